@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_ENGINE_API_ENGINE_MSG_H
+#define HOY_ENGINE_API_ENGINE_MSG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "lib/buf.h"
+#include "lib/wire.h"
+
+/*
+ * What the engine answers on engine.sock (console, CLI) and to its own api role. Every message is a
+ * call; a reply has the call's type. Strings are bounded by the reader; names are at most 128
+ * bytes.
+ */
+enum engine_msg {
+	/* {} -> {u32 count, row...}; a row is written by engine_row_put(). Declared services that
+	 * have no container are rows too. */
+	ENGINE_MSG_PS = 0x300,
+	/* {text name, u8 enum engine_act, i64 argument} -> {}; stop: argument = grace in ms, -1 =
+	 * the container's own; kill: the signal number. */
+	ENGINE_MSG_ACT,
+	/* {text name} -> {u8 tty} fds: the log files, oldest first, read-only; lines as the shim
+	 * wrote them (JSON, one object per line). */
+	ENGINE_MSG_LOGS,
+	/* {text name, u8 tty, u16 rows, u16 columns, text user, text cwd, u32 argc, text..., u32
+	 * envc, text...} -> first {} with MORE and fds: [pty] or [stdin, stdout, stderr]; last {i32
+	 * exit code}. */
+	ENGINE_MSG_EXEC,
+	/* {u32 serial of the exec call on this connection, u16 rows, u16 columns} -> {} */
+	ENGINE_MSG_RESIZE,
+	/* {} -> {u32 count, {text reference, text manifest digest, u64 bytes, i64 created s, u32
+	   layers}} */
+	ENGINE_MSG_IMAGES,
+	/* {text reference} -> MORE {text progress line}..., last {text manifest digest} */
+	ENGINE_MSG_PULL,
+	/* {text reference} -> {} */
+	ENGINE_MSG_IMAGE_REMOVE,
+	/* {} -> {u32 count, {text issue}}: what is wrong in the configuration */
+	ENGINE_MSG_ISSUES,
+	/* {} -> {u32 running, u32 declared, u32 images, u64 store bytes, u64 free bytes, text
+	   state} */
+	ENGINE_MSG_INFO,
+	/* {text name} -> {engine row, as ENGINE_MSG_PS} */
+	ENGINE_MSG_INSPECT,
+};
+
+enum engine_act {
+	ENGINE_ACT_START,
+	ENGINE_ACT_STOP,
+	ENGINE_ACT_RESTART,
+	ENGINE_ACT_KILL,
+	ENGINE_ACT_REMOVE,
+};
+
+enum {
+	ENGINE_NAME_MAX = 128,
+	ENGINE_REF_MAX = 512,
+	ENGINE_STATUS_MAX = 600,
+	ENGINE_ROWS_MAX = 4096
+};
+
+struct engine_row {
+	char id[68];
+	char name[ENGINE_NAME_MAX];
+	char image[ENGINE_REF_MAX];
+	char state[16]; /* running exited waiting starting stopped refused building pulling
+			   restarting */
+	char status[ENGINE_STATUS_MAX]; /* for a person: reason, next retry, exit code, uptime */
+	char ports[256];
+	int64_t created_s;
+	int32_t pid; /* 0 = none */
+	int32_t exit_code;
+	uint32_t restarts;
+	bool declared; /* comes from INI */
+};
+
+void engine_row_put(struct buf *out, const struct engine_row *row);
+void engine_row_get(struct wire *in, struct engine_row *ret_row);
+
+#endif
