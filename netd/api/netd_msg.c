@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the wire form of netd's records, for netd itself and for those who call it. Pure: bytes in,
+ * structs out. It must never trust a count or a length before the reader has bounded it.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include "lib/wire.h"
+#include "netd/api/netd_msg.h"
+
+const char *const netd_show_names[] = {
+	"links", "addrs", "routes", "dns", "leases", "ports", "networks", NULL,
+};
+
+static int decode_error(struct err *err, const char *what)
+{
+	return err_set(err, -EBADMSG, "malformed %s record", what);
+}
+
+void netd_attach_encode(const struct netd_attach *attach, struct buf *out)
+{
+	wire_put_str(out, attach->id);
+	wire_put_str(out, attach->name);
+	wire_put_u8(out, attach->flags);
+	wire_put_u32(out, attach->network_count);
+	for (uint32_t i = 0; i < attach->network_count; i++) {
+		const struct netd_attach_network *network = &attach->networks[i];
+		wire_put_str(out, network->name);
+		wire_put_u32(out, network->alias_count);
+		for (uint32_t a = 0; a < network->alias_count; a++)
+			wire_put_str(out, network->aliases[a]);
+		wire_put_str(out, network->ip4);
+	}
+	wire_put_u32(out, attach->port_count);
+	for (uint32_t i = 0; i < attach->port_count; i++) {
+		const struct netd_port *port = &attach->ports[i];
+		wire_put_u8(out, port->proto);
+		wire_put_u32(out, port->host_ip4);
+		wire_put_u16(out, port->host_port);
+		wire_put_u16(out, port->container_port);
+		wire_put_u16(out, port->count);
+	}
+}
+
+static int decode_network(struct wire *in, struct arena *arena, struct netd_attach_network *network)
+{
+	network->name = wire_str(in, NETD_NAME_MAX);
+	network->alias_count = wire_count(in, NETD_ALIASES_MAX);
+	if (network->alias_count) {
+		network->aliases =
+			arena_array(arena, network->alias_count, sizeof(*network->aliases));
+		if (!network->aliases)
+			return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < network->alias_count; i++)
+		network->aliases[i] = wire_str(in, NETD_NAME_MAX);
+	network->ip4 = wire_str(in, 15);
+	return 0;
+}
+
+static void decode_port(struct wire *in, struct netd_port *port)
+{
+	port->proto = wire_u8(in);
+	port->host_ip4 = wire_u32(in);
+	port->host_port = wire_u16(in);
+	port->container_port = wire_u16(in);
+	port->count = wire_u16(in);
+}
+
+static int check_port(const struct netd_port *port, struct err *err)
+{
+	if (port->proto != 6 && port->proto != 17)
+		return err_set(err, -EINVAL,
+			       "port %u: protocol %u cannot be published; use tcp or udp",
+			       port->host_port, port->proto);
+	if (!port->host_port || !port->container_port)
+		return err_set(err, -EINVAL, "port 0 cannot be published");
+	if (!port->count || port->count > NETD_PORT_RANGE_MAX ||
+	    port->host_port + port->count > 65536 || port->container_port + port->count > 65536)
+		return err_set(err, -EINVAL, "port range %u of %u ports is out of bounds (1 to %d)",
+			       port->host_port, port->count, NETD_PORT_RANGE_MAX);
+	return 0;
+}
+
+int netd_attach_decode(struct str body, struct arena *arena, struct netd_attach *ret_attach,
+		       struct err *err)
+{
+	struct netd_attach attach = { 0 };
+	struct wire in;
+
+	wire_init(&in, body.ptr, body.len);
+	attach.id = wire_str(&in, NETD_ID_MAX);
+	attach.name = wire_str(&in, NETD_NAME_MAX);
+	attach.flags = wire_u8(&in);
+	attach.network_count = wire_count(&in, NETD_NETWORKS_MAX);
+	attach.networks = arena_array(arena, attach.network_count + 1, sizeof(*attach.networks));
+	for (uint32_t i = 0; attach.networks && i < attach.network_count; i++)
+		if (decode_network(&in, arena, &attach.networks[i]) < 0)
+			return err_set(err, -ENOMEM, "no memory for the attach record");
+	attach.port_count = wire_count(&in, NETD_PORTS_MAX);
+	attach.ports = arena_array(arena, attach.port_count + 1, sizeof(*attach.ports));
+	if (!attach.networks || !attach.ports)
+		return err_set(err, -ENOMEM, "no memory for the attach record");
+	for (uint32_t i = 0; i < attach.port_count; i++)
+		decode_port(&in, &attach.ports[i]);
+	if (wire_end(&in) < 0 || !attach.id.len || (attach.flags & ~NETD_ATTACH_NO_FORWARD))
+		return decode_error(err, "attach");
+	for (uint32_t i = 0; i < attach.port_count; i++) {
+		int r = check_port(&attach.ports[i], err);
+		if (r < 0)
+			return r;
+	}
+	*ret_attach = attach;
+	return 0;
+}
+
+void netd_attached_encode(const struct netd_attached *attached, struct buf *out)
+{
+	wire_put_u32(out, attached->count);
+	for (uint32_t i = 0; i < attached->count; i++) {
+		const struct netd_attached_network *network = &attached->networks[i];
+		wire_put_str(out, network->network);
+		wire_put_str(out, network->ip4);
+		wire_put_u8(out, network->prefix);
+		wire_put_str(out, network->gateway);
+		wire_put_str(out, network->mac);
+		wire_put_str(out, network->ifname);
+	}
+}
+
+int netd_attached_decode(struct str body, struct arena *arena, struct netd_attached *ret_attached,
+			 struct err *err)
+{
+	struct netd_attached attached = { 0 };
+	struct wire in;
+
+	wire_init(&in, body.ptr, body.len);
+	attached.count = wire_count(&in, NETD_NETWORKS_MAX);
+	attached.networks = arena_array(arena, attached.count + 1, sizeof(*attached.networks));
+	if (!attached.networks)
+		return err_set(err, -ENOMEM, "no memory for the attached record");
+	for (uint32_t i = 0; i < attached.count; i++) {
+		struct netd_attached_network *network = &attached.networks[i];
+		network->network = wire_str(&in, NETD_NAME_MAX);
+		network->ip4 = wire_str(&in, 15);
+		network->prefix = wire_u8(&in);
+		network->gateway = wire_str(&in, 15);
+		network->mac = wire_str(&in, 17);
+		network->ifname = wire_str(&in, 15);
+	}
+	if (wire_end(&in) < 0)
+		return decode_error(err, "attached");
+	*ret_attached = attached;
+	return 0;
+}
+
+void netd_networks_encode(const struct netd_network *networks, uint32_t count, struct buf *out)
+{
+	wire_put_u32(out, count);
+	for (uint32_t i = 0; i < count; i++) {
+		wire_put_str(out, networks[i].name);
+		wire_put_str(out, networks[i].subnet);
+		wire_put_str(out, networks[i].gateway);
+		wire_put_str(out, networks[i].bridge);
+		wire_put_u8(out, networks[i].internal);
+		wire_put_u8(out, networks[i].fixed);
+		wire_put_u32(out, networks[i].containers);
+	}
+}
+
+int netd_networks_decode(struct str body, struct arena *arena, struct netd_network **ret_networks,
+			 uint32_t *ret_count, struct err *err)
+{
+	struct netd_network *networks;
+	struct wire in;
+	uint32_t count;
+
+	wire_init(&in, body.ptr, body.len);
+	count = wire_count(&in, NETD_NETWORK_LIST_MAX);
+	networks = arena_array(arena, count + 1, sizeof(*networks));
+	if (!networks)
+		return err_set(err, -ENOMEM, "no memory for the network list");
+	for (uint32_t i = 0; i < count; i++) {
+		networks[i].name = wire_str(&in, NETD_NAME_MAX);
+		networks[i].subnet = wire_str(&in, 18);
+		networks[i].gateway = wire_str(&in, 15);
+		networks[i].bridge = wire_str(&in, 15);
+		networks[i].internal = wire_bool(&in);
+		networks[i].fixed = wire_bool(&in);
+		networks[i].containers = wire_u32(&in);
+	}
+	if (wire_end(&in) < 0)
+		return decode_error(err, "network list");
+	*ret_networks = networks;
+	*ret_count = count;
+	return 0;
+}
+
+void netd_event_encode(const struct netd_event *event, struct buf *out)
+{
+	wire_put_u8(out, event->kind);
+	wire_put_str(out, event->text);
+}
+
+int netd_event_decode(struct str body, struct netd_event *ret_event, struct err *err)
+{
+	struct netd_event event;
+	struct wire in;
+
+	wire_init(&in, body.ptr, body.len);
+	event.kind = wire_u8(&in);
+	event.text = wire_str(&in, 480);
+	if (wire_end(&in) < 0 || event.kind < NETD_EVENT_UPLINK_UP || event.kind > NETD_EVENT_DNS)
+		return decode_error(err, "event");
+	*ret_event = event;
+	return 0;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_NETD_API_NETD_MSG_H
+#define HOY_NETD_API_NETD_MSG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "lib/arena.h"
+#include "lib/buf.h"
+#include "lib/err.h"
+#include "lib/str.h"
+
+/*
+ * What others say to netd on /run/hoy/netd.sock. A peer with uid 0 is the engine, one with group
+ * hoy-console is the console; SHOW, SUBSCRIBE and NETWORK_LIST are open to both, all else is the
+ * engine's. Every call is answered; an error carries a text for the user:
+ *   -EADDRINUSE  a port is taken; the text names the holder (a container, or "the host")
+ *   -ENOENT      unknown network (the text names the nearest) or unknown container
+ *   -ENOSPC      the network has no free address      -EINVAL  a value is wrong
+ *   -EBUSY       the network still has containers     -EEXIST  the address is taken
+ */
+enum netd_msg {
+	/*
+	 * struct netd_attach; fds: [0] network namespace, [1] NETLINK_ROUTE socket opened inside
+	 * it, [2] UDP socket bound to 127.0.0.11:53 inside it, [3] TCP socket listening there. Bind
+	 * [2] and [3] with IP_FREEBIND (lo is still down; netd brings it up) and SO_REUSEPORT (a
+	 * second ATTACH comes while the first pair is still served). [2] and [3] may be left out.
+	 * -> struct netd_attached. Same id and same namespace: the interface is adopted, nothing
+	 * that flows is disturbed; the ports are replaced by the new list in one step. Same id and
+	 * another namespace: the old one is detached first, its addresses are kept for the new one.
+	 */
+	NETD_MSG_ATTACH = 1,
+	/* {text id} -> {}. Interfaces, ports, names and addresses are given back. Unknown: success.
+	 */
+	NETD_MSG_DETACH = 2,
+	/*
+	 * {u32 count, text id ...} -> {}. The whole list of containers the engine has attached
+	 * since it connected: whatever netd remembers beyond it is detached. Sent once after a
+	 * reconnect.
+	 */
+	NETD_MSG_SYNC = 3,
+	/* {text name, text subnet or "" = pick one, u8 internal} -> {text subnet, text gateway} */
+	NETD_MSG_NETWORK_SET = 4,
+	/* {text name} -> {}. Networks of network.ini and "bridge" cannot be removed. */
+	NETD_MSG_NETWORK_REMOVE = 5,
+	/* {} -> list of struct netd_network */
+	NETD_MSG_NETWORK_LIST = 6,
+	/* {} -> MORE replies of struct netd_event; the current state comes at once. */
+	NETD_MSG_SUBSCRIBE = 7,
+	/* {text what} -> {text lines}; what: see netd_show_names */
+	NETD_MSG_SHOW = 8,
+};
+
+enum netd_event_kind {
+	NETD_EVENT_UPLINK_UP = 1, /* up, or its address changed; text = "eth0 10.0.2.15/24" */
+	NETD_EVENT_UPLINK_DOWN = 2,
+	NETD_EVENT_DNS = 3, /* servers changed; text = addresses separated by spaces */
+};
+
+enum {
+	NETD_ID_MAX = 64,	    /* container id, bytes */
+	NETD_NAME_MAX = 63,	    /* container, alias and network names */
+	NETD_NETWORKS_MAX = 8,	    /* per container */
+	NETD_ALIASES_MAX = 16,	    /* per container and network */
+	NETD_PORTS_MAX = 128,	    /* rows per container; a row may be a range */
+	NETD_PORT_RANGE_MAX = 4096, /* ports per row */
+	NETD_NETWORK_LIST_MAX = 128,
+	NETD_SYNC_MAX = 1024,
+	NETD_SHOW_MAX = 64 * 1024,
+};
+
+enum netd_attach_flag {
+	NETD_ATTACH_NO_FORWARD = 1, /* the container's resolver answers container names only */
+};
+
+struct netd_attach_network {
+	struct str name;
+	struct str *aliases;
+	uint32_t alias_count;
+	struct str ip4; /* dotted, or empty = netd picks one and keeps it for this id */
+};
+
+struct netd_port {
+	uint8_t proto;	   /* 6 TCP, 17 UDP */
+	uint32_t host_ip4; /* host byte order, 0 = every address of the host */
+	uint16_t host_port;
+	uint16_t container_port;
+	uint16_t count; /* consecutive ports, 1 = one */
+};
+
+struct netd_attach {
+	struct str id;
+	struct str name;
+	uint8_t flags;
+	struct netd_attach_network *networks; /* the first one carries the default route */
+	uint32_t network_count;		      /* 0: only lo and the resolver */
+	struct netd_port *ports;
+	uint32_t port_count;
+};
+
+struct netd_attached_network {
+	struct str network;
+	struct str ip4;
+	uint8_t prefix;
+	struct str gateway; /* "" on an internal network */
+	struct str mac;
+	struct str ifname; /* inside the container: eth0, eth1 ... */
+};
+
+struct netd_attached {
+	struct netd_attached_network *networks; /* in the order of the request */
+	uint32_t count;
+};
+
+struct netd_network {
+	struct str name;
+	struct str subnet;  /* "172.20.0.0/16" */
+	struct str gateway; /* "172.20.0.1" */
+	struct str bridge;  /* interface on the host */
+	bool internal;
+	bool fixed; /* declared in network.ini or built in */
+	uint32_t containers;
+};
+
+struct netd_event {
+	uint8_t kind; /* enum netd_event_kind */
+	struct str text;
+};
+
+/* What SHOW understands, ends with NULL. */
+extern const char *const netd_show_names[];
+
+/*
+ * Encoders append to out (its sticky error tells). Decoders return 0, -EBADMSG (form) or -EINVAL
+ * (a value), with arrays in the arena and strings as slices into body.
+ */
+void netd_attach_encode(const struct netd_attach *attach, struct buf *out);
+int netd_attach_decode(struct str body, struct arena *arena, struct netd_attach *ret_attach,
+		       struct err *err);
+
+void netd_attached_encode(const struct netd_attached *attached, struct buf *out);
+int netd_attached_decode(struct str body, struct arena *arena, struct netd_attached *ret_attached,
+			 struct err *err);
+
+void netd_networks_encode(const struct netd_network *networks, uint32_t count, struct buf *out);
+int netd_networks_decode(struct str body, struct arena *arena, struct netd_network **ret_networks,
+			 uint32_t *ret_count, struct err *err);
+
+void netd_event_encode(const struct netd_event *event, struct buf *out);
+int netd_event_decode(struct str body, struct netd_event *ret_event, struct err *err);
+
+#endif
