@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_ENGINE_API_PULL_MSG_H
+#define HOY_ENGINE_API_PULL_MSG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "lib/arena.h"
+#include "lib/buf.h"
+#include "lib/err.h"
+#include "lib/sha256.h"
+#include "lib/str.h"
+
+/*
+ * engine main <-> pull role (`engine pull`: registries; `engine load`: archives). One process for
+ * each job; it ends after its last reply, and when main closes the socket.
+ *
+ * main -> role
+ * PULL_MSG_START (call)   struct pull_start
+ *   reply: image record (engine/oci/image.h) of the chosen platform; every blob was offered before.
+ *   error: the text is for a person and names registry, cause and next step. -ENOENT (no such
+ * image: a retry will not help), -EACCES (login), -EBADMSG (registry or content is broken),
+ *     -ECONNREFUSED, -ETIMEDOUT, -EHOSTUNREACH, -ENONET (name not found): retry later
+ * PULL_MSG_ARCHIVE (call) text reference to give an image without a name of its own ("" = none),
+ *     text os, text architecture, text variant
+ *     fds [0] archive, a seekable file: tar of an OCI layout or docker-archive, plain or gzip/zstd
+ *   replies: one with MSG_FLAG_MORE and an image record for each image; the last is u32 count
+ *
+ * role -> main, while a job runs
+ * PULL_MSG_BLOB (call)    struct pull_blob
+ *   reply: u8 skip; 1 = main has it already. 0 = fd [0], a pipe: the role writes exactly `size`
+ *     bytes and closes it; on failure it closes early (the store sees a short blob).
+ * PULL_MSG_BLOB_END (call) 32 bytes digest, after the pipe was closed with all bytes written
+ *   reply: empty once the blob (a layer: its EROFS file too) is stored, or queued to be; an error
+ *     ends the job with that error. main must not take a job's last reply for success before every
+ *     blob it was given has been stored.
+ * PULL_MSG_PROGRESS (one-way) 32 bytes digest, u64 done, u64 total, text what; some 4 a second
+ *
+ * Order: config, layers (base first), manifest. A blob that two layers share is offered once.
+ */
+enum pull_msg {
+	PULL_MSG_START = 1,
+	PULL_MSG_ARCHIVE = 2,
+	PULL_MSG_BLOB = 3,
+	PULL_MSG_BLOB_END = 4,
+	PULL_MSG_PROGRESS = 5,
+};
+
+enum pull_kind {
+	PULL_KIND_CONFIG = 1,
+	PULL_KIND_LAYER = 2,
+	PULL_KIND_MANIFEST = 3,
+};
+
+enum {
+	PULL_HOSTS_MAX = 8,
+	PULL_HOST_TEXT_MAX = 264, /* host[:port] */
+	PULL_CA_MAX = 1 << 20,
+	PULL_SECRET_MAX = 4096,
+	PULL_START_MAX = 12 << 20,
+};
+
+/* One place to pull from. */
+struct pull_host {
+	const char *host;	/* "registry.example:5000", "10.0.2.2:5443", "[::1]:5000" */
+	bool insecure;		/* plain HTTP instead of TLS; credentials are sent all the same */
+	const char *ca_pem;	/* "" = the system's bundle alone */
+	const char *ca_missing; /* "" or why ca_file could not be read: told when trust fails */
+	const char *user, *password;
+	const char *token; /* identity token for the Bearer flow, "" = none */
+};
+
+struct pull_start {
+	const char *reference; /* as the user wrote it: normalised by the role */
+	const char *os, *architecture, *variant;
+	struct pull_host hosts[PULL_HOSTS_MAX]; /* tried in order: mirrors, the registry last */
+	uint32_t host_count; /* 0 = the reference's own registry with TLS and no login */
+};
+
+struct pull_archive {
+	const char *reference;
+	const char *os, *architecture, *variant;
+};
+
+struct pull_blob {
+	struct digest digest;
+	uint64_t size;
+	enum pull_kind kind;
+	const char *media_type; /* OCI_TYPE_*, normalised */
+	bool has_diff;		/* layers: the diffID its config claims */
+	struct digest diff;
+	uint32_t index, total; /* of the layers, 0-based */
+};
+
+struct pull_progress {
+	struct digest digest;
+	uint64_t done, total;
+	const char *what; /* "layer 2/5" */
+};
+
+void pull_start_encode(const struct pull_start *start, struct buf *out);
+int pull_start_decode(struct str body, struct arena *arena, struct pull_start *ret_start,
+		      struct err *err);
+void pull_archive_encode(const struct pull_archive *archive, struct buf *out);
+int pull_archive_decode(struct str body, struct arena *arena, struct pull_archive *ret_archive,
+			struct err *err);
+void pull_blob_encode(const struct pull_blob *blob, struct buf *out);
+int pull_blob_decode(struct str body, struct arena *arena, struct pull_blob *ret_blob,
+		     struct err *err);
+void pull_progress_encode(const struct pull_progress *progress, struct buf *out);
+int pull_progress_decode(struct str body, struct arena *arena, struct pull_progress *ret_progress,
+			 struct err *err);
+
+#endif
