@@ -54,7 +54,7 @@ FUZZ :=
 GENERATED :=
 include rootfs/module.mk
 include $(wildcard lib/module.mk init/module.mk netd/module.mk engine/module.mk \
-	tests/module.mk tests/*/module.mk)
+	tests/module.mk tests/*/module.mk tests/unit/*/module.mk)
 
 objs = $(patsubst %.o,$(B)/$(1)/%.o,$(2))
 

@@ -1,0 +1,2 @@
+engine_service_OBJS := engine/service/machine.o engine/service/schema.o engine/service/parse.o \
+	engine/service/spec.o engine/service/order.o

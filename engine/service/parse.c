@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Single values of services.ini: ports, volumes, commands. Runs in engine main on the operator's
+ * own files. Pure: must not touch files or sockets.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include "engine/service/spec.h"
+
+static int parse_range(struct str text, uint16_t *ret_first, uint16_t *ret_count)
+{
+	struct str first = text, last = text;
+	ptrdiff_t dash = str_find(text, '-');
+	uint64_t a, b;
+
+	if (dash >= 0) {
+		first = str_head(text, (size_t)dash);
+		last = str_skip(text, (size_t)dash + 1);
+	}
+	if (str_to_u64(first, 1, 65535, &a) < 0 || str_to_u64(last, 1, 65535, &b) < 0 || b < a)
+		return -EINVAL;
+	*ret_first = (uint16_t)a;
+	*ret_count = (uint16_t)(b - a + 1);
+	return 0;
+}
+
+static int port_syntax(struct err *err)
+{
+	return err_set(err, -EINVAL, "[ADDRESS:]HOST:CONTAINER[/udp] such as 8080:80");
+}
+
+int service_port_parse(struct str text, struct service_port *ret_port, struct err *err)
+{
+	struct service_port port = { .proto = IPPROTO_TCP };
+	uint16_t container_count;
+	char address[16];
+	ptrdiff_t cut = str_find(text, '/');
+
+	if (cut >= 0) {
+		struct str proto = str_skip(text, (size_t)cut + 1);
+
+		if (str_is(proto, "udp"))
+			port.proto = IPPROTO_UDP;
+		else if (str_is(proto, "sctp"))
+			return err_set(err, -EPROTONOSUPPORT,
+				       "tcp or udp: the kernel is built without SCTP");
+		else if (!str_is(proto, "tcp"))
+			return port_syntax(err);
+		text = str_head(text, (size_t)cut);
+	}
+	struct str pieces[3], rest = text;
+	size_t n = 0;
+
+	while (n < 3 && str_cut(&rest, ':', &pieces[n]))
+		n++;
+	if (n < 2 || rest.len)
+		return port_syntax(err);
+	if (n == 3) {
+		struct in_addr in;
+
+		if (str_copy(pieces[0], address, sizeof(address)) < 0 ||
+		    inet_pton(AF_INET, address, &in) != 1)
+			return port_syntax(err);
+		port.host_ip = in.s_addr;
+	}
+	if (parse_range(pieces[n - 2], &port.host_port, &port.count) < 0 ||
+	    parse_range(pieces[n - 1], &port.container_port, &container_count) < 0)
+		return port_syntax(err);
+	if (container_count != port.count)
+		return err_set(err, -EINVAL, "two port ranges of the same length");
+	*ret_port = port;
+	return 0;
+}
+
+int service_volume_parse(struct arena *arena, struct str text, struct service_volume *ret_volume,
+			 struct err *err)
+{
+	static const char usage[] = "NAME:/path[:ro] or /host/path:/path[:ro]";
+	struct service_volume volume = { 0 };
+	struct str source, target, mode, rest = text;
+
+	if (!str_cut(&rest, ':', &source) || !str_cut(&rest, ':', &target))
+		return err_set(err, -EINVAL, "%s", usage);
+	if (str_cut(&rest, ':', &mode)) {
+		if (str_is(mode, "ro"))
+			volume.read_only = true;
+		else if (!str_is(mode, "rw") || rest.len)
+			return err_set(err, -EINVAL, "%s", usage);
+	}
+	if (!source.len || !str_starts(target, STR("/")) || target.len < 2)
+		return err_set(err, -EINVAL, "%s", usage);
+	volume.kind = source.ptr[0] == '/' ? SERVICE_VOLUME_BIND : SERVICE_VOLUME_NAMED;
+	for (size_t i = 0; volume.kind == SERVICE_VOLUME_NAMED && i < source.len; i++) {
+		static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					      "0123456789_.-";
+
+		if (!strchr(allowed, source.ptr[i]) || (i == 0 && strchr("_.-", source.ptr[i])))
+			return err_set(err, -EINVAL, "%s", usage);
+	}
+	volume.source = arena_text(arena, source);
+	volume.target = arena_text(arena, target);
+	if (!volume.source || !volume.target)
+		return err_set(err, -ENOMEM, "no memory for a volume");
+	*ret_volume = volume;
+	return 0;
+}
+
+/* One growing word list inside an arena: the items were counted before, so it never moves. */
+struct words {
+	struct arena *arena;
+	const char **items;
+	uint32_t count, max;
+	char *word; /* being written */
+	size_t len;
+	bool open;
+};
+
+static void word_byte(struct words *words, char byte)
+{
+	words->word[words->len++] = byte;
+	words->open = true;
+}
+
+static int word_end(struct words *words)
+{
+	if (!words->open)
+		return 0;
+	if (words->count >= words->max)
+		return -E2BIG;
+	words->items[words->count] = arena_text(words->arena, str_make(words->word, words->len));
+	if (!words->items[words->count])
+		return -ENOMEM;
+	words->count++;
+	words->len = 0;
+	words->open = false;
+	return 0;
+}
+
+static int split_shell(struct words *words, struct str text, struct err *err)
+{
+	char quote = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.ptr[i];
+
+		if (c == '\\' && quote != '\'' && i + 1 < text.len) {
+			word_byte(words, text.ptr[++i]);
+		} else if (quote) {
+			if (c == quote)
+				quote = 0;
+			else
+				word_byte(words, c);
+		} else if (c == '\'' || c == '"') {
+			quote = c;
+			words->open = true;
+		} else if (c == ' ' || c == '\t') {
+			int r = word_end(words);
+
+			if (r < 0)
+				return err_set(err, r, "fewer words");
+		} else {
+			word_byte(words, c);
+		}
+	}
+	if (quote)
+		return err_set(err, -EINVAL, "a closing %c", quote);
+	return word_end(words);
+}
+
+static int json_escape(struct words *words, struct str text, size_t *at, struct err *err)
+{
+	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+	const char *hit = *at + 1 < text.len ? strchr(from, text.ptr[*at + 1]) : NULL;
+
+	if (!hit || !*hit)
+		return err_set(err, -EINVAL,
+			       "one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t behind a backslash");
+	word_byte(words, to[hit - from]);
+	*at += 1;
+	return 0;
+}
+
+/* An array of strings only: what an operator writes into one INI value. */
+static int split_json(struct words *words, struct str text, struct err *err)
+{
+	static const char usage[] = "a list such as [\"sh\", \"-c\", \"true\"]";
+	bool inside = false, want_item = true, first = true;
+	size_t i = 1;
+
+	for (; i < text.len; i++) {
+		char c = text.ptr[i];
+
+		if (inside && c == '\\') {
+			int r = json_escape(words, text, &i, err);
+
+			if (r < 0)
+				return r;
+		} else if (inside && c == '"') {
+			int r = word_end(words);
+
+			if (r < 0)
+				return err_set(err, r, "fewer words");
+			inside = want_item = first = false;
+		} else if (inside) {
+			word_byte(words, c);
+		} else if (c == '"' && want_item) {
+			inside = words->open = true;
+		} else if (c == ',' && !want_item) {
+			want_item = true;
+		} else if (c == ']' && (!want_item || first)) {
+			break;
+		} else if (c != ' ' && c != '\t') {
+			return err_set(err, -EINVAL, "%s", usage);
+		}
+	}
+	if (i + 1 != text.len)
+		return err_set(err, -EINVAL, "%s", usage);
+	return 0;
+}
+
+int service_command_parse(struct arena *arena, struct str text, struct service_list *ret_list,
+			  struct err *err)
+{
+	struct words words = { .arena = arena, .max = 1024 };
+	int r;
+
+	text = str_trim(text);
+	words.items = arena_array(arena, words.max + 1, sizeof(*words.items));
+	words.word = arena_alloc(arena, text.len + 1);
+	if (!words.items || !words.word)
+		return err_set(err, -ENOMEM, "no memory for a command");
+	if (text.len && text.ptr[0] == '[')
+		r = split_json(&words, text, err);
+	else
+		r = split_shell(&words, text, err);
+	if (r < 0)
+		return r;
+	*ret_list = (struct service_list){ words.items, words.count, true };
+	return 0;
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The keys of services.ini and engine.ini. Owned by engine main; the man pages and the console's
+ * completion are held against these tables. Must hold no logic beyond the check of one value.
+ */
+#include <errno.h>
+#include <signal.h>
+#include "engine/service/spec.h"
+#include "lib/own.h"
+
+static int check_port(struct str value, struct err *err)
+{
+	struct service_port port;
+
+	return service_port_parse(value, &port, err);
+}
+
+static int check_volume(struct str value, struct err *err)
+{
+	struct arena arena OWN(arena_done) = { 0 };
+	struct service_volume volume;
+
+	arena_init(&arena, 16384);
+	return service_volume_parse(&arena, value, &volume, err);
+}
+
+static int check_command(struct str value, struct err *err)
+{
+	struct arena arena OWN(arena_done) = { 0 };
+	struct service_list list;
+
+	arena_init(&arena, 262144);
+	return service_command_parse(&arena, value, &list, err);
+}
+
+static int check_env(struct str value, struct err *err)
+{
+	ptrdiff_t eq = str_find(value, '=');
+
+	if (eq == 0)
+		return err_set(err, -EINVAL, "NAME=value with a name in front of the '='");
+	return 0;
+}
+
+static int check_depends(struct str value, struct err *err)
+{
+	ptrdiff_t colon = str_find(value, ':');
+	struct str need = colon < 0 ? STR("started") : str_skip(value, (size_t)colon + 1);
+
+	if (str_is(need, "started") || str_is(need, "completed"))
+		return 0;
+	return err_set(err, -EINVAL, "SERVICE, SERVICE:started or SERVICE:completed");
+}
+
+static int check_restart(struct str value, struct err *err)
+{
+	uint64_t n;
+
+	if (str_is(value, "no") || str_is(value, "always") || str_is(value, "on-failure") ||
+	    str_is(value, "unless-stopped"))
+		return 0;
+	if (str_starts(value, STR("on-failure:")) &&
+	    !str_to_u64(str_skip(value, 11), 1, 1000000, &n))
+		return 0;
+	return err_set(err, -EINVAL, "no, always, unless-stopped, on-failure or on-failure:N");
+}
+
+static int check_context(struct str value, struct err *err)
+{
+	if (str_starts(value, STR("/config/")) || str_starts(value, STR("/data/builds/")))
+		return 0;
+	return err_set(err, -EINVAL, "a directory below /config/ or /data/builds/");
+}
+
+#define LEN(min_, max_) .min = (min_), .max = (max_)
+
+static const struct ini_key service_keys[] = {
+	{ .section = "service",
+	  .key = "image",
+	  .type = INI_TYPE_TEXT,
+	  LEN(1, 510),
+	  .help = "image reference, e.g. registry.example:5000/shop/web:1.4" },
+	{ .section = "service",
+	  .key = "build",
+	  .type = INI_TYPE_PATH,
+	  LEN(1, 1000),
+	  .check = check_context,
+	  .help = "directory with a Dockerfile; the image is built at boot" },
+	{ .section = "service",
+	  .key = "command",
+	  .type = INI_TYPE_COMMAND,
+	  LEN(0, 65536),
+	  .check = check_command,
+	  .help = "replaces the image's command" },
+	{ .section = "service",
+	  .key = "entrypoint",
+	  .type = INI_TYPE_COMMAND,
+	  LEN(0, 65536),
+	  .check = check_command,
+	  .help = "replaces the image's entry point and drops its command" },
+	{ .section = "service",
+	  .key = "environment",
+	  .type = INI_TYPE_TEXT,
+	  .list = true,
+	  LEN(1, 32768),
+	  .check = check_env,
+	  .help = "NAME=value, one a line" },
+	{ .section = "service",
+	  .key = "ports",
+	  .type = INI_TYPE_TEXT,
+	  .list = true,
+	  LEN(1, 100),
+	  .check = check_port,
+	  .help = "[ADDRESS:]HOST:CONTAINER[/udp], ranges A-B:C-D" },
+	{ .section = "service",
+	  .key = "volumes",
+	  .type = INI_TYPE_TEXT,
+	  .list = true,
+	  LEN(1, 2000),
+	  .check = check_volume,
+	  .help = "NAME:/path[:ro] or /host/path:/path[:ro]" },
+	{ .section = "service",
+	  .key = "networks",
+	  .type = INI_TYPE_NAME,
+	  .list = true,
+	  LEN(1, 64),
+	  .help = "bridges of network.ini to join; 'bridge' when none is named; or host, none" },
+	{ .section = "service",
+	  .key = "depends_on",
+	  .type = INI_TYPE_TEXT,
+	  .list = true,
+	  LEN(1, 100),
+	  .check = check_depends,
+	  .help = "SERVICE[:started|:completed] to start before" },
+	{ .section = "service",
+	  .key = "restart",
+	  .type = INI_TYPE_TEXT,
+	  LEN(1, 32),
+	  .def = "always",
+	  .check = check_restart,
+	  .help = "no, always, unless-stopped, on-failure[:N]" },
+	{ .section = "service",
+	  .key = "mem_limit",
+	  .type = INI_TYPE_SIZE,
+	  LEN(1 << 19, 1LL << 40),
+	  .unit = "bytes",
+	  .help = "memory the container may use" },
+	{ .section = "service",
+	  .key = "cpus",
+	  .type = INI_TYPE_DECIMAL,
+	  LEN(10, 1024000),
+	  .unit = "CPUs",
+	  .help = "share of processors, e.g. 0.5" },
+	{ .section = "service",
+	  .key = "pids_limit",
+	  .type = INI_TYPE_UINT,
+	  LEN(1, 4194304),
+	  .def = "4096",
+	  .unit = "processes",
+	  .help = "processes and threads at once" },
+	{ .section = "service",
+	  .key = "user",
+	  .type = INI_TYPE_TEXT,
+	  LEN(1, 128),
+	  .help = "USER[:GROUP], names or numbers of the image" },
+	{ .section = "service",
+	  .key = "working_dir",
+	  .type = INI_TYPE_PATH,
+	  LEN(1, 4095),
+	  .help = "directory the command starts in" },
+	{ .section = "service",
+	  .key = "cap_add",
+	  .type = INI_TYPE_NAME,
+	  .list = true,
+	  LEN(1, 40),
+	  .help = "capability to add, e.g. NET_ADMIN; ALL" },
+	{ .section = "service",
+	  .key = "cap_drop",
+	  .type = INI_TYPE_NAME,
+	  .list = true,
+	  LEN(1, 40),
+	  .help = "capability to drop; ALL" },
+	{ .section = "service",
+	  .key = "devices",
+	  .type = INI_TYPE_TEXT,
+	  .list = true,
+	  LEN(1, 500),
+	  .help = "/dev/x[:/dev/y[:rwm]]" },
+	{ .section = "service",
+	  .key = "privileged",
+	  .type = INI_TYPE_BOOL,
+	  .def = "no",
+	  .help = "all capabilities and devices: as powerful as the machine itself" },
+	{ .section = "service",
+	  .key = "read_only",
+	  .type = INI_TYPE_BOOL,
+	  .def = "no",
+	  .help = "the root file system cannot be written" },
+	{ .section = "service",
+	  .key = "tmpfs",
+	  .type = INI_TYPE_PATH,
+	  .list = true,
+	  LEN(1, 1000),
+	  .help = "path in the container that is memory" },
+	{ .section = "service",
+	  .key = "labels.*",
+	  .type = INI_TYPE_TEXT,
+	  LEN(0, 4096),
+	  .help = "labels.NAME = value" },
+	{ .section = "service",
+	  .key = "hostname",
+	  .type = INI_TYPE_NAME,
+	  LEN(1, 63),
+	  .help = "host name inside; the service's name when unset" },
+	{ .section = "service",
+	  .key = "dns",
+	  .type = INI_TYPE_TEXT,
+	  .list = true,
+	  LEN(1, 46),
+	  .help = "name server address instead of the machine's" },
+	{ .section = "service",
+	  .key = "extra_hosts",
+	  .type = INI_TYPE_TEXT,
+	  .list = true,
+	  LEN(3, 300),
+	  .help = "NAME:ADDRESS for /etc/hosts" },
+	{ .section = "service",
+	  .key = "stop_signal",
+	  .type = INI_TYPE_NAME,
+	  LEN(1, 12),
+	  .help = "signal that asks it to end, e.g. SIGTERM" },
+	{ .section = "service",
+	  .key = "stop_grace_period",
+	  .type = INI_TYPE_DURATION,
+	  LEN(0, 3600000),
+	  .def = "10s",
+	  .help = "time between that signal and SIGKILL" },
+	{ .section = "service",
+	  .key = "logging.max_size",
+	  .type = INI_TYPE_SIZE,
+	  LEN(4096, 1LL << 34),
+	  .def = "10m",
+	  .unit = "bytes",
+	  .help = "size of one log file" },
+	{ .section = "service",
+	  .key = "logging.max_file",
+	  .type = INI_TYPE_UINT,
+	  LEN(1, 64),
+	  .def = "3",
+	  .unit = "files",
+	  .help = "log files kept" },
+	{ .section = "service",
+	  .key = "init",
+	  .type = INI_TYPE_BOOL,
+	  .def = "no",
+	  .help = "run a small init as the first process that reaps the dead" },
+	{ .section = "service",
+	  .key = "tty",
+	  .type = INI_TYPE_BOOL,
+	  .def = "no",
+	  .help = "give the command a terminal" },
+};
+
+const struct ini_schema service_schema = { "services", service_keys, ARRAY_LEN(service_keys) };
+
+static const struct ini_key engine_keys[] = {
+	{ .section = "engine",
+	  .key = "keep_blobs",
+	  .type = INI_TYPE_BOOL,
+	  .def = "no",
+	  .help = "keep compressed layers, so that images can be pushed without making them "
+		  "again" },
+	{ .section = "engine",
+	  .key = "retry_max",
+	  .type = INI_TYPE_DURATION,
+	  LEN(1000, 86400000),
+	  .def = "5m",
+	  .help = "longest pause between two attempts to pull or build" },
+	{ .section = "engine",
+	  .key = "preload",
+	  .type = INI_TYPE_BOOL,
+	  .def = "yes",
+	  .help = "take in the image archives found in /config/images once" },
+	{ .section = "registry",
+	  .key = "ca_file",
+	  .type = INI_TYPE_PATH,
+	  LEN(1, 1000),
+	  .help = "PEM file of the authority that signed the registry's certificate" },
+	{ .section = "registry",
+	  .key = "username",
+	  .type = INI_TYPE_TEXT,
+	  LEN(1, 256),
+	  .help = "user name for the registry" },
+	{ .section = "registry",
+	  .key = "password",
+	  .type = INI_TYPE_TEXT,
+	  LEN(1, 4096),
+	  .help = "password or token for the registry" },
+	{ .section = "registry",
+	  .key = "insecure",
+	  .type = INI_TYPE_BOOL,
+	  .def = "no",
+	  .help = "speak plain HTTP to it" },
+};
+
+const struct ini_schema engine_schema = { "engine", engine_keys, ARRAY_LEN(engine_keys) };

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * [service NAME] -> struct service_spec. Runs in engine main on checked INI values; pure but for
+ * the arena. Must not touch files.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "engine/service/spec.h"
+
+struct maker {
+	struct arena *arena;
+	const struct ini_section *section;
+	struct err *err;
+	int error; /* sticky */
+};
+
+static uint32_t count_values(const struct ini_value *value)
+{
+	uint32_t n = 0;
+
+	for (; value; value = value->next)
+		n++;
+	return n;
+}
+
+static void *make_array(struct maker *maker, uint32_t count, size_t size)
+{
+	void *array = arena_array(maker->arena, count + 1U, size);
+
+	if (!array && !maker->error)
+		maker->error = err_set(maker->err, -ENOMEM, "no memory for service %s",
+				       maker->section->name);
+	return array;
+}
+
+static struct service_list make_list(struct maker *maker, const char *key)
+{
+	const struct ini_value *value = ini_get(&service_schema, maker->section, key);
+	struct service_list list = { .count = count_values(value), .set = value != NULL };
+
+	list.items = make_array(maker, list.count, sizeof(*list.items));
+	if (!list.items)
+		return (struct service_list){ 0 };
+	for (uint32_t i = 0; value; value = value->next) {
+		list.items[i] = arena_text(maker->arena, value->text);
+		if (!list.items[i++])
+			maker->error = err_set(maker->err, -ENOMEM, "no memory for '%s'", key);
+	}
+	return list;
+}
+
+static struct service_list make_command(struct maker *maker, const char *key)
+{
+	const struct ini_value *value = ini_get(&service_schema, maker->section, key);
+	struct service_list list = { 0 };
+	int r;
+
+	if (!value)
+		return list;
+	r = service_command_parse(maker->arena, value->text, &list, maker->err);
+	if (r < 0)
+		maker->error = r;
+	return list;
+}
+
+/* "labels.a.b = v" entries as "a.b=v". */
+static struct service_list make_labels(struct maker *maker)
+{
+	struct service_list list = { 0 };
+	uint32_t count = 0;
+
+	for (const struct ini_entry *e = maker->section->entries; e; e = e->next)
+		count += !strncmp(e->name, "labels.", 7);
+	list.items = make_array(maker, count, sizeof(*list.items));
+	for (const struct ini_entry *e = maker->section->entries; list.items && e; e = e->next) {
+		if (strncmp(e->name, "labels.", 7) != 0)
+			continue;
+		list.items[list.count] = arena_printf(maker->arena, "%s=%.*s", e->name + 7,
+						      STR_ARG(e->values->text));
+		if (!list.items[list.count++])
+			maker->error = err_set(maker->err, -ENOMEM, "no memory for labels");
+	}
+	list.set = list.count > 0;
+	return list;
+}
+
+static void make_ports(struct maker *maker, struct service_spec *spec)
+{
+	const struct ini_value *value = ini_get(&service_schema, maker->section, "ports");
+
+	spec->ports = make_array(maker, count_values(value), sizeof(*spec->ports));
+	for (; spec->ports && value; value = value->next) {
+		int r = service_port_parse(value->text, &spec->ports[spec->port_count], maker->err);
+
+		if (r < 0)
+			maker->error = r;
+		else
+			spec->port_count++;
+	}
+}
+
+static void make_volumes(struct maker *maker, struct service_spec *spec)
+{
+	const struct ini_value *value = ini_get(&service_schema, maker->section, "volumes");
+
+	spec->volumes = make_array(maker, count_values(value), sizeof(*spec->volumes));
+	for (; spec->volumes && value; value = value->next) {
+		int r = service_volume_parse(maker->arena, value->text,
+					     &spec->volumes[spec->volume_count], maker->err);
+
+		if (r < 0)
+			maker->error = r;
+		else
+			spec->volume_count++;
+	}
+}
+
+static void make_depends(struct maker *maker, struct service_spec *spec)
+{
+	const struct ini_value *value = ini_get(&service_schema, maker->section, "depends_on");
+
+	spec->depends_on = make_array(maker, count_values(value), sizeof(*spec->depends_on));
+	for (; spec->depends_on && value; value = value->next) {
+		struct service_dependency *dep = &spec->depends_on[spec->depends_count++];
+		ptrdiff_t colon = str_find(value->text, ':');
+		struct str name = colon < 0 ? value->text : str_head(value->text, (size_t)colon);
+
+		dep->need = str_ends(value->text, STR(":completed")) ? SERVICE_NEED_COMPLETED
+								     : SERVICE_NEED_STARTED;
+		dep->name = arena_text(maker->arena, name);
+		if (!dep->name)
+			maker->error = err_set(maker->err, -ENOMEM, "no memory for depends_on");
+	}
+}
+
+static void make_restart(const struct maker *maker, struct service_spec *spec)
+{
+	const char *text = ini_text(&service_schema, maker->section, "restart");
+	uint64_t max = 0;
+
+	if (!strcmp(text, "no")) {
+		spec->restart = SERVICE_RESTART_NO;
+	} else if (!strncmp(text, "on-failure", 10)) {
+		spec->restart = SERVICE_RESTART_ON_FAILURE;
+		if (text[10] == ':' && !str_to_u64(str_from(text + 11), 1, 1000000, &max))
+			spec->restart_max = (uint32_t)max;
+	} else if (!strcmp(text, "unless-stopped")) {
+		spec->restart = SERVICE_RESTART_UNLESS_STOPPED;
+	} else {
+		spec->restart = SERVICE_RESTART_ALWAYS;
+	}
+}
+
+static void make_scalars(const struct maker *maker, struct service_spec *spec)
+{
+	const struct ini_section *s = maker->section;
+
+	spec->name = s->name;
+	spec->image = ini_text(&service_schema, s, "image");
+	spec->build = ini_text(&service_schema, s, "build");
+	spec->user = ini_text(&service_schema, s, "user");
+	spec->working_dir = ini_text(&service_schema, s, "working_dir");
+	spec->hostname = ini_text(&service_schema, s, "hostname");
+	spec->stop_signal = ini_text(&service_schema, s, "stop_signal");
+	spec->mem_limit = ini_number(&service_schema, s, "mem_limit", 0);
+	spec->cpus = ini_number(&service_schema, s, "cpus", 0);
+	spec->pids_limit = ini_number(&service_schema, s, "pids_limit", 4096);
+	spec->stop_grace_ms = ini_number(&service_schema, s, "stop_grace_period", 10000);
+	spec->log_max_size = ini_number(&service_schema, s, "logging.max_size", 10 << 20);
+	spec->log_max_file = (uint32_t)ini_number(&service_schema, s, "logging.max_file", 3);
+	spec->privileged = ini_number(&service_schema, s, "privileged", 0) != 0;
+	spec->read_only = ini_number(&service_schema, s, "read_only", 0) != 0;
+	spec->init = ini_number(&service_schema, s, "init", 0) != 0;
+	spec->tty = ini_number(&service_schema, s, "tty", 0) != 0;
+}
+
+struct service_spec *service_spec_make(struct arena *arena, const struct ini_section *section,
+				       struct err *err)
+{
+	struct maker maker = { .arena = arena, .section = section, .err = err };
+	struct service_spec *spec = arena_alloc(arena, sizeof(*spec));
+
+	if (!spec) {
+		err_set(err, -ENOMEM, "no memory for service %s", section->name);
+		return NULL;
+	}
+	make_scalars(&maker, spec);
+	make_restart(&maker, spec);
+	spec->command = make_command(&maker, "command");
+	spec->entrypoint = make_command(&maker, "entrypoint");
+	spec->environment = make_list(&maker, "environment");
+	spec->networks = make_list(&maker, "networks");
+	spec->cap_add = make_list(&maker, "cap_add");
+	spec->cap_drop = make_list(&maker, "cap_drop");
+	spec->devices = make_list(&maker, "devices");
+	spec->tmpfs = make_list(&maker, "tmpfs");
+	spec->dns = make_list(&maker, "dns");
+	spec->extra_hosts = make_list(&maker, "extra_hosts");
+	spec->labels = make_labels(&maker);
+	make_ports(&maker, spec);
+	make_volumes(&maker, spec);
+	make_depends(&maker, spec);
+	if (maker.error)
+		return NULL;
+	if (!*spec->image && !*spec->build) {
+		err_set(err, -EINVAL, "neither image nor build is given; add one of them");
+		return NULL;
+	}
+	return spec;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_ENGINE_SERVICE_SPEC_H
+#define HOY_ENGINE_SERVICE_SPEC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "engine/service/machine.h"
+#include "lib/arena.h"
+#include "lib/ini.h"
+
+/*
+ * One [service NAME] section in the form the engine works with. Made from checked INI values; lives
+ * in the arena it was made in. Unset strings are "", unset numbers are the stated value.
+ */
+enum {
+	SERVICE_LIST_MAX = 64,
+	SERVICE_NAME_MAX = 64,
+	SERVICE_COUNT_MAX = 1024,
+};
+
+struct service_list {
+	const char **items; /* NULL-terminated */
+	uint32_t count;
+	bool set; /* tells `command =` unset from empty */
+};
+
+struct service_port {
+	uint8_t proto;	  /* IPPROTO_TCP or IPPROTO_UDP */
+	uint32_t host_ip; /* network byte order, 0 = every address */
+	uint16_t host_port, container_port, count;
+};
+
+enum service_volume_kind { SERVICE_VOLUME_NAMED, SERVICE_VOLUME_BIND };
+
+struct service_volume {
+	enum service_volume_kind kind;
+	const char *source; /* a volume's name or an absolute host path */
+	const char *target;
+	bool read_only;
+};
+
+enum service_need { SERVICE_NEED_STARTED, SERVICE_NEED_COMPLETED };
+
+struct service_dependency {
+	const char *name;
+	enum service_need need;
+};
+
+struct service_spec {
+	const char *name;
+	const char *image; /* reference, "" when built */
+	const char *build; /* context directory, "" when pulled */
+	struct service_list command, entrypoint, environment, networks, cap_add, cap_drop, devices,
+		tmpfs, labels, dns, extra_hosts;
+	struct service_port *ports;
+	uint32_t port_count;
+	struct service_volume *volumes;
+	uint32_t volume_count;
+	struct service_dependency *depends_on;
+	uint32_t depends_count;
+	enum service_restart restart;
+	uint32_t restart_max; /* on-failure:N; 0 = no limit */
+	int64_t mem_limit;    /* bytes, 0 = none */
+	int64_t cpus;	      /* thousandths of a CPU, 0 = none */
+	int64_t pids_limit;
+	const char *user, *working_dir, *hostname, *stop_signal;
+	int64_t stop_grace_ms;
+	int64_t log_max_size;
+	uint32_t log_max_file;
+	bool privileged, read_only, init, tty;
+};
+
+extern const struct ini_schema service_schema; /* services.ini */
+extern const struct ini_schema engine_schema;  /* engine.ini */
+
+/* From a section that has no issues. NULL when the arena is full. */
+struct service_spec *service_spec_make(struct arena *arena, const struct ini_section *section,
+				       struct err *err);
+
+/* "[HOST_IP:]HOST[-HOST]:CONTAINER[-CONTAINER][/tcp|/udp]". */
+int service_port_parse(struct str text, struct service_port *ret_port, struct err *err);
+/* "NAME:/target[:ro|:rw]" or "/host/path:/target[:ro|:rw]"; strings point into the arena. */
+int service_volume_parse(struct arena *arena, struct str text, struct service_volume *ret_volume,
+			 struct err *err);
+/* `["a", "b"]`, or words as a POSIX shell splits them (quotes and backslash, no expansion). */
+int service_command_parse(struct arena *arena, struct str text, struct service_list *ret_list,
+			  struct err *err);
+
+/*
+ * The order in which `count` services start, as indices into specs; a service comes behind all it
+ * depends on. -ELOOP names the members of a cycle in err and leaves ret_bad[i] true for each of
+ * them; -ENOENT for a dependency that is not declared. Bad ones are left out of the order.
+ */
+int service_order(struct service_spec *const *specs, uint32_t count, uint32_t *ret_order,
+		  uint32_t *ret_count, bool *ret_bad, struct err *err);
+
+#endif

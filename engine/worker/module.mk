@@ -1,0 +1,1 @@
+engine_worker_OBJS := engine/worker/worker.o

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The child roles of the engine: their start, their message socket, their end. Owned by engine
+ * main. Must never look into what a role says: that is its caller's.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "engine/worker/worker.h"
+#include "lib/own.h"
+#include "lib/spawn.h"
+
+enum { WORKER_QUEUE_MAX = 4 << 20, WORKER_EXTRA_MAX = 8 };
+
+static const char *worker_program = "/proc/self/exe";
+
+void worker_set_program(const char *path)
+{
+	worker_program = path;
+}
+
+bool worker_running(const struct worker *worker)
+{
+	return worker->role && worker->pidfd >= 0;
+}
+
+static void worker_reap(struct worker *worker)
+{
+	siginfo_t info = { 0 };
+
+	/* P_PIDFD: no other child of ours can be meant. */
+	if (!waitid((idtype_t)P_PIDFD, (id_t)worker->pidfd, &info, WEXITED))
+		spawn_describe_exit(info.si_code, info.si_status, worker->why, sizeof(worker->why));
+	loop_remove(worker->loop, &worker->exit_io);
+	own_close(&worker->pidfd);
+}
+
+static void worker_on_exit(struct loop_io *io, uint32_t events)
+{
+	struct worker *worker = io->owner;
+
+	(void)events;
+	worker_reap(worker);
+	/*
+	 * Its last answers may still lie in the socket, and they count. Once the process is gone
+	 * each look takes one message or finds the end, so this comes to an end.
+	 */
+	while (msg_peer_alive(&worker->peer))
+		worker->peer.io.fn(&worker->peer.io, EPOLLIN);
+	msg_peer_done(&worker->peer);
+	if (worker->ended)
+		worker->ended(worker);
+}
+
+int worker_start(struct worker *worker, struct loop *loop, const char *role,
+		 const struct msg_rule *rules, size_t rule_count, const int *extra_fds,
+		 size_t extra_count, void (*ended)(struct worker *worker), void *owner,
+		 struct err *err)
+{
+	const char *const argv[] = { "hoy-engine", role, NULL };
+	int ours OWN_FD = -1, theirs OWN_FD = -1, pair[2];
+	struct spawn spawn;
+	int r;
+
+	memset(worker, 0, sizeof(*worker));
+	worker->pidfd = -1;
+	if (extra_count > WORKER_EXTRA_MAX)
+		return err_set(err, -E2BIG, "role %s: too many fds", role);
+	r = msg_pair(pair, err);
+	if (r < 0)
+		return err_prefix(err, "role %s", role);
+	ours = pair[0];
+	theirs = pair[1];
+	spawn_init(&spawn, worker_program, argv);
+	spawn.fds[0] = theirs;
+	for (size_t i = 0; i < extra_count; i++)
+		spawn.fds[1 + i] = extra_fds[i];
+	spawn.nfds = 1 + extra_count;
+	spawn.log_fd = STDERR_FILENO;
+	spawn.parent_death_signal = SIGKILL;
+	r = spawn_start(&spawn, &worker->pid, &worker->pidfd, err);
+	if (r < 0)
+		return err_prefix(err, "role %s", role);
+	worker->loop = loop;
+	worker->role = role;
+	worker->ended = ended;
+	worker->owner = owner;
+	r = msg_peer_init(&worker->peer, loop, take_fd(&ours), 1, rules, rule_count,
+			  WORKER_QUEUE_MAX, NULL, worker, err);
+	if (r >= 0)
+		r = loop_add(loop, &worker->exit_io, worker->pidfd, EPOLLIN, worker_on_exit, worker,
+			     err);
+	if (r < 0) {
+		worker->ended = NULL;
+		worker_stop(worker);
+		return r;
+	}
+	return 0;
+}
+
+void worker_stop(struct worker *worker)
+{
+	worker->ended = NULL;
+	if (worker_running(worker)) {
+		(void)spawn_signal(worker->pidfd, SIGKILL, NULL);
+		worker_reap(worker);
+	}
+	if (worker->loop)
+		msg_peer_done(&worker->peer);
+}
