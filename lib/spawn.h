@@ -33,8 +33,8 @@ void spawn_init(struct spawn *spawn, const char *path, const char *const *argv);
 /* ret_pidfd is CLOEXEC. An exec failure is reported here with the errno of execve. */
 int spawn_start(const struct spawn *spawn, pid_t *ret_pid, int *ret_pidfd, struct err *err);
 
-/* "exit 3", "killed by SIGKILL" ... of a waitid status, into dst. */
-void spawn_describe_exit(int si_code, int si_status, char *dst, size_t cap);
+/* "exit 3", "killed by SIGKILL" ... of a siginfo's si_code and si_status, into dst. */
+void spawn_describe_exit(int code, int status, char *dst, size_t cap);
 
 /* SIGKILL etc. by pidfd. */
 int spawn_signal(int pidfd, int signal, struct err *err);
