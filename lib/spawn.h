@@ -22,12 +22,15 @@ struct spawn {
 	int fds[SPAWN_FDS_MAX];	 /* -1 = that number stays closed */
 	size_t nfds;
 	int log_fd;		 /* -1 = /dev/null */
+	int tty_fd;		 /* >= 0: stdin, stdout and stderr instead, and with new_session the
+				    controlling terminal; -1 = none */
 	int cgroup_fd;		 /* -1 = stay */
 	int oom_score_adj;	 /* always written */
 	int parent_death_signal; /* 0 = outlive the parent */
 	bool new_session;
 };
 
+/* Sets every fd to -1 and the rest to zero. */
 void spawn_init(struct spawn *spawn, const char *path, const char *const *argv);
 
 /* ret_pidfd is CLOEXEC. An exec failure is reported here with the errno of execve. */
