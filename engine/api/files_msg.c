@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Encoding of the records in the files role's messages. Pure; linked by engine main and the files
+ * role. Must never allocate beyond the caller's buffer.
+ */
+#include "engine/api/files_msg.h"
+
+void files_copy_put(struct buf *out, const struct files_copy *copy)
+{
+	wire_put_u32(out, copy->source_count);
+	for (uint32_t i = 0; i < copy->source_count; i++)
+		wire_put_str(out, copy->sources[i]);
+	wire_put_str(out, copy->dest);
+	wire_put_str(out, copy->chown);
+	wire_put_str(out, copy->chmod);
+	wire_put_u8(out, copy->context);
+	wire_put_u32(out, copy->ignore_count);
+	for (uint32_t i = 0; i < copy->ignore_count; i++) {
+		wire_put_u8(out, copy->ignore[i].except);
+		wire_put_str(out, copy->ignore[i].pattern);
+	}
+}
+
+void files_copy_get(struct wire *in, struct files_copy *ret_copy)
+{
+	ret_copy->source_count = wire_count(in, FILES_SOURCES_MAX);
+	for (uint32_t i = 0; i < ret_copy->source_count; i++)
+		ret_copy->sources[i] = wire_str(in, FILES_PATH_MAX - 1);
+	ret_copy->dest = wire_str(in, FILES_PATH_MAX - 1);
+	ret_copy->chown = wire_str(in, FILES_USER_MAX - 1);
+	ret_copy->chmod = wire_str(in, FILES_USER_MAX - 1);
+	ret_copy->context = wire_bool(in);
+	ret_copy->ignore_count = wire_count(in, FILES_IGNORE_MAX);
+	for (uint32_t i = 0; i < ret_copy->ignore_count; i++) {
+		ret_copy->ignore[i].except = wire_bool(in);
+		ret_copy->ignore[i].pattern = wire_str(in, FILES_PATH_MAX - 1);
+	}
+}
+
+void files_user_put(struct buf *out, const struct files_user *user)
+{
+	wire_put_u32(out, user->uid);
+	wire_put_u32(out, user->gid);
+	wire_put_u32(out, user->group_count);
+	for (uint32_t i = 0; i < user->group_count; i++)
+		wire_put_u32(out, user->groups[i]);
+	wire_put_text(out, user->home);
+	wire_put_text(out, user->name);
+}
+
+void files_user_get(struct wire *in, struct files_user *ret_user)
+{
+	ret_user->uid = wire_u32(in);
+	ret_user->gid = wire_u32(in);
+	ret_user->group_count = wire_count(in, FILES_GROUPS_MAX);
+	for (uint32_t i = 0; i < ret_user->group_count; i++)
+		ret_user->groups[i] = wire_u32(in);
+	wire_text(in, ret_user->home, sizeof(ret_user->home));
+	wire_text(in, ret_user->name, sizeof(ret_user->name));
+}

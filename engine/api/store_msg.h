@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_ENGINE_API_STORE_MSG_H
+#define HOY_ENGINE_API_STORE_MSG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "lib/buf.h"
+#include "lib/sha256.h"
+#include "lib/wire.h"
+
+/*
+ * Calls that engine main makes to the store role (fd 3 of that role), the only writer of
+ * /data/store. Each is a call; the reply has the call's type; errors are struct err. "digest" is 32
+ * raw bytes, "text" a wire string. Whatever was answered without error is durable.
+ */
+enum store_msg {
+	/* {digest} -> {u8 have, u64 size} */
+	STORE_MSG_BLOB_HAVE = 0x400,
+	/*
+	 * {digest, u64 size, u8 keep} fds [0] the end of a pipe to read the blob from, [1] the end
+	 * of a pipe to copy it into (unpack's input), may be missing -> {u64 size} once exactly
+	 * `size` bytes with this digest came. size UINT64_MAX: not known beforehand. keep = 0: the
+	 * bytes are checked and copied on, not stored. The store closes fds [1] when it is done, so
+	 * what was unpacked counts only after this reply. Sixteen at a time, -EBUSY beyond.
+	 */
+	STORE_MSG_BLOB_PUT,
+	/* {digest} -> {u64 size} fds [0] the blob, read-only */
+	STORE_MSG_BLOB_OPEN,
+	/* {u64 bytes it will hold, 0 = not known} -> {} fds [0] an unnamed file for pack */
+	STORE_MSG_LAYER_NEW,
+	/*
+	 * {struct store_layer (size is ignored)} fds [0] the file of LAYER_NEW, its writer gone ->
+	 * {struct store_layer} with the size as published. The key is the digest of the blob it was
+	 * unpacked from, or, for a layer made here, pack's digest of the records. A layer that is
+	 * there already stays and the new file is dropped.
+	 */
+	STORE_MSG_LAYER_COMMIT,
+	/* {digest} -> {u8 have, struct store_layer} */
+	STORE_MSG_LAYER_HAVE,
+	/* {digest} -> {struct store_layer} fds [0] the layer, read-only, for a file-backed mount;
+	 * its trailer and size were checked */
+	STORE_MSG_LAYER_OPEN,
+	/* {text reference, image record (rest of the body, engine/oci/image.h)} -> {} */
+	STORE_MSG_IMAGE_SET,
+	/* {text reference} -> {image record}; also finds by "sha256:..." config or manifest digest;
+	 * -ENOENT names the nearest reference */
+	STORE_MSG_IMAGE_GET,
+	/* {} -> {u32 count, {text reference, blob image record}} in the order of the references */
+	STORE_MSG_IMAGE_LIST,
+	/* {text reference} -> {} */
+	STORE_MSG_IMAGE_REMOVE,
+	/* {digest key} -> {u8 found, struct store_cached} */
+	STORE_MSG_CACHE_GET,
+	/* {digest key, struct store_cached} -> {} */
+	STORE_MSG_CACHE_SET,
+	/*
+	 * {text name, u32 count, digest...} -> {}: keeps these blobs and layers from GC until the
+	 * same name is given with an empty list. Lives as long as the store process: main repeats
+	 * its leases after a restart, and leases what it is about to pull or build first.
+	 */
+	STORE_MSG_LEASE,
+	/* {} -> {u64 bytes freed, u32 objects} */
+	STORE_MSG_GC,
+	/* {} -> MORE {text line}..., last {u32 objects checked, u32 damaged}: reads everything */
+	STORE_MSG_CHECK,
+	/* {} -> {u64 bytes of blobs, u64 of layers, u64 free, u32 images, u32 layers} */
+	STORE_MSG_SPACE,
+};
+
+enum {
+	STORE_REFERENCE_MAX = 512,
+	STORE_RECORD_MAX = 2 << 20, /* as IMAGE_RECORD_MAX */
+	STORE_LEASE_DIGESTS_MAX = 4096,
+	STORE_PUTS_MAX = 16,
+};
+
+#define STORE_SIZE_UNKNOWN UINT64_MAX
+
+/* One layer: digest 32, diff 32, u64 size of the EROFS file. */
+struct store_layer {
+	struct digest digest; /* its key */
+	struct digest diff;   /* of the uncompressed tar; the key again for layers made here */
+	uint64_t size;
+};
+
+/* What one build step gave: u8 has_layer, struct store_layer (zero when nothing changed). */
+struct store_cached {
+	bool has_layer;
+	struct store_layer layer;
+};
+
+void store_layer_put(struct buf *out, const struct store_layer *layer);
+void store_layer_get(struct wire *in, struct store_layer *ret_layer);
+void store_cached_put(struct buf *out, const struct store_cached *cached);
+void store_cached_get(struct wire *in, struct store_cached *ret_cached);
+void store_digest_put(struct buf *out, const struct digest *digest);
+void store_digest_get(struct wire *in, struct digest *ret_digest);
+
+/* The body of STORE_MSG_BLOB_PUT. */
+struct store_put_args {
+	struct digest digest;
+	uint64_t size; /* bytes, or STORE_SIZE_UNKNOWN */
+	bool keep;
+};
+void store_put_args_put(struct buf *out, const struct store_put_args *args);
+void store_put_args_get(struct wire *in, struct store_put_args *ret_args);
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_ENGINE_BUILD_BUILD_H
+#define HOY_ENGINE_BUILD_BUILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "engine/api/build_msg.h"
+#include "engine/api/files_msg.h"
+#include "engine/api/store_msg.h"
+#include "engine/build/plan.h"
+
+/*
+ * One build, as a state machine in engine main: it decides what comes next, `struct build_exec`
+ * does it. Exactly one action is under way at a time; its answer comes through build_answer(),
+ * once, from the loop or from within the action itself. Order of actions: read Dockerfile, read
+ * .dockerignore, ask IGNORE, ask BASES, base for each reference, ask PLAN, then for each operation
+ * of the needed stages: hash (COPY from the context), cache_get, on a miss run|copy|dir and
+ * cache_set; at last finish.
+ */
+struct build;
+
+/* What an action answered; fields by action, see below. Bytes are copied where they are kept. */
+struct build_answer {
+	bool found;		   /* read, cache_get */
+	struct str bytes;	   /* read: the file; ask: the reply; base: the image record */
+	struct digest digest;	   /* hash */
+	struct store_cached layer; /* cache_get, run, copy, dir */
+};
+
+/*
+ * Implemented by the executor. Each starts its action and returns 0, or a negative errno with err
+ * (the build then fails with it). `layers` is the stage's root so far, base first.
+ */
+struct build_exec {
+	/* FILES_MSG_READ in the build context. */
+	int (*read)(void *owner, const char *path, uint32_t max, struct err *err);
+	/* A call to the api role: BUILD_MSG_*; bytes = the reply's body. */
+	int (*ask)(void *owner, enum build_msg type, struct str body, struct err *err);
+	/* Have this image, pull it if it is missing; bytes = its record. platform "" = ours. */
+	int (*base)(void *owner, const char *reference, const char *platform, struct err *err);
+	/* FILES_MSG_HASH in the build context; body = struct files_copy in wire form. */
+	int (*hash)(void *owner, struct str body, struct err *err);
+	int (*cache_get)(void *owner, const struct digest *key, struct err *err);
+	int (*cache_set)(void *owner, const struct digest *key, const struct store_cached *cached,
+			 struct err *err);
+	/* Run op->argv over the layers with a fresh upper, then diff, pack, commit. An exit code
+	 * other than 0 is an error of the action: "exit code 1". */
+	int (*run)(void *owner, const struct build_op *op, const struct store_layer *layers,
+		   uint32_t count, struct err *err);
+	/* FILES_MSG_COPY (body) into a fresh upper over the layers, then diff, pack, commit. Source
+	 * is the root made of `from` (read-only), or the context when from is NULL. */
+	int (*copy)(void *owner, const struct build_op *op, struct str body,
+		    const struct store_layer *from, uint32_t from_count,
+		    const struct store_layer *layers, uint32_t count, struct err *err);
+	/* FILES_MSG_MKDIR of op->workdir owned by op->user, then diff, pack, commit. */
+	int (*dir)(void *owner, const struct build_op *op, const struct store_layer *layers,
+		   uint32_t count, struct err *err);
+	/* STORE_MSG_IMAGE_SET of the result, for each of the build's names. */
+	int (*finish)(void *owner, const struct image *image, struct err *err);
+	/* One line for whoever watches; no answer. */
+	void (*progress)(void *owner, const char *line);
+	/* The end: image is NULL when it failed (then err tells). Nothing is called afterwards; the
+	 * build may be freed from within. */
+	void (*done)(void *owner, const struct image *image, const struct err *err);
+};
+
+struct build_params {
+	const char *reference;	/* name of the result, normalised */
+	const char *dockerfile; /* path in the context, NULL = "Dockerfile" */
+	const char *target;	/* "" = the last stage */
+	const char *created;	/* RFC 3339, goes into the image, never into a key */
+	const struct image_pairs *args, *labels; /* NULL = none */
+	bool no_cache;
+};
+
+/* Layers made here carry this media type: they have no tar blob. */
+#define BUILD_LAYER_TYPE "application/vnd.hoy.layer.v1.erofs"
+
+/* Starts at once. exec and owner outlive the build; params are copied. NULL with err on failure. */
+struct build *build_new(const struct build_params *params, const struct build_exec *exec,
+			void *owner, struct err *err);
+/* The answer to the action under way; answer NULL = it failed with err. */
+void build_answer(struct build *build, const struct build_answer *answer, const struct err *err);
+/* Ends it without calling done(); the executor stops its own action. Accepts NULL. */
+void build_free(struct build *build);
+/* "Step 3/7 : RUN apk add curl", for `ps`. Lives as long as the build. */
+const char *build_status(const struct build *build);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_ENGINE_BUILD_PLAN_H
+#define HOY_ENGINE_BUILD_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "engine/api/store_msg.h"
+#include "engine/dockerfile/dockerfile.h"
+#include "engine/oci/image.h"
+#include "lib/arena.h"
+#include "lib/buf.h"
+#include "lib/err.h"
+#include "lib/wire.h"
+
+/*
+ * What a build will do, with every variable expanded: made in the api role out of the Dockerfile
+ * and the base images' records (build_plan_make), carried out by engine main (build.h), which never
+ * sees the Dockerfile's text but as titles.
+ */
+enum {
+	BUILD_STAGES_MAX = 64,
+	BUILD_ARGS_MAX = 256,
+	BUILD_CONTEXT = -1, /* build_op.from: the build context */
+	BUILD_NONE = -1,
+};
+
+enum build_op_kind {
+	BUILD_OP_RUN,  /* a command in the stage's root */
+	BUILD_OP_COPY, /* files into the stage's root */
+	BUILD_OP_DIR,  /* WORKDIR: a directory that has to be there */
+};
+
+struct build_op {
+	enum build_op_kind kind;
+	uint32_t line;			  /* of the Dockerfile */
+	uint32_t step;			  /* 1-based number for "Step 3/7" */
+	uint32_t history;		  /* index into the stage image's history */
+	const char *title;		  /* "RUN apk add curl" */
+	struct image_texts argv, env;	  /* RUN: argv complete with the shell; env with ARGs */
+	const char *workdir, *user;	  /* RUN: run there, as; DIR: make it, owned by */
+	int32_t from;			  /* COPY: stage index or BUILD_CONTEXT */
+	struct image_texts sources;	  /* COPY */
+	const char *dest, *chown, *chmod; /* COPY: dest absolute, '/' at its end kept */
+};
+
+struct build_stage {
+	const char *name;   /* "" = none */
+	int32_t base_stage; /* an earlier stage, or BUILD_NONE */
+	int32_t base_image; /* index into references, or BUILD_NONE; both NONE: FROM scratch */
+	bool needed;	    /* by the target; others are skipped */
+	struct build_op *ops;
+	uint32_t op_count;
+	struct image image; /* config and history after the stage; no layers, no digests */
+};
+
+struct build_plan {
+	struct build_stage stages[BUILD_STAGES_MAX];
+	uint32_t stage_count;
+	uint32_t target;	       /* index of the stage that is the result */
+	uint32_t step_count;	       /* of the needed stages, for "Step 3/7" */
+	struct image_texts references; /* images that stages start from or copy from */
+	struct image_texts platforms;  /* one for each reference, "" = ours */
+	struct image_texts warnings;
+};
+
+/* Inputs that come with a build request. */
+struct build_inputs {
+	struct str dockerfile;
+	struct image_pairs args;   /* --build-arg */
+	struct image_pairs labels; /* added to the result */
+	const char *target;	   /* stage name or number, "" = the last */
+};
+
+/*
+ * First half: which images are needed. Fills references and platforms (and stages' bases); the
+ * images come in the same order into build_plan_make. -EINVAL with "Dockerfile:LINE:COLUMN: ...".
+ */
+int build_plan_bases(const struct build_inputs *inputs, struct arena *arena,
+		     struct build_plan *ret_plan, struct err *err);
+/* The whole plan. bases[i] belongs to references[i]; unneeded ones may be empty records. */
+int build_plan_make(const struct build_inputs *inputs, const struct image *bases,
+		    uint32_t base_count, struct arena *arena, struct build_plan *ret_plan,
+		    struct err *err);
+
+void build_plan_put(struct buf *out, const struct build_plan *plan);
+int build_plan_get(struct wire *in, struct arena *arena, struct build_plan *ret_plan,
+		   struct err *err);
+
+/*
+ * Cache keys. They depend on what goes in and on nothing else (no time, no name of an image): the
+ * root of a chain is the base's layers, each link adds the whole operation and, for COPY, the
+ * digest of the files (of the context) or the key of the stage they come from.
+ */
+void build_key_root(const struct image_layer *layers, uint32_t count, struct digest *ret_key);
+void build_key_next(const struct digest *parent, const struct build_op *op,
+		    const struct digest *files, struct digest *ret_key);
+
+#endif
