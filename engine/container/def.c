@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A service section and an image record become one container definition. Runs in engine main. Pure:
+ * must not touch files, and takes from the image nothing but defaults for the process in it.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include "engine/container/def.h"
+#include "lib/own.h"
+
+static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+static struct image_texts from_list(const struct service_list *list)
+{
+	return (struct image_texts){ list->items, list->count };
+}
+
+static int add_texts(struct arena *arena, struct image_texts *to, struct image_texts from,
+		     struct err *err)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; r >= 0 && i < from.count; i++)
+		r = image_texts_add(arena, to, from.items[i], err);
+	return r;
+}
+
+static int def_command(const struct service_spec *spec, const struct image *image,
+		       struct arena *arena, struct container_def *def, struct err *err)
+{
+	struct image_texts entry = image->entrypoint, cmd = image->cmd;
+	int r;
+
+	if (spec->entrypoint.set) {
+		entry = from_list(&spec->entrypoint);
+		cmd = (struct image_texts){ 0 };
+	}
+	if (spec->command.set)
+		cmd = from_list(&spec->command);
+	r = add_texts(arena, &def->argv, entry, err);
+	if (r >= 0)
+		r = add_texts(arena, &def->argv, cmd, err);
+	if (r >= 0 && !def->argv.count)
+		return err_set(err, -EINVAL,
+			       "image %s says nothing to run; set command= in [service %s]",
+			       image->reference, spec->name);
+	return r;
+}
+
+static int def_environment(const struct service_spec *spec, const struct image *image,
+			   struct arena *arena, struct container_def *def, struct err *err)
+{
+	int r = image_env_set(arena, &def->env, "PATH", default_path, err);
+
+	if (r >= 0)
+		r = image_env_set(arena, &def->env, "HOSTNAME", def->hostname, err);
+	for (uint32_t pass = 0; pass < 2; pass++) {
+		struct image_texts list = pass ? from_list(&spec->environment) : image->env;
+
+		for (uint32_t i = 0; r >= 0 && i < list.count; i++) {
+			struct str item = str_from(list.items[i]);
+			ptrdiff_t eq = str_find(item, '=');
+			char *name;
+
+			if (eq <= 0) /* a name without a value: nothing to inherit from */
+				continue;
+			name = arena_text(arena, str_head(item, (size_t)eq));
+			if (!name)
+				return err_set(err, -ENOMEM, "no memory for the environment");
+			r = image_env_set(arena, &def->env, name, list.items[i] + eq + 1, err);
+		}
+	}
+	return r;
+}
+
+static int def_mounts(const struct service_spec *spec, const struct image *image,
+		      struct arena *arena, struct container_def *def, struct err *err)
+{
+	(void)image;
+	def->mounts = arena_array(arena, spec->volume_count + spec->tmpfs.count + 1U,
+				  sizeof(*def->mounts));
+	if (!def->mounts)
+		return err_set(err, -ENOMEM, "no memory for mounts");
+	for (uint32_t i = 0; i < spec->volume_count; i++) {
+		const struct service_volume *volume = &spec->volumes[i];
+
+		def->mounts[def->mount_count++] = (struct def_mount){
+			.kind = volume->kind == SERVICE_VOLUME_BIND ? DEF_MOUNT_BIND
+								    : DEF_MOUNT_VOLUME,
+			.source = volume->source,
+			.target = volume->target,
+			.read_only = volume->read_only,
+		};
+	}
+	for (uint32_t i = 0; i < spec->tmpfs.count; i++)
+		def->mounts[def->mount_count++] = (struct def_mount){
+			.kind = DEF_MOUNT_TMPFS, .source = "", .target = spec->tmpfs.items[i]
+		};
+	return 0;
+}
+
+static int def_networks(const struct service_spec *spec, struct arena *arena,
+			struct container_def *def, struct err *err)
+{
+	const char *first = spec->networks.count ? spec->networks.items[0] : "bridge";
+
+	if (!strcmp(first, "host") || !strcmp(first, "none")) {
+		if (spec->networks.count > 1)
+			return err_set(err, -EINVAL, "networks = %s goes with no other network",
+				       first);
+		def->network_mode = *first == 'h' ? DEF_NETWORK_HOST : DEF_NETWORK_NONE;
+		return 0;
+	}
+	if (!spec->networks.count)
+		return image_texts_add(arena, &def->networks, "bridge", err);
+	def->networks = from_list(&spec->networks);
+	return 0;
+}
+
+static int def_layers(const struct image *image, struct arena *arena, struct container_def *def,
+		      struct err *err)
+{
+	def->layers = arena_array(arena, image->layer_count + 1U, sizeof(*def->layers));
+	if (!def->layers)
+		return err_set(err, -ENOMEM, "no memory for layers");
+	for (uint32_t i = 0; i < image->layer_count; i++)
+		def->layers[i] = image->layers[i].blob;
+	def->layer_count = image->layer_count;
+	return 0;
+}
+
+static const char *either(const char *first, const char *second)
+{
+	return *first ? first : second;
+}
+
+int container_def_service(const struct service_spec *spec, const struct image *image,
+			  struct arena *arena, struct container_def *ret_def, struct err *err)
+{
+	struct container_def def = {
+		.name = spec->name,
+		.reference = image->reference,
+		.image = image->config,
+		.workdir = either(spec->working_dir, either(image->workdir, "/")),
+		.user = either(spec->user, image->user),
+		.hostname = either(spec->hostname, spec->name),
+		.stop_signal = either(spec->stop_signal, image->stop_signal),
+		.cap_add = from_list(&spec->cap_add),
+		.cap_drop = from_list(&spec->cap_drop),
+		.devices = from_list(&spec->devices),
+		.dns = from_list(&spec->dns),
+		.extra_hosts = from_list(&spec->extra_hosts),
+		.labels = from_list(&spec->labels),
+		.ports = spec->ports,
+		.port_count = spec->port_count,
+		.mem_limit = spec->mem_limit,
+		.cpus = spec->cpus,
+		.pids_limit = spec->pids_limit,
+		.stop_grace_ms = spec->stop_grace_ms,
+		.log_max_size = spec->log_max_size,
+		.log_max_file = spec->log_max_file,
+		.privileged = spec->privileged,
+		.read_only = spec->read_only,
+		.tty = spec->tty,
+		.declared = true,
+	};
+	int r = def_command(spec, image, arena, &def, err);
+
+	if (r >= 0)
+		r = def_environment(spec, image, arena, &def, err);
+	if (r >= 0)
+		r = def_mounts(spec, image, arena, &def, err);
+	if (r >= 0)
+		r = def_networks(spec, arena, &def, err);
+	if (r >= 0)
+		r = def_layers(image, arena, &def, err);
+	if (r >= 0)
+		r = container_signal(def.stop_signal, err);
+	if (r < 0)
+		return r;
+	*ret_def = def;
+	return 0;
+}
+
+void container_def_ports(const struct container_def *def, char *dst, size_t cap)
+{
+	struct buf text OWN(buf_done) = { 0 };
+
+	buf_init(&text, cap - 1);
+	for (uint32_t i = 0; i < def->port_count; i++) {
+		const struct service_port *port = &def->ports[i];
+		struct in_addr in = { port->host_ip };
+		char address[INET_ADDRSTRLEN];
+
+		(void)buf_add_text(&text, i ? ", " : "");
+		if (port->host_ip && inet_ntop(AF_INET, &in, address, sizeof(address)))
+			(void)buf_printf(&text, "%s:", address);
+		(void)buf_printf(&text, "%u", port->host_port);
+		if (port->count > 1)
+			(void)buf_printf(&text, "-%u", port->host_port + port->count - 1U);
+		(void)buf_printf(&text, "->%u", port->container_port);
+		if (port->count > 1)
+			(void)buf_printf(&text, "-%u", port->container_port + port->count - 1U);
+		(void)buf_printf(&text, "/%s", port->proto == IPPROTO_UDP ? "udp" : "tcp");
+	}
+	(void)str_copy(buf_str(&text), dst, cap);
+}
+
+int container_signal(const char *name, struct err *err)
+{
+	static const struct {
+		const char *name;
+		int number;
+	} signals[] = {
+		{ "HUP", SIGHUP },   { "INT", SIGINT },	  { "QUIT", SIGQUIT },
+		{ "KILL", SIGKILL }, { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 },
+		{ "TERM", SIGTERM }, { "STOP", SIGSTOP }, { "CONT", SIGCONT },
+		{ "ABRT", SIGABRT }, { "ALRM", SIGALRM }, { "WINCH", SIGWINCH },
+		{ "PWR", SIGPWR },   { "PIPE", SIGPIPE },
+	};
+	struct str text = str_from(name);
+	uint64_t number;
+
+	if (!text.len)
+		return SIGTERM;
+	if (!str_to_u64(text, 1, 64, &number))
+		return (int)number;
+	if (str_starts(text, STR("SIG")))
+		text = str_skip(text, 3);
+	if (str_starts(text, STR("RTMIN+")) && !str_to_u64(str_skip(text, 6), 0, 30, &number))
+		return 34 + (int)number;
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
+		if (str_is(text, signals[i].name))
+			return signals[i].number;
+	}
+	return err_set(err, -EINVAL, "signal '%s' is not known; use a name such as SIGTERM", name);
+}

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A pull or load job: answers the role's questions for blobs, runs one layer job for each missing
+ * layer, records the image at the end. Runs in engine main; must never parse what came from a
+ * registry or an archive: it sees digests, sizes and checked records only.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+#include "engine/image/layer.h"
+#include "engine/image/take.h"
+#include "engine/worker/worker.h"
+#include "lib/own.h"
+
+enum { TAKE_BLOBS_MAX = 8 };
+
+/* A blob the role is handing over at this moment. */
+struct take_blob {
+	struct image_take *take;
+	bool used;
+	bool is_layer;
+	bool ready;	     /* stored, or failed */
+	struct err error;    /* code 0 = stored */
+	uint32_t end_serial; /* of the BLOB_END call that waits, 0 = none yet */
+	uint32_t ask_serial; /* of the BLOB call that waits for LAYER_HAVE */
+	struct pull_blob blob;
+	char media_type[128];
+	struct image_layer_job job;
+};
+
+struct image_take {
+	struct image_take_env env;
+	struct worker role;
+	struct loop_timer burial;
+	struct image_take_ops ops;
+	void *owner;
+	struct take_blob blobs[TAKE_BLOBS_MAX];
+	unsigned setting; /* IMAGE_SET calls that are not answered yet */
+	bool finished;	  /* the role's last reply came */
+	bool archive;
+	char reference[IMAGE_REFERENCE_MAX];
+};
+
+const char *image_take_architecture(void)
+{
+	static struct utsname name;
+
+	if (!name.machine[0] && uname(&name) < 0)
+		return "amd64";
+	if (!strcmp(name.machine, "aarch64"))
+		return "arm64";
+	return "amd64";
+}
+
+static void take_bury(struct loop_timer *timer)
+{
+	free(timer->owner);
+}
+
+static void take_free(struct image_take *take)
+{
+	for (size_t i = 0; i < TAKE_BLOBS_MAX; i++)
+		image_layer_done(&take->blobs[i].job);
+	for (size_t i = 0; i < TAKE_BLOBS_MAX && msg_peer_alive(take->env.store); i++)
+		msg_peer_forget(take->env.store, &take->blobs[i]);
+	if (msg_peer_alive(take->env.store))
+		msg_peer_forget(take->env.store, take);
+	worker_stop(&take->role);
+	/* We may be inside a callback of the role's peer, which looks at itself afterwards. */
+	loop_timer_set(take->env.loop, &take->burial, 0, take_bury, take);
+}
+
+static void take_end(struct image_take *take, const struct err *err)
+{
+	struct image_take_ops ops = take->ops;
+	struct err copy = { 0 };
+	void *owner = take->owner;
+
+	if (err)
+		copy = *err;
+	take_free(take);
+	ops.done(owner, err ? &copy : NULL);
+}
+
+/* Answers a BLOB_END that waits and frees the slot. */
+static void blob_settle(struct take_blob *blob)
+{
+	struct msg_peer *peer = &blob->take->role.peer;
+
+	if (!blob->ready || !blob->end_serial)
+		return;
+	if (blob->error.code)
+		(void)msg_reply_err(peer, PULL_MSG_BLOB_END, blob->end_serial, &blob->error);
+	else
+		(void)msg_reply(peer, PULL_MSG_BLOB_END, blob->end_serial, STR(""), NULL, 0);
+	image_layer_done(&blob->job);
+	blob->used = false;
+}
+
+static void blob_finished(struct take_blob *blob, const struct err *err)
+{
+	blob->ready = true;
+	if (err)
+		blob->error = *err;
+	blob_settle(blob);
+}
+
+static void on_layer(void *owner, struct image_layer_job *job, const struct store_layer *layer,
+		     const struct err *err)
+{
+	(void)job;
+	(void)layer;
+	blob_finished(owner, err);
+}
+
+static void on_blob_put(struct msg_peer *peer, void *owner, struct msg *reply,
+			const struct err *err)
+{
+	(void)peer;
+	blob_finished(owner, reply ? NULL : err);
+}
+
+/* The role gets the write end of the pipe, or the news that it need not send. */
+static void blob_answer(struct take_blob *blob, bool skip, int feed_fd, const struct err *err)
+{
+	struct msg_peer *peer = &blob->take->role.peer;
+	struct buf body OWN(buf_done) = { 0 };
+	uint32_t serial = blob->ask_serial;
+
+	if (err) {
+		(void)msg_reply_err(peer, PULL_MSG_BLOB, serial, err);
+		blob->used = false;
+		return;
+	}
+	buf_init(&body, 16);
+	wire_put_u8(&body, skip);
+	(void)msg_reply(peer, PULL_MSG_BLOB, serial, buf_str(&body), &feed_fd, skip ? 0 : 1);
+	if (skip)
+		blob->used = false;
+}
+
+static int blob_begin_plain(struct take_blob *blob, int *ret_feed, struct err *err)
+{
+	struct store_put_args args = { .digest = blob->blob.digest,
+				       .size = blob->blob.size,
+				       .keep = true };
+	struct buf body OWN(buf_done) = { 0 };
+	int read_fd OWN_FD = -1, write_fd OWN_FD = -1, fds[2];
+	int64_t r;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_sys(err, -errno, "pipe for a blob");
+	read_fd = fds[0];
+	write_fd = fds[1];
+	buf_init(&body, 4096);
+	store_put_args_put(&body, &args);
+	r = msg_peer_call(blob->take->env.store, STORE_MSG_BLOB_PUT, buf_str(&body), &read_fd, 1,
+			  on_blob_put, blob, err);
+	if (r < 0)
+		return (int)r;
+	*ret_feed = take_fd(&write_fd);
+	return 0;
+}
+
+static void on_have(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct take_blob *blob = owner;
+	const struct image_take_env *env = &blob->take->env;
+	int feed OWN_FD = -1;
+	struct err bad = { 0 };
+	int r;
+
+	(void)peer;
+	if (!reply) {
+		blob_answer(blob, false, -1, err);
+		return;
+	}
+	if (reply->body.len && reply->body.ptr[0]) {
+		blob_answer(blob, true, -1, NULL);
+		return;
+	}
+	if (blob->is_layer)
+		r = image_layer_blob(&blob->job, env->loop, env->store, &blob->blob.digest,
+				     blob->blob.size, env->keep_blobs, blob->media_type,
+				     blob->blob.has_diff ? &blob->blob.diff : NULL, on_layer, blob,
+				     &feed, &bad);
+	else
+		r = blob_begin_plain(blob, &feed, &bad);
+	blob_answer(blob, false, feed, r < 0 ? &bad : NULL);
+}
+
+static struct take_blob *blob_slot(struct image_take *take)
+{
+	for (size_t i = 0; i < TAKE_BLOBS_MAX; i++) {
+		if (!take->blobs[i].used)
+			return &take->blobs[i];
+	}
+	return NULL;
+}
+
+/* A message that does not parse ends the role: it is confined, but it is broken or hostile. */
+static void drop_role(struct image_take *take, const struct err *err)
+{
+	take_end(take, err);
+}
+
+static int blob_ask(struct take_blob *blob, struct err *err)
+{
+	struct image_take *take = blob->take;
+	uint16_t type = blob->is_layer ? STORE_MSG_LAYER_HAVE : STORE_MSG_BLOB_HAVE;
+	struct buf body OWN(buf_done) = { 0 };
+	int64_t r;
+
+	if (blob->is_layer && take->env.keep_blobs)
+		type = STORE_MSG_BLOB_HAVE;
+	buf_init(&body, 64);
+	store_digest_put(&body, &blob->blob.digest);
+	r = msg_peer_call(take->env.store, type, buf_str(&body), NULL, 0, on_have, blob, err);
+	return r < 0 ? (int)r : 0;
+}
+
+static void on_role_blob(struct msg_peer *peer, struct msg *msg)
+{
+	struct worker *role = peer->owner;
+	struct image_take *take = role->owner;
+	struct arena arena OWN(arena_done) = { 0 };
+	struct take_blob *blob = blob_slot(take);
+	struct err err = { 0 };
+
+	arena_init(&arena, 16384);
+	if (!blob) {
+		err_set(&err, -EBUSY, "too many blobs at once");
+		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+		return;
+	}
+	memset(blob, 0, sizeof(*blob));
+	blob->take = take;
+	if (pull_blob_decode(msg->body, &arena, &blob->blob, &err) < 0 ||
+	    str_copy(str_from(blob->blob.media_type), blob->media_type, sizeof(blob->media_type)) <
+		    0) {
+		drop_role(take, &err);
+		return;
+	}
+	blob->blob.media_type = blob->media_type;
+	blob->used = true;
+	blob->is_layer = blob->blob.kind == PULL_KIND_LAYER;
+	blob->ask_serial = msg->serial;
+	if (blob_ask(blob, &err) < 0)
+		blob_answer(blob, false, -1, &err);
+}
+
+static void on_role_blob_end(struct msg_peer *peer, struct msg *msg)
+{
+	struct worker *role = peer->owner;
+	struct image_take *take = role->owner;
+	struct err err = { 0 };
+
+	for (size_t i = 0; i < TAKE_BLOBS_MAX; i++) {
+		struct take_blob *blob = &take->blobs[i];
+
+		if (!blob->used || msg->body.len != SHA256_SIZE ||
+		    memcmp(blob->blob.digest.bytes, msg->body.ptr, SHA256_SIZE) != 0)
+			continue;
+		blob->end_serial = msg->serial;
+		blob_settle(blob);
+		return;
+	}
+	err_set(&err, -EBADMSG, "end of a blob that was not begun");
+	(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+}
+
+static void on_role_progress(struct msg_peer *peer, struct msg *msg)
+{
+	struct worker *role = peer->owner;
+	struct image_take *take = role->owner;
+	struct arena arena OWN(arena_done) = { 0 };
+	struct pull_progress progress;
+	char what[64], line[160];
+	struct buf text OWN(buf_done) = { 0 };
+
+	arena_init(&arena, 4096);
+	if (!take->ops.progress || pull_progress_decode(msg->body, &arena, &progress, NULL) < 0)
+		return;
+	(void)str_escape(str_from(progress.what), what, sizeof(what));
+	buf_init(&text, sizeof(line));
+	(void)buf_printf(&text, "%s: %llu of %llu KiB", what,
+			 (unsigned long long)(progress.done >> 10),
+			 (unsigned long long)(progress.total >> 10));
+	take->ops.progress(take->owner, buf_text(&text));
+}
+
+static const struct msg_rule role_rules[] = {
+	{ PULL_MSG_BLOB, "blob", 40, 8192, 0, 0, 1, on_role_blob },
+	{ PULL_MSG_BLOB_END, "blob-end", 32, 32, 0, 0, 1, on_role_blob_end },
+	{ PULL_MSG_PROGRESS, "progress", 32, 1024, 0, 0, 1, on_role_progress },
+};
+
+static void on_set(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct image_take *take = owner;
+
+	(void)peer;
+	take->setting--;
+	if (!reply) {
+		take_end(take, err);
+		return;
+	}
+	if (take->finished && !take->setting)
+		take_end(take, NULL);
+}
+
+/* Records one image under its reference and tells the owner. */
+static int take_record(struct image_take *take, struct str record, struct err *err)
+{
+	struct arena arena OWN(arena_done) = { 0 };
+	struct buf body OWN(buf_done) = { 0 };
+	struct image image;
+	struct wire in;
+	int64_t r;
+
+	arena_init(&arena, 8 << 20);
+	wire_init(&in, record.ptr, record.len);
+	r = image_decode(&in, &arena, &image, err);
+	if (r < 0)
+		return err_prefix(err, "role %s", take->role.role);
+	if (!*image.reference)
+		image.reference = take->reference;
+	if (!*image.reference)
+		return err_set(err, -EINVAL, "the image in the archive has no name; give one");
+	buf_init(&body, STORE_RECORD_MAX);
+	wire_put_text(&body, image.reference);
+	image_encode(&image, &body);
+	r = msg_peer_call(take->env.store, STORE_MSG_IMAGE_SET, buf_str(&body), NULL, 0, on_set,
+			  take, err);
+	if (r < 0)
+		return (int)r;
+	take->setting++;
+	if (take->ops.image)
+		take->ops.image(take->owner, &image);
+	return 0;
+}
+
+static void on_job(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct image_take *take = owner;
+	struct err bad = { 0 };
+	bool more;
+
+	(void)peer;
+	if (!reply) {
+		take_end(take, err);
+		return;
+	}
+	more = (reply->flags & MSG_FLAG_MORE) != 0;
+	if ((more || !take->archive) && take_record(take, reply->body, &bad) < 0) {
+		take_end(take, &bad);
+		return;
+	}
+	if (more)
+		return;
+	take->finished = true;
+	if (!take->setting)
+		take_end(take, NULL);
+}
+
+static void on_role_ended(struct worker *role)
+{
+	struct image_take *take = role->owner;
+	struct err err = { 0 };
+
+	if (take->finished)
+		return;
+	err_set(&err, -ECHILD, "role %s ended before its work was done (%s)", role->role,
+		role->why);
+	take_end(take, &err);
+}
+
+static struct image_take *take_new(const struct image_take_env *env, const char *role,
+				   const struct image_take_ops *ops, void *owner, struct err *err)
+{
+	struct image_take *take = calloc(1, sizeof(*take));
+
+	if (!take) {
+		err_set(err, -ENOMEM, "no memory for a pull");
+		return NULL;
+	}
+	take->env = *env;
+	take->ops = *ops;
+	take->owner = owner;
+	if (worker_start(&take->role, env->loop, role, role_rules, ARRAY_LEN(role_rules), NULL, 0,
+			 on_role_ended, take, err) < 0) {
+		free(take);
+		return NULL;
+	}
+	return take;
+}
+
+static struct image_take *take_call(struct image_take *take, uint16_t type, struct str body, int fd,
+				    struct err *err)
+{
+	int64_t r = msg_peer_call(&take->role.peer, type, body, &fd, fd >= 0 ? 1 : 0, on_job, take,
+				  err);
+
+	if (r >= 0)
+		return take;
+	take_free(take);
+	return NULL;
+}
+
+struct image_take *image_take_pull(const struct image_take_env *env, const struct pull_start *start,
+				   const struct image_take_ops *ops, void *owner, struct err *err)
+{
+	struct image_take *take = take_new(env, "pull", ops, owner, err);
+	struct buf body OWN(buf_done) = { 0 };
+
+	if (!take)
+		return NULL;
+	buf_init(&body, PULL_START_MAX);
+	pull_start_encode(start, &body);
+	return take_call(take, PULL_MSG_START, buf_str(&body), -1, err);
+}
+
+struct image_take *image_take_archive(const struct image_take_env *env, int fd,
+				      const char *reference, const struct image_take_ops *ops,
+				      void *owner, struct err *err)
+{
+	struct pull_archive archive = { .reference = reference,
+					.os = "linux",
+					.architecture = image_take_architecture(),
+					.variant = "" };
+	struct image_take *take = take_new(env, "load", ops, owner, err);
+	struct buf body OWN(buf_done) = { 0 };
+
+	if (!take)
+		return NULL;
+	take->archive = true;
+	(void)str_copy(str_from(reference), take->reference, sizeof(take->reference));
+	buf_init(&body, 8192);
+	pull_archive_encode(&archive, &body);
+	return take_call(take, PULL_MSG_ARCHIVE, buf_str(&body), fd, err);
+}
+
+void image_take_cancel(struct image_take *take)
+{
+	if (take)
+		take_free(take);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_ENGINE_IMAGE_TAKE_H
+#define HOY_ENGINE_IMAGE_TAKE_H
+
+#include <stdbool.h>
+#include "engine/api/pull_msg.h"
+#include "engine/oci/image.h"
+#include "lib/err.h"
+#include "lib/loop.h"
+#include "lib/msg.h"
+
+/*
+ * Taking images in: from a registry (role pull) or from an archive (role load). For each blob that
+ * is missing the bytes run role -> store -> unpack -> pack, each in its own process; a layer is
+ * committed only when the store found size and digest right and both ends said they are done.
+ */
+struct image_take;
+
+struct image_take_ops {
+	/* One line for a person: "layer 2/5: 40 of 120 MiB". */
+	void (*progress)(void *owner, const char *line);
+	/*
+	 * All blobs of an image are stored; it is durable under its name once done() says so.
+	 * Called once for a pull, once for each image of an archive; the record lives until the
+	 * call returns.
+	 */
+	void (*image)(void *owner, const struct image *image);
+	/* The end, exactly once unless cancelled: err NULL = all went well. The job is freed then.
+	 */
+	void (*done)(void *owner, const struct err *err);
+};
+
+struct image_take_env {
+	struct loop *loop;
+	struct msg_peer *store;
+	bool keep_blobs; /* compressed layers stay in the store */
+};
+
+/* Both copy what they need. NULL with err when nothing could be started. */
+struct image_take *image_take_pull(const struct image_take_env *env, const struct pull_start *start,
+				   const struct image_take_ops *ops, void *owner, struct err *err);
+/* fd: the archive, a seekable file; duplicated. reference: for an image without a name, or "". */
+struct image_take *image_take_archive(const struct image_take_env *env, int fd,
+				      const char *reference, const struct image_take_ops *ops,
+				      void *owner, struct err *err);
+
+/* Ends the job's processes; nothing of it is called any more. Accepts NULL. */
+void image_take_cancel(struct image_take *take);
+
+/* "amd64", "arm64": what images must be made for. */
+const char *image_take_architecture(void);
+
+#endif
