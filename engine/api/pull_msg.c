@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bodies of the messages between engine main and the pull and load roles. Pure, both sides; what
+ * comes from the role is taken as hostile.
+ */
+#include "engine/api/pull_msg.h"
+
+#include <errno.h>
+#include "lib/wire.h"
+
+enum { PULL_TEXT_MAX = 1024 };
+
+/* A bounded text into the arena; *failed collects what went wrong. */
+static const char *get_text(struct wire *in, struct arena *arena, size_t max, bool *failed)
+{
+	struct str s = wire_str(in, max);
+	const char *text;
+
+	if (s.len == 0)
+		return "";
+	text = arena_text(arena, s);
+	if (!text)
+		*failed = true;
+	return text ? text : "";
+}
+
+static int finish(const struct wire *in, bool failed, const char *what, struct err *err)
+{
+	if (failed)
+		return err_set(err, -ENOMEM, "no memory for a %s message", what);
+	if (wire_end(in) < 0)
+		return err_set(err, -EBADMSG, "malformed %s message", what);
+	return 0;
+}
+
+void pull_start_encode(const struct pull_start *start, struct buf *out)
+{
+	wire_put_text(out, start->reference);
+	wire_put_text(out, start->os);
+	wire_put_text(out, start->architecture);
+	wire_put_text(out, start->variant);
+	wire_put_u32(out, start->host_count);
+	for (uint32_t i = 0; i < start->host_count; i++) {
+		const struct pull_host *host = &start->hosts[i];
+
+		wire_put_text(out, host->host);
+		wire_put_u8(out, host->insecure);
+		wire_put_text(out, host->ca_pem);
+		wire_put_text(out, host->ca_missing);
+		wire_put_text(out, host->user);
+		wire_put_text(out, host->password);
+		wire_put_text(out, host->token);
+	}
+}
+
+int pull_start_decode(struct str body, struct arena *arena, struct pull_start *ret_start,
+		      struct err *err)
+{
+	struct pull_start start = { 0 };
+	struct wire in;
+	bool failed = false;
+	int r;
+
+	wire_init(&in, body.ptr, body.len);
+	start.reference = get_text(&in, arena, PULL_TEXT_MAX, &failed);
+	start.os = get_text(&in, arena, PULL_TEXT_MAX, &failed);
+	start.architecture = get_text(&in, arena, PULL_TEXT_MAX, &failed);
+	start.variant = get_text(&in, arena, PULL_TEXT_MAX, &failed);
+	start.host_count = wire_count(&in, PULL_HOSTS_MAX);
+	for (uint32_t i = 0; i < start.host_count; i++) {
+		struct pull_host *host = &start.hosts[i];
+
+		host->host = get_text(&in, arena, PULL_HOST_TEXT_MAX, &failed);
+		host->insecure = wire_bool(&in);
+		host->ca_pem = get_text(&in, arena, PULL_CA_MAX, &failed);
+		host->ca_missing = get_text(&in, arena, PULL_TEXT_MAX, &failed);
+		host->user = get_text(&in, arena, PULL_SECRET_MAX, &failed);
+		host->password = get_text(&in, arena, PULL_SECRET_MAX, &failed);
+		host->token = get_text(&in, arena, PULL_SECRET_MAX, &failed);
+	}
+	r = finish(&in, failed, "pull start", err);
+	if (r == 0)
+		*ret_start = start;
+	return r;
+}
+
+void pull_archive_encode(const struct pull_archive *archive, struct buf *out)
+{
+	wire_put_text(out, archive->reference);
+	wire_put_text(out, archive->os);
+	wire_put_text(out, archive->architecture);
+	wire_put_text(out, archive->variant);
+}
+
+int pull_archive_decode(struct str body, struct arena *arena, struct pull_archive *ret_archive,
+			struct err *err)
+{
+	struct pull_archive archive = { 0 };
+	struct wire in;
+	bool failed = false;
+	int r;
+
+	wire_init(&in, body.ptr, body.len);
+	archive.reference = get_text(&in, arena, PULL_TEXT_MAX, &failed);
+	archive.os = get_text(&in, arena, PULL_TEXT_MAX, &failed);
+	archive.architecture = get_text(&in, arena, PULL_TEXT_MAX, &failed);
+	archive.variant = get_text(&in, arena, PULL_TEXT_MAX, &failed);
+	r = finish(&in, failed, "pull archive", err);
+	if (r == 0)
+		*ret_archive = archive;
+	return r;
+}
+
+void pull_blob_encode(const struct pull_blob *blob, struct buf *out)
+{
+	wire_put_bytes(out, blob->digest.bytes, sizeof(blob->digest.bytes));
+	wire_put_u64(out, blob->size);
+	wire_put_u8(out, (uint8_t)blob->kind);
+	wire_put_text(out, blob->media_type);
+	wire_put_u8(out, blob->has_diff);
+	wire_put_bytes(out, blob->diff.bytes, sizeof(blob->diff.bytes));
+	wire_put_u32(out, blob->index);
+	wire_put_u32(out, blob->total);
+}
+
+int pull_blob_decode(struct str body, struct arena *arena, struct pull_blob *ret_blob,
+		     struct err *err)
+{
+	struct pull_blob blob = { 0 };
+	struct wire in;
+	bool failed = false;
+	int r;
+
+	wire_init(&in, body.ptr, body.len);
+	wire_bytes(&in, blob.digest.bytes, sizeof(blob.digest.bytes));
+	blob.size = wire_u64(&in);
+	blob.kind = (enum pull_kind)wire_u8(&in);
+	blob.media_type = get_text(&in, arena, PULL_TEXT_MAX, &failed);
+	blob.has_diff = wire_bool(&in);
+	wire_bytes(&in, blob.diff.bytes, sizeof(blob.diff.bytes));
+	blob.index = wire_u32(&in);
+	blob.total = wire_u32(&in);
+	r = finish(&in, failed, "pull blob", err);
+	if (r < 0)
+		return r;
+	if (blob.kind < PULL_KIND_CONFIG || blob.kind > PULL_KIND_MANIFEST)
+		return err_set(err, -EBADMSG, "pull blob message: kind %d", (int)blob.kind);
+	*ret_blob = blob;
+	return 0;
+}
+
+void pull_progress_encode(const struct pull_progress *progress, struct buf *out)
+{
+	wire_put_bytes(out, progress->digest.bytes, sizeof(progress->digest.bytes));
+	wire_put_u64(out, progress->done);
+	wire_put_u64(out, progress->total);
+	wire_put_text(out, progress->what);
+}
+
+int pull_progress_decode(struct str body, struct arena *arena, struct pull_progress *ret_progress,
+			 struct err *err)
+{
+	struct pull_progress progress = { 0 };
+	struct wire in;
+	bool failed = false;
+	int r;
+
+	wire_init(&in, body.ptr, body.len);
+	wire_bytes(&in, progress.digest.bytes, sizeof(progress.digest.bytes));
+	progress.done = wire_u64(&in);
+	progress.total = wire_u64(&in);
+	progress.what = get_text(&in, arena, PULL_TEXT_MAX, &failed);
+	r = finish(&in, failed, "pull progress", err);
+	if (r == 0)
+		*ret_progress = progress;
+	return r;
+}
