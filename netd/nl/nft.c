@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the nf_tables and conntrack sockets: claiming the table, loading and changing it, forgetting
+ * stale flows. Run by netd main. It must never leave a moment without rules: each change is one
+ * transaction, and the claimed table outlives this process.
+ */
+#include <errno.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/netlink.h>
+#include <sys/socket.h>
+#include "lib/own.h"
+#include "netd/nl/nft.h"
+
+enum {
+	PROTO_UDP = 17,
+	TABLE_OWNER = 2,   /* NFT_TABLE_F_OWNER, kernel 5.12 */
+	TABLE_PERSIST = 4, /* NFT_TABLE_F_PERSIST, kernel 6.9 */
+	/* Bits of CTA_FILTER_ORIG_FLAGS, kernel 6.8 for deletion. */
+	CT_FILTER_IP_DST = 1 << 1,
+	CT_FILTER_PROTO_NUM = 1 << 3,
+	CT_FILTER_DST_PORT = 1 << 5,
+};
+
+static int claim(struct nft *nft, uint32_t table_flags, struct err *err)
+{
+	OWN(buf_done) struct buf batch;
+
+	buf_init(&batch, 4096);
+	nft_encode_claim(table_flags, &batch);
+	return nl_call(&nft->nl, &batch, "claim the firewall table inet hoy", err);
+}
+
+static int drop_plain(struct nft *nft)
+{
+	OWN(buf_done) struct buf batch;
+
+	buf_init(&batch, 4096);
+	nft_encode_drop(&batch);
+	return nl_call(&nft->nl, &batch, "drop the old firewall table", NULL);
+}
+
+int nft_open(struct nft *nft, struct err *err)
+{
+	int r = nl_open(&nft->nl, NETLINK_NETFILTER, err);
+
+	if (r < 0)
+		return r;
+	nft->table_flags = TABLE_OWNER | TABLE_PERSIST;
+	r = claim(nft, nft->table_flags, NULL);
+	if (r == -EOPNOTSUPP || r == -EINVAL) {
+		/* A table that nobody owned cannot become owned: make room and ask again. */
+		(void)drop_plain(nft);
+		r = claim(nft, nft->table_flags, NULL);
+	}
+	if (r == -EOPNOTSUPP || r == -EINVAL) {
+		nft->table_flags = 0;
+		r = claim(nft, 0, err);
+	} else if (r == -EPERM) {
+		r = err_set(err, -EPERM,
+			    "the firewall table inet hoy belongs to another running process");
+	} else if (r < 0) {
+		r = err_sys(err, r, "claim the firewall table inet hoy");
+	}
+	if (r < 0)
+		nft_done(nft);
+	return r;
+}
+
+void nft_done(struct nft *nft)
+{
+	if (nft)
+		nl_done(&nft->nl);
+}
+
+bool nft_owned(const struct nft *nft)
+{
+	return (nft->table_flags & TABLE_OWNER) != 0;
+}
+
+int nft_load(struct nft *nft, const struct nft_content *content, struct err *err)
+{
+	OWN(buf_done) struct buf batch;
+
+	buf_init(&batch, NL_BATCH_MAX);
+	nft_encode_table(nft->table_flags, content, &batch);
+	return nl_call(&nft->nl, &batch, "load the firewall table", err);
+}
+
+int nft_apply(struct nft *nft, const struct nft_change *change, struct err *err)
+{
+	OWN(buf_done) struct buf batch;
+
+	if (!change->network_add && !change->network_del && !change->port_add_count &&
+	    !change->port_del_count)
+		return 0;
+	buf_init(&batch, NL_BATCH_MAX);
+	nft_encode_change(change, &batch);
+	return nl_call(&nft->nl, &batch, "change the firewall table", err);
+}
+
+void nft_encode_forget(const struct nft_port *port, uint16_t host_port, struct buf *out)
+{
+	const struct nfgenmsg header = { .nfgen_family = AF_INET, .version = NFNETLINK_V0 };
+	uint32_t fields = CT_FILTER_PROTO_NUM | CT_FILTER_DST_PORT;
+	size_t start, tuple, part;
+
+	start = nl_begin(out, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE, 0, &header,
+			 sizeof(header));
+	tuple = nl_nest(out, CTA_TUPLE_ORIG);
+	if (port->host_ip4) {
+		fields |= CT_FILTER_IP_DST;
+		part = nl_nest(out, CTA_TUPLE_IP);
+		nl_put_be32(out, CTA_IP_V4_DST, port->host_ip4);
+		nl_nest_end(out, part);
+	}
+	part = nl_nest(out, CTA_TUPLE_PROTO);
+	nl_put_u8(out, CTA_PROTO_NUM, port->proto);
+	nl_put_be16(out, CTA_PROTO_DST_PORT, host_port);
+	nl_nest_end(out, part);
+	nl_nest_end(out, tuple);
+	part = nl_nest(out, CTA_FILTER);
+	nl_put_u32(out, CTA_FILTER_ORIG_FLAGS, fields);
+	nl_put_u32(out, CTA_FILTER_REPLY_FLAGS, 0);
+	nl_nest_end(out, part);
+	nl_end(out, start);
+}
+
+int nft_forget_flows(const struct nft_port *ports, size_t count, struct err *err)
+{
+	OWN(nl_done) struct nl nl = { .fd = -1 };
+	int r = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (ports[i].proto != PROTO_UDP)
+			continue;
+		if (nl.fd < 0)
+			r = nl_open(&nl, NETLINK_NETFILTER, err);
+		for (uint16_t n = 0; n < ports[i].count && r == 0; n++) {
+			OWN(buf_done) struct buf request;
+
+			buf_init(&request, 512);
+			nft_encode_forget(&ports[i], (uint16_t)(ports[i].host_port + n), &request);
+			r = nl_call(&nl, &request, "forget stale UDP flows", err);
+			if (r == -ENOENT)
+				r = 0;
+		}
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_NETD_NL_NFT_H
+#define HOY_NETD_NL_NFT_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "netd/nl/nl.h"
+
+/*
+ * The one firewall table, "inet hoy". Its chains never change; networks and published ports are
+ * elements of its sets and maps, so a change costs the same with ten ports and ten thousand.
+ *
+ *   map pub4   address . protocol . port -> address . port   published on one host address
+ *   map any4   protocol . port -> address . port             published on every host address
+ *   set nets4  subnets of the container networks             set brs       their bridges
+ *   set inner  bridges of internal networks                  set pairs     bridge . the same bridge
+ *
+ *   guard (prerouting -300)  nothing but lo may carry 127/8; nobody outside reaches a container
+ *                            address directly
+ *   pre, out (nat -100)      to a local address -> pub: dnat by pub4, else by any4
+ *   fwdc (forward 0, drop)   established; same bridge; internal ends here; dnat; bridge -> outside
+ *   pst (nat 100)            masquerade loopback and hairpin of published ports, and what leaves
+ */
+struct nft_network {
+	char bridge[IFNAMSIZ];
+	uint32_t subnet;
+	uint8_t prefix;
+	bool internal;
+};
+
+/* One row of published ports: `count` consecutive ones. Addresses in host byte order. */
+struct nft_port {
+	uint8_t proto;
+	uint32_t host_ip4; /* 0 = every address */
+	uint16_t host_port;
+	uint32_t to_ip4;
+	uint16_t to_port;
+	uint16_t count;
+};
+
+struct nft_content {
+	const struct nft_network *networks;
+	size_t network_count;
+	const struct nft_port *ports;
+	size_t port_count;
+};
+
+/* What changes in one batch: the removals come first. */
+struct nft_change {
+	const struct nft_network *network_del, *network_add; /* NULL = none */
+	const struct nft_port *port_del, *port_add;
+	size_t port_del_count, port_add_count;
+};
+
+/* ---- pure encoders: whole batches, begin and end included ---- */
+
+/* The table alone with these flags, made or taken over. */
+void nft_encode_claim(uint32_t table_flags, struct buf *out);
+/* Deletes the table and makes it anew with its whole content: one transaction, no gap. */
+void nft_encode_table(uint32_t table_flags, const struct nft_content *content, struct buf *out);
+void nft_encode_change(const struct nft_change *change, struct buf *out);
+void nft_encode_drop(struct buf *out);
+
+/* ---- expressions, for nft_table.c ---- */
+
+struct nft_expr {
+	size_t elem, data;
+};
+struct nft_expr nft_expr_begin(struct buf *out, const char *name);
+void nft_expr_end(struct buf *out, struct nft_expr expr);
+void nft_expr_meta(struct buf *out, uint32_t key, uint32_t reg);
+void nft_expr_ct(struct buf *out, uint32_t key, uint32_t reg);
+void nft_expr_payload(struct buf *out, uint32_t base, uint32_t offset, uint32_t len, uint32_t reg);
+void nft_expr_cmp(struct buf *out, uint32_t reg, bool equal, const void *data, size_t len);
+void nft_expr_mask32(struct buf *out, uint32_t reg, uint32_t mask);
+void nft_expr_lookup(struct buf *out, const char *set, bool invert);
+void nft_expr_map(struct buf *out, const char *map, uint32_t dreg);
+void nft_expr_fib_daddr_type(struct buf *out);
+void nft_expr_dnat(struct buf *out, uint32_t addr_reg, uint32_t port_reg);
+void nft_expr_masquerade(struct buf *out);
+void nft_expr_verdict(struct buf *out, int32_t code, const char *chain);
+
+/* ---- messages of a batch, for nft_table.c and nft_elem.c ---- */
+
+size_t nft_begin(struct buf *out, uint16_t type, uint16_t flags, uint8_t family);
+void nft_batch_begin(struct buf *out);
+void nft_batch_end(struct buf *out);
+void nft_encode_networks(const struct nft_network *networks, size_t count, bool add,
+			 struct buf *out);
+void nft_encode_ports(const struct nft_port *ports, size_t count, bool add, struct buf *out);
+
+/* ---- on the kernel ---- */
+
+struct nft {
+	struct nl nl;
+	uint32_t table_flags; /* what the kernel agreed to */
+};
+
+/*
+ * Opens the socket and claims the table: owned and persistent where the kernel can (a foreign flush
+ * then passes it by, and it outlives us until the next netd takes it over), else plain. -EPERM when
+ * another live process owns it.
+ */
+int nft_open(struct nft *nft, struct err *err);
+void nft_done(struct nft *nft);
+bool nft_owned(const struct nft *nft);
+int nft_load(struct nft *nft, const struct nft_content *content, struct err *err);
+int nft_apply(struct nft *nft, const struct nft_change *change, struct err *err);
+
+/*
+ * Forgets tracked UDP flows whose original destination is one of these ports, so that a client with
+ * a fixed source port reaches the container that is published now. TCP ends by itself.
+ */
+int nft_forget_flows(const struct nft_port *ports, size_t count, struct err *err);
+/* The request for one range row; pure. */
+void nft_encode_forget(const struct nft_port *port, uint16_t host_port, struct buf *out);
+
+#endif

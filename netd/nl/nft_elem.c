@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the elements of the table's sets and maps: networks and published ports. Pure, used by netd
+ * main. It must never emit an element twice in one batch: the kernel would refuse the whole of it.
+ */
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netlink.h>
+#include <string.h>
+#include "netd/nl/nft.h"
+
+/* A list of elements is one attribute of at most 64 KiB. */
+enum { ELEMENTS_PER_MESSAGE = 512 };
+
+struct list {
+	size_t message, elements;
+};
+
+static struct list list_begin(const char *set, bool add, struct buf *out)
+{
+	struct list list;
+
+	list.message = nft_begin(out, add ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM,
+				 add ? NLM_F_CREATE : 0, NFPROTO_INET);
+	nl_put_text(out, NFTA_SET_ELEM_LIST_TABLE, "hoy");
+	nl_put_text(out, NFTA_SET_ELEM_LIST_SET, set);
+	list.elements = nl_nest(out, NFTA_SET_ELEM_LIST_ELEMENTS);
+	return list;
+}
+
+static void list_end(struct list list, struct buf *out)
+{
+	nl_nest_end(out, list.elements);
+	nl_end(out, list.message);
+}
+
+static void put_value(uint16_t type, const void *data, size_t len, struct buf *out)
+{
+	size_t nest = nl_nest(out, type);
+
+	nl_put(out, NFTA_DATA_VALUE, data, len);
+	nl_nest_end(out, nest);
+}
+
+static void put_element(const void *key, size_t len, uint32_t flags, struct buf *out)
+{
+	size_t elem = nl_nest(out, NFTA_LIST_ELEM);
+
+	put_value(NFTA_SET_ELEM_KEY, key, len, out);
+	if (flags)
+		nl_put_be32(out, NFTA_SET_ELEM_FLAGS, flags);
+	nl_nest_end(out, elem);
+}
+
+static void put_be32(uint8_t *dst, uint32_t v)
+{
+	dst[0] = (uint8_t)(v >> 24);
+	dst[1] = (uint8_t)(v >> 16);
+	dst[2] = (uint8_t)(v >> 8);
+	dst[3] = (uint8_t)v;
+}
+
+static void put_interval(const struct nft_network *network, bool add, struct buf *out)
+{
+	uint32_t size = network->prefix ? UINT32_C(1) << (32 - network->prefix) : 0;
+	struct list list = list_begin("nets4", add, out);
+	uint8_t key[4];
+
+	put_be32(key, network->subnet);
+	put_element(key, sizeof(key), 0, out);
+	put_be32(key, network->subnet + size);
+	put_element(key, sizeof(key), NFT_SET_ELEM_INTERVAL_END, out);
+	list_end(list, out);
+}
+
+static void put_name(const char *set, const struct nft_network *network, int times, bool add,
+		     struct buf *out)
+{
+	struct list list = list_begin(set, add, out);
+	char key[2 * IFNAMSIZ] = { 0 };
+
+	memcpy(key, network->bridge, strnlen(network->bridge, IFNAMSIZ));
+	memcpy(key + IFNAMSIZ, key, IFNAMSIZ);
+	put_element(key, (size_t)times * IFNAMSIZ, 0, out);
+	list_end(list, out);
+}
+
+void nft_encode_networks(const struct nft_network *networks, size_t count, bool add,
+			 struct buf *out)
+{
+	for (size_t i = 0; i < count; i++) {
+		put_interval(&networks[i], add, out);
+		put_name("brs", &networks[i], 1, add, out);
+		put_name("pairs", &networks[i], 2, add, out);
+		if (networks[i].internal)
+			put_name("inner", &networks[i], 1, add, out);
+	}
+}
+
+/* Each field of a concatenation takes a whole number of four-byte registers. */
+static void put_port(const struct nft_port *port, uint16_t n, bool add, struct buf *out)
+{
+	uint16_t from = (uint16_t)(port->host_port + n), to = (uint16_t)(port->to_port + n);
+	uint8_t key[12] = { 0 }, data[8] = { 0 };
+	size_t elem = nl_nest(out, NFTA_LIST_ELEM), at = 0;
+
+	if (port->host_ip4) {
+		put_be32(key, port->host_ip4);
+		at = 4;
+	}
+	key[at] = port->proto;
+	key[at + 4] = (uint8_t)(from >> 8);
+	key[at + 5] = (uint8_t)from;
+	put_value(NFTA_SET_ELEM_KEY, key, at + 8, out);
+	if (add) {
+		put_be32(data, port->to_ip4);
+		data[4] = (uint8_t)(to >> 8);
+		data[5] = (uint8_t)to;
+		put_value(NFTA_SET_ELEM_DATA, data, sizeof(data), out);
+	}
+	nl_nest_end(out, elem);
+}
+
+static void put_map(const struct nft_port *ports, size_t count, bool one_address, bool add,
+		    struct buf *out)
+{
+	struct list list = { 0 };
+	size_t open = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if ((ports[i].host_ip4 != 0) != one_address)
+			continue;
+		for (uint16_t n = 0; n < ports[i].count; n++) {
+			if (open == 0)
+				list = list_begin(one_address ? "pub4" : "any4", add, out);
+			put_port(&ports[i], n, add, out);
+			if (++open == ELEMENTS_PER_MESSAGE) {
+				list_end(list, out);
+				open = 0;
+			}
+		}
+	}
+	if (open)
+		list_end(list, out);
+}
+
+void nft_encode_ports(const struct nft_port *ports, size_t count, bool add, struct buf *out)
+{
+	put_map(ports, count, true, add, out);
+	put_map(ports, count, false, add, out);
+}
+
+void nft_encode_change(const struct nft_change *change, struct buf *out)
+{
+	nft_batch_begin(out);
+	nft_encode_ports(change->port_del, change->port_del_count, false, out);
+	if (change->network_del)
+		nft_encode_networks(change->network_del, 1, false, out);
+	if (change->network_add)
+		nft_encode_networks(change->network_add, 1, true, out);
+	nft_encode_ports(change->port_add, change->port_add_count, true, out);
+	nft_batch_end(out);
+}

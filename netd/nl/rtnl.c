@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the encoding and reading of rtnetlink messages for links, addresses, routes and neighbours.
+ * Pure but for the few *_load and *_find calls at the end, which netd main runs. It must never
+ * change an object that the caller did not name by index.
+ */
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/if_ether.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <stdlib.h>
+#include <string.h>
+#include "lib/own.h"
+#include "netd/nl/rtnl.h"
+
+/* Since kernel 5.18; older headers lack the name. */
+enum { ADDR_ATTR_PROTO = 11 };
+
+void rtnl_encode_link_change(const struct rtnl_link_change *change, struct buf *out)
+{
+	struct ifinfomsg info = { .ifi_index = change->index };
+	size_t start;
+
+	if (change->set_up) {
+		info.ifi_change = IFF_UP;
+		info.ifi_flags = change->up ? IFF_UP : 0;
+	}
+	start = nl_begin(out, RTM_NEWLINK, 0, &info, sizeof(info));
+	if (change->name)
+		nl_put_text(out, IFLA_IFNAME, change->name);
+	if (change->mtu)
+		nl_put_u32(out, IFLA_MTU, change->mtu);
+	if (change->master)
+		nl_put_u32(out, IFLA_MASTER, (uint32_t)change->master);
+	nl_end(out, start);
+}
+
+void rtnl_encode_bridge(const char *name, const uint8_t mac[6], struct buf *out)
+{
+	const struct ifinfomsg info = { 0 };
+	size_t start, kind, data;
+
+	start = nl_begin(out, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &info, sizeof(info));
+	nl_put_text(out, IFLA_IFNAME, name);
+	nl_put(out, IFLA_ADDRESS, mac, 6);
+	kind = nl_nest(out, IFLA_LINKINFO);
+	nl_put_text(out, IFLA_INFO_KIND, "bridge");
+	data = nl_nest(out, IFLA_INFO_DATA);
+	nl_put_u32(out, IFLA_BR_STP_STATE, 0);
+	nl_put_u32(out, IFLA_BR_FORWARD_DELAY, 0);
+	nl_put_u8(out, IFLA_BR_MCAST_SNOOPING, 0);
+	nl_nest_end(out, data);
+	nl_nest_end(out, kind);
+	nl_end(out, start);
+}
+
+void rtnl_encode_veth(const struct rtnl_veth *veth, struct buf *out)
+{
+	const struct ifinfomsg info = { 0 };
+	size_t start, kind, data, peer;
+
+	start = nl_begin(out, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &info, sizeof(info));
+	nl_put_text(out, IFLA_IFNAME, veth->name);
+	if (veth->mtu)
+		nl_put_u32(out, IFLA_MTU, veth->mtu);
+	if (veth->master)
+		nl_put_u32(out, IFLA_MASTER, (uint32_t)veth->master);
+	kind = nl_nest(out, IFLA_LINKINFO);
+	nl_put_text(out, IFLA_INFO_KIND, "veth");
+	data = nl_nest(out, IFLA_INFO_DATA);
+	peer = nl_nest(out, VETH_INFO_PEER);
+	buf_add(out, &info, sizeof(info));
+	nl_put_text(out, IFLA_IFNAME, veth->peer_name);
+	nl_put(out, IFLA_ADDRESS, veth->peer_mac, 6);
+	nl_put_u32(out, IFLA_NET_NS_FD, (uint32_t)veth->peer_netns_fd);
+	if (veth->mtu)
+		nl_put_u32(out, IFLA_MTU, veth->mtu);
+	nl_nest_end(out, peer);
+	nl_nest_end(out, data);
+	nl_nest_end(out, kind);
+	nl_end(out, start);
+}
+
+void rtnl_encode_link_del(int index, struct buf *out)
+{
+	const struct ifinfomsg info = { .ifi_index = index };
+
+	nl_end(out, nl_begin(out, RTM_DELLINK, 0, &info, sizeof(info)));
+}
+
+void rtnl_encode_addr(const struct rtnl_addr *addr, bool add, struct buf *out)
+{
+	const struct ifaddrmsg info = { .ifa_family = AF_INET,
+					.ifa_prefixlen = addr->prefix,
+					.ifa_index = (uint32_t)addr->index };
+	struct ifa_cacheinfo cache = { .ifa_prefered = UINT32_MAX, .ifa_valid = UINT32_MAX };
+	size_t start = nl_begin(out, add ? RTM_NEWADDR : RTM_DELADDR,
+				add ? NLM_F_CREATE | NLM_F_REPLACE : 0, &info, sizeof(info));
+
+	nl_put_be32(out, IFA_LOCAL, addr->ip4);
+	nl_put_be32(out, IFA_ADDRESS, addr->ip4);
+	if (add) {
+		if (addr->prefix < 31)
+			nl_put_be32(out, IFA_BROADCAST, addr->ip4 | ~ip4_mask(addr->prefix));
+		if (addr->valid_s >= 0) {
+			uint32_t valid =
+				addr->valid_s < UINT32_MAX ? (uint32_t)addr->valid_s : UINT32_MAX;
+			cache.ifa_valid = cache.ifa_prefered = valid;
+		}
+		nl_put(out, IFA_CACHEINFO, &cache, sizeof(cache));
+		nl_put_u8(out, ADDR_ATTR_PROTO, addr->proto);
+	}
+	nl_end(out, start);
+}
+
+void rtnl_encode_route(const struct rtnl_route *route, bool add, struct buf *out)
+{
+	const struct rtmsg info = {
+		.rtm_family = AF_INET,
+		.rtm_dst_len = route->prefix,
+		.rtm_table = RT_TABLE_MAIN,
+		.rtm_protocol = route->proto,
+		.rtm_scope = route->scope,
+		.rtm_type = route->type ? route->type : RTN_UNICAST,
+		.rtm_flags = route->onlink ? RTNH_F_ONLINK : 0,
+	};
+	size_t start = nl_begin(out, add ? RTM_NEWROUTE : RTM_DELROUTE,
+				add ? NLM_F_CREATE | NLM_F_REPLACE : 0, &info, sizeof(info));
+
+	if (route->prefix)
+		nl_put_be32(out, RTA_DST, route->dst);
+	if (route->gateway)
+		nl_put_be32(out, RTA_GATEWAY, route->gateway);
+	if (route->prefsrc)
+		nl_put_be32(out, RTA_PREFSRC, route->prefsrc);
+	if (route->out)
+		nl_put_u32(out, RTA_OIF, (uint32_t)route->out);
+	if (route->metric)
+		nl_put_u32(out, RTA_PRIORITY, route->metric);
+	if (route->mtu && add) {
+		size_t metrics = nl_nest(out, RTA_METRICS);
+
+		nl_put_u32(out, RTAX_MTU, route->mtu);
+		nl_nest_end(out, metrics);
+	}
+	nl_end(out, start);
+}
+
+void rtnl_encode_neigh(int index, uint32_t ip4, const uint8_t mac[6], struct buf *out)
+{
+	const struct ndmsg info = { .ndm_family = AF_INET,
+				    .ndm_ifindex = index,
+				    .ndm_state = NUD_PERMANENT };
+	size_t start =
+		nl_begin(out, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, &info, sizeof(info));
+
+	nl_put_be32(out, NDA_DST, ip4);
+	nl_put(out, NDA_LLADDR, mac, 6);
+	nl_end(out, start);
+}
+
+static void read_link_kind(const struct nl_attr *info, struct rtnl_link *link)
+{
+	struct str rest = info->data;
+	struct nl_attr attr;
+
+	while (nl_attr_next(&rest, &attr))
+		if (attr.type == IFLA_INFO_KIND &&
+		    !nl_attr_text(&attr, link->kind, sizeof(link->kind)))
+			memcpy(link->kind, "?", 2); /* some kind: so not hardware */
+}
+
+int rtnl_read_link(const struct nl_message *message, struct rtnl_link *ret_link)
+{
+	struct rtnl_link link = { 0 };
+	struct ifinfomsg info;
+	struct nl_attr attr;
+	struct str rest;
+
+	if (message->type != RTM_NEWLINK && message->type != RTM_DELLINK)
+		return -ENOMSG;
+	if (message->body.len < sizeof(info))
+		return -EBADMSG;
+	memcpy(&info, message->body.ptr, sizeof(info));
+	link.index = info.ifi_index;
+	link.flags = info.ifi_flags;
+	link.arp_type = info.ifi_type;
+	rest = str_skip(message->body, sizeof(info));
+	while (nl_attr_next(&rest, &attr)) {
+		if (attr.type == IFLA_IFNAME && !nl_attr_text(&attr, link.name, sizeof(link.name)))
+			return -EBADMSG;
+		if (attr.type == IFLA_MTU)
+			link.mtu = nl_attr_u32(&attr);
+		if (attr.type == IFLA_MASTER)
+			link.master = (int)nl_attr_u32(&attr);
+		if (attr.type == IFLA_CARRIER)
+			link.carrier = nl_attr_u8(&attr) != 0;
+		if (attr.type == IFLA_ADDRESS && attr.data.len == 6)
+			memcpy(link.mac, attr.data.ptr, 6);
+		if (attr.type == IFLA_LINKINFO)
+			read_link_kind(&attr, &link);
+	}
+	if (link.index <= 0 || !link.name[0])
+		return -EBADMSG;
+	*ret_link = link;
+	return 0;
+}
+
+int rtnl_read_addr(const struct nl_message *message, struct rtnl_addr *ret_addr)
+{
+	struct rtnl_addr addr = { .valid_s = RTNL_FOREVER };
+	struct ifa_cacheinfo cache;
+	struct ifaddrmsg info;
+	struct nl_attr attr;
+	struct str rest;
+	bool local = false;
+
+	if (message->type != RTM_NEWADDR && message->type != RTM_DELADDR)
+		return -ENOMSG;
+	if (message->body.len < sizeof(info))
+		return -EBADMSG;
+	memcpy(&info, message->body.ptr, sizeof(info));
+	if (info.ifa_family != AF_INET)
+		return -ENOMSG;
+	if (info.ifa_prefixlen > 32)
+		return -EBADMSG;
+	addr.index = (int)info.ifa_index;
+	addr.prefix = info.ifa_prefixlen;
+	rest = str_skip(message->body, sizeof(info));
+	while (nl_attr_next(&rest, &attr)) {
+		if (attr.type == IFA_LOCAL || (attr.type == IFA_ADDRESS && !local))
+			addr.ip4 = nl_attr_be32(&attr);
+		local |= attr.type == IFA_LOCAL;
+		if (attr.type == ADDR_ATTR_PROTO)
+			addr.proto = nl_attr_u8(&attr);
+		if (attr.type == IFA_CACHEINFO && attr.data.len >= sizeof(cache)) {
+			memcpy(&cache, attr.data.ptr, sizeof(cache));
+			if (cache.ifa_valid != UINT32_MAX)
+				addr.valid_s = cache.ifa_valid;
+		}
+	}
+	*ret_addr = addr;
+	return 0;
+}
+
+int rtnl_read_route(const struct nl_message *message, struct rtnl_route *ret_route)
+{
+	struct rtnl_route route = { 0 };
+	struct nl_attr attr;
+	struct rtmsg info;
+	struct str rest;
+
+	if (message->type != RTM_NEWROUTE && message->type != RTM_DELROUTE)
+		return -ENOMSG;
+	if (message->body.len < sizeof(info))
+		return -EBADMSG;
+	memcpy(&info, message->body.ptr, sizeof(info));
+	if (info.rtm_family != AF_INET || (info.rtm_flags & RTM_F_CLONED))
+		return -ENOMSG;
+	if (info.rtm_dst_len > 32)
+		return -EBADMSG;
+	route.prefix = info.rtm_dst_len;
+	route.proto = info.rtm_protocol;
+	route.scope = info.rtm_scope;
+	route.type = info.rtm_type;
+	route.table = info.rtm_table;
+	route.onlink = (info.rtm_flags & RTNH_F_ONLINK) != 0;
+	rest = str_skip(message->body, sizeof(info));
+	while (nl_attr_next(&rest, &attr)) {
+		if (attr.type == RTA_DST)
+			route.dst = nl_attr_be32(&attr);
+		if (attr.type == RTA_GATEWAY)
+			route.gateway = nl_attr_be32(&attr);
+		if (attr.type == RTA_PREFSRC)
+			route.prefsrc = nl_attr_be32(&attr);
+		if (attr.type == RTA_OIF)
+			route.out = (int)nl_attr_u32(&attr);
+		if (attr.type == RTA_PRIORITY)
+			route.metric = nl_attr_u32(&attr);
+		if (attr.type == RTA_TABLE)
+			route.table = nl_attr_u32(&attr);
+	}
+	*ret_route = route;
+	return 0;
+}
+
+static int keep_link(const struct nl_message *message, void *owner, struct err *err)
+{
+	struct rtnl_state *state = owner;
+	struct rtnl_link link;
+
+	(void)err;
+	if (rtnl_read_link(message, &link) < 0)
+		return 0;
+	if (state->link_count == RTNL_LINKS_MAX)
+		state->more = true;
+	else
+		state->links[state->link_count++] = link;
+	return 0;
+}
+
+static int keep_addr(const struct nl_message *message, void *owner, struct err *err)
+{
+	struct rtnl_state *state = owner;
+	struct rtnl_addr addr;
+
+	(void)err;
+	if (rtnl_read_addr(message, &addr) < 0)
+		return 0;
+	if (state->addr_count == RTNL_ADDRS_MAX)
+		state->more = true;
+	else
+		state->addrs[state->addr_count++] = addr;
+	return 0;
+}
+
+static int keep_route(const struct nl_message *message, void *owner, struct err *err)
+{
+	struct rtnl_state *state = owner;
+	struct rtnl_route route;
+
+	(void)err;
+	if (rtnl_read_route(message, &route) < 0 || route.table != RT_TABLE_MAIN ||
+	    route.proto == RTPROT_KERNEL)
+		return 0;
+	if (state->route_count == RTNL_ROUTES_MAX)
+		state->more = true;
+	else
+		state->routes[state->route_count++] = route;
+	return 0;
+}
+
+void rtnl_state_done(struct rtnl_state *state)
+{
+	if (!state)
+		return;
+	free(state->links);
+	free(state->addrs);
+	free(state->routes);
+	*state = (struct rtnl_state){ 0 };
+}
+
+static int dump(struct nl *nl, uint16_t type, nl_dump_fn *fn, struct rtnl_state *state,
+		struct err *err)
+{
+	/* The longest of the three headers; its first byte is the family in each. */
+	struct rtmsg header = { .rtm_family = type == RTM_GETLINK ? AF_UNSPEC : AF_INET };
+	struct ifinfomsg link = { .ifi_family = AF_UNSPEC };
+	OWN(buf_done) struct buf request;
+	size_t start;
+
+	buf_init(&request, 256);
+	if (type == RTM_GETLINK)
+		start = nl_begin(&request, type, 0, &link, sizeof(link));
+	else if (type == RTM_GETADDR)
+		start = nl_begin(&request, type, 0, &header, sizeof(struct ifaddrmsg));
+	else
+		start = nl_begin(&request, type, 0, &header, sizeof(header));
+	nl_end(&request, start);
+	return nl_dump(nl, &request, fn, state, "read the network state", err);
+}
+
+int rtnl_state_load(struct nl *nl, struct rtnl_state *ret_state, struct err *err)
+{
+	OWN(rtnl_state_done) struct rtnl_state state = { 0 };
+	int r;
+
+	state.links = calloc(RTNL_LINKS_MAX, sizeof(*state.links));
+	state.addrs = calloc(RTNL_ADDRS_MAX, sizeof(*state.addrs));
+	state.routes = calloc(RTNL_ROUTES_MAX, sizeof(*state.routes));
+	if (!state.links || !state.addrs || !state.routes)
+		return err_set(err, -ENOMEM, "no memory for the network state");
+	r = dump(nl, RTM_GETLINK, keep_link, &state, err);
+	if (r == 0)
+		r = dump(nl, RTM_GETADDR, keep_addr, &state, err);
+	if (r == 0)
+		r = dump(nl, RTM_GETROUTE, keep_route, &state, err);
+	if (r < 0)
+		return r;
+	*ret_state = state;
+	state = (struct rtnl_state){ 0 };
+	return 0;
+}
+
+const struct rtnl_link *rtnl_state_link(const struct rtnl_state *state, int index)
+{
+	for (size_t i = 0; i < state->link_count; i++)
+		if (state->links[i].index == index)
+			return &state->links[i];
+	return NULL;
+}
+
+const struct rtnl_link *rtnl_state_named(const struct rtnl_state *state, const char *name)
+{
+	for (size_t i = 0; i < state->link_count; i++)
+		if (!strcmp(state->links[i].name, name))
+			return &state->links[i];
+	return NULL;
+}
+
+int rtnl_link_up(struct nl *nl, int index, struct err *err)
+{
+	const struct rtnl_link_change change = { .index = index, .set_up = true, .up = true };
+	OWN(buf_done) struct buf request;
+
+	buf_init(&request, 256);
+	rtnl_encode_link_change(&change, &request);
+	return nl_call(nl, &request, "bring a link up", err);
+}
+
+struct wanted_link {
+	const char *name;
+	struct rtnl_link link;
+	bool found;
+};
+
+static int match_link(const struct nl_message *message, void *owner, struct err *err)
+{
+	struct wanted_link *wanted = owner;
+	struct rtnl_link link;
+
+	(void)err;
+	if (rtnl_read_link(message, &link) == 0 && !strcmp(link.name, wanted->name)) {
+		wanted->link = link;
+		wanted->found = true;
+	}
+	return 0;
+}
+
+int rtnl_find_link(struct nl *nl, const char *name, struct rtnl_link *ret_link, struct err *err)
+{
+	const struct ifinfomsg info = { .ifi_family = AF_UNSPEC };
+	struct wanted_link wanted = { .name = name };
+	OWN(buf_done) struct buf request;
+	int r;
+
+	buf_init(&request, 256);
+	nl_end(&request, nl_begin(&request, RTM_GETLINK, 0, &info, sizeof(info)));
+	r = nl_dump(nl, &request, match_link, &wanted, "list the links", err);
+	if (r < 0)
+		return r;
+	if (!wanted.found)
+		return err_set(err, -ENODEV, "no network interface %s", name);
+	*ret_link = wanted.link;
+	return 0;
+}

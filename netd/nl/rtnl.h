@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_NETD_NL_RTNL_H
+#define HOY_NETD_NL_RTNL_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "netd/nl/nl.h"
+
+/*
+ * Links, addresses, routes and neighbours (rtnetlink(7)). Encoders append one request to a buffer
+ * and are pure; readers turn one message into a struct. IPv4 addresses are in host byte order.
+ */
+
+/* Marks addresses (IFA_PROTO) and routes (rtm_protocol) as ours: what lacks it is never touched. */
+enum { RTNL_OURS = 72 };
+enum { RTNL_FOREVER = -1 };
+
+struct rtnl_link {
+	int index;
+	int master;	/* 0 = none */
+	uint32_t flags; /* IFF_* */
+	uint32_t mtu;
+	uint16_t arp_type; /* ARPHRD_* */
+	bool carrier;
+	char name[IFNAMSIZ];
+	char kind[16]; /* "bridge", "veth" ...; "" = hardware (or lo) */
+	uint8_t mac[6];
+};
+
+struct rtnl_addr {
+	int index;
+	uint32_t ip4;
+	uint8_t prefix;
+	uint8_t proto;
+	int64_t valid_s; /* RTNL_FOREVER = no end */
+};
+
+struct rtnl_route {
+	uint32_t dst, gateway, prefsrc; /* 0 = none */
+	uint8_t prefix;
+	uint8_t proto, scope, type; /* RT_SCOPE_*, RTN_* */
+	uint32_t table;
+	uint32_t metric;
+	int out;      /* ifindex, 0 = none */
+	uint32_t mtu; /* 0 = the link's */
+	bool onlink;
+};
+
+/* One end of a new veth pair; the peer is born inside the namespace. */
+struct rtnl_veth {
+	const char *name;
+	const char *peer_name;
+	const uint8_t *peer_mac;
+	int peer_netns_fd;
+	int master; /* bridge of the host end */
+	uint32_t mtu;
+};
+
+/* IFF_UP on or off; mtu, name and master are changed when not 0/NULL (a renamed link must be down).
+ */
+struct rtnl_link_change {
+	int index;
+	bool set_up, up;
+	uint32_t mtu;
+	int master;
+	const char *name;
+};
+
+void rtnl_encode_link_change(const struct rtnl_link_change *change, struct buf *out);
+void rtnl_encode_bridge(const char *name, const uint8_t mac[6], struct buf *out);
+void rtnl_encode_veth(const struct rtnl_veth *veth, struct buf *out);
+void rtnl_encode_link_del(int index, struct buf *out);
+void rtnl_encode_addr(const struct rtnl_addr *addr, bool add, struct buf *out);
+void rtnl_encode_route(const struct rtnl_route *route, bool add, struct buf *out);
+/* A permanent neighbour entry. */
+void rtnl_encode_neigh(int index, uint32_t ip4, const uint8_t mac[6], struct buf *out);
+
+/* 0, -ENOMSG when it is a message of another kind, -EBADMSG. */
+int rtnl_read_link(const struct nl_message *message, struct rtnl_link *ret_link);
+int rtnl_read_addr(const struct nl_message *message, struct rtnl_addr *ret_addr);
+int rtnl_read_route(const struct nl_message *message, struct rtnl_route *ret_route);
+
+/* The kernel's present state, IPv4 only, in bounded arrays. */
+enum { RTNL_LINKS_MAX = 1024, RTNL_ADDRS_MAX = 1024, RTNL_ROUTES_MAX = 1024 };
+
+struct rtnl_state {
+	struct rtnl_link *links;
+	struct rtnl_addr *addrs;
+	struct rtnl_route *routes; /* of the main table, without the kernel's own */
+	size_t link_count, addr_count, route_count;
+	bool more; /* there was more than fits */
+};
+
+int rtnl_state_load(struct nl *nl, struct rtnl_state *ret_state, struct err *err);
+void rtnl_state_done(struct rtnl_state *state); /* accepts NULL and zeroed */
+const struct rtnl_link *rtnl_state_link(const struct rtnl_state *state, int index);
+const struct rtnl_link *rtnl_state_named(const struct rtnl_state *state, const char *name);
+
+/* One request of its own with its acknowledgement. */
+int rtnl_link_up(struct nl *nl, int index, struct err *err);
+int rtnl_find_link(struct nl *nl, const char *name, struct rtnl_link *ret_link, struct err *err);
+
+/* Dotted text of an address in host byte order, and back (strict). */
+enum { IP4_TEXT_MAX = 16, MAC_TEXT_MAX = 18 };
+const char *ip4_text(uint32_t ip4, char dst[IP4_TEXT_MAX]);
+int ip4_parse(struct str text, uint32_t *ret_ip4);
+/* "10.0.0.1/24"; a missing prefix gives `prefix`, -1 = it is required. */
+int ip4_parse_prefix(struct str text, int prefix, uint32_t *ret_ip4, uint8_t *ret_prefix);
+uint32_t ip4_mask(uint8_t prefix);
+const char *mac_text(const uint8_t mac[6], char dst[MAC_TEXT_MAX]);
+
+#endif
