@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the raw calls behind kernel.h. Runs in the shim and in engine main. Must never add policy:
+ * one call in, one result out.
+ */
+#include "engine/run/kernel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+enum {
+	K_FSOPEN_CLOEXEC = 1,
+	K_FSMOUNT_CLOEXEC = 1,
+	K_OPEN_TREE_CLONE = 1,
+	K_MOVE_F_EMPTY = 0x04,
+	K_MOVE_T_EMPTY = 0x40,
+	K_AT_RECURSIVE = 0x8000,
+};
+
+struct k_mount_attr {
+	uint64_t set, clear, propagation, userns_fd;
+};
+
+static int result(long r)
+{
+	return r < 0 ? -errno : (int)r;
+}
+
+int k_fsopen(const char *type)
+{
+	return result(syscall(SYS_fsopen, type, K_FSOPEN_CLOEXEC));
+}
+
+int k_fs_string(int fs_fd, const char *key, const char *value)
+{
+	return result(syscall(SYS_fsconfig, fs_fd, K_FSCONFIG_SET_STRING, key, value, 0));
+}
+
+int k_fs_flag(int fs_fd, const char *key)
+{
+	return result(syscall(SYS_fsconfig, fs_fd, K_FSCONFIG_SET_FLAG, key, NULL, 0));
+}
+
+int k_fs_create(int fs_fd)
+{
+	return result(syscall(SYS_fsconfig, fs_fd, K_FSCONFIG_CMD_CREATE, NULL, NULL, 0));
+}
+
+int k_fs_mount(int fs_fd, unsigned attributes)
+{
+	return result(syscall(SYS_fsmount, fs_fd, K_FSMOUNT_CLOEXEC, attributes));
+}
+
+const char *k_fs_message(int fs_fd, char *dst, size_t cap)
+{
+	int saved = errno;
+	ssize_t n = read(fs_fd, dst, cap - 1);
+
+	errno = saved;
+	if (n <= 0)
+		n = 0;
+	dst[n] = '\0';
+	for (char *c = dst; *c; c++)
+		if (*c < ' ')
+			*c = ' ';
+	/* "e overlay: text": the letter is the severity. */
+	return n > 2 && dst[1] == ' ' ? dst + 2 : dst;
+}
+
+int k_clone_tree(int fd, int recursive)
+{
+	unsigned flags = K_OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH |
+			 (recursive ? (unsigned)K_AT_RECURSIVE : 0);
+
+	return result(syscall(SYS_open_tree, fd, "", flags));
+}
+
+int k_attach(int tree_fd, int target_fd)
+{
+	return result(syscall(SYS_move_mount, tree_fd, "", target_fd, "",
+			      K_MOVE_F_EMPTY | K_MOVE_T_EMPTY));
+}
+
+int k_set_attributes(int mount_fd, uint64_t set, uint64_t clear, int recursive)
+{
+	struct k_mount_attr attr = { .set = set, .clear = clear };
+	unsigned flags = AT_EMPTY_PATH | (recursive ? (unsigned)K_AT_RECURSIVE : 0);
+
+	return result(syscall(SYS_mount_setattr, mount_fd, "", flags, &attr, sizeof(attr)));
+}
+
+int k_pivot_root(const char *new_root, const char *put_old)
+{
+	return result(syscall(SYS_pivot_root, new_root, put_old));
+}
+
+long k_fork(uint64_t namespaces, int cgroup_fd, int *ret_pidfd)
+{
+	struct clone_args args;
+	long r;
+
+	memset(&args, 0, sizeof(args));
+	args.flags = namespaces | CLONE_PIDFD;
+	args.pidfd = (uintptr_t)ret_pidfd;
+	args.exit_signal = SIGCHLD;
+	if (cgroup_fd >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)cgroup_fd;
+	}
+	r = syscall(SYS_clone3, &args, sizeof(args));
+	return r < 0 ? -errno : r;
+}
+
+int k_close_range(unsigned first, unsigned last)
+{
+	return result(syscall(SYS_close_range, first, last, 0));
+}
+
+int k_pidfd_signal(int pidfd, int signal)
+{
+	return result(syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0));
+}
+
+long k_fs_type(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) < 0 ? 0 : (long)fs.f_type;
+}

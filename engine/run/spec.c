@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the defaults of a container and the rules of what it may ask for. Runs in engine main and in
+ * tests; pure. Must never let through what would reach out of the container's own namespaces.
+ */
+#include "engine/run/spec.h"
+
+#include <errno.h>
+#include <string.h>
+#include "engine/api/shim_msg.h"
+#include "lib/own.h"
+#include "lib/str.h"
+
+enum { SPEC_SHM_BYTES = 64 << 20, SPEC_SYSCTL_KEY_MAX = 128 };
+
+void run_spec_init(struct run_spec *spec)
+{
+	*spec = (struct run_spec){
+		.process = { .caps = run_caps_default(), .seccomp = RUN_SECCOMP_DEFAULT },
+		.net = { .mode = RUN_NS_MODE_FD, .fd = SHIM_FD_NETNS },
+		.shm_bytes = SPEC_SHM_BYTES,
+	};
+}
+
+static bool key_is_clean(const char *key)
+{
+	size_t len = strlen(key);
+
+	if (len == 0 || len > SPEC_SYSCTL_KEY_MAX || key[0] == '.' || key[len - 1] == '.' ||
+	    strstr(key, ".."))
+		return false;
+	return strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789_.-") == len;
+}
+
+/* Those of kernel.* that belong to the IPC namespace (ipc_namespaces(7)). */
+static bool key_is_ipc(struct str key)
+{
+	static const char *const names[] = {
+		"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem",
+		"kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (str_is(key, names[i]))
+			return true;
+	return str_starts(key, STR("fs.mqueue."));
+}
+
+int run_sysctl_check(const struct run_spec *spec, const char *key, struct err *err)
+{
+	struct str s = str_from(key);
+	char shown[160];
+
+	str_escape(s, shown, sizeof(shown));
+	if (!key_is_clean(key))
+		return err_set(err, -EINVAL,
+			       "sysctl '%s': expected a key such as net.core.somaxconn", shown);
+	if (key_is_ipc(s)) {
+		if (spec->ipc.mode == RUN_NS_MODE_HOST)
+			return err_set(err, -EINVAL, "sysctl '%s' needs an own IPC namespace",
+				       shown);
+		return 0;
+	}
+	if (str_starts(s, STR("net."))) {
+		if (spec->net.mode == RUN_NS_MODE_HOST)
+			return err_set(err, -EINVAL, "sysctl '%s' needs an own network namespace",
+				       shown);
+		return 0;
+	}
+	return err_set(
+		err, -EINVAL,
+		"sysctl '%s' would change the whole machine; a container may set kernel.shm*, "
+		"kernel.msg*, kernel.sem, fs.mqueue.* and net.*",
+		shown);
+}
