@@ -71,6 +71,11 @@ struct build_inputs {
 	const char *target;	   /* stage name or number, "" = the last */
 };
 
+/* {blob dockerfile, u32 count, {text, text}... args, the same of labels, text target} */
+void build_inputs_put(struct buf *out, const struct build_inputs *inputs);
+int build_inputs_get(struct wire *in, struct arena *arena, struct build_inputs *ret_inputs,
+		     struct err *err);
+
 /*
  * First half: which images are needed. Fills references and platforms (and stages' bases); the
  * images come in the same order into build_plan_make. -EINVAL with "Dockerfile:LINE:COLUMN: ...".
