@@ -96,7 +96,7 @@ int oci_manifest_parse(struct str text, struct str said, struct arena *arena,
 int oci_index_choose(const struct oci_index *index, const struct oci_platform *wanted,
 		     const struct oci_descriptor **ret_choice, struct err *err);
 
-/* The platform this program was built for: linux and Go's name of the machine. */
+/* The platform of this machine as uname(2) tells it, in the names of Go. */
 struct oci_platform oci_platform_own(void);
 
 /* "linux/arm64[/v8]" cut into its parts; -EINVAL. */
