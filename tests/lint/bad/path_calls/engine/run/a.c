@@ -1,0 +1,1 @@
+int f(const char *p) { return open(p, 0); }
