@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_ENGINE_CONTAINER_CONTAINER_H
+#define HOY_ENGINE_CONTAINER_CONTAINER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "engine/api/shim_msg.h"
+#include "engine/container/def.h"
+#include "engine/network/client.h"
+#include "engine/run/cgroup.h"
+#include "engine/run/rootfs.h"
+#include "engine/worker/worker.h"
+#include "lib/arena.h"
+#include "lib/err.h"
+#include "lib/loop.h"
+#include "lib/msg.h"
+
+/*
+ * One container from definition to exit status. On disk: /data/containers/<id>/ with state (the
+ * definition, checksummed), upper/ work/ log/ and exit (the shim's). At run time:
+ * /run/hoy/engine/c/<id>/ with hosts, hostname and resolv.conf, the mounts of run/rootfs.h, a
+ * cgroup, and the shim, which outlives engine main.
+ *
+ *   LAYERS -> USER -> ATTACH -> LAUNCH -> RUNNING -> ENDED
+ *      any of the first four -> FAILED: everything made so far is taken back
+ */
+enum container_phase {
+	CONTAINER_PHASE_LAYERS, /* layer files are asked from the store and mounted */
+	CONTAINER_PHASE_USER,	/* the user's name is looked up in the root */
+	CONTAINER_PHASE_ATTACH, /* netd gives it its interfaces */
+	CONTAINER_PHASE_LAUNCH, /* the shim has been started */
+	CONTAINER_PHASE_RUNNING,
+	CONTAINER_PHASE_ENDED,
+	CONTAINER_PHASE_FAILED,
+};
+
+/* What containers work with; outlives them all. */
+struct container_env {
+	struct loop *loop;
+	struct msg_peer *store;
+	struct network_client *network;
+	struct rootfs rootfs;
+	struct cgroup_root cgroups;
+	int data_fd;	       /* /data */
+	int run_fd;	       /* /run/hoy/engine */
+	int shims_cgroup;      /* cgroup directory of the shims; -1 = stay in ours */
+	const char *shim;      /* program */
+	const char *data_path; /* "/data": binds need paths */
+	const char *run_path;  /* "/run/hoy/engine" */
+};
+
+struct container;
+
+struct container_ops {
+	void (*started)(void *owner, struct container *container);
+	/* Could not start: everything was taken back. */
+	void (*failed)(void *owner, struct container *container, const struct err *err);
+	/* It ran and has ended; network, mounts and cgroup are gone already. */
+	void (*ended)(void *owner, struct container *container, const struct shim_exit *status);
+	/* A process started by SHIM_MSG_EXEC has ended. May be NULL. */
+	void (*exec_ended)(void *owner, struct container *container, uint32_t exec_id,
+			   int32_t code);
+};
+
+enum { CONTAINER_ID_LEN = 64 };
+
+struct container {
+	struct container_env *env;
+	struct arena arena;
+	struct container_def def;
+	char id[CONTAINER_ID_LEN + 1];
+	enum container_phase phase;
+	int64_t created_s;
+	int64_t started_ns;
+	const struct container_ops *ops;
+	void *owner;
+	struct msg_peer shim;
+	struct worker files; /* looks the user up */
+	int dir_fd, root_fd, cgroup_fd;
+	struct network_namespace ns;
+	pid_t pid;
+	uint32_t layer_next; /* LAYERS: index being asked for */
+	uint32_t uid, gid, groups[64];
+	uint32_t group_count;
+	char home[256];
+	char address[48]; /* "172.20.0.5", first network */
+	struct loop_timer stop_timer, burial, relink;
+	unsigned relinks;
+	bool stopping;
+	struct shim_exit exit;
+	struct container *next; /* for the owner's list */
+};
+
+/*
+ * Makes a new container (id "" = a fresh one) or starts an existing one again, whose upper
+ * directory is then kept. def is copied. Asynchronous: one of started() and failed() follows, never
+ * from within this call. NULL with err only when nothing could be begun.
+ */
+struct container *container_start(struct container_env *env, const struct container_def *def,
+				  const char *id, const struct container_ops *ops, void *owner,
+				  struct err *err);
+
+/*
+ * Takes over what an earlier engine main left: reads the state, connects to the shim. started() or
+ * ended() follows. -ENOENT: no such container or state, -EBADMSG: the state is damaged.
+ */
+struct container *container_adopt(struct container_env *env, const char *id,
+				  const struct container_ops *ops, void *owner, struct err *err);
+
+/* Sends the stop signal, SIGKILL to all after grace (ms, -1 = the definition's). */
+int container_stop(struct container *container, int64_t grace_ms, struct err *err);
+int container_kill(struct container *container, int signal, struct err *err);
+
+/* After up() of the network client: attach again what runs. */
+void container_reattach(struct container *container);
+
+/* Ends our part; what runs goes on under its shim. Accepts NULL. */
+void container_free(struct container *container);
+
+/* Moves /data/containers/<id> to the trash. Only for one that does not run. */
+int container_remove(struct container_env *env, const char *id, struct err *err);
+
+/* The log files, oldest first, read-only; returns how many (at most max), the caller owns them. */
+int container_logs(struct container_env *env, const char *id, int *ret_fds, int max,
+		   struct err *err);
+
+/* ---- parts, for container*.c only ---- */
+void container_fail(struct container *container, const struct err *err);
+void container_release(struct container *container);
+int container_state_write(struct container *container, struct err *err);
+int container_state_read(struct container *container, struct err *err);
+int container_files_write(struct container *container, struct err *err);
+int container_attach(struct container *container, msg_reply_fn *fn, struct err *err);
+/* The plan for the shim as a sealed memfd. */
+int container_plan(struct container *container, struct err *err);
+int container_launch(struct container *container, struct err *err);
+/* Talks to the shim behind fd from now on (taken over). */
+int container_shim(struct container *container, int fd, struct err *err);
+/* Finds the shim again after its connection dropped; a dead one ends the container. */
+void container_relink(struct container *container);
+void container_ended(struct container *container, const struct shim_exit *status);
+
+#endif

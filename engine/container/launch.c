@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a definition to the plan and the shim that carries it out. Runs in engine main; must not act
+ * inside the container's root: that is the shim's child, after it has given up everything.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+#include "engine/container/container.h"
+#include "engine/run/spec.h"
+#include "lib/fs.h"
+#include "lib/log.h"
+#include "lib/own.h"
+#include "lib/spawn.h"
+
+/* A spec in the making and the memory behind it. */
+struct launch {
+	struct container *container;
+	struct run_spec spec;
+	struct run_mount mounts[RUN_MOUNTS_MAX];
+	struct run_device devices[64];
+	struct run_device_rule rules[64];
+	struct run_rlimit rlimits[2];
+	const char **argv, **env;
+};
+
+static const char **as_vector(struct arena *arena, const struct image_texts *texts)
+{
+	const char **vector = arena_array(arena, texts->count + 1U, sizeof(*vector));
+
+	for (uint32_t i = 0; vector && i < texts->count; i++)
+		vector[i] = texts->items[i];
+	return vector;
+}
+
+static int launch_process(struct launch *launch, struct err *err)
+{
+	struct container *container = launch->container;
+	const struct container_def *def = &container->def;
+	struct run_process *process = &launch->spec.process;
+	struct image_texts env = { 0 };
+	int r = 0;
+
+	for (uint32_t i = 0; r >= 0 && i < def->env.count; i++)
+		r = image_texts_add(&container->arena, &env, def->env.items[i], err);
+	if (r >= 0 && !image_env_get(&env, "HOME"))
+		r = image_env_set(&container->arena, &env, "HOME", container->home, err);
+	if (r >= 0 && def->tty && !image_env_get(&env, "TERM"))
+		r = image_env_set(&container->arena, &env, "TERM", "xterm", err);
+	if (r < 0)
+		return r;
+	launch->argv = as_vector(&container->arena, &def->argv);
+	launch->env = as_vector(&container->arena, &env);
+	if (!launch->argv || !launch->env)
+		return err_set(err, -ENOMEM, "no memory for the command of %s", def->name);
+	process->argv = launch->argv;
+	process->env = launch->env;
+	process->cwd = def->workdir;
+	process->uid = container->uid;
+	process->gid = container->gid;
+	process->groups = container->groups;
+	process->group_count = container->group_count;
+	process->tty = def->tty;
+	launch->rlimits[0] = (struct run_rlimit){ RLIMIT_NOFILE, 1024, 524288 };
+	launch->rlimits[1] = (struct run_rlimit){ RLIMIT_CORE, 0, 0 };
+	process->rlimits = launch->rlimits;
+	process->rlimit_count = 2;
+	return 0;
+}
+
+static int launch_caps(struct launch *launch, struct err *err)
+{
+	const struct container_def *def = &launch->container->def;
+	uint64_t caps = launch->spec.process.caps, bits;
+
+	for (uint32_t i = 0; i < def->cap_drop.count; i++) {
+		int r = run_caps_parse(def->cap_drop.items[i], &bits, err);
+
+		if (r < 0)
+			return err_prefix(err, "cap_drop");
+		caps &= ~bits;
+	}
+	for (uint32_t i = 0; i < def->cap_add.count; i++) {
+		int r = run_caps_parse(def->cap_add.items[i], &bits, err);
+
+		if (r < 0)
+			return err_prefix(err, "cap_add");
+		caps |= bits;
+	}
+	launch->spec.process.caps = caps;
+	return 0;
+}
+
+/* A named volume is made when it is first used. */
+static const char *volume_path(struct container *container, const char *name, struct err *err)
+{
+	struct container_env *env = container->env;
+	char *path = arena_printf(&container->arena, "volumes/%s", name);
+	int fd;
+
+	if (!path) {
+		err_set(err, -ENOMEM, "no memory for volume %s", name);
+		return NULL;
+	}
+	fd = fs_open_dir(env->data_fd, path, FS_BENEATH, 0755, err);
+	if (fd < 0) {
+		err_prefix(err, "volume %s", name);
+		return NULL;
+	}
+	own_close(&fd);
+	path = arena_printf(&container->arena, "%s/volumes/%s", env->data_path, name);
+	if (!path)
+		err_set(err, -ENOMEM, "no memory for volume %s", name);
+	return path;
+}
+
+static int launch_mount(struct launch *launch, const struct def_mount *from, struct err *err)
+{
+	struct run_mount *mount = &launch->mounts[launch->spec.mount_count];
+
+	*mount = (struct run_mount){ .target = from->target, .source_fd = -1 };
+	if (from->kind == DEF_MOUNT_TMPFS) {
+		mount->kind = RUN_MOUNT_KIND_TMPFS;
+		mount->flags = RUN_MOUNT_FLAG_NOSUID | RUN_MOUNT_FLAG_NODEV | RUN_MOUNT_FLAG_NOEXEC;
+	} else {
+		mount->kind = RUN_MOUNT_KIND_BIND;
+		mount->flags = RUN_MOUNT_FLAG_RECURSIVE;
+		mount->source = from->source;
+		if (from->kind == DEF_MOUNT_VOLUME)
+			mount->source = volume_path(launch->container, from->source, err);
+		if (!mount->source)
+			return err ? err->code : -ENOMEM;
+	}
+	if (from->read_only)
+		mount->flags |= RUN_MOUNT_FLAG_READONLY;
+	launch->spec.mount_count++;
+	return 0;
+}
+
+/* hosts, hostname and resolv.conf come from the engine, whatever the image holds. */
+static int launch_generated(struct launch *launch, struct err *err)
+{
+	static const char *const names[] = { "hosts", "hostname", "resolv.conf" };
+	struct container *container = launch->container;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct run_mount *mount = &launch->mounts[launch->spec.mount_count++];
+		const char *source =
+			arena_printf(&container->arena, "%s/c/%s/%s", container->env->run_path,
+				     container->id, names[i]);
+		const char *target = arena_printf(&container->arena, "/etc/%s", names[i]);
+
+		if (!source || !target)
+			return err_set(err, -ENOMEM, "no memory for /etc/%s", names[i]);
+		*mount = (struct run_mount){ .kind = RUN_MOUNT_KIND_BIND,
+					     .source = source,
+					     .source_fd = -1,
+					     .target = target };
+	}
+	return 0;
+}
+
+/* "/dev/x[:/dev/y[:rwm]]" */
+static int launch_device(struct launch *launch, const char *text, struct err *err)
+{
+	struct arena *arena = &launch->container->arena;
+	struct run_device *device = &launch->devices[launch->spec.device_count];
+	struct run_device_rule *rule = &launch->rules[launch->spec.device_rule_count];
+	struct str host, inside, access, rest = str_from(text);
+	const char *path;
+	struct stat st;
+	int r;
+
+	(void)str_cut(&rest, ':', &host);
+	if (!str_cut(&rest, ':', &inside))
+		inside = host;
+	if (!str_cut(&rest, ':', &access))
+		access = STR("rwm");
+	path = arena_text(arena, host);
+	if (!path)
+		return err_set(err, -ENOMEM, "no memory for device %s", text);
+	r = fs_stat(-1, path, FS_HOST, &st, err);
+	if (r < 0)
+		return err_prefix(err, "devices = %s", text);
+	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
+		return err_set(err, -ENODEV, "devices = %s: %s is not a device", text, path);
+	*device = (struct run_device){ .path = arena_text(arena, inside),
+				       .block = S_ISBLK(st.st_mode),
+				       .major = major(st.st_rdev),
+				       .minor = minor(st.st_rdev),
+				       .mode = st.st_mode & 07777,
+				       .uid = st.st_uid,
+				       .gid = st.st_gid };
+	*rule = (struct run_device_rule){ .type = device->block ? RUN_DEVICE_TYPE_BLOCK
+								: RUN_DEVICE_TYPE_CHAR,
+					  .major = device->major,
+					  .minor = device->minor };
+	for (size_t i = 0; i < access.len; i++)
+		rule->access |= access.ptr[i] == 'r'   ? (uint32_t)RUN_ACCESS_READ
+				: access.ptr[i] == 'w' ? (uint32_t)RUN_ACCESS_WRITE
+						       : (uint32_t)RUN_ACCESS_MKNOD;
+	launch->spec.device_count++;
+	launch->spec.device_rule_count++;
+	return device->path ? 0 : err_set(err, -ENOMEM, "no memory for device %s", text);
+}
+
+static int launch_mounts(struct launch *launch, struct err *err)
+{
+	const struct container_def *def = &launch->container->def;
+	int r = launch_generated(launch, err);
+
+	for (uint32_t i = 0; r >= 0 && i < def->mount_count; i++)
+		r = launch_mount(launch, &def->mounts[i], err);
+	for (uint32_t i = 0; r >= 0 && i < def->devices.count; i++) {
+		if (i == ARRAY_LEN(launch->devices))
+			return err_set(err, -E2BIG, "too many devices");
+		r = launch_device(launch, def->devices.items[i], err);
+	}
+	launch->spec.mounts = launch->mounts;
+	launch->spec.devices = launch->devices;
+	launch->spec.device_rules = launch->rules;
+	return r;
+}
+
+int container_plan(struct container *container, struct err *err)
+{
+	struct launch *launch OWN_FREE = calloc(1, sizeof(*launch));
+	struct buf plan OWN(buf_done) = { 0 };
+	int r;
+
+	if (!launch)
+		return err_set(err, -ENOMEM, "no memory for the plan of %s", container->def.name);
+	launch->container = container;
+	run_spec_init(&launch->spec);
+	launch->spec.hostname = container->def.hostname;
+	launch->spec.readonly_root = container->def.read_only;
+	launch->spec.privileged = container->def.privileged;
+	if (container->def.network_mode == DEF_NETWORK_HOST)
+		launch->spec.net.mode = RUN_NS_MODE_HOST;
+	r = launch_process(launch, err);
+	if (r >= 0)
+		r = launch_caps(launch, err);
+	if (r >= 0)
+		r = launch_mounts(launch, err);
+	buf_init(&plan, 8 << 20);
+	if (r >= 0)
+		r = run_plan_encode(&launch->spec, &plan, err);
+	return r < 0 ? r : run_plan_memfd(&plan, err);
+}
+
+static int shim_listen(struct container *container, struct err *err)
+{
+	int dir OWN_FD = fs_open_dir(container->env->run_fd, "shim", FS_BENEATH, 0700, err);
+	char name[CONTAINER_ID_LEN + 8];
+
+	if (dir < 0)
+		return dir;
+	memcpy(name, container->id, CONTAINER_ID_LEN);
+	memcpy(name + CONTAINER_ID_LEN, ".sock", 6);
+	(void)fs_unlink(dir, name, NULL); /* of an earlier life */
+	return msg_listen(dir, name, 0600, err);
+}
+
+static int shim_spawn(struct container *container, int plan_fd, int listen_fd, struct err *err)
+{
+	const char *const argv[] = { "hoy-shim", container->id, NULL };
+	int ours OWN_FD = -1, theirs OWN_FD = -1, pidfd OWN_FD = -1, pair[2];
+	struct spawn spawn;
+	pid_t pid;
+	int r = msg_pair(pair, err);
+
+	if (r < 0)
+		return r;
+	ours = pair[0];
+	theirs = pair[1];
+	spawn_init(&spawn, container->env->shim, argv);
+	spawn.fds[SHIM_FD_MAIN - 3] = theirs;
+	spawn.fds[SHIM_FD_PLAN - 3] = plan_fd;
+	spawn.fds[SHIM_FD_DIR - 3] = container->dir_fd;
+	spawn.fds[SHIM_FD_CGROUP - 3] = container->cgroup_fd;
+	spawn.fds[SHIM_FD_LISTEN - 3] = listen_fd;
+	spawn.fds[SHIM_FD_NETNS - 3] = container->ns.netns_fd;
+	spawn.fds[SHIM_FD_ROOT - 3] = container->root_fd;
+	spawn.nfds = SHIM_FD_ROOT - 3 + 1;
+	spawn.log_fd = STDERR_FILENO;
+	spawn.cgroup_fd = container->env->shims_cgroup;
+	spawn.new_session = true;
+	r = spawn_start(&spawn, &pid, &pidfd, err);
+	if (r < 0)
+		return err_prefix(err, "shim of %s", container->def.name);
+	return container_shim(container, take_fd(&ours), err);
+}
+
+int container_launch(struct container *container, struct err *err)
+{
+	int plan OWN_FD = container_plan(container, err);
+	int listener OWN_FD = -1;
+
+	if (plan < 0)
+		return plan;
+	listener = shim_listen(container, err);
+	if (listener < 0)
+		return listener;
+	return shim_spawn(container, plan, listener, err);
+}

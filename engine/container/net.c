@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A container's network as the engine sees it: the namespace, what netd is asked for, and the files
+ * hosts, hostname and resolv.conf. Runs in engine main.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+#include "engine/container/container.h"
+#include "lib/fs.h"
+#include "lib/own.h"
+#include "netd/api/netd_msg.h"
+
+static int attach_ports(const struct container *container, struct arena *arena,
+			struct netd_attach *attach, struct err *err)
+{
+	const struct container_def *def = &container->def;
+
+	attach->ports = arena_array(arena, def->port_count + 1U, sizeof(*attach->ports));
+	if (!attach->ports)
+		return err_set(err, -ENOMEM, "no memory for ports");
+	for (uint32_t i = 0; i < def->port_count; i++)
+		attach->ports[attach->port_count++] = (struct netd_port){
+			.proto = def->ports[i].proto,
+			.host_ip4 = ntohl(def->ports[i].host_ip),
+			.host_port = def->ports[i].host_port,
+			.container_port = def->ports[i].container_port,
+			.count = def->ports[i].count,
+		};
+	return 0;
+}
+
+static int attach_networks(const struct container *container, struct arena *arena,
+			   struct netd_attach *attach, struct err *err)
+{
+	const struct container_def *def = &container->def;
+	struct str *aliases = arena_array(arena, def->aliases.count + 1U, sizeof(*aliases));
+
+	attach->networks = arena_array(arena, def->networks.count + 1U, sizeof(*attach->networks));
+	if (!attach->networks || !aliases)
+		return err_set(err, -ENOMEM, "no memory for networks");
+	for (uint32_t i = 0; i < def->aliases.count; i++)
+		aliases[i] = str_from(def->aliases.items[i]);
+	for (uint32_t i = 0; def->network_mode == DEF_NETWORK_BRIDGE && i < def->networks.count;
+	     i++)
+		attach->networks[attach->network_count++] = (struct netd_attach_network){
+			.name = str_from(def->networks.items[i]),
+			.aliases = aliases,
+			.alias_count = def->aliases.count,
+		};
+	return 0;
+}
+
+int container_attach(struct container *container, msg_reply_fn *fn, struct err *err)
+{
+	struct arena arena OWN(arena_done) = { 0 };
+	struct buf body OWN(buf_done) = { 0 };
+	struct netd_attach attach = { .id = str_from(container->id),
+				      .name = str_from(container->def.name) };
+	const int fds[4] = { container->ns.netns_fd, container->ns.netlink_fd, container->ns.udp_fd,
+			     container->ns.tcp_fd };
+	int64_t r;
+
+	if (!container->env->network->up)
+		return err_set(err, -EAGAIN, "the network helper is not there yet");
+	arena_init(&arena, 1 << 20);
+	buf_init(&body, 1 << 20);
+	r = attach_ports(container, &arena, &attach, err);
+	if (r >= 0)
+		r = attach_networks(container, &arena, &attach, err);
+	if (r < 0)
+		return (int)r;
+	netd_attach_encode(&attach, &body);
+	r = msg_peer_call(&container->env->network->peer, NETD_MSG_ATTACH, buf_str(&body), fds, 4,
+			  fn, container, err);
+	return r < 0 ? (int)r : 0;
+}
+
+static void write_hosts(const struct container *container, struct buf *out)
+{
+	const struct container_def *def = &container->def;
+
+	(void)buf_add_text(out, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n");
+	if (*container->address)
+		(void)buf_printf(out, "%s\t%s\n", container->address, def->hostname);
+	for (uint32_t i = 0; i < def->extra_hosts.count; i++) {
+		struct str item = str_from(def->extra_hosts.items[i]);
+		ptrdiff_t colon = str_find(item, ':');
+
+		if (colon > 0)
+			(void)buf_printf(out, "%s\t%.*s\n", item.ptr + colon + 1,
+					 STR_ARG(str_head(item, (size_t)colon)));
+	}
+}
+
+static void write_resolv(const struct container *container, struct buf *out)
+{
+	const struct container_def *def = &container->def;
+
+	for (uint32_t i = 0; i < def->dns.count; i++)
+		(void)buf_printf(out, "nameserver %s\n", def->dns.items[i]);
+	if (def->dns.count)
+		return;
+	if (def->network_mode != DEF_NETWORK_HOST) {
+		(void)buf_add_text(out, "nameserver 127.0.0.11\noptions ndots:0\n");
+		return;
+	}
+	(void)fs_read(-1, "/run/hoy/net/etc/resolv.conf", FS_HOST, 4096, out, NULL);
+}
+
+int container_files_write(struct container *container, struct err *err)
+{
+	struct buf text OWN(buf_done) = { 0 };
+	char path[CONTAINER_ID_LEN + 4];
+	int dir OWN_FD = -1;
+	int r;
+
+	memcpy(path, "c/", 2);
+	memcpy(path + 2, container->id, sizeof(container->id));
+	dir = fs_open_dir(container->env->run_fd, path, FS_BENEATH, 0755, err);
+	if (dir < 0)
+		return dir;
+	buf_init(&text, 65536);
+	write_hosts(container, &text);
+	r = fs_replace(dir, "hosts", text.data, text.len, 0644, err);
+	if (r < 0)
+		return r;
+	buf_clear(&text);
+	write_resolv(container, &text);
+	r = fs_replace(dir, "resolv.conf", buf_text(&text), text.len, 0644, err);
+	if (r < 0)
+		return r;
+	buf_clear(&text);
+	(void)buf_printf(&text, "%s\n", container->def.hostname);
+	return fs_replace(dir, "hostname", text.data, text.len, 0644, err);
+}
