@@ -40,8 +40,15 @@ struct msg {
 	struct str body;
 	int fds[MSG_FDS_MAX]; /* owned by the message: msg_done() closes what was not taken */
 	size_t nfds;
-	void *memory; /* of the body, freed by msg_done() */
+	void *memory;  /* of the body, freed by msg_done() */
+	size_t mapped; /* bytes of memory that are a mapping */
 };
+
+/*
+ * The body of a received message lives until msg_done(). Up to 64 KiB it stands in the process's
+ * one static buffer, so that receiving allocates nothing as long as each message is done with
+ * before the next one is received; only then is memory taken from the heap.
+ */
 
 void msg_done(struct msg *msg);
 /* Moves fd number i out (the caller owns it), -1 when there is none. */
