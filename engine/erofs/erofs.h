@@ -18,9 +18,9 @@
  */
 enum {
 	EROFS_BLOCK = 4096,
-	EROFS_NODES_MAX = 2 << 20,	/* inodes and names of one image, implied parents included */
-	EROFS_TEXT_MAX = 512 << 20,	/* bytes of names, link targets and attributes */
-	EROFS_TAILS_MAX = 8 << 20,	/* bytes of file ends that are kept to stand in the inodes */
+	EROFS_NODES_MAX = 2 << 20,  /* inodes and names of one image, implied parents included */
+	EROFS_TEXT_MAX = 512 << 20, /* bytes of names, link targets and attributes */
+	EROFS_TAILS_MAX = 8 << 20,  /* bytes of file ends that are kept to stand in the inodes */
 };
 #define EROFS_IMAGE_MAX (UINT64_C(4) << 40) /* bytes, holes included */
 

@@ -15,12 +15,12 @@
 enum {
 	FORMAT_SUPER_OFFSET = 1024,
 	FORMAT_SUPER_SIZE = 128,
-	FORMAT_SLOT = 32,	   /* an inode's number counts these from the metadata area's start */
-	FORMAT_INODE = 64,	   /* extended inode */
-	FORMAT_XATTR_HEADER = 12,  /* in front of an inode's attributes */
+	FORMAT_SLOT = 32,  /* an inode's number counts these from the metadata area's start */
+	FORMAT_INODE = 64, /* extended inode */
+	FORMAT_XATTR_HEADER = 12, /* in front of an inode's attributes */
 	FORMAT_DIRENT = 12,
-	FORMAT_LAYOUT_PLAIN = 0,   /* data in blocks only */
-	FORMAT_LAYOUT_INLINE = 2,  /* the last part stands behind the inode */
+	FORMAT_LAYOUT_PLAIN = 0,  /* data in blocks only */
+	FORMAT_LAYOUT_INLINE = 2, /* the last part stands behind the inode */
 	FORMAT_XATTR_USER = 1,
 	FORMAT_XATTR_SECURITY = 6,
 	FORMAT_COMPAT_CHECKSUM = 1, /* superblock checksum is there */

@@ -177,7 +177,8 @@ static int add_opaque_xattr(struct tree *tree, uint32_t index, struct err *err)
 	int r = tree_text(tree, NULL, node->xattr_size, &start, err);
 	if (r < 0)
 		return r;
-	memcpy(tree->text + start, tree->text + node->xattrs, node->xattr_size);
+	if (node->xattr_size > 0)
+		memcpy(tree->text + start, tree->text + node->xattrs, node->xattr_size);
 	r = tree_text(tree, raw, 20, &ignored, err);
 	node->xattrs = start;
 	node->xattr_size += 20;
@@ -195,8 +196,7 @@ static int size_dir(struct erofs_writer *writer, uint32_t index, struct err *err
 	}
 	node->size = dir_size((struct listing){ .tree = &writer->tree, .dir = node });
 	uint64_t tail = node->size % EROFS_BLOCK;
-	node->is_inline = tail > 0 &&
-			  FORMAT_INODE + writer_xattr_area(node) + tail <= EROFS_BLOCK;
+	node->is_inline = tail > 0 && FORMAT_INODE + writer_xattr_area(node) + tail <= EROFS_BLOCK;
 	return 0;
 }
 

@@ -44,9 +44,9 @@ int tree_text(struct tree *tree, const void *data, size_t size, uint32_t *ret_of
 		tree->text = bigger;
 		tree->text_room = room;
 	}
-	if (data != NULL && size > 0)
+	if (size > 0 && data != NULL)
 		memcpy(tree->text + tree->text_size, data, size);
-	else
+	else if (size > 0)
 		memset(tree->text + tree->text_size, 0, size);
 	*ret_offset = (uint32_t)tree->text_size;
 	tree->text_size += size;
@@ -263,7 +263,8 @@ int tree_sort(struct tree *tree, struct err *err)
 	if (tree->order == NULL)
 		return err_set(err, -ENOMEM, "out of memory for sorting a layer");
 	tree->order_count = 0;
-	/* A parent's name always has a smaller index than its children's: one pass finds the dead. */
+	/* A parent's name always has a smaller index than its children's: one pass finds the dead.
+	 */
 	for (uint32_t i = 1; i < tree->name_count; i++) {
 		struct tree_name *name = &tree->names[i];
 		if (name->node == TREE_NONE || tree->names[name->parent].dead)

@@ -26,7 +26,7 @@ struct tree_node {
 	uint32_t xattr_size; /* 0 = none */
 	uint32_t tail;	     /* offset into text of the last part of the data, when is_inline */
 	uint32_t nlink;
-	uint32_t slot;	     /* 32-byte slot in the metadata area: the nid; 0 = not placed yet */
+	uint32_t slot;	       /* 32-byte slot in the metadata area: the nid; 0 = not placed yet */
 	uint32_t first, count; /* directories: children in tree.order */
 	bool is_inline;
 	bool opaque;

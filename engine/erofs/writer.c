@@ -91,8 +91,8 @@ static int place_data(struct erofs_writer *writer, uint32_t index, struct err *e
 	return writer_blocks(writer, in_blocks, &node->block, err);
 }
 
-static int write_data(struct erofs_writer *writer, uint32_t index, uint64_t offset,
-		      struct str data, struct err *err)
+static int write_data(struct erofs_writer *writer, uint32_t index, uint64_t offset, struct str data,
+		      struct err *err)
 {
 	const struct tree_node *node = &writer->tree.nodes[index];
 	if (offset > node->size || data.len > node->size - offset)
@@ -115,8 +115,8 @@ static int write_data(struct erofs_writer *writer, uint32_t index, uint64_t offs
 }
 
 /* Appends one attribute to the text area (the node's run of them is the last thing there). */
-static int add_xattr(struct erofs_writer *writer, uint8_t prefix, struct str name,
-		     struct str value, uint32_t *size, struct err *err)
+static int add_xattr(struct erofs_writer *writer, uint8_t prefix, struct str name, struct str value,
+		     uint32_t *size, struct err *err)
 {
 	uint8_t head[4 + ENTRY_NAME_MAX + 1];
 	if (name.len == 0 || name.len > ENTRY_NAME_MAX || value.len > UINT16_MAX)
@@ -151,7 +151,6 @@ static bool split_xattr(struct str full, uint8_t *ret_prefix, struct str *ret_na
 	return str_eq(full, STR("security.capability"));
 }
 
-/* 4-aligned: the disk wants it, and the text area starts anywhere. */
 static int add_xattrs(struct erofs_writer *writer, uint32_t index, const struct entry *entry,
 		      struct err *err)
 {
@@ -231,8 +230,8 @@ static int add_named(struct erofs_writer *writer, const struct entry *entry, str
 	if (r < 0)
 		return r;
 	uint32_t old = tree->names[name].node;
-	bool over_whiteout = old != TREE_NONE && S_ISCHR(tree->nodes[old].mode) &&
-			     tree->nodes[old].rdev == 0;
+	bool over_whiteout =
+		old != TREE_NONE && S_ISCHR(tree->nodes[old].mode) && tree->nodes[old].rdev == 0;
 	if (old != TREE_NONE && entry->type == ENTRY_DIR && S_ISDIR(tree->nodes[old].mode)) {
 		bool opaque = tree->nodes[old].opaque;
 		r = fill_node(writer, entry, old, err);
@@ -262,7 +261,8 @@ static int add_hardlink(struct erofs_writer *writer, const struct entry *entry, 
 		str_escape(entry->path, path, sizeof(path));
 		str_escape(entry->target, to, sizeof(to));
 		return err_set(err, -EBADMSG, "layer has a hard link '%s' to '%s', %s", path, to,
-			       node == TREE_NONE ? "which is not in the layer" : "which is no file");
+			       node == TREE_NONE ? "which is not in the layer"
+						 : "which is no file");
 	}
 	int r = tree_make(tree, entry->path, &name, err);
 	if (r == 0 && tree->names[name].node == node)
