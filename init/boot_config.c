@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the layers below /run/hoy/config and the volume on /config. Runs in init's disk role, never
+ * in PID 1: a mistake in a file can only end this role. Must never fail a boot for a bad file.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include "init/boot_config.h"
+#include "init/boot_cmdline.h"
+#include "init/boot_layer.h"
+#include "init/boot_mounts.h"
+#include "init/boot_search.h"
+#include "lib/fs.h"
+#include "lib/log.h"
+#include "lib/own.h"
+
+#define FW_CFG_PATH "/sys/firmware/qemu_fw_cfg/by_name/opt/hoy/config/raw"
+
+enum { FILE_MAX = 256 * 1024, FW_CFG_MAX = 64 * 1024, FILES_MAX = 256 };
+
+static const char *const layer_names[BOOT_LAYER_COUNT] = { "10-image", "20-data", "30-media",
+							   "40-cmdline" };
+
+void boot_config_init(struct boot_config *config)
+{
+	*config = (struct boot_config){ 0 };
+}
+
+/* ---- staging of one layer ---- */
+
+struct stage {
+	int hoy_fd, dir_fd;
+	struct sha256 sum;
+	unsigned files;
+};
+
+static int stage_begin(struct stage *stage, struct err *err)
+{
+	*stage = (struct stage){ .hoy_fd = -1, .dir_fd = -1 };
+	sha256_init(&stage->sum);
+	stage->hoy_fd = fs_open_dir(AT_FDCWD, "/run/hoy", FS_HOST, 0755, err);
+	if (stage->hoy_fd < 0)
+		return stage->hoy_fd;
+	if (fs_remove_tree(stage->hoy_fd, "stage", err) < 0)
+		return -EIO;
+	stage->dir_fd = fs_open_dir(stage->hoy_fd, "stage", FS_BENEATH, 0700, err);
+	return stage->dir_fd < 0 ? stage->dir_fd : 0;
+}
+
+static void stage_done(struct stage *stage)
+{
+	own_close(&stage->dir_fd);
+	own_close(&stage->hoy_fd);
+}
+
+/* dir "" = at the top, else "services.d". */
+static void stage_add(struct stage *stage, const char *dir, const char *name, struct str text)
+{
+	OWN_FD int sub_fd = -1;
+	struct err err;
+	int fd = stage->dir_fd;
+
+	if (stage->files++ >= FILES_MAX)
+		return;
+	if (dir[0] != '\0')
+		fd = sub_fd = fs_open_dir(stage->dir_fd, dir, FS_BENEATH, 0700, &err);
+	if (fd < 0 || fs_replace(fd, name, text.ptr, text.len, 0600, &err) < 0) {
+		log_err("configuration file %s lost: %s", name, err_text(&err));
+		return;
+	}
+	sha256_add(&stage->sum, dir, strlen(dir) + 1);
+	sha256_add(&stage->sum, name, strlen(name) + 1);
+	sha256_add(&stage->sum, &text.len, sizeof(text.len));
+	sha256_add(&stage->sum, text.ptr, text.len);
+}
+
+static void stage_split(struct stage *stage, struct str text)
+{
+	struct boot_layer layer;
+	char dir[32];
+
+	boot_layer_init(&layer);
+	boot_layer_split(text, &layer);
+	for (size_t i = 0; i < BOOT_FILE_COUNT; i++) {
+		snprintf(dir, sizeof(dir), "%s.d", boot_file_name((enum boot_file)i));
+		if (layer.text[i].len > 0)
+			stage_add(stage, dir, "boot.ini", buf_str(&layer.text[i]));
+	}
+	boot_layer_done(&layer);
+}
+
+/* Puts the staged layer into its place when it differs. 1 = it did. */
+static int stage_end(struct stage *stage, struct boot_config *config, enum boot_layer_index index,
+		     struct err *err)
+{
+	OWN_FD int config_fd = fs_open_dir(stage->hoy_fd, "config", FS_BENEATH, 0700, err);
+	struct digest digest;
+	int r;
+
+	if (config_fd < 0)
+		return config_fd;
+	sha256_end(&stage->sum, &digest);
+	if (memcmp(&digest, &config->last[index], sizeof(digest)) == 0)
+		return fs_remove_tree(stage->hoy_fd, "stage", err);
+	r = fs_remove_tree(config_fd, layer_names[index], err);
+	if (r == 0)
+		r = fs_rename(stage->hoy_fd, "stage", config_fd, layer_names[index], err);
+	if (r < 0)
+		return r;
+	config->last[index] = digest;
+	return 1;
+}
+
+/* ---- copying a directory ---- */
+
+struct copy {
+	struct stage *stage;
+	const char *dir; /* "" = top */
+	bool skip_boot;	 /* boot.ini came by fw_cfg */
+};
+
+static int copy_entry(int dir_fd, const char *name, unsigned char type, void *owner,
+		      struct err *err)
+{
+	struct copy *copy = owner, below;
+	struct str s = str_from(name);
+	struct buf text;
+	int r;
+
+	(void)type;
+	if (copy->dir[0] == '\0' && str_ends(s, STR(".d"))) {
+		OWN_FD int fd = fs_open(dir_fd, name, FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, NULL);
+
+		below = (struct copy){ copy->stage, name, false };
+		return fd < 0 ? 0 : fs_each(fd, copy_entry, &below, err);
+	}
+	if (!str_ends(s, STR(".ini")) || (copy->skip_boot && str_is(s, "boot.ini")))
+		return 0;
+	buf_init(&text, FILE_MAX);
+	r = fs_read(dir_fd, name, FS_BENEATH, FILE_MAX, &text, err);
+	if (r < 0)
+		log_err("configuration file %s not read: %s", name, err_text(err));
+	else if (copy->dir[0] == '\0' && str_is(s, "boot.ini"))
+		stage_split(copy->stage, buf_str(&text));
+	else
+		stage_add(copy->stage, copy->dir, name, buf_str(&text));
+	buf_done(&text);
+	return 0;
+}
+
+static void copy_dir(struct stage *stage, const char *path, bool skip_boot)
+{
+	OWN_FD int fd = fs_open(AT_FDCWD, path, FS_HOST, O_RDONLY | O_DIRECTORY, 0, NULL);
+	struct copy copy = { stage, "", skip_boot };
+	struct err err;
+
+	if (fd >= 0 && fs_each(fd, copy_entry, &copy, &err) < 0)
+		log_err("%s: %s", path, err_text(&err));
+}
+
+static int copy_layer(struct boot_config *config, enum boot_layer_index index, const char *path,
+		      struct err *err)
+{
+	struct stage stage;
+	int r = stage_begin(&stage, err);
+
+	if (r == 0) {
+		copy_dir(&stage, path, false);
+		r = stage_end(&stage, config, index, err);
+	}
+	stage_done(&stage);
+	return r;
+}
+
+/* ---- the four layers ---- */
+
+int boot_config_image(struct boot_config *config, struct err *err)
+{
+	return copy_layer(config, BOOT_LAYER_IMAGE, "/etc/hoy", err);
+}
+
+int boot_config_data(struct boot_config *config, struct err *err)
+{
+	return copy_layer(config, BOOT_LAYER_DATA, "/data/config", err);
+}
+
+int boot_config_media(struct boot_config *config, struct err *err)
+{
+	struct stage stage;
+	struct buf text;
+	bool given;
+	int r = stage_begin(&stage, err);
+
+	buf_init(&text, FW_CFG_MAX);
+	if (r == 0) {
+		given = fs_exists(AT_FDCWD, FW_CFG_PATH, FS_HOST) &&
+			fs_read(AT_FDCWD, FW_CFG_PATH, FS_HOST, FW_CFG_MAX, &text, err) == 0;
+		if (given)
+			stage_split(&stage, buf_str(&text));
+		if (config->volume_mounted)
+			copy_dir(&stage, "/config", given);
+		r = stage_end(&stage, config, BOOT_LAYER_MEDIA, err);
+	}
+	buf_done(&text);
+	stage_done(&stage);
+	return r;
+}
+
+int boot_config_cmdline(struct boot_config *config, struct str cmdline, struct err *err)
+{
+	struct boot_layer layer;
+	struct stage stage;
+	char name[32];
+	int r = stage_begin(&stage, err);
+
+	boot_layer_init(&layer);
+	if (r == 0) {
+		boot_cmdline_layer(cmdline, &layer);
+		for (size_t i = 0; i < BOOT_FILE_COUNT; i++) {
+			snprintf(name, sizeof(name), "%s.ini", boot_file_name((enum boot_file)i));
+			if (layer.text[i].len > 0)
+				stage_add(&stage, "", name, buf_str(&layer.text[i]));
+		}
+		r = stage_end(&stage, config, BOOT_LAYER_CMDLINE, err);
+	}
+	boot_layer_done(&layer);
+	stage_done(&stage);
+	return r;
+}
+
+bool boot_config_mount(struct boot_config *config, const char *selector)
+{
+	static struct disk_list list;
+	char device[DISK_NAME_MAX + 8], source[64];
+	OWN_FD int fd = -1;
+	struct disk disk;
+	struct err err;
+
+	if (config->volume_mounted)
+		return false;
+	if (boot_mounts_find("/config", source, sizeof(source))) {
+		config->volume_mounted = true;
+		return true;
+	}
+	if (disk_list_read(&list, NULL) < 0 || !search_config(&list, selector, &disk))
+		return false;
+	fd = fs_open(AT_FDCWD, "/config", FS_HOST, O_RDONLY | O_DIRECTORY, 0, &err);
+	if (fd < 0 || fs_mount(disk_path(disk.name, device), fd, "vfat",
+			       MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "utf8=1", &err) < 0) {
+		log_err("configuration volume /dev/%s not used: %s", disk.name, err_text(&err));
+		return false;
+	}
+	log_info("configuration volume %s", device);
+	config->volume_mounted = true;
+	return true;
+}
+
+/* ---- reading ---- */
+
+static int load(struct ini_config *ini, struct err *err)
+{
+	OWN_FD int fd =
+		fs_open(AT_FDCWD, "/run/hoy/config", FS_HOST, O_RDONLY | O_DIRECTORY, 0, err);
+
+	return fd < 0 ? fd : ini_load(ini, &boot_config_schema, fd, err);
+}
+
+static void take_text(const struct ini_config *ini, const char *section, const char *key, char *dst,
+		      size_t cap)
+{
+	const struct ini_section *found = ini_find(ini, section, "");
+	const char *text = ini_text(&boot_config_schema, found, key);
+
+	if (str_copy(str_from(text), dst, cap) < 0)
+		dst[0] = '\0';
+}
+
+int boot_config_read(struct boot_settings *ret_settings, struct err *err)
+{
+	static const char *const levels[] = { "err", "warn", "notice", "info", "debug" };
+	struct boot_settings settings = { 0 };
+	struct ini_config ini;
+	char word[16];
+	int r;
+
+	ini_init(&ini);
+	r = load(&ini, err);
+	if (r == 0) {
+		take_text(&ini, "hoy", "hostname", settings.hostname, sizeof(settings.hostname));
+		take_text(&ini, "hoy", "timezone", settings.timezone, sizeof(settings.timezone));
+		take_text(&ini, "auth", "password_hash", settings.hash, sizeof(settings.hash));
+		take_text(&ini, "hoy", "console_login", word, sizeof(word));
+		settings.login = strcmp(word, "none") != 0;
+		take_text(&ini, "hoy", "console_log", word, sizeof(word));
+		for (size_t i = 0; i < ARRAY_LEN(levels); i++)
+			if (strcmp(word, levels[i]) == 0)
+				settings.log_prio = (uint8_t)(LOG_PRIO_ERR + i);
+		settings.issues = ini.issue_count;
+		for (const struct ini_issue *i = ini.issues; i != NULL; i = i->next)
+			log_err("%s", i->text);
+		*ret_settings = settings;
+	}
+	ini_done(&ini);
+	return r;
+}
+
+/* ---- showing ---- */
+
+enum { SHOW_MAX = 48 * 1024 };
+
+static void show_hoy(struct buf *out, struct err *err)
+{
+	struct ini_config ini;
+	struct buf text;
+
+	ini_init(&ini);
+	buf_init(&text, SHOW_MAX);
+	if (load(&ini, err) == 0)
+		ini_print(&boot_config_schema, &ini, &text);
+	wire_put_str(out, buf_str(&text));
+	wire_put_u32(out, ini.issue_count);
+	for (const struct ini_issue *i = ini.issues; i != NULL; i = i->next)
+		wire_put_text(out, i->text);
+	buf_done(&text);
+	ini_done(&ini);
+}
+
+struct show {
+	struct buf *text;
+	const char *layer; /* "image" */
+	const char *dir;   /* "" or "services.d/" */
+	const char *wanted;
+};
+
+static void show_file(struct show *show, int dir_fd, const char *name)
+{
+	struct buf text;
+	size_t room;
+
+	buf_init(&text, FILE_MAX);
+	if (fs_read(dir_fd, name, FS_BENEATH, FILE_MAX, &text, NULL) == 0) {
+		buf_printf(show->text, "# %s:%s%s\n", show->layer, show->dir, name);
+		room = SHOW_MAX > show->text->len ? SHOW_MAX - show->text->len : 0;
+		buf_add_str(show->text, str_head(buf_str(&text), room));
+		if (text.len > room)
+			buf_add_text(show->text, "\n# cut here: too long to show\n");
+	}
+	buf_done(&text);
+}
+
+static int show_drop_in(int dir_fd, const char *name, unsigned char type, void *owner,
+			struct err *err)
+{
+	(void)type;
+	(void)err;
+	show_file(owner, dir_fd, name);
+	return 0;
+}
+
+static void show_layer(struct show *show, int layer_fd)
+{
+	char name[40], dir[40];
+	OWN_FD int sub_fd = -1;
+
+	snprintf(name, sizeof(name), "%s.ini", show->wanted);
+	snprintf(dir, sizeof(dir), "%s.d", show->wanted);
+	show->dir = "";
+	if (fs_exists(layer_fd, name, FS_BENEATH))
+		show_file(show, layer_fd, name);
+	sub_fd = fs_open(layer_fd, dir, FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, NULL);
+	snprintf(dir, sizeof(dir), "%s.d/", show->wanted);
+	show->dir = dir;
+	if (sub_fd >= 0)
+		(void)fs_each(sub_fd, show_drop_in, show, NULL);
+	show->dir = "";
+}
+
+int boot_config_show(struct str file, struct buf *out, struct err *err)
+{
+	OWN_FD int fd =
+		fs_open(AT_FDCWD, "/run/hoy/config", FS_HOST, O_RDONLY | O_DIRECTORY, 0, err);
+	struct show show = { .dir = "" };
+	char wanted[24];
+	struct buf text;
+
+	if (fd < 0)
+		return fd;
+	if (str_is(file, "hoy")) {
+		show_hoy(out, err);
+		return buf_error(out);
+	}
+	if (str_copy(file, wanted, sizeof(wanted)) < 0 || strchr(wanted, '/') != NULL ||
+	    strchr(wanted, '.') != NULL)
+		return err_set(err, -EINVAL, "no configuration file has this name");
+	buf_init(&text, SHOW_MAX + 4096);
+	show.text = &text;
+	show.wanted = wanted;
+	for (size_t i = 0; i < BOOT_LAYER_COUNT; i++) {
+		OWN_FD int layer_fd =
+			fs_open(fd, layer_names[i], FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, NULL);
+
+		show.layer = layer_names[i] + 3;
+		if (layer_fd >= 0)
+			show_layer(&show, layer_fd);
+	}
+	wire_put_str(out, buf_str(&text));
+	wire_put_u32(out, 0);
+	buf_done(&text);
+	return buf_error(out);
+}

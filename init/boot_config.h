@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_INIT_BOOT_CONFIG_H
+#define HOY_INIT_BOOT_CONFIG_H
+
+#include <stdbool.h>
+#include "init/api/init_msg.h"
+#include "lib/ini.h"
+#include "lib/sha256.h"
+
+/*
+ * The layers of configuration below /run/hoy/config, which every daemon reads with ini_load():
+ *
+ *   10-image    the INI files of the system image, /etc/hoy
+ *   20-data     those of /data/config
+ *   30-media    boot.ini from QEMU's fw_cfg (opt/hoy/config), then the volume mounted on /config
+ *   40-cmdline  hoy.KIND.NAME.KEY=VALUE of the kernel command line
+ *
+ * boot.ini may hold sections of every daemon: it is cut into FILE.d/boot.ini with its line numbers
+ * kept. Everything else is copied as it is: *.ini, and *.ini in directories that end in ".d".
+ */
+enum boot_layer_index {
+	BOOT_LAYER_IMAGE,
+	BOOT_LAYER_DATA,
+	BOOT_LAYER_MEDIA,
+	BOOT_LAYER_CMDLINE,
+	BOOT_LAYER_COUNT,
+};
+
+struct boot_config {
+	struct digest last[BOOT_LAYER_COUNT]; /* of what stands, so that changes are seen */
+	bool volume_mounted;		      /* /config carries the volume */
+};
+
+/* What hoy.ini settles, merged over the layers. */
+struct boot_settings {
+	char hostname[64];
+	char timezone[64];
+	char hash[INIT_HASH_MAX]; /* [auth] password_hash, "" = none */
+	bool login;
+	uint8_t log_prio; /* 0 = not given */
+	uint32_t issues;
+};
+
+extern const struct ini_schema boot_config_schema;
+
+void boot_config_init(struct boot_config *config);
+
+/* Makes one layer anew from its source. 1 = it differs from before, 0 = the same. */
+int boot_config_image(struct boot_config *config, struct err *err);
+int boot_config_data(struct boot_config *config, struct err *err);
+int boot_config_media(struct boot_config *config, struct err *err);
+int boot_config_cmdline(struct boot_config *config, struct str cmdline, struct err *err);
+
+/* Mounts the volume on /config when `selector` finds one. True = newly mounted. */
+bool boot_config_mount(struct boot_config *config, const char *selector);
+
+/* Reads hoy.ini over all layers; mistakes are logged and counted. */
+int boot_config_read(struct boot_settings *ret_settings, struct err *err);
+
+/* Answer to INIT_MSG_CONFIG_GET: {text content, list of text issues}. */
+int boot_config_show(struct str file, struct buf *out, struct err *err);
+
+#endif

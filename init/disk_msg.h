@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_INIT_DISK_MSG_H
+#define HOY_INIT_DISK_MSG_H
+
+#include "init/api/init_msg.h"
+
+/*
+ * Messages between PID 1 and its disk role: the one process of init that touches block devices, so
+ * that a dying disk or a broken file system never stops PID 1. STOP, READY and ALIVE of init_msg.h
+ * apply to it as to any unit.
+ */
+enum disk_msg {
+	/* ---- disk -> main, one way ---- */
+	DISK_MSG_DATA =
+		0x0201, /* u8 enum init_data_state, text device, text for a person, u64 bytes */
+	/*
+	 * The layers below /run/hoy/config stand: u8 changed (since the last time), text hostname,
+	 * u8 login, text hash ("" unclaimed), u32 issues in hoy.ini.
+	 */
+	DISK_MSG_CONFIG = 0x0202,
+	/* Once, when the data partition is there: i64 last saved wall time (0 = none), text boot
+	 * reason. */
+	DISK_MSG_SAVED = 0x0203,
+
+	/* ---- main -> disk ---- */
+	DISK_MSG_LOG = 0x0211,	      /* one way: blob, whole lines for /data/log/hoy.log */
+	DISK_MSG_NOTE = 0x0212,	      /* one way: text, the reason of the end that now comes */
+	DISK_MSG_AUTH_SET = 0x0213,   /* call {text hash} -> {} */
+	DISK_MSG_CONFIG_GET = 0x0214, /* call, bodies of INIT_MSG_CONFIG_GET */
+	DISK_MSG_RESET = 0x0215,      /* one way: at STOP make the file system anew */
+};
+
+enum { DISK_PEER_MAIN = 1, DISK_REASON_MAX = 160, DISK_LOG_BATCH_MAX = 16384 };
+
+#endif
