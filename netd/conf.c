@@ -8,7 +8,6 @@
 #include <string.h>
 #include "lib/own.h"
 #include "netd/conf.h"
-#include "netd/nl/rtnl.h"
 
 static int check_glob(struct str value, struct err *err)
 {
@@ -39,32 +38,9 @@ static int check_ip4(struct str value, struct err *err)
 	return 0;
 }
 
-bool conf_domain_ok(struct str domain)
-{
-	size_t label = 0;
-
-	if (!domain.len || domain.len >= CONF_DOMAIN_MAX)
-		return false;
-	for (size_t i = 0; i < domain.len; i++) {
-		char c = domain.ptr[i];
-
-		if (c == '.') {
-			if (!label)
-				return false;
-			label = 0;
-			continue;
-		}
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-		      c == '_' || (c == '-' && label)) ||
-		    ++label > 63)
-			return false;
-	}
-	return true;
-}
-
 static int check_domain(struct str value, struct err *err)
 {
-	if (!conf_domain_ok(value))
+	if (!domain_ok(value))
 		return err_set(err, -EINVAL, "expected a domain name: example.org");
 	return 0;
 }
@@ -92,7 +68,7 @@ static const struct ini_key keys[] = {
 	  "default gateway; beats the one from DHCP", check_ip4 },
 	{ "network", "DNS", INI_TYPE_TEXT, true, 7, 15, NULL, NULL, NULL,
 	  "a name server; beats those from DHCP", check_ip4 },
-	{ "network", "Domains", INI_TYPE_TEXT, true, 1, CONF_DOMAIN_MAX - 1, NULL, NULL, NULL,
+	{ "network", "Domains", INI_TYPE_TEXT, true, 1, DOMAIN_MAX - 1, NULL, NULL, NULL,
 	  "a search domain; beats the one from DHCP", check_domain },
 	{ "network", "MTUBytes", INI_TYPE_UINT, false, 576, 65535, NULL, NULL, "bytes",
 	  "MTU of the interface", NULL },
@@ -146,7 +122,7 @@ static void add_uplink(struct ini_config *ini, struct ini_section *section, stru
 			uplink->dns_count++;
 	for (v = values(section, "Domains"); v && uplink->domain_count < CONF_DOMAINS_MAX;
 	     v = v->next)
-		if (str_copy(v->text, uplink->domains[uplink->domain_count], CONF_DOMAIN_MAX) == 0)
+		if (str_copy(v->text, uplink->domains[uplink->domain_count], DOMAIN_MAX) == 0)
 			uplink->domain_count++;
 	v = ini_get(&conf_schema, section, "Gateway");
 	if (v)

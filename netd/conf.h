@@ -8,6 +8,7 @@
 #include "lib/err.h"
 #include "lib/ini.h"
 #include "netd/api/netd_msg.h"
+#include "netd/ip4.h"
 
 /* network.ini (network.ini(5)) as netd uses it: fixed-size records, nothing to free. */
 enum {
@@ -16,7 +17,6 @@ enum {
 	CONF_DNS_MAX = 4,
 	CONF_DOMAINS_MAX = 6,
 	CONF_BRIDGES_MAX = 32,
-	CONF_DOMAIN_MAX = 254,
 };
 
 enum conf_probe { CONF_PROBE_NO, CONF_PROBE_YES, CONF_PROBE_STRICT };
@@ -40,7 +40,7 @@ struct conf_uplink {
 	size_t addr_count;
 	uint32_t dns[CONF_DNS_MAX];
 	size_t dns_count;
-	char domains[CONF_DOMAINS_MAX][CONF_DOMAIN_MAX];
+	char domains[CONF_DOMAINS_MAX][DOMAIN_MAX];
 	size_t domain_count;
 };
 
@@ -67,9 +67,5 @@ void conf_from_ini(struct ini_config *ini, struct conf *ret_conf);
 
 /* Shell-like match of an interface name: '*' and '?'. */
 bool conf_match(const char *glob, const char *name);
-
-/* A domain or host name as it may be written into resolv.conf: labels of letters, digits, '-', '_'.
- */
-bool conf_domain_ok(struct str domain);
 
 #endif

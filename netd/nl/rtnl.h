@@ -5,6 +5,7 @@
 #include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "netd/ip4.h"
 #include "netd/nl/nl.h"
 
 /*
@@ -100,14 +101,5 @@ const struct rtnl_link *rtnl_state_named(const struct rtnl_state *state, const c
 /* One request of its own with its acknowledgement. */
 int rtnl_link_up(struct nl *nl, int index, struct err *err);
 int rtnl_find_link(struct nl *nl, const char *name, struct rtnl_link *ret_link, struct err *err);
-
-/* Dotted text of an address in host byte order, and back (strict). */
-enum { IP4_TEXT_MAX = 16, MAC_TEXT_MAX = 18 };
-const char *ip4_text(uint32_t ip4, char dst[IP4_TEXT_MAX]);
-int ip4_parse(struct str text, uint32_t *ret_ip4);
-/* "10.0.0.1/24"; a missing prefix gives `prefix`, -1 = it is required. */
-int ip4_parse_prefix(struct str text, int prefix, uint32_t *ret_ip4, uint8_t *ret_prefix);
-uint32_t ip4_mask(uint8_t prefix);
-const char *mac_text(const uint8_t mac[6], char dst[MAC_TEXT_MAX]);
 
 #endif

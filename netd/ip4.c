@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the text forms of IPv4 and Ethernet addresses. Pure, used by every role. It must never
- * accept what another parser reads differently: four decimal parts, no leading zeros.
+ * Owns the text forms of IPv4 and Ethernet addresses and of domain names. Pure, used by every role.
+ * It must never accept what another parser reads differently: four decimal parts, no leading zeros.
  */
 #include <errno.h>
 #include <stdio.h>
-#include "netd/nl/rtnl.h"
+#include "netd/ip4.h"
 
 const char *ip4_text(uint32_t ip4, char dst[IP4_TEXT_MAX])
 {
@@ -62,4 +62,27 @@ const char *mac_text(const uint8_t mac[6], char dst[MAC_TEXT_MAX])
 	snprintf(dst, MAC_TEXT_MAX, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
 		 mac[4], mac[5]);
 	return dst;
+}
+
+bool domain_ok(struct str domain)
+{
+	size_t label = 0;
+
+	if (!domain.len || domain.len >= DOMAIN_MAX)
+		return false;
+	for (size_t i = 0; i < domain.len; i++) {
+		char c = domain.ptr[i];
+
+		if (c == '.') {
+			if (!label)
+				return false;
+			label = 0;
+			continue;
+		}
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		      c == '_' || (c == '-' && label)) ||
+		    ++label > 63)
+			return false;
+	}
+	return true;
 }

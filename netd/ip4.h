@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_NETD_IP4_H
+#define HOY_NETD_IP4_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "lib/str.h"
+
+/* Dotted text of an address in host byte order, and back (strict). */
+enum { IP4_TEXT_MAX = 16, MAC_TEXT_MAX = 18 };
+const char *ip4_text(uint32_t ip4, char dst[IP4_TEXT_MAX]);
+int ip4_parse(struct str text, uint32_t *ret_ip4);
+/* "10.0.0.1/24"; a missing prefix gives `prefix`, -1 = it is required. */
+int ip4_parse_prefix(struct str text, int prefix, uint32_t *ret_ip4, uint8_t *ret_prefix);
+uint32_t ip4_mask(uint8_t prefix);
+const char *mac_text(const uint8_t mac[6], char dst[MAC_TEXT_MAX]);
+
+enum { DOMAIN_MAX = 254 };
+
+/* A domain or host name that is safe in resolv.conf: labels of letters, digits, '-' and '_'. */
+bool domain_ok(struct str domain);
+
+#endif
