@@ -10,6 +10,7 @@
 #include <linux/sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -95,6 +96,14 @@ int k_set_attributes(int mount_fd, uint64_t set, uint64_t clear, int recursive)
 	return result(syscall(SYS_mount_setattr, mount_fd, "", flags, &attr, sizeof(attr)));
 }
 
+int k_make_private(int mount_fd)
+{
+	struct k_mount_attr attr = { .propagation = MS_PRIVATE };
+
+	return result(syscall(SYS_mount_setattr, mount_fd, "", AT_EMPTY_PATH | K_AT_RECURSIVE,
+			      &attr, sizeof(attr)));
+}
+
 int k_pivot_root(const char *new_root, const char *put_old)
 {
 	return result(syscall(SYS_pivot_root, new_root, put_old));
@@ -111,7 +120,7 @@ long k_fork(uint64_t namespaces, int cgroup_fd, int *ret_pidfd)
 	args.exit_signal = SIGCHLD;
 	if (cgroup_fd >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;
-		args.cgroup = (uint64_t)cgroup_fd;
+		args.cgroup = (unsigned)cgroup_fd;
 	}
 	r = syscall(SYS_clone3, &args, sizeof(args));
 	return r < 0 ? -errno : r;

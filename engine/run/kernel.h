@@ -44,6 +44,8 @@ int k_clone_tree(int fd, int recursive);
 /* Attaches a detached mount over what target_fd names. */
 int k_attach(int tree_fd, int target_fd);
 int k_set_attributes(int mount_fd, uint64_t set, uint64_t clear, int recursive);
+/* Nothing that is mounted elsewhere comes in, nothing goes out. */
+int k_make_private(int mount_fd);
 int k_pivot_root(const char *new_root, const char *put_old);
 
 /* fork(2) with namespaces (CLONE_NEW*, K_NS_TIME), a pidfd and a cgroup (-1 = stay). */

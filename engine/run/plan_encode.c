@@ -222,6 +222,9 @@ static int check_spec(const struct run_spec *spec, struct err *err)
 			r = err_set(err, -EINVAL, "sysctl '%s': the value has a line break",
 				    spec->sysctls[i].key);
 	}
+	if (r == 0 && spec->cgroup.mode == RUN_NS_MODE_HOST && !spec->privileged)
+		r = err_set(err, -EINVAL,
+			    "the host's cgroup namespace is for privileged containers only");
 	if (r == 0 && spec->hostname && strlen(spec->hostname) > PLAN_HOSTNAME_MAX)
 		r = err_set(err, -EINVAL, "hostname: longer than %d bytes", PLAN_HOSTNAME_MAX);
 	if (r == 0 && spec->domainname && strlen(spec->domainname) > PLAN_HOSTNAME_MAX)

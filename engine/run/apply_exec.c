@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the order of steps for a further process in a running container. Runs in a child of the
+ * shim that is born in the container's PID namespace and cgroup. The container may be hostile and
+ * can see this process: it is not dumpable and holds no fd it does not need. Must never open a path
+ * of the container before it stands inside, and never one of its /proc.
+ */
+#include "engine/run/apply.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
+#include "engine/run/kernel.h"
+#include "lib/fs.h"
+#include "lib/own.h"
+
+enum { EXEC_FD_FIRST = 3, EXEC_FDS = 6 };
+
+/* Moves the fds that are still needed to 3..8 and closes all others. */
+static int gather_fds(struct apply *apply, struct err *err)
+{
+	int *const kept[EXEC_FDS] = { &apply->report,	&apply->pidfd,	  &apply->stdio[0],
+				      &apply->stdio[1], &apply->stdio[2], &apply->slave };
+	int copies[EXEC_FDS];
+
+	/* First out of the way of the target numbers. */
+	for (int i = 0; i < EXEC_FDS; i++) {
+		copies[i] = -1;
+		if (*kept[i] < 0)
+			continue;
+		copies[i] = fcntl(*kept[i], F_DUPFD_CLOEXEC, 64);
+		if (copies[i] < 0)
+			return err_sys(err, -errno, "keep fd %d", *kept[i]);
+	}
+	for (int i = 0; i < EXEC_FDS; i++) {
+		if (copies[i] < 0) {
+			(void)close(EXEC_FD_FIRST + i);
+			continue;
+		}
+		if (dup3(copies[i], EXEC_FD_FIRST + i, O_CLOEXEC) < 0)
+			return err_sys(err, -errno, "place fd %d", EXEC_FD_FIRST + i);
+		*kept[i] = EXEC_FD_FIRST + i;
+	}
+	if (k_close_range(EXEC_FD_FIRST + EXEC_FDS, ~0u) < 0)
+		return err_sys(err, -errno, "close the other fds");
+	return 0;
+}
+
+static int join_container(struct apply *apply, struct err *err)
+{
+	/* The mount namespace last: it changes root and working directory. */
+	static const int types = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET |
+				 CLONE_NEWCGROUP | (int)K_NS_TIME;
+
+	if (setns(apply->pidfd, types) < 0 &&
+	    (errno != EINVAL || setns(apply->pidfd, types & ~(int)K_NS_TIME) < 0))
+		return err_sys(err, -errno, "join the container's namespaces");
+	own_close(&apply->pidfd);
+	apply->root = fs_open(AT_FDCWD, "/", FS_HOST, O_PATH | O_DIRECTORY, 0, err);
+	return apply->root < 0 ? apply->root : 0;
+}
+
+const struct apply_step apply_exec_steps[] = {
+	{ "session", apply_session },
+	{ "oom score", apply_oom_score },
+	{ "fds", gather_fds },
+	{ "namespaces", join_container },
+	{ "working directory", apply_cwd_open },
+	{ "stdio", apply_stdio },
+	{ "limits", apply_limits },
+	{ "user", apply_user },
+	{ "exec", apply_execute },
+	{ NULL, NULL },
+};

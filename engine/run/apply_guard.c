@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns what keeps the kernel's own files away from the container: sysctls, read-only paths, masks.
+ * Runs in the child of the shim. /proc and /sys are reached through the fds of the mounts that were
+ * made a moment ago, never through a path of the image. Must never skip a path for any reason but
+ * its not being there.
+ */
+#include "engine/run/apply.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "engine/run/kernel.h"
+#include "lib/fs.h"
+#include "lib/own.h"
+
+enum { CPUS_MAX = 8192 };
+
+/* -ENOENT: there is nothing to guard. */
+static int open_guarded(struct apply *apply, const char *path, struct err *err)
+{
+	static const struct str proc = STR("/proc/"), sys = STR("/sys/");
+	struct str s = str_from(path);
+
+	if (str_starts(s, proc) && apply->proc >= 0)
+		return fs_open(apply->proc, path + proc.len, FS_BENEATH_XDEV, O_PATH | O_NOFOLLOW,
+			       0, err);
+	if (str_starts(s, sys) && apply->sys >= 0)
+		return fs_open(apply->sys, path + sys.len, FS_BENEATH_XDEV, O_PATH | O_NOFOLLOW, 0,
+			       err);
+	while (*path == '/')
+		path++;
+	return fs_open(apply->root, *path ? path : ".", FS_IN_ROOT, O_PATH, 0, err);
+}
+
+int apply_op_sysctl(struct apply *apply, const struct plan_op *op, struct err *err)
+{
+	char path[RUN_PATH_MAX + 8];
+
+	(void)snprintf(path, sizeof(path), "sys/%s", op->target);
+	return fs_write_control(apply->proc, path, str_from(op->source), err);
+}
+
+int apply_op_readonly(struct apply *apply, const struct plan_op *op, struct err *err)
+{
+	OWN_FD int place = open_guarded(apply, op->target, err);
+	OWN_FD int tree = -1;
+	int r;
+
+	if (place == -ENOENT)
+		return 0;
+	if (place < 0)
+		return place;
+	tree = k_clone_tree(place, 1);
+	if (tree < 0)
+		return err_sys(err, tree, "read-only %s: clone", op->target);
+	r = k_set_attributes(tree, K_MOUNT_ATTR_RDONLY, 0, 1);
+	if (r == 0)
+		r = k_attach(tree, place);
+	return r < 0 ? err_sys(err, r, "read-only %s", op->target) : 0;
+}
+
+/*
+ * Over directories an empty read-only tmpfs, over files the container's own null node. The first
+ * directory takes the tmpfs itself; a detached one could not be cloned for the next.
+ */
+static int mask_tree(struct apply *apply, bool directory, struct err *err)
+{
+	static const char *const options[] = {
+		"mode", "755", "size", "4096", "nr_inodes", "2", NULL
+	};
+	const uint64_t attributes = K_MOUNT_ATTR_RDONLY | K_MOUNT_ATTR_NOSUID | K_MOUNT_ATTR_NODEV |
+				    K_MOUNT_ATTR_NOEXEC;
+	int tree;
+
+	if (directory && apply->mask < 0) {
+		tree = apply_new_mount("tmpfs", options, attributes, err);
+		if (tree >= 0)
+			apply->mask = fcntl(tree, F_DUPFD_CLOEXEC, 0);
+		return tree;
+	}
+	tree = k_clone_tree(directory ? apply->mask : apply->null, 0);
+	if (tree < 0)
+		return err_sys(err, tree, "clone the mask");
+	/* Read-only: its owner and mode shall not be changed through the masked name. */
+	if (!directory &&
+	    k_set_attributes(tree, K_MOUNT_ATTR_RDONLY | K_MOUNT_ATTR_NOSUID | K_MOUNT_ATTR_NOEXEC,
+			     0, 0) < 0) {
+		own_close(&tree);
+		return err_set(err, -EIO, "make the mask read-only");
+	}
+	return tree;
+}
+
+static int mask(struct apply *apply, const char *path, struct err *err)
+{
+	OWN_FD int place = open_guarded(apply, path, err);
+	OWN_FD int tree = -1;
+	struct stat st;
+	int r;
+
+	if (place < 0)
+		return place;
+	if (fstat(place, &st) < 0)
+		return err_sys(err, -errno, "mask %s: stat", path);
+	tree = mask_tree(apply, S_ISDIR(st.st_mode), err);
+	if (tree < 0)
+		return err_prefix(err, "mask %s", path);
+	r = k_attach(tree, place);
+	return r < 0 ? err_sys(err, r, "mask %s", path) : 0;
+}
+
+int apply_op_mask(struct apply *apply, const struct plan_op *op, struct err *err)
+{
+	int r = mask(apply, op->target, err);
+
+	return r == -ENOENT ? 0 : r;
+}
+
+int apply_op_mask_cpus(struct apply *apply, const struct plan_op *op, struct err *err)
+{
+	char path[128];
+
+	for (unsigned cpu = 0; cpu < CPUS_MAX; cpu++) {
+		int r;
+
+		(void)snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u", cpu);
+		if (apply->sys < 0 || !fs_exists(apply->sys, path + 5, FS_BENEATH_XDEV))
+			break;
+		(void)snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/%s", cpu,
+			       op->target);
+		r = mask(apply, path, err);
+		if (r < 0 && r != -ENOENT)
+			return r;
+	}
+	return 0;
+}

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the container's file systems: proc, sys, cgroup, dev, volumes, binds. Runs in the child of
+ * the shim, before the root is changed. Must never mount on anything but an fd that was resolved
+ * inside the new root, and never on a directory of proc, sysfs or cgroup.
+ */
+#include "engine/run/apply.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "engine/run/kernel.h"
+#include "lib/fs.h"
+#include "lib/own.h"
+
+static const char *relative(const char *path)
+{
+	while (*path == '/')
+		path++;
+	return *path ? path : ".";
+}
+
+/*
+ * /proc, /sys, /dev: real directories or nothing in the image. A link there is refused, for what it
+ * leads to was chosen by the image's maker.
+ */
+static int open_own_dir(struct apply *apply, const char *target, struct err *err)
+{
+	int fd = fs_open_dir(apply->root, relative(target), FS_BENEATH_XDEV, 0755, NULL);
+
+	if (fd == -ELOOP || fd == -ENOTDIR)
+		return err_set(err, fd,
+			       "%s in the image is not a directory; remove the link or file from "
+			       "the image",
+			       target);
+	return fd < 0 ? err_sys(err, fd, "make %s", target) : fd;
+}
+
+static int attach(int tree, int target_fd, const char *target, struct err *err)
+{
+	int r = k_attach(tree, target_fd);
+
+	return r < 0 ? err_sys(err, r, "mount at %s", target) : 0;
+}
+
+static int make_tmpfs(const struct plan_op *op, struct err *err)
+{
+	char size[24], mode[8];
+	const char *options[] = { "mode", mode, "size", size, NULL };
+
+	(void)snprintf(mode, sizeof(mode), "%o", op->mode & 07777u);
+	(void)snprintf(size, sizeof(size), "%llu", (unsigned long long)op->size);
+	if (op->size == 0)
+		options[2] = NULL;
+	return apply_new_mount("tmpfs", options, apply_attributes(op->flags), err);
+}
+
+static int make_instance(struct apply *apply, const struct plan_op *op, struct err *err)
+{
+	uint64_t attributes = apply_attributes(op->flags);
+
+	switch (op->kind) {
+	case PLAN_OP_PROC:
+		return apply_new_mount("proc", NULL, attributes, err);
+	case PLAN_OP_SYSFS:
+		return apply_new_mount("sysfs", NULL, attributes, err);
+	case PLAN_OP_CGROUP:
+		return apply_new_mount("cgroup2", NULL, attributes, err);
+	case PLAN_OP_MQUEUE:
+		return apply_new_mount("mqueue", NULL, attributes, err);
+	case PLAN_OP_PTS:
+		return take_fd(&apply->pts_tree);
+	case PLAN_OP_DEV:
+	case PLAN_OP_SHM:
+		return make_tmpfs(op, err);
+	case PLAN_OP_NODE:
+	case PLAN_OP_LINK:
+	case PLAN_OP_CONSOLE:
+	case PLAN_OP_BIND:
+	case PLAN_OP_TMPFS:
+	case PLAN_OP_SYSCTL:
+	case PLAN_OP_READONLY:
+	case PLAN_OP_MASK:
+	case PLAN_OP_MASK_CPUS:
+	case PLAN_OP_ROOT_READONLY:
+	case PLAN_OP_KINDS:
+		break;
+	}
+	return err_set(err, -EINVAL, "no file system belongs to operation %d", (int)op->kind);
+}
+
+/* The file systems that every container has; the fds of some are needed later. */
+int apply_op_filesystem(struct apply *apply, const struct plan_op *op, struct err *err)
+{
+	OWN_FD int tree = make_instance(apply, op, err);
+	OWN_FD int target = tree < 0 ? -1 : open_own_dir(apply, op->target, err);
+	int r;
+
+	if (tree < 0)
+		return tree;
+	if (target < 0)
+		return target;
+	r = attach(tree, target, op->target, err);
+	if (r < 0)
+		return r;
+	if (op->kind == PLAN_OP_PROC)
+		apply->proc = take_fd(&tree);
+	else if (op->kind == PLAN_OP_SYSFS)
+		apply->sys = take_fd(&tree);
+	else if (op->kind == PLAN_OP_DEV)
+		apply->dev = take_fd(&tree);
+	return 0;
+}
+
+/* A link of the image may have led the target into one of the kernel's own file systems. */
+static int check_place(int fd, const char *target, struct err *err)
+{
+	long type = k_fs_type(fd);
+
+	if (type == K_PROC_MAGIC || type == K_SYSFS_MAGIC || type == K_CGROUP_MAGIC)
+		return err_set(err, -EINVAL,
+			       "mount %s: a link in the image leads it into /proc or /sys", target);
+	return 0;
+}
+
+static int open_target_dir(struct apply *apply, const char *target, struct err *err)
+{
+	OWN_FD int fd = fs_open_dir(apply->root, relative(target), FS_IN_ROOT, 0755, err);
+
+	if (fd < 0)
+		return err_prefix(err, "mount %s", target);
+	if (check_place(fd, target, err) < 0)
+		return err->code;
+	return take_fd(&fd);
+}
+
+/* A dangling link would make the file somewhere else: it gives way to a plain file. */
+static int replace_dangling(int parent, const char *name, struct err *err)
+{
+	struct stat st;
+
+	if (fs_stat(parent, name, FS_BENEATH, &st, NULL) == 0 && S_ISLNK(st.st_mode))
+		return fs_unlink(parent, name, err);
+	return 0;
+}
+
+static int open_target_file(struct apply *apply, const char *target, struct err *err)
+{
+	char name[256], dir[RUN_PATH_MAX];
+	OWN_FD int fd = fs_open(apply->root, relative(target), FS_IN_ROOT, O_PATH, 0, NULL);
+	OWN_FD int parent = -1;
+	int r;
+
+	if (fd == -ENOENT) {
+		const char *slash = strrchr(target, '/');
+
+		(void)snprintf(dir, sizeof(dir), "%.*s", (int)(slash - target), target);
+		(void)snprintf(name, sizeof(name), "%s", slash + 1);
+		parent = fs_open_dir(apply->root, relative(dir), FS_IN_ROOT, 0755, err);
+		if (parent < 0)
+			return err_prefix(err, "mount %s", target);
+		r = check_place(parent, target, err);
+		if (r == 0)
+			r = replace_dangling(parent, name, err);
+		if (r < 0)
+			return r;
+		fd = fs_open(parent, name, FS_BENEATH, O_WRONLY | O_CREAT | O_NOFOLLOW, 0644, err);
+	}
+	if (fd < 0)
+		return err_sys(err, fd, "mount %s: make the file", target);
+	r = check_place(fd, target, err);
+	return r < 0 ? r : take_fd(&fd);
+}
+
+static int clone_source(struct apply *apply, const struct plan_op *op, struct err *err)
+{
+	OWN_FD int source = -1;
+	int tree;
+
+	if (op->fd)
+		return take_fd(&apply->trees[op->fd - SHIM_FD_EXTRA]);
+	/* No link anywhere: a volume's content may be hostile. */
+	source = fs_open(apply->old_root, relative(op->source), FS_BENEATH_XDEV,
+			 O_PATH | O_NOFOLLOW, 0, err);
+	if (source < 0)
+		return err_prefix(err, "mount %s: source", op->target);
+	tree = k_clone_tree(source, (op->flags & RUN_MOUNT_FLAG_RECURSIVE) != 0);
+	return tree < 0
+		       ? err_sys(err, tree, "mount %s: clone the source %s", op->target, op->source)
+		       : tree;
+}
+
+int apply_op_bind(struct apply *apply, const struct plan_op *op, struct err *err)
+{
+	OWN_FD int tree = clone_source(apply, op, err);
+	OWN_FD int target = -1;
+	int recursive = (op->flags & RUN_MOUNT_FLAG_RECURSIVE) != 0;
+	struct stat st;
+	int r;
+
+	if (tree < 0)
+		return tree;
+	if (fstat(tree, &st) < 0)
+		return err_sys(err, -errno, "mount %s: stat the source", op->target);
+	if (S_ISLNK(st.st_mode))
+		return err_set(err, -ELOOP, "mount %s: the source %s is a link", op->target,
+			       op->source);
+	target = S_ISDIR(st.st_mode) ? open_target_dir(apply, op->target, err)
+				     : open_target_file(apply, op->target, err);
+	if (target < 0)
+		return target;
+	r = k_set_attributes(tree, apply_attributes(op->flags), 0, recursive);
+	if (r < 0)
+		return err_sys(err, r, "mount %s: set its options", op->target);
+	return attach(tree, target, op->target, err);
+}
+
+int apply_op_tmpfs(struct apply *apply, const struct plan_op *op, struct err *err)
+{
+	OWN_FD int tree = make_tmpfs(op, err);
+	OWN_FD int target = tree < 0 ? -1 : open_target_dir(apply, op->target, err);
+
+	if (tree < 0)
+		return err_prefix(err, "mount %s", op->target);
+	return target < 0 ? target : attach(tree, target, op->target, err);
+}
+
+static int run_op(struct apply *apply, const struct plan_op *op, struct err *err)
+{
+	int r;
+
+	switch (op->kind) {
+	case PLAN_OP_PROC:
+	case PLAN_OP_SYSFS:
+	case PLAN_OP_CGROUP:
+	case PLAN_OP_DEV:
+	case PLAN_OP_PTS:
+	case PLAN_OP_SHM:
+	case PLAN_OP_MQUEUE:
+		return apply_op_filesystem(apply, op, err);
+	case PLAN_OP_NODE:
+		return apply_op_node(apply, op, err);
+	case PLAN_OP_LINK:
+		return apply_op_link(apply, op, err);
+	case PLAN_OP_CONSOLE:
+		return apply_op_console(apply, err);
+	case PLAN_OP_BIND:
+		return apply_op_bind(apply, op, err);
+	case PLAN_OP_TMPFS:
+		return apply_op_tmpfs(apply, op, err);
+	case PLAN_OP_SYSCTL:
+		return apply_op_sysctl(apply, op, err);
+	case PLAN_OP_READONLY:
+		return apply_op_readonly(apply, op, err);
+	case PLAN_OP_MASK:
+		return apply_op_mask(apply, op, err);
+	case PLAN_OP_MASK_CPUS:
+		return apply_op_mask_cpus(apply, op, err);
+	case PLAN_OP_ROOT_READONLY:
+		r = k_set_attributes(apply->root, K_MOUNT_ATTR_RDONLY, 0, 0);
+		return r < 0 ? err_sys(err, r, "make the root read-only") : 0;
+	case PLAN_OP_KINDS:
+		break;
+	}
+	return err_set(err, -EINVAL, "unknown operation %d", (int)op->kind);
+}
+
+int apply_ops(struct apply *apply, struct err *err)
+{
+	struct plan_list ops = apply->plan->ops;
+	struct plan_op op;
+	int r = 0;
+
+	while (r >= 0 && plan_next_op(&ops, &op))
+		r = run_op(apply, &op, err);
+	return r;
+}
