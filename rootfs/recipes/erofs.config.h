@@ -1,0 +1,27 @@
+/* What liberofs was built with; include this before any erofs header. */
+#define EROFS_MAX_BLOCK_SIZE 4096
+#define HAVE_COPY_FILE_RANGE 1
+#define HAVE_FALLOCATE 1
+#define HAVE_FSTATFS 1
+#define HAVE_LGETXATTR 1
+#define HAVE_LLISTXATTR 1
+#define HAVE_LSETXATTR 1
+#define HAVE_LIBZSTD 1
+#define HAVE_ZLIB 1
+#define HAVE_ZSTD_GETFRAMECONTENTSIZE 1
+#define HAVE_LINUX_FALLOC_H 1
+#define HAVE_LINUX_FS_H 1
+#define HAVE_LINUX_TYPES_H 1
+#define HAVE_LINUX_XATTR_H 1
+#define HAVE_MEMRCHR 1
+#define HAVE_POSIX_FADVISE 1
+#define HAVE_SENDFILE 1
+#define HAVE_STRUCT_STAT_ST_ATIM 1
+#define HAVE_SYSCONF 1
+#define HAVE_SYS_IOCTL_H 1
+#define HAVE_SYS_RANDOM_H 1
+#define HAVE_SYS_SENDFILE_H 1
+#define HAVE_SYS_STATFS_H 1
+#define HAVE_SYS_SYSMACROS_H 1
+#define HAVE_UNISTD_H 1
+#define HAVE_UTIMENSAT 1
