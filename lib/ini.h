@@ -16,7 +16,8 @@
  * mistake becomes one struct ini_issue, the section it stands in is marked bad, all else is kept.
  *
  * A section head is "[kind]" or "[kind name]". Within one file a repeated key appends (list keys)
- * or is an error (others); an empty value resets. A later layer's key replaces the earlier layer's.
+ * or is an error (others); an empty value resets it to the default. A key of a later file or layer
+ * replaces the earlier one's.
  */
 enum ini_type {
 	INI_TYPE_TEXT,	   /* min..max = length in bytes */
@@ -30,6 +31,8 @@ enum ini_type {
 	INI_TYPE_PATH,	   /* absolute path, no NUL, max = length */
 	INI_TYPE_COMMAND,  /* JSON array of strings or a shell form: kept as text */
 };
+
+/* min = max = 0 means that there are no bounds. */
 
 struct ini_key {
 	const char *section; /* kind, e.g. "service" */
@@ -89,6 +92,7 @@ struct ini_config {
 	struct ini_issue *issues;
 	unsigned issue_count;
 	unsigned layers;
+	size_t text_bytes; /* read so far, of all layers */
 };
 
 void ini_init(struct ini_config *config);
