@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_NETD_ROLE_H
+#define HOY_NETD_ROLE_H
+
+/* The roles of /usr/lib/hoy/netd, chosen by argv[1]. Each takes its sockets from fd 3 on and
+ * returns the exit status. */
+int role_main(void);
+int role_dhcp(void);
+int role_dns(void);
+
+/* Unprivileged users of the roles: nobody else has them. */
+enum { ROLE_UID_DHCP = 931, ROLE_UID_DNS = 932 };
+
+/* Root directory of the roles and of the engine's pull; holds etc/resolv.conf and etc/hosts. */
+#define ROLE_ROOT "/run/hoy/net"
+
+#endif
