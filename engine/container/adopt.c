@@ -91,6 +91,8 @@ static void on_state(struct msg_peer *peer, void *owner, struct msg *reply, cons
 	container->started_ns = report.exit.started_ns;
 	container->phase = CONTAINER_PHASE_RUNNING;
 	open_what_runs(container);
+	if (!container->user_known && container_user(container, &bad) < 0)
+		log_warn("container %s: user: %s", container->def.name, err_text(&bad));
 	if (first)
 		container->ops->started(container->owner, container);
 	container_reattach(container);

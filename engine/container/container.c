@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/random.h>
 #include "engine/api/files_msg.h"
-#include "engine/api/store_msg.h"
 #include "engine/container/container.h"
 #include "lib/fs.h"
 #include "lib/log.h"
@@ -18,8 +17,6 @@
 #include "netd/api/netd_msg.h"
 
 enum { CONTAINER_ARENA_MAX = 4 << 20 };
-
-static void step_layers(struct container *container);
 
 static void container_bury(struct loop_timer *timer)
 {
@@ -71,6 +68,8 @@ void container_fail(struct container *container, const struct err *err)
 	if (container->phase == CONTAINER_PHASE_FAILED || container->phase == CONTAINER_PHASE_ENDED)
 		return;
 	container->phase = CONTAINER_PHASE_FAILED;
+	layers_cancel(&container->layers);
+	loop_timer_stop(container->env->loop, &container->stop_timer);
 	worker_stop(&container->files);
 	msg_peer_done(&container->shim);
 	container_release(container);
@@ -278,19 +277,19 @@ static void on_user(struct msg_peer *peer, void *owner, struct msg *reply, const
 	struct wire in;
 
 	(void)peer;
-	if (container->phase != CONTAINER_PHASE_USER)
-		return;
-	if (!reply) {
+	if (!reply && container->phase == CONTAINER_PHASE_USER)
 		container_fail(container, err);
+	if (!reply)
 		return;
-	}
 	wire_init(&in, reply->body.ptr, reply->body.len);
 	files_user_get(&in, &user);
 	if (wire_end(&in) < 0) {
 		err_set(&bad, -EBADMSG, "role files: malformed answer");
-		container_fail(container, &bad);
+		if (container->phase == CONTAINER_PHASE_USER)
+			container_fail(container, &bad);
 		return;
 	}
+	container->user_known = true;
 	container->uid = user.uid;
 	container->gid = user.gid;
 	container->group_count = user.group_count;
@@ -298,117 +297,80 @@ static void on_user(struct msg_peer *peer, void *owner, struct msg *reply, const
 	(void)str_copy(str_head(str_from(user.home), sizeof(container->home) - 1), container->home,
 		       sizeof(container->home));
 	worker_stop(&container->files);
-	step_attach(container);
+	if (container->phase == CONTAINER_PHASE_USER)
+		step_attach(container);
 }
 
-static void step_user(struct container *container)
+/* 1 = the answer is on its way, 0 = it is root: nothing to look up. */
+int container_user(struct container *container, struct err *err)
 {
 	struct buf body OWN(buf_done) = { 0 };
-	struct err err = { 0 };
 	int64_t r;
 
-	container->phase = CONTAINER_PHASE_USER;
 	memcpy(container->home, "/root", 6);
 	if (!*container->def.user || !strcmp(container->def.user, "root") ||
 	    !strcmp(container->def.user, "0")) {
-		step_attach(container);
-		return;
+		container->user_known = true;
+		return 0;
 	}
 	buf_init(&body, 1024);
 	wire_put_text(&body, container->def.user);
 	r = worker_start(&container->files, container->env->loop, "files", NULL, 0, NULL, 0, NULL,
-			 container, &err);
+			 container, err);
 	if (r >= 0)
 		r = msg_peer_call(&container->files.peer, FILES_MSG_PASSWD, buf_str(&body),
-				  &container->root_fd, 1, on_user, container, &err);
+				  &container->root_fd, 1, on_user, container, err);
+	return r < 0 ? (int)r : 1;
+}
+
+static void step_user(struct container *container)
+{
+	struct err err = { 0 };
+	int r;
+
+	container->phase = CONTAINER_PHASE_USER;
+	r = container_user(container, &err);
 	if (r < 0)
 		container_fail(container, &err);
+	else if (!r)
+		step_attach(container);
 }
 
 static int mount_root(struct container *container, struct err *err)
 {
+	const struct container_def *def = &container->def;
 	int upper OWN_FD = -1, work OWN_FD = -1;
-	const char **names;
-	char hex[SHA256_SIZE * 2 + 1];
 
-	names = arena_array(&container->arena, container->def.layer_count + 1U, sizeof(*names));
-	for (uint32_t i = 0; names && i < container->def.layer_count; i++) {
-		str_hex(container->def.layers[i].bytes, SHA256_SIZE, hex);
-		names[i] = arena_text(&container->arena, str_from(hex));
-		if (!names[i])
-			return err_set(err, -ENOMEM, "no memory for layers");
-	}
-	if (!names)
-		return err_set(err, -ENOMEM, "no memory for layers");
 	upper = fs_open_dir(container->dir_fd, "upper", FS_BENEATH, 0755, err);
 	if (upper < 0)
 		return upper;
 	work = fs_open_dir(container->dir_fd, "work", FS_BENEATH, 0700, err);
 	if (work < 0)
 		return work;
-	container->root_fd = rootfs_mount(&container->env->rootfs, container->id, names,
-					  container->def.layer_count, upper, work, err);
+	container->root_fd = layers_root(&container->env->rootfs, container->id, def->layers,
+					 def->layer_count, upper, work, err);
 	return container->root_fd < 0 ? container->root_fd : 0;
 }
 
-static void on_layer(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+static void on_layers(void *owner, const struct err *err)
 {
 	struct container *container = owner;
-	char hex[SHA256_SIZE * 2 + 1];
-	int fd OWN_FD = -1;
 	struct err bad = { 0 };
 
-	(void)peer;
-	if (container->phase != CONTAINER_PHASE_LAYERS)
-		return;
-	if (!reply) {
+	if (err)
 		container_fail(container, err);
-		return;
-	}
-	fd = msg_take_fd(reply, 0);
-	str_hex(container->def.layers[container->layer_next].bytes, SHA256_SIZE, hex);
-	if (fd < 0)
-		err_set(&bad, -EBADMSG, "store: no file came with layer %s", hex);
-	else
-		(void)rootfs_layer_mount(&container->env->rootfs, hex, fd, &bad);
-	if (bad.code) {
+	else if (mount_root(container, &bad) < 0)
 		container_fail(container, &bad);
-		return;
-	}
-	container->layer_next++;
-	step_layers(container);
-}
-
-static void step_layers(struct container *container)
-{
-	struct err err = { 0 };
-
-	while (container->layer_next < container->def.layer_count) {
-		const struct digest *digest = &container->def.layers[container->layer_next];
-		struct buf body OWN(buf_done) = { 0 };
-		char hex[SHA256_SIZE * 2 + 1];
-
-		str_hex(digest->bytes, SHA256_SIZE, hex);
-		if (rootfs_layer_mounted(&container->env->rootfs, hex)) {
-			container->layer_next++;
-			continue;
-		}
-		buf_init(&body, 64);
-		store_digest_put(&body, digest);
-		if (msg_peer_call(container->env->store, STORE_MSG_LAYER_OPEN, buf_str(&body), NULL,
-				  0, on_layer, container, &err) < 0)
-			container_fail(container, &err);
-		return;
-	}
-	if (mount_root(container, &err) < 0)
-		container_fail(container, &err);
 	else
 		step_user(container);
 }
 
 static void first_step(struct loop_timer *timer)
 {
-	step_layers(timer->owner);
+	struct container *container = timer->owner;
+
+	layers_mount(&container->layers, container->env->store, &container->env->rootfs,
+		     container->def.layers, container->def.layer_count, on_layers, container);
 }
 
 /* ---- making and ending ---- */
@@ -563,8 +525,7 @@ void container_free(struct container *container)
 		return;
 	loop_timer_stop(container->env->loop, &container->stop_timer);
 	loop_timer_stop(container->env->loop, &container->relink);
-	if (msg_peer_alive(container->env->store))
-		msg_peer_forget(container->env->store, container);
+	layers_cancel(&container->layers);
 	if (container->env->network->up)
 		msg_peer_forget(&container->env->network->peer, container);
 	worker_stop(&container->files);

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 #include "engine/api/shim_msg.h"
 #include "engine/container/def.h"
+#include "engine/container/layers.h"
 #include "engine/network/client.h"
 #include "engine/run/cgroup.h"
 #include "engine/run/rootfs.h"
@@ -80,9 +81,10 @@ struct container {
 	int dir_fd, root_fd, cgroup_fd;
 	struct network_namespace ns;
 	pid_t pid;
-	uint32_t layer_next; /* LAYERS: index being asked for */
+	struct layers_job layers;
 	uint32_t uid, gid, groups[64];
 	uint32_t group_count;
+	bool user_known;
 	char home[256];
 	char address[48]; /* "172.20.0.5", first network */
 	struct loop_timer stop_timer, burial, relink;
@@ -128,6 +130,7 @@ int container_logs(struct container_env *env, const char *id, int *ret_fds, int 
 /* ---- parts, for container*.c only ---- */
 void container_fail(struct container *container, const struct err *err);
 void container_release(struct container *container);
+int container_user(struct container *container, struct err *err);
 int container_state_write(struct container *container, struct err *err);
 int container_state_read(struct container *container, struct err *err);
 int container_files_write(struct container *container, struct err *err);

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The hands of a build: reads the context through the files role, runs RUN steps as containers,
+ * turns what they changed into layers. Runs in engine main. Must never read a file of the context
+ * or of the image itself.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include "engine/build/exec_job.h"
+#include "engine/image/take.h"
+#include "lib/fs.h"
+#include "lib/log.h"
+#include "lib/own.h"
+#include "lib/wire.h"
+
+/* ---- answers ---- */
+
+void build_job_fail(struct build_job *job, const struct err *err)
+{
+	struct err copy = *err;
+
+	build_job_clear(job);
+	build_answer(job->build, NULL, &copy);
+}
+
+void build_job_done(struct build_job *job, const struct build_answer *answer)
+{
+	build_job_clear(job);
+	build_answer(job->build, answer, NULL);
+}
+
+/* ---- the files role, on the context ---- */
+
+static void on_read(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct build_job *job = owner;
+	struct build_answer answer = { 0 };
+	struct err bad = { 0 };
+	struct buf copy OWN(buf_done) = { 0 };
+	struct wire in;
+
+	(void)peer;
+	if (!reply) {
+		build_job_fail(job, err);
+		return;
+	}
+	wire_init(&in, reply->body.ptr, reply->body.len);
+	answer.found = wire_bool(&in);
+	buf_init(&copy, FILES_READ_MAX);
+	(void)buf_add_str(&copy, wire_blob(&in, FILES_READ_MAX));
+	if (wire_end(&in) < 0 || buf_error(&copy)) {
+		err_set(&bad, -EBADMSG, "role files: malformed answer");
+		build_job_fail(job, &bad);
+		return;
+	}
+	answer.bytes = buf_str(&copy);
+	build_job_done(job, &answer);
+}
+
+static int exec_read(void *owner, const char *path, uint32_t max, struct err *err)
+{
+	struct build_job *job = owner;
+	struct buf body OWN(buf_done) = { 0 };
+
+	buf_init(&body, 8192);
+	wire_put_text(&body, path);
+	wire_put_u32(&body, max);
+	return build_job_files(job, FILES_MSG_READ, buf_str(&body), &job->context_fd, 1, on_read,
+			       err);
+}
+
+static void on_hash(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct build_job *job = owner;
+	struct build_answer answer = { 0 };
+	struct err bad = { 0 };
+	struct wire in;
+
+	(void)peer;
+	if (!reply) {
+		build_job_fail(job, err);
+		return;
+	}
+	wire_init(&in, reply->body.ptr, reply->body.len);
+	store_digest_get(&in, &answer.digest);
+	(void)wire_u64(&in);
+	if (wire_end(&in) < 0) {
+		err_set(&bad, -EBADMSG, "role files: malformed answer");
+		build_job_fail(job, &bad);
+		return;
+	}
+	build_job_done(job, &answer);
+}
+
+static int exec_hash(void *owner, struct str body, struct err *err)
+{
+	struct build_job *job = owner;
+
+	return build_job_files(job, FILES_MSG_HASH, body, &job->context_fd, 1, on_hash, err);
+}
+
+/* ---- the api role and the store ---- */
+
+static void on_bytes(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct build_job *job = owner;
+	struct build_answer answer = { .found = true };
+	struct buf copy OWN(buf_done) = { 0 };
+
+	(void)peer;
+	if (!reply) {
+		build_job_fail(job, err);
+		return;
+	}
+	buf_init(&copy, BUILD_BODY_MAX);
+	(void)buf_add_str(&copy, reply->body);
+	answer.bytes = buf_str(&copy);
+	build_job_done(job, &answer);
+}
+
+static int exec_ask(void *owner, enum build_msg type, struct str body, struct err *err)
+{
+	struct build_job *job = owner;
+	int64_t r = msg_peer_call(job->env->api, (uint16_t)type, body, NULL, 0, on_bytes, job, err);
+
+	return r < 0 ? (int)r : 0;
+}
+
+static int ask_image(struct build_job *job, msg_reply_fn *fn, struct err *err)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	char reference[OCI_REFERENCE_MAX];
+	int64_t r = oci_reference_normalise(str_from(job->base_reference), reference, err);
+
+	if (r < 0)
+		return err_prefix(err, "FROM %s", job->base_reference);
+	buf_init(&body, 1024);
+	wire_put_text(&body, reference);
+	r = msg_peer_call(job->env->containers->store, STORE_MSG_IMAGE_GET, buf_str(&body), NULL, 0,
+			  fn, job, err);
+	return r < 0 ? (int)r : 0;
+}
+
+static void on_pulled(void *owner, const struct err *err)
+{
+	struct build_job *job = owner;
+	struct err bad = { 0 };
+
+	job->take = NULL;
+	if (err)
+		build_job_fail(job, err);
+	else if (ask_image(job, on_bytes, &bad) < 0)
+		build_job_fail(job, &bad);
+}
+
+static void on_pull_progress(void *owner, const char *line)
+{
+	struct build_job *job = owner;
+
+	job->ops.progress(job->owner, line);
+}
+
+static void on_base(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	static const struct image_take_ops ops = { on_pull_progress, NULL, on_pulled };
+	struct build_job *job = owner;
+	struct image_take_env env = { .loop = job->env->containers->loop,
+				      .store = job->env->containers->store };
+	struct arena arena OWN(arena_done) = { 0 };
+	struct pull_start start;
+	struct err bad = { 0 };
+
+	if (reply || err->code != -ENOENT) {
+		on_bytes(peer, owner, reply, err);
+		return;
+	}
+	arena_init(&arena, 4 << 20);
+	job->env->hosts(job->env->owner, job->base_reference, &arena, &start);
+	job->take = image_take_pull(&env, &start, &ops, job, &bad);
+	if (!job->take)
+		build_job_fail(job, &bad);
+}
+
+static int exec_base(void *owner, const char *reference, const char *platform, struct err *err)
+{
+	struct build_job *job = owner;
+	int r = str_copy(str_from(reference), job->base_reference, sizeof(job->base_reference));
+
+	if (r < 0)
+		return err_set(err, r, "FROM: the reference is too long");
+	if (*platform && !strstr(platform, image_take_architecture()))
+		return err_set(err, -ENOTSUP, "FROM --platform=%s: only linux/%s can run here",
+			       platform, image_take_architecture());
+	return ask_image(job, on_base, err);
+}
+
+static void on_cached(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct build_job *job = owner;
+	struct build_answer answer = { 0 };
+	struct err bad = { 0 };
+	struct wire in;
+
+	(void)peer;
+	if (!reply) {
+		build_job_fail(job, err);
+		return;
+	}
+	wire_init(&in, reply->body.ptr, reply->body.len);
+	answer.found = wire_bool(&in);
+	store_cached_get(&in, &answer.layer);
+	if (wire_end(&in) < 0) {
+		err_set(&bad, -EBADMSG, "store: malformed cache entry");
+		build_job_fail(job, &bad);
+		return;
+	}
+	build_job_done(job, &answer);
+}
+
+static int exec_cache_get(void *owner, const struct digest *key, struct err *err)
+{
+	struct build_job *job = owner;
+	struct buf body OWN(buf_done) = { 0 };
+	int64_t r;
+
+	buf_init(&body, 64);
+	store_digest_put(&body, key);
+	r = msg_peer_call(job->env->containers->store, STORE_MSG_CACHE_GET, buf_str(&body), NULL, 0,
+			  on_cached, job, err);
+	return r < 0 ? (int)r : 0;
+}
+
+static int exec_cache_set(void *owner, const struct digest *key, const struct store_cached *cached,
+			  struct err *err)
+{
+	struct build_job *job = owner;
+	struct buf body OWN(buf_done) = { 0 };
+	int64_t r;
+
+	buf_init(&body, 256);
+	store_digest_put(&body, key);
+	store_cached_put(&body, cached);
+	r = msg_peer_call(job->env->containers->store, STORE_MSG_CACHE_SET, buf_str(&body), NULL, 0,
+			  on_bytes, job, err);
+	return r < 0 ? (int)r : 0;
+}
+
+static int exec_finish(void *owner, const struct image *image, struct err *err)
+{
+	struct build_job *job = owner;
+	struct buf body OWN(buf_done) = { 0 };
+	int64_t r;
+
+	buf_init(&body, STORE_RECORD_MAX);
+	wire_put_text(&body, image->reference);
+	image_encode(image, &body);
+	r = msg_peer_call(job->env->containers->store, STORE_MSG_IMAGE_SET, buf_str(&body), NULL, 0,
+			  on_bytes, job, err);
+	return r < 0 ? (int)r : 0;
+}
+
+static void exec_progress(void *owner, const char *line)
+{
+	struct build_job *job = owner;
+
+	log_info("build %s: %s", job->name, line);
+	job->ops.progress(job->owner, line);
+}
+
+static void job_bury(struct loop_timer *timer)
+{
+	struct build_job *job = timer->owner;
+
+	build_free(job->build);
+	own_close(&job->context_fd);
+	free(job);
+}
+
+static void job_free(struct build_job *job)
+{
+	build_job_clear(job);
+	loop_timer_set(job->env->containers->loop, &job->burial, 0, job_bury, job);
+}
+
+static void exec_done(void *owner, const struct image *image, const struct err *err)
+{
+	struct build_job *job = owner;
+	struct build_job_ops ops = job->ops;
+	void *target = job->owner;
+
+	ops.done(target, image, err);
+	job_free(job);
+}
+
+static const struct build_exec exec_table = {
+	.read = exec_read,
+	.ask = exec_ask,
+	.base = exec_base,
+	.hash = exec_hash,
+	.cache_get = exec_cache_get,
+	.cache_set = exec_cache_set,
+	.run = build_job_run,
+	.copy = build_job_copy,
+	.dir = build_job_dir,
+	.finish = exec_finish,
+	.progress = exec_progress,
+	.done = exec_done,
+};
+
+struct build_job *build_job_start(struct build_env *env, const char *context, const char *reference,
+				  const struct build_job_ops *ops, void *owner, struct err *err)
+{
+	struct build_job *job = calloc(1, sizeof(*job));
+	struct build_params params = { .reference = reference, .target = "", .created = "" };
+
+	if (!job) {
+		err_set(err, -ENOMEM, "no memory for a build");
+		return NULL;
+	}
+	job->env = env;
+	job->ops = *ops;
+	job->owner = owner;
+	(void)str_copy(str_head(str_from(reference), sizeof(job->name) - 1), job->name,
+		       sizeof(job->name));
+	build_job_init(job);
+	job->context_fd = fs_open(-1, context, FS_HOST, O_RDONLY | O_DIRECTORY, 0, err);
+	if (job->context_fd < 0) {
+		err_prefix(err, "build context");
+		free(job);
+		return NULL;
+	}
+	job->build = build_new(&params, &exec_table, job, err);
+	if (!job->build) {
+		own_close(&job->context_fd);
+		free(job);
+		return NULL;
+	}
+	return job;
+}
+
+void build_job_cancel(struct build_job *job)
+{
+	if (job)
+		job_free(job);
+}

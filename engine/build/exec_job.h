@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_ENGINE_BUILD_EXEC_JOB_H
+#define HOY_ENGINE_BUILD_EXEC_JOB_H
+
+#include "engine/build/build.h"
+#include "engine/build/exec.h"
+#include "engine/container/layers.h"
+#include "engine/image/layer.h"
+#include "engine/image/take.h"
+#include "engine/oci/reference.h"
+#include "engine/worker/worker.h"
+
+/* Inside of exec.c and exec_step.c: one build and the single action it is at. */
+enum { BUILD_JOB_LAYERS_MAX = 256, BUILD_JOB_BODY_MAX = 1 << 20 };
+
+/*
+ * A step that makes a layer: mount the layers (and the source's), do the work over a fresh upper,
+ * then walk the upper into pack. `scratch` names the directory below /data/containers.
+ */
+struct build_step {
+	char scratch[CONTAINER_ID_LEN + 1]; /* "" = none */
+	char source[CONTAINER_ID_LEN + 1];  /* read-only mount of COPY --from, "" = none */
+	struct digest layers[BUILD_JOB_LAYERS_MAX], from[BUILD_JOB_LAYERS_MAX];
+	uint32_t layer_count, from_count;
+	struct layers_job mounting;
+	struct container *container; /* RUN */
+	const struct build_op *op;
+	uint16_t files_type; /* COPY, DIR: what the files role is asked */
+	struct buf body;
+	int root_fd, source_fd, upper_fd;
+	struct image_layer_job packing;
+	bool diff_done, pack_done;
+	struct build_answer answer;
+	struct err error;
+};
+
+struct build_job {
+	struct build_env *env;
+	struct build *build;
+	struct build_job_ops ops;
+	void *owner;
+	char name[128];
+	int context_fd;
+	char base_reference[OCI_REFERENCE_MAX];
+	struct image_take *take;
+	struct worker files;
+	struct build_step step;
+	struct loop_timer burial;
+};
+
+void build_job_init(struct build_job *job);
+/* Ends whatever action is under way and takes its scratch away. */
+void build_job_clear(struct build_job *job);
+void build_job_fail(struct build_job *job, const struct err *err);
+void build_job_done(struct build_job *job, const struct build_answer *answer);
+/* A fresh files role with one call to it. */
+int build_job_files(struct build_job *job, uint16_t type, struct str body, const int *fds,
+		    size_t nfds, msg_reply_fn *fn, struct err *err);
+
+/* Rows of struct build_exec. */
+int build_job_run(void *owner, const struct build_op *op, const struct store_layer *layers,
+		  uint32_t count, struct err *err);
+int build_job_copy(void *owner, const struct build_op *op, struct str body,
+		   const struct store_layer *from, uint32_t from_count,
+		   const struct store_layer *layers, uint32_t count, struct err *err);
+int build_job_dir(void *owner, const struct build_op *op, const struct store_layer *layers,
+		  uint32_t count, struct err *err);
+
+#endif

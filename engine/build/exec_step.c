@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Build steps that make a layer: RUN in a container, COPY and WORKDIR by the files role, over a
+ * fresh upper; afterwards the upper is walked into pack. Runs in engine main.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+#include "engine/build/exec_job.h"
+#include "lib/fs.h"
+#include "lib/log.h"
+#include "lib/own.h"
+
+void build_job_init(struct build_job *job)
+{
+	job->context_fd = -1;
+	job->files.pidfd = -1;
+	job->step.root_fd = job->step.source_fd = job->step.upper_fd = -1;
+	buf_init(&job->step.body, BUILD_JOB_BODY_MAX);
+}
+
+int build_job_files(struct build_job *job, uint16_t type, struct str body, const int *fds,
+		    size_t nfds, msg_reply_fn *fn, struct err *err)
+{
+	int64_t r;
+
+	worker_stop(&job->files);
+	r = worker_start(&job->files, job->env->containers->loop, "files", NULL, 0, NULL, 0, NULL,
+			 job, err);
+	if (r >= 0)
+		r = msg_peer_call(&job->files.peer, type, body, fds, nfds, fn, job, err);
+	return r < 0 ? (int)r : 0;
+}
+
+void build_job_clear(struct build_job *job)
+{
+	struct build_step *step = &job->step;
+	struct container_env *env = job->env->containers;
+
+	image_take_cancel(job->take);
+	job->take = NULL;
+	if (msg_peer_alive(env->store))
+		msg_peer_forget(env->store, job);
+	if (msg_peer_alive(job->env->api))
+		msg_peer_forget(job->env->api, job);
+	worker_stop(&job->files);
+	layers_cancel(&step->mounting);
+	image_layer_done(&step->packing);
+	if (step->container) {
+		container_release(step->container);
+		container_free(step->container);
+	}
+	own_close(&step->root_fd);
+	own_close(&step->source_fd);
+	own_close(&step->upper_fd);
+	if (*step->source)
+		(void)rootfs_umount(&env->rootfs, step->source, NULL);
+	if (*step->scratch) {
+		(void)rootfs_umount(&env->rootfs, step->scratch, NULL);
+		(void)container_remove(env, step->scratch, NULL);
+	}
+	buf_done(&step->body);
+	memset(step, 0, sizeof(*step));
+	step->root_fd = step->source_fd = step->upper_fd = -1;
+	buf_init(&step->body, BUILD_JOB_BODY_MAX);
+}
+
+/* ---- the upper becomes a layer ---- */
+
+static void step_settle(struct build_job *job)
+{
+	struct build_answer answer = job->step.answer;
+
+	if (!job->step.diff_done || !job->step.pack_done)
+		return;
+	if (job->step.error.code)
+		build_job_fail(job, &job->step.error);
+	else
+		build_job_done(job, &answer);
+}
+
+static void on_packed(void *owner, struct image_layer_job *packing, const struct store_layer *layer,
+		      const struct err *err)
+{
+	struct build_job *job = owner;
+
+	(void)packing;
+	job->step.pack_done = true;
+	if (err && !job->step.error.code)
+		job->step.error = *err;
+	if (layer) {
+		job->step.answer.layer.has_layer = true;
+		job->step.answer.layer.layer = *layer;
+	}
+	step_settle(job);
+}
+
+static void on_walked(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct build_job *job = owner;
+
+	(void)peer;
+	job->step.diff_done = true;
+	/* What the walk says is nearer to the cause than pack's "the stream just stopped". */
+	if (!reply)
+		job->step.error = *err;
+	step_settle(job);
+}
+
+static int step_pack(struct build_job *job, struct err *err)
+{
+	struct build_step *step = &job->step;
+	struct container_env *env = job->env->containers;
+	int feed OWN_FD = -1, fds[2];
+	int r;
+
+	/* The kernel may still hold changes of an overlay that is mounted: look at it unmounted. */
+	own_close(&step->root_fd);
+	r = rootfs_umount(&env->rootfs, step->scratch, err);
+	if (r < 0)
+		return r;
+	r = image_layer_records(&step->packing, env->loop, env->store, on_packed, job, &feed, err);
+	if (r < 0)
+		return r;
+	fds[0] = step->upper_fd;
+	fds[1] = feed;
+	return build_job_files(job, FILES_MSG_DIFF, STR(""), fds, 2, on_walked, err);
+}
+
+/* ---- COPY and WORKDIR ---- */
+
+static void on_copied(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct build_job *job = owner;
+	struct err bad = { 0 };
+
+	(void)peer;
+	if (!reply)
+		build_job_fail(job, err);
+	else if (step_pack(job, &bad) < 0)
+		build_job_fail(job, &bad);
+}
+
+static int open_upper(struct build_job *job, bool with_work, int *ret_work, struct err *err)
+{
+	struct buf path OWN(buf_done) = { 0 };
+	int dir OWN_FD = -1;
+
+	buf_init(&path, 128);
+	(void)buf_printf(&path, "containers/%s", job->step.scratch);
+	dir = fs_open_dir(job->env->containers->data_fd, buf_text(&path), FS_BENEATH, 0700, err);
+	if (dir < 0)
+		return dir;
+	job->step.upper_fd = fs_open_dir(dir, "upper", FS_BENEATH, 0755, err);
+	if (job->step.upper_fd < 0)
+		return job->step.upper_fd;
+	if (with_work)
+		*ret_work = fs_open_dir(dir, "work", FS_BENEATH, 0700, err);
+	return with_work && *ret_work < 0 ? *ret_work : 0;
+}
+
+static int copy_begin(struct build_job *job, struct err *err)
+{
+	struct build_step *step = &job->step;
+	struct container_env *env = job->env->containers;
+	int work OWN_FD = -1, fds[2];
+	int r = open_upper(job, true, &work, err);
+
+	if (r < 0)
+		return r;
+	step->root_fd = layers_root(&env->rootfs, step->scratch, step->layers, step->layer_count,
+				    step->upper_fd, work, err);
+	if (step->root_fd < 0)
+		return step->root_fd;
+	fds[0] = job->context_fd;
+	fds[1] = step->root_fd;
+	if (*step->source) {
+		step->source_fd = layers_root(&env->rootfs, step->source, step->from,
+					      step->from_count, -1, -1, err);
+		if (step->source_fd < 0)
+			return step->source_fd;
+		fds[0] = step->source_fd;
+	}
+	if (step->files_type == FILES_MSG_MKDIR)
+		return build_job_files(job, step->files_type, buf_str(&step->body), &fds[1], 1,
+				       on_copied, err);
+	return build_job_files(job, step->files_type, buf_str(&step->body), fds, 2, on_copied, err);
+}
+
+static void on_mounted(void *owner, const struct err *err)
+{
+	struct build_job *job = owner;
+	struct err bad = { 0 };
+
+	if (err)
+		build_job_fail(job, err);
+	else if (copy_begin(job, &bad) < 0)
+		build_job_fail(job, &bad);
+}
+
+static void on_source_mounted(void *owner, const struct err *err)
+{
+	struct build_job *job = owner;
+	struct container_env *env = job->env->containers;
+
+	if (err) {
+		build_job_fail(job, err);
+		return;
+	}
+	layers_mount(&job->step.mounting, env->store, &env->rootfs, job->step.layers,
+		     job->step.layer_count, on_mounted, job);
+}
+
+static int scratch_name(char dst[CONTAINER_ID_LEN + 1], struct err *err)
+{
+	uint8_t random[CONTAINER_ID_LEN / 2];
+
+	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return err_set(err, -EAGAIN, "no random bytes for a build step");
+	str_hex(random, sizeof(random), dst);
+	return 0;
+}
+
+static int step_begin(struct build_job *job, const struct store_layer *layers, uint32_t count,
+		      struct err *err)
+{
+	if (count > BUILD_JOB_LAYERS_MAX)
+		return err_set(err, -E2BIG, "more than %d layers", BUILD_JOB_LAYERS_MAX);
+	for (uint32_t i = 0; i < count; i++)
+		job->step.layers[i] = layers[i].digest;
+	job->step.layer_count = count;
+	return scratch_name(job->step.scratch, err);
+}
+
+int build_job_copy(void *owner, const struct build_op *op, struct str body,
+		   const struct store_layer *from, uint32_t from_count,
+		   const struct store_layer *layers, uint32_t count, struct err *err)
+{
+	struct build_job *job = owner;
+	struct container_env *env = job->env->containers;
+	int r = step_begin(job, layers, count, err);
+
+	if (r >= 0 && from)
+		r = scratch_name(job->step.source, err);
+	if (r < 0)
+		return r;
+	job->step.op = op;
+	job->step.files_type = FILES_MSG_COPY;
+	(void)buf_add_str(&job->step.body, body);
+	for (uint32_t i = 0; from && i < from_count && i < BUILD_JOB_LAYERS_MAX; i++)
+		job->step.from[job->step.from_count++] = from[i].digest;
+	layers_mount(&job->step.mounting, env->store, &env->rootfs, job->step.from,
+		     job->step.from_count, on_source_mounted, job);
+	return 0;
+}
+
+int build_job_dir(void *owner, const struct build_op *op, const struct store_layer *layers,
+		  uint32_t count, struct err *err)
+{
+	struct build_job *job = owner;
+	int r = step_begin(job, layers, count, err);
+
+	if (r < 0)
+		return r;
+	job->step.op = op;
+	job->step.files_type = FILES_MSG_MKDIR;
+	wire_put_text(&job->step.body, op->workdir);
+	wire_put_text(&job->step.body, op->user);
+	on_source_mounted(job, NULL);
+	return 0;
+}
+
+/* ---- RUN ---- */
+
+static void on_run_started(void *owner, struct container *container)
+{
+	(void)owner;
+	(void)container;
+}
+
+static void on_run_failed(void *owner, struct container *container, const struct err *err)
+{
+	struct build_job *job = owner;
+
+	container_free(container);
+	job->step.container = NULL;
+	build_job_fail(job, err);
+}
+
+/* The last bytes of what the step printed, as a person may see them. */
+static void run_tail(struct build_job *job, char *dst, size_t cap)
+{
+	struct buf text OWN(buf_done) = { 0 };
+	int fd OWN_FD = -1;
+
+	*dst = 0;
+	buf_init(&text, 1 << 20);
+	if (container_logs(job->env->containers, job->step.scratch, &fd, 1, NULL) < 1 ||
+	    fs_read_fd(fd, 1 << 20, &text, NULL) < 0 || !text.len)
+		return;
+	(void)str_escape(str_skip(buf_str(&text), text.len > 300 ? text.len - 300 : 0), dst, cap);
+}
+
+static void on_run_ended(void *owner, struct container *container, const struct shim_exit *status)
+{
+	struct build_job *job = owner;
+	struct err bad = { 0 };
+	char tail[360];
+	int r;
+
+	container_free(container);
+	job->step.container = NULL;
+	if (status->code) {
+		run_tail(job, tail, sizeof(tail));
+		err_set(&bad, -ENOEXEC, "exit code %d%s%s%s", status->code,
+			status->oom ? " (killed for memory)" : "", *tail ? "; it printed: " : "",
+			tail);
+		build_job_fail(job, &bad);
+		return;
+	}
+	r = open_upper(job, false, NULL, &bad);
+	if (r >= 0)
+		r = step_pack(job, &bad);
+	if (r < 0)
+		build_job_fail(job, &bad);
+}
+
+int build_job_run(void *owner, const struct build_op *op, const struct store_layer *layers,
+		  uint32_t count, struct err *err)
+{
+	static const struct container_ops ops = { on_run_started, on_run_failed, on_run_ended,
+						  NULL };
+	static const char *networks[] = { "bridge" };
+	char name[24] = "build-";
+	struct build_job *job = owner;
+	int r = step_begin(job, layers, count, err);
+	struct container_def def = {
+		.name = name,
+		.reference = job->name,
+		.layers = job->step.layers,
+		.layer_count = count,
+		.argv = op->argv,
+		.env = op->env,
+		.workdir = *op->workdir ? op->workdir : "/",
+		.user = op->user,
+		.hostname = "build",
+		.stop_signal = "",
+		.networks = { networks, 1 },
+		.pids_limit = 4096,
+		.log_max_size = 1 << 20,
+		.log_max_file = 2,
+	};
+
+	if (r < 0)
+		return r;
+	job->step.op = op;
+	job->step.container =
+		container_start(job->env->containers, &def, job->step.scratch, &ops, job, err);
+	return job->step.container ? 0 : (err ? err->code : -EIO);
+}

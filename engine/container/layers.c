@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Layer files from the store to mounts. Runs in engine main, which mounts what the store has
+ * checked and reads nothing of it.
+ */
+#include <errno.h>
+#include <string.h>
+#include "engine/api/store_msg.h"
+#include "engine/container/layers.h"
+#include "lib/own.h"
+
+enum { LAYERS_HEX = SHA256_SIZE * 2 + 1 };
+
+static void layers_next(struct layers_job *job);
+
+static void layers_end(struct layers_job *job, const struct err *err)
+{
+	void (*done)(void *owner, const struct err *err) = job->done;
+
+	job->done = NULL;
+	if (done)
+		done(job->owner, err);
+}
+
+static void on_layer(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct layers_job *job = owner;
+	char hex[LAYERS_HEX];
+	int fd OWN_FD = -1;
+	struct err bad = { 0 };
+
+	(void)peer;
+	if (!job->done)
+		return;
+	if (!reply) {
+		layers_end(job, err);
+		return;
+	}
+	fd = msg_take_fd(reply, 0);
+	str_hex(job->layers[job->next].bytes, SHA256_SIZE, hex);
+	if (fd < 0)
+		err_set(&bad, -EBADMSG, "store: no file came with layer %s", hex);
+	else
+		(void)rootfs_layer_mount(job->rootfs, hex, fd, &bad);
+	if (bad.code) {
+		layers_end(job, &bad);
+		return;
+	}
+	job->next++;
+	layers_next(job);
+}
+
+static void layers_next(struct layers_job *job)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	struct err err = { 0 };
+	char hex[LAYERS_HEX];
+
+	for (; job->next < job->count; job->next++) {
+		str_hex(job->layers[job->next].bytes, SHA256_SIZE, hex);
+		if (!rootfs_layer_mounted(job->rootfs, hex))
+			break;
+	}
+	if (job->next == job->count) {
+		layers_end(job, NULL);
+		return;
+	}
+	buf_init(&body, 64);
+	store_digest_put(&body, &job->layers[job->next]);
+	if (msg_peer_call(job->store, STORE_MSG_LAYER_OPEN, buf_str(&body), NULL, 0, on_layer, job,
+			  &err) < 0)
+		layers_end(job, &err);
+}
+
+void layers_mount(struct layers_job *job, struct msg_peer *store, struct rootfs *rootfs,
+		  const struct digest *layers, uint32_t count,
+		  void (*done)(void *owner, const struct err *err), void *owner)
+{
+	*job = (struct layers_job){ store, rootfs, layers, count, 0, done, owner };
+	layers_next(job);
+}
+
+void layers_cancel(struct layers_job *job)
+{
+	job->done = NULL;
+	if (job->store && msg_peer_alive(job->store))
+		msg_peer_forget(job->store, job);
+}
+
+int layers_root(struct rootfs *rootfs, const char *id, const struct digest *layers, uint32_t count,
+		int upper_fd, int work_fd, struct err *err)
+{
+	char hex[ROOTFS_LAYERS_MAX][LAYERS_HEX];
+	const char *names[ROOTFS_LAYERS_MAX];
+
+	if (count > ROOTFS_LAYERS_MAX)
+		return err_set(err, -E2BIG, "an image of %u layers, at most %d are supported",
+			       count, ROOTFS_LAYERS_MAX);
+	for (uint32_t i = 0; i < count; i++) {
+		str_hex(layers[i].bytes, SHA256_SIZE, hex[i]);
+		names[i] = hex[i];
+	}
+	return rootfs_mount(rootfs, id, names, count, upper_fd, work_fd, err);
+}

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of declared services: configuration in, events through the machine, actions out. Runs
+ * in engine main. Must never wait: everything that takes time comes back as an event.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include "engine/service/manager.h"
+#include "lib/fs.h"
+#include "lib/log.h"
+#include "lib/own.h"
+
+enum { RETRY_BASE_MS = 1000, RESTART_BASE_MS = 200, RESTART_CAP_MS = 60000 };
+
+static uint32_t random_bits(void)
+{
+	uint32_t bits = 0;
+
+	(void)getrandom(&bits, sizeof(bits), GRND_NONBLOCK);
+	return bits;
+}
+
+void service_reason(struct service *service, const char *text)
+{
+	(void)str_copy(str_head(str_from(text), sizeof(service->reason) - 1), service->reason,
+		       sizeof(service->reason));
+}
+
+/* ---- actions ---- */
+
+static bool dependency_met(const struct service *service, const struct service_dependency *dep,
+			   char *why, size_t cap)
+{
+	const struct service *other = manager_find(service->manager, dep->name);
+	struct buf text OWN(buf_done) = { 0 };
+
+	if (other && dep->need == SERVICE_NEED_STARTED && other->state == SERVICE_STATE_RUNNING)
+		return true;
+	if (other && dep->need == SERVICE_NEED_COMPLETED && other->state == SERVICE_STATE_EXITED &&
+	    !other->last_exit.code)
+		return true;
+	buf_init(&text, cap - 1);
+	(void)buf_printf(&text, "waits for service %s to be %s (it is %s)", dep->name,
+			 dep->need == SERVICE_NEED_STARTED ? "running" : "completed",
+			 other ? service_state_name(other->state) : "not declared");
+	(void)str_copy(buf_str(&text), why, cap);
+	return false;
+}
+
+static void check_deps(struct service *service)
+{
+	char why[200];
+
+	if (!service->manager->data_ready) {
+		service_reason(service, "waits for the data partition");
+		return;
+	}
+	for (uint32_t i = 0; service->spec && i < service->spec->depends_count; i++) {
+		if (dependency_met(service, &service->spec->depends_on[i], why, sizeof(why)))
+			continue;
+		service_reason(service, why);
+		return;
+	}
+	if (!service->spec) { /* its section broke while it ran */
+		service_event(service, SERVICE_EVENT_REFUSE);
+		return;
+	}
+	service_reason(service, "");
+	service_event(service, SERVICE_EVENT_DEPS_MET);
+}
+
+static void on_retry(struct loop_timer *timer)
+{
+	service_event(timer->owner, SERVICE_EVENT_TIMER);
+}
+
+static void arm_retry(struct service *service)
+{
+	const struct ini_section *section =
+		ini_find(&service->manager->engine_config, "engine", "");
+	int64_t cap_ms =
+		section ? ini_number(&engine_schema, section, "retry_max", 300000) : 300000;
+	int64_t ms = backoff_ms(service->failures++, RETRY_BASE_MS, cap_ms, random_bits());
+
+	service->retry_at = mono_add_ms(mono_now(), ms);
+	loop_timer_set(service->manager->env.loop, &service->retry, ms, on_retry, service);
+	log_warn("service %s: %s; retry in %lld s", service->name, service->reason,
+		 (long long)((ms + 999) / 1000));
+}
+
+static void arm_restart(struct service *service)
+{
+	int64_t ms =
+		backoff_ms(service->quick_ends++, RESTART_BASE_MS, RESTART_CAP_MS, random_bits());
+
+	service->restarts++;
+	service->retry_at = mono_add_ms(mono_now(), ms);
+	loop_timer_set(service->manager->env.loop, &service->restart, ms, on_retry, service);
+}
+
+static void act(struct service *service, uint16_t actions)
+{
+	struct loop *loop = service->manager->env.loop;
+
+	if (actions & SERVICE_ACTION_DISARM) {
+		loop_timer_stop(loop, &service->retry);
+		loop_timer_stop(loop, &service->restart);
+	}
+	if (actions & SERVICE_ACTION_CALM)
+		service->failures = service->quick_ends = 0;
+	if (actions & SERVICE_ACTION_CANCEL)
+		service_cancel(service);
+	if (actions & SERVICE_ACTION_ARM_RETRY)
+		arm_retry(service);
+	if (actions & SERVICE_ACTION_ARM_RESTART)
+		arm_restart(service);
+	if (actions & SERVICE_ACTION_STOP)
+		service_stop(service);
+	if (actions & SERVICE_ACTION_START)
+		service_start(service);
+	if (actions & SERVICE_ACTION_PREPARE)
+		service_prepare(service);
+	if (actions & SERVICE_ACTION_CHECK_DEPS)
+		check_deps(service);
+}
+
+void service_event(struct service *service, enum service_event event)
+{
+	struct service_step step = service_machine_step(service->state, event);
+	bool changed = step.state != service->state;
+
+	log_debug("service %s: %s + %s -> %s", service->name, service_state_name(service->state),
+		  service_event_name(event), service_state_name((enum service_state)step.state));
+	service->state = (enum service_state)step.state;
+	act(service, step.actions);
+	if (!changed)
+		return;
+	manager_check_waiting(service->manager);
+	if (service->manager->stopping)
+		manager_stop_next(service->manager);
+}
+
+void manager_check_waiting(struct manager *manager)
+{
+	for (struct service *s = manager->services; s; s = s->next) {
+		if (s->state == SERVICE_STATE_WAITING && manager->data_ready && !manager->stopping)
+			check_deps(s);
+	}
+}
+
+void manager_kick(struct manager *manager, const char *why)
+{
+	log_info("services that wait try again: %s", why);
+	for (struct service *s = manager->services; s && !manager->stopping; s = s->next)
+		service_event(s, SERVICE_EVENT_KICK);
+}
+
+void manager_reattach(struct manager *manager)
+{
+	for (struct service *s = manager->services; s; s = s->next) {
+		if (s->container)
+			container_reattach(s->container);
+	}
+}
+
+/* ---- configuration ---- */
+
+static void hash_section(const struct ini_section *section, struct digest *ret_digest)
+{
+	struct sha256 hash;
+
+	sha256_init(&hash);
+	for (const struct ini_entry *e = section->entries; e; e = e->next) {
+		sha256_add(&hash, e->name, strlen(e->name) + 1);
+		for (const struct ini_value *v = e->values; v; v = v->next) {
+			sha256_add(&hash, v->text.ptr, v->text.len);
+			sha256_add(&hash, "", 1);
+		}
+	}
+	sha256_end(&hash, ret_digest);
+}
+
+struct service *manager_find(struct manager *manager, const char *name)
+{
+	for (struct service *s = manager->services; s; s = s->next) {
+		if (!strcmp(s->name, name))
+			return s;
+	}
+	return NULL;
+}
+
+static struct service *service_new(struct manager *manager, const char *name)
+{
+	struct service *service = calloc(1, sizeof(*service)), **end = &manager->services;
+
+	if (!service)
+		return NULL;
+	service->manager = manager;
+	(void)str_copy(str_from(name), service->name, sizeof(service->name));
+	while (*end)
+		end = &(*end)->next;
+	*end = service;
+	return service;
+}
+
+/* What was found wrong in one section, joined: the reason of a refused service. */
+static void refuse_reason(struct service *service, const struct ini_config *config,
+			  const char *more)
+{
+	struct buf text OWN(buf_done) = { 0 };
+
+	buf_init(&text, sizeof(service->reason) - 1);
+	for (const struct ini_issue *i = config->issues; i; i = i->next) {
+		if (strcmp(i->kind, "service") != 0 || strcmp(i->name, service->name) != 0)
+			continue;
+		(void)buf_printf(&text, "%s%s", text.len ? "; " : "", i->text);
+		log_err("%s", i->text);
+	}
+	if (*more)
+		(void)buf_printf(&text, "%s%s", text.len ? "; " : "", more);
+	service_reason(service, buf_text(&text));
+}
+
+static void apply_section(struct manager *manager, struct ini_config *config,
+			  const struct ini_section *section)
+{
+	struct service *service = manager_find(manager, section->name);
+	struct digest digest;
+	struct err err = { 0 };
+
+	if (!service)
+		service = service_new(manager, section->name);
+	if (!service)
+		return;
+	hash_section(section, &digest);
+	service->declared = true;
+	service->spec = section->bad ? NULL : service_spec_make(&config->arena, section, &err);
+	if (!service->spec) {
+		refuse_reason(service, config, section->bad ? "" : err.text);
+		log_err("service %s is refused: %s", service->name, service->reason);
+		/* What runs goes on with its old definition: a typing error stops nothing. */
+		if (service->state != SERVICE_STATE_RUNNING)
+			service_event(service, SERVICE_EVENT_REFUSE);
+		return;
+	}
+	if (service->state == SERVICE_STATE_STOPPED && service_marked_stopped(service))
+		service->operator_stop = true;
+	if (service->state == SERVICE_STATE_REFUSED)
+		service_event(service, SERVICE_EVENT_UNWANT);
+	if (memcmp(&digest, &service->section, sizeof(digest)) != 0 &&
+	    service->state != SERVICE_STATE_STOPPED && !service->operator_stop)
+		service_event(service, SERVICE_EVENT_CYCLE);
+	service->section = digest;
+}
+
+static void apply_order(struct manager *manager)
+{
+	static struct service_spec *specs[SERVICE_COUNT_MAX];
+	static struct service *owners[SERVICE_COUNT_MAX];
+	static uint32_t order[SERVICE_COUNT_MAX];
+	static bool bad[SERVICE_COUNT_MAX];
+	uint32_t count = 0, placed = 0;
+	struct err err = { 0 };
+
+	for (struct service *s = manager->services; s && count < SERVICE_COUNT_MAX; s = s->next) {
+		if (!s->spec)
+			continue;
+		owners[count] = s;
+		specs[count++] = s->spec;
+	}
+	if (service_order(specs, count, order, &placed, bad, &err) < 0)
+		log_err("services: %s", err_text(&err));
+	for (uint32_t i = 0; i < placed; i++)
+		owners[order[i]]->rank = i;
+	for (uint32_t i = 0; i < count; i++) {
+		if (!bad[i])
+			continue;
+		owners[i]->spec = NULL;
+		service_reason(owners[i], err.text);
+		log_err("service %s is refused: %s", owners[i]->name, err.text);
+		service_event(owners[i], SERVICE_EVENT_REFUSE);
+	}
+}
+
+static void apply_removed(struct manager *manager)
+{
+	for (struct service *s = manager->services; s; s = s->next) {
+		if (s->declared)
+			continue;
+		log_notice("service %s is no longer declared: stopped", s->name);
+		service_event(s, SERVICE_EVENT_UNWANT);
+	}
+}
+
+static void want_all(struct manager *manager)
+{
+	for (struct service *s = manager->services; s; s = s->next) {
+		if (s->declared && s->spec && s->state == SERVICE_STATE_STOPPED &&
+		    !s->operator_stop && manager->data_ready)
+			service_event(s, SERVICE_EVENT_WANT);
+	}
+}
+
+int manager_load(struct manager *manager, struct err *err)
+{
+	int layers OWN_FD = fs_open(manager->env.run_fd, "config", FS_BENEATH, O_DIRECTORY, 0, err);
+	struct ini_config config, engine;
+	int r;
+
+	if (layers < 0)
+		return layers;
+	ini_init(&config);
+	ini_init(&engine);
+	r = ini_load(&engine, &engine_schema, layers, err);
+	if (r >= 0)
+		r = ini_load(&config, &service_schema, layers, err);
+	if (r < 0) {
+		ini_done(&config);
+		ini_done(&engine);
+		return r;
+	}
+	for (const struct ini_issue *i = engine.issues; i; i = i->next)
+		log_err("%s", i->text);
+	for (struct service *s = manager->services; s; s = s->next)
+		s->declared = false;
+	ini_done(&manager->engine_config);
+	manager->engine_config = engine;
+	for (const struct ini_section *s = config.sections; s; s = s->next)
+		apply_section(manager, &config, s);
+	for (struct service *s = manager->services; s; s = s->next)
+		s->spec = s->declared ? s->spec : NULL;
+	ini_done(&manager->config);
+	manager->config = config;
+	apply_order(manager);
+	apply_removed(manager);
+	want_all(manager);
+	return 0;
+}
+
+int manager_init(struct manager *manager, const struct manager_env *env, struct err *err)
+{
+	(void)err;
+	memset(manager, 0, sizeof(*manager));
+	manager->env = *env;
+	ini_init(&manager->config);
+	ini_init(&manager->engine_config);
+	return 0;
+}
+
+void manager_data_ready(struct manager *manager)
+{
+	if (manager->data_ready)
+		return;
+	manager->data_ready = true;
+	manager_adopt(manager);
+	manager_preload(manager);
+	want_all(manager);
+}
+
+/* ---- what people ask for ---- */
+
+int manager_unknown(struct manager *manager, const char *name, struct err *err)
+{
+	static const char *names[SERVICE_COUNT_MAX];
+	const char *nearest;
+	char shown[ENGINE_NAME_MAX];
+	size_t count = 0;
+
+	for (struct service *s = manager->services; s && count < SERVICE_COUNT_MAX; s = s->next)
+		names[count++] = s->name;
+	nearest = str_nearest(str_from(name), names, count);
+	(void)str_escape(str_from(name), shown, sizeof(shown));
+	if (nearest)
+		return err_set(err, -ENOENT, "no container is called '%s'; did you mean '%s'?",
+			       shown, nearest);
+	return err_set(err, -ENOENT, "no container is called '%s'; `ps` lists them", shown);
+}
+
+static int act_start(struct service *service, struct err *err)
+{
+	if (!service->spec)
+		return err_set(err, -EINVAL, "service %s is refused: %s", service->name,
+			       service->reason);
+	service->operator_stop = false;
+	service_mark_stopped(service, false);
+	service_event(service, SERVICE_EVENT_WANT);
+	return 0;
+}
+
+int manager_act(struct manager *manager, const char *name, enum engine_act act_kind,
+		int64_t argument, struct err *err)
+{
+	struct service *service = manager_find(manager, name);
+
+	if (!service)
+		return manager_unknown(manager, name, err);
+	switch (act_kind) {
+	case ENGINE_ACT_START:
+		return act_start(service, err);
+	case ENGINE_ACT_STOP:
+		service->operator_stop = true;
+		service_mark_stopped(service, true);
+		service_event(service, SERVICE_EVENT_UNWANT);
+		return 0;
+	case ENGINE_ACT_RESTART:
+		if (!service->spec)
+			return act_start(service, err);
+		service->operator_stop = false;
+		service_mark_stopped(service, false);
+		service_event(service, SERVICE_EVENT_CYCLE);
+		return 0;
+	case ENGINE_ACT_KILL:
+		if (!service->container)
+			return err_set(err, -ESRCH, "%s does not run", name);
+		return container_kill(service->container, (int)argument, err);
+	case ENGINE_ACT_REMOVE:
+		return err_set(err, -EBUSY,
+			       "%s is declared in services.ini; take its section out to remove it",
+			       name);
+	}
+	return err_set(err, -EINVAL, "unknown act");
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_ENGINE_SERVICE_MANAGER_H
+#define HOY_ENGINE_SERVICE_MANAGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "engine/api/engine_msg.h"
+#include "engine/build/exec.h"
+#include "engine/container/container.h"
+#include "engine/image/take.h"
+#include "engine/service/machine.h"
+#include "engine/service/spec.h"
+#include "lib/ini.h"
+#include "lib/loop.h"
+#include "lib/msg.h"
+
+/*
+ * The declared containers: drives one service machine for each [service] section, carries its
+ * actions out, and answers what the console asks about them.
+ */
+struct manager;
+
+struct service {
+	struct service *next;
+	struct manager *manager;
+	char name[SERVICE_NAME_MAX + 1];
+	struct service_spec *spec; /* in manager->config's arena; NULL when refused */
+	struct digest section;	   /* of the section's text: tells a changed definition */
+	enum service_state state;
+	bool declared;	    /* false: its section is gone, it is being stopped */
+	bool operator_stop; /* stopped by a person: stays so until the next boot */
+	uint32_t rank;	    /* start order */
+	/* the image it runs from, once prepared */
+	struct arena image_arena;
+	struct image image;
+	/* work under way */
+	struct image_take *take;
+	struct build_job *build;
+	struct container *container;
+	char container_id[CONTAINER_ID_LEN + 1]; /* of the last one, "" = none */
+	struct digest container_def;		 /* its definition */
+	struct loop_timer retry, restart;
+	struct mono retry_at, running_since;
+	uint32_t failures; /* in a row, for the back-off */
+	uint32_t quick_ends;
+	uint32_t restarts;
+	bool ran; /* ended at least once since boot */
+	struct shim_exit last_exit;
+	char reason[ENGINE_STATUS_MAX]; /* why it waits or was refused */
+	char progress[160];
+};
+
+struct manager_env {
+	struct loop *loop;
+	struct container_env *containers;
+	struct msg_peer *store;
+	struct build_env *builds;
+	int run_fd; /* /run/hoy */
+	/* For whoever waits for a process started by exec; may be NULL. */
+	void (*exec_ended)(void *owner, struct container *container, uint32_t exec_id,
+			   int32_t code);
+	void (*container_gone)(void *owner, struct container *container);
+	void *owner;
+};
+
+struct manager {
+	struct manager_env env;
+	struct ini_config config;	 /* services.ini, the one in force */
+	struct ini_config engine_config; /* engine.ini */
+	struct service *services;
+	bool data_ready, stopping;
+	/* archives of /config/images, taken in before anything is pulled */
+	bool preloading;
+	struct image_take *preload;
+	uint32_t preload_next;
+	bool first_reported;
+	void (*stopped)(void *owner); /* once, after manager_stop() and the last end */
+	void *owner;
+};
+
+int manager_init(struct manager *manager, const struct manager_env *env, struct err *err);
+
+/* Reads services.ini and engine.ini of all layers and applies the difference to what runs. */
+int manager_load(struct manager *manager, struct err *err);
+
+/* /data is there: adopt what runs, take archives in, start what is declared. Once. */
+void manager_data_ready(struct manager *manager);
+
+/* Something outside changed (link, DNS, clock, store): whoever waits may try at once. */
+void manager_kick(struct manager *manager, const char *why);
+
+/* netd is (again) there: attach what runs. */
+void manager_reattach(struct manager *manager);
+
+/* Stops all in reverse order of their dependencies; grace_max_ms bounds each one's grace. */
+void manager_stop(struct manager *manager, int64_t grace_max_ms, void (*stopped)(void *owner),
+		  void *owner);
+
+struct service *manager_find(struct manager *manager, const char *name);
+/* As err, with the nearest name in it. */
+int manager_unknown(struct manager *manager, const char *name, struct err *err);
+int manager_act(struct manager *manager, const char *name, enum engine_act act, int64_t argument,
+		struct err *err);
+void manager_row(const struct service *service, struct engine_row *ret_row);
+/* The registry settings for a reference's host; texts live in the arena. */
+void manager_pull_hosts(struct manager *manager, const char *reference, struct arena *arena,
+			struct pull_start *start);
+
+/* ---- parts, for engine/service only ---- */
+void service_event(struct service *service, enum service_event event);
+void service_reason(struct service *service, const char *text);
+void service_prepare(struct service *service);
+void service_cancel(struct service *service);
+void service_start(struct service *service);
+void service_stop(struct service *service);
+void manager_preload(struct manager *manager);
+void manager_adopt(struct manager *manager);
+void manager_check_waiting(struct manager *manager);
+void manager_stop_next(struct manager *manager);
+bool service_marked_stopped(const struct service *service);
+void service_mark_stopped(const struct service *service, bool stopped);
+
+#endif

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Services and their containers: starting, what their ends mean, stopping in order, taking over
+ * after a restart of the engine. Runs in engine main.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include "engine/service/manager.h"
+#include "lib/fs.h"
+#include "lib/log.h"
+#include "lib/own.h"
+
+/* A run shorter than this counts as a failure for the back-off. */
+enum { SUPERVISE_SHORT_RUN_MS = 10000 };
+
+static void on_started(void *owner, struct container *container)
+{
+	struct service *service = owner;
+	struct mono now = mono_now();
+
+	service->container = container;
+	service->running_since = now;
+	service->failures = 0;
+	service_reason(service, "");
+	log_notice("service %s: running (started %lld ms after boot)", service->name,
+		   (long long)(now.ns / 1000000));
+	if (!service->manager->first_reported) {
+		service->manager->first_reported = true;
+		log_notice("hoy: mark first_container %lld", (long long)(now.ns / 1000000));
+	}
+	service_event(service, SERVICE_EVENT_STARTED);
+}
+
+static void on_failed(void *owner, struct container *container, const struct err *err)
+{
+	struct service *service = owner;
+
+	service->container = NULL;
+	container_free(container);
+	service_reason(service, err_text(err));
+	service_event(service, SERVICE_EVENT_FAILED);
+}
+
+static void end_reason(struct service *service, const struct shim_exit *status)
+{
+	struct buf text OWN(buf_done) = { 0 };
+
+	buf_init(&text, 200);
+	if (status->oom)
+		(void)buf_printf(&text, "killed for memory, mem_limit was reached");
+	else if (status->signal)
+		(void)buf_printf(&text, "killed by signal %u", status->signal);
+	else
+		(void)buf_printf(&text, "exit code %d", status->code);
+	service_reason(service, buf_text(&text));
+}
+
+static void on_ended(void *owner, struct container *container, const struct shim_exit *status)
+{
+	struct service *service = owner;
+	enum service_event event;
+
+	service->container = NULL;
+	if (service->manager->env.container_gone)
+		service->manager->env.container_gone(service->manager->env.owner, container);
+	container_free(container);
+	service->ran = true;
+	service->last_exit = *status;
+	end_reason(service, status);
+	if (mono_diff_ms(mono_now(), service->running_since) >= SUPERVISE_SHORT_RUN_MS)
+		service->quick_ends = 0;
+	log_notice("service %s: ended (%s)", service->name, service->reason);
+	event = service_machine_exit(
+		service->spec ? service->spec->restart : SERVICE_RESTART_ALWAYS, status->code,
+		service->restarts, service->spec ? service->spec->restart_max : 0);
+	service_event(service, event);
+}
+
+static void on_exec_ended(void *owner, struct container *container, uint32_t exec_id, int32_t code)
+{
+	const struct service *service = owner;
+
+	if (service->manager->env.exec_ended)
+		service->manager->env.exec_ended(service->manager->env.owner, container, exec_id,
+						 code);
+}
+
+static const struct container_ops service_ops = { on_started, on_failed, on_ended, on_exec_ended };
+
+/* The container of before is used again when nothing in its definition has changed. */
+static void keep_or_drop(struct service *service, const struct container_def *def)
+{
+	struct err err = { 0 };
+	struct digest digest;
+
+	if (container_def_digest(def, &digest, &err) < 0)
+		return;
+	if (*service->container_id &&
+	    memcmp(&digest, &service->container_def, sizeof(digest)) != 0) {
+		log_info("service %s: its definition changed, a new container is made",
+			 service->name);
+		if (container_remove(service->manager->env.containers, service->container_id,
+				     &err) < 0)
+			log_warn("service %s: %s", service->name, err_text(&err));
+		service->container_id[0] = 0;
+	}
+	service->container_def = digest;
+}
+
+void service_start(struct service *service)
+{
+	struct arena arena OWN(arena_done) = { 0 };
+	struct container_def def;
+	struct err err = { 0 };
+
+	arena_init(&arena, DEF_BYTES_MAX);
+	if (!service->spec)
+		err_set(&err, -EINVAL, "its section is no longer valid");
+	else if (container_def_service(service->spec, &service->image, &arena, &def, &err) >= 0) {
+		keep_or_drop(service, &def);
+		service->container =
+			container_start(service->manager->env.containers, &def,
+					service->container_id, &service_ops, service, &err);
+	}
+	if (!service->container) {
+		service_reason(service, err_text(&err));
+		service_event(service, SERVICE_EVENT_FAILED);
+		return;
+	}
+	memcpy(service->container_id, service->container->id, sizeof(service->container_id));
+}
+
+void service_stop(struct service *service)
+{
+	struct err err = { 0 };
+
+	if (service->container && container_stop(service->container, -1, &err) < 0)
+		log_warn("service %s: %s", service->name, err_text(&err));
+}
+
+/* ---- what an operator stopped stays so while the machine is up ---- */
+
+bool service_marked_stopped(const struct service *service)
+{
+	struct buf path OWN(buf_done) = { 0 };
+
+	buf_init(&path, 256);
+	(void)buf_printf(&path, "stopped/%s", service->name);
+	return fs_exists(service->manager->env.containers->run_fd, buf_text(&path), FS_BENEATH);
+}
+
+void service_mark_stopped(const struct service *service, bool stopped)
+{
+	int dir OWN_FD = fs_open_dir(service->manager->env.containers->run_fd, "stopped",
+				     FS_BENEATH, 0700, NULL);
+
+	if (dir < 0)
+		return;
+	if (stopped)
+		(void)fs_replace(dir, service->name, "", 0, 0600, NULL);
+	else
+		(void)fs_unlink(dir, service->name, NULL);
+}
+
+/* ---- the way down ---- */
+
+static bool busy(const struct service *service)
+{
+	return service->state == SERVICE_STATE_RUNNING ||
+	       service->state == SERVICE_STATE_STOPPING || service->state == SERVICE_STATE_CYCLING;
+}
+
+/* Whether somebody that still runs needs this one. */
+static bool needed(struct manager *manager, const struct service *service)
+{
+	for (struct service *s = manager->services; s; s = s->next) {
+		for (uint32_t i = 0; busy(s) && s->spec && i < s->spec->depends_count; i++) {
+			if (!strcmp(s->spec->depends_on[i].name, service->name))
+				return true;
+		}
+	}
+	return false;
+}
+
+void manager_stop_next(struct manager *manager)
+{
+	bool left = false;
+
+	for (struct service *s = manager->services; s; s = s->next) {
+		if (!busy(s)) {
+			if (s->state != SERVICE_STATE_STOPPED &&
+			    s->state != SERVICE_STATE_REFUSED && s->state != SERVICE_STATE_EXITED)
+				service_event(s, SERVICE_EVENT_UNWANT);
+			continue;
+		}
+		left = true;
+		if (s->state != SERVICE_STATE_STOPPING && !needed(manager, s))
+			service_event(s, SERVICE_EVENT_UNWANT);
+	}
+	if (!left && manager->stopped) {
+		void (*stopped)(void *owner) = manager->stopped;
+
+		manager->stopped = NULL;
+		stopped(manager->owner);
+	}
+}
+
+void manager_stop(struct manager *manager, int64_t grace_max_ms, void (*stopped)(void *owner),
+		  void *owner)
+{
+	manager->stopping = true;
+	manager->stopped = stopped;
+	manager->owner = owner;
+	image_take_cancel(manager->preload);
+	manager->preload = NULL;
+	for (struct service *s = manager->services; s; s = s->next) {
+		if (s->container && s->container->def.stop_grace_ms > grace_max_ms)
+			s->container->def.stop_grace_ms = grace_max_ms;
+	}
+	manager_stop_next(manager);
+}
+
+/* ---- taking over ---- */
+
+/* What is known of a container before its shim has answered. */
+static void adopt_one(struct manager *manager, const char *id)
+{
+	struct container_env *env = manager->env.containers;
+	struct container *container;
+	struct service *service;
+	struct buf run OWN(buf_done) = { 0 };
+	struct err err = { 0 };
+
+	container = container_adopt(env, id, &service_ops, NULL, &err);
+	if (!container) {
+		log_warn("%s", err_text(&err));
+		return;
+	}
+	service = manager_find(manager, container->def.name);
+	buf_init(&run, 128);
+	(void)buf_printf(&run, "c/%s", id);
+	if (!service || !container->def.declared || service->container || *service->container_id) {
+		log_info("container %s (%s) belongs to nothing declared: removed", id,
+			 container->def.name);
+		container_release(container);
+		container_free(container);
+		(void)container_remove(env, id, NULL);
+		return;
+	}
+	(void)str_copy(str_from(id), service->container_id, sizeof(service->container_id));
+	(void)container_def_digest(&container->def, &service->container_def, NULL);
+	if (!fs_exists(env->run_fd, buf_text(&run), FS_BENEATH)) {
+		container_free(container); /* of an earlier boot: nothing of it runs */
+		return;
+	}
+	container->owner = service;
+	service->container = container;
+	service->running_since = mono_now();
+	service->state = SERVICE_STATE_STARTING;
+}
+
+static int adopt_entry(int dirfd, const char *name, unsigned char d_type, void *owner,
+		       struct err *err)
+{
+	(void)dirfd;
+	(void)d_type;
+	(void)err;
+	if (strlen(name) == CONTAINER_ID_LEN)
+		adopt_one(owner, name);
+	return 0;
+}
+
+void manager_adopt(struct manager *manager)
+{
+	int dir OWN_FD = fs_open(manager->env.containers->data_fd, "containers", FS_BENEATH,
+				 O_RDONLY | O_DIRECTORY, 0, NULL);
+	struct err err = { 0 };
+
+	if (dir >= 0 && fs_each(dir, adopt_entry, manager, &err) < 0)
+		log_warn("containers: %s", err_text(&err));
+}
+
+/* ---- `ps` ---- */
+
+static void status_text(const struct service *service, struct buf *out)
+{
+	struct mono now = mono_now();
+	int64_t left = mono_diff_ms(service->retry_at, now);
+
+	if (service->state == SERVICE_STATE_RUNNING)
+		(void)buf_printf(out, "up %lld s",
+				 (long long)(mono_diff_ms(now, service->running_since) / 1000));
+	else if (service->state == SERVICE_STATE_PREPARING)
+		(void)buf_add_text(out, service->progress);
+	else
+		(void)buf_add_text(out, service->reason);
+	if (service->state == SERVICE_STATE_RETRYING || service->state == SERVICE_STATE_RESTARTING)
+		(void)buf_printf(out, "%sretry in %lld s", out->len ? "; " : "",
+				 (long long)((left < 0 ? 0 : left) + 999) / 1000);
+	if (service->state == SERVICE_STATE_RUNNING && service->restarts)
+		(void)buf_printf(out, ", restarted %u times, last: %s", service->restarts,
+				 service->reason);
+}
+
+void manager_row(const struct service *service, struct engine_row *ret_row)
+{
+	struct engine_row row = { .declared = true,
+				  .restarts = service->restarts,
+				  .exit_code = service->last_exit.code };
+	struct buf text OWN(buf_done) = { 0 };
+	const char *state = service_state_name(service->state);
+
+	if (service->state == SERVICE_STATE_PREPARING && service->build)
+		state = "building";
+	buf_init(&text, sizeof(row.status) - 1);
+	status_text(service, &text);
+	(void)str_copy(str_from(service->container_id), row.id, sizeof(row.id));
+	(void)str_copy(str_from(service->name), row.name, sizeof(row.name));
+	(void)str_copy(str_from(state), row.state, sizeof(row.state));
+	(void)str_copy(buf_str(&text), row.status, sizeof(row.status));
+	if (service->spec)
+		(void)str_copy(str_from(*service->spec->image ? service->spec->image
+							      : service->spec->build),
+			       row.image, sizeof(row.image));
+	if (service->container) {
+		row.pid = service->container->pid;
+		row.created_s = service->container->created_s;
+		container_def_ports(&service->container->def, row.ports, sizeof(row.ports));
+	}
+	*ret_row = row;
+}
