@@ -79,7 +79,11 @@ int fs_remove_tree(int dirfd, const char *name, struct err *err);
 int fs_mount(const char *source, int target_fd, const char *type, unsigned long flags,
 	     const char *data, struct err *err);
 int fs_mount_bind(int source_fd, int target_fd, bool recursive, struct err *err);
+/* As target a path below dirfd, or an absolute literal one. */
 int fs_umount(int dirfd, const char *path, int flags, struct err *err);
+
+/* chroot(2) into an opened directory, and makes it the working directory. */
+int fs_change_root(int dirfd, struct err *err);
 
 /* "/proc/self/fd/N" of an fd, for calls that only take paths. */
 enum { FS_FD_PATH_MAX = 32 };

@@ -95,3 +95,12 @@ int fs_umount(int dirfd, const char *path, int flags, struct err *err)
 	fs_leave(old);
 	return r < 0 ? err_sys(err, r, "unmount %s", path) : 0;
 }
+
+int fs_change_root(int dirfd, struct err *err)
+{
+	int r = sys_fchdir(dirfd);
+
+	if (r == 0)
+		r = sys_chroot(".");
+	return r < 0 ? err_sys(err, r, "change the root") : 0;
+}

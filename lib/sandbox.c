@@ -19,7 +19,6 @@
 #include "lib/fs.h"
 #include "lib/own.h"
 #include "lib/sandbox_filter.h"
-#include "lib/sys.h"
 
 enum { CAPABILITY_BITS = 64 };
 
@@ -57,12 +56,10 @@ static int change_root(const char *root, struct err *err)
 	fd = fs_open(AT_FDCWD, root, FS_HOST, O_PATH | O_DIRECTORY, 0, err);
 	if (fd < 0)
 		return fd;
-	r = sys_fchdir(fd);
+	r = fs_change_root(fd, err);
 	if (r < 0)
-		return err_sys(err, r, "sandbox: enter %s", root);
-	if (chroot(".") < 0)
-		return err_sys(err, -errno, "sandbox: change the root to %s", root);
-	return 0;
+		(void)err_prefix(err, "sandbox: %s", root);
+	return r;
 }
 
 static int drop_bounding_set(uint64_t keep, struct err *err)

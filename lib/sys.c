@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "lib/str.h"
 
 /* Both C libraries lag behind the kernel's lists; the numbers are the same on all architectures. */
 #ifndef SYS_clone3
@@ -53,12 +54,16 @@ const char *sys_fault_fired(void)
 static int fault(const char *name)
 {
 	if (!fault_state.read_env) {
-		const char *text = getenv("HOY_FAIL_NTH");
-		char *end = NULL;
+		struct str code, rest = str_from(getenv("HOY_FAIL_NTH"));
+		struct str nth = { 0 };
+		uint64_t v = 0;
 
 		fault_state.read_env = 1;
-		fault_state.left = text ? (unsigned)strtoul(text, &end, 10) : 0;
-		fault_state.code = end && *end == ':' ? (int)strtoul(end + 1, NULL, 10) : EIO;
+		(void)str_cut(&rest, ':', &nth);
+		code = rest;
+		if (str_to_u64(nth, 1, UINT32_MAX, &v) == 0)
+			fault_state.left = (unsigned)v;
+		fault_state.code = str_to_u64(code, 1, 4095, &v) == 0 ? (int)v : EIO;
 	}
 	if (fault_state.left == 0 || --fault_state.left > 0)
 		return 0;
@@ -131,6 +136,11 @@ int sys_fchmod(int fd, mode_t mode)
 int sys_fchdir(int fd)
 {
 	return (int)POINT(fchdir(fd));
+}
+
+int sys_chroot(const char *path)
+{
+	return (int)POINT(chroot(path));
 }
 
 int sys_linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)

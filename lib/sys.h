@@ -27,6 +27,7 @@ int sys_fstat(int fd, struct stat *ret_st);
 int sys_fstatat(int dirfd, const char *path, struct stat *ret_st, int flags);
 int sys_fchmod(int fd, mode_t mode);
 int sys_fchdir(int fd);
+int sys_chroot(const char *path);
 int sys_linkat(int from_fd, const char *from, int to_fd, const char *to, int flags);
 int sys_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags);
 int sys_unlinkat(int dirfd, const char *name, int flags);
