@@ -6,8 +6,8 @@
 
 /*
  * Messages between PID 1 and its disk role: the one process of init that touches block devices, so
- * that a dying disk or a broken file system never stops PID 1. STOP, READY and ALIVE of init_msg.h
- * apply to it as to any unit.
+ * that a dying disk or a broken file system never stops PID 1. STOP and READY of init_msg.h apply
+ * to it as to any unit; it sends no ALIVE, because a slow disk may hold it up for minutes.
  */
 enum disk_msg {
 	/* ---- disk -> main, one way ---- */
@@ -15,7 +15,8 @@ enum disk_msg {
 		0x0201, /* u8 enum init_data_state, text device, text for a person, u64 bytes */
 	/*
 	 * The layers below /run/hoy/config stand: u8 changed (since the last time), text hostname,
-	 * u8 login, text hash ("" unclaimed), u32 issues in hoy.ini.
+	 * text timezone, u8 login, u8 console log priority (0 = not given), text hash (""
+	 * unclaimed), u32 issues in hoy.ini.
 	 */
 	DISK_MSG_CONFIG = 0x0202,
 	/* Once, when the data partition is there: i64 last saved wall time (0 = none), text boot

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns what happens when PID 1 itself faults. The kernel would panic; this reboots and leaves the
+ * reason where the next boot finds it. The handler must never allocate, lock or wait for a disk
+ * longer than one small write.
+ */
+#include "init/fault.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/reboot.h>
+#include <ucontext.h>
+#include <unistd.h>
+#include "lib/fs.h"
+#include "lib/own.h"
+
+enum { LINE_MAX_BYTES = 128, STACK_BYTES = 16384 };
+
+static int pmsg_fd = -1, kmsg_fd = -1;
+static volatile int file_fd = -1;
+
+struct line {
+	char text[LINE_MAX_BYTES];
+	size_t len;
+};
+
+static void add(struct line *line, const char *text)
+{
+	while (*text != '\0' && line->len < sizeof(line->text) - 1)
+		line->text[line->len++] = *text++;
+}
+
+static void add_hex(struct line *line, uintptr_t value)
+{
+	static const char digits[] = "0123456789abcdef";
+	bool begun = false;
+
+	add(line, "0x");
+	for (int shift = (int)sizeof(value) * 8 - 4; shift >= 0; shift -= 4) {
+		char digit[2] = { digits[value >> shift & 15], '\0' };
+
+		begun = begun || digit[0] != '0' || shift == 0;
+		if (begun)
+			add(line, digit);
+	}
+}
+
+static void last_words(const struct line *line) __attribute__((noreturn));
+
+static void last_words(const struct line *line)
+{
+	/* The quick ones first: the disk may hang. */
+	if (pmsg_fd >= 0)
+		(void)!write(pmsg_fd, line->text, line->len);
+	if (kmsg_fd >= 0)
+		(void)!write(kmsg_fd, line->text, line->len);
+	(void)!write(STDERR_FILENO, line->text, line->len);
+	if (file_fd >= 0) {
+		(void)!pwrite(file_fd, line->text, line->len, 0);
+		(void)fdatasync(file_fd);
+	}
+	(void)reboot(RB_AUTOBOOT);
+	_exit(134);
+}
+
+static const char *signal_word(int number)
+{
+	switch (number) {
+	case SIGSEGV:
+		return "SIGSEGV";
+	case SIGBUS:
+		return "SIGBUS";
+	case SIGILL:
+		return "SIGILL";
+	case SIGFPE:
+		return "SIGFPE";
+	case SIGABRT:
+		return "SIGABRT";
+	case SIGSYS:
+		return "SIGSYS";
+	default:
+		return "signal";
+	}
+}
+
+static void on_fault(int number, siginfo_t *info, void *context)
+{
+	const ucontext_t *uc = context;
+	struct line line = { .len = 0 };
+
+	add(&line, "init fault: ");
+	add(&line, signal_word(number));
+	add(&line, " at address ");
+	add_hex(&line, (uintptr_t)info->si_addr);
+	add(&line, ", pc ");
+	add_hex(&line, (uintptr_t)uc->uc_mcontext.gregs[REG_RIP]);
+	/* The load address is random: only the distance to something known names the place. */
+	add(&line, ", base ");
+	add_hex(&line, (uintptr_t)&fault_install);
+	add(&line, "\n");
+	last_words(&line);
+}
+
+void fault_install(void)
+{
+	static const int numbers[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS };
+	static char stack[STACK_BYTES];
+	stack_t alternate = { .ss_sp = stack, .ss_size = sizeof(stack) };
+	struct sigaction action = { .sa_sigaction = on_fault,
+				    .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESETHAND };
+
+	/* The stack may be what broke. */
+	(void)sigaltstack(&alternate, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		(void)sigaction(numbers[i], &action, NULL);
+	pmsg_fd = fs_open(AT_FDCWD, "/dev/pmsg0", FS_HOST, O_WRONLY, 0, NULL);
+	kmsg_fd = fs_open(AT_FDCWD, "/dev/kmsg", FS_HOST, O_WRONLY, 0, NULL);
+}
+
+void fault_use_file(void)
+{
+	if (file_fd < 0)
+		file_fd = fs_open(AT_FDCWD, "/data/state/fault", FS_HOST, O_WRONLY, 0, NULL);
+}
+
+void fault_release_file(void)
+{
+	int fd = file_fd;
+
+	file_fd = -1;
+	own_close(&fd);
+}
+
+void fault_die(const char *what)
+{
+	struct line line = { .len = 0 };
+
+	add(&line, "init fault: ");
+	add(&line, what);
+	add(&line, "\n");
+	last_words(&line);
+}
+
+struct search {
+	char *dst;
+	size_t cap;
+};
+
+/* One record below /sys/fs/pstore; the first line with our words counts. */
+static int look(int dir_fd, const char *name, unsigned char type, void *owner, struct err *err)
+{
+	struct search *search = owner;
+	struct str rest, line;
+	struct buf text;
+
+	(void)type;
+	(void)err;
+	buf_init(&text, 256 * 1024);
+	if (fs_read(dir_fd, name, FS_BENEATH, 256 * 1024, &text, NULL) == 0) {
+		rest = buf_str(&text);
+		while (str_cut(&rest, '\n', &line)) {
+			const char *at = line.len > 0
+						 ? memmem(line.ptr, line.len, "init fault: ", 12)
+						 : NULL;
+
+			if (at != NULL)
+				str_escape(str_make(at, line.len - (size_t)(at - line.ptr)),
+					   search->dst, search->cap);
+		}
+		if (search->dst[0] == '\0' && strncmp(name, "dmesg", 5) == 0)
+			snprintf(search->dst, search->cap,
+				 "the kernel stopped; its last words are in pstore record %.40s",
+				 name);
+	}
+	buf_done(&text);
+	(void)fs_unlink(dir_fd, name, NULL);
+	return 0;
+}
+
+void fault_last(char *dst, size_t cap)
+{
+	OWN_FD int fd =
+		fs_open(AT_FDCWD, "/sys/fs/pstore", FS_HOST, O_RDONLY | O_DIRECTORY, 0, NULL);
+	struct search search = { dst, cap };
+
+	dst[0] = '\0';
+	if (fd >= 0)
+		(void)fs_each(fd, look, &search, NULL);
+}

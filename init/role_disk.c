@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The disk role of init: owns the data partition, the configuration layers and init's files on
+ * disk, and tells PID 1 about them. It may block, crash and be restarted: the mounts stay, it finds
+ * them again. It must never parse anything but INI files, partition tables and signatures.
+ */
+#include "init/role_disk.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+#include "init/boot_cmdline.h"
+#include "init/boot_config.h"
+#include "init/boot_data.h"
+#include "init/boot_state.h"
+#include "init/disk_msg.h"
+#include "lib/fs.h"
+#include "lib/log.h"
+#include "lib/msg.h"
+#include "lib/own.h"
+
+enum {
+	MAIN_FD = 3,
+	CMDLINE_MAX = 16384,
+	QUEUE_MAX = 256 * 1024,
+	SETTLE_MS = 200,
+	SAVE_EVERY_MS = 600000,
+	UNMOUNT_SHARE = 2, /* half of the grace is for the unmount */
+};
+
+struct role_disk {
+	struct loop loop;
+	struct msg_peer main;
+	struct buf cmdline_text;
+	struct boot_cmdline cmdline;
+	struct boot_config config;
+	struct boot_settings settings;
+	struct boot_data data;
+	struct boot_state state;
+	struct loop_io watch; /* inotify of /dev */
+	int watch_fd;
+	struct loop_timer settle, save;
+	bool reset; /* factory reset at STOP */
+	bool began; /* the state files of this session were read */
+};
+
+static struct role_disk role;
+
+/* ---- to PID 1 ---- */
+
+static void send_body(uint16_t type, struct buf *body)
+{
+	struct err err;
+
+	if (buf_error(body) == 0 &&
+	    msg_peer_send(&role.main, type, buf_str(body), NULL, 0, &err) < 0)
+		log_err("message to init lost: %s", err_text(&err));
+	buf_done(body);
+}
+
+static void send_data(void)
+{
+	char device[DISK_NAME_MAX + 8];
+	struct buf body;
+
+	buf_init(&body, 1024);
+	wire_put_u8(&body, (uint8_t)role.data.state);
+	wire_put_text(&body,
+		      role.data.disk.name[0] != '\0' ? disk_path(role.data.disk.name, device) : "");
+	wire_put_text(&body, role.data.text);
+	wire_put_u64(&body, role.data.disk.bytes);
+	send_body(DISK_MSG_DATA, &body);
+}
+
+static void send_config(bool changed)
+{
+	char hash[INIT_HASH_MAX];
+	struct buf body;
+
+	boot_state_auth(&role.state, hash);
+	buf_init(&body, 1024);
+	wire_put_u8(&body, changed);
+	wire_put_text(&body, role.settings.hostname);
+	wire_put_text(&body, role.settings.timezone);
+	wire_put_u8(&body, role.settings.login);
+	wire_put_u8(&body, role.settings.log_prio);
+	wire_put_text(&body, hash[0] != '\0' ? hash : role.settings.hash);
+	wire_put_u32(&body, role.settings.issues);
+	send_body(DISK_MSG_CONFIG, &body);
+}
+
+static void send_saved(int64_t saved_s, const char *reason)
+{
+	struct buf body;
+
+	buf_init(&body, 1024);
+	wire_put_i64(&body, saved_s);
+	wire_put_text(&body, reason);
+	send_body(DISK_MSG_SAVED, &body);
+}
+
+/* ---- layers ---- */
+
+static bool layer_changed(int result, const char *name, const struct err *err)
+{
+	if (result < 0)
+		log_err("configuration layer %s not made: %s", name, err_text(err));
+	return result == 1;
+}
+
+static void publish_config(bool changed)
+{
+	struct err err;
+
+	if (boot_config_read(&role.settings, &err) < 0)
+		log_err("hoy.ini not read: %s", err_text(&err));
+	send_config(changed);
+}
+
+static void first_layers(void)
+{
+	struct err err;
+
+	layer_changed(boot_config_image(&role.config, &err), "image", &err);
+	layer_changed(boot_config_cmdline(&role.config, buf_str(&role.cmdline_text), &err),
+		      "cmdline", &err);
+	boot_config_mount(&role.config, role.cmdline.config);
+	layer_changed(boot_config_media(&role.config, &err), "media", &err);
+	publish_config(true);
+}
+
+/* ---- data ---- */
+
+static void data_ready(void)
+{
+	char reason[DISK_REASON_MAX];
+	int64_t saved_s;
+	struct err err;
+	bool changed;
+
+	if (boot_state_open(&role.state, &err) < 0) {
+		log_err("/data: %s", err_text(&err));
+		return;
+	}
+	changed = layer_changed(boot_config_data(&role.config, &err), "data", &err);
+	if (changed)
+		publish_config(true);
+	else
+		send_config(false);
+	if (!role.began) {
+		boot_state_begin(&role.state, &saved_s, reason);
+		send_saved(saved_s, reason);
+		role.began = true;
+	}
+	boot_data_grow(&role.data);
+	send_data();
+}
+
+static void data_changed(struct boot_data *data)
+{
+	if (data->state == INIT_DATA_READY)
+		data_ready();
+	else
+		send_data();
+}
+
+/* ---- disks that come later ---- */
+
+static void settled(struct loop_timer *timer)
+{
+	struct err err;
+
+	(void)timer;
+	boot_data_start(&role.data);
+	if (boot_config_mount(&role.config, role.cmdline.config) &&
+	    layer_changed(boot_config_media(&role.config, &err), "media", &err))
+		publish_config(true);
+}
+
+static void dev_changed(struct loop_io *io, uint32_t events)
+{
+	char drain[4096];
+
+	(void)events;
+	while (read(io->fd, drain, sizeof(drain)) > 0)
+		;
+	loop_timer_set(&role.loop, &role.settle, SETTLE_MS, settled, NULL);
+}
+
+/* devtmpfs makes the nodes in the kernel, inotify sees them: no netlink is needed here. */
+static void watch_dev(void)
+{
+	struct err err;
+
+	role.watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (role.watch_fd < 0 || inotify_add_watch(role.watch_fd, "/dev", IN_CREATE) < 0 ||
+	    loop_add(&role.loop, &role.watch, role.watch_fd, EPOLLIN, dev_changed, NULL, &err) < 0)
+		log_warn("disks that are plugged in later will not be seen");
+}
+
+/* ---- timers ---- */
+
+static void save_due(struct loop_timer *timer)
+{
+	boot_state_save_clock(&role.state);
+	loop_timer_set(&role.loop, timer, SAVE_EVERY_MS, save_due, NULL);
+}
+
+/* ---- requests of PID 1 ---- */
+
+static void on_stop(struct msg_peer *peer, struct msg *msg)
+{
+	struct wire in;
+	struct err err;
+	int64_t grace_ms;
+	bool clean;
+
+	(void)peer;
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	grace_ms = wire_i64(&in);
+	boot_state_save_clock(&role.state);
+	boot_state_done(&role.state);
+	clean = boot_data_unmount(&role.data, grace_ms / UNMOUNT_SHARE);
+	if (role.data.state == INIT_DATA_READY)
+		log_notice("/data %s", clean ? "unmounted clean" : "was busy to the end");
+	if (role.reset && clean && boot_data_reset(&role.data, &err) < 0)
+		log_err("factory reset failed: %s", err_text(&err));
+	role.loop.quit = true;
+}
+
+static void on_log(struct msg_peer *peer, struct msg *msg)
+{
+	(void)peer;
+	boot_state_log(&role.state, msg->body);
+}
+
+static void on_note(struct msg_peer *peer, struct msg *msg)
+{
+	struct wire in;
+	struct str reason;
+
+	(void)peer;
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	reason = wire_str(&in, DISK_REASON_MAX);
+	if (wire_end(&in) == 0)
+		boot_state_note(&role.state, reason);
+}
+
+static void on_reset(struct msg_peer *peer, struct msg *msg)
+{
+	(void)peer;
+	(void)msg;
+	role.reset = true;
+}
+
+static void on_auth_set(struct msg_peer *peer, struct msg *msg)
+{
+	struct err err = { 0 };
+	struct str hash;
+	struct wire in;
+	int r;
+
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	hash = wire_str(&in, INIT_HASH_MAX);
+	r = wire_end(&in);
+	if (r < 0)
+		(void)err_set(&err, r, "malformed body");
+	else
+		r = boot_state_set_auth(&role.state, hash, &err);
+	if (r < 0)
+		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+	else
+		(void)msg_reply(peer, msg->type, msg->serial, (struct str){ 0 }, NULL, 0);
+}
+
+static void on_config_get(struct msg_peer *peer, struct msg *msg)
+{
+	struct err err = { 0 };
+	struct str file;
+	struct wire in;
+	struct buf body;
+	int r;
+
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	file = wire_str(&in, 32);
+	buf_init(&body, MSG_BODY_INLINE_MAX);
+	r = wire_end(&in);
+	if (r == 0)
+		r = boot_config_show(file, &body, &err);
+	if (r < 0) {
+		if (err.code == 0)
+			(void)err_set(&err, r, "the configuration is too large to show");
+		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+	} else {
+		(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
+	}
+	buf_done(&body);
+}
+
+static const struct msg_rule rules[] = {
+	{ INIT_MSG_STOP, "STOP", 8, 8, 0, 0, DISK_PEER_MAIN, on_stop },
+	{ DISK_MSG_LOG, "LOG", 1, DISK_LOG_BATCH_MAX, 0, 0, DISK_PEER_MAIN, on_log },
+	{ DISK_MSG_NOTE, "NOTE", 4, 4 + DISK_REASON_MAX, 0, 0, DISK_PEER_MAIN, on_note },
+	{ DISK_MSG_RESET, "RESET", 0, 0, 0, 0, DISK_PEER_MAIN, on_reset },
+	{ DISK_MSG_AUTH_SET, "AUTH_SET", 4, 4 + INIT_HASH_MAX, 0, 0, DISK_PEER_MAIN, on_auth_set },
+	{ DISK_MSG_CONFIG_GET, "CONFIG_GET", 4, 36, 0, 0, DISK_PEER_MAIN, on_config_get },
+	/* Every unit is told of these; they concern the daemons. */
+	{ INIT_MSG_RELOAD, "RELOAD", 0, 0, 0, 0, 0, NULL },
+};
+
+static void main_gone(struct msg_peer *peer)
+{
+	(void)peer;
+	role.loop.quit = true;
+}
+
+int role_disk_main(void)
+{
+	struct err err;
+
+	log_init("disk", LOG_PRIO_DEBUG);
+	buf_init(&role.cmdline_text, CMDLINE_MAX);
+	boot_state_init(&role.state);
+	boot_config_init(&role.config);
+	role.watch_fd = -1;
+	if (loop_init(&role.loop, &err) < 0 ||
+	    msg_peer_init(&role.main, &role.loop, MAIN_FD, DISK_PEER_MAIN, rules, ARRAY_LEN(rules),
+			  QUEUE_MAX, main_gone, NULL, &err) < 0)
+		fatal("start: %s", err_text(&err));
+	if (fs_read(AT_FDCWD, "/proc/cmdline", FS_HOST, CMDLINE_MAX, &role.cmdline_text, &err) < 0)
+		log_warn("kernel command line: %s", err_text(&err));
+	boot_cmdline_parse(buf_str(&role.cmdline_text), &role.cmdline);
+	boot_data_init(&role.data, &role.loop, role.cmdline.data, data_changed, NULL);
+	watch_dev();
+	first_layers();
+	boot_data_start(&role.data);
+	loop_timer_set(&role.loop, &role.save, SAVE_EVERY_MS, save_due, NULL);
+	{
+		struct buf body;
+
+		buf_init(&body, 64);
+		wire_put_text(&body, "watching disks");
+		send_body(INIT_MSG_READY, &body);
+	}
+	if (loop_run(&role.loop, &err) < 0)
+		fatal("loop: %s", err_text(&err));
+	return 0;
+}

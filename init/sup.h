@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_INIT_SUP_H
+#define HOY_INIT_SUP_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include "init/api/init_msg.h"
+#include "init/boot_cmdline.h"
+#include "init/disk_msg.h"
+#include "init/unit/machine.h"
+#include "init/unit/ring.h"
+#include "lib/loop.h"
+#include "lib/msg.h"
+#include "lib/str.h"
+
+/*
+ * PID 1 as a whole: one static object, nothing of it on the heap. sup_unit.c, sup_log.c,
+ * sup_tty.c, sup_power.c, sup_watch.c and ctl.c each work on their part of it.
+ */
+enum sup_index {
+	SUP_DISK, /* init's own role, see role_disk.c */
+	SUP_NETD,
+	SUP_ENGINE,
+	SUP_CONSOLE, /* first terminal */
+	SUP_CONSOLE_2,
+	SUP_COUNT,
+};
+
+/* Identity bit of the disk role, beside those of enum init_peer. */
+enum { SUP_PEER_DISK = 16 };
+
+/* "unit" of a log line that init wrote itself. */
+enum { SUP_LOG_INIT = SUP_COUNT };
+
+enum {
+	SUP_TTYS_MAX = 2,
+	SUP_CLIENTS_MAX = 12,
+	SUP_FOLLOWERS_MAX = 8,
+	SUP_ASKERS_MAX = 4,
+	SUP_KEYS_MAX = 4,
+	SUP_REPLY_MAX = 60 * 1024,
+	SUP_TTY_BUFFER = 16384,
+};
+
+struct sup;
+
+/* One terminal that carries a console unit and, until that unit takes them, the log lines. */
+struct sup_tty {
+	char name[16]; /* "ttyS0" */
+	int fd;	       /* non-blocking, -1 = none */
+	struct loop_io io;
+	char pending[SUP_TTY_BUFFER];
+	size_t len;
+	uint64_t dropped; /* lines */
+};
+
+struct sup_unit {
+	struct sup *sup;
+	enum sup_index index;
+	const char *name;
+	const char *path;
+	const char *argv[3];
+	uint32_t identity;
+	bool enabled; /* exists on this machine */
+	enum unit_state state;
+	unsigned failures;
+	uint32_t restarts;
+	pid_t pid; /* 0 = none */
+	int pidfd;
+	int cgroup_fd;	      /* of /hoy/<name>, -1 = no cgroups */
+	int listen_fds[2];    /* become fd 4 and 5; kept over restarts */
+	struct sup_tty *tty;  /* console units */
+	struct msg_peer peer; /* fd 3 of the process */
+	struct loop_timer timer, silence;
+	struct mono since;
+	int64_t retry_at_ms; /* uptime, -1 */
+	char text[208];
+	char end_reason[64];			/* of the process or start that just ended */
+	struct init_exit exits[INIT_EXITS_MAX]; /* newest first */
+	uint8_t exit_count;
+	uint8_t lines_prio; /* console took over its log lines up to this; 0 = none */
+	bool lines_taken;
+	/* log pipe: both ends stay open, so that a restart loses nothing */
+	int log_read_fd, log_write_fd;
+	struct loop_io log_io;
+	char line[INIT_LINE_MAX + 8];
+	size_t line_len;
+};
+
+/* Somebody who reads the log: `until` ends it, 0 = follows for ever. */
+struct sup_follower {
+	struct msg_peer *peer; /* NULL = free */
+	uint32_t serial;
+	struct ring_cursor cursor;
+	uint64_t until;
+	int unit; /* -1 = all */
+};
+
+struct sup_client {
+	struct msg_peer peer;
+	bool used;
+};
+
+enum sup_power_phase {
+	SUP_POWER_NONE,
+	SUP_POWER_ENGINE, /* containers are being stopped */
+	SUP_POWER_NETD,
+	SUP_POWER_DISK, /* /data is being unmounted */
+	SUP_POWER_END,
+};
+
+struct sup_power {
+	enum sup_power_phase phase;
+	enum init_power_act act;
+	struct loop_timer timer;
+	char reason[DISK_REASON_MAX];
+};
+
+struct sup {
+	struct loop loop;
+	struct boot_cmdline cmdline;
+	struct sup_unit units[SUP_COUNT];
+	struct sup_tty ttys[SUP_TTYS_MAX];
+	size_t tty_count;
+	struct ring ring;
+	struct ring_cursor disk_cursor; /* next line for /data/log */
+	struct loop_timer disk_timer;
+	struct sup_follower followers[SUP_FOLLOWERS_MAX];
+	struct loop_timer follow_timer;
+	uint8_t console_prio; /* least urgent on the terminals */
+	/* control socket */
+	int listen_fd;
+	struct loop_io listen_io;
+	struct sup_client clients[SUP_CLIENTS_MAX];
+	struct {
+		struct msg_peer *peer;
+		uint32_t serial;
+	} askers[SUP_ASKERS_MAX]; /* AUTH_GET before the disk was looked at */
+	/* what the disk role told */
+	enum init_data_state data;
+	char data_device[40], data_text[240];
+	uint64_t data_bytes;
+	bool data_known; /* the search came to a result once */
+	char hostname[64], timezone[80], hash[INIT_HASH_MAX];
+	bool login, config_known;
+	uint32_t config_issues;
+	char boot_reason[DISK_REASON_MAX];
+	enum init_clock clock;
+	int clock_fd; /* timerfd that ends when the clock is set */
+	struct loop_io clock_io;
+	/* life and death */
+	int signal_fd;
+	struct loop_io signal_io;
+	struct sup_power power;
+	int watchdog_fd;
+	struct loop_timer watchdog_timer, late_timer;
+	struct loop_io keys[SUP_KEYS_MAX];
+	int key_fds[SUP_KEYS_MAX], input_fd;
+	struct loop_io input_io;
+	struct loop_timer input_timer;
+};
+
+/* Uptime for marks and log lines. */
+int64_t sup_uptime_ms(void);
+
+/* A reply body in static memory, valid until the next call. */
+struct buf sup_body(void);
+
+/* ---- sup_log.c ---- */
+void sup_log_init(struct sup *sup);
+/* A line of init itself; prio as in lib/log.h. */
+void sup_say(struct sup *sup, uint8_t prio, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* A milestone: the line "hoy: TEXT" and the line for machines "hoy: mark NAME MS". */
+void sup_mark(struct sup *sup, const char *mark, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+int sup_log_open(struct sup_unit *unit, struct err *err); /* makes the unit's pipe */
+void sup_log_flush_disk(struct sup *sup);
+int sup_follow(struct sup *sup, struct msg_peer *peer, uint32_t serial, int unit, uint32_t lines,
+	       bool follow);
+void sup_follow_forget(struct sup *sup, const struct msg_peer *peer);
+const char *sup_log_unit_name(const struct sup *sup, uint8_t unit);
+
+/* ---- sup_tty.c ---- */
+void sup_tty_open(struct sup *sup); /* finds and opens the terminals */
+void sup_tty_line(struct sup *sup, const struct ring_line *line);
+void sup_tty_reset(struct sup_tty *tty); /* sane modes for the next console program */
+void sup_tty_drain(struct sup *sup);	 /* at the end: waits shortly for the output */
+
+/* ---- sup_unit.c ---- */
+void sup_unit_init(struct sup *sup);
+void sup_unit_event(struct sup_unit *unit, enum unit_event event);
+void sup_unit_reap(struct sup *sup);
+struct sup_unit *sup_unit_find(struct sup *sup, struct str name);
+struct sup_unit *sup_unit_of_peer(struct sup *sup, const struct msg_peer *peer);
+void sup_unit_send(struct sup_unit *unit, uint16_t type, struct str body);
+void sup_unit_send_data(struct sup_unit *unit);
+void sup_unit_send_clock(struct sup_unit *unit);
+void sup_unit_alive(struct sup_unit *unit);
+void sup_unit_text(struct sup_unit *unit, struct str text);
+/* Starts netd and engine once the layers are there (or late is set). */
+void sup_start_daemons(struct sup *sup, bool late);
+
+/* ---- sup_power.c ---- */
+void sup_power_begin(struct sup *sup, enum init_power_act act, const char *reason);
+void sup_power_unit_down(struct sup *sup, struct sup_unit *unit);
+bool sup_power_going(const struct sup *sup);
+
+/* ---- sup_watch.c ---- */
+void sup_watch_init(struct sup *sup); /* watchdog, power button, clock */
+void sup_clock_raise(struct sup *sup, int64_t floor_s, bool first);
+void sup_watchdog_last(struct sup *sup); /* one more interval for the final steps */
+
+/* ---- ctl.c ---- */
+void ctl_init(struct sup *sup);
+extern const struct msg_rule ctl_rules[];
+extern const size_t ctl_rule_count;
+void ctl_answer_askers(struct sup *sup);
+
+#endif
