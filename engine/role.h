@@ -6,11 +6,14 @@
  * The roles of the engine program (argv[1]). Each runs over its message socket, fd 3, sandboxed as
  * its first act, until its peer is gone or its work is done; the result is the exit status.
  */
+int role_main(void);
 int role_store(void);
 int role_pack(void);
 int role_files(void);
 int role_unpack(void);
 int role_pull(void);
+int role_load(void);
+int role_sweep(void);
 int role_api(void);
 
 #endif

@@ -105,6 +105,9 @@ void manager_row(const struct service *service, struct engine_row *ret_row);
 /* The registry settings for a reference's host; texts live in the arena. */
 void manager_pull_hosts(struct manager *manager, const char *reference, struct arena *arena,
 			struct pull_start *start);
+/* The same as a callback: owner is the manager. */
+void manager_hosts(void *owner, const char *reference, struct arena *arena,
+		   struct pull_start *start);
 
 /* ---- parts, for engine/service only ---- */
 void service_event(struct service *service, enum service_event event);

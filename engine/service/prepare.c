@@ -73,6 +73,12 @@ void manager_pull_hosts(struct manager *manager, const char *reference, struct a
 	start->host_count = 1;
 }
 
+void manager_hosts(void *owner, const char *reference, struct arena *arena,
+		   struct pull_start *start)
+{
+	manager_pull_hosts(owner, reference, arena, start);
+}
+
 /* ---- pull ---- */
 
 static void on_progress(void *owner, const char *line)

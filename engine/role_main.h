@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_ENGINE_ROLE_MAIN_H
+#define HOY_ENGINE_ROLE_MAIN_H
+
+#include "engine/build/exec.h"
+#include "engine/container/container.h"
+#include "engine/network/client.h"
+#include "engine/service/manager.h"
+#include "engine/worker/worker.h"
+#include "lib/loop.h"
+#include "lib/msg.h"
+
+/* Inside of role_main*.c: everything engine main holds. */
+enum {
+	ENGINE_CLIENTS_MAX = 64,
+	ENGINE_EXECS_MAX = 32,
+	ENGINE_FD_INIT = 3,   /* message pair with PID 1 */
+	ENGINE_FD_LISTEN = 4, /* engine.sock */
+	ENGINE_FD_DOCKER = 5, /* docker.sock, handed to the api role */
+};
+
+enum engine_peer {
+	ENGINE_PEER_INIT = 1,
+	ENGINE_PEER_ROOT = 2,	 /* uid 0 on engine.sock */
+	ENGINE_PEER_CONSOLE = 4, /* group hoy-console on engine.sock */
+	ENGINE_PEER_API = 8,
+};
+
+struct engine;
+
+/* One accepted connection on engine.sock, or the api role's pair. */
+struct engine_client {
+	struct engine *engine;
+	struct msg_peer *peer;
+	struct msg_peer own; /* of accepted ones */
+	bool used;
+};
+
+/* A process started by ENGINE_MSG_EXEC whose caller waits for its end. */
+struct engine_exec {
+	bool used;
+	struct msg_peer *peer;
+	uint32_t serial;
+	struct container *container;
+	uint32_t exec_id;
+};
+
+/* A pull that a person asked for. */
+struct engine_pull {
+	struct engine *engine;
+	struct msg_peer *peer; /* NULL once it went away */
+	uint32_t serial;
+	struct image_take *take;
+	struct digest manifest;
+	struct engine_pull *next;
+};
+
+struct engine {
+	struct loop loop;
+	struct msg_peer init;
+	struct loop_io listen;
+	struct loop_timer alive, store_retry, api_retry;
+	struct worker store, api, sweep;
+	int run_hoy_fd;
+	struct network_client network;
+	struct container_env containers;
+	struct build_env builds;
+	struct manager manager;
+	struct engine_client clients[ENGINE_CLIENTS_MAX];
+	struct engine_exec execs[ENGINE_EXECS_MAX];
+	struct engine_pull *pulls;
+	bool data_ready, store_up;
+	unsigned store_failures;
+};
+
+/* The messages that console, CLI and api role may send (role_main_calls.c). */
+extern const struct msg_rule engine_rules[];
+extern const size_t engine_rule_count;
+
+void engine_calls_gone(struct engine *engine, struct msg_peer *peer);
+void engine_exec_call(struct msg_peer *peer, struct msg *msg);
+void engine_resize_call(struct msg_peer *peer, struct msg *msg);
+void engine_exec_ended(void *owner, struct container *container, uint32_t exec_id, int32_t code);
+void engine_container_gone(void *owner, struct container *container);
+struct engine *engine_of(const struct msg_peer *peer);
+
+#endif

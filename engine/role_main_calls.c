@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What console, CLI and api role ask engine main for. Each handler checks its body to the last byte
+ * before it acts. Runs in engine main.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+#include "engine/api/engine_msg.h"
+#include "engine/api/store_msg.h"
+#include "engine/oci/reference.h"
+#include "engine/role_main.h"
+#include "lib/log.h"
+#include "lib/own.h"
+
+enum { CALLS_REPLY_MAX = 8 << 20, CALLS_LOGS_MAX = 8 };
+
+static void malformed(struct msg_peer *peer, const struct msg *msg)
+{
+	struct err err = { 0 };
+
+	err_set(&err, -EBADMSG, "malformed request 0x%x", msg->type);
+	(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+}
+
+static void answer(struct msg_peer *peer, const struct msg *msg, int result, const struct err *err)
+{
+	if (result < 0)
+		(void)msg_reply_err(peer, msg->type, msg->serial, err);
+	else
+		(void)msg_reply(peer, msg->type, msg->serial, STR(""), NULL, 0);
+}
+
+/* ---- containers ---- */
+
+static void on_ps(struct msg_peer *peer, struct msg *msg)
+{
+	struct engine *engine = engine_of(peer);
+	struct buf body OWN(buf_done) = { 0 };
+	uint32_t count = 0;
+
+	for (const struct service *s = engine->manager.services; s; s = s->next)
+		count += s->declared || s->container;
+	buf_init(&body, CALLS_REPLY_MAX);
+	wire_put_u32(&body, count);
+	for (const struct service *s = engine->manager.services; s; s = s->next) {
+		struct engine_row row;
+
+		if (!s->declared && !s->container)
+			continue;
+		manager_row(s, &row);
+		engine_row_put(&body, &row);
+	}
+	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
+}
+
+static void on_act(struct msg_peer *peer, struct msg *msg)
+{
+	struct engine *engine = engine_of(peer);
+	char name[ENGINE_NAME_MAX];
+	struct err err = { 0 };
+	struct wire in;
+	int64_t argument;
+	uint8_t act;
+
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	wire_text(&in, name, sizeof(name));
+	act = wire_u8(&in);
+	argument = wire_i64(&in);
+	if (wire_end(&in) < 0 || act > ENGINE_ACT_REMOVE) {
+		malformed(peer, msg);
+		return;
+	}
+	answer(peer, msg, manager_act(&engine->manager, name, (enum engine_act)act, argument, &err),
+	       &err);
+}
+
+static const struct service *service_named(struct msg_peer *peer, struct msg *msg)
+{
+	struct engine *engine = engine_of(peer);
+	const struct service *service;
+	char name[ENGINE_NAME_MAX];
+	struct err err = { 0 };
+	struct wire in;
+
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	wire_text(&in, name, sizeof(name));
+	if (wire_end(&in) < 0) {
+		malformed(peer, msg);
+		return NULL;
+	}
+	service = manager_find(&engine->manager, name);
+	if (!service) {
+		manager_unknown(&engine->manager, name, &err);
+		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+	}
+	return service;
+}
+
+static void on_inspect(struct msg_peer *peer, struct msg *msg)
+{
+	const struct service *service = service_named(peer, msg);
+	struct buf body OWN(buf_done) = { 0 };
+	struct engine_row row;
+
+	if (!service)
+		return;
+	manager_row(service, &row);
+	buf_init(&body, sizeof(row) + 256);
+	engine_row_put(&body, &row);
+	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
+}
+
+static void on_logs(struct msg_peer *peer, struct msg *msg)
+{
+	const struct service *service = service_named(peer, msg);
+	struct engine *engine = engine_of(peer);
+	struct buf body OWN(buf_done) = { 0 };
+	int fds[CALLS_LOGS_MAX], count;
+	struct err err = { 0 };
+
+	if (!service)
+		return;
+	if (!engine->data_ready)
+		count = err_set(&err, -EAGAIN, "the data partition is not there");
+	else
+		count = container_logs(&engine->containers, service->container_id, fds,
+				       CALLS_LOGS_MAX, &err);
+	if (count < 0) {
+		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+		return;
+	}
+	buf_init(&body, 16);
+	wire_put_u8(&body, service->container && service->container->def.tty);
+	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), fds, (size_t)count);
+	for (int i = 0; i < count; i++)
+		close(fds[i]);
+}
+
+/* ---- images ---- */
+
+/* A call that is passed on to the store; its answer goes back to who asked. */
+struct relay {
+	struct engine *engine;
+	struct msg_peer *peer;
+	uint16_t type;
+	uint32_t serial;
+	void (*convert)(struct str body, struct buf *out);
+};
+
+static struct relay relays[32];
+
+static void on_relayed(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct relay *relay = owner;
+	struct buf body OWN(buf_done) = { 0 };
+	struct msg_peer *target = relay->peer;
+
+	(void)peer;
+	relay->peer = NULL;
+	if (!target || !msg_peer_alive(target))
+		return;
+	if (!reply) {
+		(void)msg_reply_err(target, relay->type, relay->serial, err);
+		return;
+	}
+	buf_init(&body, CALLS_REPLY_MAX);
+	if (relay->convert)
+		relay->convert(reply->body, &body);
+	(void)msg_reply(target, relay->type, relay->serial, buf_str(&body), NULL, 0);
+}
+
+static void relay_to_store(struct msg_peer *peer, const struct msg *msg, uint16_t type,
+			   struct str body, void (*convert)(struct str body, struct buf *out))
+{
+	struct engine *engine = engine_of(peer);
+	struct err err = { 0 };
+
+	for (size_t i = 0; i < ARRAY_LEN(relays); i++) {
+		if (relays[i].peer)
+			continue;
+		relays[i] = (struct relay){ engine, peer, msg->type, msg->serial, convert };
+		if (msg_peer_call(&engine->store.peer, type, body, NULL, 0, on_relayed, &relays[i],
+				  &err) >= 0)
+			return;
+		relays[i].peer = NULL;
+		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+		return;
+	}
+	err_set(&err, -EBUSY, "too many requests at once, try again");
+	(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+}
+
+/* STORE_MSG_IMAGE_LIST -> ENGINE_MSG_IMAGES. */
+static void convert_images(struct str body, struct buf *out)
+{
+	struct wire in;
+	uint32_t count;
+
+	wire_init(&in, body.ptr, body.len);
+	count = wire_count(&in, 65536);
+	wire_put_u32(out, count);
+	for (uint32_t i = 0; i < count && !in.error; i++) {
+		struct arena arena OWN(arena_done) = { 0 };
+		struct str reference = wire_str(&in, STORE_REFERENCE_MAX);
+		struct str record = wire_blob(&in, STORE_RECORD_MAX);
+		char digest[DIGEST_TEXT_MAX];
+		struct image image;
+		struct wire one;
+
+		arena_init(&arena, 8 << 20);
+		wire_init(&one, record.ptr, record.len);
+		image_init(&image);
+		(void)image_decode(&one, &arena, &image, NULL);
+		wire_put_str(out, reference);
+		wire_put_text(out, digest_text(&image.manifest, digest));
+		wire_put_u64(out, image_size(&image));
+		wire_put_i64(out, 0);
+		wire_put_u32(out, image.layer_count);
+	}
+}
+
+static void on_images(struct msg_peer *peer, struct msg *msg)
+{
+	relay_to_store(peer, msg, STORE_MSG_IMAGE_LIST, STR(""), convert_images);
+}
+
+static int read_reference(struct msg *msg, char dst[OCI_REFERENCE_MAX], struct err *err)
+{
+	struct wire in;
+	struct str text;
+
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	text = wire_str(&in, ENGINE_REF_MAX);
+	if (wire_end(&in) < 0)
+		return err_set(err, -EBADMSG, "malformed request");
+	return oci_reference_normalise(text, dst, err);
+}
+
+static void on_image_remove(struct msg_peer *peer, struct msg *msg)
+{
+	char reference[OCI_REFERENCE_MAX];
+	struct buf body OWN(buf_done) = { 0 };
+	struct err err = { 0 };
+
+	if (read_reference(msg, reference, &err) < 0) {
+		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+		return;
+	}
+	buf_init(&body, 1024);
+	wire_put_text(&body, reference);
+	relay_to_store(peer, msg, STORE_MSG_IMAGE_REMOVE, buf_str(&body), NULL);
+}
+
+static void pull_drop(struct engine_pull *pull)
+{
+	struct engine_pull **at = &pull->engine->pulls;
+
+	while (*at != pull)
+		at = &(*at)->next;
+	*at = pull->next;
+	free(pull);
+}
+
+static void on_pull_progress(void *owner, const char *line)
+{
+	struct engine_pull *pull = owner;
+	struct buf body OWN(buf_done) = { 0 };
+
+	buf_init(&body, 1024);
+	wire_put_text(&body, line);
+	if (pull->peer)
+		(void)msg_reply_more(pull->peer, ENGINE_MSG_PULL, pull->serial, buf_str(&body));
+}
+
+static void on_pull_image(void *owner, const struct image *image)
+{
+	struct engine_pull *pull = owner;
+
+	pull->manifest = image->manifest;
+}
+
+static void on_pull_done(void *owner, const struct err *err)
+{
+	struct engine_pull *pull = owner;
+	struct buf body OWN(buf_done) = { 0 };
+	char digest[DIGEST_TEXT_MAX];
+
+	buf_init(&body, 1024);
+	wire_put_text(&body, digest_text(&pull->manifest, digest));
+	if (pull->peer && err)
+		(void)msg_reply_err(pull->peer, ENGINE_MSG_PULL, pull->serial, err);
+	else if (pull->peer)
+		(void)msg_reply(pull->peer, ENGINE_MSG_PULL, pull->serial, buf_str(&body), NULL, 0);
+	if (!err)
+		manager_kick(&pull->engine->manager, "an image was pulled");
+	pull_drop(pull);
+}
+
+static void on_pull(struct msg_peer *peer, struct msg *msg)
+{
+	static const struct image_take_ops ops = { on_pull_progress, on_pull_image, on_pull_done };
+	struct engine *engine = engine_of(peer);
+	struct image_take_env env = { .loop = &engine->loop, .store = &engine->store.peer };
+	struct arena arena OWN(arena_done) = { 0 };
+	char reference[OCI_REFERENCE_MAX];
+	struct engine_pull *pull;
+	struct pull_start start;
+	struct err err = { 0 };
+
+	if (read_reference(msg, reference, &err) < 0) {
+		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+		return;
+	}
+	pull = calloc(1, sizeof(*pull));
+	if (!pull) {
+		err_set(&err, -ENOMEM, "no memory for a pull");
+		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+		return;
+	}
+	*pull = (struct engine_pull){
+		.engine = engine, .peer = peer, .serial = msg->serial, .next = engine->pulls
+	};
+	engine->pulls = pull;
+	arena_init(&arena, 4 << 20);
+	manager_pull_hosts(&engine->manager, reference, &arena, &start);
+	pull->take = image_take_pull(&env, &start, &ops, pull, &err);
+	if (!pull->take) {
+		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+		pull_drop(pull);
+	}
+}
+
+/* ---- the rest ---- */
+
+static void on_issues(struct msg_peer *peer, struct msg *msg)
+{
+	struct engine *engine = engine_of(peer);
+	const struct ini_config *const configs[] = { &engine->manager.engine_config,
+						     &engine->manager.config };
+	struct buf body OWN(buf_done) = { 0 };
+
+	buf_init(&body, CALLS_REPLY_MAX);
+	wire_put_u32(&body, configs[0]->issue_count + configs[1]->issue_count);
+	for (size_t c = 0; c < ARRAY_LEN(configs); c++) {
+		for (const struct ini_issue *i = configs[c]->issues; i; i = i->next)
+			wire_put_text(&body, i->text);
+	}
+	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
+}
+
+static void on_info(struct msg_peer *peer, struct msg *msg)
+{
+	struct engine *engine = engine_of(peer);
+	struct buf body OWN(buf_done) = { 0 };
+	uint32_t running = 0, declared = 0;
+	struct statvfs fs = { 0 };
+
+	for (const struct service *s = engine->manager.services; s; s = s->next) {
+		running += s->state == SERVICE_STATE_RUNNING;
+		declared += s->declared;
+	}
+	if (engine->data_ready)
+		(void)fstatvfs(engine->containers.data_fd, &fs);
+	buf_init(&body, 1024);
+	wire_put_u32(&body, running);
+	wire_put_u32(&body, declared);
+	wire_put_u32(&body, 0);
+	wire_put_u64(&body, (uint64_t)(fs.f_blocks - fs.f_bfree) * fs.f_frsize);
+	wire_put_u64(&body, (uint64_t)fs.f_bavail * fs.f_frsize);
+	wire_put_text(&body, engine->data_ready ? "ready" : "waits for the data partition");
+	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
+}
+
+void engine_calls_gone(struct engine *engine, struct msg_peer *peer)
+{
+	for (size_t i = 0; i < ARRAY_LEN(relays); i++) {
+		if (relays[i].peer != peer)
+			continue;
+		msg_peer_forget(&engine->store.peer, &relays[i]);
+		relays[i].peer = NULL;
+	}
+	for (struct engine_pull *p = engine->pulls; p; p = p->next) {
+		if (p->peer == peer)
+			p->peer = NULL; /* the pull goes on: its result is wanted all the same */
+	}
+	for (size_t i = 0; i < ENGINE_EXECS_MAX; i++) {
+		if (engine->execs[i].peer == peer)
+			engine->execs[i].used = false;
+	}
+}
+
+enum { WHO_ALL = ENGINE_PEER_ROOT | ENGINE_PEER_CONSOLE | ENGINE_PEER_API };
+
+const struct msg_rule engine_rules[] = {
+	{ ENGINE_MSG_PS, "ps", 0, 0, 0, 0, WHO_ALL, on_ps },
+	{ ENGINE_MSG_ACT, "act", 13, 256, 0, 0, WHO_ALL, on_act },
+	{ ENGINE_MSG_LOGS, "logs", 4, 256, 0, 0, WHO_ALL, on_logs },
+	{ ENGINE_MSG_EXEC, "exec", 20, 1 << 20, 0, 0, WHO_ALL, engine_exec_call },
+	{ ENGINE_MSG_RESIZE, "resize", 8, 8, 0, 0, WHO_ALL, engine_resize_call },
+	{ ENGINE_MSG_IMAGES, "images", 0, 0, 0, 0, WHO_ALL, on_images },
+	{ ENGINE_MSG_PULL, "pull", 4, 1024, 0, 0, WHO_ALL, on_pull },
+	{ ENGINE_MSG_IMAGE_REMOVE, "image-remove", 4, 1024, 0, 0, WHO_ALL, on_image_remove },
+	{ ENGINE_MSG_ISSUES, "issues", 0, 0, 0, 0, WHO_ALL, on_issues },
+	{ ENGINE_MSG_INFO, "info", 0, 0, 0, 0, WHO_ALL, on_info },
+	{ ENGINE_MSG_INSPECT, "inspect", 4, 256, 0, 0, WHO_ALL, on_inspect },
+};
+const size_t engine_rule_count = ARRAY_LEN(engine_rules);
