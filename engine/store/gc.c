@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the decision what in the store is still used, and the way out for the rest. Runs in the store
+ * role. Must never drop what an image, a build cache entry or a lease names, also when a record
+ * cannot be read: then nothing is dropped.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+#include "engine/oci/image.h"
+#include "engine/store/store.h"
+#include "lib/arena.h"
+#include "lib/fs.h"
+#include "lib/own.h"
+
+enum { GC_ARENA = 16 << 20, GC_DIGESTS_MAX = 4 << 20 };
+
+/* Digests in use: blobs and layers alike, so a shared name keeps both. */
+struct used {
+	struct digest *items;
+	size_t count, room;
+};
+
+static void used_done(struct used *used)
+{
+	free(used->items);
+}
+
+static int used_add(struct used *used, const struct digest *digest, struct err *err)
+{
+	if (used->count == used->room) {
+		size_t room = used->room == 0 ? 256 : used->room * 2;
+		struct digest *bigger = room > GC_DIGESTS_MAX
+						? NULL
+						: realloc(used->items, room * sizeof(*bigger));
+		if (!bigger)
+			return err_set(err, -ENOMEM, "out of memory for %zu digests in use",
+				       used->count);
+		used->items = bigger;
+		used->room = room;
+	}
+	used->items[used->count++] = *digest;
+	return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct digest));
+}
+
+static int add_image(struct used *used, struct str record, struct err *err)
+{
+	struct arena arena OWN(arena_done) = { 0 };
+	struct image image;
+	struct wire in;
+	arena_init(&arena, GC_ARENA);
+	wire_init(&in, record.ptr, record.len);
+	int r = image_decode(&in, &arena, &image, err);
+	if (r == 0)
+		r = used_add(used, &image.source, err);
+	if (r == 0)
+		r = used_add(used, &image.manifest, err);
+	if (r == 0)
+		r = used_add(used, &image.config, err);
+	for (uint32_t i = 0; r == 0 && i < image.layer_count; i++)
+		r = used_add(used, &image.layers[i].blob, err);
+	return r;
+}
+
+static int collect_used(const struct store *store, struct used *used, struct err *err)
+{
+	int r = 0;
+	for (uint32_t i = 0; r == 0 && i < store->refs.image_count; i++) {
+		r = add_image(used, buf_str(&store->refs.images[i]->record), err);
+		if (r < 0)
+			(void)err_prefix(err, "image %s", store->refs.images[i]->reference);
+	}
+	for (uint32_t i = 0; r == 0 && i < store->refs.cache_count; i++)
+		if (store->refs.cache[i].value.has_layer)
+			r = used_add(used, &store->refs.cache[i].value.layer.digest, err);
+	for (const struct store_lease *lease = store->leases; lease; lease = lease->next)
+		for (uint32_t i = 0; r == 0 && i < lease->count; i++)
+			r = used_add(used, &lease->digests[i], err);
+	if (r == 0 && used->count > 0)
+		qsort(used->items, used->count, sizeof(*used->items), compare);
+	return r;
+}
+
+struct sweep {
+	struct store *store;
+	const struct used *used;
+	uint64_t bytes;
+	uint32_t objects;
+};
+
+/* A name that is no digest was not made by us: it goes too. */
+static bool is_used(const struct used *used, const char *name)
+{
+	struct digest digest;
+	if (str_unhex(str_head(str_from(name), 64), digest.bytes, sizeof(digest.bytes)) < 0)
+		return false;
+	return used->count > 0 && bsearch(&digest, used->items, used->count, sizeof(digest),
+					  compare) != NULL;
+}
+
+static int sweep_one(int dirfd, const char *name, unsigned char type, void *owner, struct err *err)
+{
+	struct sweep *sweep = owner;
+	char number[24];
+	struct stat st;
+	(void)type;
+	if (is_used(sweep->used, name))
+		return 0;
+	if (fs_stat(dirfd, name, FS_BENEATH, &st, NULL) == 0)
+		sweep->bytes += (uint64_t)st.st_blocks * 512;
+	(void)snprintf(number, sizeof(number), "%llu",
+		       (unsigned long long)sweep->store->trash_number++);
+	sweep->objects++;
+	return fs_rename(dirfd, name, sweep->store->trash, number, err);
+}
+
+int store_gc(struct store *store, uint64_t *ret_bytes, uint32_t *ret_objects, struct err *err)
+{
+	struct used used OWN(used_done) = { 0 };
+	int r = collect_used(store, &used, err);
+	if (r < 0)
+		return r;
+	struct sweep sweep = { .store = store, .used = &used };
+	r = fs_each(store->blobs, sweep_one, &sweep, err);
+	if (r == 0)
+		r = fs_each(store->layers, sweep_one, &sweep, err);
+	/* Also after a failure: what was moved so far shall be moved for good. */
+	const int dirs[3] = { store->trash, store->blobs, store->layers };
+	for (int i = 0; i < 3 && sweep.objects > 0; i++) {
+		int synced = fs_sync_dir(dirs[i], r < 0 ? NULL : err);
+		if (r == 0)
+			r = synced;
+	}
+	if (r == 0)
+		r = store_index_write(store, err);
+	if (r < 0)
+		return r;
+	*ret_bytes = sweep.bytes;
+	*ret_objects = sweep.objects;
+	return 0;
+}
+
+static int unlink_first(int dirfd, const char *name, unsigned char type, void *owner,
+			struct err *err)
+{
+	(void)type;
+	(void)owner;
+	int r = fs_remove_tree(dirfd, name, err);
+	return r < 0 ? r : 1;
+}
+
+int store_trash_step(struct store *store, struct err *err)
+{
+	return fs_each(store->trash, unlink_first, NULL, err);
+}

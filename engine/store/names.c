@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the durable table of references and build cache entries. Runs in the store role. Must never
+ * answer before the table is on disk, nor keep a change in memory that did not get there.
+ */
+#include <errno.h>
+#include <string.h>
+#include "engine/oci/image.h"
+#include "engine/oci/oci.h"
+#include "engine/store/store.h"
+#include "lib/arena.h"
+#include "lib/fs.h"
+#include "lib/own.h"
+
+enum { NAMES_FILE_MODE = 0600, NAMES_ARENA = 16 << 20 };
+
+static int save(struct store *store, struct err *err)
+{
+	static const char *const names[2] = { "table.0", "table.1" };
+	struct buf file OWN(buf_done) = { 0 };
+	buf_init(&file, REFS_BYTES_MAX + 4096);
+	store->refs.generation++;
+	int r = refs_encode(&store->refs, &file, err);
+	if (r == 0)
+		r = fs_replace(store->refs_dir, names[store->slot], file.data, file.len,
+			       NAMES_FILE_MODE, err);
+	if (r < 0) {
+		store->refs.generation--;
+		return r;
+	}
+	store->slot = 1 - store->slot;
+	return 0;
+}
+
+/* Puts image (NULL = none) under a reference, on disk too, or leaves all as it was. */
+static int change_image(struct store *store, const char *reference, struct refs_image *image,
+			struct err *err)
+{
+	struct refs_image *old = NULL, *taken_back = NULL;
+	int r = refs_swap(&store->refs, reference, image, &old, err);
+	if (r < 0) {
+		refs_image_free(image);
+		return r;
+	}
+	r = save(store, err);
+	if (r < 0) {
+		(void)refs_swap(&store->refs, reference, old, &taken_back, NULL);
+		refs_image_free(taken_back);
+		(void)err_prefix(err, "image %s", reference);
+		return r;
+	}
+	refs_image_free(old);
+	/* Only for readers from outside, made again at each change. */
+	(void)store_index_write(store, NULL);
+	return 0;
+}
+
+static int decode(struct arena *arena, struct str record, struct image *ret_image,
+		  struct err *err)
+{
+	struct wire in;
+	wire_init(&in, record.ptr, record.len);
+	int r = image_decode(&in, arena, ret_image, err);
+	if (r == 0 && wire_end(&in) < 0)
+		r = err_set(err, -EBADMSG, "image record has bytes behind its end");
+	return r;
+}
+
+int store_image_set(struct store *store, struct str reference, struct str record, struct err *err)
+{
+	struct arena arena OWN(arena_done) = { 0 };
+	struct image image;
+	arena_init(&arena, NAMES_ARENA);
+	if (reference.len == 0 || reference.len >= STORE_REFERENCE_MAX)
+		return err_set(err, -EINVAL, "image reference of %zu bytes", reference.len);
+	int r = decode(&arena, record, &image, err);
+	if (r < 0)
+		return r;
+	struct refs_image *fresh = refs_image_new(reference, record, err);
+	return fresh ? change_image(store, fresh->reference, fresh, err) : -ENOMEM;
+}
+
+static int no_such_image(const struct store *store, const char *name, struct err *err)
+{
+	static const char *names[REFS_IMAGES_MAX]; /* one process, one loop */
+	char shown[200];
+	for (uint32_t i = 0; i < store->refs.image_count; i++)
+		names[i] = store->refs.images[i]->reference;
+	const char *nearest = str_nearest(str_from(name), names, store->refs.image_count);
+	str_escape(str_from(name), shown, sizeof(shown));
+	if (nearest)
+		return err_set(err, -ENOENT, "no such image: %s; did you mean %s?", shown,
+			       nearest);
+	return err_set(err, -ENOENT, "no such image: %s", shown);
+}
+
+int store_image_remove(struct store *store, const char *reference, struct err *err)
+{
+	if (refs_find(&store->refs, reference) < 0)
+		return no_such_image(store, reference, err);
+	return change_image(store, reference, NULL, err);
+}
+
+static bool has_digest(struct str record, const struct digest *digest)
+{
+	struct arena arena OWN(arena_done) = { 0 };
+	struct image image;
+	arena_init(&arena, NAMES_ARENA);
+	return decode(&arena, record, &image, NULL) == 0 &&
+	       (memcmp(&image.config, digest, sizeof(*digest)) == 0 ||
+		memcmp(&image.manifest, digest, sizeof(*digest)) == 0 ||
+		memcmp(&image.source, digest, sizeof(*digest)) == 0);
+}
+
+int store_image_get(const struct store *store, const char *name, struct str *ret_record,
+		    struct err *err)
+{
+	struct digest digest;
+	int64_t at = refs_find(&store->refs, name);
+	if (at < 0 && digest_parse(str_from(name), &digest, NULL) == 0) {
+		for (uint32_t i = 0; i < store->refs.image_count && at < 0; i++)
+			if (has_digest(buf_str(&store->refs.images[i]->record), &digest))
+				at = i;
+	}
+	if (at < 0)
+		return no_such_image(store, name, err);
+	*ret_record = buf_str(&store->refs.images[at]->record);
+	return 0;
+}
+
+int store_cache_get(struct store *store, const struct digest *key, bool *ret_found,
+		    struct store_cached *ret_cached, struct err *err)
+{
+	struct refs_cached *entry = refs_cache_find(&store->refs, key);
+	*ret_found = false;
+	*ret_cached = (struct store_cached){ 0 };
+	if (!entry)
+		return 0;
+	if (entry->value.has_layer) {
+		struct store_layer layer;
+		OWN_FD int fd = store_layer_open(store, &entry->value.layer.digest, &layer, err);
+		/* Gone or damaged: as if it had never been cached. */
+		if (fd < 0)
+			return fd == -ENOENT || fd == -EBADMSG ? 0 : fd;
+	}
+	entry->used = store->refs.generation; /* written with the next change; losing it is fine */
+	*ret_found = true;
+	*ret_cached = entry->value;
+	return 0;
+}
+
+int store_cache_set(struct store *store, const struct digest *key,
+		    const struct store_cached *cached, struct err *err)
+{
+	int r = refs_cache_put(&store->refs, key, cached, err);
+	if (r == 0)
+		r = save(store, err);
+	if (r < 0)
+		refs_cache_remove(&store->refs, key);
+	return r;
+}
+
+/* ---- index.json ---- */
+
+static bool is_whole(const struct store *store, const struct image *image)
+{
+	uint64_t size = 0;
+	bool whole = store_blob_stat(store, &image->manifest, &size, NULL) == 0 &&
+		     store_blob_stat(store, &image->config, &size, NULL) == 0;
+	for (uint32_t i = 0; whole && i < image->layer_count; i++)
+		whole = store_blob_stat(store, &image->layers[i].blob, &size, NULL) == 0;
+	return whole;
+}
+
+int store_index_write(const struct store *store, struct err *err)
+{
+	struct arena arena OWN(arena_done) = { 0 };
+	struct buf text OWN(buf_done) = { 0 };
+	arena_init(&arena, 64 << 20);
+	buf_init(&text, 8 << 20);
+	const struct image **images =
+		arena_array(&arena, store->refs.image_count + 1, sizeof(*images));
+	size_t count = 0;
+	for (uint32_t i = 0; images && i < store->refs.image_count; i++) {
+		struct image *image = arena_alloc(&arena, sizeof(*image));
+		if (!image)
+			break;
+		if (decode(&arena, buf_str(&store->refs.images[i]->record), image, NULL) == 0 &&
+		    is_whole(store, image))
+			images[count++] = image;
+	}
+	if (!images)
+		return err_set(err, -ENOMEM, "out of memory for index.json");
+	int r = oci_index_write(images, count, &text, err);
+	if (r == 0)
+		r = fs_replace(store->root, "index.json", text.data, text.len, NAMES_FILE_MODE,
+			       err);
+	return r;
+}

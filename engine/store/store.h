@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_ENGINE_STORE_STORE_H
+#define HOY_ENGINE_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "engine/api/store_msg.h"
+#include "engine/store/refs.h"
+#include "lib/err.h"
+#include "lib/sha256.h"
+
+/*
+ * The image store on disk: blobs, layers, and what the names mean. Format and crash rule stand at
+ * the head of store.c. Everything that changes it is durable when the call returned 0 and changed
+ * nothing when it did not.
+ */
+struct store_lease {
+	struct store_lease *next;
+	char *name;
+	struct digest *digests;
+	uint32_t count;
+};
+
+struct store {
+	int root, blobs, layers, refs_dir, trash; /* directories */
+	struct refs refs;
+	unsigned slot; /* generation file that is written next: 0 or 1 */
+	uint64_t trash_number;
+	struct store_lease *leases;
+};
+
+enum { STORE_NAME_MAX = 80 }; /* "<64 hex>.erofs" */
+
+/*
+ * Takes over root_fd (a directory), makes what is missing, reads the newest intact generation. A
+ * damaged one is logged by ret_notes (may be NULL) and the one before is used. *store is valid for
+ * store_done() in any case.
+ */
+int store_open(struct store *store, int root_fd, struct buf *ret_notes, struct err *err);
+void store_done(struct store *store);
+
+/* ---- blobs ---- */
+
+/* -ENOENT when it is not there. */
+int store_blob_stat(const struct store *store, const struct digest *digest, uint64_t *ret_size,
+		    struct err *err);
+int store_blob_open(const struct store *store, const struct digest *digest, uint64_t *ret_size,
+		    struct err *err);
+/* An unnamed file, and giving it its name once its content was checked. */
+int store_blob_new(const struct store *store, struct err *err);
+int store_blob_publish(struct store *store, int fd, const struct digest *digest, struct err *err);
+
+/* -ENOSPC that says how much is missing, when `bytes` more do not fit beside the reserve. */
+int store_room(const struct store *store, uint64_t bytes, const char *what, struct err *err);
+
+/* ---- layers ---- */
+
+int store_layer_new(const struct store *store, uint64_t bytes, struct err *err);
+/* The last step of a commit: fd has its trailer already (trailer.h). Closes fd. */
+int store_layer_publish(struct store *store, int fd, const struct store_layer *layer,
+			struct err *err);
+/* -ENOENT; -EBADMSG when the file's trailer does not fit. Gives the fd. */
+int store_layer_open(const struct store *store, const struct digest *digest,
+		     struct store_layer *ret_layer, struct err *err);
+
+/* ---- names ---- */
+
+int store_image_set(struct store *store, struct str reference, struct str record,
+		    struct err *err);
+int store_image_remove(struct store *store, const char *reference, struct err *err);
+/* The record of a reference, or of an image with that config or manifest digest. -ENOENT. */
+int store_image_get(const struct store *store, const char *name, struct str *ret_record,
+		    struct err *err);
+int store_cache_get(struct store *store, const struct digest *key, bool *ret_found,
+		    struct store_cached *ret_cached, struct err *err);
+int store_cache_set(struct store *store, const struct digest *key,
+		    const struct store_cached *cached, struct err *err);
+
+/* ---- keeping and dropping ---- */
+
+int store_lease_set(struct store *store, const char *name, const struct digest *digests,
+		    uint32_t count, struct err *err);
+/*
+ * Moves what nothing uses into the trash: after 0 it will not come back. The room comes free with
+ * store_trash_step().
+ */
+int store_gc(struct store *store, uint64_t *ret_bytes, uint32_t *ret_objects, struct err *err);
+/* Unlinks one file of the trash: 1 = there was one, 0 = empty. */
+int store_trash_step(struct store *store, struct err *err);
+
+struct store_space {
+	uint64_t blob_bytes, layer_bytes, free_bytes;
+	uint32_t images, layers;
+};
+int store_space(const struct store *store, struct store_space *ret_space, struct err *err);
+
+/* Writes index.json from the names; called by what changes them. */
+int store_index_write(const struct store *store, struct err *err);
+
+/* The file names of a digest. */
+void store_blob_name(const struct digest *digest, char name[STORE_NAME_MAX]);
+void store_layer_name(const struct digest *digest, char name[STORE_NAME_MAX]);
+
+#endif
