@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the decision what in the store is still used, and the way out for the rest. Runs in the store
- * role. Must never drop what an image, a build cache entry or a lease names, also when a record
- * cannot be read: then nothing is dropped.
+ * Owns the decision what in the store is still used, and the way out for the rest. Runs in the
+ * store role. Must never drop what an image, a build cache entry or a lease names, also when a
+ * record cannot be read: then nothing is dropped.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -31,9 +31,8 @@ static int used_add(struct used *used, const struct digest *digest, struct err *
 {
 	if (used->count == used->room) {
 		size_t room = used->room == 0 ? 256 : used->room * 2;
-		struct digest *bigger = room > GC_DIGESTS_MAX
-						? NULL
-						: realloc(used->items, room * sizeof(*bigger));
+		struct digest *bigger =
+			room > GC_DIGESTS_MAX ? NULL : realloc(used->items, room * sizeof(*bigger));
 		if (!bigger)
 			return err_set(err, -ENOMEM, "out of memory for %zu digests in use",
 				       used->count);
@@ -100,8 +99,8 @@ static bool is_used(const struct used *used, const char *name)
 	struct digest digest;
 	if (str_unhex(str_head(str_from(name), 64), digest.bytes, sizeof(digest.bytes)) < 0)
 		return false;
-	return used->count > 0 && bsearch(&digest, used->items, used->count, sizeof(digest),
-					  compare) != NULL;
+	return used->count > 0 &&
+	       bsearch(&digest, used->items, used->count, sizeof(digest), compare) != NULL;
 }
 
 static int sweep_one(int dirfd, const char *name, unsigned char type, void *owner, struct err *err)

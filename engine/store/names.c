@@ -55,8 +55,7 @@ static int change_image(struct store *store, const char *reference, struct refs_
 	return 0;
 }
 
-static int decode(struct arena *arena, struct str record, struct image *ret_image,
-		  struct err *err)
+static int decode(struct arena *arena, struct str record, struct image *ret_image, struct err *err)
 {
 	struct wire in;
 	wire_init(&in, record.ptr, record.len);
@@ -89,8 +88,7 @@ static int no_such_image(const struct store *store, const char *name, struct err
 	const char *nearest = str_nearest(str_from(name), names, store->refs.image_count);
 	str_escape(str_from(name), shown, sizeof(shown));
 	if (nearest)
-		return err_set(err, -ENOENT, "no such image: %s; did you mean %s?", shown,
-			       nearest);
+		return err_set(err, -ENOENT, "no such image: %s; did you mean %s?", shown, nearest);
 	return err_set(err, -ENOENT, "no such image: %s", shown);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the table of references and build cache entries, and its bytes. Runs in the store role. Pure:
- * must never do I/O; must never take a file whose checksum does not fit.
+ * Owns the table of references and build cache entries, and its bytes. Runs in the store role.
+ * Pure: must never do I/O; must never take a file whose checksum does not fit.
  */
 #include "engine/store/refs.h"
 

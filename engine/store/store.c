@@ -16,11 +16,10 @@
  * A generation file (all little-endian):
  *   0  "HOYREFS1"   8  u64 generation   16  u32 n = bytes of the body   20  u32 zero
  *   24 SHA-256 of bytes 0..23 and the body   56 body: u32 count, {text reference, blob image record
- *   (engine/oci/image.h)}..., sorted; u32 count, {digest key, struct store_cached, u64 generation of
- *   the last use}...
- * Valid: exactly 56 + n bytes, magic, checksum, content within its bounds. Each change writes the
- * whole table into the file that does not count, so a damaged or half-written one costs one change
- * at most, never the table.
+ *   (engine/oci/image.h)}..., sorted; u32 count, {digest key, struct store_cached, u64 generation
+ * of the last use}... Valid: exactly 56 + n bytes, magic, checksum, content within its bounds. Each
+ * change writes the whole table into the file that does not count, so a damaged or half-written one
+ * costs one change at most, never the table.
  *
  * A layer file is an EROFS image of s bytes (a multiple of 4,096) and one block:
  *   s+0 "HOYLAYER"  s+8 u32 version 1  s+12 u32 zero  s+16 u64 s  s+24 digest (the file's name)
@@ -28,16 +27,17 @@
  * The content digest is the SHA-256 over each block of the image that is not all zero: u64 number,
  * then its 4,096 bytes. Where the file system can, fs-verity seals image and trailer.
  *
- * Crash rule: every file is written without a name, synced, named, and its directory synced, in this
- * order; a name therefore always stands for a whole file. Removal moves the name to trash/ and syncs
- * both directories before anything counts as removed; trash/ is emptied at leisure, and at the
- * start. Nothing else is repaired after a power cut, because nothing else can be broken.
+ * Crash rule: every file is written without a name, synced, named, and its directory synced, in
+ * this order; a name therefore always stands for a whole file. Removal moves the name to trash/ and
+ * syncs both directories before anything counts as removed; trash/ is emptied at leisure, and at
+ * the start. Nothing else is repaired after a power cut, because nothing else can be broken.
  */
 #include "engine/store/store.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fsverity.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -93,7 +93,8 @@ static int read_tables(struct store *store, struct buf *notes, struct err *err)
 			return err_set(err, r, "store: %s", err_text(&why));
 		if (r < 0) {
 			if (r != -ENOENT && notes)
-				(void)buf_printf(notes, "store: refs/%s %s; taking the one before\n",
+				(void)buf_printf(notes,
+						 "store: refs/%s %s; taking the one before\n",
 						 table_names[slot], err_text(&why));
 			continue;
 		}
@@ -279,13 +280,24 @@ static void seal(const struct store *store, const char *name)
 		(void)ioctl(fd, FS_IOC_ENABLE_VERITY, &arg);
 }
 
+/* A whole layer of this name stays; a damaged one makes room for the new file. */
+static int drop_damaged(struct store *store, const struct digest *digest, const char *name,
+			struct err *err)
+{
+	struct store_layer layer;
+	OWN_FD int fd = store_layer_open(store, digest, &layer, NULL);
+	return fd == -EBADMSG ? store_discard(store, store->layers, name, err) : 0;
+}
+
 int store_layer_publish(struct store *store, int fd, const struct store_layer *layer,
 			struct err *err)
 {
 	OWN_FD int file = fd;
 	char name[STORE_NAME_MAX];
 	store_layer_name(&layer->digest, name);
-	int r = publish(store->layers, file, name, err);
+	int r = drop_damaged(store, &layer->digest, name, err);
+	if (r == 0)
+		r = publish(store->layers, file, name, err);
 	if (r < 0)
 		return r;
 	own_close(&file);
@@ -313,7 +325,19 @@ int store_layer_open(const struct store *store, const struct digest *digest,
 	return take_fd(&fd);
 }
 
-/* ---- leases and space ---- */
+/* ---- trash, leases and space ---- */
+
+int store_discard(struct store *store, int dirfd, const char *name, struct err *err)
+{
+	char number[24];
+	(void)snprintf(number, sizeof(number), "%llu", (unsigned long long)store->trash_number++);
+	int r = fs_rename(dirfd, name, store->trash, number, err);
+	if (r == 0)
+		r = fs_sync_dir(store->trash, err);
+	if (r == 0)
+		r = fs_sync_dir(dirfd, err);
+	return r;
+}
 
 int store_lease_set(struct store *store, const char *name, const struct digest *digests,
 		    uint32_t count, struct err *err)

@@ -65,8 +65,7 @@ int store_layer_open(const struct store *store, const struct digest *digest,
 
 /* ---- names ---- */
 
-int store_image_set(struct store *store, struct str reference, struct str record,
-		    struct err *err);
+int store_image_set(struct store *store, struct str reference, struct str record, struct err *err);
 int store_image_remove(struct store *store, const char *reference, struct err *err);
 /* The record of a reference, or of an image with that config or manifest digest. -ENOENT. */
 int store_image_get(const struct store *store, const char *name, struct str *ret_record,
@@ -85,6 +84,8 @@ int store_lease_set(struct store *store, const char *name, const struct digest *
  * store_trash_step().
  */
 int store_gc(struct store *store, uint64_t *ret_bytes, uint32_t *ret_objects, struct err *err);
+/* Moves one name into the trash, durably. */
+int store_discard(struct store *store, int dirfd, const char *name, struct err *err);
 /* Unlinks one file of the trash: 1 = there was one, 0 = empty. */
 int store_trash_step(struct store *store, struct err *err);
 

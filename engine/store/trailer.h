@@ -9,8 +9,8 @@
 #include "lib/sha256.h"
 
 /*
- * The last 4,096 bytes of a layer file, behind the EROFS image: what the layer is, and the digest of
- * the image, so that a layer can be checked on any file system. Format at the head of store.c.
+ * The last 4,096 bytes of a layer file, behind the EROFS image: what the layer is, and the digest
+ * of the image, so that a layer can be checked on any file system. Format at the head of store.c.
  */
 enum { TRAILER_SIZE = 4096 };
 
