@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_NETD_DNS_DNS_TABLE_H
+#define HOY_NETD_DNS_DNS_TABLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "netd/api/netd_msg.h"
+#include "netd/dns/dns_codec.h"
+
+/*
+ * Who is called what: the containers with their networks, names and addresses. A container sees the
+ * names of those it shares a network with, at their address on that network.
+ */
+enum { DNS_CONTAINERS_MAX = 1024, DNS_ADDRESSES_MAX = 32 };
+
+struct dns_table_network {
+	char name[NETD_NAME_MAX + 1];
+	uint32_t ip4;
+	char aliases[NETD_ALIASES_MAX][NETD_NAME_MAX + 1];
+	size_t alias_count;
+};
+
+struct dns_entry {
+	char id[NETD_ID_MAX + 1]; /* "" = free */
+	char name[NETD_NAME_MAX + 1];
+	bool forward;
+	struct dns_table_network *networks; /* heap */
+	size_t network_count;
+};
+
+struct dns_table {
+	struct dns_entry *entries; /* DNS_CONTAINERS_MAX, heap */
+};
+
+int dns_table_init(struct dns_table *table);
+void dns_table_done(struct dns_table *table);
+/* Adds or replaces; addresses are required in attach->networks. Index, -ENOSPC, -ENOMEM, -EINVAL.
+ */
+int dns_table_set(struct dns_table *table, const struct netd_attach *attach);
+/* Index or -ENOENT. */
+int dns_table_find(const struct dns_table *table, struct str id);
+void dns_table_remove(struct dns_table *table, int index);
+
+/*
+ * Addresses of `name` as container `asker` sees it. The name is known when the result is true, even
+ * with no address.
+ */
+bool dns_table_lookup(const struct dns_table *table, int asker, const struct dns_name *name,
+		      uint32_t ret_addresses[DNS_ADDRESSES_MAX], size_t *ret_count);
+/* The name of the container that has this address on a network of the asker. */
+bool dns_table_reverse(const struct dns_table *table, int asker, uint32_t ip4,
+		       struct dns_name *ret_name);
+
+#endif

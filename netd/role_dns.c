@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the dns role: names of containers, sockets inside their namespaces, questions to upstreams.
+ * The only process that parses DNS; it has no capability and an empty root. It must never be told
+ * more than names and addresses.
+ */
+#include <errno.h>
+#include "lib/arena.h"
+#include "lib/log.h"
+#include "lib/loop.h"
+#include "lib/msg.h"
+#include "lib/own.h"
+#include "lib/sandbox.h"
+#include "netd/dns/dns_msg.h"
+#include "netd/dns/dns_server.h"
+#include "netd/role.h"
+
+enum {
+	FD_MAIN = 3,
+	ATTACH_MEMORY_MAX = 64 << 10,
+	FILES_MAX = 2 * DNS_CONTAINERS_MAX + DNS_PENDING_MAX + DNS_STREAMS_MAX + 32,
+};
+
+static struct {
+	struct loop loop;
+	struct msg_peer main;
+	struct dns_table table;
+} role;
+
+static void take_attach(struct msg_peer *peer, struct msg *msg)
+{
+	OWN(arena_done) struct arena arena;
+	struct netd_attach attach;
+	int udp = msg_take_fd(msg, 0), tcp = msg_take_fd(msg, 1), index;
+	struct err err;
+
+	(void)peer;
+	arena_init(&arena, ATTACH_MEMORY_MAX);
+	if (netd_attach_decode(msg->body, &arena, &attach, &err) < 0)
+		fatal("from main: %s", err_text(&err));
+	index = dns_table_set(&role.table, &attach);
+	if (index < 0) {
+		log_err("no room for the names of container %.*s", STR_ARG(attach.id));
+		own_close(&udp);
+		own_close(&tcp);
+		return;
+	}
+	if (dns_server_add(index, udp, tcp, &err) < 0)
+		log_err("resolver of container %.*s: %s", STR_ARG(attach.id), err_text(&err));
+}
+
+static void take_detach(struct msg_peer *peer, struct msg *msg)
+{
+	struct str id;
+	struct wire in;
+	int index;
+
+	(void)peer;
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	id = wire_str(&in, NETD_ID_MAX);
+	if (wire_end(&in) < 0)
+		fatal("malformed DETACH from main");
+	index = dns_table_find(&role.table, id);
+	if (index < 0)
+		return;
+	dns_server_remove(index);
+	dns_table_remove(&role.table, index);
+}
+
+static void take_upstream(struct msg_peer *peer, struct msg *msg)
+{
+	uint32_t servers[DNS_UPSTREAMS_MAX], count;
+	struct wire in;
+
+	(void)peer;
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	count = wire_count(&in, DNS_UPSTREAMS_MAX);
+	for (uint32_t i = 0; i < count; i++)
+		servers[i] = wire_u32(&in);
+	if (wire_end(&in) < 0)
+		fatal("malformed UPSTREAM from main");
+	dns_forward_upstreams(servers, count);
+}
+
+static const struct msg_rule rules[] = {
+	{ DNS_MSG_ATTACH, "ATTACH", 17, MSG_BODY_INLINE_MAX, 0, 2, 1, take_attach },
+	{ DNS_MSG_DETACH, "DETACH", 5, 4 + NETD_ID_MAX, 0, 0, 1, take_detach },
+	{ DNS_MSG_UPSTREAM, "UPSTREAM", 4, 64, 0, 0, 1, take_upstream },
+};
+
+static void main_gone(struct msg_peer *peer)
+{
+	(void)peer;
+	role.loop.quit = true;
+}
+
+int role_dns(void)
+{
+	const struct sandbox sandbox = {
+		.profile = SANDBOX_PROFILE_INET,
+		.uid = ROLE_UID_DNS,
+		.gid = ROLE_UID_DNS,
+		.root = ROLE_ROOT,
+		.files_max = FILES_MAX,
+	};
+	struct err err;
+
+	log_init("dns", LOG_PRIO_INFO);
+	if (loop_init(&role.loop, &err) < 0 ||
+	    msg_peer_init(&role.main, &role.loop, FD_MAIN, 1, rules, ARRAY_LEN(rules), 64 << 10,
+			  main_gone, NULL, &err) < 0)
+		fatal("%s", err_text(&err));
+	if (dns_table_init(&role.table) < 0 || dns_server_init(&role.loop, &role.table) < 0 ||
+	    dns_forward_init(&role.loop, dns_server_deliver) < 0)
+		fatal("no memory for the tables");
+	if (sandbox_enter(&sandbox, &err) < 0)
+		fatal("%s", err_text(&err));
+	if (loop_run(&role.loop, &err) < 0)
+		fatal("%s", err_text(&err));
+	return 0;
+}
