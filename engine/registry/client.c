@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The HTTP client of the pull role. It must never put a credential anywhere the caller did not, and
+ * never read a second answer out of a connection whose first one was not taken whole.
+ */
+#include "engine/registry/client.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include "engine/registry/net.h"
+#include "lib/own.h"
+
+enum {
+	CLIENT_REQUEST_MAX = 64 << 10,
+	CLIENT_IN_MAX = 128 << 10,
+	CLIENT_READ = 64 << 10,
+	CLIENT_DRAIN_MAX = 64 << 10,
+	CLIENT_INFORMATIONAL_MAX = 8, /* 1xx answers in front of the real one */
+};
+
+void client_init(struct client *client, const struct tls_trust *trust)
+{
+	*client = (struct client){ .trust = trust };
+	for (size_t i = 0; i < CLIENT_CONNECTIONS; i++)
+		client->connections[i].fd = -1;
+}
+
+static void close_connection(struct client_connection *c)
+{
+	tls_free(c->tls);
+	c->tls = NULL;
+	own_close(&c->fd);
+	buf_done(&c->in);
+	c->used = false;
+}
+
+void client_done(struct client *client)
+{
+	for (size_t i = 0; client && i < CLIENT_CONNECTIONS; i++)
+		close_connection(&client->connections[i]);
+}
+
+/* The kept one of this origin, or the place of the least recently used. */
+static struct client_connection *find_connection(struct client *client, const struct url *origin)
+{
+	struct client_connection *oldest = &client->connections[0];
+
+	for (size_t i = 0; i < CLIENT_CONNECTIONS; i++) {
+		struct client_connection *c = &client->connections[i];
+
+		if (c->fd >= 0 && url_same_origin(&c->origin, origin))
+			return c;
+		if (c->fd < 0 || (oldest->fd >= 0 && c->stamp < oldest->stamp))
+			oldest = c;
+	}
+	close_connection(oldest);
+	return oldest;
+}
+
+static int open_connection(struct client *client, struct client_connection *c,
+			   const struct url *origin, struct err *err)
+{
+	int r;
+
+	c->origin = *origin;
+	c->origin.target = (struct str){ 0 };
+	c->fd = net_connect(origin, err);
+	if (c->fd < 0)
+		return c->fd;
+	buf_init(&c->in, CLIENT_IN_MAX);
+	if (!origin->tls)
+		return 0;
+	r = tls_connect(client->trust, c->fd, origin, &c->tls, err);
+	if (r < 0)
+		close_connection(c);
+	return r;
+}
+
+static int receive_error(int code, struct err *err)
+{
+	if (code == -ETIMEDOUT)
+		return err_set(err, code, "no byte came for %d s", NET_IDLE_MS / 1000);
+	if (code == -ECONNRESET || code == -EPIPE)
+		return err_set(err, -ECONNRESET, "the connection was cut off");
+	return err_sys(err, code, "the connection broke");
+}
+
+/* More bytes behind c->in: their count, 0 at the end. */
+static ssize_t receive(struct client_connection *c)
+{
+	ssize_t n;
+
+	if (buf_reserve(&c->in, CLIENT_READ) < 0)
+		return -ENOBUFS;
+	n = c->tls ? tls_read(c->tls, c->in.data + c->in.len, CLIENT_READ)
+		   : net_read(c->fd, c->in.data + c->in.len, CLIENT_READ, NET_IDLE_MS);
+	if (n > 0)
+		c->in.len += (size_t)n;
+	return n;
+}
+
+static int send_all(struct client_connection *c, struct str data)
+{
+	while (data.len > 0) {
+		ssize_t n = c->tls ? tls_write(c->tls, data.ptr, data.len)
+				   : net_write(c->fd, data.ptr, data.len, NET_IDLE_MS);
+
+		if (n < 0)
+			return (int)n;
+		data = str_skip(data, (size_t)n);
+	}
+	return 0;
+}
+
+static int write_request(const struct client_request *request, struct buf *out, struct err *err)
+{
+	const struct url *url = &request->url;
+	bool usual_port = url->port == (url->tls ? 443 : 80);
+	char host[URL_HOST_MAX + 16], range[40];
+	int r = 0;
+
+	snprintf(host, sizeof(host), url->ip6 ? "[%s]" : "%s", url->host);
+	if (!usual_port)
+		snprintf(host + strlen(host), 8, ":%u", (unsigned)url->port);
+	http_put_request(out, request->method, url->target);
+	r |= http_put_field(out, "Host", str_from(host));
+	r |= http_put_field(out, "User-Agent", STR("hoy/" HOY_VERSION));
+	r |= http_put_field(out, "Accept-Encoding", STR("identity"));
+	if (request->accept)
+		r |= http_put_field(out, "Accept", str_from(request->accept));
+	if (request->authorization)
+		r |= http_put_field(out, "Authorization", str_from(request->authorization));
+	if (request->range_from > 0) {
+		snprintf(range, sizeof(range), "bytes=%" PRIu64 "-", request->range_from);
+		r |= http_put_field(out, "Range", str_from(range));
+	}
+	if (request->form.len) {
+		r |= http_put_field(out, "Content-Type", STR("application/x-www-form-urlencoded"));
+		http_put_length(out, request->form.len);
+	}
+	http_put_end(out);
+	buf_add_str(out, request->form);
+	if (r < 0 || buf_error(out))
+		return err_set(err, -EINVAL,
+			       "a request that cannot be written (password or name "
+			       "with a control character?)");
+	return 0;
+}
+
+/* One head out of the connection; *ret_none = the connection ended without a byte. */
+static int read_head(struct client_connection *c, bool head_only, struct client_response *response,
+		     bool *ret_none, struct err *err)
+{
+	int64_t used;
+	ssize_t n;
+
+	for (;;) {
+		used = http_parse_response(buf_str(&c->in), head_only, &response->head, err);
+		if (used < 0)
+			return (int)used;
+		if (used > 0)
+			break;
+		n = receive(c);
+		*ret_none = c->in.len == 0;
+		if (n == 0)
+			n = -ECONNRESET;
+		if (n < 0)
+			return receive_error((int)n, err);
+	}
+	/* The head's slices have to outlive what is received next. */
+	buf_clear(&response->text);
+	buf_add(&response->text, c->in.data, (size_t)used);
+	buf_consume(&c->in, (size_t)used);
+	if (buf_error(&response->text))
+		return err_set(err, -ENOMEM, "no memory for an answer");
+	used = http_parse_response(buf_str(&response->text), head_only, &response->head, err);
+	return used < 0 ? (int)used : 0;
+}
+
+static int exchange(struct client_connection *c, const struct client_request *request,
+		    struct str text, struct client_response *response, bool *ret_none,
+		    struct err *err)
+{
+	int r = send_all(c, text);
+
+	*ret_none = r == -EPIPE || r == -ECONNRESET;
+	if (r < 0)
+		return receive_error(r, err);
+	for (int i = 0; i < CLIENT_INFORMATIONAL_MAX; i++) {
+		r = read_head(c, strcmp(request->method, "HEAD") == 0, response, ret_none, err);
+		if (r < 0)
+			return r;
+		if (response->head.status == 101)
+			return err_set(err, -EBADMSG, "the answer changes the protocol unasked");
+		if (response->head.status >= 200)
+			return 0;
+	}
+	return err_set(err, -EBADMSG, "informational answers without an end");
+}
+
+int client_send(struct client *client, const struct client_request *request,
+		struct client_response *ret_response, struct err *err)
+{
+	struct buf text OWN(buf_done);
+	struct client_connection *c = find_connection(client, &request->url);
+	bool none = false, kept;
+	int r;
+
+	buf_init(&text, CLIENT_REQUEST_MAX);
+	r = write_request(request, &text, err);
+	if (r < 0)
+		return r;
+	*ret_response = (struct client_response){ .connection = c };
+	buf_init(&ret_response->text, HTTP_HEAD_MAX);
+	do {
+		kept = c->fd >= 0 && c->used;
+		r = c->fd < 0 ? open_connection(client, c, &request->url, err) : 0;
+		if (r < 0)
+			break;
+		c->stamp = ++client->stamp;
+		c->used = true;
+		r = exchange(c, request, buf_str(&text), ret_response, &none, err);
+		if (r < 0)
+			close_connection(c);
+	} while (r < 0 && kept && none);
+	if (r < 0)
+		buf_done(&ret_response->text);
+	else
+		http_body_init(&ret_response->body, &ret_response->head);
+	return r;
+}
+
+ssize_t client_read(struct client_response *response, void *dst, size_t cap, struct err *err)
+{
+	struct client_connection *c = response->connection;
+	struct str data;
+	size_t used;
+	ssize_t n;
+	int r;
+
+	for (;;) {
+		if (response->body.done)
+			return 0;
+		r = http_body_next(&response->body, str_head(buf_str(&c->in), cap), &used, &data,
+				   err);
+		if (r < 0)
+			return r;
+		if (data.len)
+			memcpy(dst, data.ptr, data.len);
+		n = (ssize_t)data.len;
+		buf_consume(&c->in, used);
+		if (n > 0 || response->body.done)
+			return n;
+		if (used > 0)
+			continue;
+		n = receive(c);
+		if (n == 0 && response->body.framing == HTTP_FRAMING_CLOSE) {
+			response->body.done = true;
+			return 0;
+		}
+		if (n <= 0)
+			return receive_error(n == 0 ? -ECONNRESET : (int)n, err);
+	}
+}
+
+int client_read_all(struct client_response *response, size_t max, struct buf *out, struct err *err)
+{
+	char block[4096];
+	size_t from = out->len;
+	ssize_t n;
+
+	for (;;) {
+		n = client_read(response, block, sizeof(block), err);
+		if (n <= 0)
+			return (int)n;
+		if (out->len - from + (size_t)n > max)
+			return err_set(err, -EFBIG, "an answer of over %zu bytes", max);
+		if (buf_add(out, block, (size_t)n) < 0)
+			return err_set(err, buf_error(out), "an answer does not fit its memory");
+	}
+}
+
+void client_finish(struct client_response *response)
+{
+	char block[4096];
+	size_t drained = 0;
+	ssize_t n = 1;
+
+	if (!response->connection)
+		return;
+	while (!response->body.done && drained < CLIENT_DRAIN_MAX && n > 0 &&
+	       response->body.framing != HTTP_FRAMING_CLOSE) {
+		n = client_read(response, block, sizeof(block), NULL);
+		drained += n > 0 ? (size_t)n : 0;
+	}
+	if (!response->body.done || !response->head.keep_alive)
+		close_connection(response->connection);
+	buf_done(&response->text);
+	*response = (struct client_response){ 0 };
+}

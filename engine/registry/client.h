@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_ENGINE_REGISTRY_CLIENT_H
+#define HOY_ENGINE_REGISTRY_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "engine/http/http.h"
+#include "engine/http/url.h"
+#include "engine/registry/tls.h"
+#include "lib/buf.h"
+#include "lib/err.h"
+
+/*
+ * HTTP requests over TCP or TLS, one at a time; the connections of the last origins are kept for
+ * the next request. It follows nothing and knows no login: that is session.h.
+ */
+enum { CLIENT_CONNECTIONS = 2 };
+
+struct client_connection {
+	struct url origin;
+	int fd; /* -1 = none */
+	struct tls *tls;
+	struct buf in; /* received, not yet taken */
+	bool used;     /* carried a request before */
+	uint64_t stamp;
+};
+
+struct client {
+	const struct tls_trust *trust;
+	struct client_connection connections[CLIENT_CONNECTIONS];
+	uint64_t stamp;
+};
+
+struct client_request {
+	const char *method; /* "GET", "HEAD", "POST" */
+	struct url url;
+	const char *accept;	   /* NULL = none */
+	const char *authorization; /* NULL = none */
+	uint64_t range_from;	   /* > 0: "Range: bytes=N-" */
+	struct str form;	   /* body of type application/x-www-form-urlencoded */
+};
+
+struct client_response {
+	struct client_connection *connection;
+	struct buf text; /* the head's bytes */
+	struct http_head head;
+	struct http_body body;
+};
+
+void client_init(struct client *client, const struct tls_trust *trust);
+void client_done(struct client *client);
+
+/*
+ * Sends and reads the head of the answer (1xx are skipped). A kept connection that turns out dead
+ * is opened anew once. The response has to be ended by client_finish() on 0.
+ */
+int client_send(struct client *client, const struct client_request *request,
+		struct client_response *ret_response, struct err *err);
+/* Body bytes: 0 = its end. -ECONNRESET: cut off; -ETIMEDOUT; -EBADMSG. */
+ssize_t client_read(struct client_response *response, void *dst, size_t cap, struct err *err);
+/* The whole body, at most max bytes (-EFBIG); appended. */
+int client_read_all(struct client_response *response, size_t max, struct buf *out, struct err *err);
+/* Keeps the connection where the body was read to its end, closes it else. */
+void client_finish(struct client_response *response);
+
+#endif

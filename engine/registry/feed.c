@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Blobs on their way out of the pull and load roles. It must never let a blob end as good whose
+ * size or digest differ from what its manifest says; the store checks the same once more.
+ */
+#include "engine/registry/feed.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include "lib/fs.h"
+#include "lib/own.h"
+
+enum { FEED_PROGRESS_MS = 250 };
+
+static const char *kind_name(enum pull_kind kind)
+{
+	switch (kind) {
+	case PULL_KIND_CONFIG:
+		return "config";
+	case PULL_KIND_LAYER:
+		return "layer";
+	case PULL_KIND_MANIFEST:
+		return "manifest";
+	}
+	return "blob";
+}
+
+static void tell(struct feed *feed, bool always)
+{
+	struct pull_progress progress = {
+		.digest = feed->blob.digest,
+		.done = feed->done,
+		.total = feed->blob.size,
+		.what = feed->what,
+	};
+	struct mono now = mono_now();
+
+	if (feed->blob.kind != PULL_KIND_LAYER ||
+	    (!always && mono_diff_ms(now, feed->told) < FEED_PROGRESS_MS))
+		return;
+	feed->told = now;
+	feed->sink->progress(feed->sink->owner, &progress);
+}
+
+int feed_begin(struct feed *feed, const struct pull_sink *sink, const struct pull_blob *blob,
+	       struct err *err)
+{
+	int r, flags;
+
+	*feed = (struct feed){ .sink = sink, .blob = *blob, .fd = -1 };
+	if (blob->kind == PULL_KIND_LAYER)
+		snprintf(feed->what, sizeof(feed->what), "layer %u/%u", blob->index + 1,
+			 blob->total);
+	else
+		snprintf(feed->what, sizeof(feed->what), "%s", kind_name(blob->kind));
+	r = sink->blob(sink->owner, blob, &feed->fd, err);
+	if (r != 0)
+		return r;
+	/* Each end of a pipe has its own flags: ours waits. */
+	flags = fcntl(feed->fd, F_GETFL);
+	if (flags >= 0 && (flags & O_NONBLOCK))
+		fcntl(feed->fd, F_SETFL, flags & ~O_NONBLOCK);
+	sha256_init(&feed->hash);
+	tell(feed, true);
+	return 0;
+}
+
+int feed_write(struct feed *feed, struct str data, struct err *err)
+{
+	int r;
+
+	if (data.len > feed->blob.size - feed->done)
+		return err_set(err, -EBADMSG, "%s: more bytes came than the %llu its manifest says",
+			       feed->what, (unsigned long long)feed->blob.size);
+	r = fs_write_fd(feed->fd, data.ptr, data.len, err);
+	if (r < 0)
+		return r;
+	sha256_add(&feed->hash, data.ptr, data.len);
+	feed->done += data.len;
+	tell(feed, false);
+	return 0;
+}
+
+static int check(struct feed *feed, struct err *err)
+{
+	struct digest is;
+	char text[DIGEST_TEXT_MAX];
+
+	if (feed->done != feed->blob.size)
+		return err_set(err, -EBADMSG, "%s: %llu bytes came, its manifest says %llu",
+			       feed->what, (unsigned long long)feed->done,
+			       (unsigned long long)feed->blob.size);
+	sha256_end(&feed->hash, &is);
+	if (memcmp(&is, &feed->blob.digest, sizeof(is)) != 0)
+		return err_set(err, -EBADMSG,
+			       "%s: the bytes that came are not those of digest %s: damaged, or "
+			       "exchanged on the way",
+			       feed->what, digest_text(&feed->blob.digest, text));
+	return 0;
+}
+
+int feed_end(struct feed *feed, struct err *err)
+{
+	int r = check(feed, err);
+
+	tell(feed, true);
+	own_close(&feed->fd);
+	if (r == 0)
+		r = feed->sink->blob_end(feed->sink->owner, &feed->blob.digest, err);
+	return r;
+}
+
+void feed_abort(struct feed *feed)
+{
+	own_close(&feed->fd);
+}
+
+int feed_text(const struct pull_sink *sink, const struct pull_blob *blob, struct str text,
+	      struct err *err)
+{
+	struct feed feed;
+	int r = feed_begin(&feed, sink, blob, err);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = feed_write(&feed, text, err);
+	if (r < 0) {
+		feed_abort(&feed);
+		return r;
+	}
+	return feed_end(&feed, err);
+}

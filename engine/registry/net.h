@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_ENGINE_REGISTRY_NET_H
+#define HOY_ENGINE_REGISTRY_NET_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "engine/http/url.h"
+#include "lib/err.h"
+
+/*
+ * A TCP connection to where a URL points. Every wait has its limit.
+ */
+enum {
+	NET_CONNECT_MS = 10000, /* for each address of a name */
+	NET_IDLE_MS = 30000,	/* without a byte in either direction */
+};
+
+/*
+ * Resolves and connects, each address once. Returns a non-blocking fd (caller owns) or
+ * -ENONET (name not found), -EAGAIN (no answer from DNS), -ECONNREFUSED, -ETIMEDOUT, -EHOSTUNREACH,
+ * -ENETUNREACH; the text begins behind "registry X: ".
+ */
+int net_connect(const struct url *url, struct err *err);
+
+/* At least one byte, at most cap; 0 = the other side ended. -ETIMEDOUT, -ECONNRESET ... */
+ssize_t net_read(int fd, void *dst, size_t cap, int timeout_ms);
+/* At least one byte of them. */
+ssize_t net_write(int fd, const void *data, size_t len, int timeout_ms);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_ENGINE_REGISTRY_SESSION_H
+#define HOY_ENGINE_REGISTRY_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "engine/api/pull_msg.h"
+#include "engine/oci/reference.h"
+#include "engine/registry/client.h"
+#include "lib/buf.h"
+#include "lib/err.h"
+
+/*
+ * One registry and one repository of it: login (Basic, Bearer), redirects, error bodies. The login
+ * goes to the registry's own origin, and to a token server only as challenge_realm_trusted()
+ * allows; what is redirected elsewhere carries none.
+ */
+enum { SESSION_REDIRECTS_MAX = 5, SESSION_TOKEN_MAX = 48 << 10 };
+
+struct session {
+	struct client client;
+	const struct pull_host *host;
+	char shown[PULL_HOST_TEXT_MAX]; /* "10.0.2.2:5443", as in the configuration */
+	char repository[OCI_PATH_MAX];
+	struct url origin;
+	struct buf authorization; /* what the registry's origin gets, empty = none yet */
+	bool refused_realm;	  /* the login was withheld from a token server */
+};
+
+/* trust has to outlive it. The host's texts too. */
+int session_init(struct session *session, const struct pull_host *host, const char *repository,
+		 const struct tls_trust *trust, struct err *err);
+void session_done(struct session *session);
+
+struct session_request {
+	const char *kind;    /* "manifests", "blobs" */
+	const char *name;    /* tag or digest */
+	const char *accept;  /* NULL = none */
+	uint64_t range_from; /* 0 = from the start */
+};
+
+/*
+ * GET /v2/<repository>/<kind>/<name>: logs in and follows as needed. 0 with a response of status
+ * 200, 206 or 416; everything else is an error with a text for people: -EACCES, -ENOENT, -EAGAIN
+ * (429 and 5xx), -EBADMSG, -ELOOP, or what client_send() says. Texts do not name the registry.
+ */
+int session_get(struct session *session, const struct session_request *request,
+		struct client_response *ret_response, struct err *err);
+
+#endif

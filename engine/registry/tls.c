@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The TLS client of the pull role. It must never go on with a connection whose certificate was not
+ * verified: there is no switch for that here or above.
+ */
+#include "engine/registry/tls.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <mbedtls/ctr_drbg.h>
+#include <mbedtls/entropy.h>
+#include <mbedtls/error.h>
+#include <mbedtls/ssl.h>
+#include <mbedtls/x509_crt.h>
+#include <psa/crypto.h>
+#include "engine/registry/net.h"
+#include "lib/mono.h"
+
+enum { TLS_HANDSHAKE_MS = 20000 };
+
+struct tls_trust {
+	mbedtls_x509_crt chain;
+	mbedtls_entropy_context entropy;
+	mbedtls_ctr_drbg_context random;
+	bool user_ca; /* the user gave one of his own */
+};
+
+struct tls {
+	mbedtls_ssl_context ssl;
+	mbedtls_ssl_config config;
+	int fd;
+	int timeout_ms;
+	int error; /* errno of the socket below mbedtls */
+	char expired[32], not_yet[32];
+	char names[160]; /* of the leaf, for the message */
+};
+
+/* AES first: it has instructions nearly everywhere; ChaCha20 for what has none. */
+static const int ciphersuites[] = {
+	MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
+	MBEDTLS_TLS1_3_AES_256_GCM_SHA384,
+	MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
+	MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+	MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+	MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+	MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+	MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+	MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+	0,
+};
+
+static const char *protocols[] = { "http/1.1", NULL };
+
+/* ---- trust ---- */
+
+/* mbedtls reads PEM only with its NUL counted: the text is copied once. */
+static int add_pem(mbedtls_x509_crt *chain, struct str pem)
+{
+	unsigned char *copy;
+	int r;
+
+	if (pem.len == 0)
+		return 0;
+	copy = malloc(pem.len + 1);
+	if (!copy)
+		return MBEDTLS_ERR_X509_ALLOC_FAILED;
+	memcpy(copy, pem.ptr, pem.len);
+	copy[pem.len] = 0;
+	r = mbedtls_x509_crt_parse(chain, copy, pem.len + 1);
+	free(copy);
+	return r;
+}
+
+static int fill_trust(struct tls_trust *trust, struct str system_pem, struct str user_pem,
+		      struct err *err)
+{
+	char why[120];
+	int r;
+
+	if (psa_crypto_init() != PSA_SUCCESS)
+		return err_set(err, -EIO, "TLS: the crypto library cannot be set up");
+	if (mbedtls_ctr_drbg_seed(&trust->random, mbedtls_entropy_func, &trust->entropy, NULL, 0))
+		return err_set(err, -EIO, "TLS: no random numbers");
+	r = add_pem(&trust->chain, user_pem);
+	if (r != 0) {
+		mbedtls_strerror(r < 0 ? r : MBEDTLS_ERR_X509_INVALID_FORMAT, why, sizeof(why));
+		return err_set(err, -EINVAL,
+			       "ca_file holds no readable certificate in PEM form (%s)", why);
+	}
+	trust->user_ca = user_pem.len > 0;
+	if (add_pem(&trust->chain, system_pem) == MBEDTLS_ERR_X509_ALLOC_FAILED)
+		return err_set(err, -ENOMEM, "TLS: no memory for the trusted certificates");
+	return 0;
+}
+
+int tls_trust_new(struct str system_pem, struct str user_pem, struct tls_trust **ret_trust,
+		  struct err *err)
+{
+	struct tls_trust *trust = calloc(1, sizeof(*trust));
+	int r;
+
+	if (!trust)
+		return err_set(err, -ENOMEM, "TLS: no memory");
+	mbedtls_x509_crt_init(&trust->chain);
+	mbedtls_entropy_init(&trust->entropy);
+	mbedtls_ctr_drbg_init(&trust->random);
+	r = fill_trust(trust, system_pem, user_pem, err);
+	if (r < 0) {
+		tls_trust_free(trust);
+		return r;
+	}
+	*ret_trust = trust;
+	return 0;
+}
+
+void tls_trust_free(struct tls_trust *trust)
+{
+	if (!trust)
+		return;
+	mbedtls_x509_crt_free(&trust->chain);
+	mbedtls_ctr_drbg_free(&trust->random);
+	mbedtls_entropy_free(&trust->entropy);
+	free(trust);
+}
+
+/* ---- bytes ---- */
+
+static int bio_send(void *owner, const unsigned char *data, size_t len)
+{
+	struct tls *tls = owner;
+	ssize_t n = net_write(tls->fd, data, len, tls->timeout_ms);
+
+	if (n >= 0)
+		return (int)n;
+	tls->error = (int)n;
+	return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
+}
+
+static int bio_receive(void *owner, unsigned char *dst, size_t cap)
+{
+	struct tls *tls = owner;
+	ssize_t n = net_read(tls->fd, dst, cap, tls->timeout_ms);
+
+	if (n >= 0)
+		return (int)n;
+	tls->error = (int)n;
+	return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
+}
+
+/* ---- what is wrong with a certificate ---- */
+
+static void print_date(const mbedtls_x509_time *t, char dst[32])
+{
+	snprintf(dst, 32, "%04d-%02d-%02d", t->year, t->mon, t->day);
+}
+
+static void add_name(struct tls *tls, const mbedtls_x509_buf *san)
+{
+	size_t used = strlen(tls->names);
+	char name[80] = "";
+
+	switch (san->tag & MBEDTLS_ASN1_TAG_VALUE_MASK) {
+	case MBEDTLS_X509_SAN_DNS_NAME:
+		str_escape(str_make(san->p, san->len), name, sizeof(name));
+		break;
+	case MBEDTLS_X509_SAN_IP_ADDRESS:
+		inet_ntop(san->len == 4 ? AF_INET : AF_INET6, san->p, name, sizeof(name));
+		break;
+	default:
+		break;
+	}
+	if (name[0] && used + strlen(name) + 3 < sizeof(tls->names))
+		snprintf(tls->names + used, sizeof(tls->names) - used, "%s%s", used ? ", " : "",
+			 name);
+}
+
+/* Called for each certificate of the chain; changes nothing, remembers what a message needs. */
+static int on_verify(void *owner, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
+{
+	struct tls *tls = owner;
+
+	if (*flags & MBEDTLS_X509_BADCERT_EXPIRED)
+		print_date(&crt->valid_to, tls->expired);
+	if (*flags & MBEDTLS_X509_BADCERT_FUTURE)
+		print_date(&crt->valid_from, tls->not_yet);
+	if (depth == 0) {
+		tls->names[0] = 0;
+		for (const mbedtls_x509_sequence *s = &crt->subject_alt_names; s; s = s->next) {
+			if (s->buf.p && (s->buf.len == 4 || s->buf.len == 16 ||
+					 (s->buf.tag & MBEDTLS_ASN1_TAG_VALUE_MASK) !=
+						 MBEDTLS_X509_SAN_IP_ADDRESS))
+				add_name(tls, &s->buf);
+		}
+	}
+	return 0;
+}
+
+static int certificate_error(const struct tls_trust *trust, struct tls *tls, const struct url *url,
+			     struct err *err)
+{
+	uint32_t flags = mbedtls_ssl_get_verify_result(&tls->ssl);
+	time_t now = (time_t)wall_now_s();
+	char today[32];
+	struct tm tm;
+
+	gmtime_r(&now, &tm);
+	strftime(today, sizeof(today), "%Y-%m-%d", &tm);
+	if (flags & MBEDTLS_X509_BADCERT_EXPIRED)
+		return err_set(
+			err, -EKEYREJECTED,
+			"certificate expired on %s (the clock here says %s): renew it on the "
+			"registry",
+			tls->expired, today);
+	if (flags & MBEDTLS_X509_BADCERT_FUTURE)
+		return err_set(err, -EKEYREJECTED,
+			       "certificate is valid only from %s on, the clock here says %s: set "
+			       "the clock",
+			       tls->not_yet, today);
+	if (flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED)
+		return err_set(err, -EKEYREJECTED,
+			       "certificate is not trusted (self-signed or foreign CA); %s",
+			       trust->user_ca ? "it was not signed by the CA in ca_file="
+					      : "give ca_file=");
+	if (flags & MBEDTLS_X509_BADCERT_CN_MISMATCH)
+		return err_set(err, -EKEYREJECTED, "certificate is not for %s, it names: %s",
+			       url->host, tls->names[0] ? tls->names : "nothing");
+	if (flags & (MBEDTLS_X509_BADCERT_BAD_MD | MBEDTLS_X509_BADCERT_BAD_PK |
+		     MBEDTLS_X509_BADCERT_BAD_KEY))
+		return err_set(err, -EKEYREJECTED,
+			       "certificate uses a weak or unknown key or hash: issue it anew");
+	return err_set(err, -EKEYREJECTED, "certificate was refused (reasons 0x%x)",
+		       (unsigned)flags);
+}
+
+static int handshake_error(const struct tls_trust *trust, struct tls *tls, const struct url *url,
+			   int code, struct err *err)
+{
+	char why[120];
+
+	if (code == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED)
+		return certificate_error(trust, tls, url, err);
+	if (tls->error == -ETIMEDOUT)
+		return err_set(err, -ETIMEDOUT, "no answer to the TLS handshake");
+	if (tls->error)
+		return err_sys(err, tls->error, "TLS handshake");
+	if (code == MBEDTLS_ERR_SSL_INVALID_RECORD || code == MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE ||
+	    code == MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION)
+		return err_set(err, -EPROTO,
+			       "TLS 1.2 or 1.3 is not spoken there (plain HTTP, or too old?)");
+	if (code == MBEDTLS_ERR_SSL_CONN_EOF || code == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY)
+		return err_set(err, -ECONNRESET, "the connection was closed in the TLS handshake");
+	mbedtls_strerror(code, why, sizeof(why));
+	return err_set(err, -EPROTO, "TLS handshake: %s", why);
+}
+
+/* ---- connection ---- */
+
+static int configure(const struct tls_trust *trust, struct tls *tls, const struct url *url)
+{
+	union {
+		const struct tls_trust *in;
+		struct tls_trust *out; /* mbedtls asks for non-const and only reads the chain */
+	} t = { .in = trust };
+	int r = mbedtls_ssl_config_defaults(&tls->config, MBEDTLS_SSL_IS_CLIENT,
+					    MBEDTLS_SSL_TRANSPORT_STREAM,
+					    MBEDTLS_SSL_PRESET_DEFAULT);
+
+	if (r != 0)
+		return r;
+	mbedtls_ssl_conf_authmode(&tls->config, MBEDTLS_SSL_VERIFY_REQUIRED);
+	mbedtls_ssl_conf_ca_chain(&tls->config, &t.out->chain, NULL);
+	mbedtls_ssl_conf_rng(&tls->config, mbedtls_ctr_drbg_random, &t.out->random);
+	mbedtls_ssl_conf_verify(&tls->config, on_verify, tls);
+	mbedtls_ssl_conf_min_tls_version(&tls->config, MBEDTLS_SSL_VERSION_TLS1_2);
+	mbedtls_ssl_conf_max_tls_version(&tls->config, MBEDTLS_SSL_VERSION_TLS1_3);
+	mbedtls_ssl_conf_ciphersuites(&tls->config, ciphersuites);
+	r = mbedtls_ssl_conf_alpn_protocols(&tls->config, protocols);
+	if (r == 0)
+		r = mbedtls_ssl_setup(&tls->ssl, &tls->config);
+	if (r == 0)
+		r = mbedtls_ssl_set_hostname(&tls->ssl, url->host);
+	mbedtls_ssl_set_bio(&tls->ssl, tls, bio_send, bio_receive, NULL);
+	return r;
+}
+
+int tls_connect(const struct tls_trust *trust, int fd, const struct url *url, struct tls **ret_tls,
+		struct err *err)
+{
+	struct tls *tls = calloc(1, sizeof(*tls));
+	int r;
+
+	if (!tls)
+		return err_set(err, -ENOMEM, "TLS: no memory");
+	mbedtls_ssl_init(&tls->ssl);
+	mbedtls_ssl_config_init(&tls->config);
+	tls->fd = fd;
+	tls->timeout_ms = TLS_HANDSHAKE_MS;
+	r = configure(trust, tls, url);
+	if (r != 0) {
+		r = err_set(err, -ENOMEM, "TLS: a connection cannot be set up (-0x%x)",
+			    (unsigned)-r);
+		tls_free(tls);
+		return r;
+	}
+	do
+		r = mbedtls_ssl_handshake(&tls->ssl);
+	while (r == MBEDTLS_ERR_SSL_WANT_READ || r == MBEDTLS_ERR_SSL_WANT_WRITE);
+	if (r != 0) {
+		r = handshake_error(trust, tls, url, r, err);
+		tls_free(tls);
+		return r;
+	}
+	tls->timeout_ms = NET_IDLE_MS;
+	*ret_tls = tls;
+	return 0;
+}
+
+void tls_free(struct tls *tls)
+{
+	if (!tls)
+		return;
+	tls->timeout_ms = 0;
+	mbedtls_ssl_close_notify(&tls->ssl);
+	mbedtls_ssl_free(&tls->ssl);
+	mbedtls_ssl_config_free(&tls->config);
+	free(tls);
+}
+
+static ssize_t io_error(struct tls *tls, int code)
+{
+	int error = tls->error;
+
+	tls->error = 0;
+	if (error)
+		return error;
+	if (code == MBEDTLS_ERR_SSL_CONN_EOF)
+		return -ECONNRESET; /* cut off without a close_notify */
+	return -EPROTO;
+}
+
+ssize_t tls_read(struct tls *tls, void *dst, size_t cap)
+{
+	int r;
+
+	/* TLS 1.3 tickets and key updates come between the data. */
+	do
+		r = mbedtls_ssl_read(&tls->ssl, dst, cap);
+	while (r == MBEDTLS_ERR_SSL_WANT_READ || r == MBEDTLS_ERR_SSL_WANT_WRITE ||
+	       r == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET);
+	if (r == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY)
+		return 0;
+	if (r == 0)
+		return -ECONNRESET;
+	return r > 0 ? r : io_error(tls, r);
+}
+
+ssize_t tls_write(struct tls *tls, const void *data, size_t len)
+{
+	int r;
+
+	do
+		r = mbedtls_ssl_write(&tls->ssl, data, len);
+	while (r == MBEDTLS_ERR_SSL_WANT_READ || r == MBEDTLS_ERR_SSL_WANT_WRITE ||
+	       r == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET);
+	return r >= 0 ? r : io_error(tls, r);
+}
