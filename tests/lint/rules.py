@@ -16,7 +16,7 @@ FUNCTION_MAX, FUNCTION_WARN = 100, 60
 C_MAX, C_WARN, H_MAX = 1000, 600, 200
 MAKEFILE_MAX = 200
 BANNED = re.compile(r"\b(strcpy|strcat|strncpy|strncat|sprintf|vsprintf|gets|strtok|atoi|atol|atoll|"
-                    r"strtol|strtoul|strtoll|strtoull|sscanf|alloca|system|popen|signal|tmpnam|"
+                    r"strtol|strtoul|strtoll|strtoull|alloca|system|popen|tmpnam|"
                     r"mktemp|pthread_create)\s*\(")
 PATH_CALLS = re.compile(r"\b(open|openat|creat|fopen|opendir|mkdir|mkdirat|mount|umount2?|chmod|"
                         r"fchmodat|chown|lchown|fchownat|rename|renameat2?|unlink|unlinkat|rmdir|"
