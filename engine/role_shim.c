@@ -386,8 +386,7 @@ static void on_start(struct msg_peer *peer, struct msg *msg)
 		fail_start(shim, &err);
 	/* What only the start needed would keep the root and the network busy. */
 	for (int fd = SHIM_FD_NETNS; fd <= SHIM_FD_MAX; fd++)
-		if (fd != shim->pidfd && fd != shim->pts)
-			(void)close(fd);
+		(void)close(fd);
 }
 
 /* ---- the other messages ---- */
@@ -598,6 +597,14 @@ static void on_connect(struct loop_io *io, uint32_t events)
 
 /* ---- life ---- */
 
+/* Numbers that main did not use are filled, so that none of our own fds comes to stand there. */
+static void reserve_fds(void)
+{
+	for (int fd = SHIM_FD_MAIN; fd <= SHIM_FD_MAX; fd++)
+		if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+			(void)dup3(STDIN_FILENO, fd, O_CLOEXEC);
+}
+
 static void init(struct shim *shim)
 {
 	struct err err = { 0 };
@@ -607,8 +614,7 @@ static void init(struct shim *shim)
 	/* Nothing of the container shall ever trace or read this process or its young children. */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		fatal("cannot become non-dumpable");
-	for (int fd = SHIM_FD_MAIN; fd <= SHIM_FD_MAX; fd++)
-		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	reserve_fds();
 	shim->own_pidns = fs_open(AT_FDCWD, "/proc/self/ns/pid", FS_HOST, O_RDONLY, 0, &err);
 	if (shim->own_pidns < 0 || loop_init(&shim->loop, &err) < 0)
 		fatal("%s", err_text(&err));

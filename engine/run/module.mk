@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+# Used by engine main: from a spec to a plan, layers and overlays, control groups. Used by the shim:
+# the plan carried out, streams, log, exit status; it takes no library but L0.
+
+engine_run_OBJS := engine/run/spec.o engine/run/caps.o engine/run/plan_encode.o \
+	engine/run/plan_decode.o engine/run/plan_print.o engine/run/seccomp.o \
+	engine/run/seccomp_table.o engine/run/device.o engine/run/device_attach.o \
+	engine/run/kernel.o engine/run/cgroup.o engine/run/rootfs.o
+engine_run_LIBS := -lseccomp
+
+PROGS += shim
+shim_OBJS := engine/role_shim.o engine/api/shim_msg.o engine/run/shim_exec.o \
+	engine/run/shim_log.o engine/run/shim_stream.o engine/run/plan_decode.o \
+	engine/run/apply_start.o engine/run/apply_container.o engine/run/apply_exec.o \
+	engine/run/apply_process.o engine/run/apply_mount.o engine/run/apply_dev.o \
+	engine/run/apply_guard.o engine/run/device_attach.o engine/run/kernel.o
