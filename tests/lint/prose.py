@@ -90,8 +90,17 @@ def schema_keys(tree, path):
             yield (tables.get(m.group(1)), k.group(1) or k.group(3), k.group(2) or k.group(4), line)
 
 
+def page_of(tree, file):
+    """Path of the man page of FILE.ini, wherever it stands; where it should when there is none."""
+    names = ("hoy-%s.5" % file, "%s.ini.5" % file)
+    for path in tree.matching(".5"):
+        if os.path.basename(path) in names:
+            return path
+    return "config/hoy-%s.5" % file
+
+
 def man_pages(tree):
-    """Every key of a schema table stands in config/hoy-FILE.5, and there is at least one table."""
+    """Every key of a schema table stands in its file's man page, and there is at least one table."""
     count = 0
     missing = set()
     for path in tree.matching(".c", under=("engine", "init", "netd")):
@@ -99,7 +108,7 @@ def man_pages(tree):
             continue
         for file, section, key, line in schema_keys(tree, path):
             count += 1
-            page = "config/hoy-%s.5" % file
+            page = page_of(tree, file)
             if file is None:
                 yield Finding(path, line, "no struct ini_schema names the table of %s" % key)
             elif not tree.exists(page):
