@@ -80,8 +80,10 @@ void boot_cmdline_parse(struct str text, struct boot_cmdline *ret_cmdline)
 			str_copy(value, ret_cmdline->data, sizeof(ret_cmdline->data));
 		else if (str_is(key, "config") && value.len < BOOT_SELECTOR_MAX)
 			str_copy(value, ret_cmdline->config, sizeof(ret_cmdline->config));
-		else if (str_is(key, "log"))
+		else if (str_is(key, "log")) {
 			ret_cmdline->log_prio = level(value, ret_cmdline->log_prio);
+			ret_cmdline->log_given = true;
+		}
 	}
 }
 

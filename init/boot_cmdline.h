@@ -24,6 +24,7 @@ struct boot_cmdline {
 	char data[BOOT_SELECTOR_MAX];	/* "" = not given */
 	char config[BOOT_SELECTOR_MAX]; /* "" = not given */
 	uint8_t log_prio;		/* enum log_prio */
+	bool log_given;			/* hoy.log= was there */
 };
 
 /* The next word, unquoted into dst[cap] (an over-long one is skipped); false at the end. */

@@ -35,6 +35,9 @@ int boot_state_open(struct boot_state *state, struct err *err);
 void boot_state_begin(struct boot_state *state, int64_t *ret_saved_s,
 		      char ret_reason[DISK_REASON_MAX]);
 
+/* What the last session left in pstore (fault.h, or a kernel panic), "" for nothing; removes it. */
+void boot_state_pstore(char *dst, size_t cap);
+
 void boot_state_save_clock(struct boot_state *state);
 void boot_state_note(struct boot_state *state, struct str reason);
 void boot_state_log(struct boot_state *state, struct str lines);

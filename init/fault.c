@@ -5,12 +5,11 @@
  * longer than one small write.
  */
 #include "init/fault.h"
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/reboot.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -110,12 +109,16 @@ void fault_install(void)
 	static char stack[STACK_BYTES];
 	stack_t alternate = { .ss_sp = stack, .ss_size = sizeof(stack) };
 	struct sigaction action = { .sa_sigaction = on_fault,
-				    .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESETHAND };
+				    .sa_flags = (int)(SA_SIGINFO | SA_ONSTACK | SA_RESETHAND) };
 
 	/* The stack may be what broke. */
 	(void)sigaltstack(&alternate, NULL);
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
 		(void)sigaction(numbers[i], &action, NULL);
+}
+
+void fault_open(void)
+{
 	pmsg_fd = fs_open(AT_FDCWD, "/dev/pmsg0", FS_HOST, O_WRONLY, 0, NULL);
 	kmsg_fd = fs_open(AT_FDCWD, "/dev/kmsg", FS_HOST, O_WRONLY, 0, NULL);
 }
@@ -142,51 +145,4 @@ void fault_die(const char *what)
 	add(&line, what);
 	add(&line, "\n");
 	last_words(&line);
-}
-
-struct search {
-	char *dst;
-	size_t cap;
-};
-
-/* One record below /sys/fs/pstore; the first line with our words counts. */
-static int look(int dir_fd, const char *name, unsigned char type, void *owner, struct err *err)
-{
-	struct search *search = owner;
-	struct str rest, line;
-	struct buf text;
-
-	(void)type;
-	(void)err;
-	buf_init(&text, 256 * 1024);
-	if (fs_read(dir_fd, name, FS_BENEATH, 256 * 1024, &text, NULL) == 0) {
-		rest = buf_str(&text);
-		while (str_cut(&rest, '\n', &line)) {
-			const char *at = line.len > 0
-						 ? memmem(line.ptr, line.len, "init fault: ", 12)
-						 : NULL;
-
-			if (at != NULL)
-				str_escape(str_make(at, line.len - (size_t)(at - line.ptr)),
-					   search->dst, search->cap);
-		}
-		if (search->dst[0] == '\0' && strncmp(name, "dmesg", 5) == 0)
-			snprintf(search->dst, search->cap,
-				 "the kernel stopped; its last words are in pstore record %.40s",
-				 name);
-	}
-	buf_done(&text);
-	(void)fs_unlink(dir_fd, name, NULL);
-	return 0;
-}
-
-void fault_last(char *dst, size_t cap)
-{
-	OWN_FD int fd =
-		fs_open(AT_FDCWD, "/sys/fs/pstore", FS_HOST, O_RDONLY | O_DIRECTORY, 0, NULL);
-	struct search search = { dst, cap };
-
-	dst[0] = '\0';
-	if (fd >= 0)
-		(void)fs_each(fd, look, &search, NULL);
 }

@@ -44,6 +44,7 @@ struct role_disk {
 	int watch_fd;
 	struct loop_timer settle, save;
 	bool reset; /* factory reset at STOP */
+	char pstore[DISK_REASON_MAX];
 	bool began; /* the state files of this session were read */
 };
 
@@ -130,6 +131,9 @@ static void first_layers(void)
 	boot_config_mount(&role.config, role.cmdline.config);
 	layer_changed(boot_config_media(&role.config, &err), "media", &err);
 	publish_config(true);
+	boot_state_pstore(role.pstore, sizeof(role.pstore));
+	if (role.pstore[0] != '\0')
+		send_saved(0, role.pstore);
 }
 
 /* ---- data ---- */
@@ -152,7 +156,7 @@ static void data_ready(void)
 		send_config(false);
 	if (!role.began) {
 		boot_state_begin(&role.state, &saved_s, reason);
-		send_saved(saved_s, reason);
+		send_saved(saved_s, role.pstore[0] != '\0' ? role.pstore : reason);
 		role.began = true;
 	}
 	boot_data_grow(&role.data);

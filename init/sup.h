@@ -143,6 +143,7 @@ struct sup {
 	bool data_known; /* the search came to a result once */
 	char hostname[64], timezone[80], hash[INIT_HASH_MAX];
 	bool login, config_known;
+	bool hash_volatile; /* set here without a disk to keep it */
 	uint32_t config_issues;
 	char boot_reason[DISK_REASON_MAX];
 	enum init_clock clock;
@@ -172,8 +173,9 @@ void sup_log_init(struct sup *sup);
 void sup_say(struct sup *sup, uint8_t prio, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* A milestone: the line "hoy: TEXT" and the line for machines "hoy: mark NAME MS". */
-void sup_mark(struct sup *sup, const char *mark, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+void sup_mark(struct sup *sup, const char *mark, int64_t at_ms, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+int64_t sup_monotonic_ms(void);				  /* CLOCK_MONOTONIC, for marks */
 int sup_log_open(struct sup_unit *unit, struct err *err); /* makes the unit's pipe */
 void sup_log_flush_disk(struct sup *sup);
 int sup_follow(struct sup *sup, struct msg_peer *peer, uint32_t serial, int unit, uint32_t lines,
@@ -215,6 +217,9 @@ void sup_watchdog_last(struct sup *sup); /* one more interval for the final step
 void ctl_init(struct sup *sup);
 extern const struct msg_rule ctl_rules[];
 extern const size_t ctl_rule_count;
+/* Answers AUTH_GET calls that waited for the disk. */
 void ctl_answer_askers(struct sup *sup);
+/* The peer is gone: nothing that was asked for it may be answered to its successor. */
+void ctl_forget(struct sup *sup, const struct msg_peer *peer);
 
 #endif

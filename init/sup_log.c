@@ -84,18 +84,23 @@ void sup_say(struct sup *sup, uint8_t prio, const char *fmt, ...)
 	va_end(ap);
 }
 
-void sup_mark(struct sup *sup, const char *mark, const char *fmt, ...)
+int64_t sup_monotonic_ms(void)
 {
 	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void sup_mark(struct sup *sup, const char *mark, int64_t at_ms, const char *fmt, ...)
+{
 	char text[64];
 	va_list ap;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	va_start(ap, fmt);
 	say(sup, LOG_PRIO_NOTICE, "hoy", fmt, ap);
 	va_end(ap);
-	snprintf(text, sizeof(text), "hoy: mark %s %lld", mark,
-		 (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+	snprintf(text, sizeof(text), "hoy: mark %s %lld", mark, (long long)at_ms);
 	add_line(sup, SUP_LOG_INIT, LOG_PRIO_NOTICE, str_from(text));
 }
 

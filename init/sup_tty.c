@@ -52,11 +52,11 @@ void sup_tty_open(struct sup *sup)
 	for (size_t i = 0; i < count; i++) {
 		struct sup_tty *tty = &sup->ttys[sup->tty_count];
 
-		snprintf(path, sizeof(path), "/dev/%s", names[i]);
+		snprintf(path, sizeof(path), "/dev/%.15s", names[i]);
 		tty->fd = fs_open(AT_FDCWD, path, FS_HOST, O_RDWR | O_NOCTTY | O_NONBLOCK, 0, NULL);
 		if (tty->fd < 0)
 			continue;
-		snprintf(tty->name, sizeof(tty->name), "%s", names[i]);
+		snprintf(tty->name, sizeof(tty->name), "%.15s", names[i]);
 		sup_tty_reset(tty);
 		sup->tty_count++;
 	}

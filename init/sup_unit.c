@@ -198,7 +198,7 @@ static void peer_gone(struct msg_peer *peer)
 	struct sup_unit *unit = peer->owner;
 
 	unit->lines_taken = false;
-	sup_follow_forget(unit->sup, peer);
+	ctl_forget(unit->sup, peer);
 }
 
 static void prepare(struct sup_unit *unit, struct spawn *spawn, int peer_fd)
@@ -278,7 +278,7 @@ static void became_ready(struct sup_unit *unit)
 	const char *text = plans[unit->index].ready;
 
 	if (unit->restarts == 0 && text != NULL)
-		sup_mark(unit->sup, unit->name, "%s", text);
+		sup_mark(unit->sup, unit->name, sup_monotonic_ms(), "%s", text);
 	else if (unit->restarts > 0)
 		sup_say(unit->sup, LOG_PRIO_NOTICE, "%s ready again", unit->name);
 }
@@ -342,7 +342,7 @@ static void ended(struct sup_unit *unit, const siginfo_t *info)
 	unit->pid = 0;
 	own_close(&unit->pidfd);
 	loop_timer_stop(&unit->sup->loop, &unit->silence);
-	sup_follow_forget(unit->sup, &unit->peer);
+	ctl_forget(unit->sup, &unit->peer);
 	msg_peer_done(&unit->peer);
 	unit->lines_taken = false;
 	spawn_describe_exit(info->si_code, info->si_status, unit->end_reason,
