@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -44,7 +45,9 @@ struct spawn_child {
 
 void spawn_init(struct spawn *spawn, const char *path, const char *const *argv)
 {
-	*spawn = (struct spawn){ .path = path, .argv = argv, .log_fd = -1, .cgroup_fd = -1 };
+	*spawn = (struct spawn){
+		.path = path, .argv = argv, .log_fd = -1, .tty_fd = -1, .cgroup_fd = -1
+	};
 	for (size_t i = 0; i < SPAWN_FDS_MAX; i++)
 		spawn->fds[i] = -1;
 }
@@ -74,22 +77,22 @@ static int place_fds(struct spawn_child *child)
 {
 	const struct spawn *spawn = child->spawn;
 	int lowest = FIRST_FD + (int)spawn->nfds;
-	int from[SPAWN_FDS_MAX], null_fd, log_fd;
+	int from[SPAWN_FDS_MAX], in_fd, out_fd;
 	int failure_fd = move_fd(child->failure_fd, lowest);
 
 	if (failure_fd < 0)
 		return failure_fd;
 	child->failure_fd = failure_fd;
-	null_fd = move_fd(child->null_fd, lowest);
-	log_fd = spawn->log_fd >= 0 ? move_fd(spawn->log_fd, lowest) : null_fd;
-	if (null_fd < 0 || log_fd < 0)
-		return null_fd < 0 ? null_fd : log_fd;
+	in_fd = move_fd(spawn->tty_fd >= 0 ? spawn->tty_fd : child->null_fd, lowest);
+	out_fd = spawn->tty_fd < 0 && spawn->log_fd >= 0 ? move_fd(spawn->log_fd, lowest) : in_fd;
+	if (in_fd < 0 || out_fd < 0)
+		return in_fd < 0 ? in_fd : out_fd;
 	for (size_t i = 0; i < spawn->nfds; i++) {
 		from[i] = spawn->fds[i] >= 0 ? move_fd(spawn->fds[i], lowest) : -1;
 		if (spawn->fds[i] >= 0 && from[i] < 0)
 			return from[i];
 	}
-	if (dup2(null_fd, 0) < 0 || dup2(log_fd, 1) < 0 || dup2(log_fd, 2) < 0)
+	if (dup2(in_fd, 0) < 0 || dup2(out_fd, 1) < 0 || dup2(out_fd, 2) < 0)
 		return -errno;
 	for (size_t i = 0; i < spawn->nfds; i++) {
 		if (from[i] < 0)
@@ -147,6 +150,9 @@ static void run_child(struct spawn_child *child)
 		fail(child->failure_fd, "set oom_score_adj", r);
 	if (spawn->new_session && setsid() < 0)
 		fail(child->failure_fd, "make a session", -errno);
+	/* Refused while another session has the terminal; job control is then missing, no more. */
+	if (spawn->new_session && spawn->tty_fd >= 0)
+		(void)ioctl(0, TIOCSCTTY, 0);
 	if (spawn->parent_death_signal > 0) {
 		if (prctl(PR_SET_PDEATHSIG, spawn->parent_death_signal, 0, 0, 0) < 0)
 			fail(child->failure_fd, "bind to the parent", -errno);
