@@ -179,7 +179,8 @@ static bool split_head(struct ini_reading *reading, size_t open, struct str *ret
 	}
 	behind = str_trim(str_skip(inner, (size_t)close + 1));
 	if (behind.len > 0 && behind.ptr[0] != '#' && behind.ptr[0] != ';') {
-		complain(reading, open + (size_t)close + 3, "unexpected text behind ']'");
+		complain(reading, (size_t)(behind.ptr - reading->line.ptr) + 1,
+			 "unexpected text behind ']'");
 		return false;
 	}
 	head = str_trim(str_head(inner, (size_t)close));
