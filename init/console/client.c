@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The console's connections to init, netd and the engine. Runs in the console program. Must stay
+ * usable when any of them is away: then it says which one, and that it is being started again.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+#include "init/api/init_msg.h"
+#include "init/console/console.h"
+#include "lib/own.h"
+
+enum { CLIENT_TIMEOUT_MS = 20000 };
+
+static const char *const server_names[] = { "init", "the network helper", "the engine" };
+static const char *const server_sockets[] = { "init.sock", "netd.sock", "engine.sock" };
+
+static int connect_to(struct console *console, enum console_server server, struct err *err)
+{
+	struct err why = { 0 };
+	int fd;
+
+	if (console->servers[server] >= 0)
+		return console->servers[server];
+	fd = msg_connect(console->run_fd, server_sockets[server], &why);
+	if (fd < 0)
+		return err_set(err, fd, "%s cannot be reached (%s); `status` tells its state",
+			       server_names[server], err_name(fd));
+	console->servers[server] = fd;
+	return fd;
+}
+
+void console_drop(struct console *console, enum console_server server)
+{
+	own_close(&console->servers[server]);
+}
+
+int console_send(struct console *console, enum console_server server, uint16_t type,
+		 struct str body, uint32_t serial, struct err *err)
+{
+	struct msg msg = { .type = type, .flags = MSG_FLAG_CALL, .serial = serial, .body = body };
+	int fd = connect_to(console, server, err);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = msg_send(fd, &msg, err);
+	if (r == -EPIPE || r == -ECONNRESET) { /* it was started again since we spoke last */
+		console_drop(console, server);
+		fd = connect_to(console, server, err);
+		if (fd < 0)
+			return fd;
+		r = msg_send(fd, &msg, err);
+	}
+	return r < 0 ? r : fd;
+}
+
+static int read_error(const struct msg *msg, struct err *err)
+{
+	char text[ERR_TEXT_MAX];
+	struct wire in;
+	int code;
+
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	code = (int)wire_u32(&in);
+	wire_text(&in, text, sizeof(text));
+	return err_set(err, code < 0 ? code : -EIO, "%s", text);
+}
+
+int console_next(struct console *console, enum console_server server, struct msg *ret_reply,
+		 struct err *err)
+{
+	int r = msg_recv(console->servers[server], ret_reply, err);
+
+	if (r == 0 || (r < 0 && r != -EAGAIN)) {
+		console_drop(console, server);
+		if (!r)
+			err_set(err, -EPIPE, "%s went away while it answered",
+				server_names[server]);
+		return r < 0 ? r : 0;
+	}
+	if (r > 0 && ret_reply->flags & MSG_FLAG_ERROR) {
+		r = read_error(ret_reply, err);
+		msg_done(ret_reply);
+	}
+	return r;
+}
+
+int console_call(struct console *console, enum console_server server, uint16_t type,
+		 struct str body, struct msg *ret_reply, struct err *err)
+{
+	static uint32_t serial = 100;
+	int fd = console_send(console, server, type, body, ++serial, err);
+	int r;
+
+	while (fd >= 0) {
+		if (!(console_wait(console, fd, CLIENT_TIMEOUT_MS) & 2)) {
+			if (console_interrupted(console))
+				return err_set(err, -EINTR, "interrupted");
+			if (console->quit)
+				return err_set(err, -ECANCELED, "the console ends");
+			continue;
+		}
+		r = console_next(console, server, ret_reply, err);
+		if (r == -EAGAIN)
+			continue;
+		if (r <= 0)
+			return r < 0 ? r : -EPIPE;
+		if (ret_reply->serial == serial)
+			return 0;
+		msg_done(ret_reply); /* of a call that was interrupted */
+	}
+	return fd;
+}
+
+/* ---- the pair with init ---- */
+
+/* What init says on its own: log lines go above the prompt. */
+static void serve_message(struct console *console, struct msg *msg)
+{
+	char unit[32], line[INIT_LINE_MAX + 8];
+	struct buf out OWN(buf_done) = { 0 };
+	struct wire in;
+	int64_t at_ms;
+
+	if (msg->type == INIT_MSG_STOP)
+		console->quit = true;
+	if (msg->type != INIT_MSG_LINE)
+		return;
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	at_ms = wire_i64(&in);
+	(void)wire_u8(&in);
+	wire_text(&in, unit, sizeof(unit));
+	wire_text(&in, line, sizeof(line));
+	if (wire_end(&in) < 0)
+		return;
+	console_raw(console, "\r\x1b[K", 4);
+	console_printf(console, "[%5lld.%03lld] %s: %s\n", (long long)(at_ms / 1000),
+		       (long long)(at_ms % 1000), unit, line);
+	if (!console->at_prompt)
+		return;
+	buf_init(&out, 8192);
+	edit_redraw(&console->edit, &out);
+	console_raw(console, buf_text(&out), out.len);
+}
+
+void console_serve_init(struct console *console)
+{
+	struct msg msg = { 0 };
+	int r = msg_recv(console->unit_fd, &msg, NULL);
+
+	if (r == 0) {
+		console->unit_fd = -1;
+		console->quit = true;
+	}
+	if (r <= 0)
+		return;
+	serve_message(console, &msg);
+	msg_done(&msg);
+}
+
+int console_unit_call(struct console *console, uint16_t type, struct str body,
+		      struct msg *ret_reply, struct err *err)
+{
+	struct msg call = { .type = type, .flags = MSG_FLAG_CALL, .serial = 1, .body = body };
+	int r = msg_send(console->unit_fd, &call, err);
+
+	while (r >= 0) {
+		struct pollfd poll_fd = { .fd = console->unit_fd, .events = POLLIN };
+
+		if (poll(&poll_fd, 1, CLIENT_TIMEOUT_MS) <= 0)
+			return err_set(err, -ETIMEDOUT, "init does not answer");
+		r = msg_recv(console->unit_fd, ret_reply, err);
+		if (r == 0)
+			return err_set(err, -EPIPE, "init went away");
+		if (r < 0 && r != -EAGAIN)
+			return r;
+		if (r < 0) {
+			r = 0;
+			continue;
+		}
+		if (!(ret_reply->flags & MSG_FLAG_REPLY)) {
+			serve_message(console, ret_reply);
+			msg_done(ret_reply);
+			continue;
+		}
+		if (ret_reply->flags & MSG_FLAG_ERROR) {
+			r = read_error(ret_reply, err);
+			msg_done(ret_reply);
+			return r;
+		}
+		return 0;
+	}
+	return r;
+}

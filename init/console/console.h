@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_INIT_CONSOLE_CONSOLE_H
+#define HOY_INIT_CONSOLE_CONSOLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "init/console/edit.h"
+#include "init/console/words.h"
+#include "lib/buf.h"
+#include "lib/err.h"
+#include "lib/msg.h"
+
+/* Everything the console program holds. One per process, no heap but for replies. */
+enum console_server {
+	CONSOLE_SERVER_INIT,
+	CONSOLE_SERVER_NETD,
+	CONSOLE_SERVER_ENGINE,
+	CONSOLE_SERVER_COUNT
+};
+
+struct console {
+	int in_fd, out_fd;
+	bool is_tty;
+	bool is_unit; /* started by init on a terminal: fd 3 is ours, login counts */
+	int unit_fd;  /* the pair with init, -1 = none */
+	int run_fd;   /* /run/hoy */
+	int servers[CONSOLE_SERVER_COUNT]; /* -1 = not connected */
+	unsigned rows, columns;
+	bool claimed, logged_in, quit;
+	bool at_prompt; /* a line is being typed: redraw it behind log lines */
+	char hostname[64];
+	struct edit edit;
+	int64_t alive_at_ms; /* when init heard of us last */
+	bool interrupted;    /* Ctrl-C while a command ran */
+};
+
+/* ---- terminal (tty.c) ---- */
+void console_tty_raw(struct console *console);
+void console_tty_restore(struct console *console);
+/* Asks the terminal for its size; 24 x 80 where it does not answer within 200 ms. */
+void console_tty_size(struct console *console);
+/* Writes all, dropping what a stopped terminal does not take within 3 s. "\n" becomes "\r\n". */
+void console_write(struct console *console, const char *text, size_t len);
+void console_raw(struct console *console, const char *bytes, size_t len);
+void console_printf(struct console *console, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Foreign bytes, each line escaped. */
+void console_foreign(struct console *console, struct str text);
+/* Waits for input on the terminal or on fd (-1 = none); serves init meanwhile. Bits: 1 terminal,
+ * 2 fd. 0 = timeout (-1 = none). */
+int console_wait(struct console *console, int fd, int timeout_ms);
+/* True when Ctrl-C came since the command began. Takes what was typed. */
+bool console_interrupted(struct console *console);
+/* A line of input under `prompt`, without echo; false at Ctrl-C or end. */
+bool console_ask(struct console *console, const char *prompt, bool hidden, char *dst, size_t cap);
+
+/* ---- the others (client.c) ---- */
+/* A call and its only answer; connects first. The texts in err are for the person. */
+int console_call(struct console *console, enum console_server server, uint16_t type,
+		 struct str body, struct msg *ret_reply, struct err *err);
+/* Sends a call without waiting; returns its fd for console_wait, answers come by msg_recv. */
+int console_send(struct console *console, enum console_server server, uint16_t type,
+		 struct str body, uint32_t serial, struct err *err);
+/* The next answer on that connection: 1, 0 = gone, or an error (the other side's words). */
+int console_next(struct console *console, enum console_server server, struct msg *ret_reply,
+		 struct err *err);
+void console_drop(struct console *console, enum console_server server);
+/* A call on the pair that init made for this console: the password's hash, log lines. */
+int console_unit_call(struct console *console, uint16_t type, struct str body,
+		      struct msg *ret_reply, struct err *err);
+/* Takes what init sends on its own (log lines, stop). */
+void console_serve_init(struct console *console);
+
+/* ---- login.c ---- */
+/* Asks init whether a password is needed and, if so, for it. Returns once a person may go on. */
+void console_login(struct console *console);
+int console_claim(struct console *console, struct err *err);
+
+/* ---- verbs (verbs.c and verb_*.c) ---- */
+enum verb_complete {
+	VERB_COMPLETE_NONE,
+	VERB_COMPLETE_CONTAINER,
+	VERB_COMPLETE_NETWORK,
+	VERB_COMPLETE_CONFIG,
+	VERB_COMPLETE_UNIT,
+};
+
+struct verb {
+	const char *name, *arguments, *help;
+	enum verb_complete complete; /* what Tab offers for the first argument */
+	int min_words, max_words;    /* behind the verb; max -1 = any */
+	int (*run)(struct console *console, const struct words *words, struct err *err);
+};
+
+/* Runs one command line. */
+int console_run(struct console *console, const char *line);
+void console_complete(struct console *console, struct buf *out);
+void console_help(struct console *console, const char *line);
+
+extern const struct verb console_verbs[];
+extern const size_t console_verb_count;
+
+int verb_status(struct console *console, const struct words *words, struct err *err);
+int verb_ps(struct console *console, const struct words *words, struct err *err);
+int verb_images(struct console *console, const struct words *words, struct err *err);
+int verb_logs(struct console *console, const struct words *words, struct err *err);
+int verb_exec(struct console *console, const struct words *words, struct err *err);
+int verb_act(struct console *console, const struct words *words, struct err *err);
+int verb_pull(struct console *console, const struct words *words, struct err *err);
+int verb_rmi(struct console *console, const struct words *words, struct err *err);
+int verb_network(struct console *console, const struct words *words, struct err *err);
+int verb_config(struct console *console, const struct words *words, struct err *err);
+int verb_log(struct console *console, const struct words *words, struct err *err);
+int verb_power(struct console *console, const struct words *words, struct err *err);
+
+#endif

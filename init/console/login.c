@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Claim and login. Runs in the console program, the only one but init that sees the password's hash
+ * (bcrypt, "$2b$"). A password itself stays in this process and is wiped.
+ */
+#include <crypt.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+#include "init/api/init_msg.h"
+#include "init/console/console.h"
+#include "lib/own.h"
+
+enum { LOGIN_PASSWORD_MAX = 73, LOGIN_PASSWORD_MIN = 8, LOGIN_DELAY_MAX_S = 32 };
+
+struct login_auth {
+	bool claimed, needed;
+	char hash[INIT_HASH_MAX];
+};
+
+static int get_auth(struct console *console, struct login_auth *ret_auth, struct err *err)
+{
+	struct msg reply OWN(msg_done) = { 0 };
+	struct wire in;
+	int r = console_unit_call(console, INIT_MSG_AUTH_GET, STR(""), &reply, err);
+
+	if (r < 0)
+		return r;
+	wire_init(&in, reply.body.ptr, reply.body.len);
+	ret_auth->claimed = wire_bool(&in);
+	wire_text(&in, ret_auth->hash, sizeof(ret_auth->hash));
+	ret_auth->needed = wire_bool(&in);
+	return wire_end(&in) < 0 ? err_set(err, -EBADMSG, "init: malformed answer") : 0;
+}
+
+/* All bytes are looked at, whatever the first difference. */
+static bool same(const char *a, const char *b)
+{
+	size_t len = strlen(a);
+	unsigned diff = len != strlen(b);
+
+	for (size_t i = 0; i < len && !diff; i++)
+		diff |= (unsigned)(a[i] ^ b[i]);
+	return !diff;
+}
+
+static bool check(const char *password, const char *hash)
+{
+	const char *made = strncmp(hash, "$2b$", 4) ? NULL : crypt(password, hash);
+
+	return made && *made != '*' && same(made, hash);
+}
+
+void console_login(struct console *console)
+{
+	struct login_auth auth = { 0 };
+	char password[LOGIN_PASSWORD_MAX];
+	struct err err = { 0 };
+	unsigned delay_s = 1;
+
+	while (!console->quit) {
+		if (get_auth(console, &auth, &err) < 0) {
+			console_printf(console, "login: %s\n", err_text(&err));
+			(void)console_wait(console, -1, 2000);
+			continue;
+		}
+		console->claimed = auth.claimed;
+		if (!auth.needed || !auth.claimed)
+			return;
+		if (!console_ask(console, "password: ", true, password, sizeof(password)) ||
+		    !*password)
+			continue;
+		if (check(password, auth.hash)) {
+			explicit_bzero(password, sizeof(password));
+			console->logged_in = true;
+			return;
+		}
+		explicit_bzero(password, sizeof(password));
+		/* Each wrong one costs more time; the terminal's speed does not help. */
+		sleep(delay_s);
+		delay_s = delay_s >= LOGIN_DELAY_MAX_S ? LOGIN_DELAY_MAX_S : delay_s * 2;
+		console_printf(console, "wrong password\n");
+	}
+}
+
+static int make_hash(const char *password, char dst[INIT_HASH_MAX], struct err *err)
+{
+	static const char letters[] = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				      "0123456789";
+	char salt[32] = "$2b$10$";
+	unsigned char random[22];
+	const char *made;
+
+	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return err_set(err, -EAGAIN, "no random bytes yet; try again");
+	for (size_t i = 0; i < sizeof(random); i++)
+		salt[7 + i] = letters[random[i] & 63];
+	/* The last letter of a bcrypt salt carries two bits only. */
+	salt[28] = letters[(random[21] & 3) << 4];
+	made = crypt(password, salt);
+	if (!made || strncmp(made, "$2b$", 4) != 0)
+		return err_set(err, -EIO, "the password could not be hashed");
+	return str_copy(str_from(made), dst, INIT_HASH_MAX);
+}
+
+static int store_hash(struct console *console, const char *hash, struct err *err)
+{
+	struct msg reply OWN(msg_done) = { 0 };
+	struct buf body OWN(buf_done) = { 0 };
+	int r;
+
+	buf_init(&body, 256);
+	wire_put_text(&body, hash);
+	r = console_unit_call(console, INIT_MSG_AUTH_SET, buf_str(&body), &reply, err);
+	if (r < 0)
+		return r;
+	console->claimed = console->logged_in = true;
+	if (reply.body.len && !reply.body.ptr[0])
+		console_printf(console, "The password holds until the next boot only: there is no "
+					"data partition to keep it.\n");
+	else
+		console_printf(console, "The machine is claimed.\n");
+	return 0;
+}
+
+int console_claim(struct console *console, struct err *err)
+{
+	char first[LOGIN_PASSWORD_MAX], second[LOGIN_PASSWORD_MAX], hash[INIT_HASH_MAX];
+	int r;
+
+	if (!console->is_unit)
+		return err_set(err, -EPERM, "only on the machine's own console");
+	if (!console_ask(console, "new password (8 to 72 characters): ", true, first,
+			 sizeof(first)))
+		return err_set(err, -ECANCELED, "nothing was changed");
+	if (strlen(first) < LOGIN_PASSWORD_MIN)
+		return err_set(err, -EINVAL, "a password has at least %d characters",
+			       LOGIN_PASSWORD_MIN);
+	if (!console_ask(console, "the same password again: ", true, second, sizeof(second)))
+		return err_set(err, -ECANCELED, "nothing was changed");
+	if (strcmp(first, second) != 0)
+		r = err_set(err, -EINVAL, "the two are not the same; nothing was changed");
+	else
+		r = make_hash(first, hash, err);
+	explicit_bzero(first, sizeof(first));
+	explicit_bzero(second, sizeof(second));
+	return r < 0 ? r : store_hash(console, hash, err);
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Verbs that show something: status, ps, images, network, config. Runs in the console program. Must
+ * escape every byte that came from elsewhere.
+ */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include "engine/api/engine_msg.h"
+#include "init/api/init_msg.h"
+#include "init/console/console.h"
+#include "lib/mono.h"
+#include "lib/own.h"
+#include "netd/api/netd_msg.h"
+
+/* ---- status ---- */
+
+static void show_units(struct console *console, const struct init_status *status)
+{
+	console_printf(console, "%-9s %-9s %-7s %-8s %s\n", "UNIT", "STATE", "PID", "RESTARTS",
+		       "STATUS");
+	for (uint32_t i = 0; i < status->unit_count; i++) {
+		const struct init_unit_status *unit = &status->units[i];
+		char text[64], why[80];
+
+		(void)str_escape(str_head(str_from(unit->text), 40), text, sizeof(text));
+		(void)str_escape(str_from(unit->exit_count ? unit->exits[0].reason : ""), why,
+				 sizeof(why));
+		console_printf(console, "%-9s %-9s %-7u %-8u %s%s%s\n", unit->name,
+			       init_unit_state_name(unit->state), unit->pid, unit->restarts, text,
+			       *why ? " last end: " : "", why);
+	}
+}
+
+static void show_time(struct console *console, const struct init_status *status)
+{
+	time_t now = (time_t)status->wall_s;
+	struct tm tm = { 0 };
+	char text[40] = "?";
+
+	if (gmtime_r(&now, &tm))
+		(void)strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm);
+	console_printf(console, "clock     %s (%s)\n", text, init_clock_name(status->clock));
+}
+
+static void show_engine(struct console *console)
+{
+	struct msg reply OWN(msg_done) = { 0 };
+	uint32_t running, declared;
+	struct err err = { 0 };
+	struct wire in;
+
+	if (console_call(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_INFO, STR(""), &reply, &err) <
+	    0) {
+		console_printf(console, "services  %s\n", err_text(&err));
+		return;
+	}
+	wire_init(&in, reply.body.ptr, reply.body.len);
+	running = wire_u32(&in);
+	declared = wire_u32(&in);
+	console_printf(console, "services  %u of %u running\n", running, declared);
+}
+
+int verb_status(struct console *console, const struct words *words, struct err *err)
+{
+	static struct init_status status;
+	struct msg reply OWN(msg_done) = { 0 };
+	char text[320];
+	struct wire in;
+	int r = console_call(console, CONSOLE_SERVER_INIT, INIT_MSG_STATUS_GET, STR(""), &reply,
+			     err);
+
+	(void)words;
+	if (r < 0)
+		return r;
+	wire_init(&in, reply.body.ptr, reply.body.len);
+	if (init_status_get(&in, &status) < 0)
+		return err_set(err, -EBADMSG, "init: malformed answer");
+	console_printf(console, "machine   %s, Hoy %s, %s\n", status.hostname, status.version,
+		       status.claimed ? "claimed" : "unclaimed: `claim` sets a password");
+	(void)str_escape(str_from(status.boot_reason), text, sizeof(text));
+	console_printf(console, "up        %lld s, started by: %s\n",
+		       (long long)(status.uptime_ms / 1000), text);
+	show_time(console, &status);
+	console_printf(console, "memory    %llu of %llu MiB available\n",
+		       (unsigned long long)(status.mem_available_kib >> 10),
+		       (unsigned long long)(status.mem_kib >> 10));
+	(void)str_escape(str_from(status.data_text), text, sizeof(text));
+	console_printf(console, "data      %s %s", init_data_state_name(status.data),
+		       status.data_device);
+	if (status.data == INIT_DATA_READY)
+		console_printf(console, ", %llu of %llu MiB free\n",
+			       (unsigned long long)(status.data_free_bytes >> 20),
+			       (unsigned long long)(status.data_bytes >> 20));
+	else
+		console_printf(console, "\n          %s\n", text);
+	show_engine(console);
+	if (status.config_issues)
+		console_printf(console, "config    %u mistakes: `config issues`\n",
+			       status.config_issues);
+	show_units(console, &status);
+	return 0;
+}
+
+/* ---- ps, images ---- */
+
+int verb_ps(struct console *console, const struct words *words, struct err *err)
+{
+	struct msg reply OWN(msg_done) = { 0 };
+	struct engine_row row;
+	char status[ENGINE_STATUS_MAX * 2], image[ENGINE_REF_MAX];
+	struct wire in;
+	uint32_t count;
+	int r = console_call(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_PS, STR(""), &reply, err);
+
+	(void)words;
+	if (r < 0)
+		return r;
+	wire_init(&in, reply.body.ptr, reply.body.len);
+	count = wire_count(&in, ENGINE_ROWS_MAX);
+	console_printf(console, "%-12s %-24s %-10s %-14s %s\n", "NAME", "IMAGE", "STATE", "STATUS",
+		       "PORTS");
+	for (uint32_t i = 0; i < count && !in.error; i++) {
+		engine_row_get(&in, &row);
+		(void)str_escape(str_from(row.status), status, sizeof(status));
+		(void)str_escape(str_from(row.image), image, sizeof(image));
+		console_printf(console, "%-12s %-24s %-10s %-14s%s%s\n", row.name,
+			       *image ? image : "-", row.state, status, *row.ports ? " " : "",
+			       row.ports);
+	}
+	return wire_end(&in) < 0 ? err_set(err, -EBADMSG, "engine: malformed answer") : 0;
+}
+
+int verb_images(struct console *console, const struct words *words, struct err *err)
+{
+	struct msg reply OWN(msg_done) = { 0 };
+	struct wire in;
+	uint32_t count;
+	int r = console_call(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_IMAGES, STR(""), &reply,
+			     err);
+
+	(void)words;
+	if (r < 0)
+		return r;
+	wire_init(&in, reply.body.ptr, reply.body.len);
+	count = wire_count(&in, 65536);
+	console_printf(console, "%-42s %-14s %10s %6s\n", "IMAGE", "DIGEST", "KIB", "LAYERS");
+	for (uint32_t i = 0; i < count && !in.error; i++) {
+		char reference[ENGINE_REF_MAX], digest[80];
+		uint64_t bytes;
+
+		wire_text(&in, reference, sizeof(reference));
+		wire_text(&in, digest, sizeof(digest));
+		bytes = wire_u64(&in);
+		(void)wire_i64(&in);
+		console_printf(console, "%-42s %-14.12s %10llu %6u\n", reference,
+			       strlen(digest) > 7 ? digest + 7 : digest,
+			       (unsigned long long)((bytes + 1023) >> 10), wire_u32(&in));
+	}
+	return wire_end(&in) < 0 ? err_set(err, -EBADMSG, "engine: malformed answer") : 0;
+}
+
+/* ---- network, config ---- */
+
+int verb_network(struct console *console, const struct words *words, struct err *err)
+{
+	const char *what = words->count > 2 ? words->items[2] : "links";
+	struct msg reply OWN(msg_done) = { 0 };
+	struct buf body OWN(buf_done) = { 0 };
+	struct wire in;
+	int r;
+
+	if (strcmp(words->items[1], "show") != 0)
+		return err_set(err, -EINVAL, "usage: network show WHAT");
+	buf_init(&body, 256);
+	wire_put_text(&body, what);
+	r = console_call(console, CONSOLE_SERVER_NETD, NETD_MSG_SHOW, buf_str(&body), &reply, err);
+	if (r < 0)
+		return r;
+	wire_init(&in, reply.body.ptr, reply.body.len);
+	console_foreign(console, wire_str(&in, NETD_SHOW_MAX));
+	return 0;
+}
+
+static void show_issues(struct console *console, struct wire *in, uint32_t *total)
+{
+	uint32_t count = wire_count(in, 65536);
+
+	for (uint32_t i = 0; i < count && !in->error; i++)
+		console_foreign(console, wire_str(in, 4096));
+	*total += count;
+}
+
+static int config_issues(struct console *console, struct err *err)
+{
+	struct msg hoy OWN(msg_done) = { 0 }, engine OWN(msg_done) = { 0 };
+	struct buf body OWN(buf_done) = { 0 };
+	struct err away = { 0 };
+	uint32_t total = 0;
+	struct wire in;
+	int r;
+
+	buf_init(&body, 64);
+	wire_put_text(&body, "hoy");
+	r = console_call(console, CONSOLE_SERVER_INIT, INIT_MSG_CONFIG_GET, buf_str(&body), &hoy,
+			 err);
+	if (r < 0)
+		return r;
+	wire_init(&in, hoy.body.ptr, hoy.body.len);
+	(void)wire_str(&in, 65536);
+	show_issues(console, &in, &total);
+	if (console_call(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_ISSUES, STR(""), &engine,
+			 &away) < 0) {
+		console_printf(console, "%s\n", err_text(&away));
+		return 0;
+	}
+	wire_init(&in, engine.body.ptr, engine.body.len);
+	show_issues(console, &in, &total);
+	if (!total)
+		console_printf(console, "no mistakes found\n");
+	return 0;
+}
+
+int verb_config(struct console *console, const struct words *words, struct err *err)
+{
+	static const char *const files[] = { "hoy", "network", "engine", "services" };
+	bool all = words->count < 3;
+
+	if (!strcmp(words->items[1], "issues"))
+		return config_issues(console, err);
+	if (strcmp(words->items[1], "show") != 0)
+		return err_set(err, -EINVAL, "usage: config show [FILE] | issues");
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		struct msg reply OWN(msg_done) = { 0 };
+		struct buf body OWN(buf_done) = { 0 };
+		struct wire in;
+		int r;
+
+		if (!all && strcmp(words->items[2], files[i]) != 0)
+			continue;
+		buf_init(&body, 64);
+		wire_put_text(&body, files[i]);
+		r = console_call(console, CONSOLE_SERVER_INIT, INIT_MSG_CONFIG_GET, buf_str(&body),
+				 &reply, err);
+		if (r < 0)
+			return r;
+		wire_init(&in, reply.body.ptr, reply.body.len);
+		console_printf(console, "# ---- %s.ini\n", files[i]);
+		console_foreign(console, wire_str(&in, 65536));
+		if (!all)
+			return 0;
+	}
+	return all ? 0 : err_set(err, -ENOENT, "files are hoy, network, engine, services");
+}

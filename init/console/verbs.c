@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The command table of the console: one row for each verb; help, completion and argument counts
+ * come from it. Runs in the console program.
+ */
+#include <errno.h>
+#include <string.h>
+#include "engine/api/engine_msg.h"
+#include "init/console/console.h"
+#include "lib/own.h"
+#include "netd/api/netd_msg.h"
+
+static int verb_help(struct console *console, const struct words *words, struct err *err)
+{
+	(void)err;
+	console_help(console, words->count > 1 ? words->items[1] : "");
+	return 0;
+}
+
+static int verb_claim(struct console *console, const struct words *words, struct err *err)
+{
+	(void)words;
+	return console_claim(console, err);
+}
+
+static int verb_logout(struct console *console, const struct words *words, struct err *err)
+{
+	(void)words;
+	(void)err;
+	console->quit = true;
+	return 0;
+}
+
+static int verb_clear(struct console *console, const struct words *words, struct err *err)
+{
+	(void)words;
+	(void)err;
+	console_raw(console, "\x1b[2J\x1b[H", 7);
+	return 0;
+}
+
+static int verb_version(struct console *console, const struct words *words, struct err *err)
+{
+	(void)words;
+	(void)err;
+	console_printf(console, "Hoy %s\n", HOY_VERSION);
+	return 0;
+}
+
+#define C(name) VERB_COMPLETE_##name
+
+const struct verb console_verbs[] = {
+	{ "claim", "", "set the password of this machine", C(NONE), 0, 0, verb_claim },
+	{ "clear", "", "clear the screen", C(NONE), 0, 0, verb_clear },
+	{ "config", "show [FILE] | issues", "configuration in force; what is wrong in it",
+	  C(CONFIG), 1, 2, verb_config },
+	{ "exec", "[-t] NAME COMMAND...", "run a command in a container (-t: with a terminal)",
+	  C(CONTAINER), 2, -1, verb_exec },
+	{ "help", "[COMMAND]", "this list, or one command; ? does the same", C(NONE), 0, 1,
+	  verb_help },
+	{ "images", "", "images in the store", C(NONE), 0, 0, verb_images },
+	{ "kill", "NAME [SIGNAL]", "send a signal, KILL when none is named", C(CONTAINER), 1, 2,
+	  verb_act },
+	{ "log", "[UNIT] [-f] [-n N]", "log of the system: init, netd, engine, kernel", C(UNIT), 0,
+	  4, verb_log },
+	{ "logout", "", "leave the console", C(NONE), 0, 0, verb_logout },
+	{ "logs", "NAME [-f] [-n N]", "what a container wrote", C(CONTAINER), 1, 4, verb_logs },
+	{ "network", "show WHAT", "links addrs routes dns leases ports networks", C(NETWORK), 1, 2,
+	  verb_network },
+	{ "passwd", "", "change the password", C(NONE), 0, 0, verb_claim },
+	{ "poweroff", "", "stop everything and switch off", C(NONE), 0, 0, verb_power },
+	{ "ps", "", "containers and their states", C(NONE), 0, 0, verb_ps },
+	{ "pull", "IMAGE", "fetch an image from its registry", C(NONE), 1, 1, verb_pull },
+	{ "reboot", "", "stop everything and start again", C(NONE), 0, 0, verb_power },
+	{ "restart", "NAME", "stop and start a container", C(CONTAINER), 1, 1, verb_act },
+	{ "rmi", "IMAGE", "remove an image", C(NONE), 1, 1, verb_rmi },
+	{ "start", "NAME", "start a container", C(CONTAINER), 1, 1, verb_act },
+	{ "status", "", "machine, data disk, clock and system services", C(NONE), 0, 0,
+	  verb_status },
+	{ "stop", "NAME", "stop a container until the next boot", C(CONTAINER), 1, 1, verb_act },
+	{ "version", "", "version of Hoy", C(NONE), 0, 0, verb_version },
+};
+const size_t console_verb_count = ARRAY_LEN(console_verbs);
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < console_verb_count; i++) {
+		if (!strcmp(console_verbs[i].name, name))
+			return &console_verbs[i];
+	}
+	return NULL;
+}
+
+void console_help(struct console *console, const char *line)
+{
+	struct str rest = str_from(line), word = { 0 };
+	char name[32] = "";
+	const struct verb *verb;
+
+	if (str_cut(&rest, ' ', &word))
+		(void)str_copy(word, name, sizeof(name));
+	verb = *name ? find_verb(name) : NULL;
+	if (verb) {
+		console_printf(console, "%s %s\n    %s\n", verb->name, verb->arguments, verb->help);
+		return;
+	}
+	for (size_t i = 0; i < console_verb_count; i++)
+		console_printf(console, "%-9s %-22s %.46s\n", console_verbs[i].name,
+			       console_verbs[i].arguments, console_verbs[i].help);
+	console_printf(console, "Tab completes, arrow up brings a line back, Ctrl-R searches.\n");
+}
+
+static int unknown(const char *name, struct err *err)
+{
+	const char *names[64];
+	const char *nearest;
+	char shown[64];
+
+	for (size_t i = 0; i < console_verb_count; i++)
+		names[i] = console_verbs[i].name;
+	nearest = str_nearest(str_from(name), names, console_verb_count);
+	(void)str_escape(str_from(name), shown, sizeof(shown));
+	if (nearest)
+		return err_set(err, -ENOENT, "there is no command '%s'; did you mean '%s'?", shown,
+			       nearest);
+	return err_set(err, -ENOENT, "there is no command '%s'; `help` lists them", shown);
+}
+
+int console_run(struct console *console, const char *line)
+{
+	static struct words words;
+	const struct verb *verb;
+	struct err err = { 0 };
+	int r = words_split(str_from(line), &words, &err);
+
+	if (r >= 0 && !words.count)
+		return 0;
+	console->interrupted = false;
+	verb = r < 0 ? NULL : find_verb(words.items[0]);
+	if (r >= 0 && !verb)
+		r = unknown(words.items[0], &err);
+	if (verb && (words.count - 1 < verb->min_words ||
+		     (verb->max_words >= 0 && words.count - 1 > verb->max_words)))
+		r = err_set(&err, -EINVAL, "usage: %s %s", verb->name, verb->arguments);
+	else if (verb)
+		r = verb->run(console, &words, &err);
+	if (r < 0 && r != -EINTR)
+		console_printf(console, "%s\n", err_text(&err));
+	return r;
+}
+
+/* ---- completion ---- */
+
+struct candidates {
+	char names[64][ENGINE_NAME_MAX];
+	size_t count;
+};
+
+static void offer(struct candidates *all, const char *name, struct str prefix)
+{
+	if (all->count < ARRAY_LEN(all->names) && str_starts(str_from(name), prefix))
+		(void)str_copy(str_from(name), all->names[all->count++], ENGINE_NAME_MAX);
+}
+
+static void offer_containers(struct console *console, struct candidates *all, struct str prefix)
+{
+	struct msg reply OWN(msg_done) = { 0 };
+	struct engine_row row;
+	struct wire in;
+	uint32_t count;
+
+	if (console_call(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_PS, STR(""), &reply, NULL) < 0)
+		return;
+	wire_init(&in, reply.body.ptr, reply.body.len);
+	count = wire_count(&in, ENGINE_ROWS_MAX);
+	for (uint32_t i = 0; i < count && !in.error; i++) {
+		engine_row_get(&in, &row);
+		offer(all, row.name, prefix);
+	}
+}
+
+static void offer_words(struct candidates *all, const char *const *names, struct str prefix)
+{
+	for (; *names; names++)
+		offer(all, *names, prefix);
+}
+
+static void collect(struct console *console, struct str before, struct str prefix,
+		    struct candidates *all)
+{
+	static const char *const config[] = { "show", "issues", NULL };
+	static const char *const units[] = { "init", "netd", "engine", "kernel", "console", NULL };
+	static const char *const show[] = { "show", NULL };
+	struct str rest = before, first = { 0 };
+	char name[32] = "";
+	const struct verb *verb;
+
+	(void)str_cut(&rest, ' ', &first);
+	(void)str_copy(first, name, sizeof(name));
+	verb = find_verb(name);
+	for (size_t i = 0; !before.len && i < console_verb_count; i++)
+		offer(all, console_verbs[i].name, prefix);
+	if (!before.len || !verb)
+		return;
+	switch (verb->complete) {
+	case VERB_COMPLETE_NONE:
+		break;
+	case VERB_COMPLETE_CONTAINER:
+		offer_containers(console, all, prefix);
+		break;
+	case VERB_COMPLETE_NETWORK:
+		offer_words(all, str_trim(rest).len ? netd_show_names : show, prefix);
+		break;
+	case VERB_COMPLETE_CONFIG:
+		offer_words(all, config, prefix);
+		break;
+	case VERB_COMPLETE_UNIT:
+		offer_words(all, units, prefix);
+		break;
+	}
+}
+
+static size_t common(const struct candidates *all)
+{
+	size_t len = strlen(all->names[0]);
+
+	for (size_t i = 1; i < all->count; i++) {
+		size_t n = 0;
+
+		while (n < len && all->names[i][n] == all->names[0][n])
+			n++;
+		len = n;
+	}
+	return len;
+}
+
+void console_complete(struct console *console, struct buf *out)
+{
+	static struct candidates all;
+	struct edit *edit = &console->edit;
+	struct str before = str_make(edit->line, edit->pos), prefix = before;
+	ptrdiff_t blank = -1;
+	size_t len;
+
+	for (size_t i = 0; i < before.len; i++)
+		blank = before.ptr[i] == ' ' ? (ptrdiff_t)i : blank;
+	prefix = str_skip(before, (size_t)(blank + 1));
+	before = str_head(before, (size_t)(blank + 1));
+	all.count = 0;
+	collect(console, before, prefix, &all);
+	if (!all.count)
+		return;
+	len = common(&all);
+	if (len > prefix.len)
+		edit_insert(edit, all.names[0] + prefix.len, len - prefix.len, out);
+	if (all.count == 1) {
+		edit_insert(edit, " ", 1, out);
+		return;
+	}
+	if (len > prefix.len)
+		return;
+	(void)buf_add_text(out, "\r\n");
+	for (size_t i = 0; i < all.count; i++)
+		(void)buf_printf(out, "%s%s", i ? "  " : "", all.names[i]);
+	(void)buf_add_text(out, "\r\n");
+	edit_redraw(edit, out);
+}

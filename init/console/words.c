@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Command lines into words, and the engine's log lines into text. Pure; runs in the console
+ * program, which has no capability: the log lines hold what containers wrote.
+ */
+#include "init/console/words.h"
+#include <errno.h>
+#include <string.h>
+
+static int word_close(struct words *words, size_t start, size_t *at)
+{
+	if (words->count == WORDS_MAX || *at >= WORDS_TEXT_MAX)
+		return -E2BIG;
+	words->text[(*at)++] = 0;
+	words->items[words->count++] = words->text + start;
+	return 0;
+}
+
+int words_split(struct str line, struct words *ret_words, struct err *err)
+{
+	struct words *words = ret_words;
+	size_t at = 0, start = 0;
+	bool open = false;
+	char quote = 0;
+	int r = 0;
+
+	memset(words, 0, sizeof(*words));
+	for (size_t i = 0; i < line.len && r >= 0; i++) {
+		char c = line.ptr[i];
+
+		if (at >= WORDS_TEXT_MAX - 1)
+			return err_set(err, -E2BIG, "the line is too long");
+		if (!quote && (c == ' ' || c == '\t')) {
+			if (open)
+				r = word_close(words, start, &at);
+			open = false;
+			start = at;
+			continue;
+		}
+		open = true;
+		if (c == '\\' && quote != '\'' && i + 1 < line.len)
+			words->text[at++] = line.ptr[++i];
+		else if (quote && c == quote)
+			quote = 0;
+		else if (!quote && (c == '\'' || c == '"'))
+			quote = c;
+		else
+			words->text[at++] = c;
+	}
+	if (quote)
+		return err_set(err, -EINVAL, "a %c is not closed", quote);
+	if (open && r >= 0)
+		r = word_close(words, start, &at);
+	return r < 0 ? err_set(err, r, "too many words") : 0;
+}
+
+/* Code point to UTF-8; returns the bytes. */
+static size_t put_utf8(uint32_t code, char *dst)
+{
+	if (code < 0x80) {
+		dst[0] = (char)code;
+		return 1;
+	}
+	if (code < 0x800) {
+		dst[0] = (char)(0xc0 | code >> 6);
+		dst[1] = (char)(0x80 | (code & 0x3f));
+		return 2;
+	}
+	dst[0] = (char)(0xe0 | code >> 12);
+	dst[1] = (char)(0x80 | (code >> 6 & 0x3f));
+	dst[2] = (char)(0x80 | (code & 0x3f));
+	return 3;
+}
+
+/* One escape at line[*i] == '\\'; returns the bytes written, or -EBADMSG. */
+static int unescape(struct str line, size_t *i, char *dst)
+{
+	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+	const char *hit;
+	uint8_t code[2];
+
+	if (*i + 1 >= line.len)
+		return -EBADMSG;
+	hit = strchr(from, line.ptr[*i + 1]);
+	if (hit && *hit) {
+		*dst = to[hit - from];
+		*i += 1;
+		return 1;
+	}
+	if (line.ptr[*i + 1] != 'u' || *i + 5 >= line.len ||
+	    str_unhex(str_make(line.ptr + *i + 2, 4), code, 2) < 0)
+		return -EBADMSG;
+	*i += 5;
+	return (int)put_utf8((uint32_t)code[0] << 8 | code[1], dst);
+}
+
+int log_line_text(struct str line, char *dst, size_t cap, bool *ret_stderr)
+{
+	static const char head[] = "{\"log\":\"";
+	size_t at = 0, i = sizeof(head) - 1;
+
+	if (!str_starts(line, str_from(head)))
+		return -EBADMSG;
+	for (; i < line.len && line.ptr[i] != '"'; i++) {
+		int n = 1;
+
+		if (at + 4 >= cap)
+			continue; /* what does not fit is left out; the rest is still checked */
+		if (line.ptr[i] == '\\')
+			n = unescape(line, &i, dst + at);
+		else
+			dst[at] = line.ptr[i];
+		if (n < 0)
+			return n;
+		at += (size_t)n;
+	}
+	if (i >= line.len)
+		return -EBADMSG;
+	*ret_stderr = str_starts(str_skip(line, i), STR("\",\"stream\":\"stderr\""));
+	dst[at] = 0;
+	return (int)at;
+}
