@@ -66,6 +66,14 @@ static bool is_vague(struct str said)
 	       str_is_nocase(bare, "text/plain") || str_is_nocase(bare, "application/octet-stream");
 }
 
+static int refuse_type(struct str said, struct err *err)
+{
+	char shown[100];
+
+	str_escape(said, shown, sizeof(shown));
+	return err_set(err, -EBADMSG, "Content-Type \"%s\" does not fit the document", shown);
+}
+
 static int check_document(const struct json *root, struct str said, enum oci_type *ret_type,
 			  struct err *err)
 {
@@ -92,8 +100,7 @@ static int check_document(const struct json *root, struct str said, enum oci_typ
 	if (json_get(root, "mediaType") && oci_type_of(own) != type)
 		return err_set(err, -EBADMSG, "the mediaType does not fit the document");
 	if (!is_vague(said) && oci_type_of(said) != type)
-		return err_set(err, -EBADMSG, "Content-Type \"%.*s\" does not fit the document",
-			       STR_ARG(str_head(said, 100)));
+		return refuse_type(said, err);
 	if (!is_vague(said) && own.len && !str_eq(bare_type(said), bare_type(own)))
 		return err_set(err, -EBADMSG, "Content-Type and mediaType of the manifest differ");
 	*ret_type = type;

@@ -38,8 +38,12 @@ static void close_connection(struct client_connection *c)
 
 void client_done(struct client *client)
 {
-	for (size_t i = 0; client && i < CLIENT_CONNECTIONS; i++)
+	/* A zeroed client was never set up: its fd 0 is not its own. */
+	if (!client || !client->trust)
+		return;
+	for (size_t i = 0; i < CLIENT_CONNECTIONS; i++)
 		close_connection(&client->connections[i]);
+	client->trust = NULL;
 }
 
 /* The kept one of this origin, or the place of the least recently used. */

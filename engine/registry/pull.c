@@ -169,12 +169,15 @@ static int choose_manifest(struct pull *pull, struct document *doc, struct err *
 static int check_platform(const struct pull *pull, struct err *err)
 {
 	const struct pull_start *start = pull->start;
+	char os[40], machine[40];
 
 	if (strcmp(pull->image.os, start->os) == 0 &&
 	    strcmp(pull->image.architecture, start->architecture) == 0)
 		return 0;
-	return err_set(err, -ENOENT, "the image is built for %.40s/%.40s, not for %s/%s",
-		       pull->image.os, pull->image.architecture, start->os, start->architecture);
+	str_escape(str_from(pull->image.os), os, sizeof(os));
+	str_escape(str_from(pull->image.architecture), machine, sizeof(machine));
+	return err_set(err, -ENOENT, "the image is built for %s/%s, not for %s/%s", os, machine,
+		       start->os, start->architecture);
 }
 
 static int get_manifest(struct pull *pull, struct err *err)
@@ -382,6 +385,23 @@ static int get_layers(struct pull *pull, struct err *err)
 
 /* ---- hosts ---- */
 
+/* "registry HOST: " in front; where a key is missing, the section it belongs into behind. */
+static int explain(const struct pull_host *host, int code, struct err *err)
+{
+	const char *text = err_text(err);
+	bool key = text[0] && text[strlen(text) - 1] == '=';
+	struct err whole = { 0 };
+
+	err_set(&whole, code, "registry %s: %s%s%s%s%s%s%s", host->host, text,
+		key ? " in [registry " : "", key ? host->host : "", key ? "]" : "",
+		code == -EKEYREJECTED && host->ca_missing[0] ? " (" : "",
+		code == -EKEYREJECTED ? host->ca_missing : "",
+		code == -EKEYREJECTED && host->ca_missing[0] ? ")" : "");
+	if (err)
+		*err = whole;
+	return code;
+}
+
 static int pull_from(struct pull *pull, const struct pull_host *host, struct str system_ca,
 		     struct err *err)
 {
@@ -397,11 +417,7 @@ static int pull_from(struct pull *pull, const struct pull_host *host, struct str
 		r = get_layers(pull, err);
 	session_done(&pull->session);
 	tls_trust_free(trust);
-	if (r == -EKEYREJECTED && host->ca_missing[0] && err)
-		err_set(err, r, "%.300s (%.100s)", err_text(err), host->ca_missing);
-	if (r == -EKEYREJECTED && err)
-		err_set(err, r, "%.400s in [registry %.60s]", err->text, host->host);
-	return r < 0 ? err_prefix(err, "registry %s", host->host) : 0;
+	return r < 0 ? explain(host, r, err) : 0;
 }
 
 int pull_image(const struct pull_start *start, struct str system_ca, const struct pull_sink *sink,
