@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the list of attached containers and its files. Run by netd main. It must never give one
+ * address to two containers.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include "lib/fs.h"
+#include "lib/own.h"
+#include "lib/sha256.h"
+#include "lib/wire.h"
+#include "netd/container/attachment.h"
+
+enum {
+	MEMORY_MAX = 96 << 10,
+	FILE_MAX = 64 << 10,
+	FILE_NAME = 33, /* 32 hex digits */
+	FILE_VERSION = 1,
+};
+
+struct attachment *attachment_new(const struct netd_attach *attach)
+{
+	struct attachment *attachment = calloc(1, sizeof(*attachment));
+	OWN(buf_done) struct buf record;
+	void *copy;
+
+	if (!attachment)
+		return NULL;
+	attachment->udp_fd = attachment->tcp_fd = -1;
+	arena_init(&attachment->arena, MEMORY_MAX);
+	buf_init(&record, FILE_MAX);
+	netd_attach_encode(attach, &record);
+	copy = buf_error(&record) < 0 ? NULL : arena_alloc(&attachment->arena, record.len + 1);
+	if (copy)
+		memcpy(copy, record.data, record.len);
+	if (!copy || netd_attach_decode(str_make(copy, record.len), &attachment->arena,
+					&attachment->attach, NULL) < 0) {
+		attachment_free(attachment);
+		return NULL;
+	}
+	return attachment;
+}
+
+void attachment_free(struct attachment *attachment)
+{
+	if (!attachment)
+		return;
+	own_close(&attachment->udp_fd);
+	own_close(&attachment->tcp_fd);
+	arena_done(&attachment->arena);
+	free(attachment);
+}
+
+struct attachment *attachment_find(const struct attachments *attachments, struct str id)
+{
+	struct attachment *a = attachments->first;
+
+	while (a && !str_eq(a->attach.id, id))
+		a = a->next;
+	return a;
+}
+
+static void file_name(struct str id, char dst[FILE_NAME])
+{
+	char hex[2 * SHA256_SIZE + 1];
+	struct digest digest;
+	struct sha256 sha;
+
+	sha256_init(&sha);
+	sha256_add(&sha, id.ptr, id.len);
+	sha256_end(&sha, &digest);
+	str_hex(digest.bytes, sizeof(digest.bytes), hex);
+	memcpy(dst, hex, FILE_NAME - 1);
+	dst[FILE_NAME - 1] = 0;
+}
+
+static void unlink_from(struct attachments *attachments, struct attachment *attachment)
+{
+	for (struct attachment **at = &attachments->first; *at; at = &(*at)->next) {
+		if (*at != attachment)
+			continue;
+		*at = attachment->next;
+		attachments->count--;
+		return;
+	}
+}
+
+static int write_file(const struct attachments *attachments, const struct attachment *attachment,
+		      struct err *err)
+{
+	OWN(buf_done) struct buf record;
+	char name[FILE_NAME];
+
+	if (attachments->state_fd < 0)
+		return 0;
+	buf_init(&record, FILE_MAX);
+	wire_put_u32(&record, FILE_VERSION);
+	wire_put_u64(&record, attachment->netns_dev);
+	wire_put_u64(&record, attachment->netns_ino);
+	netd_attach_encode(&attachment->attach, &record);
+	if (buf_error(&record) < 0)
+		return err_set(err, buf_error(&record), "the attachment's record is too long");
+	file_name(attachment->attach.id, name);
+	return fs_replace(attachments->state_fd, name, record.data, record.len, 0600, err);
+}
+
+int attachment_put(struct attachments *attachments, struct attachment *attachment, struct err *err)
+{
+	struct attachment *old = attachment_find(attachments, attachment->attach.id);
+	int r;
+
+	if (!old && attachments->count == ATTACHMENTS_MAX)
+		return err_set(err, -ENOSPC, "at most %d containers", ATTACHMENTS_MAX);
+	r = write_file(attachments, attachment, err);
+	if (r < 0)
+		return r;
+	if (old) {
+		unlink_from(attachments, old);
+		attachment_free(old);
+	}
+	attachment->next = attachments->first;
+	attachments->first = attachment;
+	attachments->count++;
+	return 0;
+}
+
+void attachment_remove(struct attachments *attachments, struct attachment *attachment)
+{
+	char name[FILE_NAME];
+
+	file_name(attachment->attach.id, name);
+	unlink_from(attachments, attachment);
+	attachment_free(attachment);
+	if (attachments->state_fd >= 0)
+		(void)fs_unlink(attachments->state_fd, name, NULL);
+}
+
+static int load_file(int dirfd, const char *name, unsigned char d_type, void *owner,
+		     struct err *err)
+{
+	struct attachments *attachments = owner;
+	OWN(arena_done) struct arena arena;
+	OWN(buf_done) struct buf record;
+	struct attachment *attachment = NULL;
+	struct netd_attach attach;
+	uint64_t dev, ino;
+	struct wire in;
+	uint32_t version;
+
+	(void)d_type;
+	arena_init(&arena, MEMORY_MAX);
+	buf_init(&record, FILE_MAX);
+	if (fs_read(dirfd, name, FS_BENEATH, FILE_MAX - 1, &record, NULL) < 0)
+		return 0;
+	wire_init(&in, record.data, record.len);
+	version = wire_u32(&in);
+	dev = wire_u64(&in);
+	ino = wire_u64(&in);
+	if (!in.error && version == FILE_VERSION &&
+	    netd_attach_decode(str_make(in.ptr, in.left), &arena, &attach, NULL) == 0)
+		attachment = attachment_new(&attach);
+	if (!attachment || attachments->count == ATTACHMENTS_MAX) {
+		attachment_free(attachment);
+		err_set(err, -EBADMSG, "state of a container was damaged and is dropped (%s)",
+			name);
+		(void)fs_unlink(dirfd, name, NULL);
+		return 0;
+	}
+	attachment->netns_dev = dev;
+	attachment->netns_ino = ino;
+	attachment->next = attachments->first;
+	attachments->first = attachment;
+	attachments->count++;
+	return 0;
+}
+
+int attachment_load_all(struct attachments *attachments, struct err *err)
+{
+	err->code = 0;
+	if (attachments->state_fd < 0)
+		return 0;
+	if (fs_each(attachments->state_fd, load_file, attachments, err) < 0)
+		return err->code;
+	return err->code;
+}
+
+void attachment_done_all(struct attachments *attachments)
+{
+	while (attachments->first) {
+		struct attachment *attachment = attachments->first;
+
+		attachments->first = attachment->next;
+		attachment_free(attachment);
+	}
+	attachments->count = 0;
+}
+
+/* ---- addresses ---- */
+
+static const struct attachment *address_holder(const struct attachments *attachments,
+					       const struct attachment *self, struct str network,
+					       uint32_t ip4)
+{
+	for (const struct attachment *a = attachments->first; a; a = a->next) {
+		if (str_eq(a->attach.id, self->attach.id))
+			continue;
+		for (uint32_t i = 0; i < a->attach.network_count; i++) {
+			uint32_t other;
+
+			if (str_eq(a->attach.networks[i].name, network) &&
+			    ip4_parse(a->attach.networks[i].ip4, &other) == 0 && other == ip4)
+				return a;
+		}
+	}
+	return NULL;
+}
+
+static bool fits(const struct network *network, uint32_t ip4)
+{
+	uint32_t host = ip4 & ~ip4_mask(network->prefix);
+
+	/* Not the network's, the gateway's or the broadcast address. */
+	return (ip4 & ip4_mask(network->prefix)) == network->subnet && host > 1 &&
+	       host != ~ip4_mask(network->prefix);
+}
+
+/* A place in the subnet that follows from the id: the same container gets the same address again.
+ */
+static uint32_t favourite(struct str id)
+{
+	struct digest digest;
+	struct sha256 sha;
+
+	sha256_init(&sha);
+	sha256_add(&sha, id.ptr, id.len);
+	sha256_end(&sha, &digest);
+	return (uint32_t)digest.bytes[0] << 24 | (uint32_t)digest.bytes[1] << 16 |
+	       (uint32_t)digest.bytes[2] << 8 | digest.bytes[3];
+}
+
+static int pick_address(const struct attachments *attachments, const struct network *network,
+			const struct attachment *attachment, uint32_t *ret_ip4, struct err *err)
+{
+	uint32_t hosts = ~ip4_mask(network->prefix) - 2; /* without network, gateway, broadcast */
+	uint32_t start = favourite(attachment->attach.id) % hosts;
+
+	/* With fewer containers than steps one of them must be free. */
+	for (uint32_t i = 0; i < hosts && i <= ATTACHMENTS_MAX * NETD_NETWORKS_MAX; i++) {
+		uint32_t ip4 = network->subnet + 2 + (start + i) % hosts;
+
+		if (!address_holder(attachments, attachment, str_from(network->name), ip4)) {
+			*ret_ip4 = ip4;
+			return 0;
+		}
+	}
+	return err_set(err, -ENOSPC, "network %s has no free address; give it a larger subnet",
+		       network->name);
+}
+
+static int check_wish(const struct attachments *attachments, const struct network *network,
+		      const struct attachment *attachment, struct str wish, struct err *err)
+{
+	const struct attachment *holder;
+	uint32_t ip4;
+
+	if (ip4_parse(wish, &ip4) < 0 || !fits(network, ip4))
+		return err_set(err, -EINVAL, "address '%.*s' does not belong to network %s",
+			       STR_ARG(wish), network->name);
+	holder = address_holder(attachments, attachment, str_from(network->name), ip4);
+	if (holder)
+		return err_set(err, -EADDRINUSE, "address %.*s is taken by container %.*s",
+			       STR_ARG(wish), STR_ARG(holder->attach.name));
+	return 0;
+}
+
+int attachment_pick_addresses(const struct attachments *attachments, struct networks *networks,
+			      struct attachment *attachment, struct err *err)
+{
+	struct netd_attach *attach = &attachment->attach;
+
+	for (uint32_t i = 0; i < attach->network_count; i++) {
+		struct netd_attach_network *wanted = &attach->networks[i];
+		struct network *network = network_require(networks, wanted->name, err);
+		char text[IP4_TEXT_MAX];
+		uint32_t ip4 = 0;
+		int r;
+
+		if (!network)
+			return -ENOENT;
+		for (uint32_t j = 0; j < i; j++)
+			if (str_eq(attach->networks[j].name, wanted->name))
+				return err_set(err, -EINVAL, "network %s is named twice",
+					       network->name);
+		if (wanted->ip4.len) {
+			r = check_wish(attachments, network, attachment, wanted->ip4, err);
+			if (r < 0)
+				return r;
+			continue;
+		}
+		r = pick_address(attachments, network, attachment, &ip4, err);
+		if (r < 0)
+			return r;
+		wanted->ip4 =
+			str_from(arena_text(&attachment->arena, str_from(ip4_text(ip4, text))));
+		if (!wanted->ip4.len)
+			return err_set(err, -ENOMEM, "no memory for an address");
+	}
+	return 0;
+}

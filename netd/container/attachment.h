@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_NETD_CONTAINER_ATTACHMENT_H
+#define HOY_NETD_CONTAINER_ATTACHMENT_H
+
+#include "lib/arena.h"
+#include "netd/container/network.h"
+
+/*
+ * The containers that are attached: what the engine asked for, with the addresses they got. Kept in
+ * memory and as one file each in the state directory, so that a restarted netd knows ports, names
+ * and addresses before the engine has come back.
+ */
+enum { ATTACHMENTS_MAX = 1024 };
+
+struct attachment {
+	struct attachment *next;
+	struct arena arena;	   /* holds what `attach` points to */
+	struct netd_attach attach; /* every ip4 filled in */
+	uint64_t netns_dev, netns_ino;
+	int udp_fd, tcp_fd; /* resolver sockets inside, -1 = none (yet) */
+};
+
+struct attachments {
+	struct attachment *first;
+	size_t count;
+	int state_fd; /* directory of the files, not owned; -1 = memory only */
+};
+
+/* A deep copy of `attach`, not in the list yet. NULL when memory ran out. */
+struct attachment *attachment_new(const struct netd_attach *attach);
+void attachment_free(struct attachment *attachment); /* closes its fds; accepts NULL */
+
+struct attachment *attachment_find(const struct attachments *attachments, struct str id);
+/* Takes it into the list in place of one with the same id, which is freed, and writes its file. */
+int attachment_put(struct attachments *attachments, struct attachment *attachment, struct err *err);
+/* Out of the list, freed, file removed. */
+void attachment_remove(struct attachments *attachments, struct attachment *attachment);
+/* Reads the files; a damaged one is removed and named in err (the rest is loaded). */
+int attachment_load_all(struct attachments *attachments, struct err *err);
+void attachment_done_all(struct attachments *attachments);
+
+/*
+ * Fills in the missing addresses of `attach` (strings go into its arena): the wish, else what this
+ * id would have had, else the next free one. -EADDRINUSE names the holder, -ENOSPC.
+ */
+int attachment_pick_addresses(const struct attachments *attachments, struct networks *networks,
+			      struct attachment *attachment, struct err *err);
+
+/*
+ * The rows for the firewall: to the address on the first network that is not internal. -EINVAL when
+ * there are ports but no such network. ret_ports holds attach.port_count rows.
+ */
+int attachment_nft_ports(const struct attachment *attachment, struct networks *networks,
+			 struct nft_port *ret_ports, struct err *err);
+
+/* -EADDRINUSE with the holder's name when a port of `attachment` is published by another container.
+ */
+int attachment_check_ports(const struct attachments *attachments,
+			   const struct attachment *attachment, struct err *err);
+/* The same against sockets of the host; ports that `before` (or NULL) published are ours already.
+ */
+int attachment_check_host(const struct attachment *attachment, const struct attachment *before,
+			  struct err *err);
+
+#endif

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the container networks and their bridges. Run by netd main. It must never bring a bridge up
+ * with an address before the firewall table knows its subnet: the caller loads that first.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "lib/fs.h"
+#include "lib/own.h"
+#include "lib/sha256.h"
+#include "netd/container/network.h"
+#include "netd/link/link_plan.h"
+
+enum { NAME_HASH_DIGITS = 10 };
+
+/* Where a network without a subnet gets one: 172.21.0.0/16 up to 172.31, then 192.168.x.0/20. */
+static const struct conf_addr pool[] = {
+	{ 0xac150000, 16 }, { 0xac160000, 16 }, { 0xac170000, 16 }, { 0xac180000, 16 },
+	{ 0xac190000, 16 }, { 0xac1a0000, 16 }, { 0xac1b0000, 16 }, { 0xac1c0000, 16 },
+	{ 0xac1d0000, 16 }, { 0xac1e0000, 16 }, { 0xac1f0000, 16 }, { 0xc0a81000, 20 },
+	{ 0xc0a82000, 20 }, { 0xc0a83000, 20 }, { 0xc0a84000, 20 }, { 0xc0a85000, 20 },
+	{ 0xc0a86000, 20 }, { 0xc0a87000, 20 }, { 0xc0a88000, 20 }, { 0xc0a89000, 20 },
+	{ 0xc0a8a000, 20 }, { 0xc0a8b000, 20 }, { 0xc0a8c000, 20 }, { 0xc0a8d000, 20 },
+	{ 0xc0a8e000, 20 }, { 0xc0a8f000, 20 },
+};
+
+int sysctl_set(int sysctl_fd, const char *path, const char *value, bool optional, struct err *err)
+{
+	struct err failed;
+	int r = fs_write_control(sysctl_fd, path, str_from(value), &failed);
+
+	if (r == -ENOENT && optional)
+		return 0;
+	return r < 0 ? err_set(err, r, "set sysctl %s to %s: %s", path, value, err_text(&failed))
+		     : 0;
+}
+
+void network_bridge_name(const char *name, char dst[IFNAMSIZ])
+{
+	char hex[2 * SHA256_SIZE + 1];
+	struct digest digest;
+	struct sha256 sha;
+
+	if (!strcmp(name, "bridge")) {
+		memcpy(dst, "hoy0", sizeof("hoy0"));
+		return;
+	}
+	sha256_init(&sha);
+	sha256_add(&sha, name, strlen(name));
+	sha256_end(&sha, &digest);
+	str_hex(digest.bytes, sizeof(digest.bytes), hex);
+	snprintf(dst, IFNAMSIZ, "br-%.*s", NAME_HASH_DIGITS, hex);
+}
+
+uint32_t network_gateway(const struct network *network)
+{
+	return network->subnet + 1;
+}
+
+struct network *network_find(struct networks *networks, struct str name)
+{
+	for (size_t i = 0; i < networks->count; i++)
+		if (str_is(name, networks->list[i].name))
+			return &networks->list[i];
+	return NULL;
+}
+
+struct network *network_require(struct networks *networks, struct str name, struct err *err)
+{
+	struct network *network = network_find(networks, name);
+	const char *names[NETWORKS_MAX], *nearest;
+	char shown[NETD_NAME_MAX * 4];
+
+	if (network)
+		return network;
+	for (size_t i = 0; i < networks->count; i++)
+		names[i] = networks->list[i].name;
+	nearest = str_nearest(name, names, networks->count);
+	str_escape(name, shown, sizeof(shown));
+	if (nearest)
+		err_set(err, -ENOENT, "unknown network '%s'; did you mean '%s'?", shown, nearest);
+	else
+		err_set(err, -ENOENT,
+			"unknown network '%s'; declare it as [bridge %s] in network.ini", shown,
+			shown);
+	return NULL;
+}
+
+static bool overlaps(uint32_t a, uint8_t a_prefix, uint32_t b, uint8_t b_prefix)
+{
+	return ((a ^ b) & ip4_mask(a_prefix < b_prefix ? a_prefix : b_prefix)) == 0;
+}
+
+/* Who uses a part of this subnet: text into who, "" = nobody. Our own bridge does not count. */
+static void subnet_holder(const struct networks *networks, const struct rtnl_state *state,
+			  const struct network *wanted, char *who, size_t cap)
+{
+	who[0] = 0;
+	for (size_t i = 0; i < networks->count; i++) {
+		const struct network *other = &networks->list[i];
+
+		if (overlaps(wanted->subnet, wanted->prefix, other->subnet, other->prefix))
+			snprintf(who, cap, "network %s", other->name);
+	}
+	for (size_t i = 0; i < state->addr_count; i++) {
+		const struct rtnl_addr *addr = &state->addrs[i];
+		const struct rtnl_link *link = rtnl_state_link(state, addr->index);
+
+		if (overlaps(wanted->subnet, wanted->prefix, addr->ip4, addr->prefix) &&
+		    (!link || strcmp(link->name, wanted->bridge) != 0))
+			snprintf(who, cap, "interface %s", link ? link->name : "?");
+	}
+	for (size_t i = 0; i < state->route_count; i++) {
+		const struct rtnl_route *route = &state->routes[i];
+
+		if (route->prefix &&
+		    overlaps(wanted->subnet, wanted->prefix, route->dst, route->prefix))
+			snprintf(who, cap, "a route of the host");
+	}
+}
+
+static int pick_subnet(const struct networks *networks, const struct rtnl_state *state,
+		       struct network *wanted, struct err *err)
+{
+	char who[96];
+
+	for (size_t i = 0; i < ARRAY_LEN(pool); i++) {
+		wanted->subnet = pool[i].ip4;
+		wanted->prefix = pool[i].prefix;
+		subnet_holder(networks, state, wanted, who, sizeof(who));
+		if (!who[0])
+			return 0;
+	}
+	return err_set(err, -ENOSPC, "network %s: no free subnet; give one with subnet = ...",
+		       wanted->name);
+}
+
+int network_add(struct networks *networks, const struct network *wanted,
+		const struct rtnl_state *state, struct network **ret_network, struct err *err)
+{
+	struct network *there = network_find(networks, str_from(wanted->name)), fresh = *wanted;
+	char who[96], subnet[IP4_TEXT_MAX];
+	int r;
+
+	if (there) {
+		bool same = there->internal == wanted->internal &&
+			    (!wanted->subnet ||
+			     (there->subnet == wanted->subnet && there->prefix == wanted->prefix));
+
+		if (!same)
+			return err_set(
+				err, -EEXIST,
+				"network %s exists with other values (%s/%u%s); remove it first",
+				there->name, ip4_text(there->subnet, subnet), there->prefix,
+				there->internal ? ", internal" : "");
+		*ret_network = there;
+		return 0;
+	}
+	if (networks->count == NETWORKS_MAX)
+		return err_set(err, -ENOSPC, "network %s: at most %d networks", wanted->name,
+			       NETWORKS_MAX);
+	network_bridge_name(fresh.name, fresh.bridge);
+	if (!fresh.subnet) {
+		r = pick_subnet(networks, state, &fresh, err);
+		if (r < 0)
+			return r;
+	}
+	subnet_holder(networks, state, &fresh, who, sizeof(who));
+	if (who[0])
+		return err_set(err, -EADDRINUSE,
+			       "network %s: subnet %s/%u is used by %s; choose another", fresh.name,
+			       ip4_text(fresh.subnet, subnet), fresh.prefix, who);
+	networks->list[networks->count] = fresh;
+	*ret_network = &networks->list[networks->count++];
+	return 0;
+}
+
+void network_remove(struct networks *networks, struct network *network)
+{
+	size_t i = (size_t)(network - networks->list);
+
+	memmove(network, network + 1, (networks->count - i - 1) * sizeof(*network));
+	networks->count--;
+}
+
+void network_to_nft(const struct network *network, struct nft_network *ret_nft)
+{
+	*ret_nft = (struct nft_network){ .subnet = network->subnet,
+					 .prefix = network->prefix,
+					 .internal = network->internal };
+	memcpy(ret_nft->bridge, network->bridge, sizeof(ret_nft->bridge));
+}
+
+/* Publishing on 127.0.0.1 needs route_localnet; the guard chain keeps 127/8 off the wire. */
+static int set_bridge_sysctls(const struct network *network, int sysctl_fd, struct err *err)
+{
+	static const struct {
+		const char *family, *key, *value;
+	} rows[] = {
+		{ "ipv6", "disable_ipv6", "1" },   { "ipv6", "accept_ra", "0" },
+		{ "ipv4", "route_localnet", "1" }, { "ipv4", "rp_filter", "1" },
+		{ "ipv4", "send_redirects", "0" },
+	};
+	char path[80];
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows) && r == 0; i++) {
+		snprintf(path, sizeof(path), "net/%s/conf/%s/%s", rows[i].family, network->bridge,
+			 rows[i].key);
+		r = sysctl_set(sysctl_fd, path, rows[i].value, rows[i].family[3] == '6', err);
+	}
+	return r;
+}
+
+int network_ensure(struct network *network, struct nl *nl, int sysctl_fd, struct err *err)
+{
+	uint32_t gateway = network_gateway(network);
+	const uint8_t mac[6] = { 2,
+				 0x42,
+				 (uint8_t)(gateway >> 24),
+				 (uint8_t)(gateway >> 16),
+				 (uint8_t)(gateway >> 8),
+				 (uint8_t)gateway };
+	struct link_wanted wanted = { .up = true, .addr_count = 1 };
+	OWN(rtnl_state_done) struct rtnl_state state = { 0 };
+	OWN(buf_done) struct buf request;
+	struct rtnl_link link;
+	struct link_plan plan;
+	int r;
+
+	buf_init(&request, 1024);
+	if (rtnl_find_link(nl, network->bridge, &link, NULL) < 0) {
+		rtnl_encode_bridge(network->bridge, mac, &request);
+		r = nl_call(nl, &request, "make a bridge", err);
+		if (r < 0)
+			return err_prefix(err, "network %s", network->name);
+	} else if (strcmp(link.kind, "bridge") != 0) {
+		return err_set(err, -EEXIST, "network %s: interface %s is there and is no bridge",
+			       network->name, network->bridge);
+	}
+	r = rtnl_state_load(nl, &state, err);
+	if (r < 0 || !rtnl_state_named(&state, network->bridge))
+		return r < 0 ? r : err_set(err, -ENODEV, "bridge %s vanished", network->bridge);
+	network->index = rtnl_state_named(&state, network->bridge)->index;
+	r = set_bridge_sysctls(network, sysctl_fd, err);
+	if (r < 0)
+		return r;
+	wanted.index = network->index;
+	wanted.addrs[0] = (struct rtnl_addr){ .ip4 = gateway,
+					      .prefix = network->prefix,
+					      .valid_s = RTNL_FOREVER };
+	link_plan_make(&wanted, &state, &plan);
+	r = link_plan_apply(&plan, nl, err);
+	return r < 0 ? err_prefix(err, "network %s", network->name) : 0;
+}
+
+int network_delete_bridge(const struct network *network, struct nl *nl, struct err *err)
+{
+	OWN(buf_done) struct buf request;
+	struct rtnl_link link;
+
+	if (rtnl_find_link(nl, network->bridge, &link, NULL) < 0)
+		return 0;
+	buf_init(&request, 256);
+	rtnl_encode_link_del(link.index, &request);
+	return nl_call(nl, &request, "remove a bridge", err);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_NETD_CONTAINER_NETWORK_H
+#define HOY_NETD_CONTAINER_NETWORK_H
+
+#include "lib/err.h"
+#include "netd/api/netd_msg.h"
+#include "netd/conf.h"
+#include "netd/nl/nft.h"
+#include "netd/nl/rtnl.h"
+
+/* The container networks: each a bridge on the host with its gateway address. */
+enum { NETWORKS_MAX = 64 };
+
+struct network {
+	char name[NETD_NAME_MAX + 1];
+	char bridge[IFNAMSIZ];
+	uint32_t subnet;
+	uint8_t prefix;
+	bool internal;
+	bool fixed; /* from network.ini or built in: not to be removed by a call */
+	int index;  /* of the bridge, 0 = not made yet */
+};
+
+struct networks {
+	struct network list[NETWORKS_MAX];
+	size_t count;
+};
+
+/* Pure. The name of a network's bridge: "hoy0" for "bridge", else "br-" and ten hex digits of the
+ * name's hash, so that a restarted netd finds it again. */
+void network_bridge_name(const char *name, char dst[IFNAMSIZ]);
+uint32_t network_gateway(const struct network *network);
+struct network *network_find(struct networks *networks, struct str name);
+/* As network_find(), with an error that names the nearest one. */
+struct network *network_require(struct networks *networks, struct str name, struct err *err);
+/*
+ * Adds one, or finds that it is there with the same values (0; subnet 0 then means: as it is).
+ * Picks a subnet that overlaps nothing in `networks` or `state` when subnet is 0. -EEXIST: other
+ * values; -EADDRINUSE: the subnet overlaps; -ENOSPC. ret_network points into networks.
+ */
+int network_add(struct networks *networks, const struct network *wanted,
+		const struct rtnl_state *state, struct network **ret_network, struct err *err);
+void network_remove(struct networks *networks, struct network *network);
+void network_to_nft(const struct network *network, struct nft_network *ret_nft);
+
+/* Makes or adopts the bridge: address, up, its sysctls. */
+int network_ensure(struct network *network, struct nl *nl, int sysctl_fd, struct err *err);
+int network_delete_bridge(const struct network *network, struct nl *nl, struct err *err);
+
+/* One control file below /proc/sys; 0 also when `optional` and it does not exist. */
+int sysctl_set(int sysctl_fd, const char *path, const char *value, bool optional, struct err *err);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_NETD_LINK_UPLINK_H
+#define HOY_NETD_LINK_UPLINK_H
+
+#include "lib/mono.h"
+#include "netd/conf.h"
+#include "netd/dhcp/dhcp_codec.h"
+#include "netd/link/link_plan.h"
+
+/* The links that lead out of the machine: which they are and what they shall look like. Pure. */
+struct uplink {
+	int index; /* 0 = free */
+	char name[IFNAMSIZ];
+	uint8_t mac[6];
+	bool carrier;
+	struct conf_uplink conf;
+	bool dhcp_started;
+	char dhcp_state[16]; /* for SHOW */
+	bool has_lease;
+	struct dhcp_lease lease;
+	struct mono asked; /* its time counts from here */
+};
+
+struct uplinks {
+	struct uplink list[CONF_UPLINKS_MAX];
+};
+
+/* Hardware that may lead out: Ethernet by type, no kind of its own (bridge, veth, dummy ...), no
+ * master. */
+bool uplink_suits(const struct rtnl_link *link);
+
+/*
+ * Which links are managed and how: those that a [network] section matches (first match wins);
+ * without any section the first suitable link, by DHCP. False: leave the link alone.
+ */
+bool uplink_configure(const struct rtnl_state *state, const struct conf *conf,
+		      const struct rtnl_link *link, struct conf_uplink *ret_conf);
+
+/* What the link shall look like now. Without a lease a DHCP link is up and keeps nothing of ours.
+ */
+void uplink_wanted(const struct uplink *uplink, struct mono now, struct link_wanted *ret_wanted);
+
+struct uplink *uplink_find(struct uplinks *uplinks, int index);
+
+/* Name servers and search domains of all uplinks, without repeats, in order. */
+struct uplink_dns {
+	uint32_t servers[CONF_DNS_MAX];
+	size_t server_count;
+	char domains[CONF_DOMAINS_MAX][DOMAIN_MAX];
+	size_t domain_count;
+};
+void uplink_dns(const struct uplinks *uplinks, struct uplink_dns *ret_dns);
+void uplink_resolv_conf(const struct uplink_dns *dns, struct buf *out);
+
+#endif
