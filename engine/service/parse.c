@@ -7,7 +7,9 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
+#include "engine/json/json.h"
 #include "engine/service/spec.h"
+#include "lib/own.h"
 
 static int parse_range(struct str text, uint16_t *ret_first, uint16_t *ret_count)
 {
@@ -169,54 +171,27 @@ static int split_shell(struct words *words, struct str text, struct err *err)
 	return word_end(words);
 }
 
-static int json_escape(struct words *words, struct str text, size_t *at, struct err *err)
-{
-	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-	const char *hit = *at + 1 < text.len ? strchr(from, text.ptr[*at + 1]) : NULL;
-
-	if (!hit || !*hit)
-		return err_set(err, -EINVAL,
-			       "one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t behind a backslash");
-	word_byte(words, to[hit - from]);
-	*at += 1;
-	return 0;
-}
-
-/* An array of strings only: what an operator writes into one INI value. */
 static int split_json(struct words *words, struct str text, struct err *err)
 {
 	static const char usage[] = "a list such as [\"sh\", \"-c\", \"true\"]";
-	bool inside = false, want_item = true, first = true;
-	size_t i = 1;
+	struct json_doc doc OWN(json_done) = { 0 };
+	struct json_iter iter;
+	const struct json *item;
+	struct str key;
 
-	for (; i < text.len; i++) {
-		char c = text.ptr[i];
-
-		if (inside && c == '\\') {
-			int r = json_escape(words, text, &i, err);
-
-			if (r < 0)
-				return r;
-		} else if (inside && c == '"') {
-			int r = word_end(words);
-
-			if (r < 0)
-				return err_set(err, r, "fewer words");
-			inside = want_item = first = false;
-		} else if (inside) {
-			word_byte(words, c);
-		} else if (c == '"' && want_item) {
-			inside = words->open = true;
-		} else if (c == ',' && !want_item) {
-			want_item = true;
-		} else if (c == ']' && (!want_item || first)) {
-			break;
-		} else if (c != ' ' && c != '\t') {
-			return err_set(err, -EINVAL, "%s", usage);
-		}
-	}
-	if (i + 1 != text.len)
+	if (json_parse(text, JSON_TEXT_MAX, &doc, NULL) < 0 || json_type(doc.root) != JSON_ARRAY)
 		return err_set(err, -EINVAL, "%s", usage);
+	json_iter_init(&iter, doc.root);
+	while (json_iter_next(&iter, &key, &item)) {
+		if (json_type(item) != JSON_STRING)
+			return err_set(err, -EINVAL, "%s", usage);
+		if (words->count >= words->max)
+			return err_set(err, -E2BIG, "fewer words");
+		words->items[words->count] = arena_text(words->arena, json_str(item));
+		if (!words->items[words->count])
+			return err_set(err, -ENOMEM, "no memory for a command");
+		words->count++;
+	}
 	return 0;
 }
 

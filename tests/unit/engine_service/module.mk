@@ -2,4 +2,6 @@ UNIT += tests/unit/engine_service/test_machine tests/unit/engine_service/test_sp
 tests/unit/engine_service/test_machine_OBJS := tests/unit/engine_service/test_machine.o \
 	engine/service/machine.o
 tests/unit/engine_service/test_spec_OBJS := tests/unit/engine_service/test_spec.o \
-	engine/service/schema.o engine/service/parse.o engine/service/spec.o engine/service/order.o
+	engine/service/schema.o engine/service/parse.o engine/service/spec.o engine/service/order.o \
+	$(engine_json_OBJS)
+tests/unit/engine_service/test_spec_LIBS := -lyyjson

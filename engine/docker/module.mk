@@ -1,0 +1,1 @@
+engine_docker_OBJS := engine/docker/server.o engine/docker/routes.o
