@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Docker's COPY. Runs in the files role. Must never write outside of the destination root, whatever
+ * links stand in it, nor give a file its attributes before the owner is set (a change of owner
+ * drops setuid and capabilities).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "engine/files/files.h"
+#include "engine/files/target.h"
+#include "engine/files/walk.h"
+#include "engine/files/xattr.h"
+#include "lib/fs.h"
+#include "lib/own.h"
+
+enum { COPY_PIECE = 128 << 10 };
+
+struct copying {
+	int dest_fd;
+	const struct files_copy *copy;
+	struct files_owner owner;
+	bool has_owner, has_mode, into_dir;
+	mode_t mode;
+	uint64_t tops; /* files that were named themselves, not found in a directory */
+	char dest[FILES_PATH_MAX];
+	struct files_totals totals;
+	struct xattr_set xattrs;
+	uint8_t piece[COPY_PIECE];
+};
+
+static int set_attributes(struct copying *c, int fd, const struct stat *st, struct err *err)
+{
+	mode_t mode = c->has_mode ? c->mode : st->st_mode & 07777;
+	uint32_t uid = c->has_owner ? c->owner.uid : st->st_uid;
+	uint32_t gid = c->has_owner ? c->owner.gid : st->st_gid;
+	if (fchown(fd, uid, gid) < 0)
+		return err_sys(err, -errno, "cannot set the owner");
+	if (fchmod(fd, mode) < 0)
+		return err_sys(err, -errno, "cannot set the mode");
+	return xattr_write(fd, &c->xattrs, err);
+}
+
+static int set_times(int fd, const struct stat *st, struct err *err)
+{
+	const struct timespec times[2] = { st->st_mtim, st->st_mtim };
+	return futimens(fd, times) < 0 ? err_sys(err, -errno, "cannot set the time") : 0;
+}
+
+/* Where an item goes, below the destination root. */
+static int item_target(const struct copying *c, const struct walk_item *item, char *dst,
+		       struct err *err)
+{
+	const char *tail = item->below;
+	if (!*tail && !S_ISDIR(item->st.st_mode) && c->into_dir) {
+		const char *slash = strrchr(item->path, '/');
+		tail = slash ? slash + 1 : item->path;
+	}
+	int n = snprintf(dst, FILES_PATH_MAX, "%s%s%s", c->dest, *c->dest && *tail ? "/" : "",
+			 tail);
+	if (n < 0 || n >= FILES_PATH_MAX)
+		return err_set(err, -ENAMETOOLONG, "destination path of %.200s is too long",
+			       item->path);
+	return 0;
+}
+
+static int copy_dir(struct copying *c, const struct walk_item *item, const char *target,
+		    struct err *err)
+{
+	struct files_owner owner = c->owner;
+	bool made = false;
+	OWN_FD int fd = target_dir(c->dest_fd, target, &owner, &made, err);
+	if (fd < 0)
+		return fd;
+	if (item->leave)
+		return *target ? set_times(fd, &item->st, err) : 0;
+	if (!made)
+		return 0;
+	int r = xattr_read(item->fd, &c->xattrs, err);
+	return r < 0 ? r : set_attributes(c, fd, &item->st, err);
+}
+
+static int copy_content(struct copying *c, int from, int to, struct err *err)
+{
+	for (;;) {
+		ssize_t n = read(from, c->piece, sizeof(c->piece));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(err, -errno, "cannot read");
+		if (n == 0)
+			return 0;
+		int r = fs_write_fd(to, c->piece, (size_t)n, err);
+		if (r < 0)
+			return r;
+		c->totals.bytes += (uint64_t)n;
+	}
+}
+
+static int copy_file(struct copying *c, const struct walk_item *item, int parent, const char *name,
+		     struct err *err)
+{
+	OWN_FD int fd = fs_open(parent, name, FS_BENEATH, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+				0600, err);
+	int r = fd < 0 ? fd : copy_content(c, item->fd, fd, err);
+	if (r == 0)
+		r = xattr_read(item->fd, &c->xattrs, err);
+	if (r == 0)
+		r = set_attributes(c, fd, &item->st, err);
+	return r < 0 ? r : set_times(fd, &item->st, err);
+}
+
+/* Links and special files have no fd to set attributes by: one name in a directory that is open. */
+static int copy_special(const struct copying *c, const struct walk_item *item, int parent,
+			const char *name, struct err *err)
+{
+	const struct timespec times[2] = { item->st.st_mtim, item->st.st_mtim };
+	mode_t mode = c->has_mode ? c->mode : item->st.st_mode & 07777;
+	uint32_t uid = c->has_owner ? c->owner.uid : item->st.st_uid;
+	uint32_t gid = c->has_owner ? c->owner.gid : item->st.st_gid;
+	if (S_ISLNK(item->st.st_mode)) {
+		int r = fs_symlink(item->link, parent, name, err);
+		if (r < 0)
+			return r;
+	} else if (mknodat(parent, name, (item->st.st_mode & S_IFMT) | mode, item->st.st_rdev) <
+		   0) {
+		return err_sys(err, -errno, "cannot make special file %s", name);
+	}
+	if (fchownat(parent, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(err, -errno, "cannot set the owner of %s", name);
+	if (utimensat(parent, name, times, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(err, -errno, "cannot set the time of %s", name);
+	return 0;
+}
+
+/* The name makes room for what is copied; a directory does not. */
+static int clear_name(int parent, const char *name, const char *target, struct err *err)
+{
+	struct stat st;
+	struct err why = { 0 };
+	int r = fs_stat(parent, name, FS_BENEATH, &st, &why);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return err_set(err, r, "%s", err_text(&why));
+	if (S_ISDIR(st.st_mode))
+		return err_set(err, -EISDIR, "cannot copy a file over the directory /%s", target);
+	return fs_unlink(parent, name, err);
+}
+
+static int copy_leaf(struct copying *c, const struct walk_item *item, char *target, struct err *err)
+{
+	char name[256];
+	bool made = false;
+	char *slash = strrchr(target, '/');
+	const char *last = slash ? slash + 1 : target;
+	if (!*last || strlen(last) >= sizeof(name))
+		return err_set(err, -EINVAL, "'/%s' is no destination for a file", target);
+	(void)snprintf(name, sizeof(name), "%s", last);
+	OWN_FD int parent = -1;
+	if (slash)
+		*slash = '\0';
+	parent = target_dir(c->dest_fd, slash ? target : "", &c->owner, &made, err);
+	if (slash)
+		*slash = '/';
+	int r = parent < 0 ? parent : clear_name(parent, name, target, err);
+	if (r < 0)
+		return r;
+	c->totals.files++;
+	if (S_ISREG(item->st.st_mode))
+		return copy_file(c, item, parent, name, err);
+	return copy_special(c, item, parent, name, err);
+}
+
+static int copy_item(void *owner, const struct walk_item *item, struct err *err)
+{
+	struct copying *c = owner;
+	char target[FILES_PATH_MAX];
+	int r = item_target(c, item, target, err);
+	if (r < 0)
+		return r;
+	if (S_ISDIR(item->st.st_mode)) {
+		r = copy_dir(c, item, target, err);
+	} else if (!S_ISSOCK(item->st.st_mode)) {
+		if (!*item->below && ++c->tops > 1 && !c->into_dir)
+			return err_set(err, -EINVAL,
+				       "When using COPY with more than one source file, the "
+				       "destination must be a directory and end with a /");
+		r = copy_leaf(c, item, target, err);
+	}
+	if (r < 0)
+		(void)err_prefix(err, "copy %s", item->path);
+	return r;
+}
+
+static int parse_mode(struct str text, mode_t *ret_mode, struct err *err)
+{
+	mode_t mode = 0;
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.ptr[i] < '0' || text.ptr[i] > '7' || mode > 07777)
+			return err_set(err, -EINVAL,
+				       "invalid --chmod value '%.*s': octal digits "
+				       "such as 0755 are expected",
+				       STR_ARG(text));
+		mode = mode * 8 + (mode_t)(text.ptr[i] - '0');
+	}
+	if (mode > 07777)
+		return err_set(err, -EINVAL, "invalid --chmod value '%.*s': at most 7777",
+			       STR_ARG(text));
+	*ret_mode = mode;
+	return 0;
+}
+
+static int prepare(struct copying *c, struct err *err)
+{
+	const struct files_copy *copy = c->copy;
+	int r = walk_clean(copy->dest, c->dest, err);
+	if (r == 0 && copy->chown.len > 0)
+		r = files_owner_find(c->dest_fd, copy->chown, &c->owner, err);
+	c->has_owner = copy->context || copy->chown.len > 0;
+	c->has_mode = copy->chmod.len > 0;
+	if (r == 0 && c->has_mode)
+		r = parse_mode(copy->chmod, &c->mode, err);
+	if (r < 0)
+		return r;
+	OWN_FD int there = fs_open(c->dest_fd, *c->dest ? c->dest : ".", FS_IN_ROOT,
+				   O_PATH | O_DIRECTORY, 0, NULL);
+	c->into_dir = str_ends(copy->dest, STR("/")) || there >= 0;
+	return 0;
+}
+
+int files_copy(int source_fd, int dest_fd, const struct files_copy *copy,
+	       struct files_totals *ret_totals, struct err *err)
+{
+	struct copying *c OWN_FREE = calloc(1, sizeof(*c));
+	if (!c)
+		return err_set(err, -ENOMEM, "out of memory");
+	c->dest_fd = dest_fd;
+	c->copy = copy;
+	int r = prepare(c, err);
+	if (r == 0)
+		r = walk_sources(source_fd, copy, copy_item, c, err);
+	if (r == 0)
+		*ret_totals = c->totals;
+	return r;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_ENGINE_FILES_FILES_H
+#define HOY_ENGINE_FILES_FILES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "engine/api/files_msg.h"
+#include "lib/err.h"
+#include "lib/sha256.h"
+
+/*
+ * Work in trees that others filled. A root is a directory fd; paths below it are resolved with it
+ * as "/". Nothing is executed, no name is looked up outside of it.
+ */
+struct files_totals {
+	uint64_t files, bytes;
+};
+
+/* Changes in an overlay's upper (userxattr) as entry records on out_fd, end record included. */
+int files_diff(int upper_fd, int out_fd, struct files_totals *ret_totals, struct err *err);
+
+/* Docker's COPY, see struct files_copy. -ENOENT names the source that is not there. */
+int files_copy(int source_fd, int dest_fd, const struct files_copy *copy,
+	       struct files_totals *ret_totals, struct err *err);
+
+/* What files_copy() would take, as a digest: paths, types, modes, link targets, contents. */
+int files_hash(int source_fd, const struct files_copy *copy, struct digest *ret_digest,
+	       uint64_t *ret_files, struct err *err);
+
+/*
+ * "user[:group]" in the root's /etc/passwd and /etc/group (bounded regular files); numbers need no
+ * entry. -ENOENT: "unable to find user x: no matching entries in passwd file".
+ */
+int files_user_find(int root_fd, struct str spec, struct files_user *ret_user, struct err *err);
+
+/* The owner that --chown names; a number without a group is the group too. */
+struct files_owner {
+	uint32_t uid, gid;
+};
+int files_owner_find(int root_fd, struct str spec, struct files_owner *ret_owner, struct err *err);
+
+/* Makes the directory and what is missing above it, 0755; links on the way stay inside the root. */
+int files_mkdir(int root_fd, const char *path, const struct files_owner *owner, struct err *err);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Makes directories in foreign roots. Runs in the files role. Must never make one outside of the
+ * root, nor change one that is there.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+#include "engine/files/files.h"
+#include "engine/files/target.h"
+#include "engine/files/walk.h"
+#include "lib/fs.h"
+#include "lib/own.h"
+
+static int make_one(int root_fd, const char *path, const struct files_owner *owner, struct err *err)
+{
+	char name[256];
+	OWN_FD int parent = fs_open_parent(root_fd, path, FS_IN_ROOT, name, err);
+	if (parent < 0)
+		return parent;
+	int r = fs_mkdir(parent, name, 0755, err);
+	if (r < 0)
+		return r;
+	OWN_FD int fd = fs_open(parent, name, FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, err);
+	if (fd < 0)
+		return fd;
+	if (fchown(fd, owner->uid, owner->gid) < 0)
+		return err_sys(err, -errno, "cannot set the owner of /%s", path);
+	return 0;
+}
+
+int target_dir(int root_fd, const char *path, const struct files_owner *owner, bool *ret_made,
+	       struct err *err)
+{
+	char prefix[FILES_PATH_MAX];
+	size_t len = strlen(path), at = 0;
+	*ret_made = false;
+	while (at < len) {
+		struct err why = { 0 };
+		while (at < len && path[at] == '/')
+			at++;
+		while (at < len && path[at] != '/')
+			at++;
+		memcpy(prefix, path, at);
+		prefix[at] = '\0';
+		OWN_FD int there =
+			fs_open(root_fd, prefix, FS_IN_ROOT, O_PATH | O_DIRECTORY, 0, &why);
+		if (there >= 0)
+			continue;
+		if (there == -ENOTDIR)
+			return err_set(err, there, "/%s is there and is no directory", prefix);
+		int r = there == -ENOENT ? make_one(root_fd, prefix, owner, err)
+					 : err_set(err, there, "%s", err_text(&why));
+		if (r < 0)
+			return r;
+		*ret_made = true;
+	}
+	return fs_open(root_fd, *path ? path : ".", FS_IN_ROOT, O_RDONLY | O_DIRECTORY, 0, err);
+}
+
+int files_mkdir(int root_fd, const char *path, const struct files_owner *owner, struct err *err)
+{
+	char clean[FILES_PATH_MAX];
+	bool made = false;
+	int r = walk_clean(str_from(path), clean, err);
+	if (r < 0)
+		return r;
+	OWN_FD int fd = target_dir(root_fd, clean, owner, &made, err);
+	return fd < 0 ? fd : 0;
+}

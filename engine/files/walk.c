@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the walk over the sources of a COPY. Runs in the files role. Must never follow a link out of
+ * the root it was given, nor hold more than the names of the directories it stands in.
+ */
+#include "engine/files/walk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "engine/dockerfile/ignore.h"
+#include "lib/fs.h"
+#include "lib/own.h"
+
+enum { WALK_NAMES_MAX = 1 << 20, WALK_MATCHES_MAX = 65536 };
+
+/* ---- names ---- */
+
+void walk_names_done(struct walk_names *names)
+{
+	for (size_t i = 0; i < names->count; i++)
+		free(names->items[i]);
+	free(names->items);
+	*names = (struct walk_names){ 0 };
+}
+
+static int names_add(struct walk_names *names, const char *name, struct err *err)
+{
+	if (names->count == names->room) {
+		size_t room = names->room ? names->room * 2 : 64;
+		char **bigger = NULL;
+		if (room <= WALK_NAMES_MAX)
+			bigger = realloc(names->items, room * sizeof(*bigger));
+		if (!bigger)
+			return err_set(err, -ENOMEM, "too many names in one directory (%zu)",
+				       names->count);
+		names->items = bigger;
+		names->room = room;
+	}
+	names->items[names->count] = strdup(name);
+	if (!names->items[names->count])
+		return err_set(err, -ENOMEM, "out of memory");
+	names->count++;
+	return 0;
+}
+
+static int take_name(int dirfd, const char *name, unsigned char type, void *owner, struct err *err)
+{
+	(void)dirfd;
+	(void)type;
+	return names_add(owner, name, err);
+}
+
+static int compare(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int walk_names_read(int dirfd, struct walk_names *ret_names, struct err *err)
+{
+	*ret_names = (struct walk_names){ 0 };
+	int r = fs_each(dirfd, take_name, ret_names, err);
+	if (r < 0) {
+		walk_names_done(ret_names);
+		return r;
+	}
+	if (ret_names->count > 1)
+		qsort(ret_names->items, ret_names->count, sizeof(char *), compare);
+	return 0;
+}
+
+/* ---- paths ---- */
+
+int walk_clean(struct str path, char *dst, struct err *err)
+{
+	size_t len = 0;
+	struct str part;
+	while (str_cut(&path, '/', &part)) {
+		if (part.len == 0 || str_is(part, "."))
+			continue;
+		if (str_is(part, "..")) {
+			while (len > 0 && dst[--len] != '/')
+				;
+			continue;
+		}
+		if (len + part.len + 2 > FILES_PATH_MAX)
+			return err_set(err, -ENAMETOOLONG, "path is longer than %d bytes",
+				       FILES_PATH_MAX - 1);
+		if (len > 0)
+			dst[len++] = '/';
+		memcpy(dst + len, part.ptr, part.len);
+		len += part.len;
+	}
+	dst[len] = '\0';
+	return 0;
+}
+
+static int join(char *dst, const char *dir, const char *name, struct err *err)
+{
+	int n = snprintf(dst, FILES_PATH_MAX, "%s%s%s", dir, *dir && *name ? "/" : "", name);
+	if (n < 0 || n >= FILES_PATH_MAX)
+		return err_set(err, -ENAMETOOLONG, "a path below %.100s is longer than %d bytes",
+			       dir, FILES_PATH_MAX - 1);
+	return 0;
+}
+
+/* ---- wildcards ---- */
+
+/* Adds the paths that match `pattern` below dir. The pattern is clean. */
+static int expand(int root_fd, const char *dir, struct str pattern, struct walk_names *matches,
+		  struct err *err)
+{
+	char path[FILES_PATH_MAX];
+	struct str rest = pattern, part;
+	if (!str_cut(&rest, '/', &part))
+		return names_add(matches, dir, err);
+	if (!ignore_is_glob(part)) {
+		char name[256];
+		int r = str_copy(part, name, sizeof(name));
+		if (r == 0)
+			r = join(path, dir, name, err);
+		return r < 0 ? r : expand(root_fd, path, rest, matches, err);
+	}
+	OWN_FD int fd =
+		fs_open(root_fd, *dir ? dir : ".", FS_IN_ROOT, O_RDONLY | O_DIRECTORY, 0, err);
+	if (fd == -ENOENT || fd == -ENOTDIR)
+		return 0;
+	struct walk_names names OWN(walk_names_done) = { 0 };
+	int r = fd < 0 ? fd : walk_names_read(fd, &names, err);
+	for (size_t i = 0; r == 0 && i < names.count; i++) {
+		if (!ignore_glob(part, str_from(names.items[i])))
+			continue;
+		r = join(path, dir, names.items[i], err);
+		if (r == 0)
+			r = expand(root_fd, path, rest, matches, err);
+		if (r == 0 && matches->count > WALK_MATCHES_MAX)
+			r = err_set(err, -E2BIG, "'%.*s' matches too many files", STR_ARG(pattern));
+	}
+	return r;
+}
+
+bool walk_many(const struct files_copy *copy)
+{
+	if (copy->source_count > 1)
+		return true;
+	return copy->source_count == 1 && ignore_is_glob(copy->sources[0]);
+}
+
+/* ---- visiting ---- */
+
+struct walk {
+	int root_fd;
+	const struct files_copy *copy;
+	walk_fn *fn;
+	void *owner;
+	uint32_t source;
+	size_t base; /* bytes of the source's own path */
+	uint64_t visited;
+};
+
+static bool ignored(const struct walk *walk, const char *path)
+{
+	return walk->copy->context && *path &&
+	       ignore_match(walk->copy->ignore, walk->copy->ignore_count, str_from(path));
+}
+
+static int visit(struct walk *walk, const char *path, int fd, const char *link,
+		 const struct stat *st, bool leave, struct err *err)
+{
+	const char *below = path + (walk->base < strlen(path) ? walk->base : strlen(path));
+	while (*below == '/')
+		below++;
+	struct walk_item item = {
+		.source = walk->source,
+		.path = path,
+		.below = below,
+		.fd = fd,
+		.link = link,
+		.st = *st,
+		.leave = leave,
+	};
+	walk->visited++;
+	return walk->fn(walk->owner, &item, err);
+}
+
+static int walk_dir(struct walk *walk, const char *path, struct err *err);
+
+/* One name in a directory that is open. Directories come later: their fds are not held. */
+static int walk_leaf(struct walk *walk, int dirfd, const char *name, const char *path,
+		     const struct stat *st, struct err *err)
+{
+	char target[FILES_PATH_MAX] = "";
+	OWN_FD int fd = -1;
+	if (S_ISLNK(st->st_mode)) {
+		ssize_t n = readlinkat(dirfd, name, target, sizeof(target) - 1);
+		if (n < 0)
+			return err_sys(err, -errno, "cannot read link %s", path);
+		target[n] = '\0';
+	}
+	if (S_ISREG(st->st_mode)) {
+		fd = fs_open(dirfd, name, FS_BENEATH, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, err);
+		if (fd < 0)
+			return fd;
+	}
+	return visit(walk, path, fd, target, st, false, err);
+}
+
+static int walk_children(struct walk *walk, const char *path, int dirfd,
+			 const struct walk_names *names, struct walk_names *dirs, struct err *err)
+{
+	char child[FILES_PATH_MAX];
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < names->count; i++) {
+		const char *name = names->items[i];
+		struct stat st;
+		r = join(child, path, name, err);
+		if (r == 0)
+			r = fs_stat(dirfd, name, FS_BENEATH, &st, err);
+		if (r < 0)
+			return r;
+		if (S_ISDIR(st.st_mode))
+			r = names_add(dirs, child, err);
+		else if (!ignored(walk, child))
+			r = walk_leaf(walk, dirfd, name, child, &st, err);
+	}
+	return r;
+}
+
+static int walk_dir(struct walk *walk, const char *path, struct err *err)
+{
+	struct walk_names names OWN(walk_names_done) = { 0 }, dirs OWN(walk_names_done) = { 0 };
+	struct stat st;
+	bool skip = ignored(walk, path);
+	if (skip &&
+	    !ignore_may_except(walk->copy->ignore, walk->copy->ignore_count, str_from(path)))
+		return 0;
+	OWN_FD int fd = fs_open(walk->root_fd, *path ? path : ".", FS_IN_ROOT,
+				O_RDONLY | O_DIRECTORY, 0, err);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return err_sys(err, -errno, "cannot stat %s", path);
+	int r = skip ? 0 : visit(walk, path, fd, "", &st, false, err);
+	if (r == 0)
+		r = walk_names_read(fd, &names, err);
+	if (r == 0)
+		r = walk_children(walk, path, fd, &names, &dirs, err);
+	own_close(&fd);
+	for (size_t i = 0; r == 0 && i < dirs.count; i++)
+		r = walk_dir(walk, dirs.items[i], err);
+	if (r < 0 || skip)
+		return r;
+	return visit(walk, path, -1, "", &st, true, err);
+}
+
+static int not_found(const struct walk *walk, struct str source, struct err *err)
+{
+	char shown[300];
+	str_escape(source, shown, sizeof(shown));
+	return err_set(err, -ENOENT, "%s: not found%s", shown,
+		       walk->copy->context ? " in the build context, or excluded by .dockerignore"
+					   : "");
+}
+
+/* A source itself: links are followed, so that COPY takes what they point at. */
+static int walk_source(struct walk *walk, const char *path, struct err *err)
+{
+	struct stat st;
+	OWN_FD int fd = fs_open(walk->root_fd, *path ? path : ".", FS_IN_ROOT,
+				O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, err);
+	walk->base = strlen(path);
+	if (fd == -ENOENT || fd == -ENOTDIR)
+		return not_found(walk, str_from(path), err);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return err_sys(err, -errno, "cannot stat %s", path);
+	if (S_ISDIR(st.st_mode)) {
+		own_close(&fd);
+		return walk_dir(walk, path, err);
+	}
+	if (!S_ISREG(st.st_mode))
+		return err_set(err, -EINVAL, "%s is neither a file nor a directory", path);
+	return ignored(walk, path) ? 0 : visit(walk, path, fd, "", &st, false, err);
+}
+
+int walk_sources(int root_fd, const struct files_copy *copy, walk_fn *fn, void *owner,
+		 struct err *err)
+{
+	struct walk walk = { .root_fd = root_fd, .copy = copy, .fn = fn, .owner = owner };
+	for (uint32_t i = 0; i < copy->source_count; i++) {
+		struct walk_names matches OWN(walk_names_done) = { 0 };
+		char pattern[FILES_PATH_MAX];
+		uint64_t before = walk.visited;
+		walk.source = i;
+		int r = walk_clean(copy->sources[i], pattern, err);
+		if (r == 0)
+			r = expand(root_fd, "", str_from(pattern), &matches, err);
+		for (size_t m = 0; r == 0 && m < matches.count; m++)
+			r = walk_source(&walk, matches.items[m], err);
+		if (r == 0 && walk.visited == before)
+			r = not_found(&walk, copy->sources[i], err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}

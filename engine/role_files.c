@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The files role: walks trees that images, containers and users filled, for engine main. No
+ * network, an empty root of its own, the capabilities that owners and modes need and no other. Must
+ * never touch anything but the trees whose fds came with the call.
+ */
+#include <errno.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "engine/api/files_msg.h"
+#include "engine/files/files.h"
+#include "engine/role.h"
+#include "lib/fs.h"
+#include "lib/log.h"
+#include "lib/loop.h"
+#include "lib/msg.h"
+#include "lib/own.h"
+#include "lib/sandbox.h"
+
+enum { ROLE_FILES_MAX = 128, ROLE_BODY_MAX = 4 << 20 };
+#define ROLE_MEMORY_MAX (UINT64_C(2) << 30)
+
+static void reply(struct msg_peer *peer, const struct msg *msg, int result, struct buf *body,
+		  struct err *err)
+{
+	if (result == 0 && buf_error(body) < 0)
+		result = err_set(err, buf_error(body), "files: answer does not fit");
+	if (result < 0)
+		(void)msg_reply_err(peer, msg->type, msg->serial, err);
+	else
+		(void)msg_reply(peer, msg->type, msg->serial, buf_str(body), NULL, 0);
+}
+
+static int malformed(const struct msg *msg, struct err *err)
+{
+	return err_set(err, -EBADMSG, "files: malformed message %u", msg->type);
+}
+
+static void on_diff(struct msg_peer *peer, struct msg *msg)
+{
+	OWN_FD int upper = msg_take_fd(msg, 0);
+	OWN_FD int out = msg_take_fd(msg, 1);
+	struct buf body OWN(buf_done) = { 0 };
+	struct files_totals totals;
+	struct err err = { 0 };
+	buf_init(&body, 64);
+	int r = files_diff(upper, out, &totals, &err);
+	if (r == 0) {
+		wire_put_u64(&body, totals.files);
+		wire_put_u64(&body, totals.bytes);
+	}
+	own_close(&out); /* pack reads to the end of file */
+	reply(peer, msg, r, &body, &err);
+}
+
+/* The body of COPY and HASH; slices into the message. */
+static int get_copy(const struct msg *msg, struct files_copy *ret_copy, struct err *err)
+{
+	struct wire in;
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	files_copy_get(&in, ret_copy);
+	return wire_end(&in) < 0 ? malformed(msg, err) : 0;
+}
+
+static void on_copy(struct msg_peer *peer, struct msg *msg)
+{
+	static struct files_copy copy;
+	struct buf body OWN(buf_done) = { 0 };
+	struct files_totals totals = { 0 };
+	struct err err = { 0 };
+	buf_init(&body, 64);
+	int r = get_copy(msg, &copy, &err);
+	if (r == 0)
+		r = files_copy(msg->fds[0], msg->fds[1], &copy, &totals, &err);
+	wire_put_u64(&body, totals.files);
+	wire_put_u64(&body, totals.bytes);
+	reply(peer, msg, r, &body, &err);
+}
+
+static void on_hash(struct msg_peer *peer, struct msg *msg)
+{
+	static struct files_copy copy;
+	struct buf body OWN(buf_done) = { 0 };
+	struct digest digest = { 0 };
+	uint64_t files = 0;
+	struct err err = { 0 };
+	buf_init(&body, 64);
+	int r = get_copy(msg, &copy, &err);
+	if (r == 0)
+		r = files_hash(msg->fds[0], &copy, &digest, &files, &err);
+	wire_put_bytes(&body, digest.bytes, sizeof(digest.bytes));
+	wire_put_u64(&body, files);
+	reply(peer, msg, r, &body, &err);
+}
+
+static void on_passwd(struct msg_peer *peer, struct msg *msg)
+{
+	static struct files_user user;
+	struct buf body OWN(buf_done) = { 0 };
+	struct err err = { 0 };
+	struct wire in;
+	buf_init(&body, 8192);
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	struct str spec = wire_str(&in, FILES_USER_MAX - 1);
+	int r = wire_end(&in) < 0 ? malformed(msg, &err)
+				  : files_user_find(msg->fds[0], spec, &user, &err);
+	if (r == 0)
+		files_user_put(&body, &user);
+	reply(peer, msg, r, &body, &err);
+}
+
+static void on_read(struct msg_peer *peer, struct msg *msg)
+{
+	struct buf body OWN(buf_done) = { 0 }, content OWN(buf_done) = { 0 };
+	char path[FILES_PATH_MAX];
+	struct err err = { 0 };
+	struct wire in;
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	wire_text(&in, path, sizeof(path));
+	uint32_t max = wire_u32(&in);
+	int r = wire_end(&in) < 0 || max > FILES_READ_MAX ? malformed(msg, &err) : 0;
+	buf_init(&body, FILES_READ_MAX + 64);
+	buf_init(&content, FILES_READ_MAX + 64);
+	if (r == 0)
+		r = fs_read(msg->fds[0], path, FS_IN_ROOT, max, &content, &err);
+	bool missing = r == -ENOENT || r == -ENOTDIR;
+	wire_put_u8(&body, !missing);
+	wire_put_str(&body, missing ? (struct str){ 0 } : buf_str(&content));
+	reply(peer, msg, missing ? 0 : r, &body, &err);
+}
+
+static void on_mkdir(struct msg_peer *peer, struct msg *msg)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	char path[FILES_PATH_MAX];
+	struct files_owner owner;
+	struct err err = { 0 };
+	struct wire in;
+	buf_init(&body, 64);
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	wire_text(&in, path, sizeof(path));
+	struct str spec = wire_str(&in, FILES_USER_MAX - 1);
+	int r = wire_end(&in) < 0 ? malformed(msg, &err) : 0;
+	if (r == 0)
+		r = files_owner_find(msg->fds[0], spec, &owner, &err);
+	if (r == 0)
+		r = files_mkdir(msg->fds[0], path, &owner, &err);
+	reply(peer, msg, r, &body, &err);
+}
+
+static const struct msg_rule role_rules[] = {
+	{ FILES_MSG_DIFF, "diff", 0, 0, 2, 2, 1, on_diff },
+	{ FILES_MSG_COPY, "copy", 21, ROLE_BODY_MAX, 2, 2, 1, on_copy },
+	{ FILES_MSG_HASH, "hash", 21, ROLE_BODY_MAX, 1, 1, 1, on_hash },
+	{ FILES_MSG_PASSWD, "passwd", 4, 4096, 1, 1, 1, on_passwd },
+	{ FILES_MSG_READ, "read", 8, 8192, 1, 1, 1, on_read },
+	{ FILES_MSG_MKDIR, "mkdir", 8, 8192, 1, 1, 1, on_mkdir },
+};
+
+static void on_gone(struct msg_peer *peer)
+{
+	peer->loop->quit = true;
+}
+
+#define CAP(name) (UINT64_C(1) << CAP_##name)
+
+int role_files(void)
+{
+	static struct loop loop;
+	static struct msg_peer main_peer;
+	/* A directory of the kernel's in which nothing can be made: paths without an fd lead
+	 * nowhere. */
+	const struct sandbox sandbox = {
+		.profile = SANDBOX_PROFILE_FILES,
+		.root = "/proc/self/fdinfo",
+		.capabilities = CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID) |
+				CAP(MKNOD) | CAP(SETFCAP),
+		.address_space_max = ROLE_MEMORY_MAX,
+		.files_max = ROLE_FILES_MAX,
+	};
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
+	struct err err = { 0 };
+	log_init("files", LOG_PRIO_INFO);
+	(void)sigaction(SIGPIPE, &ignore, NULL); /* pack may end before its records do */
+	if (loop_init(&loop, &err) < 0 ||
+	    msg_peer_init(&main_peer, &loop, 3, 1, role_rules, ARRAY_LEN(role_rules), 8 << 20,
+			  on_gone, NULL, &err) < 0 ||
+	    sandbox_enter(&sandbox, &err) < 0)
+		fatal("%s", err_text(&err));
+	if (loop_run(&loop, &err) < 0)
+		log_err("%s", err_text(&err));
+	return 0;
+}
