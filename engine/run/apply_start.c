@@ -57,6 +57,7 @@ int apply_new_mount(const char *type, const char *const *options, uint64_t attri
 
 	if (fs < 0)
 		return err_sys(err, fs, "open file system type %s", type);
+	(void)k_fs_string(fs, "source", type); /* what /proc/mounts shows */
 	for (; options && options[0]; options += 2) {
 		r = k_fs_string(fs, options[0], options[1]);
 		if (r < 0)
