@@ -26,7 +26,13 @@ static const char *const layer_names[BOOT_LAYER_COUNT] = { "10-image", "20-data"
 
 void boot_config_init(struct boot_config *config)
 {
+	struct sha256 sum;
+
 	*config = (struct boot_config){ 0 };
+	for (size_t i = 0; i < BOOT_LAYER_COUNT; i++) { /* an empty layer need not be made */
+		sha256_init(&sum);
+		sha256_end(&sum, &config->last[i]);
+	}
 }
 
 /* ---- staging of one layer ---- */
@@ -271,8 +277,9 @@ static int load(struct ini_config *ini, struct err *err)
 static void take_text(const struct ini_config *ini, const char *section, const char *key, char *dst,
 		      size_t cap)
 {
+	const struct ini_section none = { .kind = section, .name = "" };
 	const struct ini_section *found = ini_find(ini, section, "");
-	const char *text = ini_text(&boot_config_schema, found, key);
+	const char *text = ini_text(&boot_config_schema, found != NULL ? found : &none, key);
 
 	if (str_copy(str_from(text), dst, cap) < 0)
 		dst[0] = '\0';

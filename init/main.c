@@ -20,7 +20,7 @@
 #include "lib/log.h"
 #include "lib/own.h"
 
-enum { LATE_MS = 5000, CMDLINE_MAX = 16384, COMPLAINTS_MAX = 16 };
+enum { LATE_MS = 5000, DISK_TRIES = 4, CMDLINE_MAX = 16384, COMPLAINTS_MAX = 16 };
 
 static struct sup self;
 
@@ -121,10 +121,29 @@ static void start_consoles(struct sup *sup)
 	}
 }
 
+/* The disk role ends again and again: the console shall not wait for it for ever. */
+static void disk_hopeless(struct loop_timer *timer)
+{
+	struct sup *sup = timer->owner;
+
+	if (sup->data_known || sup->units[SUP_DISK].exit_count < DISK_TRIES) {
+		if (!sup->data_known)
+			loop_timer_set(&sup->loop, timer, LATE_MS, disk_hopeless, sup);
+		return;
+	}
+	sup->data = INIT_DATA_FAILED;
+	sup->data_known = true;
+	snprintf(sup->data_text, sizeof(sup->data_text),
+		 "init's disk role fails, see `log disk`; running without data");
+	sup_say(sup, LOG_PRIO_ERR, "data: %s", sup->data_text);
+	ctl_answer_askers(sup);
+}
+
 static void start_late(struct loop_timer *timer)
 {
 	struct sup *sup = timer->owner;
 
+	loop_timer_set(&sup->loop, timer, LATE_MS, disk_hopeless, sup);
 	if (!sup->config_known)
 		sup_say(sup, LOG_PRIO_ERR,
 			"no configuration from the disk role yet; starting with "

@@ -154,13 +154,13 @@ static void data_ready(void)
 		publish_config(true);
 	else
 		send_config(false);
+	send_data(); /* the engine may begin; what follows waits for the disk */
 	if (!role.began) {
 		boot_state_begin(&role.state, &saved_s, reason);
 		send_saved(saved_s, role.pstore[0] != '\0' ? role.pstore : reason);
 		role.began = true;
 	}
 	boot_data_grow(&role.data);
-	send_data();
 }
 
 static void data_changed(struct boot_data *data)
