@@ -199,7 +199,7 @@ static void emit_condition(struct sandbox_filter *filter, const struct sandbox_c
 		emit_return(filter, SECCOMP_RET_ALLOW);
 		break;
 	case WHEN_NOT_EXEC:
-		emit_bits(filter, 2, PROT_EXEC, SANITIZED, kill_action);
+		emit_bits(filter, 2, SANITIZED ? 0 : PROT_EXEC, false, kill_action);
 		break;
 	case WHEN_SELF:
 		emit_load_arg(filter, 0);
