@@ -81,14 +81,14 @@ int service_volume_parse(struct arena *arena, struct str text, struct service_vo
 {
 	static const char usage[] = "NAME:/path[:ro] or /host/path:/path[:ro]";
 	struct service_volume volume = { 0 };
-	struct str source, target, mode, rest = text;
+	struct str source, target, rest = text;
 
 	if (!str_cut(&rest, ':', &source) || !str_cut(&rest, ':', &target))
 		return err_set(err, -EINVAL, "%s", usage);
-	if (str_cut(&rest, ':', &mode)) {
-		if (str_is(mode, "ro"))
+	if (rest.len) {
+		if (str_is(rest, "ro"))
 			volume.read_only = true;
-		else if (!str_is(mode, "rw") || rest.len)
+		else if (!str_is(rest, "rw"))
 			return err_set(err, -EINVAL, "%s", usage);
 	}
 	if (!source.len || !str_starts(target, STR("/")) || target.len < 2)

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Console input: the editor, the word splitter, log lines. */
+#include <stdint.h>
+#include <stdlib.h>
+#include "init/console/edit.h"
+#include "init/console/words.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct edit edit;
+	static struct words words;
+	struct buf out;
+	char text[64];
+	bool is_stderr;
+
+	buf_init(&out, 1 << 16);
+	edit_init(&edit, 40);
+	edit_begin(&edit, "> ", false, &out);
+	for (size_t i = 0; i < size; i++) {
+		buf_clear(&out);
+		if (edit_feed(&edit, data[i], &out) == EDIT_EVENT_LINE) {
+			edit_remember(&edit);
+			edit_begin(&edit, "> ", false, &out);
+		}
+		if (edit.len >= EDIT_LINE_MAX || edit.pos > edit.len)
+			abort();
+	}
+	buf_done(&out);
+	(void)words_split(str_make(data, size), &words, NULL);
+	if (log_line_text(str_make(data, size), text, sizeof(text), &is_stderr) >=
+	    (int)sizeof(text))
+		abort();
+	return 0;
+}
