@@ -171,11 +171,15 @@ class Box:
     count = 0
 
     def __init__(self, *args, command=("true",), tree=None, root=None, extra=(), memory=0, pids=0,
-                 shim=None):
+                 shim=None, disk=None):
         Box.count += 1
         self.name = "c%d" % Box.count
         self.dir = os.path.join(WORK, self.name)
         os.makedirs(self.dir)
+        self.disk = disk
+        if disk:  # a disk of its own that can be full
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=" + disk, "tmpfs", self.dir],
+                           check=True)
         self.tree = root or os.path.join(self.dir, "root")
         if root is None:
             make_tree(self.tree)
@@ -338,6 +342,8 @@ class Box:
         if self.pidfd is not None:
             os.close(self.pidfd)
             self.pidfd = None
+        if self.disk:
+            subprocess.run(["umount", self.dir], check=True)
         for _ in range(200):
             if tool("cgroup", "remove", self.group, self.name, check=False).returncode == 0:
                 break
