@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_NETD_MAIN_H
+#define HOY_NETD_MAIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "lib/loop.h"
+#include "lib/msg.h"
+#include "netd/api/netd_msg.h"
+#include "netd/conf.h"
+#include "netd/container/attachment.h"
+#include "netd/container/network.h"
+#include "netd/link/uplink.h"
+#include "netd/nl/nft.h"
+#include "netd/nl/nl.h"
+
+/*
+ * What the files of role main share: one struct, one instance. role_main.c starts and stops,
+ * main_init.c talks to init, main_client.c serves the socket, main_link.c keeps the uplinks,
+ * main_helper.c the dhcp and dns roles, main_container.c the containers, main_show.c prints.
+ */
+enum { MAIN_CLIENTS_MAX = 16 };
+
+enum main_identity { MAIN_IDENTITY_ENGINE = 1, MAIN_IDENTITY_CONSOLE = 2, MAIN_IDENTITY_OTHER = 4 };
+
+struct netd;
+
+struct main_client {
+	struct netd *netd;
+	struct msg_peer peer;
+	bool used;
+	uint32_t subscribed; /* serial of SUBSCRIBE, 0 = none */
+};
+
+struct main_helper {
+	struct netd *netd;
+	const char *role; /* "dhcp", "dns" */
+	struct msg_peer peer;
+	int pidfd;
+	struct loop_io exit_io;
+	struct loop_timer restart;
+	unsigned failures;
+	struct mono started;
+};
+
+struct netd {
+	struct loop loop;
+	struct conf conf;
+	int config_fd; /* /run/hoy/config, -1 = none */
+	int state_fd;  /* /run/hoy/netd */
+	int attach_fd; /* /run/hoy/netd/attach */
+	int etc_fd;    /* /run/hoy/net/etc */
+	int sysctl_fd; /* /proc/sys */
+	int data_fd;   /* /data/state, -1 = not there (yet) */
+	struct nl route, events;
+	struct nft nft;
+	struct networks networks;
+	struct attachments attachments;
+	struct uplinks uplinks;
+	struct uplink_dns dns;
+	char uplink_text[64]; /* last event: "eth0 10.0.2.15/24", "" = down */
+	struct loop_io events_io, listen_io;
+	struct loop_timer scan, alive;
+	struct msg_peer init;
+	struct main_client clients[MAIN_CLIENTS_MAX];
+	struct main_helper dhcp, dns_role;
+};
+
+/* main_init.c: INIT_MSG_*; init may be absent in tests of other parts (then -1 is no error). */
+int main_init_start(struct netd *netd, int fd, struct err *err);
+void main_init_ready(struct netd *netd, const char *text);
+void main_init_status(struct netd *netd, const char *text);
+
+/* main_conf.c: network.ini, also again at RELOAD. */
+int main_conf_load(struct netd *netd, struct err *err);
+/* Networks of the configuration and those that calls made: into netd->networks, without bridges. */
+void main_networks_load(struct netd *netd);
+int main_networks_save(struct netd *netd, struct err *err);
+
+/* main_link.c */
+int main_link_start(struct netd *netd, struct err *err);
+/* Compares the kernel with what is wanted and changes the difference, soon (many events, one scan).
+ */
+void main_link_scan_soon(struct netd *netd);
+void main_link_lease(struct netd *netd, uint32_t index, struct mono asked,
+		     const struct dhcp_lease *lease);
+void main_link_lost(struct netd *netd, uint32_t index, const char *why);
+void main_link_forget_dhcp(struct netd *netd); /* the role died: START again */
+void main_link_stop(struct netd *netd, bool release);
+void main_link_data(struct netd *netd, bool ready); /* /data came or went */
+
+/* main_helper.c */
+int main_helper_start(struct netd *netd, struct main_helper *helper, const char *role,
+		      struct err *err);
+void main_helper_send(struct main_helper *helper, uint16_t type, struct str body, const int *fds,
+		      size_t nfds);
+void main_dns_attach(struct netd *netd, const struct attachment *attachment, bool with_sockets);
+void main_dns_detach(struct netd *netd, struct str id);
+void main_dns_upstreams(struct netd *netd);
+
+/* main_container.c */
+int main_firewall_load(struct netd *netd, struct err *err);
+int main_attach(struct netd *netd, const struct netd_attach *attach, struct msg *msg,
+		struct buf *reply, struct err *err);
+void main_detach(struct netd *netd, struct attachment *attachment);
+int main_network_set(struct netd *netd, const struct network *wanted, struct network **ret_network,
+		     struct err *err);
+int main_network_remove(struct netd *netd, struct network *network, struct err *err);
+uint32_t main_network_users(const struct netd *netd, const struct network *network);
+
+/* main_client.c */
+int main_client_start(struct netd *netd, int listen_fd, struct err *err);
+void main_client_event(struct netd *netd, enum netd_event_kind kind, const char *text);
+
+/* main_show.c; -EINVAL for an unknown word. */
+int main_show(struct netd *netd, struct str what, struct buf *out, struct err *err);
+
+#endif

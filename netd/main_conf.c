@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns reading network.ini and the list of networks that calls made. Run by netd main at start and
+ * at RELOAD. It must never stop at a mistake: each one is said and the rest is used.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "lib/fs.h"
+#include "lib/log.h"
+#include "lib/own.h"
+#include "netd/main.h"
+
+enum { NETWORKS_FILE_MAX = 32 << 10, ISSUES_SHOWN = 16 };
+
+int main_conf_load(struct netd *netd, struct err *err)
+{
+	OWN(ini_done) struct ini_config ini;
+	const struct ini_issue *issue;
+	unsigned shown = 0;
+	int r = 0;
+
+	ini_init(&ini);
+	if (netd->config_fd >= 0)
+		r = ini_load(&ini, &conf_schema, netd->config_fd, err);
+	if (r < 0)
+		return r;
+	conf_from_ini(&ini, &netd->conf);
+	for (issue = ini.issues; issue && shown < ISSUES_SHOWN; issue = issue->next, shown++)
+		log_err("%s", issue->text);
+	if (ini.issue_count > shown)
+		log_err("network.ini: %u further mistakes", ini.issue_count - shown);
+	return 0;
+}
+
+static int add(struct netd *netd, const struct network *wanted, const struct rtnl_state *state)
+{
+	struct network *made;
+	struct err err;
+
+	if (network_add(&netd->networks, wanted, state, &made, &err) < 0) {
+		log_err("%s", err_text(&err));
+		return -1;
+	}
+	if (wanted->fixed)
+		made->fixed = true;
+	return 0;
+}
+
+static void add_saved(struct netd *netd, const struct rtnl_state *state)
+{
+	OWN(buf_done) struct buf file;
+	struct wire in;
+	uint32_t count;
+
+	buf_init(&file, NETWORKS_FILE_MAX);
+	if (fs_read(netd->state_fd, "networks", FS_BENEATH, NETWORKS_FILE_MAX - 1, &file, NULL) < 0)
+		return;
+	wire_init(&in, file.data, file.len);
+	count = wire_count(&in, NETWORKS_MAX);
+	for (uint32_t i = 0; i < count && !in.error; i++) {
+		struct network network = { .fixed = false };
+
+		wire_text(&in, network.name, sizeof(network.name));
+		network.subnet = wire_u32(&in);
+		network.prefix = wire_u8(&in);
+		network.internal = wire_bool(&in);
+		if (!in.error && network.name[0] &&
+		    !network_find(&netd->networks, str_from(network.name)))
+			(void)add(netd, &network, state);
+	}
+	if (wire_end(&in) < 0)
+		log_warn("the list of networks was damaged; the engine will name them again");
+}
+
+void main_networks_load(struct netd *netd)
+{
+	OWN(rtnl_state_done) struct rtnl_state state = { 0 };
+	struct err err;
+
+	if (rtnl_state_load(&netd->route, &state, &err) < 0) {
+		log_err("%s", err_text(&err));
+		return;
+	}
+	/* Those with a subnet first: what is picked for the others must not lie in their way. */
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < netd->conf.bridge_count; i++) {
+			const struct conf_bridge *bridge = &netd->conf.bridges[i];
+			struct network network = { .subnet = bridge->subnet,
+						   .prefix = bridge->prefix,
+						   .internal = bridge->internal,
+						   .fixed = true };
+
+			if ((bridge->subnet == 0) != (pass == 1))
+				continue;
+			memcpy(network.name, bridge->name, sizeof(network.name));
+			(void)add(netd, &network, &state);
+		}
+		if (pass == 0)
+			add_saved(netd, &state);
+	}
+}
+
+int main_networks_save(struct netd *netd, struct err *err)
+{
+	OWN(buf_done) struct buf file;
+
+	buf_init(&file, NETWORKS_FILE_MAX);
+	wire_put_u32(&file, (uint32_t)netd->networks.count);
+	for (size_t i = 0; i < netd->networks.count; i++) {
+		const struct network *network = &netd->networks.list[i];
+
+		wire_put_text(&file, network->name);
+		wire_put_u32(&file, network->subnet);
+		wire_put_u8(&file, network->prefix);
+		wire_put_u8(&file, network->internal);
+	}
+	if (buf_error(&file) < 0)
+		return err_set(err, buf_error(&file), "the list of networks is too long");
+	return fs_replace(netd->state_fd, "networks", file.data, file.len, 0600, err);
+}

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns attaching and detaching containers and the networks they are on: addresses, interfaces,
+ * firewall, names, in that order. Run by netd main. It must never leave half of it behind: a step
+ * that fails takes back the ones before.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "lib/log.h"
+#include "lib/own.h"
+#include "netd/container/veth.h"
+#include "netd/main.h"
+
+struct firewall_rows {
+	struct nft_network *networks;
+	struct nft_port *ports;
+	size_t port_count;
+};
+
+static void rows_done(struct firewall_rows *rows)
+{
+	free(rows->networks);
+	free(rows->ports);
+}
+
+int main_firewall_load(struct netd *netd, struct err *err)
+{
+	OWN(rows_done) struct firewall_rows rows = { 0 };
+	struct nft_content content;
+	size_t count = 0;
+
+	for (const struct attachment *a = netd->attachments.first; a; a = a->next)
+		count += a->attach.port_count;
+	rows.networks = calloc(netd->networks.count + 1, sizeof(*rows.networks));
+	rows.ports = calloc(count + 1, sizeof(*rows.ports));
+	if (!rows.networks || !rows.ports)
+		return err_set(err, -ENOMEM, "no memory for the firewall's content");
+	for (size_t i = 0; i < netd->networks.count; i++)
+		network_to_nft(&netd->networks.list[i], &rows.networks[i]);
+	for (const struct attachment *a = netd->attachments.first; a; a = a->next)
+		if (attachment_nft_ports(a, &netd->networks, rows.ports + rows.port_count, NULL) ==
+		    0)
+			rows.port_count += a->attach.port_count;
+	content = (struct nft_content){ .networks = rows.networks,
+					.network_count = netd->networks.count,
+					.ports = rows.ports,
+					.port_count = rows.port_count };
+	return nft_load(&netd->nft, &content, err);
+}
+
+/* Applies a small change; where the table is not what we think it is, loads it whole. */
+static int change_firewall(struct netd *netd, const struct nft_change *change, struct err *err)
+{
+	struct err first;
+
+	if (nft_apply(&netd->nft, change, &first) == 0)
+		return 0;
+	log_warn("%s; loading the whole table", err_text(&first));
+	return main_firewall_load(netd, err);
+}
+
+/* ---- networks ---- */
+
+uint32_t main_network_users(const struct netd *netd, const struct network *network)
+{
+	uint32_t users = 0;
+
+	for (const struct attachment *a = netd->attachments.first; a; a = a->next)
+		for (uint32_t i = 0; i < a->attach.network_count; i++)
+			users += str_is(a->attach.networks[i].name, network->name);
+	return users;
+}
+
+int main_network_set(struct netd *netd, const struct network *wanted, struct network **ret_network,
+		     struct err *err)
+{
+	OWN(rtnl_state_done) struct rtnl_state state = { 0 };
+	bool fresh = !network_find(&netd->networks, str_from(wanted->name));
+	struct network *network;
+	struct nft_network row;
+	int r = rtnl_state_load(&netd->route, &state, err);
+
+	if (r == 0)
+		r = network_add(&netd->networks, wanted, &state, &network, err);
+	if (r < 0)
+		return r;
+	network_to_nft(network, &row);
+	/* The firewall knows the subnet before its bridge carries anything. */
+	if (fresh)
+		r = change_firewall(netd, &(struct nft_change){ .network_add = &row }, err);
+	if (r == 0)
+		r = network_ensure(network, &netd->route, netd->sysctl_fd, err);
+	if (r == 0 && fresh)
+		r = main_networks_save(netd, err);
+	if (r < 0 && fresh) {
+		(void)network_delete_bridge(network, &netd->route, NULL);
+		network_remove(&netd->networks, network);
+		(void)main_firewall_load(netd, NULL);
+		return r;
+	}
+	*ret_network = network;
+	return r;
+}
+
+int main_network_remove(struct netd *netd, struct network *network, struct err *err)
+{
+	uint32_t users = main_network_users(netd, network);
+	struct nft_network row;
+	int r;
+
+	if (network->fixed)
+		return err_set(err, -EPERM,
+			       "network %s is declared in network.ini; remove its section there",
+			       network->name);
+	if (users)
+		return err_set(err, -EBUSY, "network %s still has %u containers; stop them first",
+			       network->name, users);
+	r = network_delete_bridge(network, &netd->route, err);
+	if (r < 0)
+		return r;
+	network_to_nft(network, &row);
+	network_remove(&netd->networks, network);
+	r = change_firewall(netd, &(struct nft_change){ .network_del = &row }, err);
+	return r < 0 ? r : main_networks_save(netd, err);
+}
+
+/* ---- containers ---- */
+
+static void remove_interfaces(struct netd *netd, const struct attachment *attachment, uint32_t from)
+{
+	struct err err;
+
+	for (uint32_t i = from; i < attachment->attach.network_count; i++) {
+		struct veth veth = { 0 };
+
+		veth_name(&veth, attachment->attach.id, i);
+		if (veth_remove(veth.host_name, &netd->route, &err) < 0)
+			log_warn("%s", err_text(&err));
+	}
+}
+
+static uint32_t lowest_mtu(struct netd *netd)
+{
+	OWN(rtnl_state_done) struct rtnl_state state = { 0 };
+	uint32_t mtu = 0;
+
+	/* Packets of containers leave over the uplink: what does not fit there would be cut up. */
+	if (rtnl_state_load(&netd->route, &state, NULL) < 0)
+		return 0;
+	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++) {
+		const struct rtnl_link *link =
+			netd->uplinks.list[i].index
+				? rtnl_state_link(&state, netd->uplinks.list[i].index)
+				: NULL;
+
+		if (link && link->mtu < 1500 && (!mtu || link->mtu < mtu))
+			mtu = link->mtu;
+	}
+	return mtu;
+}
+
+static void fill_veth(struct netd *netd, const struct attachment *attachment, uint32_t i,
+		      bool *routed, struct veth *ret_veth)
+{
+	const struct network *network =
+		network_find(&netd->networks, attachment->attach.networks[i].name);
+
+	*ret_veth = (struct veth){ .bridge_index = network->index, .prefix = network->prefix };
+	(void)ip4_parse(attachment->attach.networks[i].ip4, &ret_veth->ip4);
+	veth_name(ret_veth, attachment->attach.id, i);
+	if (!network->internal && !*routed) {
+		ret_veth->gateway = network_gateway(network);
+		*routed = true;
+	}
+}
+
+static int make_interfaces(struct netd *netd, const struct attachment *attachment, int netns_fd,
+			   struct nl *inside, struct netd_attached *attached, struct arena *arena,
+			   struct err *err)
+{
+	uint32_t mtu = lowest_mtu(netd);
+	bool routed = false;
+	int r = veth_loopback(inside, err);
+
+	for (uint32_t i = 0; i < attachment->attach.network_count && r == 0; i++) {
+		struct netd_attached_network *out = &attached->networks[i];
+		char text[MAC_TEXT_MAX];
+		struct veth veth;
+
+		fill_veth(netd, attachment, i, &routed, &veth);
+		veth.mtu = mtu;
+		r = veth_ensure(&veth, &netd->route, inside, netns_fd, err);
+		if (r < 0)
+			break;
+		out->network = attachment->attach.networks[i].name;
+		out->ip4 = attachment->attach.networks[i].ip4;
+		out->prefix = veth.prefix;
+		out->mac = str_from(arena_text(arena, str_from(mac_text(veth.mac, text))));
+		out->ifname = str_from(arena_text(arena, str_from(veth.ifname)));
+		if (veth.gateway)
+			out->gateway =
+				str_from(arena_text(arena, str_from(ip4_text(veth.gateway, text))));
+	}
+	return r;
+}
+
+static bool same_rows(const struct nft_port *a, size_t a_count, const struct nft_port *b,
+		      size_t b_count)
+{
+	if (a_count != b_count)
+		return false;
+	for (size_t i = 0; i < a_count; i++)
+		if (a[i].proto != b[i].proto || a[i].host_ip4 != b[i].host_ip4 ||
+		    a[i].host_port != b[i].host_port || a[i].to_ip4 != b[i].to_ip4 ||
+		    a[i].to_port != b[i].to_port || a[i].count != b[i].count)
+			return false;
+	return true;
+}
+
+static void forget_flows(const struct nft_port *ports, size_t count)
+{
+	struct err err;
+
+	if (nft_forget_flows(ports, count, &err) < 0)
+		log_warn("%s: clients with a fixed port may have to wait", err_text(&err));
+}
+
+/* Puts the new ports in place of the old ones: one batch, none when nothing differs. */
+static int publish(struct netd *netd, const struct nft_port *old, size_t old_count,
+		   const struct nft_port *now, size_t now_count, struct err *err)
+{
+	const struct nft_change change = { .port_del = old,
+					   .port_del_count = old_count,
+					   .port_add = now,
+					   .port_add_count = now_count };
+	int r;
+
+	if (same_rows(old, old_count, now, now_count))
+		return 0;
+	r = change_firewall(netd, &change, err);
+	if (r < 0)
+		return r;
+	forget_flows(old, old_count);
+	forget_flows(now, now_count);
+	return 0;
+}
+
+/* Everything that can be refused without having changed anything. */
+static int check_attach(struct netd *netd, struct attachment *fresh, const struct attachment *old,
+			struct nft_port *rows, struct err *err)
+{
+	int r;
+
+	/* The addresses it had are its addresses, unless it asks for others. */
+	for (uint32_t i = 0; old && i < fresh->attach.network_count; i++) {
+		struct netd_attach_network *network = &fresh->attach.networks[i];
+
+		for (uint32_t j = 0; !network->ip4.len && j < old->attach.network_count; j++)
+			if (str_eq(old->attach.networks[j].name, network->name))
+				network->ip4 = old->attach.networks[j].ip4;
+		if (network->ip4.len)
+			network->ip4 =
+				str_make(arena_printf(&fresh->arena, "%.*s", STR_ARG(network->ip4)),
+					 network->ip4.len);
+		if (network->ip4.len && !network->ip4.ptr)
+			return err_set(err, -ENOMEM, "no memory for an address");
+	}
+	r = attachment_pick_addresses(&netd->attachments, &netd->networks, fresh, err);
+	if (r == 0)
+		r = attachment_check_ports(&netd->attachments, fresh, err);
+	if (r == 0)
+		r = attachment_check_host(fresh, old, err);
+	if (r == 0)
+		r = attachment_nft_ports(fresh, &netd->networks, rows, err);
+	return r;
+}
+
+static int note_namespace(struct attachment *attachment, int netns_fd, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(netns_fd, &st) < 0)
+		return err_sys(err, -errno, "look at the network namespace");
+	attachment->netns_dev = st.st_dev;
+	attachment->netns_ino = st.st_ino;
+	return 0;
+}
+
+static bool same_namespace(const struct attachment *a, const struct attachment *b)
+{
+	return a->netns_dev == b->netns_dev && a->netns_ino == b->netns_ino;
+}
+
+/* Keeps the sockets the resolver serves already, where it is the same namespace. */
+static bool take_sockets(struct attachment *fresh, struct attachment *old, struct msg *msg)
+{
+	if (old && old->udp_fd >= 0 && old->tcp_fd >= 0 && same_namespace(old, fresh)) {
+		fresh->udp_fd = take_fd(&old->udp_fd);
+		fresh->tcp_fd = take_fd(&old->tcp_fd);
+		return false;
+	}
+	fresh->udp_fd = msg_take_fd(msg, 2);
+	fresh->tcp_fd = msg_take_fd(msg, 3);
+	return fresh->udp_fd >= 0 && fresh->tcp_fd >= 0;
+}
+
+static int attach_rows(struct netd *netd, struct attachment *fresh, struct attachment *old,
+		       struct msg *msg, struct netd_attached *attached, struct err *err)
+{
+	OWN(rows_done) struct firewall_rows now = { 0 };
+	OWN(rows_done) struct firewall_rows before = { 0 };
+	OWN(nl_done) struct nl inside = { .fd = -1 };
+	OWN_FD int netns_fd = msg_take_fd(msg, 0);
+	size_t old_count = old ? old->attach.port_count : 0;
+	bool sockets;
+	int r;
+
+	now.ports = calloc(fresh->attach.port_count + 1, sizeof(*now.ports));
+	before.ports = calloc(old_count + 1, sizeof(*before.ports));
+	if (!now.ports || !before.ports)
+		return err_set(err, -ENOMEM, "no memory for the ports");
+	r = note_namespace(fresh, netns_fd, err);
+	if (r == 0)
+		r = check_attach(netd, fresh, old, now.ports, err);
+	if (r == 0)
+		r = nl_adopt(&inside, msg_take_fd(msg, 1), err);
+	if (r < 0)
+		return r;
+	if (old && attachment_nft_ports(old, &netd->networks, before.ports, NULL) < 0)
+		old_count = 0;
+	r = make_interfaces(netd, fresh, netns_fd, &inside, attached, &fresh->arena, err);
+	if (r == 0)
+		r = publish(netd, before.ports, old_count, now.ports, fresh->attach.port_count,
+			    err);
+	if (r < 0) {
+		if (!old)
+			remove_interfaces(netd, fresh, 0);
+		return r;
+	}
+	if (old)
+		remove_interfaces(netd, old, fresh->attach.network_count);
+	sockets = take_sockets(fresh, old, msg);
+	r = attachment_put(&netd->attachments, fresh, err);
+	if (r < 0) {
+		(void)main_firewall_load(netd, NULL);
+		remove_interfaces(netd, fresh, 0);
+		return r;
+	}
+	main_dns_attach(netd, fresh, sockets);
+	return 0;
+}
+
+int main_attach(struct netd *netd, const struct netd_attach *attach, struct msg *msg,
+		struct buf *reply, struct err *err)
+{
+	struct netd_attached_network networks[NETD_NETWORKS_MAX] = { 0 };
+	struct netd_attached attached = { .networks = networks, .count = attach->network_count };
+	struct attachment *old = attachment_find(&netd->attachments, attach->id);
+	struct attachment *fresh = attachment_new(attach);
+	int r;
+
+	if (!fresh)
+		return err_set(err, -ENOMEM, "no memory for the container");
+	r = attach_rows(netd, fresh, old, msg, &attached, err);
+	if (r < 0) {
+		attachment_free(fresh);
+		return err_prefix(err, "container %.*s", STR_ARG(attach->name));
+	}
+	netd_attached_encode(&attached, reply);
+	return 0;
+}
+
+void main_detach(struct netd *netd, struct attachment *attachment)
+{
+	OWN(rows_done) struct firewall_rows rows = { 0 };
+	size_t count = attachment->attach.port_count;
+	struct nft_change change = { 0 };
+	struct err err;
+
+	rows.ports = calloc(count + 1, sizeof(*rows.ports));
+	if (rows.ports && count &&
+	    attachment_nft_ports(attachment, &netd->networks, rows.ports, NULL) == 0) {
+		change.port_del = rows.ports;
+		change.port_del_count = count;
+	}
+	remove_interfaces(netd, attachment, 0);
+	main_dns_detach(netd, attachment->attach.id);
+	attachment_remove(&netd->attachments, attachment);
+	if (change.port_del_count) {
+		if (change_firewall(netd, &change, &err) < 0)
+			log_err("%s", err_text(&err));
+		forget_flows(rows.ports, count);
+	}
+}

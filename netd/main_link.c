@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the uplinks at run time: kernel notifications, leases and their files, resolv.conf and
+ * hosts. Run by netd main. It must never wait for the network, and never drop an address because of
+ * a restart.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "lib/fs.h"
+#include "lib/log.h"
+#include "lib/own.h"
+#include "netd/dhcp/dhcp_msg.h"
+#include "netd/link/packet.h"
+#include "netd/main.h"
+
+enum {
+	SCAN_DELAY_MS = 20,
+	RETRY_MS = 5000, /* after the kernel refused something */
+	LEASE_FILE_MAX = 2048,
+	LEASE_VERSION = 1,
+	LEASE_NAME = 32,
+};
+
+static void scan(struct loop_timer *timer);
+
+void main_link_scan_soon(struct netd *netd)
+{
+	if (!netd->scan.armed)
+		loop_timer_set(&netd->loop, &netd->scan, SCAN_DELAY_MS, scan, netd);
+}
+
+/* ---- lease files ---- */
+
+static void lease_name(const struct uplink *uplink, char dst[LEASE_NAME])
+{
+	snprintf(dst, LEASE_NAME, "lease.%s", uplink->name);
+	for (char *c = dst; *c; c++)
+		if (*c == '/')
+			*c = '_';
+}
+
+static void save_lease(const struct netd *netd, const struct uplink *uplink)
+{
+	OWN(buf_done) struct buf file;
+	char name[LEASE_NAME];
+	struct err err;
+
+	buf_init(&file, LEASE_FILE_MAX);
+	wire_put_u32(&file, LEASE_VERSION);
+	wire_put_bytes(&file, uplink->mac, sizeof(uplink->mac));
+	wire_put_i64(&file, uplink->asked.ns);
+	dhcp_lease_encode(&uplink->lease, &file);
+	lease_name(uplink, name);
+	if (fs_replace(netd->state_fd, name, file.data, file.len, 0600, &err) < 0)
+		log_warn("keep the lease: %s", err_text(&err));
+	if (netd->data_fd >= 0 &&
+	    fs_replace(netd->data_fd, name, file.data, file.len, 0600, &err) < 0)
+		log_warn("keep the lease on the data partition: %s", err_text(&err));
+}
+
+static void drop_lease_file(const struct netd *netd, const struct uplink *uplink)
+{
+	char name[LEASE_NAME];
+
+	lease_name(uplink, name);
+	(void)fs_unlink(netd->state_fd, name, NULL);
+	if (netd->data_fd >= 0)
+		(void)fs_unlink(netd->data_fd, name, NULL);
+}
+
+static bool read_lease(int dirfd, const struct uplink *uplink, struct dhcp_start *start)
+{
+	OWN(buf_done) struct buf file;
+	char name[LEASE_NAME];
+	struct dhcp_lease lease;
+	uint8_t mac[6];
+	struct wire in;
+	uint32_t version;
+	int64_t asked;
+
+	if (dirfd < 0)
+		return false;
+	buf_init(&file, LEASE_FILE_MAX);
+	lease_name(uplink, name);
+	if (fs_read(dirfd, name, FS_BENEATH, LEASE_FILE_MAX - 1, &file, NULL) < 0)
+		return false;
+	wire_init(&in, file.data, file.len);
+	version = wire_u32(&in);
+	wire_bytes(&in, mac, sizeof(mac));
+	asked = wire_i64(&in);
+	dhcp_lease_decode(&in, &lease);
+	if (wire_end(&in) < 0 || version != LEASE_VERSION || memcmp(mac, uplink->mac, 6) != 0)
+		return false;
+	start->lease = lease;
+	start->bound_ns = asked;
+	return true;
+}
+
+/* ---- the dhcp role ---- */
+
+static void start_dhcp(struct netd *netd, struct uplink *uplink)
+{
+	struct dhcp_start start = { .index = (uint32_t)uplink->index,
+				    .carrier = uplink->carrier,
+				    .probe = (enum dhcp_probe)uplink->conf.probe };
+	OWN(buf_done) struct buf body;
+	OWN_FD int ip_fd = -1, arp_fd = -1;
+	struct err err;
+
+	memcpy(start.mac, uplink->mac, 6);
+	if (gethostname(start.hostname, sizeof(start.hostname) - 1) < 0 ||
+	    !domain_ok(str_from(start.hostname)) || !strcmp(start.hostname, "localhost"))
+		start.hostname[0] = 0;
+	/* This boot's lease is in force; an older one is worth asking for. */
+	if (read_lease(netd->state_fd, uplink, &start))
+		start.memory = DHCP_MEMORY_BOUND;
+	else if (read_lease(netd->data_fd, uplink, &start))
+		start.memory = DHCP_MEMORY_KNOWN;
+	ip_fd = packet_open_dhcp(uplink->index, &err);
+	if (ip_fd >= 0)
+		arp_fd = packet_open_arp(uplink->index, &err);
+	if (arp_fd < 0) {
+		log_err("DHCP on %s: %s", uplink->name, err_text(&err));
+		return;
+	}
+	buf_init(&body, DHCP_MSG_BODY_MAX);
+	dhcp_start_encode(&start, &body);
+	main_helper_send(&netd->dhcp, DHCP_MSG_START, buf_str(&body), (int[]){ ip_fd, arp_fd }, 2);
+	uplink->dhcp_started = true;
+}
+
+static void send_carrier(struct netd *netd, const struct uplink *uplink)
+{
+	OWN(buf_done) struct buf body;
+
+	buf_init(&body, 16);
+	wire_put_u32(&body, (uint32_t)uplink->index);
+	wire_put_u8(&body, uplink->carrier);
+	main_helper_send(&netd->dhcp, DHCP_MSG_CARRIER, buf_str(&body), NULL, 0);
+}
+
+static void stop_dhcp(struct netd *netd, struct uplink *uplink, bool release)
+{
+	OWN(buf_done) struct buf body;
+
+	buf_init(&body, 16);
+	wire_put_u32(&body, (uint32_t)uplink->index);
+	wire_put_u8(&body, release);
+	main_helper_send(&netd->dhcp, DHCP_MSG_STOP, buf_str(&body), NULL, 0);
+	uplink->dhcp_started = false;
+}
+
+void main_link_forget_dhcp(struct netd *netd)
+{
+	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++)
+		netd->uplinks.list[i].dhcp_started = false;
+	main_link_scan_soon(netd);
+}
+
+/* ---- what others see: resolv.conf, hosts, events ---- */
+
+static void write_hosts(const struct netd *netd)
+{
+	OWN(buf_done) struct buf file;
+	char name[65] = "";
+	struct err err;
+
+	buf_init(&file, 1024);
+	buf_add_text(&file, "127.0.0.1 localhost\n::1 localhost\n");
+	if (gethostname(name, sizeof(name) - 1) == 0 && domain_ok(str_from(name)) &&
+	    strcmp(name, "localhost") != 0)
+		buf_printf(&file, "127.0.1.1 %s\n", name);
+	if (fs_replace(netd->etc_fd, "hosts", file.data, file.len, 0644, &err) < 0)
+		log_err("write hosts: %s", err_text(&err));
+}
+
+static void publish_dns(struct netd *netd, bool always)
+{
+	char servers[CONF_DNS_MAX * IP4_TEXT_MAX] = "", text[IP4_TEXT_MAX];
+	OWN(buf_done) struct buf file;
+	struct uplink_dns dns;
+	struct err err;
+
+	memset(&dns, 0, sizeof(dns)); /* compared byte for byte below */
+	uplink_dns(&netd->uplinks, &dns);
+	if (!always && !memcmp(&dns, &netd->dns, sizeof(dns)))
+		return;
+	netd->dns = dns;
+	buf_init(&file, 4096);
+	uplink_resolv_conf(&dns, &file);
+	if (fs_replace(netd->etc_fd, "resolv.conf", file.data, file.len, 0644, &err) < 0)
+		log_err("write resolv.conf: %s", err_text(&err));
+	main_dns_upstreams(netd);
+	for (size_t i = 0; i < dns.server_count; i++)
+		snprintf(servers + strlen(servers), sizeof(servers) - strlen(servers), "%s%s",
+			 i ? " " : "", ip4_text(dns.servers[i], text));
+	if (!always)
+		main_client_event(netd, NETD_EVENT_DNS, servers);
+}
+
+/* The first address that leads out, as one line. */
+static void uplink_line(struct netd *netd, char *dst, size_t cap)
+{
+	char text[IP4_TEXT_MAX];
+
+	dst[0] = 0;
+	for (size_t i = 0; i < CONF_UPLINKS_MAX && !dst[0]; i++) {
+		const struct uplink *uplink = &netd->uplinks.list[i];
+		struct link_wanted wanted;
+
+		if (!uplink->index || !uplink->carrier)
+			continue;
+		uplink_wanted(uplink, mono_now(), &wanted);
+		if (wanted.addr_count)
+			snprintf(dst, cap, "%s %s/%u", uplink->name,
+				 ip4_text(wanted.addrs[0].ip4, text), wanted.addrs[0].prefix);
+	}
+}
+
+static void publish_uplink(struct netd *netd)
+{
+	char line[sizeof(netd->uplink_text)];
+
+	uplink_line(netd, line, sizeof(line));
+	if (!strcmp(line, netd->uplink_text))
+		return;
+	memcpy(netd->uplink_text, line, sizeof(line));
+	log_notice("uplink %s", line[0] ? line : "down");
+	main_init_status(netd, line[0] ? line : "no uplink");
+	main_client_event(netd, line[0] ? NETD_EVENT_UPLINK_UP : NETD_EVENT_UPLINK_DOWN, line);
+}
+
+/* ---- comparing and changing ---- */
+
+static int apply(struct netd *netd, const struct uplink *uplink, const struct rtnl_state *state)
+{
+	struct link_wanted wanted;
+	struct link_plan plan;
+	struct err err;
+	int r;
+
+	uplink_wanted(uplink, mono_now(), &wanted);
+	link_plan_make(&wanted, state, &plan);
+	if (!plan.count)
+		return 0;
+	r = link_plan_apply(&plan, &netd->route, &err);
+	if (r < 0)
+		log_err("%s: %s", uplink->name, err_text(&err));
+	return r;
+}
+
+static void forget_uplink(struct netd *netd, struct uplink *uplink)
+{
+	if (uplink->dhcp_started)
+		stop_dhcp(netd, uplink, false);
+	*uplink = (struct uplink){ .index = 0 };
+}
+
+/* Remembers what was in force before we started: the lease of this boot, so that nothing is
+ * removed. */
+static void recall_lease(struct netd *netd, struct uplink *uplink)
+{
+	struct dhcp_start start = { .index = 0 };
+	int64_t age_s;
+
+	if (!uplink->conf.dhcp || !read_lease(netd->state_fd, uplink, &start))
+		return;
+	uplink->asked.ns = start.bound_ns;
+	age_s = mono_diff_ms(mono_now(), uplink->asked) / 1000;
+	if (age_s < 0 || (start.lease.lease_s != UINT32_MAX && age_s >= start.lease.lease_s))
+		return;
+	uplink->lease = start.lease;
+	uplink->has_lease = true;
+}
+
+static void keep_uplink(struct netd *netd, const struct rtnl_link *link,
+			const struct conf_uplink *conf)
+{
+	struct uplink *uplink = uplink_find(&netd->uplinks, link->index);
+	char path[64];
+	bool carrier = link->carrier && (link->flags & IFF_UP);
+
+	if (uplink && memcmp(uplink->mac, link->mac, 6) != 0)
+		forget_uplink(netd, uplink);
+	if (!uplink || !uplink->index) {
+		uplink = uplink_find(&netd->uplinks, 0);
+		if (!uplink)
+			return;
+		uplink->index = link->index;
+		memcpy(uplink->name, link->name, sizeof(uplink->name));
+		memcpy(uplink->mac, link->mac, 6);
+		uplink->conf = *conf;
+		recall_lease(netd, uplink);
+		/* Loose: replies may come back over another uplink. */
+		snprintf(path, sizeof(path), "net/ipv4/conf/%s/rp_filter", link->name);
+		(void)sysctl_set(netd->sysctl_fd, path, "2", true, NULL);
+	}
+	uplink->conf = *conf;
+	if (uplink->carrier != carrier) {
+		uplink->carrier = carrier;
+		if (uplink->dhcp_started)
+			send_carrier(netd, uplink);
+	}
+	if (conf->dhcp && !uplink->dhcp_started && msg_peer_alive(&netd->dhcp.peer))
+		start_dhcp(netd, uplink);
+	if (!conf->dhcp && uplink->dhcp_started) {
+		stop_dhcp(netd, uplink, true);
+		uplink->has_lease = false;
+	}
+}
+
+static void scan(struct loop_timer *timer)
+{
+	struct netd *netd = timer->owner;
+	OWN(rtnl_state_done) struct rtnl_state state = { 0 };
+	bool failed = false;
+	struct err err;
+
+	if (rtnl_state_load(&netd->route, &state, &err) < 0) {
+		log_err("%s", err_text(&err));
+		loop_timer_set(&netd->loop, timer, RETRY_MS, scan, netd);
+		return;
+	}
+	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++) {
+		struct uplink *uplink = &netd->uplinks.list[i];
+		const struct rtnl_link *link = rtnl_state_link(&state, uplink->index);
+		struct conf_uplink conf;
+
+		if (uplink->index && (!link || !uplink_configure(&state, &netd->conf, link, &conf)))
+			forget_uplink(netd, uplink);
+	}
+	for (size_t i = 0; i < state.link_count; i++) {
+		struct conf_uplink conf;
+
+		if (uplink_configure(&state, &netd->conf, &state.links[i], &conf))
+			keep_uplink(netd, &state.links[i], &conf);
+	}
+	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++)
+		if (netd->uplinks.list[i].index)
+			failed |= apply(netd, &netd->uplinks.list[i], &state) < 0;
+	publish_dns(netd, false);
+	publish_uplink(netd);
+	if (failed)
+		loop_timer_set(&netd->loop, &netd->scan, RETRY_MS, scan, netd);
+}
+
+void main_link_lease(struct netd *netd, uint32_t index, struct mono asked,
+		     const struct dhcp_lease *lease)
+{
+	struct uplink *uplink = index ? uplink_find(&netd->uplinks, (int)index) : NULL;
+	char ip4[IP4_TEXT_MAX], server[IP4_TEXT_MAX];
+
+	if (!uplink || !uplink->conf.dhcp)
+		return;
+	if (!uplink->has_lease || uplink->lease.ip4 != lease->ip4)
+		log_notice("%s: lease %s/%u from %s for %u s", uplink->name,
+			   ip4_text(lease->ip4, ip4), lease->prefix,
+			   ip4_text(lease->server, server), lease->lease_s);
+	uplink->lease = *lease;
+	uplink->asked = asked;
+	uplink->has_lease = true;
+	save_lease(netd, uplink);
+	main_link_scan_soon(netd);
+}
+
+void main_link_lost(struct netd *netd, uint32_t index, const char *why)
+{
+	struct uplink *uplink = index ? uplink_find(&netd->uplinks, (int)index) : NULL;
+	char shown[160];
+
+	if (!uplink)
+		return;
+	str_escape(str_from(why), shown, sizeof(shown));
+	log_warn("%s: lease lost: %s", uplink->name, shown);
+	uplink->has_lease = false;
+	drop_lease_file(netd, uplink);
+	main_link_scan_soon(netd);
+}
+
+void main_link_stop(struct netd *netd, bool release)
+{
+	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++)
+		if (netd->uplinks.list[i].dhcp_started)
+			stop_dhcp(netd, &netd->uplinks.list[i], release);
+}
+
+void main_link_data(struct netd *netd, bool ready)
+{
+	struct err err;
+
+	own_close(&netd->data_fd);
+	if (!ready)
+		return;
+	netd->data_fd = fs_open_dir(AT_FDCWD, "/data/state", FS_HOST, 0700, &err);
+	if (netd->data_fd < 0) {
+		log_warn("leases are not kept over a reboot: %s", err_text(&err));
+		return;
+	}
+	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++)
+		if (netd->uplinks.list[i].has_lease)
+			save_lease(netd, &netd->uplinks.list[i]);
+}
+
+/* ---- notifications ---- */
+
+static void events_ready(struct loop_io *io, uint32_t events)
+{
+	struct netd *netd = io->owner;
+	static char data[NL_DATAGRAM_MAX];
+	int n;
+
+	(void)events;
+	/* What happened does not matter, only that something did: the scan takes a fresh look. */
+	for (int i = 0; i < 64; i++) {
+		n = nl_receive(&netd->events, data, sizeof(data));
+		if (n == 0)
+			break;
+		main_link_scan_soon(netd);
+		if (n < 0 && n != -ENOBUFS)
+			break;
+	}
+}
+
+int main_link_start(struct netd *netd, struct err *err)
+{
+	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE };
+	int r = nl_open(&netd->events, NETLINK_ROUTE, err);
+
+	for (size_t i = 0; i < ARRAY_LEN(groups) && r == 0; i++)
+		r = nl_join(&netd->events, groups[i], err);
+	if (r == 0)
+		r = loop_add(&netd->loop, &netd->events_io, netd->events.fd, EPOLLIN, events_ready,
+			     netd, err);
+	if (r < 0)
+		return r;
+	write_hosts(netd);
+	publish_dns(netd, true);
+	main_link_scan_soon(netd);
+	return 0;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the texts that the console shows of the network. Run by netd main. It must never print a
+ * byte that came from the network without escaping it.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include "lib/own.h"
+#include "netd/main.h"
+
+static const struct uplink *uplink_of(const struct netd *netd, int index)
+{
+	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++)
+		if (netd->uplinks.list[i].index == index)
+			return &netd->uplinks.list[i];
+	return NULL;
+}
+
+static const struct network *network_of(const struct netd *netd, const char *bridge)
+{
+	for (size_t i = 0; i < netd->networks.count; i++)
+		if (!strcmp(netd->networks.list[i].bridge, bridge))
+			return &netd->networks.list[i];
+	return NULL;
+}
+
+static void show_links(struct netd *netd, const struct rtnl_state *state, struct buf *out)
+{
+	char mac[MAC_TEXT_MAX];
+
+	buf_printf(out, "%-12s %-8s %-5s %-6s %-18s %s\n", "LINK", "KIND", "STATE", "MTU", "MAC",
+		   "ROLE");
+	for (size_t i = 0; i < state->link_count; i++) {
+		const struct rtnl_link *link = &state->links[i];
+		const struct rtnl_link *master = rtnl_state_link(state, link->master);
+		const struct uplink *uplink = uplink_of(netd, link->index);
+		const struct network *network = network_of(netd, link->name);
+
+		buf_printf(out, "%-12s %-8s %-5s %-6u %-18s ", link->name,
+			   link->flags & IFF_LOOPBACK ? "loop"
+			   : link->kind[0]	      ? link->kind
+						      : "ether",
+			   !(link->flags & IFF_UP) ? "down"
+			   : link->carrier	   ? "up"
+						   : "no-carrier",
+			   link->mtu, mac_text(link->mac, mac));
+		if (uplink)
+			buf_printf(out, "uplink [network %s]\n", uplink->conf.name);
+		else if (network)
+			buf_printf(out, "network %s\n", network->name);
+		else
+			buf_printf(out, "%s\n", master ? master->name : "-");
+	}
+}
+
+static void show_addrs(const struct rtnl_state *state, struct buf *out)
+{
+	char text[IP4_TEXT_MAX], cidr[24], life[32];
+
+	buf_printf(out, "%-12s %-19s %-10s %s\n", "LINK", "ADDRESS", "VALID", "SET BY");
+	for (size_t i = 0; i < state->addr_count; i++) {
+		const struct rtnl_addr *addr = &state->addrs[i];
+		const struct rtnl_link *link = rtnl_state_link(state, addr->index);
+
+		snprintf(cidr, sizeof(cidr), "%s/%u", ip4_text(addr->ip4, text), addr->prefix);
+		if (addr->valid_s < 0)
+			snprintf(life, sizeof(life), "for ever");
+		else
+			snprintf(life, sizeof(life), "%lld s", (long long)addr->valid_s);
+		buf_printf(out, "%-12s %-19s %-10s %s\n", link ? link->name : "?", cidr, life,
+			   addr->proto == RTNL_OURS ? "netd" : "other");
+	}
+}
+
+static void show_routes(const struct rtnl_state *state, struct buf *out)
+{
+	char dst[IP4_TEXT_MAX], gateway[IP4_TEXT_MAX], cidr[24];
+
+	buf_printf(out, "%-19s %-16s %-12s %-7s %s\n", "DESTINATION", "GATEWAY", "LINK", "METRIC",
+		   "SET BY");
+	for (size_t i = 0; i < state->route_count; i++) {
+		const struct rtnl_route *route = &state->routes[i];
+		const struct rtnl_link *link = rtnl_state_link(state, route->out);
+
+		snprintf(cidr, sizeof(cidr), "%s/%u", ip4_text(route->dst, dst), route->prefix);
+		buf_printf(out, "%-19s %-16s %-12s %-7u %s\n", route->prefix ? cidr : "default",
+			   route->gateway ? ip4_text(route->gateway, gateway) : "-",
+			   link ? link->name : "-", route->metric,
+			   route->proto == RTNL_OURS ? "netd" : "other");
+	}
+}
+
+static void show_dns(const struct netd *netd, struct buf *out)
+{
+	char text[IP4_TEXT_MAX];
+
+	for (size_t i = 0; i < netd->dns.server_count; i++)
+		buf_printf(out, "server %s\n", ip4_text(netd->dns.servers[i], text));
+	if (!netd->dns.server_count)
+		buf_add_text(out, "no name server: no lease yet, and no DNS in network.ini\n");
+	for (size_t i = 0; i < netd->dns.domain_count; i++)
+		buf_printf(out, "search %s\n", netd->dns.domains[i]);
+	for (const struct attachment *a = netd->attachments.first; a; a = a->next)
+		for (uint32_t i = 0; i < a->attach.network_count; i++)
+			buf_printf(out, "name %.*s %.*s on %.*s\n", STR_ARG(a->attach.name),
+				   STR_ARG(a->attach.networks[i].ip4),
+				   STR_ARG(a->attach.networks[i].name));
+}
+
+static void show_leases(const struct netd *netd, struct buf *out)
+{
+	char ip4[IP4_TEXT_MAX], server[IP4_TEXT_MAX];
+
+	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++) {
+		const struct uplink *uplink = &netd->uplinks.list[i];
+		int64_t age = mono_diff_ms(mono_now(), uplink->asked) / 1000;
+
+		if (!uplink->index || !uplink->conf.dhcp)
+			continue;
+		buf_printf(out, "%s %s", uplink->name,
+			   uplink->dhcp_state[0] ? uplink->dhcp_state : "starting");
+		if (!uplink->has_lease) {
+			buf_add_byte(out, '\n');
+			continue;
+		}
+		buf_printf(out, " %s/%u from %s", ip4_text(uplink->lease.ip4, ip4),
+			   uplink->lease.prefix, ip4_text(uplink->lease.server, server));
+		if (uplink->lease.lease_s == UINT32_MAX)
+			buf_add_text(out, " for ever\n");
+		else
+			buf_printf(out, " valid %lld s renew in %lld s\n",
+				   (long long)(uplink->lease.lease_s - age),
+				   (long long)(uplink->lease.t1_s - age));
+	}
+}
+
+static void show_ports(const struct netd *netd, struct buf *out)
+{
+	char host[IP4_TEXT_MAX];
+
+	buf_printf(out, "%-6s %-16s %-12s %-12s %s\n", "PROTO", "HOST", "PORT", "TO", "CONTAINER");
+	for (const struct attachment *a = netd->attachments.first; a; a = a->next) {
+		for (uint32_t i = 0; i < a->attach.port_count; i++) {
+			const struct netd_port *port = &a->attach.ports[i];
+			char from[16], to[16];
+
+			snprintf(from, sizeof(from), port->count > 1 ? "%u-%u" : "%u",
+				 port->host_port, port->host_port + port->count - 1);
+			snprintf(to, sizeof(to), port->count > 1 ? "%u-%u" : "%u",
+				 port->container_port, port->container_port + port->count - 1);
+			buf_printf(out, "%-6s %-16s %-12s %-12s %.*s\n",
+				   port->proto == IPPROTO_UDP ? "udp" : "tcp",
+				   port->host_ip4 ? ip4_text(port->host_ip4, host) : "*", from, to,
+				   STR_ARG(a->attach.name));
+		}
+	}
+}
+
+static void show_networks(const struct netd *netd, struct buf *out)
+{
+	char text[IP4_TEXT_MAX], cidr[24];
+
+	buf_printf(out, "%-16s %-14s %-19s %-9s %s\n", "NETWORK", "BRIDGE", "SUBNET", "KIND",
+		   "CONTAINERS");
+	for (size_t i = 0; i < netd->networks.count; i++) {
+		const struct network *network = &netd->networks.list[i];
+
+		snprintf(cidr, sizeof(cidr), "%s/%u", ip4_text(network->subnet, text),
+			 network->prefix);
+		buf_printf(out, "%-16s %-14s %-19s %-9s %u\n", network->name, network->bridge, cidr,
+			   network->internal ? "internal" : "open",
+			   main_network_users(netd, network));
+	}
+}
+
+int main_show(struct netd *netd, struct str what, struct buf *out, struct err *err)
+{
+	OWN(rtnl_state_done) struct rtnl_state state = { 0 };
+	size_t count = 0;
+	char shown[128];
+	int r = rtnl_state_load(&netd->route, &state, err);
+
+	if (r < 0)
+		return r;
+	while (netd_show_names[count])
+		count++;
+	if (str_is(what, "links"))
+		show_links(netd, &state, out);
+	else if (str_is(what, "addrs"))
+		show_addrs(&state, out);
+	else if (str_is(what, "routes"))
+		show_routes(&state, out);
+	else if (str_is(what, "dns"))
+		show_dns(netd, out);
+	else if (str_is(what, "leases"))
+		show_leases(netd, out);
+	else if (str_is(what, "ports"))
+		show_ports(netd, out);
+	else if (str_is(what, "networks"))
+		show_networks(netd, out);
+	else {
+		const char *nearest = str_nearest(what, netd_show_names, count);
+
+		str_escape(what, shown, sizeof(shown));
+		return err_set(err, -EINVAL,
+			       "unknown word '%s'%s%s; expected links, addrs, routes, "
+			       "dns, leases, ports or networks",
+			       shown, nearest ? "; did you mean " : "", nearest ? nearest : "");
+	}
+	return 0;
+}

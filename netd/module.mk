@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+# The network daemon. netd_PURE holds what has no socket in it: what the unit and fuzz tests link.
+
+netd_PURE := netd/ip4.o netd/api/netd_msg.o netd/dhcp/dhcp_codec.o netd/dhcp/dhcp_client.o \
+	netd/dhcp/dhcp_msg.o netd/dns/dns_codec.o netd/dns/dns_cache.o netd/dns/dns_table.o
+netd_NL := netd/nl/nl.o netd/nl/rtnl.o netd/nl/nft.o netd/nl/nft_expr.o netd/nl/nft_table.o \
+	netd/nl/nft_elem.o
+
+PROGS += netd
+netd_OBJS := $(netd_PURE) $(netd_NL) netd/netd.o netd/conf.o netd/role_main.o netd/role_dhcp.o \
+	netd/role_dns.o netd/main_init.o netd/main_conf.o netd/main_link.o netd/main_helper.o \
+	netd/main_container.o netd/main_client.o netd/main_show.o netd/link/link_plan.o \
+	netd/link/packet.o netd/link/uplink.o netd/container/network.o netd/container/veth.o \
+	netd/container/attachment.o netd/container/port.o netd/dns/dns_forward.o \
+	netd/dns/dns_server.o
+netd_LIBS :=
+
+# The same program with ASan and UBSan for the namespace tests.
+NS += netd/test-netd
+netd/test-netd_OBJS := $(netd_OBJS)
+netd/test-netd_LIBS :=
