@@ -4,11 +4,12 @@ include $(sort $(wildcard engine/*/module.mk))
 PROGS += engine
 engine_OBJS := engine/main.o engine/role_main.o engine/role_main_calls.o engine/role_main_exec.o \
 	engine/role_sweep.o engine/role_store.o engine/role_pack.o engine/role_files.o \
-	engine/role_pull.o engine/role_unpack.o engine/role_api.o \
+	engine/role_pull.o engine/role_load.o engine/role_unpack.o engine/role_api.o \
 	engine/api/engine_msg.o init/api/init_msg.o \
 	$(engine_json_OBJS) $(engine_oci_OBJS) $(engine_http_OBJS) $(engine_tar_OBJS) \
 	$(engine_dockerfile_OBJS) $(engine_registry_OBJS) $(engine_store_OBJS) \
-	$(engine_erofs_OBJS) $(engine_files_OBJS) $(engine_build_OBJS) $(engine_run_OBJS) \
+	$(engine_erofs_OBJS) $(engine_files_OBJS) $(engine_build_OBJS) engine/build/exec.o \
+	engine/build/exec_step.o $(engine_run_OBJS) \
 	$(engine_service_OBJS) $(engine_worker_OBJS) $(engine_image_OBJS) \
 	$(engine_container_OBJS) $(engine_network_OBJS) $(engine_docker_OBJS) $(engine_api_OBJS)
 engine_LIBS := -larchive -lzstd -lz -lmbedtls -lmbedx509 -lmbedcrypto -lseccomp -lyyjson
