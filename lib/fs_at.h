@@ -13,10 +13,11 @@ bool fs_is_name(const char *name);
 
 /*
  * Makes dirfd the working directory for calls that know no dirfd (mount, bind, connect), so that
- * they need no /proc. ret_old takes the fd of the old one; fs_leave() goes back and closes it.
+ * they need no /proc. ret_old takes the fd of the old one; fs_leave() goes back, closes it and
+ * returns `result`, or its own error when that was none.
  */
 int fs_enter(int dirfd, int *ret_old, struct err *err);
-void fs_leave(int old);
+int fs_leave(int old, int result);
 
 /* The kernel's own directory record (getdents64(2)); the same on all architectures. */
 struct fs_dirent {

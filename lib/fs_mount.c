@@ -42,10 +42,15 @@ int fs_enter(int dirfd, int *ret_old, struct err *err)
 	return 0;
 }
 
-void fs_leave(int old)
+int fs_leave(int old, int result)
 {
-	(void)sys_fchdir(old);
+	int r = sys_fchdir(old);
+
+	/* Nobody expects to stand elsewhere afterwards: what can be passing gets another try. */
+	if (r < 0)
+		r = sys_fchdir(old);
 	own_close(&old);
+	return result < 0 ? result : r;
 }
 
 int fs_mount(const char *source, int target_fd, const char *type, unsigned long flags,
@@ -56,8 +61,7 @@ int fs_mount(const char *source, int target_fd, const char *type, unsigned long 
 
 	if (r < 0)
 		return r;
-	r = sys_mount(source, ".", type, flags, data);
-	fs_leave(old);
+	r = fs_leave(old, sys_mount(source, ".", type, flags, data));
 	return r < 0 ? err_sys(err, r, "mount %s of %s", type ? type : "(none)",
 			       source ? source : "(none)")
 		     : 0;
@@ -91,8 +95,7 @@ int fs_umount(int dirfd, const char *path, int flags, struct err *err)
 	r = fs_enter(parent, &old, err);
 	if (r < 0)
 		return r;
-	r = sys_umount2(name, flags | UMOUNT_NOFOLLOW);
-	fs_leave(old);
+	r = fs_leave(old, sys_umount2(name, flags | UMOUNT_NOFOLLOW));
 	return r < 0 ? err_sys(err, r, "unmount %s", path) : 0;
 }
 

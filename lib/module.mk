@@ -9,4 +9,4 @@ lib_OBJS := lib/err.o lib/own.o lib/buf.o lib/wire.o lib/str.o lib/str_escape.o 
 lib_LIBS := -linih
 
 # Test builds carry the fault-injection points of lib/sys.c.
-$(B)/san/lib/sys.o $(B)/fuzz/lib/sys.o: BASE += -DHOY_TORTURE
+$(B)/san/lib/sys.o: SANFLAGS += -DHOY_TORTURE

@@ -87,7 +87,7 @@ int msg_listen(int dirfd, const char *name, unsigned mode, struct err *err)
 	mask = umask(~mode & 0777);
 	r = sys_bind(fd, (const struct sockaddr *)&addr, sizeof(addr));
 	(void)umask(mask);
-	fs_leave(old);
+	r = fs_leave(old, r);
 	if (r < 0)
 		return err_sys(err, r, "bind %s", name);
 	r = sys_listen(fd, MSG_BACKLOG);
@@ -116,7 +116,7 @@ int msg_connect(int dirfd, const char *name, struct err *err)
 	do {
 		r = sys_connect(fd, (const struct sockaddr *)&addr, sizeof(addr));
 	} while (r == -EINTR);
-	fs_leave(old);
+	r = fs_leave(old, r);
 	if (r < 0)
 		return err_sys(err, r, "connect to %s", name);
 	return take_fd(&fd);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Each profile in a forked child: what it may do works, what it may not kills it. Needs root. */
 #include <errno.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -12,6 +13,7 @@
 #include "lib/msg.h"
 #include "lib/sandbox.h"
 #include "lib/sandbox_filter.h"
+#include "lib/spawn.h"
 #include "tests/unit/lib/place.h"
 #include "tests/unit/tap.h"
 
@@ -296,6 +298,47 @@ static void test_unsanitised(void)
 #endif
 }
 
+/* netd main in its sandbox starts a role, which goes into its own. */
+static int act_start_role(void)
+{
+	static const char *const argv[] = { "role", "enters", NULL };
+	siginfo_t info = { 0 };
+	struct spawn spawn;
+	int pidfd = -1;
+
+	spawn_init(&spawn, "/proc/self/exe", argv);
+	spawn.log_fd = STDERR_FILENO;
+	spawn.oom_score_adj = 100;
+	if (spawn_start(&spawn, NULL, &pidfd, NULL) < 0)
+		return 1;
+	if (waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0)
+		return 2;
+	return info.si_code == CLD_EXITED ? info.si_status : 3;
+}
+
+static int role_enters(void)
+{
+	struct sandbox sandbox = { .profile = SANDBOX_PROFILE_COMPUTE,
+				   .uid = NOBODY,
+				   .gid = NOBODY,
+				   .root = "/proc/self/fdinfo",
+				   .files_max = 32 };
+
+	return sandbox_enter(&sandbox, NULL) == 0 ? 0 : 4;
+}
+
+static void test_start_role(void)
+{
+	struct sandbox sandbox = { .profile = SANDBOX_PROFILE_NETLINK,
+				   .capabilities = 1u << CAP_NET_ADMIN | 1u << CAP_NET_RAW |
+						   1u << CAP_SETUID | 1u << CAP_SETGID |
+						   1u << CAP_SETPCAP | 1u << CAP_SYS_CHROOT |
+						   1u << CAP_KILL };
+
+	is_int(within(&sandbox, act_start_role), 0,
+	       "a sandboxed daemon starts a role that enters its own sandbox");
+}
+
 /* What the kernel says of a process in the sandbox. */
 static int act_status(void)
 {
@@ -382,6 +425,8 @@ int main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "started") == 0)
 		_exit(0); /* act_exec() came through */
+	if (argc == 2 && strcmp(argv[1], "enters") == 0)
+		_exit(role_enters());
 	if (geteuid() != 0) {
 		skip("sandbox profiles", "needs root");
 		return tap_done();
@@ -391,6 +436,7 @@ int main(int argc, char **argv)
 	is_int(act_make_file(), 0, "a file");
 	test_compute();
 	test_profiles();
+	test_start_role();
 	test_unsanitised();
 	test_state();
 	test_keep_setid();
