@@ -48,7 +48,7 @@ enum dockerfile_kind {
  *   HEALTHCHECK   empty = NONE; else the command as in CMD
  *   COPY ADD      sources..., destination
  *   ENV LABEL     name, value, name, value...
- *   ARG           name, default...; has_value[i] tells whether argument i has a default
+ *   ARG           one "name" or "name=default" for each
  *   EXPOSE VOLUME one word for each
  *   USER WORKDIR STOPSIGNAL MAINTAINER   one word
  */

@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
+engine_dockerfile_OBJS := engine/dockerfile/dockerfile.o engine/dockerfile/arguments.o \
+	engine/dockerfile/line.o engine/dockerfile/expand.o engine/dockerfile/strings.o \
+	engine/dockerfile/ignore.o
