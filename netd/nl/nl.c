@@ -8,7 +8,7 @@
 #include <linux/netlink.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
+#include <sys/time.h>
 #include <unistd.h>
 #include "lib/own.h"
 #include "netd/nl/nl.h"
