@@ -81,9 +81,12 @@ static int clone_sources(struct apply *apply, int root_fd, struct err *err)
 	if (apply->root_tree < 0)
 		return err_sys(err, apply->root_tree, "root: clone the mount");
 	while (plan_next_op(&ops, &op)) {
-		int *tree = &apply->trees[op.fd - SHIM_FD_EXTRA];
+		int *tree;
 
-		if (op.fd == 0 || *tree >= 0)
+		if (op.fd == 0)
+			continue;
+		tree = &apply->trees[op.fd - SHIM_FD_EXTRA];
+		if (*tree >= 0)
 			continue;
 		*tree = k_clone_tree(op.fd, (op.flags & RUN_MOUNT_FLAG_RECURSIVE) != 0);
 		if (*tree < 0)
