@@ -279,8 +279,15 @@ static void take_text(const struct ini_config *ini, const char *section, const c
 {
 	const struct ini_section none = { .kind = section, .name = "" };
 	const struct ini_section *found = ini_find(ini, section, "");
-	const char *text = ini_text(&boot_config_schema, found != NULL ? found : &none, key);
+	const char *text;
 
+	/*
+	 * A section with a mistake counts as absent, and the issue says so. But for the password: a
+	 * typing error beside a good hash must not open the console.
+	 */
+	if (found == NULL || (found->bad && strcmp(section, "auth") != 0))
+		found = &none;
+	text = ini_text(&boot_config_schema, found, key);
 	if (str_copy(str_from(text), dst, cap) < 0)
 		dst[0] = '\0';
 }

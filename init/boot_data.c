@@ -198,18 +198,29 @@ static void check_done(struct boot_data *data, int status)
 	damaged(data, text);
 }
 
-static void check_begin(struct boot_data *data, bool forced)
+enum check_how { CHECK_PLAIN, CHECK_FORCED, CHECK_BY_BACKUP };
+
+static void check_begin(struct boot_data *data, enum check_how how)
 {
 	char device[DISK_NAME_MAX + 8], text[240];
-	const char *argv[5] = { E2FSCK, "-p" };
+	const char *argv[9] = { E2FSCK, "-p" };
 	struct err err = { 0 };
 	size_t n = 2;
 
-	if (forced)
+	if (how != CHECK_PLAIN)
 		argv[n++] = "-f";
+	if (how == CHECK_BY_BACKUP) { /* the copy in the second block group */
+		argv[n++] = "-b";
+		argv[n++] = "32768";
+		argv[n++] = "-B";
+		argv[n++] = "4096";
+	}
 	argv[n++] = disk_path(data->disk.name, device);
 	argv[n] = NULL;
-	snprintf(text, sizeof(text), "checking %s, which was not unmounted orderly", device);
+	snprintf(text, sizeof(text), "checking %s: %s", device,
+		 how == CHECK_PLAIN    ? "it was not unmounted orderly"
+		 : how == CHECK_FORCED ? "errors are noted in it, or it cannot be mounted"
+				       : "its superblock cannot be read");
 	set_state(data, INIT_DATA_CHECKING, text);
 	if (tool_start(data, argv, check_done, &err) == 0)
 		return;
@@ -244,7 +255,7 @@ static void mount_disk(struct boot_data *data)
 	}
 	if (!data->checked) {
 		log_warn("%s, checking it", err_text(&err));
-		check_begin(data, true);
+		check_begin(data, CHECK_FORCED);
 		return;
 	}
 	damaged(data, err_text(&err));
@@ -257,7 +268,7 @@ static void use_disk(struct boot_data *data, struct disk_list *list)
 
 	data->checked = false;
 	if (disk_ext4(data->disk.name, &info) && !info.clean) {
-		check_begin(data, info.has_errors);
+		check_begin(data, info.has_errors ? CHECK_FORCED : CHECK_PLAIN);
 		return;
 	}
 	if (search_grow_partition(list, &data->disk) && disk_list_read(list, NULL) == 0) {
@@ -315,7 +326,7 @@ void boot_data_start(struct boot_data *data)
 		format_begin(data);
 		break;
 	case SEARCH_DAMAGED:
-		check_begin(data, true);
+		check_begin(data, CHECK_BY_BACKUP);
 		break;
 	case SEARCH_REFUSED:
 		if (data->state != INIT_DATA_FAILED || strcmp(data->text, why) != 0)

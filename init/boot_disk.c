@@ -300,6 +300,10 @@ int disk_gpt_write(const struct disk *disk, const struct gpt *gpt, struct err *e
 		r = disk_write(fd, 2 * unit, gpt->table, bytes, err);
 	if (r == 0)
 		r = disk_write(fd, unit, header, gpt->sector_bytes, err);
+	if (r == 0)
+		r = disk_read(fd, 0, header, gpt->sector_bytes, err);
+	if (r == 0 && gpt_fix_mbr(header, gpt->disk_sectors))
+		r = disk_write(fd, 0, header, gpt->sector_bytes, err);
 	return r;
 }
 

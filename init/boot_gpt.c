@@ -221,15 +221,16 @@ bool gpt_free_largest(const struct gpt *gpt, uint64_t *ret_first, uint64_t *ret_
 	while (at <= gpt->last_usable) {
 		uint64_t end = next_used(gpt, at);
 		uint64_t first = (at + align - 1) / align * align;
+		uint64_t stop = end / align * align;
 
 		if (end <= at) { /* `at` is covered */
 			at = skip_used(gpt, at);
 			continue;
 		}
-		if (first < end && end - first > best) {
-			best = end - first;
+		if (first < stop && stop - first > best) {
+			best = stop - first;
 			*ret_first = first;
-			*ret_last = end - 1;
+			*ret_last = stop - 1;
 		}
 		at = end;
 	}
@@ -238,11 +239,13 @@ bool gpt_free_largest(const struct gpt *gpt, uint64_t *ret_first, uint64_t *ret_
 
 uint64_t gpt_free_end(const struct gpt *gpt, uint32_t i)
 {
+	uint64_t align = GPT_ALIGN_BYTES / gpt->sector_bytes, stop;
 	struct gpt_entry entry;
 
 	if (!gpt_entry(gpt, i, &entry))
 		return 0;
-	return next_used(gpt, entry.last + 1) - 1;
+	stop = next_used(gpt, entry.last + 1) / align * align;
+	return stop > entry.last + 1 ? stop - 1 : entry.last;
 }
 
 int gpt_add(struct gpt *gpt, const struct gpt_guid *type, const struct gpt_guid *unique,
@@ -288,4 +291,16 @@ void gpt_build_header(const struct gpt *gpt, bool backup, uint8_t *header)
 	put32(header + 84, GPT_ENTRY_BYTES);
 	put32(header + 88, gpt_crc32(gpt->table, (size_t)gpt->count * GPT_ENTRY_BYTES));
 	put32(header + 16, gpt_crc32(header, GPT_HEADER_BYTES));
+}
+
+bool gpt_fix_mbr(uint8_t *sector, uint64_t disk_sectors)
+{
+	uint32_t size = disk_sectors - 1 > UINT32_MAX ? UINT32_MAX : (uint32_t)(disk_sectors - 1);
+
+	for (size_t at = 446; at < 510 && sector[510] == 0x55 && sector[511] == 0xaa; at += 16)
+		if (sector[at + 4] == 0xee && get32(sector + at + 12) != size) {
+			put32(sector + at + 12, size);
+			return true;
+		}
+	return false;
 }

@@ -59,9 +59,9 @@ int gpt_find(const struct gpt *gpt, const struct gpt_guid *type, const char *nam
 
 /* Moves the end of the usable range to the end of the disk (it may have grown). True = changed. */
 bool gpt_stretch(struct gpt *gpt);
-/* The largest free range, begun at 1 MiB alignment; false when there is none. */
+/* The largest free range, both ends at 1 MiB alignment; false when there is none. */
 bool gpt_free_largest(const struct gpt *gpt, uint64_t *ret_first, uint64_t *ret_last);
-/* Last sector that entry i could end at (its own end when something follows directly). */
+/* Last sector that entry i could end at: before a 1 MiB boundary, never below its own end. */
 uint64_t gpt_free_end(const struct gpt *gpt, uint32_t i);
 /* Adds a partition in a free range; index, -ENOSPC when the table is full. */
 int gpt_add(struct gpt *gpt, const struct gpt_guid *type, const struct gpt_guid *unique,
@@ -75,6 +75,10 @@ uint64_t gpt_table_sectors(const struct gpt *gpt);
  * (last sector, table right before it). The table's bytes are gpt->table, count * 128 of them.
  */
 void gpt_build_header(const struct gpt *gpt, bool backup, uint8_t *header);
+
+/* Corrects the size in the protective MBR (sector 0, 512 bytes); false when it has no such entry or
+ * is right already. */
+bool gpt_fix_mbr(uint8_t *sector, uint64_t disk_sectors);
 
 uint32_t gpt_crc32(const uint8_t *data, size_t len);
 

@@ -105,7 +105,6 @@ static void on_data(struct msg_peer *peer, struct msg *msg)
 		sup->data_known = true;
 	if (is_ready && !was_ready) {
 		sup_mark(sup, "data", sup_monotonic_ms(), "data ready %s", sup->data_text);
-		fault_use_file();
 		sup_log_flush_disk(sup);
 	} else if (!is_ready) {
 		sup_say(sup, state >= INIT_DATA_DAMAGED ? LOG_PRIO_ERR : LOG_PRIO_NOTICE,
@@ -169,6 +168,7 @@ static void on_saved(struct msg_peer *peer, struct msg *msg)
 		return;
 	(void)str_escape(reason, sup->boot_reason, sizeof(sup->boot_reason));
 	sup_say(sup, LOG_PRIO_NOTICE, "last end: %s", sup->boot_reason);
+	fault_use_file(); /* only now: the disk role has just made it anew */
 	if (saved_s > 0)
 		sup_clock_raise(sup, saved_s, false);
 }

@@ -16,7 +16,7 @@
 #include "lib/fs.h"
 #include "lib/own.h"
 
-enum { LINE_MAX_BYTES = 128, STACK_BYTES = 16384 };
+enum { LINE_MAX_BYTES = 160, STACK_BYTES = 16384 };
 
 static int pmsg_fd = -1, kmsg_fd = -1;
 static volatile int file_fd = -1;
@@ -30,6 +30,7 @@ static void add(struct line *line, const char *text)
 {
 	while (*text != '\0' && line->len < sizeof(line->text) - 1)
 		line->text[line->len++] = *text++;
+	line->text[line->len] = '\0';
 }
 
 static void add_hex(struct line *line, uintptr_t value)
@@ -54,8 +55,13 @@ static void last_words(const struct line *line)
 	/* The quick ones first: the disk may hang. */
 	if (pmsg_fd >= 0)
 		(void)!write(pmsg_fd, line->text, line->len);
-	if (kmsg_fd >= 0)
-		(void)!write(kmsg_fd, line->text, line->len);
+	if (kmsg_fd >= 0) {
+		struct line urgent = { .len = 0 };
+
+		add(&urgent, "<1>"); /* else the kernel does not show it on the console */
+		add(&urgent, line->text);
+		(void)!write(kmsg_fd, urgent.text, urgent.len);
+	}
 	(void)!write(STDERR_FILENO, line->text, line->len);
 	if (file_fd >= 0) {
 		(void)!pwrite(file_fd, line->text, line->len, 0);
