@@ -17,6 +17,8 @@ enum {
 	INI_LINE_BYTES_MAX = 4000,
 	INI_HEAD_MAX = 200, /* bytes between the brackets */
 	INI_NAMES_MAX = 256,
+	INI_SECTIONS_MAX = 1000, /* lists are walked: more would take long */
+	INI_VALUES_MAX = 20000,
 };
 
 /* One file while it is read. */
@@ -240,8 +242,13 @@ static void open_section(struct ini_reading *reading)
 		return;
 	}
 	reading->section = find_section(reading->config, kind, name);
-	if (!reading->section)
+	if (!reading->section) {
+		if (reading->config->section_count++ >= INI_SECTIONS_MAX) {
+			complain(reading, open + 1, "more than %d sections", INI_SECTIONS_MAX);
+			return;
+		}
 		reading->section = add_section(reading, kind, name);
+	}
 	if (!reading->section)
 		reading->error = -ENOMEM;
 	reading->skipping = false;
@@ -305,6 +312,10 @@ static void store(struct ini_reading *reading, const struct ini_key *key, struct
 	if (entry && entry->values->file == reading->shown && !key->list) {
 		complain(reading, 1, "%s was given in line %u already; it takes one value",
 			 entry->name, entry->values->line);
+		return;
+	}
+	if (reading->config->value_count++ >= INI_VALUES_MAX) {
+		complain(reading, 1, "more than %d values", INI_VALUES_MAX);
 		return;
 	}
 	value = new_value(reading, text, column);

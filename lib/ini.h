@@ -93,6 +93,7 @@ struct ini_config {
 	unsigned issue_count;
 	unsigned layers;
 	size_t text_bytes; /* read so far, of all layers */
+	unsigned section_count, value_count;
 };
 
 void ini_init(struct ini_config *config);

@@ -20,7 +20,8 @@ enum sandbox_profile {
 				 */
 	SANDBOX_PROFILE_SERVER, /* COMPUTE + accept on inherited sockets: api, dhcp */
 	SANDBOX_PROFILE_TTY,	/* console: its tty, its sockets */
-	SANDBOX_PROFILE_NETLINK, /* netd main: netlink, packet sockets, its own files */
+	SANDBOX_PROFILE_NETLINK, /* netd main: netlink, packet sockets, its own files, starting
+				    roles (as uid 0 with SETUID SETGID SETPCAP SYS_CHROOT KILL) */
 };
 
 struct sandbox {
@@ -28,7 +29,8 @@ struct sandbox {
 	uint32_t uid, gid;
 	const char
 		*root; /* chroot into it (pivot is done by the caller's namespace), NULL = stay */
-	uint64_t capabilities;	    /* bit set kept in permitted+effective; 0 = none */
+	uint64_t capabilities;	    /* bit set kept in permitted+effective; 0 = none,
+				       UINT64_MAX = all that there are */
 	uint64_t address_space_max; /* bytes, 0 = unlimited */
 	uint32_t files_max;
 	bool keep_setid; /* only engine main and shim: no no_new_privs, full bounding set, deny list

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include "lib/ini.h"
+#include "lib/mono.h"
 #include "tests/unit/lib/place.h"
 #include "tests/unit/tap.h"
 
@@ -156,6 +157,30 @@ static void test_limits(void)
 	       "a megabyte is too much");
 }
 
+/* Masses of sections, keys and values: bounded, and said. */
+static void test_masses(void)
+{
+	static char text[1 << 19];
+	OWN(ini_done) struct ini_config config;
+	struct mono before = mono_now();
+	size_t len = 0;
+
+	ini_init(&config);
+	for (int i = 0; i < 1002; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "[service s%d]\n", i);
+	for (int i = 0; i < 3; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "ports = 1\n");
+	add(&config, 0, "f", text);
+	is_int(config.issue_count, 2, "two sections too many");
+	is_text(config.issues->text, "f:1001:1: more than 1000 sections", "the first of them");
+	len = (size_t)snprintf(text, sizeof(text), "[service s0]\n");
+	for (int i = 0; i < 20001; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "ports = 1\n");
+	add(&config, 0, "g", text);
+	is_int(config.issue_count, 3, "one value too many");
+	note("%lld ms for both", (long long)mono_diff_ms(mono_now(), before));
+}
+
 static void test_layers(void)
 {
 	OWN(ini_done) struct ini_config config;
@@ -287,6 +312,7 @@ int main(void)
 	test_mistakes();
 	test_heads();
 	test_limits();
+	test_masses();
 	test_layers();
 	test_access();
 	test_normal_form();
