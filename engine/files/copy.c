@@ -158,9 +158,8 @@ static int copy_leaf(struct copying *c, const struct walk_item *item, char *targ
 	bool made = false;
 	char *slash = strrchr(target, '/');
 	const char *last = slash ? slash + 1 : target;
-	if (!*last || strlen(last) >= sizeof(name))
+	if (!*last || str_copy(str_from(last), name, sizeof(name)) < 0)
 		return err_set(err, -EINVAL, "'/%s' is no destination for a file", target);
-	(void)snprintf(name, sizeof(name), "%s", last);
 	OWN_FD int parent = -1;
 	if (slash)
 		*slash = '\0';
