@@ -15,12 +15,17 @@ static int check_hostname(struct str value, struct err *err)
 	return 0;
 }
 
+/* A slash stands only in the rules behind the first comma; before it, it would be a file's name. */
 static int check_timezone(struct str value, struct err *err)
 {
-	for (size_t i = 0; i < value.len; i++)
-		if (value.ptr[i] <= ' ' || value.ptr[i] > '~' || value.ptr[i] == '/')
+	bool rules = false;
+
+	for (size_t i = 0; i < value.len; i++) {
+		rules = rules || value.ptr[i] == ',';
+		if (value.ptr[i] <= ' ' || value.ptr[i] > '~' || (value.ptr[i] == '/' && !rules))
 			return err_set(err, -EINVAL,
 				       "a POSIX time zone such as CET-1CEST,M3.5.0,M10.5.0/3");
+	}
 	return 0;
 }
 

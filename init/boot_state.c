@@ -172,7 +172,7 @@ void boot_state_note(struct boot_state *state, struct str reason)
 /* hoy.log.6 -> hoy.log.7 ... hoy.log -> hoy.log.1. */
 static void rotate(int dir_fd)
 {
-	char from[16], to[16];
+	char from[24], to[24];
 
 	for (int i = LOG_FILES - 1; i >= 1; i--) {
 		if (i == 1)

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
-#include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,13 +23,19 @@
 
 enum { WATCHDOG_S = 60, WATCHDOG_LAST_S = 120, FEED_MS = 10000, INPUT_SETTLE_MS = 300 };
 
+/* The C libraries disagree on the type of ioctl's request; the system call does not. */
+static long control(int fd, unsigned long request, void *arg)
+{
+	return syscall(SYS_ioctl, fd, request, arg);
+}
+
 /* ---- watchdog ---- */
 
 static void feed(struct loop_timer *timer)
 {
 	struct sup *sup = timer->owner;
 
-	(void)ioctl(sup->watchdog_fd, (int)WDIOC_KEEPALIVE, 0);
+	(void)control(sup->watchdog_fd, WDIOC_KEEPALIVE, NULL);
 	loop_timer_set(&sup->loop, timer, FEED_MS, feed, sup);
 }
 
@@ -37,8 +43,8 @@ static void watchdog_set(struct sup *sup, int seconds)
 {
 	if (sup->watchdog_fd < 0)
 		return;
-	(void)ioctl(sup->watchdog_fd, (int)WDIOC_SETTIMEOUT, &seconds);
-	(void)ioctl(sup->watchdog_fd, (int)WDIOC_KEEPALIVE, 0);
+	(void)control(sup->watchdog_fd, WDIOC_SETTIMEOUT, &seconds);
+	(void)control(sup->watchdog_fd, WDIOC_KEEPALIVE, NULL);
 }
 
 void sup_watchdog_last(struct sup *sup)
@@ -82,7 +88,7 @@ static bool has_power_key(int fd)
 {
 	uint8_t bits[KEY_MAX / 8 + 1] = { 0 };
 
-	return ioctl(fd, (int)EVIOCGBIT(EV_KEY, sizeof(bits)), bits) > 0 &&
+	return control(fd, EVIOCGBIT(EV_KEY, sizeof(bits)), bits) > 0 &&
 	       (bits[KEY_POWER / 8] >> KEY_POWER % 8 & 1);
 }
 

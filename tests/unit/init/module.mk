@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+tests_unit_init := machine ring cmdline gpt state
+UNIT += $(tests_unit_init:%=tests/unit/init/test_%)
+tests/unit/init/test_machine_OBJS := tests/unit/init/test_machine.o init/unit/machine.o
+tests/unit/init/test_ring_OBJS := tests/unit/init/test_ring.o init/unit/ring.o
+tests/unit/init/test_cmdline_OBJS := tests/unit/init/test_cmdline.o init/boot_cmdline.o \
+	init/boot_layer.o
+tests/unit/init/test_gpt_OBJS := tests/unit/init/test_gpt.o init/boot_gpt.o init/boot_probe.o
+tests/unit/init/test_state_OBJS := tests/unit/init/test_state.o init/api/init_msg.o \
+	init/boot_mounts.o init/boot_state.o init/boot_schema.o
+
+FUZZ += tests/fuzz/fuzz_gpt tests/fuzz/fuzz_cmdline tests/fuzz/fuzz_boot_layer tests/fuzz/fuzz_mounts
+tests/fuzz/fuzz_gpt_OBJS := tests/fuzz/fuzz_gpt.o init/boot_gpt.o init/boot_probe.o
+tests/fuzz/fuzz_cmdline_OBJS := tests/fuzz/fuzz_cmdline.o init/boot_cmdline.o init/boot_layer.o \
+	init/boot_probe.o
+tests/fuzz/fuzz_boot_layer_OBJS := tests/fuzz/fuzz_boot_layer.o init/boot_layer.o
+tests/fuzz/fuzz_mounts_OBJS := tests/fuzz/fuzz_mounts.o init/boot_mounts.o
+
+# PID 1 and its fake peers for the namespace tests.
+NS += tests/ns/init_pid1 tests/ns/init_fake
+tests/ns/init_pid1_OBJS := $(init_OBJS)
+tests/ns/init_fake_OBJS := tests/ns/init_fake.o init/api/init_msg.o
