@@ -5,7 +5,7 @@ PROGS += engine
 engine_OBJS := engine/main.o engine/role_main.o engine/role_main_calls.o engine/role_main_exec.o \
 	engine/role_sweep.o engine/role_store.o engine/role_pack.o engine/role_files.o \
 	engine/role_pull.o engine/role_load.o engine/role_unpack.o engine/role_api.o \
-	engine/api/engine_msg.o init/api/init_msg.o \
+	init/api/init_msg.o \
 	$(engine_json_OBJS) $(engine_oci_OBJS) $(engine_http_OBJS) $(engine_tar_OBJS) \
 	$(engine_dockerfile_OBJS) $(engine_registry_OBJS) $(engine_store_OBJS) \
 	$(engine_erofs_OBJS) $(engine_files_OBJS) $(engine_build_OBJS) engine/build/exec.o \
