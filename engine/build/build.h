@@ -76,7 +76,10 @@ struct build_params {
 /* Layers made here carry this media type: they have no tar blob. */
 #define BUILD_LAYER_TYPE "application/vnd.hoy.layer.v1.erofs"
 
-/* Starts at once. exec and owner outlive the build; params are copied. NULL with err on failure. */
+/*
+ * Starts with the first action, which must not answer from within (later ones may). exec and owner
+ * outlive the build; params are copied. NULL with err on failure, done() is not called then.
+ */
 struct build *build_new(const struct build_params *params, const struct build_exec *exec,
 			void *owner, struct err *err);
 /* The answer to the action under way; answer NULL = it failed with err. */

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The first half of a build plan: stages, what they start from, which of them the target needs.
+ * Pure; runs in the api role. Must never look at an image: that is the second half's.
+ */
+#include "engine/build/plan.h"
+
+#include <errno.h>
+#include <string.h>
+#include "engine/build/scope.h"
+#include "engine/oci/oci.h"
+#include "lib/own.h"
+
+int plan_fail(const struct dockerfile_step *step, struct err *err)
+{
+	if (err)
+		(void)err_prefix(err, "Dockerfile:%u:%u", step->line, step->column);
+	return -EINVAL;
+}
+
+/* ---- variables ---- */
+
+void scope_init(struct scope *scope, const struct build_inputs *inputs, struct arena *arena,
+		char escape)
+{
+	*scope = (struct scope){ .inputs = inputs, .arena = arena, .escape = escape };
+}
+
+static const char *find_pair(const struct image_pairs *pairs, struct str name)
+{
+	for (uint32_t i = 0; i < pairs->count; i++)
+		if (str_is(name, pairs->items[i].key))
+			return pairs->items[i].value;
+	return NULL;
+}
+
+/* What every Dockerfile may name without declaring it: our own platform. */
+static const char *platform_value(struct arena *arena, struct str name)
+{
+	struct oci_platform own = oci_platform_own();
+	if (str_is(name, "TARGETOS") || str_is(name, "BUILDOS"))
+		return own.os;
+	if (str_is(name, "TARGETARCH") || str_is(name, "BUILDARCH"))
+		return own.architecture;
+	if (str_is(name, "TARGETVARIANT") || str_is(name, "BUILDVARIANT"))
+		return own.variant;
+	if (str_is(name, "TARGETPLATFORM") || str_is(name, "BUILDPLATFORM"))
+		return arena_printf(arena, "%s/%s%s%s", own.os, own.architecture,
+				    *own.variant ? "/" : "", own.variant);
+	return NULL;
+}
+
+const char *scope_lookup(const void *owner, struct str name)
+{
+	const struct scope *scope = owner;
+	char text[256];
+	const char *value = NULL;
+	if (scope->env && str_copy(name, text, sizeof(text)) == 0)
+		value = image_env_get(scope->env, text);
+	if (!value)
+		value = find_pair(&scope->args, name);
+	if (!value && scope->global)
+		value = platform_value(scope->arena, name);
+	return value;
+}
+
+int scope_expand(const struct scope *scope, const char *word, const char **ret_text,
+		 struct err *err)
+{
+	return dockerfile_expand(word, scope->escape, scope_lookup, scope, scope->arena, ret_text,
+				 err);
+}
+
+/* ARG name[=default]: what --build-arg says, else the default, else the global one, else unset. */
+int scope_declare(struct scope *scope, const struct scope *global, const char *word,
+		  struct err *err)
+{
+	struct str name = str_from(word);
+	ptrdiff_t equals = str_find(name, '=');
+	const char *value = NULL, *key = NULL;
+	int r = 0;
+	if (equals >= 0) {
+		r = scope_expand(scope, word + equals + 1, &value, err);
+		name = str_head(name, (size_t)equals);
+	}
+	const char *raw = arena_text(scope->arena, name);
+	if (!raw)
+		return err_set(err, -ENOMEM, "out of memory");
+	if (r == 0)
+		r = scope_expand(scope, raw, &key, err);
+	if (r < 0)
+		return r;
+	const char *given = find_pair(&scope->inputs->args, str_from(key));
+	if (given)
+		value = given;
+	if (!value && global)
+		value = find_pair(&global->args, str_from(key));
+	if (!value)
+		value = platform_value(scope->arena, str_from(key));
+	if (!value)
+		return 0;
+	return image_pairs_set(scope->arena, &scope->args, key, value, err);
+}
+
+/* ---- stages ---- */
+
+int plan_find_stage(const struct build_plan *plan, const char *name, uint32_t before)
+{
+	for (uint32_t i = before; i-- > 0;)
+		if (*plan->stages[i].name && str_is_nocase(str_from(name), plan->stages[i].name))
+			return (int)i;
+	return -1;
+}
+
+static int add_reference(struct arena *arena, struct build_plan *plan, const char *reference,
+			 const char *platform, int32_t *ret_index, struct err *err)
+{
+	for (uint32_t i = 0; i < plan->references.count; i++) {
+		if (strcmp(plan->references.items[i], reference) == 0 &&
+		    strcmp(plan->platforms.items[i], platform) == 0) {
+			*ret_index = (int32_t)i;
+			return 0;
+		}
+	}
+	*ret_index = (int32_t)plan->references.count;
+	int r = image_texts_add(arena, &plan->references, reference, err);
+	return r < 0 ? r : image_texts_add(arena, &plan->platforms, platform, err);
+}
+
+static struct build_stage *stage_new(struct build_plan *plan, struct err *err)
+{
+	if (plan->stage_count == BUILD_STAGES_MAX) {
+		err_set(err, -EINVAL, "more than %d stages", BUILD_STAGES_MAX);
+		return NULL;
+	}
+	struct build_stage *stage = &plan->stages[plan->stage_count++];
+	*stage = (struct build_stage){ .name = "",
+				       .base_stage = BUILD_NONE,
+				       .base_image = BUILD_NONE };
+	image_init(&stage->image);
+	return stage;
+}
+
+static int add_stage(struct arena *arena, struct build_plan *plan, const struct scope *global,
+		     const struct dockerfile_step *step, struct err *err)
+{
+	const char *image = "", *platform = "";
+	uint32_t index = plan->stage_count;
+	int r = scope_expand(global, step->words.items[0], &image, err);
+	if (r == 0)
+		r = scope_expand(global, step->platform, &platform, err);
+	struct build_stage *stage = r == 0 ? stage_new(plan, err) : NULL;
+	if (!stage)
+		return plan_fail(step, err);
+	stage->name = step->stage;
+	if (!*image) {
+		err_set(err, -EINVAL, "base name (%s) should not be blank", step->words.items[0]);
+		return plan_fail(step, err);
+	}
+	if (*stage->name && plan_find_stage(plan, stage->name, index) >= 0) {
+		err_set(err, -EINVAL, "duplicate name %s for two stages", stage->name);
+		return plan_fail(step, err);
+	}
+	stage->base_stage = plan_find_stage(plan, image, index);
+	if (stage->base_stage >= 0 || strcmp(image, "scratch") == 0)
+		return 0;
+	return add_reference(arena, plan, image, platform, &stage->base_image, err);
+}
+
+/* A COPY --from that names no stage is an image: a stage without steps stands for it. */
+static int add_source(struct arena *arena, struct build_plan *plan,
+		      const struct dockerfile_step *step, uint32_t stage, uint32_t stages,
+		      int32_t *ret_from, struct err *err)
+{
+	int32_t reference = BUILD_NONE;
+	uint64_t number = 0;
+	int found = plan_find_stage(plan, step->from, stage);
+	if (found < 0 && str_to_u64(str_from(step->from), 0, UINT32_MAX, &number) == 0) {
+		if (number >= stage) {
+			err_set(err, -EINVAL,
+				"invalid from flag value %s: there are only %u stages before",
+				step->from, stage);
+			return plan_fail(step, err);
+		}
+		found = (int)number;
+	}
+	*ret_from = found;
+	if (found >= 0)
+		return 0;
+	int r = add_reference(arena, plan, step->from, "", &reference, err);
+	for (uint32_t i = stages; r == 0 && i < plan->stage_count; i++)
+		if (plan->stages[i].base_image == reference)
+			*ret_from = (int32_t)i;
+	if (r < 0 || *ret_from >= 0)
+		return r;
+	struct build_stage *source = stage_new(plan, err);
+	if (!source)
+		return plan_fail(step, err);
+	source->base_image = reference;
+	*ret_from = (int32_t)plan->stage_count - 1;
+	return 0;
+}
+
+/* ---- the target and what it needs ---- */
+
+static int find_target(struct build_plan *plan, const char *target, uint32_t stages,
+		       struct err *err)
+{
+	uint64_t number = 0;
+	plan->target = stages - 1;
+	if (!*target)
+		return 0;
+	int found = plan_find_stage(plan, target, stages);
+	if (found < 0 && str_to_u64(str_from(target), 0, stages - 1, &number) == 0)
+		found = (int)number;
+	if (found < 0) {
+		char shown[80];
+		(void)str_escape(str_from(target), shown, sizeof(shown));
+		return err_set(err, -EINVAL, "target stage \"%s\" could not be found", shown);
+	}
+	plan->target = (uint32_t)found;
+	return 0;
+}
+
+/* Stages only look back, so one pass from the target down marks all (sources of COPY are later ones
+ * and need nothing themselves). */
+static void mark_needed(struct build_plan *plan, const struct plan_uses *uses)
+{
+	plan->stages[plan->target].needed = true;
+	for (uint32_t i = plan->target + 1; i-- > 0;) {
+		const struct build_stage *stage = &plan->stages[i];
+		if (!stage->needed)
+			continue;
+		if (stage->base_stage >= 0)
+			plan->stages[stage->base_stage].needed = true;
+		for (uint32_t u = 0; u < uses->count; u++)
+			if (uses->items[u].stage == i)
+				plan->stages[uses->items[u].from].needed = true;
+	}
+}
+
+static int read_stages(const struct build_inputs *inputs, struct arena *arena,
+		       const struct dockerfile *file, struct build_plan *plan, struct scope *global,
+		       struct err *err)
+{
+	int r = 0;
+	scope_init(global, inputs, arena, file->escape);
+	global->global = true;
+	for (uint32_t i = 0; r == 0 && i < file->step_count; i++) {
+		const struct dockerfile_step *step = &file->steps[i];
+		if (step->kind == DOCKERFILE_KIND_FROM)
+			r = add_stage(arena, plan, global, step, err);
+		for (uint32_t w = 0; r == 0 && plan->stage_count == 0 && w < step->words.count; w++)
+			if (scope_declare(global, NULL, step->words.items[w], err) < 0)
+				r = plan_fail(step, err);
+	}
+	return r;
+}
+
+static int read_uses(struct arena *arena, const struct dockerfile *file, struct build_plan *plan,
+		     struct plan_uses *uses, struct err *err)
+{
+	uint32_t stage = UINT32_MAX, stages = plan->stage_count;
+	uses->items = arena_array(arena, file->step_count + 1, sizeof(*uses->items));
+	if (!uses->items)
+		return err_set(err, -ENOMEM, "out of memory");
+	for (uint32_t i = 0; i < file->step_count; i++) {
+		const struct dockerfile_step *step = &file->steps[i];
+		int32_t from = BUILD_NONE;
+		stage += step->kind == DOCKERFILE_KIND_FROM;
+		if (!*step->from)
+			continue;
+		int r = add_source(arena, plan, step, stage, stages, &from, err);
+		if (r < 0)
+			return r;
+		uses->items[uses->count++] = (struct plan_use){ i, stage, (uint32_t)from };
+	}
+	return 0;
+}
+
+int plan_read(const struct build_inputs *inputs, struct arena *arena, struct dockerfile *ret_file,
+	      struct build_plan *plan, struct scope *ret_global, struct plan_uses *ret_uses,
+	      struct err *err)
+{
+	memset(plan, 0, sizeof(*plan));
+	*ret_uses = (struct plan_uses){ 0 };
+	int r = dockerfile_parse(inputs->dockerfile, arena, ret_file, err);
+	if (r == 0)
+		r = read_stages(inputs, arena, ret_file, plan, ret_global, err);
+	uint32_t stages = plan->stage_count;
+	if (r == 0)
+		r = read_uses(arena, ret_file, plan, ret_uses, err);
+	if (r == 0)
+		r = find_target(plan, inputs->target ? inputs->target : "", stages, err);
+	if (r < 0)
+		return r;
+	mark_needed(plan, ret_uses);
+	plan->warnings = ret_file->warnings;
+	return 0;
+}
+
+int build_plan_bases(const struct build_inputs *inputs, struct arena *arena,
+		     struct build_plan *ret_plan, struct err *err)
+{
+	struct dockerfile file;
+	struct plan_uses uses;
+	struct scope global;
+	return plan_read(inputs, arena, &file, ret_plan, &global, &uses, err);
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A build plan between the api role and engine main, and the keys of its operations. Pure. The
+ * reader must never take an index that points outside of the plan: main follows them.
+ */
+#include <errno.h>
+#include <string.h>
+#include "engine/api/files_msg.h"
+#include "engine/build/plan.h"
+#include "lib/own.h"
+
+enum { WIRE_TEXT_MAX = IMAGE_TEXT_MAX, WIRE_OPS_MAX = DOCKERFILE_STEPS_MAX };
+
+/* ---- pieces ---- */
+
+static void put_texts(struct buf *out, const struct image_texts *texts)
+{
+	wire_put_u32(out, texts->count);
+	for (uint32_t i = 0; i < texts->count; i++)
+		wire_put_text(out, texts->items[i]);
+}
+
+static void put_pairs(struct buf *out, const struct image_pairs *pairs)
+{
+	wire_put_u32(out, pairs->count);
+	for (uint32_t i = 0; i < pairs->count; i++) {
+		wire_put_text(out, pairs->items[i].key);
+		wire_put_text(out, pairs->items[i].value);
+	}
+}
+
+/* "" and a sticky error where memory ran out. */
+static const char *get_text(struct wire *in, struct arena *arena)
+{
+	const char *text = arena_text(arena, wire_str(in, WIRE_TEXT_MAX));
+	if (!text)
+		in->error = -EBADMSG;
+	return text ? text : "";
+}
+
+static void get_texts(struct wire *in, struct arena *arena, struct image_texts *ret)
+{
+	uint32_t count = wire_count(in, IMAGE_TEXTS_MAX);
+	const char **items = arena_array(arena, count + 1, sizeof(*items));
+	if (!items)
+		in->error = -EBADMSG;
+	*ret = (struct image_texts){ .items = items };
+	for (uint32_t i = 0; in->error == 0 && i < count; i++)
+		items[ret->count++] = get_text(in, arena);
+}
+
+static void get_pairs(struct wire *in, struct arena *arena, struct image_pairs *ret, uint32_t max)
+{
+	uint32_t count = wire_count(in, max);
+	struct image_pair *items = arena_array(arena, count + 1, sizeof(*items));
+	if (!items)
+		in->error = -EBADMSG;
+	*ret = (struct image_pairs){ .items = items };
+	for (uint32_t i = 0; in->error == 0 && i < count; i++) {
+		items[i].key = get_text(in, arena);
+		items[i].value = get_text(in, arena);
+		ret->count++;
+	}
+}
+
+/* ---- inputs ---- */
+
+void build_inputs_put(struct buf *out, const struct build_inputs *inputs)
+{
+	wire_put_str(out, inputs->dockerfile);
+	put_pairs(out, &inputs->args);
+	put_pairs(out, &inputs->labels);
+	wire_put_text(out, inputs->target);
+}
+
+int build_inputs_get(struct wire *in, struct arena *arena, struct build_inputs *ret_inputs,
+		     struct err *err)
+{
+	ret_inputs->dockerfile = wire_blob(in, DOCKERFILE_BYTES_MAX);
+	get_pairs(in, arena, &ret_inputs->args, BUILD_ARGS_MAX);
+	get_pairs(in, arena, &ret_inputs->labels, IMAGE_TEXTS_MAX);
+	ret_inputs->target = get_text(in, arena);
+	return in->error == 0 ? 0 : err_set(err, -EBADMSG, "build: malformed request");
+}
+
+/* ---- plan ---- */
+
+static void put_op(struct buf *out, const struct build_op *op)
+{
+	wire_put_u8(out, (uint8_t)op->kind);
+	wire_put_u32(out, op->line);
+	wire_put_u32(out, op->step);
+	wire_put_u32(out, op->history);
+	wire_put_text(out, op->title);
+	put_texts(out, &op->argv);
+	put_texts(out, &op->env);
+	wire_put_text(out, op->workdir);
+	wire_put_text(out, op->user);
+	wire_put_i64(out, op->from);
+	put_texts(out, &op->sources);
+	wire_put_text(out, op->dest);
+	wire_put_text(out, op->chown);
+	wire_put_text(out, op->chmod);
+}
+
+static void get_op(struct wire *in, struct arena *arena, struct build_op *ret)
+{
+	uint8_t kind = wire_u8(in);
+	if (kind > BUILD_OP_DIR)
+		in->error = -EBADMSG;
+	ret->kind = (enum build_op_kind)kind;
+	ret->line = wire_u32(in);
+	ret->step = wire_u32(in);
+	ret->history = wire_u32(in);
+	ret->title = get_text(in, arena);
+	get_texts(in, arena, &ret->argv);
+	get_texts(in, arena, &ret->env);
+	ret->workdir = get_text(in, arena);
+	ret->user = get_text(in, arena);
+	ret->from = (int32_t)wire_i64(in);
+	get_texts(in, arena, &ret->sources);
+	ret->dest = get_text(in, arena);
+	ret->chown = get_text(in, arena);
+	ret->chmod = get_text(in, arena);
+}
+
+static void put_stage(struct buf *out, const struct build_stage *stage)
+{
+	wire_put_text(out, stage->name);
+	wire_put_i64(out, stage->base_stage);
+	wire_put_i64(out, stage->base_image);
+	wire_put_u8(out, stage->needed);
+	wire_put_u32(out, stage->op_count);
+	for (uint32_t i = 0; i < stage->op_count; i++)
+		put_op(out, &stage->ops[i]);
+	image_encode(&stage->image, out);
+}
+
+static int get_stage(struct wire *in, struct arena *arena, struct build_stage *ret, struct err *err)
+{
+	ret->name = get_text(in, arena);
+	ret->base_stage = (int32_t)wire_i64(in);
+	ret->base_image = (int32_t)wire_i64(in);
+	ret->needed = wire_bool(in);
+	uint32_t count = wire_count(in, WIRE_OPS_MAX);
+	ret->ops = arena_array(arena, count + 1, sizeof(*ret->ops));
+	if (!ret->ops)
+		return err_set(err, -ENOMEM, "build: plan is too big");
+	for (uint32_t i = 0; in->error == 0 && i < count; i++) {
+		get_op(in, arena, &ret->ops[i]);
+		ret->op_count++;
+	}
+	if (in->error != 0)
+		return err_set(err, -EBADMSG, "build: malformed plan");
+	return image_decode(in, arena, &ret->image, err);
+}
+
+void build_plan_put(struct buf *out, const struct build_plan *plan)
+{
+	put_texts(out, &plan->references);
+	put_texts(out, &plan->platforms);
+	put_texts(out, &plan->warnings);
+	wire_put_u32(out, plan->target);
+	wire_put_u32(out, plan->step_count);
+	wire_put_u32(out, plan->stage_count);
+	for (uint32_t i = 0; i < plan->stage_count; i++)
+		put_stage(out, &plan->stages[i]);
+}
+
+/* Bases stand before their stage; an image to copy from is a stage without operations. */
+static bool stage_is_sound(const struct build_plan *plan, uint32_t index)
+{
+	const struct build_stage *stage = &plan->stages[index];
+	bool good = stage->base_stage >= BUILD_NONE && stage->base_stage < (int32_t)index &&
+		    stage->base_image >= BUILD_NONE &&
+		    stage->base_image < (int32_t)plan->references.count;
+	for (uint32_t i = 0; good && i < stage->op_count; i++) {
+		const struct build_op *op = &stage->ops[i];
+		good = op->from >= BUILD_CONTEXT && op->from < (int32_t)plan->stage_count &&
+		       op->history < stage->image.history_count &&
+		       (op->from < (int32_t)index || plan->stages[op->from].op_count == 0) &&
+		       op->sources.count <= FILES_SOURCES_MAX;
+	}
+	return good;
+}
+
+int build_plan_get(struct wire *in, struct arena *arena, struct build_plan *ret_plan,
+		   struct err *err)
+{
+	memset(ret_plan, 0, sizeof(*ret_plan));
+	get_texts(in, arena, &ret_plan->references);
+	get_texts(in, arena, &ret_plan->platforms);
+	get_texts(in, arena, &ret_plan->warnings);
+	ret_plan->target = wire_u32(in);
+	ret_plan->step_count = wire_u32(in);
+	uint32_t count = wire_count(in, BUILD_STAGES_MAX);
+	for (uint32_t i = 0; in->error == 0 && i < count; i++) {
+		int r = get_stage(in, arena, &ret_plan->stages[i], err);
+		if (r < 0)
+			return r;
+		ret_plan->stage_count++;
+	}
+	bool good = wire_end(in) == 0 && ret_plan->target < ret_plan->stage_count &&
+		    ret_plan->references.count == ret_plan->platforms.count;
+	for (uint32_t i = 0; good && i < ret_plan->stage_count; i++)
+		good = stage_is_sound(ret_plan, i);
+	return good ? 0 : err_set(err, -EBADMSG, "build: malformed plan");
+}
+
+/* ---- keys ---- */
+
+static void add_u64(struct sha256 *hash, uint64_t v)
+{
+	uint8_t raw[8];
+	for (unsigned i = 0; i < 8; i++)
+		raw[i] = (uint8_t)(v >> (8 * i));
+	sha256_add(hash, raw, sizeof(raw));
+}
+
+static void add_text(struct sha256 *hash, const char *text)
+{
+	add_u64(hash, strlen(text));
+	sha256_add(hash, text, strlen(text));
+}
+
+static void add_texts(struct sha256 *hash, const struct image_texts *texts)
+{
+	add_u64(hash, texts->count);
+	for (uint32_t i = 0; i < texts->count; i++)
+		add_text(hash, texts->items[i]);
+}
+
+void build_key_root(const struct image_layer *layers, uint32_t count, struct digest *ret_key)
+{
+	struct sha256 hash;
+	sha256_init(&hash);
+	add_text(&hash, "hoy build key 1");
+	add_u64(&hash, count);
+	for (uint32_t i = 0; i < count; i++)
+		sha256_add(&hash, layers[i].blob.bytes, sizeof(layers[i].blob.bytes));
+	sha256_end(&hash, ret_key);
+}
+
+void build_key_next(const struct digest *parent, const struct build_op *op,
+		    const struct digest *files, struct digest *ret_key)
+{
+	static const struct digest none = { { 0 } };
+	struct sha256 hash;
+	sha256_init(&hash);
+	sha256_add(&hash, parent->bytes, sizeof(parent->bytes));
+	add_u64(&hash, (uint64_t)op->kind);
+	add_texts(&hash, &op->argv);
+	add_texts(&hash, &op->env);
+	add_text(&hash, op->workdir);
+	add_text(&hash, op->user);
+	add_u64(&hash, op->from == BUILD_CONTEXT);
+	add_texts(&hash, &op->sources);
+	add_text(&hash, op->dest);
+	add_text(&hash, op->chown);
+	add_text(&hash, op->chmod);
+	sha256_add(&hash, files ? files->bytes : none.bytes, sizeof(none.bytes));
+	sha256_end(&hash, ret_key);
+}
