@@ -35,8 +35,8 @@ static void refuse_form(struct msg_peer *peer, const struct msg *msg)
 
 static void take_attach(struct msg_peer *peer, struct msg *msg)
 {
-	OWN(arena_done) struct arena arena;
-	OWN(buf_done) struct buf reply;
+	OWN(arena_done) struct arena arena = { 0 };
+	OWN(buf_done) struct buf reply = { 0 };
 	struct netd_attach attach;
 	struct err err;
 
@@ -143,7 +143,7 @@ static bool name_ok(struct str name)
 static void take_network_set(struct msg_peer *peer, struct msg *msg)
 {
 	struct network wanted = { .fixed = false }, *made;
-	OWN(buf_done) struct buf reply;
+	OWN(buf_done) struct buf reply = { 0 };
 	char text[IP4_TEXT_MAX], subnet_text[24];
 	struct str name, subnet;
 	struct wire in;
@@ -202,8 +202,8 @@ static void take_network_list(struct msg_peer *peer, struct msg *msg)
 {
 	struct netd *netd = netd_of(peer);
 	struct netd_network rows[NETWORKS_MAX];
-	OWN(arena_done) struct arena arena;
-	OWN(buf_done) struct buf reply;
+	OWN(arena_done) struct arena arena = { 0 };
+	OWN(buf_done) struct buf reply = { 0 };
 
 	arena_init(&arena, ATTACH_MEMORY_MAX);
 	buf_init(&reply, MSG_BODY_INLINE_MAX);
@@ -230,7 +230,7 @@ static void take_network_list(struct msg_peer *peer, struct msg *msg)
 static void send_event(struct main_client *client, enum netd_event_kind kind, const char *text)
 {
 	const struct netd_event event = { .kind = (uint8_t)kind, .text = str_from(text) };
-	OWN(buf_done) struct buf body;
+	OWN(buf_done) struct buf body = { 0 };
 
 	buf_init(&body, 1024);
 	netd_event_encode(&event, &body);
@@ -261,8 +261,8 @@ void main_client_event(struct netd *netd, enum netd_event_kind kind, const char 
 
 static void take_show(struct msg_peer *peer, struct msg *msg)
 {
-	OWN(buf_done) struct buf text;
-	OWN(buf_done) struct buf reply;
+	OWN(buf_done) struct buf text = { 0 };
+	OWN(buf_done) struct buf reply = { 0 };
 	struct str what;
 	struct wire in;
 	struct err err;

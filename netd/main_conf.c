@@ -49,7 +49,7 @@ static int add(struct netd *netd, const struct network *wanted, const struct rtn
 
 static void add_saved(struct netd *netd, const struct rtnl_state *state)
 {
-	OWN(buf_done) struct buf file;
+	OWN(buf_done) struct buf file = { 0 };
 	struct wire in;
 	uint32_t count;
 
@@ -103,7 +103,7 @@ void main_networks_load(struct netd *netd)
 
 int main_networks_save(struct netd *netd, struct err *err)
 {
-	OWN(buf_done) struct buf file;
+	OWN(buf_done) struct buf file = { 0 };
 
 	buf_init(&file, NETWORKS_FILE_MAX);
 	wire_put_u32(&file, (uint32_t)netd->networks.count);

@@ -130,6 +130,7 @@ static int spawn_role(struct main_helper *helper, int *ret_fd, struct err *err)
 	spawn.fds[0] = theirs;
 	spawn.nfds = 1;
 	spawn.log_fd = STDERR_FILENO;
+	spawn.envp = (const char *const *)environ; /* what init gave us: nothing, on the machine */
 	spawn.oom_score_adj = ROLE_OOM_SCORE;
 	r = spawn_start(&spawn, &pid, &helper->pidfd, err);
 	if (r < 0)
@@ -203,7 +204,7 @@ void main_dns_attach(struct netd *netd, const struct attachment *attachment, boo
 {
 	const int fds[2] = { attachment->udp_fd, attachment->tcp_fd };
 	struct netd_attach attach = attachment->attach;
-	OWN(buf_done) struct buf body;
+	OWN(buf_done) struct buf body = { 0 };
 	bool reaches_out = false;
 
 	/* A container that is on internal networks only must not reach out through the resolver. */
@@ -227,7 +228,7 @@ void main_dns_attach(struct netd *netd, const struct attachment *attachment, boo
 
 void main_dns_detach(struct netd *netd, struct str id)
 {
-	OWN(buf_done) struct buf body;
+	OWN(buf_done) struct buf body = { 0 };
 
 	buf_init(&body, 256);
 	wire_put_str(&body, id);
@@ -236,7 +237,7 @@ void main_dns_detach(struct netd *netd, struct str id)
 
 void main_dns_upstreams(struct netd *netd)
 {
-	OWN(buf_done) struct buf body;
+	OWN(buf_done) struct buf body = { 0 };
 
 	buf_init(&body, 64);
 	wire_put_u32(&body, (uint32_t)netd->dns.server_count);

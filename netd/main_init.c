@@ -73,7 +73,7 @@ static const struct msg_rule rules[] = {
 
 static void tell(struct netd *netd, uint16_t type, const char *text)
 {
-	OWN(buf_done) struct buf body;
+	OWN(buf_done) struct buf body = { 0 };
 
 	if (!msg_peer_alive(&netd->init))
 		return;

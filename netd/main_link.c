@@ -47,7 +47,7 @@ static void lease_name(const struct uplink *uplink, char dst[LEASE_NAME])
 
 static void save_lease(const struct netd *netd, const struct uplink *uplink)
 {
-	OWN(buf_done) struct buf file;
+	OWN(buf_done) struct buf file = { 0 };
 	char name[LEASE_NAME];
 	struct err err;
 
@@ -76,7 +76,7 @@ static void drop_lease_file(const struct netd *netd, const struct uplink *uplink
 
 static bool read_lease(int dirfd, const struct uplink *uplink, struct dhcp_start *start)
 {
-	OWN(buf_done) struct buf file;
+	OWN(buf_done) struct buf file = { 0 };
 	char name[LEASE_NAME];
 	struct dhcp_lease lease;
 	uint8_t mac[6];
@@ -109,7 +109,7 @@ static void start_dhcp(struct netd *netd, struct uplink *uplink)
 	struct dhcp_start start = { .index = (uint32_t)uplink->index,
 				    .carrier = uplink->carrier,
 				    .probe = (enum dhcp_probe)uplink->conf.probe };
-	OWN(buf_done) struct buf body;
+	OWN(buf_done) struct buf body = { 0 };
 	OWN_FD int ip_fd = -1, arp_fd = -1;
 	struct err err;
 
@@ -137,7 +137,7 @@ static void start_dhcp(struct netd *netd, struct uplink *uplink)
 
 static void send_carrier(struct netd *netd, const struct uplink *uplink)
 {
-	OWN(buf_done) struct buf body;
+	OWN(buf_done) struct buf body = { 0 };
 
 	buf_init(&body, 16);
 	wire_put_u32(&body, (uint32_t)uplink->index);
@@ -147,7 +147,7 @@ static void send_carrier(struct netd *netd, const struct uplink *uplink)
 
 static void stop_dhcp(struct netd *netd, struct uplink *uplink, bool release)
 {
-	OWN(buf_done) struct buf body;
+	OWN(buf_done) struct buf body = { 0 };
 
 	buf_init(&body, 16);
 	wire_put_u32(&body, (uint32_t)uplink->index);
@@ -167,7 +167,7 @@ void main_link_forget_dhcp(struct netd *netd)
 
 static void write_hosts(const struct netd *netd)
 {
-	OWN(buf_done) struct buf file;
+	OWN(buf_done) struct buf file = { 0 };
 	char name[65] = "";
 	struct err err;
 
@@ -183,7 +183,7 @@ static void write_hosts(const struct netd *netd)
 static void publish_dns(struct netd *netd, bool always)
 {
 	char servers[CONF_DNS_MAX * IP4_TEXT_MAX] = "", text[IP4_TEXT_MAX];
-	OWN(buf_done) struct buf file;
+	OWN(buf_done) struct buf file = { 0 };
 	struct uplink_dns dns;
 	struct err err;
 

@@ -48,7 +48,7 @@ static uint32_t random32(void)
 
 static void tell(uint16_t type, uint32_t index, const char *text)
 {
-	OWN(buf_done) struct buf body;
+	OWN(buf_done) struct buf body = { 0 };
 	struct err err;
 
 	buf_init(&body, DHCP_MSG_BODY_MAX);
@@ -63,7 +63,7 @@ static void tell_lease(const struct link *link)
 	const struct dhcp_report report = { .index = link->index,
 					    .asked_ns = link->client.asked.ns,
 					    .lease = link->client.lease };
-	OWN(buf_done) struct buf body;
+	OWN(buf_done) struct buf body = { 0 };
 	struct err err;
 
 	buf_init(&body, DHCP_MSG_BODY_MAX);
@@ -102,7 +102,7 @@ static void run_actions(struct link *link, const struct dhcp_actions *actions)
 
 	for (size_t i = 0; i < actions->count; i++) {
 		const struct dhcp_action *action = &actions->list[i];
-		OWN(buf_done) struct buf packet;
+		OWN(buf_done) struct buf packet = { 0 };
 
 		buf_init(&packet, DHCP_PACKET_MAX);
 		switch (action->kind) {

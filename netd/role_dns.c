@@ -29,7 +29,7 @@ static struct {
 
 static void take_attach(struct msg_peer *peer, struct msg *msg)
 {
-	OWN(arena_done) struct arena arena;
+	OWN(arena_done) struct arena arena = { 0 };
 	struct netd_attach attach;
 	int udp = msg_take_fd(msg, 0), tcp = msg_take_fd(msg, 1), index;
 	struct err err;

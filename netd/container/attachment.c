@@ -23,7 +23,7 @@ enum {
 struct attachment *attachment_new(const struct netd_attach *attach)
 {
 	struct attachment *attachment = calloc(1, sizeof(*attachment));
-	OWN(buf_done) struct buf record;
+	OWN(buf_done) struct buf record = { 0 };
 	void *copy;
 
 	if (!attachment)
@@ -90,7 +90,7 @@ static void unlink_from(struct attachments *attachments, struct attachment *atta
 static int write_file(const struct attachments *attachments, const struct attachment *attachment,
 		      struct err *err)
 {
-	OWN(buf_done) struct buf record;
+	OWN(buf_done) struct buf record = { 0 };
 	char name[FILE_NAME];
 
 	if (attachments->state_fd < 0)
@@ -141,8 +141,8 @@ static int load_file(int dirfd, const char *name, unsigned char d_type, void *ow
 		     struct err *err)
 {
 	struct attachments *attachments = owner;
-	OWN(arena_done) struct arena arena;
-	OWN(buf_done) struct buf record;
+	OWN(arena_done) struct arena arena = { 0 };
+	OWN(buf_done) struct buf record = { 0 };
 	struct attachment *attachment = NULL;
 	struct netd_attach attach;
 	uint64_t dev, ino;

@@ -224,7 +224,7 @@ int network_ensure(struct network *network, struct nl *nl, int sysctl_fd, struct
 				 (uint8_t)gateway };
 	struct link_wanted wanted = { .up = true, .addr_count = 1 };
 	OWN(rtnl_state_done) struct rtnl_state state = { 0 };
-	OWN(buf_done) struct buf request;
+	OWN(buf_done) struct buf request = { 0 };
 	struct rtnl_link link;
 	struct link_plan plan;
 	int r;
@@ -257,7 +257,7 @@ int network_ensure(struct network *network, struct nl *nl, int sysctl_fd, struct
 
 int network_delete_bridge(const struct network *network, struct nl *nl, struct err *err)
 {
-	OWN(buf_done) struct buf request;
+	OWN(buf_done) struct buf request = { 0 };
 	struct rtnl_link link;
 
 	if (rtnl_find_link(nl, network->bridge, &link, NULL) < 0)

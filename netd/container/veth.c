@@ -35,7 +35,7 @@ void veth_name(struct veth *veth, struct str container_id, unsigned position)
 
 int veth_remove(const char *host_name, struct nl *host, struct err *err)
 {
-	OWN(buf_done) struct buf request;
+	OWN(buf_done) struct buf request = { 0 };
 	struct rtnl_link link;
 	int r;
 
@@ -77,7 +77,7 @@ static int make(const struct veth *veth, struct nl *host, int netns_fd, struct e
 		.master = veth->bridge_index,
 		.mtu = veth->mtu,
 	};
-	OWN(buf_done) struct buf request;
+	OWN(buf_done) struct buf request = { 0 };
 	int r = veth_remove(veth->host_name, host, err);
 
 	if (r < 0)

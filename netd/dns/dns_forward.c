@@ -206,7 +206,7 @@ static void datagram_ready(struct loop_io *io, uint32_t events)
 
 static void try_next(struct pending *p)
 {
-	OWN(buf_done) struct buf query;
+	OWN(buf_done) struct buf query = { 0 };
 	uint8_t random[DNS_NAME_MAX / 8 + 1];
 	struct err err;
 	int server;
@@ -340,7 +340,7 @@ static struct pending *free_pending(void)
 
 void dns_forward_ask(const struct dns_client *client)
 {
-	OWN(buf_done) struct buf cached;
+	OWN(buf_done) struct buf cached = { 0 };
 	struct pending *p;
 
 	buf_init(&cached, DNS_CACHE_MESSAGE_MAX + 1);

@@ -117,7 +117,7 @@ static void send_answer(const struct dns_client *client, struct str message)
 
 static void answer(const struct dns_client *client, struct dns_answer *a)
 {
-	OWN(buf_done) struct buf out;
+	OWN(buf_done) struct buf out = { 0 };
 
 	buf_init(&out, DNS_UDP_MAX);
 	a->id = client->query.id;
@@ -145,7 +145,7 @@ void dns_server_deliver(const struct dns_client *client, struct str message)
 	size_t max = client->stream != UINT32_MAX	     ? DNS_MESSAGE_MAX
 		     : client->query.udp_size < DNS_UDP_SAFE ? client->query.udp_size
 							     : DNS_UDP_SAFE;
-	OWN(buf_done) struct buf out;
+	OWN(buf_done) struct buf out = { 0 };
 	uint16_t flags;
 
 	if (message.len < DNS_HEADER + (size_t)question->name.len + 4) {

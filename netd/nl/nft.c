@@ -26,7 +26,7 @@ enum {
 
 static int claim(struct nft *nft, uint32_t table_flags, struct err *err)
 {
-	OWN(buf_done) struct buf batch;
+	OWN(buf_done) struct buf batch = { 0 };
 
 	buf_init(&batch, 4096);
 	nft_encode_claim(table_flags, &batch);
@@ -35,7 +35,7 @@ static int claim(struct nft *nft, uint32_t table_flags, struct err *err)
 
 static int drop_plain(struct nft *nft)
 {
-	OWN(buf_done) struct buf batch;
+	OWN(buf_done) struct buf batch = { 0 };
 
 	buf_init(&batch, 4096);
 	nft_encode_drop(&batch);
@@ -82,7 +82,7 @@ bool nft_owned(const struct nft *nft)
 
 int nft_load(struct nft *nft, const struct nft_content *content, struct err *err)
 {
-	OWN(buf_done) struct buf batch;
+	OWN(buf_done) struct buf batch = { 0 };
 
 	buf_init(&batch, NL_BATCH_MAX);
 	nft_encode_table(nft->table_flags, content, &batch);
@@ -91,7 +91,7 @@ int nft_load(struct nft *nft, const struct nft_content *content, struct err *err
 
 int nft_apply(struct nft *nft, const struct nft_change *change, struct err *err)
 {
-	OWN(buf_done) struct buf batch;
+	OWN(buf_done) struct buf batch = { 0 };
 
 	if (!change->network_add && !change->network_del && !change->port_add_count &&
 	    !change->port_del_count)
@@ -139,7 +139,7 @@ int nft_forget_flows(const struct nft_port *ports, size_t count, struct err *err
 		if (nl.fd < 0)
 			r = nl_open(&nl, NETLINK_NETFILTER, err);
 		for (uint16_t n = 0; n < ports[i].count && r == 0; n++) {
-			OWN(buf_done) struct buf request;
+			OWN(buf_done) struct buf request = { 0 };
 
 			buf_init(&request, 512);
 			nft_encode_forget(&ports[i], (uint16_t)(ports[i].host_port + n), &request);

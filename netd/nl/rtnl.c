@@ -349,7 +349,7 @@ static int dump(struct nl *nl, uint16_t type, nl_dump_fn *fn, struct rtnl_state 
 	/* The longest of the three headers; its first byte is the family in each. */
 	struct rtmsg header = { .rtm_family = type == RTM_GETLINK ? AF_UNSPEC : AF_INET };
 	struct ifinfomsg link = { .ifi_family = AF_UNSPEC };
-	OWN(buf_done) struct buf request;
+	OWN(buf_done) struct buf request = { 0 };
 	size_t start;
 
 	buf_init(&request, 256);
@@ -404,7 +404,7 @@ const struct rtnl_link *rtnl_state_named(const struct rtnl_state *state, const c
 int rtnl_link_up(struct nl *nl, int index, struct err *err)
 {
 	const struct rtnl_link_change change = { .index = index, .set_up = true, .up = true };
-	OWN(buf_done) struct buf request;
+	OWN(buf_done) struct buf request = { 0 };
 
 	buf_init(&request, 256);
 	rtnl_encode_link_change(&change, &request);
@@ -434,7 +434,7 @@ int rtnl_find_link(struct nl *nl, const char *name, struct rtnl_link *ret_link, 
 {
 	const struct ifinfomsg info = { .ifi_family = AF_UNSPEC };
 	struct wanted_link wanted = { .name = name };
-	OWN(buf_done) struct buf request;
+	OWN(buf_done) struct buf request = { 0 };
 	int r;
 
 	buf_init(&request, 256);

@@ -1,0 +1,423 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests of netd stand on: a machine of namespaces, and peers that play init and the engine.
+
+enter() moves the test into network, mount and PID namespaces of its own. There netd runs as on the
+machine: fd 3 to init, fd 4 netd.sock, /run/hoy a fresh tmpfs. `up0` is its uplink; behind it stands
+namespace "lan" with a neighbour and a DHCP and DNS server (dnsmasq, unpacked and never installed).
+"""
+import array
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+from fixture import BUILD, deb, tap  # noqa: E402
+
+NETD = os.environ.get("NETD", os.path.join(BUILD, os.uname().machine, "san/bin/netd/test-netd"))
+HEADER = struct.Struct("<4sHHIIHH")
+REPLY, ERROR, MORE, CALL = 1, 2, 4, 16
+ATTACH, DETACH, SYNC, NETWORK_SET, NETWORK_REMOVE, NETWORK_LIST, SUBSCRIBE, SHOW = range(1, 9)
+READY, STATUS, ALIVE, STOP, RELOAD, CLOCK, DATA = (0x101, 0x102, 0x103, 0x111, 0x112, 0x113, 0x114)
+TCP, UDP = 6, 17
+PROGRAMS = (("nftables", "usr/sbin/nft"), ("dnsmasq-base", "usr/sbin/dnsmasq"),
+            ("bind9-dnsutils", "usr/bin/dig"))
+LIBC = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWNET = 0x40000000
+
+
+class Refused(Exception):
+    """An error that netd answered with."""
+
+    def __init__(self, code, text):
+        super().__init__(text)
+        self.code = code
+
+
+def enter():
+    """Re-executes the test in its own namespaces (as root)."""
+    if os.environ.get("HOY_NETD_BOX") == "in":
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)
+        subprocess.run(["mount", "-t", "sysfs", "sysfs", "/sys"], check=True)
+        return
+    if os.geteuid() != 0:
+        raise SystemExit("needs root: namespaces are made")
+    for package, path in PROGRAMS:  # there is no network inside
+        deb.program(package, path)
+    os.environ["HOY_NETD_BOX"] = "in"
+    os.execvp("unshare", ["unshare", "-n", "-m", "-p", "-f", "--mount-proc", "--kill-child",
+                          "--propagation", "private", sys.executable] + sys.argv)
+
+
+def sh(command, **more):
+    """Runs a shell command; its output."""
+    done = subprocess.run(command, shell=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          check=False, **more)
+    text = done.stdout.decode("utf-8", "replace")
+    tap.check(done.returncode == 0, "%s: exit %d: %s" % (command, done.returncode, text))
+    return text
+
+
+def tool(package, path, *arguments):
+    """Output of a program of a Debian package that is not installed."""
+    program, env = deb.program(package, path)
+    done = subprocess.run([program] + list(arguments), env=env, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, check=False)
+    tap.check(done.returncode == 0, "%s %s: %s" % (path, arguments, done.stdout.decode()))
+    return done.stdout.decode()
+
+
+def nft(*arguments):
+    return tool("nftables", "usr/sbin/nft", *arguments)
+
+
+def wait_for(what, condition, limit_s=10):
+    """Calls condition until it gives something true, which is returned."""
+    end = time.monotonic() + limit_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        tap.check(time.monotonic() < end, "waited %d s for %s" % (limit_s, what))
+        time.sleep(0.02)
+
+
+class Netns:
+    """A network namespace, held open by a sleeping process."""
+
+    def __init__(self, name):
+        self.name = name
+        self.child = subprocess.Popen(["unshare", "-n", "sleep", "600"])
+        mine = os.readlink("/proc/self/ns/net")
+        wait_for("namespace " + name, lambda: os.readlink(self.path()) != mine)
+
+    def path(self):
+        return "/proc/%d/ns/net" % self.child.pid
+
+    def sh(self, command):
+        return sh("nsenter --net=%s sh -c %r" % (self.path(), command))
+
+    def popen(self, argv, **more):
+        return subprocess.Popen(["nsenter", "--net=" + self.path()] + argv, **more)
+
+    @contextlib.contextmanager
+    def inside(self):
+        """Within this block sockets are made in the namespace."""
+        here = os.open("/proc/self/ns/net", os.O_RDONLY)
+        there = os.open(self.path(), os.O_RDONLY)
+        try:
+            tap.check(LIBC.setns(there, CLONE_NEWNET) == 0, "setns")
+            yield
+        finally:
+            tap.check(LIBC.setns(here, CLONE_NEWNET) == 0, "setns back")
+            os.close(here)
+            os.close(there)
+
+    def close(self):
+        self.child.kill()
+        self.child.wait()
+
+
+def text(s):
+    data = s.encode() if isinstance(s, str) else s
+    return struct.pack("<I", len(data)) + data
+
+
+class Cursor:
+    def __init__(self, data):
+        self.data = data
+
+    def take(self, fmt):
+        size = struct.calcsize("<" + fmt)
+        value = struct.unpack("<" + fmt, self.data[:size])
+        self.data = self.data[size:]
+        return value[0] if len(value) == 1 else value
+
+    def text(self):
+        size = self.take("I")
+        value, self.data = self.data[:size], self.data[size:]
+        return value.decode()
+
+
+class Peer:
+    """One end of a SEQPACKET connection that speaks lib/msg."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.serial = 0
+        self.events = []
+
+    def send(self, kind, body=b"", fds=(), flags=0):
+        self.serial += 1
+        head = HEADER.pack(b"HOY1", kind, flags, self.serial, len(body), len(fds), 0)
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+        self.sock.sendmsg([head + body], rights)
+        return self.serial
+
+    def receive(self, limit_s=10):
+        ready, _, _ = select.select([self.sock], [], [], limit_s)
+        tap.check(ready, "no message within %d s" % limit_s)
+        data = self.sock.recv(1 << 17)
+        tap.check(data, "the peer closed the connection")
+        _, kind, flags, serial, size, _, _ = HEADER.unpack(data[:HEADER.size])
+        return kind, flags, serial, data[HEADER.size:HEADER.size + size]
+
+    def call(self, kind, body=b"", fds=()):
+        mine = self.send(kind, body, fds, CALL)
+        while True:
+            got, flags, serial, answer = self.receive()
+            if serial != mine:
+                self.events.append((got, answer))
+                continue
+            if flags & ERROR:
+                c = Cursor(answer)
+                raise Refused(c.take("i"), c.text())
+            return answer
+
+
+class Container:
+    """A namespace with what an engine passes for it."""
+
+    def __init__(self, name, ident=None):
+        self.name = name
+        self.ident = ident or (name.encode().hex() * 32)[:64]
+        self.ns = Netns(name)
+        self.ns.sh("ip link set lo up")
+        self.ip = None
+
+    def fds(self):
+        """netns, rtnetlink, UDP and TCP resolver sockets, as the contract says."""
+        netns = os.open(self.ns.path(), os.O_RDONLY)
+        with self.ns.inside():
+            route = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+            route.bind((0, 0))
+            udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        for s in (udp, tcp):
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            s.setsockopt(socket.IPPROTO_IP, 15, 1)  # IP_FREEBIND
+            s.bind(("127.0.0.11", 53))
+        tcp.listen(16)
+        return netns, [route, udp, tcp]
+
+    def close(self):
+        self.ns.close()
+
+
+def ip_number(dotted):
+    return struct.unpack(">I", socket.inet_aton(dotted))[0]
+
+
+class Engine(Peer):
+    """Plays the engine on netd.sock."""
+
+    def __init__(self, limit_s=10):
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        sock.connect("/run/hoy/netd.sock")
+        super().__init__(sock)
+
+    def attach(self, box, networks=("bridge",), ports=(), flags=0):
+        """networks: name or (name, [aliases], ip); ports: (proto, host ip, host, container, n)."""
+        body = text(box.ident) + text(box.name) + struct.pack("<BI", flags, len(networks))
+        for entry in networks:
+            name, aliases, ip = (entry, [], "") if isinstance(entry, str) else entry
+            body += text(name) + struct.pack("<I", len(aliases))
+            body += b"".join(text(a) for a in aliases) + text(ip)
+        body += struct.pack("<I", len(ports))
+        for proto, host_ip, host, inner, count in ports:
+            body += struct.pack("<BIHHH", proto, ip_number(host_ip), host, inner, count)
+        netns, sockets = box.fds()
+        try:
+            answer = Cursor(self.call(ATTACH, body, [netns] + [s.fileno() for s in sockets]))
+        finally:
+            os.close(netns)
+            for s in sockets:
+                s.close()
+        rows = []
+        for _ in range(answer.take("I")):
+            row = {"network": answer.text(), "ip": answer.text(), "prefix": answer.take("B")}
+            row.update(gateway=answer.text(), mac=answer.text(), ifname=answer.text())
+            rows.append(row)
+        box.ip = rows[0]["ip"] if rows else None
+        return rows
+
+    def detach(self, box):
+        self.call(DETACH, text(box.ident))
+
+    def sync(self, boxes):
+        self.call(SYNC, struct.pack("<I", len(boxes)) + b"".join(text(b.ident) for b in boxes))
+
+    def network_set(self, name, subnet="", internal=False):
+        c = Cursor(self.call(NETWORK_SET, text(name) + text(subnet) + bytes([internal])))
+        return c.text(), c.text()
+
+    def network_remove(self, name):
+        self.call(NETWORK_REMOVE, text(name))
+
+    def show(self, what):
+        return Cursor(self.call(SHOW, text(what))).text()
+
+
+class Machine:
+    """netd with its uplink and the neighbour behind it."""
+
+    def __init__(self, config=""):
+        os.makedirs("/run/hoy/config/20-data", exist_ok=True)
+        self.configure(config)
+        self.lan = Netns("lan")
+        sh("ip link set lo down; ip link add up0 type veth peer name lan0 netns %s"
+           % self.lan.path())
+        self.lan.sh("ip link set lo up; ip addr add 10.9.0.1/24 dev lan0; ip link set lan0 up")
+        self.dhcp_server = None
+        self.child = None
+        self.listener = None
+        self.init = None
+        self.log = open("/run/netd.log", "ab", buffering=0)
+
+    def configure(self, config):
+        with open("/run/hoy/config/20-data/network.ini", "w", encoding="utf-8") as f:
+            f.write(config)
+
+    def start(self, data=False):
+        """Starts netd and waits for READY; the socket outlives it as on the machine."""
+        if self.listener is None:
+            self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            self.listener.bind("/run/hoy/netd.sock")
+            self.listener.listen(16)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+        def arrange():
+            low = [os.dup(theirs.fileno()), os.dup(self.listener.fileno())]
+            high = [fd + 100 for fd in range(2)]
+            for fd, to in zip(low, high):
+                os.dup2(fd, to)
+            os.dup2(high[0], 3)
+            os.dup2(high[1], 4)
+            os.closerange(5, 256)
+
+        env = dict(os.environ, ASAN_OPTIONS="detect_leaks=0")
+        self.child = subprocess.Popen([NETD, "main"], stdin=subprocess.DEVNULL, stdout=self.log,
+                                      stderr=self.log, preexec_fn=arrange, close_fds=False, env=env)
+        theirs.close()
+        self.init = Peer(ours)
+        if data:
+            os.makedirs("/run/data/state", exist_ok=True)
+        self.wait_message(READY)
+
+    def wait_message(self, wanted, limit_s=15):
+        end = time.monotonic() + limit_s
+        while time.monotonic() < end:
+            try:
+                kind, _, _, body = self.init.receive(limit_s)
+            except AssertionError:
+                raise AssertionError("netd: %s\n%s" % (wanted, self.log_text())) from None
+            if kind == wanted:
+                return body
+        raise AssertionError("no message %#x from netd\n%s" % (wanted, self.log_text()))
+
+    def log_text(self):
+        with open("/run/netd.log", encoding="utf-8", errors="replace") as f:
+            return f.read()
+
+    def kill(self):
+        """kill -9 of role main; its roles end with it."""
+        os.kill(self.child.pid, signal.SIGKILL)
+        self.child.wait()
+
+    def stop(self):
+        self.init.send(STOP, struct.pack("<q", 1000))
+        tap.check(self.child.wait(10) == 0, "netd ends with 0 when told to stop")
+
+    def serve(self, *options):
+        """dnsmasq on the neighbour: 10.9.0.50-60, itself router and name server."""
+        self.stop_serving()
+        program, env = deb.program("dnsmasq-base", "usr/sbin/dnsmasq")
+        argv = [program, "-k", "-C", "/dev/null", "--user=root", "--interface=lan0",
+                "--bind-interfaces", "--no-hosts", "--no-resolv", "--pid-file=",
+                "--dhcp-leasefile=/run/dnsmasq.leases", "--log-facility=/run/dnsmasq.log",
+                "--log-dhcp", "--log-queries", "--dhcp-no-override", "--no-ping"]
+        argv += list(options) or ["--dhcp-range=10.9.0.50,10.9.0.60,2h"]
+        self.dhcp_server = self.lan.popen(argv, env=env)
+
+    def stop_serving(self):
+        if self.dhcp_server:
+            self.dhcp_server.kill()
+            self.dhcp_server.wait()
+            self.dhcp_server = None
+
+    def address(self, dev="up0"):
+        for line in sh("ip -4 -o addr show dev %s" % dev).splitlines():
+            return line.split()[3]
+        return None
+
+    def check_log(self):
+        """No sanitizer report, no forbidden system call in all that was logged."""
+        log = self.log_text()
+        for bad in ("ERROR: AddressSanitizer", "runtime error", "is forbidden"):
+            tap.check(bad not in log, log[-4000:])
+
+
+class Echo:
+    """A TCP or UDP server inside a namespace that answers each message with its name and the peer."""
+
+    SCRIPT = r"""
+import socket, sys
+proto, ip, port, name = sys.argv[1:5]
+kind = socket.SOCK_STREAM if proto == "tcp" else socket.SOCK_DGRAM
+s = socket.socket(socket.AF_INET, kind)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind((ip, int(port)))
+if proto == "tcp":
+    import threading
+    s.listen(64)
+    def serve(c, peer):
+        while True:
+            data = c.recv(4096)
+            if not data:
+                return
+            c.sendall(("%s %s" % (name, peer[0])).encode() + b" " + data)
+    print("up", flush=True)
+    while True:
+        c, peer = s.accept()
+        threading.Thread(target=serve, args=(c, peer), daemon=True).start()
+print("up", flush=True)
+while True:
+    data, peer = s.recvfrom(4096)
+    s.sendto(("%s %s" % (name, peer[0])).encode() + b" " + data, peer)
+"""
+
+    def __init__(self, ns, proto, port, name, ip="0.0.0.0"):
+        argv = [sys.executable, "-c", self.SCRIPT, proto, ip, str(port), name]
+        if ns:
+            argv = ["nsenter", "--net=" + ns.path()] + argv
+        self.child = subprocess.Popen(argv, stdout=subprocess.PIPE)
+        tap.check(self.child.stdout.readline() == b"up\n", "echo server %s is up" % name)
+
+    def close(self):
+        self.child.kill()
+        self.child.wait()
+
+
+def talk(ns, ip, port, proto="tcp", limit_s=1.0, source=None):
+    """What an Echo server answers as seen from a namespace (None = this one); None: no answer."""
+    with (ns.inside() if ns else contextlib.nullcontext()):
+        s = socket.socket(socket.AF_INET, socket.SOCK_STREAM if proto == "tcp" else
+                          socket.SOCK_DGRAM)
+    s.settimeout(limit_s)
+    try:
+        if source:
+            s.bind(source)
+        s.connect((ip, port))
+        s.send(b"hello")
+        return s.recv(4096).decode()
+    except OSError:
+        return None
+    finally:
+        s.close()
