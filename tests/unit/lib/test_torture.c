@@ -266,12 +266,31 @@ static const struct tortured tortures[] = {
 	{ "a named socket", prepare_nothing, listen_and_connect, same_cwd, "sys_fchdir" },
 };
 
+/* The order in which the durable write makes its calls, as the failing ones name themselves. */
+static void test_order(void)
+{
+	static const char *const want[] = { "sys_openat2", "sys_fchmod", "sys_write",
+					    "sys_fsync",   "sys_linkat", "sys_renameat2",
+					    "sys_fsync" };
+	const char *fired = "";
+
+	for (unsigned nth = 1; nth <= ARRAY_LEN(want); nth++) {
+		prepare_file();
+		sys_fault_arm(nth, EIO);
+		(void)replace_file(NULL);
+		fired = sys_fault_fired();
+		sys_fault_arm(0, 0);
+		is_text(fired, want[nth - 1], "call %u of the durable write", nth);
+	}
+}
+
 int main(void)
 {
 	place = place_make("torture");
 	(void)same_cwd(false);
 	for (size_t i = 0; i < ARRAY_LEN(tortures); i++)
 		torture(&tortures[i]);
+	test_order();
 	place_remove(place);
 	return tap_done();
 }
