@@ -16,6 +16,8 @@
 #include "lib/fs.h"
 #include "lib/own.h"
 
+enum { LINKS_MAX = 40 };
+
 static const char *relative(const char *path)
 {
 	while (*path == '/')
@@ -126,51 +128,126 @@ static int check_place(int fd, const char *target, struct err *err)
 	return 0;
 }
 
-static int open_target_dir(struct apply *apply, const char *target, struct err *err)
+/* "a/b/c" -> "a/b"; the last component goes. */
+static void cut_last(char *path)
 {
-	OWN_FD int fd = fs_open_dir(apply->root, relative(target), FS_IN_ROOT, 0755, err);
+	char *slash = strrchr(path, '/');
 
-	if (fd < 0)
-		return err_prefix(err, "mount %s", target);
-	if (check_place(fd, target, err) < 0)
-		return err->code;
-	return take_fd(&fd);
+	*(slash ? slash : path) = '\0';
 }
 
-/* A dangling link would make the file somewhere else: it gives way to a plain file. */
-static int replace_dangling(int parent, const char *name, struct err *err)
+/* dst + "/" + part; -ENAMETOOLONG. */
+static int append(char *dst, struct str part)
 {
+	size_t len = strlen(dst);
+	int n = snprintf(dst + len, RUN_PATH_MAX - len, "%s%.*s", len ? "/" : "", STR_ARG(part));
+
+	return n < 0 || (size_t)n >= RUN_PATH_MAX - len ? -ENAMETOOLONG : 0;
+}
+
+/* The text of the link at path below the root; 0 when there is no link. */
+static ssize_t read_link(struct apply *apply, const char *path, char *dst, size_t cap)
+{
+	OWN_FD int fd = fs_open(apply->root, path, FS_IN_ROOT, O_PATH | O_NOFOLLOW, 0, NULL);
 	struct stat st;
 
-	if (fs_stat(parent, name, FS_BENEATH, &st, NULL) == 0 && S_ISLNK(st.st_mode))
-		return fs_unlink(parent, name, err);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISLNK(st.st_mode))
+		return 0;
+	return readlinkat(fd, "", dst, cap);
+}
+
+/*
+ * Where a target leads whose links may dangle: they are followed as far as they go, within the
+ * root, so that the missing directories come where the image's maker meant them. Only a wish: the
+ * result is resolved again, confined to the root, by whoever opens or makes it.
+ */
+static int follow_links(struct apply *apply, const char *target, char dst[RUN_PATH_MAX])
+{
+	static char todo[2][2 * RUN_PATH_MAX]; /* in turns: rest points into the other one */
+	char link[RUN_PATH_MAX];
+	struct str rest = str_from(target), part;
+	int links = 0;
+
+	dst[0] = '\0';
+	while (str_cut(&rest, '/', &part)) {
+		char *next = todo[links & 1];
+		ssize_t n;
+
+		if (part.len == 0 || str_is(part, "."))
+			continue;
+		if (str_is(part, "..")) {
+			cut_last(dst);
+			continue;
+		}
+		if (append(dst, part) < 0)
+			return -ENAMETOOLONG;
+		n = read_link(apply, dst, link, sizeof(link));
+		if (n <= 0)
+			continue;
+		if (++links > LINKS_MAX)
+			return -ELOOP;
+		if (link[0] == '/')
+			dst[0] = '\0';
+		else
+			cut_last(dst);
+		n = snprintf(next, sizeof(todo[0]), "%.*s/%.*s", (int)n, link, STR_ARG(rest));
+		if (n < 0 || (size_t)n >= sizeof(todo[0]))
+			return -ENAMETOOLONG;
+		rest = str_from(next);
+	}
+	if (!dst[0])
+		memcpy(dst, ".", 2);
 	return 0;
+}
+
+static int open_target_dir(struct apply *apply, const char *target, struct err *err)
+{
+	char path[RUN_PATH_MAX];
+	OWN_FD int fd = -1;
+	int r = follow_links(apply, target, path);
+
+	if (r < 0)
+		return err_sys(err, r, "mount %s: follow the links", target);
+	fd = fs_open_dir(apply->root, path, FS_IN_ROOT, 0755, err);
+	if (fd < 0)
+		return err_prefix(err, "mount %s", target);
+	r = check_place(fd, target, err);
+	return r < 0 ? r : take_fd(&fd);
+}
+
+/* The file, made where it is missing. */
+static int make_target_file(struct apply *apply, const char *path, const char *target,
+			    struct err *err)
+{
+	char dir[RUN_PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	OWN_FD int parent = -1;
+	int r;
+
+	(void)snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) : 1,
+		       slash ? path : ".");
+	parent = fs_open_dir(apply->root, dir, FS_IN_ROOT, 0755, err);
+	if (parent < 0)
+		return parent;
+	r = check_place(parent, target, err);
+	return r < 0 ? r
+		     : fs_open(parent, slash ? slash + 1 : path, FS_BENEATH,
+			       O_WRONLY | O_CREAT | O_NOFOLLOW, 0644, err);
 }
 
 static int open_target_file(struct apply *apply, const char *target, struct err *err)
 {
-	char name[256], dir[RUN_PATH_MAX];
-	OWN_FD int fd = fs_open(apply->root, relative(target), FS_IN_ROOT, O_PATH, 0, NULL);
-	OWN_FD int parent = -1;
-	int r;
+	char path[RUN_PATH_MAX];
+	OWN_FD int fd = -1;
+	int r = follow_links(apply, target, path);
 
-	if (fd == -ENOENT) {
-		const char *slash = strrchr(target, '/');
-
-		(void)snprintf(dir, sizeof(dir), "%.*s", (int)(slash - target), target);
-		(void)snprintf(name, sizeof(name), "%s", slash + 1);
-		parent = fs_open_dir(apply->root, relative(dir), FS_IN_ROOT, 0755, err);
-		if (parent < 0)
-			return err_prefix(err, "mount %s", target);
-		r = check_place(parent, target, err);
-		if (r == 0)
-			r = replace_dangling(parent, name, err);
-		if (r < 0)
-			return r;
-		fd = fs_open(parent, name, FS_BENEATH, O_WRONLY | O_CREAT | O_NOFOLLOW, 0644, err);
-	}
+	if (r < 0)
+		return err_sys(err, r, "mount %s: follow the links", target);
+	fd = fs_open(apply->root, path, FS_IN_ROOT, O_PATH, 0, err);
+	if (fd == -ENOENT)
+		fd = make_target_file(apply, path, target, err);
 	if (fd < 0)
-		return err_sys(err, fd, "mount %s: make the file", target);
+		return err_prefix(err, "mount %s", target);
 	r = check_place(fd, target, err);
 	return r < 0 ? r : take_fd(&fd);
 }

@@ -65,6 +65,12 @@ static void emit_rule(struct buf *out, const struct run_device_rule *rule)
 	emit_answer(out, 1);
 }
 
+static bool allows_all(const struct run_device_rule *rule)
+{
+	return rule->type == RUN_DEVICE_TYPE_ANY && rule->access == RUN_ACCESS_ALL &&
+	       rule->major < 0 && rule->minor < 0;
+}
+
 int device_program(const struct run_device_rule *rules, size_t count, struct buf *out,
 		   struct err *err)
 {
@@ -72,15 +78,20 @@ int device_program(const struct run_device_rule *rules, size_t count, struct buf
 			       (int)RUN_ACCESS_READ == (int)BPF_DEVCG_ACC_READ &&
 			       (int)RUN_ACCESS_WRITE == (int)BPF_DEVCG_ACC_WRITE,
 		       "access bits are the kernel's");
+	bool all = false;
+
 	emit_load_context(out);
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count && !all; i++) {
 		if (rules[i].major > INT32_MAX || rules[i].minor > INT32_MAX ||
 		    (rules[i].access & ~(uint32_t)RUN_ACCESS_ALL) || rules[i].access == 0)
 			return err_set(err, -EINVAL,
 				       "device rule %zu: number or access out of range", i);
 		emit_rule(out, &rules[i]);
+		/* The kernel refuses a program with instructions that nothing reaches. */
+		all = allows_all(&rules[i]);
 	}
-	emit_answer(out, 0);
+	if (!all)
+		emit_answer(out, 0);
 	if (buf_error(out))
 		return err_set(err, buf_error(out), "device rules: too many (%zu)", count);
 	return 0;
