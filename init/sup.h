@@ -181,13 +181,15 @@ void sup_log_flush_disk(struct sup *sup);
 int sup_follow(struct sup *sup, struct msg_peer *peer, uint32_t serial, int unit, uint32_t lines,
 	       bool follow);
 void sup_follow_forget(struct sup *sup, const struct msg_peer *peer);
-const char *sup_log_unit_name(const struct sup *sup, uint8_t unit);
+/* The record of INIT_MSG_LINE and INIT_MSG_LOG. */
+void sup_log_put(struct buf *body, const struct ring_line *line);
 
 /* ---- sup_tty.c ---- */
 void sup_tty_open(struct sup *sup); /* finds and opens the terminals */
 void sup_tty_line(struct sup *sup, const struct ring_line *line);
-void sup_tty_reset(struct sup_tty *tty); /* sane modes for the next console program */
-void sup_tty_drain(struct sup *sup);	 /* at the end: waits shortly for the output */
+/* Opens the terminal anew, with sane modes: the end of the program that had it hangs it up. */
+void sup_tty_reopen(struct sup *sup, struct sup_tty *tty);
+void sup_tty_drain(struct sup *sup); /* at the end: waits shortly for the output */
 
 /* ---- sup_unit.c ---- */
 void sup_unit_init(struct sup *sup);

@@ -104,11 +104,6 @@ void sup_mark(struct sup *sup, const char *mark, int64_t at_ms, const char *fmt,
 	add_line(sup, SUP_LOG_INIT, LOG_PRIO_NOTICE, str_from(text));
 }
 
-const char *sup_log_unit_name(const struct sup *sup, uint8_t unit)
-{
-	return unit < SUP_COUNT ? sup->units[unit].name : "init";
-}
-
 /* ---- the pipes ---- */
 
 /* Control bytes, C1 in UTF-8 too, must not reach a terminal. */
@@ -245,12 +240,20 @@ static bool wanted(const struct sup_follower *follower, const struct ring_line *
 	return follower->unit < 0 || follower->unit == line->unit;
 }
 
-static void put_line(struct buf *body, const struct sup *sup, const struct ring_line *line)
+/* "dhcp: lease ..." of unit netd -> "dhcp" and "lease ...". */
+void sup_log_put(struct buf *body, const struct ring_line *line)
 {
+	struct str who = str_make(line->text, line->len), text = { 0 };
+	ptrdiff_t colon = str_find(who, ':');
+
+	if (colon >= 0) {
+		text = str_trim(str_skip(who, (size_t)colon + 1));
+		who = str_head(who, (size_t)colon);
+	}
 	wire_put_i64(body, line->uptime_ms);
 	wire_put_u8(body, line->prio);
-	wire_put_text(body, sup_log_unit_name(sup, line->unit));
-	wire_put_str(body, str_make(line->text, line->len));
+	wire_put_str(body, who);
+	wire_put_str(body, text);
 }
 
 /* Sends one batch. True = try again at once, false = done, or the peer's socket is full. */
@@ -268,7 +271,7 @@ static bool follow_batch(struct sup *sup, struct sup_follower *follower, bool *r
 	       (follower->until == 0 || cursor.number < follower->until) &&
 	       ring_read(&sup->ring, &cursor, &line, NULL))
 		if (wanted(follower, &line)) {
-			put_line(&body, sup, &line);
+			sup_log_put(&body, &line);
 			count++;
 		}
 	for (size_t i = 0; i < 4; i++)

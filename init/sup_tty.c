@@ -44,39 +44,60 @@ static size_t console_names(char names[SUP_TTYS_MAX][16])
 	return count;
 }
 
-void sup_tty_open(struct sup *sup)
-{
-	char names[SUP_TTYS_MAX][16], path[32];
-	size_t count = console_names(names);
-
-	for (size_t i = 0; i < count; i++) {
-		struct sup_tty *tty = &sup->ttys[sup->tty_count];
-
-		snprintf(path, sizeof(path), "/dev/%.15s", names[i]);
-		tty->fd = fs_open(AT_FDCWD, path, FS_HOST, O_RDWR | O_NOCTTY | O_NONBLOCK, 0, NULL);
-		if (tty->fd < 0)
-			continue;
-		snprintf(tty->name, sizeof(tty->name), "%.15s", names[i]);
-		sup_tty_reset(tty);
-		sup->tty_count++;
-	}
-}
-
-void sup_tty_reset(struct sup_tty *tty)
+static void set_modes(int fd)
 {
 	struct termios modes;
 
-	if (tcgetattr(tty->fd, &modes) < 0)
+	if (tcgetattr(fd, &modes) < 0)
 		return;
 	modes.c_iflag = BRKINT | ICRNL | IXON | IUTF8;
 	modes.c_oflag = OPOST | ONLCR;
 	modes.c_cflag = (modes.c_cflag & ~(tcflag_t)(PARENB | CSTOPB | CRTSCTS)) | CS8 | CREAD |
 			CLOCAL | HUPCL;
 	modes.c_lflag = ISIG | ICANON | ECHO | ECHOE | ECHOK | IEXTEN;
-	(void)tcsetattr(tty->fd, TCSANOW, &modes);
+	(void)tcsetattr(fd, TCSANOW, &modes);
 }
 
-static void flush(struct sup_tty *tty)
+static int open_tty(const char *name)
+{
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/%.15s", name);
+	fd = fs_open(AT_FDCWD, path, FS_HOST, O_RDWR | O_NOCTTY | O_NONBLOCK, 0, NULL);
+	if (fd >= 0)
+		set_modes(fd);
+	return fd;
+}
+
+void sup_tty_reopen(struct sup *sup, struct sup_tty *tty)
+{
+	int fd = open_tty(tty->name);
+
+	if (fd < 0)
+		return;
+	loop_remove(&sup->loop, &tty->io);
+	own_close(&tty->fd);
+	tty->fd = fd;
+}
+
+void sup_tty_open(struct sup *sup)
+{
+	char names[SUP_TTYS_MAX][16];
+	size_t count = console_names(names);
+
+	for (size_t i = 0; i < count; i++) {
+		struct sup_tty *tty = &sup->ttys[sup->tty_count];
+
+		tty->fd = open_tty(names[i]);
+		if (tty->fd < 0)
+			continue;
+		snprintf(tty->name, sizeof(tty->name), "%.15s", names[i]);
+		sup->tty_count++;
+	}
+}
+
+static bool flush(struct sup_tty *tty)
 {
 	ssize_t n = 0;
 
@@ -84,8 +105,18 @@ static void flush(struct sup_tty *tty)
 		tty->len -= (size_t)n;
 		memmove(tty->pending, tty->pending + n, tty->len);
 	}
-	if (n < 0 && errno != EAGAIN && errno != EINTR)
-		tty->len = 0; /* hung up: nothing to keep it for */
+	return n >= 0 || errno == EAGAIN || errno == EINTR;
+}
+
+/* False once nothing more is to be written: done, or the terminal is dead. */
+static bool flush_or_reopen(struct sup *sup, struct sup_tty *tty)
+{
+	if (flush(tty))
+		return tty->len > 0;
+	sup_tty_reopen(sup, tty); /* hung up with the console that ended */
+	if (!flush(tty))
+		tty->len = 0;
+	return tty->len > 0;
 }
 
 static void tty_writable(struct loop_io *io, uint32_t events)
@@ -93,8 +124,8 @@ static void tty_writable(struct loop_io *io, uint32_t events)
 	struct sup *sup = io->owner;
 	struct sup_tty *tty = CONTAINER_OF(io, struct sup_tty, io);
 
-	flush(tty);
-	if (tty->len == 0 || (events & (EPOLLHUP | EPOLLERR)))
+	(void)events;
+	if (!flush_or_reopen(sup, tty))
 		loop_remove(&sup->loop, io);
 }
 
@@ -106,13 +137,12 @@ static void queue(struct sup *sup, struct sup_tty *tty, const char *text, size_t
 	}
 	memcpy(tty->pending + tty->len, text, len);
 	tty->len += len;
-	flush(tty);
-	if (tty->len > 0 && tty->io.fn == NULL && sup->loop.epoll_fd > 0)
+	if (flush_or_reopen(sup, tty) && tty->io.fn == NULL)
 		(void)loop_add(&sup->loop, &tty->io, tty->fd, EPOLLOUT, tty_writable, sup, NULL);
 }
 
 /* The console on this terminal prints for itself: hand the line over, never wait for it. */
-static void hand_over(struct sup *sup, struct sup_unit *unit, const struct ring_line *line)
+static void hand_over(struct sup_unit *unit, const struct ring_line *line)
 {
 	/* Not sup_body(): a line can be added while somebody builds a reply there. */
 	static char memory[RING_TEXT_MAX + 128];
@@ -120,10 +150,7 @@ static void hand_over(struct sup *sup, struct sup_unit *unit, const struct ring_
 
 	if (line->prio > unit->lines_prio)
 		return;
-	wire_put_i64(&body, line->uptime_ms);
-	wire_put_u8(&body, line->prio);
-	wire_put_text(&body, sup_log_unit_name(sup, line->unit));
-	wire_put_str(&body, str_make(line->text, line->len));
+	sup_log_put(&body, line);
 	(void)msg_peer_send(&unit->peer, INIT_MSG_LINE, buf_str(&body), NULL, 0, NULL);
 }
 
@@ -138,7 +165,7 @@ void sup_tty_line(struct sup *sup, const struct ring_line *line)
 		struct sup_unit *unit = &sup->units[SUP_CONSOLE + i];
 
 		if (unit->lines_taken && msg_peer_alive(&unit->peer))
-			hand_over(sup, unit, line);
+			hand_over(unit, line);
 		else if (line->prio <= sup->console_prio)
 			queue(sup, &sup->ttys[i], text, (size_t)n);
 	}
@@ -152,7 +179,7 @@ void sup_tty_drain(struct sup *sup)
 		while (sup->ttys[i].len > 0 && poll(&poll_fd, 1, DRAIN_MS) == 1) {
 			size_t before = sup->ttys[i].len;
 
-			flush(&sup->ttys[i]);
+			(void)flush(&sup->ttys[i]);
 			if (sup->ttys[i].len == before)
 				break;
 		}

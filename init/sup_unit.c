@@ -41,9 +41,9 @@ static const struct unit_plan plans[SUP_COUNT] = {
 		       OOM_SCORE_DAEMON },
 	[SUP_ENGINE] = { "engine", "/usr/lib/hoy/engine", "main", INIT_PEER_ENGINE, "engine ready",
 			 ENGINE_GRACE_MS, OOM_SCORE_DAEMON },
-	[SUP_CONSOLE] = { "console", "/usr/bin/hoy", "console", INIT_PEER_CONSOLE, "console ready",
+	[SUP_CONSOLE] = { "console", "/usr/bin/hoy", NULL, INIT_PEER_CONSOLE, "console ready",
 			  CONSOLE_GRACE_MS, OOM_SCORE_CONSOLE },
-	[SUP_CONSOLE_2] = { "console2", "/usr/bin/hoy", "console", INIT_PEER_CONSOLE, NULL,
+	[SUP_CONSOLE_2] = { "console2", "/usr/bin/hoy", NULL, INIT_PEER_CONSOLE, NULL,
 			    CONSOLE_GRACE_MS, OOM_SCORE_CONSOLE },
 };
 
@@ -237,7 +237,7 @@ static int start_process(struct sup_unit *unit, struct err *err)
 	prepare(unit, &spawn, theirs);
 	spawn.envp = envp;
 	if (unit->tty != NULL) {
-		sup_tty_reset(unit->tty);
+		sup_tty_reopen(unit->sup, unit->tty);
 		snprintf(path, sizeof(path), "/dev/%s", unit->tty->name);
 		/* Our own fd is non-blocking; that flag belongs to the open file, so a second one.
 		 */

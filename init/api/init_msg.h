@@ -36,7 +36,8 @@ enum init_msg {
 	INIT_MSG_DATA = 0x0114,	  /* u8 ready, text why-not ("" when ready): state of /data */
 	/*
 	 * init -> console that called LINES: one log line to print above the prompt:
-	 * i64 uptime_ms, u8 prio, text unit, text line (escaped, no newline).
+	 * i64 uptime_ms, u8 prio, text who (the role that wrote it: init, hoy, netd, dhcp ...),
+	 * text line (escaped, no newline). Shown as "[    1.234] who: line".
 	 */
 	INIT_MSG_LINE = 0x0115,
 
@@ -52,7 +53,7 @@ enum init_msg {
 	INIT_MSG_POWER = 0x0123,
 	/*
 	 * {text unit ("" = all), u32 lines (newest N, 0 = all kept), u8 follow} -> {list of (i64
-	 * uptime_ms, u8 prio, text unit, text line)}, as many MORE replies as needed; with follow
+	 * uptime_ms, u8 prio, text who, text line)}, as many MORE replies as needed; with follow
 	 * the last one never comes: close the connection to end it.
 	 */
 	INIT_MSG_LOG = 0x0124,
