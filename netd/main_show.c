@@ -134,6 +134,8 @@ static void show_leases(const struct netd *netd, struct buf *out)
 				   (long long)(uplink->lease.lease_s - age),
 				   (long long)(uplink->lease.t1_s - age));
 	}
+	if (!out->len)
+		buf_add_text(out, "no link takes its address by DHCP\n");
 }
 
 static void show_ports(const struct netd *netd, struct buf *out)

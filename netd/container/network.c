@@ -97,12 +97,6 @@ static void subnet_holder(const struct networks *networks, const struct rtnl_sta
 			  const struct network *wanted, char *who, size_t cap)
 {
 	who[0] = 0;
-	for (size_t i = 0; i < networks->count; i++) {
-		const struct network *other = &networks->list[i];
-
-		if (overlaps(wanted->subnet, wanted->prefix, other->subnet, other->prefix))
-			snprintf(who, cap, "network %s", other->name);
-	}
 	for (size_t i = 0; i < state->addr_count; i++) {
 		const struct rtnl_addr *addr = &state->addrs[i];
 		const struct rtnl_link *link = rtnl_state_link(state, addr->index);
@@ -117,6 +111,12 @@ static void subnet_holder(const struct networks *networks, const struct rtnl_sta
 		if (route->prefix &&
 		    overlaps(wanted->subnet, wanted->prefix, route->dst, route->prefix))
 			snprintf(who, cap, "a route of the host");
+	}
+	for (size_t i = 0; i < networks->count; i++) {
+		const struct network *other = &networks->list[i];
+
+		if (overlaps(wanted->subnet, wanted->prefix, other->subnet, other->prefix))
+			snprintf(who, cap, "network %s", other->name);
 	}
 }
 

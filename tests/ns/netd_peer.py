@@ -405,7 +405,7 @@ while True:
         self.child.wait()
 
 
-def talk(ns, ip, port, proto="tcp", limit_s=1.0, source=None):
+def talk(ns, ip, port, proto="tcp", limit_s=5.0, source=None):
     """What an Echo server answers as seen from a namespace (None = this one); None: no answer."""
     with (ns.inside() if ns else contextlib.nullcontext()):
         s = socket.socket(socket.AF_INET, socket.SOCK_STREAM if proto == "tcp" else
@@ -421,3 +421,8 @@ def talk(ns, ip, port, proto="tcp", limit_s=1.0, source=None):
         return None
     finally:
         s.close()
+
+
+def silent(ns, ip, port, proto="tcp", source=None):
+    """No answer within a second, which is long for a machine's own namespaces."""
+    return talk(ns, ip, port, proto, 1.0, source) is None
