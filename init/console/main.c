@@ -197,7 +197,8 @@ int main(int argc, char **argv)
 	log_init("console", LOG_PRIO_NOTICE);
 	console.is_tty = isatty(0) && isatty(1);
 	enter_sandbox();
-	if (argc > 1)
+	/* "console" is how init calls it; by hand it ends here for want of init's socket. */
+	if (argc > 1 && strcmp(argv[1], "console") != 0)
 		return run_words(argc, argv);
 	if (getsockopt(CONSOLE_FD_UNIT, SOL_SOCKET, SO_TYPE, &type, &len) < 0 ||
 	    type != SOCK_SEQPACKET)
