@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+tests_unit_build := engine/api/files_msg.o engine/api/store_msg.o
+tests_unit_build_objs = engine/http/url.o $(engine_dockerfile_OBJS) $(engine_json_OBJS) $(engine_oci_OBJS)
+
+UNIT += tests/unit/engine_build/test_dockerfile tests/unit/engine_build/test_plan \
+	tests/unit/engine_build/test_build
+tests/unit/engine_build/test_dockerfile_OBJS = tests/unit/engine_build/test_dockerfile.o \
+	$(tests_unit_build_objs)
+tests/unit/engine_build/test_dockerfile_LIBS = -lyyjson
+tests/unit/engine_build/test_plan_OBJS = tests/unit/engine_build/test_plan.o $(tests_unit_build) \
+	$(tests_unit_build_objs) $(engine_build_OBJS)
+tests/unit/engine_build/test_plan_LIBS = -lyyjson
+tests/unit/engine_build/test_build_OBJS = tests/unit/engine_build/test_build.o \
+	$(tests_unit_build) $(tests_unit_build_objs) $(engine_build_OBJS)
+tests/unit/engine_build/test_build_LIBS = -lyyjson

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The build machine with an executor that only pretends: order of actions, cache, errors. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "engine/build/build.h"
+#include "engine/build/serve.h"
+#include "lib/own.h"
+#include "tests/unit/tap.h"
+
+enum { CACHE_MAX = 32 };
+
+/* A store and a machine room in memory. Answers come late (pending) or at once. */
+static struct fake {
+	struct build *build;
+	const char *dockerfile, *ignore;
+	bool at_once;
+	const char *fail_at; /* name of the action that fails */
+	char trace[4096];
+	struct {
+		struct digest key;
+		struct store_cached value;
+	} cache[CACHE_MAX];
+	unsigned cached, layers;
+	struct digest content; /* of the context */
+	/* the answer that is due */
+	bool pending, bad;
+	struct build_answer answer;
+	struct buf bytes;
+	/* the end */
+	bool ended;
+	struct err error;
+	uint32_t layer_count, history_count, history_empty;
+	struct digest id;
+	char created[64];
+} fake;
+
+static void trace(const char *word)
+{
+	size_t len = strlen(fake.trace);
+	(void)snprintf(fake.trace + len, sizeof(fake.trace) - len, "%s%s", len ? " " : "", word);
+}
+
+static void deliver(void)
+{
+	struct build_answer answer = fake.answer;
+	struct err err = { 0 };
+	bool bad = fake.bad;
+	fake.pending = false;
+	fake.answer = (struct build_answer){ 0 };
+	if (bad)
+		err_set(&err, -EIO, "it broke");
+	build_answer(fake.build, bad ? NULL : &answer, &err);
+}
+
+static int act(const char *name, bool first)
+{
+	trace(name);
+	fake.pending = true;
+	fake.bad = fake.fail_at && strcmp(fake.fail_at, name) == 0;
+	if (fake.at_once && !first)
+		deliver();
+	return 0;
+}
+
+static int fake_read(void *owner, const char *path, uint32_t max, struct err *err)
+{
+	const char *text = strcmp(path, "Dockerfile") == 0 ? fake.dockerfile : fake.ignore;
+	(void)owner;
+	(void)max;
+	(void)err;
+	fake.answer.found = text != NULL;
+	fake.answer.bytes = str_from(text);
+	return act("read", strcmp(path, "Dockerfile") == 0);
+}
+
+static int fake_ask(void *owner, enum build_msg type, struct str body, struct err *err)
+{
+	(void)owner;
+	buf_clear(&fake.bytes);
+	if (build_serve(type, body, &fake.bytes, err) < 0)
+		return err->code;
+	fake.answer.bytes = buf_str(&fake.bytes);
+	return act("ask", false);
+}
+
+static int fake_base(void *owner, const char *reference, const char *platform, struct err *err)
+{
+	struct image_layer layer = { .size = 7, .media_type = "x" };
+	struct image image;
+	(void)owner;
+	(void)platform;
+	(void)err;
+	image_init(&image);
+	memcpy(layer.blob.bytes, reference, strlen(reference) < 32 ? strlen(reference) : 32);
+	layer.diff = layer.blob;
+	image.layers = &layer;
+	image.layer_count = 1;
+	image.os = "linux";
+	image.architecture = "amd64";
+	buf_clear(&fake.bytes);
+	image_encode(&image, &fake.bytes);
+	fake.answer.bytes = buf_str(&fake.bytes);
+	return act("base", false);
+}
+
+static int fake_hash(void *owner, struct str body, struct err *err)
+{
+	(void)owner;
+	(void)body;
+	(void)err;
+	fake.answer.digest = fake.content;
+	return act("hash", false);
+}
+
+static int fake_cache_get(void *owner, const struct digest *key, struct err *err)
+{
+	(void)owner;
+	(void)err;
+	for (unsigned i = 0; i < fake.cached; i++) {
+		if (memcmp(&fake.cache[i].key, key, sizeof(*key)) != 0)
+			continue;
+		fake.answer.found = true;
+		fake.answer.layer = fake.cache[i].value;
+	}
+	return act(fake.answer.found ? "hit" : "miss", false);
+}
+
+static int fake_cache_set(void *owner, const struct digest *key, const struct store_cached *cached,
+			  struct err *err)
+{
+	(void)owner;
+	(void)err;
+	fake.cache[fake.cached].key = *key;
+	fake.cache[fake.cached++].value = *cached;
+	return act("keep", false);
+}
+
+static void new_layer(bool has_layer)
+{
+	fake.answer.layer.has_layer = has_layer;
+	fake.answer.layer.layer.digest.bytes[0] = (uint8_t)++fake.layers;
+	fake.answer.layer.layer.size = 4096;
+}
+
+static int fake_run(void *owner, const struct build_op *op, const struct store_layer *layers,
+		    uint32_t count, struct err *err)
+{
+	char name[32];
+	(void)owner;
+	(void)layers;
+	(void)err;
+	/* "RUN true" changes nothing. */
+	new_layer(strcmp(op->argv.items[op->argv.count - 1], "true") != 0);
+	(void)snprintf(name, sizeof(name), "run%u", count);
+	return act(name, false);
+}
+
+static int fake_copy(void *owner, const struct build_op *op, struct str body,
+		     const struct store_layer *from, uint32_t from_count,
+		     const struct store_layer *layers, uint32_t count, struct err *err)
+{
+	static struct files_copy copy;
+	char name[64];
+	struct wire in;
+	(void)owner;
+	(void)op;
+	(void)layers;
+	(void)err;
+	wire_init(&in, body.ptr, body.len);
+	files_copy_get(&in, &copy);
+	new_layer(true);
+	(void)snprintf(name, sizeof(name), "copy%u<%s%u,i%u", count, from ? "" : "context",
+		       from_count, copy.ignore_count);
+	ok(wire_end(&in) == 0 && copy.context == !from, "COPY's body is whole");
+	return act(name, false);
+}
+
+static int fake_dir(void *owner, const struct build_op *op, const struct store_layer *layers,
+		    uint32_t count, struct err *err)
+{
+	(void)owner;
+	(void)op;
+	(void)layers;
+	(void)count;
+	(void)err;
+	new_layer(true);
+	return act("dir", false);
+}
+
+static int fake_finish(void *owner, const struct image *image, struct err *err)
+{
+	(void)owner;
+	(void)image;
+	(void)err;
+	return act("finish", false);
+}
+
+static void fake_progress(void *owner, const char *line)
+{
+	(void)owner;
+	note("%s", line);
+}
+
+static void fake_done(void *owner, const struct image *image, const struct err *err)
+{
+	(void)owner;
+	fake.ended = true;
+	if (err)
+		fake.error = *err;
+	if (!image)
+		return;
+	fake.id = image->config;
+	fake.layer_count = image->layer_count;
+	fake.history_count = image->history_count;
+	fake.history_empty = 0;
+	for (uint32_t i = 0; i < image->history_count; i++)
+		fake.history_empty += image->history[i].empty_layer;
+	(void)snprintf(fake.created, sizeof(fake.created), "%s", image->created);
+}
+
+static const struct build_exec fake_exec = {
+	fake_read, fake_ask,  fake_base, fake_hash,   fake_cache_get, fake_cache_set,
+	fake_run,  fake_copy, fake_dir,	 fake_finish, fake_progress,  fake_done,
+};
+
+/* One build to its end; the cache stays from build to build. */
+static void run(const char *dockerfile, const char *ignore, bool no_cache)
+{
+	struct build_params params = {
+		.reference = "docker.io/library/x:latest",
+		.target = "",
+		.created = "2026-01-02T03:04:05Z",
+		.no_cache = no_cache,
+	};
+	struct err err = { 0 };
+	fake.dockerfile = dockerfile;
+	fake.ignore = ignore;
+	fake.trace[0] = '\0';
+	fake.ended = false;
+	fake.error = (struct err){ 0 };
+	fake.build = build_new(&params, &fake_exec, &fake, &err);
+	if (!ok(fake.build != NULL, "starts"))
+		return;
+	for (int i = 0; i < 1000 && fake.pending; i++)
+		deliver();
+	ok(fake.ended, "ends");
+	build_free(fake.build);
+}
+
+static const char two_stages[] = "FROM base AS a\nRUN one\nCOPY src /src\nFROM base\n"
+				 "WORKDIR /w\nCOPY --from=a /src /x\nENV A=1\nRUN true\n";
+
+static void test_order_and_cache(void)
+{
+	struct digest id;
+	run(two_stages, "*.o\n!keep.o\n", false);
+	is_text(fake.trace,
+		"read read ask ask base ask miss run1 keep hash miss copy2<context0,i2 keep "
+		"miss dir keep miss copy2<3,i0 keep miss run3 keep finish",
+		"everything in its order");
+	is_int(fake.layer_count, 3, "base, directory, copy; the empty step gives no layer");
+	is_int(fake.history_count, 4, "history");
+	is_int(fake.history_empty, 2, "ENV and the step without changes");
+	is_text(fake.created, "2026-01-02T03:04:05Z", "created");
+	id = fake.id;
+	run(two_stages, "*.o\n!keep.o\n", false);
+	is_text(fake.trace, "read read ask ask base ask hit hash hit hit hit hit finish",
+		"all from the cache");
+	ok(memcmp(&id, &fake.id, sizeof(id)) == 0, "the same image id");
+	fake.content.bytes[0] = 1;
+	run(two_stages, NULL, false);
+	is_text(fake.trace,
+		"read read ask base ask hit hash miss copy2<context0,i0 keep hit miss "
+		"copy2<3,i0 keep miss run3 keep finish",
+		"changed files: that COPY and what follows from it");
+	run("FROM base\nRUN one\n", NULL, true);
+	is_text(fake.trace, "read read ask base ask run1 keep finish", "without the cache");
+}
+
+static void test_at_once(void)
+{
+	fake.at_once = true;
+	run("FROM base\nRUN one\nRUN two\n", NULL, false);
+	is_text(fake.trace, "read read ask base ask hit miss run2 keep finish",
+		"answers from within the action");
+	fake.at_once = false;
+}
+
+static void test_scratch_and_image(void)
+{
+	run("FROM scratch\nCOPY --from=other /a /a\n", NULL, false);
+	is_text(fake.trace, "read read ask base ask miss copy0<1,i0 keep finish",
+		"a COPY out of an image into nothing");
+	is_int(fake.layer_count, 1, "one layer");
+}
+
+static void test_errors(void)
+{
+	static const char *const actions[] = { "read",	"ask",	"base", "miss",
+					       "run1",	"keep", "hash", "copy2<context0,i0",
+					       "finish" };
+	run(NULL, NULL, false);
+	is_text(err_text(&fake.error), "build: there is no Dockerfile in the build context",
+		"no Dockerfile");
+	run("FROM base\nRUNN x\n", NULL, false);
+	is_text(err_text(&fake.error),
+		"Dockerfile:2:1: unknown instruction: RUNN (did you mean RUN?)", "bad Dockerfile");
+	for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
+		char text[128];
+		/* Another command each time: nothing of it is cached yet. */
+		(void)snprintf(text, sizeof(text), "FROM base\nRUN fresh%zu\nCOPY a b\n", i);
+		fake.fail_at = actions[i];
+		run(text, NULL, false);
+		ok(fake.error.code == -EIO && strstr(fake.error.text, "it broke"), "%s fails: %s",
+		   actions[i], err_text(&fake.error));
+	}
+	fake.fail_at = "run1";
+	run("FROM base\nRUN never before\n", NULL, false);
+	is_text(err_text(&fake.error), "Dockerfile:2: RUN never before: it broke",
+		"an error names the step");
+	fake.fail_at = NULL;
+}
+
+static void test_free_midway(void)
+{
+	struct build_params params = { .reference = "x", .target = "", .created = "" };
+	fake.dockerfile = "FROM base\nRUN x\n";
+	fake.build = build_new(&params, &fake_exec, &fake, NULL);
+	for (int i = 0; i < 4 && fake.pending; i++)
+		deliver();
+	fake.ended = false;
+	build_free(fake.build);
+	fake.pending = false;
+	ok(!fake.ended, "a build that is freed does not end");
+}
+
+int main(void)
+{
+	buf_init(&fake.bytes, 8 << 20);
+	test_order_and_cache();
+	test_at_once();
+	test_scratch_and_image();
+	test_errors();
+	test_free_midway();
+	buf_done(&fake.bytes);
+	return tap_done();
+}

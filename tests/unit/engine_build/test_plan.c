@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From Dockerfile and base image to operations: variables, stages, the resulting configuration,
+ * keys, and the wire form. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "engine/build/plan.h"
+#include "lib/own.h"
+#include "tests/unit/tap.h"
+
+static struct build_plan plan;
+static struct arena arena;
+static struct image base;
+
+static void fresh(void)
+{
+	arena_done(&arena);
+	arena_init(&arena, 128 << 20);
+	image_init(&base);
+	(void)image_texts_add(&arena, &base.env, "PATH=/bin", NULL);
+	(void)image_texts_add(&arena, &base.cmd, "basecmd", NULL);
+	base.workdir = "/base";
+	base.user = "app";
+	base.os = "linux";
+	base.architecture = "amd64";
+}
+
+static int make(const char *text, const struct image_pairs *args, const char *target,
+		struct err *err)
+{
+	struct build_inputs inputs = { .dockerfile = str_from(text), .target = target };
+	struct image bases[8];
+	fresh();
+	if (args)
+		inputs.args = *args;
+	int r = build_plan_bases(&inputs, &arena, &plan, err);
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < 8; i++)
+		bases[i] = base;
+	return build_plan_make(&inputs, bases, plan.references.count, &arena, &plan, err);
+}
+
+static const char *joined(const struct image_texts *texts)
+{
+	static char text[4096];
+	size_t len = 0;
+	text[0] = '\0';
+	for (uint32_t i = 0; i < texts->count; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", i ? "|" : "",
+					texts->items[i]);
+	return text;
+}
+
+static void test_config(void)
+{
+	struct err err = { 0 };
+	int r = make("FROM base\n"
+		     "ARG V=1.2\n"
+		     "ENV A=$V B=\"x y\"\n"
+		     "ENV PATH=/opt/bin:$PATH A=2 C=$A\n"
+		     "LABEL a.b=$V c='d e'\n"
+		     "WORKDIR sub/dir\nWORKDIR /abs/../x/\n"
+		     "USER u:g\nEXPOSE 80 $P 53/UDP 9000-9002\nARG P\n"
+		     "VOLUME /v $A\nSTOPSIGNAL SIGINT\n"
+		     "HEALTHCHECK --interval=2s CMD true\n"
+		     "MAINTAINER me\n"
+		     "ENTRYPOINT [\"/e\"]\n",
+		     NULL, "", &err);
+	const struct image *image = &plan.stages[0].image;
+	if (!is_int(r, 0, "plan"))
+		note("%s", err_text(&err));
+	is_text(joined(&image->env), "PATH=/opt/bin:/bin|A=2|B=x y|C=1.2",
+		"a line's values are expanded before any of them is set");
+	is_text(image->labels.items[0].value, "1.2", "label");
+	is_text(image->labels.items[1].value, "d e", "quoted label");
+	is_text(image->workdir, "/x", "workdir is joined and cleaned");
+	is_text(plan.stages[0].ops[0].workdir, "/base/sub/dir", "relative to the base's");
+	is_text(plan.stages[0].ops[1].user, "app", "made for the user in force");
+	is_text(image->user, "u:g", "user");
+	is_text(joined(&image->exposed_ports), "80/tcp|53/udp|9000/tcp|9001/tcp|9002/tcp", "ports");
+	is_text(joined(&image->volumes), "/v|2", "volumes");
+	is_text(image->stop_signal, "SIGINT", "signal");
+	is_text(joined(&image->health.test), "CMD-SHELL|true", "health");
+	is_text(image->author, "me", "author");
+	is_text(joined(&image->entrypoint), "/e", "entrypoint");
+	is_int(image->cmd.count, 0, "an entrypoint clears the base's command");
+	is_int(image->history_count, 14, "history");
+	ok(image->history[0].empty_layer && !image->history[4].empty_layer, "empty layers");
+}
+
+static void test_run(void)
+{
+	struct image_pair pairs[2] = { { "V", "given" }, { "UNUSED", "1" } };
+	struct image_pairs args = { pairs, 2 };
+	struct err err = { 0 };
+	int r = make("ARG V=default\nARG G=global\nFROM base\nARG V\nARG G\nARG D=$V-d\nARG N\n"
+		     "ENV D=env\nRUN echo $V\nSHELL [\"/b\", \"-x\"]\nRUN a b\n"
+		     "RUN [\"x\", \"$V\"]\nCMD run me\n",
+		     &args, "", &err);
+	const struct build_stage *stage = &plan.stages[0];
+	is_int(r, 0, "plan: %s", err.text);
+	is_int(stage->op_count, 3, "operations");
+	is_text(joined(&stage->ops[0].argv), "/bin/sh|-c|echo $V", "the shell expands, not we");
+	is_text(joined(&stage->ops[0].env), "PATH=/bin|D=env|V=given|G=global",
+		"given, global; ENV before ARG; unset ones are missing");
+	is_text(joined(&stage->ops[1].argv), "/b|-x|a b", "SHELL");
+	is_text(joined(&stage->ops[2].argv), "x|$V", "exec form is not expanded");
+	is_text(stage->ops[0].workdir, "/base", "workdir");
+	is_text(stage->ops[0].user, "app", "user");
+	is_text(joined(&stage->image.cmd), "/b|-x|run me", "CMD uses SHELL too");
+	is_text(joined(&plan.warnings), "build arg UNUSED was not consumed", "warning");
+	is_int(plan.step_count, 11, "steps");
+	is_int(stage->ops[0].step, 7, "number of the first RUN");
+}
+
+static void test_copy(void)
+{
+	struct err err = { 0 };
+	int r = make("FROM base\nENV D=/dst\nCOPY a b $D/\nCOPY --chown=$U --chmod=0700 x rel\n"
+		     "COPY x .\nCOPY [\"a b\", \"/c d/\"]\n",
+		     NULL, "", &err);
+	const struct build_op *ops = plan.stages[0].ops;
+	is_int(r, 0, "plan: %s", err.text);
+	is_text(joined(&ops[0].sources), "a|b", "sources");
+	is_text(ops[0].dest, "/dst/", "the slash at the end stays");
+	is_int(ops[0].from, BUILD_CONTEXT, "from the context");
+	is_text(ops[1].dest, "/base/rel", "relative to the workdir");
+	is_text(ops[1].chown, "", "an empty variable");
+	is_text(ops[1].chmod, "0700", "chmod");
+	is_text(ops[2].dest, "/base/", "a dot is a directory");
+	is_text(ops[3].dest, "/c d/", "blanks");
+}
+
+static void test_stages(void)
+{
+	struct err err = { 0 };
+	int r = make("FROM one AS a\nRUN a\nFROM two AS unused\nRUN u\nFROM a AS b\nENV X=1\n"
+		     "FROM scratch\nCOPY --from=b /x /x\nCOPY --from=0 /y /y\n"
+		     "COPY --from=other:1 /z /z\nCOPY --from=other:1 /w /w\n",
+		     NULL, "", &err);
+	is_int(r, 0, "plan: %s", err.text);
+	is_text(joined(&plan.references), "one|two|other:1", "references");
+	is_int(plan.stage_count, 5, "four stages, and one that stands for an image");
+	is_int(plan.target, 3, "the last one is the target");
+	ok(plan.stages[0].needed && !plan.stages[1].needed && plan.stages[2].needed, "needed");
+	is_int(plan.stages[2].base_stage, 0, "a stage upon a stage");
+	is_int(plan.stages[3].ops[0].from, 2, "by name");
+	is_int(plan.stages[3].ops[1].from, 0, "by number");
+	is_int(plan.stages[3].ops[2].from, 4, "by image");
+	is_int(plan.stages[3].ops[3].from, 4, "the same image once");
+	ok(plan.stages[4].needed && plan.stages[4].base_image == 2, "the image is needed");
+	is_text(image_env_get(&plan.stages[2].image.env, "X"), "1", "env of a stage");
+	r = make("FROM one AS a\nRUN a\nFROM two\nRUN b\n", NULL, "a", &err);
+	ok(r == 0 && plan.target == 0 && !plan.stages[1].needed, "a named target");
+	r = make("ARG BASE=img\nARG T=${BASE}:9\nFROM ${T}\n", NULL, "", &err);
+	is_text(joined(&plan.references), "img:9", "variables before FROM");
+}
+
+static void test_messages(void)
+{
+	static const struct {
+		const char *text, *target, *message;
+	} rows[] = {
+		{ "FROM x\nCOPY --from=1 a b\n", "",
+		  "Dockerfile:2:1: invalid from flag value 1: there are only 0 stages before" },
+		{ "FROM x AS a\nFROM y AS a\n", "",
+		  "Dockerfile:2:1: duplicate name a for two stages" },
+		{ "FROM $X\n", "", "Dockerfile:1:1: base name ($X) should not be blank" },
+		{ "FROM x\n", "no", "target stage \"no\" could not be found" },
+		{ "FROM x\nEXPOSE 99999\n", "", "Dockerfile:2:1: invalid containerPort: 99999" },
+		{ "FROM x\nEXPOSE 80/xyz\n", "", "Dockerfile:2:1: invalid proto: 80/xyz" },
+		{ "FROM x\nSTOPSIGNAL TERM\n", "", "Dockerfile:2:1: Invalid signal: TERM" },
+		{ "FROM x\nCOPY a b c\n", "",
+		  "Dockerfile:2:1: When using COPY with more than one source file, the "
+		  "destination must be a directory and end with a /" },
+		{ "FROM x\n ENV A=\"${B:?must be given}\"\n", "", "Dockerfile:2:2: B: must be given" },
+		{ "FROM x\nWORKDIR $none\n", "",
+		  "Dockerfile:2:1: cannot normalize nothing: WORKDIR is empty" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct err err = { 0 };
+		ok(make(rows[i].text, NULL, rows[i].target, &err) < 0, "refused: row %zu", i);
+		is_text(err_text(&err), rows[i].message, "message: row %zu", i);
+	}
+}
+
+static void test_onbuild(void)
+{
+	struct build_inputs inputs = { .dockerfile = STR("FROM x\n"), .target = "" };
+	struct err err = { 0 };
+	fresh();
+	(void)image_texts_add(&arena, &base.on_build, "COPY . /app", NULL);
+	ok(build_plan_make(&inputs, &base, 1, &arena, &plan, &err) < 0 &&
+		   strstr(err_text(&err), "x has ONBUILD triggers (COPY . /app ...)") != NULL,
+	   "triggers of the base are not passed over in silence: %s", err_text(&err));
+}
+
+static void test_wire(void)
+{
+	static struct build_plan copy;
+	struct buf first OWN(buf_done) = { 0 }, second OWN(buf_done) = { 0 };
+	struct wire in;
+	buf_init(&first, 1 << 20);
+	buf_init(&second, 1 << 20);
+	is_int(make("FROM one AS a\nRUN x\nFROM a\nCOPY --from=a x y\nWORKDIR /q\n", NULL, "",
+		    NULL),
+	       0, "plan");
+	build_plan_put(&first, &plan);
+	wire_init(&in, first.data, first.len);
+	is_int(build_plan_get(&in, &arena, &copy, NULL), 0, "decodes");
+	build_plan_put(&second, &copy);
+	ok(str_eq(buf_str(&first), buf_str(&second)), "and encodes to the same bytes");
+	for (size_t cut = 0; cut < first.len; cut += 7) {
+		wire_init(&in, first.data, cut);
+		if (build_plan_get(&in, &arena, &copy, NULL) == 0) {
+			ok(false, "cut at %zu is taken", cut);
+			break;
+		}
+	}
+	plan.stages[1].ops[0].from = 7;
+	buf_clear(&first);
+	build_plan_put(&first, &plan);
+	wire_init(&in, first.data, first.len);
+	is_int(build_plan_get(&in, &arena, &copy, NULL), -EBADMSG, "a stage that is not there");
+}
+
+static void test_keys(void)
+{
+	struct digest root, other, keys[8];
+	struct image_layer layer = { .size = 1 };
+	const char *files = "abcdefgh";
+	struct digest content = { { 0 } };
+	build_key_root(NULL, 0, &root);
+	build_key_root(&layer, 1, &other);
+	ok(memcmp(&root, &other, sizeof(root)) != 0, "the base counts");
+	is_int(make("FROM b\nRUN a b\nRUN [\"/bin/sh\", \"-c\", \"a b\"]\nRUN [\"a\", \"b\"]\n"
+		    "ENV X=1\nRUN a b\nUSER q\nRUN a b\nCOPY a b\n",
+		    NULL, "", NULL),
+	       0, "plan");
+	for (uint32_t i = 0; i < plan.stages[0].op_count; i++)
+		build_key_next(&root, &plan.stages[0].ops[i], &content, &keys[i]);
+	ok(memcmp(&keys[0], &keys[1], sizeof(root)) == 0, "two spellings of one command");
+	ok(memcmp(&keys[0], &keys[2], sizeof(root)) != 0, "another command");
+	ok(memcmp(&keys[0], &keys[3], sizeof(root)) != 0, "another environment");
+	ok(memcmp(&keys[3], &keys[4], sizeof(root)) != 0, "another user");
+	memcpy(content.bytes, files, 8);
+	build_key_next(&root, &plan.stages[0].ops[5], &content, &other);
+	ok(memcmp(&keys[5], &other, sizeof(root)) != 0, "other files");
+	build_key_next(&keys[0], &plan.stages[0].ops[5], &content, &keys[6]);
+	ok(memcmp(&keys[6], &other, sizeof(root)) != 0, "another parent");
+}
+
+int main(void)
+{
+	test_config();
+	test_run();
+	test_copy();
+	test_stages();
+	test_messages();
+	test_onbuild();
+	test_wire();
+	test_keys();
+	arena_done(&arena);
+	return tap_done();
+}
