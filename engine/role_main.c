@@ -216,7 +216,7 @@ static void on_network_event(void *owner, int kind, const char *text)
 
 	(void)owner;
 	(void)str_escape(str_from(text), shown, sizeof(shown));
-	if (kind == NETD_EVENT_UPLINK_UP || kind == NETD_EVENT_DNS)
+	if (*shown && (kind == NETD_EVENT_UPLINK_UP || kind == NETD_EVENT_DNS))
 		manager_kick(&engine.manager, shown);
 }
 

@@ -47,6 +47,7 @@ struct service {
 	bool ran; /* ended at least once since boot */
 	struct shim_exit last_exit;
 	char reason[ENGINE_STATUS_MAX]; /* why it waits or was refused */
+	char end_text[96];		/* how it ended last */
 	char progress[160];
 };
 

@@ -55,6 +55,7 @@ static void end_reason(struct service *service, const struct shim_exit *status)
 	else
 		(void)buf_printf(&text, "exit code %d", status->code);
 	service_reason(service, buf_text(&text));
+	(void)str_copy(buf_str(&text), service->end_text, sizeof(service->end_text));
 }
 
 static void on_ended(void *owner, struct container *container, const struct shim_exit *status)
@@ -299,9 +300,11 @@ static void status_text(const struct service *service, struct buf *out)
 	if (service->state == SERVICE_STATE_RETRYING || service->state == SERVICE_STATE_RESTARTING)
 		(void)buf_printf(out, "%sretry in %lld s", out->len ? "; " : "",
 				 (long long)((left < 0 ? 0 : left) + 999) / 1000);
+	if (!out->len)
+		(void)buf_add_text(out, "-");
 	if (service->state == SERVICE_STATE_RUNNING && service->restarts)
 		(void)buf_printf(out, ", restarted %u times, last: %s", service->restarts,
-				 service->reason);
+				 service->end_text);
 }
 
 void manager_row(const struct service *service, struct engine_row *ret_row)

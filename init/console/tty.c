@@ -95,6 +95,26 @@ void console_printf(struct console *console, const char *fmt, ...)
 	console_write(console, buf_text(&text), text.len);
 }
 
+/* Escaped, but tabs, quotes and backslashes are ordinary text on a screen. */
+static size_t plain_text(struct str part, char *dst, size_t cap)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < part.len && at + 8 < cap; i++) {
+		size_t run = i;
+
+		while (run < part.len && !strchr("\t\"\\", part.ptr[run]))
+			run++;
+		if (run > i) {
+			at += str_escape(str_make(part.ptr + i, run - i), dst + at, cap - at);
+			i = run - 1;
+		} else {
+			dst[at++] = part.ptr[i];
+		}
+	}
+	return at;
+}
+
 void console_foreign(struct console *console, struct str text)
 {
 	char line[4096];
@@ -108,15 +128,7 @@ void console_foreign(struct console *console, struct str text)
 			part.len--;
 		if (part.len > 1000)
 			part.len = 1000;
-		n = str_escape(part, line, sizeof(line) - 1);
-		/* Quotes and backslashes are ordinary text here. */
-		for (size_t i = 0, at = 0; i <= n; i++) {
-			if (i < n && line[i] == '\\' && (line[i + 1] == '"' || line[i + 1] == '\\'))
-				i++;
-			line[at++] = line[i];
-			if (i == n)
-				n = at - 1;
-		}
+		n = plain_text(part, line, sizeof(line));
 		console_write(console, line, n);
 		console_write(console, "\n", 1);
 		if (nl < 0)
