@@ -50,7 +50,7 @@ def config_volume(folder, out):
     tool([mkfs, "-n", CONFIG_LABEL, "-C", out, str(size_kib)])
     entries = [os.path.join(folder, e) for e in sorted(os.listdir(folder))]
     if entries:
-        tool(["mcopy", "-s", "-Q", "-i", out] + entries + ["::/"])
+        tool(["mcopy", "-s", "-m", "-Q", "-i", out] + entries + ["::/"])
     return size_kib * 1024
 
 

@@ -103,7 +103,7 @@ static size_t plain_text(struct str part, char *dst, size_t cap)
 	for (size_t i = 0; i < part.len && at + 8 < cap; i++) {
 		size_t run = i;
 
-		while (run < part.len && !strchr("\t\"\\", part.ptr[run]))
+		while (run < part.len && !memchr("\t\"\\", part.ptr[run], 3))
 			run++;
 		if (run > i) {
 			at += str_escape(str_make(part.ptr + i, run - i), dst + at, cap - at);
