@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 enum { REPLAY_INPUT_MAX = 1 << 20, REPLAY_PATH_MAX = 4096 };
@@ -17,10 +18,12 @@ static unsigned count, failures;
 
 static void result(int good, const char *path)
 {
+	const char *slash = strrchr(path, '/');
+
 	count++;
 	if (!good)
 		failures++;
-	printf("%sok %u - %s\n", good ? "" : "not ", count, path);
+	printf("%sok %u - %s\n", good ? "" : "not ", count, slash ? slash + 1 : path);
 	(void)fflush(stdout);
 }
 
