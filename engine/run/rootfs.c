@@ -218,6 +218,7 @@ static int new_overlay(struct rootfs *rootfs, const char *const *layers, size_t 
 
 	if (fs < 0)
 		return err_sys(err, fs, "overlay: open");
+	(void)k_fs_string(fs, "source", "overlay"); /* what /proc/mounts shows */
 	/* The kernel takes the topmost first. */
 	for (size_t i = count; i > 0 && r == 0; i--)
 		r = add_lower(rootfs, fs, layers[i - 1], err);

@@ -140,7 +140,7 @@ def watch_exec():
               "-e busybox -e ^pipe: -e ^/dev/null -e ^/proc -e ^/tmp/found > /tmp/found")
     with Box(command=("sh", "-c", script)) as c:
         c.start()
-        for _ in range(200):
+        for _ in range(60):
             c.exec_output(command=("true",))
         with open(os.path.join(c.tree, "tmp/found"), encoding="utf-8") as f:
             found = f.read()
