@@ -188,11 +188,15 @@ const char *oci_reference_print(const struct oci_reference *ref, char dst[OCI_RE
 
 const char *oci_reference_familiar(const struct oci_reference *ref, char dst[OCI_REFERENCE_MAX])
 {
-	struct str path = str_from(ref->path);
+	struct str path = str_from(ref->path), first = path;
+	ptrdiff_t slash = str_find(path, '/');
 
-	if (strcmp(ref->domain, "docker.io") != 0)
+	if (slash >= 0)
+		first = str_head(path, (size_t)slash);
+	/* Where the short form would be read as something else, the long one stays. */
+	if (strcmp(ref->domain, "docker.io") != 0 || (slash >= 0 && looks_like_domain(first)))
 		return print(ref->domain, ref->path, ref, dst);
-	if (str_starts(path, STR("library/")))
+	if (str_is(first, "library") && str_find(str_skip(path, 8), '/') < 0)
 		path = str_skip(path, 8);
 	return print("", path.ptr, ref, dst);
 }

@@ -311,8 +311,9 @@ static int read_entries(struct unpack *u)
 
 	for (;;) {
 		r = archive_read_next_header(u->archive, &in);
+		/* A stream that failed before its first byte looks like an empty archive. */
 		if (r == ARCHIVE_EOF)
-			return 0;
+			return u->error;
 		if (r != ARCHIVE_OK && !(r == ARCHIVE_WARN && is_name_warning(u->archive)))
 			return archive_fault(u, "");
 		r = write_entry(u, in);

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+tests_unit_codec := tests/unit/engine_codec
+codec_json := engine/json/json.o engine/json/json_write.o
+codec_http := engine/http/http.o engine/http/http_body.o engine/http/url.o
+codec_oci = $(engine_oci_OBJS) $(codec_json) $(codec_http)
+codec_tar := engine/tar/stream.o engine/tar/name.o engine/tar/unpack.o engine/tar/walk.o \
+	engine/api/entry.o engine/api/unpack_msg.o
+
+UNIT += $(addprefix $(tests_unit_codec)/test_,json http oci image entry tar challenge pull_msg)
+$(tests_unit_codec)/test_json_OBJS := $(tests_unit_codec)/test_json.o $(codec_json)
+$(tests_unit_codec)/test_json_LIBS := -lyyjson
+$(tests_unit_codec)/test_http_OBJS := $(tests_unit_codec)/test_http.o $(codec_http)
+$(tests_unit_codec)/test_oci_OBJS = $(tests_unit_codec)/test_oci.o $(codec_oci)
+$(tests_unit_codec)/test_oci_LIBS := -lyyjson
+$(tests_unit_codec)/test_image_OBJS := $(tests_unit_codec)/test_image.o engine/oci/image.o
+$(tests_unit_codec)/test_entry_OBJS := $(tests_unit_codec)/test_entry.o engine/api/entry.o
+$(tests_unit_codec)/test_tar_OBJS = $(tests_unit_codec)/test_tar.o $(codec_tar) $(codec_oci)
+$(tests_unit_codec)/test_tar_LIBS := -larchive -lz -lzstd -lyyjson
+$(tests_unit_codec)/test_challenge_OBJS := $(tests_unit_codec)/test_challenge.o \
+	engine/registry/challenge.o engine/http/url.o
+$(tests_unit_codec)/test_pull_msg_OBJS := $(tests_unit_codec)/test_pull_msg.o \
+	engine/api/pull_msg.o engine/api/unpack_msg.o
+
+FUZZ += $(addprefix tests/fuzz/fuzz_,json oci http tar entry reference challenge)
+tests/fuzz/fuzz_json_OBJS := tests/fuzz/fuzz_json.o $(codec_json)
+tests/fuzz/fuzz_json_LIBS := -lyyjson
+tests/fuzz/fuzz_oci_OBJS = tests/fuzz/fuzz_oci.o $(codec_oci)
+tests/fuzz/fuzz_oci_LIBS := -lyyjson
+tests/fuzz/fuzz_http_OBJS := tests/fuzz/fuzz_http.o $(codec_http)
+tests/fuzz/fuzz_tar_OBJS = tests/fuzz/fuzz_tar.o $(codec_tar) $(codec_oci)
+tests/fuzz/fuzz_tar_LIBS := -larchive -lz -lzstd -lyyjson
+tests/fuzz/fuzz_entry_OBJS := tests/fuzz/fuzz_entry.o engine/api/entry.o
+tests/fuzz/fuzz_reference_OBJS := tests/fuzz/fuzz_reference.o engine/oci/reference.o \
+	engine/http/url.o
+tests/fuzz/fuzz_challenge_OBJS := tests/fuzz/fuzz_challenge.o engine/registry/challenge.o \
+	engine/http/url.o

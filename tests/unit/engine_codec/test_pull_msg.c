@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The bodies of pull's and unpack's messages, there and back. */
+#include <errno.h>
+#include "engine/api/pull_msg.h"
+#include "engine/api/unpack_msg.h"
+#include "tests/unit/tap.h"
+
+static struct arena arena;
+
+static void test_start(void)
+{
+	struct pull_start start = { .reference = "x",
+				    .os = "linux",
+				    .architecture = "amd64",
+				    .host_count = 1 },
+			  back;
+	struct buf out;
+
+	start.hosts[0] = (struct pull_host){
+		.host = "h:1", .insecure = true, .ca_pem = "pem", .user = "u", .password = "p"
+	};
+	buf_init(&out, PULL_START_MAX);
+	pull_start_encode(&start, &out);
+	is_int(pull_start_decode(buf_str(&out), &arena, &back, NULL), 0, "a start");
+	ok(back.host_count == 1 && back.hosts[0].insecure, "its host");
+	is_text(back.hosts[0].password, "p", "password");
+	is_text(back.hosts[0].token, "", "what was not set is empty");
+	is_int(pull_start_decode(str_head(buf_str(&out), out.len - 1), &arena, &back, NULL),
+	       -EBADMSG, "one byte less");
+	buf_done(&out);
+}
+
+static void test_blob(void)
+{
+	struct pull_blob blob = { .size = 5,
+				  .kind = PULL_KIND_LAYER,
+				  .media_type = "t",
+				  .has_diff = true,
+				  .index = 1,
+				  .total = 2 },
+			 back;
+	struct buf out;
+
+	blob.diff.bytes[31] = 9;
+	buf_init(&out, 4096);
+	pull_blob_encode(&blob, &out);
+	is_int(pull_blob_decode(buf_str(&out), &arena, &back, NULL), 0, "a blob");
+	ok(back.size == 5 && back.has_diff && back.diff.bytes[31] == 9 && back.total == 2,
+	   "as it was");
+	buf_clear(&out);
+	blob.kind = (enum pull_kind)9;
+	pull_blob_encode(&blob, &out);
+	is_int(pull_blob_decode(buf_str(&out), &arena, &back, NULL), -EBADMSG, "an unknown kind");
+	buf_done(&out);
+}
+
+static void test_others(void)
+{
+	struct pull_archive archive = { "r", "linux", "amd64", "" }, archive_back;
+	struct pull_progress progress = { .done = 1, .total = 2, .what = "layer 1/2" },
+			     progress_back;
+	struct unpack_start start = { .media_type = "t",
+				      .flags = UNPACK_FLAG_LAYER,
+				      .bytes_max = 7 },
+			    start_back;
+	struct unpack_result result = { .entries = 3, .bytes = 4, .stream_bytes = 5 }, result_back;
+	struct buf out;
+
+	buf_init(&out, 4096);
+	pull_archive_encode(&archive, &out);
+	is_int(pull_archive_decode(buf_str(&out), &arena, &archive_back, NULL), 0, "an archive");
+	is_text(archive_back.architecture, "amd64", "its machine");
+	buf_clear(&out);
+	pull_progress_encode(&progress, &out);
+	is_int(pull_progress_decode(buf_str(&out), &arena, &progress_back, NULL), 0, "progress");
+	is_text(progress_back.what, "layer 1/2", "of what");
+	buf_clear(&out);
+	unpack_start_encode(&start, &out);
+	is_int(unpack_start_decode(buf_str(&out), &start_back, NULL), 0, "unpack's start");
+	ok(start_back.flags == UNPACK_FLAG_LAYER && start_back.bytes_max == 7, "as it was");
+	buf_clear(&out);
+	unpack_result_encode(&result, &out);
+	is_int(unpack_result_decode(buf_str(&out), &result_back, NULL), 0, "unpack's result");
+	ok(result_back.entries == 3 && result_back.stream_bytes == 5, "as it was");
+	is_int(unpack_result_decode(str_head(buf_str(&out), 10), &result_back, NULL), -EBADMSG,
+	       "cut off");
+	buf_done(&out);
+}
+
+int main(void)
+{
+	arena_init(&arena, 1 << 20);
+	test_start();
+	test_blob();
+	test_others();
+	arena_done(&arena);
+	return tap_done();
+}
