@@ -1,7 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-# run_tool is no test: it lets tests/ns/run_*.py call single functions of the engine.
+UNIT += tests/unit/engine_run/test_plan tests/unit/engine_run/test_device \
+	tests/unit/engine_run/test_seccomp
+tests/unit/engine_run/test_plan_OBJS = tests/unit/engine_run/test_plan.o $(engine_run_OBJS) \
+	engine/api/shim_msg.o
+tests/unit/engine_run/test_plan_LIBS = -lseccomp
+tests/unit/engine_run/test_device_OBJS = tests/unit/engine_run/test_device.o engine/run/device.o
+tests/unit/engine_run/test_seccomp_OBJS = tests/unit/engine_run/test_seccomp.o \
+	engine/run/seccomp.o engine/run/seccomp_table.o engine/run/caps.o
+tests/unit/engine_run/test_seccomp_LIBS = -lseccomp
+
+FUZZ += tests/fuzz/fuzz_plan
+tests/fuzz/fuzz_plan_OBJS = tests/fuzz/fuzz_plan.o engine/run/plan_decode.o engine/run/plan_print.o
+
+# run_tool is no test: it lets tests/ns/run_*.py call single functions of the engine; run_shim is
+# the shim with ASan and UBSan.
 NS += tests/tool/run_tool tests/tool/run_shim
 tests/tool/run_tool_OBJS = tests/ns/run_tool.o $(engine_run_OBJS) engine/api/shim_msg.o
 tests/tool/run_tool_LIBS = -lseccomp
-# The shim with ASan and UBSan.
 tests/tool/run_shim_OBJS = $(shim_OBJS)

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <linux/bpf.h>
+#include "engine/run/device.h"
+#include "lib/own.h"
+#include "tests/unit/tap.h"
+
+/* What the kernel would answer: the few instructions that device.c uses. -1 = a bad program. */
+static int answer(const struct buf *program, int type, uint32_t access, uint32_t major,
+		  uint32_t minor)
+{
+	const struct bpf_insn *insn = (const void *)program->data;
+	const size_t count = program->len / sizeof(*insn);
+	const uint32_t context[3] = { access << 16 | (uint32_t)type, major, minor };
+	uint64_t reg[11] = { 0 };
+
+	for (size_t pc = 0; pc < count; pc++) {
+		const struct bpf_insn *i = &insn[pc];
+		uint64_t imm = (uint32_t)i->imm;
+
+		switch (i->code) {
+		case BPF_LDX | BPF_MEM | BPF_W:
+			reg[i->dst_reg] = context[i->off / 4];
+			break;
+		case BPF_ALU | BPF_MOV | BPF_X:
+			reg[i->dst_reg] = (uint32_t)reg[i->src_reg];
+			break;
+		case BPF_ALU64 | BPF_MOV | BPF_K:
+			reg[i->dst_reg] = imm;
+			break;
+		case BPF_ALU | BPF_AND | BPF_K:
+			reg[i->dst_reg] &= imm;
+			break;
+		case BPF_ALU | BPF_RSH | BPF_K:
+			reg[i->dst_reg] >>= imm;
+			break;
+		case BPF_JMP | BPF_JNE | BPF_K:
+			pc += reg[i->dst_reg] != imm ? (size_t)i->off : 0;
+			break;
+		case BPF_JMP | BPF_JNE | BPF_X:
+			pc += reg[i->dst_reg] != reg[i->src_reg] ? (size_t)i->off : 0;
+			break;
+		case BPF_JMP | BPF_EXIT:
+			return (int)reg[0];
+		default:
+			return -1;
+		}
+	}
+	return -1;
+}
+
+/* What the rows say, computed plainly. */
+static int expected(const struct run_device_rule *rules, size_t count, int type, uint32_t access,
+		    uint32_t major, uint32_t minor)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct run_device_rule *rule = &rules[i];
+
+		if ((rule->type == RUN_DEVICE_TYPE_ANY || (int)rule->type == type) &&
+		    (access & ~rule->access) == 0 &&
+		    (rule->major < 0 || rule->major == (int64_t)major) &&
+		    (rule->minor < 0 || rule->minor == (int64_t)minor))
+			return 1;
+	}
+	return 0;
+}
+
+static void compare(const struct run_device_rule *rules, size_t count, const char *what)
+{
+	static const uint32_t numbers[] = {
+		0, 1, 2, 3, 5, 7, 8, 9, 10, 11, 136, 229, 254, 1048575
+	};
+	struct buf program OWN(buf_done) = { 0 };
+	struct err err = { 0 };
+	int wrong = 0, asked = 0;
+
+	buf_init(&program, 1 << 20);
+	is_int(device_program(rules, count, &program, &err), 0, "%s: program %s", what, err.text);
+	note("%s: %zu instructions", what, program.len / 8);
+	for (int type = BPF_DEVCG_DEV_BLOCK; type <= BPF_DEVCG_DEV_CHAR; type++)
+		for (uint32_t access = 0; access <= 7; access++)
+			for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+				for (size_t j = 0; j < ARRAY_LEN(numbers); j++, asked++)
+					wrong += answer(&program, type, access, numbers[i],
+							numbers[j]) != expected(rules, count, type,
+										access, numbers[i],
+										numbers[j]);
+	is_int(wrong, 0, "%s: %d questions", what, asked);
+}
+
+static void test_default_golden(void)
+{
+	const struct run_device_rule *rules;
+	size_t count = device_default_rules(&rules);
+	struct buf program OWN(buf_done) = { 0 };
+
+	compare(rules, count, "standard rows");
+	buf_init(&program, 1 << 16);
+	(void)device_program(rules, count, &program, NULL);
+	is_int(answer(&program, BPF_DEVCG_DEV_CHAR, 6, 1, 3), 1, "null is open");
+	is_int(answer(&program, BPF_DEVCG_DEV_CHAR, 2, 1, 1), 0, "mem is not");
+	is_int(answer(&program, BPF_DEVCG_DEV_CHAR, 2, 1, 11), 0, "kmsg is not");
+	is_int(answer(&program, BPF_DEVCG_DEV_CHAR, 2, 10, 229), 0, "fuse is not");
+	is_int(answer(&program, BPF_DEVCG_DEV_BLOCK, 2, 254, 0), 0, "a disk is not");
+	is_int(answer(&program, BPF_DEVCG_DEV_BLOCK, 1, 254, 0), 1, "its node may be made");
+	is_int(answer(&program, BPF_DEVCG_DEV_BLOCK, 3, 254, 0), 0, "but not opened with it");
+	is_int(answer(&program, BPF_DEVCG_DEV_CHAR, 6, 136, 9), 1, "pts/9 is open");
+	/* 6 to load the context, 5 for each row (pts has one number less), 2 for the no. */
+	is_int((int)(program.len / 8), 57, "its length");
+}
+
+int main(void)
+{
+	static const struct run_device_rule mixed[] = {
+		{ RUN_DEVICE_TYPE_BLOCK, 8, -1, RUN_ACCESS_READ },
+		{ RUN_DEVICE_TYPE_CHAR, -1, 3, RUN_ACCESS_READ | RUN_ACCESS_WRITE },
+		{ RUN_DEVICE_TYPE_ANY, 10, 229, RUN_ACCESS_ALL },
+		{ RUN_DEVICE_TYPE_BLOCK, 254, 1048575, RUN_ACCESS_WRITE },
+	};
+	static const struct run_device_rule all = { RUN_DEVICE_TYPE_ANY, -1, -1, RUN_ACCESS_ALL };
+	static const struct run_device_rule bad[] = {
+		{ RUN_DEVICE_TYPE_ANY, 1LL << 33, 0, RUN_ACCESS_ALL },
+		{ RUN_DEVICE_TYPE_ANY, 1, 1, 8 },
+		{ RUN_DEVICE_TYPE_ANY, 1, 1, 0 },
+	};
+	struct buf program OWN(buf_done) = { 0 };
+	struct err err = { 0 };
+
+	test_default_golden();
+	compare(mixed, ARRAY_LEN(mixed), "mixed rows");
+	compare(&all, 1, "all");
+	compare(NULL, 0, "no row");
+	buf_init(&program, 1 << 16);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		is_int(device_program(&bad[i], 1, &program, &err), -EINVAL, "bad row %zu", i);
+	return tap_done();
+}
