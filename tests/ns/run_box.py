@@ -23,7 +23,8 @@ from fixture import BUILD, deb, tap  # noqa: E402
 
 WORK = os.path.join(BUILD, "ns-run-%s" % os.path.basename(sys.argv[0]).replace(".py", ""))
 TOOL = os.environ.get("RUN_TOOL", os.path.join(BUILD, "x86_64/san/bin/tests/tool/run_tool"))
-SHIM = os.environ.get("RUN_SHIM", os.path.join(BUILD, "x86_64/bin/shim"))
+SHIM = os.environ.get("RUN_SHIM", os.path.join(BUILD, "x86_64/san/bin/tests/tool/run_shim"))
+SHIPPED = os.path.join(BUILD, "x86_64/bin/shim")  # what the image holds, without sanitisers
 GROUP = "hoy-test-%d"
 
 START, SIGNAL, RESIZE, ATTACH, EXEC, STATE, STOP, RELEASE, EXITED, EXEC_EXITED, OOM = range(
