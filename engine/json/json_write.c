@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <yyjson.h>
 
 void json_writer_init(struct json_writer *w, struct buf *out)
@@ -237,6 +238,9 @@ static void put_number(struct json_writer *w, const struct json *value)
 		/* 17 digits bring every double back as it was. */
 		snprintf(text, sizeof(text), "%.17g", v->uni.f64);
 		buf_add_text(w->out, text);
+		/* A whole number stays a fraction: "-0" would come back as 0. */
+		if (!strpbrk(text, ".e"))
+			buf_add_text(w->out, ".0");
 	}
 }
 

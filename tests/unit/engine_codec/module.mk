@@ -34,3 +34,9 @@ tests/fuzz/fuzz_reference_OBJS := tests/fuzz/fuzz_reference.o engine/oci/referen
 	engine/http/url.o
 tests/fuzz/fuzz_challenge_OBJS := tests/fuzz/fuzz_challenge.o engine/registry/challenge.o \
 	engine/http/url.o
+
+# pull_driver is no test: it plays engine main for tests/ns/pull_*.py.
+NS += tests/tool/pull_driver
+tests/tool/pull_driver_OBJS = tests/ns/pull_driver.o $(engine_registry_OBJS) $(codec_tar) \
+	$(codec_oci)
+tests/tool/pull_driver_LIBS := -lmbedtls -lmbedx509 -lmbedcrypto -larchive -lz -lzstd -lyyjson

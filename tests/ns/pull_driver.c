@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Plays engine main towards the pull, load and unpack roles, for tests/ns/pull_*.py. Blobs go into
+ * a folder under their hex digest, only if size and digest are right. Prints one line for each
+ *thing that happens; exit 0 when the job ended well.
+ *
+ *	pull_driver [--engine PROGRAM] [OPTION...] pull REFERENCE FOLDER
+ *	pull_driver [--engine PROGRAM] [OPTION...] load ARCHIVE FOLDER
+ *	pull_driver [--engine PROGRAM] [OPTION...] unpack FILE
+ *
+ * --engine runs the real program (its sandbox too); without it the role's code runs in a child of
+ * this one. Options of a registry belong to the --host before them.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "engine/api/entry.h"
+#include "engine/api/pull_msg.h"
+#include "engine/api/unpack_msg.h"
+#include "engine/oci/image.h"
+#include "engine/registry/serve.h"
+#include "engine/tar/unpack.h"
+#include "lib/fs.h"
+#include "lib/msg.h"
+#include "lib/own.h"
+
+static struct options {
+	const char *engine, *system_ca, *name, *folder;
+	struct pull_start start;
+	int kill_at;  /* bytes of a layer after which the role is killed; 0 = never */
+	int pause_at; /* the same, after which "paused" is said and a line of stdin awaited */
+	bool refuse;  /* the pipe of the first layer is closed and the layer called too big */
+	bool raw;     /* unpack: no layer */
+} options;
+
+static struct arena arena;
+static pid_t role_pid;
+
+static void die(const char *what, const struct err *err)
+{
+	printf("broken %s: %s\n", what, err_text(err));
+	exit(3);
+}
+
+static const char *read_text(const char *path)
+{
+	struct buf text;
+	struct err err = { 0 };
+	char *copy;
+
+	buf_init(&text, 4 << 20);
+	if (fs_read(AT_FDCWD, path, FS_HOST, 4 << 20, &text, &err) < 0)
+		die(path, &err);
+	copy = arena_text(&arena, buf_str(&text));
+	buf_done(&text);
+	return copy;
+}
+
+/* ---- the role ---- */
+
+static void run_inside(const char *role)
+{
+	struct str bundle = str_from(options.system_ca ? read_text(options.system_ca) : "");
+
+	signal(SIGPIPE, SIG_IGN);
+	exit(strcmp(role, "pull") == 0 ? serve_pull(3, bundle) : serve_load(3));
+}
+
+static int start_role(const char *role)
+{
+	struct err err = { 0 };
+	int fds[2];
+
+	if (msg_pair(fds, &err) < 0)
+		die("socket pair", &err);
+	role_pid = fork();
+	if (role_pid == 0) {
+		dup2(fds[1], 3);
+		if (options.engine) {
+			execl(options.engine, "hoy-engine", role, (char *)NULL);
+			_exit(127);
+		}
+		run_inside(role);
+	}
+	close(fds[1]);
+	return fds[0];
+}
+
+static void answer(int fd, const struct msg *call, uint16_t flags, struct str body, int pass_fd)
+{
+	struct msg msg = { .type = call->type,
+			   .flags = (uint16_t)(MSG_FLAG_REPLY | flags),
+			   .serial = call->serial,
+			   .body = body };
+	struct err err = { 0 };
+
+	if (pass_fd >= 0) {
+		msg.fds[0] = pass_fd;
+		msg.nfds = 1;
+	}
+	if (msg_send(fd, &msg, &err) < 0)
+		die("answer", &err);
+}
+
+static void answer_error(int fd, const struct msg *call, int code, const char *text)
+{
+	struct buf body;
+
+	buf_init(&body, 1024);
+	wire_put_u32(&body, (uint32_t)code);
+	wire_put_text(&body, text);
+	answer(fd, call, MSG_FLAG_ERROR, buf_str(&body), -1);
+	buf_done(&body);
+}
+
+/* ---- blobs ---- */
+
+static const char *kinds[] = { "?", "config", "layer", "manifest" };
+
+static bool interrupt(const struct pull_blob *blob, size_t done)
+{
+	char line[8];
+
+	if (blob->kind != PULL_KIND_LAYER)
+		return false;
+	if (options.pause_at && done >= (size_t)options.pause_at) {
+		options.pause_at = 0;
+		puts("paused");
+		if (!fgets(line, sizeof(line), stdin))
+			exit(3);
+	}
+	if (!options.kill_at || done < (size_t)options.kill_at)
+		return false;
+	kill(role_pid, SIGKILL);
+	return true;
+}
+
+/* Takes what comes; the file gets its name only when it is what was promised. */
+static bool take_blob(int in, const struct pull_blob *blob, const char *hex)
+{
+	static char block[65536];
+	char path[4200], part[4300];
+	struct sha256 hash;
+	struct digest is;
+	size_t done = 0;
+	ssize_t n;
+	int out;
+
+	snprintf(path, sizeof(path), "%s/%s", options.folder, hex);
+	snprintf(part, sizeof(part), "%s.part", path);
+	out = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	sha256_init(&hash);
+	while ((n = read(in, block, sizeof(block))) > 0) {
+		sha256_add(&hash, block, (size_t)n);
+		done += (size_t)n;
+		if (write(out, block, (size_t)n) != n)
+			exit(3);
+		if (interrupt(blob, done))
+			break;
+	}
+	close(out);
+	sha256_end(&hash, &is);
+	if (done == blob->size && memcmp(&is, &blob->digest, sizeof(is)) == 0) {
+		printf("blob %s %zu %s\n", kinds[blob->kind], done, hex);
+		return rename(part, path) == 0;
+	}
+	printf("%s %s %zu of %llu %s\n", done == blob->size ? "wrong" : "short", kinds[blob->kind],
+	       done, (unsigned long long)blob->size, hex);
+	unlink(part);
+	return false;
+}
+
+static bool last_good; /* of the blob that was taken last */
+
+static void on_blob(int fd, struct msg *msg)
+{
+	char text[DIGEST_TEXT_MAX], path[4200];
+	struct pull_blob blob;
+	struct err err = { 0 };
+	struct msg call = { .type = msg->type, .serial = msg->serial };
+	const char *hex;
+	int fds[2];
+
+	if (pull_blob_decode(msg->body, &arena, &blob, &err) < 0)
+		die("blob message", &err);
+	hex = digest_text(&blob.digest, text) + 7;
+	snprintf(path, sizeof(path), "%s/%s", options.folder, hex);
+	msg_done(msg);
+	if (access(path, F_OK) == 0) {
+		printf("have %s %s\n", kinds[blob.kind], hex);
+		answer(fd, &call, 0, STR("\1"), -1);
+		return;
+	}
+	if (pipe(fds) < 0)
+		die("pipe", &err);
+	answer(fd, &call, 0, STR("\0"), fds[1]);
+	close(fds[1]);
+	last_good = false;
+	if (!options.refuse || blob.kind != PULL_KIND_LAYER)
+		last_good = take_blob(fds[0], &blob, hex);
+	close(fds[0]);
+}
+
+static void on_blob_end(int fd, const struct msg *msg)
+{
+	if (options.refuse)
+		answer_error(fd, msg, -ENOSPC, "the data partition is full");
+	else if (last_good)
+		answer(fd, msg, 0, STR(""), -1);
+	else
+		answer_error(fd, msg, -EBADMSG, "the blob that came is not the one that was named");
+}
+
+/* ---- jobs ---- */
+
+static void print_image(struct str body)
+{
+	char manifest[DIGEST_TEXT_MAX], config[DIGEST_TEXT_MAX], source[DIGEST_TEXT_MAX];
+	struct image image;
+	struct err err = { 0 };
+	struct wire in;
+
+	wire_init(&in, body.ptr, body.len);
+	if (image_decode(&in, &arena, &image, &err) < 0)
+		die("image record", &err);
+	printf("image %s %s %s %s %u %s/%s\n", image.reference[0] ? image.reference : "-",
+	       digest_text(&image.source, source), digest_text(&image.manifest, manifest),
+	       digest_text(&image.config, config), image.layer_count, image.os, image.architecture);
+}
+
+static int end_role(int fd, int result)
+{
+	int status = 0;
+
+	close(fd);
+	waitpid(role_pid, &status, 0);
+	if (WIFSIGNALED(status) && !options.kill_at)
+		printf("broken role: killed by signal %d\n", WTERMSIG(status));
+	else if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
+		printf("broken role: exit %d\n", WEXITSTATUS(status));
+	else
+		return result;
+	return 3;
+}
+
+static int on_reply(int fd, const struct msg *msg)
+{
+	struct wire in;
+	int code;
+
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	if (msg->flags & MSG_FLAG_ERROR) {
+		code = (int)wire_u32(&in);
+		struct str text = wire_str(&in, 4096);
+
+		printf("error %s: %.*s\n", strerrorname_np(-code), STR_ARG(text));
+		return end_role(fd, 1);
+	}
+	if ((msg->flags & MSG_FLAG_MORE) || msg->type == PULL_MSG_START)
+		print_image(msg->body);
+	else
+		printf("images %u\n", wire_u32(&in));
+	return (msg->flags & MSG_FLAG_MORE) ? -1 : end_role(fd, 0);
+}
+
+static int run_job(int fd, uint16_t type, struct str body, int archive_fd)
+{
+	struct msg call = { .type = type, .flags = MSG_FLAG_CALL, .serial = 7, .body = body };
+	struct err err = { 0 };
+	struct msg msg = { 0 };
+	unsigned progress = 0;
+	int r = -1;
+
+	if (archive_fd >= 0) {
+		call.fds[0] = archive_fd;
+		call.nfds = 1;
+	}
+	if (msg_send(fd, &call, &err) < 0)
+		die("call", &err);
+	while (r < 0) {
+		r = msg_recv(fd, &msg, &err);
+		if (r <= 0) {
+			printf("gone\n");
+			return end_role(fd, 2);
+		}
+		r = -1;
+		if (msg.flags & MSG_FLAG_REPLY)
+			r = on_reply(fd, &msg);
+		else if (msg.type == PULL_MSG_BLOB)
+			on_blob(fd, &msg);
+		else if (msg.type == PULL_MSG_BLOB_END)
+			on_blob_end(fd, &msg);
+		else if (msg.type == PULL_MSG_PROGRESS && progress++ == 0)
+			printf("progress\n");
+		msg_done(&msg);
+	}
+	return r;
+}
+
+static int run_pull(void)
+{
+	struct buf body;
+	int fd = start_role("pull"), r;
+
+	options.start.reference = options.name;
+	buf_init(&body, PULL_START_MAX);
+	pull_start_encode(&options.start, &body);
+	r = run_job(fd, PULL_MSG_START, buf_str(&body), -1);
+	buf_done(&body);
+	return r;
+}
+
+static int run_load(void)
+{
+	const struct pull_archive archive = { options.start.reference, options.start.os,
+					      options.start.architecture, options.start.variant };
+	int fd = start_role("load"), in = open(options.name, O_RDONLY | O_CLOEXEC), r;
+	struct buf body;
+
+	buf_init(&body, 4096);
+	pull_archive_encode(&archive, &body);
+	r = run_job(fd, PULL_MSG_ARCHIVE, buf_str(&body), in);
+	buf_done(&body);
+	return r;
+}
+
+/* ---- unpack ---- */
+
+static const char *types[] = { "?",	"file", "dir",	"symlink", "hardlink", "char",
+			       "block", "fifo", "gone", "opaque",  "data",     "end" };
+
+static void print_entries(int in)
+{
+	static struct entry e;
+	struct entry_reader reader;
+	struct err err = { 0 };
+	char path[600], target[600];
+	int r;
+
+	entry_reader_init(&reader, in);
+	while ((r = entry_read(&reader, &e, &err)) == 1) {
+		if (e.type == ENTRY_DATA)
+			continue;
+		str_escape(e.path, path, sizeof(path));
+		str_escape(e.target, target, sizeof(target));
+		printf("%s /%s %s%s %o %u:%u %llu\n", types[e.type], path,
+		       e.target.len ? "-> " : "", target, e.mode, e.uid, e.gid,
+		       (unsigned long long)e.size);
+	}
+	if (r < 0)
+		printf("records end early: %s\n", err_text(&err));
+	entry_reader_done(&reader);
+}
+
+static int run_unpack_role(const struct unpack_start *start, int in, int out)
+{
+	struct msg call = {
+		.type = UNPACK_MSG_START, .flags = MSG_FLAG_CALL, .serial = 7, .nfds = 2
+	};
+	int fd = start_role("unpack");
+	struct err err = { 0 };
+	struct buf body;
+
+	buf_init(&body, 4096);
+	unpack_start_encode(start, &body);
+	call.body = buf_str(&body);
+	call.fds[0] = in;
+	call.fds[1] = out;
+	if (msg_send(fd, &call, &err) < 0)
+		die("call", &err);
+	buf_done(&body);
+	return fd;
+}
+
+static int print_result(int fd)
+{
+	char text[DIGEST_TEXT_MAX];
+	struct unpack_result result;
+	struct err err = { 0 };
+	struct msg msg = { 0 };
+
+	if (msg_recv(fd, &msg, &err) <= 0) {
+		printf("gone\n");
+		return end_role(fd, 2);
+	}
+	if (msg.flags & MSG_FLAG_ERROR)
+		return on_reply(fd, &msg);
+	if (unpack_result_decode(msg.body, &result, &err) < 0)
+		die("unpack result", &err);
+	printf("layer %s %llu entries\n", digest_text(&result.diff, text),
+	       (unsigned long long)result.entries);
+	return end_role(fd, 0);
+}
+
+static int run_unpack(void)
+{
+	struct unpack_start start = { .flags = options.raw ? 0 : UNPACK_FLAG_LAYER };
+	int in = open(options.name, O_RDONLY | O_CLOEXEC), fds[2], fd;
+	struct err err = { 0 };
+
+	if (!options.engine || in < 0 || pipe(fds) < 0)
+		die("unpack needs --engine and a file", &err);
+	fd = run_unpack_role(&start, in, fds[1]);
+	close(fds[1]);
+	print_entries(fds[0]);
+	close(fds[0]);
+	return print_result(fd);
+}
+
+/* ---- command line ---- */
+
+static struct pull_host *last_host(void)
+{
+	if (options.start.host_count == 0)
+		die("an option of a registry without --host", NULL);
+	return &options.start.hosts[options.start.host_count - 1];
+}
+
+static void take_option(int option)
+{
+	switch (option) {
+	case 'e':
+		options.engine = optarg;
+		break;
+	case 'h':
+		if (options.start.host_count < PULL_HOSTS_MAX)
+			options.start.hosts[options.start.host_count++].host = optarg;
+		break;
+	case 'c':
+		last_host()->ca_pem = read_text(optarg);
+		break;
+	case 'u':
+		last_host()->user = optarg;
+		break;
+	case 'p':
+		last_host()->password = optarg;
+		break;
+	case 't':
+		last_host()->token = optarg;
+		break;
+	case 'i':
+		last_host()->insecure = true;
+		break;
+	case 's':
+		options.system_ca = optarg;
+		break;
+	case 'a':
+		options.start.architecture = optarg;
+		break;
+	case 'r':
+		options.start.reference = optarg;
+		break;
+	case 'f':
+		options.refuse = true;
+		break;
+	case 'w':
+		options.raw = true;
+		break;
+	case 'k':
+		options.kill_at = (int)strtoull(optarg, NULL, 10);
+		break;
+	case 'z':
+		options.pause_at = (int)strtoull(optarg, NULL, 10);
+		break;
+	default:
+		exit(64);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option names[] = {
+		{ "engine", 1, NULL, 'e' },   { "host", 1, NULL, 'h' },
+		{ "ca", 1, NULL, 'c' },	      { "user", 1, NULL, 'u' },
+		{ "password", 1, NULL, 'p' }, { "token", 1, NULL, 't' },
+		{ "insecure", 0, NULL, 'i' }, { "system", 1, NULL, 's' },
+		{ "arch", 1, NULL, 'a' },     { "reference", 1, NULL, 'r' },
+		{ "refuse", 0, NULL, 'f' },   { "raw", 0, NULL, 'w' },
+		{ "kill", 1, NULL, 'k' },     { "pause", 1, NULL, 'z' },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *verb;
+	int option;
+
+	arena_init(&arena, 64 << 20);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	options.start =
+		(struct pull_start){ .reference = "", .os = "linux", .architecture = "amd64" };
+	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1)
+		take_option(option);
+	if (argc - optind < 2)
+		return 64;
+	verb = argv[optind];
+	options.name = argv[optind + 1];
+	options.folder = argc - optind > 2 ? argv[optind + 2] : ".";
+	signal(SIGPIPE, SIG_IGN);
+	if (strcmp(verb, "pull") == 0)
+		return run_pull();
+	if (strcmp(verb, "load") == 0)
+		return run_load();
+	return strcmp(verb, "unpack") == 0 ? run_unpack() : 64;
+}

@@ -1,0 +1,525 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The pull role against Debian's docker-registry: TLS by a private CA, htpasswd and token logins.
+
+The driver plays engine main and keeps a blob only when size and digest are right; here its blobs are
+compared with what was pushed. The role's code runs under ASan and UBSan inside the driver.
+"""
+import base64
+import hashlib
+import http.server
+import json
+import os
+import select
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+import urllib.parse
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+from fixture import BUILD, image, registry, tap  # noqa: E402
+
+WORK = os.path.join(BUILD, "ns-pull-registry")
+DRIVER = os.environ.get("PULL_DRIVER", os.path.join(BUILD, "x86_64/san/bin/tests/tool/pull_driver"))
+BIG = 3 << 20
+
+
+def noise(size, seed=1):
+    """Bytes that no compressor makes smaller, the same in every run."""
+    out = bytearray()
+    block = b"%d" % seed
+    while len(out) < size:
+        block = hashlib.sha256(block).digest()
+        out += block
+    return bytes(out[:size])
+
+
+def folder(name):
+    path = os.path.join(WORK, name)
+    shutil.rmtree(path, ignore_errors=True)
+    os.makedirs(path)
+    return path
+
+
+def host_args(reg, ca="ca.pem", user=registry.USER, password=registry.PASSWORD, host=None):
+    args = ["--host", host or "127.0.0.1:%d" % reg.port]
+    if ca:
+        args += ["--ca", reg.path(ca)]
+    if user:
+        args += ["--user", user, "--password", password]
+    return args
+
+
+def drive(args, limit=90):
+    done = subprocess.run([DRIVER] + args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=limit, check=False)
+    return done.returncode, done.stdout.decode("utf-8", "replace")
+
+
+def pull(ref, where, *args):
+    return drive(list(args) + ["pull", ref, where])
+
+
+def check_blobs(where, img):
+    """Everything the image has is there, byte for byte, and nothing else."""
+    wanted = {d[7:]: data for d, data in img.blobs.items()}
+    tap.check(sorted(os.listdir(where)) == sorted(wanted), "other blobs: %s" % os.listdir(where))
+    for name, data in wanted.items():
+        with open(os.path.join(where, name), "rb") as f:
+            tap.check(f.read() == data, "blob %s differs" % name)
+
+
+def refused(result, *words):
+    code, text = result
+    tap.check(code == 1, "exit %d:\n%s" % (code, text))
+    error = [line for line in text.splitlines() if line.startswith("error ")]
+    tap.check(len(error) == 1, "no single error:\n" + text)
+    for word in words:
+        tap.check(word in error[0], "%r is not in: %s" % (word, error[0]))
+    tap.check(registry.PASSWORD not in text, "the password is printed")
+    return error[0]
+
+
+class Stand:
+    """What all tests share: one registry with three images."""
+
+    def __init__(self):
+        folder("")
+        self.reg = registry.Registry(os.path.join(WORK, "registry"), 5443)
+        self.reg.start()
+        self.host = "127.0.0.1:%d" % self.reg.port
+        self.small = image.Image([{"etc": None, "etc/x": b"x\n"}, {"etc/y": b"y\n"}])
+        self.big = image.Image([{"data": noise(BIG)}, {"etc/z": b"z\n"}])
+        self.reg.push(self.small, "shop/small", "1")
+        self.reg.push(self.big, "shop/big", "1")
+        self.ref = self.host + "/shop/small:1"
+        self.big_ref = self.host + "/shop/big:1"
+
+
+S = Stand()
+
+
+@tap.test("an image comes byte for byte")
+def _whole():
+    where = folder("whole")
+    code, text = pull(S.ref, where, *host_args(S.reg))
+    tap.check(code == 0, text)
+    check_blobs(where, S.small)
+    order = [line.split()[1] for line in text.splitlines() if line.startswith("blob ")]
+    tap.check(order == ["config", "layer", "layer", "manifest"], "order: %s" % order)
+    tap.check("image %s %s %s %s 2 linux/amd64" % (
+        S.ref, image.digest(S.small.manifest), image.digest(S.small.manifest),
+        image.digest(S.small.config)) in text, text)
+    code, text = pull(S.ref, where, *host_args(S.reg))
+    tap.check(code == 0 and text.count("have ") == 4 and "blob " not in text, text)
+
+
+@tap.test("by digest, and a digest that does not exist")
+def _by_digest():
+    where = folder("digest")
+    name = S.host + "/shop/small@"
+    code, text = pull(name + image.digest(S.small.manifest), where, *host_args(S.reg))
+    tap.check(code == 0, text)
+    check_blobs(where, S.small)
+    refused(pull(name + image.digest(b"nothing"), where, *host_args(S.reg)), "ENOENT",
+            "manifest unknown")
+
+
+@tap.test("missing tag and missing repository are named")
+def _missing():
+    refused(pull(S.host + "/shop/small:nope", folder("missing"), *host_args(S.reg)), "ENOENT",
+            "registry %s: manifest unknown: no tag 'nope' in shop/small" % S.host)
+    refused(pull(S.host + "/shop/none:1", folder("missing"), *host_args(S.reg)), "ENOENT",
+            "no tag '1' in shop/none", S.host)
+
+
+@tap.test("wrong password and missing login")
+def _login():
+    refused(pull(S.ref, folder("login"), *host_args(S.reg, password="wrong")), "EACCES",
+            "registry %s: 401: user or password refused" % S.host)
+    refused(pull(S.ref, folder("login"), *host_args(S.reg, user=None)), "EACCES", "401",
+            "give username= and password= in [registry %s]" % S.host)
+
+
+@tap.test("certificates: foreign CA, none given, expired, for another name")
+def _certificates():
+    refused(pull(S.ref, folder("cert"), *host_args(S.reg, ca=None)), "EKEYREJECTED",
+            "registry %s: certificate is not trusted (self-signed or foreign CA); give ca_file= in "
+            "[registry %s]" % (S.host, S.host))
+    reg = registry.Registry(os.path.join(WORK, "certs"), S.reg.port + 1)
+    host = "127.0.0.1:%d" % reg.port
+    cases = (("foreign", {"ca": "other"}, ("not trusted", "not signed by the CA in ca_file=")),
+             ("old", {"end": "20210304000000Z"}, ("certificate expired on 2021-03-04",)),
+             ("name", {"names": "DNS:other.example"}, ("certificate is not for 127.0.0.1",
+                                                       "other.example")))
+    for name, options, words in cases:
+        reg.use_certificate(name, **options)
+        reg.start()
+        try:
+            refused(pull(host + "/a/b:1", folder("cert"), *host_args(reg)), "EKEYREJECTED", host,
+                    *words)
+        finally:
+            reg.stop()
+
+
+@tap.test("the system's bundle is trusted as well")
+def _bundle():
+    where = folder("bundle")
+    code, text = pull(S.ref, where, "--system", S.reg.path("ca.pem"), *host_args(S.reg, ca=None))
+    tap.check(code == 0, text)
+    check_blobs(where, S.small)
+
+
+@tap.test("registry down, name not found, no TLS there")
+def _down():
+    port = registry.free_port(S.reg.port + 50)
+    host = "127.0.0.1:%d" % port
+    refused(pull(host + "/a/b:1", folder("down"), *host_args(S.reg, host=host)), "ECONNREFUSED",
+            "registry %s: connection refused" % host)
+    refused(pull("nowhere.invalid/a:1", folder("down"), "--host", "nowhere.invalid"),
+            "registry nowhere.invalid: ", "nowhere.invalid")
+    with Server(lambda h: h.answer(200, b"{}")) as server:
+        host = "127.0.0.1:%d" % server.port
+        refused(pull(host + "/a/b:1", folder("down"), "--host", host), "EPROTO",
+                "TLS 1.2 or 1.3 is not spoken there")
+
+
+def damaged(name, change):
+    img = image.Image([{"etc/%s" % name: noise(100000, len(name))}])
+    S.reg.push(img, "shop/" + name, "1")
+    digest = img.layers[-1]["digest"]
+    with open(S.reg.blob_file(digest), "wb") as f:
+        f.write(change(img).blobs[digest])
+    return S.host + "/shop/%s:1" % name, digest
+
+
+@tap.test("wrong digest and truncated layer: nothing of them is kept as good")
+def _damaged():
+    for name, change, words in (("wrong", image.wrong_digest, ("digest", "layer 1/1")),
+                                ("short", image.truncated, ("bytes", "the manifest says"))):
+        ref, digest = damaged(name, change)
+        where = folder(name)
+        refused(pull(ref, where, *host_args(S.reg)), "EBADMSG", *words)
+        tap.check(digest[7:] not in os.listdir(where), "the damaged layer is there")
+
+
+@tap.test("main refuses a layer: its reason is the pull's")
+def _refuse():
+    refused(pull(S.big_ref, folder("refuse"), "--refuse", *host_args(S.reg)), "ENOSPC",
+            "the data partition is full")
+
+
+@tap.test("another platform is refused by name")
+def _platform():
+    refused(pull(S.ref, folder("platform"), "--arch", "arm64", *host_args(S.reg)), "ENOENT",
+            "linux/amd64", "linux/arm64")
+
+
+@tap.test("the role killed in the middle of a layer leaves nothing that counts")
+def _killed():
+    where = folder("killed")
+    code, text = pull(S.big_ref, where, "--kill", "1000000", *host_args(S.reg))
+    tap.check(code == 2 and "gone" in text and "short layer" in text, text)
+    layer = S.big.layers[0]["digest"][7:]
+    tap.check(layer not in os.listdir(where), "half a layer is there")
+    code, text = pull(S.big_ref, where, *host_args(S.reg))
+    tap.check(code == 0 and "have config" in text, text)
+    check_blobs(where, S.big)
+
+
+@tap.test("registry restarted in the middle of a layer: the rest is fetched, no byte twice")
+def _restarted():
+    where = folder("restarted")
+    child = subprocess.Popen([DRIVER, "--pause", "500000"] + host_args(S.reg) +
+                             ["pull", S.big_ref, where], stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE)
+    try:
+        text = b""
+        while b"paused" not in text:
+            tap.check(select.select([child.stdout], [], [], 60)[0], "nothing comes: %r" % text)
+            line = child.stdout.readline()
+            tap.check(line, "ended: %r" % text)
+            text += line
+        S.reg.stop()
+        child.stdin.write(b"go\n")
+        child.stdin.flush()
+        time.sleep(1)
+        S.reg.start()
+        text += child.communicate(timeout=90)[0]
+    finally:
+        child.kill()
+    tap.check(child.returncode == 0, text.decode())
+    check_blobs(where, S.big)
+
+
+# ---- a registry of our own: what a real one does not do ----
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self, status, body=b"", headers=()):
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        size = int(self.headers.get("Content-Length", 0))
+        self.form = self.rfile.read(size).decode()
+        self.server.seen.append((self.path, self.headers.get("Authorization", ""),
+                                 self.headers.get("Range", ""), self.form))
+        self.server.act(self)
+
+    do_POST = do_GET
+
+    def handle(self):
+        try:
+            super().handle()
+        except OSError:
+            pass  # the client went away: that is its right
+
+    def log_message(self, *_):
+        pass
+
+
+class Server:
+    """An HTTP(S) server in threads; act(handler) answers, `seen` is what was asked."""
+
+    def __init__(self, act, cert=None, address="127.0.0.1"):
+        self.http = http.server.ThreadingHTTPServer((address, 0), Handler)
+        self.http.daemon_threads = True
+        self.http.act, self.http.seen = act, []
+        if cert:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(cert + ".pem", cert + ".key")
+            self.http.socket = context.wrap_socket(self.http.socket, server_side=True,
+                                                   do_handshake_on_connect=False)
+        self.port = self.http.server_port
+        self.seen = self.http.seen
+
+    def __enter__(self):
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.http.shutdown()
+        self.http.server_close()
+
+
+def serve_image(handler, img, tag="1"):
+    """The two kinds of paths of a pull, whatever the repository."""
+    path = urllib.parse.urlsplit(handler.path).path
+    kind, name = path.split("/")[-2:]
+    if kind == "manifests" and name in (tag, image.digest(img.manifest)):
+        handler.answer(200, img.manifest, [("Content-Type", image.MANIFEST)])
+    elif kind == "blobs" and name in img.blobs:
+        handler.answer(200, img.blobs[name])
+    else:
+        handler.answer(404, b'{"errors":[{"code":"MANIFEST_UNKNOWN","message":"x"}]}')
+
+
+def cert():
+    return S.reg.path("server")
+
+
+@tap.test("token login: Bearer by GET with user and password, by POST with an identity token")
+def _token():
+    def token(handler):
+        query = urllib.parse.parse_qs(urllib.parse.urlsplit(handler.path).query)
+        form = urllib.parse.parse_qs(handler.form)
+        basic = "Basic " + base64.b64encode(b"u:p").decode()
+        good = handler.headers.get("Authorization") == basic or \
+            form.get("refresh_token") == ["id-token"]
+        asked = query if handler.command == "GET" else form
+        if not good or asked.get("scope") != ["repository:a/b:pull"] or \
+                asked.get("service") != ["the service"]:
+            handler.answer(401, b'{"errors":[{"code":"UNAUTHORIZED","message":"no"}]}')
+        else:
+            handler.answer(200, b'{"access_token":"tok","expires_in":60}')
+
+    def act(handler):
+        if handler.path.startswith("/token"):
+            token(handler)
+        elif handler.headers.get("Authorization") == "Bearer tok":
+            serve_image(handler, S.small)
+        else:
+            handler.answer(401, b"{}", [("WWW-Authenticate", 'Bearer realm="https://127.0.0.1:%d/'
+                                         'token",service="the service",'
+                                         'scope="repository:a/b:pull"' % server.port)])
+
+    with Server(act, cert()) as server:
+        host = "127.0.0.1:%d" % server.port
+        ca = ["--host", host, "--ca", S.reg.path("ca.pem")]
+        for login in (["--user", "u", "--password", "p"], ["--token", "id-token"]):
+            where = folder("token")
+            code, text = pull(host + "/a/b:1", where, *ca, *login)
+            tap.check(code == 0, text)
+            check_blobs(where, S.small)
+        refused(pull(host + "/a/b:1", folder("token"), *ca, "--user", "u", "--password", "no"),
+                "EACCES", "401 from the token server: user or password refused")
+        refused(pull(host + "/a/b:1", folder("token"), *ca), "EACCES", "a login is needed")
+
+
+@tap.test("a token server on another site never sees the login, one without TLS is not asked")
+def _foreign_realm():
+    def challenge(realm):
+        return lambda h: h.answer(401, b"{}", [("WWW-Authenticate", 'Bearer realm="%s"' % realm)])
+
+    with Server(lambda h: h.answer(200, b'{"token":"x"}'), cert()) as evil:
+        for realm, words in (("https://localhost:%d/t" % evil.port, ("EACCES",)),
+                             ("http://127.0.0.1:%d/t" % evil.port, ("without TLS",))):
+            with Server(challenge(realm), cert()) as server:
+                host = "127.0.0.1:%d" % server.port
+                refused(pull(host + "/a/b:1", folder("realm"), "--host", host, "--ca",
+                             S.reg.path("ca.pem"), "--user", "u", "--password", "canary"), *words)
+        tap.check(evil.seen, "the foreign token server was not even asked")
+        for path, login, _, form in evil.seen:
+            tap.check(not login and "canary" not in path + form, "it saw a login: %s" % path)
+
+
+@tap.test("redirects: to another origin without the login, never from https to http, five at most")
+def _redirects():
+    with Server(lambda h: serve_image(h, S.small), cert()) as store, \
+            Server(lambda h: serve_image(h, S.small)) as plain:
+        targets = {"good": "https://localhost:%d" % store.port,
+                   "plain": "http://127.0.0.1:%d" % plain.port}
+
+        def act(handler):
+            name = handler.path.split("/")[2]
+            if handler.headers.get("Authorization") is None:
+                handler.answer(401, b"", [("WWW-Authenticate", 'Basic realm="x"')])
+            elif name == "loop":
+                handler.answer(302, b"", [("Location", handler.path)])
+            elif "/blobs/" in handler.path:
+                handler.answer(307, b"", [("Location", targets[name] + handler.path)])
+            else:
+                serve_image(handler, S.small)
+
+        with Server(act, cert()) as server:
+            host = "127.0.0.1:%d" % server.port
+            args = ["--host", host, "--ca", S.reg.path("ca.pem"), "--user", "u", "--password", "p"]
+            where = folder("redirect")
+            code, text = pull(host + "/good/b:1", where, *args)
+            tap.check(code == 0, text)
+            check_blobs(where, S.small)
+            refused(pull(host + "/plain/b:1", folder("redirect"), *args), "from https to http")
+            refused(pull(host + "/loop/b:1", folder("redirect"), *args), "ELOOP", "5 redirects")
+        tap.check(store.seen and not plain.seen, "redirected to the wrong place")
+        tap.check(not any(login for _, login, _, _ in store.seen), "the login was passed on")
+
+
+@tap.test("a line that breaks again and again: each piece is asked for once, by Range")
+def _pieces():
+    layer = S.big.layers[0]["digest"]
+    data = S.big.blobs[layer]
+
+    def act(handler):
+        if not handler.path.endswith(layer):
+            serve_image(handler, S.big)
+            return
+        start = int((handler.headers.get("Range") or "bytes=0-")[6:-1])
+        handler.send_response(206 if start else 200)
+        if start:
+            handler.send_header("Content-Range", "bytes %d-%d/%d" % (start, len(data) - 1, len(data)))
+        handler.send_header("Content-Length", str(len(data) - start))
+        handler.end_headers()
+        handler.wfile.write(data[start:start + 700000])
+        handler.wfile.flush()
+        handler.connection.shutdown(socket.SHUT_RDWR)
+        handler.close_connection = True
+
+    with Server(act) as server:
+        host = "127.0.0.1:%d" % server.port
+        where = folder("pieces")
+        code, text = pull(host + "/a/b:1", where, "--host", host, "--insecure")
+        tap.check(code == 0, text)
+        check_blobs(where, S.big)
+        ranges = [r for path, _, r, _ in server.seen if path.endswith(layer)]
+        tap.check(ranges[0] == "" and ranges[1] == "bytes=700000-", "ranges: %s" % ranges)
+
+
+@tap.test("a registry that lies: type, digest header, size, encoding of the body")
+def _lies():
+    both = json.dumps(dict(json.loads(S.small.manifest), manifests=[])).encode()
+    twice = S.small.manifest.replace(b'"schemaVersion": 2', b'"schemaVersion": 2, "schemaVersion": 2')
+    digest = [("Docker-Content-Digest", image.digest(b"other"))]
+    cases = ((S.small.manifest, image.INDEX, (), "does not fit"),
+             (both, image.MANIFEST, (), "both"), (twice, image.MANIFEST, (), "stands twice"),
+             (S.small.manifest, image.MANIFEST, digest, "Docker-Content-Digest"),
+             (b"[" * 100 + b"]" * 100, image.MANIFEST, (), "nested"),
+             (b" " * (5 << 20), image.MANIFEST, (), "over"))
+    for body, kind, more, word in cases:
+        with Server(lambda h: h.answer(200, body, [("Content-Type", kind)] + list(more))) as server:
+            host = "127.0.0.1:%d" % server.port
+            refused(pull(host + "/a/b:1", folder("lies"), "--host", host, "--insecure"), word)
+
+
+@tap.test("an index: the machine's platform is taken, an unknown one is refused with what there is")
+def _index():
+    entry = {"mediaType": image.MANIFEST, "digest": image.digest(S.small.manifest),
+             "size": len(S.small.manifest), "platform": {"os": "linux", "architecture": "amd64"}}
+    other = dict(entry, digest=image.digest(b"x"), platform={"os": "linux", "architecture": "s390x"})
+    index = json.dumps({"schemaVersion": 2, "mediaType": image.INDEX,
+                        "manifests": [other, entry]}).encode()
+
+    def act(handler):
+        if handler.path.endswith("/manifests/1"):
+            handler.answer(200, index, [("Content-Type", image.INDEX)])
+        else:
+            serve_image(handler, S.small, "none")
+
+    with Server(act) as server:
+        host = "127.0.0.1:%d" % server.port
+        args = ["--host", host, "--insecure"]
+        where = folder("index")
+        code, text = pull(host + "/a/b:1", where, *args)
+        tap.check(code == 0 and image.digest(index) in text, text)
+        check_blobs(where, S.small)
+        refused(pull(host + "/a/b:1", folder("index"), "--arch", "arm64", *args), "ENOENT",
+                "it has: linux/s390x, linux/amd64")
+
+
+@tap.test("a mirror that is down is passed over")
+def _mirror():
+    where = folder("mirror")
+    port = registry.free_port(S.reg.port + 80)
+    code, text = pull(S.ref, where, "--host", "127.0.0.1:%d" % port, *host_args(S.reg))
+    tap.check(code == 0, text)
+    check_blobs(where, S.small)
+
+
+@tap.test("a server that says nothing or answers garbage is left with a clear error")
+def _garbage():
+    for answer, words in ((b"SSH-2.0-x\r\n", ("HTTP",)),
+                          (b"HTTP/1.1 200 OK\nContent-Length: 0\n\n", ("without CR",)),
+                          (b"", ("cut off",)),
+                          (b"HTTP/1.1 503 x\r\nContent-Length: 0\r\n\r\n", ("EAGAIN", "503"))):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            def serve():
+                conn = listener.accept()[0]
+                conn.recv(4096)
+                conn.sendall(answer)
+                conn.close()
+            threading.Thread(target=serve, daemon=True).start()
+            host = "127.0.0.1:%d" % listener.getsockname()[1]
+            refused(pull(host + "/a/b:1", folder("garbage"), "--host", host, "--insecure"), host,
+                    *words)
+
+
+def finish():
+    S.reg.stop()
+    shutil.rmtree(WORK, ignore_errors=True)
+
+
+try:
+    tap.run()
+finally:
+    finish()
