@@ -402,9 +402,15 @@ void main_link_data(struct netd *netd, bool ready)
 		log_warn("leases are not kept over a reboot: %s", err_text(&err));
 		return;
 	}
-	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++)
-		if (netd->uplinks.list[i].has_lease)
-			save_lease(netd, &netd->uplinks.list[i]);
+	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++) {
+		struct uplink *uplink = &netd->uplinks.list[i];
+		struct dhcp_start start;
+
+		if (uplink->has_lease)
+			save_lease(netd, uplink);
+		else if (uplink->dhcp_started && read_lease(netd->data_fd, uplink, &start))
+			start_dhcp(netd, uplink); /* again, now that it knows what to ask for */
+	}
 }
 
 /* ---- notifications ---- */

@@ -272,9 +272,10 @@ class Machine:
         os.makedirs("/run/hoy/config/20-data", exist_ok=True)
         self.configure(config)
         self.lan = Netns("lan")
-        sh("ip link set lo down; ip link add up0 type veth peer name lan0 netns %s"
+        sh("ip link set lo down; ip link add up0 type veth peer name cable netns %s"
            % self.lan.path())
-        self.lan.sh("ip link set lo up; ip addr add 10.9.0.1/24 dev lan0; ip link set lan0 up")
+        self.lan.sh("ip link set lo up; ip link add lan0 type bridge; ip link set lan0 up;"
+                    "ip addr add 10.9.0.1/24 dev lan0; ip link set cable master lan0 up")
         self.dhcp_server = None
         self.child = None
         self.listener = None
@@ -362,6 +363,62 @@ class Machine:
         log = self.log_text()
         for bad in ("ERROR: AddressSanitizer", "runtime error", "is forbidden"):
             tap.check(bad not in log, log[-4000:])
+
+
+class DhcpServer:
+    """A DHCPv4 server of few words: one address, any times, and refusal when told to."""
+
+    SCRIPT = r"""
+import socket, struct, sys
+ip, lease, t1, t2, mode = sys.argv[1:6]
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+s.setsockopt(socket.SOL_SOCKET, 25, b"lan0\0")
+s.bind(("", 67))
+me = socket.inet_aton("10.9.0.1")
+print("up", flush=True)
+while True:
+    p, peer = s.recvfrom(2000)
+    options, at = {}, 240
+    while at < len(p) and p[at] != 255:
+        if p[at]:
+            options[p[at]] = p[at + 2:at + 2 + p[at + 1]]
+            at += 1 + p[at + 1]
+        at += 1
+    kind = options[53][0]
+    print(kind, peer[0], flush=True)
+    if kind not in (1, 3):
+        continue
+    answer = 2 if kind == 1 else 6 if mode == "nak" else 5
+    out = b"\2\1\6\0" + p[4:8] + bytes(8) + (socket.inet_aton(ip) if answer != 6 else bytes(4))
+    out += bytes(8) + p[28:44] + bytes(192) + b"\x63\x82\x53\x63" + bytes([53, 1, answer, 54, 4]) + me
+    if answer != 6:
+        for code, value in ((51, lease), (58, t1), (59, t2)):
+            if int(value):
+                out += struct.pack(">BBI", code, 4, int(value))
+        out += b"\1\4\xff\xff\xff\0\3\4" + me
+    renewing = p[12:16] != bytes(4)
+    s.sendto(out + b"\xff", (peer[0] if renewing else "255.255.255.255", 68))
+"""
+
+    def __init__(self, ns, ip, lease=3600, t1=0, t2=0, mode=""):
+        argv = ["nsenter", "--net=" + ns.path(), sys.executable, "-c", self.SCRIPT, ip, str(lease),
+                str(t1), str(t2), mode]
+        self.log = "/run/dhcp-server.log"
+        with open(self.log, "wb") as log:
+            self.child = subprocess.Popen(argv, stdout=log)
+        wait_for("the DHCP server", lambda: "up" in self.text())
+
+    def text(self):
+        with open(self.log, encoding="ascii") as f:
+            return f.read()
+
+    def requests(self):
+        return [line.split() for line in self.text().splitlines() if line[0].isdigit()]
+
+    def close(self):
+        self.child.kill()
+        self.child.wait()
 
 
 class Echo:

@@ -1,0 +1,248 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""netd's DHCP client against a real server: lease, renewal, refusal, conflict, restart, link flap."""
+import os
+import socket
+import subprocess
+import time
+
+import netd_peer as n
+from netd_peer import Engine, Machine, sh, tap
+
+n.enter()
+sh("hostname hoy-test")
+DHCP = "[network up]\nMatch.Name = up0\nDHCP = yes\n"
+OPTIONS = ["--dhcp-option=option:domain-name,lab.example", "--dhcp-option=option:mtu,1400",
+           "--dhcp-option=option:dns-server,10.9.0.1"]
+machine = Machine(DHCP)
+box = {}
+
+
+def resolv():
+    with open("/run/hoy/net/etc/resolv.conf", encoding="ascii") as f:
+        return f.read()
+
+
+def server_log():
+    with open("/run/dnsmasq.log", encoding="utf-8", errors="replace") as f:
+        return f.read()
+
+
+def leased(limit_s=15):
+    return n.wait_for("a lease", lambda: (machine.address() or "").startswith("10.9.0.5") and
+                      machine.address(), limit_s)
+
+
+class Watch:
+    """ip monitor on addresses and routes of this namespace."""
+
+    def __enter__(self):
+        self.child = subprocess.Popen(["ip", "-4", "monitor", "address", "route"],
+                                      stdout=subprocess.PIPE)
+        time.sleep(0.2)
+        return self
+
+    def __exit__(self, *_):
+        self.child.terminate()
+        self.lines = self.child.communicate()[0].decode()
+
+
+@tap.test("ready without a server; a lease as soon as one answers")
+def late_server():
+    start = time.monotonic()
+    machine.start()
+    tap.note("ready after %.0f ms" % ((time.monotonic() - start) * 1000))
+    tap.check(machine.address() is None, "no address yet")
+    box["engine"] = Engine()
+    box["engine"].send(n.SUBSCRIBE, flags=n.CALL)
+    kind, flags, _, body = box["engine"].receive()
+    tap.check(kind == n.SUBSCRIBE and flags & n.MORE and body[0] == 2, "the uplink is down")
+    box["engine"].receive()
+    machine.serve("--dhcp-range=10.9.0.50,10.9.0.50,2h", *OPTIONS)
+    tap.check(leased() == "10.9.0.50/24", machine.address())
+    tap.check(machine.wait_message(n.STATUS).endswith(b"up0 10.9.0.50/24"), "init is told")
+    events = [box["engine"].receive()[3] for _ in range(2)]
+    tap.check({e[0] for e in events} == {1, 3}, "the engine is told of uplink and servers")
+    tap.check(any(b"up0 10.9.0.50/24" in e for e in events), str(events))
+
+
+@tap.test("route, name server, domain and MTU of the lease are in force")
+def values():
+    route = sh("ip route")
+    tap.check("default via 10.9.0.1 dev up0" in route and "metric 100" in route, route)
+    tap.check("mtu 1400" in sh("ip link show up0"), "MTU")
+    tap.check("nameserver 10.9.0.1\n" in resolv() and "search lab.example\n" in resolv(), resolv())
+    tap.check("valid_lft forever" not in sh("ip -4 addr show up0"), "the address has a lifetime")
+    tap.check("hoy-test" in server_log(), "the host name was sent")
+    tap.check("bound" in Engine().show("leases"), Engine().show("leases"))
+    with open("/run/hoy/net/etc/hosts", encoding="ascii") as f:
+        tap.check("127.0.1.1 hoy-test" in f.read(), "hosts")
+
+
+@tap.test("kill -9: address and routes are never touched, the lease is taken over without a packet")
+def kill():
+    before = server_log().count("DHCP")
+    with Watch() as watch:
+        for _ in range(3):
+            machine.kill()
+            machine.start()
+            time.sleep(0.3)
+    tap.check("Deleted" not in watch.lines, watch.lines)
+    tap.check(machine.address() == "10.9.0.50/24", "the same address")
+    tap.check(server_log().count("DHCP") == before, "the server heard nothing")
+    n.wait_for("bound", lambda: "bound" in Engine().show("leases"))
+
+
+@tap.test("a foreign address and route on the uplink stay through restart and renewal")
+def foreign():
+    sh("ip addr add 192.0.2.7/32 dev up0; ip route add 198.51.100.0/24 via 10.9.0.1")
+    machine.kill()
+    machine.start()
+    time.sleep(0.5)
+    tap.check("192.0.2.7/32" in sh("ip addr show up0"), "address")
+    tap.check("198.51.100.0/24" in sh("ip route"), "route")
+
+
+@tap.test("a flap of the link of less than five seconds keeps the lease; a longer one confirms it")
+def flap():
+    machine.lan.sh("ip link set cable down")
+    time.sleep(0.5)
+    before = server_log().count("DHCPREQUEST")
+    machine.lan.sh("ip link set cable up")
+    time.sleep(1)
+    tap.check(machine.address() == "10.9.0.50/24", "kept")
+    tap.check(server_log().count("DHCPREQUEST") == before, "without asking")
+    machine.lan.sh("ip link set cable down")
+    time.sleep(7)  # the kernel may report the loss a second late
+    machine.lan.sh("ip link set cable up")
+    n.wait_for("the question", lambda: server_log().count("DHCPREQUEST") > before, 15)
+    tap.check(machine.address() == "10.9.0.50/24", "kept")
+
+
+def fresh(config=DHCP):
+    """Starts netd as on a machine that never had a lease."""
+    machine.stop()
+    machine.stop_serving()
+    sh("ip -4 addr flush dev up0; rm -f /run/hoy/netd/lease.up0 /data/state/lease.up0")
+    machine.configure(config)
+
+
+@tap.test("a lease of an earlier boot is asked for again at once (INIT-REBOOT)")
+def reboot():
+    machine.stop()
+    machine.stop_serving()
+    os.makedirs("/data", exist_ok=True)
+    sh("mount -t tmpfs tmpfs /data && mkdir /data/state && mv /run/hoy/netd/lease.up0 /data/state")
+    sh("ip -4 addr flush dev up0")
+    server = n.DhcpServer(machine.lan, "10.9.0.50")
+    machine.lan.sh("ip link set cable down")
+    machine.start()
+    machine.init.send(n.DATA, b"\1" + n.text(""))
+    time.sleep(0.3)
+    machine.lan.sh("ip link set cable up")
+    tap.check(leased() == "10.9.0.50/24", "the same address")
+    tap.check(server.requests() == [["3", "0.0.0.0"]], "one REQUEST: %s" % server.requests())
+    n.wait_for("its file", lambda: os.path.exists("/run/hoy/netd/lease.up0"))
+    server.close()
+
+
+@tap.test("renewals by unicast, many times: the address is never removed")
+def renew():
+    fresh()
+    server = n.DhcpServer(machine.lan, "10.9.0.57", 60, 1, 40)
+    machine.start()
+    leased()
+    with Watch() as watch:
+        n.wait_for("12 renewals", lambda: len(server.requests()) >= 14, 40)
+    tap.check("Deleted" not in watch.lines, watch.lines)
+    tap.check(machine.address() == "10.9.0.57/24", "the address is there")
+    tap.check(all(r == ["3", "10.9.0.57"] for r in server.requests()[2:]), "unicast requests")
+    server.close()
+
+
+@tap.test("a refused renewal (NAK) drops the address; another is taken")
+def nak():
+    before = server = n.DhcpServer(machine.lan, "10.9.0.57", 60, 1, 40, "nak")
+    n.wait_for("the address to go", lambda: machine.address() is None, 20)
+    tap.check("refused" in machine.log_text()[-500:], machine.log_text()[-500:])
+    tap.check(before.requests(), "asked")
+    server.close()
+    server = n.DhcpServer(machine.lan, "10.9.0.54", 60)
+    n.wait_for("the new address", lambda: machine.address() == "10.9.0.54/24", 30)
+    server.close()
+
+
+@tap.test("without an answer the lease is rebound by broadcast, then it runs out")
+def expire():
+    fresh()
+    server = n.DhcpServer(machine.lan, "10.9.0.53", 14, 1, 3)
+    machine.start()
+    leased()
+    server.close()
+    silent = n.DhcpServer(machine.lan, "10.9.0.53", 14, 1, 3, "nak")
+    silent.child.send_signal(19)  # hears, and says nothing
+    n.wait_for("the address to go", lambda: machine.address() is None, 25)
+    tap.check("ran out" in machine.log_text()[-500:], machine.log_text()[-500:])
+    silent.close()
+
+
+@tap.test("an address that somebody uses is declined and not used")
+def conflict():
+    fresh()
+    rival = n.Netns("rival")
+    machine.lan.sh("ip link add r0 type veth peer name eth0 netns %s; ip link set r0 master lan0 up"
+                   % rival.path())
+    rival.sh("ip addr add 10.9.0.58/24 dev eth0; ip link set eth0 up")
+    server = n.DhcpServer(machine.lan, "10.9.0.58", 3600)
+    machine.start()
+    n.wait_for("DECLINE", lambda: ["4", "0.0.0.0"] in server.requests(), 20)
+    tap.check(machine.address() is None, "it was not used")
+    machine.lan.sh("ip link del r0")
+    n.wait_for("the address, once it is free", lambda: machine.address() == "10.9.0.58/24", 40)
+    rival.close()
+    server.close()
+
+
+@tap.test("packets of strangers are ignored: wrong xid, no server id, garbage")
+def strangers():
+    before, logged = machine.address(), len(machine.log_text())
+    with machine.lan.inside():
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    machine.stop_serving()
+    s.bind(("10.9.0.1", 67))
+    mac = bytes.fromhex(sh("cat /sys/class/net/up0/address").strip().replace(":", ""))
+    head = b"\2\1\6\0" + b"\1\2\3\4" + bytes(8) + b"\x0a\x09\0\x99" + bytes(8) + mac + bytes(202)
+    for tail in (b"\x63\x82\x53\x63\x35\1\5\x36\4\x0a\x09\0\1\x33\4\0\0\1\0\xff",
+                 b"\x63\x82\x53\x63\x35\1\6\x36\4\x0a\x09\0\1\xff", b"\x63\x82\x53\x63\x35\xff\1",
+                 b""):
+        for to in ("255.255.255.255", before.split("/")[0]):
+            s.sendto(head + tail, (to, 68))
+    s.sendto(os.urandom(1000), (before.split("/")[0], 68))
+    time.sleep(0.5)
+    tap.check(machine.address() == before, "the address stays")
+    tap.check("lost" not in machine.log_text()[logged:], "nothing was lost")
+    s.close()
+
+
+@tap.test("a change from DHCP to a static address takes the leased one away and only that")
+def static():
+    sh("ip addr add 192.0.2.9/32 dev up0")
+    machine.configure("[network up]\nMatch.Name = up0\nAddress = 10.9.0.2/24\nGateway = 10.9.0.1\n"
+                      "DNS = 10.9.0.1\nDomains = static.example\n")
+    machine.init.send(n.RELOAD)
+    n.wait_for("the static address", lambda: "10.9.0.2/24" in sh("ip addr show up0"))
+    n.wait_for("the leased one to go", lambda: "10.9.0.58/24" not in sh("ip addr show up0"))
+    tap.check("192.0.2.9/32" in sh("ip addr show up0"), "a foreign address stays")
+    n.wait_for("resolv.conf", lambda: "search static.example" in resolv())
+
+
+@tap.test("nothing in the log points at memory or a forbidden call")
+def clean():
+    machine.stop()
+    machine.check_log()
+
+
+tap.run()
