@@ -14,6 +14,9 @@
 
 /* random */
 #define MBEDTLS_ENTROPY_C
+/* Chance comes from getrandom(2) through mbedtls_hardware_poll(): the role that uses it has no /dev. */
+#define MBEDTLS_NO_PLATFORM_ENTROPY
+#define MBEDTLS_ENTROPY_HARDWARE_ALT
 #define MBEDTLS_CTR_DRBG_C
 #define MBEDTLS_HMAC_DRBG_C
 
