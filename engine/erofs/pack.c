@@ -89,7 +89,9 @@ int pack_stream(int in_fd, int out_fd, struct pack_result *ret_result, struct er
 	}
 	if (r < 0)
 		return r;
-	if (!pack.state.ended || pack.buf.len > 0)
+	if (pack.state.ended && pack.buf.len > 0)
+		return err_set(err, -EBADMSG, "a layer's records go on behind their end");
+	if (!pack.state.ended)
 		return err_set(err, -EBADMSG, "a layer's records stop before their end");
 	r = erofs_writer_finish(pack.writer, &totals, err);
 	if (r < 0)

@@ -177,8 +177,9 @@ def layer():
 def damaged():
     s = rec.Stream()
     s.file("a", b"content" * 1000)
+    records = s.end()
     with peer.Root("store-damage") as root, peer.Role(root, "store") as store:
-        digest, path = make_layer(root, store, s.end())
+        digest, path = make_layer(root, store, records)
         with open(path, "r+b") as f:
             f.seek(4096 + 10)
             f.write(b"X")
@@ -189,7 +190,7 @@ def damaged():
         refused(lambda: store.call(peer.LAYER_OPEN, digest), errno.EBADMSG, "trailer|size|bytes")
         body, _ = store.call(peer.LAYER_HAVE, digest)
         tap.check(body[0] == 0, "a cut one counts as missing")
-        make_layer(root, store, s.end())
+        make_layer(root, store, records)
         body, _ = store.call(peer.CHECK)
         tap.check(struct.unpack("<II", body)[1] == 0, "and is whole after it was made again")
 
