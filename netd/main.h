@@ -17,7 +17,7 @@
 /*
  * What the files of role main share: one struct, one instance. role_main.c starts and stops,
  * main_init.c talks to init, main_client.c serves the socket, main_link.c keeps the uplinks,
- * main_helper.c the dhcp and dns roles, main_container.c the containers, main_show.c prints.
+ * main_roles.c the dhcp and dns roles, main_container.c the containers, main_show.c prints.
  */
 enum { MAIN_CLIENTS_MAX = 16 };
 
@@ -89,7 +89,7 @@ void main_link_forget_dhcp(struct netd *netd); /* the role died: START again */
 void main_link_stop(struct netd *netd, bool release);
 void main_link_data(struct netd *netd, bool ready); /* /data came or went */
 
-/* main_helper.c */
+/* main_roles.c */
 int main_helper_start(struct netd *netd, struct main_helper *helper, const char *role,
 		      struct err *err);
 void main_helper_send(struct main_helper *helper, uint16_t type, struct str body, const int *fds,

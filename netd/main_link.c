@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -435,11 +434,8 @@ static void events_ready(struct loop_io *io, uint32_t events)
 
 int main_link_start(struct netd *netd, struct err *err)
 {
-	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE };
-	int r = nl_open(&netd->events, NETLINK_ROUTE, err);
+	int r = rtnl_watch(&netd->events, err);
 
-	for (size_t i = 0; i < ARRAY_LEN(groups) && r == 0; i++)
-		r = nl_join(&netd->events, groups[i], err);
 	if (r == 0)
 		r = loop_add(&netd->loop, &netd->events_io, netd->events.fd, EPOLLIN, events_ready,
 			     netd, err);

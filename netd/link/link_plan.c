@@ -5,7 +5,6 @@
  * that is wanted: a renewed lease changes lifetimes and nothing else.
  */
 #include <errno.h>
-#include <linux/rtnetlink.h>
 #include "netd/link/link_plan.h"
 
 /* Lifetimes tick; below this difference an address counts as unchanged. */

@@ -4,7 +4,6 @@
  * main. It must never choose a link that somebody put under a master, nor one whose section was
  * refused.
  */
-#include <linux/rtnetlink.h>
 #include <net/if_arp.h>
 #include <string.h>
 #include "netd/link/uplink.h"

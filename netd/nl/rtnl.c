@@ -401,6 +401,16 @@ const struct rtnl_link *rtnl_state_named(const struct rtnl_state *state, const c
 	return NULL;
 }
 
+int rtnl_watch(struct nl *nl, struct err *err)
+{
+	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE };
+	int r = nl_open(nl, NETLINK_ROUTE, err);
+
+	for (size_t i = 0; i < ARRAY_LEN(groups) && r == 0; i++)
+		r = nl_join(nl, groups[i], err);
+	return r;
+}
+
 int rtnl_link_up(struct nl *nl, int index, struct err *err)
 {
 	const struct rtnl_link_change change = { .index = index, .set_up = true, .up = true };

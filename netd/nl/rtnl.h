@@ -98,6 +98,10 @@ void rtnl_state_done(struct rtnl_state *state); /* accepts NULL and zeroed */
 const struct rtnl_link *rtnl_state_link(const struct rtnl_state *state, int index);
 const struct rtnl_link *rtnl_state_named(const struct rtnl_state *state, const char *name);
 
+/* Opens a socket that is told of every change of links, IPv4 addresses and routes; read it with
+ * nl_receive(). */
+int rtnl_watch(struct nl *nl, struct err *err);
+
 /* One request of its own with its acknowledgement. */
 int rtnl_link_up(struct nl *nl, int index, struct err *err);
 int rtnl_find_link(struct nl *nl, const char *name, struct rtnl_link *ret_link, struct err *err);
