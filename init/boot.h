@@ -2,6 +2,7 @@
 #ifndef HOY_INIT_BOOT_H
 #define HOY_INIT_BOOT_H
 
+#include <stdbool.h>
 #include "lib/err.h"
 
 /*
@@ -27,6 +28,10 @@ void boot_mount(const struct boot_reporter *reporter);
 void boot_cgroup(const struct boot_reporter *reporter);
 /* Directory of hoy/<name>, made when missing; -1 where there are no cgroups. */
 int boot_cgroup_unit(const char *name);
+
+/* Keeps the OOM killer away from this process; false where that is not allowed (then the daemons
+ * cannot be favoured either). */
+bool boot_shield(void);
 
 /* sysctl settings, resource limits, memory lock, no reboot by ctrl-alt-del behind our back. */
 void boot_kernel(const struct boot_reporter *reporter);

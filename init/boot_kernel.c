@@ -67,13 +67,17 @@ static void apply_settings(const struct boot_reporter *reporter)
 	}
 }
 
+bool boot_shield(void)
+{
+	return fs_write_control(AT_FDCWD, "/proc/self/oom_score_adj", STR("-1000"), NULL) == 0;
+}
+
 void boot_kernel(const struct boot_reporter *reporter)
 {
 	struct rlimit files = { 4096, 1048576 };
 	struct err err;
 
 	apply_settings(reporter);
-	(void)fs_write_control(AT_FDCWD, "/proc/self/oom_score_adj", STR("-1000"), NULL);
 	if (setrlimit(RLIMIT_NOFILE, &files) < 0) {
 		(void)err_sys(&err, -errno, "limit of open files");
 		reporter->complain(reporter->owner, &err);

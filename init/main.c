@@ -181,6 +181,7 @@ static void boot(struct sup *sup, int64_t started_ms)
 	sup_tty_open(sup);
 	sup_mark(sup, "pid1", started_ms, "pid1 start");
 	signals_init(sup);
+	sup->shielded = boot_shield();
 	boot_cgroup(&reporter);
 	units_init(sup);
 	start_consoles(sup);

@@ -118,6 +118,7 @@ struct sup_power {
 
 struct sup {
 	struct loop loop;
+	bool shielded; /* oom scores below 0 may be given */
 	struct boot_cmdline cmdline;
 	struct sup_unit units[SUP_COUNT];
 	struct sup_tty ttys[SUP_TTYS_MAX];

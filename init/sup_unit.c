@@ -210,7 +210,7 @@ static void prepare(struct sup_unit *unit, struct spawn *spawn, int peer_fd)
 		spawn->fds[spawn->nfds++] = unit->listen_fds[i];
 	spawn->log_fd = unit->log_write_fd;
 	spawn->cgroup_fd = unit->cgroup_fd;
-	spawn->oom_score_adj = plans[unit->index].oom_score;
+	spawn->oom_score_adj = unit->sup->shielded ? plans[unit->index].oom_score : 0;
 	spawn->new_session = true;
 }
 

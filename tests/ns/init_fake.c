@@ -6,13 +6,16 @@
  * As a console it reads commands from the terminal: status, auth, set HASH, config FILE, log UNIT,
  * unit NAME ACT, lines, reboot, poweroff, reset, fault.
  * As a daemon: a file /tmp/<name>.act decides: "crash" = exit 3 after READY, "mute" = never READY,
- * "deaf" = ignores STOP.
+ * "deaf" = ignores STOP, "flood" = writes as fast as it can.
+ *
+ * As hoy-client it takes the console's commands from stdin and sends them to /run/hoy/init.sock.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,9 +24,10 @@
 #include "lib/msg.h"
 #include "lib/own.h"
 
-enum { MAIN_FD = 3 };
+enum { MAIN_FD = 3, FLOOD_LINES = 20000 };
 
 static const char *name;
+static int main_fd = MAIN_FD;
 
 static void send_text(uint16_t type, const char *text)
 {
@@ -33,7 +37,7 @@ static void send_text(uint16_t type, const char *text)
 	buf_init(&body, 1024);
 	wire_put_text(&body, text);
 	msg.body = buf_str(&body);
-	if (msg_send(MAIN_FD, &msg, NULL) < 0)
+	if (msg_send(main_fd, &msg, NULL) < 0)
 		fatal("init does not listen");
 	buf_done(&body);
 }
@@ -88,18 +92,20 @@ static int daemon_main(void)
 	struct stat st;
 	struct msg msg;
 
-	log_info("started fd4=%d fd5=%d tz=%s", fstat(4, &st) == 0, fstat(5, &st) == 0,
-		 act_is("x") ? "" : "-");
+	log_info("started fd4=%d fd5=%d fd6=%d %s", fstat(4, &st) == 0, fstat(5, &st) == 0,
+		 fstat(6, &st) == 0, getenv("TZ") != NULL ? getenv("TZ") : "no TZ");
 	if (!act_is("mute"))
 		send_text(INIT_MSG_READY, "fake is up");
 	if (act_is("crash"))
 		_exit(3);
+	for (int i = 0; act_is("flood") && i < FLOOD_LINES; i++)
+		log_info("flood %d", i);
 	for (;;) {
 		struct pollfd poll_fd = { .fd = MAIN_FD, .events = POLLIN };
 
 		if (poll(&poll_fd, 1, 10000) == 0) {
 			msg = (struct msg){ .type = INIT_MSG_ALIVE };
-			(void)msg_send(MAIN_FD, &msg, NULL);
+			(void)msg_send(main_fd, &msg, NULL);
 			continue;
 		}
 		if (msg_recv(MAIN_FD, &msg, NULL) <= 0)
@@ -117,7 +123,7 @@ static void call(uint16_t type, struct buf *body, void (*show)(struct wire *in))
 	struct err err = { 0 };
 	struct wire in;
 
-	if (msg_call_sync(MAIN_FD, type, buf_str(body), NULL, 0, 20000, &reply, &err) < 0) {
+	if (msg_call_sync(main_fd, type, buf_str(body), NULL, 0, 20000, &reply, &err) < 0) {
 		printf("error: %s\n", err_text(&err));
 	} else {
 		wire_init(&in, reply.body.ptr, reply.body.len);
@@ -266,7 +272,6 @@ static int console_main(void)
 {
 	char line[256];
 
-	send_text(INIT_MSG_READY, "prompt");
 	printf("fake console> ");
 	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin) != NULL) {
@@ -282,5 +287,16 @@ int main(int argc, char **argv)
 	(void)argc;
 	name = argv[0] != NULL && strncmp(argv[0], "hoy-", 4) == 0 ? argv[0] + 4 : "none";
 	log_init(name, LOG_PRIO_DEBUG);
-	return strcmp(name, "console") == 0 ? console_main() : daemon_main();
+	if (strcmp(name, "client") == 0) {
+		int dir_fd = open("/run/hoy", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		main_fd = msg_connect(dir_fd, "init.sock", NULL);
+		if (main_fd < 0)
+			fatal("no way to init: %s", err_name(main_fd));
+		return console_main();
+	}
+	if (strcmp(name, "console") != 0)
+		return daemon_main();
+	send_text(INIT_MSG_READY, "prompt");
+	return console_main();
 }

@@ -1,0 +1,386 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""init as process 1 of new namespaces, with fake daemons: supervision, log, control, shutdown."""
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from fixture import tap  # noqa: E402
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.join(TOP, "build", "x86_64")
+SAN = os.path.join(BUILD, "san", "bin", "tests", "ns")
+FAKE = os.path.join(SAN, "init_fake")
+HASH = "$2b$10$abcdefghijklmnopqrstuvabcdefghijklmnopqrstuvabcdefghi"
+GROUP = "hoy-init-test-%d" % os.getpid()
+
+# Runs as process 1 and becomes init. /dev holds no disk, /proc/sys cannot be written: the host is
+# safe from what init does to a machine.
+SETUP = r"""
+set -e
+mount --make-rprivate /
+mount -t tmpfs -o mode=755 tmpfs "$R"
+cd "$R"
+mkdir -p proc sys dev/input run tmp data config etc/hoy usr/lib/hoy usr/bin usr/sbin
+for p in "$INIT" "$FAKE"; do
+    for lib in $(ldd "$p" 2>/dev/null | grep -o '/[^ ]*' || true); do
+        mkdir -p ".$(dirname "$lib")"; cp -Ln "$lib" ".$lib"
+    done
+done
+cp "$INIT" init
+cp "$FAKE" usr/lib/hoy/netd; cp "$FAKE" usr/lib/hoy/engine
+cp "$FAKE" usr/bin/hoy; ln -s hoy usr/bin/hoy-client
+printf '[hoy]\nhostname = nshost\ntimezone = CET-1\n' > etc/hoy/hoy.ini
+mount -t proc proc proc
+mount --bind proc/sys proc/sys; mount -o remount,bind,ro proc/sys
+mount -t tmpfs -o mode=755 tmpfs dev
+mkdir dev/input
+for n in "null 1 3" "zero 1 5" "full 1 7" "random 1 8" "urandom 1 9"; do
+    set -- $n; mknod -m 666 "dev/$1" c "$2" "$3"
+done
+for t in $TTYS; do touch "dev/$t"; mount --bind "$PTS" "dev/$t"; done
+mount -t tmpfs -o mode=755 tmpfs data
+exec env -i ASAN_OPTIONS=abort_on_error=1 /usr/sbin/chroot . /init
+"""
+
+
+def consoles():
+    """What init will take for its terminals, all of them the one pty."""
+    try:
+        with open("/sys/class/tty/console/active", encoding="ascii") as f:
+            names = f.read().split()
+    except OSError:
+        names = []
+    return ["tty1" if n == "tty0" else n for n in names][:1] or ["ttyS0"]
+
+
+def cgroup_root():
+    return next(p for p in ("/sys/fs/cgroup/unified", "/sys/fs/cgroup")
+                if os.path.exists(p + "/cgroup.procs"))
+
+
+class Machine:
+    """One init with its pty; `text` is all it printed."""
+
+    def __init__(self, init=os.path.join(SAN, "init_pid1")):
+        self.master, slave = os.openpty()
+        self.text, self.pos = "", 0
+        self.root = os.path.join(TOP, "build", "test-tmp", GROUP)
+        os.makedirs(self.root, exist_ok=True)
+        self.group = os.path.join(cgroup_root(), GROUP)
+        os.makedirs(self.group, exist_ok=True)
+        env = dict(os.environ, R=self.root, INIT=init, FAKE=FAKE, PTS=os.ttyname(slave),
+                   TTYS=" ".join(consoles()), PATH="/usr/sbin:/usr/bin:/sbin:/bin")
+        join = "echo $$ > %s/cgroup.procs; exec " % self.group
+        self.process = subprocess.Popen(
+            ["sh", "-c", join + "unshare -mpnuiC --fork --kill-child sh -c \"$SETUP\""],
+            env=dict(env, SETUP=SETUP), stdin=subprocess.DEVNULL, stdout=sys.stderr)
+        self.slave = slave
+        os.set_blocking(self.master, False)
+
+    def pump(self, seconds=0.1):
+        if select.select([self.master], [], [], seconds)[0]:
+            try:
+                self.text += os.read(self.master, 65536).decode("utf8", "replace")
+            except (BlockingIOError, OSError):
+                pass
+
+    def expect(self, pattern, seconds=30):
+        """Waits for the pattern behind what was matched before."""
+        end = time.monotonic() + seconds
+        while True:
+            m = re.compile(pattern).search(self.text, self.pos)
+            if m:
+                self.pos = m.end()
+                return m
+            tap.check(time.monotonic() < end, "nothing matches %r in:\n%s" % (
+                pattern, self.text[-3000:]))
+            self.pump()
+
+    def send(self, line):
+        os.write(self.master, line.encode() + b"\n")
+
+    def command(self, line, seconds=30):
+        self.pump(0)
+        self.pos = len(self.text)
+        self.send(line)
+        return self.expect(r"(?s)%s\r\n(.*?)fake console> " % re.escape(line), seconds).group(1)
+
+    def until(self, line, pattern, seconds=30):
+        """Repeats a command until its answer matches."""
+        end = time.monotonic() + seconds
+        while True:
+            text = self.command(line)
+            m = re.search(pattern, text, re.M)
+            if m:
+                return m
+            tap.check(time.monotonic() < end, "%s: nothing matches %r in:\n%s" % (
+                line, pattern, text))
+            time.sleep(0.3)
+
+    def pid(self):
+        """Of init, as seen from here."""
+        path = "/proc/%d/task/%d/children" % (self.process.pid, self.process.pid)
+        with open(path, encoding="ascii") as f:
+            return int(f.read().split()[0])
+
+    def unit(self, name):
+        """(state, pid inside, restarts, last end) of a unit."""
+        m = self.until("status", r"unit %s (\w+) pid=(\d+) restarts=(\d+) exits=\d+ last=(.*) text"
+                       % name)
+        return m.group(1), int(m.group(2)), int(m.group(3)), m.group(4)
+
+    def outside(self, inside):
+        """The pid out here of a process in there."""
+        for entry in os.listdir("/proc"):
+            try:
+                with open("/proc/%s/status" % entry, encoding="ascii") as f:
+                    m = re.search(r"^NSpid:\t(.*)$", f.read(), re.M)
+                same = os.readlink("/proc/%s/ns/pid" % entry) == os.readlink(
+                    "/proc/%d/ns/pid" % self.pid())
+            except (OSError, ValueError):
+                continue
+            if m and same and m.group(1).split()[-1] == str(inside):
+                return int(entry)
+        raise AssertionError("no process %d inside" % inside)
+
+    def path(self, name):
+        return "/proc/%d/root%s" % (self.pid(), name)
+
+    def act(self, name, word):
+        with open(self.path("/tmp/%s.act" % name), "w", encoding="ascii") as f:
+            f.write(word)
+
+    def inside(self, command, **more):
+        """Runs a command in all of its namespaces and its root."""
+        return subprocess.run(["nsenter", "-t", str(self.pid()), "-m", "-p", "-n", "-u", "-i",
+                               "-r", "-w"] + command, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=60, check=False, **more)
+
+    def wait_end(self, seconds=60):
+        end = time.monotonic() + seconds
+        while self.process.poll() is None:
+            tap.check(time.monotonic() < end, "it did not end:\n" + self.text[-3000:])
+            self.pump()
+        self.pump(0)
+        return self.process.returncode
+
+    def close(self):
+        if self.process.poll() is None:
+            try:
+                os.kill(self.pid(), signal.SIGKILL)
+            except (OSError, IndexError):
+                pass
+            self.process.kill()
+            self.process.wait()
+        os.close(self.master)
+        os.close(self.slave)
+        time.sleep(0.2)
+        for top, dirs, _ in os.walk(self.group, topdown=False):
+            for name in dirs:
+                os.rmdir(os.path.join(top, name))
+        os.rmdir(self.group)
+
+
+def boot(**more):
+    m = Machine(**more)
+    try:
+        m.expect(r"hoy: data ready")
+        m.expect(r"init: last end: first start")
+        m.until("status", r"unit engine running")
+        m.until("status", r"unit netd running")
+    except Exception:
+        m.close()
+        raise
+    return m
+
+
+M = None
+
+
+@tap.test("boots: console, disk role, daemons with their sockets, milestones with marks")
+def _boot():
+    global M
+    M = boot()
+    for word in ("pid1 start", "console ready", "netd ready", "engine ready", "data ready"):
+        tap.check("hoy: " + word in M.text, word)
+    marks = dict(re.findall(r"hoy: mark (\w+) (\d+)", M.text))
+    tap.check(set(marks) >= {"pid1", "console", "netd", "engine", "data"}, "marks: %r" % marks)
+    log = M.command("log netd 100")
+    tap.check_match(r"netd \| started fd4=1 fd5=0 fd6=0 CET-1", log, "netd's fds and time zone")
+    log = M.command("log engine 100")
+    tap.check_match(r"started fd4=1 fd5=1 fd6=0", log, "engine's fds")
+    tap.check_match(r"told DATA 1", log, "engine knows of /data")
+    tap.check_match(r"told CLOCK 1", log, "engine knows of the clock")
+    tap.check_match(r"host=nshost data=ready", M.command("status"), "status")
+
+
+@tap.test("a killed daemon is started again, its end is recorded, others keep running")
+def _kill():
+    engine = M.unit("engine")[1]
+    before = M.unit("netd")
+    os.kill(M.outside(before[1]), signal.SIGKILL)
+    M.expect(r"init: netd ended: killed by SIGKILL; next start in \d+ ms")
+    M.expect(r"init: netd ready again")
+    after = M.unit("netd")
+    tap.check(after[0] == "running" and after[1] != before[1] and after[2] == 1, repr(after))
+    tap.check(after[3] == "killed by SIGKILL", after[3])
+    tap.check(M.unit("engine")[1] == engine, "engine was touched")
+    tap.check_match(r"told DATA 1", M.command("log netd 4"), "it is told the state again")
+
+
+@tap.test("one that crashes again and again: growing delays, no end of trying, then recovery")
+def _crash():
+    M.act("netd", "crash")
+    os.kill(M.outside(M.unit("netd")[1]), signal.SIGKILL)
+    delays = [int(M.expect(r"netd ended: [^;]*; next start in (\d+) ms", 60).group(1))
+              for _ in range(4)]
+    tap.note(delays)
+    tap.check(all(b > a * 3 // 2 for a, b in zip(delays[1:], delays[2:])), "they double: %r" % delays)
+    tap.check("exit 3" in M.unit("netd")[3], "the reason is kept")
+    M.act("netd", "")
+    M.expect(r"init: netd ready again", 60)
+
+
+@tap.test("one that ignores STOP is killed after its grace")
+def _deaf():
+    M.act("netd", "deaf")
+    M.command("unit netd 2")
+    M.expect(r"netd: told STOP 5000")
+    M.expect(r"init: netd does not answer \(stopping\): killed", 20)
+    tap.check(M.unit("netd")[0] == "stopped", "stopped")
+    M.act("netd", "")
+    M.command("unit netd 1")
+    M.until("status", r"unit netd running")
+
+
+@tap.test("orphans are reaped")
+def _orphans():
+    script = "import os,time\nfor i in range(300):\n if os.fork()==0:\n  os.setsid()\n  time.sleep(0.2); os._exit(0)\n"
+    subprocess.run(["nsenter", "-t", str(M.pid()), "-p", sys.executable, "-c", script],
+                   timeout=60, check=True)
+    end = time.monotonic() + 20
+    while True:
+        with open("/proc/%d/task/%d/children" % (M.pid(), M.pid()), encoding="ascii") as f:
+            count = len(f.read().split())
+        if count <= 5:
+            break
+        tap.check(time.monotonic() < end, "%d children are left" % count)
+        time.sleep(0.2)
+    tap.check_match("host=", M.command("status"), "init answers")
+
+
+@tap.test("a flood of log lines holds nothing up and loses no order")
+def _flood():
+    M.act("engine", "flood")
+    M.command("unit engine 3")
+    M.until("status", r"unit engine running", 60)
+    M.until("log engine 1", r"flood 19999|told", 60)
+    M.act("engine", "")
+    numbers = [int(n) for n in re.findall(r"flood (\d+)", M.command("log engine 60"))]
+    tap.check(numbers == sorted(numbers) and len(numbers) > 20, repr(numbers[:5]))
+
+
+@tap.test("init.sock: root is served, a stranger is not, the password stays with the console")
+def _control():
+    out = M.inside(["/usr/bin/hoy-client"], input=b"status\nauth\n").stdout.decode()
+    tap.check_match(r"status host=nshost", out, "root")
+    tap.check_match(r"error: AUTH_GET: this peer may not send it", out, "password hash")
+    out = M.inside(["-S", "12345", "-G", "12345", "/usr/bin/hoy-client"],
+                   input=b"status\n").stdout.decode()
+    tap.check("status host" not in out, "a stranger got: " + out)
+    tap.check_match(r"no way to init: Permission denied", out, "stranger")
+
+
+@tap.test("password: stored with mode 0600, known after a restart of the disk role")
+def _password():
+    tap.check_match(r"auth claimed=0", M.command("auth"), "unclaimed")
+    tap.check_match(r"durable=1", M.command("set " + HASH), "set")
+    tap.check(os.stat(M.path("/data/config/auth")).st_mode & 0o777 == 0o600, "mode")
+    tap.check_match(r"error: .*form", M.command("set " + "x" * 60), "no hash")
+    os.kill(M.outside(M.unit("disk")[1]), signal.SIGKILL)
+    M.expect(r"init: disk ready again")
+    tap.check_match(r"auth claimed=1 hash=%s login=1" % re.escape(HASH), M.command("auth"), "kept")
+    tap.check_match(r"data=ready", M.command("status"), "data is still there")
+    out = M.inside(["/usr/bin/hoy-client"], input=b"set %s\n" % HASH.encode()).stdout.decode()
+    tap.check_match(r"error: the machine is claimed", out, "a client cannot change it")
+
+
+@tap.test("the log is on disk")
+def _disk_log():
+    end = time.monotonic() + 10
+    while True:
+        with open(M.path("/data/log/hoy.log"), encoding="utf8") as f:
+            text = f.read()
+        if "password set" in text:
+            break
+        tap.check(time.monotonic() < end, text[-2000:])
+        time.sleep(0.3)
+    tap.check_match(r"(?m)^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \d+\.\d{3} <5> hoy: pid1 start$", text, "log")
+
+
+@tap.test("ctrl-alt-del: engine, then netd, then /data, then reboot")
+def _end():
+    reason = M.path("/data/state/reason")
+    with open(reason, encoding="ascii") as f:
+        tap.check(f.read() == "running\n", "a session lasts")
+    os.kill(M.pid(), signal.SIGINT)
+    for line in (r"init: reboot: ctrl-alt-del", r"engine: told STOP 60000", r"netd: told STOP 5000",
+                 r"init: unmounting the data partition", r"disk: /data unmounted clean",
+                 r"init: rebooting"):
+        M.expect(line)
+    code = M.wait_end()
+    tap.check(code in (-signal.SIGHUP, 128 + signal.SIGHUP), "a reboot ends with SIGHUP: %r" % code)
+
+
+@tap.test("a fault of init: the reason is written, the machine starts again")
+def _fault():
+    m = boot()
+    try:
+        with open(m.path("/data/state/fault"), "rb") as f:
+            os.kill(m.pid(), signal.SIGSEGV)
+            code = m.wait_end()
+            text = f.read().decode()
+        tap.check(code in (-signal.SIGHUP, 128 + signal.SIGHUP), "reboot: %r" % code)
+        tap.check_match(r"^init fault: SIGSEGV at address 0x[0-9a-f]+, pc 0x", text, "reason")
+    finally:
+        m.close()
+
+
+@tap.test("the image's own init: no heap after the boot, less than 300 KiB")
+def _heap():
+    path = os.path.join(BUILD, "bin", "init")
+    tap.check(os.path.getsize(path) < 300 * 1024, "%d bytes" % os.path.getsize(path))
+    m = boot(init=path)
+
+    def data_kib():
+        with open("/proc/%d/status" % m.pid(), encoding="ascii") as f:
+            return int(re.search(r"VmData:\s+(\d+)", f.read()).group(1))
+    try:
+        before = data_kib()
+        m.act("engine", "flood")
+        m.command("unit engine 3")
+        m.until("log engine 1", r"flood 19999|told", 60)
+        for _ in range(20):
+            m.command("status")
+            m.command("config hoy")
+            m.inside(["/usr/bin/hoy-client"], input=b"log all 200\n")
+        os.kill(m.outside(m.unit("netd")[1]), signal.SIGKILL)
+        m.expect(r"init: netd ready again")
+        tap.check(data_kib() == before, "data memory grew from %d to %d KiB" % (before, data_kib()))
+        with open("/proc/%d/maps" % m.pid(), encoding="ascii") as f:
+            tap.check("[heap]" not in f.read(), "it has a heap")
+    finally:
+        m.close()
+
+
+try:
+    tap.run()
+finally:
+    if M is not None:
+        M.close()
