@@ -10,13 +10,11 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 #include "engine/run/kernel.h"
@@ -30,7 +28,6 @@ enum {
 	DRAIN_MS = 2000,      /* output that somebody outside still holds open */
 	RETRY_EXIT_MS = 1000, /* the status file, while the disk is full */
 	IDENTITY_MAIN = 1,
-	SIGNAL_MAX = 64,
 	SHELL_SIGNAL_BASE = 128,
 	SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE,
 };
@@ -121,7 +118,7 @@ int shim_reap(int pidfd, int32_t *ret_code, uint32_t *ret_signal)
 	return 1;
 }
 
-static void kill_all(struct shim *shim)
+void shim_kill_all(struct shim *shim)
 {
 	(void)fs_write_control(SHIM_FD_CGROUP, "cgroup.kill", STR("1"), NULL);
 	if (shim->pidfd >= 0)
@@ -237,7 +234,7 @@ static void on_container_end(struct loop_io *io, uint32_t events)
 		return;
 	loop_remove(&shim->loop, io);
 	/* With the host's PID namespace others of it may still run. */
-	kill_all(shim);
+	shim_kill_all(shim);
 	shim->state = SHIM_STATE_EXITED;
 	shim->exit.finished_ns = now_ns();
 	shim->exit.oom = read_oom_kills(shim) > 0;
@@ -252,7 +249,7 @@ static void fail_start(struct shim *shim, const struct err *err)
 	log_warn("start failed: %s", err_text(err));
 	if (shim->start_peer)
 		(void)msg_reply_err(shim->start_peer, SHIM_MSG_START, shim->start_serial, err);
-	kill_all(shim);
+	shim_kill_all(shim);
 	shim->state = SHIM_STATE_EXITED;
 	shim->loop.quit = true;
 }
@@ -389,160 +386,15 @@ static void on_start(struct msg_peer *peer, struct msg *msg)
 		(void)close(fd);
 }
 
-/* ---- the other messages ---- */
-
-static void reply_empty(struct msg_peer *peer, const struct msg *msg, int r, const struct err *err)
-{
-	if (r < 0)
-		(void)msg_reply_err(peer, msg->type, msg->serial, err);
-	else
-		(void)msg_reply(peer, msg->type, msg->serial, STR(""), NULL, 0);
-}
-
-static int need_running(const struct shim *shim, struct err *err)
-{
-	return shim->state == SHIM_STATE_RUNNING
-		       ? 0
-		       : err_set(err, -ESRCH, "the container does not run");
-}
-
-static void on_signal(struct msg_peer *peer, struct msg *msg)
-{
-	struct shim *shim = peer->owner;
-	struct err err = { 0 };
-	struct wire in;
-	uint32_t id, signal;
-	int pidfd = shim->pidfd, r = need_running(shim, &err);
-
-	wire_init(&in, msg->body.ptr, msg->body.len);
-	id = wire_u32(&in);
-	signal = wire_u32(&in);
-	if (r == 0 && (wire_end(&in) < 0 || signal < 1 || signal > SIGNAL_MAX))
-		r = err_set(&err, -EINVAL, "signal: expected a number from 1 to %d", SIGNAL_MAX);
-	if (r == 0 && id != 0) {
-		const struct shim_exec *exec = shim_exec_find(shim, id);
-
-		pidfd = exec ? exec->pidfd : -1;
-		if (!exec)
-			r = err_set(&err, -ESRCH, "signal: exec %u is gone", id);
-	}
-	if (r == 0 && id == 0 && signal == SIGKILL) {
-		kill_all(shim);
-	} else if (r == 0) {
-		r = k_pidfd_signal(pidfd, (int)signal);
-		if (r < 0)
-			(void)err_sys(&err, r, "signal %u", signal);
-	}
-	reply_empty(peer, msg, r, &err);
-}
-
-static void on_resize(struct msg_peer *peer, struct msg *msg)
-{
-	struct shim *shim = peer->owner;
-	struct winsize size = { 0 };
-	struct err err = { 0 };
-	struct wire in;
-	uint32_t id;
-	int master = -1, r = 0;
-
-	wire_init(&in, msg->body.ptr, msg->body.len);
-	id = wire_u32(&in);
-	size.ws_row = wire_u16(&in);
-	size.ws_col = wire_u16(&in);
-	if (wire_end(&in) < 0)
-		r = err_set(&err, -EBADMSG, "resize: malformed");
-	if (id == 0 && shim->state == SHIM_STATE_RUNNING && shim->streams.tty)
-		master = shim->streams.out[0];
-	else if (id != 0 && shim_exec_find(shim, id))
-		master = shim_exec_find(shim, id)->master;
-	if (r == 0 && master < 0)
-		r = err_set(&err, -ENOTTY, "resize: it has no terminal");
-	if (r == 0 && ioctl(master, TIOCSWINSZ, &size) < 0)
-		r = err_sys(&err, -errno, "resize");
-	reply_empty(peer, msg, r, &err);
-}
-
-static void on_attach(struct msg_peer *peer, struct msg *msg)
-{
-	struct shim *shim = peer->owner;
-	char memory[SHIM_BODY_MAX];
-	struct err err = { 0 };
-	struct wire in;
-	struct buf body;
-	bool wants_stdin;
-	int fd;
-
-	wire_init(&in, msg->body.ptr, msg->body.len);
-	wants_stdin = wire_bool(&in);
-	fd = wire_end(&in) < 0 ? err_set(&err, -EBADMSG, "attach: malformed") : 0;
-	/* Before the start too: the first bytes of output shall not be missed. */
-	if (fd == 0 && shim->state == SHIM_STATE_EXITED)
-		fd = err_set(&err, -ESRCH, "attach: the container has ended");
-	if (fd == 0)
-		fd = shim_streams_attach(&shim->streams, wants_stdin, &err);
-	if (fd < 0) {
-		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
-		return;
-	}
-	shim_body(&body, memory);
-	wire_put_u8(&body, shim->streams.tty);
-	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), &fd, 1);
-	own_close(&fd);
-}
-
-static void on_state(struct msg_peer *peer, struct msg *msg)
-{
-	struct shim *shim = peer->owner;
-	bool running = shim->state == SHIM_STATE_RUNNING;
-	char memory[SHIM_BODY_MAX];
-	struct buf body;
-	uint32_t count = 0;
-
-	shim_body(&body, memory);
-	wire_put_u8(&body, (uint8_t)shim->state);
-	wire_put_u32(&body, shim->pid);
-	shim_exit_put(&body, &shim->exit);
-	wire_put_u64(&body, shim->log.dropped);
-	for (size_t i = 0; i < SHIM_EXECS_MAX; i++)
-		count += shim->execs[i].id != 0 && shim->execs[i].started;
-	wire_put_u32(&body, count);
-	for (size_t i = 0; i < SHIM_EXECS_MAX; i++) {
-		if (shim->execs[i].id == 0 || !shim->execs[i].started)
-			continue;
-		wire_put_u32(&body, shim->execs[i].id);
-		wire_put_u32(&body, shim->execs[i].pid);
-	}
-	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), &shim->pidfd, running);
-}
-
-static void on_stop(struct msg_peer *peer, struct msg *msg)
-{
-	kill_all(peer->owner);
-	reply_empty(peer, msg, 0, NULL);
-}
-
-static void on_release(struct msg_peer *peer, struct msg *msg)
-{
-	struct shim *shim = peer->owner;
-	struct err err = { 0 };
-	int r = 0;
-
-	if (shim->state != SHIM_STATE_EXITED && shim->state != SHIM_STATE_CREATED)
-		r = err_set(&err, -EBUSY, "release: the container still runs");
-	reply_empty(peer, msg, r, &err);
-	if (r == 0)
-		shim->loop.quit = true;
-}
-
 static const struct msg_rule rules[] = {
 	{ SHIM_MSG_START, "start", 13, 13, 0, 0, IDENTITY_MAIN, on_start },
-	{ SHIM_MSG_SIGNAL, "signal", 8, 8, 0, 0, IDENTITY_MAIN, on_signal },
-	{ SHIM_MSG_RESIZE, "resize", 8, 8, 0, 0, IDENTITY_MAIN, on_resize },
-	{ SHIM_MSG_ATTACH, "attach", 1, 1, 0, 0, IDENTITY_MAIN, on_attach },
+	{ SHIM_MSG_SIGNAL, "signal", 8, 8, 0, 0, IDENTITY_MAIN, shim_signal_message },
+	{ SHIM_MSG_RESIZE, "resize", 8, 8, 0, 0, IDENTITY_MAIN, shim_resize_message },
+	{ SHIM_MSG_ATTACH, "attach", 1, 1, 0, 0, IDENTITY_MAIN, shim_attach_message },
 	{ SHIM_MSG_EXEC, "exec", 0, 0, 1, 1, IDENTITY_MAIN, shim_exec_message },
-	{ SHIM_MSG_STATE, "state", 0, 0, 0, 0, IDENTITY_MAIN, on_state },
-	{ SHIM_MSG_STOP, "stop", 0, 0, 0, 0, IDENTITY_MAIN, on_stop },
-	{ SHIM_MSG_RELEASE, "release", 0, 0, 0, 0, IDENTITY_MAIN, on_release },
+	{ SHIM_MSG_STATE, "state", 0, 0, 0, 0, IDENTITY_MAIN, shim_state_message },
+	{ SHIM_MSG_STOP, "stop", 0, 0, 0, 0, IDENTITY_MAIN, shim_stop_message },
+	{ SHIM_MSG_RELEASE, "release", 0, 0, 0, 0, IDENTITY_MAIN, shim_release_message },
 };
 
 /* ---- connections ---- */
@@ -637,7 +489,7 @@ int main(void)
 	init(shim);
 	if (loop_run(&shim->loop, &err) < 0) {
 		log_err("%s", err_text(&err));
-		kill_all(shim);
+		shim_kill_all(shim);
 		return 1;
 	}
 	return 0;

@@ -10,6 +10,7 @@ engine_run_LIBS := -lseccomp
 
 PROGS += shim
 shim_OBJS := engine/role_shim.o engine/api/shim_msg.o engine/run/shim_exec.o \
+	engine/run/shim_call.o \
 	engine/run/shim_log.o engine/run/shim_stream.o engine/run/plan_decode.o \
 	engine/run/apply_start.o engine/run/apply_container.o engine/run/apply_exec.o \
 	engine/run/apply_process.o engine/run/apply_mount.o engine/run/apply_dev.o \

@@ -139,6 +139,20 @@ int shim_read_report(int fd, struct err *err);
 /* Reaps by pidfd; the exit code as a shell counts it, and the signal. */
 int shim_reap(int pidfd, int32_t *ret_code, uint32_t *ret_signal);
 
+/* SIGKILL to the whole container, also to what is being forked. */
+void shim_kill_all(struct shim *shim);
+
+/* ---- shim_call.c: handlers of messages ---- */
+
+void shim_signal_message(struct msg_peer *peer, struct msg *msg);
+void shim_resize_message(struct msg_peer *peer, struct msg *msg);
+void shim_attach_message(struct msg_peer *peer, struct msg *msg);
+void shim_state_message(struct msg_peer *peer, struct msg *msg);
+void shim_stop_message(struct msg_peer *peer, struct msg *msg);
+void shim_release_message(struct msg_peer *peer, struct msg *msg);
+
+/* ---- shim_exec.c, besides its record above ---- */
+
 void shim_exec_message(struct msg_peer *peer, struct msg *msg);
 struct shim_exec *shim_exec_find(struct shim *shim, uint32_t id);
 /* The connection is gone: no answer any more. */
