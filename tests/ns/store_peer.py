@@ -10,7 +10,7 @@ import subprocess
 
 from fixture import BUILD
 
-ENGINE = os.path.join(BUILD, "x86_64/bin/engine")
+ENGINE = os.environ.get("ENGINE", os.path.join(BUILD, "x86_64/bin/engine"))
 LIBC = ctypes.CDLL(None, use_errno=True)
 REPLY, ERROR, MORE, MEMFD, CALL = 1, 2, 4, 8, 16
 (BLOB_HAVE, BLOB_PUT, BLOB_OPEN, LAYER_NEW, LAYER_COMMIT, LAYER_HAVE, LAYER_OPEN, IMAGE_SET,

@@ -1,0 +1,385 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The files role of the real engine: COPY, what an upper changed, users, and no way out of a root."""
+import errno
+import hashlib
+import os
+import stat
+import struct
+import subprocess
+import sys
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+sys.path.insert(0, HERE)
+import store_peer as peer  # noqa: E402
+from fixture import tap  # noqa: E402
+
+
+class Trees:
+    """A root with a files role and two trees in it."""
+
+    def __init__(self, name):
+        self.root = peer.Root("files-" + name)
+
+    def __enter__(self):
+        self.root.__enter__()
+        self.source, self.dest = (os.path.join(self.root.data, n) for n in ("source", "dest"))
+        os.makedirs(self.source)
+        os.makedirs(self.dest)
+        self.canary = os.path.join(self.root.data, "canary")
+        write(self.canary, b"untouched")
+        self.role = peer.Role(self.root, "files")
+        return self
+
+    def __exit__(self, *_):
+        status = self.role.stop()
+        with open(self.canary, "rb") as f:
+            intact = f.read() == b"untouched"
+        self.root.__exit__()
+        tap.check(intact, "what is beside the roots is untouched")
+        tap.check(status == 0, "the role ends by itself: %d" % status)
+
+    def call(self, kind, body, *paths):
+        fds = [os.open(p, os.O_RDONLY | os.O_DIRECTORY) for p in paths]
+        try:
+            return self.role.call(kind, body, fds)[0]
+        finally:
+            for fd in fds:
+                os.close(fd)
+
+    def copy(self, *args, **named):
+        body = self.call(peer.FILES_COPY, peer.copy_body(*args, **named), self.source, self.dest)
+        return struct.unpack("<QQ", body)
+
+    def hash(self, *args, **named):
+        return self.call(peer.FILES_HASH, peer.copy_body(*args, **named), self.source)[:32]
+
+    def tree(self):
+        found = []
+        for folder, dirs, files in os.walk(self.dest):
+            for name in dirs + files:
+                path = os.path.join(folder, name)
+                end = "/" if os.path.isdir(path) and not os.path.islink(path) else ""
+                found.append(os.path.relpath(path, self.dest) + end)
+        return sorted(found)
+
+
+def write(path, content, mode=0o644):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as f:
+        f.write(content)
+    os.chmod(path, mode)
+
+
+def read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def refused(call, code, pattern):
+    try:
+        call()
+    except peer.RoleError as error:
+        tap.check(error.code == code, "%s instead of %s" % (error, errno.errorcode[code]))
+        tap.check_match(pattern, error.text, "message")
+        return
+    raise AssertionError("was not refused: " + pattern)
+
+
+@tap.test("COPY: files, directories' contents, wildcards, slashes")
+def copy_forms():
+    rows = [
+        (["a"], "/x", ["x"]),
+        (["a"], "/x/", ["x/", "x/a"]),
+        (["a", "sub/b"], "/x/", ["x/", "x/a", "x/b"]),
+        (["sub"], "/x", ["x/", "x/b", "x/deep/", "x/deep/c"]),
+        (["sub"], "/", ["b", "deep/", "deep/c"]),
+        (["."], "/x/", ["x/", "x/a", "x/sub/", "x/sub/b", "x/sub/deep/", "x/sub/deep/c"]),
+        (["/sub/deep/../b"], "/p/q/r", ["p/", "p/q/", "p/q/r"]),
+        (["*"], "/x/", ["x/", "x/a", "x/b", "x/deep/", "x/deep/c"]),
+        (["s?b/*"], "/x/", ["x/", "x/b", "x/c"]),
+        (["../../a"], "/x", ["x"]),
+    ]
+    for sources, dest, want in rows:
+        with Trees("forms") as t:
+            write(t.source + "/a", b"a")
+            write(t.source + "/sub/b", b"b")
+            write(t.source + "/sub/deep/c", b"c")
+            t.copy(sources, dest)
+            tap.check(t.tree() == want, "%r to %r: %r" % (sources, dest, t.tree()))
+
+
+@tap.test("COPY: owner, mode, time, attributes; an existing directory keeps its own")
+def copy_attributes():
+    with Trees("attributes") as t:
+        write(t.source + "/d/f", b"f", 0o4755)
+        os.chown(t.source + "/d/f", 1234, 1234)
+        os.chmod(t.source + "/d/f", 0o4755)  # the change of owner took the bit
+        os.setxattr(t.source + "/d/f", "user.x", b"1")
+        os.chmod(t.source + "/d", 0o750)
+        os.symlink("f", t.source + "/d/link")
+        os.mkfifo(t.source + "/d/fifo", 0o600)
+        os.utime(t.source + "/d/f", ns=(5, 1234567890123456789))
+        write(t.dest + "/etc/passwd", b"root:x:0:0::/root:/bin/sh\nweb:x:33:44::/var/www:/bin/false\n")
+        write(t.dest + "/etc/group", b"root:x:0:\nwebs:x:44:\nextra:x:55:web\n")
+        t.copy(["d"], "/new")
+        st = os.stat(t.dest + "/new/f")
+        tap.check((st.st_uid, st.st_gid, stat.S_IMODE(st.st_mode)) == (0, 0, 0o4755), "root owns it, setuid stays")
+        tap.check(st.st_mtime_ns == 1234567890123456789, "time")
+        tap.check(os.getxattr(t.dest + "/new/f", "user.x") == b"1", "attribute")
+        tap.check(stat.S_IMODE(os.stat(t.dest + "/new").st_mode) == 0o750, "a new directory is like its source")
+        tap.check(os.readlink(t.dest + "/new/link") == "f", "a link below the source stays one")
+        tap.check(stat.S_ISFIFO(os.stat(t.dest + "/new/fifo").st_mode), "fifo")
+        t.copy(["d"], "/new2", context=False)
+        tap.check(os.stat(t.dest + "/new2/f").st_uid == 1234, "from an image the owner stays")
+        t.copy(["d"], "/own", chown="web", chmod="0640")
+        st = os.stat(t.dest + "/own/f")
+        tap.check((st.st_uid, st.st_gid, stat.S_IMODE(st.st_mode)) == (33, 44, 0o640), "by name")
+        tap.check(os.lstat(t.dest + "/own/link").st_uid == 33, "links too")
+        t.copy(["d/f"], "/num", chown="7")
+        st = os.stat(t.dest + "/num")
+        tap.check((st.st_uid, st.st_gid) == (7, 7), "a number is the group too")
+        t.copy(["d/f"], "/num", chown="7:extra")
+        tap.check(os.stat(t.dest + "/num").st_gid == 55, "a group's name")
+        os.mkdir(t.dest + "/there", 0o700)
+        t.copy(["d"], "/there")
+        tap.check(stat.S_IMODE(os.stat(t.dest + "/there").st_mode) == 0o700, "what is there keeps its mode")
+        refused(lambda: t.copy(["d"], "/x", chown="nobody"), errno.ENOENT,
+                "unable to find user nobody: no matching entries in passwd file")
+        refused(lambda: t.copy(["d"], "/x", chmod="9"), errno.EINVAL, "invalid --chmod value '9'")
+
+
+@tap.test("COPY: what is missing or clashes is named")
+def copy_errors():
+    with Trees("errors") as t:
+        write(t.source + "/a", b"a")
+        write(t.source + "/b", b"b")
+        os.makedirs(t.dest + "/dir/a")
+        refused(lambda: t.copy(["none"], "/x"), errno.ENOENT, "none: not found in the build context")
+        refused(lambda: t.copy(["*.c"], "/x"), errno.ENOENT, r"\*\.c: not found")
+        refused(lambda: t.copy(["?"], "/x"), errno.EINVAL, "destination must be a directory and end with a /")
+        refused(lambda: t.copy(["a"], "/dir/"), errno.EISDIR, "over the directory /dir/a")
+        t.copy(["a"], "/file")
+        refused(lambda: t.copy(["a"], "/file/x/y"), errno.ENOTDIR, "/file is there and is no directory")
+        t.copy(["b"], "/file")
+        tap.check(read(t.dest + "/file") == b"b", "a file is replaced")
+
+
+@tap.test("COPY: links in source and destination lead nowhere outside")
+def copy_escape():
+    with Trees("escape") as t:
+        write(t.source + "/f", b"evil")
+        os.symlink("/../../canary", t.source + "/out")
+        os.symlink(t.canary, t.source + "/abs")
+        os.symlink("f", t.source + "/in")
+        os.symlink("..", t.dest + "/up")
+        os.symlink(t.root.data, t.dest + "/away")
+        os.symlink("../../canary", t.dest + "/file")
+        os.makedirs(t.dest + "/usr/bin")
+        os.symlink("usr/bin", t.dest + "/bin")
+        for name in ("out", "abs"):
+            refused(lambda n=name: t.copy([n], "/x"), errno.ENOENT, "not found")
+        t.copy(["in"], "/followed")
+        tap.check(read(t.dest + "/followed") == b"evil", "a source that is a link is followed inside")
+        t.copy(["f"], "/up/canary")
+        tap.check(read(t.dest + "/canary") == b"evil", "'..' of the root is the root")
+        refused(lambda: t.copy(["f"], "/away/canary"), errno.EEXIST, "away")
+        t.copy(["f"], "/file")
+        tap.check(not os.path.islink(t.dest + "/file"), "a link in the place of the file is replaced")
+        t.copy(["f"], "/bin/tool")
+        tap.check(os.path.exists(t.dest + "/usr/bin/tool"), "links to directories inside are followed")
+
+
+@tap.test("COPY: .dockerignore leaves out, exceptions bring back")
+def copy_ignore():
+    with Trees("ignore") as t:
+        for name in ("a.o", "a.c", "keep.o", "mod/x", "mod/y/z", "docs/a.md", "docs/README.md"):
+            write(t.source + "/" + name, b"x")
+        ignore = ("*.o", "!keep.o", "mod", "!mod/y/z", "docs/*", "!docs/README.md")
+        t.copy(["."], "/", ignore=ignore)
+        tap.check(t.tree() == ["a.c", "docs/", "docs/README.md", "keep.o", "mod/", "mod/y/", "mod/y/z"], t.tree())
+        refused(lambda: t.copy(["a.o"], "/", ignore=ignore), errno.ENOENT, "excluded by .dockerignore")
+
+
+@tap.test("HASH: changes with content, name, mode and link, not with owner and time")
+def hashes():
+    with Trees("hash") as t:
+        write(t.source + "/d/a", b"1")
+        os.symlink("a", t.source + "/d/l")
+        seen = [t.hash(["d"], "/x")]
+        os.utime(t.source + "/d/a", (1, 1))
+        os.chown(t.source + "/d/a", 5, 5)
+        tap.check(t.hash(["d"], "/y") == seen[0], "owner, time, destination")
+        def changed(what):
+            now = t.hash(["d"], "/x")
+            tap.check(now not in seen, what)
+            seen.append(now)
+        write(t.source + "/d/a", b"2")
+        changed("content")
+        os.chmod(t.source + "/d/a", 0o755)
+        changed("mode")
+        os.rename(t.source + "/d/a", t.source + "/d/b")
+        changed("name")
+        os.unlink(t.source + "/d/l")
+        os.symlink("b", t.source + "/d/l")
+        changed("link")
+        write(t.source + "/d/new", b"")
+        changed("a new file")
+        tap.check(t.hash(["d"], "/x", ignore=("d/new",)) == seen[-2], "an ignored one does not count")
+
+
+def user(t, spec):
+    body = t.call(peer.FILES_PASSWD, peer.text(spec), t.source)
+    uid, gid, count = struct.unpack("<III", body[:12])
+    groups = struct.unpack("<%dI" % count, body[12:12 + 4 * count])
+    at = 12 + 4 * count
+    length = struct.unpack("<I", body[at:at + 4])[0]
+    return uid, gid, groups, body[at + 4:at + 4 + length].decode()
+
+
+@tap.test("PASSWD: names, numbers, groups; only bounded regular files inside the root")
+def passwd():
+    with Trees("passwd") as t:
+        tap.check(user(t, "") == (0, 0, (), "/"), "no files at all")
+        tap.check(user(t, "12:34") == (12, 34, (), "/"), "numbers need none")
+        write(t.source + "/etc/passwd", b"# c\nroot:x:0:0:r:/root:/bin/sh\nweb:x:33:44:w:/www:/x\nbad:x:-1:0::/:\n")
+        write(t.source + "/etc/group", b"root:x:0:\nwebs:x:44:\nb:x:9:web\na:x:7:x,web\n9:x:70:\n")
+        tap.check(user(t, "web") == (33, 44, (7, 9), "/www"), "name with its groups")
+        tap.check(user(t, "33") == (33, 44, (7, 9), "/www"), "number that has a name")
+        tap.check(user(t, "web:b") == (33, 9, (), "/www"), "a group by name")
+        tap.check(user(t, "web:9") == (33, 70, (), "/www"), "a group whose name is a number")
+        tap.check(user(t, "77") == (77, 0, (), "/"), "an unknown number")
+        refused(lambda: user(t, "who"), errno.ENOENT, "unable to find user who: no matching entries in passwd")
+        refused(lambda: user(t, "web:who"), errno.ENOENT, "unable to find group who")
+        refused(lambda: user(t, "bad"), errno.EINVAL, "bad uid")
+        os.unlink(t.source + "/etc/passwd")
+        os.mkfifo(t.source + "/etc/passwd")
+        refused(lambda: user(t, "web"), errno.EINVAL, "not a regular file")
+        os.unlink(t.source + "/etc/passwd")
+        os.symlink("/../../../../etc/passwd", t.source + "/etc/passwd")
+        refused(lambda: user(t, "web"), errno.ELOOP, "passwd")
+        os.unlink(t.source + "/etc/passwd")
+        write(t.source + "/etc/passwd", b"x" * ((1 << 20) + 1))
+        refused(lambda: user(t, "web"), errno.EFBIG, "larger than")
+
+
+@tap.test("READ and MKDIR stay inside their root")
+def read_mkdir():
+    with Trees("misc") as t:
+        def get(path, most=100):
+            return t.call(peer.FILES_READ, peer.text(path) + struct.pack("<I", most), t.source)
+        write(t.source + "/Dockerfile", b"FROM x\n")
+        tap.check(get("Dockerfile") == b"\x01" + peer.text("FROM x\n"), "content")
+        tap.check(get("none")[0] == 0, "missing")
+        os.symlink("../canary", t.source + "/link")
+        tap.check(get("link")[0] == 0, "a link out of the root finds nothing")
+        refused(lambda: get("Dockerfile", 3), errno.EFBIG, "larger than 3 bytes")
+        os.makedirs(t.dest + "/real")
+        os.symlink("/real", t.dest + "/via")
+        t.call(peer.FILES_MKDIR, peer.text("/via/a/b") + peer.text("12:13"), t.dest)
+        st = os.stat(t.dest + "/real/a/b")
+        tap.check((st.st_uid, st.st_gid, stat.S_IMODE(st.st_mode)) == (12, 13, 0o755), "made, with its owner")
+        os.symlink("../../out", t.dest + "/trap")
+        refused(lambda: t.call(peer.FILES_MKDIR, peer.text("/trap/x") + peer.text(""), t.dest), errno.EEXIST, "trap")
+
+
+def digest_tree(root):
+    """Everything a reader can see of a tree, as a dictionary."""
+    found = {}
+    links = {}
+    for folder, dirs, files in os.walk(root):
+        for name in dirs + files:
+            path = os.path.join(folder, name)
+            st = os.lstat(path)
+            what = [st.st_mode, st.st_uid, st.st_gid, st.st_rdev]
+            if not stat.S_ISDIR(st.st_mode):
+                what += [st.st_mtime_ns, links.setdefault(st.st_ino, os.path.relpath(path, root))]
+            if stat.S_ISREG(st.st_mode):
+                what += [st.st_size, hashlib.sha256(read(path)).hexdigest()]
+                what += [(n, os.getxattr(path, n)) for n in sorted(os.listxattr(path))]
+            if stat.S_ISLNK(st.st_mode):
+                what.append(os.readlink(path))
+            found[os.path.relpath(path, root)] = what
+    return found
+
+
+def overlay(point, lowers, upper=None, work=None):
+    options = "userxattr,xino=on,index=off,metacopy=off,redirect_dir=nofollow,lowerdir=" + ":".join(lowers)
+    if upper:
+        options += ",upperdir=%s,workdir=%s" % (upper, work)
+    os.makedirs(point, exist_ok=True)
+    peer.mount("overlay", point, "overlay", 0, options)
+
+
+CHANGES = """
+rm gone; rm -r dir; mkdir dir; echo new > dir/new; echo more >> changed; chmod 4755 setuid
+ln base hard1; ln hard1 hard2; ln -s nowhere sym; mkfifo fifo; mknod null c 1 3
+mkdir -p deep/a/b/c; echo x > deep/a/b/c/x; rmdir emptied; echo file > emptied
+truncate -s 10M sparse; printf end >> sparse; mv moved renamed; touch 'odd
+name'; chown 70000:80000 owned; python3 - <<'END'
+import os, socket
+os.setxattr('changed', 'user.note', b'v')
+s = socket.socket(socket.AF_UNIX); s.bind('socket')
+END
+"""
+
+
+@tap.test("DIFF: an upper becomes a layer that shows the same tree upon the same lower")
+def diff():
+    with Trees("diff") as t:
+        base, upper, work, point, layer = (os.path.join(t.root.data, n)
+                                           for n in ("base", "upper", "work", "point", "layer"))
+        for name in ("gone", "dir/old", "dir/sub/old", "changed", "setuid", "base", "moved", "owned", "keep/x"):
+            write(os.path.join(base, name), name.encode())
+        os.makedirs(base + "/emptied")
+        os.makedirs(upper)
+        os.makedirs(work)
+        overlay(point, [base], upper, work)
+        try:
+            subprocess.run(["sh", "-ec", CHANGES], cwd=point, check=True)
+            os.unlink(point + "/socket")
+            want = digest_tree(point)
+        finally:
+            peer.umount(point)
+        read_fd, write_fd = os.pipe()
+        upper_fd = os.open(upper, os.O_RDONLY)
+        image = os.path.join(t.root.data, "layer.erofs")
+        out = os.open(image, os.O_RDWR | os.O_CREAT)
+        with peer.Role(t.root, "pack") as pack:
+            packing = pack.send(peer.PACK_START, b"", [read_fd, out])
+            walking = t.role.send(peer.FILES_DIFF, b"", [upper_fd, write_fd])
+            for fd in (read_fd, write_fd, upper_fd, out):
+                os.close(fd)
+            entries = struct.unpack("<QQ", t.role.wait(walking)[0])[0]
+            packed = struct.unpack("<QQQ", pack.wait(packing)[0][:24])[1]
+        tap.check(entries == packed and entries > 20, "%d entries walked, %d packed" % (entries, packed))
+        tap.check(os.stat(image).st_blocks * 512 < 1 << 20, "a sparse file stays sparse")
+        os.makedirs(layer)
+        peer.mount(image, layer, "erofs", 1)
+        try:
+            overlay(point, [layer, base])
+            try:
+                got = digest_tree(point)
+            finally:
+                peer.umount(point)
+        finally:
+            peer.umount(layer)
+        for path in sorted(set(want) | set(got)):
+            tap.check(got.get(path) == want.get(path), "%s: %r, not %r" % (path, got.get(path), want.get(path)))
+
+
+@tap.test("DIFF: an upper without changes has no entries")
+def diff_empty():
+    with Trees("nothing") as t:
+        read_fd, write_fd = os.pipe()
+        upper_fd = os.open(t.source, os.O_RDONLY)
+        body = t.role.call(peer.FILES_DIFF, b"", [upper_fd, write_fd])[0]
+        for fd in (read_fd, write_fd, upper_fd):
+            os.close(fd)
+        tap.check(struct.unpack("<QQ", body) == (0, 0), "nothing")
+
+
+if __name__ == "__main__":
+    tap.run()
