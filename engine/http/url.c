@@ -9,6 +9,19 @@
 #include <errno.h>
 #include <string.h>
 
+/* "a..b", ".a", "a." and labels that begin or end with '-'. */
+static bool has_empty_label(const char *host)
+{
+	char before = '.';
+
+	for (const char *at = host; *at; at++) {
+		if ((before == '.' && (*at == '.' || *at == '-')) || (before == '-' && *at == '.'))
+			return true;
+		before = *at;
+	}
+	return before == '.' || before == '-';
+}
+
 static int lower_host(struct str s, char host[URL_HOST_MAX])
 {
 	if (s.len == 0 || s.len >= URL_HOST_MAX)
@@ -24,7 +37,7 @@ static int lower_host(struct str s, char host[URL_HOST_MAX])
 		host[i] = c;
 	}
 	host[s.len] = 0;
-	return 0;
+	return has_empty_label(host) ? -EINVAL : 0;
 }
 
 static int lower_ip6(struct str s, char host[URL_HOST_MAX])

@@ -86,8 +86,7 @@ static int parse_domain(struct str text, struct str s, struct oci_reference *ref
 	uint16_t port;
 	bool ip6;
 
-	if (url_parse_host(s, host, &port, &ip6, NULL) < 0 || str_find(s, '_') >= 0 ||
-	    host[0] == '.' || host[0] == '-')
+	if (url_parse_host(s, host, &port, &ip6, NULL) < 0 || str_find(s, '_') >= 0)
 		return refuse(text, "the registry in front of the first '/' is no host[:port]",
 			      err);
 	if (port)

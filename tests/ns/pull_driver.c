@@ -198,7 +198,7 @@ static void on_blob(int fd, struct msg *msg)
 		answer(fd, &call, 0, STR("\1"), -1);
 		return;
 	}
-	if (pipe(fds) < 0)
+	if (pipe2(fds, O_CLOEXEC) < 0)
 		die("pipe", &err);
 	answer(fd, &call, 0, STR("\0"), fds[1]);
 	close(fds[1]);
@@ -405,7 +405,7 @@ static int run_unpack(void)
 	int in = open(options.name, O_RDONLY | O_CLOEXEC), fds[2], fd;
 	struct err err = { 0 };
 
-	if (!options.engine || in < 0 || pipe(fds) < 0)
+	if (!options.engine || in < 0 || pipe2(fds, O_CLOEXEC) < 0)
 		die("unpack needs --engine and a file", &err);
 	fd = run_unpack_role(&start, in, fds[1]);
 	close(fds[1]);

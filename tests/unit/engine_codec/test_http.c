@@ -231,6 +231,9 @@ static void test_url(void)
 	url_is("https://h/#x", false, NULL, 0, NULL);
 	url_is("https:///x", false, NULL, 0, NULL);
 	url_is("https://h\\@evil/", false, NULL, 0, NULL);
+	url_is("https://a..b/", false, NULL, 0, NULL);
+	url_is("https://a./", false, NULL, 0, NULL);
+	url_is("https://-a.b/", false, NULL, 0, NULL);
 	url_is("https://[::1", false, NULL, 0, NULL);
 	url_is("https://[::1]x/", false, NULL, 0, NULL);
 	url_parse(STR("https://a:443/x"), &a, NULL);
