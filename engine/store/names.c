@@ -45,8 +45,9 @@ static int change_image(struct store *store, const char *reference, struct refs_
 	r = save(store, err);
 	if (r < 0) {
 		(void)refs_swap(&store->refs, reference, old, &taken_back, NULL);
+		if (err)
+			(void)err_prefix(err, "image %s", reference); /* may be taken_back's own */
 		refs_image_free(taken_back);
-		(void)err_prefix(err, "image %s", reference);
 		return r;
 	}
 	refs_image_free(old);

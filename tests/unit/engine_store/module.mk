@@ -1,4 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
+UNIT += tests/unit/engine_store/test_store
+tests/unit/engine_store/test_store_OBJS = tests/unit/engine_store/test_store.o \
+	engine/api/store_msg.o engine/http/url.o $(engine_store_OBJS) $(engine_oci_OBJS) \
+	$(engine_json_OBJS)
+tests/unit/engine_store/test_store_LIBS = -lyyjson
+
 # store_tool is no test: it lets tests/ns/store_*.py call single functions of the engine.
 NS += tests/tool/store_tool
 tests/tool/store_tool_OBJS = tests/ns/store_tool.o $(engine_erofs_OBJS) engine/api/entry.o \
