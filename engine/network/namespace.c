@@ -7,8 +7,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "engine/network/client.h"
@@ -43,7 +45,7 @@ static int open_dns(int type, struct err *err)
 
 	if (fd < 0)
 		return err_sys(err, -errno, "socket for the resolver in a network namespace");
-	/* lo is still down, and after a restart of netd the old pair may still be served. */
+	/* After a restart of netd the old pair may still be served. */
 	if (setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof(one)) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0 ||
@@ -54,8 +56,30 @@ static int open_dns(int type, struct err *err)
 	return take_fd(&fd);
 }
 
+/*
+ * lo has to be up before the resolver's sockets are bound: in a namespace without any route the
+ * kernel takes 127.0.0.11 for a broadcast address, leaves the socket without a source address, and
+ * its answers would come from 127.0.0.1.
+ */
+static int loopback_up(struct err *err)
+{
+	struct ifreq ifr = { .ifr_name = "lo" };
+	int fd OWN_FD = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &ifr) < 0)
+		return err_sys(err, -errno, "flags of lo in a network namespace");
+	ifr.ifr_flags = (short)(ifr.ifr_flags | IFF_UP);
+	if (ioctl(fd, SIOCSIFFLAGS, &ifr) < 0)
+		return err_sys(err, -errno, "bring lo up in a network namespace");
+	return 0;
+}
+
 static int open_inside(struct network_namespace *ns, struct err *err)
 {
+	int r = loopback_up(err);
+
+	if (r < 0)
+		return r;
 	ns->netlink_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NAMESPACE_NETLINK_ROUTE);
 	if (ns->netlink_fd < 0)
 		return err_sys(err, -errno, "netlink socket in a network namespace");
