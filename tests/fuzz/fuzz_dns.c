@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* DNS messages as question and as reply; what was read is written and read again. */
+#include "lib/own.h"
+#include "netd/dns/dns_cache.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void answer(const struct dns_query *query)
+{
+	const uint32_t addresses[2] = { 1, 2 };
+	const struct dns_answer a = { .id = query->id,
+				      .flags = query->flags,
+				      .edns = query->edns,
+				      .question = &query->question,
+				      .addresses = addresses,
+				      .address_count = 2,
+				      .ttl_s = 5 };
+	OWN(buf_done) struct buf out = { 0 };
+	char text[DNS_NAME_TEXT_MAX];
+	struct dns_reply reply;
+	struct dns_name again;
+
+	buf_init(&out, DNS_UDP_MAX);
+	dns_answer_write(&a, &out);
+	if (dns_reply_read(buf_str(&out), &reply) < 0 ||
+	    !dns_name_equal(&reply.question.name, &query->question.name) || reply.ttl_s != 5)
+		__builtin_trap();
+	dns_name_text(&query->question.name, text);
+	(void)dns_name_parse(str_from(text), &again);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct str message = str_make(data, size);
+	OWN(dns_cache_done) struct dns_cache cache = { 0 };
+	OWN(buf_done) struct buf out = { 0 };
+	struct dns_query query;
+	struct dns_reply reply;
+	uint32_t ip4;
+
+	if (dns_query_read(message, &query) == 0) {
+		answer(&query);
+		(void)dns_name_reverse(&query.question.name, &ip4);
+		dns_name_mix_case(&query.question.name, data, size);
+	}
+	if (dns_reply_read(message, &reply) < 0 || dns_cache_init(&cache, 1) < 0)
+		return 0;
+	buf_init(&out, DNS_UDP_MAX);
+	dns_cache_put(&cache, (struct mono){ 0 }, &reply, message);
+	(void)dns_cache_get(&cache, (struct mono){ 500000000 }, &reply.question, &out);
+	return 0;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Networks, addresses and ports of containers, without a kernel. */
+#include <errno.h>
+#include <stdlib.h>
+#include "lib/own.h"
+#include "netd/container/attachment.h"
+#include "tests/unit/tap.h"
+
+static struct networks networks;
+static struct attachments attachments = { .state_fd = -1 };
+
+static struct attachment *make(const char *id, const char *name, const char *network,
+			       const char *ip4, const struct netd_port *ports, uint32_t count)
+{
+	struct netd_attach_network list[] = { { str_from(network), NULL, 0, str_from(ip4) } };
+	struct netd_port copy[4];
+	struct netd_attach attach = { str_from(id), str_from(name), 0, list, 1, copy, count };
+
+	for (uint32_t i = 0; i < count; i++)
+		copy[i] = ports[i];
+	return attachment_new(&attach);
+}
+
+static void test_networks(void)
+{
+	struct rtnl_link link = { .index = 2, .name = "eth0" };
+	struct rtnl_addr addr = { .index = 2, .ip4 = 0xac160005, .prefix = 16 };
+	struct rtnl_route route = { .dst = 0xac170000, .prefix = 16, .out = 2 };
+	const struct rtnl_state state = { &link, &addr, &route, 1, 1, 1, false };
+	struct network wanted = { .name = "bridge", .subnet = 0xac140000, .prefix = 16 }, *made;
+	char name[IFNAMSIZ], other[IFNAMSIZ];
+	struct err err;
+
+	is_int(network_add(&networks, &wanted, &state, &made, &err), 0, "the default network");
+	is_text(made->bridge, "hoy0", "its bridge");
+	ok(network_add(&networks, &wanted, &state, &made, &err) == 0 && networks.count == 1,
+	   "the same again is the same");
+	wanted.internal = true;
+	is_int(network_add(&networks, &wanted, &state, &made, &err), -EEXIST,
+	       "other values are not");
+	wanted = (struct network){ .name = "shop" };
+	ok(network_add(&networks, &wanted, &state, &made, &err) == 0 && made->subnet == 0xac150000,
+	   "a free subnet");
+	wanted = (struct network){ .name = "next" };
+	ok(network_add(&networks, &wanted, &state, &made, &err) == 0 && made->subnet == 0xac180000,
+	   "past what an address and a route of the host use");
+	wanted = (struct network){ .name = "bad", .subnet = 0xac16ff00, .prefix = 24 };
+	ok(network_add(&networks, &wanted, &state, &made, &err) == -EADDRINUSE &&
+		   strstr(err.text, "eth0"),
+	   "overlap is refused: %s", err.text);
+	ok(!network_require(&networks, STR("shpo"), &err) && strstr(err.text, "'shop'"),
+	   "the nearest name: %s", err.text);
+	network_bridge_name("shop", name);
+	network_bridge_name("shop2", other);
+	ok(strlen(name) < IFNAMSIZ && strcmp(name, other) != 0, "bridges have names of their own");
+	network_remove(&networks, network_find(&networks, STR("shop")));
+	ok(networks.count == 2 && network_find(&networks, STR("next")), "removed, the rest stays");
+	wanted = (struct network){
+		.name = "tiny", .subnet = 0x0a000000, .prefix = 29, .internal = true
+	};
+	is_int(network_add(&networks, &wanted, &state, &made, &err), 0, "a network of five");
+}
+
+static void test_addresses(void)
+{
+	struct attachment *a = make("aaaa", "web", "bridge", "", NULL, 0);
+	char first[16];
+	struct err err;
+	int r = 0;
+
+	is_int(attachment_pick_addresses(&attachments, &networks, a, &err), 0, "an address");
+	(void)str_copy(a->attach.networks[0].ip4, first, sizeof(first));
+	attachment_free(a);
+	a = make("aaaa", "web", "bridge", "", NULL, 0);
+	(void)attachment_pick_addresses(&attachments, &networks, a, &err);
+	ok(str_is(a->attach.networks[0].ip4, first), "the same id gets the same again: %s", first);
+	(void)attachment_put(&attachments, a, &err);
+	a = make("bbbb", "db", "bridge", first, NULL, 0);
+	ok(attachment_pick_addresses(&attachments, &networks, a, &err) == -EADDRINUSE &&
+		   strstr(err.text, "web"),
+	   "a taken one is refused: %s", err.text);
+	attachment_free(a);
+	a = make("bbbb", "db", "bridge", "172.20.0.1", NULL, 0);
+	is_int(attachment_pick_addresses(&attachments, &networks, a, &err), -EINVAL,
+	       "not the gateway's");
+	attachment_free(a);
+	for (int i = 0; i < 5; i++) {
+		const char id[] = { 't', (char)('0' + i), 0 };
+
+		a = make(id, id, "tiny", "", NULL, 0);
+		r |= attachment_pick_addresses(&attachments, &networks, a, &err);
+		r |= attachment_put(&attachments, a, &err);
+	}
+	is_int(r, 0, "five fit");
+	a = make("t9", "t9", "tiny", "", NULL, 0);
+	ok(attachment_pick_addresses(&attachments, &networks, a, &err) == -ENOSPC, "the sixth: %s",
+	   err.text);
+	attachment_free(a);
+}
+
+static void test_ports(void)
+{
+	const struct netd_port held[] = { { 6, 0, 8000, 80, 10 } },
+			       any[] = { { 6, 0, 8009, 80, 1 } },
+			       one[] = { { 6, 0x7f000001, 7999, 80, 2 } },
+			       udp[] = { { 17, 0, 8000, 80, 1 } },
+			       twice[] = { { 6, 0, 1, 1, 5 }, { 6, 0x01020304, 5, 1, 1 } };
+	const struct {
+		const struct netd_port *ports;
+		uint32_t count;
+		int want;
+		const char *name;
+	} rows[] = {
+		{ any, 1, -EADDRINUSE, "the last one of a range" },
+		{ one, 1, -EADDRINUSE, "one address against all of them" },
+		{ udp, 1, 0, "UDP beside TCP" },
+		{ twice, 2, -EINVAL, "twice in one request" },
+	};
+	struct attachment *a = make("pppp", "holder", "bridge", "172.20.9.9", held, 1);
+	struct nft_port row[1];
+	struct err err;
+
+	ok(attachment_nft_ports(a, &networks, row, &err) == 0 && row[0].to_ip4 == 0xac140909 &&
+		   row[0].count == 10,
+	   "to the container's address");
+	(void)attachment_put(&attachments, a, &err);
+	is_int(attachment_check_ports(&attachments, a, &err), 0, "its own are no clash");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		a = make("qqqq", "late", "bridge", "172.20.9.10", rows[i].ports, rows[i].count);
+		is_int(attachment_check_ports(&attachments, a, &err), rows[i].want, "%s",
+		       rows[i].name);
+		if (rows[i].want == -EADDRINUSE)
+			ok(strstr(err.text, "holder") != NULL, "it names the holder: %s", err.text);
+		attachment_free(a);
+	}
+	a = make("qqqq", "late", "tiny", "10.0.0.3", any, 1);
+	is_int(attachment_nft_ports(a, &networks, row, &err), -EINVAL,
+	       "an internal network publishes nothing");
+	attachment_free(a);
+}
+
+int main(void)
+{
+	test_networks();
+	test_addresses();
+	test_ports();
+	attachment_done_all(&attachments);
+	return tap_done();
+}

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* DHCPv4: packets with every trick in them, and the client machine event by event. */
+#include <errno.h>
+#include "lib/own.h"
+#include "netd/dhcp/dhcp_client.h"
+#include "tests/unit/tap.h"
+
+enum { MS = 1000000, HEADERS = 28, OPTIONS = HEADERS + 240 };
+
+static const uint8_t me[6] = { 2, 0, 0, 0, 0, 1 }, server_mac[6] = { 2, 0, 0, 0, 0, 9 },
+		     rival_mac[6] = { 2, 0, 0, 0, 0, 7 };
+static uint32_t xid;
+
+static uint32_t count_up(void)
+{
+	return ++xid;
+}
+
+/* ---- packets ---- */
+
+struct packet {
+	char data[1500];
+	size_t len;
+};
+
+static void patch_lengths(struct packet *p)
+{
+	p->data[2] = (char)(p->len >> 8);
+	p->data[3] = (char)p->len;
+	p->data[24] = (char)((p->len - 20) >> 8);
+	p->data[25] = (char)(p->len - 20);
+}
+
+static void make(struct packet *p, const void *options, size_t len)
+{
+	memset(p, 0, sizeof(*p));
+	p->data[0] = 0x45;
+	p->data[9] = 17;
+	p->data[21] = 67;
+	p->data[23] = 68;
+	memcpy(p->data + HEADERS,
+	       "\2\1\6\0"
+	       "\0\0\0\5",
+	       8);
+	memcpy(p->data + HEADERS + 16, "\x0a\0\0\x05", 4);
+	memcpy(p->data + HEADERS + 28, me, 6);
+	memcpy(p->data + OPTIONS - 4, "\x63\x82\x53\x63", 4);
+	memcpy(p->data + OPTIONS, options, len);
+	p->len = OPTIONS + len;
+	patch_lengths(p);
+}
+
+static int read_options(const void *options, size_t len, struct dhcp_reply *reply)
+{
+	struct packet p;
+
+	make(&p, options, len);
+	return dhcp_reply_read(str_make(p.data, p.len), reply);
+}
+
+#define READ(options, reply) read_options(options, sizeof(options) - 1, reply)
+#define ACK		     "\x35\1\5\x36\4\x0a\0\0\1\x33\4\0\0\x0e\x10"
+
+static void test_reading(void)
+{
+	struct dhcp_reply reply;
+	struct packet p;
+	bool refused = true;
+
+	is_int(READ(ACK "\1\4\xff\xff\xff\0\3\4\x0a\0\0\1\6\x8\x8\x8\x8\x8\x7f\0\0\1\x0f\x0blab."
+			"example\x1a\2"
+			"\5\x78\xff",
+		    &reply),
+	       0, "a full ACK");
+	ok(reply.type == DHCP_TYPE_ACK && reply.xid == 5 && reply.lease.ip4 == 0x0a000005 &&
+		   reply.lease.prefix == 24 && reply.lease.server == 0x0a000001 &&
+		   reply.lease.routers[0] == 0x0a000001 && reply.lease.mtu == 1400,
+	   "its values");
+	ok(reply.lease.dns_count == 1 && reply.lease.dns[0] == 0x08080808,
+	   "127/8 is no name server");
+	ok(reply.lease.lease_s == 3600 && reply.lease.t1_s == 1800 && reply.lease.t2_s == 3150,
+	   "T1 and T2 by the rules when they are absent");
+	is_text(reply.lease.domain, "lab.example", "the domain");
+	ok(READ(ACK "\x0f\6a\nb; c\xff", &reply) == 0 && !reply.lease.domain[0],
+	   "a domain that is none is left out");
+	ok(READ(ACK "\x3a\4\0\0\x20\0\x3b\4\0\0\1\0\xff", &reply) == 0 &&
+		   reply.lease.t1_s < reply.lease.t2_s && reply.lease.t2_s < reply.lease.lease_s,
+	   "times in the wrong order are put right");
+	ok(READ(ACK "\x1a\2\0\x44\xff", &reply) == 0 && reply.lease.mtu == 0, "an MTU below 576");
+	ok(READ(ACK "\xff", &reply) == 0 && reply.lease.prefix == 8, "no mask: by class");
+	is_int(READ("\x35\1\5\x33\4\0\0\1\0\xff", &reply), -EBADMSG, "no server id");
+	is_int(READ(ACK "\1\4\xff\0\xff\0\xff", &reply), -EBADMSG, "a mask with a hole");
+	is_int(READ(ACK "\3\3\1\2\3\xff", &reply), -EBADMSG, "a router of three bytes");
+	is_int(READ(ACK "\6\xff\1\2\3", &reply), -EBADMSG, "a length beyond the end");
+	is_int(READ(ACK "\6", &reply), -EBADMSG, "a code without a length");
+	is_int(READ("\x35\1\x8\x36\4\x0a\0\0\1\xff", &reply), -ENOMSG,
+	       "INFORM is not for a client");
+	is_int(READ("\x36\4\x0a\0\0\1\xff", &reply), -EBADMSG, "no type");
+	ok(READ(ACK "\x0f\4lab.\x0f\7example\xff", &reply) == 0 &&
+		   !strcmp(reply.lease.domain, "lab.example"),
+	   "an option in two pieces is joined (RFC 3396)");
+	make(&p, ACK "\x34\1\3\xff", sizeof(ACK) - 1 + 4);
+	memcpy(p.data + HEADERS + 108, "\x0f\7in.file\xff", 10);
+	memcpy(p.data + HEADERS + 44, "\3\4\x0a\0\0\3\xff", 7);
+	ok(dhcp_reply_read(str_make(p.data, p.len), &reply) == 0 &&
+		   !strcmp(reply.lease.domain, "in.file") && reply.lease.routers[0] == 0x0a000003,
+	   "options in file and sname (overload)");
+	make(&p, ACK "\xff", sizeof(ACK));
+	for (size_t n = 0; n < p.len; n++)
+		refused &= dhcp_reply_read(str_make(p.data, n), &reply) < 0;
+	ok(refused, "no shorter form is taken");
+	p.data[6] = 0x20;
+	is_int(dhcp_reply_read(str_make(p.data, p.len), &reply), -ENOMSG, "a fragment");
+}
+
+static void test_writing(void)
+{
+	const struct dhcp_request request = { .type = DHCP_TYPE_REQUEST,
+					      .xid = 0x01020304,
+					      .mac = { 2, 0, 0, 0, 0, 1 },
+					      .requested = 0x0a000005,
+					      .server = 0x0a000001,
+					      .hostname = "hoy" };
+	OWN(buf_done) struct buf out = { 0 };
+	uint32_t sum = 0;
+	const uint8_t *b;
+
+	buf_init(&out, 1500);
+	dhcp_request_write(&request, &out);
+	b = (const uint8_t *)out.data;
+	ok(out.len >= 328 && b[0] == 0x45 && ((size_t)b[2] << 8 | b[3]) == out.len, "one packet");
+	for (size_t i = 0; i < 20; i += 2)
+		sum += (uint32_t)(b[i] << 8 | b[i + 1]);
+	is_int((sum >> 16) + (sum & 0xffff), 0xffff, "the header's checksum");
+	sum = 17 + (uint32_t)out.len - 20;
+	for (size_t i = 12; i < out.len; i += 2)
+		sum += (uint32_t)(b[i] << 8 | (i + 1 < out.len ? b[i + 1] : 0));
+	sum = (sum >> 16) + (sum & 0xffff);
+	is_int((sum >> 16) + (sum & 0xffff), 0xffff, "the UDP checksum");
+	ok(!memcmp(b + OPTIONS, "\x35\1\3\x3d\7\1\2\0\0\0\0\1\x32\4\x0a\0\0\5\x36\4\x0a\0\0\1", 24),
+	   "type, client id, address and server");
+	ok(memcmp(b + 16, "\xff\xff\xff\xff", 4) == 0 && b[21] == 68 && b[23] == 67,
+	   "by broadcast");
+}
+
+/* ---- the machine ---- */
+
+static struct dhcp_client client;
+static struct dhcp_actions acts;
+static int64_t now_ms;
+
+static struct mono now(void)
+{
+	return (struct mono){ now_ms * MS };
+}
+
+static void start(const struct dhcp_lease *lease, const struct mono *bound)
+{
+	client = (struct dhcp_client){ .probe = DHCP_PROBE_FAST,
+				       .random = count_up,
+				       .carrier = true };
+	memcpy(client.mac, me, 6);
+	acts.count = 0;
+	now_ms = 1000000;
+	dhcp_client_start(&client, now(), lease, bound, &acts);
+}
+
+/* Jumps to the next timer. */
+static void tick(void)
+{
+	acts.count = 0;
+	if (!client.due_set)
+		return;
+	now_ms = client.due.ns / MS + 1;
+	dhcp_client_timer(&client, now(), &acts);
+}
+
+static void reply(enum dhcp_type type, uint32_t ip4, uint32_t server)
+{
+	struct dhcp_reply r = { .type = type,
+				.xid = client.xid,
+				.has_server = true,
+				.lease = { .ip4 = ip4,
+					   .prefix = 24,
+					   .server = server,
+					   .lease_s = 1000,
+					   .t1_s = 500,
+					   .t2_s = 875 } };
+
+	memcpy(r.chaddr, me, 6);
+	acts.count = 0;
+	dhcp_client_receive(&client, now(), &r, server_mac, &acts);
+}
+
+static bool did(size_t i, enum dhcp_action_kind kind)
+{
+	return i < acts.count && acts.list[i].kind == kind;
+}
+
+static bool sent(enum dhcp_type type)
+{
+	return did(0, DHCP_ACTION_SEND) && acts.list[0].request.type == type;
+}
+
+static void bind_it(void)
+{
+	start(&(struct dhcp_lease){ .ip4 = 0 }, NULL);
+	reply(DHCP_TYPE_OFFER, 0x0a000005, 1);
+	reply(DHCP_TYPE_ACK, 0x0a000005, 1);
+	for (int i = 0; i < 3; i++)
+		tick();
+}
+
+static void test_binding(void)
+{
+	uint32_t first;
+
+	start(&(struct dhcp_lease){ .ip4 = 0 }, NULL);
+	ok(sent(DHCP_TYPE_DISCOVER) && client.state == DHCP_STATE_SELECTING, "DISCOVER at once");
+	first = client.xid;
+	tick();
+	ok(sent(DHCP_TYPE_DISCOVER) && client.xid == first,
+	   "again after a while, the same exchange");
+	client.xid++;
+	reply(DHCP_TYPE_ACK, 0x0a000005, 1);
+	ok(acts.count == 0, "an ACK out of turn is ignored");
+	reply(DHCP_TYPE_OFFER, 0x0a000005, 1);
+	ok(sent(DHCP_TYPE_REQUEST) && acts.list[0].request.server == 1 &&
+		   acts.list[0].request.requested == 0x0a000005 && !acts.list[0].request.ciaddr,
+	   "REQUEST names server and address");
+	reply(DHCP_TYPE_ACK, 0x0a000006, 2);
+	ok(acts.count == 0 && client.state == DHCP_STATE_REQUESTING,
+	   "another server's ACK is ignored");
+	reply(DHCP_TYPE_ACK, 0x0a000005, 1);
+	ok(did(0, DHCP_ACTION_PROBE) && acts.count == 1, "the address is probed first");
+	tick();
+	ok(did(0, DHCP_ACTION_PROBE), "twice");
+	tick();
+	ok(did(0, DHCP_ACTION_PROBE), "three times");
+	tick();
+	ok(did(0, DHCP_ACTION_LEASE) && did(1, DHCP_ACTION_ANNOUNCE) && client.used, "then used");
+	tick();
+	ok(did(0, DHCP_ACTION_ANNOUNCE) && acts.count == 1, "and announced once more");
+}
+
+static void test_renewing(void)
+{
+	int sends = 0;
+
+	bind_it();
+	tick();
+	tick();
+	ok(sent(DHCP_TYPE_REQUEST) && client.state == DHCP_STATE_RENEWING &&
+		   acts.list[0].request.ciaddr == 0x0a000005 && !acts.list[0].request.requested &&
+		   !acts.list[0].request.server && acts.list[0].request.dst == 1 &&
+		   !memcmp(acts.list[0].mac, server_mac, 6),
+	   "renewing: unicast to the server, from the address, no options 50 and 54");
+	reply(DHCP_TYPE_ACK, 0x0a000005, 1);
+	ok(acts.count == 1 && did(0, DHCP_ACTION_LEASE) && client.state == DHCP_STATE_BOUND,
+	   "its ACK: new times and nothing else");
+	tick();
+	while (client.state == DHCP_STATE_RENEWING && sends++ < 50)
+		tick();
+	ok(client.state == DHCP_STATE_REBINDING && acts.list[0].mac[0] == 255 && sends < 10,
+	   "rebinding by broadcast after %d tries", sends);
+	reply(DHCP_TYPE_ACK, 0x0a000005, 7);
+	ok(client.state == DHCP_STATE_BOUND && client.lease.server == 7,
+	   "any server may answer then");
+	for (int i = 0; i < 60 && client.used; i++)
+		tick();
+	ok(!client.used && did(0, DHCP_ACTION_LOST) && sent(DHCP_TYPE_DISCOVER) == false &&
+		   client.state == DHCP_STATE_SELECTING,
+	   "without an answer it runs out, and all begins again");
+}
+
+static void test_refusals(void)
+{
+	struct arp arp = { .reply = true, .sender = 0x0a000005 };
+
+	bind_it();
+	tick();
+	tick();
+	reply(DHCP_TYPE_NAK, 0, 2);
+	ok(client.used, "another server's NAK is ignored while renewing");
+	reply(DHCP_TYPE_NAK, 0, 1);
+	ok(!client.used && did(0, DHCP_ACTION_LOST) && client.state == DHCP_STATE_IDLE,
+	   "ours counts");
+	tick();
+	ok(sent(DHCP_TYPE_DISCOVER) && !acts.list[0].request.requested, "from the start, later");
+
+	start(&(struct dhcp_lease){ .ip4 = 0 }, NULL);
+	reply(DHCP_TYPE_OFFER, 0x0a000005, 1);
+	reply(DHCP_TYPE_ACK, 0x0a000005, 1);
+	memcpy(arp.sender_mac, me, 6);
+	acts.count = 0;
+	dhcp_client_arp(&client, now(), &arp, &acts);
+	ok(acts.count == 0, "our own probe is no conflict");
+	memcpy(arp.sender_mac, rival_mac, 6);
+	dhcp_client_arp(&client, now(), &arp, &acts);
+	ok(sent(DHCP_TYPE_DECLINE) && acts.list[0].request.requested == 0x0a000005 &&
+		   client.due.ns / MS - now_ms >= 10000,
+	   "a used address is declined, then ten seconds of rest");
+
+	bind_it();
+	acts.count = 0;
+	dhcp_client_arp(&client, now(), &arp, &acts);
+	ok(did(0, DHCP_ACTION_ANNOUNCE) && client.used, "defended once");
+	now_ms += 3000;
+	acts.count = 0;
+	dhcp_client_arp(&client, now(), &arp, &acts);
+	ok(!client.used && did(1, DHCP_ACTION_LOST), "given up when it comes again");
+}
+
+static void test_memory(void)
+{
+	const struct dhcp_lease lease = { .ip4 = 0x0a000005,
+					  .prefix = 24,
+					  .server = 1,
+					  .lease_s = 1000,
+					  .t1_s = 500,
+					  .t2_s = 875 };
+	struct mono bound = { (int64_t)999900 * MS };
+
+	start(&lease, &bound);
+	ok(acts.count == 1 && did(0, DHCP_ACTION_LEASE) && client.due.ns / MS == 999900 + 500000,
+	   "a lease in force goes on without a packet");
+	bound.ns = 0;
+	start(&lease, &bound);
+	ok(sent(DHCP_TYPE_REQUEST) && client.state == DHCP_STATE_REBOOTING && !client.used,
+	   "one that ran out is asked for");
+	start(&lease, NULL);
+	ok(sent(DHCP_TYPE_REQUEST) && !acts.list[0].request.server &&
+		   acts.list[0].request.requested == lease.ip4,
+	   "an earlier boot's is asked for (INIT-REBOOT)");
+	for (int i = 0; i < 3; i++)
+		tick();
+	ok(sent(DHCP_TYPE_DISCOVER), "nobody knows it: from the start");
+}
+
+static void test_carrier(void)
+{
+	bind_it();
+	acts.count = 0;
+	dhcp_client_carrier(&client, now(), false, &acts);
+	now_ms += 3000;
+	dhcp_client_carrier(&client, now(), true, &acts);
+	ok(acts.count == 0 && client.state == DHCP_STATE_BOUND, "a short flap changes nothing");
+	dhcp_client_carrier(&client, now(), false, &acts);
+	now_ms += 9000;
+	dhcp_client_carrier(&client, now(), true, &acts);
+	ok(sent(DHCP_TYPE_REQUEST) && client.state == DHCP_STATE_REBOOTING && client.used,
+	   "after a longer one the address is confirmed and kept meanwhile");
+	for (int i = 0; i < 3; i++)
+		tick();
+	ok(client.used, "no answer: kept until its time is over");
+	acts.count = 0;
+	dhcp_client_release(&client, now(), &acts);
+	ok(sent(DHCP_TYPE_RELEASE) && did(1, DHCP_ACTION_LOST) && acts.list[0].request.ciaddr,
+	   "released");
+}
+
+int main(void)
+{
+	test_reading();
+	test_writing();
+	test_binding();
+	test_renewing();
+	test_refusals();
+	test_memory();
+	test_carrier();
+	return tap_done();
+}

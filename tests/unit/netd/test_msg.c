@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Records of netd's messages: there and back, and every truncation refused. */
+#include <errno.h>
+#include "lib/own.h"
+#include "lib/wire.h"
+#include "netd/api/netd_msg.h"
+#include "netd/dhcp/dhcp_msg.h"
+#include "tests/unit/tap.h"
+
+static void test_attach(void)
+{
+	struct str aliases[] = { STR("db"), STR("sql") };
+	struct netd_attach_network networks[] = { { STR("bridge"), aliases, 2, STR("172.20.0.9") },
+						  { STR("shop"), NULL, 0, STR("") } };
+	struct netd_port ports[] = { { 6, 0x7f000001, 8080, 80, 1 }, { 17, 0, 65535, 53, 1 } };
+	const struct netd_attach attach = { STR("0123"), STR("web"), 1, networks, 2, ports, 2 };
+	OWN(arena_done) struct arena arena = { 0 };
+	OWN(buf_done) struct buf out = { 0 };
+	struct netd_attach back;
+	bool refused = true;
+	struct err err;
+
+	buf_init(&out, 4096);
+	arena_init(&arena, 65536);
+	netd_attach_encode(&attach, &out);
+	ok(netd_attach_decode(buf_str(&out), &arena, &back, &err) == 0, "an attach record");
+	ok(str_is(back.name, "web") && back.network_count == 2 &&
+		   str_is(back.networks[0].aliases[1], "sql") && back.ports[1].host_port == 65535 &&
+		   back.flags == 1 && str_is(back.networks[0].ip4, "172.20.0.9"),
+	   "comes back as it went");
+	for (size_t n = 0; n < out.len; n++)
+		refused &= netd_attach_decode(str_head(buf_str(&out), n), &arena, &back, &err) < 0;
+	ok(refused, "no shorter form of it is taken");
+	ports[0].proto = 132;
+	buf_clear(&out);
+	netd_attach_encode(&attach, &out);
+	ok(netd_attach_decode(buf_str(&out), &arena, &back, &err) == -EINVAL &&
+		   strstr(err.text, "tcp or udp"),
+	   "SCTP is refused: %s", err.text);
+	ports[0] = (struct netd_port){ 6, 0, 65530, 80, 10 };
+	buf_clear(&out);
+	netd_attach_encode(&attach, &out);
+	is_int(netd_attach_decode(buf_str(&out), &arena, &back, &err), -EINVAL,
+	       "a range beyond 65535");
+}
+
+static void test_lease(void)
+{
+	struct dhcp_report report = { .index = 3,
+				      .asked_ns = 5,
+				      .lease = { .ip4 = 0x0a000005,
+						 .prefix = 24,
+						 .server = 0x0a000001,
+						 .lease_s = 100,
+						 .t1_s = 50,
+						 .t2_s = 87,
+						 .dns = { 1 },
+						 .dns_count = 1,
+						 .domain = "lab.example" } };
+	OWN(buf_done) struct buf out = { 0 };
+	struct dhcp_report back;
+
+	buf_init(&out, 1024);
+	dhcp_report_encode(&report, &out);
+	ok(dhcp_report_decode(buf_str(&out), &back) == 0 && back.lease.t2_s == 87 &&
+		   !strcmp(back.lease.domain, "lab.example"),
+	   "a lease comes back as it went");
+	memcpy(report.lease.domain, "a\nb", 4);
+	buf_clear(&out);
+	dhcp_report_encode(&report, &out);
+	is_int(dhcp_report_decode(buf_str(&out), &back), -EBADMSG,
+	       "a role cannot smuggle a line into resolv.conf");
+	report.lease.domain[0] = 0;
+	report.lease.t1_s = 90;
+	buf_clear(&out);
+	dhcp_report_encode(&report, &out);
+	is_int(dhcp_report_decode(buf_str(&out), &back), -EBADMSG, "nor times out of order");
+}
+
+static void test_lists(void)
+{
+	const struct netd_network networks[] = { { STR("bridge"), STR("172.20.0.0/16"),
+						   STR("172.20.0.1"), STR("hoy0"), false, true,
+						   4 } };
+	struct netd_attached_network row = {
+		STR("bridge"),	   STR("172.20.0.2"),	     16,
+		STR("172.20.0.1"), STR("02:42:ac:14:00:02"), STR("eth0")
+	};
+	const struct netd_attached attached = { &row, 1 };
+	const struct netd_event event = { NETD_EVENT_DNS, STR("9.9.9.9") };
+	OWN(arena_done) struct arena arena = { 0 };
+	OWN(buf_done) struct buf out = { 0 };
+	struct netd_attached attached_back;
+	struct netd_network *networks_back;
+	struct netd_event event_back;
+	uint32_t count;
+
+	buf_init(&out, 4096);
+	arena_init(&arena, 65536);
+	netd_networks_encode(networks, 1, &out);
+	ok(netd_networks_decode(buf_str(&out), &arena, &networks_back, &count, NULL) == 0 &&
+		   count == 1 && networks_back[0].containers == 4 && networks_back[0].fixed,
+	   "a list of networks");
+	buf_clear(&out);
+	netd_attached_encode(&attached, &out);
+	ok(netd_attached_decode(buf_str(&out), &arena, &attached_back, NULL) == 0 &&
+		   str_is(attached_back.networks[0].mac, "02:42:ac:14:00:02"),
+	   "what a container got");
+	buf_clear(&out);
+	netd_event_encode(&event, &out);
+	ok(netd_event_decode(buf_str(&out), &event_back, NULL) == 0 &&
+		   str_is(event_back.text, "9.9.9.9"),
+	   "an event");
+	ok(netd_event_decode(STR("\7\0\0\0\0"), &event_back, NULL) < 0, "an unknown kind");
+}
+
+int main(void)
+{
+	test_attach();
+	test_lease();
+	test_lists();
+	return tap_done();
+}
