@@ -94,6 +94,9 @@ static int parse_domain(struct str text, struct str s, struct oci_reference *ref
 			 (unsigned)port);
 	else
 		snprintf(ref->domain, sizeof(ref->domain), ip6 ? "[%s]" : "%s", host);
+	/* In capitals alone it would be a user of Docker Hub once it is in lower case. */
+	if (!looks_like_domain(str_from(ref->domain)))
+		return refuse(text, "names are in lower case, a registry has a '.' or a port", err);
 	if (strcmp(ref->domain, "index.docker.io") == 0)
 		snprintf(ref->domain, sizeof(ref->domain), "docker.io");
 	return 0;

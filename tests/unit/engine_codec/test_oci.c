@@ -45,6 +45,7 @@ static void test_reference(void)
 	reads_as("busybox:1@" SHA, "docker.io/library/busybox:1@" SHA);
 	reads_as("", NULL);
 	reads_as("Busybox", NULL);
+	reads_as("Registry/x", NULL);
 	reads_as("a//b", NULL);
 	reads_as("/a", NULL);
 	reads_as("a/", NULL);
