@@ -336,24 +336,60 @@ static int run_load(void)
 static const char *types[] = { "?",	"file", "dir",	"symlink", "hardlink", "char",
 			       "block", "fifo", "gone", "opaque",  "data",     "end" };
 
+static void print_entry(const struct entry *e)
+{
+	char path[600], target[600];
+
+	str_escape(e->path, path, sizeof(path));
+	str_escape(e->target, target, sizeof(target));
+	printf("%s /%s %s%s %o %u:%u %llu", types[e->type], path, e->target.len ? "-> " : "",
+	       target, e->mode, e->uid, e->gid, (unsigned long long)e->size);
+	for (uint32_t i = 0; i < e->xattr_count; i++)
+		printf(" %.*s", STR_ARG(e->xattrs[i].name));
+	puts("");
+}
+
+/* The digest of a file's content, holes as zeros. */
+static void print_content(struct sha256 *hash, uint64_t left)
+{
+	static const char zeros[4096];
+	struct digest digest;
+	char text[DIGEST_TEXT_MAX];
+
+	for (; left > 0; left -= left < sizeof(zeros) ? left : sizeof(zeros))
+		sha256_add(hash, zeros, left < sizeof(zeros) ? left : sizeof(zeros));
+	sha256_end(hash, &digest);
+	printf("  content %s\n", digest_text(&digest, text));
+}
+
 static void print_entries(int in)
 {
+	static const char zero;
 	static struct entry e;
 	struct entry_reader reader;
 	struct err err = { 0 };
-	char path[600], target[600];
+	struct sha256 hash;
+	uint64_t size = 0, at = 0;
 	int r;
 
 	entry_reader_init(&reader, in);
 	while ((r = entry_read(&reader, &e, &err)) == 1) {
-		if (e.type == ENTRY_DATA)
+		if (e.type == ENTRY_DATA) {
+			for (; at < e.offset; at++)
+				sha256_add(&hash, &zero, 1);
+			sha256_add(&hash, e.data.ptr, e.data.len);
+			at += e.data.len;
 			continue;
-		str_escape(e.path, path, sizeof(path));
-		str_escape(e.target, target, sizeof(target));
-		printf("%s /%s %s%s %o %u:%u %llu\n", types[e.type], path,
-		       e.target.len ? "-> " : "", target, e.mode, e.uid, e.gid,
-		       (unsigned long long)e.size);
+		}
+		if (size > 0)
+			print_content(&hash, size - at);
+		print_entry(&e);
+		size = e.type == ENTRY_FILE ? e.size : 0;
+		at = 0;
+		sha256_init(&hash);
 	}
+	if (size > 0 && r == 0)
+		print_content(&hash, size - at);
 	if (r < 0)
 		printf("records end early: %s\n", err_text(&err));
 	entry_reader_done(&reader);

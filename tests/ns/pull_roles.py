@@ -9,6 +9,7 @@ import gzip
 import io
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -203,6 +204,71 @@ def _unpack():
             f.write(data[:1300] if kind == "plain" else data[:len(data) // 2])
         code, text = drive("unpack", path)
         tap.check(code == 1 and "records end early" in text and "error EBADMSG" in text, text)
+
+
+def random_tree(rng, path):
+    """A tar of 400 entries of all kinds that GNU tar and Python make; returns what should come."""
+    kinds = (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)
+    wanted = []
+    with tarfile.open(path, "w", format=kinds[rng.randrange(3)]) as tar:
+        for number in range(400):
+            deep = "/".join("d%d" % rng.randrange(5) for _ in range(rng.randrange(1, 6)))
+            name = deep + "/" + "n" * rng.randrange(1, 60) + str(number)
+            info = tarfile.TarInfo(rng.choice(("", "./", "/")) + name)
+            info.mode = rng.choice((0o644, 0o755, 0o4755, 0o1777, 0))
+            info.uid, info.gid = rng.randrange(1 << 18), rng.randrange(1 << 18)
+            info.mtime = rng.randrange(1 << 31)
+            kind, data, target = rng.randrange(6), b"", ""
+            if kind <= 2:
+                data = rng.randbytes(rng.choice((0, 1, 511, 512, 513, 70000, 300000)))
+            elif kind == 3:
+                info.type = tarfile.DIRTYPE
+            elif kind == 4:
+                info.type, target = tarfile.SYMTYPE, "../" * rng.randrange(3) + "t"
+            else:
+                info.type = tarfile.FIFOTYPE
+            info.size, info.linkname = len(data), target
+            tar.addfile(info, io.BytesIO(data))
+            wanted.append("%s /%s %s%s %o %d:%d %d" % (
+                ("file", "file", "file", "dir", "symlink", "fifo")[kind], name,
+                "-> " if target else "", target, info.mode, info.uid, info.gid, len(data)))
+            if data:
+                wanted.append("  content " + image.digest(data))
+    return wanted
+
+
+@tap.test("twenty random tars: every entry and every byte")
+def _random():
+    path = os.path.join(WORK, "random")
+    for seed in range(20):
+        wanted = random_tree(random.Random(seed), path)
+        got = good("unpack", path).splitlines()[:-1]
+        for mine, theirs in zip(got, wanted):
+            tap.check(mine == theirs, "seed %d: got %r, expected %r" % (seed, mine, theirs))
+        tap.check(len(got) == len(wanted), "seed %d: %d lines" % (seed, len(got)))
+
+
+@tap.test("GNU tar's sparse files and xattrs")
+def _gnu():
+    where = folder("gnu")
+    with open(os.path.join(where, "holes"), "wb") as f:
+        for at in (0, 1 << 20, 5 << 20):
+            f.seek(at)
+            f.write(b"x" * 5000)
+        f.truncate(8 << 20)
+    os.setxattr(os.path.join(where, "holes"), "user.note", b"kept")
+    with open(os.path.join(where, "holes"), "rb") as f:
+        content = image.digest(f.read())
+    path = os.path.join(WORK, "gnu.tar")
+    for style in ("--format=gnu", "--format=posix", "--sparse-version=0.1", "--sparse-version=0.0"):
+        args = ["--format=posix", style] if "version" in style else [style]
+        if "gnu" not in style:
+            args += ["--xattrs"]
+        subprocess.run(["tar", "-C", where, "-S"] + args + ["-cf", path, "holes"], check=True)
+        tap.check(os.path.getsize(path) < 1 << 20, "tar made no sparse file")
+        text = good("unpack", path)
+        tap.check("  content " + content in text, "%s:\n%s" % (style, text))
+        tap.check("8388608" in text and ("gnu" in style or "user.note" in text), text)
 
 
 @tap.test("a bomb ends at its limit: zeros behind an empty tar, a file of zeros")
