@@ -26,7 +26,10 @@ void boot_mount(const struct boot_reporter *reporter);
 
 /* The cgroup tree: hoy.init (with this process), hoy/<unit>, hoy/shims, containers, builds. */
 void boot_cgroup(const struct boot_reporter *reporter);
-/* Directory of hoy/<name>, made when missing; -1 where there are no cgroups. */
+/*
+ * Directory of hoy/<name>, made anew; -1 where there are no cgroups. Anew, because newer kernels
+ * (seen on 6.18) kill every process that is born into a group whose cgroup.kill was once written.
+ */
 int boot_cgroup_unit(const char *name);
 
 /* Keeps the OOM killer away from this process; false where that is not allowed (then the daemons

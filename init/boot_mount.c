@@ -156,10 +156,13 @@ void boot_cgroup(const struct boot_reporter *reporter)
 
 int boot_cgroup_unit(const char *name)
 {
-	char path[64];
+	OWN_FD int hoy_fd =
+		fs_open(AT_FDCWD, "/sys/fs/cgroup/hoy", FS_HOST, O_RDONLY | O_DIRECTORY, 0, NULL);
 
-	snprintf(path, sizeof(path), "hoy/%s", name);
-	return fs_exists(AT_FDCWD, "/sys/fs/cgroup/hoy", FS_HOST) ? group(path) : -1;
+	if (hoy_fd < 0)
+		return -1;
+	(void)fs_rmdir(hoy_fd, name, NULL); /* refused while something lives in it */
+	return fs_open_dir(hoy_fd, name, FS_BENEATH, 0755, NULL);
 }
 
 /* ---- sockets ---- */

@@ -161,8 +161,6 @@ static void units_init(struct sup *sup)
 	sup->units[SUP_NETD].listen_fds[0] = sockets.netd_fd;
 	sup->units[SUP_ENGINE].listen_fds[0] = sockets.engine_fd;
 	sup->units[SUP_ENGINE].listen_fds[1] = sockets.docker_fd;
-	for (size_t i = 0; i < SUP_COUNT; i++)
-		sup->units[i].cgroup_fd = boot_cgroup_unit(sup->units[i].name);
 	ctl_init(sup);
 }
 

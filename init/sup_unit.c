@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/wait.h>
+#include "init/boot.h"
 #include "init/sup.h"
 #include "lib/fs.h"
 #include "lib/log.h"
@@ -258,6 +259,8 @@ static void act_spawn(struct sup_unit *unit)
 	unit->lines_taken = false;
 	if (unit->exit_count > 0)
 		unit->restarts++;
+	own_close(&unit->cgroup_fd);
+	unit->cgroup_fd = boot_cgroup_unit(unit->name);
 	if (start_process(unit, &err) < 0) {
 		unit->pid = 0;
 		msg_peer_done(&unit->peer);

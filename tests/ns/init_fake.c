@@ -284,8 +284,12 @@ static int console_main(void)
 
 int main(int argc, char **argv)
 {
+	const char *base = argv[0] != NULL && strrchr(argv[0], '/') != NULL
+				   ? strrchr(argv[0], '/') + 1
+				   : argv[0];
+
+	name = base != NULL && strncmp(base, "hoy-", 4) == 0 ? base + 4 : "none";
 	(void)argc;
-	name = argv[0] != NULL && strncmp(argv[0], "hoy-", 4) == 0 ? argv[0] + 4 : "none";
 	log_init(name, LOG_PRIO_DEBUG);
 	if (strcmp(name, "client") == 0) {
 		int dir_fd = open("/run/hoy", O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """init as process 1 of new namespaces, with fake daemons: supervision, log, control, shutdown."""
+import itertools
 import os
 import re
 import select
@@ -17,7 +18,7 @@ BUILD = os.path.join(TOP, "build", "x86_64")
 SAN = os.path.join(BUILD, "san", "bin", "tests", "ns")
 FAKE = os.path.join(SAN, "init_fake")
 HASH = "$2b$10$abcdefghijklmnopqrstuvabcdefghijklmnopqrstuvabcdefghi"
-GROUP = "hoy-init-test-%d" % os.getpid()
+COUNT = itertools.count(1)
 
 # Runs as process 1 and becomes init. /dev holds no disk, /proc/sys cannot be written: the host is
 # safe from what init does to a machine.
@@ -70,9 +71,10 @@ class Machine:
     def __init__(self, init=os.path.join(SAN, "init_pid1")):
         self.master, slave = os.openpty()
         self.text, self.pos = "", 0
-        self.root = os.path.join(TOP, "build", "test-tmp", GROUP)
+        name = "hoy-init-test-%d-%d" % (os.getpid(), next(COUNT))
+        self.root = os.path.join(TOP, "build", "test-tmp", name)
         os.makedirs(self.root, exist_ok=True)
-        self.group = os.path.join(cgroup_root(), GROUP)
+        self.group = os.path.join(cgroup_root(), name)
         os.makedirs(self.group, exist_ok=True)
         env = dict(os.environ, R=self.root, INIT=init, FAKE=FAKE, PTS=os.ttyname(slave),
                    TTYS=" ".join(consoles()), PATH="/usr/sbin:/usr/bin:/sbin:/bin")
@@ -185,6 +187,7 @@ class Machine:
             for name in dirs:
                 os.rmdir(os.path.join(top, name))
         os.rmdir(self.group)
+        os.rmdir(self.root)
 
 
 def boot(**more):
@@ -250,7 +253,7 @@ def _crash():
 @tap.test("one that ignores STOP is killed after its grace")
 def _deaf():
     M.act("netd", "deaf")
-    M.command("unit netd 2")
+    M.send("unit netd 2")
     M.expect(r"netd: told STOP 5000")
     M.expect(r"init: netd does not answer \(stopping\): killed", 20)
     tap.check(M.unit("netd")[0] == "stopped", "stopped")
