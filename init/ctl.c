@@ -13,7 +13,7 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 #include "init/fault.h"
-#include "init/sup.h"
+#include "init/sup_calls.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"

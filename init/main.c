@@ -15,7 +15,7 @@
 #include "init/boot.h"
 #include "init/fault.h"
 #include "init/role_disk.h"
-#include "init/sup.h"
+#include "init/sup_calls.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"

@@ -11,7 +11,7 @@
 #include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
-#include "init/sup.h"
+#include "init/sup_calls.h"
 #include "lib/log.h"
 #include "lib/mono.h"
 #include "lib/own.h"

@@ -11,7 +11,7 @@
 #include <sys/reboot.h>
 #include <unistd.h>
 #include "init/fault.h"
-#include "init/sup.h"
+#include "init/sup_calls.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"

@@ -10,7 +10,7 @@
 #include <sys/random.h>
 #include <sys/wait.h>
 #include "init/boot.h"
-#include "init/sup.h"
+#include "init/sup_calls.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"

@@ -15,7 +15,7 @@
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
-#include "init/sup.h"
+#include "init/sup_calls.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/mono.h"

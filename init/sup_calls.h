@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_INIT_SUP_CALLS_H
+#define HOY_INIT_SUP_CALLS_H
+
+#include "init/sup.h"
+
+/* What the parts of PID 1 offer each other. */
+
+/* Uptime for marks and log lines. */
+int64_t sup_uptime_ms(void);
+
+/* A reply body in static memory, valid until the next call. */
+struct buf sup_body(void);
+
+/* ---- sup_log.c ---- */
+void sup_log_init(struct sup *sup);
+/* A line of init itself; prio as in lib/log.h. */
+void sup_say(struct sup *sup, uint8_t prio, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* A milestone: the line "hoy: TEXT" and the line for machines "hoy: mark NAME MS". */
+void sup_mark(struct sup *sup, const char *mark, int64_t at_ms, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+int64_t sup_monotonic_ms(void);				  /* CLOCK_MONOTONIC, for marks */
+int sup_log_open(struct sup_unit *unit, struct err *err); /* makes the unit's pipe */
+void sup_log_flush_disk(struct sup *sup);
+int sup_follow(struct sup *sup, struct msg_peer *peer, uint32_t serial, int unit, uint32_t lines,
+	       bool follow);
+void sup_follow_forget(struct sup *sup, const struct msg_peer *peer);
+/* The record of INIT_MSG_LINE and INIT_MSG_LOG. */
+void sup_log_put(struct buf *body, const struct ring_line *line);
+
+/* ---- sup_tty.c ---- */
+void sup_tty_open(struct sup *sup); /* finds and opens the terminals */
+void sup_tty_line(struct sup *sup, const struct ring_line *line);
+/* Opens the terminal anew, with sane modes: the end of the program that had it hangs it up. */
+void sup_tty_reopen(struct sup *sup, struct sup_tty *tty);
+void sup_tty_drain(struct sup *sup); /* at the end: waits shortly for the output */
+
+/* ---- sup_unit.c ---- */
+void sup_unit_init(struct sup *sup);
+void sup_unit_event(struct sup_unit *unit, enum unit_event event);
+void sup_unit_reap(struct sup *sup);
+struct sup_unit *sup_unit_find(struct sup *sup, struct str name);
+struct sup_unit *sup_unit_of_peer(struct sup *sup, const struct msg_peer *peer);
+void sup_unit_send(struct sup_unit *unit, uint16_t type, struct str body);
+void sup_unit_send_data(struct sup_unit *unit);
+void sup_unit_send_clock(struct sup_unit *unit);
+void sup_unit_alive(struct sup_unit *unit);
+void sup_unit_text(struct sup_unit *unit, struct str text);
+/* Starts netd and engine once the layers are there (or late is set). */
+void sup_start_daemons(struct sup *sup, bool late);
+
+/* ---- sup_power.c ---- */
+void sup_power_begin(struct sup *sup, enum init_power_act act, const char *reason);
+void sup_power_unit_down(struct sup *sup, struct sup_unit *unit);
+bool sup_power_going(const struct sup *sup);
+
+/* ---- sup_watch.c ---- */
+void sup_watch_init(struct sup *sup); /* watchdog, power button, clock */
+void sup_clock_raise(struct sup *sup, int64_t floor_s, bool first);
+void sup_watchdog_last(struct sup *sup); /* one more interval for the final steps */
+
+/* ---- ctl.c ---- */
+void ctl_init(struct sup *sup);
+extern const struct msg_rule ctl_rules[];
+extern const size_t ctl_rule_count;
+/* Answers AUTH_GET calls that waited for the disk. */
+void ctl_answer_askers(struct sup *sup);
+/* The peer is gone: nothing that was asked for it may be answered to its successor. */
+void ctl_forget(struct sup *sup, const struct msg_peer *peer);
+
+#endif
