@@ -31,7 +31,7 @@ void dns_cache_clear(struct dns_cache *cache)
 
 static struct dns_cache_entry *bucket(struct dns_cache *cache, const struct dns_question *question)
 {
-	uint32_t hash = cache->seed ^ (uint32_t)(question->type << 16 | question->class);
+	uint32_t hash = cache->seed ^ ((uint32_t)question->type << 16 | question->class);
 
 	for (size_t i = 0; i < question->name.len; i++) {
 		uint8_t c = question->name.wire[i];
