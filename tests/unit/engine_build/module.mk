@@ -13,3 +13,9 @@ tests/unit/engine_build/test_plan_LIBS = -lyyjson
 tests/unit/engine_build/test_build_OBJS = tests/unit/engine_build/test_build.o \
 	$(tests_unit_build) $(tests_unit_build_objs) $(engine_build_OBJS)
 tests/unit/engine_build/test_build_LIBS = -lyyjson
+
+FUZZ += tests/fuzz/fuzz_dockerfile tests/fuzz/fuzz_ignore
+tests/fuzz/fuzz_dockerfile_OBJS = tests/fuzz/fuzz_dockerfile.o $(tests_unit_build) \
+	$(tests_unit_build_objs) $(engine_build_OBJS)
+tests/fuzz/fuzz_dockerfile_LIBS = -lyyjson
+tests/fuzz/fuzz_ignore_OBJS = tests/fuzz/fuzz_ignore.o engine/dockerfile/ignore.o

@@ -174,7 +174,8 @@ static void test_messages(void)
 		{ "FROM x\nCOPY a b c\n", "",
 		  "Dockerfile:2:1: When using COPY with more than one source file, the "
 		  "destination must be a directory and end with a /" },
-		{ "FROM x\n ENV A=\"${B:?must be given}\"\n", "", "Dockerfile:2:2: B: must be given" },
+		{ "FROM x\n ENV A=\"${B:?must be given}\"\n", "",
+		  "Dockerfile:2:2: B: must be given" },
 		{ "FROM x\nWORKDIR $none\n", "",
 		  "Dockerfile:2:1: cannot normalize nothing: WORKDIR is empty" },
 	};

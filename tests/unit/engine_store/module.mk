@@ -9,3 +9,7 @@ tests/unit/engine_store/test_store_LIBS = -lyyjson
 NS += tests/tool/store_tool
 tests/tool/store_tool_OBJS = tests/ns/store_tool.o $(engine_erofs_OBJS) engine/api/entry.o \
 	engine/api/pack_msg.o
+
+FUZZ += tests/fuzz/fuzz_store_state
+tests/fuzz/fuzz_store_state_OBJS = tests/fuzz/fuzz_store_state.o engine/api/store_msg.o \
+	engine/store/refs.o engine/store/trailer.o
