@@ -13,3 +13,7 @@ tests/tool/store_tool_OBJS = tests/ns/store_tool.o $(engine_erofs_OBJS) engine/a
 FUZZ += tests/fuzz/fuzz_store_state
 tests/fuzz/fuzz_store_state_OBJS = tests/fuzz/fuzz_store_state.o engine/api/store_msg.o \
 	engine/store/refs.o engine/store/trailer.o
+
+FUZZ += tests/fuzz/fuzz_pack
+tests/fuzz/fuzz_pack_OBJS = tests/fuzz/fuzz_pack.o $(engine_erofs_OBJS) engine/api/entry.o \
+	engine/api/pack_msg.o
