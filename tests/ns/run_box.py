@@ -204,7 +204,7 @@ class Box:
         listener.bind(self.sock_path)
         listener.listen(4)
         listener.setblocking(False)
-        netns = subprocess.Popen(["unshare", "-n", "sleep", "60"])
+        netns = subprocess.Popen(["unshare", "-n", "sleep", "900"])
         fds = [theirs.fileno(), plan_fd(plan), os.open(self.dir, os.O_RDONLY),
                os.open(self.cgroup, os.O_RDONLY), listener.fileno(), self.open_netns(netns),
                os.open(self.tree, os.O_PATH | os.O_DIRECTORY)] + [os.dup(fd) for fd in extra]

@@ -41,7 +41,7 @@ def caps():
         args = ("--uid", uid, "--gid", uid)
         with Box(*args, command=cat) as c:
             run = status(c.run()[1])
-        with Box(command=("sleep", "60")) as c:
+        with Box(command=("sleep", "900")) as c:
             c.start()
             execed = status(c.exec_output(*args, command=cat)[2])
         for what, got in (("run", run), ("exec", execed)):
@@ -89,7 +89,7 @@ def fds():
         out = c.run()[1]
         # The shell's own directory fd of the glob is 3.
         tap.check(out.split("\n")[1].split() in (["0", "1", "2"], ["0", "1", "2", "3"]), out)
-    with Box(command=("sleep", "60")) as c:
+    with Box(command=("sleep", "900")) as c:
         c.start()
         tap.check(sorted(os.listdir("/proc/%d/fd" % c.pid)) == ["0", "1", "2"], "fds of PID 1")
         ident, pid, _, given = c.exec("--stdin", command=("cat",))
@@ -113,7 +113,7 @@ def workdir():
                 c.proc.wait(10)
             else:
                 raise AssertionError("WORKDIR=/proc/self/fd/%d was taken" % number)
-    with Box(command=("sleep", "60")) as c:
+    with Box(command=("sleep", "900")) as c:
         c.start()
         for number in range(0, 64):
             for prefix in ("/proc/self/fd", "/proc/1/fd", "/dev/fd"):
@@ -241,7 +241,7 @@ def null():
         _, out, _ = c.run()
         tap.check(out.startswith("c") and out.strip().endswith("0"), out)
     # The running container takes its null away: exec and masks do not notice.
-    with Box(command=("sh", "-c", "rm /dev/null; ln -s /etc/passwd /dev/null; sleep 60")) as c:
+    with Box(command=("sh", "-c", "rm /dev/null; ln -s /etc/passwd /dev/null; sleep 900")) as c:
         c.start()
         code, _, out, _ = c.exec_output(command=("sh", "-c", "sleep 0.2; wc -c < /proc/keys; cat"))
         tap.check((code, out) == (0, "0\n"), "%s %r" % (code, out))
@@ -355,7 +355,7 @@ def seccomp():
         ((56, 0x10000000, 0, 0), EPERM), ((56, 0x40000000, 0, 0), EPERM),
         ((101, 99, 0, 0), "other"), ((310, 0, 0, 0), "other"), ((39, 0, 0, 0), 0),
     )
-    with Box(tree=with_probe, command=("sleep", "60")) as c:
+    with Box(tree=with_probe, command=("sleep", "900")) as c:
         c.start()
         for call, want in calls:
             _, _, out, _ = c.exec_output(command=("probe",) + tuple("%d" % n for n in call))
@@ -441,7 +441,7 @@ def terminals():
 @tap.test("A6-A8-exec-with-a-hostile-dev")
 def hostile_dev():
     script = ("rm -f /dev/ptmx /dev/null /dev/console /dev/tty; ln -s /etc/passwd /dev/ptmx;"
-              "ln -s /etc/passwd /dev/null; mkdir /dev/console; echo ready; sleep 60")
+              "ln -s /etc/passwd /dev/null; mkdir /dev/console; echo ready; sleep 900")
     with Box(command=("sh", "-c", script)) as c:
         before = open(os.path.join(c.tree, "etc/passwd"), encoding="ascii").read()
         c.start()

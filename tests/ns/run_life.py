@@ -170,7 +170,7 @@ def terminal():
         c.peer.call(box.RESIZE, struct.pack("<IHH", 0, 50, 132))
         sock.sendall(b"stty size\n")
         box.read_tty(sock.fileno(), b"50 132")
-        sock.sendall(b"sleep 60\n")
+        sock.sendall(b"sleep 900\n")
         time.sleep(0.3)
         sock.sendall(b"\x03")
         sock.sendall(b"echo inter''rupted\n")
@@ -183,7 +183,7 @@ def terminal():
 
 @tap.test("exec")
 def execs():
-    with Box("--env", "X=1", command=("sleep", "60")) as c:
+    with Box("--env", "X=1", command=("sleep", "900")) as c:
         c.start()
         code, number, out, err = c.exec_output(
             "--env", "Y=2", "--uid", 1000, "--gid", 1000, "--cwd", "/tmp",
@@ -208,7 +208,7 @@ def execs():
 
 @tap.test("exec-with-stdin-and-terminal")
 def exec_streams():
-    with Box(command=("sleep", "60")) as c:
+    with Box(command=("sleep", "900")) as c:
         c.start()
         ident, _, tty, fds = c.exec("--stdin", command=("cat",))
         os.write(fds[0], b"abc")
@@ -234,7 +234,7 @@ def exec_streams():
 
 @tap.test("execs-end-with-the-container")
 def exec_ends():
-    with Box(command=("sleep", "60")) as c:
+    with Box(command=("sleep", "900")) as c:
         c.start()
         ids = [c.exec(command=("sleep", "100")) for _ in range(16)]
         refused(lambda: c.exec(command=("true",)), "16")
@@ -313,10 +313,13 @@ def full_disk():
 @tap.test("missing-lines-are-mentioned-where-they-are-missing")
 def dropped_mention():
     tree = box.make_tree(os.path.join(box.WORK, "small-root"))
-    script = "seq 1 20000; while [ ! -e /tmp/go ]; do sleep 0.05; done; echo after"
+    script = "seq 1 20000; touch /tmp/full; while [ ! -e /tmp/go ]; do sleep 0.05; done; echo after"
     with Box(root=tree, disk="64k", command=("sh", "-c", script)) as c:
         c.start()
-        time.sleep(1)
+        dropped = -1
+        while not os.path.exists(os.path.join(tree, "tmp/full")) or dropped != c.state()["dropped"]:
+            dropped = c.state()["dropped"]
+            time.sleep(0.5)
         tap.check(c.records()[-1]["log"] != "20000\n", "the disk was not full")
         os.truncate(os.path.join(c.dir, "log/json.log"), 0)
         with open(os.path.join(tree, "tmp/go"), "w", encoding="ascii"):
@@ -434,7 +437,7 @@ def limits():
 
 @tap.test("malformed-messages-harm-nothing")
 def malformed():
-    with Box(command=("sleep", "60")) as c:
+    with Box(command=("sleep", "900")) as c:
         c.start()
         for kind, body in ((box.SIGNAL, b""), (box.RESIZE, b"123"), (box.ATTACH, b"\x07"),
                            (box.EXEC, b""), (0x7777, b"x"), (box.START, b"\0" * 13)):
@@ -458,7 +461,7 @@ def malformed():
 
 @tap.test("private-memory-of-the-shim")
 def memory():
-    script = "head -c 3000000 /dev/urandom; sleep 60"
+    script = "head -c 3000000 /dev/urandom; sleep 900"
     with Box(command=("sh", "-c", script), shim=box.SHIPPED) as c:
         c.start(max_size=100000)
         time.sleep(2)
@@ -475,7 +478,7 @@ def memory():
 
 @tap.test("shim-holds-only-what-it-needs")
 def shim_fds():
-    with Box(command=("sleep", "60")) as c:
+    with Box(command=("sleep", "900")) as c:
         c.start()
         fds = {int(n): os.readlink("/proc/%d/fd/%s" % (c.proc.pid, n))
                for n in os.listdir("/proc/%d/fd" % c.proc.pid)}
