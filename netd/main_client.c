@@ -289,7 +289,7 @@ static void take_show(struct msg_peer *peer, struct msg *msg)
 }
 
 static const struct msg_rule rules[] = {
-	{ NETD_MSG_ATTACH, "ATTACH", 17, MSG_BODY_INLINE_MAX, 2, 4, MAIN_IDENTITY_ENGINE,
+	{ NETD_MSG_ATTACH, "ATTACH", 17, MSG_BODY_INLINE_MAX, 2, 5, MAIN_IDENTITY_ENGINE,
 	  take_attach },
 	{ NETD_MSG_DETACH, "DETACH", 4, 4 + NETD_ID_MAX, 0, 0, MAIN_IDENTITY_ENGINE, take_detach },
 	{ NETD_MSG_SYNC, "SYNC", 4, 4 + NETD_SYNC_MAX *(4 + NETD_ID_MAX), 0, 0,

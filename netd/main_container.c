@@ -5,8 +5,10 @@
  * that fails takes back the ones before.
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include "lib/log.h"
 #include "lib/own.h"
@@ -293,17 +295,41 @@ static bool same_namespace(const struct attachment *a, const struct attachment *
 	return a->netns_dev == b->netns_dev && a->netns_ino == b->netns_ino;
 }
 
-/* Keeps the sockets the resolver serves already, where it is the same namespace. */
-static bool take_sockets(struct attachment *fresh, struct attachment *old, struct msg *msg)
+static uint16_t bound_port(int fd)
 {
+	struct sockaddr_in address = { 0 };
+	socklen_t len = sizeof(address);
+
+	if (getsockname(fd, (struct sockaddr *)(void *)&address, &len) < 0)
+		return 0;
+	return ntohs(address.sin_port);
+}
+
+/*
+ * Takes the resolver's sockets, or keeps those it serves already where it is the same namespace.
+ * *ret_fresh: there are new ones. A failed redirection costs the resolver only, so it is just said.
+ */
+static void take_sockets(struct attachment *fresh, struct attachment *old, struct msg *msg,
+			 bool *ret_fresh)
+{
+	OWN_FD int netfilter_fd = msg_take_fd(msg, 4);
+	struct err err;
+
+	*ret_fresh = false;
 	if (old && old->udp_fd >= 0 && old->tcp_fd >= 0 && same_namespace(old, fresh)) {
 		fresh->udp_fd = take_fd(&old->udp_fd);
 		fresh->tcp_fd = take_fd(&old->tcp_fd);
-		return false;
+		return;
 	}
 	fresh->udp_fd = msg_take_fd(msg, 2);
 	fresh->tcp_fd = msg_take_fd(msg, 3);
-	return fresh->udp_fd >= 0 && fresh->tcp_fd >= 0;
+	if (fresh->udp_fd < 0 || fresh->tcp_fd < 0)
+		return;
+	*ret_fresh = true;
+	if (netfilter_fd >= 0 &&
+	    nft_redirect_resolver(take_fd(&netfilter_fd), bound_port(fresh->udp_fd),
+				  bound_port(fresh->tcp_fd), &err) < 0)
+		log_err("container %.*s: %s", STR_ARG(fresh->attach.name), err_text(&err));
 }
 
 static int attach_rows(struct netd *netd, struct attachment *fresh, struct attachment *old,
@@ -341,7 +367,7 @@ static int attach_rows(struct netd *netd, struct attachment *fresh, struct attac
 	}
 	if (old)
 		remove_interfaces(netd, old, fresh->attach.network_count);
-	sockets = take_sockets(fresh, old, msg);
+	take_sockets(fresh, old, msg, &sockets);
 	r = attachment_put(&netd->attachments, fresh, err);
 	if (r < 0) {
 		(void)main_firewall_load(netd, NULL);

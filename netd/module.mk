@@ -4,7 +4,7 @@
 netd_PURE := netd/ip4.o netd/api/netd_msg.o netd/dhcp/dhcp_codec.o netd/dhcp/dhcp_client.o \
 	netd/dhcp/dhcp_msg.o netd/dns/dns_codec.o netd/dns/dns_cache.o netd/dns/dns_table.o
 netd_NL := netd/nl/nl.o netd/nl/rtnl.o netd/nl/nft.o netd/nl/nft_expr.o netd/nl/nft_table.o \
-	netd/nl/nft_elem.o
+	netd/nl/nft_elem.o netd/nl/nft_resolver.o
 
 PROGS += netd
 netd_OBJS := $(netd_PURE) $(netd_NL) netd/netd.o netd/conf.o netd/role_main.o netd/role_dhcp.o \

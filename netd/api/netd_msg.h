@@ -21,9 +21,12 @@
 enum netd_msg {
 	/*
 	 * struct netd_attach; fds: [0] network namespace, [1] NETLINK_ROUTE socket opened inside
-	 * it, [2] UDP socket bound to 127.0.0.11:53 inside it, [3] TCP socket listening there. Bind
-	 * [2] and [3] with IP_FREEBIND (lo is still down; netd brings it up) and SO_REUSEPORT (a
-	 * second ATTACH comes while the first pair is still served). [2] and [3] may be left out.
+	 * it, [2] UDP socket bound to 127.0.0.11 inside it, [3] TCP socket listening there, [4]
+	 * NETLINK_NETFILTER socket opened inside it. With [4] the sockets [2] and [3] are bound to
+	 * port 0 (any): netd makes port 53 lead to them, and the container may listen on port 53 of
+	 * every address itself. Without [4] they are bound to port 53. Bind with IP_FREEBIND (lo is
+	 * still down; netd brings it up) and SO_REUSEPORT (a second ATTACH comes while the first
+	 * pair is still served). [2] to [4] may be left out.
 	 * -> struct netd_attached. Same id and same namespace: the interface is adopted, nothing
 	 * that flows is disturbed; the ports are replaced by the new list in one step. Same id and
 	 * another namespace: the old one is detached first, its addresses are kept for the new one.

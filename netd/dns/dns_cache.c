@@ -25,8 +25,10 @@ void dns_cache_done(struct dns_cache *cache)
 
 void dns_cache_clear(struct dns_cache *cache)
 {
+	/* Looking before writing keeps pages that were never used from taking memory. */
 	for (size_t i = 0; i < DNS_CACHE_BUCKETS * DNS_CACHE_WAYS; i++)
-		cache->entries[i].len = 0;
+		if (cache->entries[i].len)
+			cache->entries[i].len = 0;
 }
 
 static struct dns_cache_entry *bucket(struct dns_cache *cache, const struct dns_question *question)

@@ -66,8 +66,6 @@ int dns_forward_init(struct loop *loop, dns_deliver_fn *deliver)
 	random_bytes(&seed, sizeof(seed));
 	forward.loop = loop;
 	forward.deliver = deliver;
-	for (size_t i = 0; i < DNS_PENDING_MAX; i++)
-		forward.pending[i].fd = -1;
 	return dns_cache_init(&forward.cache, seed);
 }
 

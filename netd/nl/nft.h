@@ -108,6 +108,11 @@ bool nft_owned(const struct nft *nft);
 int nft_load(struct nft *nft, const struct nft_content *content, struct err *err);
 int nft_apply(struct nft *nft, const struct nft_change *change, struct err *err);
 
+/* Inside a container: 127.0.0.11:53 leads to the resolver's sockets on other ports. Takes the
+ * socket over; it must have been opened in that namespace. */
+int nft_redirect_resolver(int netfilter_fd, uint16_t udp_port, uint16_t tcp_port, struct err *err);
+void nft_encode_resolver(uint16_t udp_port, uint16_t tcp_port, struct buf *out); /* pure */
+
 /*
  * Forgets tracked UDP flows whose original destination is one of these ports, so that a client with
  * a fixed source port reaches the container that is published now. TCP ends by itself.

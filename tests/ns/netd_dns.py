@@ -201,6 +201,29 @@ def again():
     tap.check(records(dig(box["web"], "db")) == ["172.20.7.7"], "after kill -9 of main")
 
 
+@tap.test("a container that listens on port 53 itself still has its resolver")
+def own_server():
+    box["ns"] = Container("nameserver", redirect=True)
+    box["engine"].attach(box["ns"], ports=[(n.UDP, "0.0.0.0", 53, 53, 1)])
+    tap.check(records(dig(box["ns"], "db")) == ["172.20.7.7"], "UDP")
+    tap.check(records(dig(box["ns"], "+tcp", "db")) == ["172.20.7.7"], "TCP")
+    n.Echo(box["ns"].ns, "udp", 53, "own")
+    n.Echo(box["ns"].ns, "tcp", 53, "own")
+    tap.check(records(dig(box["ns"], "db")) == ["172.20.7.7"], "UDP beside its own")
+    tap.check(records(dig(box["ns"], "+tcp", "a.site.example")) == ["192.0.2.10"], "TCP beside it")
+    tap.check(n.talk(machine.lan, "10.9.0.2", 53, "udp") == "own 10.9.0.1 hello", "published")
+    tap.check((n.talk(box["web"].ns, box["ns"].ip, 53) or "").startswith("own"), "on its address")
+    box["engine"].attach(box["ns"], ports=[(n.UDP, "0.0.0.0", 53, 53, 1)])
+    tap.check(records(dig(box["ns"], "db")) == ["172.20.7.7"], "after a second ATTACH")
+    machine.kill()
+    machine.start()
+    box["engine"] = Engine()
+    box["engine"].attach(box["ns"], ports=[(n.UDP, "0.0.0.0", 53, 53, 1)])
+    box["engine"].attach(box["db"], [("bridge", [], "172.20.7.7")])
+    box["engine"].attach(box["web"])
+    tap.check(records(dig(box["ns"], "db")) == ["172.20.7.7"], "after kill -9")
+
+
 FORGER = r"""
 import socket, struct, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

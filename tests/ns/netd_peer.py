@@ -185,27 +185,29 @@ class Peer:
 class Container:
     """A namespace with what an engine passes for it."""
 
-    def __init__(self, name, ident=None):
+    def __init__(self, name, ident=None, redirect=False):
         self.name = name
+        self.redirect = redirect  # the resolver's sockets on other ports, behind a redirection
         self.ident = ident or (name.encode().hex() * 32)[:64]
         self.ns = Netns(name)
         self.ns.sh("ip link set lo up")
         self.ip = None
 
     def fds(self):
-        """netns, rtnetlink, UDP and TCP resolver sockets, as the contract says."""
+        """netns, rtnetlink, UDP and TCP resolver sockets, netfilter, as the contract says."""
         netns = os.open(self.ns.path(), os.O_RDONLY)
         with self.ns.inside():
             route = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
             route.bind((0, 0))
             udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            more = [socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)] if self.redirect else []
         for s in (udp, tcp):
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             s.setsockopt(socket.IPPROTO_IP, 15, 1)  # IP_FREEBIND
-            s.bind(("127.0.0.11", 53))
+            s.bind(("127.0.0.11", 0 if self.redirect else 53))
         tcp.listen(16)
-        return netns, [route, udp, tcp]
+        return netns, [route, udp, tcp] + more
 
     def close(self):
         self.ns.close()
