@@ -79,6 +79,8 @@ static void finish(struct sup *sup)
 	bool off = sup->power.act == INIT_POWER_ACT_POWEROFF;
 
 	sup->power.phase = SUP_POWER_END;
+	for (size_t i = SUP_CONSOLE; i <= SUP_CONSOLE_2; i++)
+		sup->units[i].lines_taken = false; /* it will not live to print the last ones */
 	sup_say(sup, LOG_PRIO_NOTICE, "%s", off ? "powering off" : "rebooting");
 	sup_tty_drain(sup);
 	sup_watchdog_last(sup);

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Wire form of the status, password hashes, mount table lines, the schema of hoy.ini. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
 #include "init/api/init_msg.h"
 #include "init/boot_config.h"
 #include "init/boot_mounts.h"
 #include "init/boot_state.h"
+#include "lib/fs.h"
+#include "lib/own.h"
 #include "tests/unit/tap.h"
 
 static struct init_status status, back;
@@ -100,8 +105,116 @@ static void test_schema(void)
 	is_int(issues_of("[auht]\n"), 1, "an unknown section");
 }
 
+/* ---- the files on /data, in a directory of our own ---- */
+
+static void write_state(int data_fd, const char *name, struct str text)
+{
+	OWN_FD int fd = fs_open_dir(data_fd, "state", FS_BENEATH, 0700, NULL);
+
+	(void)fs_replace(fd, name, text.ptr, text.len, 0600, NULL);
+}
+
+static void expect_reason(struct boot_state *state, const char *wanted, const char *name)
+{
+	char reason[DISK_REASON_MAX];
+	int64_t saved_s;
+
+	boot_state_begin(state, &saved_s, reason);
+	is_text(reason, wanted, "%s", name);
+}
+
+static void test_reasons(struct boot_state *state)
+{
+	int64_t saved_s;
+	char reason[DISK_REASON_MAX];
+
+	expect_reason(state, "first start with this disk", "a new disk");
+	expect_reason(state, "power was lost or the machine was reset", "no orderly end");
+	boot_state_note(state, STR("reboot: asked for"));
+	expect_reason(state, "reboot: asked for", "an orderly end");
+	write_state(state->data_fd, "fault", STR("init fault: SIGSEGV at\x1b 0x0\n\n\n"));
+	expect_reason(state, "init fault: SIGSEGV at\\x1b 0x0",
+		      "a fault, with nothing for a terminal");
+	expect_reason(state, "power was lost or the machine was reset", "a fault is told once");
+	boot_state_save_clock(state);
+	boot_state_begin(state, &saved_s, reason);
+	ok(saved_s > 1700000000, "the clock was saved");
+	write_state(state->data_fd, "clock", STR("-5 x\n"));
+	boot_state_begin(state, &saved_s, reason);
+	is_int(saved_s, 0, "a broken clock file counts as none");
+}
+
+static void test_password(struct boot_state *state)
+{
+	char hash[INIT_HASH_MAX];
+	struct err err;
+
+	boot_state_auth(state, hash);
+	is_text(hash, "", "no password yet");
+	ok(boot_state_set_auth(state, STR("x"), &err) < 0, "no hash is refused");
+	is_int(boot_state_set_auth(
+		       state, STR("$2b$10$abcdefghijklmnopqrstuvabcdefghijklmnopqrstuvabcdefghi"),
+		       &err),
+	       0, "a hash is kept");
+	boot_state_auth(state, hash);
+	is_text(hash, "$2b$10$abcdefghijklmnopqrstuvabcdefghijklmnopqrstuvabcdefghi",
+		"and read back");
+}
+
+static off_t size_of(int data_fd, const char *name)
+{
+	struct stat st;
+
+	return fs_stat(data_fd, name, FS_BENEATH, &st, NULL) == 0 ? st.st_size : -1;
+}
+
+static void test_rotation(struct boot_state *state)
+{
+	static char line[1000];
+	off_t all = 0;
+	char name[32];
+
+	memset(line, 'x', sizeof(line));
+	line[sizeof(line) - 1] = '\n';
+	for (int i = 0; i < 12000; i++) /* 12 MB into 8 files of 1 MiB */
+		boot_state_log(state, str_make(line, sizeof(line)));
+	ok(size_of(state->data_fd, "log/hoy.log") > 0, "the newest file");
+	for (int i = 1; i < 8; i++) {
+		snprintf(name, sizeof(name), "log/hoy.log.%d", i);
+		all += size_of(state->data_fd, name);
+		ok(size_of(state->data_fd, name) > (1 << 20) - 1001 &&
+			   size_of(state->data_fd, name) <= 1 << 20,
+		   "%s is full and not larger", name);
+	}
+	is_int(size_of(state->data_fd, "log/hoy.log.8"), -1, "no more than seven old ones");
+	note("%lld bytes kept", (long long)all);
+}
+
+static void test_files(void)
+{
+	char path[] = "/tmp/hoy-test-state-XXXXXX";
+	struct boot_state state;
+
+	boot_state_init(&state);
+	if (!ok(mkdtemp(path) != NULL, "a directory for the test"))
+		return;
+	state.data_fd = fs_open(AT_FDCWD, path, FS_HOST, O_RDONLY | O_DIRECTORY, 0, NULL);
+	own_close(&(int){ fs_open_dir(state.data_fd, "state", FS_BENEATH, 0700, NULL) });
+	own_close(&(int){ fs_open_dir(state.data_fd, "config", FS_BENEATH, 0700, NULL) });
+	own_close(&(int){ fs_open_dir(state.data_fd, "log", FS_BENEATH, 0700, NULL) });
+	test_reasons(&state);
+	test_password(&state);
+	test_rotation(&state);
+	for (const char *const *dir = (const char *const[]){ "state", "config", "log", NULL }; *dir;
+	     dir++)
+		is_int(fs_remove_tree(state.data_fd, *dir, NULL), 0, "%s removed", *dir);
+	boot_state_done(&state);
+	(void)rmdir(path);
+}
+
 int main(void)
 {
+	test_files();
 	test_status();
 	test_hash();
 	test_mounts();
