@@ -435,6 +435,18 @@ def limits():
         tap.check("fork" in c.logged("stderr"), "pids.max does not hold")
 
 
+@tap.test("memory-limit-kills-all-of-it-and-says-so")
+def oom():
+    script = "sleep 900 & sleep 0.2; head -c 200000000 /dev/zero | tail -c 190000000 > /dev/null"
+    with Box(command=("sh", "-c", script), memory=32 << 20) as c:
+        if "memory" in c.missing:
+            return
+        c.start()
+        tap.check(struct.unpack("<Q", c.peer.event(box.OOM, 120))[0] > 0, "no OOM event")
+        record = c.wait(120)
+        tap.check(record["oom"] == 1 and record["code"] == 137, str(record))
+
+
 @tap.test("malformed-messages-harm-nothing")
 def malformed():
     with Box(command=("sleep", "900")) as c:
