@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Sysroots, kernels, images. The scripts beside this file decide what is out of date by hashes of their inputs;
-# make only calls them when a pin, a recipe, a fragment or a program changed.
+# Sysroots, kernels, images. The scripts beside this file decide what is out of date by hashes of
+# their inputs; make only calls them when a pin, a recipe, a fragment or a program changed.
 CC_TARGET   := $(B)/sysroot/bin/musl-gcc
 LIBS_TARGET := $(B)/sysroot/.libs
 LIBS_HOST   := $(B)/host-sysroot/.libs
@@ -28,7 +28,8 @@ $(IMAGE_VIRTIO)/initramfs.cpio.zst $(IMAGE_METAL)/initramfs.cpio.zst: $(B)/image
 $(B)/image/%/bzImage: $(B)/kernel/%/bzImage
 	@mkdir -p $(@D) && ln -f $< $@
 
-# The disk image boots without a loader: kernel, boot archive and command line in one file on the ESP.
+# The disk image boots without a loader: kernel, boot archive and command line in one file on the
+# ESP.
 $(B)/image/metal/hoy.efi: $(B)/kernel/metal/bzImage $(B)/image/initramfs.cpio.zst
 	@mkdir -p $(@D) && rootfs/kernel/build metal link $(B)/image/initramfs.cpio.zst $@
 $(B)/image/hoy-metal.img: $(B)/image/metal/hoy.efi rootfs/assemble
