@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """What a container must not get: each test is a way out that was open somewhere once."""
+import ctypes
 import os
 import shutil
 import signal
@@ -305,6 +306,39 @@ def volumes():
     with Box("--bind", "fd:/given", extra=[given], command=("cat", "/given/file")) as c:
         tap.check(c.run()[1] == "volume\n", "a source given by fd")
     os.close(given)
+
+
+@tap.test("A4-target-swapped-for-a-link-while-containers-start")
+def swapped_target():
+    shared, other, canary = (os.path.join(box.WORK, n) for n in ("shared", "other", "canary4"))
+    for path in (shared + "/sub", other, canary):
+        os.makedirs(path)
+    with open(other + "/planted", "w", encoding="ascii"):
+        pass
+    os.symlink("../" * 20 + canary.lstrip("/"), shared + "/evil")
+    swapper = os.fork()
+    if swapper == 0:
+        libc = ctypes.CDLL(None)
+        a, b = (shared + "/sub").encode(), (shared + "/evil").encode()
+        while True:
+            libc.renameat2(-100, a, -100, b, 2)  # RENAME_EXCHANGE
+    started = 0
+    tree = box.make_tree(os.path.join(box.WORK, "swapped-root"))
+    try:
+        for _ in range(25):
+            with Box("--bind", shared + ":/v", "--bind", other + ":/v/sub",
+                     root=tree, command=("sh", "-c", "touch /v/sub/written")) as c:
+                try:
+                    c.start()
+                    c.wait()
+                    started += 1
+                except Refused:
+                    c.proc.wait(10)
+            tap.check(os.listdir(canary) == [], "the host was written to: %s" % os.listdir(canary))
+    finally:
+        os.kill(swapper, signal.SIGKILL)
+        os.waitpid(swapper, 0)
+    tap.note("%d of 25 started" % started)
 
 
 @tap.test("A21-devices-are-denied-but-those-of-the-list")
