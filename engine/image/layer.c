@@ -23,6 +23,13 @@ static void layer_finish(struct image_layer_job *job, const struct store_layer *
 	if (!done)
 		return;
 	job->done = NULL;
+	if (err) {
+		/* Whoever still writes must find the pipe broken, not wait for a reader for ever.
+		 */
+		own_close(&job->feed_fd);
+		worker_stop(&job->unpack);
+		worker_stop(&job->pack);
+	}
 	done(job->owner, job, layer, err);
 }
 

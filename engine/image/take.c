@@ -343,6 +343,16 @@ static int take_record(struct image_take *take, struct str record, struct err *e
 	return 0;
 }
 
+/* A role that found its pipe broken cannot know why: the store or unpack said so before. */
+static const struct err *nearest_cause(const struct image_take *take, const struct err *err)
+{
+	for (size_t i = 0; i < TAKE_BLOBS_MAX; i++) {
+		if (take->blobs[i].used && take->blobs[i].error.code)
+			return &take->blobs[i].error;
+	}
+	return err;
+}
+
 static void on_job(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	struct image_take *take = owner;
@@ -351,7 +361,7 @@ static void on_job(struct msg_peer *peer, void *owner, struct msg *reply, const 
 
 	(void)peer;
 	if (!reply) {
-		take_end(take, err);
+		take_end(take, nearest_cause(take, err));
 		return;
 	}
 	more = (reply->flags & MSG_FLAG_MORE) != 0;
