@@ -193,12 +193,15 @@ class Machine:
             self.process.wait()
         os.close(self.master)
         os.close(self.slave)
-        time.sleep(0.2)
-        for top, dirs, _ in os.walk(self.group, topdown=False):
-            for name in dirs:
-                os.rmdir(os.path.join(top, name))
-        os.rmdir(self.group)
         os.rmdir(self.root)
+        end = time.monotonic() + 10
+        while os.path.exists(self.group):  # busy until the last of them is really gone
+            for top, _, _ in os.walk(self.group, topdown=False):
+                try:
+                    os.rmdir(top)
+                except OSError:
+                    tap.check(time.monotonic() < end, top + " is still in use")
+            time.sleep(0.1)
 
 
 def boot(**more):
