@@ -504,6 +504,8 @@ static int make_root(struct err *err)
 		return fd;
 	if (fchown(fd, ROLE_UID, ROLE_UID) < 0)
 		return err_sys(err, -errno, "cannot give /data/store to user %d", ROLE_UID);
+	if (fchmod(fd, 0700) < 0)
+		return err_sys(err, -errno, "cannot close /data/store to others");
 	return 0;
 }
 

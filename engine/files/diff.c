@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "engine/api/entry.h"
 #include "engine/files/files.h"
+#include "engine/files/stub.h"
 #include "engine/files/walk.h"
 #include "engine/files/xattr.h"
 #include "lib/fs.h"
@@ -270,6 +271,7 @@ static int diff_dir(struct diff *diff, const char *path, struct err *err)
 		return r;
 	if (fstat(fd, &st) < 0)
 		return err_sys(err, -errno, "cannot stat");
+	stub_filter(fd, path, &names);
 	r = xattr_read(fd, &diff->xattrs, err);
 	bool opaque = diff->xattrs.opaque;
 	/* The root itself says nothing as long as there is nothing in it. */

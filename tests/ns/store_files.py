@@ -370,15 +370,31 @@ def diff():
             tap.check(got.get(path) == want.get(path), "%s: %r, not %r" % (path, got.get(path), want.get(path)))
 
 
-@tap.test("DIFF: an upper without changes has no entries")
+def count_entries(t):
+    """How many entries a diff of the source tree has."""
+    read_fd, write_fd = os.pipe()
+    upper_fd = os.open(t.source, os.O_RDONLY)
+    body = t.role.call(peer.FILES_DIFF, b"", [upper_fd, write_fd])[0]
+    for fd in (read_fd, write_fd, upper_fd):
+        os.close(fd)
+    return struct.unpack("<QQ", body)[0]
+
+
+@tap.test("DIFF: an upper without changes has no entries; mount points are no change")
 def diff_empty():
     with Trees("nothing") as t:
-        read_fd, write_fd = os.pipe()
-        upper_fd = os.open(t.source, os.O_RDONLY)
-        body = t.role.call(peer.FILES_DIFF, b"", [upper_fd, write_fd])[0]
-        for fd in (read_fd, write_fd, upper_fd):
-            os.close(fd)
-        tap.check(struct.unpack("<QQ", body) == (0, 0), "nothing")
+        tap.check(count_entries(t) == 0, "nothing")
+        for name in ("dev", "proc", "sys", "etc"):
+            os.mkdir(os.path.join(t.source, name))
+        for name in ("hostname", "hosts", "resolv.conf"):
+            write(t.source + "/etc/" + name, b"")
+            os.chmod(t.source + "/etc/" + name, 0o644)
+        tap.check(count_entries(t) == 0, "mount points that a run leaves")
+        os.chmod(t.source + "/etc", 0o700)
+        tap.check(count_entries(t) == 2, "a change of /etc itself counts")
+        write(t.source + "/etc/hosts", b"127.0.0.1 x")
+        write(t.source + "/dev/x", b"")
+        tap.check(count_entries(t) == 5, "and what is in them")
 
 
 if __name__ == "__main__":
