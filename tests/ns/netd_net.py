@@ -113,6 +113,7 @@ def probe_direct():
     machine.lan.sh("ip route add 172.20.0.0/16 via 10.9.0.2")
     tap.check(silent(machine.lan, box["web"].ip, 80), "the published port's inner side")
     tap.check(silent(machine.lan, box["web"].ip, 22), "an unpublished port")
+    tap.check(silent(machine.lan, "172.20.0.1", 8080), "nor anything by the gateway's address")
     machine.lan.sh("ip route del 172.20.0.0/16")
 
 

@@ -12,6 +12,8 @@
 /* The whole table of one network and two ports. Changes only when the rules are meant to change:
  * then look at `nft list table inet hoy` in the namespace test and put the new hash here. */
 static const char table_hash[] = "c679bf2d916bc031dad8c6d98a9a515c7bb3efb788a585227e68a719694979ed";
+static const char resolver_hash[] =
+	"a76fca45cf1a7873edc52dcdd258a64512c31a685e332074a905fbf766abddd1";
 
 static void is_hex(const struct buf *got, const char *want, const char *name)
 {
@@ -260,6 +262,13 @@ static void test_nft(void)
 	sha256_end(&sha, &digest);
 	str_hex(digest.bytes, sizeof(digest.bytes), hex);
 	is_text(hex, table_hash, "the whole table is what it was (%zu bytes)", out.len);
+	buf_clear(&out);
+	nft_encode_resolver(40000, 40001, &out);
+	sha256_init(&sha);
+	sha256_add(&sha, out.data, out.len);
+	sha256_end(&sha, &digest);
+	str_hex(digest.bytes, sizeof(digest.bytes), hex);
+	is_text(hex, resolver_hash, "so is the table inside a container");
 	buf_clear(&out);
 	change.port_add = &(struct nft_port){ 6, 0, 1, 0xac140002, 1, 4096 };
 	nft_encode_change(&change, &out);
