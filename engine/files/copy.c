@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "engine/files/files.h"
+#include "engine/files/links.h"
 #include "engine/files/target.h"
 #include "engine/files/walk.h"
 #include "engine/files/xattr.h"
@@ -29,6 +30,7 @@ struct copying {
 	uint64_t tops; /* files that were named themselves, not found in a directory */
 	char dest[FILES_PATH_MAX];
 	struct files_totals totals;
+	struct links links; /* source inodes and where they were copied to */
 	struct xattr_set xattrs;
 	uint8_t piece[COPY_PIECE];
 };
@@ -137,8 +139,28 @@ static int copy_special(const struct copying *c, const struct walk_item *item, i
 	return 0;
 }
 
+/* A further name of a file that was copied already: 1 = linked, 0 = it has to be copied. */
+static int copy_link(struct copying *c, const struct walk_item *item, const char *target,
+		     int parent, const char *name, struct err *err)
+{
+	const char *first = NULL;
+	char first_name[256];
+	if (!S_ISREG(item->st.st_mode) || item->st.st_nlink < 2)
+		return 0;
+	int r = links_find(&c->links, &item->st, target, &first, err);
+	if (r < 0 || !first)
+		return r;
+	OWN_FD int dir = fs_open_parent(c->dest_fd, first, FS_IN_ROOT, first_name, err);
+	if (dir < 0)
+		return dir;
+	if (linkat(dir, first_name, parent, name, 0) < 0)
+		return err_sys(err, -errno, "cannot link to /%s", first);
+	return 1;
+}
+
 /* The name makes room for what is copied; a directory does not. */
-static int clear_name(int parent, const char *name, const char *target, struct err *err)
+static int clear_name(struct copying *c, int parent, const char *name, const char *target,
+		      struct err *err)
 {
 	struct stat st;
 	struct err why = { 0 };
@@ -149,6 +171,8 @@ static int clear_name(int parent, const char *name, const char *target, struct e
 		return err_set(err, r, "%s", err_text(&why));
 	if (S_ISDIR(st.st_mode))
 		return err_set(err, -EISDIR, "cannot copy a file over the directory /%s", target);
+	links_done(&c->links); /* one of its paths may be this one, and mean another file from now
+				  on */
 	return fs_unlink(parent, name, err);
 }
 
@@ -166,10 +190,13 @@ static int copy_leaf(struct copying *c, const struct walk_item *item, char *targ
 	parent = target_dir(c->dest_fd, slash ? target : "", &c->owner, &made, err);
 	if (slash)
 		*slash = '/';
-	int r = parent < 0 ? parent : clear_name(parent, name, target, err);
+	int r = parent < 0 ? parent : clear_name(c, parent, name, target, err);
 	if (r < 0)
 		return r;
 	c->totals.files++;
+	r = copy_link(c, item, target, parent, name, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
 	if (S_ISREG(item->st.st_mode))
 		return copy_file(c, item, parent, name, err);
 	return copy_special(c, item, parent, name, err);
@@ -232,10 +259,18 @@ static int prepare(struct copying *c, struct err *err)
 	return 0;
 }
 
+static void copying_free(struct copying **c)
+{
+	if (*c)
+		links_done(&(*c)->links);
+	free(*c);
+	*c = NULL;
+}
+
 int files_copy(int source_fd, int dest_fd, const struct files_copy *copy,
 	       struct files_totals *ret_totals, struct err *err)
 {
-	struct copying *c OWN_FREE = calloc(1, sizeof(*c));
+	struct copying *c OWN(copying_free) = calloc(1, sizeof(*c));
 	if (!c)
 		return err_set(err, -ENOMEM, "out of memory");
 	c->dest_fd = dest_fd;

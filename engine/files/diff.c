@@ -14,27 +14,21 @@
 #include <unistd.h>
 #include "engine/api/entry.h"
 #include "engine/files/files.h"
+#include "engine/files/links.h"
 #include "engine/files/stub.h"
 #include "engine/files/walk.h"
 #include "engine/files/xattr.h"
 #include "lib/fs.h"
 #include "lib/own.h"
 
-enum { DIFF_LINKS_MAX = 1 << 20, DIFF_PIECE = ENTRY_DATA_MAX };
-
-/* The first name of an inode that has several. */
-struct link {
-	uint64_t inode;
-	char *path;
-};
+enum { DIFF_PIECE = ENTRY_DATA_MAX };
 
 struct diff {
 	int upper;
 	struct entry_writer out;
 	struct entry entry;
 	struct xattr_set xattrs;
-	struct link *links;
-	size_t link_count, link_room;
+	struct links links;
 	char target[FILES_PATH_MAX];
 	uint8_t piece[DIFF_PIECE];
 };
@@ -44,55 +38,9 @@ static void diff_free(struct diff **diff)
 	if (!*diff)
 		return;
 	entry_writer_done(&(*diff)->out);
-	for (size_t i = 0; i < (*diff)->link_count; i++)
-		free((*diff)->links[i].path);
-	free((*diff)->links);
+	links_done(&(*diff)->links);
 	free(*diff);
 	*diff = NULL;
-}
-
-/* Sorted by inode: index of the first that is not below. */
-static size_t link_index(const struct diff *diff, uint64_t inode)
-{
-	size_t low = 0, high = diff->link_count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (diff->links[middle].inode < inode)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-/* The earlier name of this inode, or NULL and it is remembered under path. */
-static int find_link(struct diff *diff, uint64_t inode, const char *path, const char **ret_first,
-		     struct err *err)
-{
-	size_t at = link_index(diff, inode);
-	*ret_first = NULL;
-	if (at < diff->link_count && diff->links[at].inode == inode) {
-		*ret_first = diff->links[at].path;
-		return 0;
-	}
-	if (diff->link_count == diff->link_room) {
-		size_t room = diff->link_room ? diff->link_room * 2 : 64;
-		struct link *bigger = NULL;
-		if (room <= DIFF_LINKS_MAX)
-			bigger = realloc(diff->links, room * sizeof(*bigger));
-		if (!bigger)
-			return err_set(err, -ENOMEM, "too many hard links (%zu)", diff->link_count);
-		diff->links = bigger;
-		diff->link_room = room;
-	}
-	char *copy = strdup(path);
-	if (!copy)
-		return err_set(err, -ENOMEM, "out of memory");
-	memmove(diff->links + at + 1, diff->links + at,
-		(diff->link_count - at) * sizeof(*diff->links));
-	diff->links[at] = (struct link){ inode, copy };
-	diff->link_count++;
-	return 0;
 }
 
 static int write_mark(struct diff *diff, enum entry_type type, const char *path, struct err *err)
@@ -190,7 +138,7 @@ static int diff_leaf(struct diff *diff, int dirfd, const char *name, const char 
 		return 0; /* means nothing without its process */
 	if (st->st_nlink > 1) {
 		const char *first = NULL;
-		int r = find_link(diff, st->st_ino, path, &first, err);
+		int r = links_find(&diff->links, st, path, &first, err);
 		if (r < 0)
 			return r;
 		if (first) {

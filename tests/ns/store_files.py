@@ -121,6 +121,7 @@ def copy_attributes():
         os.chmod(t.source + "/d", 0o750)
         os.symlink("f", t.source + "/d/link")
         os.mkfifo(t.source + "/d/fifo", 0o600)
+        os.link(t.source + "/d/f", t.source + "/d/hard")
         os.utime(t.source + "/d/f", ns=(5, 1234567890123456789))
         write(t.dest + "/etc/passwd", b"root:x:0:0::/root:/bin/sh\nweb:x:33:44::/var/www:/bin/false\n")
         write(t.dest + "/etc/group", b"root:x:0:\nwebs:x:44:\nextra:x:55:web\n")
@@ -131,6 +132,7 @@ def copy_attributes():
         tap.check(os.getxattr(t.dest + "/new/f", "user.x") == b"1", "attribute")
         tap.check(stat.S_IMODE(os.stat(t.dest + "/new").st_mode) == 0o750, "a new directory is like its source")
         tap.check(os.readlink(t.dest + "/new/link") == "f", "a link below the source stays one")
+        tap.check(os.stat(t.dest + "/new/hard").st_ino == st.st_ino and st.st_nlink == 2, "a hard link stays one")
         tap.check(stat.S_ISFIFO(os.stat(t.dest + "/new/fifo").st_mode), "fifo")
         t.copy(["d"], "/new2", context=False)
         tap.check(os.stat(t.dest + "/new2/f").st_uid == 1234, "from an image the owner stays")
@@ -149,6 +151,16 @@ def copy_attributes():
         refused(lambda: t.copy(["d"], "/x", chown="nobody"), errno.ENOENT,
                 "unable to find user nobody: no matching entries in passwd file")
         refused(lambda: t.copy(["d"], "/x", chmod="9"), errno.EINVAL, "invalid --chmod value '9'")
+
+
+@tap.test("COPY: a hard link to a name that was replaced meanwhile is the file it was")
+def copy_link_replaced():
+    with Trees("replaced") as t:
+        write(t.source + "/x/a", b"old")
+        os.link(t.source + "/x/a", t.source + "/x/z")
+        write(t.source + "/y/a", b"new")
+        t.copy(["x/a", "y/a", "x/z"], "/d/")
+        tap.check(read(t.dest + "/d/a") == b"new" and read(t.dest + "/d/z") == b"old", "contents")
 
 
 @tap.test("COPY: what is missing or clashes is named")
