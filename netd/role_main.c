@@ -10,6 +10,7 @@
 #include <linux/netlink.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
