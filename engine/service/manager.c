@@ -299,7 +299,7 @@ static void want_all(struct manager *manager)
 {
 	for (struct service *s = manager->services; s; s = s->next) {
 		if (s->declared && s->spec && s->state == SERVICE_STATE_STOPPED &&
-		    !s->operator_stop && manager->data_ready)
+		    !s->operator_stop)
 			service_event(s, SERVICE_EVENT_WANT);
 	}
 }
@@ -357,7 +357,7 @@ void manager_data_ready(struct manager *manager)
 	manager->data_ready = true;
 	manager_adopt(manager);
 	manager_preload(manager);
-	want_all(manager);
+	manager_check_waiting(manager);
 }
 
 /* ---- what people ask for ---- */
