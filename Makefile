@@ -33,10 +33,10 @@ CFLAGS    := $(BASE) -Os -g0 -fPIE -ffunction-sections -fdata-sections \
 	     -fstack-protector-strong -ftrivial-auto-var-init=zero -fstack-clash-protection
 LDFLAGS   := -static-pie -Wl,--gc-sections -Wl,-z,relro,-z,now,-z,noexecstack -s
 SANFLAGS  := $(BASE) -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
-	     -fno-sanitize-recover=all -I$(HSYS)/include
+	     -fno-sanitize-recover=all -isystem $(HSYS)/include
 SANLD     := -fsanitize=address,undefined -L$(HSYS)/lib
 FUZZFLAGS := $(BASE) -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined \
-	     -fno-sanitize-recover=all -Wno-unknown-warning-option -I$(HSYS)/include
+	     -fno-sanitize-recover=all -Wno-unknown-warning-option -isystem $(HSYS)/include
 
 # Filled by the module.mk files:
 #   lib_OBJS                    objects of lib.a (static library L0)
