@@ -117,8 +117,14 @@ static int start_network(struct netd *netd, struct err *err)
 		r = main_conf_load(netd, err);
 	if (r == 0)
 		r = start_containers(netd, err);
-	if (r == 0)
-		r = main_helper_start(netd, &netd->dhcp, "dhcp", err);
+	return r;
+}
+
+/* What nobody has to wait for: a container may be attached before its resolver answers. */
+static int start_roles(struct netd *netd, struct err *err)
+{
+	int r = main_helper_start(netd, &netd->dhcp, "dhcp", err);
+
 	if (r == 0)
 		r = main_helper_start(netd, &netd->dns_role, "dns", err);
 	if (r == 0)
@@ -142,6 +148,8 @@ int role_main(void)
 	main_init_ready(netd, "lo, firewall and bridges are up");
 	log_notice("ready with %zu networks and %zu containers", netd->networks.count,
 		   netd->attachments.count);
+	if (start_roles(netd, &err) < 0)
+		fatal("%s", err_text(&err));
 	if (loop_run(&netd->loop, &err) < 0)
 		fatal("%s", err_text(&err));
 	attachment_done_all(&netd->attachments);
