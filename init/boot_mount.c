@@ -91,11 +91,17 @@ void boot_mount(const struct boot_reporter *reporter)
 
 /* ---- cgroups ---- */
 
-/* One by one: a kernel without one of them shall still have the others. */
+/*
+ * All at once, for each write costs the kernel a grace period; one by one where that is refused: a
+ * kernel without one of them shall still have the others.
+ */
 static void enable_controllers(int fd)
 {
 	static const char *const names[] = { "+cpu", "+memory", "+pids", "+io", "+cpuset" };
 
+	if (fs_write_control(fd, "cgroup.subtree_control", STR("+cpu +memory +pids +io +cpuset"),
+			     NULL) == 0)
+		return;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		(void)fs_write_control(fd, "cgroup.subtree_control", str_from(names[i]), NULL);
 }

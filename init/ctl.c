@@ -151,8 +151,10 @@ static void on_config(struct msg_peer *peer, struct msg *msg)
 		(void)str_copy(hash, sup->hash, sizeof(sup->hash));
 	sup->login = login;
 	sup->config_issues = issues;
-	if (prio != 0 && !sup->cmdline.log_given)
+	if (prio != 0 && !sup->cmdline.log_given) {
 		sup->console_prio = prio;
+		sup->prio_given = true;
+	}
 	apply_config(sup, changed || hash_changed);
 }
 

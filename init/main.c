@@ -107,6 +107,7 @@ static void read_cmdline(struct sup *sup)
 
 	boot_cmdline_parse(str_make(text, n > 0 ? (size_t)n : 0), &sup->cmdline);
 	sup->console_prio = sup->cmdline.log_prio;
+	sup->prio_given = sup->cmdline.log_given;
 }
 
 static void start_consoles(struct sup *sup)
@@ -180,9 +181,9 @@ static void boot(struct sup *sup, int64_t started_ms)
 	sup_mark(sup, "pid1", started_ms, "pid1 start");
 	signals_init(sup);
 	sup->shielded = boot_shield();
-	boot_cgroup(&reporter);
 	units_init(sup);
-	start_consoles(sup);
+	start_consoles(sup); /* the first thing that a person sees; the rest goes on beside it */
+	boot_cgroup(&reporter);
 	boot_kernel(&reporter);
 	sup_clock_raise(sup, HOY_BUILD_EPOCH, true);
 	sup_unit_event(&sup->units[SUP_DISK], UNIT_EVENT_UP);

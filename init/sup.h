@@ -130,6 +130,7 @@ struct sup {
 	struct sup_follower followers[SUP_FOLLOWERS_MAX];
 	struct loop_timer follow_timer;
 	uint8_t console_prio; /* least urgent on the terminals */
+	bool prio_given;      /* by hoy.log= or console_log: it holds for the consoles too */
 	/* control socket */
 	int listen_fd;
 	struct loop_io listen_io;

@@ -142,13 +142,13 @@ static void queue(struct sup *sup, struct sup_tty *tty, const char *text, size_t
 }
 
 /* The console on this terminal prints for itself: hand the line over, never wait for it. */
-static void hand_over(struct sup_unit *unit, const struct ring_line *line)
+static void hand_over(const struct sup *sup, struct sup_unit *unit, const struct ring_line *line)
 {
 	/* Not sup_body(): a line can be added while somebody builds a reply there. */
 	static char memory[RING_TEXT_MAX + 128];
 	struct buf body = { .data = memory, .cap = sizeof(memory), .max = sizeof(memory) - 1 };
 
-	if (line->prio > unit->lines_prio)
+	if (line->prio > (sup->prio_given ? sup->console_prio : unit->lines_prio))
 		return;
 	sup_log_put(&body, line);
 	(void)msg_peer_send(&unit->peer, INIT_MSG_LINE, buf_str(&body), NULL, 0, NULL);
@@ -165,7 +165,7 @@ void sup_tty_line(struct sup *sup, const struct ring_line *line)
 		struct sup_unit *unit = &sup->units[SUP_CONSOLE + i];
 
 		if (unit->lines_taken && msg_peer_alive(&unit->peer))
-			hand_over(unit, line);
+			hand_over(sup, unit, line);
 		else if (line->prio <= sup->console_prio)
 			queue(sup, &sup->ttys[i], text, (size_t)n);
 	}

@@ -76,8 +76,9 @@ enum init_msg {
 	INIT_MSG_CONFIG_GET = 0x0127,
 	/*
 	 * Console only: {u8 max_prio} -> {}. From now on this peer prints the log lines of its
-	 * terminal itself (INIT_MSG_LINE, up to max_prio; 0 = none) and init stops writing there
-	 * until the peer is gone. A line is dropped, never waited for, when the peer does not read.
+	 * terminal itself (INIT_MSG_LINE, up to max_prio, or up to what hoy.log= or console_log
+	 * asks for where one is given) and init stops writing there until the peer is gone. A line
+	 * is dropped, never waited for, when the peer does not read.
 	 */
 	INIT_MSG_LINES = 0x0128,
 };
