@@ -181,6 +181,7 @@ static void on_started(struct msg_peer *peer, void *owner, struct msg *reply, co
 	own_close(&container->ns.netlink_fd);
 	own_close(&container->ns.udp_fd);
 	own_close(&container->ns.tcp_fd);
+	own_close(&container->ns.netfilter_fd);
 	container->ops->started(container->owner, container);
 }
 
@@ -242,6 +243,7 @@ static void on_attached(struct msg_peer *peer, void *owner, struct msg *reply,
 		own_close(&container->ns.netlink_fd);
 		own_close(&container->ns.udp_fd);
 		own_close(&container->ns.tcp_fd);
+		own_close(&container->ns.netfilter_fd);
 		return;
 	}
 	if (err)

@@ -57,8 +57,8 @@ int container_attach(struct container *container, msg_reply_fn *fn, struct err *
 	struct buf body OWN(buf_done) = { 0 };
 	struct netd_attach attach = { .id = str_from(container->id),
 				      .name = str_from(container->def.name) };
-	const int fds[4] = { container->ns.netns_fd, container->ns.netlink_fd, container->ns.udp_fd,
-			     container->ns.tcp_fd };
+	const int fds[5] = { container->ns.netns_fd, container->ns.netlink_fd, container->ns.udp_fd,
+			     container->ns.tcp_fd, container->ns.netfilter_fd };
 	int64_t r;
 
 	if (!container->env->network->up)
@@ -71,7 +71,7 @@ int container_attach(struct container *container, msg_reply_fn *fn, struct err *
 	if (r < 0)
 		return (int)r;
 	netd_attach_encode(&attach, &body);
-	r = msg_peer_call(&container->env->network->peer, NETD_MSG_ATTACH, buf_str(&body), fds, 4,
+	r = msg_peer_call(&container->env->network->peer, NETD_MSG_ATTACH, buf_str(&body), fds, 5,
 			  fn, container, err);
 	return r < 0 ? (int)r : 0;
 }

@@ -36,7 +36,7 @@ void network_client_stop(struct network_client *client);
 
 /* What a new network namespace is handed over with (NETD_MSG_ATTACH); all owned by the caller. */
 struct network_namespace {
-	int netns_fd, netlink_fd, udp_fd, tcp_fd; /* -1 = not open */
+	int netns_fd, netlink_fd, udp_fd, tcp_fd, netfilter_fd; /* -1 = not open */
 };
 
 void network_namespace_init(struct network_namespace *ns);

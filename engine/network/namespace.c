@@ -17,14 +17,17 @@
 #include "lib/fs.h"
 #include "lib/own.h"
 
-enum { NAMESPACE_DNS_PORT = 53, NAMESPACE_BACKLOG = 64, NAMESPACE_NETLINK_ROUTE = 0 };
+enum { NAMESPACE_BACKLOG = 64, NAMESPACE_NETLINK_ROUTE = 0, NAMESPACE_NETLINK_NETFILTER = 12 };
 
-/* Docker's address of the resolver inside a container: 127.0.0.11. */
+/*
+ * Docker's address of the resolver inside a container: 127.0.0.11. Any port will do: netd leads
+ * port 53 there, so that a container may serve port 53 itself.
+ */
 #define NAMESPACE_DNS_ADDRESS 0x7f00000bU
 
 void network_namespace_init(struct network_namespace *ns)
 {
-	*ns = (struct network_namespace){ -1, -1, -1, -1 };
+	*ns = (struct network_namespace){ -1, -1, -1, -1, -1 };
 }
 
 void network_namespace_done(struct network_namespace *ns)
@@ -33,12 +36,12 @@ void network_namespace_done(struct network_namespace *ns)
 	own_close(&ns->netlink_fd);
 	own_close(&ns->udp_fd);
 	own_close(&ns->tcp_fd);
+	own_close(&ns->netfilter_fd);
 }
 
 static int open_dns(int type, struct err *err)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET,
-				   .sin_port = htons(NAMESPACE_DNS_PORT),
 				   .sin_addr.s_addr = htonl(NAMESPACE_DNS_ADDRESS) };
 	int fd OWN_FD = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	const int one = 1;
@@ -50,9 +53,9 @@ static int open_dns(int type, struct err *err)
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0 ||
 	    bind(fd, (const struct sockaddr *)&sin, sizeof(sin)) < 0)
-		return err_sys(err, -errno, "bind 127.0.0.11:53 in a network namespace");
+		return err_sys(err, -errno, "bind 127.0.0.11 in a network namespace");
 	if (type == SOCK_STREAM && listen(fd, NAMESPACE_BACKLOG) < 0)
-		return err_sys(err, -errno, "listen on 127.0.0.11:53 in a network namespace");
+		return err_sys(err, -errno, "listen on 127.0.0.11 in a network namespace");
 	return take_fd(&fd);
 }
 
@@ -83,6 +86,9 @@ static int open_inside(struct network_namespace *ns, struct err *err)
 	ns->netlink_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NAMESPACE_NETLINK_ROUTE);
 	if (ns->netlink_fd < 0)
 		return err_sys(err, -errno, "netlink socket in a network namespace");
+	ns->netfilter_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NAMESPACE_NETLINK_NETFILTER);
+	if (ns->netfilter_fd < 0)
+		return err_sys(err, -errno, "netfilter socket in a network namespace");
 	ns->udp_fd = open_dns(SOCK_DGRAM, err);
 	if (ns->udp_fd < 0)
 		return ns->udp_fd;

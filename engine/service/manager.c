@@ -12,6 +12,7 @@
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
+#include "netd/api/netd_msg.h"
 
 enum { RETRY_BASE_MS = 1000, RESTART_BASE_MS = 200, RESTART_CAP_MS = 60000 };
 
@@ -158,12 +159,38 @@ void manager_kick(struct manager *manager, const char *why)
 		service_event(s, SERVICE_EVENT_KICK);
 }
 
+/*
+ * After a reconnect netd is told who is left, so that it gives back what belongs to nobody. A
+ * build's containers are not in the table: while one runs, nothing is said.
+ */
+static void sync_attached(struct manager *manager)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	uint32_t count = 0;
+
+	for (const struct service *s = manager->services; s; s = s->next) {
+		if (s->build)
+			return;
+		count += s->container != NULL;
+	}
+	buf_init(&body, 1 << 20);
+	wire_put_u32(&body, count);
+	for (const struct service *s = manager->services; s; s = s->next) {
+		if (s->container)
+			wire_put_text(&body, s->container->id);
+	}
+	(void)msg_peer_call(&manager->env.containers->network->peer, NETD_MSG_SYNC, buf_str(&body),
+			    NULL, 0, NULL, NULL, NULL);
+}
+
 void manager_reattach(struct manager *manager)
 {
 	for (struct service *s = manager->services; s; s = s->next) {
 		if (s->container)
 			container_reattach(s->container);
 	}
+	if (manager->data_ready) /* before that nobody has been adopted yet */
+		sync_attached(manager);
 }
 
 /* ---- configuration ---- */
