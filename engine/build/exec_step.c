@@ -289,18 +289,40 @@ static void on_run_failed(void *owner, struct container *container, const struct
 	build_job_fail(job, err);
 }
 
-/* The last bytes of what the step printed, as a person may see them. */
+/*
+ * The last lines of what the step printed. The log is the shim's: each line starts with {"log":"
+ * and its text ends before ","stream":" with all that is special escaped; the escapes stay as they
+ * are.
+ */
 static void run_tail(struct build_job *job, char *dst, size_t cap)
 {
-	struct buf text OWN(buf_done) = { 0 };
+	static const char head[] = "{\"log\":\"", tail[] = "\",\"stream\":\"";
+	struct buf text OWN(buf_done) = { 0 }, lines OWN(buf_done) = { 0 };
+	struct str rest, line;
 	int fd OWN_FD = -1;
 
 	*dst = 0;
 	buf_init(&text, 1 << 20);
+	buf_init(&lines, 1 << 20);
 	if (container_logs(job->env->containers, job->step.scratch, &fd, 1, NULL) < 1 ||
-	    fs_read_fd(fd, 1 << 20, &text, NULL) < 0 || !text.len)
+	    fs_read_fd(fd, 1 << 20, &text, NULL) < 0)
 		return;
-	(void)str_escape(str_skip(buf_str(&text), text.len > 300 ? text.len - 300 : 0), dst, cap);
+	rest = buf_str(&text);
+	while (str_cut(&rest, '\n', &line)) {
+		const char *end =
+			line.len ? memmem(line.ptr, line.len, tail, sizeof(tail) - 1) : NULL;
+		struct str part;
+
+		if (!end || !str_starts(line, str_from(head)))
+			continue;
+		part = str_make(line.ptr + sizeof(head) - 1,
+				(size_t)(end - line.ptr) - (sizeof(head) - 1));
+		if (str_ends(part, STR("\\n")))
+			part.len -= 2;
+		(void)buf_printf(&lines, "%s%.*s", lines.len ? " | " : "", STR_ARG(part));
+	}
+	(void)str_escape(str_skip(buf_str(&lines), lines.len > 300 ? lines.len - 300 : 0), dst,
+			 cap);
 }
 
 static void on_run_ended(void *owner, struct container *container, const struct shim_exit *status)
