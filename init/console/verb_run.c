@@ -306,12 +306,39 @@ int verb_rmi(struct console *console, const struct words *words, struct err *err
 
 /* ---- power ---- */
 
+/* Only on the machine's own console, and only with the words typed out. */
+static int factory_reset(struct console *console, struct err *err)
+{
+	struct msg reply OWN(msg_done) = { 0 };
+	struct buf body OWN(buf_done) = { 0 };
+	char typed[64];
+	int r;
+
+	if (!console->is_unit)
+		return err_set(err, -EPERM, "only on the machine's own console");
+	console_printf(console, "All images, volumes, logs and the password are erased.\n");
+	if (!console_ask(console, "type \"erase all data\" to go on: ", false, typed,
+			 sizeof(typed)) ||
+	    strcmp(typed, "erase all data") != 0)
+		return err_set(err, -ECANCELED, "nothing was changed");
+	buf_init(&body, 128);
+	wire_put_u8(&body, INIT_POWER_ACT_FACTORY_RESET);
+	wire_put_text(&body, typed);
+	r = console_unit_call(console, INIT_MSG_POWER, buf_str(&body), &reply, err);
+	if (r >= 0)
+		console_printf(console, "services are being stopped\n");
+	return r;
+}
+
 int verb_power(struct console *console, const struct words *words, struct err *err)
 {
 	struct msg reply OWN(msg_done) = { 0 };
 	struct buf body OWN(buf_done) = { 0 };
 	bool reboot = !strcmp(words->items[0], "reboot");
 	int r;
+
+	if (!strcmp(words->items[0], "factory-reset"))
+		return factory_reset(console, err);
 
 	buf_init(&body, 64);
 	wire_put_u8(&body, reboot ? INIT_POWER_ACT_REBOOT : INIT_POWER_ACT_POWEROFF);

@@ -56,6 +56,8 @@ const struct verb console_verbs[] = {
 	  C(CONFIG), 1, 2, verb_config },
 	{ "exec", "[-t] NAME COMMAND...", "run a command in a container (-t: with a terminal)",
 	  C(CONTAINER), 2, -1, verb_exec },
+	{ "factory-reset", "", "erase the data partition and start again", C(NONE), 0, 0,
+	  verb_power },
 	{ "help", "[COMMAND]", "this list, or one command; ? does the same", C(NONE), 0, 1,
 	  verb_help },
 	{ "images", "", "images in the store", C(NONE), 0, 0, verb_images },
@@ -105,7 +107,7 @@ void console_help(struct console *console, const char *line)
 		return;
 	}
 	for (size_t i = 0; i < console_verb_count; i++)
-		console_printf(console, "%-9s %-22s %.46s\n", console_verbs[i].name,
+		console_printf(console, "%-13s %-20s %.44s\n", console_verbs[i].name,
 			       console_verbs[i].arguments, console_verbs[i].help);
 	console_printf(console, "Tab completes, arrow up brings a line back, Ctrl-R searches.\n");
 }
