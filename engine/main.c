@@ -24,7 +24,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; argc == 2 && i < ARRAY_LEN(roles); i++) {
 		if (strcmp(argv[1], roles[i].name) != 0)
 			continue;
-		log_init(roles[i].name, LOG_PRIO_INFO);
+		log_init(strcmp(roles[i].name, "main") ? roles[i].name : "engine", LOG_PRIO_INFO);
 		return roles[i].run();
 	}
 	log_init("engine", LOG_PRIO_INFO);
