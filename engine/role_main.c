@@ -12,6 +12,8 @@
 #include <unistd.h>
 #include "engine/role.h"
 #include "engine/role_main.h"
+#include "engine/run/seccomp.h"
+#include "engine/run/spec.h"
 #include "init/api/init_msg.h"
 #include "lib/fs.h"
 #include "lib/log.h"
@@ -322,6 +324,20 @@ static void setup(void)
 		fatal("%s", err_text(&err));
 }
 
+/*
+ * The filter of ordinary containers takes a while to compile: done now, while the data partition is
+ * still being looked at by others, it is there when the first container starts.
+ */
+static void warm_up(void)
+{
+	struct buf filter OWN(buf_done) = { 0 };
+	struct err err = { 0 };
+
+	buf_init(&filter, 256 << 10);
+	if (seccomp_compile(run_caps_default(), &filter, &err) < 0)
+		log_err("seccomp filter: %s", err_text(&err));
+}
+
 int role_main(void)
 {
 	static const struct network_client_ops network_ops = { on_network_up, on_network_event };
@@ -342,6 +358,7 @@ int role_main(void)
 	network_client_start(&engine.network, &engine.loop, engine.run_hoy_fd, &network_ops,
 			     &engine);
 	say_ready();
+	warm_up();
 	if (loop_run(&engine.loop, &err) < 0)
 		fatal("%s", err_text(&err));
 	return 0;

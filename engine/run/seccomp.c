@@ -14,7 +14,13 @@
 #include <stddef.h>
 #include "lib/own.h"
 
-enum { SYSCALL_NAME_MAX = 48, X32_BIT = 0x40000000, TREE_OPTIMIZE = 2 };
+enum {
+	SYSCALL_NAME_MAX = 48,
+	X32_BIT = 0x40000000,
+	TREE_OPTIMIZE = 2,
+	SECCOMP_KEPT = 4,
+	SECCOMP_PROGRAM_MAX = 256 << 10,
+};
 
 static void release(scmp_filter_ctx *ctx)
 {
@@ -148,7 +154,7 @@ static int add_arches(scmp_filter_ctx ctx, uint32_t native, uint32_t *ret_arch)
 	return r;
 }
 
-int seccomp_compile(uint64_t caps, struct buf *out, struct err *err)
+static int compile_fresh(uint64_t caps, struct buf *out, struct err *err)
 {
 	scmp_filter_ctx ctx OWN(release) = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	uint32_t native = seccomp_arch_native(), arch = 0;
@@ -171,4 +177,36 @@ int seccomp_compile(uint64_t caps, struct buf *out, struct err *err)
 		return r;
 	put_prefix(out, native, (uint32_t)newest_call(native));
 	return put_program(out, ctx, err);
+}
+
+/*
+ * Nearly all containers have the same capabilities, and compiling takes longer than all the rest of
+ * a start: the last few programs are kept. Freed never: they live as long as engine main.
+ */
+static struct {
+	bool set;
+	uint64_t caps;
+	struct buf program;
+} kept[SECCOMP_KEPT];
+static unsigned kept_next;
+
+int seccomp_compile(uint64_t caps, struct buf *out, struct err *err)
+{
+	unsigned slot = kept_next;
+	int r;
+
+	for (unsigned i = 0; i < SECCOMP_KEPT; i++) {
+		if (kept[i].set && kept[i].caps == caps)
+			return buf_add_str(out, buf_str(&kept[i].program));
+	}
+	buf_done(&kept[slot].program);
+	buf_init(&kept[slot].program, SECCOMP_PROGRAM_MAX);
+	kept[slot].set = false;
+	r = compile_fresh(caps, &kept[slot].program, err);
+	if (r < 0)
+		return r;
+	kept[slot].set = true;
+	kept[slot].caps = caps;
+	kept_next = (slot + 1) % SECCOMP_KEPT;
+	return buf_add_str(out, buf_str(&kept[slot].program));
 }
