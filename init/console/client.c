@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "init/api/init_msg.h"
 #include "init/console/console.h"
+#include "lib/mono.h"
 #include "lib/own.h"
 
 enum { CLIENT_TIMEOUT_MS = 20000 };
@@ -87,15 +88,24 @@ int console_next(struct console *console, enum console_server server, struct msg
 	return r;
 }
 
-int console_call(struct console *console, enum console_server server, uint16_t type,
-		 struct str body, struct msg *ret_reply, struct err *err)
+int console_call_within(struct console *console, enum console_server server, uint16_t type,
+			struct str body, int timeout_ms, struct msg *ret_reply, struct err *err)
 {
 	static uint32_t serial = 100;
+	struct mono end = mono_add_ms(mono_now(), timeout_ms);
 	int fd = console_send(console, server, type, body, ++serial, err);
 	int r;
 
 	while (fd >= 0) {
-		if (!(console_wait(console, fd, CLIENT_TIMEOUT_MS) & 2)) {
+		int64_t left = mono_diff_ms(end, mono_now());
+
+		if (left <= 0) {
+			console_drop(console, server);
+			return err_set(err, -ETIMEDOUT,
+				       "%s does not answer; `status` tells its state",
+				       server_names[server]);
+		}
+		if (!(console_wait(console, fd, (int)left) & 2)) {
 			if (console_interrupted(console))
 				return err_set(err, -EINTR, "interrupted");
 			if (console->quit)
@@ -112,6 +122,12 @@ int console_call(struct console *console, enum console_server server, uint16_t t
 		msg_done(ret_reply); /* of a call that was interrupted */
 	}
 	return fd;
+}
+
+int console_call(struct console *console, enum console_server server, uint16_t type,
+		 struct str body, struct msg *ret_reply, struct err *err)
+{
+	return console_call_within(console, server, type, body, CLIENT_TIMEOUT_MS, ret_reply, err);
 }
 
 /* ---- the pair with init ---- */

@@ -58,6 +58,9 @@ bool console_ask(struct console *console, const char *prompt, bool hidden, char 
 /* A call and its only answer; connects first. The texts in err are for the person. */
 int console_call(struct console *console, enum console_server server, uint16_t type,
 		 struct str body, struct msg *ret_reply, struct err *err);
+/* The same, but it gives up after timeout_ms instead of 20 s: -ETIMEDOUT. */
+int console_call_within(struct console *console, enum console_server server, uint16_t type,
+			struct str body, int timeout_ms, struct msg *ret_reply, struct err *err);
 /* Sends a call without waiting; returns its fd for console_wait, answers come by msg_recv. */
 int console_send(struct console *console, enum console_server server, uint16_t type,
 		 struct str body, uint32_t serial, struct err *err);

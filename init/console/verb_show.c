@@ -15,6 +15,9 @@
 
 /* ---- status ---- */
 
+/* An engine that is being started again holds up its own line, not the others. */
+enum { STATUS_WAIT_MS = 1000 };
+
 static void show_units(struct console *console, const struct init_status *status)
 {
 	console_printf(console, "%-9s %-9s %-7s %-8s %s\n", "UNIT", "STATE", "PID", "RESTARTS",
@@ -50,8 +53,8 @@ static void show_engine(struct console *console)
 	struct err err = { 0 };
 	struct wire in;
 
-	if (console_call(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_INFO, STR(""), &reply, &err) <
-	    0) {
+	if (console_call_within(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_INFO, STR(""),
+				STATUS_WAIT_MS, &reply, &err) < 0) {
 		console_printf(console, "services  %s\n", err_text(&err));
 		return;
 	}
