@@ -45,7 +45,7 @@ struct role_disk {
 	struct loop_timer settle, save;
 	bool reset; /* factory reset at STOP */
 	char pstore[DISK_REASON_MAX];
-	bool began; /* the state files of this session were read */
+	bool began; /* the state files of this boot were read */
 };
 
 static struct role_disk role;
