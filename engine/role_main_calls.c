@@ -303,7 +303,9 @@ static void on_pull(struct msg_peer *peer, struct msg *msg)
 {
 	static const struct image_take_ops ops = { on_pull_progress, on_pull_image, on_pull_done };
 	struct engine *engine = engine_of(peer);
-	struct image_take_env env = { .loop = &engine->loop, .store = &engine->store.peer };
+	struct image_take_env env = { .loop = &engine->loop,
+				      .store = &engine->store.peer,
+				      .keep_blobs = engine->manager.keep_blobs };
 	struct arena arena OWN(arena_done) = { 0 };
 	char reference[OCI_REFERENCE_MAX];
 	struct engine_pull *pull;
@@ -367,7 +369,6 @@ static void on_info(struct msg_peer *peer, struct msg *msg)
 	buf_init(&body, 1024);
 	wire_put_u32(&body, running);
 	wire_put_u32(&body, declared);
-	wire_put_u32(&body, 0);
 	wire_put_u64(&body, (uint64_t)(fs.f_blocks - fs.f_bfree) * fs.f_frsize);
 	wire_put_u64(&body, (uint64_t)fs.f_bavail * fs.f_frsize);
 	wire_put_text(&body, engine->data_ready ? "ready" : "waits for the data partition");

@@ -37,7 +37,7 @@ enum engine_msg {
 	ENGINE_MSG_IMAGE_REMOVE,
 	/* {} -> {u32 count, {text issue}}: what is wrong in the configuration */
 	ENGINE_MSG_ISSUES,
-	/* {} -> {u32 running, u32 declared, u32 images, u64 store bytes, u64 free bytes, text
+	/* {} -> {u32 running, u32 declared, u64 store bytes, u64 free bytes, text
 	   state} */
 	ENGINE_MSG_INFO,
 	/* {text name} -> {engine row, as ENGINE_MSG_PS} */

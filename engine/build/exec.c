@@ -168,7 +168,8 @@ static void on_base(struct msg_peer *peer, void *owner, struct msg *reply, const
 	static const struct image_take_ops ops = { on_pull_progress, NULL, on_pulled };
 	struct build_job *job = owner;
 	struct image_take_env env = { .loop = job->env->containers->loop,
-				      .store = job->env->containers->store };
+				      .store = job->env->containers->store,
+				      .keep_blobs = job->env->keep_blobs };
 	struct arena arena OWN(arena_done) = { 0 };
 	struct pull_start start;
 	struct err bad = { 0 };

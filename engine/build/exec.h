@@ -17,6 +17,7 @@ struct build_job;
 struct build_env {
 	struct container_env *containers;
 	struct msg_peer *api; /* parses Dockerfiles */
+	bool keep_blobs;      /* of base images that are pulled */
 	/* Fills in how the registry of a reference is reached; texts live in the arena. */
 	void (*hosts)(void *owner, const char *reference, struct arena *arena,
 		      struct pull_start *start);

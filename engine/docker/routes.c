@@ -47,7 +47,7 @@ static void info_answer(struct msg_peer *peer, void *owner, struct msg *reply,
 	struct buf body OWN(buf_done) = { 0 };
 	struct json_writer w;
 	struct wire in;
-	uint32_t running, declared, images;
+	uint32_t running, declared;
 
 	(void)peer;
 	if (!reply) {
@@ -57,7 +57,6 @@ static void info_answer(struct msg_peer *peer, void *owner, struct msg *reply,
 	wire_init(&in, reply->body.ptr, reply->body.len);
 	running = wire_u32(&in);
 	declared = wire_u32(&in);
-	images = wire_u32(&in);
 	buf_init(&body, 8192);
 	json_writer_init(&w, &body);
 	json_begin_object(&w);
@@ -65,7 +64,6 @@ static void info_answer(struct msg_peer *peer, void *owner, struct msg *reply,
 	json_member_u64(&w, "ContainersRunning", running);
 	json_member_u64(&w, "ContainersPaused", 0);
 	json_member_u64(&w, "ContainersStopped", declared - running);
-	json_member_u64(&w, "Images", images);
 	json_member_text(&w, "Driver", "erofs");
 	json_member_text(&w, "LoggingDriver", "json-file");
 	json_member_text(&w, "CgroupDriver", "cgroupfs");
@@ -233,7 +231,6 @@ static void inspect_answer(struct msg_peer *peer, void *owner, struct msg *reply
 	json_key(&w, "Config");
 	json_begin_object(&w);
 	json_member_text(&w, "Image", row.image);
-	json_member_bool(&w, "Tty", false);
 	json_end_object(&w);
 	json_end_object(&w);
 	docker_reply_json(client, 200, buf_str(&body));

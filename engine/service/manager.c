@@ -331,6 +331,14 @@ static void want_all(struct manager *manager)
 	}
 }
 
+static void take_engine_settings(struct manager *manager)
+{
+	const struct ini_section *engine = ini_find(&manager->engine_config, "engine", "");
+
+	manager->keep_blobs = engine && ini_number(&engine_schema, engine, "keep_blobs", 0);
+	manager->env.builds->keep_blobs = manager->keep_blobs;
+}
+
 int manager_load(struct manager *manager, struct err *err)
 {
 	int layers OWN_FD = fs_open(manager->env.run_fd, "config", FS_BENEATH, O_DIRECTORY, 0, err);
@@ -355,6 +363,7 @@ int manager_load(struct manager *manager, struct err *err)
 		s->declared = false;
 	ini_done(&manager->engine_config);
 	manager->engine_config = engine;
+	take_engine_settings(manager);
 	for (const struct ini_section *s = config.sections; s; s = s->next)
 		apply_section(manager, &config, s);
 	for (struct service *s = manager->services; s; s = s->next)

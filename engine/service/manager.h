@@ -70,6 +70,7 @@ struct manager {
 	struct ini_config engine_config; /* engine.ini */
 	struct service *services;
 	bool data_ready, stopping;
+	bool keep_blobs; /* engine.ini: compressed layers stay in the store, however they came */
 	/* archives of /config/images, taken in before anything is pulled */
 	bool preloading;
 	struct image_take *preload;

@@ -109,13 +109,13 @@ static void pull(struct service *service)
 {
 	static const struct image_take_ops ops = { on_progress, NULL, on_pulled };
 	struct manager *manager = service->manager;
-	const struct ini_section *engine = ini_find(&manager->engine_config, "engine", "");
-	struct image_take_env env = { .loop = manager->env.loop, .store = manager->env.store };
+	struct image_take_env env = { .loop = manager->env.loop,
+				      .store = manager->env.store,
+				      .keep_blobs = manager->keep_blobs };
 	struct arena arena OWN(arena_done) = { 0 };
 	struct pull_start start;
 	struct err err = { 0 };
 
-	env.keep_blobs = engine && ini_number(&engine_schema, engine, "keep_blobs", 0);
 	arena_init(&arena, 4 << 20);
 	manager_pull_hosts(manager, service->spec->image, &arena, &start);
 	log_notice("service %s: pulling %s", service->name, service->spec->image);
@@ -366,7 +366,9 @@ static void preload_finish(struct manager *manager)
 static void preload_next(struct manager *manager)
 {
 	static const struct image_take_ops ops = { NULL, on_preload_image, on_preloaded };
-	struct image_take_env env = { .loop = manager->env.loop, .store = manager->env.store };
+	struct image_take_env env = { .loop = manager->env.loop,
+				      .store = manager->env.store,
+				      .keep_blobs = manager->keep_blobs };
 	struct err err = { 0 };
 
 	while (manager->preload_next < preload_archives.count) {

@@ -237,6 +237,10 @@ static void adopt_one(struct manager *manager, const char *id)
 	container = container_adopt(env, id, &service_ops, NULL, &err);
 	if (!container) {
 		log_warn("%s", err_text(&err));
+		/* The scratch of a build step has no state; a damaged state is left for a person.
+		 */
+		if (err.code == -ENOENT)
+			(void)container_remove(env, id, NULL);
 		return;
 	}
 	service = manager_find(manager, container->def.name);
