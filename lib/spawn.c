@@ -28,7 +28,7 @@
 #define CLOSE_RANGE_CLOEXEC 4u
 #endif
 
-enum { FIRST_FD = 3, SPAWN_EXIT_STATUS = 127 };
+enum { FIRST_FD = 3, SPAWN_EXIT_STATUS = 127, KERNEL_SIGNALS = 64 };
 
 /* What a child that did not come to exec tells through the pipe. */
 struct spawn_failure {
@@ -108,11 +108,13 @@ static int place_fds(struct spawn_child *child)
 
 static void reset_signals(void)
 {
-	struct sigaction plain = { .sa_handler = SIG_DFL };
+	/* The kernel's struct, all zero: SIG_DFL, no flags, empty mask. The C library keeps some
+	 * real-time signals to itself and refuses to touch them; an ignored one would stay so. */
+	unsigned long plain[4] = { 0 };
 	sigset_t none;
 
-	for (int signal = 1; signal < NSIG; signal++)
-		(void)sigaction(signal, &plain, NULL);
+	for (int signal = 1; signal <= KERNEL_SIGNALS; signal++)
+		(void)syscall(SYS_rt_sigaction, signal, plain, NULL, KERNEL_SIGNALS / 8);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
