@@ -22,7 +22,8 @@ static const struct {
 } controllers[] = {
 	{ CGROUP_CONTROLLER_CPU, "cpu" },	{ CGROUP_CONTROLLER_MEMORY, "memory" },
 	{ CGROUP_CONTROLLER_PIDS, "pids" },	{ CGROUP_CONTROLLER_IO, "io" },
-	{ CGROUP_CONTROLLER_CPUSET, "cpuset" },
+	{ CGROUP_CONTROLLER_CPUSET, "cpuset" }, { CGROUP_CONTROLLER_HUGETLB, "hugetlb" },
+	{ CGROUP_CONTROLLER_RDMA, "rdma" },	{ CGROUP_CONTROLLER_MISC, "misc" },
 };
 
 static int read_file(int fd, const char *name, struct buf *out)

@@ -44,34 +44,39 @@ static void emit_answer(struct buf *out, int answer)
 static void emit_rule(struct buf *out, const struct run_device_rule *rule)
 {
 	bool type = rule->type != RUN_DEVICE_TYPE_ANY;
-	bool access = rule->access != RUN_ACCESS_ALL;
-	int left = type + 3 * access + (rule->major >= 0) + (rule->minor >= 0) + 2;
+	int tail = rule->access == RUN_ACCESS_ALL ? 2 : rule->deny ? 5 : 4;
+	int left = type + (rule->major >= 0) + (rule->minor >= 0) + tail;
 
 	if (type)
 		emit(out, BPF_JMP | BPF_JNE | BPF_K, BPF_REG_2, 0, --left,
 		     rule->type == RUN_DEVICE_TYPE_BLOCK ? BPF_DEVCG_DEV_BLOCK
 							 : BPF_DEVCG_DEV_CHAR);
-	if (access) {
-		left -= 3;
-		emit(out, BPF_ALU | BPF_MOV | BPF_X, BPF_REG_1, BPF_REG_3, 0, 0);
-		emit(out, BPF_ALU | BPF_AND | BPF_K, BPF_REG_1, 0, 0, (int32_t)rule->access);
-		/* All that is asked for has to be in the row. */
-		emit(out, BPF_JMP | BPF_JNE | BPF_X, BPF_REG_1, BPF_REG_3, left, 0);
-	}
 	if (rule->major >= 0)
 		emit(out, BPF_JMP | BPF_JNE | BPF_K, BPF_REG_4, 0, --left, (int32_t)rule->major);
 	if (rule->minor >= 0)
 		emit(out, BPF_JMP | BPF_JNE | BPF_K, BPF_REG_5, 0, --left, (int32_t)rule->minor);
-	emit_answer(out, 1);
+	if (rule->access != RUN_ACCESS_ALL && rule->deny) {
+		/* Any forbidden access that is asked for ends it. */
+		emit(out, BPF_ALU | BPF_MOV | BPF_X, BPF_REG_1, BPF_REG_3, 0, 0);
+		emit(out, BPF_ALU | BPF_AND | BPF_K, BPF_REG_1, 0, 0, (int32_t)rule->access);
+		emit(out, BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_1, 0, 2, 0);
+	} else if (rule->access != RUN_ACCESS_ALL) {
+		/* What this row allows need not be asked for any more; an earlier one may do the
+		 * rest. */
+		emit(out, BPF_ALU | BPF_AND | BPF_K, BPF_REG_3, 0, 0,
+		     (int32_t)(RUN_ACCESS_ALL & ~rule->access));
+		emit(out, BPF_JMP | BPF_JNE | BPF_K, BPF_REG_3, 0, 2, 0);
+	}
+	emit_answer(out, !rule->deny);
 }
 
-static bool allows_all(const struct run_device_rule *rule)
+static bool fits_all(const struct run_device_rule *rule)
 {
 	return rule->type == RUN_DEVICE_TYPE_ANY && rule->access == RUN_ACCESS_ALL &&
 	       rule->major < 0 && rule->minor < 0;
 }
 
-int device_program(const struct run_device_rule *rules, size_t count, struct buf *out,
+int device_program(const struct run_device_rule *rules, size_t count, bool rest, struct buf *out,
 		   struct err *err)
 {
 	_Static_assert((int)RUN_ACCESS_MKNOD == (int)BPF_DEVCG_ACC_MKNOD &&
@@ -81,17 +86,18 @@ int device_program(const struct run_device_rule *rules, size_t count, struct buf
 	bool all = false;
 
 	emit_load_context(out);
-	for (size_t i = 0; i < count && !all; i++) {
+	/* The last row that fits decides, so it is asked first. */
+	for (size_t i = count; i-- > 0 && !all;) {
 		if (rules[i].major > INT32_MAX || rules[i].minor > INT32_MAX ||
 		    (rules[i].access & ~(uint32_t)RUN_ACCESS_ALL) || rules[i].access == 0)
 			return err_set(err, -EINVAL,
 				       "device rule %zu: number or access out of range", i);
 		emit_rule(out, &rules[i]);
 		/* The kernel refuses a program with instructions that nothing reaches. */
-		all = allows_all(&rules[i]);
+		all = fits_all(&rules[i]);
 	}
 	if (!all)
-		emit_answer(out, 0);
+		emit_answer(out, rest);
 	if (buf_error(out))
 		return err_set(err, buf_error(out), "device rules: too many (%zu)", count);
 	return 0;
@@ -100,16 +106,16 @@ int device_program(const struct run_device_rule *rules, size_t count, struct buf
 size_t device_default_rules(const struct run_device_rule **ret_rules)
 {
 	static const struct run_device_rule rules[] = {
-		{ RUN_DEVICE_TYPE_ANY, -1, -1, RUN_ACCESS_MKNOD },
-		{ RUN_DEVICE_TYPE_CHAR, 1, 3, RUN_ACCESS_ALL },	   /* null */
-		{ RUN_DEVICE_TYPE_CHAR, 1, 5, RUN_ACCESS_ALL },	   /* zero */
-		{ RUN_DEVICE_TYPE_CHAR, 1, 7, RUN_ACCESS_ALL },	   /* full */
-		{ RUN_DEVICE_TYPE_CHAR, 1, 8, RUN_ACCESS_ALL },	   /* random */
-		{ RUN_DEVICE_TYPE_CHAR, 1, 9, RUN_ACCESS_ALL },	   /* urandom */
-		{ RUN_DEVICE_TYPE_CHAR, 5, 0, RUN_ACCESS_ALL },	   /* tty */
-		{ RUN_DEVICE_TYPE_CHAR, 5, 1, RUN_ACCESS_ALL },	   /* console */
-		{ RUN_DEVICE_TYPE_CHAR, 5, 2, RUN_ACCESS_ALL },	   /* ptmx */
-		{ RUN_DEVICE_TYPE_CHAR, 136, -1, RUN_ACCESS_ALL }, /* pts/N */
+		{ RUN_DEVICE_TYPE_ANY, -1, -1, RUN_ACCESS_MKNOD, false },
+		{ RUN_DEVICE_TYPE_CHAR, 1, 3, RUN_ACCESS_ALL, false },	  /* null */
+		{ RUN_DEVICE_TYPE_CHAR, 1, 5, RUN_ACCESS_ALL, false },	  /* zero */
+		{ RUN_DEVICE_TYPE_CHAR, 1, 7, RUN_ACCESS_ALL, false },	  /* full */
+		{ RUN_DEVICE_TYPE_CHAR, 1, 8, RUN_ACCESS_ALL, false },	  /* random */
+		{ RUN_DEVICE_TYPE_CHAR, 1, 9, RUN_ACCESS_ALL, false },	  /* urandom */
+		{ RUN_DEVICE_TYPE_CHAR, 5, 0, RUN_ACCESS_ALL, false },	  /* tty */
+		{ RUN_DEVICE_TYPE_CHAR, 5, 1, RUN_ACCESS_ALL, false },	  /* console */
+		{ RUN_DEVICE_TYPE_CHAR, 5, 2, RUN_ACCESS_ALL, false },	  /* ptmx */
+		{ RUN_DEVICE_TYPE_CHAR, 136, -1, RUN_ACCESS_ALL, false }, /* pts/N */
 	};
 
 	*ret_rules = rules;

@@ -6,11 +6,14 @@
 
 /*
  * The device program of a cgroup (BPF_PROG_TYPE_CGROUP_DEVICE, bpf(2)): one block of instructions
- * for each allow row, in the end the answer is no.
+ * for each row, the last row first; what no row says anything about gets the answer `rest`.
  */
 
-/* Appends struct bpf_insn[] that allow what a row allows and deny the rest. Pure. */
-int device_program(const struct run_device_rule *rules, size_t count, struct buf *out,
+/*
+ * Appends struct bpf_insn[]. Pure. Rows may each allow a part of what is asked for; one row that
+ * denies a part of it, and no later one allows, is enough for a no.
+ */
+int device_program(const struct run_device_rule *rules, size_t count, bool rest, struct buf *out,
 		   struct err *err);
 
 /* The rows every container has: mknod of all, the seven standard nodes, pts and ptmx. */

@@ -2,7 +2,7 @@
 # Used by engine main: from a spec to a plan, layers and overlays, control groups. Used by the shim:
 # the plan carried out, streams, log, exit status; it takes no library but L0.
 
-engine_run_OBJS := engine/run/spec.o engine/run/caps.o engine/run/plan_encode.o \
+engine_run_OBJS := engine/run/spec.o engine/run/spec_check.o engine/run/caps.o engine/run/plan_encode.o \
 	engine/run/plan_decode.o engine/run/plan_print.o engine/run/seccomp.o \
 	engine/run/seccomp_table.o engine/run/device.o engine/run/device_attach.o \
 	engine/run/kernel.o engine/run/cgroup.o engine/run/rootfs.o

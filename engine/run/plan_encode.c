@@ -15,13 +15,13 @@
 #include "engine/api/shim_msg.h"
 #include "engine/run/device.h"
 #include "engine/run/seccomp.h"
+#include "engine/run/spec_check.h"
 #include "lib/fs.h"
 #include "lib/own.h"
 
 enum {
 	PLAN_MODE_STICKY = 01777,
 	PLAN_DEV_BYTES = 64 << 20,
-	PLAN_HOSTNAME_MAX = 64,
 };
 
 enum { SAFE = RUN_MOUNT_FLAG_NOSUID | RUN_MOUNT_FLAG_NODEV | RUN_MOUNT_FLAG_NOEXEC };
@@ -70,8 +70,6 @@ static void put_op(struct buf *out, const struct plan_op *op, uint32_t *count)
 	(*count)++;
 }
 
-/* ---- checks ---- */
-
 static size_t list_len(const char *const *list)
 {
 	size_t n = 0;
@@ -79,157 +77,6 @@ static size_t list_len(const char *const *list)
 	while (list && list[n])
 		n++;
 	return n;
-}
-
-/* Absolute, no "." or ".." component, of a length that a path may have. */
-static bool path_is_clean(const char *path)
-{
-	struct str rest = str_from(path), part;
-
-	if (!path || path[0] != '/' || rest.len >= RUN_PATH_MAX)
-		return false;
-	while (str_cut(&rest, '/', &part))
-		if (str_is(part, ".") || str_is(part, ".."))
-			return false;
-	return true;
-}
-
-static bool path_is_below(const char *path, const char *top)
-{
-	size_t len = strlen(top);
-
-	while (path[0] == '/' && path[1] == '/')
-		path++;
-	return strncmp(path, top, len) == 0 && (path[len] == '/' || path[len] == '\0');
-}
-
-static int check_path(const char *what, const char *path, struct err *err)
-{
-	char shown[256];
-
-	if (path_is_clean(path))
-		return 0;
-	str_escape(str_from(path), shown, sizeof(shown));
-	return err_set(err, -EINVAL, "%s '%s': expected an absolute path without '.' and '..'",
-		       what, shown);
-}
-
-static int check_strings(const char *what, const char *const *list, struct err *err)
-{
-	size_t n = list_len(list);
-
-	if (n > RUN_ARGS_MAX)
-		return err_set(err, -E2BIG, "%s: %zu entries, at most %d", what, n, RUN_ARGS_MAX);
-	for (size_t i = 0; i < n; i++)
-		if (strlen(list[i]) >= PLAN_TEXT_MAX)
-			return err_set(err, -E2BIG, "%s: entry %zu is longer than %d bytes", what,
-				       i, PLAN_TEXT_MAX - 1);
-	return 0;
-}
-
-static int check_process(const struct run_process *process, struct err *err)
-{
-	int r;
-
-	if (!process->argv || !process->argv[0] || !process->argv[0][0])
-		return err_set(err, -EINVAL,
-			       "no command: neither the service nor the image names one");
-	r = check_strings("command", process->argv, err);
-	if (r == 0)
-		r = check_strings("environment", process->env, err);
-	if (r == 0 && process->cwd)
-		r = check_path("working directory", process->cwd, err);
-	if (r < 0)
-		return r;
-	if (process->uid == UINT32_MAX || process->gid == UINT32_MAX)
-		return err_set(err, -EINVAL, "user: id 4294967295 is no user");
-	if (process->group_count > RUN_GROUPS_MAX || process->rlimit_count > RUN_RLIMITS_MAX)
-		return err_set(err, -E2BIG, "process: more than %d groups or %d limits",
-			       RUN_GROUPS_MAX, RUN_RLIMITS_MAX);
-	for (size_t i = 0; i < process->rlimit_count; i++)
-		if (process->rlimits[i].soft > process->rlimits[i].hard ||
-		    process->rlimits[i].resource < 0 || process->rlimits[i].resource > 15)
-			return err_set(err, -EINVAL,
-				       "ulimit %zu: the soft limit is above the hard one", i);
-	return 0;
-}
-
-static int check_mount(const struct run_mount *mount, struct err *err)
-{
-	int r = check_path("mount", mount->target, err);
-
-	if (r == 0 && mount->kind == RUN_MOUNT_KIND_BIND && mount->source)
-		r = check_path("mount source", mount->source, err);
-	if (r < 0)
-		return r;
-	if (mount->kind == RUN_MOUNT_KIND_BIND && !mount->source &&
-	    (mount->source_fd < SHIM_FD_EXTRA || mount->source_fd > SHIM_FD_MAX))
-		return err_set(err, -EINVAL, "mount %s: it has no source", mount->target);
-	if (path_is_below(mount->target, "/proc") || path_is_below(mount->target, "/sys"))
-		return err_set(err, -EINVAL,
-			       "mount %s: nothing may be mounted at or below /proc and /sys",
-			       mount->target);
-	if (mount->target[strspn(mount->target, "/")] == '\0' ||
-	    strcmp(mount->target, "/dev") == 0 || strcmp(mount->target, "/dev/pts") == 0)
-		return err_set(err, -EINVAL, "mount %s: this place belongs to the container itself",
-			       mount->target);
-	if (mount->flags & ~(uint32_t)RUN_MOUNT_FLAG_MASK)
-		return err_set(err, -EINVAL, "mount %s: unknown flags", mount->target);
-	return 0;
-}
-
-static int check_device(const struct run_device *device, struct err *err)
-{
-	int r = check_path("device", device->path, err);
-
-	if (r < 0)
-		return r;
-	if (!path_is_below(device->path, "/dev") || strcmp(device->path, "/dev") == 0)
-		return err_set(err, -EINVAL, "device %s: expected a path below /dev", device->path);
-	return 0;
-}
-
-static int check_counts(const struct run_spec *spec, struct err *err)
-{
-	if (spec->mount_count > RUN_MOUNTS_MAX)
-		return err_set(err, -E2BIG, "%zu mounts, at most %d", spec->mount_count,
-			       RUN_MOUNTS_MAX);
-	if (spec->device_count > RUN_DEVICES_MAX || spec->device_rule_count > RUN_DEVICES_MAX)
-		return err_set(err, -E2BIG, "more than %d devices", RUN_DEVICES_MAX);
-	if (spec->sysctl_count > RUN_SYSCTLS_MAX)
-		return err_set(err, -E2BIG, "%zu sysctls, at most %d", spec->sysctl_count,
-			       RUN_SYSCTLS_MAX);
-	if (list_len(spec->masked_paths) > RUN_PATHS_MAX ||
-	    list_len(spec->readonly_paths) > RUN_PATHS_MAX)
-		return err_set(err, -E2BIG, "more than %d masked or read-only paths",
-			       RUN_PATHS_MAX);
-	return 0;
-}
-
-static int check_spec(const struct run_spec *spec, struct err *err)
-{
-	int r = check_counts(spec, err);
-
-	if (r == 0)
-		r = check_process(&spec->process, err);
-	for (size_t i = 0; r == 0 && i < spec->mount_count; i++)
-		r = check_mount(&spec->mounts[i], err);
-	for (size_t i = 0; r == 0 && i < spec->device_count; i++)
-		r = check_device(&spec->devices[i], err);
-	for (size_t i = 0; r == 0 && i < spec->sysctl_count; i++) {
-		r = run_sysctl_check(spec, spec->sysctls[i].key, err);
-		if (r == 0 && strpbrk(spec->sysctls[i].value, "\n"))
-			r = err_set(err, -EINVAL, "sysctl '%s': the value has a line break",
-				    spec->sysctls[i].key);
-	}
-	if (r == 0 && spec->cgroup.mode == RUN_NS_MODE_HOST && !spec->privileged)
-		r = err_set(err, -EINVAL,
-			    "the host's cgroup namespace is for privileged containers only");
-	if (r == 0 && spec->hostname && strlen(spec->hostname) > PLAN_HOSTNAME_MAX)
-		r = err_set(err, -EINVAL, "hostname: longer than %d bytes", PLAN_HOSTNAME_MAX);
-	if (r == 0 && spec->domainname && strlen(spec->domainname) > PLAN_HOSTNAME_MAX)
-		r = err_set(err, -EINVAL, "domain name: longer than %d bytes", PLAN_HOSTNAME_MAX);
-	return r;
 }
 
 /* ---- operations ---- */
@@ -467,7 +314,6 @@ static int put_process(struct buf *out, enum plan_kind kind, const struct run_pr
 
 static int put_devices(struct buf *out, const struct run_spec *spec, struct err *err)
 {
-	static const struct run_device_rule all = { RUN_DEVICE_TYPE_ANY, -1, -1, RUN_ACCESS_ALL };
 	const struct run_device_rule *standard;
 	size_t count = device_default_rules(&standard);
 	struct run_device_rule rules[RUN_DEVICES_MAX + 16];
@@ -478,8 +324,8 @@ static int put_devices(struct buf *out, const struct run_spec *spec, struct err 
 	memcpy(rules, standard, count * sizeof(rules[0]));
 	for (size_t i = 0; i < spec->device_rule_count; i++)
 		rules[count++] = spec->device_rules[i];
-	r = spec->privileged ? device_program(&all, 1, &program, err)
-			     : device_program(rules, count, &program, err);
+	r = spec->privileged ? device_program(NULL, 0, true, &program, err)
+			     : device_program(rules, count, spec->devices_all, &program, err);
 	wire_put_str(out, buf_str(&program));
 	return r;
 }
@@ -522,7 +368,7 @@ int run_plan_encode(const struct run_spec *spec, struct buf *out, struct err *er
 		[PLAN_NS_UTS] = &spec->uts,	  [PLAN_NS_NET] = &spec->net,
 		[PLAN_NS_CGROUP] = &spec->cgroup, [PLAN_NS_TIME] = &spec->time,
 	};
-	int r = check_spec(spec, err);
+	int r = spec_check(spec, err);
 
 	if (r == 0)
 		r = put_process(out, PLAN_KIND_CONTAINER, &spec->process, spec->privileged, err);
@@ -544,7 +390,7 @@ int run_plan_encode(const struct run_spec *spec, struct buf *out, struct err *er
 int run_plan_encode_exec(const struct run_process *process, bool privileged, struct buf *out,
 			 struct err *err)
 {
-	int r = check_process(process, err);
+	int r = spec_check_process(process, err);
 
 	if (r == 0)
 		r = put_process(out, PLAN_KIND_EXEC, process, privileged, err);
@@ -564,4 +410,9 @@ int run_plan_memfd(const struct buf *plan, struct err *err)
 	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
 		return err_sys(err, -errno, "plan: seal the memfd");
 	return take_fd(&fd);
+}
+
+int run_plan_encode_exec_spec(const struct run_spec *spec, struct buf *out, struct err *err)
+{
+	return run_plan_encode_exec(&spec->process, spec->privileged, out, err);
 }

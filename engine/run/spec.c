@@ -11,14 +11,36 @@
 #include "lib/own.h"
 #include "lib/str.h"
 
-enum { SPEC_SHM_BYTES = 64 << 20, SPEC_SYSCTL_KEY_MAX = 128 };
+enum { SPEC_SHM_BYTES = 64 << 20, SPEC_SYSCTL_KEY_MAX = 128, SPEC_UMASK = 022 };
 
 void run_spec_init(struct run_spec *spec)
 {
 	*spec = (struct run_spec){
-		.process = { .caps = run_caps_default(), .seccomp = RUN_SECCOMP_DEFAULT },
+		.process = { .caps = run_caps_default(),
+			     .seccomp = RUN_SECCOMP_DEFAULT,
+			     .umask = SPEC_UMASK },
+		.user = { .mode = RUN_NS_MODE_HOST },
 		.net = { .mode = RUN_NS_MODE_FD, .fd = SHIM_FD_NETNS },
 		.shm_bytes = SPEC_SHM_BYTES,
+	};
+}
+
+void run_spec_init_listed(struct run_spec *spec)
+{
+	static const struct run_ns host = { .mode = RUN_NS_MODE_HOST };
+
+	*spec = (struct run_spec){
+		.layout = RUN_LAYOUT_LISTED,
+		.process = { .seccomp = RUN_SECCOMP_UNCONFINED,
+			     .umask = SPEC_UMASK,
+			     .oom_score_inherit = true },
+		.pid = host,
+		.ipc = host,
+		.uts = host,
+		.net = host,
+		.cgroup = host,
+		.time = host,
+		.user = host,
 	};
 }
 

@@ -2,96 +2,24 @@
 #ifndef HOY_ENGINE_RUN_SPEC_H
 #define HOY_ENGINE_RUN_SPEC_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "engine/run/spec_mount.h"
+#include "engine/run/spec_process.h"
 #include "lib/buf.h"
 #include "lib/err.h"
 
 /*
- * Everything a container needs, as the engine's main process says it. Pure data: strings and arrays
+ * Everything a container needs, as engine main or hoy-oci says it. Pure data: strings and arrays
  * belong to the caller and have to live until run_plan_encode() returned. run_spec_init() fills in
- * Docker's defaults, so that a caller sets only what the service or the API asked for.
+ * Docker's defaults, run_spec_init_listed() those of the OCI runtime specification (nothing that is
+ * not written down), so that a caller sets only what was asked for. What the runtime cannot carry
+ * out is refused by run_plan_encode() with -ENOTSUP and the field's name; README.md lists it.
  */
 enum {
-	RUN_ARGS_MAX = 4096,   /* argv, and the same for env */
-	RUN_MOUNTS_MAX = 256,  /* mounts of the caller */
-	RUN_DEVICES_MAX = 512, /* device nodes, and the same for device rules */
-	RUN_GROUPS_MAX = 256,
 	RUN_SYSCTLS_MAX = 256,
 	RUN_PATHS_MAX = 512, /* masked paths, and the same for read-only paths */
 	RUN_PATH_MAX = 4096,
-	RUN_RLIMITS_MAX = 16,
-};
-
-enum run_ns_mode {
-	RUN_NS_MODE_NEW,
-	RUN_NS_MODE_HOST, /* stay in the engine's */
-	RUN_NS_MODE_FD,	  /* join the one behind an fd that the shim was given */
-};
-
-struct run_ns {
-	enum run_ns_mode mode;
-	int fd; /* RUN_NS_MODE_FD: its number in the shim (SHIM_FD_NETNS, SHIM_FD_EXTRA + i) */
-};
-
-enum run_mount_kind {
-	RUN_MOUNT_KIND_BIND, /* a directory or file of the host: volumes, binds, generated files */
-	RUN_MOUNT_KIND_TMPFS,
-};
-
-enum run_mount_flag {
-	RUN_MOUNT_FLAG_READONLY = 1,
-	RUN_MOUNT_FLAG_NOSUID = 2,
-	RUN_MOUNT_FLAG_NODEV = 4,
-	RUN_MOUNT_FLAG_NOEXEC = 8,
-	RUN_MOUNT_FLAG_RECURSIVE = 16, /* bind: with the mounts below the source */
-	RUN_MOUNT_FLAG_MASK = 31,
-};
-
-/*
- * The target is an absolute path in the container; symlinks of the image are followed inside the
- * container's root, missing directories (or the missing file) are made. The order of the list does
- * not matter: parents are mounted before children.
- */
-struct run_mount {
-	enum run_mount_kind kind;
-	const char *source; /* bind: absolute path on the host without any symlink; NULL: source_fd
-			     */
-	int source_fd;	    /* bind: number in the shim (SHIM_FD_EXTRA + i), used without source */
-	const char *target;
-	uint32_t flags;
-	uint64_t size_bytes; /* tmpfs, 0 = half of the memory */
-	uint32_t mode;	     /* tmpfs, 0 = 01777 */
-};
-
-/* A node below /dev that is made besides the standard ones. */
-struct run_device {
-	const char *path; /* in the container, absolute, below /dev */
-	bool block;
-	uint32_t major, minor;
-	uint32_t mode, uid, gid;
-};
-
-enum run_access {
-	RUN_ACCESS_MKNOD = 1,
-	RUN_ACCESS_READ = 2,
-	RUN_ACCESS_WRITE = 4,
-	RUN_ACCESS_ALL = 7,
-};
-
-enum run_device_type { RUN_DEVICE_TYPE_ANY, RUN_DEVICE_TYPE_BLOCK, RUN_DEVICE_TYPE_CHAR };
-
-/* One row of the allow list; all that no row allows is denied. */
-struct run_device_rule {
-	enum run_device_type type;
-	int64_t major, minor; /* -1 = any */
-	uint32_t access;      /* enum run_access bits */
-};
-
-struct run_rlimit {
-	int resource; /* RLIMIT_* */
-	uint64_t soft, hard;
+	RUN_HOOKS_MAX = 64, /* of each kind */
+	RUN_FD_MAX = 250,   /* the highest fd that a spec may name */
 };
 
 struct run_sysctl {
@@ -99,59 +27,94 @@ struct run_sysctl {
 	const char *value;
 };
 
-enum run_seccomp {
-	RUN_SECCOMP_DEFAULT,	/* Docker's profile for the given capabilities */
-	RUN_SECCOMP_UNCONFINED, /* no filter */
+/* What comes from the runtime and what from the spec. */
+enum run_layout {
+	RUN_LAYOUT_ENGINE, /* Docker's file systems, nodes, links, masks; parents mount first */
+	RUN_LAYOUT_LISTED, /* mounts and paths as listed; the standard nodes and links of /dev
+			    * unless /dev is a bind */
 };
 
-/* What a process is started with: the container's first one, and each exec. */
-struct run_process {
-	const char *const *argv; /* NULL-terminated; argv[0] without '/' is looked up in env's PATH
-				  */
-	const char *const *env;	 /* NULL-terminated "NAME=value" */
-	const char *cwd;	 /* absolute; NULL = "/"; made when it is missing */
-	uint32_t uid, gid;
-	const uint32_t *groups; /* supplementary */
-	size_t group_count;
-	uint64_t caps; /* bit set: bounding = permitted = effective; inheritable = ambient = 0 */
-	bool no_new_privs;
-	bool tty;		/* a new pseudo terminal, else pipes */
-	bool stdin_open;	/* else stdin is /dev/null */
-	uint16_t rows, columns; /* of the tty, 0 = 24 x 80 */
-	int oom_score_adj;
-	enum run_seccomp seccomp;
-	const struct run_rlimit *rlimits;
-	size_t rlimit_count;
+/* OCI's hooks (config.md). The first two and the last two run in the runtime's namespaces. */
+enum run_hook_point {
+	RUN_HOOK_PRESTART,
+	RUN_HOOK_CREATE_RUNTIME,
+	RUN_HOOK_CREATE_CONTAINER, /* the container's namespaces, the host's files */
+	RUN_HOOK_START_CONTAINER,  /* the container's namespaces and files */
+	RUN_HOOK_POSTSTART,
+	RUN_HOOK_POSTSTOP,
+	RUN_HOOK_POINTS
+};
+
+struct run_hook {
+	const char *path;	 /* absolute */
+	const char *const *argv; /* NULL = { path } */
+	const char *const *env;	 /* NULL = empty */
+	uint32_t timeout_s;	 /* 0 = none */
+};
+
+/* A hook reads state_head, the container's pid in decimal and state_tail as its stdin. */
+struct run_hooks {
+	const struct run_hook *hooks;
+	size_t count;
+	const char *state_head, *state_tail;
+};
+
+struct run_time_offset {
+	int64_t secs;
+	uint32_t nanosecs;
 };
 
 struct run_spec {
+	enum run_layout layout;
 	struct run_process process;
 	const char *hostname; /* NULL = leave */
 	const char *domainname;
-	struct run_ns pid, ipc, uts, net, cgroup, time;
+	struct run_ns pid, ipc, uts, net, cgroup, time; /* the last one: new by default */
+	struct run_ns user;				/* host by default */
+	struct run_ns mount;				/* new by default */
+	const struct run_mapping *uid_map, *gid_map;	/* of a new user namespace; of a joined one
+							 * what it has, if it is known */
+	size_t uid_map_count, gid_map_count;
+	struct run_time_offset monotonic, boottime; /* of a new time namespace */
 	const struct run_mount *mounts;
 	size_t mount_count;
 	const struct run_device *devices;
 	size_t device_count;
-	const struct run_device_rule *device_rules; /* besides the standard rows */
+	const struct run_device_rule *device_rules; /* besides the standard rows, behind them */
 	size_t device_rule_count;
-	const char *const *masked_paths;   /* NULL = Docker's list; empty list = none */
+	bool devices_all;		   /* no device is denied, but by a row */
+	const char *const *masked_paths;   /* NULL = Docker's list (listed layout: none) */
 	const char *const *readonly_paths; /* the same */
 	const struct run_sysctl *sysctls;
 	size_t sysctl_count;
 	uint64_t shm_bytes;
 	bool readonly_root;
+	enum run_propagation root_propagation;
 	bool privileged; /* all capabilities, no seccomp, no masks, all devices, /sys and cgroup rw
 			  */
+	bool init;	 /* a small reaper is PID 1, the program its child */
+	uint32_t personality; /* personality(2), with personality_set */
+	bool personality_set;
+	bool no_pivot;	     /* chroot instead of pivot_root: only for a root on rootfs */
+	bool no_new_keyring; /* stay in the caller's session keyring */
+	struct run_hooks hooks[RUN_HOOK_POINTS];
+	const char *mount_label; /* SELinux */
+	const char *rdt_group;	 /* intelRdt */
 };
 
 /* Docker's defaults: 14 capabilities, new namespaces, net by SHIM_FD_NETNS, 64 MiB of /dev/shm. */
 void run_spec_init(struct run_spec *spec);
 
 /*
+ * What an empty config.json means: RUN_LAYOUT_LISTED, every namespace the runtime's own but the
+ * mount namespace, no capabilities, no filter, umask 022, oom score inherited.
+ */
+void run_spec_init_listed(struct run_spec *spec);
+
+/*
  * Checks the spec and writes the whole plan (run/plan.h) in wire form; the seccomp filter and the
  * device program are compiled into it. Nothing is executed. -EINVAL names the field and what was
- * expected.
+ * expected, -ENOTSUP the field that is not carried out.
  */
 int run_plan_encode(const struct run_spec *spec, struct buf *out, struct err *err);
 
@@ -162,6 +125,12 @@ int run_plan_encode(const struct run_spec *spec, struct buf *out, struct err *er
 int run_plan_encode_exec(const struct run_process *process, bool privileged, struct buf *out,
 			 struct err *err);
 
+/*
+ * The same for a container with a user namespace (or joined namespaces): the spec's process, user,
+ * uid_map, gid_map, personality and time are used, the rest is ignored.
+ */
+int run_plan_encode_exec_spec(const struct run_spec *spec, struct buf *out, struct err *err);
+
 /* A sealed memfd that holds the plan, for SHIM_FD_PLAN or SHIM_MSG_EXEC. The caller owns it. */
 int run_plan_memfd(const struct buf *plan, struct err *err);
 
@@ -170,16 +139,5 @@ int run_plan_memfd(const struct buf *plan, struct err *err);
  * namespace), net.* (own network namespace). The key may hold [a-z0-9_.-] only.
  */
 int run_sysctl_check(const struct run_spec *spec, const char *key, struct err *err);
-
-/* ---- capabilities (capabilities(7)) ---- */
-
-enum { RUN_CAP_LAST = 40 };
-
-uint64_t run_caps_default(void); /* Docker's 14 */
-uint64_t run_caps_all(void);
-
-/* "NET_ADMIN", "cap_net_admin", "ALL": the bit set; -EINVAL names the nearest known one. */
-int run_caps_parse(const char *name, uint64_t *ret_bits, struct err *err);
-const char *run_cap_name(unsigned cap); /* "CAP_CHOWN"; NULL when there is none */
 
 #endif
