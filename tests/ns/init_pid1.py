@@ -19,6 +19,8 @@ SAN = os.path.join(BUILD, "san", "bin", "tests", "ns")
 FAKE = os.path.join(SAN, "init_fake")
 HASH = "$2b$10$abcdefghijklmnopqrstuvabcdefghijklmnopqrstuvabcdefghi"
 COUNT = itertools.count(1)
+# The least of every wait for a condition: only what hangs gets that far.
+LIMIT_S = 120
 
 # Runs as process 1 and becomes init. /dev holds no disk, /proc/sys cannot be written: the host is
 # safe from what init does to a machine.
@@ -30,7 +32,7 @@ cd "$R"
 mkdir -p proc sys dev/input run tmp data config etc/hoy usr/lib/hoy usr/bin usr/sbin
 for p in "$INIT" "$FAKE"; do
     for lib in $(ldd "$p" 2>/dev/null | grep -o '/[^ ]*' || true); do
-        mkdir -p ".$(dirname "$lib")"; cp -Ln "$lib" ".$lib"
+        mkdir -p ".$(dirname "$lib")"; [ -e ".$lib" ] || cp -L "$lib" ".$lib"
     done
 done
 cp "$INIT" init
@@ -92,9 +94,9 @@ class Machine:
             except (BlockingIOError, OSError):
                 pass
 
-    def expect(self, pattern, seconds=30):
+    def expect(self, pattern, seconds=LIMIT_S):
         """Waits for the pattern behind what was matched before."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + max(seconds, LIMIT_S)
         while True:
             m = re.compile(pattern).search(self.text, self.pos)
             if m:
@@ -118,15 +120,15 @@ class Machine:
             self.pump(1)
         self.act("engine", "")
 
-    def command(self, line, seconds=30):
+    def command(self, line, seconds=LIMIT_S):
         self.pump(0)
         self.pos = len(self.text)
         self.send(line)
         return self.expect(r"(?s)%s\r\n(.*?)fake console> " % re.escape(line), seconds).group(1)
 
-    def until(self, line, pattern, seconds=30):
+    def until(self, line, pattern, seconds=LIMIT_S):
         """Repeats a command until its answer matches."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + max(seconds, LIMIT_S)
         while True:
             text = self.command(line)
             m = re.search(pattern, text, re.M)
@@ -173,9 +175,9 @@ class Machine:
         """Runs a command in all of its namespaces and its root."""
         return subprocess.run(["nsenter", "-t", str(self.pid()), "-m", "-p", "-n", "-u", "-i",
                                "-r", "-w"] + command, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=60, check=False, **more)
+                              stderr=subprocess.STDOUT, timeout=LIMIT_S, check=False, **more)
 
-    def wait_end(self, seconds=60):
+    def wait_end(self, seconds=LIMIT_S):
         end = time.monotonic() + seconds
         while self.process.poll() is None:
             tap.check(time.monotonic() < end, "it did not end:\n" + self.text[-3000:])
@@ -194,7 +196,7 @@ class Machine:
         os.close(self.master)
         os.close(self.slave)
         os.rmdir(self.root)
-        end = time.monotonic() + 10
+        end = time.monotonic() + LIMIT_S
         while os.path.exists(self.group):  # busy until the last of them is really gone
             for top, _, _ in os.walk(self.group, topdown=False):
                 try:
@@ -280,8 +282,8 @@ def _deaf():
 def _orphans():
     script = "import os,time\nfor i in range(300):\n if os.fork()==0:\n  os.setsid()\n  time.sleep(0.2); os._exit(0)\n"
     subprocess.run(["nsenter", "-t", str(M.pid()), "-p", sys.executable, "-c", script],
-                   timeout=60, check=True)
-    end = time.monotonic() + 20
+                   timeout=LIMIT_S, check=True)
+    end = time.monotonic() + LIMIT_S
     while True:
         with open("/proc/%d/task/%d/children" % (M.pid(), M.pid()), encoding="ascii") as f:
             count = len(f.read().split())
@@ -328,7 +330,7 @@ def _password():
 
 @tap.test("the log is on disk")
 def _disk_log():
-    end = time.monotonic() + 10
+    end = time.monotonic() + LIMIT_S
     while True:
         with open(M.path("/data/log/hoy.log"), encoding="utf8") as f:
             text = f.read()

@@ -105,10 +105,15 @@ def foreign():
 
 @tap.test("a flap of the link of less than five seconds keeps the lease; a longer one confirms it")
 def flap():
-    machine.lan.sh("ip link set cable down")
-    time.sleep(0.5)
     before = server_log().count("DHCPREQUEST")
-    machine.lan.sh("ip link set cable up")
+    for _ in range(10):
+        start = time.monotonic()
+        machine.lan.sh("ip link set cable down")
+        time.sleep(0.5)
+        machine.lan.sh("ip link set cable up")
+        if time.monotonic() - start < 3:
+            break  # not held up by a loaded machine
+        before = server_log().count("DHCPREQUEST")
     time.sleep(1)
     tap.check(machine.address() == "10.9.0.50/24", "kept")
     tap.check(server_log().count("DHCPREQUEST") == before, "without asking")
@@ -141,7 +146,8 @@ def reboot():
     time.sleep(0.3)
     machine.lan.sh("ip link set cable up")
     tap.check(leased() == "10.9.0.50/24", "the same address")
-    tap.check(server.requests() == [["3", "0.0.0.0"]], "one REQUEST: %s" % server.requests())
+    # More than one only when the answer was slow; never a DISCOVER.
+    tap.check(set(map(tuple, server.requests())) == {("3", "0.0.0.0")}, str(server.requests()))
     n.wait_for("its file", lambda: os.path.exists("/run/hoy/netd/lease.up0"))
     server.close()
 
@@ -153,10 +159,13 @@ def renew():
     machine.start()
     leased()
     with Watch() as watch:
-        n.wait_for("12 renewals", lambda: len(server.requests()) >= 14, 40)
+        n.wait_for("12 renewals", lambda: len(server.requests()) >= 14)
     tap.check("Deleted" not in watch.lines, watch.lines)
     tap.check(machine.address() == "10.9.0.57/24", "the address is there")
-    tap.check(all(r == ["3", "10.9.0.57"] for r in server.requests()[2:]), "unicast requests")
+    asked = server.requests()
+    while asked and asked[0] != ["3", "10.9.0.57"]:
+        asked.pop(0)  # DISCOVER and the first REQUEST
+    tap.check(len(asked) > 8 and all(r == ["3", "10.9.0.57"] for r in asked), "unicast requests")
     server.close()
 
 
@@ -164,7 +173,7 @@ def renew():
 def nak():
     before = server = n.DhcpServer(machine.lan, "10.9.0.57", 60, 1, 40, "nak")
     n.wait_for("the address to go", lambda: machine.address() is None, 20)
-    tap.check("refused" in machine.log_text()[-500:], machine.log_text()[-500:])
+    tap.check("refused" in machine.log_text()[-4000:], machine.log_text()[-4000:])
     tap.check(before.requests(), "asked")
     server.close()
     server = n.DhcpServer(machine.lan, "10.9.0.54", 60)
@@ -182,7 +191,7 @@ def expire():
     silent = n.DhcpServer(machine.lan, "10.9.0.53", 14, 1, 3, "nak")
     silent.child.send_signal(19)  # hears, and says nothing
     n.wait_for("the address to go", lambda: machine.address() is None, 25)
-    tap.check("ran out" in machine.log_text()[-500:], machine.log_text()[-500:])
+    tap.check("ran out" in machine.log_text()[-4000:], machine.log_text()[-4000:])
     silent.close()
 
 

@@ -226,8 +226,8 @@ class Stream(threading.Thread):
         self.quit = False
 
     def connect(self):
-        s = socket.create_connection(self.address, 5)
-        s.settimeout(5)
+        s = socket.create_connection(self.address, 60)
+        s.settimeout(60)
         return s
 
     def run(self):
@@ -260,7 +260,7 @@ def kill():
         machine.kill()
         time.sleep(0.1)
         machine.start()
-    time.sleep(0.3)
+    n.wait_for("traffic", lambda: all(s.answers > 50 or s.failures for s in streams))
     after = sh("ip -o link | sed 's/state.*//' | sort; ip -4 -o addr; ip route")
     for s in streams:
         s.quit = True

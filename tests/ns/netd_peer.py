@@ -78,8 +78,13 @@ def nft(*arguments):
     return tool("nftables", "usr/sbin/nft", *arguments)
 
 
-def wait_for(what, condition, limit_s=10):
+# The least of every wait for a condition: only what hangs gets that far, however loaded the machine.
+LIMIT_S = 120
+
+
+def wait_for(what, condition, limit_s=LIMIT_S):
     """Calls condition until it gives something true, which is returned."""
+    limit_s = max(limit_s, LIMIT_S)
     end = time.monotonic() + limit_s
     while True:
         value = condition()
@@ -161,7 +166,7 @@ class Peer:
         self.sock.sendmsg([head + body], rights)
         return self.serial
 
-    def receive(self, limit_s=10):
+    def receive(self, limit_s=LIMIT_S):
         ready, _, _ = select.select([self.sock], [], [], limit_s)
         tap.check(ready, "no message within %d s" % limit_s)
         data = self.sock.recv(1 << 17)
@@ -220,7 +225,7 @@ def ip_number(dotted):
 class Engine(Peer):
     """Plays the engine on netd.sock."""
 
-    def __init__(self, limit_s=10):
+    def __init__(self):
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         sock.connect("/run/hoy/netd.sock")
         super().__init__(sock)
@@ -314,7 +319,7 @@ class Machine:
             os.makedirs("/run/data/state", exist_ok=True)
         self.wait_message(READY)
 
-    def wait_message(self, wanted, limit_s=15):
+    def wait_message(self, wanted, limit_s=LIMIT_S):
         end = time.monotonic() + limit_s
         while time.monotonic() < end:
             try:
@@ -464,7 +469,7 @@ while True:
         self.child.wait()
 
 
-def talk(ns, ip, port, proto="tcp", limit_s=5.0, source=None):
+def talk(ns, ip, port, proto="tcp", limit_s=60.0, source=None):
     """What an Echo server answers as seen from a namespace (None = this one); None: no answer."""
     with (ns.inside() if ns else contextlib.nullcontext()):
         s = socket.socket(socket.AF_INET, socket.SOCK_STREAM if proto == "tcp" else

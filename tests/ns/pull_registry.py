@@ -23,11 +23,12 @@ import urllib.parse
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
-from fixture import BUILD, image, registry, tap  # noqa: E402
+from fixture import BUILD, image, port as ports, registry, tap  # noqa: E402
 
 WORK = os.path.join(BUILD, "ns-pull-registry")
 DRIVER = os.environ.get("PULL_DRIVER", os.path.join(BUILD, "x86_64/san/bin/tests/tool/pull_driver"))
 BIG = 3 << 20
+LIMIT_S = 250
 
 
 def noise(size, seed=1):
@@ -56,7 +57,7 @@ def host_args(reg, ca="ca.pem", user=registry.USER, password=registry.PASSWORD, 
     return args
 
 
-def drive(args, limit=90):
+def drive(args, limit=LIMIT_S):
     done = subprocess.run([DRIVER] + args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, timeout=limit, check=False)
     return done.returncode, done.stdout.decode("utf-8", "replace")
@@ -91,7 +92,7 @@ class Stand:
 
     def __init__(self):
         folder("")
-        self.reg = registry.Registry(os.path.join(WORK, "registry"), 5443)
+        self.reg = registry.Registry(os.path.join(WORK, "registry"))
         self.reg.start()
         self.host = "127.0.0.1:%d" % self.reg.port
         self.small = image.Image([{"etc": None, "etc/x": b"x\n"}, {"etc/y": b"y\n"}])
@@ -152,7 +153,7 @@ def _certificates():
     refused(pull(S.ref, folder("cert"), *host_args(S.reg, ca=None)), "EKEYREJECTED",
             "registry %s: certificate is not trusted (self-signed or foreign CA); give ca_file= in "
             "[registry %s]" % (S.host, S.host))
-    reg = registry.Registry(os.path.join(WORK, "certs"), S.reg.port + 1)
+    reg = registry.Registry(os.path.join(WORK, "certs"))
     host = "127.0.0.1:%d" % reg.port
     cases = (("foreign", {"ca": "other"}, ("not trusted", "not signed by the CA in ca_file=")),
              ("old", {"end": "20210304000000Z"}, ("certificate expired on 2021-03-04",)),
@@ -178,7 +179,7 @@ def _bundle():
 
 @tap.test("registry down, name not found, no TLS there")
 def _down():
-    port = registry.free_port(S.reg.port + 50)
+    port = ports.hold()
     host = "127.0.0.1:%d" % port
     refused(pull(host + "/a/b:1", folder("down"), *host_args(S.reg, host=host)), "ECONNREFUSED",
             "registry %s: connection refused" % host)
@@ -242,16 +243,16 @@ def _restarted():
     try:
         text = b""
         while b"paused" not in text:
-            tap.check(select.select([child.stdout], [], [], 60)[0], "nothing comes: %r" % text)
+            tap.check(select.select([child.stdout], [], [], LIMIT_S)[0], "nothing comes: %r" % text)
             line = child.stdout.readline()
             tap.check(line, "ended: %r" % text)
             text += line
+        # Back before the role goes on: how long a server takes to start is no matter of this test.
         S.reg.stop()
+        S.reg.start()
         child.stdin.write(b"go\n")
         child.stdin.flush()
-        time.sleep(1)
-        S.reg.start()
-        text += child.communicate(timeout=90)[0]
+        text += child.communicate(timeout=LIMIT_S)[0]
     finally:
         child.kill()
     tap.check(child.returncode == 0, text.decode())
@@ -490,7 +491,7 @@ def _index():
 @tap.test("a mirror that is down is passed over")
 def _mirror():
     where = folder("mirror")
-    port = registry.free_port(S.reg.port + 80)
+    port = ports.hold()
     code, text = pull(S.ref, where, "--host", "127.0.0.1:%d" % port, *host_args(S.reg))
     tap.check(code == 0, text)
     check_blobs(where, S.small)

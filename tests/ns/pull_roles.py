@@ -48,7 +48,7 @@ def make_root():
 
 def drive(*args):
     done = subprocess.run([DRIVER, "--engine", ENGINE] + list(args), stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=90, check=False)
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=250, check=False)
     text = done.stdout.decode("utf-8", "replace")
     tap.check("broken" not in text and "gone\n" not in text, text)
     return done.returncode, text
@@ -83,7 +83,7 @@ SMALL = image.Image([{"etc": None, "etc/x": b"x\n"}, {"etc/y": b"y\n" * 50000}])
 
 @tap.test("pull by name through hosts, over TLS, in the sandbox")
 def _pull():
-    reg = registry.Registry(os.path.join(WORK, "registry"), 5443)
+    reg = registry.Registry(os.path.join(WORK, "registry"))
     reg.start()
     try:
         reg.push(SMALL, "a/b", "1")

@@ -25,7 +25,10 @@ WORK = os.path.join(BUILD, "ns-run-%s" % os.path.basename(sys.argv[0]).replace("
 TOOL = os.environ.get("RUN_TOOL", os.path.join(BUILD, "x86_64/san/bin/tests/tool/run_tool"))
 SHIM = os.environ.get("RUN_SHIM", os.path.join(BUILD, "x86_64/san/bin/tests/tool/run_shim"))
 SHIPPED = os.path.join(BUILD, "x86_64/bin/shim")  # what the image holds, without sanitisers
-GROUP = "hoy-test-%d"
+GROUP_PREFIX = "hoy-test-run-"
+# By the pid that the machine knows: inside its namespace every run has the same one.
+GROUP = GROUP_PREFIX + os.environ.get("HOY_RUN_BOX", "")
+LIMIT_S = 120  # of every wait for a condition: only what hangs gets that far
 
 START, SIGNAL, RESIZE, ATTACH, EXEC, STATE, STOP, RELEASE, EXITED, EXEC_EXITED, OOM = range(
     0x0601, 0x060c)
@@ -45,18 +48,41 @@ class Refused(Exception):
 
 def enter():
     """Re-executes the test in its own namespaces (as root)."""
-    if os.environ.get("HOY_RUN_BOX") == "in":
+    if os.environ.get("HOY_RUN_BOX"):
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "check": False}
         subprocess.run(["umount", "-R", "/sys/fs/cgroup"], **quiet)
         subprocess.run(["mount", "-t", "cgroup2", "cgroup2", "/sys/fs/cgroup"], check=True)
         shutil.rmtree(WORK, ignore_errors=True)
         os.makedirs(WORK)
+        remove_empty_groups()
         return
     if os.geteuid() != 0:
         raise SystemExit("needs root: namespaces, mounts and control groups are made")
-    os.environ["HOY_RUN_BOX"] = "in"
+    os.environ["HOY_RUN_BOX"] = str(os.getpid())
     os.execvp("unshare", ["unshare", "-m", "-p", "-f", "--mount-proc", "--kill-child",
                           "--propagation", "private", sys.executable] + sys.argv)
+
+
+def remove_empty_groups():
+    """Control groups of runs that were killed; those of runs under way are not empty or come again."""
+    for name in os.listdir("/sys/fs/cgroup"):
+        if name.startswith(GROUP_PREFIX) and name != GROUP:
+            for folder, _, _ in os.walk(os.path.join("/sys/fs/cgroup", name), topdown=False):
+                try:
+                    os.rmdir(folder)
+                except OSError:
+                    pass
+
+
+def wait_for(what, condition):
+    """Calls condition until it gives something true, which is returned."""
+    end = time.monotonic() + LIMIT_S
+    while True:
+        value = condition()
+        if value:
+            return value
+        tap.check(time.monotonic() < end, "waited %d s for %s" % (LIMIT_S, what))
+        time.sleep(0.05)
 
 
 def busybox():
@@ -110,7 +136,7 @@ class Peer:
         self.sock.sendmsg([head + body], anc)
         return self.serial
 
-    def receive(self, timeout=10):
+    def receive(self, timeout=LIMIT_S):
         """(type, flags, serial, body, fds), or None when the shim is gone."""
         if not select.select([self.sock], [], [], timeout)[0]:
             raise AssertionError("the shim says nothing for %s s" % timeout)
@@ -129,7 +155,7 @@ class Peer:
                   "malformed message %r" % data[:40])
         return kind, flags, serial, data[HEADER.size:], list(fds)
 
-    def call(self, kind, body=b"", fds=(), timeout=20):
+    def call(self, kind, body=b"", fds=(), timeout=LIMIT_S):
         """(body, fds) of the answer; events that come before it are kept."""
         serial = self.send(kind, body, fds)
         while True:
@@ -144,7 +170,7 @@ class Peer:
             raise Refused(code, got[3][8:8 + length].decode())
         return got[3], got[4]
 
-    def event(self, kind, timeout=20):
+    def event(self, kind, timeout=LIMIT_S):
         """The body of the next one-way message of this kind."""
         until = time.monotonic() + timeout
         while True:
@@ -187,7 +213,7 @@ class Box:
             if tree:
                 tree(self.tree)
         self.pidfd = self.proc = self.peer = None
-        self.group = GROUP % os.getpid()
+        self.group = GROUP
         self.missing = tool("cgroup", "make", self.group, self.name, memory, 0,
                             pids).stdout.decode().strip()
         self.cgroup = os.path.join("/sys/fs/cgroup", self.group, self.name)
@@ -230,7 +256,7 @@ class Box:
     def open_netns(process):
         own = os.readlink("/proc/self/ns/net")
         path = "/proc/%d/ns/net" % process.pid
-        for _ in range(500):
+        for _ in range(LIMIT_S * 100):
             if os.readlink(path) != own:
                 return os.open(path, os.O_RDONLY)
             time.sleep(0.01)
@@ -244,7 +270,7 @@ class Box:
         self.pidfd = fds[0]
         return self
 
-    def wait(self, timeout=30):
+    def wait(self, timeout=LIMIT_S):
         """The exit record."""
         return exit_record(self.peer.event(EXITED, timeout))
 
@@ -312,7 +338,7 @@ class Box:
         for name in sorted(self.log_files(), key=lambda n: -int(n.split(".")[2])
                            if n.count(".") == 2 else 0):
             with open(os.path.join(self.dir, "log", name), encoding="utf-8") as f:
-                out += [json.loads(line) for line in f]
+                out += [json.loads(line) for line in f if line.endswith("\n")]  # it may be written
         return out
 
     def logged(self, stream):
@@ -333,7 +359,7 @@ class Box:
             if self.peer:
                 self.peer.close()
             try:
-                self.proc.wait(10)
+                self.proc.wait(LIMIT_S)
             except subprocess.TimeoutExpired:
                 self.proc.kill()
                 self.proc.wait()
@@ -345,10 +371,8 @@ class Box:
             self.pidfd = None
         if self.disk:
             subprocess.run(["umount", self.dir], check=True)
-        for _ in range(200):
-            if tool("cgroup", "remove", self.group, self.name, check=False).returncode == 0:
-                break
-            time.sleep(0.02)
+        wait_for("the control group to be empty", lambda: tool(
+            "cgroup", "remove", self.group, self.name, check=False).returncode == 0)
 
     def __enter__(self):
         return self
@@ -357,7 +381,7 @@ class Box:
         self.remove()
 
 
-def read_frames(sock, until=None, timeout=10):
+def read_frames(sock, until=None, timeout=LIMIT_S):
     """Bytes by stream number from an attached socket, until its end or until a text is there."""
     data, out, end = b"", {1: b"", 2: b""}, time.monotonic() + timeout
     while time.monotonic() < end:
@@ -376,7 +400,7 @@ def read_frames(sock, until=None, timeout=10):
     raise AssertionError("no end of the stream; so far %r" % out)
 
 
-def read_tty(fd, until, timeout=10):
+def read_tty(fd, until, timeout=LIMIT_S):
     """Bytes of a terminal until a text is there or it ends."""
     data, end = b"", time.monotonic() + timeout
     while time.monotonic() < end and until not in data:
@@ -393,23 +417,30 @@ def read_tty(fd, until, timeout=10):
     return data
 
 
-def check_clean():
-    """No process but ours, no mount below our folder, no control group of ours."""
-    group = os.path.join("/sys/fs/cgroup", GROUP % os.getpid())
-    if os.path.isdir(group):
-        left = [n for n in os.listdir(group) if os.path.isdir(os.path.join(group, n))]
-        tap.check(not left, "control groups are left: %s" % left)
-        os.rmdir(group)
-    pids = [int(n) for n in os.listdir("/proc") if n.isdigit() and int(n) != os.getpid()]
+def others_alive():
+    """Pids in this namespace that are neither ours nor dead."""
     alive = []
-    for pid in pids:
+    for pid in [int(n) for n in os.listdir("/proc") if n.isdigit() and int(n) != os.getpid()]:
         try:
             with open("/proc/%d/stat" % pid, encoding="utf-8", errors="replace") as f:
                 if ") Z" not in f.read():
                     alive.append(pid)
         except OSError:
             pass
-    tap.check(not alive, "processes are left: %s" % alive)
+    return alive
+
+
+def check_clean():
+    """No process but ours, no mount below our folder, no control group of ours."""
+    group = os.path.join("/sys/fs/cgroup", GROUP)
+    if os.path.isdir(group):
+        left = [n for n in os.listdir(group) if os.path.isdir(os.path.join(group, n))]
+        tap.check(not left, "control groups are left: %s" % left)
+        os.rmdir(group)
+    end = time.monotonic() + LIMIT_S
+    while others_alive() and time.monotonic() < end:
+        time.sleep(0.1)  # what was killed may take a moment
+    tap.check(not others_alive(), "processes are left: %s" % others_alive())
     with open("/proc/self/mountinfo", encoding="utf-8") as f:
         left = [line for line in f if " " + WORK + "/" in line]
     tap.check(not left, "mounts are left: %s" % left)

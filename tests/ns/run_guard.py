@@ -111,7 +111,7 @@ def workdir():
                 c.start()
             except Refused as error:
                 tap.check("working directory" in str(error), str(error))
-                c.proc.wait(10)
+                c.proc.wait(box.LIMIT_S)
             else:
                 raise AssertionError("WORKDIR=/proc/self/fd/%d was taken" % number)
     with Box(command=("sleep", "900")) as c:
@@ -226,7 +226,7 @@ def links():
                 except Refused as error:
                     how = "refused: %s" % error
                     tap.check("/" + name.split("/", 1)[0] in str(error), str(error))
-                    c.proc.wait(10)
+                    c.proc.wait(box.LIMIT_S)
                 tap.note("%s as %s link or file %s" % (name, kind, how))
             tap.check(os.listdir(canary) == [], "%s as %s wrote to the host: %s" % (
                 name, kind, os.listdir(canary)))
@@ -270,7 +270,7 @@ def proc_mounts():
                 raise AssertionError("a link led a mount into %s" % link)
             except Refused as error:
                 tap.check("/proc or /sys" in str(error) or "away" in str(error), str(error))
-                c.proc.wait(10)
+                c.proc.wait(box.LIMIT_S)
 
 
 @tap.test("volumes-follow-links-inside-the-root-only")
@@ -301,7 +301,7 @@ def volumes():
             c.start()
             raise AssertionError("a link as a bind source was followed")
         except Refused:
-            c.proc.wait(10)
+            c.proc.wait(box.LIMIT_S)
     given = os.open(volume, os.O_PATH)
     with Box("--bind", "fd:/given", extra=[given], command=("cat", "/given/file")) as c:
         tap.check(c.run()[1] == "volume\n", "a source given by fd")
@@ -333,7 +333,7 @@ def swapped_target():
                     c.wait()
                     started += 1
                 except Refused:
-                    c.proc.wait(10)
+                    c.proc.wait(box.LIMIT_S)
             tap.check(os.listdir(canary) == [], "the host was written to: %s" % os.listdir(canary))
     finally:
         os.kill(swapper, signal.SIGKILL)

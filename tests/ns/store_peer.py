@@ -85,7 +85,7 @@ class Role:
                                             stdout=log, stderr=log, pass_fds=(3,))
         theirs.close()
         self.socket = ours
-        self.socket.settimeout(60)
+        self.socket.settimeout(250)
         self.serial = 0
         self.replies = {}
         self.lines = []  # bodies of answers that others follow
@@ -101,7 +101,7 @@ class Role:
         self.socket.close()
         if kill:
             self.process.kill()
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=120)
 
     def send(self, kind, body=b"", fds=()):
         self.serial += 1
