@@ -5,6 +5,7 @@
  */
 #include "engine/build/plan.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 #include "engine/build/scope.h"
@@ -18,7 +19,29 @@ int plan_fail(const struct dockerfile_step *step, struct err *err)
 	return -EINVAL;
 }
 
+int plan_fail_word(const struct build_inputs *inputs, const struct dockerfile_step *step,
+		   uint32_t word, struct err *err)
+{
+	uint32_t line = step->line, column = step->column;
+	if (!step->trigger && step->offsets && word < step->words.count)
+		dockerfile_place(inputs->dockerfile, step->offsets[word], &line, &column);
+	if (err)
+		(void)err_prefix(err, "Dockerfile:%u:%u", line, column);
+	return -EINVAL;
+}
+
 /* ---- variables ---- */
+
+bool scope_is_proxy(const char *name)
+{
+	static const char *const names[] = { "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY",
+					     "ALL_PROXY" };
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (str_is(str_from(name), names[i]) ||
+		    (islower((unsigned char)name[0]) && str_is_nocase(str_from(name), names[i])))
+			return true;
+	return false;
+}
 
 void scope_init(struct scope *scope, const struct build_inputs *inputs, struct arena *arena,
 		char escape)
@@ -35,9 +58,13 @@ static const char *find_pair(const struct image_pairs *pairs, struct str name)
 }
 
 /* What every Dockerfile may name without declaring it: our own platform. */
-static const char *platform_value(struct arena *arena, struct str name)
+static const char *platform_value(const struct scope *scope, struct str name)
 {
 	struct oci_platform own = oci_platform_own();
+	struct arena *arena = scope->arena;
+	if (str_is(name, "TARGETSTAGE"))
+		return scope->inputs->target && *scope->inputs->target ? scope->inputs->target
+								       : "default";
 	if (str_is(name, "TARGETOS") || str_is(name, "BUILDOS"))
 		return own.os;
 	if (str_is(name, "TARGETARCH") || str_is(name, "BUILDARCH"))
@@ -60,7 +87,7 @@ const char *scope_lookup(const void *owner, struct str name)
 	if (!value)
 		value = find_pair(&scope->args, name);
 	if (!value && scope->global)
-		value = platform_value(scope->arena, name);
+		value = platform_value(scope, name);
 	return value;
 }
 
@@ -96,7 +123,7 @@ int scope_declare(struct scope *scope, const struct scope *global, const char *w
 	if (!value && global)
 		value = find_pair(&global->args, str_from(key));
 	if (!value)
-		value = platform_value(scope->arena, str_from(key));
+		value = platform_value(scope, str_from(key));
 	if (!value)
 		return 0;
 	return image_pairs_set(scope->arena, &scope->args, key, value, err);
@@ -147,15 +174,16 @@ static int add_stage(struct arena *arena, struct build_plan *plan, const struct 
 	const char *image = "", *platform = "";
 	uint32_t index = plan->stage_count;
 	int r = scope_expand(global, step->words.items[0], &image, err);
-	if (r == 0)
-		r = scope_expand(global, step->platform, &platform, err);
+	if (r < 0)
+		return plan_fail_word(global->inputs, step, 0, err);
+	r = scope_expand(global, step->platform, &platform, err);
 	struct build_stage *stage = r == 0 ? stage_new(plan, err) : NULL;
 	if (!stage)
 		return plan_fail(step, err);
 	stage->name = step->stage;
 	if (!*image) {
 		err_set(err, -EINVAL, "base name (%s) should not be blank", step->words.items[0]);
-		return plan_fail(step, err);
+		return plan_fail_word(global->inputs, step, 0, err);
 	}
 	if (*stage->name && plan_find_stage(plan, stage->name, index) >= 0) {
 		err_set(err, -EINVAL, "duplicate name %s for two stages", stage->name);
@@ -167,19 +195,21 @@ static int add_stage(struct arena *arena, struct build_plan *plan, const struct 
 	return add_reference(arena, plan, image, platform, &stage->base_image, err);
 }
 
-/* A COPY --from that names no stage is an image: a stage without steps stands for it. */
+/* A --from that names no stage is an image: a stage without steps stands for it. */
 static int add_source(struct arena *arena, struct build_plan *plan,
-		      const struct dockerfile_step *step, uint32_t stage, uint32_t stages,
-		      int32_t *ret_from, struct err *err)
+		      const struct dockerfile_step *step, const char *name,
+		      const struct plan_use *use, uint32_t stages, int32_t *ret_from,
+		      struct err *err)
 {
 	int32_t reference = BUILD_NONE;
 	uint64_t number = 0;
-	int found = plan_find_stage(plan, step->from, stage);
-	if (found < 0 && str_to_u64(str_from(step->from), 0, UINT32_MAX, &number) == 0) {
+	uint32_t stage = use->stage;
+	int found = plan_find_stage(plan, name, stage);
+	if (found < 0 && str_to_u64(str_from(name), 0, UINT32_MAX, &number) == 0) {
 		if (number >= stage) {
 			err_set(err, -EINVAL,
-				"invalid from flag value %s: there are only %u stages before",
-				step->from, stage);
+				"invalid from flag value %s: there are only %u stages before", name,
+				stage);
 			return plan_fail(step, err);
 		}
 		found = (int)number;
@@ -187,12 +217,16 @@ static int add_source(struct arena *arena, struct build_plan *plan,
 	*ret_from = found;
 	if (found >= 0)
 		return 0;
-	int r = add_reference(arena, plan, step->from, "", &reference, err);
-	for (uint32_t i = stages; r == 0 && i < plan->stage_count; i++)
+	if (strcmp(name, "scratch") != 0) {
+		int r = add_reference(arena, plan, name, "", &reference, err);
+		if (r < 0)
+			return r;
+	}
+	for (uint32_t i = stages; i < plan->stage_count; i++)
 		if (plan->stages[i].base_image == reference)
 			*ret_from = (int32_t)i;
-	if (r < 0 || *ret_from >= 0)
-		return r;
+	if (*ret_from >= 0)
+		return 0;
 	struct build_stage *source = stage_new(plan, err);
 	if (!source)
 		return plan_fail(step, err);
@@ -252,58 +286,104 @@ static int read_stages(const struct build_inputs *inputs, struct arena *arena,
 			r = add_stage(arena, plan, global, step, err);
 		for (uint32_t w = 0; r == 0 && plan->stage_count == 0 && w < step->words.count; w++)
 			if (scope_declare(global, NULL, step->words.items[w], err) < 0)
-				r = plan_fail(step, err);
+				r = plan_fail_word(inputs, step, w, err);
 	}
 	return r;
+}
+
+struct use_reading {
+	struct arena *arena;
+	struct build_plan *plan;
+	struct plan_uses *uses;
+	uint32_t stages, room;
+};
+
+static int add_use(struct use_reading *u, const struct dockerfile_step *step, const char *name,
+		   struct plan_use use, struct err *err)
+{
+	int32_t from = BUILD_NONE;
+	int r = add_source(u->arena, u->plan, step, name, &use, u->stages, &from, err);
+	if (r < 0)
+		return r;
+	if (u->uses->count == u->room) {
+		uint32_t room = u->room ? u->room * 2 : 16;
+		struct plan_use *items = arena_array(u->arena, room, sizeof(*items));
+		if (!items)
+			return err_set(err, -ENOMEM, "out of memory");
+		if (u->room > 0)
+			memcpy(items, u->uses->items, u->room * sizeof(*items));
+		u->uses->items = items;
+		u->room = room;
+	}
+	use.from = (uint32_t)from;
+	u->uses->items[u->uses->count++] = use;
+	return 0;
+}
+
+/* The stages that mounts are taken from: their names hold no variables. */
+static int read_mounts(struct use_reading *u, const struct dockerfile_step *step, char escape,
+		       struct plan_use use, struct err *err)
+{
+	for (uint32_t i = 0; i < step->mounts.count; i++) {
+		struct dockerfile_mount mount;
+		int r = dockerfile_mount_parse(step->mounts.items[i], escape, NULL, NULL, u->arena,
+					       &mount, err);
+		use.mount = i;
+		if (r == 0 && *mount.from)
+			r = add_use(u, step, mount.from, use, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 static int read_uses(struct arena *arena, const struct dockerfile *file, struct build_plan *plan,
 		     struct plan_uses *uses, struct err *err)
 {
-	uint32_t stage = UINT32_MAX, stages = plan->stage_count;
-	uses->items = arena_array(arena, file->step_count + 1, sizeof(*uses->items));
-	if (!uses->items)
-		return err_set(err, -ENOMEM, "out of memory");
+	struct use_reading u = {
+		.arena = arena, .plan = plan, .uses = uses, .stages = plan->stage_count
+	};
+	uint32_t stage = UINT32_MAX;
 	for (uint32_t i = 0; i < file->step_count; i++) {
 		const struct dockerfile_step *step = &file->steps[i];
-		int32_t from = BUILD_NONE;
+		int r = 0;
 		stage += step->kind == DOCKERFILE_KIND_FROM;
-		if (!*step->from)
-			continue;
-		int r = add_source(arena, plan, step, stage, stages, &from, err);
+		struct plan_use use = { .step = i, .stage = stage, .mount = UINT32_MAX };
+		if (*step->from)
+			r = add_use(&u, step, step->from, use, err);
+		if (r == 0)
+			r = read_mounts(&u, step, file->escape, use, err);
 		if (r < 0)
 			return r;
-		uses->items[uses->count++] = (struct plan_use){ i, stage, (uint32_t)from };
 	}
 	return 0;
 }
 
-int plan_read(const struct build_inputs *inputs, struct arena *arena, struct dockerfile *ret_file,
-	      struct build_plan *plan, struct scope *ret_global, struct plan_uses *ret_uses,
-	      struct err *err)
+int plan_read(const struct build_inputs *inputs, const struct image *bases, struct arena *arena,
+	      struct build_plan *plan, struct plan_reading *ret, struct err *err)
 {
 	memset(plan, 0, sizeof(*plan));
-	*ret_uses = (struct plan_uses){ 0 };
-	int r = dockerfile_parse(inputs->dockerfile, arena, ret_file, err);
+	*ret = (struct plan_reading){ 0 };
+	int r = dockerfile_parse(inputs->dockerfile, arena, &ret->file, err);
 	if (r == 0)
-		r = read_stages(inputs, arena, ret_file, plan, ret_global, err);
+		r = read_stages(inputs, arena, &ret->file, plan, &ret->global, err);
 	uint32_t stages = plan->stage_count;
+	if (r == 0 && bases)
+		r = plan_triggers(plan, bases, arena, &ret->file, err);
 	if (r == 0)
-		r = read_uses(arena, ret_file, plan, ret_uses, err);
+		r = read_uses(arena, &ret->file, plan, &ret->uses, err);
 	if (r == 0)
 		r = find_target(plan, inputs->target ? inputs->target : "", stages, err);
 	if (r < 0)
 		return r;
-	mark_needed(plan, ret_uses);
-	plan->warnings = ret_file->warnings;
+	mark_needed(plan, &ret->uses);
+	plan->warnings = ret->file.warnings;
 	return 0;
 }
 
 int build_plan_bases(const struct build_inputs *inputs, struct arena *arena,
 		     struct build_plan *ret_plan, struct err *err)
 {
-	struct dockerfile file;
-	struct plan_uses uses;
-	struct scope global;
-	return plan_read(inputs, arena, &file, ret_plan, &global, &uses, err);
+	struct plan_reading reading;
+	return plan_read(inputs, NULL, arena, ret_plan, &reading, err);
 }

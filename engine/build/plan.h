@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include "engine/api/store_msg.h"
 #include "engine/dockerfile/dockerfile.h"
+#include "engine/dockerfile/mount.h"
 #include "engine/oci/image.h"
 #include "lib/arena.h"
 #include "lib/buf.h"
@@ -30,6 +31,24 @@ enum build_op_kind {
 	BUILD_OP_DIR,  /* WORKDIR: a directory that has to be there */
 };
 
+enum build_network { BUILD_NETWORK_DEFAULT, BUILD_NETWORK_NONE, BUILD_NETWORK_HOST };
+
+/* RUN --mount. */
+struct build_mount {
+	enum dockerfile_mount_type type;
+	enum dockerfile_sharing sharing;
+	int32_t from;				/* bind: stage index or BUILD_CONTEXT */
+	const char *source, *target, *id, *env; /* target absolute */
+	bool read_only, required;
+	uint32_t mode, uid, gid; /* of a new cache, or a secret */
+	uint64_t size_bytes;	 /* tmpfs, 0 = none given */
+};
+
+/* A here-document: a source of COPY, or the script of a RUN that starts with "#!". */
+struct build_file {
+	const char *name, *data;
+};
+
 struct build_op {
 	enum build_op_kind kind;
 	uint32_t line;			  /* of the Dockerfile */
@@ -41,6 +60,14 @@ struct build_op {
 	int32_t from;			  /* COPY: stage index or BUILD_CONTEXT */
 	struct image_texts sources;	  /* COPY */
 	const char *dest, *chown, *chmod; /* COPY: dest absolute, '/' at its end kept */
+	struct image_texts excludes;	  /* COPY */
+	bool link, parents, unpack; /* COPY; unpack: archives among the sources, as ADD does */
+	struct build_file *files;
+	uint32_t file_count;
+	struct build_mount *mounts; /* RUN */
+	uint32_t mount_count;
+	struct image_texts proxy; /* RUN: more environment, which is no part of the key */
+	enum build_network network;
 };
 
 struct build_stage {

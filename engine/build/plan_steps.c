@@ -9,42 +9,8 @@
 #include <string.h>
 #include "engine/build/plan.h"
 #include "engine/build/scope.h"
+#include "engine/build/staging.h"
 #include "lib/own.h"
-
-enum { PLAN_PATH_MAX = 4096 };
-
-/* One stage while its steps are read. */
-struct staging {
-	struct arena *arena;
-	const struct build_inputs *inputs;
-	const struct scope *global;
-	struct build_plan *plan;
-	struct build_stage *stage;
-	struct scope scope;
-	uint32_t room; /* of stage->ops */
-	uint32_t step_number;
-	bool cmd_set;
-};
-
-static int no_memory(struct err *err)
-{
-	return err_set(err, -ENOMEM, "Dockerfile is too big");
-}
-
-static int expand_all(struct staging *s, const struct image_texts *words, struct image_texts *ret,
-		      struct err *err)
-{
-	*ret = (struct image_texts){ 0 };
-	for (uint32_t i = 0; i < words->count; i++) {
-		const char *text = "";
-		int r = scope_expand(&s->scope, words->items[i], &text, err);
-		if (r == 0)
-			r = image_texts_add(s->arena, ret, text, err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
 
 static bool has_text(const struct image_texts *texts, const char *text)
 {
@@ -59,167 +25,6 @@ static int add_once(struct staging *s, struct image_texts *texts, const char *te
 	return has_text(texts, text) ? 0 : image_texts_add(s->arena, texts, text, err);
 }
 
-/* A shell line as argv of the stage's SHELL; an exec form as it is. */
-static int command(struct staging *s, const struct dockerfile_step *step, struct image_texts *ret,
-		   struct err *err)
-{
-	*ret = (struct image_texts){ 0 };
-	if (step->json) {
-		*ret = step->words;
-		return 0;
-	}
-	const struct image_texts *shell = &s->stage->image.shell;
-	int r = 0;
-	for (uint32_t i = 0; r == 0 && i < shell->count; i++)
-		r = image_texts_add(s->arena, ret, shell->items[i], err);
-	if (r == 0 && shell->count == 0) {
-		r = image_texts_add(s->arena, ret, "/bin/sh", err);
-		if (r == 0)
-			r = image_texts_add(s->arena, ret, "-c", err);
-	}
-	return r < 0 ? r : image_texts_add(s->arena, ret, step->words.items[0], err);
-}
-
-/* path below base, cleaned; a slash at the end of path stays. */
-static const char *join_path(struct staging *s, const char *base, const char *path)
-{
-	struct buf out OWN(buf_done) = { 0 };
-	struct str rest, part;
-	bool slash = !*path || path[strlen(path) - 1] == '/' || strcmp(path, ".") == 0 ||
-		     str_ends(str_from(path), STR("/.")) || strcmp(path, "..") == 0 ||
-		     str_ends(str_from(path), STR("/.."));
-	buf_init(&out, PLAN_PATH_MAX);
-	const char *parts[2] = { *path == '/' ? "" : base, path };
-	for (int i = 0; i < 2; i++) {
-		rest = str_from(parts[i]);
-		while (str_cut(&rest, '/', &part)) {
-			if (part.len == 0 || str_is(part, "."))
-				continue;
-			if (str_is(part, "..")) {
-				while (out.len > 0 && out.data[--out.len] != '/')
-					;
-				continue;
-			}
-			(void)buf_add_byte(&out, '/');
-			(void)buf_add_str(&out, part);
-		}
-	}
-	if (slash || out.len == 0)
-		(void)buf_add_byte(&out, '/');
-	return buf_error(&out) < 0 ? NULL : arena_text(s->arena, buf_str(&out));
-}
-
-static const char *current_dir(const struct staging *s)
-{
-	return *s->stage->image.workdir ? s->stage->image.workdir : "/";
-}
-
-/* ---- operations ---- */
-
-static struct build_op *op_new(struct staging *s, const struct dockerfile_step *step,
-			       enum build_op_kind kind, struct err *err)
-{
-	struct build_stage *stage = s->stage;
-	if (stage->op_count == s->room) {
-		uint32_t room = s->room ? s->room * 2 : 16;
-		struct build_op *ops = arena_array(s->arena, room, sizeof(*ops));
-		if (!ops) {
-			no_memory(err);
-			return NULL;
-		}
-		if (s->room)
-			memcpy(ops, stage->ops, stage->op_count * sizeof(*ops));
-		stage->ops = ops;
-		s->room = room;
-	}
-	struct build_op *op = &stage->ops[stage->op_count++];
-	*op = (struct build_op){
-		.kind = kind,
-		.line = step->line,
-		.step = s->step_number,
-		.history = stage->image.history_count, /* the entry that is added behind it */
-		.title = step->text,
-		.workdir = "",
-		.user = "",
-		.from = BUILD_CONTEXT,
-		.dest = "",
-		.chown = "",
-		.chmod = "",
-	};
-	return op;
-}
-
-static int plan_run(struct staging *s, const struct dockerfile_step *step, struct err *err)
-{
-	struct build_op *op = op_new(s, step, BUILD_OP_RUN, err);
-	int r = op ? command(s, step, &op->argv, err) : -ENOMEM;
-	if (r < 0)
-		return r;
-	op->env = s->stage->image.env;
-	for (uint32_t i = 0; r == 0 && i < s->scope.args.count; i++) {
-		const struct image_pair *arg = &s->scope.args.items[i];
-		if (!image_env_get(&op->env, arg->key))
-			r = image_env_set(s->arena, &op->env, arg->key, arg->value, err);
-	}
-	op->workdir = current_dir(s);
-	op->user = s->stage->image.user;
-	return r;
-}
-
-static int plan_copy(struct staging *s, const struct dockerfile_step *step, int32_t from,
-		     struct err *err)
-{
-	struct build_op *op = op_new(s, step, BUILD_OP_COPY, err);
-	struct image_texts words;
-	if (!op)
-		return -ENOMEM;
-	op->from = from;
-	int r = expand_all(s, &step->words, &words, err);
-	if (r == 0)
-		r = scope_expand(&s->scope, step->chown, &op->chown, err);
-	if (r == 0)
-		r = scope_expand(&s->scope, step->chmod, &op->chmod, err);
-	if (r < 0)
-		return r;
-	op->dest = join_path(s, current_dir(s), words.items[words.count - 1]);
-	op->sources = (struct image_texts){ words.items, words.count - 1 };
-	if (!op->dest)
-		return err_set(err, -EINVAL, "the destination is longer than %d bytes",
-			       PLAN_PATH_MAX - 1);
-	for (uint32_t i = 0; i < op->sources.count; i++)
-		if (strlen(op->sources.items[i]) >= PLAN_PATH_MAX)
-			return err_set(err, -EINVAL, "a source is longer than %d bytes",
-				       PLAN_PATH_MAX - 1);
-	if (op->sources.count > 1 && !str_ends(str_from(op->dest), STR("/")))
-		return err_set(err, -EINVAL,
-			       "When using %s with more than one source file, the "
-			       "destination must be a directory and end with a /",
-			       dockerfile_kind_name(step->kind));
-	return 0;
-}
-
-static int plan_workdir(struct staging *s, const struct dockerfile_step *step, struct err *err)
-{
-	const char *path = "";
-	int r = scope_expand(&s->scope, step->words.items[0], &path, err);
-	if (r < 0)
-		return r;
-	if (!*path)
-		return err_set(err, -EINVAL, "cannot normalize nothing: WORKDIR is empty");
-	path = join_path(s, current_dir(s), path);
-	if (!path)
-		return err_set(err, -EINVAL, "WORKDIR is longer than %d bytes", PLAN_PATH_MAX - 1);
-	size_t len = strlen(path);
-	if (len > 1 && path[len - 1] == '/')
-		path = arena_text(s->arena, str_make(path, len - 1));
-	struct build_op *op = path ? op_new(s, step, BUILD_OP_DIR, err) : NULL;
-	if (!op)
-		return no_memory(err);
-	op->workdir = s->stage->image.workdir = path;
-	op->user = s->stage->image.user;
-	return 0;
-}
-
 /* ---- what only changes the record ---- */
 
 /* All values of one line are expanded before the first of them is set, as Docker does. */
@@ -227,7 +32,7 @@ static int plan_pairs(struct staging *s, const struct dockerfile_step *step, str
 {
 	struct image *image = &s->stage->image;
 	struct image_texts words;
-	int r = expand_all(s, &step->words, &words, err);
+	int r = staging_expand(s, &step->words, &words, err);
 	for (uint32_t i = 0; r == 0 && i + 1 < words.count; i += 2) {
 		if (!*words.items[i])
 			return err_set(err, -EINVAL, "%s names can not be blank",
@@ -280,9 +85,11 @@ static int plan_expose(struct staging *s, const struct dockerfile_step *step, st
 {
 	struct image_texts words = { 0 };
 	int r = 0;
-	for (uint32_t i = 0; r == 0 && i < step->words.count; i++)
+	for (uint32_t i = 0; r == 0 && i < step->words.count; i++) {
+		s->word = i;
 		r = dockerfile_expand_words(step->words.items[i], s->scope.escape, scope_lookup,
 					    &s->scope, s->arena, &words, err);
+	}
 	for (uint32_t i = 0; r == 0 && i < words.count; i++)
 		r = add_port(s, words.items[i], err);
 	return r;
@@ -291,7 +98,7 @@ static int plan_expose(struct staging *s, const struct dockerfile_step *step, st
 static int plan_volume(struct staging *s, const struct dockerfile_step *step, struct err *err)
 {
 	struct image_texts words;
-	int r = expand_all(s, &step->words, &words, err);
+	int r = staging_expand(s, &step->words, &words, err);
 	for (uint32_t i = 0; r == 0 && i < words.count; i++) {
 		if (!*words.items[i])
 			return err_set(err, -EINVAL, "VOLUME specified can not be an empty string");
@@ -303,8 +110,10 @@ static int plan_volume(struct staging *s, const struct dockerfile_step *step, st
 static int plan_arg(struct staging *s, const struct dockerfile_step *step, struct err *err)
 {
 	int r = 0;
-	for (uint32_t i = 0; r == 0 && i < step->words.count; i++)
+	for (uint32_t i = 0; r == 0 && i < step->words.count; i++) {
+		s->word = i;
 		r = scope_declare(&s->scope, s->global, step->words.items[i], err);
+	}
 	return r;
 }
 
@@ -341,21 +150,13 @@ static int plan_stopsignal(struct staging *s, const struct dockerfile_step *step
 /* An ENTRYPOINT of the Dockerfile makes the base's CMD meaningless. */
 static int plan_entrypoint(struct staging *s, const struct dockerfile_step *step, struct err *err)
 {
-	int r = command(s, step, &s->stage->image.entrypoint, err);
+	int r = staging_command(s, step, &s->stage->image.entrypoint, err);
 	if (r == 0 && !s->cmd_set)
 		s->stage->image.cmd = (struct image_texts){ 0 };
 	return r;
 }
 
-static int32_t source_of(const struct plan_uses *uses, uint32_t step)
-{
-	for (uint32_t i = 0; i < uses->count; i++)
-		if (uses->items[i].step == step)
-			return (int32_t)uses->items[i].from;
-	return BUILD_CONTEXT;
-}
-
-static int plan_step(struct staging *s, const struct dockerfile_step *step, int32_t from,
+static int plan_step(struct staging *s, const struct dockerfile_step *step, uint32_t index,
 		     struct err *err)
 {
 	struct image *image = &s->stage->image;
@@ -363,10 +164,10 @@ static int plan_step(struct staging *s, const struct dockerfile_step *step, int3
 	case DOCKERFILE_KIND_FROM:
 		return 0;
 	case DOCKERFILE_KIND_RUN:
-		return plan_run(s, step, err);
+		return plan_run(s, step, index, err);
 	case DOCKERFILE_KIND_COPY:
 	case DOCKERFILE_KIND_ADD:
-		return plan_copy(s, step, from, err);
+		return plan_copy(s, step, index, err);
 	case DOCKERFILE_KIND_WORKDIR:
 		return plan_workdir(s, step, err);
 	case DOCKERFILE_KIND_ENV:
@@ -386,15 +187,16 @@ static int plan_step(struct staging *s, const struct dockerfile_step *step, int3
 		return plan_entrypoint(s, step, err);
 	case DOCKERFILE_KIND_CMD:
 		s->cmd_set = true;
-		return command(s, step, &image->cmd, err);
+		return staging_command(s, step, &image->cmd, err);
 	case DOCKERFILE_KIND_SHELL:
 		image->shell = step->words;
 		return 0;
 	case DOCKERFILE_KIND_USER:
 		return scope_expand(&s->scope, step->words.items[0], &image->user, err);
 	case DOCKERFILE_KIND_MAINTAINER:
-		image->author = step->words.items[0];
-		return 0;
+		return scope_expand(&s->scope, step->words.items[0], &image->author, err);
+	case DOCKERFILE_KIND_ONBUILD:
+		return image_texts_add(s->arena, &image->on_build, step->words.items[0], err);
 	}
 	return -EINVAL;
 }
@@ -415,7 +217,7 @@ static int add_history(struct staging *s, const struct dockerfile_step *step, st
 			       IMAGE_HISTORY_MAX);
 	struct image_history *list = arena_array(s->arena, image->history_count + 1, sizeof(*list));
 	if (!list)
-		return no_memory(err);
+		return staging_no_memory(err);
 	if (image->history_count)
 		memcpy(list, image->history, image->history_count * sizeof(*list));
 	list[image->history_count] = (struct image_history){
@@ -444,13 +246,8 @@ static int begin_stage(struct staging *s, const struct image *bases, struct err 
 	int r = image_copy(s->arena, base, &stage->image, err);
 	if (r < 0)
 		return r;
-	if (base->on_build.count > 0)
-		return err_set(err, -ENOTSUP,
-			       "%s has ONBUILD triggers (%s ...), which are not carried out here: "
-			       "write them into this Dockerfile",
-			       s->plan->references.items[stage->base_image],
-			       base->on_build.items[0]);
 	struct image *image = &stage->image;
+	image->on_build = (struct image_texts){ 0 }; /* they are steps by now */
 	image->reference = "";
 	image->layers = NULL;
 	image->layer_count = 0;
@@ -462,7 +259,7 @@ static int begin_stage(struct staging *s, const struct image *bases, struct err 
 }
 
 static int plan_stage(struct staging *s, const struct dockerfile *file, uint32_t first,
-		      const struct plan_uses *uses, const struct image *bases, struct err *err)
+		      const struct image *bases, struct err *err)
 {
 	const struct dockerfile_step *from = &file->steps[first];
 	scope_init(&s->scope, s->inputs, s->arena, file->escape);
@@ -478,11 +275,12 @@ static int plan_stage(struct staging *s, const struct dockerfile *file, uint32_t
 		if (step->kind == DOCKERFILE_KIND_FROM)
 			break;
 		s->step_number++;
-		r = plan_step(s, step, source_of(uses, i), err);
+		s->word = UINT32_MAX;
+		r = plan_step(s, step, i, err);
 		if (r == 0)
 			r = add_history(s, step, err);
 		if (r < 0)
-			return r == -ENOMEM ? r : plan_fail(step, err);
+			return r == -ENOMEM ? r : plan_fail_word(s->inputs, step, s->word, err);
 	}
 	return 0;
 }
@@ -492,7 +290,7 @@ static int warn_unused(struct staging *s, const struct dockerfile *file, struct 
 {
 	for (uint32_t a = 0; a < s->inputs->args.count; a++) {
 		const char *key = s->inputs->args.items[a].key;
-		bool used = false;
+		bool used = scope_is_proxy(key) || str_is(str_from(key), "SOURCE_DATE_EPOCH");
 		for (uint32_t i = 0; i < file->step_count && !used; i++) {
 			const struct dockerfile_step *step = &file->steps[i];
 			for (uint32_t w = 0;
@@ -506,7 +304,7 @@ static int warn_unused(struct staging *s, const struct dockerfile *file, struct 
 		}
 		const char *line = arena_printf(s->arena, "build arg %s was not consumed", key);
 		int r = used	? 0
-			: !line ? no_memory(err)
+			: !line ? staging_no_memory(err)
 				: image_texts_add(s->arena, &s->plan->warnings, line, err);
 		if (r < 0)
 			return r;
@@ -529,27 +327,30 @@ int build_plan_make(const struct build_inputs *inputs, const struct image *bases
 		    uint32_t base_count, struct arena *arena, struct build_plan *ret_plan,
 		    struct err *err)
 {
-	struct dockerfile file;
-	struct plan_uses uses;
-	struct scope global;
-	int r = plan_read(inputs, arena, &file, ret_plan, &global, &uses, err);
+	struct plan_reading reading;
+	int r = plan_read(inputs, bases, arena, ret_plan, &reading, err);
+	const struct dockerfile *file = &reading.file;
 	if (r < 0)
 		return r;
 	if (base_count != ret_plan->references.count)
 		return err_set(err, -EINVAL, "build: %u images for %u references", base_count,
 			       ret_plan->references.count);
 	struct staging s = {
-		.arena = arena, .inputs = inputs, .global = &global, .plan = ret_plan
+		.arena = arena,
+		.inputs = inputs,
+		.global = &reading.global,
+		.plan = ret_plan,
+		.uses = &reading.uses,
 	};
 	uint32_t stage = 0;
-	for (uint32_t i = 0; r == 0 && i < file.step_count; i++) {
-		if (file.steps[i].kind != DOCKERFILE_KIND_FROM)
+	for (uint32_t i = 0; r == 0 && i < file->step_count; i++) {
+		if (file->steps[i].kind != DOCKERFILE_KIND_FROM)
 			continue;
 		s.stage = &ret_plan->stages[stage++];
 		if (s.stage->needed)
-			r = plan_stage(&s, &file, i, &uses, bases, err);
+			r = plan_stage(&s, file, i, bases, err);
 	}
 	if (r == 0)
-		r = warn_unused(&s, &file, err);
+		r = warn_unused(&s, file, err);
 	return r < 0 ? r : finish_target(&s, err);
 }

@@ -85,6 +85,78 @@ int build_inputs_get(struct wire *in, struct arena *arena, struct build_inputs *
 
 /* ---- plan ---- */
 
+static void put_files(struct buf *out, const struct build_op *op)
+{
+	wire_put_u32(out, op->file_count);
+	for (uint32_t i = 0; i < op->file_count; i++) {
+		wire_put_text(out, op->files[i].name);
+		wire_put_text(out, op->files[i].data);
+	}
+}
+
+static void get_files(struct wire *in, struct arena *arena, struct build_op *ret)
+{
+	uint32_t count = wire_count(in, FILES_INLINE_MAX);
+	ret->files = arena_array(arena, count + 1, sizeof(*ret->files));
+	if (!ret->files)
+		in->error = -EBADMSG;
+	for (uint32_t i = 0; in->error == 0 && i < count; i++) {
+		struct build_file *file = &ret->files[ret->file_count++];
+		file->name = get_text(in, arena);
+		file->data = arena_text(arena, wire_str(in, DOCKERFILE_BYTES_MAX));
+		if (!file->data)
+			in->error = -EBADMSG;
+	}
+}
+
+static void put_mounts(struct buf *out, const struct build_op *op)
+{
+	wire_put_u32(out, op->mount_count);
+	for (uint32_t i = 0; i < op->mount_count; i++) {
+		const struct build_mount *mount = &op->mounts[i];
+		wire_put_u8(out, (uint8_t)mount->type);
+		wire_put_u8(out, (uint8_t)mount->sharing);
+		wire_put_i64(out, mount->from);
+		wire_put_text(out, mount->source);
+		wire_put_text(out, mount->target);
+		wire_put_text(out, mount->id);
+		wire_put_text(out, mount->env);
+		wire_put_u8(out, mount->read_only);
+		wire_put_u8(out, mount->required);
+		wire_put_u32(out, mount->mode);
+		wire_put_u32(out, mount->uid);
+		wire_put_u32(out, mount->gid);
+		wire_put_u64(out, mount->size_bytes);
+	}
+}
+
+static void get_mounts(struct wire *in, struct arena *arena, struct build_op *ret)
+{
+	uint32_t count = wire_count(in, DOCKERFILE_MOUNTS_MAX);
+	ret->mounts = arena_array(arena, count + 1, sizeof(*ret->mounts));
+	if (!ret->mounts)
+		in->error = -EBADMSG;
+	for (uint32_t i = 0; in->error == 0 && i < count; i++) {
+		struct build_mount *mount = &ret->mounts[ret->mount_count++];
+		uint8_t type = wire_u8(in), sharing = wire_u8(in);
+		if (type > DOCKERFILE_MOUNT_SSH || sharing > DOCKERFILE_SHARING_LOCKED)
+			in->error = -EBADMSG;
+		mount->type = (enum dockerfile_mount_type)type;
+		mount->sharing = (enum dockerfile_sharing)sharing;
+		mount->from = (int32_t)wire_i64(in);
+		mount->source = get_text(in, arena);
+		mount->target = get_text(in, arena);
+		mount->id = get_text(in, arena);
+		mount->env = get_text(in, arena);
+		mount->read_only = wire_bool(in);
+		mount->required = wire_bool(in);
+		mount->mode = wire_u32(in);
+		mount->uid = wire_u32(in);
+		mount->gid = wire_u32(in);
+		mount->size_bytes = wire_u64(in);
+	}
+}
+
 static void put_op(struct buf *out, const struct build_op *op)
 {
 	wire_put_u8(out, (uint8_t)op->kind);
@@ -101,6 +173,14 @@ static void put_op(struct buf *out, const struct build_op *op)
 	wire_put_text(out, op->dest);
 	wire_put_text(out, op->chown);
 	wire_put_text(out, op->chmod);
+	put_texts(out, &op->excludes);
+	wire_put_u8(out, op->link);
+	wire_put_u8(out, op->parents);
+	wire_put_u8(out, op->unpack);
+	put_files(out, op);
+	put_mounts(out, op);
+	put_texts(out, &op->proxy);
+	wire_put_u8(out, (uint8_t)op->network);
 }
 
 static void get_op(struct wire *in, struct arena *arena, struct build_op *ret)
@@ -122,6 +202,17 @@ static void get_op(struct wire *in, struct arena *arena, struct build_op *ret)
 	ret->dest = get_text(in, arena);
 	ret->chown = get_text(in, arena);
 	ret->chmod = get_text(in, arena);
+	get_texts(in, arena, &ret->excludes);
+	ret->link = wire_bool(in);
+	ret->parents = wire_bool(in);
+	ret->unpack = wire_bool(in);
+	get_files(in, arena, ret);
+	get_mounts(in, arena, ret);
+	get_texts(in, arena, &ret->proxy);
+	uint8_t network = wire_u8(in);
+	if (network > BUILD_NETWORK_HOST)
+		in->error = -EBADMSG;
+	ret->network = (enum build_network)network;
 }
 
 static void put_stage(struct buf *out, const struct build_stage *stage)
@@ -167,6 +258,14 @@ void build_plan_put(struct buf *out, const struct build_plan *plan)
 		put_stage(out, &plan->stages[i]);
 }
 
+/* The stage that files come from is built before stage `index`, or is an image's. */
+static bool source_is_sound(const struct build_plan *plan, int32_t from, uint32_t index)
+{
+	return from == BUILD_CONTEXT ||
+	       (from >= 0 && from < (int32_t)plan->stage_count &&
+		(from < (int32_t)index || plan->stages[from].op_count == 0));
+}
+
 /* Bases stand before their stage; an image to copy from is a stage without operations. */
 static bool stage_is_sound(const struct build_plan *plan, uint32_t index)
 {
@@ -176,10 +275,12 @@ static bool stage_is_sound(const struct build_plan *plan, uint32_t index)
 		    stage->base_image < (int32_t)plan->references.count;
 	for (uint32_t i = 0; good && i < stage->op_count; i++) {
 		const struct build_op *op = &stage->ops[i];
-		good = op->from >= BUILD_CONTEXT && op->from < (int32_t)plan->stage_count &&
+		good = source_is_sound(plan, op->from, index) &&
 		       op->history < stage->image.history_count &&
-		       (op->from < (int32_t)index || plan->stages[op->from].op_count == 0) &&
-		       op->sources.count <= FILES_SOURCES_MAX;
+		       op->sources.count <= FILES_SOURCES_MAX &&
+		       op->excludes.count <= FILES_EXCLUDES_MAX;
+		for (uint32_t m = 0; good && m < op->mount_count; m++)
+			good = source_is_sound(plan, op->mounts[m].from, index);
 	}
 	return good;
 }
@@ -234,11 +335,30 @@ void build_key_root(const struct image_layer *layers, uint32_t count, struct dig
 {
 	struct sha256 hash;
 	sha256_init(&hash);
-	add_text(&hash, "hoy build key 1");
+	add_text(&hash, "hoy build key 2");
 	add_u64(&hash, count);
 	for (uint32_t i = 0; i < count; i++)
 		sha256_add(&hash, layers[i].blob.bytes, sizeof(layers[i].blob.bytes));
 	sha256_end(&hash, ret_key);
+}
+
+/* Secrets count by their place, never by what is in them, as everywhere. */
+static void add_mounts(struct sha256 *hash, const struct build_op *op)
+{
+	add_u64(hash, op->mount_count);
+	for (uint32_t i = 0; i < op->mount_count; i++) {
+		const struct build_mount *mount = &op->mounts[i];
+		add_u64(hash, (uint64_t)mount->type);
+		add_u64(hash, mount->from == BUILD_CONTEXT);
+		add_text(hash, mount->source);
+		add_text(hash, mount->target);
+		add_text(hash, mount->id);
+		add_text(hash, mount->env);
+		add_u64(hash, mount->read_only);
+		add_u64(hash, mount->required);
+		add_u64(hash, (uint64_t)mount->mode << 32 | mount->uid);
+		add_u64(hash, mount->gid);
+	}
 }
 
 void build_key_next(const struct digest *parent, const struct build_op *op,
@@ -258,6 +378,15 @@ void build_key_next(const struct digest *parent, const struct build_op *op,
 	add_text(&hash, op->dest);
 	add_text(&hash, op->chown);
 	add_text(&hash, op->chmod);
+	add_texts(&hash, &op->excludes);
+	add_u64(&hash, (op->link ? 1U : 0U) | (op->parents ? 2U : 0U) | (op->unpack ? 4U : 0U) |
+			       (uint64_t)op->network << 8);
+	add_u64(&hash, op->file_count);
+	for (uint32_t i = 0; i < op->file_count; i++) {
+		add_text(&hash, op->files[i].name);
+		add_text(&hash, op->files[i].data);
+	}
+	add_mounts(&hash, op);
 	sha256_add(&hash, files ? files->bytes : none.bytes, sizeof(none.bytes));
 	sha256_end(&hash, ret_key);
 }

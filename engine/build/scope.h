@@ -17,6 +17,9 @@ struct scope {
 	bool global; /* before the first FROM: the platform needs no ARG */
 };
 
+/* Variables that a build may be given without any ARG: they reach RUN, no key and no history. */
+bool scope_is_proxy(const char *name);
+
 void scope_init(struct scope *scope, const struct build_inputs *inputs, struct arena *arena,
 		char escape);
 const char *scope_lookup(const void *owner, struct str name);
@@ -26,9 +29,10 @@ int scope_expand(const struct scope *scope, const char *word, const char **ret_t
 int scope_declare(struct scope *scope, const struct scope *global, const char *word,
 		  struct err *err);
 
-/* Instruction `step` of stage `stage` copies from stage `from`. */
+/* Instruction `step` of stage `stage` takes files from stage `from`; mount: which RUN --mount. */
 struct plan_use {
 	uint32_t step, stage, from;
+	uint32_t mount;
 };
 struct plan_uses {
 	struct plan_use *items;
@@ -37,11 +41,25 @@ struct plan_uses {
 
 /* Puts "Dockerfile:LINE:COLUMN" in front of what err says. -EINVAL. */
 int plan_fail(const struct dockerfile_step *step, struct err *err);
+/* The same with the place of one word of the step. */
+int plan_fail_word(const struct build_inputs *inputs, const struct dockerfile_step *step,
+		   uint32_t word, struct err *err);
 /* The last stage below `before` with that name, or -1. */
 int plan_find_stage(const struct build_plan *plan, const char *name, uint32_t before);
-/* Stages, references, target and needs: all but the steps. */
-int plan_read(const struct build_inputs *inputs, struct arena *arena, struct dockerfile *ret_file,
-	      struct build_plan *plan, struct scope *ret_global, struct plan_uses *ret_uses,
-	      struct err *err);
+/*
+ * Stages, references, target and needs: all but the steps. With bases (one for each reference),
+ * their ONBUILD triggers become steps behind the FROM.
+ */
+struct plan_reading {
+	struct dockerfile file;
+	struct scope global;
+	struct plan_uses uses;
+};
+int plan_read(const struct build_inputs *inputs, const struct image *bases, struct arena *arena,
+	      struct build_plan *plan, struct plan_reading *ret, struct err *err);
+
+/* Puts each stage's triggers behind its FROM. For plan_read(). */
+int plan_triggers(const struct build_plan *plan, const struct image *bases, struct arena *arena,
+		  struct dockerfile *file, struct err *err);
 
 #endif

@@ -12,6 +12,25 @@
 #include "engine/dockerfile/strings.h"
 #include "lib/own.h"
 
+/* Where the next word stands in the file. */
+static int add_offset(struct cursor *cursor, struct dockerfile_step *step, size_t at,
+		      struct err *err)
+{
+	uint32_t count = step->words.count;
+	/* Room doubles: at 0, 1, 2, 4, 8... words there is none left. */
+	if ((count & (count - 1)) == 0) {
+		uint32_t *more =
+			arena_array(cursor->arena, count ? (size_t)count * 2 : 1, sizeof(*more));
+		if (!more)
+			return err_set(err, -ENOMEM, "Dockerfile is too big");
+		if (count > 0)
+			memcpy(more, step->offsets, count * sizeof(*more));
+		step->offsets = more;
+	}
+	step->offsets[count] = cursor->line->origin[at];
+	return 0;
+}
+
 static int add_word(struct cursor *cursor, struct dockerfile_step *step, struct str word, size_t at,
 		    struct err *err)
 {
@@ -21,7 +40,8 @@ static int add_word(struct cursor *cursor, struct dockerfile_step *step, struct 
 	const char *text = arena_text(cursor->arena, word);
 	if (!text)
 		return err_set(err, -ENOMEM, "Dockerfile is too big");
-	return image_texts_add(cursor->arena, &step->words, text, err);
+	int r = add_offset(cursor, step, at, err);
+	return r < 0 ? r : image_texts_add(cursor->arena, &step->words, text, err);
 }
 
 static int needs_argument(struct cursor *cursor, const struct dockerfile_step *step,
@@ -29,136 +49,6 @@ static int needs_argument(struct cursor *cursor, const struct dockerfile_step *s
 {
 	return cursor_fail(cursor, 0, err, "%s requires %s", dockerfile_kind_name(step->kind),
 			   how_many);
-}
-
-/* ---- flags ---- */
-
-/* Which flags an instruction takes, and where the value goes (offset 0 of nothing = ignored). */
-struct flag {
-	enum dockerfile_kind kind;
-	const char *name;
-	size_t offset;	    /* of a const char * in struct dockerfile_step; 0 = checked only */
-	const char *only;   /* the one value that changes nothing here; NULL = any */
-	const char *refuse; /* why it is refused, or NULL */
-};
-
-#define AT(member) offsetof(struct dockerfile_step, member)
-#define MOUNT	   "RUN --mount is not supported here: COPY what the step needs"
-#define PICK	   "use .dockerignore or several COPY instructions"
-
-static const struct flag flags[] = {
-	{ DOCKERFILE_KIND_FROM, "platform", AT(platform), NULL, NULL },
-	{ DOCKERFILE_KIND_COPY, "from", AT(from), NULL, NULL },
-	{ DOCKERFILE_KIND_COPY, "chown", AT(chown), NULL, NULL },
-	{ DOCKERFILE_KIND_COPY, "chmod", AT(chmod), NULL, NULL },
-	{ DOCKERFILE_KIND_COPY, "link", 0, NULL, NULL },
-	{ DOCKERFILE_KIND_COPY, "parents", 0, NULL, "COPY --parents is not supported here: " PICK },
-	{ DOCKERFILE_KIND_COPY, "exclude", 0, NULL, "COPY --exclude is not supported here: " PICK },
-	{ DOCKERFILE_KIND_ADD, "chown", AT(chown), NULL, NULL },
-	{ DOCKERFILE_KIND_ADD, "chmod", AT(chmod), NULL, NULL },
-	{ DOCKERFILE_KIND_ADD, "link", 0, NULL, NULL },
-	{ DOCKERFILE_KIND_ADD, "checksum", 0, NULL,
-	  "ADD --checksum is for remote sources, which are not supported here" },
-	{ DOCKERFILE_KIND_ADD, "keep-git-dir", 0, NULL,
-	  "ADD of git repositories is not supported here" },
-	{ DOCKERFILE_KIND_RUN, "network", 0, "default",
-	  "RUN --network is not supported here: steps use the build's network" },
-	{ DOCKERFILE_KIND_RUN, "security", 0, "sandbox",
-	  "RUN --security=insecure is never allowed here" },
-	{ DOCKERFILE_KIND_RUN, "mount", 0, NULL, MOUNT },
-};
-
-static bool is_health_flag(const struct dockerfile_step *step, struct str name, int64_t **ret_ns,
-			   struct image_health *health)
-{
-	if (step->kind != DOCKERFILE_KIND_HEALTHCHECK)
-		return false;
-	*ret_ns = str_is(name, "interval")	   ? &health->interval_ns
-		  : str_is(name, "timeout")	   ? &health->timeout_ns
-		  : str_is(name, "start-period")   ? &health->start_period_ns
-		  : str_is(name, "start-interval") ? &health->start_interval_ns
-						   : NULL;
-	return *ret_ns || str_is(name, "retries");
-}
-
-static int health_flag(struct cursor *cursor, struct dockerfile_step *step, struct str name,
-		       struct str value, size_t at, int64_t *ns, struct err *err)
-{
-	const int64_t day_ms = INT64_C(86400000);
-	uint64_t retries = 0;
-	int64_t ms = 0;
-	char shown[60];
-	(void)str_escape(value, shown, sizeof(shown));
-	if (!ns) {
-		if (str_to_u64(value, 1, 1000, &retries) < 0)
-			return cursor_fail(cursor, at, err,
-					   "--retries must be a number of at least 1 (not %s)",
-					   shown);
-		step->health.retries = (uint32_t)retries;
-		return 0;
-	}
-	if (str_to_duration_ms(value, 365 * day_ms, &ms) < 0)
-		return cursor_fail(cursor, at, err, "--%.*s: '%s' is no duration such as 30s or 1m",
-				   STR_ARG(name), shown);
-	*ns = ms * 1000000;
-	return 0;
-}
-
-static int unknown_flag(struct cursor *cursor, const struct dockerfile_step *step, struct str name,
-			size_t at, struct err *err)
-{
-	char shown[60];
-	(void)str_escape(name, shown, sizeof(shown));
-	return cursor_fail(cursor, at, err, "unknown flag: --%s for %s", shown,
-			   dockerfile_kind_name(step->kind));
-}
-
-static int take_flag(struct cursor *cursor, struct dockerfile_step *step, struct str word,
-		     size_t at, struct err *err)
-{
-	struct str name = str_skip(word, 2), value = { 0 };
-	ptrdiff_t equals = str_find(name, '=');
-	int64_t *ns = NULL;
-	if (equals >= 0) {
-		value = str_skip(name, (size_t)equals + 1);
-		name = str_head(name, (size_t)equals);
-	}
-	if (is_health_flag(step, name, &ns, &step->health))
-		return health_flag(cursor, step, name, value, at, ns, err);
-	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
-		const struct flag *flag = &flags[i];
-		if (flag->kind != step->kind || !str_is(name, flag->name))
-			continue;
-		if (flag->refuse && !(flag->only && str_is(value, flag->only)))
-			return cursor_fail(cursor, at, err, "%s", flag->refuse);
-		if (flag->offset == 0)
-			return 0;
-		if (value.len == 0)
-			return cursor_fail(cursor, at, err, "missing a value on flag: --%s",
-					   flag->name);
-		const char **slot = (const char **)(void *)((char *)step + flag->offset);
-		*slot = arena_text(cursor->arena, value);
-		return *slot ? 0 : err_set(err, -ENOMEM, "Dockerfile is too big");
-	}
-	return unknown_flag(cursor, step, name, at, err);
-}
-
-int parse_flags(struct cursor *cursor, struct dockerfile_step *step, struct err *err)
-{
-	for (;;) {
-		struct cursor before = *cursor;
-		struct str word;
-		size_t at = 0;
-		if (!cursor_word(cursor, &word, &at) || !str_starts(word, STR("--"))) {
-			*cursor = before;
-			return 0;
-		}
-		if (word.len == 2)
-			return 0; /* "--" ends the flags */
-		int r = take_flag(cursor, step, word, at, err);
-		if (r < 0)
-			return r;
-	}
 }
 
 /* ---- FROM ---- */
@@ -178,14 +68,14 @@ static bool is_stage_name(struct str name)
 int parse_from(struct cursor *cursor, struct dockerfile_step *step, struct err *err)
 {
 	struct str image, as, name, more;
-	size_t at = 0;
+	size_t at = 0, image_at = 0;
 	bool named = false;
-	if (!cursor_word(cursor, &image, NULL))
+	if (!cursor_plain_word(cursor, &image, &image_at))
 		return needs_argument(cursor, step, "either one or three arguments", err);
-	named = cursor_word(cursor, &as, NULL);
-	if (named && (!str_is_nocase(as, "AS") || !cursor_word(cursor, &name, &at)))
+	named = cursor_plain_word(cursor, &as, NULL);
+	if (named && (!str_is_nocase(as, "AS") || !cursor_plain_word(cursor, &name, &at)))
 		return needs_argument(cursor, step, "either one or three arguments", err);
-	if (cursor_word(cursor, &more, NULL))
+	if (cursor_plain_word(cursor, &more, NULL))
 		return needs_argument(cursor, step, "either one or three arguments", err);
 	if (named) {
 		if (!is_stage_name(name)) {
@@ -203,7 +93,7 @@ int parse_from(struct cursor *cursor, struct dockerfile_step *step, struct err *
 			*c = (char)tolower((unsigned char)*c);
 		step->stage = text;
 	}
-	return add_word(cursor, step, image, 0, err);
+	return add_word(cursor, step, image, image_at, err);
 }
 
 /* ---- commands ---- */
@@ -216,13 +106,23 @@ static int json_form(struct cursor *cursor, struct dockerfile_step *step, struct
 	*ret_is = false;
 	if (rest.len == 0 || rest.ptr[0] != '[')
 		return 0;
+	size_t at = (size_t)(rest.ptr - cursor->line->text);
 	int r = strings_parse(rest, cursor->arena, &list);
 	if (r == -ENOMEM)
 		return err_set(err, -ENOMEM, "Dockerfile is too big");
+	if (r == -EDOM)
+		return cursor_fail(cursor, at, err,
+				   "when using JSON array syntax, arrays must be comprised of "
+				   "strings only");
 	if (r < 0)
 		return 0; /* as Docker does: then it is a line for the shell */
 	*ret_is = true;
 	step->words = list;
+	step->offsets = arena_array(cursor->arena, list.count + 1, sizeof(*step->offsets));
+	if (!step->offsets)
+		return err_set(err, -ENOMEM, "Dockerfile is too big");
+	for (uint32_t i = 0; i < list.count; i++)
+		step->offsets[i] = cursor->line->origin[at];
 	return 0;
 }
 
@@ -279,7 +179,7 @@ int parse_healthcheck(struct cursor *cursor, struct dockerfile_step *step, struc
 	int r = json_form(cursor, step, rest, &step->json, err);
 	if (r < 0 || step->json)
 		return r;
-	return add_word(cursor, step, rest, at, err);
+	return add_word(cursor, step, rest, cursor->at, err);
 }
 
 /* ---- names and values ---- */
@@ -310,8 +210,8 @@ static int old_pair(struct cursor *cursor, struct dockerfile_step *step, struct 
 	if (value.len == 0)
 		return cursor_fail(cursor, 0, err, "%s must have two arguments",
 				   dockerfile_kind_name(step->kind));
-	int r = add_word(cursor, step, name, 0, err);
-	return r < 0 ? r : add_word(cursor, step, value, 0, err);
+	int r = add_word(cursor, step, name, (size_t)(name.ptr - cursor->line->text), err);
+	return r < 0 ? r : add_word(cursor, step, value, cursor->at, err);
 }
 
 int parse_pairs(struct cursor *cursor, struct dockerfile_step *step, struct err *err)
@@ -335,7 +235,8 @@ int parse_pairs(struct cursor *cursor, struct dockerfile_step *step, struct err 
 					   dockerfile_kind_name(step->kind));
 		int r = add_word(cursor, step, str_head(word, (size_t)equals), at, err);
 		if (r == 0)
-			r = add_word(cursor, step, str_skip(word, (size_t)equals + 1), at, err);
+			r = add_word(cursor, step, str_skip(word, (size_t)equals + 1),
+				     at + (size_t)equals + 1, err);
 		if (r < 0)
 			return r;
 		first = false;
@@ -371,7 +272,7 @@ static int take_words(struct cursor *cursor, struct dockerfile_step *step, struc
 	size_t at = 0;
 	int r = json_form(cursor, step, cursor_rest(cursor), &json, err);
 	step->json = json;
-	while (r == 0 && !json && cursor_word(cursor, &word, &at))
+	while (r == 0 && !json && cursor_plain_word(cursor, &word, &at))
 		r = add_word(cursor, step, word, at, err);
 	return r;
 }
@@ -392,44 +293,16 @@ int parse_one(struct cursor *cursor, struct dockerfile_step *step, struct err *e
 	return add_word(cursor, step, rest, cursor->at, err);
 }
 
-static bool is_remote(const char *source)
+int parse_expose(struct cursor *cursor, struct dockerfile_step *step, struct err *err)
 {
-	struct str s = str_from(source);
-	return str_starts(s, STR("http://")) || str_starts(s, STR("https://")) ||
-	       str_starts(s, STR("git@")) || str_starts(s, STR("git://")) ||
-	       str_starts(s, STR("ssh://"));
-}
-
-static bool is_archive(const char *source)
-{
-	static const char *const endings[] = { ".tar",	  ".tar.gz",  ".tgz",
-					       ".tar.xz", ".txz",     ".tar.bz2",
-					       ".tbz2",	  ".tar.zst", ".tar.lzma" };
-	for (size_t i = 0; i < ARRAY_LEN(endings); i++)
-		if (str_ends(str_from(source), str_from(endings[i])))
-			return true;
-	return false;
-}
-
-/* ADD is COPY for local files; what else Docker's ADD does is named instead of half done. */
-static int check_add(struct cursor *cursor, const struct dockerfile_step *step, struct err *err)
-{
-	char shown[100];
-	for (uint32_t i = 0; i + 1 < step->words.count; i++) {
-		const char *source = step->words.items[i];
-		(void)str_escape(str_from(source), shown, sizeof(shown));
-		if (is_remote(source))
-			return cursor_fail(cursor, 0, err,
-					   "ADD of a remote source is not supported here: download "
-					   "%s in a RUN step, or put it into the build context",
-					   shown);
-		if (is_archive(source))
-			return cursor_fail(cursor, 0, err,
-					   "ADD does not unpack archives here: COPY %s and unpack "
-					   "it in a RUN step",
-					   shown);
-	}
-	return 0;
+	struct str word;
+	size_t at = 0;
+	int r = 0;
+	while (r == 0 && cursor_plain_word(cursor, &word, &at))
+		r = add_word(cursor, step, word, at, err);
+	if (r == 0 && step->words.count == 0)
+		r = needs_argument(cursor, step, "at least one argument", err);
+	return r;
 }
 
 int parse_copy(struct cursor *cursor, struct dockerfile_step *step, struct err *err)
@@ -439,12 +312,15 @@ int parse_copy(struct cursor *cursor, struct dockerfile_step *step, struct err *
 		return r;
 	if (step->words.count < 2)
 		return cursor_fail(cursor, 0, err,
-				   "%s requires at least two arguments, but only %u %s provided. "
+				   "%s requires at least two arguments, but only one was provided. "
 				   "Destination could not be determined",
-				   dockerfile_kind_name(step->kind), step->words.count,
-				   step->words.count == 1 ? "was" : "were");
+				   dockerfile_kind_name(step->kind));
 	if (step->words.count - 1 > FILES_SOURCES_MAX)
 		return cursor_fail(cursor, 0, err, "%s has more than %d sources",
 				   dockerfile_kind_name(step->kind), FILES_SOURCES_MAX);
-	return step->kind == DOCKERFILE_KIND_ADD ? check_add(cursor, step, err) : 0;
+	if (strchr(step->from, '$'))
+		return cursor_fail(cursor, 0, err,
+				   "variable expansion is not supported for --from, define a new "
+				   "stage with FROM using ARG from global scope as a workaround");
+	return 0;
 }

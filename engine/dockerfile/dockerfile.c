@@ -9,8 +9,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "engine/dockerfile/heredoc.h"
 #include "engine/dockerfile/parse.h"
 #include "lib/own.h"
+
+enum { WARNINGS_MAX = 64 };
 
 static const struct keyword {
 	const char *name;
@@ -21,7 +24,7 @@ static const struct keyword {
 	{ "RUN", DOCKERFILE_KIND_RUN, parse_command },
 	{ "CMD", DOCKERFILE_KIND_CMD, parse_command },
 	{ "LABEL", DOCKERFILE_KIND_LABEL, parse_pairs },
-	{ "EXPOSE", DOCKERFILE_KIND_EXPOSE, parse_words },
+	{ "EXPOSE", DOCKERFILE_KIND_EXPOSE, parse_expose },
 	{ "ENV", DOCKERFILE_KIND_ENV, parse_pairs },
 	{ "ADD", DOCKERFILE_KIND_ADD, parse_copy },
 	{ "COPY", DOCKERFILE_KIND_COPY, parse_copy },
@@ -34,6 +37,7 @@ static const struct keyword {
 	{ "HEALTHCHECK", DOCKERFILE_KIND_HEALTHCHECK, parse_healthcheck },
 	{ "SHELL", DOCKERFILE_KIND_SHELL, parse_shell },
 	{ "MAINTAINER", DOCKERFILE_KIND_MAINTAINER, parse_one },
+	{ "ONBUILD", DOCKERFILE_KIND_ONBUILD, NULL },
 };
 
 const char *dockerfile_kind_name(enum dockerfile_kind kind)
@@ -44,16 +48,17 @@ const char *dockerfile_kind_name(enum dockerfile_kind kind)
 	return "?";
 }
 
+void dockerfile_place(struct str text, size_t offset, uint32_t *ret_line, uint32_t *ret_column)
+{
+	line_position(text, offset, ret_line, ret_column);
+}
+
 static int unknown_keyword(const struct cursor *cursor, struct str word, size_t at, struct err *err)
 {
 	const char *names[ARRAY_LEN(keywords)];
 	char shown[60], upper[24];
 	for (size_t i = 0; i < ARRAY_LEN(keywords); i++)
 		names[i] = keywords[i].name;
-	if (str_is_nocase(word, "ONBUILD"))
-		return cursor_fail(cursor, at, err,
-				   "ONBUILD is not supported here: put the instruction into the "
-				   "Dockerfile that builds upon this image");
 	size_t len = word.len < sizeof(upper) - 1 ? word.len : sizeof(upper) - 1;
 	for (size_t i = 0; i < len; i++)
 		upper[i] = (char)toupper((unsigned char)word.ptr[i]);
@@ -73,30 +78,79 @@ static const struct keyword *find_keyword(struct str word)
 	return NULL;
 }
 
-/* Heredocs would need the lines behind the instruction, which are not part of it here. */
-static int check_heredoc(struct cursor *cursor, const struct dockerfile_step *step, struct err *err)
+static bool takes_heredocs(const struct dockerfile_step *step)
 {
-	bool takes = step->kind == DOCKERFILE_KIND_RUN || step->kind == DOCKERFILE_KIND_COPY ||
-		     step->kind == DOCKERFILE_KIND_ADD;
-	struct str rest = cursor_rest(cursor);
-	for (size_t i = 0; takes && i + 2 < rest.len; i++) {
-		bool begins = i == 0 || rest.ptr[i - 1] == ' ' || rest.ptr[i - 1] == '\t';
-		char next = rest.ptr[i + 2] == '-' && i + 3 < rest.len ? rest.ptr[i + 3]
-								       : rest.ptr[i + 2];
-		if (begins && rest.ptr[i] == '<' && rest.ptr[i + 1] == '<' &&
-		    (isalpha((unsigned char)next) || next == '"' || next == '\''))
-			return cursor_fail(cursor, (size_t)(rest.ptr + i - cursor->line->text), err,
-					   "heredocs (<<EOF) are not supported here: use a file of "
-					   "the build context, or && and \\");
+	return !step->json &&
+	       (step->kind == DOCKERFILE_KIND_RUN || step->kind == DOCKERFILE_KIND_COPY ||
+		step->kind == DOCKERFILE_KIND_ADD);
+}
+
+/* The sources of a COPY that are here-documents leave its words: they are in step->heredocs. */
+static int split_sources(const struct cursor *cursor, struct dockerfile_step *step, struct err *err)
+{
+	uint32_t kept = 0;
+	for (uint32_t i = 0; i < step->words.count; i++) {
+		struct dockerfile_heredoc doc;
+		bool chomp = false, last = i + 1 == step->words.count;
+		int r = heredoc_parse(cursor->arena, str_from(step->words.items[i]), &doc, &chomp,
+				      err);
+		if (r < 0)
+			return r;
+		if (r == 1 && last)
+			return cursor_fail(cursor, 0, err,
+					   "%s cannot accept a heredoc as a destination",
+					   dockerfile_kind_name(step->kind));
+		if (r == 1)
+			continue;
+		step->offsets[kept] = step->offsets[i];
+		step->words.items[kept++] = step->words.items[i];
 	}
+	step->words.count = kept;
 	return 0;
 }
 
-static int parse_step(struct cursor *cursor, struct dockerfile_step *step, struct err *err)
+static int parse_step(struct line_reader *reader, struct cursor *cursor,
+		      struct dockerfile_step *step, struct err *err);
+
+/* ONBUILD: the instruction is read as if it stood alone, and kept as its text. */
+static int parse_onbuild(struct line_reader *reader, struct cursor *cursor,
+			 struct dockerfile_step *step, struct err *err)
+{
+	struct dockerfile_step inner;
+	struct buf text OWN(buf_done) = { 0 };
+	struct str rest = cursor_rest(cursor);
+	struct cursor peek = *cursor;
+	struct str word;
+	size_t at = 0;
+	if (!cursor_plain_word(&peek, &word, &at))
+		return cursor_fail(cursor, 0, err, "ONBUILD requires at least one argument");
+	if (str_is_nocase(word, "ONBUILD"))
+		return cursor_fail(cursor, at, err,
+				   "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
+	if (str_is_nocase(word, "FROM") || str_is_nocase(word, "MAINTAINER"))
+		return cursor_fail(cursor, at, err, "%s isn't allowed as an ONBUILD trigger",
+				   str_is_nocase(word, "FROM") ? "FROM" : "MAINTAINER");
+	int r = parse_step(reader, cursor, &inner, err);
+	if (r < 0)
+		return r;
+	buf_init(&text, DOCKERFILE_BYTES_MAX * 2);
+	(void)buf_add_str(&text, rest);
+	for (uint32_t i = 0; i < inner.heredoc_count; i++)
+		(void)buf_printf(&text, "\n%s%s", inner.heredocs[i].raw, inner.heredocs[i].name);
+	const char *kept = arena_text(cursor->arena, buf_str(&text));
+	step->offsets = arena_array(cursor->arena, 1, sizeof(*step->offsets));
+	if (buf_error(&text) < 0 || !kept || !step->offsets)
+		return err_set(err, -ENOMEM, "Dockerfile is too big");
+	step->offsets[0] = cursor->line->origin[at];
+	return image_texts_add(cursor->arena, &step->words, kept, err);
+}
+
+static int parse_step(struct line_reader *reader, struct cursor *cursor,
+		      struct dockerfile_step *step, struct err *err)
 {
 	struct str word = { 0 };
 	size_t at = 0;
-	(void)cursor_word(cursor, &word, &at);
+	(void)cursor_plain_word(cursor, &word, &at);
 	const struct keyword *keyword = find_keyword(word);
 	if (!keyword)
 		return unknown_keyword(cursor, word, at, err);
@@ -106,15 +160,23 @@ static int parse_step(struct cursor *cursor, struct dockerfile_step *step, struc
 		.chown = "",
 		.chmod = "",
 		.platform = "",
+		.checksum = "",
+		.network = "",
 		.stage = "",
 	};
 	step->text = arena_text(cursor->arena, str_make(cursor->line->text, cursor->line->len));
 	if (!step->text)
 		return err_set(err, -ENOMEM, "Dockerfile is too big");
+	if (keyword->kind == DOCKERFILE_KIND_ONBUILD)
+		return parse_onbuild(reader, cursor, step, err);
 	int r = parse_flags(cursor, step, err);
 	if (r == 0)
-		r = check_heredoc(cursor, step, err);
-	return r < 0 ? r : keyword->parse(cursor, step, err);
+		r = keyword->parse(cursor, step, err);
+	if (r == 0 && takes_heredocs(step))
+		r = heredoc_read(reader, cursor, step, err);
+	if (r == 0 && step->heredoc_count > 0 && step->kind != DOCKERFILE_KIND_RUN)
+		r = split_sources(cursor, step, err);
+	return r;
 }
 
 /* What an instruction may not follow or precede. */
@@ -164,7 +226,19 @@ static int check_text(struct str text, struct err *err)
 		       column);
 }
 
-static int read_steps(struct line_reader *reader, struct dockerfile *file, struct err *err)
+static int add_warning(struct arena *arena, struct dockerfile *file, uint32_t number,
+		       const char *text, struct err *err)
+{
+	const char *line = arena_printf(arena, "line %u: %s", number, text);
+	if (!line)
+		return err_set(err, -ENOMEM, "out of memory");
+	if (file->warnings.count >= WARNINGS_MAX)
+		return 0;
+	return image_texts_add(arena, &file->warnings, line, err);
+}
+
+static int read_steps(struct line_reader *reader, struct dockerfile *file, bool trigger,
+		      struct err *err)
 {
 	struct counter counter = { 0, 1 };
 	struct line line;
@@ -179,27 +253,41 @@ static int read_steps(struct line_reader *reader, struct dockerfile *file, struc
 		struct dockerfile_step *step = &file->steps[file->step_count];
 		if (line.len == 0)
 			continue; /* only an escape stood there */
+		if (trigger && file->step_count == 1)
+			return err_set(err, -EINVAL,
+				       "onbuild trigger should be a single expression");
 		if (file->step_count == DOCKERFILE_STEPS_MAX)
 			return cursor_fail(&cursor, 0, err, "more than %d instructions",
 					   DOCKERFILE_STEPS_MAX);
-		r = parse_step(&cursor, step, err);
-		if (r == 0)
+		r = parse_step(reader, &cursor, step, err);
+		if (r == 0 && !trigger)
 			r = check_order(&cursor, file, step, err);
 		if (r < 0)
 			return r;
 		count_to(reader->text, &counter, line.origin[0], step);
+		if (line.empty_continuation)
+			r = add_warning(reader->arena, file, step->line,
+					"Empty continuation line found", err);
+		if (r < 0)
+			return r;
 		file->step_count++;
 	}
 	return r;
 }
 
-static int add_warning(struct arena *arena, struct dockerfile *file,
-		       const struct dockerfile_step *step, const char *text, struct err *err)
+/* "# syntax=" names the frontend; ours is the only one, and speaks docker/dockerfile:1. */
+static int check_syntax(struct arena *arena, struct dockerfile *file, struct str syntax,
+			struct err *err)
 {
-	const char *line = arena_printf(arena, "line %u: %s", step->line, text);
-	if (!line)
-		return err_set(err, -ENOMEM, "out of memory");
-	return image_texts_add(arena, &file->warnings, line, err);
+	char shown[100], text[200];
+	if (syntax.len == 0 || str_starts(syntax, STR("docker/dockerfile:")) ||
+	    str_is(syntax, "docker/dockerfile") ||
+	    str_starts(syntax, STR("docker.io/docker/dockerfile")))
+		return 0;
+	(void)str_escape(syntax, shown, sizeof(shown));
+	(void)snprintf(text, sizeof(text),
+		       "syntax=%s is not used: the built-in frontend reads this file", shown);
+	return add_warning(arena, file, 1, text, err);
 }
 
 static int add_warnings(struct arena *arena, struct dockerfile *file, struct err *err)
@@ -207,7 +295,7 @@ static int add_warnings(struct arena *arena, struct dockerfile *file, struct err
 	int r = 0;
 	for (uint32_t i = 0; r == 0 && i < file->step_count; i++)
 		if (file->steps[i].kind == DOCKERFILE_KIND_MAINTAINER)
-			r = add_warning(arena, file, &file->steps[i],
+			r = add_warning(arena, file, file->steps[i].line,
 					"MAINTAINER is deprecated, use LABEL "
 					"org.opencontainers.image.authors",
 					err);
@@ -229,7 +317,7 @@ int dockerfile_parse(struct str text, struct arena *arena, struct dockerfile *re
 	file.steps = arena_array(arena, DOCKERFILE_STEPS_MAX + 1, sizeof(*file.steps));
 	if (!file.steps)
 		return err_set(err, -ENOMEM, "out of memory");
-	r = read_steps(&reader, &file, err);
+	r = read_steps(&reader, &file, false, err);
 	for (uint32_t i = 0; i < file.step_count; i++)
 		have_stage = have_stage || file.steps[i].kind == DOCKERFILE_KIND_FROM;
 	if (r == 0 && file.step_count == 0)
@@ -237,8 +325,36 @@ int dockerfile_parse(struct str text, struct arena *arena, struct dockerfile *re
 	else if (r == 0 && !have_stage)
 		r = err_set(err, -EINVAL, "Dockerfile:1:1: no build stage: a FROM is missing");
 	if (r == 0)
+		r = check_syntax(arena, &file, reader.syntax, err);
+	if (r == 0)
 		r = add_warnings(arena, &file, err);
 	if (r == 0)
 		*ret_file = file;
 	return r;
+}
+
+int dockerfile_parse_trigger(struct str text, struct arena *arena, struct dockerfile_step *ret_step,
+			     struct err *err)
+{
+	struct dockerfile file = { 0 };
+	struct line_reader reader;
+	int r = check_text(text, err);
+	if (r == 0)
+		r = line_reader_init(&reader, text, arena, err);
+	if (r < 0)
+		return r;
+	file.steps = arena_array(arena, 2, sizeof(*file.steps));
+	if (!file.steps)
+		return err_set(err, -ENOMEM, "out of memory");
+	r = read_steps(&reader, &file, true, err);
+	if (r < 0)
+		return r;
+	if (file.step_count != 1)
+		return err_set(err, -EINVAL, "onbuild trigger should be a single expression");
+	*ret_step = file.steps[0];
+	if (ret_step->kind == DOCKERFILE_KIND_FROM || ret_step->kind == DOCKERFILE_KIND_ONBUILD ||
+	    ret_step->kind == DOCKERFILE_KIND_MAINTAINER)
+		return err_set(err, -EINVAL, "%s isn't allowed as an ONBUILD trigger",
+			       dockerfile_kind_name(ret_step->kind));
+	return 0;
 }

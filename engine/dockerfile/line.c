@@ -13,7 +13,7 @@
 
 static bool is_blank(char c)
 {
-	return c == ' ' || c == '\t' || c == '\r';
+	return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f';
 }
 
 void line_position(struct str text, size_t offset, uint32_t *ret_line, uint32_t *ret_column)
@@ -72,36 +72,73 @@ static bool directive(struct str line, struct str *ret_name, struct str *ret_val
 	return ret_value->len > 0;
 }
 
-/* Directives stand in the first comments, before anything else, a blank line included. */
+enum { DIRECTIVE_ESCAPE, DIRECTIVE_SYNTAX, DIRECTIVE_CHECK, DIRECTIVE_COUNT };
+
+static const char *const directive_names[DIRECTIVE_COUNT] = { "escape", "syntax", "check" };
+
+static int take_directive(struct line_reader *reader, int which, struct str value, const bool *seen,
+			  uint32_t number, struct err *err)
+{
+	char shown[40];
+	if (seen[which])
+		return err_set(err, -EINVAL,
+			       "Dockerfile:%u:1: only one %s parser directive can be used", number,
+			       directive_names[which]);
+	if (which == DIRECTIVE_SYNTAX)
+		reader->syntax = value;
+	if (which != DIRECTIVE_ESCAPE)
+		return 0;
+	(void)str_escape(value, shown, sizeof(shown));
+	if (value.len != 1 || (value.ptr[0] != '\\' && value.ptr[0] != '`'))
+		return err_set(err, -EINVAL,
+			       "Dockerfile:%u:1: invalid escape token '%s' does not match ` or \\",
+			       number, shown);
+	reader->escape = value.ptr[0];
+	return 0;
+}
+
+/* Directives stand in the first comments, before anything else: a blank line, an instruction or a
+ * comment that is none ends them. */
 int line_reader_init(struct line_reader *reader, struct str text, struct arena *arena,
 		     struct err *err)
 {
-	bool seen = false;
+	bool seen[DIRECTIVE_COUNT] = { false };
 	*reader = (struct line_reader){ .text = text, .escape = '\\', .arena = arena };
 	if (str_starts(text, STR("\xef\xbb\xbf")))
 		reader->at = 3;
+	uint32_t number = 0;
 	for (size_t before = reader->at; before < text.len; before = reader->at) {
 		struct str line = trim_left(physical(reader)), name, value;
-		if (line.len == 0 || line.ptr[0] != '#' || !directive(line, &name, &value)) {
+		int which = DIRECTIVE_COUNT;
+		number++;
+		if (line.len > 0 && line.ptr[0] == '#' && directive(line, &name, &value))
+			for (which = 0; which < DIRECTIVE_COUNT; which++)
+				if (str_is_nocase(name, directive_names[which]))
+					break;
+		if (which == DIRECTIVE_COUNT) {
 			reader->at = before;
 			return 0;
 		}
-		if (!str_is_nocase(name, "escape"))
-			continue;
-		uint32_t number = 0, column = 0;
-		line_position(text, before, &number, &column);
-		if (seen)
-			return err_set(err, -EINVAL,
-				       "Dockerfile:%u:1: only one escape parser "
-				       "directive can be used",
-				       number);
-		if (value.len != 1 || (value.ptr[0] != '\\' && value.ptr[0] != '`'))
-			return err_set(err, -EINVAL,
-				       "Dockerfile:%u:1: invalid escape token '%.*s' does not "
-				       "match ` or \\",
-				       number, (int)(value.len < 20 ? value.len : 20), value.ptr);
-		reader->escape = value.ptr[0];
-		seen = true;
+		int r = take_directive(reader, which, value, seen, number, err);
+		if (r < 0)
+			return r;
+		seen[which] = true;
+	}
+	return 0;
+}
+
+int line_heredoc(struct line_reader *reader, struct str name, bool chomp, struct str *ret_body)
+{
+	size_t start = reader->at;
+	while (reader->at < reader->text.len) {
+		size_t before = reader->at;
+		struct str line = physical(reader);
+		while (chomp && line.len > 0 && line.ptr[0] == '\t')
+			line = str_skip(line, 1);
+		if (str_eq(line, name)) {
+			*ret_body = str_make(reader->text.ptr + start, before - start);
+			return 1;
+		}
 	}
 	return 0;
 }
@@ -166,6 +203,8 @@ int line_next(struct line_reader *reader, struct line *ret_line, struct err *err
 	while (more && reader->at < reader->text.len) {
 		part = physical(reader);
 		struct str visible = trim_left(part);
+		if (visible.len == 0)
+			ret_line->empty_continuation = true;
 		if (visible.len == 0 || visible.ptr[0] == '#')
 			continue; /* between the parts of an instruction too */
 		if (first)
@@ -225,6 +264,19 @@ bool cursor_word(struct cursor *cursor, struct str *ret_word, size_t *ret_at)
 	if (ret_at)
 		*ret_at = start;
 	return i > start;
+}
+
+bool cursor_plain_word(struct cursor *cursor, struct str *ret_word, size_t *ret_at)
+{
+	const struct line *line = cursor->line;
+	cursor_blanks(cursor);
+	size_t start = cursor->at;
+	while (cursor->at < line->len && !is_blank(line->text[cursor->at]))
+		cursor->at++;
+	*ret_word = str_make(line->text + start, cursor->at - start);
+	if (ret_at)
+		*ret_at = start;
+	return cursor->at > start;
 }
 
 struct str cursor_rest(struct cursor *cursor)

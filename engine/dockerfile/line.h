@@ -17,13 +17,14 @@ struct line {
 	char *text;	  /* NUL-terminated */
 	uint32_t *origin; /* file offset of each byte, of the NUL too */
 	size_t len;
+	bool empty_continuation; /* a blank line stood between its parts */
 };
 
 struct line_reader {
 	struct str text;
 	size_t at;
 	char escape;
-	bool directives; /* still at the top, where "# escape=" counts */
+	struct str syntax; /* of "# syntax=", empty = not given */
 	struct arena *arena;
 };
 
@@ -32,6 +33,12 @@ int line_reader_init(struct line_reader *reader, struct str text, struct arena *
 		     struct err *err);
 /* 1 = an instruction, 0 = end of file, -ENOMEM. */
 int line_next(struct line_reader *reader, struct line *ret_line, struct err *err);
+
+/*
+ * The lines behind an instruction up to the one that is `name` (behind tabs where chomp is set), as
+ * a here-document's body. 1, 0 = it does not end.
+ */
+int line_heredoc(struct line_reader *reader, struct str name, bool chomp, struct str *ret_body);
 
 /* Line and column (1-based) of a file offset. */
 void line_position(struct str text, size_t offset, uint32_t *ret_line, uint32_t *ret_column);
@@ -52,6 +59,8 @@ int cursor_fail(const struct cursor *cursor, size_t at, struct err *err, const c
 void cursor_blanks(struct cursor *cursor);
 /* The next word up to a blank, quotes and escapes kept and honoured; false at the end. */
 bool cursor_word(struct cursor *cursor, struct str *ret_word, size_t *ret_at);
+/* The next word up to a blank, whatever is in it. */
+bool cursor_plain_word(struct cursor *cursor, struct str *ret_word, size_t *ret_at);
 /* What is left of the line, without blanks at its ends. */
 struct str cursor_rest(struct cursor *cursor);
 

@@ -11,7 +11,7 @@
 typedef int parse_fn(struct cursor *cursor, struct dockerfile_step *step, struct err *err);
 
 parse_fn parse_from, parse_command, parse_shell, parse_pairs, parse_arg, parse_copy, parse_words,
-	parse_one, parse_healthcheck;
+	parse_expose, parse_one, parse_healthcheck;
 
 /* "--name=value" flags in front of the arguments; unknown ones are refused by name. */
 int parse_flags(struct cursor *cursor, struct dockerfile_step *step, struct err *err);

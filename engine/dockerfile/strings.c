@@ -23,10 +23,11 @@ int strings_parse(struct str text, struct arena *arena, struct image_texts *ret_
 		return r == -ENOMEM ? r : -EINVAL;
 	if (json_type(doc.root) != JSON_ARRAY || json_count(doc.root) > DOCKERFILE_WORDS_MAX)
 		return -EINVAL;
+
 	json_iter_init(&iter, doc.root);
 	while (json_iter_next(&iter, &key, &value)) {
 		if (json_type(value) != JSON_STRING)
-			return -EINVAL;
+			return -EDOM;
 		const char *word = arena_text(arena, json_str(value));
 		if (!word || image_texts_add(arena, &list, word, NULL) < 0)
 			return -ENOMEM;

@@ -8,7 +8,7 @@
 
 /*
  * A JSON array of strings and nothing else, as the exec form of RUN and CMD. -EINVAL when it is not
- * one (the caller takes it for a shell line), -ENOMEM.
+ * one (the caller takes it for a shell line), -EDOM when an item is no string, -ENOMEM.
  */
 int strings_parse(struct str text, struct arena *arena, struct image_texts *ret_list);
 

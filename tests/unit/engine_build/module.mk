@@ -3,10 +3,13 @@ tests_unit_build := engine/api/files_msg.o engine/api/store_msg.o
 tests_unit_build_objs = engine/http/url.o $(engine_dockerfile_OBJS) $(engine_json_OBJS) $(engine_oci_OBJS)
 
 UNIT += tests/unit/engine_build/test_dockerfile tests/unit/engine_build/test_plan \
-	tests/unit/engine_build/test_build
+	tests/unit/engine_build/test_build tests/unit/engine_build/test_table
 tests/unit/engine_build/test_dockerfile_OBJS = tests/unit/engine_build/test_dockerfile.o \
 	$(tests_unit_build_objs)
 tests/unit/engine_build/test_dockerfile_LIBS = -lyyjson
+tests/unit/engine_build/test_table_OBJS = tests/unit/engine_build/test_table.o \
+	$(tests_unit_build_objs)
+tests/unit/engine_build/test_table_LIBS = -lyyjson
 tests/unit/engine_build/test_plan_OBJS = tests/unit/engine_build/test_plan.o $(tests_unit_build) \
 	$(tests_unit_build_objs) $(engine_build_OBJS)
 tests/unit/engine_build/test_plan_LIBS = -lyyjson
@@ -14,7 +17,9 @@ tests/unit/engine_build/test_build_OBJS = tests/unit/engine_build/test_build.o \
 	$(tests_unit_build) $(tests_unit_build_objs) $(engine_build_OBJS)
 tests/unit/engine_build/test_build_LIBS = -lyyjson
 
-FUZZ += tests/fuzz/fuzz_dockerfile tests/fuzz/fuzz_ignore
+FUZZ += tests/fuzz/fuzz_dockerfile tests/fuzz/fuzz_ignore tests/fuzz/fuzz_expand
+tests/fuzz/fuzz_expand_OBJS = tests/fuzz/fuzz_expand.o $(tests_unit_build_objs)
+tests/fuzz/fuzz_expand_LIBS = -lyyjson
 tests/fuzz/fuzz_dockerfile_OBJS = tests/fuzz/fuzz_dockerfile.o $(tests_unit_build) \
 	$(tests_unit_build_objs) $(engine_build_OBJS)
 tests/fuzz/fuzz_dockerfile_LIBS = -lyyjson

@@ -39,7 +39,7 @@ static void test_words(void)
 		{ "RUN echo a \\\n  # a comment\n\n  && echo b", "echo a   && echo b", false },
 		{ "RUN echo a\\\\", "echo a\\\\", false },
 		{ "CMD []", "", true },
-		{ "CMD [\"a\", 1]", "[\"a\", 1]", false },
+		{ "CMD [\"a\", x]", "[\"a\", x]", false },
 		{ "ENV a=1 b=\"x y\" c='$z'", "a|1|b|\"x y\"|c|'$z'", false },
 		{ "ENV a b c", "a|b c", false },
 		{ "ENV a=b\\ c", "a|b\\ c", false },
@@ -130,11 +130,12 @@ static void test_messages(void)
 		{ "FROM a b\n", "Dockerfile:1:1: FROM requires either one or three arguments" },
 		{ "FROM a AS 1x\n", "Dockerfile:1:11: invalid name for build stage: \"1x\", name "
 				    "can't start with a number or contain symbols" },
-		{ "FROM x\nCOPY a\n",
-		  "Dockerfile:2:1: COPY requires at least two arguments, but only 1 was provided. "
-		  "Destination could not be determined" },
-		{ "FROM x\nCOPY --form=0 a b\n", "Dockerfile:2:6: unknown flag: --form for COPY" },
-		{ "FROM x\nCOPY --from= a b\n", "Dockerfile:2:6: missing a value on flag: --from" },
+		{ "FROM x\nCOPY a\n", "Dockerfile:2:1: COPY requires at least two arguments, but "
+				      "only one was provided. "
+				      "Destination could not be determined" },
+		{ "FROM x\nCOPY --form=0 a b\n",
+		  "Dockerfile:2:6: unknown flag: --form for COPY (did you mean --from?)" },
+		{ "FROM x\nCOPY --from a b\n", "Dockerfile:2:6: missing a value on flag: --from" },
 		{ "FROM x\nENV a=1 b\n", "Dockerfile:2:9: Syntax error - can't find = in \"b\". "
 					 "Must be of the form: name=value" },
 		{ "FROM x\nENV a\n", "Dockerfile:2:1: ENV must have two arguments" },
@@ -146,22 +147,9 @@ static void test_messages(void)
 		  "Dockerfile:2:13: Unknown type \"RUN\" in HEALTHCHECK (try CMD)" },
 		{ "FROM x\nHEALTHCHECK CMD\n",
 		  "Dockerfile:2:13: Missing command after HEALTHCHECK CMD" },
-		{ "FROM x\nHEALTHCHECK --retries=0 CMD x\n",
-		  "Dockerfile:2:13: --retries must be a number of at least 1 (not 0)" },
+		{ "FROM x\nHEALTHCHECK --retries=-1 CMD x\n",
+		  "Dockerfile:2:13: --retries must be a number that is not negative (not -1)" },
 		{ "FROM x\nRUN a \\\n  --x \\\n\nONBUILD RUN x\n", NULL },
-		{ "FROM x\nONBUILD RUN x\n",
-		  "Dockerfile:2:1: ONBUILD is not supported here: put the instruction into the "
-		  "Dockerfile that builds upon this image" },
-		{ "FROM x\nRUN --mount=type=cache,target=/x y\n",
-		  "Dockerfile:2:5: RUN --mount is not supported here: COPY what the step needs" },
-		{ "FROM x\nRUN <<EOF\necho\nEOF\n",
-		  "Dockerfile:2:5: heredocs (<<EOF) are not supported here: use a file of the "
-		  "build context, or && and \\" },
-		{ "FROM x\nADD https://x.example/a.tar /\n",
-		  "Dockerfile:2:1: ADD of a remote source is not supported here: download "
-		  "https://x.example/a.tar in a RUN step, or put it into the build context" },
-		{ "FROM x\nADD a.tar.gz /\n", "Dockerfile:2:1: ADD does not unpack archives here: "
-					      "COPY a.tar.gz and unpack it in a RUN step" },
 		{ "#escape=x\nFROM x\n",
 		  "Dockerfile:1:1: invalid escape token 'x' does not match ` or \\" },
 	};
@@ -183,7 +171,14 @@ static void test_messages(void)
 static const char *lookup(const void *owner, struct str name)
 {
 	(void)owner;
-	return str_is(name, "a") ? "A" : str_is(name, "e") ? "" : str_is(name, "w") ? "x y" : NULL;
+	return str_is(name, "a")   ? "A"
+	       : str_is(name, "e") ? ""
+	       : str_is(name, "w") ? "x y"
+	       : str_is(name, "p") ? "usr/lib/x.tar.gz"
+	       : str_is(name, "b") ? "[x][x]*"
+	       : str_is(name, "m") ? "\xc3\xa4"
+				     "b"
+				   : NULL;
 }
 
 static void test_expand(void)
@@ -212,11 +207,43 @@ static void test_expand(void)
 		{ "${u:-'}'}", "}" },
 		{ "$", "$" },
 		{ "$1x", "x" },
+		{ "$12x", "x" },
+		{ "$$a", "a" },
+		{ "$@b", "b" },
+		{ "${p#*/}", "lib/x.tar.gz" },
+		{ "${p##*/}", "x.tar.gz" },
+		{ "${p%/*}", "usr/lib" },
+		{ "${p%%/*}", "usr" },
+		{ "${p%.*}", "usr/lib/x.tar" },
+		{ "${p%%.*}", "usr/lib/x" },
+		{ "${p#usr}", "/lib/x.tar.gz" },
+		{ "${p#nope}", "usr/lib/x.tar.gz" },
+		{ "${p#???}", "/lib/x.tar.gz" },
+		{ "${p/\\//-}", "usr-lib/x.tar.gz" },
+		{ "${p//\\//-}", "usr-lib-x.tar.gz" },
+		{ "${p//.*/}", "usr/lib/x" },
+		{ "${p/l?b/[$a]}", "usr/[A]/x.tar.gz" },
+		{ "${p/nope/x}", "usr/lib/x.tar.gz" },
+		{ "${b//[x]/y}", "yy*" },
+		{ "${b/\\*/s}", "[x][x]s" },
+		{ "${m#?}", "b" },
+		{ "${m//\xc3\xa4/o}", "ob" },
+		{ "${u/x/y}", "" },
+		{ "\"${p##*/}\"", "x.tar.gz" },
+		{ "${p#\\x}", NULL },
+		{ "${p/x", NULL },
+		{ "${p/x/y", NULL },
+		{ "${p:#x}", NULL },
+		{ "${a!x}", NULL },
+		{ "${:x}", NULL },
+		{ "${{a}", NULL },
+		{ "${e:?}", NULL },
+		{ "${e?}", "" },
 		{ "${a", NULL },
 		{ "${}", NULL },
 		{ "${u:?boom}", NULL },
 		{ "${a:?boom}", "A" },
-		{ "${a#x}", NULL },
+		{ "${a#x}", "A" },
 		{ "'x", NULL },
 		{ "\"x", NULL },
 		{ "${u:-", NULL },
@@ -233,8 +260,36 @@ static void test_expand(void)
 			ok(r == -EINVAL && err.text[0], "and says why: %s", err_text(&err));
 	}
 	int r = dockerfile_expand_words("1 $w \"$w\" ''", '\\', lookup, NULL, &arena, &list, NULL);
-	ok(r == 0 && list.count == 5, "words: %u", list.count);
-	is_text(list.count == 5 ? list.items[3] : NULL, "x y", "quotes keep a value together");
+	ok(r == 0 && list.count == 4, "words: %u, none of them empty", list.count);
+	is_text(list.count == 4 ? list.items[3] : NULL, "x y", "quotes keep a value together");
+}
+
+static void test_body(void)
+{
+	struct arena arena OWN(arena_done) = { 0 };
+	const char *text = NULL;
+	arena_init(&arena, 1 << 20);
+	int r = dockerfile_expand_body("say \"$a\" and '${u:-it''s}'\n\\$a\n", lookup, NULL, &arena,
+				       &text, NULL);
+	is_int(r, 0, "a here-document expands");
+	is_text(text, "say \"A\" and 'it''s'\n$a\n", "its quotes stay, escapes keep the dollar");
+}
+
+/* Values as long as they may be, patterns that fit nowhere: refused, not computed for ever. */
+static void test_pattern_work(void)
+{
+	static char word[30000];
+	struct arena arena OWN(arena_done) = { 0 };
+	const char *text = NULL;
+	size_t len = 0;
+	arena_init(&arena, 64 << 20);
+	(void)snprintf(word, sizeof(word), "${p//");
+	for (len = strlen(word); len < 20000; len += 2)
+		memcpy(word + len, "*a", 3);
+	memcpy(word + len, "b/}", 4);
+	int r = dockerfile_expand(word, '\\', lookup, NULL, &arena, &text, NULL);
+	is_int(r, 0, "a pattern of 20,000 bytes on a short value");
+	is_text(text, "usr/lib/x.tar.gz", "and fits nowhere");
 }
 
 static void test_nesting(void)
@@ -335,6 +390,8 @@ int main(void)
 	test_escape_directive();
 	test_messages();
 	test_expand();
+	test_body();
+	test_pattern_work();
 	test_nesting();
 	test_glob();
 	test_ignore();

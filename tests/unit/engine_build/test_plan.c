@@ -166,16 +166,29 @@ static void test_messages(void)
 		  "Dockerfile:2:1: invalid from flag value 1: there are only 0 stages before" },
 		{ "FROM x AS a\nFROM y AS a\n", "",
 		  "Dockerfile:2:1: duplicate name a for two stages" },
-		{ "FROM $X\n", "", "Dockerfile:1:1: base name ($X) should not be blank" },
+		{ "FROM $X\n", "", "Dockerfile:1:6: base name ($X) should not be blank" },
 		{ "FROM x\n", "no", "target stage \"no\" could not be found" },
-		{ "FROM x\nEXPOSE 99999\n", "", "Dockerfile:2:1: invalid containerPort: 99999" },
-		{ "FROM x\nEXPOSE 80/xyz\n", "", "Dockerfile:2:1: invalid proto: 80/xyz" },
+		{ "FROM x\nEXPOSE 99999\n", "", "Dockerfile:2:8: invalid containerPort: 99999" },
+		{ "FROM x\nEXPOSE 80/xyz\n", "", "Dockerfile:2:8: invalid proto: 80/xyz" },
 		{ "FROM x\nSTOPSIGNAL TERM\n", "", "Dockerfile:2:1: Invalid signal: TERM" },
 		{ "FROM x\nCOPY a b c\n", "",
 		  "Dockerfile:2:1: When using COPY with more than one source file, the "
 		  "destination must be a directory and end with a /" },
 		{ "FROM x\n ENV A=\"${B:?must be given}\"\n", "",
-		  "Dockerfile:2:2: B: must be given" },
+		  "Dockerfile:2:8: B: must be given" },
+		{ "FROM x\nRUN --network=host a\n", "",
+		  "Dockerfile:2:1: RUN --network=host: network.host is not allowed for builds "
+		  "here" },
+		{ "FROM x\nCOPY http://h.example/a /a\n", "",
+		  "Dockerfile:2:1: source can't be a URL for COPY" },
+		{ "FROM x\nADD --checksum=sha256:00 a /a\n", "",
+		  "Dockerfile:2:1: checksum can't be specified for sources that are not HTTP(S)" },
+		{ "FROM x\nADD --keep-git-dir a /a\n", "",
+		  "Dockerfile:2:1: keep-git-dir can only be used with git sources" },
+		{ "FROM x\nARG a=1 b=${a/x\n", "",
+		  "Dockerfile:2:9: syntax error: missing '/' in substitution" },
+		{ "FROM x\nRUN --mount=type=$T,target=/a b\n", "",
+		  "Dockerfile:2:1: unsupported mount type \"\"" },
 		{ "FROM x\nWORKDIR $none\n", "",
 		  "Dockerfile:2:1: cannot normalize nothing: WORKDIR is empty" },
 	};
@@ -188,13 +201,72 @@ static void test_messages(void)
 
 static void test_onbuild(void)
 {
-	struct build_inputs inputs = { .dockerfile = STR("FROM x\n"), .target = "" };
+	struct build_inputs inputs = {
+		.dockerfile = STR("FROM x AS a\nONBUILD RUN of a\nRUN here\nFROM a\nRUN last\n"),
+		.target = "",
+	};
 	struct err err = { 0 };
 	fresh();
 	(void)image_texts_add(&arena, &base.on_build, "COPY . /app", NULL);
-	ok(build_plan_make(&inputs, &base, 1, &arena, &plan, &err) < 0 &&
-		   strstr(err_text(&err), "x has ONBUILD triggers (COPY . /app ...)") != NULL,
-	   "triggers of the base are not passed over in silence: %s", err_text(&err));
+	(void)image_texts_add(&arena, &base.on_build, "RUN <<EOF\necho $A\nEOF", NULL);
+	is_int(build_plan_make(&inputs, &base, 1, &arena, &plan, &err), 0, "triggers: %s",
+	       err_text(&err));
+	const struct build_op *ops = plan.stages[0].ops;
+	is_int(plan.stages[0].op_count, 3, "an image's triggers come first");
+	is_text(ops[0].title, "COPY . /app", "in their order");
+	is_text(joined(&ops[1].argv), "/bin/sh|-c|echo $A\n", "with their here-documents");
+	is_text(joined(&ops[2].argv), "/bin/sh|-c|here", "then the stage's own");
+	is_text(joined(&plan.stages[0].image.on_build), "RUN of a",
+		"only the stage's own are kept");
+	is_text(joined(&plan.stages[1].ops[0].argv), "/bin/sh|-c|of a",
+		"a stage's triggers run in the next");
+	is_int(plan.stages[1].image.on_build.count, 0, "once");
+	fresh();
+	(void)image_texts_add(&arena, &base.on_build, "RUNN x", NULL);
+	inputs.dockerfile = STR("# syntax=docker/dockerfile:1\nFROM x\n");
+	(void)build_plan_make(&inputs, &base, 1, &arena, &plan, &err);
+	is_text(err_text(&err),
+		"Dockerfile:2:1: ONBUILD trigger: Dockerfile:1:1: unknown instruction: RUNN (did "
+		"you mean RUN?)",
+		"a wrong trigger");
+}
+
+static void test_heredocs(void)
+{
+	struct err err = { 0 };
+	int r = make(
+		"FROM x\nARG V=1\nRUN <<EOF\necho $V\nEOF\nRUN cat <<-A <<B > /c\n\tx\n\tA\ny\nB\n"
+		"SHELL [\"/b\", \"-x\"]\nRUN python <<EOF\nprint(1)\nEOF\n",
+		NULL, "", &err);
+	const struct build_op *ops = plan.stages[0].ops;
+	is_int(r, 0, "plan: %s", err.text);
+	is_text(joined(&ops[0].argv), "/bin/sh|-c|echo $V\n", "the shell expands a script");
+	is_text(joined(&ops[1].argv), "/bin/sh|-c|cat <<-A <<B > /c\n\tx\nA\ny\nB",
+		"several go to the shell as they are");
+	is_text(joined(&ops[2].argv), "/b|-x|python <<EOF\nprint(1)\nEOF", "by SHELL");
+	is_text(ops[0].title, "RUN <<EOF", "title");
+}
+
+static void test_proxy(void)
+{
+	struct image_pair pairs[] = { { "HTTP_PROXY", "http://u:p@proxy.example" },
+				      { "no_proxy", "x" },
+				      { "https_proxy", "taken" } };
+	struct image_pairs args = { pairs, 3 };
+	struct digest root, with, without;
+	struct err err = { 0 };
+	int r = make("FROM x\nARG https_proxy\nRUN a\n", &args, "", &err);
+	is_int(r, 0, "plan: %s", err.text);
+	is_text(joined(&plan.stages[0].ops[0].proxy),
+		"HTTP_PROXY=http://u:p@proxy.example|no_proxy=x", "proxies need no ARG");
+	is_text(joined(&plan.stages[0].ops[0].env), "PATH=/bin|https_proxy=taken",
+		"but may have one");
+	is_int(plan.warnings.count, 0, "no warning");
+	build_key_root(NULL, 0, &root);
+	build_key_next(&root, &plan.stages[0].ops[0], NULL, &with);
+	plan.stages[0].ops[0].proxy.count = 0;
+	build_key_next(&root, &plan.stages[0].ops[0], NULL, &without);
+	ok(memcmp(&with, &without, sizeof(with)) == 0, "they are no part of the key");
 }
 
 static void test_wire(void)
@@ -260,6 +332,8 @@ int main(void)
 	test_stages();
 	test_messages();
 	test_onbuild();
+	test_heredocs();
+	test_proxy();
 	test_wire();
 	test_keys();
 	arena_done(&arena);

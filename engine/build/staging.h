@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_ENGINE_BUILD_STAGING_H
+#define HOY_ENGINE_BUILD_STAGING_H
+
+#include "engine/build/scope.h"
+
+/* Between plan_steps.c and plan_op.c; private to this folder. */
+
+/* One stage while its steps are read. */
+struct staging {
+	struct arena *arena;
+	const struct build_inputs *inputs;
+	const struct scope *global;
+	struct build_plan *plan;
+	struct build_stage *stage;
+	struct scope scope;
+	const struct plan_uses *uses;
+	uint32_t room; /* of stage->ops */
+	uint32_t step_number;
+	uint32_t word; /* of the step: where an error belongs */
+	bool cmd_set;
+};
+
+int staging_no_memory(struct err *err);
+/* Each word without quotes and with its variables' values. */
+int staging_expand(struct staging *s, const struct image_texts *words, struct image_texts *ret,
+		   struct err *err);
+/* A shell line as argv of the stage's SHELL; an exec form as it is. */
+int staging_command(struct staging *s, const struct dockerfile_step *step, struct image_texts *ret,
+		    struct err *err);
+
+/* Instruction `index` of the file as an operation of the stage. */
+int plan_run(struct staging *s, const struct dockerfile_step *step, uint32_t index,
+	     struct err *err);
+int plan_copy(struct staging *s, const struct dockerfile_step *step, uint32_t index,
+	      struct err *err);
+int plan_workdir(struct staging *s, const struct dockerfile_step *step, struct err *err);
+
+#endif
