@@ -14,3 +14,7 @@ tests_fuzz_netd := dhcp4 dns netlink
 FUZZ += $(tests_fuzz_netd:%=tests/fuzz/fuzz_%)
 $(foreach t,$(tests_fuzz_netd),$(eval tests/fuzz/fuzz_$(t)_OBJS := tests/fuzz/fuzz_$(t).o \
 	$(netd_PURE) $(netd_NL)))
+
+# Loads the firewall table without one of its rules, for tests/ns/netd_rules.py.
+NS += tests/tool/netd_mutant
+tests/tool/netd_mutant_OBJS := tests/ns/netd_mutant.o netd/ip4.o $(netd_NL)

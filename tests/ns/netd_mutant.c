@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * No test: lets tests/ns/netd_rules.py load netd's firewall table without one of its rules, in
+ * place of a netd that is dead. Words: rule to leave out (-1 = none), then "net BRIDGE SUBNET
+ * open|internal" and "port PROTO HOST PORT TO PORT" in any number. Prints the chain of each rule.
+ */
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "lib/own.h"
+#include "netd/ip4.h"
+#include "netd/nl/nft.h"
+
+enum { ROWS_MAX = 32, BATCH_MAX = 1 << 20 };
+
+static struct nft_network networks[ROWS_MAX];
+static struct nft_port ports[ROWS_MAX];
+static struct nft_content content = { .networks = networks, .ports = ports };
+
+static int fail(const char *what)
+{
+	(void)fprintf(stderr, "netd_mutant: %s\n", what);
+	return 1;
+}
+
+static uint16_t number(const char *text)
+{
+	return (uint16_t)strtoul(text, NULL, 10);
+}
+
+static int take_network(char **words)
+{
+	struct nft_network *network = &networks[content.network_count];
+
+	if (content.network_count++ == ROWS_MAX ||
+	    str_copy(str_from(words[0]), network->bridge, IFNAMSIZ) < 0 ||
+	    ip4_parse_prefix(str_from(words[1]), -1, &network->subnet, &network->prefix) < 0)
+		return -1;
+	network->internal = !strcmp(words[2], "internal");
+	return 0;
+}
+
+static int take_port(char **words)
+{
+	struct nft_port *port = &ports[content.port_count];
+
+	if (content.port_count++ == ROWS_MAX ||
+	    ip4_parse(str_from(words[1]), &port->host_ip4) < 0 ||
+	    ip4_parse(str_from(words[3]), &port->to_ip4) < 0)
+		return -1;
+	port->proto = (uint8_t)number(words[0]);
+	port->host_port = number(words[2]);
+	port->to_port = number(words[4]);
+	port->count = 1;
+	return 0;
+}
+
+static void print_chain(const struct nl_message *message)
+{
+	struct str rest = str_skip(message->body, sizeof(struct nfgenmsg));
+	struct nl_attr attr;
+	char chain[32];
+
+	while (nl_attr_next(&rest, &attr))
+		if (attr.type == NFTA_RULE_CHAIN && nl_attr_text(&attr, chain, sizeof(chain)))
+			(void)puts(chain);
+}
+
+/* Copies the messages of a batch but for rule number `without`. */
+static void copy_batch(struct str batch, int without, struct buf *out)
+{
+	struct nl_message message;
+	struct str before = batch;
+	int rule = 0;
+
+	while (nl_message_next(&batch, &message)) {
+		bool is_rule = message.type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE);
+
+		if (is_rule)
+			print_chain(&message);
+		if (!is_rule || rule++ != without)
+			buf_add(out, before.ptr, before.len - batch.len);
+		before = batch;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	OWN(nft_done) struct nft nft = { .nl.fd = -1 };
+	OWN(buf_done) struct buf whole = { 0 };
+	OWN(buf_done) struct buf batch = { 0 };
+	struct err err;
+	int without;
+
+	if (argc < 2)
+		return fail("which rule?");
+	without = (int)strtol(argv[1], NULL, 10);
+	for (int i = 2; i < argc;) {
+		bool network = !strcmp(argv[i], "net");
+		int words = network ? 3 : 5;
+
+		if (i + words >= argc ||
+		    (network ? take_network(argv + i + 1) : take_port(argv + i + 1)) < 0)
+			return fail("malformed words");
+		i += 1 + words;
+	}
+	if (nft_open(&nft, &err) < 0)
+		return fail(err_text(&err));
+	buf_init(&whole, BATCH_MAX);
+	buf_init(&batch, BATCH_MAX);
+	nft_encode_table(nft.table_flags, &content, &whole);
+	copy_batch(buf_str(&whole), without, &batch);
+	if (nl_call(&nft.nl, &batch, "load the table", &err) < 0)
+		return fail(err_text(&err));
+	return 0;
+}

@@ -1,0 +1,201 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Each rule of the firewall table is needed: without it a probe fails that holds with it.
+
+netd sets everything up and is killed; its table stays. Then the whole table is loaded again and again,
+each time without one rule, and the probe that this rule is for has to change its answer.
+"""
+import contextlib
+import os
+import socket
+import struct
+import subprocess
+
+import netd_peer as n
+from netd_peer import TCP, UDP, Container, Echo, Engine, Machine, sh, talk, tap
+
+n.enter()
+MUTANT = os.path.join(n.BUILD, os.uname().machine, "san/bin/tests/tool/netd_mutant")
+machine = Machine("[network up]\nMatch.Name = up0\nAddress = 10.9.0.2/24\n"
+                  "Gateway = 10.9.0.1\nDNS = 10.9.0.1\n"
+                  "[bridge closed]\nsubnet = 172.31.0.0/24\ninternal = yes\n")
+box = {}
+SHORT_S = 1.0  # long for namespaces of one machine
+
+
+def load(without=-1):
+    """Loads the table as netd would, but for one rule; the chains of all rules."""
+    words = ["net", "hoy0", "172.20.0.0/16", "open", "net", box["closed"], "172.31.0.0/24", "internal"]
+    for proto, host, port, to in ((TCP, "0.0.0.0", 8080, 80), (TCP, "127.0.0.1", 8081, 80)):
+        words += ["port", str(proto), host, str(port), box["web"].ip, str(to)]
+    done = subprocess.run([MUTANT, str(without)] + words, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, check=False)
+    tap.check(done.returncode == 0, done.stderr.decode())
+    return done.stdout.decode().split()
+
+
+def answers(ns, ip, port, proto="tcp", expected="web"):
+    return (talk(ns, ip, port, proto, SHORT_S) or "").startswith(expected)
+
+
+def arrives(listener, send):
+    """Does what send() sends reach this socket?"""
+    listener.settimeout(0)
+    with contextlib.suppress(OSError):
+        while True:
+            listener.recv(2048)
+    send()
+    listener.settimeout(SHORT_S)
+    try:
+        return b"probe" in listener.recv(2048)
+    except OSError:
+        return False
+
+
+def sent_from(ns, source, target, port):
+    """A datagram with this source address."""
+    with ns.inside():
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind((source, 0))
+    s.sendto(b"probe", (target, port))
+    s.close()
+
+
+def checksum(data):
+    total = sum(struct.unpack(">%dH" % (len(data) // 2), data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def stray_reset(target):
+    """A TCP reset that belongs to no connection, from inside the container."""
+    with box["web"].ns.inside():
+        s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
+    head = struct.pack(">HHIIBBHHH", 4444, 5555, 1, 0, 5 << 4, 4, 0, 0, 0) + b"probe!"
+    pseudo = socket.inet_aton(box["web"].ip) + socket.inet_aton(target) + struct.pack(
+        ">BBH", 0, socket.IPPROTO_TCP, len(head))
+    s.sendto(head[:16] + struct.pack(">H", checksum(pseudo + head)) + head[18:], (target, 0))
+    s.close()
+
+
+def from_loopback():
+    return arrives(box["host"], lambda: sent_from(box["web"].ns, "127.0.0.1", "172.20.0.1", 7000))
+
+
+def wire_loopback():
+    """The neighbour sends packets for 127.0.0.1 over the wire."""
+    machine.lan.sh("ip rule add to 127.0.0.1 lookup 99 pref 1; ip rule del pref 0; "
+                   "ip rule add pref 2 lookup local")
+    try:
+        return answers(machine.lan, "127.0.0.1", 8081)
+    finally:
+        machine.lan.sh("ip rule del pref 2; ip rule add pref 0 lookup local; ip rule del pref 1")
+
+
+def same_bridge():
+    """Two containers of one network, routed over the gateway."""
+    with box["peer"].ns.inside():
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    return arrives(box["sink"], lambda: (s.sendto(b"probe", (box["web"].ip, 7001)), s.close()))
+
+
+# (chain, what the rule is for, probe, its answer while the rule is there), in the table's order.
+RULES = [
+    ("guard", "127/8 does not come in over a wire", wire_loopback, False),
+    ("guard", "nobody comes from 127/8 over a wire", from_loopback, False),
+    ("guard", "nobody outside reaches a container network's address",
+     lambda: answers(machine.lan, "172.20.0.1", 8080), False),
+    ("pub", "published on one address", lambda: answers(None, "127.0.0.1", 8081), True),
+    ("pub", "published on every address", lambda: answers(machine.lan, "10.9.0.2", 8080), True),
+    ("pre", "published for the LAN", lambda: answers(machine.lan, "10.9.0.2", 8080), True),
+    ("out", "published for the host", lambda: answers(None, "10.9.0.2", 8080), True),
+    ("fwdc", "answers of a connection pass",
+     lambda: answers(box["web"].ns, "10.9.0.1", 4000, expected="outside"), True),
+    ("fwdc", "what belongs to no connection does not leave with its inner address",
+     lambda: arrives(box["wire"], lambda: stray_reset("10.9.0.1")), False),
+    ("fwdc", "containers of one network reach each other over the gateway", same_bridge, True),
+    ("fwdc", "an internal network does not reach out",
+     lambda: answers(box["inner"].ns, "10.9.0.1", 4000, expected="outside"), False),
+    ("fwdc", "nor is it reached, whoever translates the address",
+     lambda: answers(machine.lan, "10.9.0.2", 6000, expected="inner"), False),
+    ("fwdc", "published connections pass", lambda: answers(machine.lan, "10.9.0.2", 8080), True),
+    ("fwdc", "containers reach out",
+     lambda: answers(box["web"].ns, "10.9.0.1", 4000, expected="outside"), True),
+    ("pst", "published on 127.0.0.1 answers to the host",
+     lambda: answers(None, "127.0.0.1", 8081), True),
+    ("pst", "a container reaches its own published port",
+     lambda: answers(box["web"].ns, "10.9.0.2", 8080), True),
+    ("pst", "what leaves carries the host's address",
+     lambda: answers(box["web"].ns, "10.9.0.1", 4000, expected="outside"), True),
+]
+
+
+def bound(ns, port):
+    with (ns.inside() if ns else contextlib.nullcontext()):
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(("0.0.0.0", port))
+    return s
+
+
+def prepare():
+    """Everything a probe needs, set up in the way that hides a missing rule worst."""
+    machine.start()
+    engine = Engine()
+    for name, networks in (("web", ["bridge"]), ("peer", ["bridge"]), ("inner", ["closed"])):
+        box[name] = Container(name)
+        engine.attach(box[name], networks)
+    box["closed"] = next(line.split()[1] for line in engine.show("networks").splitlines()
+                         if line.startswith("closed"))
+    Echo(box["web"].ns, "tcp", 80, "web")
+    Echo(box["inner"].ns, "tcp", 80, "inner")
+    Echo(machine.lan, "tcp", 4000, "outside")
+    box["host"], box["sink"] = bound(None, 7000), bound(box["web"].ns, 7001)
+    with machine.lan.inside():
+        box["wire"] = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
+    # What the kernel would refuse by itself is allowed here: the rule alone has to hold.
+    sh("for i in all default up0 hoy0; do cd /proc/sys/net/ipv4/conf/$i; echo 0 > rp_filter; "
+       "echo 1 > accept_local; done; echo 1 > /proc/sys/net/ipv4/conf/up0/route_localnet")
+    for ns in (machine.lan, box["web"].ns):
+        ns.sh("echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet")
+    machine.lan.sh("ip route add 172.20.0.0/16 via 10.9.0.2; "
+                   "ip route add 127.0.0.0/8 via 10.9.0.2 table 99; "
+                   "ip route add local 127.0.0.1 dev lo table 98")
+    box["peer"].ns.sh("ip route add %s/32 via 172.20.0.1" % box["web"].ip)
+    box["inner"].ns.sh("ip route add default via 172.31.0.1")
+    n.wait_for("the uplink", lambda: machine.address() == "10.9.0.2/24")
+    machine.kill()
+    n.nft("add", "table", "ip", "foreign")
+    n.nft("add chain ip foreign pre { type nat hook prerouting priority -101; }")
+    n.nft("add rule ip foreign pre tcp dport 6000 dnat to %s:80" % box["inner"].ip)
+
+
+@tap.test("with all rules every probe holds")
+def whole():
+    prepare()
+    chains = load()
+    tap.check(chains == [r[0] for r in RULES], "one probe for each rule, in order: %s" % chains)
+    for chain, what, probe, expected in RULES:
+        tap.check(probe() == expected, "%s: %s" % (chain, what))
+
+
+def register(number, chain, what, probe, expected):
+    @tap.test("rule %d of %s: %s" % (number + 1, chain, what))
+    def one():
+        load(number)
+        tap.check(probe() != expected, "nothing changes without it")
+
+
+for index, row in enumerate(RULES):
+    register(index, *row)
+
+
+@tap.test("netd takes the table over and makes it whole again")
+def again():
+    machine.start()
+    for chain, what, probe, expected in RULES[1:3] + RULES[8:9]:
+        tap.check(probe() == expected, "%s: %s" % (chain, what))
+    machine.check_log()
+
+
+tap.run()
