@@ -155,13 +155,17 @@ static void start_late(struct loop_timer *timer)
 static void units_init(struct sup *sup)
 {
 	struct boot_sockets sockets;
+	struct err err;
 
 	sup_unit_init(sup);
 	boot_socket(&sockets, &reporter);
 	sup->listen_fd = sockets.init_fd;
-	sup->units[SUP_NETD].listen_fds[0] = sockets.netd_fd;
-	sup->units[SUP_ENGINE].listen_fds[0] = sockets.engine_fd;
-	sup->units[SUP_ENGINE].listen_fds[1] = sockets.docker_fd;
+	sup->units[SUP_NETD].kept_fds[0] = sockets.netd_fd;
+	/* Holds what netd puts in, sockets of containers, until the next netd takes it out. */
+	if (msg_pair(sup->units[SUP_NETD].kept_fds + 1, &err) < 0)
+		sup_say(sup, LOG_PRIO_WARN, "netd cannot keep sockets: %s", err_text(&err));
+	sup->units[SUP_ENGINE].kept_fds[0] = sockets.engine_fd;
+	sup->units[SUP_ENGINE].kept_fds[1] = sockets.docker_fd;
 	ctl_init(sup);
 }
 

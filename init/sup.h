@@ -69,7 +69,7 @@ struct sup_unit {
 	pid_t pid; /* 0 = none */
 	int pidfd;
 	int cgroup_fd;	      /* of /hoy/<name>, -1 = no cgroups */
-	int listen_fds[2];    /* become fd 4 and 5; kept over restarts */
+	int kept_fds[3];      /* become fd 4, 5, 6; the same ones over restarts */
 	struct sup_tty *tty;  /* console units */
 	struct msg_peer peer; /* fd 3 of the process */
 	struct loop_timer timer, silence;

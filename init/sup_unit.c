@@ -68,7 +68,7 @@ void sup_unit_init(struct sup *sup)
 			.state = UNIT_STATE_STOPPED,
 			.pidfd = -1,
 			.cgroup_fd = -1,
-			.listen_fds = { -1, -1 },
+			.kept_fds = { -1, -1, -1 },
 			.retry_at_ms = -1,
 			.log_read_fd = -1,
 			.log_write_fd = -1,
@@ -207,8 +207,8 @@ static void prepare(struct sup_unit *unit, struct spawn *spawn, int peer_fd)
 	spawn_init(spawn, unit->path, unit->argv);
 	spawn->fds[0] = peer_fd;
 	spawn->nfds = 1;
-	for (size_t i = 0; i < 2 && unit->listen_fds[i] >= 0; i++)
-		spawn->fds[spawn->nfds++] = unit->listen_fds[i];
+	for (size_t i = 0; i < ARRAY_LEN(unit->kept_fds) && unit->kept_fds[i] >= 0; i++)
+		spawn->fds[spawn->nfds++] = unit->kept_fds[i];
 	spawn->log_fd = unit->log_write_fd;
 	spawn->cgroup_fd = unit->cgroup_fd;
 	spawn->oom_score_adj = unit->sup->shielded ? plans[unit->index].oom_score : 0;

@@ -9,6 +9,7 @@
 #include "netd/api/netd_msg.h"
 #include "netd/conf.h"
 #include "netd/container/attachment.h"
+#include "netd/container/keep.h"
 #include "netd/container/network.h"
 #include "netd/link/uplink.h"
 #include "netd/nl/nft.h"
@@ -56,6 +57,7 @@ struct netd {
 	struct nft nft;
 	struct networks networks;
 	struct attachments attachments;
+	struct keep keep;
 	struct uplinks uplinks;
 	struct uplink_dns dns;
 	char uplink_text[64]; /* last event: "eth0 10.0.2.15/24", "" = down */

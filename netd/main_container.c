@@ -374,6 +374,8 @@ static int attach_rows(struct netd *netd, struct attachment *fresh, struct attac
 		remove_interfaces(netd, fresh, 0);
 		return r;
 	}
+	if (sockets)
+		keep_put(&netd->keep, fresh);
 	main_dns_attach(netd, fresh, sockets);
 	return 0;
 }
@@ -413,6 +415,7 @@ void main_detach(struct netd *netd, struct attachment *attachment)
 	}
 	remove_interfaces(netd, attachment, 0);
 	main_dns_detach(netd, attachment->attach.id);
+	keep_drop(&netd->keep, attachment->attach.id);
 	attachment_remove(&netd->attachments, attachment);
 	if (change.port_del_count) {
 		if (change_firewall(netd, &change, &err) < 0)

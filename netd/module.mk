@@ -11,7 +11,7 @@ netd_OBJS := $(netd_PURE) $(netd_NL) netd/netd.o netd/conf.o netd/role_main.o ne
 	netd/role_dns.o netd/main_init.o netd/main_conf.o netd/main_link.o netd/main_roles.o \
 	netd/main_container.o netd/main_client.o netd/main_show.o netd/link/link_plan.o \
 	netd/link/packet.o netd/link/uplink.o netd/container/network.o netd/container/veth.o \
-	netd/container/attachment.o netd/container/port.o netd/dns/dns_forward.o \
+	netd/container/attachment.o netd/container/keep.o netd/container/port.o netd/dns/dns_forward.o \
 	netd/dns/dns_server.o
 netd_LIBS :=
 

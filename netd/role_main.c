@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns the start of role main: directories, sandbox, firewall, bridges, helpers, in the order that
- * never leaves containers open or cut off. fd 3 is the pair to init, fd 4 the listening netd.sock.
- * It must never parse a byte from the network, and never wait for it.
+ * never leaves containers open or cut off. fd 3 is the pair to init, fd 4 the listening netd.sock,
+ * fds 5 and 6 the pair that keeps sockets over a restart. It must never parse a byte from the
+ * network, and never wait for it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +20,7 @@
 #include "netd/main.h"
 #include "netd/role.h"
 
-enum { FD_INIT = 3, FD_LISTEN = 4, FILES_MAX = 8192 };
+enum { FD_INIT = 3, FD_LISTEN = 4, FD_KEEP_WRITE = 5, FD_KEEP_READ = 6, FILES_MAX = 8192 };
 
 #define CAP_BIT(cap) (UINT64_C(1) << (cap))
 
@@ -85,6 +86,7 @@ static int start_containers(struct netd *netd, struct err *err)
 	if (attachment_load_all(&netd->attachments, &failed) < 0)
 		log_warn("%s", err_text(&failed));
 	drop_dead_containers(netd);
+	keep_load(&netd->keep, &netd->attachments);
 	r = nft_open(&netd->nft, err);
 	if (r == 0 && !nft_owned(&netd->nft))
 		log_warn("the kernel cannot protect the firewall table from others");
@@ -141,6 +143,7 @@ int role_main(void)
 	if (!netd)
 		fatal("no memory");
 	netd->route.fd = netd->events.fd = netd->nft.nl.fd = -1;
+	keep_open(&netd->keep, FD_KEEP_WRITE, FD_KEEP_READ);
 	if (open_dirs(netd, &err) < 0 || enter_sandbox(&err) < 0 ||
 	    loop_init(&netd->loop, &err) < 0 || main_init_start(netd, FD_INIT, &err) < 0 ||
 	    start_network(netd, &err) < 0 || main_client_start(netd, FD_LISTEN, &err) < 0)

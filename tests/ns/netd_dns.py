@@ -202,6 +202,32 @@ def again():
     tap.check(records(dig(box["web"], "db")) == ["172.20.7.7"], "after kill -9 of main")
 
 
+@tap.test("kill -9 of netd: questions wait and are answered before any engine is back")
+def kept():
+    machine.kill()
+    with box["web"].ns.inside():
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(10)
+    s.connect(("127.0.0.11", 53))
+    s.send(b"\x12\x34\1\0\0\1\0\0\0\0\0\0\2db\0\0\1\0\1")
+    machine.start()
+    data = s.recv(512)
+    tap.check(data[:2] == b"\x12\x34" and data.endswith(socket.inet_aton("172.20.7.7")), data)
+    tap.check(records(dig(box["web"], "+tcp", "db")) == ["172.20.7.7"], "TCP as well")
+    box["engine"] = Engine()
+    gone = Container("gone")
+    box["engine"].attach(gone)
+    box["engine"].detach(gone)
+    for _ in range(2):  # what the first netd left, and what the second one put back
+        machine.kill()
+        machine.start()
+    tap.check(records(dig(box["web"], "db")) == ["172.20.7.7"], "after two more")
+    with gone.ns.inside():
+        tap.check("unconn" not in sh("ss -Hlun").lower(), "nothing is served in a detached one")
+    gone.close()
+    box["engine"] = Engine()
+
+
 @tap.test("a container that listens on port 53 itself still has its resolver")
 def own_server():
     box["ns"] = Container("nameserver", redirect=True)

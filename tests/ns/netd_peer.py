@@ -286,6 +286,7 @@ class Machine:
         self.dhcp_server = None
         self.child = None
         self.listener = None
+        self.kept = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # init holds it
         self.init = None
         self.log = open("/run/netd.log", "ab", buffering=0)
 
@@ -302,13 +303,12 @@ class Machine:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
         def arrange():
-            low = [os.dup(theirs.fileno()), os.dup(self.listener.fileno())]
-            high = [fd + 100 for fd in range(2)]
-            for fd, to in zip(low, high):
-                os.dup2(fd, to)
-            os.dup2(high[0], 3)
-            os.dup2(high[1], 4)
-            os.closerange(5, 256)
+            given = [theirs, self.listener] + list(self.kept)
+            for i, s in enumerate(given):
+                os.dup2(s.fileno(), 100 + i)
+            for i in range(len(given)):
+                os.dup2(100 + i, 3 + i)
+            os.closerange(3 + len(given), 256)
 
         env = dict(os.environ, ASAN_OPTIONS="detect_leaks=0")
         self.child = subprocess.Popen([NETD, "main"], stdin=subprocess.DEVNULL, stdout=self.log,
