@@ -91,12 +91,19 @@ static void finish(struct sup *sup)
 	_exit(off ? 0 : 1);
 }
 
+static void begin_netd(struct sup *sup)
+{
+	set_phase(sup, SUP_POWER_NETD, NETD_LIMIT_MS);
+	if (sup->power.act == INIT_POWER_ACT_POWEROFF)
+		sup_unit_send(&sup->units[SUP_NETD], INIT_MSG_OFF, (struct str){ 0 });
+	sup_unit_event(&sup->units[SUP_NETD], UNIT_EVENT_DOWN);
+}
+
 /* Goes to the first phase whose unit still lives. */
 static void advance(struct sup *sup)
 {
 	if (sup->power.phase == SUP_POWER_ENGINE && is_down(sup, SUP_ENGINE)) {
-		set_phase(sup, SUP_POWER_NETD, NETD_LIMIT_MS);
-		sup_unit_event(&sup->units[SUP_NETD], UNIT_EVENT_DOWN);
+		begin_netd(sup);
 	}
 	if (sup->power.phase == SUP_POWER_NETD && is_down(sup, SUP_NETD))
 		begin_disk(sup);
@@ -114,8 +121,7 @@ static void phase_due(struct loop_timer *timer)
 		break;
 	case SUP_POWER_ENGINE:
 		sup_say(sup, LOG_PRIO_ERR, "engine did not stop in time");
-		set_phase(sup, SUP_POWER_NETD, NETD_LIMIT_MS);
-		sup_unit_event(&sup->units[SUP_NETD], UNIT_EVENT_DOWN);
+		begin_netd(sup);
 		advance(sup);
 		break;
 	case SUP_POWER_NETD:

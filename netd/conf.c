@@ -9,12 +9,53 @@
 #include "lib/own.h"
 #include "netd/conf.h"
 
+enum { METRIC_DEFAULT = 100 };
+
 static int check_glob(struct str value, struct err *err)
 {
 	for (size_t i = 0; i < value.len; i++)
-		if ((unsigned char)value.ptr[i] <= ' ' || value.ptr[i] == '/')
+		if ((unsigned char)value.ptr[i] < ' ' || value.ptr[i] == '/')
 			return err_set(err, -EINVAL,
-				       "expected an interface name such as eth0 or en*");
+				       "expected interface names such as eth0 or en*");
+	return 0;
+}
+
+static int check_mac(struct str value, struct err *err)
+{
+	uint8_t mac[6];
+
+	if (mac_parse(value, mac) < 0)
+		return err_set(err, -EINVAL, "expected a MAC address: 52:54:00:12:34:56");
+	return 0;
+}
+
+static int check_own_mac(struct str value, struct err *err)
+{
+	uint8_t mac[6];
+
+	if (mac_parse(value, mac) < 0 || (mac[0] & 1) || !memcmp(mac, "\0\0\0\0\0", 6))
+		return err_set(err, -EINVAL,
+			       "expected a MAC address of one machine: 52:54:00:12:34:56");
+	return 0;
+}
+
+static int check_destination(struct str value, struct err *err)
+{
+	struct conf_addr dst;
+
+	if (str_is(value, "default"))
+		return 0;
+	if (ip4_parse_prefix(value, 32, &dst.ip4, &dst.prefix) < 0 ||
+	    (dst.ip4 & ~ip4_mask(dst.prefix)))
+		return err_set(err, -EINVAL,
+			       "expected a destination such as 10.0.0.0/8 (or default)");
+	return 0;
+}
+
+static int check_hostname(struct str value, struct err *err)
+{
+	if (!domain_ok(value))
+		return err_set(err, -EINVAL, "expected a host name of letters, digits and '-'");
 	return 0;
 }
 
@@ -58,8 +99,18 @@ static int check_subnet(struct str value, struct err *err)
 }
 
 static const struct ini_key keys[] = {
-	{ "network", "Match.Name", INI_TYPE_TEXT, false, 1, IFNAMSIZ - 1, "*", NULL, NULL,
-	  "interfaces this section is for; * and ? match", check_glob },
+	{ "network", "Match.Name", INI_TYPE_TEXT, false, 1, CONF_MATCH_MAX - 1, "*", NULL, NULL,
+	  "interfaces this section is for; * and ? match, ! in front turns it around", check_glob },
+	{ "network", "Match.MACAddress", INI_TYPE_TEXT, true, 17, 17, NULL, NULL, NULL,
+	  "only interfaces with one of these addresses", check_mac },
+	{ "network", "Link.MTUBytes", INI_TYPE_UINT, false, 576, 65535, NULL, NULL, "bytes",
+	  "MTU of the interface", NULL },
+	{ "network", "Link.MACAddress", INI_TYPE_TEXT, false, 17, 17, NULL, NULL, NULL,
+	  "address that the interface is given", check_own_mac },
+	{ "network", "Link.Unmanaged", INI_TYPE_BOOL, false, 0, 0, "no", NULL, NULL,
+	  "leave the interfaces that match alone", NULL },
+	{ "network", "Link.ActivationPolicy", INI_TYPE_ENUM, false, 0, 0, "up", "up|manual|down",
+	  NULL, "bring the interface up, leave that to others, or take it down", NULL },
 	{ "network", "DHCP", INI_TYPE_ENUM, false, 0, 0, NULL, "yes|no|ipv4", NULL,
 	  "take an address by DHCPv4; the default is yes unless Address is set", NULL },
 	{ "network", "Address", INI_TYPE_TEXT, true, 1, 64, NULL, NULL, NULL,
@@ -78,6 +129,34 @@ static const struct ini_key keys[] = {
 	  "yes|no|strict", NULL,
 	  "probe a leased address before use: 3 times 200 ms, or as slowly as RFC 5227 says",
 	  NULL },
+	{ "network", "DHCPv4.UseRoutes", INI_TYPE_ENUM, false, 0, 0, "gateway", "yes|no|gateway",
+	  NULL, "routes of the server: all, none, or the default route alone", NULL },
+	{ "network", "DHCPv4.UseDNS", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
+	  "use the server's name servers", NULL },
+	{ "network", "DHCPv4.UseDomains", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
+	  "use the server's search domain", NULL },
+	{ "network", "DHCPv4.UseMTU", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
+	  "use the server's MTU", NULL },
+	{ "network", "DHCPv4.UseNTP", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
+	  "use the server's time servers", NULL },
+	{ "network", "DHCPv4.SendHostname", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
+	  "tell the server a host name", NULL },
+	{ "network", "DHCPv4.Hostname", INI_TYPE_TEXT, false, 1, 63, NULL, NULL, NULL,
+	  "that name, where it is not the machine's", check_hostname },
+	{ "network", "DHCPv4.SendRelease", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
+	  "give the lease back when the machine is powered off", NULL },
+	{ "network", "DHCPv4.RouteMetric", INI_TYPE_UINT, false, 1, 65535, NULL, NULL, NULL,
+	  "metric of the routes that a lease brings, where it is another", NULL },
+	{ "route", "Network", INI_TYPE_TEXT, false, 1, NETD_NAME_MAX, NULL, NULL, NULL,
+	  "the [network] section it belongs to", NULL },
+	{ "route", "Destination", INI_TYPE_TEXT, false, 1, 64, "default", NULL, NULL,
+	  "where it leads", check_destination },
+	{ "route", "Gateway", INI_TYPE_TEXT, false, 1, 64, NULL, NULL, NULL,
+	  "over which machine; without it the destination is on the link", check_ip4 },
+	{ "route", "Metric", INI_TYPE_UINT, false, 1, 65535, NULL, NULL, NULL,
+	  "the lowest wins; else that of the network", NULL },
+	{ "route", "MTUBytes", INI_TYPE_UINT, false, 576, 65535, NULL, NULL, "bytes",
+	  "largest packet on this way", NULL },
 	{ "bridge", "subnet", INI_TYPE_TEXT, false, 1, 64, NULL, NULL, NULL,
 	  "addresses of the network; without it a free one is picked", check_subnet },
 	{ "bridge", "internal", INI_TYPE_BOOL, false, 0, 0, "no", NULL, NULL,
@@ -94,25 +173,73 @@ static const struct ini_value *values(const struct ini_section *section, const c
 	return NULL;
 }
 
-static void add_uplink(struct ini_config *ini, struct ini_section *section, struct conf *conf)
+static bool flag(const struct ini_section *section, const char *key)
 {
-	struct conf_uplink *uplink = &conf->uplinks[conf->uplink_count];
-	const char *dhcp, *probe;
+	return ini_number(&conf_schema, section, key, 0) != 0;
+}
+
+static uint32_t number(const struct ini_section *section, const char *key)
+{
+	return (uint32_t)ini_number(&conf_schema, section, key, 0);
+}
+
+void conf_uplink_default(struct conf_uplink *ret_uplink)
+{
+	*ret_uplink = (struct conf_uplink){
+		.name = "default",
+		.dhcp = true,
+		.probe = CONF_PROBE_YES,
+		.metric = METRIC_DEFAULT,
+		.dhcp4 = { .use_routes = CONF_USE_ROUTES_GATEWAY,
+			   .use_dns = true,
+			   .use_domains = true,
+			   .use_mtu = true,
+			   .use_ntp = true,
+			   .send_hostname = true,
+			   .send_release = true },
+	};
+}
+
+static void read_dhcp4(const struct ini_section *section, struct conf_dhcp4 *dhcp4)
+{
+	const char *routes = ini_text(&conf_schema, section, "DHCPv4.UseRoutes");
+
+	dhcp4->use_routes = !strcmp(routes, "no")    ? CONF_USE_ROUTES_NO
+			    : !strcmp(routes, "yes") ? CONF_USE_ROUTES_ALL
+						     : CONF_USE_ROUTES_GATEWAY;
+	dhcp4->use_dns = flag(section, "DHCPv4.UseDNS");
+	dhcp4->use_domains = flag(section, "DHCPv4.UseDomains");
+	dhcp4->use_mtu = flag(section, "DHCPv4.UseMTU");
+	dhcp4->use_ntp = flag(section, "DHCPv4.UseNTP");
+	dhcp4->send_hostname = flag(section, "DHCPv4.SendHostname");
+	dhcp4->send_release = flag(section, "DHCPv4.SendRelease");
+	dhcp4->metric = number(section, "DHCPv4.RouteMetric");
+	(void)str_copy(str_from(ini_text(&conf_schema, section, "DHCPv4.Hostname")),
+		       dhcp4->hostname, sizeof(dhcp4->hostname));
+}
+
+static void read_link(const struct ini_section *section, struct conf_uplink *uplink)
+{
+	const char *policy = ini_text(&conf_schema, section, "Link.ActivationPolicy");
+	const struct ini_value *v = values(section, "Match.MACAddress");
+
+	for (; v && uplink->mac_count < CONF_MACS_MAX; v = v->next)
+		(void)mac_parse(v->text, uplink->macs[uplink->mac_count++]);
+	v = ini_get(&conf_schema, section, "Link.MACAddress");
+	uplink->set_mac = v && mac_parse(v->text, uplink->mac) == 0;
+	uplink->unmanaged = flag(section, "Link.Unmanaged");
+	uplink->activation = !strcmp(policy, "manual") ? CONF_ACTIVATION_MANUAL
+			     : !strcmp(policy, "down") ? CONF_ACTIVATION_DOWN
+						       : CONF_ACTIVATION_UP;
+	uplink->mtu = number(section, "Link.MTUBytes");
+	if (!uplink->mtu)
+		uplink->mtu = number(section, "MTUBytes");
+}
+
+static void read_lists(const struct ini_section *section, struct conf_uplink *uplink)
+{
 	const struct ini_value *v;
 
-	if (conf->uplink_count == CONF_UPLINKS_MAX ||
-	    str_copy(str_from(section->name), uplink->name, sizeof(uplink->name)) < 0) {
-		ini_complain(ini, section, NULL,
-			     "[network %s]: at most %d networks, names of %d bytes", section->name,
-			     CONF_UPLINKS_MAX, NETD_NAME_MAX);
-		return;
-	}
-	conf->uplink_count++;
-	(void)str_copy(str_from(ini_text(&conf_schema, section, "Match.Name")), uplink->match,
-		       sizeof(uplink->match));
-	uplink->refused = section->bad;
-	if (section->bad)
-		return;
 	for (v = values(section, "Address"); v && uplink->addr_count < CONF_ADDRS_MAX; v = v->next)
 		if (ip4_parse_prefix(v->text, -1, &uplink->addrs[uplink->addr_count].ip4,
 				     &uplink->addrs[uplink->addr_count].prefix) == 0)
@@ -127,14 +254,70 @@ static void add_uplink(struct ini_config *ini, struct ini_section *section, stru
 	v = ini_get(&conf_schema, section, "Gateway");
 	if (v)
 		(void)ip4_parse(v->text, &uplink->gateway);
+}
+
+static void add_uplink(struct ini_config *ini, struct ini_section *section, struct conf *conf)
+{
+	struct conf_uplink *uplink = &conf->uplinks[conf->uplink_count];
+	const char *dhcp, *probe;
+
+	if (conf->uplink_count == CONF_UPLINKS_MAX ||
+	    str_copy(str_from(section->name), uplink->name, sizeof(uplink->name)) < 0) {
+		ini_complain(ini, section, NULL,
+			     "[network %s]: at most %d networks, names of %d bytes", section->name,
+			     CONF_UPLINKS_MAX, NETD_NAME_MAX);
+		return;
+	}
+	conf->uplink_count++;
+	(void)str_copy(str_from(ini_text(&conf_schema, section, "Match.Name")), uplink->match,
+		       sizeof(uplink->match));
+	uplink->refused = section->bad;
+	if (section->bad)
+		return;
+	read_link(section, uplink);
+	read_lists(section, uplink);
+	read_dhcp4(section, &uplink->dhcp4);
 	dhcp = ini_text(&conf_schema, section, "DHCP");
 	uplink->dhcp = dhcp[0] ? strcmp(dhcp, "no") != 0 : uplink->addr_count == 0;
 	probe = ini_text(&conf_schema, section, "DuplicateAddressDetection");
 	uplink->probe = !strcmp(probe, "strict") ? CONF_PROBE_STRICT
 			: !strcmp(probe, "no")	 ? CONF_PROBE_NO
 						 : CONF_PROBE_YES;
-	uplink->mtu = (uint32_t)ini_number(&conf_schema, section, "MTUBytes", 0);
-	uplink->metric = (uint32_t)ini_number(&conf_schema, section, "RouteMetric", 100);
+	uplink->metric = number(section, "RouteMetric");
+}
+
+static struct conf_uplink *uplink_named(struct conf *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->uplink_count; i++)
+		if (!strcmp(conf->uplinks[i].name, name))
+			return &conf->uplinks[i];
+	return NULL;
+}
+
+/* A route with a mistake, or of a network that is not there, costs that route alone. */
+static void add_route(struct ini_config *ini, struct ini_section *section, struct conf *conf)
+{
+	const char *network = ini_text(&conf_schema, section, "Network");
+	const struct ini_value *v = ini_get(&conf_schema, section, "Gateway");
+	struct conf_uplink *uplink = uplink_named(conf, network);
+	struct conf_route route = { .metric = number(section, "Metric"),
+				    .mtu = number(section, "MTUBytes") };
+
+	if (section->bad)
+		return;
+	if (!uplink || uplink->route_count == CONF_ROUTES_MAX) {
+		ini_complain(ini, section, ini_get(&conf_schema, section, "Network"),
+			     uplink ? "[route %s]: network %s has its %d routes already"
+				    : "[route %s]: Network = %s names no [network] section",
+			     section->name, network, CONF_ROUTES_MAX);
+		return;
+	}
+	if (v)
+		(void)ip4_parse(v->text, &route.gateway);
+	v = ini_get(&conf_schema, section, "Destination");
+	if (v && !str_is(v->text, "default"))
+		(void)ip4_parse_prefix(v->text, 32, &route.dst.ip4, &route.dst.prefix);
+	uplink->routes[uplink->route_count++] = route;
 }
 
 static void add_bridge(struct ini_config *ini, struct ini_section *section, struct conf *conf)
@@ -189,6 +372,9 @@ void conf_from_ini(struct ini_config *ini, struct conf *ret_conf)
 		else if (!strcmp(section->kind, "bridge"))
 			add_bridge(ini, section, ret_conf);
 	}
+	for (struct ini_section *section = ini->sections; section; section = section->next)
+		if (!strcmp(section->kind, "route"))
+			add_route(ini, section, ret_conf);
 }
 
 bool conf_match(const char *glob, const char *name)
@@ -212,4 +398,20 @@ bool conf_match(const char *glob, const char *name)
 	while (*glob == '*')
 		glob++;
 	return !*glob;
+}
+
+bool conf_match_list(const char *list, const char *name, bool *ret_exact)
+{
+	bool invert = list[0] == '!', found = false;
+	struct str rest = str_from(list + invert), word;
+	char glob[CONF_MATCH_MAX];
+
+	*ret_exact = false;
+	while (rest.len && str_cut(&rest, ' ', &word)) {
+		if (!word.len || str_copy(word, glob, sizeof(glob)) < 0)
+			continue;
+		found |= conf_match(glob, name);
+		*ret_exact |= !invert && !strcmp(glob, name);
+	}
+	return found != invert;
 }

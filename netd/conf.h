@@ -17,6 +17,9 @@ enum {
 	CONF_DNS_MAX = 4,
 	CONF_DOMAINS_MAX = 6,
 	CONF_BRIDGES_MAX = 32,
+	CONF_ROUTES_MAX = 8,
+	CONF_MATCH_MAX = 128,
+	CONF_MACS_MAX = 4,
 };
 
 enum conf_probe { CONF_PROBE_NO, CONF_PROBE_YES, CONF_PROBE_STRICT };
@@ -26,18 +29,49 @@ struct conf_addr {
 	uint8_t prefix;
 };
 
+/* One [route NAME] of an uplink. */
+struct conf_route {
+	struct conf_addr dst;
+	uint32_t gateway; /* 0 = on the link */
+	uint32_t metric;  /* 0 = the uplink's */
+	uint32_t mtu;	  /* 0 = the link's */
+};
+
+/* Which routes of a DHCP server count. */
+enum conf_use_routes { CONF_USE_ROUTES_NO, CONF_USE_ROUTES_GATEWAY, CONF_USE_ROUTES_ALL };
+
+enum conf_activation { CONF_ACTIVATION_UP, CONF_ACTIVATION_MANUAL, CONF_ACTIVATION_DOWN };
+
+/* [network NAME] DHCPv4.*: what is sent to a server and what is taken from it. */
+struct conf_dhcp4 {
+	enum conf_use_routes use_routes;
+	bool use_dns, use_domains, use_mtu, use_ntp;
+	bool send_hostname, send_release;
+	char hostname[64]; /* "" = the machine's */
+	uint32_t metric;   /* 0 = the uplink's */
+};
+
 /* One [network NAME]: what the links that match it get. */
 struct conf_uplink {
 	char name[NETD_NAME_MAX + 1];
-	char match[IFNAMSIZ]; /* glob */
-	bool refused;	      /* an issue was found in it: matching links are left alone */
+	char match[CONF_MATCH_MAX]; /* names with wildcards, "!" in front turns them around */
+	uint8_t macs[CONF_MACS_MAX][6];
+	size_t mac_count; /* 0 = any */
+	bool refused;	  /* an issue was found in it: matching links are left alone */
+	bool unmanaged;
+	enum conf_activation activation;
+	bool set_mac;
+	uint8_t mac[6];
 	bool dhcp;
+	struct conf_dhcp4 dhcp4;
 	enum conf_probe probe;
 	uint32_t mtu;	 /* 0 = as it is */
 	uint32_t metric; /* of its routes */
 	uint32_t gateway;
 	struct conf_addr addrs[CONF_ADDRS_MAX];
 	size_t addr_count;
+	struct conf_route routes[CONF_ROUTES_MAX];
+	size_t route_count;
 	uint32_t dns[CONF_DNS_MAX];
 	size_t dns_count;
 	char domains[CONF_DOMAINS_MAX][DOMAIN_MAX];
@@ -65,7 +99,13 @@ extern const struct ini_schema conf_schema;
 /* Turns a loaded configuration into records; mistakes found here are added to ini's issues. */
 void conf_from_ini(struct ini_config *ini, struct conf *ret_conf);
 
+/* What a link gets that no section names: DHCP with every default. */
+void conf_uplink_default(struct conf_uplink *ret_uplink);
+
 /* Shell-like match of an interface name: '*' and '?'. */
 bool conf_match(const char *glob, const char *name);
+/* The same with a list as in Match.Name ("en* eth0", "!wan0"). *ret_exact: it stands there in full.
+ */
+bool conf_match_list(const char *list, const char *name, bool *ret_exact);
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include "netd/ip4.h"
 
 const char *ip4_text(uint32_t ip4, char dst[IP4_TEXT_MAX])
@@ -62,6 +63,31 @@ const char *mac_text(const uint8_t mac[6], char dst[MAC_TEXT_MAX])
 	snprintf(dst, MAC_TEXT_MAX, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
 		 mac[4], mac[5]);
 	return dst;
+}
+
+static int hex_digit(char c)
+{
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+				      : -1;
+}
+
+int mac_parse(struct str text, uint8_t ret_mac[6])
+{
+	uint8_t mac[6];
+
+	if (text.len != MAC_TEXT_MAX - 1)
+		return -EINVAL;
+	for (size_t i = 0; i < 6; i++) {
+		int high = hex_digit(text.ptr[3 * i]), low = hex_digit(text.ptr[3 * i + 1]);
+
+		if (high < 0 || low < 0 || (i < 5 && text.ptr[3 * i + 2] != ':'))
+			return -EINVAL;
+		mac[i] = (uint8_t)(high << 4 | low);
+	}
+	memcpy(ret_mac, mac, sizeof(mac));
+	return 0;
 }
 
 bool domain_ok(struct str domain)

@@ -62,7 +62,8 @@ struct netd {
 	struct uplink_dns dns;
 	char uplink_text[64]; /* last event: "eth0 10.0.2.15/24", "" = down */
 	struct loop_io events_io, listen_io;
-	struct loop_timer scan, alive;
+	struct loop_timer scan, alive, stop;
+	bool going_off; /* the machine is being powered off */
 	struct msg_peer init;
 	struct main_client clients[MAIN_CLIENTS_MAX];
 	struct main_helper dhcp, dns_role;
@@ -88,7 +89,9 @@ void main_link_lease(struct netd *netd, uint32_t index, struct mono asked,
 		     const struct dhcp_lease *lease);
 void main_link_lost(struct netd *netd, uint32_t index, const char *why);
 void main_link_forget_dhcp(struct netd *netd); /* the role died: START again */
+/* release: leases are given back where SendRelease says so; LOST tells when that is done. */
 void main_link_stop(struct netd *netd, bool release);
+bool main_link_releasing(const struct netd *netd);
 void main_link_data(struct netd *netd, bool ready); /* /data came or went */
 
 /* main_roles.c */

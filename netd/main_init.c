@@ -8,7 +8,14 @@
 #include "lib/own.h"
 #include "netd/main.h"
 
-enum { QUEUE_MAX = 16 << 10, TEXT_MAX = 200 };
+enum { QUEUE_MAX = 16 << 10, TEXT_MAX = 200, RELEASE_MS = 1000 };
+
+static void stop_late(struct loop_timer *timer)
+{
+	struct netd *netd = timer->owner;
+
+	netd->loop.quit = true;
+}
 
 static void take_stop(struct msg_peer *peer, struct msg *msg)
 {
@@ -16,9 +23,20 @@ static void take_stop(struct msg_peer *peer, struct msg *msg)
 
 	(void)msg;
 	/* Containers keep their network until they are gone; the lease is given back at power-off
-	 * only, which the next boot's INIT-REBOOT makes up for. */
-	main_link_stop(netd, false);
-	netd->loop.quit = true;
+	 * only: after a reboot the same one is asked for at once. */
+	main_link_stop(netd, netd->going_off);
+	if (main_link_releasing(netd))
+		loop_timer_set(&netd->loop, &netd->stop, RELEASE_MS, stop_late, netd);
+	else
+		netd->loop.quit = true;
+}
+
+static void take_off(struct msg_peer *peer, struct msg *msg)
+{
+	struct netd *netd = peer->owner;
+
+	(void)msg;
+	netd->going_off = true;
 }
 
 static void take_reload(struct msg_peer *peer, struct msg *msg)
@@ -65,6 +83,7 @@ static void take_data(struct msg_peer *peer, struct msg *msg)
 }
 
 static const struct msg_rule rules[] = {
+	{ INIT_MSG_OFF, "OFF", 0, 0, 0, 0, 1, take_off },
 	{ INIT_MSG_STOP, "STOP", 8, 8, 0, 0, 1, take_stop },
 	{ INIT_MSG_RELOAD, "RELOAD", 0, 0, 0, 0, 1, take_reload },
 	{ INIT_MSG_CLOCK, "CLOCK", 1, 1, 0, 0, 1, take_clock },

@@ -22,7 +22,7 @@ enum {
 	SCAN_DELAY_MS = 20,
 	RETRY_MS = 5000, /* after the kernel refused something */
 	LEASE_FILE_MAX = 2048,
-	LEASE_VERSION = 1,
+	LEASE_VERSION = 2,
 	LEASE_NAME = 32,
 };
 
@@ -103,6 +103,16 @@ static bool read_lease(int dirfd, const struct uplink *uplink, struct dhcp_start
 
 /* ---- the dhcp role ---- */
 
+static void fill_hostname(const struct conf_dhcp4 *conf, char *dst, size_t cap)
+{
+	if (conf->hostname[0])
+		(void)str_copy(str_from(conf->hostname), dst, cap);
+	else if (gethostname(dst, cap - 1) < 0)
+		dst[0] = 0;
+	if (!conf->send_hostname || !domain_ok(str_from(dst)) || !strcmp(dst, "localhost"))
+		dst[0] = 0;
+}
+
 static void start_dhcp(struct netd *netd, struct uplink *uplink)
 {
 	struct dhcp_start start = { .index = (uint32_t)uplink->index,
@@ -113,9 +123,7 @@ static void start_dhcp(struct netd *netd, struct uplink *uplink)
 	struct err err;
 
 	memcpy(start.mac, uplink->mac, 6);
-	if (gethostname(start.hostname, sizeof(start.hostname) - 1) < 0 ||
-	    !domain_ok(str_from(start.hostname)) || !strcmp(start.hostname, "localhost"))
-		start.hostname[0] = 0;
+	fill_hostname(&uplink->conf.dhcp4, start.hostname, sizeof(start.hostname));
 	/* This boot's lease is in force; an older one is worth asking for. */
 	if (read_lease(netd->state_fd, uplink, &start))
 		start.memory = DHCP_MEMORY_BOUND;
@@ -278,11 +286,32 @@ static void recall_lease(struct netd *netd, struct uplink *uplink)
 	uplink->has_lease = true;
 }
 
+static void note_networks(const struct netd *netd, struct uplink *uplink)
+{
+	uplink->inner_count = 0;
+	for (size_t i = 0; i < netd->networks.count && i < UPLINK_INNER_MAX; i++)
+		uplink->inner[uplink->inner_count++] =
+			(struct conf_addr){ netd->networks.list[i].subnet,
+					    netd->networks.list[i].prefix };
+}
+
+static void set_uplink_sysctls(struct netd *netd, const char *name)
+{
+	/* Loose: replies may come back over another uplink. A dead cable gives way to the next. */
+	static const char *const rows[][2] = { { "rp_filter", "2" },
+					       { "ignore_routes_with_linkdown", "1" } };
+	char path[80];
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		snprintf(path, sizeof(path), "net/ipv4/conf/%s/%s", name, rows[i][0]);
+		(void)sysctl_set(netd->sysctl_fd, path, rows[i][1], true, NULL);
+	}
+}
+
 static void keep_uplink(struct netd *netd, const struct rtnl_link *link,
 			const struct conf_uplink *conf)
 {
 	struct uplink *uplink = uplink_find(&netd->uplinks, link->index);
-	char path[64];
 	bool carrier = link->carrier && (link->flags & IFF_UP);
 
 	if (uplink && memcmp(uplink->mac, link->mac, 6) != 0)
@@ -296,11 +325,10 @@ static void keep_uplink(struct netd *netd, const struct rtnl_link *link,
 		memcpy(uplink->mac, link->mac, 6);
 		uplink->conf = *conf;
 		recall_lease(netd, uplink);
-		/* Loose: replies may come back over another uplink. */
-		snprintf(path, sizeof(path), "net/ipv4/conf/%s/rp_filter", link->name);
-		(void)sysctl_set(netd->sysctl_fd, path, "2", true, NULL);
+		set_uplink_sysctls(netd, link->name);
 	}
 	uplink->conf = *conf;
+	note_networks(netd, uplink);
 	if (uplink->carrier != carrier) {
 		uplink->carrier = carrier;
 		if (uplink->dhcp_started)
@@ -340,6 +368,7 @@ static void scan(struct loop_timer *timer)
 		if (uplink_configure(&state, &netd->conf, &state.links[i], &conf))
 			keep_uplink(netd, &state.links[i], &conf);
 	}
+	uplinks_rank(&netd->uplinks);
 	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++)
 		if (netd->uplinks.list[i].index)
 			failed |= apply(netd, &netd->uplinks.list[i], &state) < 0;
@@ -379,14 +408,33 @@ void main_link_lost(struct netd *netd, uint32_t index, const char *why)
 	log_warn("%s: lease lost: %s", uplink->name, shown);
 	uplink->has_lease = false;
 	drop_lease_file(netd, uplink);
+	if (uplink->releasing) {
+		uplink->releasing = false;
+		if (!main_link_releasing(netd))
+			netd->loop.quit = true;
+	}
 	main_link_scan_soon(netd);
+}
+
+bool main_link_releasing(const struct netd *netd)
+{
+	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++)
+		if (netd->uplinks.list[i].releasing)
+			return true;
+	return false;
 }
 
 void main_link_stop(struct netd *netd, bool release)
 {
-	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++)
-		if (netd->uplinks.list[i].dhcp_started)
-			stop_dhcp(netd, &netd->uplinks.list[i], release);
+	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++) {
+		struct uplink *uplink = &netd->uplinks.list[i];
+		bool give_back = release && uplink->conf.dhcp4.send_release;
+
+		if (!uplink->dhcp_started)
+			continue;
+		uplink->releasing = give_back && uplink->has_lease && uplink->carrier;
+		stop_dhcp(netd, uplink, give_back);
+	}
 }
 
 void main_link_data(struct netd *netd, bool ready)

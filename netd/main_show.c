@@ -26,6 +26,24 @@ static const struct network *network_of(const struct netd *netd, const char *bri
 	return NULL;
 }
 
+/* Sections that wait for an interface, and those that were refused. */
+static void show_absent(const struct netd *netd, struct buf *out)
+{
+	for (size_t i = 0; i < netd->conf.uplink_count; i++) {
+		const struct conf_uplink *conf = &netd->conf.uplinks[i];
+		bool found = false;
+
+		for (size_t u = 0; u < CONF_UPLINKS_MAX && !found; u++)
+			found = netd->uplinks.list[u].index &&
+				!strcmp(netd->uplinks.list[u].conf.name, conf->name);
+		if (conf->refused)
+			buf_printf(out, "[network %s] is refused: see the log\n", conf->name);
+		else if (!found && !conf->unmanaged)
+			buf_printf(out, "[network %s] waits: no interface matches %s\n", conf->name,
+				   conf->match);
+	}
+}
+
 static void show_links(struct netd *netd, const struct rtnl_state *state, struct buf *out)
 {
 	char mac[MAC_TEXT_MAX];
@@ -53,6 +71,7 @@ static void show_links(struct netd *netd, const struct rtnl_state *state, struct
 		else
 			buf_printf(out, "%s\n", master ? master->name : "-");
 	}
+	show_absent(netd, out);
 }
 
 static void show_addrs(const struct rtnl_state *state, struct buf *out)

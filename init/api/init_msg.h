@@ -41,6 +41,8 @@ enum init_msg {
 	 */
 	INIT_MSG_LINE = 0x0115,
 
+	INIT_MSG_OFF = 0x0116, /* init -> netd, empty: the machine is powered off; STOP follows */
+
 	/* ---- calls: console and clients -> init ---- */
 	/* {} -> struct init_status, see init_status_put/get. */
 	INIT_MSG_STATUS_GET = 0x0121,

@@ -25,6 +25,8 @@ enum {
 	OPTION_HOSTNAME = 12,
 	OPTION_DOMAIN = 15,
 	OPTION_MTU = 26,
+	OPTION_STATIC_ROUTES = 33,
+	OPTION_NTP = 42,
 	OPTION_REQUESTED = 50,
 	OPTION_LEASE = 51,
 	OPTION_OVERLOAD = 52,
@@ -35,6 +37,8 @@ enum {
 	OPTION_T1 = 58,
 	OPTION_T2 = 59,
 	OPTION_CLIENT_ID = 61,
+	OPTION_ROUTES = 121,
+	OPTION_ROUTES_MS = 249, /* the same before it had a number */
 	OPTION_END = 255,
 
 	MTU_FLOOR = 576,
@@ -145,6 +149,70 @@ static int option_addresses(const struct options *options, uint8_t code, uint32_
 	return 0;
 }
 
+static void add_route(struct dhcp_lease *lease, uint32_t dst, uint8_t prefix, uint32_t gateway)
+{
+	/* Nothing towards loopback, multicast or nowhere; a default route may lead everywhere. */
+	if (lease->route_count == DHCP_ROUTES_MAX || (prefix && !address_usable(dst)) ||
+	    (gateway && !address_usable(gateway)))
+		return;
+	lease->routes[lease->route_count++] = (struct dhcp_route){ .dst = dst & ip4_mask(prefix),
+								   .prefix = prefix,
+								   .gateway = gateway };
+}
+
+/* RFC 3442: prefix length, as many bytes of the destination as it needs, gateway. */
+static int read_classless(const struct joined *joined, struct dhcp_lease *lease)
+{
+	const uint8_t *p = joined->data, *end = p + joined->len;
+
+	while (p < end) {
+		uint8_t prefix = *p++, bytes = (uint8_t)((prefix + 7) / 8);
+		uint32_t dst = 0;
+
+		if (prefix > 32 || end - p < bytes + 4)
+			return -EBADMSG;
+		for (uint8_t i = 0; i < bytes; i++)
+			dst |= (uint32_t)*p++ << (24 - 8 * i);
+		add_route(lease, dst, prefix, get32((const char *)p));
+		p += 4;
+	}
+	return 0;
+}
+
+/* Pairs of destination and router; the destination is one machine or a class of old times. */
+static int read_classful(const struct joined *joined, struct dhcp_lease *lease)
+{
+	if (joined->len % 8)
+		return -EBADMSG;
+	for (size_t i = 0; i < joined->len; i += 8) {
+		uint32_t dst = get32((const char *)joined->data + i);
+		uint8_t class = dst >> 31 == 0 ? 8 : dst >> 30 == 2 ? 16 : 24;
+
+		if (dst) /* RFC 2132 5.8: the default route is not for here */
+			add_route(lease, dst, dst & ~ip4_mask(class) ? 32 : class,
+				  get32((const char *)joined->data + i + 4));
+	}
+	return 0;
+}
+
+static int read_routes(const struct options *options, struct dhcp_lease *lease)
+{
+	static const uint8_t codes[] = { OPTION_ROUTES, OPTION_ROUTES_MS };
+	struct joined joined;
+
+	for (size_t i = 0; i < sizeof(codes); i++) {
+		if (join(options, codes[i], &joined) < 0)
+			return -EBADMSG;
+		if (!joined.found)
+			continue;
+		lease->classless = true;
+		return read_classless(&joined, lease);
+	}
+	if (join(options, OPTION_STATIC_ROUTES, &joined) < 0)
+		return -EBADMSG;
+	return read_classful(&joined, lease);
+}
+
 static int option_mask(const struct options *options, uint32_t ip4, uint8_t *ret_prefix)
 {
 	uint32_t mask = 0;
@@ -210,7 +278,9 @@ static int read_lease(const struct options *options, struct dhcp_reply *reply)
 			     &lease->router_count) < 0 ||
 	    option_addresses(options, OPTION_DNS, lease->dns, DHCP_DNS_MAX, &lease->dns_count) <
 		    0 ||
-	    read_strings(options, lease) < 0)
+	    option_addresses(options, OPTION_NTP, lease->ntp, DHCP_NTP_MAX, &lease->ntp_count) <
+		    0 ||
+	    read_routes(options, lease) < 0 || read_strings(options, lease) < 0)
 		return -EBADMSG;
 	return read_times(options, lease);
 }
@@ -374,9 +444,12 @@ static void patch_headers(struct buf *out, size_t start)
 
 static void put_options(const struct dhcp_request *request, struct buf *out)
 {
-	static const uint8_t wanted[] = { OPTION_MASK,	 OPTION_ROUTER, OPTION_DNS,
-					  OPTION_DOMAIN, OPTION_MTU,	OPTION_LEASE,
-					  OPTION_T1,	 OPTION_T2,	OPTION_SERVER };
+	/* RFC 3442: 121 comes before 3 and 33 in the list. */
+	static const uint8_t wanted[] = { OPTION_MASK,		OPTION_ROUTES, OPTION_ROUTES_MS,
+					  OPTION_STATIC_ROUTES, OPTION_NTP,    OPTION_ROUTER,
+					  OPTION_DNS,		OPTION_DOMAIN, OPTION_MTU,
+					  OPTION_LEASE,		OPTION_T1,     OPTION_T2,
+					  OPTION_SERVER };
 	static const uint8_t max_size[2] = { DHCP_PACKET_MAX >> 8, DHCP_PACKET_MAX & 255 };
 	const uint8_t type = (uint8_t)request->type;
 	uint8_t id[7] = { 1 }; /* hardware type Ethernet */
@@ -442,6 +515,16 @@ void dhcp_lease_encode(const struct dhcp_lease *lease, struct buf *out)
 	wire_put_u32(out, lease->dns_count);
 	for (size_t i = 0; i < lease->dns_count; i++)
 		wire_put_u32(out, lease->dns[i]);
+	wire_put_u32(out, lease->ntp_count);
+	for (size_t i = 0; i < lease->ntp_count; i++)
+		wire_put_u32(out, lease->ntp[i]);
+	wire_put_u8(out, lease->classless);
+	wire_put_u32(out, lease->route_count);
+	for (size_t i = 0; i < lease->route_count; i++) {
+		wire_put_u32(out, lease->routes[i].dst);
+		wire_put_u8(out, lease->routes[i].prefix);
+		wire_put_u32(out, lease->routes[i].gateway);
+	}
 	wire_put_u16(out, lease->mtu);
 	wire_put_text(out, lease->domain);
 }
@@ -463,6 +546,20 @@ void dhcp_lease_decode(struct wire *in, struct dhcp_lease *ret_lease)
 	lease.dns_count = (uint8_t)wire_count(in, DHCP_DNS_MAX);
 	for (size_t i = 0; i < lease.dns_count; i++)
 		lease.dns[i] = wire_u32(in);
+	lease.ntp_count = (uint8_t)wire_count(in, DHCP_NTP_MAX);
+	for (size_t i = 0; i < lease.ntp_count; i++)
+		lease.ntp[i] = wire_u32(in);
+	lease.classless = wire_bool(in);
+	lease.route_count = (uint8_t)wire_count(in, DHCP_ROUTES_MAX);
+	for (size_t i = 0; i < lease.route_count; i++) {
+		struct dhcp_route *route = &lease.routes[i];
+
+		route->dst = wire_u32(in);
+		route->prefix = wire_u8(in);
+		route->gateway = wire_u32(in);
+		if (route->prefix > 32 || (route->prefix && !address_usable(route->dst)))
+			in->error = in->error ? in->error : -EBADMSG;
+	}
 	lease.mtu = wire_u16(in);
 	wire_text(in, lease.domain, sizeof(lease.domain));
 	if (!address_usable(lease.ip4) || !lease.prefix || lease.prefix > 32 ||

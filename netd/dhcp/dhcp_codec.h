@@ -10,7 +10,20 @@
 #include "netd/ip4.h"
 
 /* DHCPv4 (RFC 2131, 2132, 3396) and ARP (RFC 826) packets. Pure. IPv4 in host byte order. */
-enum { DHCP_ROUTERS_MAX = 2, DHCP_DNS_MAX = 4, DHCP_PACKET_MAX = 1500 };
+enum {
+	DHCP_ROUTERS_MAX = 2,
+	DHCP_DNS_MAX = 4,
+	DHCP_NTP_MAX = 4,
+	DHCP_ROUTES_MAX = 16,
+	DHCP_PACKET_MAX = 1500,
+};
+
+/* Of option 121, else 249, else 33. */
+struct dhcp_route {
+	uint32_t dst;
+	uint8_t prefix;
+	uint32_t gateway; /* 0 = on the link */
+};
 
 enum dhcp_type {
 	DHCP_TYPE_DISCOVER = 1,
@@ -31,8 +44,12 @@ struct dhcp_lease {
 	uint32_t lease_s, t1_s, t2_s; /* filled in by the rules of RFC 2131 4.4.5 when absent */
 	uint32_t routers[DHCP_ROUTERS_MAX];
 	uint32_t dns[DHCP_DNS_MAX];
-	uint8_t router_count, dns_count;
-	uint16_t mtu;		 /* 0 = none given; never below 576 */
+	uint32_t ntp[DHCP_NTP_MAX]; /* option 42 */
+	uint8_t router_count, dns_count, ntp_count;
+	struct dhcp_route routes[DHCP_ROUTES_MAX];
+	uint8_t route_count;
+	bool classless; /* routes of 121 or 249: then the routers do not count (RFC 3442) */
+	uint16_t mtu;	/* 0 = none given; never below 576 */
 	char domain[DOMAIN_MAX]; /* "" = none, or not a domain name */
 };
 

@@ -5,6 +5,8 @@
  * that is wanted: a renewed lease changes lifetimes and nothing else.
  */
 #include <errno.h>
+#include <string.h>
+#include <linux/rtnetlink.h>
 #include "netd/link/link_plan.h"
 
 /* Lifetimes tick; below this difference an address counts as unchanged. */
@@ -41,7 +43,7 @@ static bool same_route_key(const struct rtnl_route *a, const struct rtnl_route *
 static bool same_route(const struct rtnl_route *a, const struct rtnl_route *b)
 {
 	return same_route_key(a, b) && a->gateway == b->gateway && a->prefsrc == b->prefsrc &&
-	       a->out == b->out;
+	       a->out == b->out && a->mtu == b->mtu;
 }
 
 static void plan_removals(const struct link_wanted *wanted, const struct rtnl_state *state,
@@ -93,11 +95,31 @@ static void plan_additions(const struct link_wanted *wanted, const struct rtnl_s
 
 		route.out = wanted->index;
 		route.proto = RTNL_OURS;
+		route.scope = route.gateway ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
 		for (size_t i = 0; i < state->route_count && !there; i++)
 			there = same_route(&state->routes[i], &route);
 		if (!there)
 			step(plan, LINK_STEP_ROUTE_ADD)->route = route;
 	}
+}
+
+static void plan_link(const struct link_wanted *wanted, const struct rtnl_link *link,
+		      struct link_plan *plan)
+{
+	bool up = (link->flags & IFF_UP) != 0;
+	bool new_mac = wanted->mac && memcmp(wanted->mac, link->mac, 6) != 0;
+
+	/* Many drivers take another address only while they are down. */
+	if (up && (wanted->down || new_mac)) {
+		step(plan, LINK_STEP_DOWN);
+		up = false;
+	}
+	if (new_mac)
+		memcpy(step(plan, LINK_STEP_MAC)->mac, wanted->mac, 6);
+	if (wanted->mtu && wanted->mtu != link->mtu)
+		step(plan, LINK_STEP_MTU)->mtu = wanted->mtu;
+	if (wanted->up && !wanted->down && !up)
+		step(plan, LINK_STEP_UP);
 }
 
 void link_plan_make(const struct link_wanted *wanted, const struct rtnl_state *state,
@@ -109,10 +131,7 @@ void link_plan_make(const struct link_wanted *wanted, const struct rtnl_state *s
 	ret_plan->count = 0;
 	if (!link)
 		return;
-	if (wanted->mtu && wanted->mtu != link->mtu)
-		step(ret_plan, LINK_STEP_MTU)->mtu = wanted->mtu;
-	if (wanted->up && !(link->flags & IFF_UP))
-		step(ret_plan, LINK_STEP_UP);
+	plan_link(wanted, link, ret_plan);
 	plan_removals(wanted, state, ret_plan);
 	plan_additions(wanted, state, ret_plan);
 }
@@ -131,16 +150,27 @@ static void print_route(const char *verb, const struct rtnl_route *route, struct
 {
 	char dst[IP4_TEXT_MAX], gateway[IP4_TEXT_MAX];
 
-	buf_printf(out, "%s route %s/%u via %s metric %u\n", verb, ip4_text(route->dst, dst),
+	buf_printf(out, "%s route %s/%u via %s metric %u", verb, ip4_text(route->dst, dst),
 		   route->prefix, ip4_text(route->gateway, gateway), route->metric);
+	if (route->mtu)
+		buf_printf(out, " mtu %u", route->mtu);
+	buf_add_byte(out, '\n');
 }
 
 void link_plan_print(const struct link_plan *plan, struct buf *out)
 {
+	char mac[MAC_TEXT_MAX];
+
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct link_step *s = &plan->steps[i];
 
 		switch (s->kind) {
+		case LINK_STEP_DOWN:
+			buf_add_text(out, "set down\n");
+			break;
+		case LINK_STEP_MAC:
+			buf_printf(out, "set address %s\n", mac_text(s->mac, mac));
+			break;
 		case LINK_STEP_MTU:
 			buf_printf(out, "set mtu %u\n", s->mtu);
 			break;
@@ -168,6 +198,14 @@ static void encode_step(const struct link_plan *plan, const struct link_step *s,
 	struct rtnl_link_change change = { .index = plan->index };
 
 	switch (s->kind) {
+	case LINK_STEP_DOWN:
+		change.set_up = true;
+		rtnl_encode_link_change(&change, out);
+		break;
+	case LINK_STEP_MAC:
+		change.mac = s->mac;
+		rtnl_encode_link_change(&change, out);
+		break;
 	case LINK_STEP_MTU:
 		change.mtu = s->mtu;
 		rtnl_encode_link_change(&change, out);

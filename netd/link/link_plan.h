@@ -11,12 +11,14 @@
  * What a link shall look like, against what the kernel says: the difference as a list of steps.
  * Only addresses and routes marked RTNL_OURS are ever removed; what others set stays.
  */
-enum { LINK_ADDRS_MAX = 10, LINK_ROUTES_MAX = 20, LINK_STEPS_MAX = 96 };
+enum { LINK_ADDRS_MAX = 10, LINK_ROUTES_MAX = 32, LINK_STEPS_MAX = 128 };
 
 struct link_wanted {
 	int index;
 	bool up;
-	uint32_t mtu; /* 0 = as it is */
+	bool down;	    /* taken down; up has no meaning then */
+	const uint8_t *mac; /* NULL = as it is */
+	uint32_t mtu;	    /* 0 = as it is */
 	struct rtnl_addr addrs[LINK_ADDRS_MAX];
 	size_t addr_count;
 	struct rtnl_route routes[LINK_ROUTES_MAX]; /* out is filled in by the plan */
@@ -24,6 +26,8 @@ struct link_wanted {
 };
 
 enum link_step_kind {
+	LINK_STEP_DOWN,
+	LINK_STEP_MAC,
 	LINK_STEP_MTU,
 	LINK_STEP_UP,
 	LINK_STEP_ROUTE_DEL,
@@ -37,6 +41,7 @@ struct link_step {
 	struct rtnl_addr addr;
 	struct rtnl_route route;
 	uint32_t mtu;
+	uint8_t mac[6];
 };
 
 struct link_plan {

@@ -8,8 +8,6 @@
 #include <string.h>
 #include "netd/link/uplink.h"
 
-enum { METRIC_DEFAULT = 100 };
-
 bool uplink_suits(const struct rtnl_link *link)
 {
 	return link->arp_type == ARPHRD_ETHER && !(link->flags & IFF_LOOPBACK) && !link->master &&
@@ -27,6 +25,19 @@ static const struct rtnl_link *first_suitable(const struct rtnl_state *state)
 	return first;
 }
 
+static bool section_matches(const struct conf_uplink *section, const struct rtnl_link *link)
+{
+	bool exact, found = conf_match_list(section->match, link->name, &exact);
+
+	/* A link of a kind of its own is taken only when it is named without wildcards. */
+	if (!found || (link->kind[0] && !exact))
+		return false;
+	for (size_t i = 0; i < section->mac_count; i++)
+		if (!memcmp(section->macs[i], link->mac, 6))
+			return true;
+	return section->mac_count == 0;
+}
+
 bool uplink_configure(const struct rtnl_state *state, const struct conf *conf,
 		      const struct rtnl_link *link, struct conf_uplink *ret_conf)
 {
@@ -34,69 +45,157 @@ bool uplink_configure(const struct rtnl_state *state, const struct conf *conf,
 		return false;
 	for (size_t i = 0; i < conf->uplink_count; i++) {
 		const struct conf_uplink *section = &conf->uplinks[i];
-		/* A link of a kind of its own is taken only when it is named without wildcards. */
-		bool match = !strcmp(section->match, link->name) ||
-			     (!link->kind[0] && conf_match(section->match, link->name));
 
-		if (!match)
+		if (!section_matches(section, link))
 			continue;
 		*ret_conf = *section;
-		return !section->refused;
+		return !section->refused && !section->unmanaged;
 	}
 	if (conf->uplink_count || link != first_suitable(state))
 		return false;
-	*ret_conf = (struct conf_uplink){
-		.name = "default", .dhcp = true, .probe = CONF_PROBE_YES, .metric = METRIC_DEFAULT
-	};
+	conf_uplink_default(ret_conf);
 	return true;
 }
 
-static void want_default_route(const struct uplink *uplink, uint32_t gateway,
-			       struct link_wanted *wanted)
+static struct rtnl_route *add_route(struct link_wanted *wanted, uint32_t dst, uint8_t prefix,
+				    uint32_t gateway, uint32_t metric)
 {
-	bool onlink = true;
+	static struct rtnl_route overflow;
+	struct rtnl_route *route = wanted->route_count == LINK_ROUTES_MAX
+					   ? &overflow
+					   : &wanted->routes[wanted->route_count++];
 
-	if (!gateway || wanted->route_count == LINK_ROUTES_MAX)
-		return;
+	*route = (struct rtnl_route){ .dst = dst,
+				      .prefix = prefix,
+				      .gateway = gateway,
+				      .metric = metric,
+				      .onlink = gateway != 0 };
 	for (size_t i = 0; i < wanted->addr_count; i++)
 		if (((wanted->addrs[i].ip4 ^ gateway) & ip4_mask(wanted->addrs[i].prefix)) == 0)
-			onlink = false;
-	wanted->routes[wanted->route_count++] = (struct rtnl_route){
-		.gateway = gateway,
-		.metric = uplink->conf.metric,
-		.onlink = onlink,
-		.prefsrc = uplink->has_lease && !uplink->conf.addr_count ? uplink->lease.ip4 : 0,
-	};
+			route->onlink = false;
+	return route;
+}
+
+static void want_configured(const struct uplink *uplink, struct link_wanted *wanted)
+{
+	const struct conf_uplink *conf = &uplink->conf;
+
+	for (size_t i = 0; i < conf->addr_count; i++)
+		wanted->addrs[wanted->addr_count++] = (struct rtnl_addr){
+			.ip4 = conf->addrs[i].ip4,
+			.prefix = conf->addrs[i].prefix,
+			.valid_s = RTNL_FOREVER,
+		};
+}
+
+static void want_leased_address(const struct uplink *uplink, struct mono now,
+				struct link_wanted *wanted)
+{
+	struct rtnl_addr *addr = &wanted->addrs[wanted->addr_count++];
+	int64_t age_s = mono_diff_ms(now, uplink->asked) / 1000;
+
+	*addr = (struct rtnl_addr){ .ip4 = uplink->lease.ip4,
+				    .prefix = uplink->lease.prefix,
+				    .valid_s = RTNL_FOREVER };
+	if (uplink->lease.lease_s != UINT32_MAX)
+		addr->valid_s = age_s < uplink->lease.lease_s ? uplink->lease.lease_s - age_s : 1;
+	if (!wanted->mtu && uplink->conf.dhcp4.use_mtu)
+		wanted->mtu = uplink->lease.mtu;
+}
+
+static bool in_containers(const struct uplink *uplink, const struct dhcp_route *route)
+{
+	for (size_t i = 0; i < uplink->inner_count; i++)
+		if (route->prefix >= uplink->inner[i].prefix &&
+		    !((route->dst ^ uplink->inner[i].ip4) & ip4_mask(uplink->inner[i].prefix)))
+			return true;
+	return false;
+}
+
+/* RFC 3442: where a server gives classless routes its router option does not count. */
+static void want_leased_routes(const struct uplink *uplink, uint32_t metric,
+			       struct link_wanted *wanted)
+{
+	const struct dhcp_lease *lease = &uplink->lease;
+	enum conf_use_routes use = uplink->conf.dhcp4.use_routes;
+	uint32_t source = uplink->conf.addr_count ? 0 : lease->ip4;
+	uint32_t shift = uplink->conf.dhcp4.metric ? uplink->conf.dhcp4.metric : metric;
+
+	if (use == CONF_USE_ROUTES_NO)
+		return;
+	if (!lease->classless && lease->router_count && !uplink->conf.gateway)
+		add_route(wanted, 0, 0, lease->routers[0], shift)->prefsrc = source;
+	for (size_t i = 0; i < lease->route_count; i++) {
+		const struct dhcp_route *route = &lease->routes[i];
+
+		if (route->prefix ? use != CONF_USE_ROUTES_ALL || in_containers(uplink, route)
+				  : uplink->conf.gateway != 0)
+			continue;
+		add_route(wanted, route->dst, route->prefix, route->gateway, shift)->prefsrc =
+			source;
+	}
+}
+
+static void want_static_routes(const struct uplink *uplink, uint32_t metric,
+			       struct link_wanted *wanted)
+{
+	for (size_t i = 0; i < uplink->conf.route_count; i++) {
+		const struct conf_route *route = &uplink->conf.routes[i];
+		struct rtnl_route *made =
+			add_route(wanted, route->dst.ip4, route->dst.prefix, route->gateway,
+				  route->metric ? route->metric : metric);
+
+		made->mtu = route->mtu;
+	}
 }
 
 void uplink_wanted(const struct uplink *uplink, struct mono now, struct link_wanted *ret_wanted)
 {
 	const struct conf_uplink *conf = &uplink->conf;
-	uint32_t gateway = conf->gateway;
+	uint32_t metric = uplink->metric ? uplink->metric : conf->metric;
 
-	*ret_wanted = (struct link_wanted){ .index = uplink->index, .up = true, .mtu = conf->mtu };
-	for (size_t i = 0; i < conf->addr_count; i++)
-		ret_wanted->addrs[ret_wanted->addr_count++] =
-			(struct rtnl_addr){ .ip4 = conf->addrs[i].ip4,
-					    .prefix = conf->addrs[i].prefix,
-					    .valid_s = RTNL_FOREVER };
-	if (conf->dhcp && uplink->has_lease) {
-		struct rtnl_addr *addr = &ret_wanted->addrs[ret_wanted->addr_count++];
-		int64_t age_s = mono_diff_ms(now, uplink->asked) / 1000;
+	*ret_wanted = (struct link_wanted){ .index = uplink->index,
+					    .up = conf->activation == CONF_ACTIVATION_UP,
+					    .down = conf->activation == CONF_ACTIVATION_DOWN,
+					    .mac = conf->set_mac ? conf->mac : NULL,
+					    .mtu = conf->mtu };
+	want_configured(uplink, ret_wanted);
+	if (conf->dhcp && uplink->has_lease)
+		want_leased_address(uplink, now, ret_wanted);
+	/* The kernel takes no route without an address, nor on a link that is down. */
+	if (!ret_wanted->addr_count || conf->activation == CONF_ACTIVATION_DOWN)
+		return;
+	if (conf->gateway)
+		add_route(ret_wanted, 0, 0, conf->gateway, metric)->prefsrc =
+			uplink->has_lease && !conf->addr_count ? uplink->lease.ip4 : 0;
+	if (conf->dhcp && uplink->has_lease)
+		want_leased_routes(uplink, metric, ret_wanted);
+	want_static_routes(uplink, metric, ret_wanted);
+}
 
-		*addr = (struct rtnl_addr){ .ip4 = uplink->lease.ip4,
-					    .prefix = uplink->lease.prefix,
-					    .valid_s = RTNL_FOREVER };
-		if (uplink->lease.lease_s != UINT32_MAX)
-			addr->valid_s =
-				age_s < uplink->lease.lease_s ? uplink->lease.lease_s - age_s : 1;
-		if (!ret_wanted->mtu)
-			ret_wanted->mtu = uplink->lease.mtu;
-		if (!gateway && uplink->lease.router_count)
-			gateway = uplink->lease.routers[0];
+/* Lower ones come first: equal metrics would have the kernel replace one link's by the other's. */
+void uplinks_rank(struct uplinks *uplinks)
+{
+	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++)
+		uplinks->list[i].metric = 0;
+	for (;;) {
+		struct uplink *next = NULL;
+
+		for (size_t i = 0; i < CONF_UPLINKS_MAX; i++) {
+			struct uplink *u = &uplinks->list[i];
+
+			if (u->index && !u->metric && (!next || u->index < next->index))
+				next = u;
+		}
+		if (!next)
+			return;
+		next->metric = next->conf.metric;
+		for (size_t i = 0; i < CONF_UPLINKS_MAX; i++)
+			if (&uplinks->list[i] != next && uplinks->list[i].metric == next->metric) {
+				next->metric++;
+				i = (size_t)-1; /* from the start: the next one may be taken too */
+			}
 	}
-	if (ret_wanted->addr_count)
-		want_default_route(uplink, gateway, ret_wanted);
 }
 
 struct uplink *uplink_find(struct uplinks *uplinks, int index)
@@ -126,24 +225,44 @@ static void add_domain(struct uplink_dns *dns, const char *domain)
 		dns->domain_count++;
 }
 
+static void add_uplink_dns(const struct uplink *uplink, struct uplink_dns *dns)
+{
+	const struct conf_uplink *conf = &uplink->conf;
+
+	for (size_t d = 0; d < conf->dns_count; d++)
+		add_server(dns, conf->dns[d]);
+	for (size_t d = 0; d < conf->domain_count; d++)
+		add_domain(dns, conf->domains[d]);
+	if (!uplink->has_lease || !conf->dhcp)
+		return;
+	for (size_t d = 0; d < uplink->lease.dns_count && !conf->dns_count && conf->dhcp4.use_dns;
+	     d++)
+		add_server(dns, uplink->lease.dns[d]);
+	if (!conf->domain_count && conf->dhcp4.use_domains)
+		add_domain(dns, uplink->lease.domain);
+}
+
 void uplink_dns(const struct uplinks *uplinks, struct uplink_dns *ret_dns)
 {
-	*ret_dns = (struct uplink_dns){ .server_count = 0 };
-	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++) {
-		const struct uplink *uplink = &uplinks->list[i];
+	bool done[CONF_UPLINKS_MAX] = { false };
 
-		if (!uplink->index)
-			continue;
-		for (size_t d = 0; d < uplink->conf.dns_count; d++)
-			add_server(ret_dns, uplink->conf.dns[d]);
-		for (size_t d = 0; d < uplink->conf.domain_count; d++)
-			add_domain(ret_dns, uplink->conf.domains[d]);
-		if (!uplink->has_lease)
-			continue;
-		for (size_t d = 0; d < uplink->lease.dns_count && !uplink->conf.dns_count; d++)
-			add_server(ret_dns, uplink->lease.dns[d]);
-		if (!uplink->conf.domain_count)
-			add_domain(ret_dns, uplink->lease.domain);
+	*ret_dns = (struct uplink_dns){ .server_count = 0 };
+	/* Those that can be reached first, then by metric. */
+	for (;;) {
+		const struct uplink *best = NULL;
+
+		for (size_t i = 0; i < CONF_UPLINKS_MAX; i++) {
+			const struct uplink *u = &uplinks->list[i];
+
+			if (u->index && !done[i] &&
+			    (!best || u->carrier > best->carrier ||
+			     (u->carrier == best->carrier && u->metric < best->metric)))
+				best = u;
+		}
+		if (!best)
+			return;
+		done[best - uplinks->list] = true;
+		add_uplink_dns(best, ret_dns);
 	}
 }
 

@@ -8,13 +8,19 @@
 #include "netd/link/link_plan.h"
 
 /* The links that lead out of the machine: which they are and what they shall look like. Pure. */
+enum { UPLINK_INNER_MAX = 64 };
+
 struct uplink {
 	int index; /* 0 = free */
 	char name[IFNAMSIZ];
 	uint8_t mac[6];
 	bool carrier;
 	struct conf_uplink conf;
+	uint32_t metric; /* conf.metric, moved where another uplink has the same; uplinks_rank() */
+	struct conf_addr inner[UPLINK_INNER_MAX]; /* container networks: no lease leads them away */
+	size_t inner_count;
 	bool dhcp_started;
+	bool releasing;	     /* the lease is being given back before the end */
 	char dhcp_state[16]; /* for SHOW */
 	bool has_lease;
 	struct dhcp_lease lease;
@@ -40,9 +46,13 @@ bool uplink_configure(const struct rtnl_state *state, const struct conf *conf,
  */
 void uplink_wanted(const struct uplink *uplink, struct mono now, struct link_wanted *ret_wanted);
 
+/* Gives each uplink a metric of its own: equal ones in the order of their indexes. */
+void uplinks_rank(struct uplinks *uplinks);
+
 struct uplink *uplink_find(struct uplinks *uplinks, int index);
 
-/* Name servers and search domains of all uplinks, without repeats, in order. */
+/* Name servers and search domains of all uplinks, without repeats: with carrier first, by metric.
+ */
 struct uplink_dns {
 	uint32_t servers[CONF_DNS_MAX];
 	size_t server_count;

@@ -33,6 +33,8 @@ void rtnl_encode_link_change(const struct rtnl_link_change *change, struct buf *
 		nl_put_text(out, IFLA_IFNAME, change->name);
 	if (change->mtu)
 		nl_put_u32(out, IFLA_MTU, change->mtu);
+	if (change->mac)
+		nl_put(out, IFLA_ADDRESS, change->mac, 6);
 	if (change->master)
 		nl_put_u32(out, IFLA_MASTER, (uint32_t)change->master);
 	nl_end(out, start);
@@ -246,6 +248,16 @@ int rtnl_read_addr(const struct nl_message *message, struct rtnl_addr *ret_addr)
 	return 0;
 }
 
+static uint32_t read_route_mtu(struct str metrics)
+{
+	struct nl_attr attr;
+
+	while (nl_attr_next(&metrics, &attr))
+		if (attr.type == RTAX_MTU)
+			return nl_attr_u32(&attr);
+	return 0;
+}
+
 int rtnl_read_route(const struct nl_message *message, struct rtnl_route *ret_route)
 {
 	struct rtnl_route route = { 0 };
@@ -282,6 +294,8 @@ int rtnl_read_route(const struct nl_message *message, struct rtnl_route *ret_rou
 			route.metric = nl_attr_u32(&attr);
 		if (attr.type == RTA_TABLE)
 			route.table = nl_attr_u32(&attr);
+		if (attr.type == RTA_METRICS)
+			route.mtu = read_route_mtu(attr.data);
 	}
 	*ret_route = route;
 	return 0;

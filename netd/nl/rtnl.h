@@ -65,6 +65,7 @@ struct rtnl_link_change {
 	bool set_up, up;
 	uint32_t mtu;
 	int master;
+	const uint8_t *mac; /* six bytes, or NULL */
 	const char *name;
 };
 

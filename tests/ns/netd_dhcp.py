@@ -248,6 +248,95 @@ def static():
     n.wait_for("resolv.conf", lambda: "search static.example" in resolv())
 
 
+@tap.test("routes of the server: the default route alone, until UseRoutes asks for all (TunnelVision)")
+def routes():
+    fresh()
+    machine.serve("--dhcp-range=10.9.0.50,10.9.0.50,2h", "--dhcp-option=3,10.9.0.9",
+                  "--dhcp-option=121,0.0.0.0/0,10.9.0.1,198.51.100.0/24,10.9.0.3,"
+                  "172.20.7.0/24,10.9.0.3,0.0.0.0/1,10.9.0.3")
+    machine.start()
+    leased()
+    n.wait_for("the route", lambda: "default via 10.9.0.1 dev up0" in sh("ip route"))
+    tap.check("198.51.100.0" not in sh("ip route") and "0.0.0.0/1" not in sh("ip route") and
+              "10.9.0.9" not in sh("ip route"), sh("ip route"))
+    machine.configure(DHCP + "DHCPv4.UseRoutes = yes\nDHCPv4.UseDNS = no\n")
+    machine.init.send(n.RELOAD)
+    n.wait_for("the others", lambda: "198.51.100.0/24 via 10.9.0.3 dev up0" in sh("ip route"))
+    tap.check("172.20.7.0" not in sh("ip route"), "no way into a container network by DHCP")
+    tap.check("nameserver" not in resolv(), resolv())
+    machine.configure(DHCP + "DHCPv4.UseRoutes = no\n[route far]\nNetwork = up\n"
+                      "Destination = 203.0.113.0/24\nGateway = 10.9.0.7\nMTUBytes = 1300\n")
+    machine.init.send(n.RELOAD)
+    n.wait_for("its own", lambda: "203.0.113.0/24 via 10.9.0.7" in sh("ip route"))
+    tap.check("mtu 1300" in sh("ip route") and "default" not in sh("ip route") and
+              "198.51.100" not in sh("ip route"), sh("ip route"))
+
+
+@tap.test("several uplinks: the lower metric leads; a dead cable gives way at once and keeps its address")
+def several():
+    fresh("[network a]\nMatch.Name = up0\nAddress = 10.9.0.2/24\nGateway = 10.9.0.1\n"
+          "[network b]\nMatch.Name = up1\nAddress = 10.8.0.2/24\nGateway = 10.8.0.1\n"
+          "DNS = 10.8.0.1\n")
+    second = n.Netns("second")
+    sh("ip link add up1 type veth peer name cable netns %s" % second.path())
+    second.sh("ip addr add 10.8.0.1/24 dev cable; ip link set cable up; ip link set lo up;"
+              "ip addr add 192.0.2.1/32 dev lo")
+    machine.lan.sh("ip addr add 192.0.2.1/32 dev lo")
+    servers = [n.Echo(machine.lan, "udp", 9000, "first", "192.0.2.1"),
+               n.Echo(second, "udp", 9000, "second", "192.0.2.1")]
+    machine.start()
+    n.wait_for("both", lambda: sh("ip route").count("default") == 2)
+    tap.check("default via 10.9.0.1 dev up0 proto 72 metric 100" in sh("ip route") and
+              "default via 10.8.0.1 dev up1 proto 72 metric 101" in sh("ip route"), sh("ip route"))
+    tap.check((n.talk(None, "192.0.2.1", 9000, "udp") or "").startswith("first"), "the first leads")
+    machine.lan.sh("ip link set cable down")
+    n.wait_for("the second to lead",
+               lambda: (n.talk(None, "192.0.2.1", 9000, "udp", 1) or "").startswith("second"))
+    tap.check(machine.address() == "10.9.0.2/24", "the address stays")
+    machine.lan.sh("ip link set cable up")
+    n.wait_for("the first again",
+               lambda: (n.talk(None, "192.0.2.1", 9000, "udp", 1) or "").startswith("first"))
+    for s in servers:
+        s.close()
+    machine.lan.sh("ip addr del 192.0.2.1/32 dev lo")
+    sh("ip link del up1")
+    second.close()
+
+
+@tap.test("power-off gives the lease back; a stop for another reason keeps it")
+def release():
+    fresh()
+    server = n.DhcpServer(machine.lan, "10.9.0.52")
+    machine.start()
+    n.wait_for("a lease", lambda: machine.address() == "10.9.0.52/24")
+    machine.stop()
+    tap.check(not [r for r in server.requests() if r[0] == "7"], "no RELEASE by a mere stop")
+    machine.start()
+    n.wait_for("bound again", lambda: "bound" in Engine().show("leases"))
+    machine.init.send(n.OFF)
+    machine.stop()
+    n.wait_for("RELEASE", lambda: ["7", "10.9.0.52"] in server.requests())
+    tap.check(not os.path.exists("/run/hoy/netd/lease.up0"), "the next boot starts afresh")
+    machine.configure(DHCP + "DHCPv4.SendRelease = no\nDHCPv4.SendHostname = no\n")
+    machine.start()
+    n.wait_for("a lease", lambda: "bound" in Engine().show("leases"))
+    machine.init.send(n.OFF)
+    machine.stop()
+    tap.check(len([r for r in server.requests() if r[0] == "7"]) == 1, "not where it is told not to")
+    tap.check(os.path.exists("/run/hoy/netd/lease.up0"), "and the lease is remembered")
+    server.close()
+    machine.start()
+
+
+@tap.test("an interface that never appears: shown, and the rest works")
+def absent():
+    machine.configure("[network ghost]\nMatch.Name = wan7\n" + DHCP)
+    machine.init.send(n.RELOAD)
+    n.wait_for("it is shown", lambda: "wan7" in Engine().show("links"))
+    tap.check("no interface matches" in Engine().show("links"), Engine().show("links"))
+    tap.check("uplink [network up]" in Engine().show("links"), "the other one works")
+
+
 @tap.test("nothing in the log points at memory or a forbidden call")
 def clean():
     machine.stop()

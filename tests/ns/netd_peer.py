@@ -25,7 +25,8 @@ NETD = os.environ.get("NETD", os.path.join(BUILD, os.uname().machine, "san/bin/n
 HEADER = struct.Struct("<4sHHIIHH")
 REPLY, ERROR, MORE, CALL = 1, 2, 4, 16
 ATTACH, DETACH, SYNC, NETWORK_SET, NETWORK_REMOVE, NETWORK_LIST, SUBSCRIBE, SHOW = range(1, 9)
-READY, STATUS, ALIVE, STOP, RELOAD, CLOCK, DATA = (0x101, 0x102, 0x103, 0x111, 0x112, 0x113, 0x114)
+READY, STATUS, ALIVE, STOP, RELOAD, CLOCK, DATA, OFF = (
+    0x101, 0x102, 0x103, 0x111, 0x112, 0x113, 0x114, 0x116)
 TCP, UDP = 6, 17
 PROGRAMS = (("nftables", "usr/sbin/nft"), ("dnsmasq-base", "usr/sbin/dnsmasq"),
             ("bind9-dnsutils", "usr/bin/dig"))

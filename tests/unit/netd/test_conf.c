@@ -43,6 +43,44 @@ static void test_good(void)
 	   "bridges; the default one may get another subnet");
 }
 
+static void test_systemd(void)
+{
+	static struct conf conf;
+	const struct conf_uplink *uplink = &conf.uplinks[0];
+	char issue[400];
+
+	is_int(load("[network lan]\nMatch.Name = en* eth0\nMatch.MACAddress = 52:54:00:AA:bb:01\n"
+		    "Match.MACAddress = 52:54:00:aa:bb:02\nLink.MTUBytes = 1400\n"
+		    "Link.MACAddress = 02:00:00:00:00:07\nLink.ActivationPolicy = manual\n"
+		    "DHCPv4.UseRoutes = yes\nDHCPv4.UseDNS = no\nDHCPv4.UseMTU = no\n"
+		    "DHCPv4.SendHostname = no\nDHCPv4.Hostname = box\nDHCPv4.SendRelease = no\n"
+		    "DHCPv4.RouteMetric = 9\n"
+		    "[route far]\nNetwork = lan\nDestination = 10.0.0.0/8\nGateway = 192.0.2.9\n"
+		    "MTUBytes = 1300\n[route out]\nNetwork = lan\nGateway = 192.0.2.1\nMetric = "
+		    "3\n",
+		    &conf, issue, sizeof(issue)),
+	       0, "systemd's spelling: %s", issue);
+	ok(uplink->mac_count == 2 && uplink->macs[0][3] == 0xaa && uplink->macs[1][5] == 2 &&
+		   uplink->set_mac && uplink->mac[5] == 7 && uplink->mtu == 1400 &&
+		   uplink->activation == CONF_ACTIVATION_MANUAL && !uplink->unmanaged,
+	   "[Match] and [Link]");
+	ok(uplink->dhcp && uplink->dhcp4.use_routes == CONF_USE_ROUTES_ALL &&
+		   !uplink->dhcp4.use_dns && uplink->dhcp4.use_domains && !uplink->dhcp4.use_mtu &&
+		   !uplink->dhcp4.send_hostname && !strcmp(uplink->dhcp4.hostname, "box") &&
+		   !uplink->dhcp4.send_release && uplink->dhcp4.metric == 9,
+	   "[DHCPv4]");
+	ok(uplink->route_count == 2 && uplink->routes[0].dst.prefix == 8 &&
+		   uplink->routes[0].mtu == 1300 && uplink->routes[1].dst.prefix == 0 &&
+		   uplink->routes[1].metric == 3,
+	   "[Route], the default one as well");
+	is_int(load("[network lan]\nMatch.Name = eth0\n[route x]\nNetwork = lam\nGateway = "
+		    "10.0.0.1\n",
+		    &conf, issue, sizeof(issue)),
+	       1, "a route of no network");
+	ok(strstr(issue, "lam") && conf.uplink_count == 1 && !uplink->refused,
+	   "is said and costs itself alone: %s", issue);
+}
+
 static void test_bad(void)
 {
 	static const struct {
@@ -55,6 +93,10 @@ static void test_bad(void)
 		{ "[network a]\nDNS = localhost\n", "IPv4" },
 		{ "[network a]\nDomains = a b\n", "domain" },
 		{ "[network a]\nDHCP = maybe\n", "DHCP" },
+		{ "[network a]\nLink.MACAddress = 01:00:00:00:00:01\n", "MAC" },
+		{ "[network a]\nMatch.MACAddress = 52-54-00-12-34-56\n", "MAC" },
+		{ "[network a]\nDHCPv4.UseRoute = yes\n", "DHCPv4.UseRoutes" },
+		{ "[network a]\nDHCPv4.Hostname = a b\n", "host name" },
 		{ "[bridge x]\nsubnet = 172.30.0.1/24\n", "subnet" },
 		{ "[bridge x]\nsubnet = 172.30.0.0/31\n", "subnet" },
 		{ "[bridge x]\nsubnet = 172.20.9.0/24\n", "overlaps" },
@@ -100,6 +142,7 @@ static void test_text(void)
 int main(void)
 {
 	test_good();
+	test_systemd();
 	test_bad();
 	test_text();
 	return tap_done();

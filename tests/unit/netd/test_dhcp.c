@@ -113,6 +113,56 @@ static void test_reading(void)
 	is_int(dhcp_reply_read(str_make(p.data, p.len), &reply), -ENOMSG, "a fragment");
 }
 
+static void test_routes(void)
+{
+	struct dhcp_lease back;
+	struct dhcp_reply reply;
+	OWN(buf_done) struct buf out = { 0 };
+	struct wire in;
+
+	ok(READ(ACK "\x79\x14\0\x0a\0\0\2"   /* default */
+		    "\x18\xc0\0\2\x0a\0\0\3" /* 192.0.2.0/24 */
+		    "\x0c\xac\x1f\0\0\0\0"   /* 172.16.0.0/12 on the link */
+		    "\1\4\xff\xff\xff\0\3\4\x0a\0\0\1\xff",
+		&reply) == 0,
+	   "classless routes are read");
+	ok(reply.lease.classless && reply.lease.route_count == 3 &&
+		   reply.lease.routes[0].prefix == 0 &&
+		   reply.lease.routes[0].gateway == 0x0a000002 &&
+		   reply.lease.routes[1].dst == 0xc0000200 && reply.lease.routes[1].prefix == 24 &&
+		   reply.lease.routes[2].dst == 0xac100000 && reply.lease.routes[2].gateway == 0,
+	   "default, a network, one on the link with its host bits cut off");
+	ok(READ(ACK "\xf9\x08\x18\xc6\x33\x64\x0a\0\0\3\x21\x08\xc0\0\2\7\x0a\0\0\4\xff", &reply) ==
+			   0 &&
+		   reply.lease.classless && reply.lease.route_count == 1 &&
+		   reply.lease.routes[0].dst == 0xc6336400,
+	   "249 says the same and beats 33");
+	ok(READ(ACK "\x21\x18\xc0\0\2\7\x0a\0\0\4\x0b\0\0\0\x0a\0\0\5\0\0\0\0\x0a\0\0\6\xff",
+		&reply) == 0 &&
+		   !reply.lease.classless && reply.lease.route_count == 2 &&
+		   reply.lease.routes[0].prefix == 32 && reply.lease.routes[1].prefix == 8,
+	   "33: a machine, a class A network, and never the default route");
+	is_int(READ(ACK "\x79\4\x18\xc0\0\2\xff", &reply), -EBADMSG, "a route without its gateway");
+	is_int(READ(ACK "\x79\5\x21\x0a\0\0\1\xff", &reply), -EBADMSG, "a prefix of 33");
+	is_int(READ(ACK "\x21\4\xc0\0\2\7\xff", &reply), -EBADMSG, "half a pair");
+	ok(READ(ACK "\x79\6\x08\x7f\x0a\0\0\1\xff", &reply) == 0 && !reply.lease.route_count,
+	   "no route for loopback");
+	ok(READ(ACK "\x2a\x08\x0a\0\0\x0b\x7f\0\0\1\x79\6\x08\x0a\x0a\0\0\1\xff", &reply) == 0 &&
+		   reply.lease.ntp_count == 1 && reply.lease.ntp[0] == 0x0a00000b,
+	   "time servers");
+	buf_init(&out, 1024);
+	dhcp_lease_encode(&reply.lease, &out);
+	wire_init(&in, out.data, out.len);
+	dhcp_lease_decode(&in, &back);
+	ok(wire_end(&in) == 0 && back.route_count == 1 && back.routes[0].dst == 0x0a000000 &&
+		   back.ntp[0] == 0x0a00000b && back.classless,
+	   "a lease keeps routes and time servers");
+	out.data[out.len - 2 - 4 - 4 - 1] = 60; /* the prefix of its route */
+	wire_init(&in, out.data, out.len);
+	dhcp_lease_decode(&in, &back);
+	ok(wire_end(&in) < 0, "a lease with an impossible route is none");
+}
+
 static void test_writing(void)
 {
 	const struct dhcp_request request = { .type = DHCP_TYPE_REQUEST,
@@ -362,6 +412,7 @@ static void test_carrier(void)
 int main(void)
 {
 	test_reading();
+	test_routes();
 	test_writing();
 	test_binding();
 	test_renewing();

@@ -36,7 +36,9 @@ static void test_lease(void)
 	};
 	struct uplink uplink = {
 		.index = 3,
-		.conf = { .dhcp = true, .metric = 100 },
+		.conf = { .dhcp = true,
+			  .metric = 100,
+			  .dhcp4 = { .use_routes = CONF_USE_ROUTES_GATEWAY } },
 		.has_lease = true,
 		.lease = { .ip4 = 0x0a090032,
 			   .prefix = 24,
@@ -96,6 +98,86 @@ static void test_static(void)
 		"static addresses and a gateway outside of them");
 }
 
+static void test_leased_routes(void)
+{
+	struct rtnl_state state = { .links = links, .link_count = ARRAY_LEN(links) };
+	struct uplink uplink = {
+		.index = 3,
+		.conf = { .dhcp = true, .metric = 100, .dhcp4 = { .metric = 7 } },
+		.has_lease = true,
+		.lease = { .ip4 = 0x0a090032,
+			   .prefix = 24,
+			   .lease_s = UINT32_MAX,
+			   .routers = { 0x0a090001 },
+			   .router_count = 1,
+			   .classless = true,
+			   .routes = { { 0, 0, 0x0a090002 },
+				       { 0xc6336400, 24, 0x0a090003 },
+				       { 0xac140500, 24, 0x0a090003 } },
+			   .route_count = 3,
+			   .mtu = 1400 },
+		.inner = { { 0xac140000, 16 } },
+		.inner_count = 1,
+	};
+
+	uplink.conf.dhcp4.use_routes = CONF_USE_ROUTES_GATEWAY;
+	is_plan(&uplink, &state, 0,
+		"set up\nset address 10.9.0.50/24\nset route 0.0.0.0/0 via 10.9.0.2 metric 7\n",
+		"classless: its default route, not option 3, and no other by default");
+	uplink.conf.dhcp4.use_routes = CONF_USE_ROUTES_ALL;
+	uplink.conf.dhcp4.use_mtu = true;
+	is_plan(&uplink, &state, 0,
+		"set mtu 1400\nset up\nset address 10.9.0.50/24\n"
+		"set route 0.0.0.0/0 via 10.9.0.2 metric 7\n"
+		"set route 198.51.100.0/24 via 10.9.0.3 metric 7\n",
+		"all of them on demand, but never one into a container network");
+	uplink.conf.dhcp4.use_routes = CONF_USE_ROUTES_NO;
+	uplink.conf.routes[0] = (struct conf_route){ { 0x0a000000, 8 }, 0x0a090009, 0, 1300 };
+	uplink.conf.route_count = 1;
+	uplink.conf.dhcp4.use_mtu = false;
+	is_plan(&uplink, &state, 0,
+		"set up\nset address 10.9.0.50/24\n"
+		"set route 10.0.0.0/8 via 10.9.0.9 metric 100 mtu 1300\n",
+		"none of them; [route] counts in any case");
+}
+
+static void test_link(void)
+{
+	static struct rtnl_link link = {
+		.index = 7, .name = "e7", .flags = IFF_UP, .mac = { 2, 0, 0, 0, 0, 1 }
+	};
+	const struct rtnl_state state = { .links = &link, .link_count = 1 };
+	struct uplink uplink = { .index = 7,
+				 .conf = { .set_mac = true, .mac = { 2, 0, 0, 0, 0, 2 } } };
+
+	is_plan(&uplink, &state, 0, "set down\nset address 02:00:00:00:00:02\nset up\n",
+		"another MAC address is given while the link is down");
+	uplink.conf.set_mac = false;
+	uplink.conf.activation = CONF_ACTIVATION_DOWN;
+	uplink.conf.addrs[0] = (struct conf_addr){ 0x0a090002, 24 };
+	uplink.conf.addr_count = 1;
+	uplink.conf.gateway = 0x0a090001;
+	is_plan(&uplink, &state, 0, "set down\nset address 10.9.0.2/24\n", "taken down: no routes");
+	link.flags = 0;
+	uplink.conf.activation = CONF_ACTIVATION_MANUAL;
+	uplink.conf.gateway = 0;
+	is_plan(&uplink, &state, 0, "set address 10.9.0.2/24\n", "left as it is");
+}
+
+static void test_rank(void)
+{
+	static struct uplinks uplinks;
+
+	uplinks.list[0] = (struct uplink){ .index = 9, .conf = { .metric = 100 } };
+	uplinks.list[1] = (struct uplink){ .index = 4, .conf = { .metric = 100 } };
+	uplinks.list[2] = (struct uplink){ .index = 5, .conf = { .metric = 101 } };
+	uplinks.list[3] = (struct uplink){ .index = 6, .conf = { .metric = 50 } };
+	uplinks_rank(&uplinks);
+	ok(uplinks.list[1].metric == 100 && uplinks.list[2].metric == 101 &&
+		   uplinks.list[0].metric == 102 && uplinks.list[3].metric == 50,
+	   "equal metrics are moved apart in the order of the indexes");
+}
+
 static void test_choice(void)
 {
 	const struct rtnl_state state = { .links = links, .link_count = ARRAY_LEN(links) };
@@ -116,6 +198,16 @@ static void test_choice(void)
 	   "the first section that matches");
 	ok(!uplink_configure(&state, &conf, &links[3], &chosen),
 	   "a refused section leaves it alone");
+	conf.uplinks[1] = (struct conf_uplink){ .name = "rest", .match = "e*", .unmanaged = true };
+	ok(!uplink_configure(&state, &conf, &links[3], &chosen), "so does an unmanaged one");
+	conf.uplinks[1] = (struct conf_uplink){
+		.name = "mac", .match = "*", .mac_count = 1, .macs = { { 2, 0, 0, 0, 0, 9 } }
+	};
+	ok(!uplink_configure(&state, &conf, &links[3], &chosen), "another MAC address");
+	conf.uplinks[1] = (struct conf_uplink){ .name = "not", .match = "!eth1 eth0" };
+	ok(!uplink_configure(&state, &conf, &links[3], &chosen), "a list turned around");
+	conf.uplinks[1] = (struct conf_uplink){ .name = "two", .match = "wan0 hoy0" };
+	ok(uplink_configure(&state, &conf, &links[1], &chosen), "a bridge that is named in full");
 	conf.uplinks[1] = (struct conf_uplink){ .name = "any", .match = "*" };
 	ok(!uplink_configure(&state, &conf, &links[1], &chosen), "a wildcard takes no bridge");
 	ok(uplink_suits(&links[3]) && !uplink_suits(&links[1]), "what suits");
@@ -129,6 +221,7 @@ static void test_dns(void)
 
 	uplinks.list[0] = (struct uplink){
 		.index = 3,
+		.conf = { .dhcp = true, .dhcp4 = { .use_dns = true, .use_domains = true } },
 		.has_lease = true,
 		.lease = { .dns = { 0x0a090001, 0x08080808 },
 			   .dns_count = 2,
@@ -138,7 +231,10 @@ static void test_dns(void)
 		.index = 4,
 		.has_lease = true,
 		.lease = { .dns = { 0x01010101 }, .dns_count = 1, .domain = "other.example" },
-		.conf = { .dns = { 0x08080808 }, .dns_count = 1 },
+		.conf = { .dhcp = true,
+			  .dns = { 0x08080808 },
+			  .dns_count = 1,
+			  .dhcp4 = { .use_domains = true } },
 	};
 	buf_init(&text, 1024);
 	uplink_dns(&uplinks, &dns);
@@ -154,6 +250,9 @@ int main(void)
 {
 	test_lease();
 	test_static();
+	test_leased_routes();
+	test_link();
+	test_rank();
 	test_choice();
 	test_dns();
 	return tap_done();
