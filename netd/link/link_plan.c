@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <linux/rtnetlink.h>
 #include "netd/link/link_plan.h"
 
 /* Lifetimes tick; below this difference an address counts as unchanged. */
@@ -95,7 +94,7 @@ static void plan_additions(const struct link_wanted *wanted, const struct rtnl_s
 
 		route.out = wanted->index;
 		route.proto = RTNL_OURS;
-		route.scope = route.gateway ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+		route.scope = route.gateway ? RTNL_SCOPE_GLOBAL : RTNL_SCOPE_LINK;
 		for (size_t i = 0; i < state->route_count && !there; i++)
 			there = same_route(&state->routes[i], &route);
 		if (!there)

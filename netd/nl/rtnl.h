@@ -16,6 +16,8 @@
 /* Marks addresses (IFA_PROTO) and routes (rtm_protocol) as ours: what lacks it is never touched. */
 enum { RTNL_OURS = 72 };
 enum { RTNL_FOREVER = -1 };
+/* Values of rtm_scope. */
+enum { RTNL_SCOPE_GLOBAL = 0, RTNL_SCOPE_LINK = 253 };
 
 struct rtnl_link {
 	int index;
