@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
 engine_build_OBJS := engine/build/plan.o engine/build/plan_op.o engine/build/plan_trigger.o \
 	engine/build/plan_steps.o engine/build/plan_wire.o \
-	engine/build/serve.o engine/build/build.o
+	engine/build/serve.o engine/build/build.o engine/build/build_take.o

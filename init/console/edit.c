@@ -235,63 +235,83 @@ static size_t word_start(const struct edit *edit)
 	return at;
 }
 
-static enum edit_event feed_control(struct edit *edit, unsigned char byte, struct buf *out)
+/* Where a key moves to; EDIT_LINE_MAX = it is none of these. */
+static size_t motion(const struct edit *edit, unsigned char byte)
 {
 	switch (byte) {
 	case CTRL('A'):
-		move(edit, 0, out);
-		break;
+		return 0;
 	case CTRL('B'):
-		move(edit, edit->pos ? edit->pos - 1 : 0, out);
-		break;
-	case CTRL('C'):
-		return EDIT_EVENT_INTERRUPT;
-	case CTRL('D'):
-		if (!edit->len)
-			return EDIT_EVENT_END;
-		if (edit->pos < edit->len)
-			cut(edit, edit->pos, edit->pos + 1, false, out);
-		break;
+		return edit->pos ? edit->pos - 1 : 0;
 	case CTRL('E'):
-		move(edit, edit->len, out);
-		break;
+		return edit->len;
 	case CTRL('F'):
-		move(edit, edit->pos + 1, out);
-		break;
+		return edit->pos + 1;
+	default:
+		return EDIT_LINE_MAX;
+	}
+}
+
+/* Keys that take text away or put it back; false = it is none of these. */
+static bool feed_cut(struct edit *edit, unsigned char byte, struct buf *out)
+{
+	switch (byte) {
 	case CTRL('H'):
 	case KEY_DEL:
 		if (edit->pos)
 			cut(edit, edit->pos - 1, edit->pos, false, out);
-		break;
-	case CTRL('I'):
-		return edit->hidden ? EDIT_EVENT_NONE : EDIT_EVENT_TAB;
+		return true;
+	case CTRL('D'):
+		if (edit->pos < edit->len)
+			cut(edit, edit->pos, edit->pos + 1, false, out);
+		return true;
 	case CTRL('K'):
 		cut(edit, edit->pos, edit->len, true, out);
-		break;
+		return true;
+	case CTRL('U'):
+		cut(edit, 0, edit->pos, true, out);
+		return true;
+	case CTRL('W'):
+		cut(edit, word_start(edit), edit->pos, true, out);
+		return true;
+	case CTRL('Y'):
+		edit_insert(edit, edit->killed, strlen(edit->killed), out);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static enum edit_event feed_control(struct edit *edit, unsigned char byte, struct buf *out)
+{
+	size_t to = motion(edit, byte);
+
+	if (byte == CTRL('C'))
+		return EDIT_EVENT_INTERRUPT;
+	if (byte == CTRL('D') && !edit->len)
+		return EDIT_EVENT_END;
+	if (byte == CTRL('I'))
+		return edit->hidden ? EDIT_EVENT_NONE : EDIT_EVENT_TAB;
+	if (to < EDIT_LINE_MAX) {
+		move(edit, to, out);
+		return EDIT_EVENT_NONE;
+	}
+	if (feed_cut(edit, byte, out))
+		return EDIT_EVENT_NONE;
+	switch (byte) {
 	case CTRL('L'):
 		(void)buf_add_text(out, "\x1b[2J\x1b[H");
 		edit_redraw(edit, out);
 		break;
 	case CTRL('N'):
-		walk(edit, false, out);
-		break;
 	case CTRL('P'):
-		walk(edit, true, out);
+		walk(edit, byte == CTRL('P'), out);
 		break;
 	case CTRL('R'):
 		edit->searching = !edit->hidden;
 		edit->needle_len = 0;
 		edit->needle[0] = 0;
 		edit_redraw(edit, out);
-		break;
-	case CTRL('U'):
-		cut(edit, 0, edit->pos, true, out);
-		break;
-	case CTRL('W'):
-		cut(edit, word_start(edit), edit->pos, true, out);
-		break;
-	case CTRL('Y'):
-		edit_insert(edit, edit->killed, strlen(edit->killed), out);
 		break;
 	case KEY_ESC:
 		edit->escape = ESCAPE_SEEN;

@@ -56,6 +56,12 @@ static void test_keys(void)
 	(void)type("\x19");
 	is_text(edit.line, "abc ", "Ctrl-Y brings it back");
 	is_int(type("\x03"), EDIT_EVENT_INTERRUPT, "Ctrl-C");
+	(void)type("\x15"
+		   "abcd\x02\x02\x02X\x06\x06\x06\x06\x06Y\x01\x04\x05\x08");
+	is_text(edit.line, "Xbcd", "Ctrl-B, Ctrl-F stops at the end, Ctrl-D and Ctrl-H take one");
+	(void)type("\x01\x06\x06\x0b");
+	is_text(edit.line, "Xb", "Ctrl-K takes the rest");
+	(void)type("\x15");
 	begin();
 	is_int(type("\x04"), EDIT_EVENT_END, "Ctrl-D on an empty line");
 	is_int(type("?"), EDIT_EVENT_HELP, "? on an empty line");

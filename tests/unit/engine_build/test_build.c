@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "engine/build/build.h"
+#include "engine/build/plan.h"
 #include "engine/build/serve.h"
 #include "lib/own.h"
 #include "tests/unit/tap.h"
@@ -16,6 +17,7 @@ static struct fake {
 	const char *dockerfile, *ignore;
 	bool at_once;
 	const char *fail_at; /* name of the action that fails */
+	bool forge;	     /* the second plan names a base that was never asked for */
 	char trace[4096];
 	struct {
 		struct digest key;
@@ -74,12 +76,34 @@ static int fake_read(void *owner, const char *path, uint32_t max, struct err *er
 	return act("read", strcmp(path, "Dockerfile") == 0);
 }
 
+/* What an api role that was taken over could send: a plan that is sound in itself. */
+static void forge_plan(void)
+{
+	static struct build_plan plan;
+	static const char *references[] = { "base", "other", "third" },
+			  *platforms[] = { "", "", "" };
+	struct arena arena OWN(arena_done) = { 0 };
+	struct wire in;
+	arena_init(&arena, 1 << 20);
+	wire_init(&in, fake.bytes.data, fake.bytes.len);
+	is_int(build_plan_get(&in, &arena, &plan, NULL), 0, "the plan that is forged");
+	plan.references = (struct image_texts){ references, ARRAY_LEN(references) };
+	plan.platforms = (struct image_texts){ platforms, ARRAY_LEN(platforms) };
+	plan.stages[0].base_image = 2;
+	buf_clear(&fake.bytes);
+	build_plan_put(&fake.bytes, &plan);
+	wire_init(&in, fake.bytes.data, fake.bytes.len);
+	is_int(build_plan_get(&in, &arena, &plan, NULL), 0, "and is sound in itself");
+}
+
 static int fake_ask(void *owner, enum build_msg type, struct str body, struct err *err)
 {
 	(void)owner;
 	buf_clear(&fake.bytes);
 	if (build_serve(type, body, &fake.bytes, err) < 0)
 		return err->code;
+	if (fake.forge && type == BUILD_MSG_PLAN)
+		forge_plan();
 	fake.answer.bytes = buf_str(&fake.bytes);
 	return act("ask", false);
 }
@@ -322,6 +346,16 @@ static void test_errors(void)
 	fake.fail_at = NULL;
 }
 
+static void test_forged_plan(void)
+{
+	fake.forge = true;
+	run("FROM base\nRUN x\n", NULL, false);
+	fake.forge = false;
+	is_text(err_text(&fake.error), "build: malformed plan",
+		"a plan with bases that nobody fetched is refused");
+	is_text(fake.trace, "read read ask base ask", "before anything is done for it");
+}
+
 static void test_free_midway(void)
 {
 	struct build_params params = { .reference = "x", .target = "", .created = "" };
@@ -342,6 +376,7 @@ int main(void)
 	test_at_once();
 	test_scratch_and_image();
 	test_errors();
+	test_forged_plan();
 	test_free_midway();
 	buf_done(&fake.bytes);
 	return tap_done();

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_ENGINE_BUILD_BUILD_STATE_H
+#define HOY_ENGINE_BUILD_BUILD_STATE_H
+
+#include "engine/build/build.h"
+
+/* What a build is at. Shared by build.c, which acts, and build_take.c, which takes the answers. */
+enum { BUILD_STATUS_MAX = 300 };
+
+enum build_state {
+	BUILD_STATE_READ,   /* the Dockerfile */
+	BUILD_STATE_IGNORE, /* .dockerignore */
+	BUILD_STATE_PATTERNS,
+	BUILD_STATE_BASES, /* which images */
+	BUILD_STATE_IMAGE, /* one of them */
+	BUILD_STATE_PLAN,
+	BUILD_STATE_HASH, /* of the files of one operation */
+	BUILD_STATE_LOOK, /* into the cache */
+	BUILD_STATE_MAKE,
+	BUILD_STATE_KEEP, /* in the cache */
+	BUILD_STATE_FINISH,
+	BUILD_STATE_ENDED,
+};
+
+/* What a stage consists of so far. */
+struct stage_result {
+	struct image_layer layers[IMAGE_LAYERS_MAX];
+	uint32_t count;
+	struct digest key;
+};
+
+struct build {
+	const struct build_exec *exec;
+	void *owner;
+	struct arena arena;
+	struct build_params params;
+	struct image_pairs args, labels;
+	enum build_state state;
+	bool waiting, driving; /* for an answer; inside of drive() */
+	struct err error;      /* code 0 = none */
+	struct str dockerfile, ignore;
+	struct files_copy copy;
+	struct build_plan plan;
+	struct image *bases;
+	uint32_t base, stage, op; /* where it is */
+	struct stage_result *results;
+	struct digest files, key;
+	struct store_cached made;
+	struct image image;
+	char status[BUILD_STATUS_MAX];
+};
+
+/* The operation that is being worked at. */
+const struct build_op *build_current_op(const struct build *build);
+/* Takes an answer to what the state asked for and goes to the next state. */
+int build_take(struct build *build, const struct build_answer *answer, struct err *err);
+/* The end, with this error. */
+void build_fail(struct build *build, const struct err *err);
+
+#endif
