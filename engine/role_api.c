@@ -7,21 +7,11 @@
 #include "engine/build/serve.h"
 #include "engine/docker/server.h"
 #include "engine/role.h"
+#include "engine/role_start.h"
 #include "lib/log.h"
 #include "lib/own.h"
-#include "lib/sandbox.h"
 
-enum { API_FD_MAIN = 3, API_FD_DOCKER = 4, API_UID = 910, API_PEER_MAIN = 1 };
-
-static struct loop loop;
-static struct msg_peer main_peer;
-static struct docker_server server;
-
-static void on_main_gone(struct msg_peer *peer)
-{
-	(void)peer;
-	loop.quit = true;
-}
+enum { API_FD_DOCKER = 4, API_UID = 910 };
 
 static void on_build(struct msg_peer *peer, struct msg *msg)
 {
@@ -36,13 +26,17 @@ static void on_build(struct msg_peer *peer, struct msg *msg)
 }
 
 static const struct msg_rule rules[] = {
-	{ BUILD_MSG_BASES, "build-bases", 4, BUILD_BODY_MAX, 0, 0, API_PEER_MAIN, on_build },
-	{ BUILD_MSG_PLAN, "build-plan", 4, BUILD_BODY_MAX, 0, 0, API_PEER_MAIN, on_build },
-	{ BUILD_MSG_IGNORE, "build-ignore", 4, BUILD_BODY_MAX, 0, 0, API_PEER_MAIN, on_build },
+	{ BUILD_MSG_BASES, "build-bases", 4, BUILD_BODY_MAX, 0, 0, ROLE_PEER_MAIN, on_build },
+	{ BUILD_MSG_PLAN, "build-plan", 4, BUILD_BODY_MAX, 0, 0, ROLE_PEER_MAIN, on_build },
+	{ BUILD_MSG_IGNORE, "build-ignore", 4, BUILD_BODY_MAX, 0, 0, ROLE_PEER_MAIN, on_build },
 };
 
 int role_api(void)
 {
+	static struct role_service service = { .rules = rules,
+					       .rule_count = ARRAY_LEN(rules),
+					       .queue_max = 8 << 20 };
+	static struct docker_server server;
 	const struct sandbox sandbox = { .profile = SANDBOX_PROFILE_SERVER,
 					 .uid = API_UID,
 					 .gid = API_UID,
@@ -51,13 +45,8 @@ int role_api(void)
 					 .files_max = 256 };
 	struct err err = { 0 };
 
-	if (loop_init(&loop, &err) < 0 ||
-	    msg_peer_init(&main_peer, &loop, API_FD_MAIN, API_PEER_MAIN, rules, ARRAY_LEN(rules),
-			  8 << 20, on_main_gone, NULL, &err) < 0 ||
-	    docker_server_start(&server, &loop, API_FD_DOCKER, &main_peer, &err) < 0 ||
-	    sandbox_enter(&sandbox, &err) < 0)
+	role_begin(&service, &sandbox);
+	if (docker_server_start(&server, &service.loop, API_FD_DOCKER, &service.main, &err) < 0)
 		fatal("%s", err_text(&err));
-	if (loop_run(&loop, &err) < 0)
-		fatal("%s", err_text(&err));
-	return 0;
+	return role_run(&service);
 }

@@ -6,19 +6,16 @@
  */
 #include <errno.h>
 #include <linux/capability.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "engine/api/files_msg.h"
 #include "engine/files/files.h"
 #include "engine/role.h"
+#include "engine/role_start.h"
 #include "lib/fs.h"
 #include "lib/log.h"
-#include "lib/loop.h"
-#include "lib/msg.h"
 #include "lib/own.h"
-#include "lib/sandbox.h"
 
 enum { ROLE_FILES_MAX = 128, ROLE_BODY_MAX = 4 << 20 };
 #define ROLE_MEMORY_MAX (UINT64_C(2) << 30)
@@ -151,26 +148,43 @@ static void on_mkdir(struct msg_peer *peer, struct msg *msg)
 	reply(peer, msg, r, &body, &err);
 }
 
-static const struct msg_rule role_rules[] = {
-	{ FILES_MSG_DIFF, "diff", 0, 0, 2, 2, 1, on_diff },
-	{ FILES_MSG_COPY, "copy", 21, ROLE_BODY_MAX, 2, 2, 1, on_copy },
-	{ FILES_MSG_HASH, "hash", 21, ROLE_BODY_MAX, 1, 1, 1, on_hash },
-	{ FILES_MSG_PASSWD, "passwd", 4, 4096, 1, 1, 1, on_passwd },
-	{ FILES_MSG_READ, "read", 8, 8192, 1, 1, 1, on_read },
-	{ FILES_MSG_MKDIR, "mkdir", 8, 8192, 1, 1, 1, on_mkdir },
-};
-
-static void on_gone(struct msg_peer *peer)
+static void on_fill(struct msg_peer *peer, struct msg *msg)
 {
-	peer->loop->quit = true;
+	struct buf body OWN(buf_done) = { 0 };
+	struct files_totals totals = { 0 };
+	char path[FILES_PATH_MAX];
+	struct err err = { 0 };
+	bool found = false;
+	struct wire in;
+	buf_init(&body, 64);
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	wire_text(&in, path, sizeof(path));
+	int r = wire_end(&in) < 0
+			? malformed(msg, &err)
+			: files_fill(msg->fds[0], path, msg->fds[1], &found, &totals, &err);
+	wire_put_u8(&body, found);
+	wire_put_u64(&body, totals.files);
+	wire_put_u64(&body, totals.bytes);
+	reply(peer, msg, r, &body, &err);
 }
+
+static const struct msg_rule role_rules[] = {
+	{ FILES_MSG_DIFF, "diff", 0, 0, 2, 2, ROLE_PEER_MAIN, on_diff },
+	{ FILES_MSG_COPY, "copy", 21, ROLE_BODY_MAX, 2, 2, ROLE_PEER_MAIN, on_copy },
+	{ FILES_MSG_HASH, "hash", 21, ROLE_BODY_MAX, 1, 1, ROLE_PEER_MAIN, on_hash },
+	{ FILES_MSG_PASSWD, "passwd", 4, 4096, 1, 1, ROLE_PEER_MAIN, on_passwd },
+	{ FILES_MSG_READ, "read", 8, 8192, 1, 1, ROLE_PEER_MAIN, on_read },
+	{ FILES_MSG_MKDIR, "mkdir", 8, 8192, 1, 1, ROLE_PEER_MAIN, on_mkdir },
+	{ FILES_MSG_FILL, "fill", 4, 8192, 2, 2, ROLE_PEER_MAIN, on_fill },
+};
 
 #define CAP(name) (UINT64_C(1) << CAP_##name)
 
 int role_files(void)
 {
-	static struct loop loop;
-	static struct msg_peer main_peer;
+	static struct role_service service = { .rules = role_rules,
+					       .rule_count = ARRAY_LEN(role_rules),
+					       .queue_max = 8 << 20 };
 	/* A directory of the kernel's in which nothing can be made: paths without an fd lead
 	 * nowhere. */
 	const struct sandbox sandbox = {
@@ -181,16 +195,7 @@ int role_files(void)
 		.address_space_max = ROLE_MEMORY_MAX,
 		.files_max = ROLE_FILES_MAX,
 	};
-	const struct sigaction ignore = { .sa_handler = SIG_IGN };
-	struct err err = { 0 };
-	log_init("files", LOG_PRIO_INFO);
-	(void)sigaction(SIGPIPE, &ignore, NULL); /* pack may end before its records do */
-	if (loop_init(&loop, &err) < 0 ||
-	    msg_peer_init(&main_peer, &loop, 3, 1, role_rules, ARRAY_LEN(role_rules), 8 << 20,
-			  on_gone, NULL, &err) < 0 ||
-	    sandbox_enter(&sandbox, &err) < 0)
-		fatal("%s", err_text(&err));
-	if (loop_run(&loop, &err) < 0)
-		log_err("%s", err_text(&err));
-	return 0;
+
+	role_begin(&service, &sandbox);
+	return role_run(&service);
 }

@@ -3,7 +3,6 @@
  * The load role: image archives, read through one fd and handed on through pipes. No network, no
  * files, no capabilities. It must never be given the directory an archive stands in.
  */
-#include <signal.h>
 #include "engine/registry/serve.h"
 #include "engine/role.h"
 #include "lib/log.h"
@@ -13,7 +12,6 @@ enum { LOAD_UID = 65534, LOAD_MEMORY_MAX = 256 << 20 };
 
 int role_load(void)
 {
-	const struct sigaction ignore = { .sa_handler = SIG_IGN };
 	const struct sandbox sandbox = {
 		.profile = SANDBOX_PROFILE_COMPUTE,
 		.uid = LOAD_UID,
@@ -23,8 +21,6 @@ int role_load(void)
 	};
 	struct err err = { 0 };
 
-	log_init("load", LOG_PRIO_INFO);
-	sigaction(SIGPIPE, &ignore, NULL);
 	if (sandbox_enter(&sandbox, &err) < 0)
 		fatal("%s", err_text(&err));
 	return serve_load(3);

@@ -18,6 +18,7 @@
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
+#include "lib/sandbox.h"
 #include "netd/api/netd_msg.h"
 
 enum { STORE_RETRY_MS = 500, API_RETRY_MS = 1000, ENGINE_QUEUE_MAX = 8 << 20 };
@@ -118,6 +119,8 @@ static void data_up(void)
 		log_err("data partition: %s", err_text(&err));
 		return;
 	}
+	if (container_volumes_clean(&engine.containers, &err) < 0)
+		log_warn("volumes: %s", err_text(&err));
 	engine.data_ready = true;
 	store_start(NULL);
 	sweep_start();
@@ -338,12 +341,26 @@ static void warm_up(void)
 		log_err("seccomp filter: %s", err_text(&err));
 }
 
+/*
+ * What this process carries every shim and container inherits: so it keeps setid, capabilities and
+ * bounding set and only gives up what no container may ever do. Its defence is to parse nothing.
+ */
+static void give_up(void)
+{
+	const struct sandbox sandbox = { .keep_setid = true, .capabilities = UINT64_MAX };
+	struct err err = { 0 };
+
+	if (sandbox_enter(&sandbox, &err) < 0)
+		fatal("%s", err_text(&err));
+}
+
 int role_main(void)
 {
 	static const struct network_client_ops network_ops = { on_network_up, on_network_event };
 	static const char *const places[] = { "c", "shim", "stopped" };
 	struct err err = { 0 };
 
+	give_up();
 	setup();
 	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
 		int fd OWN_FD = fs_open_dir(engine.containers.run_fd, places[i], FS_BENEATH,

@@ -2,6 +2,7 @@
 #ifndef HOY_ENGINE_ROLE_MAIN_H
 #define HOY_ENGINE_ROLE_MAIN_H
 
+#include "engine/api/engine_msg.h"
 #include "engine/build/exec.h"
 #include "engine/container/container.h"
 #include "engine/network/client.h"
@@ -43,6 +44,9 @@ struct engine_exec {
 	uint32_t serial;
 	struct container *container;
 	uint32_t exec_id;
+	struct arena arena; /* of args; until the shim has been asked */
+	struct engine_exec_args *args;
+	struct worker files; /* looks the user up, if one was named */
 };
 
 /* A pull that a person asked for. */
@@ -78,6 +82,8 @@ extern const struct msg_rule engine_rules[];
 extern const size_t engine_rule_count;
 
 void engine_calls_gone(struct engine *engine, struct msg_peer *peer);
+/* Frees the slot; nobody is told. */
+void engine_exec_drop(struct engine_exec *exec);
 void engine_exec_call(struct msg_peer *peer, struct msg *msg);
 void engine_resize_call(struct msg_peer *peer, struct msg *msg);
 void engine_exec_ended(void *owner, struct container *container, uint32_t exec_id, int32_t code);

@@ -388,8 +388,8 @@ void engine_calls_gone(struct engine *engine, struct msg_peer *peer)
 			p->peer = NULL; /* the pull goes on: its result is wanted all the same */
 	}
 	for (size_t i = 0; i < ENGINE_EXECS_MAX; i++) {
-		if (engine->execs[i].peer == peer)
-			engine->execs[i].used = false;
+		if (engine->execs[i].used && engine->execs[i].peer == peer)
+			engine_exec_drop(&engine->execs[i]);
 	}
 }
 

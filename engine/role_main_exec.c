@@ -7,49 +7,28 @@
 #include <string.h>
 #include <unistd.h>
 #include "engine/api/engine_msg.h"
+#include "engine/api/files_msg.h"
 #include "engine/role_main.h"
 #include "engine/run/spec.h"
 #include "lib/log.h"
 #include "lib/own.h"
 
-enum { EXEC_TEXTS_MAX = 1024, EXEC_TEXT_MAX = 131072 };
+enum { EXEC_ARENA_MAX = 8 << 20 };
 
-/* The request as it was checked. */
-struct exec_request {
-	char name[ENGINE_NAME_MAX], user[256], cwd[4096];
-	bool tty;
-	uint16_t rows, columns;
-	struct image_texts argv, env;
-};
-
-static int read_texts(struct wire *in, struct arena *arena, struct image_texts *texts)
+void engine_exec_drop(struct engine_exec *exec)
 {
-	uint32_t count = wire_count(in, EXEC_TEXTS_MAX);
-
-	texts->items = arena_array(arena, count + 1U, sizeof(*texts->items));
-	for (uint32_t i = 0; texts->items && i < count; i++) {
-		texts->items[i] = arena_text(arena, wire_str(in, EXEC_TEXT_MAX));
-		if (!texts->items[i])
-			return -ENOMEM;
-		texts->count++;
-	}
-	return texts->items ? 0 : -ENOMEM;
+	if (worker_running(&exec->files))
+		msg_peer_forget(&exec->files.peer, exec);
+	worker_stop(&exec->files);
+	arena_done(&exec->arena);
+	exec->args = NULL;
+	exec->used = false;
 }
 
-static int read_request(const struct msg *msg, struct arena *arena, struct exec_request *ret)
+static void exec_refuse(struct engine_exec *exec, const struct err *err)
 {
-	struct wire in;
-
-	wire_init(&in, msg->body.ptr, msg->body.len);
-	wire_text(&in, ret->name, sizeof(ret->name));
-	ret->tty = wire_bool(&in);
-	ret->rows = wire_u16(&in);
-	ret->columns = wire_u16(&in);
-	wire_text(&in, ret->user, sizeof(ret->user));
-	wire_text(&in, ret->cwd, sizeof(ret->cwd));
-	if (read_texts(&in, arena, &ret->argv) < 0 || read_texts(&in, arena, &ret->env) < 0)
-		return -ENOMEM;
-	return wire_end(&in);
+	(void)msg_reply_err(exec->peer, ENGINE_MSG_EXEC, exec->serial, err);
+	engine_exec_drop(exec);
 }
 
 /* What the shim answered becomes the first reply: the fds, and more to come. */
@@ -67,8 +46,7 @@ static void on_shim_exec(struct msg_peer *peer, void *owner, struct msg *reply,
 	if (!exec->used)
 		return;
 	if (!reply) {
-		(void)msg_reply_err(exec->peer, ENGINE_MSG_EXEC, exec->serial, err);
-		exec->used = false;
+		exec_refuse(exec, err);
 		return;
 	}
 	wire_init(&in, reply->body.ptr, reply->body.len);
@@ -77,50 +55,128 @@ static void on_shim_exec(struct msg_peer *peer, void *owner, struct msg *reply,
 	memcpy(out.fds, reply->fds, sizeof(out.fds));
 	if (msg_send(exec->peer->fd, &out, &bad) < 0) {
 		log_warn("exec: %s", err_text(&bad));
-		exec->used = false;
+		engine_exec_drop(exec);
 	}
 }
 
-static int exec_plan(const struct container *container, const struct exec_request *request,
-		     struct arena *arena, struct err *err)
+/* The container's environment, what was asked for over it, and what a program expects. */
+static int exec_env(const struct engine_exec *exec, const char *home, struct arena *arena,
+		    const char *const **ret_env, struct err *err)
 {
+	const struct image_texts *own = &exec->container->def.env;
+	struct image_texts env = { 0 };
+	const char **vector;
+	int r = 0;
+
+	for (uint32_t i = 0; r >= 0 && i < own->count; i++)
+		r = image_texts_add(arena, &env, own->items[i], err);
+	for (uint32_t i = 0; r >= 0 && exec->args->env[i]; i++)
+		r = image_texts_add(arena, &env, exec->args->env[i], err);
+	if (r >= 0 && !image_env_get(&env, "HOME"))
+		r = image_env_set(arena, &env, "HOME", home, err);
+	if (r >= 0 && exec->args->tty && !image_env_get(&env, "TERM"))
+		r = image_env_set(arena, &env, "TERM", "xterm", err);
+	if (r < 0)
+		return r;
+	vector = arena_array(arena, env.count + 1U, sizeof(*vector));
+	if (!vector)
+		return err_set(err, -ENOMEM, "no memory for an environment");
+	memcpy(vector, env.items, env.count * sizeof(*vector));
+	*ret_env = vector;
+	return 0;
+}
+
+/* The plan of a process of this user (NULL = the container's own), as a sealed memfd. */
+static int exec_plan(struct engine_exec *exec, const struct files_user *user, struct err *err)
+{
+	const struct container *container = exec->container;
+	const struct engine_exec_args *args = exec->args;
+	struct buf plan OWN(buf_done) = { 0 };
 	struct run_spec defaults;
 	struct run_process process;
-	struct buf plan OWN(buf_done) = { 0 };
-	struct image_texts env = { 0 };
-	int r = 0;
+	int r;
 
 	run_spec_init(&defaults);
 	process = defaults.process;
-	for (uint32_t i = 0; r >= 0 && i < container->def.env.count; i++)
-		r = image_texts_add(arena, &env, container->def.env.items[i], err);
-	for (uint32_t i = 0; r >= 0 && i < request->env.count; i++)
-		r = image_texts_add(arena, &env, request->env.items[i], err);
-	if (r >= 0 && !image_env_get(&env, "HOME"))
-		r = image_env_set(arena, &env, "HOME", container->home, err);
-	if (r >= 0 && request->tty && !image_env_get(&env, "TERM"))
-		r = image_env_set(arena, &env, "TERM", "xterm", err);
-	/* argv and env end with NULL: lists are allocated with one entry more, zeroed. */
-	if (r >= 0)
-		r = image_texts_add(arena, &env, "", err);
+	r = exec_env(exec, user ? user->home : container->home, &exec->arena, &process.env, err);
 	if (r < 0)
 		return r;
-	env.items[env.count - 1] = NULL;
-	process.argv = request->argv.items;
-	process.env = env.items;
-	process.cwd = *request->cwd ? request->cwd : container->def.workdir;
-	process.uid = container->uid;
-	process.gid = container->gid;
-	process.groups = container->groups;
-	process.group_count = container->group_count;
-	process.tty = request->tty;
+	process.argv = args->argv;
+	process.cwd = *args->cwd ? args->cwd : container->def.workdir;
+	process.uid = user ? user->uid : container->uid;
+	process.gid = user ? user->gid : container->gid;
+	process.groups = user ? user->groups : container->groups;
+	process.group_count = user ? user->group_count : container->group_count;
+	process.tty = args->tty;
 	process.stdin_open = true;
-	process.rows = request->rows;
-	process.columns = request->columns;
+	process.rows = args->rows;
+	process.columns = args->columns;
 	buf_init(&plan, 8 << 20);
 	r = run_plan_encode_exec(&process, container->def.privileged, &plan, err);
 	return r < 0 ? r : run_plan_memfd(&plan, err);
 }
+
+static void exec_start(struct engine_exec *exec, const struct files_user *user)
+{
+	struct err err = { 0 };
+	int plan OWN_FD = exec_plan(exec, user, &err);
+	int64_t r = plan;
+
+	if (r >= 0)
+		r = msg_peer_call(&exec->container->shim, SHIM_MSG_EXEC, STR(""), &plan, 1,
+				  on_shim_exec, exec, &err);
+	if (r < 0)
+		exec_refuse(exec, &err);
+}
+
+/* ---- another user than the container's ---- */
+
+static void on_user(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	static struct files_user user;
+	struct engine_exec *exec = owner;
+	struct err bad = { 0 };
+	struct wire in;
+
+	(void)peer;
+	if (!reply) {
+		exec_refuse(exec, err);
+		return;
+	}
+	wire_init(&in, reply->body.ptr, reply->body.len);
+	files_user_get(&in, &user);
+	if (wire_end(&in) < 0)
+		err_set(&bad, -EBADMSG, "role files: malformed answer");
+	else if (exec->container->phase != CONTAINER_PHASE_RUNNING)
+		err_set(&bad, -ESRCH, "%s does not run any more", exec->args->name);
+	if (bad.code) {
+		exec_refuse(exec, &bad);
+		return;
+	}
+	worker_stop(&exec->files);
+	exec_start(exec, &user);
+}
+
+/* The names are the container's root's: only the files role reads in there. */
+static int exec_lookup(struct engine_exec *exec, struct err *err)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	int64_t r;
+
+	if (exec->container->root_fd < 0)
+		return err_set(err, -ESTALE, "the root of %s cannot be looked into; restart it",
+			       exec->args->name);
+	buf_init(&body, 1024);
+	wire_put_text(&body, exec->args->user);
+	r = worker_start(&exec->files, exec->container->env->loop, "files", NULL, 0, NULL, 0, NULL,
+			 exec, err);
+	if (r >= 0)
+		r = msg_peer_call(&exec->files.peer, FILES_MSG_PASSWD, buf_str(&body),
+				  &exec->container->root_fd, 1, on_user, exec, err);
+	return r < 0 ? (int)r : 0;
+}
+
+/* ---- the call ---- */
 
 static struct engine_exec *exec_slot(struct engine *engine)
 {
@@ -131,21 +187,19 @@ static struct engine_exec *exec_slot(struct engine *engine)
 	return NULL;
 }
 
-static int exec_check(struct engine *engine, const struct exec_request *request,
+static int exec_check(struct engine *engine, const struct engine_exec_args *args,
 		      struct container **ret_container, struct err *err)
 {
-	struct service *service = manager_find(&engine->manager, request->name);
+	struct service *service = manager_find(&engine->manager, args->name);
 
 	if (!service)
-		return manager_unknown(&engine->manager, request->name, err);
+		return manager_unknown(&engine->manager, args->name, err);
 	if (!service->container || service->container->phase != CONTAINER_PHASE_RUNNING)
-		return err_set(err, -ESRCH, "%s does not run (%s)", request->name,
+		return err_set(err, -ESRCH, "%s does not run (%s)", args->name,
 			       service_state_name(service->state));
-	if (!request->argv.count)
+	if (!args->argv[0])
 		return err_set(err, -EINVAL, "no command is given");
-	if (*request->user)
-		return err_set(err, -ENOTSUP, "exec runs as the container's own user");
-	if (!service->container->user_known)
+	if (!*args->user && !service->container->user_known)
 		return err_set(err, -EAGAIN, "its user is being looked up, try again");
 	*ret_container = service->container;
 	return 0;
@@ -154,44 +208,38 @@ static int exec_check(struct engine *engine, const struct exec_request *request,
 void engine_exec_call(struct msg_peer *peer, struct msg *msg)
 {
 	struct engine *engine = engine_of(peer);
-	struct arena arena OWN(arena_done) = { 0 };
 	struct engine_exec *exec = exec_slot(engine);
-	struct exec_request request = { 0 };
-	struct container *container = NULL;
 	struct err err = { 0 };
-	int plan OWN_FD = -1;
-	int64_t r;
+	int r;
 
-	arena_init(&arena, 8 << 20);
-	r = read_request(msg, &arena, &request);
-	if (r < 0)
-		err_set(&err, (int)r, "malformed exec request");
-	if (r >= 0)
-		r = exec_check(engine, &request, &container, &err);
-	if (r >= 0 && !exec)
-		r = err_set(&err, -EBUSY, "%d processes are being run already", ENGINE_EXECS_MAX);
-	if (r >= 0)
-		r = plan = exec_plan(container, &request, &arena, &err);
-	if (r >= 0) {
-		*exec = (struct engine_exec){ true, peer, msg->serial, container, 0 };
-		r = msg_peer_call(&container->shim, SHIM_MSG_EXEC, STR(""), &plan, 1, on_shim_exec,
-				  exec, &err);
-	}
-	if (r < 0) {
-		if (exec)
-			exec->used = false;
+	if (!exec) {
+		err_set(&err, -EBUSY, "%d processes are being run already", ENGINE_EXECS_MAX);
 		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+		return;
 	}
+	*exec = (struct engine_exec){ .used = true, .peer = peer, .serial = msg->serial };
+	arena_init(&exec->arena, EXEC_ARENA_MAX);
+	exec->args = arena_alloc(&exec->arena, sizeof(*exec->args));
+	r = exec->args ? engine_exec_get(msg->body, &exec->arena, exec->args, &err)
+		       : err_set(&err, -ENOMEM, "no memory for an exec request");
+	if (r >= 0)
+		r = exec_check(engine, exec->args, &exec->container, &err);
+	if (r >= 0 && *exec->args->user)
+		r = exec_lookup(exec, &err);
+	else if (r >= 0)
+		exec_start(exec, NULL);
+	if (r < 0)
+		exec_refuse(exec, &err);
 }
 
 static void exec_finish(struct engine_exec *exec, int32_t code)
 {
 	struct buf body OWN(buf_done) = { 0 };
 
-	exec->used = false;
 	buf_init(&body, 16);
 	wire_put_u32(&body, (uint32_t)code);
 	(void)msg_reply(exec->peer, ENGINE_MSG_EXEC, exec->serial, buf_str(&body), NULL, 0);
+	engine_exec_drop(exec);
 }
 
 void engine_exec_ended(void *owner, struct container *container, uint32_t exec_id, int32_t code)

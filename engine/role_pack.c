@@ -9,15 +9,11 @@
 #include "engine/api/pack_msg.h"
 #include "engine/erofs/pack.h"
 #include "engine/role.h"
+#include "engine/role_start.h"
 #include "lib/log.h"
-#include "lib/loop.h"
-#include "lib/msg.h"
 #include "lib/own.h"
-#include "lib/sandbox.h"
 
 enum { ROLE_NOBODY = 65534, ROLE_MEMORY_MAX = 1 << 30 };
-
-static struct loop role_loop;
 
 static void on_start(struct msg_peer *peer, struct msg *msg)
 {
@@ -40,17 +36,14 @@ static void on_start(struct msg_peer *peer, struct msg *msg)
 }
 
 static const struct msg_rule role_rules[] = {
-	{ PACK_MSG_START, "start", 0, 0, 2, 2, 1, on_start },
+	{ PACK_MSG_START, "start", 0, 0, 2, 2, ROLE_PEER_MAIN, on_start },
 };
-
-static void on_gone(struct msg_peer *peer)
-{
-	peer->loop->quit = true;
-}
 
 int role_pack(void)
 {
-	static struct msg_peer main_peer;
+	static struct role_service service = { .rules = role_rules,
+					       .rule_count = ARRAY_LEN(role_rules),
+					       .queue_max = 1 << 20 };
 	const struct sandbox sandbox = {
 		.profile = SANDBOX_PROFILE_COMPUTE,
 		.uid = ROLE_NOBODY,
@@ -58,15 +51,7 @@ int role_pack(void)
 		.address_space_max = ROLE_MEMORY_MAX,
 		.files_max = 64,
 	};
-	struct err err = { 0 };
 
-	log_init("pack", LOG_PRIO_INFO);
-	if (loop_init(&role_loop, &err) < 0 ||
-	    msg_peer_init(&main_peer, &role_loop, 3, 1, role_rules, ARRAY_LEN(role_rules), 1 << 20,
-			  on_gone, NULL, &err) < 0 ||
-	    sandbox_enter(&sandbox, &err) < 0)
-		fatal("%s", err_text(&err));
-	if (loop_run(&role_loop, &err) < 0)
-		log_err("%s", err_text(&err));
-	return 0;
+	role_begin(&service, &sandbox);
+	return role_run(&service);
 }

@@ -5,7 +5,6 @@
  * store, nor outlive the login it was given.
  */
 #include <fcntl.h>
-#include <signal.h>
 #include "engine/registry/serve.h"
 #include "engine/role.h"
 #include "lib/buf.h"
@@ -24,7 +23,6 @@ static const char bundle_path[] = "/etc/ssl/certs/ca-certificates.crt";
 
 int role_pull(void)
 {
-	const struct sigaction ignore = { .sa_handler = SIG_IGN };
 	const struct sandbox sandbox = {
 		.profile = SANDBOX_PROFILE_INET,
 		.uid = PULL_UID,
@@ -36,8 +34,6 @@ int role_pull(void)
 	struct buf bundle OWN(buf_done);
 	struct err err = { 0 };
 
-	log_init("pull", LOG_PRIO_INFO);
-	sigaction(SIGPIPE, &ignore, NULL);
 	buf_init(&bundle, PULL_BUNDLE_MAX);
 	/* Without a bundle only registries with a ca_file can be trusted: their errors say so. */
 	if (fs_read(AT_FDCWD, bundle_path, FS_HOST, PULL_BUNDLE_MAX, &bundle, NULL) < 0)

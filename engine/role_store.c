@@ -6,21 +6,18 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "engine/role.h"
+#include "engine/role_start.h"
 #include "engine/store/put.h"
 #include "engine/store/sum.h"
 #include "engine/store/store.h"
 #include "engine/store/trailer.h"
 #include "lib/fs.h"
 #include "lib/log.h"
-#include "lib/loop.h"
-#include "lib/msg.h"
 #include "lib/own.h"
-#include "lib/sandbox.h"
 
 enum {
 	ROLE_UID =
@@ -39,8 +36,7 @@ struct role_put {
 };
 
 struct role {
-	struct loop loop;
-	struct msg_peer main;
+	struct role_service service;
 	struct store store;
 	struct loop_timer trash_timer;
 	struct role_put puts[STORE_PUTS_MAX];
@@ -55,17 +51,17 @@ static void answer(const struct msg *msg, struct buf *body, int fd)
 {
 	struct err err = { 0 };
 	if (buf_error(body) == 0) {
-		(void)msg_reply(&role.main, msg->type, msg->serial, buf_str(body), &fd,
+		(void)msg_reply(&role.service.main, msg->type, msg->serial, buf_str(body), &fd,
 				fd < 0 ? 0 : 1);
 		return;
 	}
 	err_set(&err, buf_error(body), "store: answer does not fit");
-	(void)msg_reply_err(&role.main, msg->type, msg->serial, &err);
+	(void)msg_reply_err(&role.service.main, msg->type, msg->serial, &err);
 }
 
 static void refuse(const struct msg *msg, const struct err *err)
 {
-	(void)msg_reply_err(&role.main, msg->type, msg->serial, err);
+	(void)msg_reply_err(&role.service.main, msg->type, msg->serial, err);
 }
 
 static void refuse_malformed(const struct msg *msg)
@@ -170,8 +166,8 @@ static void on_blob_put(struct msg_peer *peer, struct msg *msg)
 	slot->serial = msg->serial;
 	slot->busy = true;
 	int source = msg_take_fd(msg, 0), tee = msg_take_fd(msg, 1);
-	if (put_start(&slot->put, &role.loop, &role.store, &args, source, tee, on_put_done, slot,
-		      &err) < 0) {
+	if (put_start(&slot->put, &role.service.loop, &role.store, &args, source, tee, on_put_done,
+		      slot, &err) < 0) {
 		slot->busy = false;
 		refuse(msg, &err);
 	}
@@ -301,7 +297,7 @@ static void on_image_get(struct msg_peer *peer, struct msg *msg)
 	else if (store_image_get(&role.store, name, &record, &err) < 0)
 		refuse(msg, &err);
 	else
-		(void)msg_reply(&role.main, msg->type, msg->serial, record, NULL, 0);
+		(void)msg_reply(&role.service.main, msg->type, msg->serial, record, NULL, 0);
 }
 
 static void on_image_list(struct msg_peer *peer, struct msg *msg)
@@ -396,7 +392,7 @@ static void on_trash(struct loop_timer *timer)
 	if (r < 0)
 		log_warn("%s", err_text(&err));
 	if (r == 1)
-		loop_timer_set(&role.loop, timer, ROLE_TRASH_MS, on_trash, NULL);
+		loop_timer_set(&role.service.loop, timer, ROLE_TRASH_MS, on_trash, NULL);
 }
 
 static void on_gc(struct msg_peer *peer, struct msg *msg)
@@ -410,7 +406,7 @@ static void on_gc(struct msg_peer *peer, struct msg *msg)
 		refuse(msg, &err);
 		return;
 	}
-	loop_timer_set(&role.loop, &role.trash_timer, 0, on_trash, NULL);
+	loop_timer_set(&role.service.loop, &role.trash_timer, 0, on_trash, NULL);
 	buf_init(&body, 64);
 	wire_put_u64(&body, bytes);
 	wire_put_u32(&body, objects);
@@ -423,7 +419,7 @@ static void on_check_line(void *owner, uint32_t serial, const char *line)
 	(void)owner;
 	buf_init(&body, 4096);
 	wire_put_text(&body, line);
-	(void)msg_reply_more(&role.main, STORE_MSG_CHECK, serial, buf_str(&body));
+	(void)msg_reply_more(&role.service.main, STORE_MSG_CHECK, serial, buf_str(&body));
 }
 
 static void on_check_done(void *owner, uint32_t serial, uint32_t checked, uint32_t damaged)
@@ -467,31 +463,29 @@ static void on_space(struct msg_peer *peer, struct msg *msg)
 enum { D = SHA256_SIZE, LAYER = 2 * SHA256_SIZE + 8 };
 
 static const struct msg_rule role_rules[] = {
-	{ STORE_MSG_BLOB_HAVE, "blob-have", D, D, 0, 0, 1, on_blob_have },
-	{ STORE_MSG_BLOB_PUT, "blob-put", D + 9, D + 9, 1, 2, 1, on_blob_put },
-	{ STORE_MSG_BLOB_OPEN, "blob-open", D, D, 0, 0, 1, on_blob_open },
-	{ STORE_MSG_LAYER_NEW, "layer-new", 8, 8, 0, 0, 1, on_layer_new },
-	{ STORE_MSG_LAYER_COMMIT, "layer-commit", LAYER, LAYER, 1, 1, 1, on_layer_commit },
-	{ STORE_MSG_LAYER_HAVE, "layer-have", D, D, 0, 0, 1, on_layer_have },
-	{ STORE_MSG_LAYER_OPEN, "layer-open", D, D, 0, 0, 1, on_layer_open },
-	{ STORE_MSG_IMAGE_SET, "image-set", 4, ROLE_BODY_MAX, 0, 0, 1, on_image_set },
-	{ STORE_MSG_IMAGE_GET, "image-get", 4, 4096, 0, 0, 1, on_image_get },
-	{ STORE_MSG_IMAGE_LIST, "image-list", 0, 0, 0, 0, 1, on_image_list },
-	{ STORE_MSG_IMAGE_REMOVE, "image-remove", 4, 4096, 0, 0, 1, on_image_remove },
-	{ STORE_MSG_CACHE_GET, "cache-get", D, D, 0, 0, 1, on_cache_get },
-	{ STORE_MSG_CACHE_SET, "cache-set", D + 1 + LAYER, D + 1 + LAYER, 0, 0, 1, on_cache_set },
-	{ STORE_MSG_LEASE, "lease", 8, 4096 + STORE_LEASE_DIGESTS_MAX *D, 0, 0, 1, on_lease },
-	{ STORE_MSG_GC, "gc", 0, 0, 0, 0, 1, on_gc },
-	{ STORE_MSG_CHECK, "check", 0, 0, 0, 0, 1, on_check },
-	{ STORE_MSG_SPACE, "space", 0, 0, 0, 0, 1, on_space },
+	{ STORE_MSG_BLOB_HAVE, "blob-have", D, D, 0, 0, ROLE_PEER_MAIN, on_blob_have },
+	{ STORE_MSG_BLOB_PUT, "blob-put", D + 9, D + 9, 1, 2, ROLE_PEER_MAIN, on_blob_put },
+	{ STORE_MSG_BLOB_OPEN, "blob-open", D, D, 0, 0, ROLE_PEER_MAIN, on_blob_open },
+	{ STORE_MSG_LAYER_NEW, "layer-new", 8, 8, 0, 0, ROLE_PEER_MAIN, on_layer_new },
+	{ STORE_MSG_LAYER_COMMIT, "layer-commit", LAYER, LAYER, 1, 1, ROLE_PEER_MAIN,
+	  on_layer_commit },
+	{ STORE_MSG_LAYER_HAVE, "layer-have", D, D, 0, 0, ROLE_PEER_MAIN, on_layer_have },
+	{ STORE_MSG_LAYER_OPEN, "layer-open", D, D, 0, 0, ROLE_PEER_MAIN, on_layer_open },
+	{ STORE_MSG_IMAGE_SET, "image-set", 4, ROLE_BODY_MAX, 0, 0, ROLE_PEER_MAIN, on_image_set },
+	{ STORE_MSG_IMAGE_GET, "image-get", 4, 4096, 0, 0, ROLE_PEER_MAIN, on_image_get },
+	{ STORE_MSG_IMAGE_LIST, "image-list", 0, 0, 0, 0, ROLE_PEER_MAIN, on_image_list },
+	{ STORE_MSG_IMAGE_REMOVE, "image-remove", 4, 4096, 0, 0, ROLE_PEER_MAIN, on_image_remove },
+	{ STORE_MSG_CACHE_GET, "cache-get", D, D, 0, 0, ROLE_PEER_MAIN, on_cache_get },
+	{ STORE_MSG_CACHE_SET, "cache-set", D + 1 + LAYER, D + 1 + LAYER, 0, 0, ROLE_PEER_MAIN,
+	  on_cache_set },
+	{ STORE_MSG_LEASE, "lease", 8, 4096 + STORE_LEASE_DIGESTS_MAX *D, 0, 0, ROLE_PEER_MAIN,
+	  on_lease },
+	{ STORE_MSG_GC, "gc", 0, 0, 0, 0, ROLE_PEER_MAIN, on_gc },
+	{ STORE_MSG_CHECK, "check", 0, 0, 0, 0, ROLE_PEER_MAIN, on_check },
+	{ STORE_MSG_SPACE, "space", 0, 0, 0, 0, ROLE_PEER_MAIN, on_space },
 };
 
 /* ---- starting ---- */
-
-static void on_gone(struct msg_peer *peer)
-{
-	peer->loop->quit = true;
-}
 
 /* The directory exists before this process locks itself into it. */
 static int make_root(struct err *err)
@@ -507,25 +501,6 @@ static int make_root(struct err *err)
 	if (fchmod(fd, 0700) < 0)
 		return err_sys(err, -errno, "cannot close /data/store to others");
 	return 0;
-}
-
-static int role_start(struct err *err)
-{
-	const struct sigaction ignore = { .sa_handler = SIG_IGN };
-	const struct sandbox sandbox = {
-		.profile = SANDBOX_PROFILE_STORE,
-		.uid = ROLE_UID,
-		.gid = ROLE_UID,
-		.root = "/data/store",
-		.files_max = ROLE_FILES_MAX,
-	};
-	(void)sigaction(SIGPIPE, &ignore, NULL); /* a tee's reader may end before its writer */
-	int r = make_root(err);
-	if (r == 0)
-		r = loop_init(&role.loop, err);
-	if (r == 0)
-		r = sandbox_enter(&sandbox, err);
-	return r;
 }
 
 static int open_store(struct err *err)
@@ -545,17 +520,25 @@ static int open_store(struct err *err)
 int role_store(void)
 {
 	static const struct sum_events events = { on_commit_done, on_check_line, on_check_done };
+	const struct sandbox sandbox = {
+		.profile = SANDBOX_PROFILE_STORE,
+		.uid = ROLE_UID,
+		.gid = ROLE_UID,
+		.root = "/data/store",
+		.files_max = ROLE_FILES_MAX,
+	};
 	struct err err = { 0 };
-	log_init("store", LOG_PRIO_INFO);
-	if (role_start(&err) < 0 || open_store(&err) < 0)
+	role.service.rules = role_rules;
+	role.service.rule_count = ARRAY_LEN(role_rules);
+	role.service.queue_max = 32 << 20;
+	if (make_root(&err) < 0)
 		fatal("%s", err_text(&err));
-	sum_init(&role.sums, &role.loop, &role.store, &events, NULL);
-	if (msg_peer_init(&role.main, &role.loop, 3, 1, role_rules, ARRAY_LEN(role_rules), 32 << 20,
-			  on_gone, NULL, &err) < 0)
+	role_begin(&role.service, &sandbox);
+	if (open_store(&err) < 0)
 		fatal("%s", err_text(&err));
-	loop_timer_set(&role.loop, &role.trash_timer, ROLE_TRASH_MS, on_trash, NULL);
-	if (loop_run(&role.loop, &err) < 0)
-		log_err("%s", err_text(&err));
+	sum_init(&role.sums, &role.service.loop, &role.store, &events, NULL);
+	loop_timer_set(&role.service.loop, &role.trash_timer, ROLE_TRASH_MS, on_trash, NULL);
+	(void)role_run(&role.service);
 	for (size_t i = 0; i < STORE_PUTS_MAX; i++)
 		if (role.puts[i].busy)
 			put_stop(&role.puts[i].put);

@@ -5,17 +5,14 @@
  * whoever reads the records waits for their end.
  */
 #include <errno.h>
-#include <signal.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 #include "engine/api/unpack_msg.h"
 #include "engine/role.h"
+#include "engine/role_start.h"
 #include "engine/tar/unpack.h"
 #include "lib/log.h"
-#include "lib/loop.h"
-#include "lib/msg.h"
 #include "lib/own.h"
-#include "lib/sandbox.h"
 
 enum {
 	UNPACK_UID = 65534,
@@ -72,19 +69,14 @@ static void on_start(struct msg_peer *peer, struct msg *msg)
 }
 
 static const struct msg_rule rules[] = {
-	{ UNPACK_MSG_START, "start", 16, 1024, 2, 2, 1, on_start },
+	{ UNPACK_MSG_START, "start", 16, 1024, 2, 2, ROLE_PEER_MAIN, on_start },
 };
-
-static void on_gone(struct msg_peer *peer)
-{
-	peer->loop->quit = true;
-}
 
 int role_unpack(void)
 {
-	static struct loop loop;
-	static struct msg_peer main_peer;
-	const struct sigaction ignore = { .sa_handler = SIG_IGN };
+	static struct role_service service = { .rules = rules,
+					       .rule_count = ARRAY_LEN(rules),
+					       .queue_max = 1 << 20 };
 	const struct sandbox sandbox = {
 		.profile = SANDBOX_PROFILE_COMPUTE,
 		.uid = UNPACK_UID,
@@ -92,17 +84,7 @@ int role_unpack(void)
 		.address_space_max = UNPACK_MEMORY_MAX,
 		.files_max = 32,
 	};
-	struct err err = { 0 };
 
-	log_init("unpack", LOG_PRIO_INFO);
-	/* A reader that gives up is an error to report, not a reason to die. */
-	sigaction(SIGPIPE, &ignore, NULL);
-	if (loop_init(&loop, &err) < 0 ||
-	    msg_peer_init(&main_peer, &loop, 3, 1, rules, ARRAY_LEN(rules), 1 << 20, on_gone, NULL,
-			  &err) < 0 ||
-	    sandbox_enter(&sandbox, &err) < 0)
-		fatal("%s", err_text(&err));
-	if (loop_run(&loop, &err) < 0)
-		log_err("%s", err_text(&err));
-	return 0;
+	role_begin(&service, &sandbox);
+	return role_run(&service);
 }

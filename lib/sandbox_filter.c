@@ -99,12 +99,13 @@ static const struct allowed_value ioctl_requests[] = {
 	{ SIOCETHTOOL, GROUP_LINK },
 };
 
+/*
+ * Code for the kernel, and a kernel in its place: nothing that runs here has any business with
+ * those. The rest of what root can do (mount, swapon, reboot of its own pid namespace, ports) is
+ * what `privileged = yes` is asked for. Each container inherits this: it stays short.
+ */
 static const uint32_t denied_calls[] = {
-	SYS_kexec_load, SYS_kexec_file_load, SYS_init_module, SYS_finit_module,	  SYS_delete_module,
-	SYS_swapon,	SYS_swapoff,	     SYS_acct,	      SYS_lookup_dcookie,
-#ifdef SYS_iopl
-	SYS_iopl,	SYS_ioperm,
-#endif
+	SYS_kexec_load, SYS_kexec_file_load, SYS_init_module, SYS_finit_module, SYS_delete_module,
 };
 
 /* ---- emitting ---- */

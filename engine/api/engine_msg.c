@@ -3,6 +3,7 @@
  * Encoding of the rows that the engine answers with. Pure; linked by engine main, the api role and
  * the console. Must never allocate beyond the caller's buffer.
  */
+#include <errno.h>
 #include "engine/api/engine_msg.h"
 
 void engine_row_put(struct buf *out, const struct engine_row *row)
@@ -20,6 +21,16 @@ void engine_row_put(struct buf *out, const struct engine_row *row)
 	wire_put_u8(out, row->declared);
 }
 
+/* Travels as 64 bits; anything else than an int is no number of ours. */
+static int32_t get_int(struct wire *in)
+{
+	int64_t number = wire_i64(in);
+
+	if (number < INT32_MIN || number > INT32_MAX)
+		in->error = -EBADMSG;
+	return (int32_t)number;
+}
+
 void engine_row_get(struct wire *in, struct engine_row *ret_row)
 {
 	wire_text(in, ret_row->id, sizeof(ret_row->id));
@@ -29,8 +40,66 @@ void engine_row_get(struct wire *in, struct engine_row *ret_row)
 	wire_text(in, ret_row->status, sizeof(ret_row->status));
 	wire_text(in, ret_row->ports, sizeof(ret_row->ports));
 	ret_row->created_s = wire_i64(in);
-	ret_row->pid = (int32_t)wire_i64(in);
-	ret_row->exit_code = (int32_t)wire_i64(in);
+	ret_row->pid = get_int(in);
+	ret_row->exit_code = get_int(in);
 	ret_row->restarts = wire_u32(in);
 	ret_row->declared = wire_bool(in);
+}
+
+static void put_list(struct buf *out, const char *const *list)
+{
+	uint32_t count = 0;
+
+	while (list[count])
+		count++;
+	wire_put_u32(out, count);
+	for (uint32_t i = 0; i < count; i++)
+		wire_put_text(out, list[i]);
+}
+
+void engine_exec_put(struct buf *out, const struct engine_exec_args *args)
+{
+	wire_put_text(out, args->name);
+	wire_put_u8(out, args->tty);
+	wire_put_u16(out, args->rows);
+	wire_put_u16(out, args->columns);
+	wire_put_text(out, args->user);
+	wire_put_text(out, args->cwd);
+	put_list(out, args->argv);
+	put_list(out, args->env);
+}
+
+/* NULL when the arena is too small. */
+static const char *const *get_list(struct wire *in, struct arena *arena)
+{
+	uint32_t count = wire_count(in, ENGINE_EXEC_TEXTS_MAX);
+	const char **list = arena_array(arena, count + 1U, sizeof(*list));
+
+	for (uint32_t i = 0; list && i < count; i++) {
+		list[i] = arena_text(arena, wire_str(in, ENGINE_EXEC_TEXT_MAX));
+		if (!list[i])
+			return NULL;
+	}
+	return list;
+}
+
+int engine_exec_get(struct str body, struct arena *arena, struct engine_exec_args *ret_args,
+		    struct err *err)
+{
+	struct wire in;
+
+	wire_init(&in, body.ptr, body.len);
+	wire_text(&in, ret_args->name, sizeof(ret_args->name));
+	ret_args->tty = wire_bool(&in);
+	ret_args->rows = wire_u16(&in);
+	ret_args->columns = wire_u16(&in);
+	wire_text(&in, ret_args->user, sizeof(ret_args->user));
+	wire_text(&in, ret_args->cwd, sizeof(ret_args->cwd));
+	ret_args->argv = get_list(&in, arena);
+	ret_args->env = get_list(&in, arena);
+	if (!ret_args->argv || !ret_args->env)
+		return err_set(err, -ENOMEM, "no memory for an exec request");
+	if (wire_end(&in) < 0)
+		return err_set(err, -EBADMSG, "malformed exec request");
+	return 0;
 }

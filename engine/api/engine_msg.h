@@ -4,7 +4,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "lib/arena.h"
 #include "lib/buf.h"
+#include "lib/err.h"
 #include "lib/wire.h"
 
 /*
@@ -22,9 +24,8 @@ enum engine_msg {
 	/* {text name} -> {u8 tty} fds: the log files, oldest first, read-only; lines as the shim
 	 * wrote them (JSON, one object per line). */
 	ENGINE_MSG_LOGS,
-	/* {text name, u8 tty, u16 rows, u16 columns, text user, text cwd, u32 argc, text..., u32
-	 * envc, text...} -> first {} with MORE and fds: [pty] or [stdin, stdout, stderr]; last {i32
-	 * exit code}. */
+	/* {struct engine_exec_args} -> first {} with MORE and fds: [pty] or [stdin, stdout,
+	 * stderr]; last {i32 exit code}. */
 	ENGINE_MSG_EXEC,
 	/* {u32 serial of the exec call on this connection, u16 rows, u16 columns} -> {} */
 	ENGINE_MSG_RESIZE,
@@ -76,5 +77,25 @@ struct engine_row {
 
 void engine_row_put(struct buf *out, const struct engine_row *row);
 void engine_row_get(struct wire *in, struct engine_row *ret_row);
+
+/*
+ * The body of ENGINE_MSG_EXEC: text name, u8 tty, u16 rows, u16 columns, text user, text cwd, u32
+ * count, text argv..., u32 count, text env...
+ */
+enum { ENGINE_EXEC_TEXTS_MAX = 1024, ENGINE_EXEC_TEXT_MAX = 131072 };
+
+struct engine_exec_args {
+	char name[ENGINE_NAME_MAX];
+	char user[256]; /* "NAME|UID[:GROUP|GID]", "" = the container's own */
+	char cwd[4096]; /* "" = the container's own */
+	bool tty;
+	uint16_t rows, columns;
+	const char *const *argv, *const *env; /* NULL-terminated */
+};
+
+void engine_exec_put(struct buf *out, const struct engine_exec_args *args);
+/* The lists live in the arena. -EBADMSG, or -ENOMEM when the arena is too small. */
+int engine_exec_get(struct str body, struct arena *arena, struct engine_exec_args *ret_args,
+		    struct err *err);
 
 #endif

@@ -38,6 +38,10 @@ enum files_msg {
 	/* {text path, text "user[:group]" that owns what is made} fds [0] root -> {}: WORKDIR.
 	 * Missing parents are made too, mode 0755; what is there stays as it is */
 	FILES_MSG_MKDIR,
+	/* {text path} fds [0] root, [1] empty directory -> {u8 found, u64 files, u64 bytes}: copies
+	 * the directory `path` of the root into the other, with owners, modes and links, its own
+	 * too; durable when answered. found = 0: the root has no directory there */
+	FILES_MSG_FILL,
 };
 
 enum {

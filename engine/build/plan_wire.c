@@ -109,6 +109,15 @@ static void get_files(struct wire *in, struct arena *arena, struct build_op *ret
 	}
 }
 
+/* An index of a stage or image, or one of the negative marks; stage_is_sound() knows the bounds. */
+static int32_t get_index(struct wire *in)
+{
+	int64_t index = wire_i64(in);
+	if (index < INT32_MIN || index > INT32_MAX)
+		in->error = -EBADMSG;
+	return (int32_t)index;
+}
+
 static void put_mounts(struct buf *out, const struct build_op *op)
 {
 	wire_put_u32(out, op->mount_count);
@@ -143,7 +152,7 @@ static void get_mounts(struct wire *in, struct arena *arena, struct build_op *re
 			in->error = -EBADMSG;
 		mount->type = (enum dockerfile_mount_type)type;
 		mount->sharing = (enum dockerfile_sharing)sharing;
-		mount->from = (int32_t)wire_i64(in);
+		mount->from = get_index(in);
 		mount->source = get_text(in, arena);
 		mount->target = get_text(in, arena);
 		mount->id = get_text(in, arena);
@@ -197,7 +206,7 @@ static void get_op(struct wire *in, struct arena *arena, struct build_op *ret)
 	get_texts(in, arena, &ret->env);
 	ret->workdir = get_text(in, arena);
 	ret->user = get_text(in, arena);
-	ret->from = (int32_t)wire_i64(in);
+	ret->from = get_index(in);
 	get_texts(in, arena, &ret->sources);
 	ret->dest = get_text(in, arena);
 	ret->chown = get_text(in, arena);
@@ -230,8 +239,8 @@ static void put_stage(struct buf *out, const struct build_stage *stage)
 static int get_stage(struct wire *in, struct arena *arena, struct build_stage *ret, struct err *err)
 {
 	ret->name = get_text(in, arena);
-	ret->base_stage = (int32_t)wire_i64(in);
-	ret->base_image = (int32_t)wire_i64(in);
+	ret->base_stage = get_index(in);
+	ret->base_image = get_index(in);
 	ret->needed = wire_bool(in);
 	uint32_t count = wire_count(in, WIRE_OPS_MAX);
 	ret->ops = arena_array(arena, count + 1, sizeof(*ret->ops));

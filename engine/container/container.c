@@ -67,6 +67,7 @@ void container_fail(struct container *container, const struct err *err)
 
 	if (container->phase == CONTAINER_PHASE_FAILED || container->phase == CONTAINER_PHASE_ENDED)
 		return;
+	container_volumes_cancel(container);
 	container->phase = CONTAINER_PHASE_FAILED;
 	layers_cancel(&container->layers);
 	loop_timer_stop(container->env->loop, &container->stop_timer);
@@ -338,6 +339,25 @@ static void step_user(struct container *container)
 		step_attach(container);
 }
 
+void container_volumes_done(struct container *container)
+{
+	if (container->phase == CONTAINER_PHASE_VOLUMES)
+		step_user(container);
+}
+
+static void step_volumes(struct container *container)
+{
+	struct err err = { 0 };
+	int r;
+
+	container->phase = CONTAINER_PHASE_VOLUMES;
+	r = container_volumes(container, &err);
+	if (r < 0)
+		container_fail(container, &err);
+	else if (!r)
+		step_user(container);
+}
+
 static int mount_root(struct container *container, struct err *err)
 {
 	const struct container_def *def = &container->def;
@@ -364,7 +384,7 @@ static void on_layers(void *owner, const struct err *err)
 	else if (mount_root(container, &bad) < 0)
 		container_fail(container, &bad);
 	else
-		step_user(container);
+		step_volumes(container);
 }
 
 static void first_step(struct loop_timer *timer)
@@ -527,6 +547,7 @@ void container_free(struct container *container)
 		return;
 	loop_timer_stop(container->env->loop, &container->stop_timer);
 	loop_timer_stop(container->env->loop, &container->relink);
+	container_volumes_cancel(container);
 	layers_cancel(&container->layers);
 	if (container->env->network->up)
 		msg_peer_forget(&container->env->network->peer, container);

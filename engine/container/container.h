@@ -23,14 +23,15 @@
  * /run/hoy/engine/c/<id>/ with hosts, hostname and resolv.conf, the mounts of run/rootfs.h, a
  * cgroup, and the shim, which outlives engine main.
  *
- *   LAYERS -> USER -> ATTACH -> LAUNCH -> RUNNING -> ENDED
- *      any of the first four -> FAILED: everything made so far is taken back
+ *   LAYERS -> VOLUMES -> USER -> ATTACH -> LAUNCH -> RUNNING -> ENDED
+ *      any of the first five -> FAILED: everything made so far is taken back
  */
 enum container_phase {
-	CONTAINER_PHASE_LAYERS, /* layer files are asked from the store and mounted */
-	CONTAINER_PHASE_USER,	/* the user's name is looked up in the root */
-	CONTAINER_PHASE_ATTACH, /* netd gives it its interfaces */
-	CONTAINER_PHASE_LAUNCH, /* the shim has been started */
+	CONTAINER_PHASE_LAYERS,	 /* layer files are asked from the store and mounted */
+	CONTAINER_PHASE_VOLUMES, /* new volumes are filled from the image */
+	CONTAINER_PHASE_USER,	 /* the user's name is looked up in the root */
+	CONTAINER_PHASE_ATTACH,	 /* netd gives it its interfaces */
+	CONTAINER_PHASE_LAUNCH,	 /* the shim has been started */
 	CONTAINER_PHASE_RUNNING,
 	CONTAINER_PHASE_ENDED,
 	CONTAINER_PHASE_FAILED,
@@ -43,12 +44,13 @@ struct container_env {
 	struct network_client *network;
 	struct rootfs rootfs;
 	struct cgroup_root cgroups;
-	int data_fd;	       /* /data */
-	int run_fd;	       /* /run/hoy/engine */
-	int shims_cgroup;      /* cgroup directory of the shims; -1 = stay in ours */
-	const char *shim;      /* program */
-	const char *data_path; /* "/data": binds need paths */
-	const char *run_path;  /* "/run/hoy/engine" */
+	int data_fd;			/* /data */
+	int run_fd;			/* /run/hoy/engine */
+	int shims_cgroup;		/* cgroup directory of the shims; -1 = stay in ours */
+	const char *shim;		/* program */
+	const char *data_path;		/* "/data": binds need paths */
+	const char *run_path;		/* "/run/hoy/engine" */
+	struct container *volume_queue; /* who fills a volume, and who waits for that */
 };
 
 struct container;
@@ -77,7 +79,9 @@ struct container {
 	const struct container_ops *ops;
 	void *owner;
 	struct msg_peer shim;
-	struct worker files; /* looks the user up */
+	struct worker files;	       /* fills volumes, then looks the user up */
+	uint32_t volume;	       /* the mount that is being looked at in VOLUMES */
+	struct container *volume_next; /* in the queue for volumes */
 	int dir_fd, root_fd, cgroup_fd;
 	struct network_namespace ns;
 	pid_t pid;
@@ -127,10 +131,17 @@ int container_remove(struct container_env *env, const char *id, struct err *err)
 int container_logs(struct container_env *env, const char *id, int *ret_fds, int max,
 		   struct err *err);
 
+/* Drops what a fill left that was cut off. Once, before the first container starts. */
+int container_volumes_clean(struct container_env *env, struct err *err);
+
 /* ---- parts, for container*.c only ---- */
 void container_fail(struct container *container, const struct err *err);
 void container_release(struct container *container);
 int container_user(struct container *container, struct err *err);
+/* Fills the new volumes: 0 = all are there, 1 = container_volumes_done() or a failure follows. */
+int container_volumes(struct container *container, struct err *err);
+void container_volumes_done(struct container *container);
+void container_volumes_cancel(struct container *container);
 int container_state_write(struct container *container, struct err *err);
 int container_state_read(struct container *container, struct err *err);
 int container_files_write(struct container *container, struct err *err);

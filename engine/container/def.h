@@ -71,6 +71,16 @@ int container_def_decode(struct wire *in, struct arena *arena, struct container_
 int container_def_digest(const struct container_def *def, struct digest *ret_digest,
 			 struct err *err);
 
+/*
+ * The state file as a whole, with its sum (format: state_wire.c). Encode clears out first. Decode
+ * takes exactly what encode makes: -EBADMSG for a damaged file, whatever is wrong with it; -ENOMEM
+ * when the arena is too small. Its results are untouched on failure.
+ */
+int container_state_encode(const struct container_def *def, int64_t created_s, struct buf *out,
+			   struct err *err);
+int container_state_decode(struct str file, struct arena *arena, int64_t *ret_created_s,
+			   struct container_def *ret_def, struct err *err);
+
 /* "8080->80/tcp, 127.0.0.1:53->53/udp" into dst. */
 void container_def_ports(const struct container_def *def, char *dst, size_t cap);
 

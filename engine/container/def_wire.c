@@ -4,6 +4,7 @@
  * files only. Pure.
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 #include "engine/container/def.h"
 #include "lib/own.h"
@@ -73,74 +74,93 @@ void container_def_encode(const struct container_def *def, struct buf *out)
 		wire_put_u8(out, flags[i]);
 }
 
-static const char *get_text(struct wire *in, struct arena *arena, size_t max)
-{
-	const char *text = arena_text(arena, wire_str(in, max));
+/* The wire's error is sticky and always -EBADMSG; that memory ran out has to be known beside it. */
+struct def_reader {
+	struct wire *in;
+	struct arena *arena;
+	bool no_memory;
+};
 
-	if (!text && !in->error)
-		in->error = -ENOMEM;
+static const char *get_text(struct def_reader *reader, size_t max)
+{
+	const char *text = arena_text(reader->arena, wire_str(reader->in, max));
+
+	if (!text)
+		reader->no_memory = true;
 	return text ? text : "";
 }
 
-static void *get_array(struct wire *in, struct arena *arena, uint32_t count, size_t size)
+static void *get_array(struct def_reader *reader, uint32_t count, size_t size)
 {
-	void *array = arena_array(arena, count + 1U, size);
+	void *array = arena_array(reader->arena, count + 1U, size);
 
-	if (!array && !in->error)
-		in->error = -ENOMEM;
+	if (!array)
+		reader->no_memory = true;
 	return array;
 }
 
-static void get_texts(struct wire *in, struct arena *arena, struct image_texts *texts)
+static void get_texts(struct def_reader *reader, struct image_texts *texts)
 {
-	uint32_t count = wire_count(in, IMAGE_TEXTS_MAX);
+	uint32_t count = wire_count(reader->in, IMAGE_TEXTS_MAX);
 
-	texts->items = get_array(in, arena, count, sizeof(*texts->items));
+	texts->items = get_array(reader, count, sizeof(*texts->items));
 	for (uint32_t i = 0; texts->items && i < count; i++)
-		texts->items[texts->count++] = get_text(in, arena, IMAGE_TEXT_MAX);
+		texts->items[texts->count++] = get_text(reader, IMAGE_TEXT_MAX);
 }
 
-static void get_layers(struct wire *in, struct arena *arena, struct container_def *def)
+static void get_layers(struct def_reader *reader, struct container_def *def)
 {
-	uint32_t count = wire_count(in, DEF_LAYERS_MAX);
+	uint32_t count = wire_count(reader->in, DEF_LAYERS_MAX);
 
-	def->layers = get_array(in, arena, count, sizeof(*def->layers));
+	def->layers = get_array(reader, count, sizeof(*def->layers));
 	for (uint32_t i = 0; def->layers && i < count; i++)
-		wire_bytes(in, def->layers[def->layer_count++].bytes, SHA256_SIZE);
+		wire_bytes(reader->in, def->layers[def->layer_count++].bytes, SHA256_SIZE);
 }
 
-static void get_mounts(struct wire *in, struct arena *arena, struct container_def *def)
+static void get_mounts(struct def_reader *reader, struct container_def *def)
 {
-	uint32_t count = wire_count(in, DEF_MOUNTS_MAX);
+	uint32_t count = wire_count(reader->in, DEF_MOUNTS_MAX);
 
-	def->mounts = get_array(in, arena, count, sizeof(*def->mounts));
+	def->mounts = get_array(reader, count, sizeof(*def->mounts));
 	for (uint32_t i = 0; def->mounts && i < count; i++) {
 		struct def_mount *mount = &def->mounts[def->mount_count++];
-		uint8_t kind = wire_u8(in);
+		uint8_t kind = wire_u8(reader->in);
 
 		if (kind > DEF_MOUNT_TMPFS)
-			in->error = -EBADMSG;
+			reader->in->error = -EBADMSG;
 		mount->kind = (enum def_mount_kind)kind;
-		mount->source = get_text(in, arena, 4096);
-		mount->target = get_text(in, arena, 4096);
-		mount->read_only = wire_bool(in);
+		mount->source = get_text(reader, 4096);
+		mount->target = get_text(reader, 4096);
+		mount->read_only = wire_bool(reader->in);
 	}
 }
 
-static void get_ports(struct wire *in, struct arena *arena, struct container_def *def)
+static void get_ports(struct def_reader *reader, struct container_def *def)
 {
-	uint32_t count = wire_count(in, DEF_PORTS_MAX);
+	uint32_t count = wire_count(reader->in, DEF_PORTS_MAX);
 
-	def->ports = get_array(in, arena, count, sizeof(*def->ports));
+	def->ports = get_array(reader, count, sizeof(*def->ports));
 	for (uint32_t i = 0; def->ports && i < count; i++) {
 		struct service_port *port = &def->ports[def->port_count++];
 
-		port->proto = wire_u8(in);
-		port->host_ip = wire_u32(in);
-		port->host_port = wire_u16(in);
-		port->container_port = wire_u16(in);
-		port->count = wire_u16(in);
+		port->proto = wire_u8(reader->in);
+		if (port->proto != IPPROTO_TCP && port->proto != IPPROTO_UDP)
+			reader->in->error = -EBADMSG;
+		port->host_ip = wire_u32(reader->in);
+		port->host_port = wire_u16(reader->in);
+		port->container_port = wire_u16(reader->in);
+		port->count = wire_u16(reader->in);
 	}
+}
+
+/* None of ours is below zero, and most become unsigned later. */
+static int64_t get_number(struct wire *in, int64_t max)
+{
+	int64_t number = wire_i64(in);
+
+	if (number < 0 || number > max)
+		in->error = -EBADMSG;
+	return number;
 }
 
 static void get_rest(struct wire *in, struct container_def *def)
@@ -155,8 +175,8 @@ static void get_rest(struct wire *in, struct container_def *def)
 		in->error = -EBADMSG;
 	def->network_mode = (enum def_network_mode)mode;
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
-		*numbers[i] = wire_i64(in);
-	def->log_max_file = (uint32_t)wire_i64(in);
+		*numbers[i] = get_number(in, INT64_MAX);
+	def->log_max_file = (uint32_t)get_number(in, UINT32_MAX);
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
 		*flags[i] = wire_bool(in);
 }
@@ -164,6 +184,7 @@ static void get_rest(struct wire *in, struct container_def *def)
 int container_def_decode(struct wire *in, struct arena *arena, struct container_def *ret_def,
 			 struct err *err)
 {
+	struct def_reader reader = { in, arena, false };
 	struct container_def def = { 0 };
 	const char **const texts[] = { &def.name, &def.reference, &def.workdir,
 				       &def.user, &def.hostname,  &def.stop_signal };
@@ -172,19 +193,21 @@ int container_def_decode(struct wire *in, struct arena *arena, struct container_
 					      &def.extra_hosts, &def.labels,  &def.aliases,
 					      &def.networks };
 
-	if (wire_u32(in) != DEF_VERSION && !in->error)
+	if (wire_u32(in) != DEF_VERSION)
 		in->error = -EBADMSG;
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		*texts[i] = get_text(in, arena, 4096);
+		*texts[i] = get_text(&reader, 4096);
 	wire_bytes(in, def.image.bytes, SHA256_SIZE);
-	get_layers(in, arena, &def);
+	get_layers(&reader, &def);
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
-		get_texts(in, arena, lists[i]);
-	get_mounts(in, arena, &def);
-	get_ports(in, arena, &def);
+		get_texts(&reader, lists[i]);
+	get_mounts(&reader, &def);
+	get_ports(&reader, &def);
 	get_rest(in, &def);
+	if (reader.no_memory)
+		return err_set(err, -ENOMEM, "no memory for a stored container definition");
 	if (in->error)
-		return err_set(err, in->error, "a stored container definition does not parse");
+		return err_set(err, -EBADMSG, "a stored container definition does not parse");
 	*ret_def = def;
 	return 0;
 }

@@ -32,6 +32,9 @@ int files_hash(int source_fd, const struct files_copy *copy, struct digest *ret_
  * entry. -ENOENT: "unable to find user x: no matching entries in passwd file".
  */
 int files_user_find(int root_fd, struct str spec, struct files_user *ret_user, struct err *err);
+/* The same in the content of these two files. Pure. */
+int files_user_search(struct str spec, struct str passwd, struct str group,
+		      struct files_user *ret_user, struct err *err);
 
 /* The owner that --chown names; a number without a group is the group too. */
 struct files_owner {
@@ -41,5 +44,12 @@ int files_owner_find(int root_fd, struct str spec, struct files_owner *ret_owner
 
 /* Makes the directory and what is missing above it, 0755; links on the way stay inside the root. */
 int files_mkdir(int root_fd, const char *path, const struct files_owner *owner, struct err *err);
+
+/*
+ * A new volume's content: copies the directory `path` of the root, its own owner and mode included,
+ * into the empty directory dest_fd and writes all to the disk. ret_found: the root has it.
+ */
+int files_fill(int root_fd, const char *path, int dest_fd, bool *ret_found,
+	       struct files_totals *ret_totals, struct err *err);
 
 #endif

@@ -130,31 +130,36 @@ static void add_group(struct files_user *user, uint32_t gid)
 	user->group_count++;
 }
 
-int files_user_find(int root_fd, struct str spec, struct files_user *ret_user, struct err *err)
+int files_user_search(struct str spec, struct str passwd, struct str group,
+		      struct files_user *ret_user, struct err *err)
 {
-	struct buf passwd OWN(buf_done) = { 0 }, group OWN(buf_done) = { 0 };
 	struct str rest = spec, name = { 0 };
 	*ret_user = (struct files_user){ .home = "/" };
-	int r = read_file(root_fd, "etc/passwd", &passwd, err);
-	if (r == 0)
-		r = read_file(root_fd, "etc/group", &group, err);
-	if (r < 0)
-		return r;
 	ptrdiff_t colon = str_find(spec, ':');
 	name = colon < 0 ? rest : str_head(spec, (size_t)colon);
 	rest = colon < 0 ? (struct str){ 0 } : str_skip(spec, (size_t)colon + 1);
-	r = set_user(buf_str(&passwd), name.len > 0 ? name : STR("0"), ret_user, err);
+	int r = set_user(passwd, name.len > 0 ? name : STR("0"), ret_user, err);
 	if (r < 0)
 		return r;
 	if (rest.len > 0)
-		return set_group(buf_str(&group), rest, &ret_user->gid, err);
+		return set_group(group, rest, &ret_user->gid, err);
 	struct line line;
 	uint32_t gid = 0;
-	for (struct str left = buf_str(&group); *ret_user->name && next_line(&left, &line);)
+	for (struct str left = group; *ret_user->name && next_line(&left, &line);)
 		if (line.count > 3 && is_member(line.fields[3], ret_user->name) &&
 		    to_id(line.fields[2], &gid))
 			add_group(ret_user, gid);
 	return 0;
+}
+
+int files_user_find(int root_fd, struct str spec, struct files_user *ret_user, struct err *err)
+{
+	struct buf passwd OWN(buf_done) = { 0 }, group OWN(buf_done) = { 0 };
+	int r = read_file(root_fd, "etc/passwd", &passwd, err);
+	if (r == 0)
+		r = read_file(root_fd, "etc/group", &group, err);
+	return r < 0 ? r
+		     : files_user_search(spec, buf_str(&passwd), buf_str(&group), ret_user, err);
 }
 
 int files_owner_find(int root_fd, struct str spec, struct files_owner *ret_owner, struct err *err)

@@ -29,19 +29,34 @@ struct exec_run {
 	struct exec_output outputs[2];
 };
 
-static void encode(const struct console *console, const struct words *words, int first, bool tty,
-		   struct buf *body)
+/* "exec [-t] [-u USER] NAME COMMAND..." */
+static int parse(const struct console *console, const struct words *words,
+		 struct engine_exec_args *args, struct err *err)
 {
-	wire_put_text(body, words->items[first]);
-	wire_put_u8(body, tty);
-	wire_put_u16(body, (uint16_t)console->rows);
-	wire_put_u16(body, (uint16_t)console->columns);
-	wire_put_text(body, "");
-	wire_put_text(body, "");
-	wire_put_u32(body, (uint32_t)(words->count - first - 1));
-	for (int i = first + 1; i < words->count; i++)
-		wire_put_text(body, words->items[i]);
-	wire_put_u32(body, 0);
+	static const char *const no_env[] = { NULL };
+	static const char usage[] = "usage: exec [-t] [--user NAME|UID[:GROUP]] NAME COMMAND...";
+	int at = 1;
+
+	for (; at < words->count && words->items[at][0] == '-'; at++) {
+		const char *word = words->items[at];
+		bool user = !strcmp(word, "-u") || !strcmp(word, "--user");
+
+		if (!strcmp(word, "-t") || !strcmp(word, "-it") || !strcmp(word, "-i"))
+			args->tty = true;
+		else if (!user || ++at == words->count)
+			return err_set(err, -EINVAL, "%s", usage);
+		else if (!*words->items[at] ||
+			 str_copy(str_from(words->items[at]), args->user, sizeof(args->user)) < 0)
+			return err_set(err, -EINVAL, "--user: a name or number is expected");
+	}
+	if (words->count - at < 2 ||
+	    str_copy(str_from(words->items[at]), args->name, sizeof(args->name)) < 0)
+		return err_set(err, -EINVAL, "%s", usage);
+	args->rows = (uint16_t)console->rows;
+	args->columns = (uint16_t)console->columns;
+	args->argv = words->items + at + 1; /* NULL behind the last */
+	args->env = no_env;
+	return 0;
 }
 
 static void flush_line(struct exec_run *run, struct exec_output *output)
@@ -147,24 +162,16 @@ static int exec_round(struct exec_run *run, int engine_fd, struct err *err)
 int verb_exec(struct console *console, const struct words *words, struct err *err)
 {
 	static struct exec_run run;
+	struct engine_exec_args args = { 0 };
 	struct buf body OWN(buf_done) = { 0 };
-	int first = 1, fd, r;
-	bool tty = false;
+	int fd, r = parse(console, words, &args, err);
 
-	while (first < words->count && words->items[first][0] == '-') {
-		if (strcmp(words->items[first], "-t") != 0 &&
-		    strcmp(words->items[first], "-it") != 0 &&
-		    strcmp(words->items[first], "-i") != 0)
-			return err_set(err, -EINVAL, "usage: exec [-t] NAME COMMAND...");
-		tty = true;
-		first++;
-	}
-	if (words->count - first < 2)
-		return err_set(err, -EINVAL, "usage: exec [-t] NAME COMMAND...");
+	if (r < 0)
+		return r;
 	buf_init(&body, 65536);
-	encode(console, words, first, tty, &body);
+	engine_exec_put(&body, &args);
 	memset(&run, 0, sizeof(run));
-	run = (struct exec_run){ .console = console, .tty = tty, .stdin_fd = -1 };
+	run = (struct exec_run){ .console = console, .tty = args.tty, .stdin_fd = -1 };
 	run.outputs[0].fd = run.outputs[1].fd = -1;
 	fd = console_send(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_EXEC, buf_str(&body),
 			  EXEC_SERIAL, err);

@@ -409,5 +409,54 @@ def diff_empty():
         tap.check(count_entries(t) == 5, "and what is in them")
 
 
+def fill(t, path):
+    """FILL of dest with what source holds at path: found, files, bytes."""
+    return struct.unpack("<BQQ", t.call(peer.FILES_FILL, peer.text(path), t.source, t.dest))
+
+
+@tap.test("FILL: a volume gets the directory's content, owners, modes, links and its own attributes")
+def fill_all():
+    with Trees("fill") as t:
+        write(t.source + "/srv/data/f", b"four")
+        write(t.source + "/srv/data/deep/g", b"g")
+        write(t.source + "/beside", b"not this")
+        os.chown(t.source + "/srv/data/f", 1234, 5678)
+        os.chmod(t.source + "/srv/data/f", 0o4750)
+        os.setxattr(t.source + "/srv/data/f", "user.x", b"1")
+        os.link(t.source + "/srv/data/f", t.source + "/srv/data/deep/hard")
+        os.symlink("/etc/shadow", t.source + "/srv/data/link")
+        os.mkfifo(t.source + "/srv/data/fifo", 0o620)
+        os.chown(t.source + "/srv/data", 33, 44)
+        os.chmod(t.source + "/srv/data", 0o3770)
+        os.setxattr(t.source + "/srv/data", "user.y", b"2")
+        os.utime(t.source + "/srv/data", ns=(5, 1234567890123456789))
+        tap.check(fill(t, "/srv/data") == (1, 5, 5), "what was copied")
+        tap.check(t.tree() == ["deep/", "deep/g", "deep/hard", "f", "fifo", "link"], "%r" % t.tree())
+        st = os.stat(t.dest + "/f")
+        tap.check((st.st_uid, st.st_gid, stat.S_IMODE(st.st_mode), st.st_nlink) ==
+                  (1234, 5678, 0o4750, 2), "owner, mode and hard link of a file")
+        tap.check(os.getxattr(t.dest + "/f", "user.x") == b"1", "its attribute")
+        tap.check(os.readlink(t.dest + "/link") == "/etc/shadow", "a link stays a link")
+        st = os.stat(t.dest)
+        tap.check((st.st_uid, st.st_gid, stat.S_IMODE(st.st_mode)) == (33, 44, 0o3770),
+                  "owner and mode of the volume itself")
+        tap.check(os.getxattr(t.dest, "user.y") == b"2", "its attribute")
+        tap.check(st.st_mtime_ns == 1234567890123456789, "its time")
+
+
+@tap.test("FILL: a path that is no directory gives an empty volume, a link leads nowhere outside")
+def fill_none():
+    with Trees("fill-none") as t:
+        write(t.source + "/file", b"x")
+        tap.check(fill(t, "/nothing/here") == (0, 0, 0), "a missing path")
+        tap.check(fill(t, "/file") == (0, 0, 0), "a file")
+        tap.check(t.tree() == [], "%r" % t.tree())
+        os.symlink("../..", t.source + "/out")
+        os.makedirs(t.source + "/in")
+        write(t.source + "/in/a[b]*", b"y")
+        tap.check(fill(t, "/out/in") == (1, 1, 1), "resolved with the root as /")
+        tap.check(t.tree() == ["a[b]*"], "a name with wildcards in it is a name: %r" % t.tree())
+
+
 if __name__ == "__main__":
     tap.run()

@@ -24,3 +24,8 @@ tests/fuzz/fuzz_dockerfile_OBJS = tests/fuzz/fuzz_dockerfile.o $(tests_unit_buil
 	$(tests_unit_build_objs) $(engine_build_OBJS)
 tests/fuzz/fuzz_dockerfile_LIBS = -lyyjson
 tests/fuzz/fuzz_ignore_OBJS = tests/fuzz/fuzz_ignore.o engine/dockerfile/ignore.o
+
+FUZZ += tests/fuzz/fuzz_build_plan
+tests/fuzz/fuzz_build_plan_OBJS = tests/fuzz/fuzz_build_plan.o $(tests_unit_build) \
+	$(tests_unit_build_objs) $(engine_build_OBJS)
+tests/fuzz/fuzz_build_plan_LIBS = -lyyjson

@@ -40,3 +40,7 @@ NS += tests/tool/pull_driver
 tests/tool/pull_driver_OBJS = tests/ns/pull_driver.o $(engine_registry_OBJS) $(codec_tar) \
 	$(codec_oci)
 tests/tool/pull_driver_LIBS := -lmbedtls -lmbedx509 -lmbedcrypto -larchive -lz -lzstd -lyyjson
+
+FUZZ += tests/fuzz/fuzz_role_msg tests/fuzz/fuzz_passwd
+tests/fuzz/fuzz_role_msg_OBJS = tests/fuzz/fuzz_role_msg.o $(engine_api_OBJS)
+tests/fuzz/fuzz_passwd_OBJS := tests/fuzz/fuzz_passwd.o engine/files/user.o

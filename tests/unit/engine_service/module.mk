@@ -5,3 +5,8 @@ tests/unit/engine_service/test_spec_OBJS := tests/unit/engine_service/test_spec.
 	engine/service/schema.o engine/service/parse.o engine/service/spec.o engine/service/order.o \
 	$(engine_json_OBJS)
 tests/unit/engine_service/test_spec_LIBS := -lyyjson
+
+FUZZ += tests/fuzz/fuzz_service_value
+tests/fuzz/fuzz_service_value_OBJS = tests/fuzz/fuzz_service_value.o engine/service/parse.o \
+	$(engine_json_OBJS)
+tests/fuzz/fuzz_service_value_LIBS := -lyyjson

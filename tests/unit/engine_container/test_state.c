@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The stored form of a container: every field there and back, and no damage that is taken. */
+#include <errno.h>
+#include <netinet/in.h>
+#include "engine/container/def.h"
+#include "lib/own.h"
+#include "tests/unit/tap.h"
+
+enum { CREATED = 1700000000 };
+
+static struct arena arena;
+
+static void add(struct image_texts *texts, const char *one, const char *two)
+{
+	image_texts_add(&arena, texts, one, NULL);
+	image_texts_add(&arena, texts, two, NULL);
+}
+
+/* Each field has a value of its own, so that none can stand in for another. */
+static void fill(struct container_def *def)
+{
+	static struct digest layers[2];
+	static struct def_mount mounts[3] = { { DEF_MOUNT_VOLUME, "data", "/var/lib/data", false },
+					      { DEF_MOUNT_BIND, "/config/x", "/etc/x", true },
+					      { DEF_MOUNT_TMPFS, "", "/tmp", false } };
+	static struct service_port ports[2] = { { IPPROTO_TCP, 0, 8080, 80, 1 },
+						{ IPPROTO_UDP, 0x0100007f, 53, 5353, 3 } };
+
+	memset(layers[0].bytes, 1, SHA256_SIZE);
+	memset(layers[1].bytes, 2, SHA256_SIZE);
+	*def = (struct container_def){
+		.name = "web",
+		.reference = "docker.io/library/web:1",
+		.layers = layers,
+		.layer_count = 2,
+		.workdir = "/srv",
+		.user = "www:data",
+		.hostname = "host",
+		.stop_signal = "SIGQUIT",
+		.mounts = mounts,
+		.mount_count = 3,
+		.ports = ports,
+		.port_count = 2,
+		.network_mode = DEF_NETWORK_NONE,
+		.mem_limit = INT64_C(1) << 40,
+		.cpus = 1500,
+		.pids_limit = 99,
+		.stop_grace_ms = 12345,
+		.log_max_size = 1 << 21,
+		.log_max_file = 7,
+		.privileged = true,
+		.tty = true,
+		.declared = true,
+	};
+	memset(def->image.bytes, 9, SHA256_SIZE);
+	add(&def->argv, "/bin/web", "");
+	add(&def->env, "PATH=/bin", "A=1");
+	add(&def->cap_add, "NET_ADMIN", "SYS_TIME");
+	add(&def->cap_drop, "CHOWN", "KILL");
+	add(&def->devices, "/dev/a", "/dev/b:/dev/c:r");
+	add(&def->dns, "10.0.0.1", "10.0.0.2");
+	add(&def->extra_hosts, "a:1.1.1.1", "b:2.2.2.2");
+	add(&def->labels, "k=v", "l=w");
+	add(&def->aliases, "alias", "other");
+	add(&def->networks, "front", "back");
+}
+
+static bool same_texts(const struct image_texts *a, const struct image_texts *b)
+{
+	bool same = a->count == b->count;
+
+	for (uint32_t i = 0; same && i < a->count; i++)
+		same = strcmp(a->items[i], b->items[i]) == 0;
+	return same;
+}
+
+static void check_texts(const struct container_def *a, const struct container_def *b)
+{
+	const struct {
+		const char *name;
+		const struct image_texts *a, *b;
+	} lists[] = {
+		{ "argv", &a->argv, &b->argv },
+		{ "env", &a->env, &b->env },
+		{ "cap_add", &a->cap_add, &b->cap_add },
+		{ "cap_drop", &a->cap_drop, &b->cap_drop },
+		{ "devices", &a->devices, &b->devices },
+		{ "dns", &a->dns, &b->dns },
+		{ "extra_hosts", &a->extra_hosts, &b->extra_hosts },
+		{ "labels", &a->labels, &b->labels },
+		{ "aliases", &a->aliases, &b->aliases },
+		{ "networks", &a->networks, &b->networks },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+		ok(lists[i].a->count == 2 && same_texts(lists[i].a, lists[i].b), "%s",
+		   lists[i].name);
+	is_text(b->name, a->name, "name");
+	is_text(b->reference, a->reference, "reference");
+	is_text(b->workdir, a->workdir, "workdir");
+	is_text(b->user, a->user, "user");
+	is_text(b->hostname, a->hostname, "hostname");
+	is_text(b->stop_signal, a->stop_signal, "stop_signal");
+}
+
+static void check_numbers(const struct container_def *a, const struct container_def *b)
+{
+	is_int(b->mem_limit, a->mem_limit, "mem_limit");
+	is_int(b->cpus, a->cpus, "cpus");
+	is_int(b->pids_limit, a->pids_limit, "pids_limit");
+	is_int(b->stop_grace_ms, a->stop_grace_ms, "stop_grace_ms");
+	is_int(b->log_max_size, a->log_max_size, "log_max_size");
+	is_int(b->log_max_file, a->log_max_file, "log_max_file");
+	is_int(b->network_mode, a->network_mode, "network_mode");
+	ok(b->privileged && !b->read_only && b->tty && !b->log_off && b->declared, "the flags");
+}
+
+static void check_lists(const struct container_def *a, const struct container_def *b)
+{
+	bool same = a->mount_count == b->mount_count;
+
+	for (uint32_t i = 0; same && i < a->mount_count; i++)
+		same = a->mounts[i].kind == b->mounts[i].kind &&
+		       a->mounts[i].read_only == b->mounts[i].read_only &&
+		       strcmp(a->mounts[i].source, b->mounts[i].source) == 0 &&
+		       strcmp(a->mounts[i].target, b->mounts[i].target) == 0;
+	ok(same, "mounts");
+	same = a->port_count == b->port_count;
+	for (uint32_t i = 0; same && i < a->port_count; i++)
+		same = a->ports[i].proto == b->ports[i].proto &&
+		       a->ports[i].host_ip == b->ports[i].host_ip &&
+		       a->ports[i].host_port == b->ports[i].host_port &&
+		       a->ports[i].container_port == b->ports[i].container_port &&
+		       a->ports[i].count == b->ports[i].count;
+	ok(same, "ports");
+	ok(memcmp(&a->image, &b->image, sizeof(a->image)) == 0, "image");
+	ok(a->layer_count == b->layer_count &&
+		   memcmp(a->layers, b->layers, 2 * sizeof(*a->layers)) == 0,
+	   "layers");
+}
+
+static void test_round(struct str file)
+{
+	struct container_def def, back;
+	int64_t created_s = 0;
+
+	fill(&def);
+	if (!is_int(container_state_decode(file, &arena, &created_s, &back, NULL), 0, "decoded"))
+		return;
+	is_int(created_s, CREATED, "created");
+	check_texts(&def, &back);
+	check_numbers(&def, &back);
+	check_lists(&def, &back);
+}
+
+/* The other three flags, which fill() leaves unset. */
+static void test_flags(void)
+{
+	struct buf file OWN(buf_done) = { 0 };
+	struct container_def def, back;
+	int64_t created_s;
+
+	fill(&def);
+	def.read_only = def.log_off = true;
+	def.privileged = def.tty = def.declared = false;
+	buf_init(&file, DEF_BYTES_MAX);
+	is_int(container_state_encode(&def, CREATED, &file, NULL), 0, "encoded");
+	ok(container_state_decode(buf_str(&file), &arena, &created_s, &back, NULL) == 0 &&
+		   back.read_only && back.log_off && !back.privileged && !back.tty &&
+		   !back.declared,
+	   "the other flags");
+}
+
+static int decode(const char *bytes, size_t len, struct err *err)
+{
+	struct arena one OWN(arena_done) = { 0 };
+	struct container_def def;
+	int64_t created_s;
+
+	arena_init(&one, DEF_BYTES_MAX);
+	return container_state_decode(str_make(bytes, len), &one, &created_s, &def, err);
+}
+
+static void test_damage(struct buf *file)
+{
+	struct err err = { 0 };
+	size_t taken = 0;
+
+	for (size_t n = 0; n < file->len; n++)
+		taken += decode(file->data, n, NULL) != -EBADMSG;
+	is_int((long long)taken, 0, "no prefix of %zu bytes is taken", file->len);
+	for (size_t bit = 0; bit < file->len * 8; bit++) {
+		file->data[bit / 8] = (char)(file->data[bit / 8] ^ 1 << bit % 8);
+		taken += decode(file->data, file->len, NULL) != -EBADMSG;
+		file->data[bit / 8] = (char)(file->data[bit / 8] ^ 1 << bit % 8);
+	}
+	is_int((long long)taken, 0, "nor one with a bit turned over");
+	is_int(decode(file->data, file->len, NULL), 0, "only the file as it was written");
+	(void)buf_add_byte(file, 0);
+	is_int(decode(file->data, file->len, &err), -EBADMSG, "and nothing behind its end");
+	ok(strstr(err.text, "damaged") != NULL, "it says so: %s", err.text);
+}
+
+/* Damage that the sum cannot show: a flip is refused, or it is another definition, whole. */
+static void test_shape(void)
+{
+	struct buf body OWN(buf_done) = { 0 }, again OWN(buf_done) = { 0 };
+	struct container_def def, back;
+	size_t wrong = 0, refused = 0;
+
+	fill(&def);
+	buf_init(&body, DEF_BYTES_MAX);
+	buf_init(&again, DEF_BYTES_MAX);
+	container_def_encode(&def, &body);
+	for (size_t bit = 0; bit < body.len * 8; bit++) {
+		struct arena one OWN(arena_done) = { 0 };
+		struct wire in;
+
+		arena_init(&one, DEF_BYTES_MAX);
+		body.data[bit / 8] = (char)(body.data[bit / 8] ^ 1 << bit % 8);
+		wire_init(&in, body.data, body.len);
+		buf_clear(&again);
+		if (container_def_decode(&in, &one, &back, NULL) < 0 || wire_end(&in) < 0)
+			refused++;
+		else
+			container_def_encode(&back, &again);
+		wrong += again.len && !str_eq(buf_str(&body), buf_str(&again));
+		body.data[bit / 8] = (char)(body.data[bit / 8] ^ 1 << bit % 8);
+	}
+	is_int((long long)wrong, 0, "what is taken encodes as it came");
+	ok(refused > body.len, "%zu of %zu flips have no shape", refused, body.len * 8);
+}
+
+static void test_memory(struct str file)
+{
+	struct container_def def;
+	int64_t created_s;
+	unsigned refused = 0;
+	int r = -ENOMEM;
+
+	for (size_t max = 0; r == -ENOMEM && max < 65536; max += 64) {
+		struct arena one OWN(arena_done) = { 0 };
+
+		arena_init(&one, max);
+		r = container_state_decode(file, &one, &created_s, &def, NULL);
+		refused += r == -ENOMEM;
+	}
+	ok(r == 0 && refused > 1, "too little memory is an error each of %u times", refused);
+}
+
+static void test_digest(void)
+{
+	struct container_def def;
+	struct digest one, two;
+
+	fill(&def);
+	is_int(container_def_digest(&def, &one, NULL), 0, "a digest");
+	def.log_max_file++;
+	is_int(container_def_digest(&def, &two, NULL), 0, "and another");
+	ok(memcmp(&one, &two, sizeof(one)) != 0, "differ with the definition");
+}
+
+static void test_size(void)
+{
+	struct buf file OWN(buf_done) = { 0 };
+	struct container_def def;
+	struct err err = { 0 };
+
+	fill(&def);
+	buf_init(&file, 256);
+	is_int(container_state_encode(&def, CREATED, &file, &err), -ENOSPC, "a definition too big");
+	ok(strstr(err.text, "web") != NULL, "is named: %s", err.text);
+}
+
+int main(void)
+{
+	struct buf file OWN(buf_done) = { 0 };
+	struct container_def def;
+
+	arena_init(&arena, 4 << 20);
+	fill(&def);
+	buf_init(&file, DEF_BYTES_MAX);
+	is_int(container_state_encode(&def, CREATED, &file, NULL), 0, "encoded");
+	test_round(buf_str(&file));
+	test_flags();
+	test_shape();
+	test_memory(buf_str(&file));
+	test_digest();
+	test_size();
+	test_damage(&file);
+	arena_done(&arena);
+	return tap_done();
+}
