@@ -83,19 +83,19 @@ $(B)/san/lib.a: $(call objs,san,$(lib_OBJS))
 $(B)/fuzz/lib.a: $(call objs,fuzz,$(lib_OBJS))
 	$(Q)rm -f $@ && ar rcsD $@ $^
 
-# ---- programs
+# ---- programs (other users run them too, whatever the umask)
 $(PROGS:%=$(B)/bin/%): $(B)/bin/%: $$(call objs,obj,$$($$*_OBJS)) $(B)/obj/lib.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $($*_LIBS) $(lib_LIBS)
+	$(Q)umask 022; $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $($*_LIBS) $(lib_LIBS)
 	@echo "  program  $* $$(stat -c %s $@) bytes"
 $(UNIT:%=$(B)/san/bin/%) $(NS:%=$(B)/san/bin/%): $(B)/san/bin/%: $$(call objs,san,$$($$*_OBJS)) \
 		$(B)/san/lib.a
 	@mkdir -p $(@D)
-	$(Q)$(HOSTCC) $(SANLD) -o $@ $^ $($*_LIBS) $(lib_LIBS)
+	$(Q)umask 022; $(HOSTCC) $(SANLD) -o $@ $^ $($*_LIBS) $(lib_LIBS)
 $(FUZZ:%=$(B)/san/bin/%): $(B)/san/bin/%: $$(call objs,san,$$($$*_OBJS)) \
 		$(B)/san/tests/fuzz/replay.o $(B)/san/lib.a
 	@mkdir -p $(@D)
-	$(Q)$(HOSTCC) $(SANLD) -o $@ $^ $($*_LIBS) $(lib_LIBS)
+	$(Q)umask 022; $(HOSTCC) $(SANLD) -o $@ $^ $($*_LIBS) $(lib_LIBS)
 $(FUZZ:%=$(B)/fuzz/bin/%): $(B)/fuzz/bin/%: $$(call objs,fuzz,$$($$*_OBJS)) $(B)/fuzz/lib.a
 	@mkdir -p $(@D)
 	$(Q)$(FUZZCC) -fsanitize=fuzzer,address,undefined -L$(HSYS)/lib -o $@ $^ $($*_LIBS) $(lib_LIBS)

@@ -25,11 +25,15 @@ enum { CAPABILITY_BITS = 64 };
 static int set_limit(int which, uint64_t value, const char *what, struct err *err)
 {
 	/* By number: the C libraries disagree about the type of `which`. */
-	const uint64_t limit[2] = { value, value };
+	uint64_t limit[2] = { value, value }, now[2];
+	int r = syscall(SYS_prlimit64, 0, which, limit, NULL) < 0 ? -errno : 0;
 
-	if (syscall(SYS_prlimit64, 0, which, limit, NULL) < 0)
-		return err_sys(err, -errno, "sandbox: limit %s", what);
-	return 0;
+	/* Who may not raise it is held by the tighter one already. */
+	if (r == -EPERM && syscall(SYS_prlimit64, 0, which, NULL, now) == 0 && now[1] < value) {
+		limit[0] = limit[1] = now[1];
+		r = syscall(SYS_prlimit64, 0, which, limit, NULL) < 0 ? -errno : 0;
+	}
+	return r < 0 ? err_sys(err, r, "sandbox: limit %s", what) : 0;
 }
 
 static int set_limits(const struct sandbox *sandbox, struct err *err)

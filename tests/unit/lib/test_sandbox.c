@@ -373,6 +373,39 @@ static int act_limits(void)
 	return files.rlim_max == 50 && files.rlim_cur == 50 && core.rlim_max == 0 ? 0 : 2;
 }
 
+/* As on a machine whose root may not raise limits: the tighter one that is there holds. */
+static int act_tight_limit(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct caps[2] = { 0 };
+	struct sandbox sandbox = {
+		.profile = SANDBOX_PROFILE_FILES, .uid = NOBODY, .gid = NOBODY, .files_max = 400
+	};
+	const struct rlimit tight = { 200, 300 };
+	struct rlimit files;
+
+	if (syscall(SYS_capget, &head, caps) < 0)
+		return 1;
+	caps[0].effective &= ~(1u << CAP_SYS_RESOURCE);
+	caps[0].permitted &= ~(1u << CAP_SYS_RESOURCE);
+	if (syscall(SYS_capset, &head, caps) < 0 || setrlimit(RLIMIT_NOFILE, &tight) < 0)
+		return 2;
+	if (sandbox_enter(&sandbox, NULL) < 0 || getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return 3;
+	return files.rlim_max == 300 && files.rlim_cur == 300 ? 0 : 4;
+}
+
+static int in_child(act_fn *fn)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(fn());
+	(void)waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
 static int act_root(void)
 {
 	OWN_FD int up = fs_open(AT_FDCWD, "..", FS_HOST, O_RDONLY | O_DIRECTORY, 0, NULL);
@@ -392,6 +425,7 @@ static void test_state(void)
 
 	is_int(within(&sandbox, act_status), 0, "uid, groups, capabilities, no_new_privs, filter");
 	is_int(within(&sandbox, act_limits), 0, "limits");
+	is_int(in_child(act_tight_limit), 0, "a tighter limit that cannot be raised stays");
 	place_write(root, "only", "x");
 	sandbox.root = fs_fd_path(root, path);
 	is_int(within(&sandbox, act_root), 0, "its root is all it sees");
