@@ -14,7 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 import store_records as rec  # noqa: E402
-from fixture import BUILD, tap  # noqa: E402
+from fixture import BUILD, mounts, tap  # noqa: E402
 
 WORK = os.path.join(BUILD, "ns-store-erofs")
 TOOL = os.environ.get("STORE_TOOL", os.path.join(BUILD, "x86_64/san/bin/tests/tool/store_tool"))
@@ -32,12 +32,11 @@ class Mount:
 
     def __enter__(self):
         os.makedirs(self.dir, exist_ok=True)
-        if LIBC.mount(self.image.encode(), self.dir.encode(), b"erofs", 1, None) != 0:
-            raise OSError(ctypes.get_errno(), "mount " + self.image)
+        mounts.mount_erofs(self.image, self.dir)
         return self.dir
 
     def __exit__(self, *_):
-        LIBC.umount2(self.dir.encode(), 2)
+        mounts.umount(self.dir)
         os.rmdir(self.dir)
 
 
@@ -348,5 +347,6 @@ def empty():
 
 
 if __name__ == "__main__":
+    mounts.go_private()
     shutil.rmtree(WORK, ignore_errors=True)
     tap.run()

@@ -14,7 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 import store_peer as peer  # noqa: E402
-from fixture import tap  # noqa: E402
+from fixture import mounts, tap  # noqa: E402
 
 
 class Trees:
@@ -369,7 +369,7 @@ def diff():
         tap.check(entries == packed and entries > 20, "%d entries walked, %d packed" % (entries, packed))
         tap.check(os.stat(image).st_blocks * 512 < 1 << 20, "a sparse file stays sparse")
         os.makedirs(layer)
-        peer.mount(image, layer, "erofs", 1)
+        mounts.mount_erofs(image, layer)
         try:
             overlay(point, [layer, base])
             try:
@@ -459,4 +459,5 @@ def fill_none():
 
 
 if __name__ == "__main__":
+    mounts.go_private()
     tap.run()

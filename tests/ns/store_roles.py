@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 import store_peer as peer  # noqa: E402
 import store_records as rec  # noqa: E402
-from fixture import tap  # noqa: E402
+from fixture import mounts, tap  # noqa: E402
 
 ZERO = bytes(32)
 
@@ -152,7 +152,7 @@ def layer():
         body, fds = store.call(peer.LAYER_OPEN, digest)
         point = os.path.join(root.path, "mnt")
         os.makedirs(point)
-        peer.mount("/proc/self/fd/%d" % fds[0], point, "erofs", 1)
+        mounts.mount_erofs("/proc/%d/fd/%d" % (os.getpid(), fds[0]), point)
         with open(point + "/etc/hello", encoding="utf-8") as f:
             tap.check(f.read() == "hello\n", "content")
         st = os.stat(point + "/etc/hello")
@@ -205,4 +205,5 @@ def pack_cut():
 
 
 if __name__ == "__main__":
+    mounts.go_private()
     tap.run()
