@@ -24,6 +24,8 @@ static inline int place_make(const char *program)
 	if (place_parent < 0)
 		place_parent = fs_open(AT_FDCWD, "/tmp", FS_HOST, O_RDONLY | O_DIRECTORY, 0, NULL);
 	(void)snprintf(place_name, sizeof(place_name), "hoy-%s-%d", program, (int)getpid());
+	if (place_parent >= 0) /* left behind by one that was killed and had this pid */
+		(void)fs_remove_tree(place_parent, place_name, NULL);
 	if (place_parent < 0 || fs_mkdir(place_parent, place_name, 0755, NULL) < 0) {
 		printf("Bail out! no place to write\n");
 		exit(1);

@@ -263,17 +263,17 @@ static void test_call(void)
 		serve(pair[1]);
 	}
 	own_close(&pair[1]);
-	is_int(msg_call_sync(pair[0], 1, STR("hello"), NULL, 0, 5000, &reply, &err), 0, "a call");
+	is_int(msg_call_sync(pair[0], 1, STR("hello"), NULL, 0, 60000, &reply, &err), 0, "a call");
 	ok(str_is(reply.body, "hello"), "its answer, past an event");
 	msg_done(&reply);
-	is_int(msg_call_sync(pair[0], 2, STR("?"), NULL, 0, 5000, &reply, &err), -ENOENT,
+	is_int(msg_call_sync(pair[0], 2, STR("?"), NULL, 0, 60000, &reply, &err), -ENOENT,
 	       "an error as answer");
 	is_text(err.text, "none", "with its text");
 	is_int(msg_call_sync(pair[0], 3, STR("?"), NULL, 0, 50, &reply, &err), -ETIMEDOUT,
 	       "no answer");
-	is_int(msg_call_sync(pair[0], 4, STR("junk"), NULL, 0, 5000, &reply, &err), -EBADMSG,
+	is_int(msg_call_sync(pair[0], 4, STR("junk"), NULL, 0, 60000, &reply, &err), -EBADMSG,
 	       "a malformed error");
-	is_int(msg_call_sync(pair[0], 5, STR("?"), NULL, 0, 5000, &reply, &err), -EPIPE,
+	is_int(msg_call_sync(pair[0], 5, STR("?"), NULL, 0, 60000, &reply, &err), -EPIPE,
 	       "the other side goes");
 	own_close(&pair[0]);
 	(void)waitpid(pid, NULL, 0);
