@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs one test program from a known start and leaves nothing of it behind.
 
-`stage.py LIMIT_S LOG PROGRAM [ARGUMENT...]`, started by tests/run, one process for each program.
+`stage.py PARENT LIMIT_S LOG PROGRAM [ARGUMENT...]`, started by tests/run (whose pid is PARENT), one
+process for each program, and ended with it.
 Whoever started the run may have ignored or blocked signals, handed down files, a mask, limits or
 odd variables; the program sees none of that: every signal at its default (also 32 and 33, which the
 C library keeps to itself), nothing blocked, umask 022, stdin /dev/null, no other file open, a session
@@ -35,6 +36,7 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 STACK_BYTES = 8 << 20
 FILES_SOFT, FILES_HARD = 1024, 524288
 UNLIMITED = ("RLIMIT_AS", "RLIMIT_DATA", "RLIMIT_FSIZE", "RLIMIT_CPU", "RLIMIT_NPROC")
+ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 TERM_S = 5
 KILL_S = 30
 STALE_S = 3600
@@ -284,6 +286,7 @@ def start(argv, scratch, log):
     pid = os.fork()
     if pid == 0:
         try:
+            reset_signals()  # stop() is not for the child
             os.setsid()
             null = os.open(os.devnull, os.O_RDONLY)
             os.dup2(null, 0)
@@ -292,9 +295,10 @@ def start(argv, scratch, log):
             os.closerange(3, 1 << 16)
             os.chdir(TOP)
             os.execve(argv[0], argv, env)
-        except OSError as e:
+        except BaseException as e:
             os.write(2, b"cannot be run: %s\n" % str(e).encode())
-        os._exit(127)
+        finally:
+            os._exit(127)
     return pid
 
 
@@ -319,9 +323,8 @@ def watch(pid, limit_s):
 
 def run(limit_s, path, argv):
     with open(path, "w", encoding="utf-8") as log, Scratch() as scratch:
-        pid = start(argv, scratch, log)
-        try:
-            status = watch(pid, limit_s)
+        try:  # stop() may come between any two lines: also before the pid is known
+            status = watch(start(argv, scratch, log), limit_s)
         finally:
             log.seek(0, os.SEEK_END)
             kill_rest(log)
@@ -332,6 +335,8 @@ def run(limit_s, path, argv):
 
 
 def stop(_number, _frame):
+    for number in ENDINGS:
+        signal.signal(number, signal.SIG_IGN)  # cleaning up is not interrupted
     raise SystemExit("ended from outside")
 
 
@@ -340,10 +345,12 @@ def main(argv):
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1)
     clean_up_process()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in ENDINGS:
         signal.signal(number, stop)
+    if os.getppid() != int(argv[0]):
+        return 1  # it ended before it could be watched
     try:
-        print(run(float(argv[0]), argv[1], argv[2:]), flush=True)
+        print(run(float(argv[1]), argv[2], argv[3:]), flush=True)
     except OSError as e:
         print("broken %s" % e, flush=True)
         return 1
