@@ -6,6 +6,7 @@ a test leaves behind there ends with it, except control groups, which Box remove
 looks for.
 """
 import array
+import contextlib
 import fcntl
 import os
 import select
@@ -72,6 +73,16 @@ def remove_empty_groups():
                     os.rmdir(folder)
                 except OSError:
                     pass
+
+
+@contextlib.contextmanager
+def short_name(path):
+    """The same place by a name that a socket address has room for, however deep the tree stands."""
+    folder = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield "/proc/self/fd/%d/%s" % (folder, os.path.basename(path))
+    finally:
+        os.close(folder)
 
 
 def wait_for(what, condition):
@@ -227,7 +238,8 @@ class Box:
     def spawn(self, plan, extra, shim):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        listener.bind(self.sock_path)
+        with short_name(self.sock_path) as path:
+            listener.bind(path)
         listener.listen(4)
         listener.setblocking(False)
         netns = subprocess.Popen(["unshare", "-n", "sleep", "900"])
@@ -321,7 +333,8 @@ class Box:
     def reconnect(self):
         """What a new main does."""
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        sock.connect(self.sock_path)
+        with short_name(self.sock_path) as path:
+            sock.connect(path)
         self.peer = Peer(sock)
         return self
 
