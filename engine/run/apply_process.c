@@ -42,9 +42,15 @@ enum {
 
 int apply_session(struct apply *apply, struct err *err)
 {
+	/* The kernel's struct, all zero: SIG_DFL, no flags. The C library keeps some real-time
+	 * signals to itself and refuses to touch them; an ignored one would stay so. */
+	unsigned long plain[4] = { 0 };
+	unsigned long none = 0;
+
 	(void)apply;
 	for (int i = 1; i <= SIGNAL_LAST; i++)
-		(void)signal(i, SIG_DFL);
+		(void)syscall(SYS_rt_sigaction, i, plain, NULL, sizeof(none));
+	(void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
 	if (setsid() < 0)
 		return err_sys(err, -errno, "new session");
 	/* A keyring of its own; a kernel without keyrings has nothing to share. */

@@ -88,20 +88,32 @@ int k_attach(int tree_fd, int target_fd)
 			      K_MOVE_F_EMPTY | K_MOVE_T_EMPTY));
 }
 
-int k_set_attributes(int mount_fd, uint64_t set, uint64_t clear, int recursive)
+int k_change_mount(int mount_fd, const struct k_mount_change *change, int recursive)
 {
-	struct k_mount_attr attr = { .set = set, .clear = clear };
+	struct k_mount_attr attr = { .set = change->set,
+				     .clear = change->clear,
+				     .propagation = change->propagation };
 	unsigned flags = AT_EMPTY_PATH | (recursive ? (unsigned)K_AT_RECURSIVE : 0);
 
+	if (change->userns_fd >= 0) {
+		attr.set |= K_MOUNT_ATTR_IDMAP;
+		attr.userns_fd = (uint64_t)change->userns_fd;
+	}
 	return result(syscall(SYS_mount_setattr, mount_fd, "", flags, &attr, sizeof(attr)));
+}
+
+int k_set_attributes(int mount_fd, uint64_t set, uint64_t clear, int recursive)
+{
+	const struct k_mount_change change = { .set = set, .clear = clear, .userns_fd = -1 };
+
+	return k_change_mount(mount_fd, &change, recursive);
 }
 
 int k_make_private(int mount_fd)
 {
-	struct k_mount_attr attr = { .propagation = MS_PRIVATE };
+	const struct k_mount_change change = { .propagation = MS_PRIVATE, .userns_fd = -1 };
 
-	return result(syscall(SYS_mount_setattr, mount_fd, "", AT_EMPTY_PATH | K_AT_RECURSIVE,
-			      &attr, sizeof(attr)));
+	return k_change_mount(mount_fd, &change, 1);
 }
 
 int k_pivot_root(const char *new_root, const char *put_old)
@@ -124,6 +136,45 @@ long k_fork(uint64_t namespaces, int cgroup_fd, int *ret_pidfd)
 	}
 	r = syscall(SYS_clone3, &args, sizeof(args));
 	return r < 0 ? -errno : r;
+}
+
+long k_fork_sibling(uint64_t namespaces)
+{
+	struct clone_args args;
+	long r;
+
+	memset(&args, 0, sizeof(args));
+	args.flags = namespaces | CLONE_PARENT; /* the signal at its end is the caller's own */
+	r = syscall(SYS_clone3, &args, sizeof(args));
+	return r < 0 ? -errno : r;
+}
+
+long k_fork_files(void)
+{
+	struct clone_args args;
+	long r;
+
+	memset(&args, 0, sizeof(args));
+	args.flags = CLONE_FILES | CLONE_PARENT;
+	r = syscall(SYS_clone3, &args, sizeof(args));
+	return r < 0 ? -errno : r;
+}
+
+int k_pidfd_open(int pid)
+{
+	return result(syscall(SYS_pidfd_open, pid, 0));
+}
+
+int k_sched_setattr(const void *attr)
+{
+	return result(syscall(SYS_sched_setattr, 0, attr, 0));
+}
+
+int k_ioprio_set(int value)
+{
+	enum { IOPRIO_WHO_PROCESS = 1 };
+
+	return result(syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, value));
 }
 
 int k_close_range(unsigned first, unsigned last)

@@ -18,7 +18,12 @@ enum {
 	K_MOUNT_ATTR_NOSUID = 2,
 	K_MOUNT_ATTR_NODEV = 4,
 	K_MOUNT_ATTR_NOEXEC = 8,
+	K_MOUNT_ATTR_ATIME_MASK = 0x70,
+	K_MOUNT_ATTR_NOATIME = 0x10,
 	K_MOUNT_ATTR_STRICTATIME = 0x20,
+	K_MOUNT_ATTR_NODIRATIME = 0x80,
+	K_MOUNT_ATTR_IDMAP = 0x100000,
+	K_MOUNT_ATTR_NOSYMFOLLOW = 0x200000,
 	K_NS_TIME = 0x80, /* CLONE_NEWTIME */
 };
 
@@ -44,12 +49,25 @@ int k_clone_tree(int fd, int recursive);
 /* Attaches a detached mount over what target_fd names. */
 int k_attach(int tree_fd, int target_fd);
 int k_set_attributes(int mount_fd, uint64_t set, uint64_t clear, int recursive);
+/* Attributes, propagation (MS_PRIVATE ..., 0 = leave) and idmap (-1 = none) in one call. */
+struct k_mount_change {
+	uint64_t set, clear, propagation;
+	int userns_fd;
+};
+int k_change_mount(int mount_fd, const struct k_mount_change *change, int recursive);
 /* Nothing that is mounted elsewhere comes in, nothing goes out. */
 int k_make_private(int mount_fd);
 int k_pivot_root(const char *new_root, const char *put_old);
 
 /* fork(2) with namespaces (CLONE_NEW*, K_NS_TIME), a pidfd and a cgroup (-1 = stay). */
 long k_fork(uint64_t namespaces, int cgroup_fd, int *ret_pidfd);
+/* The same with the caller's parent as parent: a sibling. No pidfd. */
+long k_fork_sibling(uint64_t namespaces);
+/* fork(2) with one table of fds for both, until one of them executes a program. */
+long k_fork_files(void);
+int k_pidfd_open(int pid);
+int k_sched_setattr(const void *attr);
+int k_ioprio_set(int value);
 int k_close_range(unsigned first, unsigned last);
 int k_pidfd_signal(int pidfd, int signal);
 /* The file system type of an fd, 0 when it cannot be told. */

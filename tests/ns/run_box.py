@@ -209,11 +209,12 @@ class Box:
     count = 0
 
     def __init__(self, *args, command=("true",), tree=None, root=None, extra=(), memory=0, pids=0,
-                 shim=None, disk=None):
+                 shim=None, disk=None, before=None):
         Box.count += 1
         self.name = "c%d" % Box.count
         self.dir = os.path.join(WORK, self.name)
         os.makedirs(self.dir)
+        self.before = before  # runs in the shim's process, before it is executed
         self.disk = disk
         if disk:  # a disk of its own that can be full
             subprocess.run(["mount", "-t", "tmpfs", "-o", "size=" + disk, "tmpfs", self.dir],
@@ -253,6 +254,8 @@ class Box:
             for i, fd in enumerate(high):
                 os.dup2(fd, 3 + i)
             os.closerange(3 + len(high), 1000)
+            if self.before:
+                self.before()
         self.proc = subprocess.Popen([shim, self.name], stdin=subprocess.DEVNULL,
                                      stdout=self.log, stderr=self.log, close_fds=False,
                                      preexec_fn=place, env={"ASAN_OPTIONS": "detect_leaks=0"})

@@ -103,6 +103,27 @@ def fds():
         del ident
 
 
+@tap.test("no-signal-is-ignored-or-blocked")
+def signals():
+    # The C library refuses to touch 32 and 33, so raw calls: a runner may well ignore them.
+    libc = ctypes.CDLL(None)
+
+    def ignore_all():
+        ignored = (ctypes.c_ulong * 4)(1, 0, 0, 0)
+        for number in (1, 2, 13, *range(32, 65)):
+            libc.syscall(13, number, ignored, None, 8)
+        libc.syscall(14, 0, ctypes.byref(ctypes.c_ulong(1 << 33 | 1 << 40)), None, 8)
+    cat = ("cat", "/proc/self/status")
+    with Box(command=cat, before=ignore_all) as c:
+        got = status(c.run()[1])
+    with Box(command=("sleep", "900"), before=ignore_all) as c:
+        c.start()
+        execed = status(c.exec_output(command=cat)[2])
+    for what, have in (("run", got), ("exec", execed)):
+        bits = {k: int(have[k], 16) for k in ("SigIgn", "SigBlk", "SigCgt")}
+        tap.check(not any(bits.values()), "%s: %s" % (what, bits))
+
+
 @tap.test("A3-working-directory-is-no-way-out")
 def workdir():
     for number in list(range(0, 24)) + [64, 100, 1023]:
