@@ -89,23 +89,6 @@ void shim_unmap_plan(const void *data, size_t len)
 	(void)munmap((void *)(uintptr_t)data, len);
 }
 
-int shim_read_report(int fd, struct err *err)
-{
-	struct err theirs = { 0 };
-	ssize_t n;
-
-	do {
-		n = read(fd, &theirs, sizeof(theirs));
-	} while (n < 0 && errno == EINTR);
-	if (n == 0)
-		return 0;
-	theirs.text[sizeof(theirs.text) - 1] = '\0';
-	if (n != sizeof(theirs) || theirs.code >= 0)
-		return err_set(err, -EIO, "start: the process ended before its program ran");
-	*err = theirs;
-	return err->code;
-}
-
 int shim_reap(int pidfd, int32_t *ret_code, uint32_t *ret_signal)
 {
 	siginfo_t info = { 0 };
@@ -263,9 +246,11 @@ static void on_report(struct loop_io *io, uint32_t events)
 	int r;
 
 	(void)events;
-	r = shim_read_report(shim->report, &err);
+	r = apply_read_report(shim->report, &err);
 	loop_remove(&shim->loop, io);
 	own_close(&shim->report);
+	if (r > 0)
+		r = err_set(&err, -ENOTSUP, "start: hooks are for hoy-oci");
 	if (r < 0) {
 		fail_start(shim, &err);
 		return;
@@ -338,6 +323,7 @@ static int start_planned(struct shim *shim, const struct plan *plan, struct err 
 		r = pid < 0 ? pid : 0;
 	}
 	apply_close(&apply);
+	own_close(&apply.sync[1]);
 	if (r < 0)
 		return r;
 	shim->pid = (uint32_t)pid;

@@ -7,41 +7,80 @@
 #include "engine/run/plan.h"
 
 /*
- * Doing what a plan says. The shim prepares what can be made outside (apply_prepare), forks
- * (apply_start), and the child goes through the steps of apply_container.c or apply_exec.c and
- * executes the program. System calls only, no heap; the first error ends the child and comes back
- * through the report pipe as a struct err that names the step.
+ * Doing what a plan says. The applying process (the shim, or hoy-oci itself) prepares what can be
+ * made outside (apply_prepare), forks (apply_start), and the child goes through the steps of
+ * apply_container.c or apply_exec.c and executes the program. System calls only, no heap; the first
+ * error ends the child and comes back through the report pipe as a struct err that names the step.
+ *
+ * hoy-oci create: gate is a listening SEQPACKET socket. When all is done the report says
+ * APPLY_WAITS, and the child waits for a connection on the gate; the one who connects (start) reads
+ * apply_read_report() from it: the end of the start, or its error.
  */
 struct apply {
 	const struct plan *plan;
-	int report;		 /* write end, CLOEXEC: its end of file means execve succeeded */
-	int stdio[3];		 /* what becomes 0, 1 and 2; stdio[0] = -1: the container's null */
-	int slave;		 /* of the tty, -1 without */
-	int pidfd;		 /* exec: of the container's first process */
-	int cgroup;		 /* to be born in */
-	int root_tree, pts_tree; /* detached mounts */
-	int trees[SHIM_FD_MAX + 1 - SHIM_FD_EXTRA]; /* of bind sources given by fd */
+	int report;   /* write end, CLOEXEC: its end of file means execve succeeded */
+	int sync[2];  /* apply_prepare() makes it when the child has to wait for the caller */
+	int gate;     /* listening socket, -1 = execute at once */
+	int listener; /* memfd of apply_listener_page(), for a seccomp listener */
+	int stdio[3]; /* what becomes 0, 1 and 2; stdio[0] = -1: the container's null */
+	int slave;    /* of the tty, -1 without */
+	int pidfd;    /* exec: of the container's first process */
+	int cgroup;   /* to be born in, -1 = stay */
+	int root_tree, pts_tree;   /* detached mounts */
+	int trees[RUN_MOUNTS_MAX]; /* cloned bind sources */
+	int sibling_report;	   /* of a child whose elder sibling joined the user namespace */
 	/* The child's own: */
 	int old_root, root, proc, sys, dev, null, mask, cwd;
 };
 
+enum apply_state {
+	APPLY_RUNS,  /* the program was executed */
+	APPLY_HOOKS, /* run the hooks of the runtime, then apply_proceed() */
+	APPLY_WAITS, /* at the gate */
+	APPLY_CHILD, /* only inside of apply_start() */
+};
+
 void apply_init(struct apply *apply, const struct plan *plan);
-void apply_close(struct apply *apply); /* the shim's copies, after the fork */
+void apply_close(struct apply *apply); /* the caller's copies, after the fork */
 
 /*
- * In the shim, before the fork: the device program is attached to the cgroup, the root is cloned,
- * a devpts instance is made (and kept in *ret_pts for later terminals).
+ * In the caller, before the fork: the device program is attached to the cgroup (none with -1), the
+ * root and the bind sources are cloned, a devpts instance is made if the plan has one (and kept in
+ * *ret_pts for later terminals, else -1).
  */
 int apply_prepare(struct apply *apply, int root_fd, int *ret_pts, struct err *err);
 
-/* Opens a terminal of that devpts instance: master for the shim, slave into apply->slave. */
+/* Opens a terminal of that devpts instance: master for the caller, slave into apply->slave. */
 int apply_open_tty(struct apply *apply, int pts, int *ret_master, struct err *err);
 
 /*
- * Forks the child into its namespaces and its cgroup. own_pidns_fd is the shim's own PID namespace,
- * restored when the child had to be born in another one. Returns the pid on the host.
+ * Forks the child into its namespaces and its cgroup. own_pidns_fd is the caller's own PID
+ * namespace, restored when the child had to be born in another one; -1 when the caller starts
+ * nothing else. Returns the pid on the host.
  */
 pid_t apply_start(struct apply *apply, int own_pidns_fd, int *ret_pidfd, struct err *err);
+
+/* The next word of the child: enum apply_state, or its error. Blocks. */
+int apply_read_report(int report_fd, struct err *err);
+/* Behind APPLY_HOOKS: the child goes on. */
+int apply_proceed(struct apply *apply, struct err *err);
+/*
+ * Runs the hooks of one kind, in order, each with the state (head, pid, tail) as stdin. The first
+ * one that fails, or takes longer than its timeout, is the error; poststart and poststop go on
+ * behind it and return the first error. pid 0 is written as 0.
+ */
+int apply_hooks(const struct plan *plan, enum run_hook_point point, int64_t pid, struct err *err);
+
+/*
+ * With PLAN_FLAG_LISTENER: a page that the child shares (into apply->listener, before
+ * apply_start()), and taking the fd out of the child: waits until its filter is loaded. Without a
+ * gate that is after apply_start(), with one too: the filter is then loaded before the gate.
+ */
+int apply_listener_page(struct apply *apply, struct err *err);
+int apply_take_listener(struct apply *apply, int pidfd, struct err *err);
+
+/* A user namespace with these maps (the text of uid_map and gid_map); its fd. */
+int apply_user_namespace(const char *uid_map, const char *gid_map, struct err *err);
 
 /* ---- between the apply_*.c files: the child's steps ---- */
 
@@ -52,12 +91,42 @@ struct apply_step {
 extern const struct apply_step apply_container_steps[];
 extern const struct apply_step apply_exec_steps[];
 
+/* apply_namespace.c: in the caller and in the child. */
+uint64_t apply_new_namespaces(const struct plan *plan);
+/* Writes the maps of a child that waits for them. */
+int apply_write_maps(const struct plan *plan, int pid, struct err *err);
+int apply_enter_joined_user(struct apply *apply, struct err *err);
+int apply_join_outside(const struct plan *plan, int saved[PLAN_NS_COUNT], struct err *err);
+int apply_return(int saved[PLAN_NS_COUNT], struct err *err);
+int apply_time_offsets(const struct plan *plan, int *ret_saved, struct err *err);
+int apply_become_root(void);
+int apply_user_wait(struct apply *apply, struct err *err);
+int apply_join(struct apply *apply, struct err *err);
+
+/* apply_hook.c and apply_gate.c: the child's pauses. */
+int apply_say(struct apply *apply, enum apply_state state);
+int apply_wait_word(struct apply *apply, struct err *err);
+int apply_hooks_before_pivot(struct apply *apply, struct err *err);
+int apply_gate(struct apply *apply, struct err *err);
+int apply_hooks_at_start(struct apply *apply, struct err *err);
+int apply_first_process(struct apply *apply, struct err *err);
+int apply_find_program(struct apply *apply, struct err *err);
+const char *apply_search_path(const struct plan *plan);
+
 int apply_session(struct apply *apply, struct err *err);
 int apply_oom_score(struct apply *apply, struct err *err);
 int apply_cwd_open(struct apply *apply, struct err *err);
 int apply_stdio(struct apply *apply, struct err *err);
 int apply_limits(struct apply *apply, struct err *err);
+int apply_schedule(struct apply *apply, struct err *err);
 int apply_user(struct apply *apply, struct err *err);
+/* With a listener the filter comes before the gate, else it is the last thing but one. */
+int apply_filter_first(struct apply *apply, struct err *err);
+int apply_filter(struct apply *apply, struct err *err);
+int apply_caps(struct apply *apply, struct err *err);
+/* apply_caps.c */
+int apply_bound_caps(const struct plan *plan, struct err *err);
+int apply_caps_for_filter(const struct plan *plan, struct err *err);
 int apply_execute(struct apply *apply, struct err *err); /* returns only with an error */
 
 int apply_ops(struct apply *apply, struct err *err);
@@ -74,10 +143,31 @@ int apply_op_readonly(struct apply *apply, const struct plan_op *op, struct err 
 int apply_op_mask(struct apply *apply, const struct plan_op *op, struct err *err);
 int apply_op_mask_cpus(struct apply *apply, const struct plan_op *op, struct err *err);
 
+int apply_op_listed(struct apply *apply, const struct plan_op *op, struct err *err);
+int apply_op_node_bind(struct apply *apply, const struct plan_op *op, struct err *err);
+
+/* Places in the new root. */
+int apply_open_own_dir(struct apply *apply, const char *target, struct err *err);
+int apply_open_target_dir(struct apply *apply, const struct plan_op *op, struct err *err);
+int apply_open_target_file(struct apply *apply, const struct plan_op *op, struct err *err);
+/* /dev of the new root, also where nothing is mounted there. */
+int apply_open_dev(struct apply *apply, struct err *err);
+int apply_attach(int tree, int target_fd, const char *target, struct err *err);
+/* What the image has at `from` goes into the fresh file system `to`. */
+int apply_copy_up(int from, int to, struct err *err);
+
+/* In the caller: clones of the root and of all bind sources, id-mapped where the plan says so. */
+int apply_clone_sources(struct apply *apply, int root_fd, struct err *err);
+
 /* Bits of enum run_mount_flag as mount attributes. */
 uint64_t apply_attributes(uint32_t flags);
+/* Options, propagation and the recursive options of a mount that is not attached yet. */
+int apply_options(int tree, const struct plan_op *op, int recursive, struct err *err);
 /* A new superblock of `type` with the given options (key, value pairs, NULL ends), detached. */
 int apply_new_mount(const char *type, const char *const *options, uint64_t attributes,
 		    struct err *err);
+/* The same with one text of options, "a=b,c". */
+int apply_new_mount_data(const char *type, const char *source, const char *data,
+			 uint64_t attributes, struct err *err);
 
 #endif

@@ -16,26 +16,6 @@
 #include "lib/fs.h"
 #include "lib/own.h"
 
-static int join_namespaces(struct apply *apply, struct err *err)
-{
-	static const int types[PLAN_NS_COUNT] = {
-		[PLAN_NS_IPC] = CLONE_NEWIPC,	 [PLAN_NS_UTS] = CLONE_NEWUTS,
-		[PLAN_NS_NET] = CLONE_NEWNET,	 [PLAN_NS_CGROUP] = CLONE_NEWCGROUP,
-		[PLAN_NS_TIME] = (int)K_NS_TIME,
-	};
-	const struct run_ns *ns = apply->plan->ns;
-
-	for (int i = 0; i < PLAN_NS_COUNT; i++) {
-		if (!types[i] || ns[i].mode != RUN_NS_MODE_FD)
-			continue;
-		if (setns(ns[i].fd, types[i]) < 0)
-			return err_sys(err, -errno, "join namespace %d of fd %d", i, ns[i].fd);
-	}
-	if (ns[PLAN_NS_CGROUP].mode == RUN_NS_MODE_NEW && unshare(CLONE_NEWCGROUP) < 0)
-		return err_sys(err, -errno, "new cgroup namespace");
-	return 0;
-}
-
 static int set_names(struct apply *apply, struct err *err)
 {
 	const struct plan *plan = apply->plan;
@@ -49,23 +29,69 @@ static int set_names(struct apply *apply, struct err *err)
 	return 0;
 }
 
-/* The new root is stacked over the old one, so that mounts can be attached below it by fd. */
+/* Where the new root is attached: hooks look for it at its place on the host. */
+static int open_root_place(struct apply *apply)
+{
+	const char *path = apply->plan->root_path;
+	int fd = -1;
+
+	while (*path == '/')
+		path++;
+	if (*path)
+		fd = fs_open(apply->old_root, path, FS_IN_ROOT, O_PATH | O_DIRECTORY, 0, NULL);
+	return fd < 0 ? fcntl(apply->old_root, F_DUPFD_CLOEXEC, 3) : fd;
+}
+
+/*
+ * Without a place of its own the new root is stacked over the old one, so that mounts can be
+ * attached below it by fd.
+ */
 static int attach_root(struct apply *apply, struct err *err)
 {
+	const unsigned wanted = apply->plan->root_propagation & ~(unsigned)PLAN_PROPAGATION_BELOW;
+	const struct k_mount_change outside = {
+		.propagation = wanted == RUN_PROPAGATION_SLAVE || wanted == RUN_PROPAGATION_SHARED
+				       ? MS_SLAVE
+				       : MS_PRIVATE,
+		.userns_fd = -1,
+	};
+	OWN_FD int place = -1;
 	int r;
 
 	umask(0);
 	apply->old_root = fs_open(AT_FDCWD, "/", FS_HOST, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, err);
 	if (apply->old_root < 0)
 		return apply->old_root;
-	r = k_make_private(apply->old_root);
+	r = k_change_mount(apply->old_root, &outside, 1);
 	if (r < 0)
 		return err_sys(err, r, "make the mounts private");
-	r = k_attach(apply->root_tree, apply->old_root);
+	/* The clone would else be in the peer group of the host's mount. */
+	r = k_make_private(apply->root_tree);
+	if (r < 0)
+		return err_sys(err, r, "make the container's root private");
+	place = open_root_place(apply);
+	r = k_attach(apply->root_tree, place);
 	if (r < 0)
 		return err_sys(err, r, "attach the container's root");
 	apply->root = apply->root_tree;
 	return 0;
+}
+
+static int set_root_propagation(struct apply *apply, struct err *err)
+{
+	static const uint64_t kernel[RUN_PROPAGATION_KINDS] = {
+		[RUN_PROPAGATION_SLAVE] = MS_SLAVE,
+		[RUN_PROPAGATION_SHARED] = MS_SHARED,
+		[RUN_PROPAGATION_UNBINDABLE] = MS_UNBINDABLE,
+	};
+	uint8_t wanted = apply->plan->root_propagation;
+	struct k_mount_change change = { .propagation = kernel[wanted & ~PLAN_PROPAGATION_BELOW],
+					 .userns_fd = -1 };
+	int r = 0;
+
+	if (change.propagation)
+		r = k_change_mount(apply->root, &change, (wanted & PLAN_PROPAGATION_BELOW) != 0);
+	return r < 0 ? err_sys(err, r, "rootfsPropagation") : 0;
 }
 
 static int pivot(struct apply *apply, struct err *err)
@@ -74,29 +100,41 @@ static int pivot(struct apply *apply, struct err *err)
 
 	if (fchdir(apply->root) < 0)
 		return err_sys(err, -errno, "enter the root");
-	r = k_pivot_root(".", ".");
-	if (r < 0)
-		return err_sys(err, r, "change the root");
-	/* The old root now lies over the new one. */
-	if (fchdir(apply->old_root) < 0 || umount2(".", MNT_DETACH) < 0)
-		return err_sys(err, -errno, "take away the old root");
+	if (!(apply->plan->flags & PLAN_FLAG_NO_PIVOT)) {
+		r = k_pivot_root(".", ".");
+		if (r < 0)
+			return err_sys(err, r, "change the root");
+		/* The old root now lies over the new one. */
+		if (fchdir(apply->old_root) < 0 || umount2(".", MNT_DETACH) < 0)
+			return err_sys(err, -errno, "take away the old root");
+	}
 	if (fchdir(apply->root) < 0 || chroot(".") < 0)
 		return err_sys(err, -errno, "enter the new root");
-	return 0;
+	return set_root_propagation(apply, err);
 }
 
 const struct apply_step apply_container_steps[] = {
 	{ "session", apply_session },
+	{ "user namespace", apply_user_wait },
 	{ "oom score", apply_oom_score },
-	{ "namespaces", join_namespaces },
+	{ "namespaces", apply_join },
 	{ "names", set_names },
 	{ "root", attach_root },
 	{ "mounts", apply_ops },
+	{ "hooks", apply_hooks_before_pivot },
 	{ "working directory", apply_cwd_open },
 	{ "pivot", pivot },
 	{ "stdio", apply_stdio },
 	{ "limits", apply_limits },
+	{ "scheduler", apply_schedule },
 	{ "user", apply_user },
+	{ "program", apply_find_program },
+	{ "seccomp", apply_filter_first },
+	{ "gate", apply_gate },
+	{ "hooks", apply_hooks_at_start },
+	{ "seccomp", apply_filter },
+	{ "capabilities", apply_caps },
+	{ "init", apply_first_process },
 	{ "exec", apply_execute },
 	{ NULL, NULL },
 };

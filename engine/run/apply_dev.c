@@ -16,7 +16,12 @@
 #include "lib/fs.h"
 #include "lib/own.h"
 
-enum { NULL_MAJOR = 1, NULL_MINOR = 3 };
+int apply_open_dev(struct apply *apply, struct err *err)
+{
+	if (apply->dev < 0)
+		apply->dev = apply_open_own_dir(apply, "/dev", err);
+	return apply->dev < 0 ? apply->dev : 0;
+}
 
 /* "/dev/snd/pcm0" -> the directory snd (made) and ret_name "pcm0". */
 static int open_place(struct apply *apply, const char *target, char ret_name[256], struct err *err)
@@ -24,44 +29,102 @@ static int open_place(struct apply *apply, const char *target, char ret_name[256
 	static const char top[] = "/dev/";
 	char dir[RUN_PATH_MAX];
 	const char *slash = strrchr(target, '/');
+	bool in_dev = strncmp(target, top, sizeof(top) - 1) == 0;
+	const char *first = target + (in_dev ? sizeof(top) - 1 : 1);
 
-	if (apply->dev < 0 || strncmp(target, top, sizeof(top) - 1) != 0 || !slash[1] ||
-	    strlen(slash + 1) > 255)
+	if (!slash || !slash[1] || strlen(slash + 1) > 255 ||
+	    (!in_dev && !(apply->plan->flags & PLAN_FLAG_LISTED)))
 		return err_set(err, -EINVAL, "%s: expected a name below /dev", target);
+	if (in_dev && apply_open_dev(apply, err) < 0)
+		return err ? err->code : -EIO;
 	memcpy(ret_name, slash + 1, strlen(slash + 1) + 1);
-	if (slash == target + sizeof(top) - 2)
-		return fs_open(apply->dev, ".", FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, err);
-	(void)snprintf(dir, sizeof(dir), "%.*s", (int)(slash - target - (long)sizeof(top) + 1),
-		       target + sizeof(top) - 1);
-	return fs_open_dir(apply->dev, dir, FS_BENEATH, 0755, err);
+	(void)snprintf(dir, sizeof(dir), "%.*s", slash < first ? 0 : (int)(slash - first), first);
+	if (!in_dev) /* a listed device may stand anywhere in the root */
+		return fs_open_dir(apply->root, dir[0] ? dir : ".", FS_IN_ROOT, 0755, err);
+	return dir[0] ? fs_open_dir(apply->dev, dir, FS_BENEATH, 0755, err)
+		      : fs_open(apply->dev, ".", FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, err);
+}
+
+/* In a root without a fresh /dev the node may be there already: then it has to be the right one. */
+static int check_node(int dir, const char *name, const struct plan_op *op, struct err *err)
+{
+	OWN_FD int node = fs_open(dir, name, FS_BENEATH, O_PATH | O_NOFOLLOW, 0, err);
+	struct stat st;
+
+	if (node < 0)
+		return node;
+	if (fstat(node, &st) < 0 || (st.st_mode & S_IFMT) != (op->mode & S_IFMT) ||
+	    (!S_ISFIFO(op->mode) && st.st_rdev != makedev(op->major, op->minor)))
+		return err_set(err, -ENODEV, "%s: the image has something else there", op->target);
+	return strcmp(op->target, "/dev/null") == 0 ? take_fd(&node) : 0;
 }
 
 int apply_op_node(struct apply *apply, const struct plan_op *op, struct err *err)
 {
+	bool listed = apply->plan->flags & PLAN_FLAG_LISTED;
 	char name[256];
 	OWN_FD int dir = open_place(apply, op->target, name, err);
-	OWN_FD int node = -1;
-	struct stat st;
+	int r;
 
 	if (dir < 0)
 		return dir;
-	if (!S_ISCHR(op->mode) && !S_ISBLK(op->mode))
+	if (!S_ISCHR(op->mode) && !S_ISBLK(op->mode) && !S_ISFIFO(op->mode))
 		return err_set(err, -EINVAL, "%s: not a device", op->target);
-	if (mknodat(dir, name, op->mode, makedev(op->major, op->minor)) < 0)
-		return err_sys(err, -errno, "make %s", op->target);
-	if ((op->uid || op->gid) && fchownat(dir, name, op->uid, op->gid, AT_SYMLINK_NOFOLLOW) < 0)
+	if (mknodat(dir, name, op->mode, makedev(op->major, op->minor)) < 0) {
+		if (errno != EEXIST || !listed)
+			return err_sys(err, -errno, "make %s", op->target);
+	} else if ((op->uid || op->gid) &&
+		   fchownat(dir, name, op->uid, op->gid, AT_SYMLINK_NOFOLLOW) < 0) {
 		return err_sys(err, -errno, "owner of %s", op->target);
-	if (strcmp(op->target, "/dev/null") != 0)
+	}
+	if (!listed && strcmp(op->target, "/dev/null") != 0)
 		return 0;
 	/* Masks and stdin use this very node, by fd, whatever /dev/null is later. */
-	node = fs_open(dir, name, FS_BENEATH, O_PATH | O_NOFOLLOW, 0, err);
+	r = check_node(dir, name, op, err);
+	if (r > 0)
+		apply->null = r;
+	return r < 0 ? r : 0;
+}
+
+/* The host's node of that name, if it is the device that is meant. */
+static int clone_node(struct apply *apply, const struct plan_op *op, struct err *err)
+{
+	OWN_FD int node = fs_open(apply->old_root, op->target + 1, FS_BENEATH_XDEV,
+				  O_PATH | O_NOFOLLOW, 0, err);
+	struct stat st;
+	int tree;
+
 	if (node < 0)
 		return node;
-	if (fstat(node, &st) < 0 || !S_ISCHR(st.st_mode) ||
-	    st.st_rdev != makedev(NULL_MAJOR, NULL_MINOR))
-		return err_set(err, -ENODEV, "/dev/null is not the null device");
-	apply->null = take_fd(&node);
-	return 0;
+	if (fstat(node, &st) < 0 || (st.st_mode & S_IFMT) != (op->mode & S_IFMT) ||
+	    st.st_rdev != makedev(op->major, op->minor))
+		return err_set(err, -ENODEV, "%s: on the host it is not the device %u:%u",
+			       op->target, op->major, op->minor);
+	tree = k_clone_tree(node, 0);
+	return tree < 0 ? err_sys(err, tree, "%s: clone the host's", op->target) : tree;
+}
+
+/* No user namespace may make a device: its root gets the host's, bound over an empty file. */
+int apply_op_node_bind(struct apply *apply, const struct plan_op *op, struct err *err)
+{
+	char name[256];
+	OWN_FD int tree = clone_node(apply, op, err);
+	OWN_FD int dir = tree < 0 ? -1 : open_place(apply, op->target, name, err);
+	OWN_FD int place = -1;
+	int r;
+
+	if (tree < 0 || dir < 0)
+		return tree < 0 ? tree : dir;
+	place = fs_open(dir, name, FS_BENEATH, O_PATH | O_NOFOLLOW, 0, NULL);
+	if (place == -ENOENT)
+		place = fs_open(dir, name, FS_BENEATH, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+				0666, err);
+	if (place < 0)
+		return place;
+	r = apply_attach(tree, place, op->target, err);
+	if (r == 0 && strcmp(op->target, "/dev/null") == 0)
+		apply->null = take_fd(&tree);
+	return r;
 }
 
 int apply_op_link(struct apply *apply, const struct plan_op *op, struct err *err)
@@ -69,7 +132,18 @@ int apply_op_link(struct apply *apply, const struct plan_op *op, struct err *err
 	char name[256];
 	OWN_FD int dir = open_place(apply, op->target, name, err);
 
-	return dir < 0 ? dir : fs_symlink(op->source, dir, name, err);
+	int r;
+
+	if (dir < 0)
+		return dir;
+	r = fs_symlink(op->source, dir, name, err);
+	if (r != -EEXIST || !(apply->plan->flags & PLAN_FLAG_LISTED))
+		return r;
+	/* What the image has stays, but for the way to new terminals. */
+	if (strcmp(op->target, "/dev/ptmx") != 0)
+		return 0;
+	r = fs_unlink(dir, name, err);
+	return r < 0 ? r : fs_symlink(op->source, dir, name, err);
 }
 
 int apply_op_console(struct apply *apply, struct err *err)
@@ -83,8 +157,15 @@ int apply_op_console(struct apply *apply, struct err *err)
 	tree = k_clone_tree(apply->slave, 0);
 	if (tree < 0)
 		return err_sys(err, tree, "console: clone the terminal");
-	place = fs_open(apply->dev, "console", FS_BENEATH, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
-			0600, err);
+	r = apply_open_dev(apply, err);
+	if (r < 0)
+		return r;
+	place = -ENOENT;
+	if (apply->plan->flags & PLAN_FLAG_LISTED)
+		place = fs_open(apply->dev, "console", FS_BENEATH, O_PATH | O_NOFOLLOW, 0, NULL);
+	if (place == -ENOENT)
+		place = fs_open(apply->dev, "console", FS_BENEATH,
+				O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, err);
 	if (place < 0)
 		return place;
 	r = k_attach(tree, place);

@@ -15,13 +15,15 @@
 #include "lib/fs.h"
 #include "lib/own.h"
 
-enum { EXEC_FD_FIRST = 3, EXEC_FDS = 6 };
+enum { EXEC_FD_FIRST = 3, EXEC_FDS = 7 };
 
-/* Moves the fds that are still needed to 3..8 and closes all others. */
+/* Moves the fds that are still needed behind the preserved ones and closes all others. */
 static int gather_fds(struct apply *apply, struct err *err)
 {
 	int *const kept[EXEC_FDS] = { &apply->report,	&apply->pidfd,	  &apply->stdio[0],
-				      &apply->stdio[1], &apply->stdio[2], &apply->slave };
+				      &apply->stdio[1], &apply->stdio[2], &apply->slave,
+				      &apply->listener };
+	const int first = EXEC_FD_FIRST + (int)apply->plan->preserve_fds;
 	int copies[EXEC_FDS];
 
 	/* First out of the way of the target numbers. */
@@ -29,20 +31,20 @@ static int gather_fds(struct apply *apply, struct err *err)
 		copies[i] = -1;
 		if (*kept[i] < 0)
 			continue;
-		copies[i] = fcntl(*kept[i], F_DUPFD_CLOEXEC, 64);
+		copies[i] = fcntl(*kept[i], F_DUPFD_CLOEXEC, first + 64);
 		if (copies[i] < 0)
 			return err_sys(err, -errno, "keep fd %d", *kept[i]);
 	}
 	for (int i = 0; i < EXEC_FDS; i++) {
 		if (copies[i] < 0) {
-			(void)close(EXEC_FD_FIRST + i);
+			(void)close(first + i);
 			continue;
 		}
-		if (dup3(copies[i], EXEC_FD_FIRST + i, O_CLOEXEC) < 0)
-			return err_sys(err, -errno, "place fd %d", EXEC_FD_FIRST + i);
-		*kept[i] = EXEC_FD_FIRST + i;
+		if (dup3(copies[i], first + i, O_CLOEXEC) < 0)
+			return err_sys(err, -errno, "place fd %d", first + i);
+		*kept[i] = first + i;
 	}
-	if (k_close_range(EXEC_FD_FIRST + EXEC_FDS, ~0u) < 0)
+	if (k_close_range((unsigned)first + EXEC_FDS, ~0u) < 0)
 		return err_sys(err, -errno, "close the other fds");
 	return 0;
 }
@@ -50,13 +52,18 @@ static int gather_fds(struct apply *apply, struct err *err)
 static int join_container(struct apply *apply, struct err *err)
 {
 	/* The mount namespace last: it changes root and working directory. */
-	static const int types = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET |
-				 CLONE_NEWCGROUP | (int)K_NS_TIME;
+	const int user = apply->plan->flags & PLAN_FLAG_USER_NS ? CLONE_NEWUSER : 0;
+	const int types = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET |
+			  CLONE_NEWCGROUP | (int)K_NS_TIME | user;
+	int r;
 
 	if (setns(apply->pidfd, types) < 0 &&
 	    (errno != EINVAL || setns(apply->pidfd, types & ~(int)K_NS_TIME) < 0))
 		return err_sys(err, -errno, "join the container's namespaces");
 	own_close(&apply->pidfd);
+	r = user ? apply_become_root() : 0;
+	if (r < 0)
+		return err_sys(err, r, "stay hidden from the container");
 	apply->root = fs_open(AT_FDCWD, "/", FS_HOST, O_PATH | O_DIRECTORY, 0, err);
 	return apply->root < 0 ? apply->root : 0;
 }
@@ -69,7 +76,11 @@ const struct apply_step apply_exec_steps[] = {
 	{ "working directory", apply_cwd_open },
 	{ "stdio", apply_stdio },
 	{ "limits", apply_limits },
+	{ "scheduler", apply_schedule },
 	{ "user", apply_user },
+	{ "seccomp", apply_filter_first },
+	{ "seccomp", apply_filter },
+	{ "capabilities", apply_caps },
 	{ "exec", apply_execute },
 	{ NULL, NULL },
 };

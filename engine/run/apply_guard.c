@@ -12,12 +12,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 #include "engine/run/kernel.h"
 #include "lib/fs.h"
 #include "lib/own.h"
 
-enum { CPUS_MAX = 8192 };
+enum { CPUS_MAX = 8192, NULL_MAJOR = 1, NULL_MINOR = 3 };
 
 /* -ENOENT: there is nothing to guard. */
 static int open_guarded(struct apply *apply, const char *path, struct err *err)
@@ -40,6 +41,11 @@ int apply_op_sysctl(struct apply *apply, const struct plan_op *op, struct err *e
 {
 	char path[RUN_PATH_MAX + 8];
 
+	/* A listed container may have no /proc: one that nobody sees does. */
+	if (apply->proc < 0)
+		apply->proc = apply_new_mount("proc", NULL, 0, err);
+	if (apply->proc < 0)
+		return apply->proc;
 	(void)snprintf(path, sizeof(path), "sys/%s", op->target);
 	return fs_write_control(apply->proc, path, str_from(op->source), err);
 }
@@ -63,6 +69,21 @@ int apply_op_readonly(struct apply *apply, const struct plan_op *op, struct err 
 	return r < 0 ? err_sys(err, r, "read-only %s", op->target) : 0;
 }
 
+/* A container with the host's /dev: the host's null, if it is the device. */
+static int open_host_null(struct apply *apply, struct err *err)
+{
+	OWN_FD int node =
+		fs_open(apply->old_root, "dev/null", FS_BENEATH_XDEV, O_PATH | O_NOFOLLOW, 0, err);
+	struct stat st;
+
+	if (node < 0)
+		return node;
+	if (fstat(node, &st) < 0 || !S_ISCHR(st.st_mode) ||
+	    st.st_rdev != makedev(NULL_MAJOR, NULL_MINOR))
+		return err_set(err, -ENODEV, "/dev/null is not the null device");
+	return take_fd(&node);
+}
+
 /*
  * Over directories an empty read-only tmpfs, over files the container's own null node. The first
  * directory takes the tmpfs itself; a detached one could not be cloned for the next.
@@ -76,6 +97,12 @@ static int mask_tree(struct apply *apply, bool directory, struct err *err)
 				    K_MOUNT_ATTR_NOEXEC;
 	int tree;
 
+	if (!directory && apply->null < 0) {
+		tree = open_host_null(apply, err);
+		if (tree < 0)
+			return tree;
+		apply->null = tree;
+	}
 	if (directory && apply->mask < 0) {
 		tree = apply_new_mount("tmpfs", options, attributes, err);
 		if (tree >= 0)

@@ -29,7 +29,7 @@ static const char *relative(const char *path)
  * /proc, /sys, /dev: real directories or nothing in the image. A link there is refused, for what it
  * leads to was chosen by the image's maker.
  */
-static int open_own_dir(struct apply *apply, const char *target, struct err *err)
+int apply_open_own_dir(struct apply *apply, const char *target, struct err *err)
 {
 	int fd = fs_open_dir(apply->root, relative(target), FS_BENEATH_XDEV, 0755, NULL);
 
@@ -41,7 +41,7 @@ static int open_own_dir(struct apply *apply, const char *target, struct err *err
 	return fd < 0 ? err_sys(err, fd, "make %s", target) : fd;
 }
 
-static int attach(int tree, int target_fd, const char *target, struct err *err)
+int apply_attach(int tree, int target_fd, const char *target, struct err *err)
 {
 	int r = k_attach(tree, target_fd);
 
@@ -88,6 +88,8 @@ static int make_instance(struct apply *apply, const struct plan_op *op, struct e
 	case PLAN_OP_MASK:
 	case PLAN_OP_MASK_CPUS:
 	case PLAN_OP_ROOT_READONLY:
+	case PLAN_OP_FILESYSTEM:
+	case PLAN_OP_NODE_BIND:
 	case PLAN_OP_KINDS:
 		break;
 	}
@@ -98,14 +100,14 @@ static int make_instance(struct apply *apply, const struct plan_op *op, struct e
 int apply_op_filesystem(struct apply *apply, const struct plan_op *op, struct err *err)
 {
 	OWN_FD int tree = make_instance(apply, op, err);
-	OWN_FD int target = tree < 0 ? -1 : open_own_dir(apply, op->target, err);
+	OWN_FD int target = tree < 0 ? -1 : apply_open_own_dir(apply, op->target, err);
 	int r;
 
 	if (tree < 0)
 		return tree;
 	if (target < 0)
 		return target;
-	r = attach(tree, target, op->target, err);
+	r = apply_attach(tree, target, op->target, err);
 	if (r < 0)
 		return r;
 	if (op->kind == PLAN_OP_PROC)
@@ -117,15 +119,28 @@ int apply_op_filesystem(struct apply *apply, const struct plan_op *op, struct er
 	return 0;
 }
 
-/* A link of the image may have led the target into one of the kernel's own file systems. */
-static int check_place(int fd, const char *target, struct err *err)
+static bool is_below(const char *path, const char *top)
+{
+	size_t len = strlen(top);
+
+	return strncmp(path, top, len) == 0 && (path[len] == '/' || path[len] == '\0');
+}
+
+/*
+ * A link of the image may have led the target into one of the kernel's own file systems; only a
+ * listed target that names such a place itself may stand there.
+ */
+static int check_place(const struct apply *apply, int fd, const char *target, struct err *err)
 {
 	long type = k_fs_type(fd);
+	bool listed = apply->plan->flags & PLAN_FLAG_LISTED;
 
-	if (type == K_PROC_MAGIC || type == K_SYSFS_MAGIC || type == K_CGROUP_MAGIC)
-		return err_set(err, -EINVAL,
-			       "mount %s: a link in the image leads it into /proc or /sys", target);
-	return 0;
+	if (type != K_PROC_MAGIC && type != K_SYSFS_MAGIC && type != K_CGROUP_MAGIC)
+		return 0;
+	if (listed && is_below(target, type == K_PROC_MAGIC ? "/proc" : "/sys"))
+		return 0;
+	return err_set(err, -EINVAL, "mount %s: a link in the image leads it into /proc or /sys",
+		       target);
 }
 
 /* "a/b/c" -> "a/b"; the last component goes. */
@@ -200,18 +215,37 @@ static int follow_links(struct apply *apply, const char *target, char dst[RUN_PA
 	return 0;
 }
 
-static int open_target_dir(struct apply *apply, const char *target, struct err *err)
+/* The last part of the target is a link, and the plan wants none followed there. */
+static int refuse_link(struct apply *apply, const struct plan_op *op, struct err *err)
 {
+	OWN_FD int fd = -1;
+	struct stat st;
+
+	if (!(op->flags & RUN_MOUNT_FLAG_NO_LINK))
+		return 0;
+	fd = fs_open(apply->root, relative(op->target), FS_IN_ROOT, O_PATH | O_NOFOLLOW, 0, NULL);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISLNK(st.st_mode))
+		return 0;
+	return err_set(err, -ELOOP, "mount %s: it is a link in the image", op->target);
+}
+
+int apply_open_target_dir(struct apply *apply, const struct plan_op *op, struct err *err)
+{
+	const char *target = op->target;
 	char path[RUN_PATH_MAX];
 	OWN_FD int fd = -1;
-	int r = follow_links(apply, target, path);
+	int r = refuse_link(apply, op, err);
+
+	if (r < 0)
+		return r;
+	r = follow_links(apply, target, path);
 
 	if (r < 0)
 		return err_sys(err, r, "mount %s: follow the links", target);
 	fd = fs_open_dir(apply->root, path, FS_IN_ROOT, 0755, err);
 	if (fd < 0)
 		return err_prefix(err, "mount %s", target);
-	r = check_place(fd, target, err);
+	r = check_place(apply, fd, target, err);
 	return r < 0 ? r : take_fd(&fd);
 }
 
@@ -229,17 +263,22 @@ static int make_target_file(struct apply *apply, const char *path, const char *t
 	parent = fs_open_dir(apply->root, dir, FS_IN_ROOT, 0755, err);
 	if (parent < 0)
 		return parent;
-	r = check_place(parent, target, err);
+	r = check_place(apply, parent, target, err);
 	return r < 0 ? r
 		     : fs_open(parent, slash ? slash + 1 : path, FS_BENEATH,
 			       O_WRONLY | O_CREAT | O_NOFOLLOW, 0644, err);
 }
 
-static int open_target_file(struct apply *apply, const char *target, struct err *err)
+int apply_open_target_file(struct apply *apply, const struct plan_op *op, struct err *err)
 {
+	const char *target = op->target;
 	char path[RUN_PATH_MAX];
 	OWN_FD int fd = -1;
-	int r = follow_links(apply, target, path);
+	int r = refuse_link(apply, op, err);
+
+	if (r < 0)
+		return r;
+	r = follow_links(apply, target, path);
 
 	if (r < 0)
 		return err_sys(err, r, "mount %s: follow the links", target);
@@ -248,61 +287,70 @@ static int open_target_file(struct apply *apply, const char *target, struct err 
 		fd = make_target_file(apply, path, target, err);
 	if (fd < 0)
 		return err_prefix(err, "mount %s", target);
-	r = check_place(fd, target, err);
+	r = check_place(apply, fd, target, err);
 	return r < 0 ? r : take_fd(&fd);
 }
 
-static int clone_source(struct apply *apply, const struct plan_op *op, struct err *err)
+/* The host's own /proc or /sys may be given to a container, and nothing that looks like them. */
+static int check_kernels(struct apply *apply, const struct plan_op *op, int *tree, struct err *err)
 {
-	OWN_FD int source = -1;
-	int tree;
+	long type = k_fs_type(*tree);
 
-	if (op->fd)
-		return take_fd(&apply->trees[op->fd - SHIM_FD_EXTRA]);
-	/* No link anywhere: a volume's content may be hostile. */
-	source = fs_open(apply->old_root, relative(op->source), FS_BENEATH_XDEV,
-			 O_PATH | O_NOFOLLOW, 0, err);
-	if (source < 0)
-		return err_prefix(err, "mount %s: source", op->target);
-	tree = k_clone_tree(source, (op->flags & RUN_MOUNT_FLAG_RECURSIVE) != 0);
-	return tree < 0
-		       ? err_sys(err, tree, "mount %s: clone the source %s", op->target, op->source)
-		       : tree;
+	if (strcmp(op->target, "/proc") == 0) {
+		if (type != K_PROC_MAGIC)
+			return err_set(err, -EPERM, "mount /proc: %s is no proc file system",
+				       op->source);
+		apply->proc = take_fd(tree);
+	} else if (strcmp(op->target, "/sys") == 0 && type == K_SYSFS_MAGIC) {
+		apply->sys = take_fd(tree);
+	} else if (strcmp(op->target, "/dev") == 0) {
+		apply->dev = take_fd(tree);
+	}
+	return 0;
+}
+
+static int open_bind_target(struct apply *apply, const struct plan_op *op, bool directory,
+			    struct err *err)
+{
+	if (!directory)
+		return apply_open_target_file(apply, op, err);
+	if (strcmp(op->target, "/proc") == 0 || strcmp(op->target, "/sys") == 0 ||
+	    strcmp(op->target, "/dev") == 0)
+		return apply_open_own_dir(apply, op->target, err);
+	return apply_open_target_dir(apply, op, err);
 }
 
 int apply_op_bind(struct apply *apply, const struct plan_op *op, struct err *err)
 {
-	OWN_FD int tree = clone_source(apply, op, err);
+	OWN_FD int tree = take_fd(&apply->trees[op->tree]);
 	OWN_FD int target = -1;
-	int recursive = (op->flags & RUN_MOUNT_FLAG_RECURSIVE) != 0;
 	struct stat st;
 	int r;
 
-	if (tree < 0)
-		return tree;
+	if (tree < 0 && op->flags & RUN_MOUNT_FLAG_OPTIONAL)
+		return 0;
 	if (fstat(tree, &st) < 0)
 		return err_sys(err, -errno, "mount %s: stat the source", op->target);
 	if (S_ISLNK(st.st_mode))
 		return err_set(err, -ELOOP, "mount %s: the source %s is a link", op->target,
 			       op->source);
-	target = S_ISDIR(st.st_mode) ? open_target_dir(apply, op->target, err)
-				     : open_target_file(apply, op->target, err);
+	target = open_bind_target(apply, op, S_ISDIR(st.st_mode), err);
 	if (target < 0)
 		return target;
-	r = k_set_attributes(tree, apply_attributes(op->flags), 0, recursive);
-	if (r < 0)
-		return err_sys(err, r, "mount %s: set its options", op->target);
-	return attach(tree, target, op->target, err);
+	r = apply_options(tree, op, (op->flags & RUN_MOUNT_FLAG_RECURSIVE) != 0, err);
+	if (r == 0)
+		r = apply_attach(tree, target, op->target, err);
+	return r < 0 ? r : check_kernels(apply, op, &tree, err);
 }
 
 int apply_op_tmpfs(struct apply *apply, const struct plan_op *op, struct err *err)
 {
 	OWN_FD int tree = make_tmpfs(op, err);
-	OWN_FD int target = tree < 0 ? -1 : open_target_dir(apply, op->target, err);
+	OWN_FD int target = tree < 0 ? -1 : apply_open_target_dir(apply, op, err);
 
 	if (tree < 0)
 		return err_prefix(err, "mount %s", op->target);
-	return target < 0 ? target : attach(tree, target, op->target, err);
+	return target < 0 ? target : apply_attach(tree, target, op->target, err);
 }
 
 static int run_op(struct apply *apply, const struct plan_op *op, struct err *err)
@@ -328,6 +376,10 @@ static int run_op(struct apply *apply, const struct plan_op *op, struct err *err
 		return apply_op_bind(apply, op, err);
 	case PLAN_OP_TMPFS:
 		return apply_op_tmpfs(apply, op, err);
+	case PLAN_OP_FILESYSTEM:
+		return apply_op_listed(apply, op, err);
+	case PLAN_OP_NODE_BIND:
+		return apply_op_node_bind(apply, op, err);
 	case PLAN_OP_SYSCTL:
 		return apply_op_sysctl(apply, op, err);
 	case PLAN_OP_READONLY:

@@ -10,9 +10,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
-#include <linux/capability.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,16 +26,52 @@
 #include "lib/own.h"
 
 enum {
-	REPORT_FD = 3,
+	REPORT_FD = 3,	 /* behind the preserved ones */
+	FIRST_HIGH = 64, /* free for copies */
 	KEYCTL_JOIN = 1,
 	SIGNAL_LAST = 64,
-	CAP_WORDS = 2,
 	PTS_MAJOR_FIRST = 136,
 	PTS_MAJOR_LAST = 143,
-	CONTAINER_UMASK = 022,
+	IOPRIO_CLASS_SHIFT = 13,
 };
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+static int set_cpus(struct str mask, struct err *err)
+{
+	if (mask.len && syscall(SYS_sched_setaffinity, 0, mask.len, mask.ptr) < 0)
+		return err_sys(err, -errno, "CPU affinity");
+	return 0;
+}
+
+int apply_schedule(struct apply *apply, struct err *err)
+{
+	const struct plan *plan = apply->plan;
+	const struct run_scheduler *from = &plan->scheduler;
+	/* struct sched_attr of sched_setattr(2), its first version. */
+	struct {
+		uint32_t size, policy;
+		uint64_t flags;
+		int32_t nice;
+		uint32_t priority;
+		uint64_t runtime, deadline, period;
+	} attr = { sizeof(attr),   from->policy,     from->flags,	from->nice,
+		   from->priority, from->runtime_ns, from->deadline_ns, from->period_ns };
+	int r = 0;
+
+	if (plan->flags & PLAN_FLAG_SCHEDULER)
+		r = k_sched_setattr(&attr);
+	if (r < 0)
+		return err_sys(err, r, "scheduler policy %u", from->policy);
+	if (plan->ioprio.class)
+		r = k_ioprio_set(plan->ioprio.class << IOPRIO_CLASS_SHIFT | plan->ioprio.level);
+	if (r < 0)
+		return err_sys(err, r, "ioPriority %u:%u", plan->ioprio.class, plan->ioprio.level);
+	if (plan->flags & PLAN_FLAG_PERSONALITY &&
+	    syscall(SYS_personality, (unsigned long)plan->personality) < 0)
+		return err_sys(err, -errno, "personality %#x", plan->personality);
+	return set_cpus(plan->cpus, err);
+}
 
 int apply_session(struct apply *apply, struct err *err)
 {
@@ -47,16 +80,18 @@ int apply_session(struct apply *apply, struct err *err)
 	unsigned long plain[4] = { 0 };
 	unsigned long none = 0;
 
-	(void)apply;
+	/* Else this end would keep us waiting for a starter that is gone. */
+	own_close(&apply->sync[1]);
 	for (int i = 1; i <= SIGNAL_LAST; i++)
 		(void)syscall(SYS_rt_sigaction, i, plain, NULL, sizeof(none));
 	(void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
 	if (setsid() < 0)
 		return err_sys(err, -errno, "new session");
 	/* A keyring of its own; a kernel without keyrings has nothing to share. */
-	if (syscall(SYS_keyctl, KEYCTL_JOIN, NULL) < 0 && errno != ENOSYS)
+	if (!(apply->plan->flags & PLAN_FLAG_NO_KEYRING) &&
+	    syscall(SYS_keyctl, KEYCTL_JOIN, NULL) < 0 && errno != ENOSYS)
 		return err_sys(err, -errno, "new session keyring");
-	return 0;
+	return set_cpus(apply->plan->cpus_first, err);
 }
 
 int apply_oom_score(struct apply *apply, struct err *err)
@@ -64,6 +99,11 @@ int apply_oom_score(struct apply *apply, struct err *err)
 	char text[16];
 	int n = snprintf(text, sizeof(text), "%d", apply->plan->oom_score_adj);
 
+	/* In a user namespace the one who started us, or an elder sibling, has done it. */
+	if (apply->plan->flags & PLAN_FLAG_OOM_INHERIT || apply->sibling_report >= 0 ||
+	    (apply->plan->kind == PLAN_KIND_CONTAINER &&
+	     apply->plan->ns[PLAN_NS_USER].mode == RUN_NS_MODE_NEW))
+		return 0;
 	return fs_write_control(AT_FDCWD, "/proc/self/oom_score_adj", str_make(text, (size_t)n),
 				err);
 }
@@ -90,14 +130,44 @@ static void give_to_user(const struct apply *apply, int fd)
 	if (apply->plan->uid == 0 || fstat(fd, &st) < 0)
 		return;
 	if (S_ISFIFO(st.st_mode) ||
-	    (S_ISCHR(st.st_mode) && major(st.st_rdev) >= PTS_MAJOR_FIRST &&
+	    (apply->slave >= 0 && S_ISCHR(st.st_mode) && major(st.st_rdev) >= PTS_MAJOR_FIRST &&
 	     major(st.st_rdev) <= PTS_MAJOR_LAST && k_fs_type(fd) == K_DEVPTS_MAGIC))
 		(void)fchown(fd, apply->plan->uid, (gid_t)-1);
 }
 
-/* 0, 1, 2, the report pipe as 3, the directories the next steps need, and nothing else. */
+/* The preserved fds, behind them the report pipe and the gate, and nothing else. */
+static int place_fds(struct apply *apply, struct err *err)
+{
+	const int first = REPORT_FD + (int)apply->plan->preserve_fds;
+	int *const kept[] = { &apply->report, &apply->gate };
+	int copies[2];
+
+	for (int i = 0; i < 2; i++) {
+		copies[i] = *kept[i];
+		/* The target number may be the other one's. */
+		if (copies[i] >= 0 && copies[i] < FIRST_HIGH + first)
+			copies[i] = fcntl(copies[i], F_DUPFD_CLOEXEC, FIRST_HIGH + first);
+		if (copies[i] < 0 && *kept[i] >= 0)
+			return err_sys(err, -errno, "move fd %d", *kept[i]);
+	}
+	for (int i = 0; i < 2; i++) {
+		if (*kept[i] >= 0 && dup3(copies[i], first + i, O_CLOEXEC) < 0)
+			return err_sys(err, -errno, "place fd %d", first + i);
+		if (*kept[i] < 0)
+			(void)close(first + i);
+		else
+			*kept[i] = first + i;
+	}
+	if (k_close_range((unsigned)first + 2, ~0u) < 0)
+		return err_sys(err, -errno, "close all other fds");
+	return 0;
+}
+
+/* 0, 1, 2 and what place_fds() keeps. */
 int apply_stdio(struct apply *apply, struct err *err)
 {
+	const int preserved = (int)apply->plan->preserve_fds;
+
 	if (apply->slave >= 0)
 		for (int i = 0; i < 3; i++)
 			apply->stdio[i] = apply->slave;
@@ -108,7 +178,7 @@ int apply_stdio(struct apply *apply, struct err *err)
 	if (apply->stdio[0] < 0)
 		return apply->stdio[0];
 	for (int i = 0; i < 3; i++) {
-		int copy = fcntl(apply->stdio[i], F_DUPFD_CLOEXEC, 64);
+		int copy = fcntl(apply->stdio[i], F_DUPFD_CLOEXEC, FIRST_HIGH + preserved);
 
 		if (copy < 0)
 			return err_sys(err, -errno, "stdio %d", i);
@@ -123,12 +193,7 @@ int apply_stdio(struct apply *apply, struct err *err)
 		return err_sys(err, -errno, "make the terminal the controlling one");
 	if (fchdir(apply->cwd) < 0)
 		return err_sys(err, -errno, "%s", apply->plan->cwd);
-	if (apply->report != REPORT_FD && dup3(apply->report, REPORT_FD, O_CLOEXEC) < 0)
-		return err_sys(err, -errno, "place the report pipe");
-	apply->report = REPORT_FD;
-	if (k_close_range(REPORT_FD + 1, ~0u) < 0)
-		return err_sys(err, -errno, "close all other fds");
-	return 0;
+	return place_fds(apply, err);
 }
 
 /*
@@ -158,42 +223,6 @@ int apply_limits(struct apply *apply, struct err *err)
 	return 0;
 }
 
-/* Permitted and effective; inheritable is always empty. */
-static int set_caps(uint64_t caps, struct err *err)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[CAP_WORDS] = { 0 };
-
-	for (int i = 0; i < CAP_WORDS; i++) {
-		data[i].permitted = (uint32_t)(caps >> (32 * i));
-		data[i].effective = data[i].permitted;
-	}
-	if (syscall(SYS_capset, &head, data) < 0)
-		return err_sys(err, -errno, "set capabilities");
-	return 0;
-}
-
-/* Drops what is not wanted from the bounding set; returns what is there of the wanted ones. */
-static int bound_caps(uint64_t wanted, uint64_t *ret_caps, struct err *err)
-{
-	uint64_t have = 0;
-
-	for (int cap = 0; cap < 64; cap++) {
-		int r = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
-
-		if (r < 0)
-			break; /* the kernel knows no more */
-		if (r == 0)
-			continue;
-		if (wanted >> cap & 1)
-			have |= (uint64_t)1 << cap;
-		else if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
-			return err_sys(err, -errno, "drop capability %d", cap);
-	}
-	*ret_caps = have;
-	return 0;
-}
-
 static int become_user(const struct plan *plan, struct err *err)
 {
 	static gid_t groups[RUN_GROUPS_MAX];
@@ -209,32 +238,16 @@ static int become_user(const struct plan *plan, struct err *err)
 		return err_sys(err, -errno, "set group %u", plan->gid);
 	if (setresuid(plan->uid, plan->uid, plan->uid) < 0)
 		return err_sys(err, -errno, "set user %u", plan->uid);
+	/* The change of user may have opened it. */
+	if (plan->uid != 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return err_sys(err, -errno, "stay hidden from the container");
 	return 0;
 }
 
-static int load_filter(struct str filter, struct err *err)
-{
-	struct sock_fprog program = {
-		.len = (unsigned short)(filter.len / sizeof(struct sock_filter)),
-		.filter = (struct sock_filter *)(uintptr_t)filter.ptr,
-	};
-
-	if (filter.len == 0)
-		return 0;
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
-		return err_sys(err, -errno, "load the seccomp filter");
-	return 0;
-}
-
-/*
- * Without no_new_privs a filter can be loaded with CAP_SYS_ADMIN only, so that one is given back
- * behind it: after the filter come capset and execve, nothing else.
- */
 int apply_user(struct apply *apply, struct err *err)
 {
 	const struct plan *plan = apply->plan;
-	uint64_t caps = 0;
-	int r = bound_caps(plan->caps, &caps, err);
+	int r = apply_bound_caps(plan, err);
 
 	if (r < 0)
 		return r;
@@ -243,17 +256,11 @@ int apply_user(struct apply *apply, struct err *err)
 	r = become_user(plan, err);
 	if (r < 0)
 		return r;
-	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
-		return err_sys(err, -errno, "clear ambient capabilities");
 	(void)prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
 	if (plan->flags & PLAN_FLAG_NO_NEW_PRIVS && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(err, -errno, "no_new_privs");
-	umask(CONTAINER_UMASK);
-	r = set_caps(caps | (uint64_t)1 << CAP_SYS_ADMIN, err);
-	if (r == 0)
-		r = load_filter(plan->seccomp, err);
-	/* execve would take them from another user anyway; its own checks shall not have them. */
-	return r < 0 ? r : set_caps(plan->uid == 0 ? caps : 0, err);
+	umask((mode_t)plan->umask);
+	return apply_caps_for_filter(plan, err);
 }
 
 static size_t fill(char **dst, struct plan_list list)
@@ -267,19 +274,22 @@ static size_t fill(char **dst, struct plan_list list)
 	return n;
 }
 
-static const char *find_path(char *const *env)
+const char *apply_search_path(const struct plan *plan)
 {
-	for (; *env; env++)
-		if (strncmp(*env, "PATH=", 5) == 0)
-			return *env + 5;
+	struct plan_list env = plan->env;
+	const char *text;
+
+	while ((text = plan_next_text(&env)))
+		if (strncmp(text, "PATH=", 5) == 0)
+			return text + 5;
 	return DEFAULT_PATH;
 }
 
 /* execvp(3) with the container's PATH. Returns the errno that says most. */
-static int execute_by_name(char *const *argv, char *const *env)
+static int execute_by_name(const struct plan *plan, char *const *argv, char *const *env)
 {
 	static char file[PATH_MAX];
-	struct str rest = str_from(find_path(env)), dir;
+	struct str rest = str_from(apply_search_path(plan)), dir;
 	int best = ENOENT;
 
 	while (str_cut(&rest, ':', &dir)) {
@@ -293,6 +303,50 @@ static int execute_by_name(char *const *argv, char *const *env)
 			best = errno;
 	}
 	return best;
+}
+
+/* The program in the container: a file that somebody may execute. */
+static int find_in(struct str dir, const char *name)
+{
+	static char file[PATH_MAX];
+	OWN_FD int fd = -1;
+	struct stat st;
+	int n = snprintf(file, sizeof(file), "%.*s%s%s", STR_ARG(dir), dir.len ? "/" : "", name);
+
+	if (n < 0 || (size_t)n >= sizeof(file))
+		return -ENAMETOOLONG;
+	fd = fs_open(AT_FDCWD, file, FS_HOST, O_PATH, 0, NULL);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return fd < 0 ? fd : -errno;
+	return !S_ISREG(st.st_mode) || !(st.st_mode & 0111) ? -EACCES : 0;
+}
+
+/* What create has to find out: behind the gate it would come too late for it. */
+int apply_find_program(struct apply *apply, struct err *err)
+{
+	struct plan_list argv = apply->plan->argv;
+	const char *name = plan_next_text(&argv);
+	struct str rest = str_from(apply_search_path(apply->plan)), dir;
+	char shown[128];
+	int r = -ENOENT;
+
+	if (apply->gate < 0)
+		return 0;
+	str_escape(str_from(name), shown, sizeof(shown));
+	if (strchr(name, '/')) {
+		r = find_in(STR(""), name);
+		return r < 0 ? err_sys(err, r, "\"%s\"", shown) : 0;
+	}
+	while (str_cut(&rest, ':', &dir)) {
+		int here = find_in(dir, name);
+
+		if (here == 0)
+			return 0;
+		r = here == -ENOENT || here == -ENOTDIR ? r : here;
+	}
+	if (r == -ENOENT)
+		return err_set(err, r, "\"%s\": not found in PATH of the container", shown);
+	return err_sys(err, r, "\"%s\"", shown);
 }
 
 int apply_execute(struct apply *apply, struct err *err)
@@ -312,7 +366,7 @@ int apply_execute(struct apply *apply, struct err *err)
 		execve(argv[0], argv, env);
 		return err_sys(err, -errno, "\"%s\"", shown);
 	}
-	code = execute_by_name(argv, env);
+	code = execute_by_name(apply->plan, argv, env);
 	if (code == ENOENT)
 		return err_set(err, -ENOENT, "\"%s\": not found in PATH of the container", shown);
 	return err_sys(err, -code, "\"%s\"", shown);

@@ -9,11 +9,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 #include "engine/run/device.h"
@@ -32,6 +35,8 @@ void apply_init(struct apply *apply, const struct plan *plan)
 void apply_close(struct apply *apply)
 {
 	own_close(&apply->report);
+	own_close(&apply->sync[0]);
+	own_close(&apply->gate);
 	for (int i = 0; i < 3; i++)
 		own_close(&apply->stdio[i]);
 	own_close(&apply->slave);
@@ -40,74 +45,45 @@ void apply_close(struct apply *apply)
 		own_close(&apply->trees[i]);
 }
 
-uint64_t apply_attributes(uint32_t flags)
+/* The options of the container's devpts, NULL when it has none. */
+static const char *devpts_options(const struct plan *plan, struct plan_op *op)
 {
-	return (flags & RUN_MOUNT_FLAG_READONLY ? (uint64_t)K_MOUNT_ATTR_RDONLY : 0) |
-	       (flags & RUN_MOUNT_FLAG_NOSUID ? (uint64_t)K_MOUNT_ATTR_NOSUID : 0) |
-	       (flags & RUN_MOUNT_FLAG_NODEV ? (uint64_t)K_MOUNT_ATTR_NODEV : 0) |
-	       (flags & RUN_MOUNT_FLAG_NOEXEC ? (uint64_t)K_MOUNT_ATTR_NOEXEC : 0);
+	struct plan_list ops = plan->ops;
+
+	while (plan_next_op(&ops, op)) {
+		if (op->kind == PLAN_OP_PTS)
+			return "mode=620,ptmxmode=666,gid=5";
+		if (op->kind == PLAN_OP_FILESYSTEM && strcmp(op->type, "devpts") == 0 &&
+		    strcmp(op->target, "/dev/pts") == 0)
+			return op->data;
+	}
+	return NULL;
 }
 
-int apply_new_mount(const char *type, const char *const *options, uint64_t attributes,
-		    struct err *err)
+static bool waits_for_caller(const struct plan *plan)
 {
-	OWN_FD int fs = k_fsopen(type);
-	char message[160];
-	int r;
-
-	if (fs < 0)
-		return err_sys(err, fs, "open file system type %s", type);
-	(void)k_fs_string(fs, "source", type); /* what /proc/mounts shows */
-	for (; options && options[0]; options += 2) {
-		r = k_fs_string(fs, options[0], options[1]);
-		if (r < 0)
-			return err_sys(err, r, "%s option %s=%s", type, options[0], options[1]);
-	}
-	r = k_fs_create(fs);
-	if (r < 0)
-		return err_sys(err, r, "make a %s instance %s", type,
-			       k_fs_message(fs, message, sizeof(message)));
-	r = k_fs_mount(fs, (unsigned)attributes);
-	return r < 0 ? err_sys(err, r, "mount %s", type) : r;
-}
-
-/* Bind sources and the root stand in the shim's mount namespace: only here can they be cloned. */
-static int clone_sources(struct apply *apply, int root_fd, struct err *err)
-{
-	struct plan_list ops = apply->plan->ops;
-	struct plan_op op;
-
-	apply->root_tree = k_clone_tree(root_fd, 1);
-	if (apply->root_tree < 0)
-		return err_sys(err, apply->root_tree, "root: clone the mount");
-	while (plan_next_op(&ops, &op)) {
-		int *tree;
-
-		if (op.fd == 0)
-			continue;
-		tree = &apply->trees[op.fd - SHIM_FD_EXTRA];
-		if (*tree >= 0)
-			continue;
-		*tree = k_clone_tree(op.fd, (op.flags & RUN_MOUNT_FLAG_RECURSIVE) != 0);
-		if (*tree < 0)
-			return err_sys(err, *tree, "mount %s: clone the source", op.target);
-	}
-	return 0;
+	return plan->ns[PLAN_NS_USER].mode == RUN_NS_MODE_NEW ||
+	       plan->hook_points & (1u << RUN_HOOK_PRESTART | 1u << RUN_HOOK_CREATE_RUNTIME);
 }
 
 int apply_prepare(struct apply *apply, int root_fd, int *ret_pts, struct err *err)
 {
-	static const char *const options[] = { "mode", "620", "ptmxmode", "666", "gid", "5", NULL };
 	const struct plan *plan = apply->plan;
-	int r;
+	struct plan_op op;
+	const char *options = devpts_options(plan, &op);
+	int r = 0;
 
-	r = device_attach(apply->cgroup, plan->devices.ptr, plan->devices.len, err);
+	*ret_pts = -1;
+	if (apply->cgroup >= 0)
+		r = device_attach(apply->cgroup, plan->devices.ptr, plan->devices.len, err);
 	if (r == 0)
-		r = clone_sources(apply, root_fd, err);
-	if (r < 0)
+		r = apply_clone_sources(apply, root_fd, err);
+	if (r == 0 && waits_for_caller(plan) && pipe2(apply->sync, O_CLOEXEC) < 0)
+		r = err_sys(err, -errno, "make a pipe");
+	if (r < 0 || !options)
 		return r;
 	apply->pts_tree =
-		apply_new_mount("devpts", options, K_MOUNT_ATTR_NOSUID | K_MOUNT_ATTR_NOEXEC, err);
+		apply_new_mount_data("devpts", "devpts", options, apply_attributes(op.flags), err);
 	if (apply->pts_tree < 0)
 		return apply->pts_tree;
 	*ret_pts = apply->pts_tree;
@@ -117,11 +93,14 @@ int apply_prepare(struct apply *apply, int root_fd, int *ret_pts, struct err *er
 int apply_open_tty(struct apply *apply, int pts, int *ret_master, struct err *err)
 {
 	OWN_FD int master =
-		fs_open(pts, "ptmx", FS_BENEATH, O_RDWR | O_NOCTTY | O_NOFOLLOW, 0, err);
+		pts < 0 ? -1
+			: fs_open(pts, "ptmx", FS_BENEATH, O_RDWR | O_NOCTTY | O_NOFOLLOW, 0, err);
 	struct winsize size = { .ws_row = apply->plan->rows, .ws_col = apply->plan->columns };
 	struct stat st;
 	int unlock = 0;
 
+	if (pts < 0)
+		return err_set(err, -ENXIO, "terminal: the container has no devpts at /dev/pts");
 	if (master < 0)
 		return err_prefix(err, "terminal");
 	if (fstat(master, &st) < 0 || !S_ISCHR(st.st_mode) ||
@@ -134,24 +113,12 @@ int apply_open_tty(struct apply *apply, int pts, int *ret_master, struct err *er
 	if (apply->slave < 0)
 		return err_sys(err, -errno, "terminal: open the slave");
 	(void)ioctl(master, TIOCSWINSZ, &size);
+	/* In a user namespace the container's root could not do it: the node is ours. */
+	if (apply->plan->flags & PLAN_FLAG_USER_NS && apply->plan->owner != UINT32_MAX &&
+	    fchown(apply->slave, apply->plan->owner, (gid_t)-1) < 0)
+		return err_sys(err, -errno, "terminal: give it to the user");
 	*ret_master = take_fd(&master);
 	return 0;
-}
-
-static uint64_t new_namespaces(const struct plan *plan)
-{
-	/* The cgroup namespace comes later: made by clone3 its root would be the shim's group. */
-	static const uint64_t flags[PLAN_NS_COUNT] = {
-		[PLAN_NS_PID] = CLONE_NEWPID, [PLAN_NS_IPC] = CLONE_NEWIPC,
-		[PLAN_NS_UTS] = CLONE_NEWUTS, [PLAN_NS_NET] = CLONE_NEWNET,
-		[PLAN_NS_TIME] = K_NS_TIME,
-	};
-	uint64_t namespaces = CLONE_NEWNS;
-
-	for (int i = 0; i < PLAN_NS_COUNT; i++)
-		if (plan->ns[i].mode == RUN_NS_MODE_NEW)
-			namespaces |= flags[i];
-	return namespaces;
 }
 
 /* In the child. Never returns. */
@@ -162,6 +129,8 @@ static _Noreturn void run_steps(struct apply *apply)
 	static struct err err;
 	ssize_t n;
 
+	if (apply->sibling_report >= 0)
+		apply->report = apply->sibling_report;
 	for (; step->name; step++) {
 		if (step->run(apply, &err) < 0) {
 			(void)err_prefix(&err, "%s", step->name);
@@ -172,30 +141,154 @@ static _Noreturn void run_steps(struct apply *apply)
 	_exit(n == sizeof(err) ? EXIT_NOT_STARTED : EXIT_NOT_STARTED + 1);
 }
 
-pid_t apply_start(struct apply *apply, int own_pidns_fd, int *ret_pidfd, struct err *err)
+/* The first of two children: joins the user namespace and has a sibling born there. */
+static _Noreturn void run_first(struct apply *apply)
 {
-	const struct run_ns *pid_ns = &apply->plan->ns[PLAN_NS_PID];
-	bool exec = apply->plan->kind == PLAN_KIND_EXEC;
-	bool joins = exec || pid_ns->mode == RUN_NS_MODE_FD;
-	int pidfd = -1;
+	struct err err = { 0 };
 	long pid;
 
-	/* A process cannot change its own PID namespace, only that of its children. */
-	if (joins && setns(exec ? apply->pidfd : pid_ns->fd, CLONE_NEWPID) < 0)
-		return err_sys(err, -errno, "join the PID namespace");
-	pid = k_fork(exec ? 0 : new_namespaces(apply->plan), apply->cgroup, &pidfd);
+	if (apply_oom_score(apply, &err) < 0 || apply_enter_joined_user(apply, &err) < 0)
+		pid = -1;
+	else
+		pid = k_fork_sibling(apply_new_namespaces(apply->plan));
 	if (pid == 0)
 		run_steps(apply);
-	if (joins && setns(own_pidns_fd, CLONE_NEWPID) < 0 && pid > 0) {
-		/* Without the way back every later child would be born in the wrong place. */
-		int r = -errno;
+	if (pid < 0 && err.code == 0)
+		(void)err_sys(&err, (int)pid, "start a process in new namespaces");
+	if (pid > 0) {
+		err.code = APPLY_CHILD;
+		(void)snprintf(err.text, sizeof(err.text), "%ld", pid);
+	}
+	_exit(write(apply->report, &err, sizeof(err)) == sizeof(err) ? 0 : EXIT_NOT_STARTED);
+}
 
-		(void)k_pidfd_signal(pidfd, 9);
+/*
+ * What the first child said: the pid of its sibling, who is our child. The report pipe is read
+ * through an fd of our own, for the other end is with the caller's loop.
+ */
+static long await_sibling(int report_read, int *pidfd, struct err *err)
+{
+	struct err word = { 0 };
+	ssize_t n = read(report_read, &word, sizeof(word));
+	siginfo_t info;
+	uint64_t pid = 0;
+
+	while (waitid(P_PIDFD, (id_t)*pidfd, &info, WEXITED) < 0 && errno == EINTR)
+		;
+	own_close(pidfd);
+	if (n == sizeof(word) && word.code < 0) {
+		*err = word;
+		return word.code;
+	}
+	word.text[sizeof(word.text) - 1] = '\0';
+	if (n != sizeof(word) || word.code != APPLY_CHILD ||
+	    str_to_u64(str_from(word.text), 1, INT32_MAX, &pid) < 0)
+		return err_set(err, -EIO, "start: the process ended before its program ran");
+	*pidfd = k_pidfd_open((int)pid);
+	return *pidfd < 0 ? err_sys(err, *pidfd, "start: open the process") : (long)pid;
+}
+
+static long start_in_joined_user(struct apply *apply, int *pidfd, struct err *err)
+{
+	int ends[2], report = apply->report;
+	long pid;
+
+	/* Its first word goes through a pipe of its own, what the sibling says through the report.
+	 */
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_sys(err, -errno, "make a pipe");
+	pid = k_fork(0, apply->cgroup, pidfd);
+	if (pid == 0) {
+		struct apply first = *apply;
+
+		first.report = ends[1];
+		first.sibling_report = report;
+		run_first(&first);
+	}
+	own_close(&ends[1]);
+	if (pid < 0)
+		(void)err_sys(err, (int)pid, "start a process");
+	else
+		pid = await_sibling(ends[0], pidfd, err);
+	own_close(&ends[0]);
+	return pid;
+}
+
+/* Into the PID namespace that the child shall be born in, and what else it cannot join itself. */
+static int go_there(struct apply *apply, int saved[PLAN_NS_COUNT], struct err *err)
+{
+	const struct plan *plan = apply->plan;
+	const struct run_ns *pid_ns = &plan->ns[PLAN_NS_PID];
+	bool exec = plan->kind == PLAN_KIND_EXEC;
+	int r = 0;
+
+	for (int i = 0; i < PLAN_NS_COUNT; i++)
+		saved[i] = -1;
+	if (plan->flags & PLAN_FLAG_TIME_OFFSETS)
+		r = apply_time_offsets(plan, &saved[PLAN_NS_TIME], err);
+	if (r == 0 && !exec && plan->ns[PLAN_NS_USER].mode == RUN_NS_MODE_NEW)
+		r = apply_join_outside(plan, saved, err);
+	/* A process cannot change its own PID namespace, only that of its children. */
+	if (r == 0 && (exec || pid_ns->mode == RUN_NS_MODE_FD) &&
+	    plan->ns[PLAN_NS_USER].mode != RUN_NS_MODE_FD &&
+	    setns(exec ? apply->pidfd : pid_ns->fd, CLONE_NEWPID) < 0)
+		r = err_sys(err, -errno, "join the PID namespace");
+	return r;
+}
+
+static long fork_child(struct apply *apply, int *pidfd, struct err *err)
+{
+	const struct plan *plan = apply->plan;
+	bool exec = plan->kind == PLAN_KIND_EXEC;
+	long pid;
+
+	if (!exec && plan->ns[PLAN_NS_USER].mode == RUN_NS_MODE_FD)
+		return start_in_joined_user(apply, pidfd, err);
+	pid = k_fork(exec ? 0 : apply_new_namespaces(plan), apply->cgroup, pidfd);
+	if (pid == 0)
+		run_steps(apply);
+	return pid < 0 ? err_sys(err, (int)pid, "start a process in new namespaces") : pid;
+}
+
+pid_t apply_start(struct apply *apply, int own_pidns_fd, int *ret_pidfd, struct err *err)
+{
+	const struct plan *plan = apply->plan;
+	bool exec = plan->kind == PLAN_KIND_EXEC, new_user;
+	bool joins = exec || plan->ns[PLAN_NS_PID].mode == RUN_NS_MODE_FD;
+	int saved[PLAN_NS_COUNT];
+	int pidfd = -1, r;
+	long pid;
+
+	/* Nothing of the container shall ever trace or read this process or its young children. */
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return err_sys(err, -errno, "stay hidden from the container");
+	r = go_there(apply, saved, err);
+	pid = r < 0 ? r : fork_child(apply, &pidfd, err);
+
+	new_user = !exec && plan->ns[PLAN_NS_USER].mode == RUN_NS_MODE_NEW;
+	/* Without the way back every later child would be born in the wrong place. */
+	if (joins && own_pidns_fd >= 0 && setns(own_pidns_fd, CLONE_NEWPID) < 0)
+		r = err_sys(err, -errno, "return to the own PID namespace");
+	if (own_pidns_fd >= 0 && r >= 0)
+		r = apply_return(saved, err);
+	for (int i = 0; i < PLAN_NS_COUNT; i++)
+		own_close(&saved[i]);
+	if (pid > 0 && r == 0 && new_user) {
+		r = apply_write_maps(plan, (int)pid, err);
+		if (r == 0)
+			r = apply_proceed(apply, err);
+	}
+	if (pid > 0 && r < 0) {
+		siginfo_t info;
+
+		(void)k_pidfd_signal(pidfd, SIGKILL);
+		while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0 && errno == EINTR)
+			;
 		own_close(&pidfd);
-		return err_sys(err, r, "return to the own PID namespace");
+		return r;
 	}
 	if (pid < 0)
-		return err_sys(err, (int)pid, "start a process in new namespaces");
+		return (pid_t)pid;
 	*ret_pidfd = pidfd;
 	return (pid_t)pid;
 }

@@ -50,9 +50,14 @@ static uint32_t read_controllers(int fd, const char *file)
 	return bits;
 }
 
+uint32_t cgroup_controllers(int cgroup_fd)
+{
+	return read_controllers(cgroup_fd, "cgroup.controllers");
+}
+
 /* One by one: a controller that refuses (cpu with realtime tasks) must not take the others along.
  */
-static void hand_down(int fd)
+void cgroup_hand_down(int fd, uint32_t wanted)
 {
 	uint32_t have = read_controllers(fd, "cgroup.controllers");
 	uint32_t done = read_controllers(fd, "cgroup.subtree_control");
@@ -61,7 +66,7 @@ static void hand_down(int fd)
 		char text[16];
 		int n = snprintf(text, sizeof(text), "+%s", controllers[i].name);
 
-		if (have & ~done & controllers[i].bit)
+		if (wanted & have & ~done & controllers[i].bit)
 			(void)fs_write_control(fd, "cgroup.subtree_control",
 					       str_make(text, (size_t)n), NULL);
 	}
@@ -79,11 +84,11 @@ int cgroup_root_open(struct cgroup_root *root, const char *name, struct err *err
 		return err_set(err, -EOPNOTSUPP,
 			       "/sys/fs/cgroup is no cgroup v2; boot the host with "
 			       "cgroup_no_v1=all, or mount cgroup2 there");
-	hand_down(top);
+	cgroup_hand_down(top, UINT32_MAX);
 	fd = fs_open_dir(top, name, FS_BENEATH, 0755, err);
 	if (fd < 0)
 		return fd;
-	hand_down(fd);
+	cgroup_hand_down(fd, UINT32_MAX);
 	root->fd = fd;
 	root->controllers = read_controllers(fd, "cgroup.subtree_control");
 	return 0;

@@ -63,6 +63,10 @@ int cgroup_open(struct cgroup_root *root, const char *id, struct err *err);
 int cgroup_set(struct cgroup_root *root, int cgroup_fd, const struct cgroup_limits *limits,
 	       struct err *err);
 
+/* Bits of enum cgroup_controller that a group has, and handing wanted ones down to its children. */
+uint32_t cgroup_controllers(int cgroup_fd);
+void cgroup_hand_down(int cgroup_fd, uint32_t wanted);
+
 int cgroup_freeze(int cgroup_fd, bool frozen, struct err *err);
 /* SIGKILL to every process in it, also to those that are being forked (cgroup.kill). */
 int cgroup_kill(int cgroup_fd, struct err *err);

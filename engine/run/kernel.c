@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -149,15 +150,11 @@ long k_fork_sibling(uint64_t namespaces)
 	return r < 0 ? -errno : r;
 }
 
-long k_fork_files(void)
+int k_pidfd_ended(int pidfd)
 {
-	struct clone_args args;
-	long r;
+	struct pollfd wait = { .fd = pidfd, .events = POLLIN };
 
-	memset(&args, 0, sizeof(args));
-	args.flags = CLONE_FILES | CLONE_PARENT;
-	r = syscall(SYS_clone3, &args, sizeof(args));
-	return r < 0 ? -errno : r;
+	return poll(&wait, 1, 0) > 0;
 }
 
 int k_pidfd_open(int pid)

@@ -63,9 +63,9 @@ int k_pivot_root(const char *new_root, const char *put_old);
 long k_fork(uint64_t namespaces, int cgroup_fd, int *ret_pidfd);
 /* The same with the caller's parent as parent: a sibling. No pidfd. */
 long k_fork_sibling(uint64_t namespaces);
-/* fork(2) with one table of fds for both, until one of them executes a program. */
-long k_fork_files(void);
 int k_pidfd_open(int pid);
+/* Its process has ended (and may not be reaped yet). */
+int k_pidfd_ended(int pidfd);
 int k_sched_setattr(const void *attr);
 int k_ioprio_set(int value);
 int k_close_range(unsigned first, unsigned last);

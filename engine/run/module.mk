@@ -2,16 +2,23 @@
 # Used by engine main: from a spec to a plan, layers and overlays, control groups. Used by the shim:
 # the plan carried out, streams, log, exit status; it takes no library but L0.
 
-engine_run_OBJS := engine/run/spec.o engine/run/spec_check.o engine/run/caps.o engine/run/plan_encode.o \
-	engine/run/plan_decode.o engine/run/plan_print.o engine/run/seccomp.o \
-	engine/run/seccomp_table.o engine/run/device.o engine/run/device_attach.o \
-	engine/run/kernel.o engine/run/cgroup.o engine/run/rootfs.o
+engine_run_OBJS := engine/run/spec.o engine/run/spec_check.o engine/run/caps.o \
+	engine/run/plan_encode.o engine/run/plan_listed.o engine/run/plan_decode.o \
+	engine/run/plan_print.o engine/run/seccomp.o engine/run/seccomp_table.o \
+	engine/run/device.o engine/run/device_attach.o engine/run/kernel.o engine/run/cgroup.o \
+	engine/run/cgroup_resource.o engine/run/cgroup_path.o engine/run/rootfs.o
 engine_run_LIBS := -lseccomp
+
+# The plan carried out: the shim's part, and hoy-oci's besides engine_run_OBJS.
+engine_apply_OBJS := engine/run/apply_start.o engine/run/apply_container.o \
+	engine/run/apply_exec.o engine/run/apply_process.o engine/run/apply_mount.o \
+	engine/run/apply_dev.o engine/run/apply_guard.o engine/run/apply_source.o \
+	engine/run/apply_namespace.o engine/run/apply_gate.o engine/run/apply_hook.o \
+	engine/run/apply_caps.o engine/run/apply_reaper.o engine/run/apply_copy.o \
+	engine/run/apply_listed.o
 
 PROGS += shim
 shim_OBJS := engine/role_shim.o engine/api/shim_msg.o engine/run/shim_exec.o \
-	engine/run/shim_call.o \
-	engine/run/shim_log.o engine/run/shim_stream.o engine/run/plan_decode.o \
-	engine/run/apply_start.o engine/run/apply_container.o engine/run/apply_exec.o \
-	engine/run/apply_process.o engine/run/apply_mount.o engine/run/apply_dev.o \
-	engine/run/apply_guard.o engine/run/device_attach.o engine/run/kernel.o
+	engine/run/shim_call.o engine/run/shim_log.o engine/run/shim_stream.o \
+	engine/run/plan_decode.o engine/run/device_attach.o engine/run/kernel.o \
+	$(engine_apply_OBJS)

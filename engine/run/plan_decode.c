@@ -23,10 +23,35 @@ static const char *get_text(struct wire *in, size_t max)
 	return s.ptr;
 }
 
+static bool has_extras(enum plan_op_kind kind)
+{
+	return kind == PLAN_OP_BIND || kind == PLAN_OP_FILESYSTEM;
+}
+
+static void get_extras(struct wire *in, struct plan_op *op)
+{
+	op->clear = wire_u32(in);
+	op->set_below = wire_u32(in);
+	op->clear_below = wire_u32(in);
+	op->propagation = wire_u8(in);
+	op->idmap = wire_u8(in);
+	op->tree = wire_u16(in);
+	op->type = get_text(in, 64);
+	op->data = get_text(in, PLAN_TEXT_MAX);
+	op->uid_map = get_text(in, PLAN_MAP_MAX);
+	op->gid_map = get_text(in, PLAN_MAP_MAX);
+	if ((op->clear | op->set_below | op->clear_below) & ~(uint32_t)RUN_MOUNT_FLAG_ATTRIBUTES ||
+	    (op->propagation & ~PLAN_PROPAGATION_BELOW) >= RUN_PROPAGATION_KINDS ||
+	    (op->idmap & ~PLAN_IDMAP_BELOW) >= RUN_IDMAP_KINDS || op->tree >= RUN_MOUNTS_MAX ||
+	    (op->kind == PLAN_OP_FILESYSTEM && !op->type[0]))
+		in->error = -EBADMSG;
+}
+
 static void get_op(struct wire *in, struct plan_op *op)
 {
 	uint8_t kind = wire_u8(in);
 
+	*op = (struct plan_op){ .kind = PLAN_OP_PROC };
 	op->flags = wire_u32(in);
 	op->fd = wire_u8(in);
 	op->mode = wire_u32(in);
@@ -37,11 +62,16 @@ static void get_op(struct wire *in, struct plan_op *op)
 	op->size = wire_u64(in);
 	op->source = get_text(in, PLAN_TEXT_MAX);
 	op->target = get_text(in, RUN_PATH_MAX);
+	op->type = op->data = op->uid_map = op->gid_map = "";
 	if (kind < PLAN_OP_PROC || kind >= PLAN_OP_KINDS ||
 	    (op->flags & ~(uint32_t)RUN_MOUNT_FLAG_MASK) ||
-	    (op->fd && (op->fd < SHIM_FD_EXTRA || op->fd > SHIM_FD_MAX)))
+	    (op->fd && (op->fd < SHIM_FD_EXTRA || op->fd > RUN_FD_MAX)))
 		in->error = -EBADMSG;
-	op->kind = in->error ? PLAN_OP_PROC : (enum plan_op_kind)kind;
+	if (in->error)
+		return;
+	op->kind = (enum plan_op_kind)kind;
+	if (has_extras(op->kind))
+		get_extras(in, op);
 }
 
 static void skip_u32(struct wire *in)
@@ -81,6 +111,26 @@ static struct plan_list get_list(struct wire *in, uint32_t max, void (*skip)(str
 	return list;
 }
 
+static void get_hook(struct wire *in, struct plan_hook *hook)
+{
+	uint8_t point = wire_u8(in);
+
+	*hook = (struct plan_hook){ .timeout_s = wire_u32(in) };
+	hook->path = get_text(in, RUN_PATH_MAX);
+	hook->argv = get_list(in, RUN_ARGS_MAX, skip_text);
+	hook->env = get_list(in, RUN_ARGS_MAX, skip_text);
+	if (point >= RUN_HOOK_POINTS || hook->path[0] != '/' || hook->argv.count == 0)
+		in->error = -EBADMSG;
+	hook->point = in->error ? RUN_HOOK_PRESTART : (enum run_hook_point)point;
+}
+
+static void skip_hook(struct wire *in)
+{
+	struct plan_hook hook;
+
+	get_hook(in, &hook);
+}
+
 static struct str get_program(struct wire *in)
 {
 	struct str s = wire_blob(in, PLAN_FILTER_MAX);
@@ -96,11 +146,30 @@ static void get_namespaces(struct wire *in, struct plan *plan)
 		uint8_t mode = wire_u8(in), fd = wire_u8(in);
 
 		if (mode > RUN_NS_MODE_FD ||
-		    (mode == RUN_NS_MODE_FD && (fd < SHIM_FD_NETNS || fd > SHIM_FD_MAX)))
+		    (mode == RUN_NS_MODE_FD && (fd < SHIM_FD_MAIN || fd > RUN_FD_MAX)))
 			in->error = -EBADMSG;
 		plan->ns[i].mode = in->error ? RUN_NS_MODE_NEW : (enum run_ns_mode)mode;
 		plan->ns[i].fd = fd;
 	}
+}
+
+static void get_schedule(struct wire *in, struct plan *plan)
+{
+	struct run_scheduler *scheduler = &plan->scheduler;
+
+	plan->ioprio.class = wire_u8(in);
+	plan->ioprio.level = wire_u8(in);
+	scheduler->policy = wire_u32(in);
+	scheduler->nice = (int32_t)wire_u32(in);
+	scheduler->priority = wire_u32(in);
+	scheduler->flags = wire_u64(in);
+	scheduler->runtime_ns = wire_u64(in);
+	scheduler->deadline_ns = wire_u64(in);
+	scheduler->period_ns = wire_u64(in);
+	plan->cpus_first = wire_blob(in, PLAN_CPUS_BYTES);
+	plan->cpus = wire_blob(in, PLAN_CPUS_BYTES);
+	if (plan->ioprio.class > 3 || plan->ioprio.level > 7)
+		in->error = -EBADMSG;
 }
 
 static void get_process(struct wire *in, struct plan *plan)
@@ -108,10 +177,20 @@ static void get_process(struct wire *in, struct plan *plan)
 	plan->flags = wire_u32(in);
 	plan->uid = wire_u32(in);
 	plan->gid = wire_u32(in);
-	plan->caps = wire_u64(in);
+	plan->owner = wire_u32(in);
+	plan->caps.bounding = wire_u64(in);
+	plan->caps.permitted = wire_u64(in);
+	plan->caps.effective = wire_u64(in);
+	plan->caps.inheritable = wire_u64(in);
+	plan->caps.ambient = wire_u64(in);
 	plan->oom_score_adj = (int32_t)wire_u32(in);
 	plan->rows = wire_u16(in);
 	plan->columns = wire_u16(in);
+	plan->umask = wire_u32(in);
+	plan->preserve_fds = wire_u32(in);
+	plan->personality = wire_u32(in);
+	plan->seccomp_flags = wire_u32(in);
+	get_schedule(in, plan);
 	plan->groups = get_list(in, RUN_GROUPS_MAX, skip_u32);
 	plan->rlimits = get_list(in, RUN_RLIMITS_MAX, skip_rlimit);
 	plan->cwd = get_text(in, RUN_PATH_MAX);
@@ -119,13 +198,50 @@ static void get_process(struct wire *in, struct plan *plan)
 	plan->env = get_list(in, RUN_ARGS_MAX, skip_text);
 	plan->seccomp = get_program(in);
 	if (plan->argv.count == 0 || (plan->flags & ~(uint32_t)PLAN_FLAG_MASK) ||
-	    plan->uid == UINT32_MAX || plan->gid == UINT32_MAX || plan->cwd[0] != '/')
+	    plan->uid == UINT32_MAX || plan->gid == UINT32_MAX || plan->cwd[0] != '/' ||
+	    plan->umask > 0777 || plan->preserve_fds > RUN_PRESERVE_MAX ||
+	    (plan->seccomp_flags & ~(uint32_t)RUN_SECCOMP_FLAG_MASK))
+		in->error = -EBADMSG;
+}
+
+static void get_offset(struct wire *in, struct run_time_offset *offset)
+{
+	offset->secs = wire_i64(in);
+	offset->nanosecs = wire_u32(in);
+}
+
+static void get_container(struct wire *in, struct plan *plan)
+{
+	struct plan_list hooks;
+	struct plan_hook hook;
+
+	plan->hostname = get_text(in, 65);
+	plan->domainname = get_text(in, 65);
+	get_namespaces(in, plan);
+	plan->uid_map = get_text(in, PLAN_MAP_MAX);
+	plan->gid_map = get_text(in, PLAN_MAP_MAX);
+	plan->root_propagation = wire_u8(in);
+	plan->root_path = get_text(in, RUN_PATH_MAX);
+	get_offset(in, &plan->monotonic);
+	get_offset(in, &plan->boottime);
+	plan->devices = get_program(in);
+	plan->ops = get_list(in, PLAN_OPS_MAX, skip_op);
+	plan->hooks = get_list(in, PLAN_HOOKS_MAX, skip_hook);
+	for (int i = 0; i < RUN_HOOK_POINTS; i++) {
+		plan->state_head[i] = get_text(in, PLAN_TEXT_MAX);
+		plan->state_tail[i] = get_text(in, PLAN_TEXT_MAX);
+	}
+	for (hooks = plan->hooks; plan_next_hook(&hooks, &hook);)
+		plan->hook_points |= 1u << hook.point;
+	if ((plan->root_propagation & ~PLAN_PROPAGATION_BELOW) >= RUN_PROPAGATION_KINDS)
 		in->error = -EBADMSG;
 }
 
 int plan_decode(const void *data, size_t len, struct plan *ret_plan, struct err *err)
 {
-	struct plan plan = { .hostname = "", .domainname = "" };
+	struct plan plan = {
+		.hostname = "", .domainname = "", .uid_map = "", .gid_map = "", .root_path = ""
+	};
 	struct wire in;
 	uint8_t kind;
 
@@ -135,11 +251,7 @@ int plan_decode(const void *data, size_t len, struct plan *ret_plan, struct err 
 	kind = wire_u8(&in);
 	get_process(&in, &plan);
 	if (kind == PLAN_KIND_CONTAINER) {
-		plan.hostname = get_text(&in, 65);
-		plan.domainname = get_text(&in, 65);
-		get_namespaces(&in, &plan);
-		plan.devices = get_program(&in);
-		plan.ops = get_list(&in, PLAN_OPS_MAX, skip_op);
+		get_container(&in, &plan);
 	} else if (kind != PLAN_KIND_EXEC) {
 		return err_set(err, -EBADMSG, "plan: unknown kind %u", kind);
 	}
@@ -184,5 +296,14 @@ bool plan_next_op(struct plan_list *list, struct plan_op *ret_op)
 		return false;
 	list->count--;
 	get_op(&list->items, ret_op);
+	return true;
+}
+
+bool plan_next_hook(struct plan_list *list, struct plan_hook *ret_hook)
+{
+	if (list->count == 0)
+		return false;
+	list->count--;
+	get_hook(&list->items, ret_hook);
 	return true;
 }

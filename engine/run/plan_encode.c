@@ -4,7 +4,7 @@
  * engine main and in tests; touches nothing. Must never emit an operation that a later one could
  * undo: masks and read-only paths come behind every mount.
  */
-#include "engine/run/plan.h"
+#include "engine/run/plan_put.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,48 +46,7 @@ static const char *const readonly_default[] = {
 	"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger", NULL,
 };
 
-static void put_z(struct buf *out, const char *text)
-{
-	size_t len = text ? strlen(text) : 0;
-
-	wire_put_u32(out, (uint32_t)len + 1);
-	wire_put_bytes(out, len ? text : "", len + 1);
-}
-
-static void put_op(struct buf *out, const struct plan_op *op, uint32_t *count)
-{
-	wire_put_u8(out, (uint8_t)op->kind);
-	wire_put_u32(out, op->flags);
-	wire_put_u8(out, op->fd);
-	wire_put_u32(out, op->mode);
-	wire_put_u32(out, op->uid);
-	wire_put_u32(out, op->gid);
-	wire_put_u32(out, op->major);
-	wire_put_u32(out, op->minor);
-	wire_put_u64(out, op->size);
-	put_z(out, op->source);
-	put_z(out, op->target);
-	(*count)++;
-}
-
-static size_t list_len(const char *const *list)
-{
-	size_t n = 0;
-
-	while (list && list[n])
-		n++;
-	return n;
-}
-
 /* ---- operations ---- */
-
-static bool mount_covers(const struct run_spec *spec, const char *target)
-{
-	for (size_t i = 0; i < spec->mount_count; i++)
-		if (strcmp(spec->mounts[i].target, target) == 0)
-			return true;
-	return false;
-}
 
 static void put_base(struct buf *out, const struct run_spec *spec, uint32_t *count)
 {
@@ -113,59 +72,8 @@ static void put_base(struct buf *out, const struct run_spec *spec, uint32_t *cou
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(ops); i++)
-		if (!mount_covers(spec, ops[i].target))
-			put_op(out, &ops[i], count);
-}
-
-static void put_nodes(struct buf *out, const struct run_spec *spec, uint32_t *count)
-{
-	static const struct plan_op nodes[] = {
-		{ .target = "/dev/null", .major = 1, .minor = 3 },
-		{ .target = "/dev/zero", .major = 1, .minor = 5 },
-		{ .target = "/dev/full", .major = 1, .minor = 7 },
-		{ .target = "/dev/random", .major = 1, .minor = 8 },
-		{ .target = "/dev/urandom", .major = 1, .minor = 9 },
-		{ .target = "/dev/tty", .major = 5, .minor = 0 },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(nodes); i++) {
-		struct plan_op op = nodes[i];
-
-		op.kind = PLAN_OP_NODE;
-		op.mode = S_IFCHR | 0666;
-		put_op(out, &op, count);
-	}
-	for (size_t i = 0; i < spec->device_count; i++) {
-		const struct run_device *device = &spec->devices[i];
-		struct plan_op op = {
-			.kind = PLAN_OP_NODE,
-			.target = device->path,
-			.mode = (device->block ? S_IFBLK : S_IFCHR) | (device->mode & 0777),
-			.major = device->major,
-			.minor = device->minor,
-			.uid = device->uid,
-			.gid = device->gid,
-		};
-
-		put_op(out, &op, count);
-	}
-}
-
-static void put_links(struct buf *out, uint32_t *count)
-{
-	static const char *const links[][2] = {
-		{ "/dev/fd", "/proc/self/fd" },	      { "/dev/stdin", "/proc/self/fd/0" },
-		{ "/dev/stdout", "/proc/self/fd/1" }, { "/dev/stderr", "/proc/self/fd/2" },
-		{ "/dev/core", "/proc/kcore" },	      { "/dev/ptmx", "pts/ptmx" },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(links); i++) {
-		struct plan_op op = { .kind = PLAN_OP_LINK,
-				      .target = links[i][0],
-				      .source = links[i][1] };
-
-		put_op(out, &op, count);
-	}
+		if (!plan_mount_covers(spec, ops[i].target))
+			plan_put_op(out, &ops[i], count);
 }
 
 static unsigned path_depth(const char *path)
@@ -182,6 +90,7 @@ static unsigned path_depth(const char *path)
 static void put_mounts(struct buf *out, const struct run_spec *spec, uint32_t *count)
 {
 	unsigned deepest = 0;
+	uint16_t tree = 0;
 
 	for (size_t i = 0; i < spec->mount_count; i++)
 		if (path_depth(spec->mounts[i].target) > deepest)
@@ -189,21 +98,8 @@ static void put_mounts(struct buf *out, const struct run_spec *spec, uint32_t *c
 	for (unsigned depth = 1; depth <= deepest; depth++) {
 		for (size_t i = 0; i < spec->mount_count; i++) {
 			const struct run_mount *mount = &spec->mounts[i];
-			bool bind = mount->kind == RUN_MOUNT_KIND_BIND;
-			struct plan_op op = {
-				.kind = bind ? PLAN_OP_BIND : PLAN_OP_TMPFS,
-				.target = mount->target,
-				.source = bind ? mount->source : NULL,
-				.fd = bind && !mount->source ? (uint8_t)mount->source_fd : 0,
-				.flags = mount->flags,
-				.size = mount->size_bytes,
-				.mode = bind	      ? 0
-					: mount->mode ? mount->mode
-						      : PLAN_MODE_STICKY,
-			};
-
 			if (path_depth(mount->target) == depth)
-				put_op(out, &op, count);
+				plan_put_mount(out, spec, mount, &tree, count);
 		}
 	}
 }
@@ -214,7 +110,7 @@ static void put_paths(struct buf *out, enum plan_op_kind kind, const char *const
 	for (size_t i = 0; paths && paths[i]; i++) {
 		struct plan_op op = { .kind = kind, .target = paths[i] };
 
-		put_op(out, &op, count);
+		plan_put_op(out, &op, count);
 	}
 }
 
@@ -230,7 +126,7 @@ static void put_sysctls(struct buf *out, const struct run_spec *spec, uint32_t *
 		for (char *c = path; *c; c++)
 			if (*c == '.')
 				*c = '/';
-		put_op(out, &op, count);
+		plan_put_op(out, &op, count);
 	}
 }
 
@@ -238,17 +134,24 @@ static void put_guards(struct buf *out, const struct run_spec *spec, uint32_t *c
 {
 	const struct plan_op cpus = { .kind = PLAN_OP_MASK_CPUS, .target = "thermal_throttle" };
 	const struct plan_op root = { .kind = PLAN_OP_ROOT_READONLY };
+	bool defaults = spec->layout == RUN_LAYOUT_ENGINE;
 
 	if (!spec->privileged) {
 		put_paths(out, PLAN_OP_READONLY,
-			  spec->readonly_paths ? spec->readonly_paths : readonly_default, count);
+			  spec->readonly_paths ? spec->readonly_paths
+			  : defaults	       ? readonly_default
+					       : NULL,
+			  count);
 		put_paths(out, PLAN_OP_MASK,
-			  spec->masked_paths ? spec->masked_paths : masked_default, count);
-		if (!spec->masked_paths)
-			put_op(out, &cpus, count);
+			  spec->masked_paths ? spec->masked_paths
+			  : defaults	     ? masked_default
+					     : NULL,
+			  count);
+		if (!spec->masked_paths && defaults)
+			plan_put_op(out, &cpus, count);
 	}
 	if (spec->readonly_root)
-		put_op(out, &root, count);
+		plan_put_op(out, &root, count);
 }
 
 /* ---- the whole ---- */
@@ -260,8 +163,15 @@ static int put_filter(struct buf *out, const struct run_process *process, bool p
 	int r = 0;
 
 	buf_init(&filter, PLAN_FILTER_MAX);
+	if (process->seccomp == RUN_SECCOMP_GIVEN) {
+		const struct run_seccomp_filter *given = process->seccomp_filter;
+
+		wire_put_str(out, str_make(given->program, given->size_bytes));
+		return 0;
+	}
 	if (!privileged && process->seccomp == RUN_SECCOMP_DEFAULT)
-		r = seccomp_compile(process->caps, &filter, err);
+		r = seccomp_compile(process->cap_sets ? process->cap_sets->bounding : process->caps,
+				    &filter, err);
 	wire_put_str(out, buf_str(&filter));
 	return r;
 }
@@ -279,37 +189,108 @@ static void put_limits(struct buf *out, const struct run_process *process)
 	}
 }
 
-static void put_strings(struct buf *out, const char *const *list)
+static uint32_t process_flags(const struct run_spec *spec)
 {
-	size_t n = list_len(list);
+	const struct run_process *process = &spec->process;
+	const struct {
+		bool set;
+		uint32_t flag;
+	} flags[] = {
+		{ process->tty, PLAN_FLAG_TTY },
+		{ process->stdin_open, PLAN_FLAG_STDIN },
+		{ process->no_new_privs, PLAN_FLAG_NO_NEW_PRIVS },
+		{ spec->privileged, PLAN_FLAG_PRIVILEGED },
+		{ spec->layout == RUN_LAYOUT_LISTED, PLAN_FLAG_LISTED },
+		{ process->oom_score_inherit, PLAN_FLAG_OOM_INHERIT },
+		{ spec->user.mode != RUN_NS_MODE_HOST, PLAN_FLAG_USER_NS },
+		{ process->scheduler != NULL, PLAN_FLAG_SCHEDULER },
+		{ spec->personality_set, PLAN_FLAG_PERSONALITY },
+		{ process->seccomp == RUN_SECCOMP_GIVEN && process->seccomp_filter->listener,
+		  PLAN_FLAG_LISTENER },
+		{ spec->init, PLAN_FLAG_INIT },
+		{ spec->no_pivot, PLAN_FLAG_NO_PIVOT },
+		{ spec->no_new_keyring, PLAN_FLAG_NO_KEYRING },
+		{ spec->monotonic.secs || spec->monotonic.nanosecs || spec->boottime.secs ||
+			  spec->boottime.nanosecs,
+		  PLAN_FLAG_TIME_OFFSETS },
+		{ process->cap_sets != NULL, PLAN_FLAG_CAP_SETS },
+	};
+	uint32_t bits = 0;
 
-	wire_put_u32(out, (uint32_t)n);
-	for (size_t i = 0; i < n; i++)
-		put_z(out, list[i]);
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+		bits |= flags[i].set ? flags[i].flag : 0;
+	return bits;
 }
 
-static int put_process(struct buf *out, enum plan_kind kind, const struct run_process *process,
-		       bool privileged, struct err *err)
+static void put_caps(struct buf *out, const struct run_spec *spec)
 {
-	uint32_t flags = (process->tty ? PLAN_FLAG_TTY : 0) |
-			 (process->stdin_open ? PLAN_FLAG_STDIN : 0) |
-			 (process->no_new_privs ? PLAN_FLAG_NO_NEW_PRIVS : 0) |
-			 (privileged ? PLAN_FLAG_PRIVILEGED : 0);
+	uint64_t bits = spec->privileged ? run_caps_all() : spec->process.caps;
+	struct run_caps caps = { .bounding = bits, .permitted = bits, .effective = bits };
+
+	if (spec->process.cap_sets)
+		caps = *spec->process.cap_sets;
+	wire_put_u64(out, caps.bounding);
+	wire_put_u64(out, caps.permitted);
+	wire_put_u64(out, caps.effective);
+	wire_put_u64(out, caps.inheritable);
+	wire_put_u64(out, caps.ambient);
+}
+
+static void put_cpus(struct buf *out, const char *list)
+{
+	uint8_t mask[PLAN_CPUS_BYTES] = { 0 };
+
+	/* The list was read once when the spec was checked. */
+	if (list && spec_cpu_mask(list, mask, NULL) == 0)
+		wire_put_str(out, str_make((const char *)mask, sizeof(mask)));
+	else
+		wire_put_str(out, STR(""));
+}
+
+static void put_schedule(struct buf *out, const struct run_process *process)
+{
+	static const struct run_scheduler none;
+	const struct run_scheduler *scheduler = process->scheduler ? process->scheduler : &none;
+
+	wire_put_u8(out, process->ioprio ? process->ioprio->class : 0);
+	wire_put_u8(out, process->ioprio ? process->ioprio->level : 0);
+	wire_put_u32(out, scheduler->policy);
+	wire_put_u32(out, (uint32_t)scheduler->nice);
+	wire_put_u32(out, scheduler->priority);
+	wire_put_u64(out, scheduler->flags);
+	wire_put_u64(out, scheduler->runtime_ns);
+	wire_put_u64(out, scheduler->deadline_ns);
+	wire_put_u64(out, scheduler->period_ns);
+	put_cpus(out, process->cpus_first);
+	put_cpus(out, process->cpus);
+}
+
+static int put_process(struct buf *out, enum plan_kind kind, const struct run_spec *spec,
+		       struct err *err)
+{
+	const struct run_process *process = &spec->process;
 
 	wire_put_u32(out, PLAN_MAGIC);
 	wire_put_u8(out, (uint8_t)kind);
-	wire_put_u32(out, flags);
+	wire_put_u32(out, process_flags(spec));
 	wire_put_u32(out, process->uid);
 	wire_put_u32(out, process->gid);
-	wire_put_u64(out, privileged ? run_caps_all() : process->caps);
+	wire_put_u32(out, plan_outside(spec->uid_map, spec->uid_map_count, process->uid));
+	put_caps(out, spec);
 	wire_put_u32(out, (uint32_t)process->oom_score_adj);
 	wire_put_u16(out, process->rows ? process->rows : 24);
 	wire_put_u16(out, process->columns ? process->columns : 80);
+	wire_put_u32(out, process->umask);
+	wire_put_u32(out, process->preserve_fds);
+	wire_put_u32(out, spec->personality);
+	wire_put_u32(out,
+		     process->seccomp == RUN_SECCOMP_GIVEN ? process->seccomp_filter->flags : 0);
+	put_schedule(out, process);
 	put_limits(out, process);
-	put_z(out, process->cwd ? process->cwd : "/");
-	put_strings(out, process->argv);
-	put_strings(out, process->env);
-	return put_filter(out, process, privileged, err);
+	plan_put_text(out, process->cwd ? process->cwd : "/");
+	plan_put_strings(out, process->argv);
+	plan_put_strings(out, process->env);
+	return put_filter(out, process, spec->privileged, err);
 }
 
 static int put_devices(struct buf *out, const struct run_spec *spec, struct err *err)
@@ -321,9 +302,11 @@ static int put_devices(struct buf *out, const struct run_spec *spec, struct err 
 	int r;
 
 	buf_init(&program, PLAN_FILTER_MAX);
-	memcpy(rules, standard, count * sizeof(rules[0]));
+	/* Behind the spec's rows, which may begin with one that denies everything. */
 	for (size_t i = 0; i < spec->device_rule_count; i++)
-		rules[count++] = spec->device_rules[i];
+		rules[i] = spec->device_rules[i];
+	memcpy(rules + spec->device_rule_count, standard, count * sizeof(rules[0]));
+	count += spec->device_rule_count;
 	r = spec->privileged ? device_program(NULL, 0, true, &program, err)
 			     : device_program(rules, count, spec->devices_all, &program, err);
 	wire_put_str(out, buf_str(&program));
@@ -337,12 +320,16 @@ static void put_ops(struct buf *out, const struct run_spec *spec)
 	uint32_t count = 0;
 
 	buf_init(&ops, PLAN_SIZE_MAX);
-	put_base(&ops, spec, &count);
-	put_nodes(&ops, spec, &count);
-	put_links(&ops, &count);
+	if (spec->layout == RUN_LAYOUT_LISTED) {
+		plan_put_listed(&ops, spec, &count);
+	} else {
+		put_base(&ops, spec, &count);
+		plan_put_nodes(&ops, spec, &count);
+	}
 	if (spec->process.tty)
-		put_op(&ops, &console, &count);
-	put_mounts(&ops, spec, &count);
+		plan_put_op(&ops, &console, &count);
+	if (spec->layout == RUN_LAYOUT_ENGINE)
+		put_mounts(&ops, spec, &count);
 	put_sysctls(&ops, spec, &count);
 	put_guards(&ops, spec, &count);
 	wire_put_u32(out, count);
@@ -361,40 +348,65 @@ static int finish(const struct buf *out, struct err *err)
 	return plan_decode(out->data, out->len, &plan, err);
 }
 
+static void put_offset(struct buf *out, const struct run_time_offset *offset)
+{
+	wire_put_i64(out, offset->secs);
+	wire_put_u32(out, offset->nanosecs);
+}
+
 int run_plan_encode(const struct run_spec *spec, struct buf *out, struct err *err)
 {
 	const struct run_ns *ns[PLAN_NS_COUNT] = {
 		[PLAN_NS_PID] = &spec->pid,	  [PLAN_NS_IPC] = &spec->ipc,
 		[PLAN_NS_UTS] = &spec->uts,	  [PLAN_NS_NET] = &spec->net,
 		[PLAN_NS_CGROUP] = &spec->cgroup, [PLAN_NS_TIME] = &spec->time,
+		[PLAN_NS_USER] = &spec->user,	  [PLAN_NS_MOUNT] = &spec->mount,
 	};
 	int r = spec_check(spec, err);
 
 	if (r == 0)
-		r = put_process(out, PLAN_KIND_CONTAINER, &spec->process, spec->privileged, err);
+		r = put_process(out, PLAN_KIND_CONTAINER, spec, err);
 	if (r < 0)
 		return r;
-	put_z(out, spec->hostname);
-	put_z(out, spec->domainname);
+	plan_put_text(out, spec->hostname);
+	plan_put_text(out, spec->domainname);
 	for (int i = 0; i < PLAN_NS_COUNT; i++) {
 		wire_put_u8(out, (uint8_t)ns[i]->mode);
 		wire_put_u8(out, ns[i]->mode == RUN_NS_MODE_FD ? (uint8_t)ns[i]->fd : 0);
 	}
+	plan_put_map(out, spec->uid_map, spec->uid_map_count);
+	plan_put_map(out, spec->gid_map, spec->gid_map_count);
+	wire_put_u8(out, (uint8_t)(spec->root_propagation |
+				   (spec->root_propagation_below ? PLAN_PROPAGATION_BELOW : 0)));
+	plan_put_text(out, spec->root_path);
+	put_offset(out, &spec->monotonic);
+	put_offset(out, &spec->boottime);
 	r = put_devices(out, spec, err);
 	if (r < 0)
 		return r;
 	put_ops(out, spec);
+	plan_put_hooks(out, spec);
 	return finish(out, err);
+}
+
+int run_plan_encode_exec_spec(const struct run_spec *spec, struct buf *out, struct err *err)
+{
+	int r = spec_check_process(&spec->process, err);
+
+	if (r == 0)
+		r = put_process(out, PLAN_KIND_EXEC, spec, err);
+	return r < 0 ? r : finish(out, err);
 }
 
 int run_plan_encode_exec(const struct run_process *process, bool privileged, struct buf *out,
 			 struct err *err)
 {
-	int r = spec_check_process(process, err);
+	struct run_spec spec;
 
-	if (r == 0)
-		r = put_process(out, PLAN_KIND_EXEC, process, privileged, err);
-	return r < 0 ? r : finish(out, err);
+	run_spec_init(&spec);
+	spec.process = *process;
+	spec.privileged = privileged;
+	return run_plan_encode_exec_spec(&spec, out, err);
 }
 
 int run_plan_memfd(const struct buf *plan, struct err *err)
@@ -410,9 +422,4 @@ int run_plan_memfd(const struct buf *plan, struct err *err)
 	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
 		return err_sys(err, -errno, "plan: seal the memfd");
 	return take_fd(&fd);
-}
-
-int run_plan_encode_exec_spec(const struct run_spec *spec, struct buf *out, struct err *err)
-{
-	return run_plan_encode_exec(&spec->process, spec->privileged, out, err);
 }

@@ -134,8 +134,6 @@ int shim_map_plan(int fd, const void **ret_data, size_t *ret_len, struct plan *r
 		  struct err *err);
 void shim_unmap_plan(const void *data, size_t len);
 
-/* Reads a child's end: 0 = execve succeeded, else err is the child's. */
-int shim_read_report(int fd, struct err *err);
 /* Reaps by pidfd; the exit code as a shell counts it, and the signal. */
 int shim_reap(int pidfd, int32_t *ret_code, uint32_t *ret_signal);
 

@@ -132,7 +132,7 @@ static void on_report(struct loop_io *io, uint32_t events)
 
 	(void)events;
 	loop_remove(&exec->shim->loop, io);
-	if (shim_read_report(exec->report, &err) == 0) {
+	if (apply_read_report(exec->report, &err) == 0) {
 		answer_started(exec);
 	} else {
 		if (exec->asked_by)

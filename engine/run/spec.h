@@ -90,6 +90,8 @@ struct run_spec {
 	uint64_t shm_bytes;
 	bool readonly_root;
 	enum run_propagation root_propagation;
+	bool root_propagation_below;
+	const char *root_path; /* the root on the host, where hooks look for it; NULL = nowhere */
 	bool privileged; /* all capabilities, no seccomp, no masks, all devices, /sys and cgroup rw
 			  */
 	bool init;	 /* a small reaper is PID 1, the program its child */

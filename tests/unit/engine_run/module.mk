@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 UNIT += tests/unit/engine_run/test_plan tests/unit/engine_run/test_device \
-	tests/unit/engine_run/test_seccomp
+	tests/unit/engine_run/test_seccomp tests/unit/engine_run/test_cgroup
 tests/unit/engine_run/test_plan_OBJS = tests/unit/engine_run/test_plan.o $(engine_run_OBJS) \
 	engine/api/shim_msg.o
 tests/unit/engine_run/test_plan_LIBS = -lseccomp
@@ -8,15 +8,20 @@ tests/unit/engine_run/test_device_OBJS = tests/unit/engine_run/test_device.o eng
 tests/unit/engine_run/test_seccomp_OBJS = tests/unit/engine_run/test_seccomp.o \
 	engine/run/seccomp.o engine/run/seccomp_table.o engine/run/caps.o
 tests/unit/engine_run/test_seccomp_LIBS = -lseccomp
+tests/unit/engine_run/test_cgroup_OBJS = tests/unit/engine_run/test_cgroup.o engine/run/cgroup.o \
+	engine/run/cgroup_resource.o engine/run/cgroup_path.o engine/run/kernel.o
 
 FUZZ += tests/fuzz/fuzz_plan
 tests/fuzz/fuzz_plan_OBJS = tests/fuzz/fuzz_plan.o engine/run/plan_decode.o engine/run/plan_print.o
 
 # run_tool is no test: it lets tests/ns/run_*.py call single functions of the engine; run_shim is
-# the shim with ASan and UBSan.
+# the shim with ASan and UBSan, run_direct carries a plan out without one.
 # tests/golden asks run_tool, and is among the quick suites.
 UNIT += tests/tool/run_tool
-NS += tests/tool/run_shim
+NS += tests/tool/run_shim tests/tool/run_direct
 tests/tool/run_tool_OBJS = tests/ns/run_tool.o $(engine_run_OBJS) engine/api/shim_msg.o
 tests/tool/run_tool_LIBS = -lseccomp
 tests/tool/run_shim_OBJS = $(shim_OBJS)
+tests/tool/run_direct_OBJS = tests/ns/run_direct.o $(engine_run_OBJS) \
+	$(engine_apply_OBJS)
+tests/tool/run_direct_LIBS = -lseccomp
