@@ -12,8 +12,6 @@
 #include <unistd.h>
 #include "engine/role.h"
 #include "engine/role_main.h"
-#include "engine/run/seccomp.h"
-#include "engine/run/spec.h"
 #include "init/api/init_msg.h"
 #include "lib/fs.h"
 #include "lib/log.h"
@@ -328,20 +326,6 @@ static void setup(void)
 }
 
 /*
- * The filter of ordinary containers takes a while to compile: done now, while the data partition is
- * still being looked at by others, it is there when the first container starts.
- */
-static void warm_up(void)
-{
-	struct buf filter OWN(buf_done) = { 0 };
-	struct err err = { 0 };
-
-	buf_init(&filter, 256 << 10);
-	if (seccomp_compile(run_caps_default(), &filter, &err) < 0)
-		log_err("seccomp filter: %s", err_text(&err));
-}
-
-/*
  * What this process carries every shim and container inherits: so it keeps setid, capabilities and
  * bounding set and only gives up what no container may ever do. Its defence is to parse nothing.
  */
@@ -375,7 +359,6 @@ int role_main(void)
 	network_client_start(&engine.network, &engine.loop, engine.run_hoy_fd, &network_ops,
 			     &engine);
 	say_ready();
-	warm_up();
 	if (loop_run(&engine.loop, &err) < 0)
 		fatal("%s", err_text(&err));
 	return 0;

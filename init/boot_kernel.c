@@ -25,7 +25,12 @@ static const struct setting settings[] = {
 	{ "kernel/printk", "4 4 1 7" },
 	/* what a process may do to another, or to the kernel */
 	{ "kernel/unprivileged_bpf_disabled", "1" },
-	{ "net/core/bpf_jit_harden", "2" },
+	/*
+	 * Blinds the constants of everybody's programs but those of CAP_BPF, which no container has
+	 * by default and whose holder needs no such detour. For all (2) it costs each container
+	 * start the square of its filter's length: 0.15 s under emulation.
+	 */
+	{ "net/core/bpf_jit_harden", "1" },
 	{ "kernel/yama/ptrace_scope", "1" },
 	{ "fs/protected_symlinks", "1" },
 	{ "fs/protected_hardlinks", "1" },

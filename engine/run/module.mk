@@ -22,3 +22,21 @@ shim_OBJS := engine/role_shim.o engine/api/shim_msg.o engine/run/shim_exec.o \
 	engine/run/shim_call.o engine/run/shim_log.o engine/run/shim_stream.o \
 	engine/run/plan_decode.o engine/run/device_attach.o engine/run/kernel.o \
 	$(engine_apply_OBJS)
+
+# The filter of the default capabilities, compiled while Hoy is built by a program of the host.
+engine_run_OBJS += engine/run/seccomp_default.o gen/seccomp_default_program.o
+engine_run_GEN := engine/run/seccomp_default_gen.c engine/run/seccomp.c \
+	engine/run/seccomp_table.c engine/run/caps.c lib/buf.c lib/err.c lib/own.c lib/str.c \
+	lib/str_escape.c
+$(B)/gen/seccomp_default_gen: $(engine_run_GEN) $(wildcard engine/run/s*.h lib/*.h) $(LIBS_HOST)
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(filter-out -MMD -MP,$(BASE)) -O1 -isystem $(HSYS)/include -o $@ \
+		$(engine_run_GEN) -L$(HSYS)/lib -lseccomp
+$(B)/gen/seccomp_default_program.c: $(B)/gen/seccomp_default_gen
+	$(Q)$< $(ARCH) >$@.new && mv $@.new $@
+$(B)/obj/gen/%.o: $(B)/gen/%.c $(LIBS_TARGET)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
+$(B)/san/gen/%.o: $(B)/gen/%.c $(LIBS_HOST)
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(SANFLAGS) -c -o $@ $<

@@ -12,6 +12,7 @@
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include "engine/run/seccomp_default.h"
 #include "lib/own.h"
 
 enum {
@@ -154,7 +155,7 @@ static int add_arches(scmp_filter_ctx ctx, uint32_t native, uint32_t *ret_arch)
 	return r;
 }
 
-static int compile_fresh(uint64_t caps, struct buf *out, struct err *err)
+int seccomp_compile_fresh(uint64_t caps, struct buf *out, struct err *err)
 {
 	scmp_filter_ctx ctx OWN(release) = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	uint32_t native = seccomp_arch_native(), arch = 0;
@@ -180,8 +181,9 @@ static int compile_fresh(uint64_t caps, struct buf *out, struct err *err)
 }
 
 /*
- * Nearly all containers have the same capabilities, and compiling takes longer than all the rest of
- * a start: the last few programs are kept. Freed never: they live as long as engine main.
+ * Nearly all containers have the default capabilities, whose program was made when Hoy was built.
+ * For others compiling takes longer than all the rest of a start: the last few programs are kept.
+ * Freed never: they live as long as engine main.
  */
 static struct {
 	bool set;
@@ -192,9 +194,12 @@ static unsigned kept_next;
 
 int seccomp_compile(uint64_t caps, struct buf *out, struct err *err)
 {
+	struct str built_in = seccomp_default_find(caps, seccomp_arch_native());
 	unsigned slot = kept_next;
 	int r;
 
+	if (built_in.len > 0)
+		return buf_add_str(out, built_in);
 	for (unsigned i = 0; i < SECCOMP_KEPT; i++) {
 		if (kept[i].set && kept[i].caps == caps)
 			return buf_add_str(out, buf_str(&kept[i].program));
@@ -202,7 +207,7 @@ int seccomp_compile(uint64_t caps, struct buf *out, struct err *err)
 	buf_done(&kept[slot].program);
 	buf_init(&kept[slot].program, SECCOMP_PROGRAM_MAX);
 	kept[slot].set = false;
-	r = compile_fresh(caps, &kept[slot].program, err);
+	r = seccomp_compile_fresh(caps, &kept[slot].program, err);
 	if (r < 0)
 		return r;
 	kept[slot].set = true;

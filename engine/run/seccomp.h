@@ -51,4 +51,7 @@ extern const size_t seccomp_table_count;
  */
 int seccomp_compile(uint64_t caps, struct buf *out, struct err *err);
 
+/* The same, always through libseccomp: what was compiled when Hoy was built has to be equal. */
+int seccomp_compile_fresh(uint64_t caps, struct buf *out, struct err *err);
+
 #endif

@@ -7,6 +7,7 @@
 #include <seccomp.h>
 #include <stdlib.h>
 #include "engine/run/seccomp.h"
+#include "engine/run/seccomp_default.h"
 #include "engine/run/spec.h"
 #include "lib/own.h"
 #include "lib/str.h"
@@ -268,6 +269,29 @@ static void test_filter(uint64_t caps, const char *what)
 	is_int(wrong, 0, "%s: the filter answers as the profile", what);
 }
 
+/* What the build compiled is what libseccomp compiles here and now, byte for byte. */
+static void test_built_in(void)
+{
+	uint64_t caps = run_caps_default();
+	struct str built_in = seccomp_default_find(caps, SCMP_ARCH_X86_64);
+	struct buf fresh OWN(buf_done) = { 0 }, used OWN(buf_done) = { 0 };
+	struct err err = { 0 };
+
+	buf_init(&fresh, 256 << 10);
+	buf_init(&used, 256 << 10);
+	is_int(seccomp_compile_fresh(caps, &fresh, &err), 0, "compiled by libseccomp %s", err.text);
+	is_int(seccomp_compile(caps, &used, &err), 0, "the one that containers get %s", err.text);
+	ok(built_in.len > 1000, "built in: %zu bytes", built_in.len);
+	ok(str_eq(built_in, buf_str(&fresh)), "equal to what libseccomp compiles");
+	ok(str_eq(built_in, buf_str(&used)), "and the one that is used");
+	is_int((long)seccomp_default_find(caps ^ 1, SCMP_ARCH_X86_64).len, 0, "not for other caps");
+	is_int((long)seccomp_default_find(caps, SCMP_ARCH_AARCH64).len, 0, "nor another machine");
+	used.len = 0;
+	is_int(seccomp_compile(caps | 1u << 21, &used, &err), 0, "other caps are compiled %s",
+	       err.text);
+	ok(used.len > 0 && !str_eq(built_in, buf_str(&used)), "to another program");
+}
+
 static void test_edges(void)
 {
 	struct buf program OWN(buf_done) = { 0 };
@@ -299,5 +323,6 @@ int main(void)
 	test_filter(run_caps_all(), "all capabilities");
 	test_filter(run_caps_default() | 1u << 21, "CAP_SYS_ADMIN");
 	test_edges();
+	test_built_in();
 	return tap_done();
 }
