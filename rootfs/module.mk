@@ -55,5 +55,10 @@ kernel-metal: $(IMAGE_METAL)/bzImage
 initramfs: $(IMAGE_VIRTIO)/bzImage $(IMAGE_VIRTIO)/initramfs.cpio.zst ## what qemu/run boots
 image: $(IMAGE_METAL)/bzImage $(IMAGE_METAL)/initramfs.cpio.zst $(B)/image/hoy-metal.img ## UEFI disk image
 
-.PHONY: deps deps-run fetch bump libs kernel kernel-metal initramfs image sbom rootfs-room
+prune-cache: ## what the cache no longer needs
+	@rootfs/cache prune
+clean-cache: ## the whole cache: the next build fetches and compiles everything
+	@rootfs/cache clean
+
+.PHONY: prune-cache clean-cache deps deps-run fetch bump libs kernel kernel-metal initramfs image sbom rootfs-room
 .PRECIOUS: $(B)/kernel/%/bzImage $(B)/image/%/bzImage
