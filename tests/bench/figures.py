@@ -75,22 +75,36 @@ def reached(r):
     return "yes" if float(r["ratio" if m.group(1) else "value"]) <= limit * factor else "no"
 
 
+def shown(value, unit):
+    """A value of the table for people: bytes as KiB or MiB."""
+    number = float(value)
+    if unit == "bytes":
+        for name, size in (("MiB", 1 << 20), ("KiB", 1 << 10)):
+            if number >= size:
+                return "%.3g %s" % (number / size, name)
+    return "%s %s" % (value, unit)
+
+
 def page(table):
     """docs/figures.md: the table for people, then the plots."""
-    lines = ["# Figures", "", "Made by `make bench`; each value is a median, ratio = ours / peer in "
-             "the same run, lower is better.", "",
+    lines = ["# Figures", "", "Made by `make bench`; each value is a median of at least five runs, ratio "
+             "= ours / peer in the same call,", "lower is better. `figures.tsv` holds the same for "
+             "programs.", "",
              "| figure | ours | peer | ratio | goal | reached | where | date |",
-             "|---|---|---|---|---|---|---|---|"]
+             "|---|---:|---:|---:|---|---|---|---|"]
     for r in table:
-        peer = "%s %s (%s)" % (r["peer_value"], r["unit"], r["peer"]) if r["peer_value"] else "-"
-        lines.append("| %s | %s %s | %s | %s | %s | %s | %s | %s |" % (
-            r["name"], r["value"], r["unit"], peer, r["ratio"] or "-", r["goal"] or "-",
+        peer = shown(r["peer_value"], r["unit"]) if r["peer_value"] else "-"
+        lines.append("| `%s` | %s | %s | %s | %s | %s | %s | %s |" % (
+            r["name"], shown(r["value"], r["unit"]), peer, r["ratio"] or "-", r["goal"] or "-",
             reached(r) or "-", r["where"], r["date"]))
-    lines += ["", "Machine: " + "; ".join(sorted({r["machine"] for r in table})), ""]
-    lines += ["![%s](figures/%s)" % (name[:-4], name) for name in sorted(os.listdir(PLOTS))
+    lines += [""] + ["Peer of `%s`: %s." % ("`, `".join(r["name"] for r in table if r["peer"] == peer),
+                                            peer)
+                     for peer in sorted({r["peer"] for r in table if r["peer"]})]
+    lines += ["", "Machine: " + "; ".join(sorted({r["machine"] for r in table})) + ".", ""]
+    lines += ["![%s](figures/%s)\n" % (name[:-4], name) for name in sorted(os.listdir(PLOTS))
               if name.endswith(".svg")] if os.path.isdir(PLOTS) else []
     with open(PAGE, "w", encoding="utf-8") as f:
-        f.write("\n".join(lines) + "\n")
+        f.write("\n".join(lines).rstrip("\n") + "\n")
 
 
 def svg(width, height, parts):
@@ -117,31 +131,52 @@ def plot_ratios(table, name):
     """A bar per row that has a ratio: ours against the peer, which is the full width."""
     parts, y = [], 30
     parts.append(label(10, 18, "ours (dark) against the peer (light), each row scaled to the larger"))
-    for r in (r for r in table if r["ratio"]):
+    for r in (r for r in table if r["ratio"] and not r["name"].endswith(".ratio")):
         ours, peer = float(r["value"]), float(r["peer_value"])
         full = max(ours, peer)
         parts += [label(10, y + 18, r["name"]),
                   bar(260, y, 380 * ours / full, "#1b4f72"),
-                  label(645, y + 11, "%s %s" % (r["value"], r["unit"])),
+                  label(645, y + 11, shown(r["value"], r["unit"])),
                   bar(260, y + 15, 380 * peer / full, "#aed6f1"),
-                  label(645, y + 26, "%s %s" % (r["peer_value"], r["peer"]))]
+                  label(645, y + 26, "%s  %s" % (shown(r["peer_value"], r["unit"]), r["peer"]))]
         y += 42
-    write_plot(name, svg(900, y + 10, parts))
+    write_plot(name, svg(960, y + 10, parts))
 
 
-def plot_timeline(tracks, name):
-    """Boots drawn over time: tracks = (title, [(milestone, ms)...]), one below the other."""
-    end = max(ms for _, marks in tracks for _, ms in marks) or 1
+def tick_ms(end):
+    """A round distance between the lines of a scale that ends there: four to ten of them."""
+    step = 1
+    while end / step > 10:
+        step *= 5 if str(step)[0] == "2" or step == 1 else 2
+    return step
+
+
+def plot_track(title, marks, end, y):
+    """One boot: its parts, and the y below it."""
+    parts, last, top = [label(10, y, title)], 0, y + 6
+    rows = []
+    for number, (what, ms) in enumerate(sorted(marks, key=lambda m: m[1])):
+        y += 20
+        x, width = 150 + 600 * last / end, 600 * (ms - last) / end
+        rows += [label(140, y, what, "end"), bar(x, y - 11, width, "#1b4f72" if number % 2 else "#2e86c1"),
+                 label(x + width + 5, y, "%d ms" % ms)]
+        last = ms
+    step = tick_ms(end)
+    for ms in range(0, int(end) + 1, step):
+        x = 150 + 600 * ms / end
+        parts += ['<line x1="%d" y1="%d" x2="%d" y2="%d" stroke="#d5d8dc"/>' % (x, top, x, y + 8),
+                  '<text x="%d" y="%d" text-anchor="middle" font-size="9" fill="#808b96">%d</text>'
+                  % (x, y + 18, ms)]
+    return parts + rows, y + 45
+
+
+def plot_timeline(panels, name):
+    """Boots over time, one below the other. A panel is a list of (title, [(milestone, ms)...]) that
+    share a scale."""
     parts, y = [], 20
-    for title, marks in tracks:
-        parts.append(label(10, y, title))
-        last = 0
-        for number, (what, ms) in enumerate(sorted(marks, key=lambda m: m[1])):
-            y += 20
-            x, width = 150 + 600 * last / end, 600 * (ms - last) / end
-            parts += [label(140, y, what, "end"),
-                      bar(x, y - 11, width, "#1b4f72" if number % 2 else "#2e86c1"),
-                      label(x + width + 5, y, "%d ms" % ms)]
-            last = ms
-        y += 35
-    write_plot(name, svg(900, y, parts))
+    for tracks in panels:
+        end = max(ms for _, marks in tracks for _, ms in marks) or 1
+        for title, marks in tracks:
+            more, y = plot_track(title, marks, end, y)
+            parts += more
+    write_plot(name, svg(900, y - 15, parts))
