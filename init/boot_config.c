@@ -157,14 +157,20 @@ static int copy_entry(int dir_fd, const char *name, unsigned char type, void *ow
 	return 0;
 }
 
-static void copy_dir(struct stage *stage, const char *path, bool skip_boot)
+static void copy_fd(struct stage *stage, int fd, const char *path, bool skip_boot)
 {
-	OWN_FD int fd = fs_open(AT_FDCWD, path, FS_HOST, O_RDONLY | O_DIRECTORY, 0, NULL);
 	struct copy copy = { stage, "", skip_boot };
 	struct err err;
 
 	if (fd >= 0 && fs_each(fd, copy_entry, &copy, &err) < 0)
 		log_err("%s: %s", path, err_text(&err));
+}
+
+static void copy_dir(struct stage *stage, const char *path, bool skip_boot)
+{
+	OWN_FD int fd = fs_open(AT_FDCWD, path, FS_HOST, O_RDONLY | O_DIRECTORY, 0, NULL);
+
+	copy_fd(stage, fd, path, skip_boot);
 }
 
 static int copy_layer(struct boot_config *config, enum boot_layer_index index, const char *path,
@@ -193,6 +199,13 @@ int boot_config_data(struct boot_config *config, struct err *err)
 	return copy_layer(config, BOOT_LAYER_DATA, "/data/config", err);
 }
 
+bool boot_config_fw_cfg(struct buf *out)
+{
+	buf_init(out, FW_CFG_MAX);
+	return fs_exists(AT_FDCWD, FW_CFG_PATH, FS_HOST) &&
+	       fs_read(AT_FDCWD, FW_CFG_PATH, FS_HOST, FW_CFG_MAX, out, NULL) == 0;
+}
+
 int boot_config_media(struct boot_config *config, struct err *err)
 {
 	struct stage stage;
@@ -200,10 +213,8 @@ int boot_config_media(struct boot_config *config, struct err *err)
 	bool given;
 	int r = stage_begin(&stage, err);
 
-	buf_init(&text, FW_CFG_MAX);
+	given = boot_config_fw_cfg(&text);
 	if (r == 0) {
-		given = fs_exists(AT_FDCWD, FW_CFG_PATH, FS_HOST) &&
-			fs_read(AT_FDCWD, FW_CFG_PATH, FS_HOST, FW_CFG_MAX, &text, err) == 0;
 		if (given)
 			stage_split(&stage, buf_str(&text));
 		if (config->volume_mounted)
@@ -211,6 +222,19 @@ int boot_config_media(struct boot_config *config, struct err *err)
 		r = stage_end(&stage, config, BOOT_LAYER_MEDIA, err);
 	}
 	buf_done(&text);
+	stage_done(&stage);
+	return r;
+}
+
+int boot_config_copy(struct boot_config *config, int dir_fd, struct err *err)
+{
+	struct stage stage;
+	int r = stage_begin(&stage, err);
+
+	if (r == 0) {
+		copy_fd(&stage, dir_fd, "confirmed config media", false);
+		r = stage_end(&stage, config, BOOT_LAYER_MEDIA, err);
+	}
 	stage_done(&stage);
 	return r;
 }
@@ -237,31 +261,72 @@ int boot_config_cmdline(struct boot_config *config, struct str cmdline, struct e
 	return r;
 }
 
-bool boot_config_mount(struct boot_config *config, const char *selector)
+bool boot_config_present(const char *selector)
 {
 	static struct disk_list list;
-	char device[DISK_NAME_MAX + 8], source[64];
-	OWN_FD int fd = -1;
+	struct disk disk;
+
+	return fs_exists(AT_FDCWD, FW_CFG_PATH, FS_HOST) ||
+	       (disk_list_read(&list, NULL) == 0 && search_config(&list, selector, &disk));
+}
+
+bool boot_config_mount_at(const char *path, const char *selector)
+{
+	static struct disk_list list;
+	char device[DISK_NAME_MAX + 8];
 	struct disk disk;
 	struct err err;
+	OWN_FD int fd = -1;
 
-	if (config->volume_mounted)
-		return false;
-	if (boot_mounts_find("/config", source, sizeof(source))) {
-		config->volume_mounted = true;
-		return true;
-	}
 	if (disk_list_read(&list, NULL) < 0 || !search_config(&list, selector, &disk))
 		return false;
-	fd = fs_open(AT_FDCWD, "/config", FS_HOST, O_RDONLY | O_DIRECTORY, 0, &err);
+	fd = fs_open_dir(AT_FDCWD, path, FS_HOST, 0700, &err);
 	if (fd < 0 || fs_mount(disk_path(disk.name, device), fd, "vfat",
 			       MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "utf8=1", &err) < 0) {
 		log_err("configuration volume /dev/%s not used: %s", disk.name, err_text(&err));
 		return false;
 	}
 	log_info("configuration volume %s", device);
-	config->volume_mounted = true;
 	return true;
+}
+
+bool boot_config_mount(struct boot_config *config, const char *selector)
+{
+	char source[64];
+
+	if (config->volume_mounted)
+		return false;
+	config->volume_mounted = boot_mounts_find("/config", source, sizeof(source)) ||
+				 boot_config_mount_at("/config", selector);
+	return config->volume_mounted;
+}
+
+void boot_config_unmount(struct boot_config *config)
+{
+	char source[64];
+
+	while (boot_mounts_find("/config", source, sizeof(source)) &&
+	       (fs_umount(AT_FDCWD, "/config", 0, NULL) == 0 ||
+		fs_umount(AT_FDCWD, "/config", MNT_DETACH, NULL) == 0))
+		;
+	config->volume_mounted = false;
+}
+
+int boot_config_bind(int dir_fd, struct err *err)
+{
+	OWN_FD int fd = fs_open(AT_FDCWD, "/config", FS_HOST, O_RDONLY | O_DIRECTORY, 0, err);
+	OWN_FD int bound = -1;
+	int r = fd < 0 ? fd : fs_mount_bind(dir_fd, fd, false, err);
+
+	if (r < 0)
+		return r;
+	/* By a new fd: the old one still means the directory below the mount. */
+	bound = fs_open(AT_FDCWD, "/config", FS_HOST, O_RDONLY | O_DIRECTORY, 0, err);
+	return bound < 0 ? bound
+			 : fs_mount(NULL, bound, NULL,
+				    MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV |
+					    MS_NOEXEC,
+				    NULL, err);
 }
 
 /* ---- reading ---- */
@@ -325,7 +390,7 @@ int boot_config_read(struct boot_settings *ret_settings, struct err *err)
 
 enum { SHOW_MAX = 48 * 1024 };
 
-static void show_hoy(struct buf *out, struct err *err)
+static void show_hoy(const char *note, struct buf *out, struct err *err)
 {
 	struct ini_config ini;
 	struct buf text;
@@ -335,9 +400,11 @@ static void show_hoy(struct buf *out, struct err *err)
 	if (load(&ini, err) == 0)
 		ini_print(&boot_config_schema, &ini, &text);
 	wire_put_str(out, buf_str(&text));
-	wire_put_u32(out, ini.issue_count);
+	wire_put_u32(out, ini.issue_count + (note[0] != '\0'));
 	for (const struct ini_issue *i = ini.issues; i != NULL; i = i->next)
 		wire_put_text(out, i->text);
+	if (note[0] != '\0')
+		wire_put_text(out, note);
 	buf_done(&text);
 	ini_done(&ini);
 }
@@ -392,7 +459,7 @@ static void show_layer(struct show *show, int layer_fd)
 	show->dir = "";
 }
 
-int boot_config_show(struct str file, struct buf *out, struct err *err)
+int boot_config_show(struct str file, const char *note, struct buf *out, struct err *err)
 {
 	OWN_FD int fd =
 		fs_open(AT_FDCWD, "/run/hoy/config", FS_HOST, O_RDONLY | O_DIRECTORY, 0, err);
@@ -403,7 +470,7 @@ int boot_config_show(struct str file, struct buf *out, struct err *err)
 	if (fd < 0)
 		return fd;
 	if (str_is(file, "hoy")) {
-		show_hoy(out, err);
+		show_hoy(note, out, err);
 		return buf_error(out);
 	}
 	if (str_copy(file, wanted, sizeof(wanted)) < 0 || strchr(wanted, '/') != NULL ||

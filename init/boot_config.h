@@ -50,14 +50,29 @@ int boot_config_image(struct boot_config *config, struct err *err);
 int boot_config_data(struct boot_config *config, struct err *err);
 int boot_config_media(struct boot_config *config, struct err *err);
 int boot_config_cmdline(struct boot_config *config, struct str cmdline, struct err *err);
+/* The media's layer from a confirmed copy (boot_media.h); -1 = empty. */
+int boot_config_copy(struct boot_config *config, int dir_fd, struct err *err);
+
+/* QEMU's fw_cfg text into `out`, which it initialises. False = none is there. */
+bool boot_config_fw_cfg(struct buf *out);
+
+/* Whether there are media at all. */
+bool boot_config_present(const char *selector);
 
 /* Mounts the volume on /config when `selector` finds one. True = newly mounted. */
 bool boot_config_mount(struct boot_config *config, const char *selector);
+/* The same at another place, to look at it only. */
+bool boot_config_mount_at(const char *path, const char *selector);
+/* A directory of /data in its place, read-only. */
+int boot_config_bind(int dir_fd, struct err *err);
+/* Whatever is mounted on /config goes. */
+void boot_config_unmount(struct boot_config *config);
 
 /* Reads hoy.ini over all layers; mistakes are logged and counted. */
 int boot_config_read(struct boot_settings *ret_settings, struct err *err);
 
-/* Answer to INIT_MSG_CONFIG_GET: {text content, list of text issues}. */
-int boot_config_show(struct str file, struct buf *out, struct err *err);
+/* Answer to INIT_MSG_CONFIG_GET: {text content, list of text issues}; `note` is one more issue of
+ * "hoy", "" = none. */
+int boot_config_show(struct str file, const char *note, struct buf *out, struct err *err);
 
 #endif

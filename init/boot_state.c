@@ -144,9 +144,20 @@ void boot_state_begin(struct boot_state *state, int64_t *ret_saved_s,
 	read_small(dir_fd, "fault", text, sizeof(text));
 	if (text[0] != '\0')
 		snprintf(ret_reason, DISK_REASON_MAX, "%s", text);
+	state->fault_blank = text[0] == '\0' && fs_exists(dir_fd, "fault", FS_BENEATH);
+}
+
+void boot_state_running(struct boot_state *state)
+{
+	OWN_FD int dir_fd = state->data_fd >= 0 ? sub_dir(state, "state") : -1;
+	char text[DISK_REASON_MAX];
+
+	if (dir_fd < 0)
+		return;
 	/* Room for the fault handler: it may only overwrite, not allocate. */
 	memset(text, '\n', sizeof(text));
-	write_small(dir_fd, "fault", str_make(text, sizeof(text)), 0600);
+	if (!state->fault_blank)
+		write_small(dir_fd, "fault", str_make(text, sizeof(text)), 0600);
 	write_small(dir_fd, "reason", STR("running\n"), 0600);
 	stir_seed(dir_fd);
 }

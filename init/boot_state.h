@@ -22,6 +22,7 @@ struct boot_state {
 	int data_fd; /* directory /data, -1 while it is not mounted */
 	int log_fd;
 	uint64_t log_bytes;
+	bool fault_blank; /* nothing in it, and room for something */
 };
 
 void boot_state_init(struct boot_state *state);
@@ -31,9 +32,11 @@ void boot_state_done(struct boot_state *state);
 /* Opens /data, makes the directories and the ballast; keeps what is there. */
 int boot_state_open(struct boot_state *state, struct err *err);
 
-/* Reads the saved time (0 = none) and why this boot happened; notes that a session lasts. */
+/* Reads the saved time (0 = none) and why this boot happened. */
 void boot_state_begin(struct boot_state *state, int64_t *ret_saved_s,
 		      char ret_reason[DISK_REASON_MAX]);
+/* Notes that a session lasts, makes room for a fault, replaces the seed: six waits for the disk. */
+void boot_state_running(struct boot_state *state);
 
 /* What the last session left in pstore (fault.h, or a kernel panic), "" for nothing; removes it. */
 void boot_state_pstore(char *dst, size_t cap);

@@ -125,6 +125,7 @@ static void apply_config(struct sup *sup, bool changed)
 			sup_unit_send(&sup->units[i], INIT_MSG_RELOAD, (struct str){ 0 });
 	sup->config_known = true;
 	sup_start_daemons(sup, false);
+	ctl_answer_askers(sup);
 }
 
 static void on_config(struct msg_peer *peer, struct msg *msg)
@@ -170,9 +171,19 @@ static void on_saved(struct msg_peer *peer, struct msg *msg)
 		return;
 	(void)str_escape(reason, sup->boot_reason, sizeof(sup->boot_reason));
 	sup_say(sup, LOG_PRIO_NOTICE, "last end: %s", sup->boot_reason);
-	fault_use_file(); /* only now: the disk role has just made it anew */
+	fault_use_file();
 	if (saved_s > 0)
 		sup_clock_raise(sup, saved_s, false);
+}
+
+static void on_fault_file(struct msg_peer *peer, struct msg *msg)
+{
+	(void)peer;
+	(void)msg;
+	if (sup_power_going(the_sup)) /* it would keep /data busy */
+		return;
+	fault_release_file();
+	fault_use_file();
 }
 
 /* ---- status ---- */
@@ -366,9 +377,15 @@ static void answer_auth(struct sup *sup, struct msg_peer *peer, uint32_t serial)
 	(void)msg_reply(peer, INIT_MSG_AUTH_GET, serial, buf_str(&body), NULL, 0);
 }
 
+/* A disk role that failed for good tells no configuration any more. */
+static bool auth_known(const struct sup *sup)
+{
+	return sup->data_known && (sup->config_known || sup->data == INIT_DATA_FAILED);
+}
+
 void ctl_answer_askers(struct sup *sup)
 {
-	for (size_t i = 0; sup->data_known && i < SUP_ASKERS_MAX; i++) {
+	for (size_t i = 0; auth_known(sup) && i < SUP_ASKERS_MAX; i++) {
 		struct msg_peer *peer = sup->askers[i].peer;
 
 		sup->askers[i].peer = NULL;
@@ -377,12 +394,12 @@ void ctl_answer_askers(struct sup *sup)
 	}
 }
 
-/* Nobody knows whether the machine is claimed before its disk was looked at. */
+/* Nobody knows whether the machine is claimed before its disk and its layers were looked at. */
 static void on_auth_get(struct msg_peer *peer, struct msg *msg)
 {
 	struct sup *sup = the_sup;
 
-	if (sup->data_known) {
+	if (auth_known(sup)) {
 		answer_auth(sup, peer, msg->serial);
 		return;
 	}
@@ -508,6 +525,16 @@ static void on_config_get(struct msg_peer *peer, struct msg *msg)
 		ask_disk(relay, msg, DISK_MSG_CONFIG_GET, config_came);
 }
 
+static void on_config_media(struct msg_peer *peer, struct msg *msg)
+{
+	struct relay *relay = relay_new(peer, msg);
+
+	if (relay == NULL)
+		refuse(peer, msg, -EBUSY, "too many requests wait for the disk");
+	else
+		ask_disk(relay, msg, DISK_MSG_MEDIA, config_came);
+}
+
 /* ---- the table ---- */
 
 const struct msg_rule ctl_rules[] = {
@@ -521,9 +548,11 @@ const struct msg_rule ctl_rules[] = {
 	{ INIT_MSG_AUTH_GET, "AUTH_GET", 0, 0, 0, 0, INIT_PEER_CONSOLE, on_auth_get },
 	{ INIT_MSG_AUTH_SET, "AUTH_SET", 4, 4 + INIT_HASH_MAX, 0, 0, PEOPLE, on_auth_set },
 	{ INIT_MSG_CONFIG_GET, "CONFIG_GET", 4, 36, 0, 0, PEOPLE, on_config_get },
+	{ INIT_MSG_CONFIG_MEDIA, "CONFIG_MEDIA", 0, 0, 0, 0, INIT_PEER_CONSOLE, on_config_media },
 	{ INIT_MSG_LINES, "LINES", 1, 1, 0, 0, INIT_PEER_CONSOLE, on_lines },
 	{ DISK_MSG_DATA, "DISK_DATA", 17, 1024, 0, 0, SUP_PEER_DISK, on_data },
 	{ DISK_MSG_CONFIG, "DISK_CONFIG", 19, 1024, 0, 0, SUP_PEER_DISK, on_config },
+	{ DISK_MSG_FAULT_FILE, "DISK_FAULT_FILE", 0, 0, 0, 0, SUP_PEER_DISK, on_fault_file },
 	{ DISK_MSG_SAVED, "DISK_SAVED", 12, 1024, 0, 0, SUP_PEER_DISK, on_saved },
 };
 const size_t ctl_rule_count = ARRAY_LEN(ctl_rules);

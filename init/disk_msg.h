@@ -19,9 +19,11 @@ enum disk_msg {
 	 * unclaimed), u32 issues in hoy.ini.
 	 */
 	DISK_MSG_CONFIG = 0x0202,
-	/* Once, when the data partition is there: i64 last saved wall time (0 = none), text boot
-	 * reason. */
+	/* When the data partition is there: i64 last saved wall time (0 = none), text boot reason.
+	 */
 	DISK_MSG_SAVED = 0x0203,
+	/* Empty: /data/state/fault was made anew, open it. */
+	DISK_MSG_FAULT_FILE = 0x0204,
 
 	/* ---- main -> disk ---- */
 	DISK_MSG_LOG = 0x0211,	      /* one way: blob, whole lines for /data/log/hoy.log */
@@ -29,6 +31,7 @@ enum disk_msg {
 	DISK_MSG_AUTH_SET = 0x0213,   /* call {text hash} -> {} */
 	DISK_MSG_CONFIG_GET = 0x0214, /* call, bodies of INIT_MSG_CONFIG_GET */
 	DISK_MSG_RESET = 0x0215,      /* one way: at STOP make the file system anew */
+	DISK_MSG_MEDIA = 0x0216,      /* call {} -> {text}, as INIT_MSG_CONFIG_MEDIA */
 };
 
 enum { DISK_PEER_MAIN = 1, DISK_REASON_MAX = 160, DISK_LOG_BATCH_MAX = 16384 };

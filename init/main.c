@@ -20,7 +20,13 @@
 #include "lib/log.h"
 #include "lib/own.h"
 
-enum { LATE_MS = 5000, DISK_TRIES = 4, CMDLINE_MAX = 16384, COMPLAINTS_MAX = 16 };
+enum {
+	LATE_MS = 5000,
+	CHECK_WAIT_MS = 60000,
+	DISK_TRIES = 4,
+	CMDLINE_MAX = 16384,
+	COMPLAINTS_MAX = 16
+};
 
 static struct sup self;
 
@@ -140,10 +146,21 @@ static void disk_hopeless(struct loop_timer *timer)
 	ctl_answer_askers(sup);
 }
 
+/* While the data partition is checked nobody knows yet which configuration counts. */
+static bool worth_waiting(const struct sup *sup)
+{
+	return !sup->config_known && sup->data == INIT_DATA_CHECKING &&
+	       sup_uptime_ms() < CHECK_WAIT_MS;
+}
+
 static void start_late(struct loop_timer *timer)
 {
 	struct sup *sup = timer->owner;
 
+	if (worth_waiting(sup)) {
+		loop_timer_set(&sup->loop, timer, LATE_MS, start_late, sup);
+		return;
+	}
 	loop_timer_set(&sup->loop, timer, LATE_MS, disk_hopeless, sup);
 	if (!sup->config_known)
 		sup_say(sup, LOG_PRIO_ERR,
@@ -188,9 +205,9 @@ static void boot(struct sup *sup, int64_t started_ms)
 	units_init(sup);
 	start_consoles(sup); /* the first thing that a person sees; the rest goes on beside it */
 	boot_cgroup(&reporter);
-	boot_kernel(&reporter);
 	sup_clock_raise(sup, HOY_BUILD_EPOCH, true);
-	sup_unit_event(&sup->units[SUP_DISK], UNIT_EVENT_UP);
+	sup_unit_event(&sup->units[SUP_DISK], UNIT_EVENT_UP); /* everything waits for it */
+	boot_kernel(&reporter);
 	sup_watch_init(sup);
 	for (size_t i = 0; i < early.count; i++)
 		sup_say(sup, LOG_PRIO_WARN, "%s", early.text[i]);

@@ -16,6 +16,7 @@
 #include "init/boot_config.h"
 #include "init/boot_data.h"
 #include "init/boot_state.h"
+#include "init/boot_trust.h"
 #include "init/disk_msg.h"
 #include "lib/fs.h"
 #include "lib/log.h"
@@ -28,7 +29,10 @@ enum {
 	QUEUE_MAX = 256 * 1024,
 	SETTLE_MS = 200,
 	SAVE_EVERY_MS = 600000,
-	UNMOUNT_SHARE = 2, /* half of the grace is for the unmount */
+	LATE_DISK_MS = 2000,   /* media wait this long for a disk that says whose machine it is */
+	RUNNING_MS = 2000,     /* what init writes: not while containers start */
+	MEDIA_CHECK_MS = 3000, /* behind the boot, which shall not wait for their hashing */
+	UNMOUNT_SHARE = 2,     /* half of the grace is for the unmount */
 };
 
 struct role_disk {
@@ -40,9 +44,10 @@ struct role_disk {
 	struct boot_settings settings;
 	struct boot_data data;
 	struct boot_state state;
+	struct boot_trust trust;
 	struct loop_io watch; /* inotify of /dev */
 	int watch_fd;
-	struct loop_timer settle, save;
+	struct loop_timer settle, save, late, check, running;
 	bool reset; /* factory reset at STOP */
 	char pstore[DISK_REASON_MAX];
 	bool began; /* the state files of this boot were read */
@@ -89,7 +94,7 @@ static void send_config(bool changed)
 	wire_put_u8(&body, role.settings.login);
 	wire_put_u8(&body, role.settings.log_prio);
 	wire_put_text(&body, hash[0] != '\0' ? hash : role.settings.hash);
-	wire_put_u32(&body, role.settings.issues);
+	wire_put_u32(&body, role.settings.issues + (role.trust.note[0] != '\0'));
 	send_body(DISK_MSG_CONFIG, &body);
 }
 
@@ -121,6 +126,7 @@ static void publish_config(bool changed)
 	send_config(changed);
 }
 
+/* What needs no disk. */
 static void first_layers(void)
 {
 	struct err err;
@@ -128,60 +134,150 @@ static void first_layers(void)
 	layer_changed(boot_config_image(&role.config, &err), "image", &err);
 	layer_changed(boot_config_cmdline(&role.config, buf_str(&role.cmdline_text), &err),
 		      "cmdline", &err);
-	boot_config_mount(&role.config, role.cmdline.config);
-	layer_changed(boot_config_media(&role.config, &err), "media", &err);
-	publish_config(true);
-	boot_state_pstore(role.pstore, sizeof(role.pstore));
-	if (role.pstore[0] != '\0')
-		send_saved(0, role.pstore);
+}
+
+static bool has_password(void)
+{
+	char hash[INIT_HASH_MAX];
+
+	boot_state_auth(&role.state, hash);
+	return hash[0] != '\0';
+}
+
+/* The password is the data partition's, or one of the layers': then the media's are its own. */
+static void note_claim(void)
+{
+	struct err err = { 0 };
+
+	if (role.state.data_fd < 0 || (!has_password() && role.settings.hash[0] == '\0'))
+		return;
+	if (boot_trust_claim(&role.trust, role.state.data_fd, &err) < 0)
+		log_err("%s", err_text(&err));
+}
+
+static void check_due(struct loop_timer *timer)
+{
+	(void)timer;
+	if (boot_trust_check(&role.trust, role.state.data_fd))
+		send_config(false);
+}
+
+/* Once it is known whose machine this is: before that no media count. */
+static void media_layer(bool changed)
+{
+	struct err err = { 0 };
+	bool first = !role.trust.decided;
+	int r = boot_trust_apply(&role.trust, role.state.data_fd, has_password(), &err);
+
+	layer_changed(r, "media", &err);
+	if (first || changed || r != 0)
+		publish_config(true);
+	else
+		send_config(false);
+	note_claim();
+	if (role.trust.kept)
+		loop_timer_set(&role.loop, &role.check, MEDIA_CHECK_MS, check_due, NULL);
+	if (first) {
+		boot_state_pstore(role.pstore, sizeof(role.pstore));
+		if (role.pstore[0] != '\0')
+			send_saved(0, role.pstore);
+	}
 }
 
 /* ---- data ---- */
+
+static void plugged(void)
+{
+	struct err err;
+
+	if (layer_changed(boot_trust_plugged(&role.trust, &err), "media", &err))
+		publish_config(true);
+}
+
+static void late_due(struct loop_timer *timer)
+{
+	(void)timer;
+	if (!role.trust.decided)
+		media_layer(false);
+	else
+		plugged();
+}
+
+/* Media are believed once no disk turned up that says whose machine this is. */
+static void wait_for_disk(void)
+{
+	bool none =
+		strcmp(role.cmdline.data, "none") == 0 || !boot_config_present(role.cmdline.config);
+
+	loop_timer_set(&role.loop, &role.late, none ? 0 : LATE_DISK_MS, late_due, NULL);
+}
+
+static void running_due(struct loop_timer *timer)
+{
+	struct buf none = { 0 };
+
+	(void)timer;
+	boot_state_running(&role.state);
+	send_body(DISK_MSG_FAULT_FILE, &none);
+}
 
 static void data_ready(void)
 {
 	char reason[DISK_REASON_MAX];
 	int64_t saved_s;
 	struct err err;
-	bool changed;
 
 	if (boot_state_open(&role.state, &err) < 0) {
 		log_err("/data: %s", err_text(&err));
+		late_due(NULL);
 		return;
 	}
-	changed = layer_changed(boot_config_data(&role.config, &err), "data", &err);
-	if (changed)
-		publish_config(true);
-	else
-		send_config(false);
+	media_layer(layer_changed(boot_config_data(&role.config, &err), "data", &err));
 	send_data(); /* the engine may begin; what follows waits for the disk */
 	if (!role.began) {
 		boot_state_begin(&role.state, &saved_s, reason);
 		send_saved(saved_s, role.pstore[0] != '\0' ? role.pstore : reason);
 		role.began = true;
+		loop_timer_set(&role.loop, &role.running, RUNNING_MS, running_due, NULL);
 	}
 	boot_data_grow(&role.data);
 }
 
 static void data_changed(struct boot_data *data)
 {
-	if (data->state == INIT_DATA_READY)
+	if (data->state == INIT_DATA_READY) {
 		data_ready();
-	else
-		send_data();
+		return;
+	}
+	switch (data->state) {
+	case INIT_DATA_SEARCHING:
+	case INIT_DATA_CHECKING:
+	case INIT_DATA_READY:
+		break;
+	case INIT_DATA_ABSENT: /* it may only be slow to show up */
+		wait_for_disk();
+		break;
+	case INIT_DATA_FORMATTING:
+	case INIT_DATA_DAMAGED:
+	case INIT_DATA_FAILED:
+		late_due(NULL);
+		break;
+	}
+	send_data(); /* behind the layers: the password may stand in one */
 }
 
 /* ---- disks that come later ---- */
 
 static void settled(struct loop_timer *timer)
 {
-	struct err err;
-
 	(void)timer;
 	boot_data_start(&role.data);
-	if (boot_config_mount(&role.config, role.cmdline.config) &&
-	    layer_changed(boot_config_media(&role.config, &err), "media", &err))
-		publish_config(true);
+	if (role.data.state == INIT_DATA_ABSENT)
+		wait_for_disk();
+	else
+		plugged();
+	if (role.trust.kept)
+		loop_timer_set(&role.loop, &role.check, SETTLE_MS, check_due, NULL);
 }
 
 static void dev_changed(struct loop_io *io, uint32_t events)
@@ -225,8 +321,10 @@ static void on_stop(struct msg_peer *peer, struct msg *msg)
 	(void)peer;
 	wire_init(&in, msg->body.ptr, msg->body.len);
 	grace_ms = wire_i64(&in);
+	loop_timer_stop(&role.loop, &role.running);
 	boot_state_save_clock(&role.state);
 	boot_state_done(&role.state);
+	boot_config_unmount(&role.config);
 	clean = boot_data_unmount(&role.data, grace_ms / UNMOUNT_SHARE);
 	if (role.data.state == INIT_DATA_READY)
 		log_notice("/data %s", clean ? "unmounted clean" : "was busy to the end");
@@ -274,10 +372,30 @@ static void on_auth_set(struct msg_peer *peer, struct msg *msg)
 		(void)err_set(&err, r, "malformed body");
 	else
 		r = boot_state_set_auth(&role.state, hash, &err);
-	if (r < 0)
+	if (r < 0) {
 		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
-	else
-		(void)msg_reply(peer, msg->type, msg->serial, (struct str){ 0 }, NULL, 0);
+		return;
+	}
+	(void)msg_reply(peer, msg->type, msg->serial, (struct str){ 0 }, NULL, 0);
+	note_claim();
+}
+
+static void on_media(struct msg_peer *peer, struct msg *msg)
+{
+	char text[BOOT_TRUST_NOTE_MAX];
+	struct err err = { 0 };
+	struct buf body;
+
+	if (boot_trust_confirm(&role.trust, role.state.data_fd, text, &err) < 0) {
+		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+		return;
+	}
+	log_notice("config media: %s", text);
+	buf_init(&body, 512);
+	wire_put_text(&body, text);
+	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
+	buf_done(&body);
+	publish_config(true);
 }
 
 static void on_config_get(struct msg_peer *peer, struct msg *msg)
@@ -293,7 +411,7 @@ static void on_config_get(struct msg_peer *peer, struct msg *msg)
 	buf_init(&body, MSG_BODY_INLINE_MAX);
 	r = wire_end(&in);
 	if (r == 0)
-		r = boot_config_show(file, &body, &err);
+		r = boot_config_show(file, role.trust.note, &body, &err);
 	if (r < 0) {
 		if (err.code == 0)
 			(void)err_set(&err, r, "the configuration is too large to show");
@@ -311,6 +429,7 @@ static const struct msg_rule rules[] = {
 	{ DISK_MSG_RESET, "RESET", 0, 0, 0, 0, DISK_PEER_MAIN, on_reset },
 	{ DISK_MSG_AUTH_SET, "AUTH_SET", 4, 4 + INIT_HASH_MAX, 0, 0, DISK_PEER_MAIN, on_auth_set },
 	{ DISK_MSG_CONFIG_GET, "CONFIG_GET", 4, 36, 0, 0, DISK_PEER_MAIN, on_config_get },
+	{ DISK_MSG_MEDIA, "MEDIA", 0, 0, 0, 0, DISK_PEER_MAIN, on_media },
 	/* Every unit is told of these; they concern the daemons. */
 	{ INIT_MSG_RELOAD, "RELOAD", 0, 0, 0, 0, 0, NULL },
 };
@@ -337,6 +456,7 @@ int role_disk_main(void)
 	if (fs_read(AT_FDCWD, "/proc/cmdline", FS_HOST, CMDLINE_MAX, &role.cmdline_text, &err) < 0)
 		log_warn("kernel command line: %s", err_text(&err));
 	boot_cmdline_parse(buf_str(&role.cmdline_text), &role.cmdline);
+	boot_trust_init(&role.trust, &role.config, role.cmdline.config);
 	boot_data_init(&role.data, &role.loop, role.cmdline.data, data_changed, NULL);
 	watch_dev();
 	first_layers();

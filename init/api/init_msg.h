@@ -83,6 +83,12 @@ enum init_msg {
 	 * is dropped, never waited for, when the peer does not read.
 	 */
 	INIT_MSG_LINES = 0x0128,
+	/*
+	 * Console only: {} -> {text what was done}. The config media as they are now count from
+	 * here on: a copy is kept on /data, the layers are made anew, every daemon is told to
+	 * RELOAD.
+	 */
+	INIT_MSG_CONFIG_MEDIA = 0x0129,
 };
 
 enum init_unit_act { INIT_UNIT_ACT_START = 1, INIT_UNIT_ACT_STOP, INIT_UNIT_ACT_RESTART };

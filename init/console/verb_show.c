@@ -224,6 +224,24 @@ static int config_issues(struct console *console, struct err *err)
 	return 0;
 }
 
+/* Only here: the pair with init says that it is the console which asks. */
+static int config_confirm(struct console *console, struct err *err)
+{
+	struct msg reply OWN(msg_done) = { 0 };
+	struct wire in;
+	int r;
+
+	if (!console->is_unit)
+		return err_set(err, -EPERM, "config media are confirmed on the console only");
+	r = console_unit_call(console, INIT_MSG_CONFIG_MEDIA, STR(""), &reply, err);
+	if (r < 0)
+		return r;
+	wire_init(&in, reply.body.ptr, reply.body.len);
+	console_foreign(console, wire_str(&in, 1024));
+	console_printf(console, "\n");
+	return 0;
+}
+
 int verb_config(struct console *console, const struct words *words, struct err *err)
 {
 	static const char *const files[] = { "hoy", "network", "engine", "services" };
@@ -231,8 +249,11 @@ int verb_config(struct console *console, const struct words *words, struct err *
 
 	if (!strcmp(words->items[1], "issues"))
 		return config_issues(console, err);
+	if (!strcmp(words->items[1], "media") && words->count == 3 &&
+	    !strcmp(words->items[2], "confirm"))
+		return config_confirm(console, err);
 	if (strcmp(words->items[1], "show") != 0)
-		return err_set(err, -EINVAL, "usage: config show [FILE] | issues");
+		return err_set(err, -EINVAL, "usage: config show [FILE] | issues | media confirm");
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		struct msg reply OWN(msg_done) = { 0 };
 		struct buf body OWN(buf_done) = { 0 };

@@ -52,8 +52,9 @@ static int verb_version(struct console *console, const struct words *words, stru
 const struct verb console_verbs[] = {
 	{ "claim", "", "set the password of this machine", C(NONE), 0, 0, verb_claim },
 	{ "clear", "", "clear the screen", C(NONE), 0, 0, verb_clear },
-	{ "config", "show [FILE] | issues", "configuration in force; what is wrong in it",
-	  C(CONFIG), 1, 2, verb_config },
+	{ "config", "show [FILE] | issues | media confirm",
+	  "configuration in force; what is wrong in it; accept media", C(CONFIG), 1, 2,
+	  verb_config },
 	{ "exec", "[-t] [-u USER] NAME COMMAND...",
 	  "run a command in a container (-t: with a terminal)", C(CONTAINER), 2, -1, verb_exec },
 	{ "factory-reset", "", "erase the data partition and start again", C(NONE), 0, 0,
@@ -190,7 +191,7 @@ static void offer_words(struct candidates *all, const char *const *names, struct
 static void collect(struct console *console, struct str before, struct str prefix,
 		    struct candidates *all)
 {
-	static const char *const config[] = { "show", "issues", NULL };
+	static const char *const config[] = { "show", "issues", "media", NULL };
 	static const char *const units[] = { "init", "netd", "engine", "kernel", "console", NULL };
 	static const char *const show[] = { "show", NULL };
 	struct str rest = before, first = { 0 };

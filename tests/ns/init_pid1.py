@@ -164,6 +164,17 @@ class Machine:
                 return int(entry)
         raise AssertionError("no process %d inside" % inside)
 
+    def open_files(self):
+        """What process 1 has open, as it calls it."""
+        folder = "/proc/%d/fd" % self.pid()
+        names = []
+        for fd in os.listdir(folder):
+            try:
+                names.append(os.readlink(os.path.join(folder, fd)))
+            except OSError:
+                continue
+        return names
+
     def path(self, name):
         return "/proc/%d/root%s" % (self.pid(), name)
 
@@ -255,8 +266,12 @@ def _kill():
 
 @tap.test("one that crashes again and again: growing delays, no end of trying, then recovery")
 def _crash():
+    netd = M.outside(M.unit("netd")[1])
     M.act("netd", "crash")
-    os.kill(M.outside(M.unit("netd")[1]), signal.SIGKILL)
+    try:
+        os.kill(netd, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # it has just read the word
     delays = [int(M.expect(r"netd ended: [^;]*; next start in (\d+) ms", 60).group(1))
               for _ in range(3)]
     tap.note(delays)
@@ -360,6 +375,10 @@ def _end():
 def _fault():
     m = boot()
     try:
+        end = time.monotonic() + 60
+        while not any(n.endswith("/data/state/fault") for n in m.open_files()):
+            tap.check(time.monotonic() < end, "init does not open its file for a fault")
+            time.sleep(0.1)
         with open(m.path("/data/state/fault"), "rb") as f:
             os.kill(m.pid(), signal.SIGSEGV)
             code = m.wait_end()

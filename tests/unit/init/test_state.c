@@ -120,6 +120,7 @@ static void expect_reason(struct boot_state *state, const char *wanted, const ch
 	int64_t saved_s;
 
 	boot_state_begin(state, &saved_s, reason);
+	boot_state_running(state);
 	is_text(reason, wanted, "%s", name);
 }
 
@@ -138,9 +139,11 @@ static void test_reasons(struct boot_state *state)
 	expect_reason(state, "power was lost or the machine was reset", "a fault is told once");
 	boot_state_save_clock(state);
 	boot_state_begin(state, &saved_s, reason);
+	boot_state_running(state);
 	ok(saved_s > 1700000000, "the clock was saved");
 	write_state(state->data_fd, "clock", STR("-5 x\n"));
 	boot_state_begin(state, &saved_s, reason);
+	boot_state_running(state);
 	is_int(saved_s, 0, "a broken clock file counts as none");
 }
 
