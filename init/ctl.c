@@ -320,6 +320,16 @@ static void on_power(struct msg_peer *peer, struct msg *msg)
 							    : "asked for by the hoy program");
 }
 
+static void kernel_log(struct msg_peer *peer, struct msg *msg, uint32_t lines, bool follow)
+{
+	struct err err = { 0 };
+
+	if (follow)
+		refuse(peer, msg, -EINVAL, "the kernel's log is shown once: log kernel [-n N]");
+	else if (sup_kmsg_send(peer, msg->serial, lines, &err) < 0)
+		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+}
+
 static void on_log(struct msg_peer *peer, struct msg *msg)
 {
 	struct wire in = body_of(msg);
@@ -333,13 +343,18 @@ static void on_log(struct msg_peer *peer, struct msg *msg)
 		refuse(peer, msg, -EBADMSG, "malformed LOG");
 		return;
 	}
+	if (str_is(name, "kernel")) {
+		kernel_log(peer, msg, lines, follow);
+		return;
+	}
 	if (str_is(name, "init")) {
 		index = SUP_LOG_INIT;
 	} else if (name.len > 0) {
 		unit = sup_unit_find(the_sup, name);
 		if (unit == NULL) {
 			refuse(peer, msg, -ENOENT,
-			       "no such unit; there are init, disk, netd, engine and console");
+			       "no such unit; there are init, disk, netd, engine, console and "
+			       "kernel");
 			return;
 		}
 		index = (int)unit->index;

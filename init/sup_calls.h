@@ -29,6 +29,10 @@ void sup_follow_forget(struct sup *sup, const struct msg_peer *peer);
 /* The record of INIT_MSG_LINE and INIT_MSG_LOG. */
 void sup_log_put(struct buf *body, const struct ring_line *line);
 
+/* ---- sup_kmsg.c ---- */
+/* Answers INIT_MSG_LOG of the unit "kernel": its newest lines (0 = all that it keeps). */
+int sup_kmsg_send(struct msg_peer *peer, uint32_t serial, uint32_t lines, struct err *err);
+
 /* ---- sup_tty.c ---- */
 void sup_tty_open(struct sup *sup); /* finds and opens the terminals */
 void sup_tty_line(struct sup *sup, const struct ring_line *line);

@@ -56,7 +56,8 @@ enum init_msg {
 	/*
 	 * {text unit ("" = all), u32 lines (newest N, 0 = all kept), u8 follow} -> {list of (i64
 	 * uptime_ms, u8 prio, text who, text line)}, as many MORE replies as needed; with follow
-	 * the last one never comes: close the connection to end it.
+	 * the last one never comes: close the connection to end it. unit "kernel": the kernel's own
+	 * log, without follow.
 	 */
 	INIT_MSG_LOG = 0x0124,
 	/*

@@ -52,9 +52,8 @@ static int verb_version(struct console *console, const struct words *words, stru
 const struct verb console_verbs[] = {
 	{ "claim", "", "set the password of this machine", C(NONE), 0, 0, verb_claim },
 	{ "clear", "", "clear the screen", C(NONE), 0, 0, verb_clear },
-	{ "config", "show [FILE] | issues | media confirm",
-	  "configuration in force; what is wrong in it; accept media", C(CONFIG), 1, 2,
-	  verb_config },
+	{ "config", "show [FILE] | issues | media confirm", "the configuration in force", C(CONFIG),
+	  1, 2, verb_config },
 	{ "exec", "[-t] [-u USER] NAME COMMAND...",
 	  "run a command in a container (-t: with a terminal)", C(CONTAINER), 2, -1, verb_exec },
 	{ "factory-reset", "", "erase the data partition and start again", C(NONE), 0, 0,

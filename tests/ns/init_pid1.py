@@ -242,7 +242,7 @@ def _boot():
     marks = dict(re.findall(r"hoy: mark (\w+) (\d+)", M.text))
     tap.check(set(marks) >= {"pid1", "console", "netd", "engine", "data"}, "marks: %r" % marks)
     log = M.command("log netd 100")
-    tap.check_match(r"netd \| started fd4=1 fd5=0 fd6=0 CET-1", log, "netd's fds and time zone")
+    tap.check_match(r"netd \| started fd4=1 fd5=1 fd6=1 CET-1", log, "netd's fds and time zone")
     M.until("log engine 100", r"told DATA 1")
     log = M.command("log engine 100")
     tap.check_match(r"started fd4=1 fd5=1 fd6=0", log, "engine's fds")

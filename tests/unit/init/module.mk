@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-tests_unit_init := machine ring cmdline gpt state media
+tests_unit_init := machine ring cmdline gpt state media kmsg
 UNIT += $(tests_unit_init:%=tests/unit/init/test_%)
 tests/unit/init/test_machine_OBJS := tests/unit/init/test_machine.o init/unit/machine.o
 tests/unit/init/test_ring_OBJS := tests/unit/init/test_ring.o init/unit/ring.o
@@ -8,10 +8,12 @@ tests/unit/init/test_cmdline_OBJS := tests/unit/init/test_cmdline.o init/boot_cm
 tests/unit/init/test_gpt_OBJS := tests/unit/init/test_gpt.o init/boot_gpt.o init/boot_probe.o
 tests/unit/init/test_state_OBJS := tests/unit/init/test_state.o init/api/init_msg.o \
 	init/boot_mounts.o init/boot_state.o init/boot_schema.o
+tests/unit/init/test_kmsg_OBJS := tests/unit/init/test_kmsg.o init/unit/kmsg.o
 tests/unit/init/test_media_OBJS := tests/unit/init/test_media.o init/boot_media.o
 
 FUZZ += tests/fuzz/fuzz_gpt tests/fuzz/fuzz_cmdline tests/fuzz/fuzz_boot_layer \
-	tests/fuzz/fuzz_mounts tests/fuzz/fuzz_media
+	tests/fuzz/fuzz_mounts tests/fuzz/fuzz_media tests/fuzz/fuzz_kmsg
+tests/fuzz/fuzz_kmsg_OBJS := tests/fuzz/fuzz_kmsg.o init/unit/kmsg.o
 tests/fuzz/fuzz_media_OBJS := tests/fuzz/fuzz_media.o init/boot_media.o
 tests/fuzz/fuzz_gpt_OBJS := tests/fuzz/fuzz_gpt.o init/boot_gpt.o init/boot_probe.o
 tests/fuzz/fuzz_cmdline_OBJS := tests/fuzz/fuzz_cmdline.o init/boot_cmdline.o init/boot_layer.o \
