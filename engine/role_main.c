@@ -19,7 +19,13 @@
 #include "lib/sandbox.h"
 #include "netd/api/netd_msg.h"
 
-enum { STORE_RETRY_MS = 500, API_RETRY_MS = 1000, ENGINE_QUEUE_MAX = 8 << 20 };
+enum {
+	STORE_RETRY_MS = 500,
+	API_RETRY_MS = 1000,
+	API_LATE_MS = 1000,
+	SWEEP_LATE_MS = 3000,
+	ENGINE_QUEUE_MAX = 8 << 20
+};
 
 static struct engine engine;
 
@@ -74,6 +80,8 @@ static void api_start(struct loop_timer *timer)
 	struct err err = { 0 };
 
 	(void)timer;
+	if (worker_running(&engine.api))
+		return;
 	if (worker_start(&engine.api, &engine.loop, "api", engine_rules, engine_rule_count, fds, 1,
 			 on_api_ended, &engine, &err) < 0) {
 		log_err("api: %s", err_text(&err));
@@ -81,6 +89,22 @@ static void api_start(struct loop_timer *timer)
 		return;
 	}
 	engine.api.peer.identity = ENGINE_PEER_API;
+}
+
+/*
+ * Containers come first: a client of the Docker API that is there so early waits in the socket's
+ * queue. But a build asks this role to read its Dockerfile.
+ */
+static void api_start_soon(void)
+{
+	bool builds = false;
+
+	for (const struct service *s = engine.manager.services; s; s = s->next)
+		builds |= s->spec && *s->spec->build;
+	if (builds)
+		api_start(NULL);
+	else
+		loop_timer_set(&engine.loop, &engine.api_retry, API_LATE_MS, api_start, NULL);
 }
 
 /* ---- the data partition ---- */
@@ -91,11 +115,12 @@ static void on_swept(struct worker *worker)
 		log_warn("sweep: %s", worker->why);
 }
 
-/* What is in the trash goes, beside everything else. */
-static void sweep_start(void)
+/* What is in the trash goes, once the boot is over. */
+static void sweep_start(struct loop_timer *timer)
 {
 	struct err err = { 0 };
 
+	(void)timer;
 	if (!worker_running(&engine.sweep) &&
 	    worker_start(&engine.sweep, &engine.loop, "sweep", NULL, 0, NULL, 0, on_swept, &engine,
 			 &err) < 0)
@@ -121,7 +146,7 @@ static void data_up(void)
 		log_warn("volumes: %s", err_text(&err));
 	engine.data_ready = true;
 	store_start(NULL);
-	sweep_start();
+	loop_timer_set(&engine.loop, &engine.sweep_late, SWEEP_LATE_MS, sweep_start, NULL);
 	manager_data_ready(&engine.manager);
 }
 
@@ -155,6 +180,8 @@ static void on_init_reload(struct msg_peer *peer, struct msg *msg)
 	(void)msg;
 	if (manager_load(&engine.manager, &err) < 0)
 		log_err("configuration: %s", err_text(&err));
+	if (!worker_running(&engine.api))
+		api_start_soon();
 	if (engine.data_ready)
 		manager_preload(&engine.manager);
 }
@@ -353,9 +380,9 @@ int role_main(void)
 		if (fd < 0)
 			fatal("%s", err_text(&err));
 	}
-	api_start(NULL);
 	if (manager_load(&engine.manager, &err) < 0)
 		log_err("configuration: %s", err_text(&err));
+	api_start_soon();
 	network_client_start(&engine.network, &engine.loop, engine.run_hoy_fd, &network_ops,
 			     &engine);
 	say_ready();

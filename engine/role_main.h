@@ -63,7 +63,7 @@ struct engine {
 	struct loop loop;
 	struct msg_peer init;
 	struct loop_io listen;
-	struct loop_timer alive, store_retry, api_retry;
+	struct loop_timer alive, store_retry, api_retry, sweep_late;
 	struct worker store, api, sweep;
 	int run_hoy_fd;
 	struct network_client network;
