@@ -6,6 +6,7 @@
 #include "engine/api/pull_msg.h"
 
 #include <errno.h>
+#include "engine/oci/image.h"
 #include "lib/wire.h"
 
 enum { PULL_TEXT_MAX = 1024 };
@@ -33,6 +34,16 @@ static int finish(const struct wire *in, bool failed, const char *what, struct e
 	return 0;
 }
 
+void pull_host_init(struct pull_host *host, const char *name)
+{
+	*host = (struct pull_host){ .host = name,
+				    .ca_pem = "",
+				    .ca_missing = "",
+				    .user = "",
+				    .password = "",
+				    .token = "" };
+}
+
 void pull_start_encode(const struct pull_start *start, struct buf *out)
 {
 	wire_put_text(out, start->reference);
@@ -51,6 +62,16 @@ void pull_start_encode(const struct pull_start *start, struct buf *out)
 		wire_put_text(out, host->password);
 		wire_put_text(out, host->token);
 	}
+	wire_put_str(out, start->known);
+}
+
+void pull_start_add_known(struct buf *body, struct str known)
+{
+	/* It is the last field: a length of zero so far. */
+	if (buf_error(body) || body->len < 4)
+		return;
+	body->len -= 4;
+	wire_put_str(body, known);
 }
 
 int pull_start_decode(struct str body, struct arena *arena, struct pull_start *ret_start,
@@ -78,6 +99,7 @@ int pull_start_decode(struct str body, struct arena *arena, struct pull_start *r
 		host->password = get_text(&in, arena, PULL_SECRET_MAX, &failed);
 		host->token = get_text(&in, arena, PULL_SECRET_MAX, &failed);
 	}
+	start.known = wire_blob(&in, IMAGE_RECORD_MAX);
 	r = finish(&in, failed, "pull start", err);
 	if (r == 0)
 		*ret_start = start;
@@ -116,6 +138,7 @@ void pull_blob_encode(const struct pull_blob *blob, struct buf *out)
 	wire_put_bytes(out, blob->digest.bytes, sizeof(blob->digest.bytes));
 	wire_put_u64(out, blob->size);
 	wire_put_u8(out, (uint8_t)blob->kind);
+	wire_put_u8(out, blob->probe);
 	wire_put_text(out, blob->media_type);
 	wire_put_u8(out, blob->has_diff);
 	wire_put_bytes(out, blob->diff.bytes, sizeof(blob->diff.bytes));
@@ -135,6 +158,7 @@ int pull_blob_decode(struct str body, struct arena *arena, struct pull_blob *ret
 	wire_bytes(&in, blob.digest.bytes, sizeof(blob.digest.bytes));
 	blob.size = wire_u64(&in);
 	blob.kind = (enum pull_kind)wire_u8(&in);
+	blob.probe = wire_bool(&in);
 	blob.media_type = get_text(&in, arena, PULL_TEXT_MAX, &failed);
 	blob.has_diff = wire_bool(&in);
 	wire_bytes(&in, blob.diff.bytes, sizeof(blob.diff.bytes));

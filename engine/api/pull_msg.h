@@ -20,6 +20,7 @@
  *   error: the text is for a person and names registry, cause and next step. -ENOENT (no such
  * image: a retry will not help), -EACCES (login), -EBADMSG (registry or content is broken),
  *     -ECONNREFUSED, -ETIMEDOUT, -EHOSTUNREACH, -ENONET (name not found): retry later
+ *   Where the reference still means `known`, the reply is that record, byte for byte.
  * PULL_MSG_ARCHIVE (call) text reference to give an image without a name of its own ("" = none),
  *     text os, text architecture, text variant
  *     fds [0] archive, a seekable file: tar of an OCI layout or docker-archive, plain or gzip/zstd
@@ -35,7 +36,9 @@
  *     blob it was given has been stored.
  * PULL_MSG_PROGRESS (one-way) 32 bytes digest, u64 done, u64 total, text what; some 4 a second
  *
- * Order: config, layers (base first), manifest. A blob that two layers share is offered once.
+ * Order: config, layers (begun base first, PULL_LAYERS_AT_ONCE of them side by side), manifest. A
+ * blob that two layers share is offered once. A blob whose pipe was closed early may be offered
+ * once more (another place is tried): the new offer replaces the old one.
  */
 enum pull_msg {
 	PULL_MSG_START = 1,
@@ -57,6 +60,7 @@ enum {
 	PULL_CA_MAX = 1 << 20,
 	PULL_SECRET_MAX = 4096,
 	PULL_START_MAX = 12 << 20,
+	PULL_LAYERS_AT_ONCE = 4, /* begun and not yet stored */
 };
 
 /* One place to pull from. */
@@ -74,6 +78,8 @@ struct pull_start {
 	const char *os, *architecture, *variant;
 	struct pull_host hosts[PULL_HOSTS_MAX]; /* tried in order: mirrors, the registry last */
 	uint32_t host_count; /* 0 = the reference's own registry with TLS and no login */
+	struct str known;    /* image record that the reference has in the store, empty = none;
+				decoded:    a slice of the body */
 };
 
 struct pull_archive {
@@ -85,6 +91,7 @@ struct pull_blob {
 	struct digest digest;
 	uint64_t size;
 	enum pull_kind kind;
+	bool probe;		/* only asks whether main has it: the reply has no pipe */
 	const char *media_type; /* OCI_TYPE_*, normalised */
 	bool has_diff;		/* layers: the diffID its config claims */
 	struct digest diff;
@@ -97,7 +104,12 @@ struct pull_progress {
 	const char *what; /* "layer 2/5" */
 };
 
+/* A place with TLS and no login; host has to outlive it. */
+void pull_host_init(struct pull_host *host, const char *name);
+
 void pull_start_encode(const struct pull_start *start, struct buf *out);
+/* Sets `known` of an encoded body whose own was empty. */
+void pull_start_add_known(struct buf *body, struct str known);
 int pull_start_decode(struct str body, struct arena *arena, struct pull_start *ret_start,
 		      struct err *err);
 void pull_archive_encode(const struct pull_archive *archive, struct buf *out);

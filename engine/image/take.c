@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "engine/image/layer.h"
 #include "engine/image/take.h"
+#include "engine/oci/reference.h"
 #include "engine/worker/worker.h"
 #include "lib/own.h"
 
@@ -38,9 +39,12 @@ struct image_take {
 	struct image_take_ops ops;
 	void *owner;
 	struct take_blob blobs[TAKE_BLOBS_MAX];
+	struct buf start; /* the role's call, held back until the store said what is known */
+	struct buf known; /* the record that the reference has, empty = none */
 	unsigned setting; /* IMAGE_SET calls that are not answered yet */
 	bool finished;	  /* the role's last reply came */
 	bool archive;
+	bool unchanged; /* the role's record is the one that stands in the store */
 	char reference[IMAGE_REFERENCE_MAX];
 };
 
@@ -69,6 +73,8 @@ static void take_free(struct image_take *take)
 	if (msg_peer_alive(take->env.store))
 		msg_peer_forget(take->env.store, take);
 	worker_stop(&take->role);
+	buf_done(&take->start);
+	buf_done(&take->known);
 	/* We may be inside a callback of the role's peer, which looks at itself afterwards. */
 	loop_timer_set(take->env.loop, &take->burial, 0, take_bury, take);
 }
@@ -137,8 +143,9 @@ static void blob_answer(struct take_blob *blob, bool skip, int feed_fd, const st
 	}
 	buf_init(&body, 16);
 	wire_put_u8(&body, skip);
-	(void)msg_reply(peer, PULL_MSG_BLOB, serial, buf_str(&body), &feed_fd, skip ? 0 : 1);
-	if (skip)
+	(void)msg_reply(peer, PULL_MSG_BLOB, serial, buf_str(&body), &feed_fd,
+			feed_fd >= 0 ? 1 : 0);
+	if (feed_fd < 0)
 		blob->used = false;
 }
 
@@ -178,8 +185,8 @@ static void on_have(struct msg_peer *peer, void *owner, struct msg *reply, const
 		blob_answer(blob, false, -1, err);
 		return;
 	}
-	if (reply->body.len && reply->body.ptr[0]) {
-		blob_answer(blob, true, -1, NULL);
+	if (blob->blob.probe || (reply->body.len && reply->body.ptr[0])) {
+		blob_answer(blob, reply->body.len && reply->body.ptr[0], -1, NULL);
 		return;
 	}
 	if (blob->is_layer)
@@ -199,6 +206,20 @@ static struct take_blob *blob_slot(struct image_take *take)
 			return &take->blobs[i];
 	}
 	return NULL;
+}
+
+/* The role gave a blob up and begins it anew, from another place: what came of it is dropped. */
+static void drop_given_up(struct image_take *take, const struct digest *digest)
+{
+	for (size_t i = 0; i < TAKE_BLOBS_MAX; i++) {
+		struct take_blob *blob = &take->blobs[i];
+
+		if (!blob->used || memcmp(&blob->blob.digest, digest, sizeof(*digest)) != 0)
+			continue;
+		image_layer_done(&blob->job);
+		msg_peer_forget(take->env.store, blob);
+		blob->used = false;
+	}
 }
 
 /* A message that does not parse ends the role: it is confined, but it is broken or hostile. */
@@ -227,10 +248,19 @@ static void on_role_blob(struct msg_peer *peer, struct msg *msg)
 	struct worker *role = peer->owner;
 	struct image_take *take = role->owner;
 	struct arena arena OWN(arena_done) = { 0 };
-	struct take_blob *blob = blob_slot(take);
+	struct take_blob *blob;
+	struct pull_blob wanted;
 	struct err err = { 0 };
+	char media_type[sizeof(blob->media_type)];
 
 	arena_init(&arena, 16384);
+	if (pull_blob_decode(msg->body, &arena, &wanted, &err) < 0 ||
+	    str_copy(str_from(wanted.media_type), media_type, sizeof(media_type)) < 0) {
+		drop_role(take, &err);
+		return;
+	}
+	drop_given_up(take, &wanted.digest);
+	blob = blob_slot(take);
 	if (!blob) {
 		err_set(&err, -EBUSY, "too many blobs at once");
 		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
@@ -238,12 +268,8 @@ static void on_role_blob(struct msg_peer *peer, struct msg *msg)
 	}
 	memset(blob, 0, sizeof(*blob));
 	blob->take = take;
-	if (pull_blob_decode(msg->body, &arena, &blob->blob, &err) < 0 ||
-	    str_copy(str_from(blob->blob.media_type), blob->media_type, sizeof(blob->media_type)) <
-		    0) {
-		drop_role(take, &err);
-		return;
-	}
+	blob->blob = wanted;
+	memcpy(blob->media_type, media_type, sizeof(media_type));
 	blob->blob.media_type = blob->media_type;
 	blob->used = true;
 	blob->is_layer = blob->blob.kind == PULL_KIND_LAYER;
@@ -330,14 +356,16 @@ static int take_record(struct image_take *take, struct str record, struct err *e
 		image.reference = take->reference;
 	if (!*image.reference)
 		return err_set(err, -EINVAL, "the image in the archive has no name; give one");
-	buf_init(&body, STORE_RECORD_MAX);
-	wire_put_text(&body, image.reference);
-	image_encode(&image, &body);
-	r = msg_peer_call(take->env.store, STORE_MSG_IMAGE_SET, buf_str(&body), NULL, 0, on_set,
-			  take, err);
-	if (r < 0)
-		return (int)r;
-	take->setting++;
+	if (!take->unchanged) {
+		buf_init(&body, STORE_RECORD_MAX);
+		wire_put_text(&body, image.reference);
+		image_encode(&image, &body);
+		r = msg_peer_call(take->env.store, STORE_MSG_IMAGE_SET, buf_str(&body), NULL, 0,
+				  on_set, take, err);
+		if (r < 0)
+			return (int)r;
+		take->setting++;
+	}
 	if (take->ops.image)
 		take->ops.image(take->owner, &image);
 	return 0;
@@ -365,6 +393,7 @@ static void on_job(struct msg_peer *peer, void *owner, struct msg *reply, const 
 		return;
 	}
 	more = (reply->flags & MSG_FLAG_MORE) != 0;
+	take->unchanged = take->known.len > 0 && str_eq(reply->body, buf_str(&take->known));
 	if ((more || !take->archive) && take_record(take, reply->body, &bad) < 0) {
 		take_end(take, &bad);
 		return;
@@ -420,17 +449,46 @@ static struct image_take *take_call(struct image_take *take, uint16_t type, stru
 	return NULL;
 }
 
+/* What the reference has so far is the role's to compare, or there is nothing: it begins. */
+static void on_known(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct image_take *take = owner;
+	struct err bad = { 0 };
+
+	(void)peer;
+	(void)err;
+	if (reply && buf_add_str(&take->known, reply->body) == 0)
+		pull_start_add_known(&take->start, reply->body);
+	if (msg_peer_call(&take->role.peer, PULL_MSG_START, buf_str(&take->start), NULL, 0, on_job,
+			  take, &bad) < 0)
+		take_end(take, &bad);
+	else
+		buf_done(&take->start);
+}
+
 struct image_take *image_take_pull(const struct image_take_env *env, const struct pull_start *start,
 				   const struct image_take_ops *ops, void *owner, struct err *err)
 {
 	struct image_take *take = take_new(env, "pull", ops, owner, err);
+	char reference[OCI_REFERENCE_MAX];
 	struct buf body OWN(buf_done) = { 0 };
+	int64_t r;
 
 	if (!take)
 		return NULL;
-	buf_init(&body, PULL_START_MAX);
-	pull_start_encode(start, &body);
-	return take_call(take, PULL_MSG_START, buf_str(&body), -1, err);
+	buf_init(&take->start, PULL_START_MAX);
+	buf_init(&take->known, STORE_RECORD_MAX);
+	buf_init(&body, 1024);
+	pull_start_encode(start, &take->start);
+	r = oci_reference_normalise(str_from(start->reference), reference, err);
+	wire_put_text(&body, reference);
+	if (r >= 0)
+		r = msg_peer_call(env->store, STORE_MSG_IMAGE_GET, buf_str(&body), NULL, 0,
+				  on_known, take, err);
+	if (r >= 0)
+		return take;
+	take_free(take);
+	return NULL;
 }
 
 struct image_take *image_take_archive(const struct image_take_env *env, int fd,

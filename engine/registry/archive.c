@@ -186,12 +186,9 @@ static int feed_member(struct load *load, const char *name, const struct pull_bl
 	tar_walk_close(walk);
 	if (r == 0)
 		return feed_end(&feed, err);
+	if (r == -EPIPE)
+		return feed_reason(&feed, err); /* whoever took the bytes knows why */
 	feed_abort(&feed);
-	if (r == -EPIPE) {
-		/* Whoever took the bytes gave up, and knows why. */
-		r = load->sink->blob_end(load->sink->owner, &blob->digest, err);
-		return r < 0 ? r : err_set(err, -EPIPE, "a layer was not taken");
-	}
 	return r;
 }
 

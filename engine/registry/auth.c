@@ -11,6 +11,8 @@
 #include <string.h>
 #include <mbedtls/base64.h>
 #include "engine/json/json.h"
+#include "engine/registry/retry.h"
+#include "lib/mono.h"
 #include "lib/own.h"
 
 enum { AUTH_ANSWER_MAX = 128 << 10, AUTH_BASIC_MAX = 2 * PULL_SECRET_MAX + 2 };
@@ -109,6 +111,9 @@ static int token_refused(struct session *session, const struct client_response *
 	char text[220];
 
 	auth_error_text(body, text, sizeof(text));
+	if (status == 429 || status >= 500)
+		session->asked_ms =
+			retry_after_ms(http_field(&response->head, "Retry-After"), wall_now_s());
 	if (status == 401 || status == 403)
 		return err_set(err, -EACCES, "%u from the token server: %s%s%s", status,
 			       has_login(session->host) || session->host->token[0]

@@ -33,7 +33,7 @@ static void close_connection(struct client_connection *c)
 	c->tls = NULL;
 	own_close(&c->fd);
 	buf_done(&c->in);
-	c->used = false;
+	c->used = c->busy = c->no_wait = false;
 }
 
 void client_done(struct client *client)
@@ -46,20 +46,23 @@ void client_done(struct client *client)
 	client->trust = NULL;
 }
 
-/* The kept one of this origin, or the place of the least recently used. */
+/* An idle one of this origin, or the place of the least recently used; NULL when all are busy. */
 static struct client_connection *find_connection(struct client *client, const struct url *origin)
 {
-	struct client_connection *oldest = &client->connections[0];
+	struct client_connection *oldest = NULL;
 
 	for (size_t i = 0; i < CLIENT_CONNECTIONS; i++) {
 		struct client_connection *c = &client->connections[i];
 
+		if (c->busy)
+			continue;
 		if (c->fd >= 0 && url_same_origin(&c->origin, origin))
 			return c;
-		if (c->fd < 0 || (oldest->fd >= 0 && c->stamp < oldest->stamp))
+		if (!oldest || (oldest->fd >= 0 && (c->fd < 0 || c->stamp < oldest->stamp)))
 			oldest = c;
 	}
-	close_connection(oldest);
+	if (oldest)
+		close_connection(oldest);
 	return oldest;
 }
 
@@ -94,12 +97,13 @@ static int receive_error(int code, struct err *err)
 /* More bytes behind c->in: their count, 0 at the end. */
 static ssize_t receive(struct client_connection *c)
 {
+	int timeout_ms = c->no_wait ? 0 : NET_IDLE_MS;
 	ssize_t n;
 
 	if (buf_reserve(&c->in, CLIENT_READ) < 0)
 		return -ENOBUFS;
-	n = c->tls ? tls_read(c->tls, c->in.data + c->in.len, CLIENT_READ)
-		   : net_read(c->fd, c->in.data + c->in.len, CLIENT_READ, NET_IDLE_MS);
+	n = c->tls ? tls_read(c->tls, c->in.data + c->in.len, CLIENT_READ, timeout_ms)
+		   : net_read(c->fd, c->in.data + c->in.len, CLIENT_READ, timeout_ms);
 	if (n > 0)
 		c->in.len += (size_t)n;
 	return n;
@@ -212,6 +216,8 @@ int client_send(struct client *client, const struct client_request *request,
 	bool none = false, kept;
 	int r;
 
+	if (!c)
+		return err_set(err, -EBUSY, "more than %d requests at once", CLIENT_CONNECTIONS);
 	buf_init(&text, CLIENT_REQUEST_MAX);
 	r = write_request(request, &text, err);
 	if (r < 0)
@@ -233,6 +239,7 @@ int client_send(struct client *client, const struct client_request *request,
 		buf_done(&ret_response->text);
 	else
 		http_body_init(&ret_response->body, &ret_response->head);
+	c->busy = r >= 0;
 	return r;
 }
 
@@ -260,6 +267,8 @@ ssize_t client_read(struct client_response *response, void *dst, size_t cap, str
 		if (used > 0)
 			continue;
 		n = receive(c);
+		if (n == -EAGAIN)
+			return n;
 		if (n == 0 && response->body.framing == HTTP_FRAMING_CLOSE) {
 			response->body.done = true;
 			return 0;
@@ -267,6 +276,21 @@ ssize_t client_read(struct client_response *response, void *dst, size_t cap, str
 		if (n <= 0)
 			return receive_error(n == 0 ? -ECONNRESET : (int)n, err);
 	}
+}
+
+ssize_t client_read_now(struct client_response *response, void *dst, size_t cap, struct err *err)
+{
+	ssize_t n;
+
+	response->connection->no_wait = true;
+	n = client_read(response, dst, cap, err);
+	response->connection->no_wait = false;
+	return n;
+}
+
+int client_fd(const struct client_response *response)
+{
+	return response->connection->fd;
 }
 
 int client_read_all(struct client_response *response, size_t max, struct buf *out, struct err *err)
@@ -301,6 +325,7 @@ void client_finish(struct client_response *response)
 	}
 	if (!response->body.done || !response->head.keep_alive)
 		close_connection(response->connection);
+	response->connection->busy = false;
 	buf_done(&response->text);
 	*response = (struct client_response){ 0 };
 }

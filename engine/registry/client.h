@@ -11,10 +11,11 @@
 #include "lib/err.h"
 
 /*
- * HTTP requests over TCP or TLS, one at a time; the connections of the last origins are kept for
- * the next request. It follows nothing and knows no login: that is session.h.
+ * HTTP requests over TCP or TLS. Each response has its connection to itself until it is finished;
+ * idle ones are kept for the next request to the same origin. It follows nothing and knows no
+ * login: that is session.h.
  */
-enum { CLIENT_CONNECTIONS = 2 };
+enum { CLIENT_CONNECTIONS = 8 };
 
 struct client_connection {
 	struct url origin;
@@ -22,6 +23,8 @@ struct client_connection {
 	struct tls *tls;
 	struct buf in; /* received, not yet taken */
 	bool used;     /* carried a request before */
+	bool busy;     /* belongs to a response that is not finished */
+	bool no_wait;  /* client_read_now() is reading */
 	uint64_t stamp;
 };
 
@@ -52,12 +55,17 @@ void client_done(struct client *client);
 
 /*
  * Sends and reads the head of the answer (1xx are skipped). A kept connection that turns out dead
- * is opened anew once. The response has to be ended by client_finish() on 0.
+ * is opened anew once. The response has to be ended by client_finish() on 0. -EBUSY when
+ * CLIENT_CONNECTIONS responses are open.
  */
 int client_send(struct client *client, const struct client_request *request,
 		struct client_response *ret_response, struct err *err);
 /* Body bytes: 0 = its end. -ECONNRESET: cut off; -ETIMEDOUT; -EBADMSG. */
 ssize_t client_read(struct client_response *response, void *dst, size_t cap, struct err *err);
+/* The same without waiting: -EAGAIN (err untouched) when nothing is there now. */
+ssize_t client_read_now(struct client_response *response, void *dst, size_t cap, struct err *err);
+/* What to poll for input while client_read_now() says -EAGAIN. */
+int client_fd(const struct client_response *response);
 /* The whole body, at most max bytes (-EFBIG); appended. */
 int client_read_all(struct client_response *response, size_t max, struct buf *out, struct err *err);
 /* Keeps the connection where the body was read to its end, closes it else. */

@@ -7,8 +7,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "lib/fs.h"
 #include "lib/own.h"
 
@@ -44,10 +46,24 @@ static void tell(struct feed *feed, bool always)
 	feed->sink->progress(feed->sink->owner, &progress);
 }
 
+/* Each end of a pipe has its own flags. */
+static void set_waiting(int fd, bool wait)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags >= 0)
+		fcntl(fd, F_SETFL, wait ? flags & ~O_NONBLOCK : flags | O_NONBLOCK);
+}
+
+void feed_no_wait(struct feed *feed)
+{
+	set_waiting(feed->fd, false);
+}
+
 int feed_begin(struct feed *feed, const struct pull_sink *sink, const struct pull_blob *blob,
 	       struct err *err)
 {
-	int r, flags;
+	int r;
 
 	*feed = (struct feed){ .sink = sink, .blob = *blob, .fd = -1 };
 	if (blob->kind == PULL_KIND_LAYER)
@@ -58,29 +74,52 @@ int feed_begin(struct feed *feed, const struct pull_sink *sink, const struct pul
 	r = sink->blob(sink->owner, blob, &feed->fd, err);
 	if (r != 0)
 		return r;
-	/* Each end of a pipe has its own flags: ours waits. */
-	flags = fcntl(feed->fd, F_GETFL);
-	if (flags >= 0 && (flags & O_NONBLOCK))
-		fcntl(feed->fd, F_SETFL, flags & ~O_NONBLOCK);
+	set_waiting(feed->fd, true);
 	sha256_init(&feed->hash);
 	tell(feed, true);
 	return 0;
 }
 
-int feed_write(struct feed *feed, struct str data, struct err *err)
+static int check_room(const struct feed *feed, struct str data, struct err *err)
 {
-	int r;
+	if (data.len <= feed->blob.size - feed->done)
+		return 0;
+	return err_set(err, -EBADMSG, "%s: more bytes came than the %llu its manifest says",
+		       feed->what, (unsigned long long)feed->blob.size);
+}
 
-	if (data.len > feed->blob.size - feed->done)
-		return err_set(err, -EBADMSG, "%s: more bytes came than the %llu its manifest says",
-			       feed->what, (unsigned long long)feed->blob.size);
-	r = fs_write_fd(feed->fd, data.ptr, data.len, err);
-	if (r < 0)
-		return r;
+static void count(struct feed *feed, struct str data)
+{
 	sha256_add(&feed->hash, data.ptr, data.len);
 	feed->done += data.len;
 	tell(feed, false);
-	return 0;
+}
+
+int feed_write(struct feed *feed, struct str data, struct err *err)
+{
+	int r = check_room(feed, data, err);
+
+	if (r == 0)
+		r = fs_write_fd(feed->fd, data.ptr, data.len, err);
+	if (r == 0)
+		count(feed, data);
+	return r;
+}
+
+ssize_t feed_offer(struct feed *feed, struct str data, struct err *err)
+{
+	ssize_t n;
+	int r = check_room(feed, data, err);
+
+	if (r < 0)
+		return r;
+	do
+		n = write(feed->fd, data.ptr, data.len);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? -EAGAIN : err_sys(err, -errno, "%s: write", feed->what);
+	count(feed, str_head(data, (size_t)n));
+	return n;
 }
 
 static int check(struct feed *feed, struct err *err)
@@ -101,15 +140,48 @@ static int check(struct feed *feed, struct err *err)
 	return 0;
 }
 
-int feed_end(struct feed *feed, struct err *err)
+int feed_close(struct feed *feed, struct err *err)
 {
 	int r = check(feed, err);
 
 	tell(feed, true);
 	own_close(&feed->fd);
 	if (r == 0)
-		r = feed->sink->blob_end(feed->sink->owner, &feed->blob.digest, err);
+		r = feed->sink->end_send(feed->sink->owner, &feed->blob.digest, &feed->token, err);
 	return r;
+}
+
+int feed_stored(struct feed *feed, struct err *err)
+{
+	return feed->sink->end_take(feed->sink->owner, feed->token, err);
+}
+
+static int wait_stored(struct feed *feed, struct err *err)
+{
+	struct pollfd watch = { .fd = feed->sink->fd, .events = POLLIN };
+	int r;
+
+	while ((r = feed_stored(feed, err)) == -EAGAIN)
+		(void)poll(&watch, 1, -1);
+	return r;
+}
+
+int feed_end(struct feed *feed, struct err *err)
+{
+	int r = feed_close(feed, err);
+
+	return r < 0 ? r : wait_stored(feed, err);
+}
+
+int feed_reason(struct feed *feed, struct err *err)
+{
+	int r;
+
+	own_close(&feed->fd);
+	r = feed->sink->end_send(feed->sink->owner, &feed->blob.digest, &feed->token, err);
+	if (r == 0)
+		r = wait_stored(feed, err);
+	return r < 0 ? r : err_set(err, -EPIPE, "%s was not taken", feed->what);
 }
 
 void feed_abort(struct feed *feed)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 engine_registry_OBJS := engine/registry/feed.o engine/registry/net.o engine/registry/tls.o \
 	engine/registry/challenge.o engine/registry/client.o engine/registry/auth.o \
-	engine/registry/session.o engine/registry/pull.o engine/registry/archive.o \
+	engine/registry/session.o engine/registry/retry.o engine/registry/place.o \
+	engine/registry/layers.o engine/registry/pull.o engine/registry/archive.o \
 	engine/registry/serve.o \
 	engine/api/pull_msg.o engine/role_pull.o engine/role_load.o
 engine_registry_LIBS := -lmbedtls -lmbedx509 -lmbedcrypto

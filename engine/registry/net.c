@@ -127,7 +127,7 @@ ssize_t net_read(int fd, void *dst, size_t cap, int timeout_ms)
 			return n;
 		if (errno == EINTR)
 			continue;
-		if (errno != EAGAIN)
+		if (errno != EAGAIN || timeout_ms == 0)
 			return -errno;
 		r = wait_for(fd, POLLIN, timeout_ms);
 		if (r < 0)

@@ -23,7 +23,10 @@ enum {
  */
 int net_connect(const struct url *url, struct err *err);
 
-/* At least one byte, at most cap; 0 = the other side ended. -ETIMEDOUT, -ECONNRESET ... */
+/*
+ * At least one byte, at most cap; 0 = the other side ended. -ETIMEDOUT, -ECONNRESET ...; with
+ * timeout_ms 0 -EAGAIN when nothing is there now.
+ */
 ssize_t net_read(int fd, void *dst, size_t cap, int timeout_ms);
 /* At least one byte of them. */
 ssize_t net_write(int fd, const void *data, size_t len, int timeout_ms);

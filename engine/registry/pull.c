@@ -7,20 +7,14 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include "engine/oci/oci.h"
 #include "engine/oci/reference.h"
-#include "engine/registry/session.h"
+#include "engine/registry/layers.h"
+#include "engine/registry/place.h"
+#include "engine/registry/retry.h"
 #include "lib/own.h"
-
-enum {
-	PULL_BLOCK = 64 << 10,
-	PULL_TRIES_MAX = 5, /* without a byte of progress between them */
-	PULL_PAUSE_MS = 500,
-	PULL_PAUSE_MAX_MS = 8000,
-};
 
 static const char manifest_types[] = OCI_MEDIA_INDEX
 	", " OCI_MEDIA_MANIFEST ", " OCI_MEDIA_DOCKER_LIST ", " OCI_MEDIA_DOCKER_MANIFEST;
@@ -30,7 +24,11 @@ struct pull {
 	const struct pull_sink *sink;
 	struct arena *arena;
 	struct oci_reference reference;
-	struct session session;
+	struct places places;
+	struct session *session; /* of the place that is asked now */
+	bool last;		 /* no other place is left */
+	bool has_known;
+	struct image known;
 	struct image image;
 	struct oci_manifest manifest;
 	struct str manifest_text;
@@ -43,16 +41,18 @@ struct document {
 	struct digest digest;
 };
 
-static bool is_transient(int code)
+/* Waits before the next try: false = there is none. */
+static bool wait_retry(const struct pull *pull, unsigned attempt)
 {
-	return code == -ECONNRESET || code == -ETIMEDOUT || code == -EAGAIN ||
-	       code == -ECONNREFUSED || code == -EHOSTUNREACH || code == -ENETUNREACH ||
-	       code == -EPROTO;
-}
+	uint32_t random = 0;
+	int64_t pause;
 
-static void pause_ms(int64_t ms)
-{
-	poll(NULL, 0, (int)ms);
+	(void)getrandom(&random, sizeof(random), 0);
+	pause = retry_pause_ms(attempt, pull->session->asked_ms, random);
+	if (pause < 0)
+		return false;
+	poll(NULL, 0, (int)pause);
+	return true;
 }
 
 static void digest_of(struct str text, struct digest *ret_digest)
@@ -92,7 +92,7 @@ static int get_document(struct pull *pull, const char *kind, const char *name, c
 	struct session_request request = { .kind = kind, .name = name, .accept = accept };
 	struct client_response response;
 	struct buf body OWN(buf_done);
-	int r = session_get(&pull->session, &request, &response, err);
+	int r = session_get(pull->session, &request, &response, err);
 
 	buf_init(&body, OCI_DOCUMENT_MAX + 1);
 	if (r < 0)
@@ -112,15 +112,13 @@ static int get_checked(struct pull *pull, const char *kind, const struct digest 
 		       uint64_t size, const char *accept, struct document *ret_doc, struct err *err)
 {
 	char name[DIGEST_TEXT_MAX];
-	int r = 0;
+	unsigned attempt = 0;
+	int r;
 
 	digest_text(digest, name);
-	for (unsigned attempt = 0; attempt < PULL_TRIES_MAX; attempt++) {
+	do
 		r = get_document(pull, kind, name, accept, ret_doc, err);
-		if (r == 0 || !is_transient(r))
-			break;
-		pause_ms(backoff_ms(attempt, PULL_PAUSE_MS, PULL_PAUSE_MAX_MS, 0));
-	}
+	while (retry_helps(r) && wait_retry(pull, attempt++));
 	if (r < 0)
 		return r;
 	if (size && ret_doc->text.len != size)
@@ -139,6 +137,85 @@ static int get_first(struct pull *pull, struct document *ret_doc, struct err *er
 		return get_checked(pull, "manifests", &pull->reference.digest, 0, manifest_types,
 				   ret_doc, err);
 	return get_document(pull, "manifests", pull->reference.tag, manifest_types, ret_doc, err);
+}
+
+/*
+ * A registry that is down is the caller's to wait for, one that says when to come back is asked
+ * again here; but not as long as another place is left.
+ */
+static int get_first_patiently(struct pull *pull, struct document *ret_doc, struct err *err)
+{
+	unsigned attempt = 0;
+	int r;
+
+	do
+		r = get_first(pull, ret_doc, err);
+	while (r == -EAGAIN && pull->last && pull->session->asked_ms >= 0 &&
+	       wait_retry(pull, attempt++));
+	return r;
+}
+
+/* ---- what is here already ---- */
+
+static int is_here(struct pull *pull, const struct digest *digest, uint64_t size,
+		   enum pull_kind kind, struct err *err)
+{
+	struct pull_blob blob = {
+		.digest = *digest, .size = size, .kind = kind, .probe = true, .media_type = ""
+	};
+	int fd = -1;
+
+	return pull->sink->blob(pull->sink->owner, &blob, &fd, err);
+}
+
+/* Whether main has every piece of the known image: 1, 0, -errno. */
+static int known_is_whole(struct pull *pull, struct err *err)
+{
+	const struct image *image = &pull->known;
+	int r = is_here(pull, &image->config, image->config_size, PULL_KIND_CONFIG, err);
+
+	for (uint32_t i = 0; i < image->layer_count && r == 1; i++)
+		r = is_here(pull, &image->layers[i].blob, image->layers[i].size, PULL_KIND_LAYER,
+			    err);
+	if (r == 1)
+		r = is_here(pull, &image->manifest, image->manifest_size, PULL_KIND_MANIFEST, err);
+	return r;
+}
+
+/* The digest that the tag has now, by HEAD: 1, or 0 = the registry does not say. */
+static int head_digest(struct pull *pull, struct digest *ret_digest)
+{
+	struct session_request request = { .method = "HEAD",
+					   .kind = "manifests",
+					   .name = pull->reference.tag,
+					   .accept = manifest_types };
+	struct client_response response;
+	bool good;
+
+	if (session_get(pull->session, &request, &response, NULL) < 0)
+		return 0;
+	good = response.head.status == 200 &&
+	       digest_parse(http_field(&response.head, "Docker-Content-Digest"), ret_digest,
+			    NULL) == 0;
+	client_finish(&response);
+	return good;
+}
+
+/* 1 = the reference still means the known image, and all of it is here. */
+static int is_unchanged(struct pull *pull, struct err *err)
+{
+	const struct digest *known = &pull->known.source;
+	struct digest now;
+
+	if (!pull->has_known)
+		return 0;
+	if (pull->reference.has_digest)
+		now = pull->reference.digest;
+	else if (!head_digest(pull, &now))
+		return 0;
+	if (memcmp(&now, known, sizeof(now)) != 0)
+		return 0;
+	return known_is_whole(pull, err);
 }
 
 static int choose_manifest(struct pull *pull, struct document *doc, struct err *err)
@@ -186,7 +263,7 @@ static int get_manifest(struct pull *pull, struct err *err)
 	struct digest source;
 	char text[OCI_REFERENCE_MAX];
 	struct document config;
-	int r = get_first(pull, &doc, err);
+	int r = get_first_patiently(pull, &doc, err);
 
 	if (r < 0)
 		return r;
@@ -219,227 +296,70 @@ static int get_manifest(struct pull *pull, struct err *err)
 	return feed_text(pull->sink, &blob, config.text, err);
 }
 
-/* ---- layers ---- */
+/* ---- all of it ---- */
 
-/* 200 where 206 was asked for: the registry begins anew, what is there already is read past. */
-static int skip_bytes(struct client_response *response, uint64_t count, char *block,
-		      struct err *err)
-{
-	while (count > 0) {
-		ssize_t n = client_read(response, block,
-					count < PULL_BLOCK ? (size_t)count : PULL_BLOCK, err);
-
-		if (n < 0)
-			return (int)n;
-		if (n == 0)
-			return err_set(err, -ECONNRESET, "the layer ended before what was there");
-		count -= (uint64_t)n;
-	}
-	return 0;
-}
-
-/* "bytes N-M/T" has to begin where we asked. */
-static int check_range(const struct client_response *response, uint64_t from, struct err *err)
-{
-	struct str range = http_field(&response->head, "Content-Range");
-	uint64_t start;
-	ptrdiff_t dash;
-
-	if (str_starts(range, STR("bytes ")))
-		range = str_skip(range, 6);
-	dash = str_find(range, '-');
-	if (dash < 0 || str_to_u64(str_head(range, (size_t)dash), 0, UINT64_MAX, &start) < 0 ||
-	    start != from)
-		return err_set(err, -EBADMSG, "a part of the layer came that was not asked for");
-	return 0;
-}
-
-static int read_layer(struct client_response *response, struct feed *feed, char *block,
-		      struct err *err)
-{
-	for (;;) {
-		ssize_t n = client_read(response, block, PULL_BLOCK, err);
-		int r;
-
-		if (n < 0)
-			return (int)n;
-		if (n == 0)
-			return 0;
-		r = feed_write(feed, str_make(block, (size_t)n), err);
-		if (r < 0)
-			return r;
-	}
-}
-
-/* One request for what is still missing. */
-static int transfer(struct pull *pull, struct feed *feed, const char *name, char *block,
-		    struct err *err)
-{
-	struct session_request request = { .kind = "blobs",
-					   .name = name,
-					   .range_from = feed->done };
-	struct client_response response;
-	uint64_t skip = 0, left = feed->blob.size - feed->done;
-	int r = session_get(&pull->session, &request, &response, err);
-
-	if (r < 0)
-		return r;
-	if (response.head.status == 206 && feed->done > 0)
-		r = check_range(&response, feed->done, err);
-	else if (response.head.status == 200)
-		skip = feed->done;
-	else
-		r = err_set(err, -EBADMSG, "answers %u to a request for a layer",
-			    response.head.status);
-	if (r == 0 && response.body.framing == HTTP_FRAMING_LENGTH &&
-	    response.body.left != left + skip)
-		r = err_set(err, -EBADMSG,
-			    "%s: the registry has %llu bytes, the manifest says %llu", name,
-			    (unsigned long long)(response.body.left - skip + feed->done),
-			    (unsigned long long)feed->blob.size);
-	if (r == 0)
-		r = skip_bytes(&response, skip, block, err);
-	if (r == 0)
-		r = read_layer(&response, feed, block, err);
-	/* An orderly end before the last byte is the same as a broken line: it may be resumed. */
-	if (r == 0 && feed->done < feed->blob.size && response.body.framing == HTTP_FRAMING_CLOSE)
-		r = err_set(err, -ECONNRESET, "the connection was cut off");
-	client_finish(&response);
-	return r;
-}
-
-static int transfer_all(struct pull *pull, struct feed *feed, struct err *err)
-{
-	char name[DIGEST_TEXT_MAX];
-	char *block OWN_FREE = malloc(PULL_BLOCK);
-	unsigned attempt = 0;
-	int r;
-
-	if (!block)
-		return err_set(err, -ENOMEM, "no memory for a layer");
-	digest_text(&feed->blob.digest, name);
-	for (;;) {
-		uint64_t before = feed->done;
-
-		r = transfer(pull, feed, name, block, err);
-		if (r == 0 || !is_transient(r))
-			return r;
-		attempt = feed->done > before ? 0 : attempt + 1;
-		if (attempt == PULL_TRIES_MAX)
-			return err_prefix(err, "%s: broke off at byte %llu of %llu", feed->what,
-					  (unsigned long long)feed->done,
-					  (unsigned long long)feed->blob.size);
-		pause_ms(backoff_ms(attempt, PULL_PAUSE_MS, PULL_PAUSE_MAX_MS, 0));
-	}
-}
-
-static int get_layer(struct pull *pull, uint32_t index, struct err *err)
-{
-	const struct image_layer *layer = &pull->image.layers[index];
-	struct pull_blob blob = {
-		.digest = layer->blob,
-		.size = layer->size,
-		.kind = PULL_KIND_LAYER,
-		.media_type = layer->media_type,
-		.has_diff = true,
-		.diff = layer->diff,
-		.index = index,
-		.total = pull->image.layer_count,
-	};
-	struct feed feed;
-	int r;
-
-	for (uint32_t i = 0; i < index; i++) {
-		if (memcmp(&pull->image.layers[i].blob, &layer->blob, sizeof(layer->blob)) == 0)
-			return 0;
-	}
-	r = feed_begin(&feed, pull->sink, &blob, err);
-	if (r != 0)
-		return r < 0 ? r : 0;
-	r = transfer_all(pull, &feed, err);
-	if (r == -EPIPE) {
-		/* Whoever took the bytes gave up, and knows why. */
-		feed_abort(&feed);
-		r = pull->sink->blob_end(pull->sink->owner, &blob.digest, err);
-		return r < 0 ? r : err_set(err, -EPIPE, "layer %u was not taken", index + 1);
-	}
-	if (r < 0) {
-		feed_abort(&feed);
-		return r;
-	}
-	return feed_end(&feed, err);
-}
-
-static int get_layers(struct pull *pull, struct err *err)
+static int put_manifest(struct pull *pull, struct err *err)
 {
 	struct pull_blob blob = { .digest = pull->image.manifest,
 				  .size = pull->image.manifest_size,
 				  .kind = PULL_KIND_MANIFEST,
 				  .media_type = pull->image.manifest_type };
-	int r = 0;
 
-	for (uint32_t i = 0; i < pull->image.layer_count && r == 0; i++)
-		r = get_layer(pull, i, err);
-	return r < 0 ? r : feed_text(pull->sink, &blob, pull->manifest_text, err);
+	return feed_text(pull->sink, &blob, pull->manifest_text, err);
 }
 
-/* ---- hosts ---- */
-
-/* "registry HOST: " in front; where a key is missing, the section it belongs into behind. */
-static int explain(const struct pull_host *host, int code, struct err *err)
+/* 1 = nothing has changed, 0 = the documents are here and the layers are next. */
+static int ask_place(struct pull *pull, uint32_t at, struct err *err)
 {
-	const char *text = err_text(err);
-	bool key = text[0] && text[strlen(text) - 1] == '=';
-	struct err whole = { 0 };
+	int r = place_open(&pull->places, at, &pull->session, err);
 
-	err_set(&whole, code, "registry %s: %s%s%s%s%s%s%s", host->host, text,
-		key ? " in [registry " : "", key ? host->host : "", key ? "]" : "",
-		code == -EKEYREJECTED && host->ca_missing[0] ? " (" : "",
-		code == -EKEYREJECTED ? host->ca_missing : "",
-		code == -EKEYREJECTED && host->ca_missing[0] ? ")" : "");
-	if (err)
-		*err = whole;
-	return code;
-}
-
-static int pull_from(struct pull *pull, const struct pull_host *host, struct str system_ca,
-		     struct err *err)
-{
-	struct tls_trust *trust = NULL;
-	int r = tls_trust_new(host->insecure ? STR("") : system_ca, str_from(host->ca_pem), &trust,
-			      err);
-
+	pull->last = at + 1 == pull->places.count;
 	if (r == 0)
-		r = session_init(&pull->session, host, pull->reference.path, trust, err);
+		r = is_unchanged(pull, err);
 	if (r == 0)
 		r = get_manifest(pull, err);
+	return r < 0 ? place_explain(&pull->places, at, r, err) : r;
+}
+
+static int pull_all(struct pull *pull, struct err *err)
+{
+	uint32_t at = 0;
+	int r;
+
+	do
+		r = ask_place(pull, at, err);
+	while (r < 0 && ++at < pull->places.count);
 	if (r == 0)
-		r = get_layers(pull, err);
-	session_done(&pull->session);
-	tls_trust_free(trust);
-	return r < 0 ? explain(host, r, err) : 0;
+		r = layers_fetch(&pull->places, at, &pull->image, pull->sink, err);
+	if (r == 0)
+		r = put_manifest(pull, err);
+	return r;
+}
+
+static void take_known(struct pull *pull, struct str record)
+{
+	struct wire in;
+
+	wire_init(&in, record.ptr, record.len);
+	pull->has_known = record.len > 0 &&
+			  image_decode(&in, pull->arena, &pull->known, NULL) == 0 &&
+			  strcmp(pull->known.os, pull->start->os) == 0 &&
+			  strcmp(pull->known.architecture, pull->start->architecture) == 0;
 }
 
 int pull_image(const struct pull_start *start, struct str system_ca, const struct pull_sink *sink,
 	       struct arena *arena, struct image *ret_image, struct err *err)
 {
 	struct pull pull = { .start = start, .sink = sink, .arena = arena };
-	struct pull_host own = {
-		.host = "", .ca_pem = "", .ca_missing = "", .user = "", .password = "", .token = ""
-	};
 	int r = oci_reference_parse(str_from(start->reference), &pull.reference, err);
 
 	if (r < 0)
 		return r;
-	own.host = pull.reference.domain;
-	if (start->host_count == 0)
-		r = pull_from(&pull, &own, system_ca, err);
-	for (uint32_t i = 0; i < start->host_count; i++) {
-		r = pull_from(&pull, &start->hosts[i], system_ca, err);
-		if (r == 0)
-			break;
-	}
-	if (r == 0)
-		*ret_image = pull.image;
+	take_known(&pull, start->known);
+	places_init(&pull.places, start, pull.reference.domain, pull.reference.path, system_ca);
+	r = pull_all(&pull, err);
+	places_done(&pull.places);
+	if (r >= 0)
+		*ret_image = r == 1 ? pull.known : pull.image;
 	return r;
 }

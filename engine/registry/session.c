@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 #include "engine/registry/auth.h"
+#include "engine/registry/retry.h"
+#include "lib/mono.h"
 #include "lib/own.h"
 
 enum { SESSION_LOGINS_MAX = 2, SESSION_ERROR_MAX = 64 << 10 };
@@ -22,7 +24,7 @@ int session_init(struct session *session, const struct pull_host *host, const ch
 	bool ip6;
 	int r;
 
-	*session = (struct session){ .host = host };
+	*session = (struct session){ .host = host, .asked_ms = -1 };
 	buf_init(&session->authorization, SESSION_TOKEN_MAX + 64);
 	snprintf(session->shown, sizeof(session->shown), "%s", host->host);
 	snprintf(session->repository, sizeof(session->repository), "%s", repository);
@@ -104,8 +106,14 @@ static int status_error(struct session *session, const struct session_request *r
 {
 	struct buf body OWN(buf_done);
 	unsigned status = response->head.status;
-	char text[220] = "", wait[40];
+	char text[220] = "", wait[40] = "";
 
+	if (status == 429 || status >= 500)
+		session->asked_ms =
+			retry_after_ms(http_field(&response->head, "Retry-After"), wall_now_s());
+	if (session->asked_ms >= 0)
+		snprintf(wait, sizeof(wait), ", asks to wait %lld s",
+			 (long long)((session->asked_ms + 999) / 1000));
 	buf_init(&body, SESSION_ERROR_MAX);
 	if (client_read_all(response, SESSION_ERROR_MAX, &body, NULL) == 0)
 		auth_error_text(buf_str(&body), text, sizeof(text));
@@ -114,14 +122,11 @@ static int status_error(struct session *session, const struct session_request *r
 	if (status == 403)
 		return err_set(err, -EACCES, "403: access to %s denied%s%s", session->repository,
 			       text[0] ? ": " : "", text);
-	if (status == 429) {
-		str_escape(http_field(&response->head, "Retry-After"), wait, sizeof(wait));
-		return err_set(err, -EAGAIN, "429: too many requests%s%s%s%s%s",
-			       wait[0] ? ", asks to wait " : "", wait, wait[0] ? " s" : "",
+	if (status == 429)
+		return err_set(err, -EAGAIN, "429: too many requests%s%s%s", wait,
 			       text[0] ? "; " : "", text);
-	}
-	return err_set(err, status >= 500 ? -EAGAIN : -EBADMSG, "answers %u %s%s%s", status,
-		       http_status_text(status), text[0] ? ": " : "", text);
+	return err_set(err, status >= 500 ? -EAGAIN : -EBADMSG, "answers %u %s%s%s%s", status,
+		       http_status_text(status), wait, text[0] ? ": " : "", text);
 }
 
 static int put_target(const struct session *session, const struct session_request *request,
@@ -138,7 +143,7 @@ static int put_target(const struct session *session, const struct session_reques
 static int follow(struct session *session, const struct session_request *request, struct str target,
 		  struct client_response *response, bool *ret_home, struct err *err)
 {
-	struct client_request send = { .method = "GET",
+	struct client_request send = { .method = request->method ? request->method : "GET",
 				       .accept = request->accept,
 				       .range_from = request->range_from };
 	struct buf place[2] = { 0 };
@@ -181,6 +186,7 @@ int session_get(struct session *session, const struct session_request *request,
 	int r;
 
 	buf_init(&target, 1024);
+	session->asked_ms = -1;
 	r = put_target(session, request, &target, err);
 	for (int logins = 0; r == 0; logins++) {
 		r = follow(session, request, buf_str(&target), ret_response, &home, err);

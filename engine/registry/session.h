@@ -25,6 +25,7 @@ struct session {
 	struct url origin;
 	struct buf authorization; /* what the registry's origin gets, empty = none yet */
 	bool refused_realm;	  /* the login was withheld from a token server */
+	int64_t asked_ms;	  /* Retry-After of the last failed answer, -1 = none */
 };
 
 /* trust has to outlive it. The host's texts too. */
@@ -33,6 +34,7 @@ int session_init(struct session *session, const struct pull_host *host, const ch
 void session_done(struct session *session);
 
 struct session_request {
+	const char *method;  /* "HEAD"; NULL = "GET" */
 	const char *kind;    /* "manifests", "blobs" */
 	const char *name;    /* tag or digest */
 	const char *accept;  /* NULL = none */
@@ -40,9 +42,10 @@ struct session_request {
 };
 
 /*
- * GET /v2/<repository>/<kind>/<name>: logs in and follows as needed. 0 with a response of status
- * 200, 206 or 416; everything else is an error with a text for people: -EACCES, -ENOENT, -EAGAIN
- * (429 and 5xx), -EBADMSG, -ELOOP, or what client_send() says. Texts do not name the registry.
+ * GET or HEAD /v2/<repository>/<kind>/<name>: logs in and follows as needed. 0 with a response of
+ * status 200, 206 or 416; everything else is an error with a text for people: -EACCES, -ENOENT,
+ * -EAGAIN (429 and 5xx), -EBADMSG, -ELOOP, or what client_send() says. Texts do not name the
+ * registry. Several responses may be open at once.
  */
 int session_get(struct session *session, const struct session_request *request,
 		struct client_response *ret_response, struct err *err);

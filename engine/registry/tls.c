@@ -169,6 +169,8 @@ static int bio_receive(void *owner, unsigned char *dst, size_t cap)
 
 	if (n >= 0)
 		return (int)n;
+	if (n == -EAGAIN)
+		return MBEDTLS_ERR_SSL_WANT_READ;
 	tls->error = (int)n;
 	return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
 }
@@ -364,15 +366,19 @@ static ssize_t io_error(struct tls *tls, int code)
 	return -EPROTO;
 }
 
-ssize_t tls_read(struct tls *tls, void *dst, size_t cap)
+ssize_t tls_read(struct tls *tls, void *dst, size_t cap, int timeout_ms)
 {
 	int r;
 
+	tls->timeout_ms = timeout_ms;
 	/* TLS 1.3 tickets and key updates come between the data. */
 	do
 		r = mbedtls_ssl_read(&tls->ssl, dst, cap);
-	while (r == MBEDTLS_ERR_SSL_WANT_READ || r == MBEDTLS_ERR_SSL_WANT_WRITE ||
-	       r == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET);
+	while ((r == MBEDTLS_ERR_SSL_WANT_READ && timeout_ms > 0) ||
+	       r == MBEDTLS_ERR_SSL_WANT_WRITE || r == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET);
+	tls->timeout_ms = NET_IDLE_MS;
+	if (r == MBEDTLS_ERR_SSL_WANT_READ)
+		return -EAGAIN;
 	if (r == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY)
 		return 0;
 	if (r == 0)

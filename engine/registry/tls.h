@@ -32,7 +32,7 @@ int tls_connect(const struct tls_trust *trust, int fd, const struct url *url, st
 void tls_free(struct tls *tls); /* tells the other side; accepts NULL */
 
 /* As net_read() and net_write(). */
-ssize_t tls_read(struct tls *tls, void *dst, size_t cap);
+ssize_t tls_read(struct tls *tls, void *dst, size_t cap, int timeout_ms);
 ssize_t tls_write(struct tls *tls, const void *data, size_t len);
 
 #endif

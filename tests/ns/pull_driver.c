@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,7 @@
 
 static struct options {
 	const char *engine, *system_ca, *name, *folder;
+	const char *save, *known; /* files: the image record, out and in */
 	struct pull_start start;
 	int kill_at;  /* bytes of a layer after which the role is killed; 0 = never */
 	int pause_at; /* the same, after which "paused" is said and a line of stdin awaited */
@@ -49,18 +51,23 @@ static void die(const char *what, const struct err *err)
 	exit(3);
 }
 
-static const char *read_text(const char *path)
+static struct str read_bytes(const char *path)
 {
 	struct buf text;
 	struct err err = { 0 };
-	char *copy;
+	struct str copy;
 
 	buf_init(&text, 4 << 20);
 	if (fs_read(AT_FDCWD, path, FS_HOST, 4 << 20, &text, &err) < 0)
 		die(path, &err);
-	copy = arena_text(&arena, buf_str(&text));
+	copy = str_make(arena_text(&arena, buf_str(&text)), text.len);
 	buf_done(&text);
 	return copy;
+}
+
+static const char *read_text(const char *path)
+{
+	return read_bytes(path).ptr;
 }
 
 /* ---- the role ---- */
@@ -142,80 +149,189 @@ static bool interrupt(const struct pull_blob *blob, size_t done)
 	return true;
 }
 
-/* Takes what comes; the file gets its name only when it is what was promised. */
-static bool take_blob(int in, const struct pull_blob *blob, const char *hex)
-{
-	static char block[65536];
-	char path[4200], part[4300];
+/* A blob on its way in. */
+struct taking {
+	bool used, ended, good;
+	int in, out;
+	struct pull_blob blob;
+	struct digest digest;
+	char path[4200];
 	struct sha256 hash;
-	struct digest is;
-	size_t done = 0;
-	ssize_t n;
-	int out;
+	size_t done;
+	struct msg end; /* the BLOB_END that waits, type 0 = none yet */
+};
 
-	snprintf(path, sizeof(path), "%s/%s", options.folder, hex);
-	snprintf(part, sizeof(part), "%s.part", path);
-	out = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	sha256_init(&hash);
-	while ((n = read(in, block, sizeof(block))) > 0) {
-		sha256_add(&hash, block, (size_t)n);
-		done += (size_t)n;
-		if (write(out, block, (size_t)n) != n)
-			exit(3);
-		if (interrupt(blob, done))
-			break;
-	}
-	close(out);
-	sha256_end(&hash, &is);
-	if (done == blob->size && memcmp(&is, &blob->digest, sizeof(is)) == 0) {
-		printf("blob %s %zu %s\n", kinds[blob->kind], done, hex);
-		return rename(part, path) == 0;
-	}
-	printf("%s %s %zu of %llu %s\n", done == blob->size ? "wrong" : "short", kinds[blob->kind],
-	       done, (unsigned long long)blob->size, hex);
-	unlink(part);
-	return false;
+enum { TAKINGS_MAX = 8 };
+static struct taking takings[TAKINGS_MAX];
+
+static const char *hex_of(const struct taking *t)
+{
+	return t->path + strlen(options.folder) + 1;
 }
 
-static bool last_good; /* of the blob that was taken last */
+static void answer_end(int fd, struct taking *t)
+{
+	if (!t->ended || !t->end.type)
+		return;
+	if (options.refuse)
+		answer_error(fd, &t->end, -ENOSPC, "the data partition is full");
+	else if (t->good)
+		answer(fd, &t->end, 0, STR(""), -1);
+	else
+		answer_error(fd, &t->end, -EBADMSG,
+			     "the blob that came is not the one that was named");
+	t->used = false;
+}
+
+/* No more bytes: the file gets its name only when it is what was promised. */
+static void end_taking(int fd, struct taking *t)
+{
+	char part[4300];
+	struct digest is;
+
+	own_close(&t->in);
+	own_close(&t->out);
+	snprintf(part, sizeof(part), "%s.part", t->path);
+	sha256_end(&t->hash, &is);
+	t->good = t->done == t->blob.size && memcmp(&is, &t->digest, sizeof(is)) == 0;
+	t->ended = true;
+	if (t->good)
+		printf("blob %s %zu %s\n", kinds[t->blob.kind], t->done, hex_of(t));
+	else
+		printf("%s %s %zu of %llu %s\n", t->done == t->blob.size ? "wrong" : "short",
+		       kinds[t->blob.kind], t->done, (unsigned long long)t->blob.size, hex_of(t));
+	if (t->good ? rename(part, t->path) != 0 : unlink(part) != 0)
+		exit(3);
+	answer_end(fd, t);
+}
+
+/* Takes what is there now. */
+static void take_some(int fd, struct taking *t)
+{
+	static char block[65536];
+	ssize_t n = read(t->in, block, sizeof(block));
+
+	if (n > 0) {
+		sha256_add(&t->hash, block, (size_t)n);
+		t->done += (size_t)n;
+		if (write(t->out, block, (size_t)n) != n)
+			exit(3);
+	}
+	if (n <= 0 || interrupt(&t->blob, t->done))
+		end_taking(fd, t);
+}
+
+static struct taking *begin_taking(const struct pull_blob *blob, int in)
+{
+	for (size_t i = 0; i < TAKINGS_MAX; i++) {
+		struct taking *t = &takings[i];
+		char part[4300], text[DIGEST_TEXT_MAX];
+
+		if (t->used)
+			continue;
+		*t = (struct taking){ .used = true, .in = in, .out = -1, .blob = *blob };
+		t->digest = blob->digest;
+		snprintf(t->path, sizeof(t->path), "%s/%s", options.folder,
+			 digest_text(&blob->digest, text) + 7);
+		snprintf(part, sizeof(part), "%s.part", t->path);
+		t->out = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+		sha256_init(&t->hash);
+		return t;
+	}
+	die("more blobs at once than a driver takes", NULL);
+	return NULL;
+}
+
+/* One that was given up and is offered again. */
+static void drop_taking(const struct digest *digest)
+{
+	for (size_t i = 0; i < TAKINGS_MAX; i++) {
+		struct taking *t = &takings[i];
+
+		if (!t->used || memcmp(&t->digest, digest, sizeof(*digest)) != 0)
+			continue;
+		puts("again");
+		own_close(&t->in);
+		own_close(&t->out);
+		t->used = false;
+	}
+}
 
 static void on_blob(int fd, struct msg *msg)
 {
 	char text[DIGEST_TEXT_MAX], path[4200];
-	struct pull_blob blob;
-	struct err err = { 0 };
 	struct msg call = { .type = msg->type, .serial = msg->serial };
-	const char *hex;
+	struct pull_blob blob;
+	struct taking *t;
+	struct err err = { 0 };
 	int fds[2];
 
 	if (pull_blob_decode(msg->body, &arena, &blob, &err) < 0)
 		die("blob message", &err);
-	hex = digest_text(&blob.digest, text) + 7;
-	snprintf(path, sizeof(path), "%s/%s", options.folder, hex);
+	snprintf(path, sizeof(path), "%s/%s", options.folder, digest_text(&blob.digest, text) + 7);
 	msg_done(msg);
-	if (access(path, F_OK) == 0) {
-		printf("have %s %s\n", kinds[blob.kind], hex);
-		answer(fd, &call, 0, STR("\1"), -1);
+	if (blob.probe || access(path, F_OK) == 0) {
+		bool have = access(path, F_OK) == 0;
+
+		printf("%s %s %s\n", have ? "have" : "have not", kinds[blob.kind], text + 7);
+		answer(fd, &call, 0, have ? STR("\1") : STR("\0"), -1);
 		return;
 	}
+	drop_taking(&blob.digest);
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		die("pipe", &err);
+	t = begin_taking(&blob, fds[0]);
 	answer(fd, &call, 0, STR("\0"), fds[1]);
 	close(fds[1]);
-	last_good = false;
-	if (!options.refuse || blob.kind != PULL_KIND_LAYER)
-		last_good = take_blob(fds[0], &blob, hex);
-	close(fds[0]);
+	if (options.refuse && blob.kind == PULL_KIND_LAYER)
+		end_taking(fd, t);
 }
 
 static void on_blob_end(int fd, const struct msg *msg)
 {
-	if (options.refuse)
-		answer_error(fd, msg, -ENOSPC, "the data partition is full");
-	else if (last_good)
-		answer(fd, msg, 0, STR(""), -1);
-	else
-		answer_error(fd, msg, -EBADMSG, "the blob that came is not the one that was named");
+	for (size_t i = 0; i < TAKINGS_MAX; i++) {
+		struct taking *t = &takings[i];
+
+		if (!t->used || msg->body.len != sizeof(t->digest) ||
+		    memcmp(&t->digest, msg->body.ptr, sizeof(t->digest)) != 0)
+			continue;
+		t->end = (struct msg){ .type = msg->type, .serial = msg->serial };
+		answer_end(fd, t);
+		return;
+	}
+	answer_error(fd, msg, -EBADMSG, "end of a blob that was not begun");
+}
+
+/* The role is gone: what it gave up is named. */
+static void drain(int fd)
+{
+	for (size_t i = 0; i < TAKINGS_MAX; i++) {
+		while (takings[i].used && !takings[i].ended)
+			take_some(fd, &takings[i]);
+	}
+}
+
+/* Until the role says something; blobs flow meanwhile. */
+static void flow(int fd)
+{
+	struct pollfd watch[TAKINGS_MAX + 1];
+
+	for (;;) {
+		watch[0] = (struct pollfd){ .fd = fd, .events = POLLIN };
+		for (size_t i = 0; i < TAKINGS_MAX; i++)
+			watch[i + 1] = (struct pollfd){ .fd = takings[i].used && !takings[i].ended
+								      ? takings[i].in
+								      : -1,
+							.events = POLLIN };
+		if (poll(watch, TAKINGS_MAX + 1, -1) < 0)
+			continue;
+		for (size_t i = 0; i < TAKINGS_MAX; i++) {
+			if (watch[i + 1].revents)
+				take_some(fd, &takings[i]);
+		}
+		if (watch[0].revents)
+			return;
+	}
 }
 
 /* ---- jobs ---- */
@@ -233,6 +349,14 @@ static void print_image(struct str body)
 	printf("image %s %s %s %s %u %s/%s\n", image.reference[0] ? image.reference : "-",
 	       digest_text(&image.source, source), digest_text(&image.manifest, manifest),
 	       digest_text(&image.config, config), image.layer_count, image.os, image.architecture);
+}
+
+static void save_record(struct str record)
+{
+	FILE *out = fopen(options.save, "w");
+
+	if (!out || fwrite(record.ptr, 1, record.len, out) != record.len || fclose(out) != 0)
+		exit(3);
 }
 
 static int end_role(int fd, int result)
@@ -265,6 +389,8 @@ static int on_reply(int fd, const struct msg *msg)
 	}
 	if ((msg->flags & MSG_FLAG_MORE) || msg->type == PULL_MSG_START)
 		print_image(msg->body);
+	if (options.save && msg->type == PULL_MSG_START)
+		save_record(msg->body);
 	else
 		printf("images %u\n", wire_u32(&in));
 	return (msg->flags & MSG_FLAG_MORE) ? -1 : end_role(fd, 0);
@@ -285,8 +411,10 @@ static int run_job(int fd, uint16_t type, struct str body, int archive_fd)
 	if (msg_send(fd, &call, &err) < 0)
 		die("call", &err);
 	while (r < 0) {
+		flow(fd);
 		r = msg_recv(fd, &msg, &err);
 		if (r <= 0) {
+			drain(fd);
 			printf("gone\n");
 			return end_role(fd, 2);
 		}
@@ -312,6 +440,8 @@ static int run_pull(void)
 	options.start.reference = options.name;
 	buf_init(&body, PULL_START_MAX);
 	pull_start_encode(&options.start, &body);
+	if (options.known)
+		pull_start_add_known(&body, read_bytes(options.known));
 	r = run_job(fd, PULL_MSG_START, buf_str(&body), -1);
 	buf_done(&body);
 	return r;
@@ -467,7 +597,7 @@ static void take_option(int option)
 		break;
 	case 'h':
 		if (options.start.host_count < PULL_HOSTS_MAX)
-			options.start.hosts[options.start.host_count++].host = optarg;
+			pull_host_init(&options.start.hosts[options.start.host_count++], optarg);
 		break;
 	case 'c':
 		last_host()->ca_pem = read_text(optarg);
@@ -490,6 +620,9 @@ static void take_option(int option)
 	case 'a':
 		options.start.architecture = optarg;
 		break;
+	case 'v':
+		options.start.variant = optarg;
+		break;
 	case 'r':
 		options.start.reference = optarg;
 		break;
@@ -502,6 +635,12 @@ static void take_option(int option)
 	case 'k':
 		options.kill_at = (int)strtoull(optarg, NULL, 10);
 		break;
+	case 'o':
+		options.save = optarg;
+		break;
+	case 'n':
+		options.known = optarg;
+		break;
 	case 'z':
 		options.pause_at = (int)strtoull(optarg, NULL, 10);
 		break;
@@ -513,14 +652,15 @@ static void take_option(int option)
 int main(int argc, char **argv)
 {
 	static const struct option names[] = {
-		{ "engine", 1, NULL, 'e' },   { "host", 1, NULL, 'h' },
-		{ "ca", 1, NULL, 'c' },	      { "user", 1, NULL, 'u' },
-		{ "password", 1, NULL, 'p' }, { "token", 1, NULL, 't' },
-		{ "insecure", 0, NULL, 'i' }, { "system", 1, NULL, 's' },
-		{ "arch", 1, NULL, 'a' },     { "reference", 1, NULL, 'r' },
-		{ "refuse", 0, NULL, 'f' },   { "raw", 0, NULL, 'w' },
-		{ "kill", 1, NULL, 'k' },     { "pause", 1, NULL, 'z' },
-		{ NULL, 0, NULL, 0 },
+		{ "engine", 1, NULL, 'e' },    { "host", 1, NULL, 'h' },
+		{ "ca", 1, NULL, 'c' },	       { "user", 1, NULL, 'u' },
+		{ "password", 1, NULL, 'p' },  { "token", 1, NULL, 't' },
+		{ "insecure", 0, NULL, 'i' },  { "system", 1, NULL, 's' },
+		{ "arch", 1, NULL, 'a' },      { "variant", 1, NULL, 'v' },
+		{ "reference", 1, NULL, 'r' }, { "refuse", 0, NULL, 'f' },
+		{ "raw", 0, NULL, 'w' },       { "kill", 1, NULL, 'k' },
+		{ "pause", 1, NULL, 'z' },     { "save", 1, NULL, 'o' },
+		{ "known", 1, NULL, 'n' },     { NULL, 0, NULL, 0 },
 	};
 	const char *verb;
 	int option;

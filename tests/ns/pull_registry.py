@@ -6,85 +6,24 @@ The driver plays engine main and keeps a blob only when size and digest are righ
 compared with what was pushed. The role's code runs under ASan and UBSan inside the driver.
 """
 import base64
-import hashlib
-import http.server
 import json
 import os
 import select
 import shutil
 import socket
-import ssl
 import subprocess
 import sys
 import threading
-import time
 import urllib.parse
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
-from fixture import BUILD, image, port as ports, registry, tap  # noqa: E402
+from fixture import image, port as ports, pulling, registry, tap  # noqa: E402
+from fixture.pulling import (BIG, DRIVER, LIMIT_S, Server, check_blobs, folder, host_args, noise,  # noqa: E402
+                             pull, refused, serve_image)
 
-WORK = os.path.join(BUILD, "ns-pull-registry")
-DRIVER = os.environ.get("PULL_DRIVER", os.path.join(BUILD, "x86_64/san/bin/tests/tool/pull_driver"))
-BIG = 3 << 20
-LIMIT_S = 250
-
-
-def noise(size, seed=1):
-    """Bytes that no compressor makes smaller, the same in every run."""
-    out = bytearray()
-    block = b"%d" % seed
-    while len(out) < size:
-        block = hashlib.sha256(block).digest()
-        out += block
-    return bytes(out[:size])
-
-
-def folder(name):
-    path = os.path.join(WORK, name)
-    shutil.rmtree(path, ignore_errors=True)
-    os.makedirs(path)
-    return path
-
-
-def host_args(reg, ca="ca.pem", user=registry.USER, password=registry.PASSWORD, host=None):
-    args = ["--host", host or "127.0.0.1:%d" % reg.port]
-    if ca:
-        args += ["--ca", reg.path(ca)]
-    if user:
-        args += ["--user", user, "--password", password]
-    return args
-
-
-def drive(args, limit=LIMIT_S):
-    done = subprocess.run([DRIVER] + args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, timeout=limit, check=False)
-    return done.returncode, done.stdout.decode("utf-8", "replace")
-
-
-def pull(ref, where, *args):
-    return drive(list(args) + ["pull", ref, where])
-
-
-def check_blobs(where, img):
-    """Everything the image has is there, byte for byte, and nothing else."""
-    wanted = {d[7:]: data for d, data in img.blobs.items()}
-    tap.check(sorted(os.listdir(where)) == sorted(wanted), "other blobs: %s" % os.listdir(where))
-    for name, data in wanted.items():
-        with open(os.path.join(where, name), "rb") as f:
-            tap.check(f.read() == data, "blob %s differs" % name)
-
-
-def refused(result, *words):
-    code, text = result
-    tap.check(code == 1, "exit %d:\n%s" % (code, text))
-    error = [line for line in text.splitlines() if line.startswith("error ")]
-    tap.check(len(error) == 1, "no single error:\n" + text)
-    for word in words:
-        tap.check(word in error[0], "%r is not in: %s" % (word, error[0]))
-    tap.check(registry.PASSWORD not in text, "the password is printed")
-    return error[0]
+WORK = pulling.work("ns-pull-registry")
 
 
 class Stand:
@@ -239,14 +178,14 @@ def _restarted():
     where = folder("restarted")
     child = subprocess.Popen([DRIVER, "--pause", "500000"] + host_args(S.reg) +
                              ["pull", S.big_ref, where], stdin=subprocess.PIPE,
-                             stdout=subprocess.PIPE)
+                             stdout=subprocess.PIPE, bufsize=0)
     try:
         text = b""
         while b"paused" not in text:
             tap.check(select.select([child.stdout], [], [], LIMIT_S)[0], "nothing comes: %r" % text)
-            line = child.stdout.readline()
-            tap.check(line, "ended: %r" % text)
-            text += line
+            some = child.stdout.read(4096)
+            tap.check(some, "ended: %r" % text)
+            text += some
         # Back before the role goes on: how long a server takes to start is no matter of this test.
         S.reg.stop()
         S.reg.start()
@@ -257,74 +196,6 @@ def _restarted():
         child.kill()
     tap.check(child.returncode == 0, text.decode())
     check_blobs(where, S.big)
-
-
-# ---- a registry of our own: what a real one does not do ----
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def answer(self, status, body=b"", headers=()):
-        self.send_response(status)
-        for name, value in headers:
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def do_GET(self):
-        size = int(self.headers.get("Content-Length", 0))
-        self.form = self.rfile.read(size).decode()
-        self.server.seen.append((self.path, self.headers.get("Authorization", ""),
-                                 self.headers.get("Range", ""), self.form))
-        self.server.act(self)
-
-    do_POST = do_GET
-
-    def handle(self):
-        try:
-            super().handle()
-        except OSError:
-            pass  # the client went away: that is its right
-
-    def log_message(self, *_):
-        pass
-
-
-class Server:
-    """An HTTP(S) server in threads; act(handler) answers, `seen` is what was asked."""
-
-    def __init__(self, act, cert=None, address="127.0.0.1"):
-        self.http = http.server.ThreadingHTTPServer((address, 0), Handler)
-        self.http.daemon_threads = True
-        self.http.act, self.http.seen = act, []
-        if cert:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(cert + ".pem", cert + ".key")
-            self.http.socket = context.wrap_socket(self.http.socket, server_side=True,
-                                                   do_handshake_on_connect=False)
-        self.port = self.http.server_port
-        self.seen = self.http.seen
-
-    def __enter__(self):
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.http.shutdown()
-        self.http.server_close()
-
-
-def serve_image(handler, img, tag="1"):
-    """The two kinds of paths of a pull, whatever the repository."""
-    path = urllib.parse.urlsplit(handler.path).path
-    kind, name = path.split("/")[-2:]
-    if kind == "manifests" and name in (tag, image.digest(img.manifest)):
-        handler.answer(200, img.manifest, [("Content-Type", image.MANIFEST)])
-    elif kind == "blobs" and name in img.blobs:
-        handler.answer(200, img.blobs[name])
-    else:
-        handler.answer(404, b'{"errors":[{"code":"MANIFEST_UNKNOWN","message":"x"}]}')
 
 
 def cert():
@@ -382,8 +253,8 @@ def _foreign_realm():
                 refused(pull(host + "/a/b:1", folder("realm"), "--host", host, "--ca",
                              S.reg.path("ca.pem"), "--user", "u", "--password", "canary"), *words)
         tap.check(evil.seen, "the foreign token server was not even asked")
-        for path, login, _, form in evil.seen:
-            tap.check(not login and "canary" not in path + form, "it saw a login: %s" % path)
+        for r in evil.seen:
+            tap.check(not r.login and "canary" not in r.path + r.form, "it saw a login: %s" % r.path)
 
 
 @tap.test("redirects: to another origin without the login, never from https to http, five at most")
@@ -414,7 +285,7 @@ def _redirects():
             refused(pull(host + "/plain/b:1", folder("redirect"), *args), "from https to http")
             refused(pull(host + "/loop/b:1", folder("redirect"), *args), "ELOOP", "5 redirects")
         tap.check(store.seen and not plain.seen, "redirected to the wrong place")
-        tap.check(not any(login for _, login, _, _ in store.seen), "the login was passed on")
+        tap.check(not any(r.login for r in store.seen), "the login was passed on")
 
 
 @tap.test("a line that breaks again and again: each piece is asked for once, by Range")
@@ -426,16 +297,7 @@ def _pieces():
         if not handler.path.endswith(layer):
             serve_image(handler, S.big)
             return
-        start = int((handler.headers.get("Range") or "bytes=0-")[6:-1])
-        handler.send_response(206 if start else 200)
-        if start:
-            handler.send_header("Content-Range", "bytes %d-%d/%d" % (start, len(data) - 1, len(data)))
-        handler.send_header("Content-Length", str(len(data) - start))
-        handler.end_headers()
-        handler.wfile.write(data[start:start + 700000])
-        handler.wfile.flush()
-        handler.connection.shutdown(socket.SHUT_RDWR)
-        handler.close_connection = True
+        handler.cut(data, 700000, handler.start())
 
     with Server(act) as server:
         host = "127.0.0.1:%d" % server.port
@@ -443,7 +305,7 @@ def _pieces():
         code, text = pull(host + "/a/b:1", where, "--host", host, "--insecure")
         tap.check(code == 0, text)
         check_blobs(where, S.big)
-        ranges = [r for path, _, r, _ in server.seen if path.endswith(layer)]
+        ranges = [r.range for r in server.seen if r.path.endswith(layer)]
         tap.check(ranges[0] == "" and ranges[1] == "bytes=700000-", "ranges: %s" % ranges)
 
 

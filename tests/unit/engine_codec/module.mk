@@ -6,7 +6,7 @@ codec_oci = $(engine_oci_OBJS) $(codec_json) $(codec_http)
 codec_tar := engine/tar/stream.o engine/tar/name.o engine/tar/unpack.o engine/tar/walk.o \
 	engine/api/entry.o engine/api/unpack_msg.o
 
-UNIT += $(addprefix $(tests_unit_codec)/test_,json http oci image entry tar challenge pull_msg)
+UNIT += $(addprefix $(tests_unit_codec)/test_,json http oci image entry tar challenge pull_msg retry)
 $(tests_unit_codec)/test_json_OBJS := $(tests_unit_codec)/test_json.o $(codec_json)
 $(tests_unit_codec)/test_json_LIBS := -lyyjson
 $(tests_unit_codec)/test_http_OBJS := $(tests_unit_codec)/test_http.o $(codec_http)
@@ -20,8 +20,10 @@ $(tests_unit_codec)/test_challenge_OBJS := $(tests_unit_codec)/test_challenge.o 
 	engine/registry/challenge.o engine/http/url.o
 $(tests_unit_codec)/test_pull_msg_OBJS := $(tests_unit_codec)/test_pull_msg.o \
 	engine/api/pull_msg.o engine/api/unpack_msg.o
+$(tests_unit_codec)/test_retry_OBJS := $(tests_unit_codec)/test_retry.o \
+	engine/registry/retry.o
 
-FUZZ += $(addprefix tests/fuzz/fuzz_,json oci http tar entry reference challenge)
+FUZZ += $(addprefix tests/fuzz/fuzz_,json oci http tar entry reference challenge retry)
 tests/fuzz/fuzz_json_OBJS := tests/fuzz/fuzz_json.o $(codec_json)
 tests/fuzz/fuzz_json_LIBS := -lyyjson
 tests/fuzz/fuzz_oci_OBJS = tests/fuzz/fuzz_oci.o $(codec_oci)
@@ -34,6 +36,7 @@ tests/fuzz/fuzz_reference_OBJS := tests/fuzz/fuzz_reference.o engine/oci/referen
 	engine/http/url.o
 tests/fuzz/fuzz_challenge_OBJS := tests/fuzz/fuzz_challenge.o engine/registry/challenge.o \
 	engine/http/url.o
+tests/fuzz/fuzz_retry_OBJS := tests/fuzz/fuzz_retry.o engine/registry/retry.o
 
 # pull_driver is no test: it plays engine main for tests/ns/pull_*.py.
 NS += tests/tool/pull_driver

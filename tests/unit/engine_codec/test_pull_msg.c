@@ -27,6 +27,11 @@ static void test_start(void)
 	is_text(back.hosts[0].token, "", "what was not set is empty");
 	is_int(pull_start_decode(str_head(buf_str(&out), out.len - 1), &arena, &back, NULL),
 	       -EBADMSG, "one byte less");
+	ok(back.known.len == 0, "nothing is known");
+	pull_start_add_known(&out, STR("a\0b"));
+	is_int(pull_start_decode(buf_str(&out), &arena, &back, NULL), 0, "with a known record");
+	ok(str_eq(back.known, STR("a\0b")), "which came whole");
+	is_text(back.hosts[0].password, "p", "behind what was there");
 	buf_done(&out);
 }
 
@@ -34,6 +39,7 @@ static void test_blob(void)
 {
 	struct pull_blob blob = { .size = 5,
 				  .kind = PULL_KIND_LAYER,
+				  .probe = true,
 				  .media_type = "t",
 				  .has_diff = true,
 				  .index = 1,
@@ -45,7 +51,8 @@ static void test_blob(void)
 	buf_init(&out, 4096);
 	pull_blob_encode(&blob, &out);
 	is_int(pull_blob_decode(buf_str(&out), &arena, &back, NULL), 0, "a blob");
-	ok(back.size == 5 && back.has_diff && back.diff.bytes[31] == 9 && back.total == 2,
+	ok(back.size == 5 && back.probe && back.has_diff && back.diff.bytes[31] == 9 &&
+		   back.total == 2,
 	   "as it was");
 	buf_clear(&out);
 	blob.kind = (enum pull_kind)9;
