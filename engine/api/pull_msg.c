@@ -41,7 +41,9 @@ void pull_host_init(struct pull_host *host, const char *name)
 				    .ca_missing = "",
 				    .user = "",
 				    .password = "",
-				    .token = "" };
+				    .token = "",
+				    .client_cert = "",
+				    .client_key = "" };
 }
 
 void pull_start_encode(const struct pull_start *start, struct buf *out)
@@ -61,7 +63,13 @@ void pull_start_encode(const struct pull_start *start, struct buf *out)
 		wire_put_text(out, host->user);
 		wire_put_text(out, host->password);
 		wire_put_text(out, host->token);
+		wire_put_text(out, host->client_cert);
+		wire_put_text(out, host->client_key);
 	}
+	wire_put_text(out, start->proxy.http);
+	wire_put_text(out, start->proxy.https);
+	wire_put_text(out, start->proxy.none);
+	wire_put_text(out, start->docker_config);
 	wire_put_str(out, start->known);
 }
 
@@ -72,6 +80,19 @@ void pull_start_add_known(struct buf *body, struct str known)
 		return;
 	body->len -= 4;
 	wire_put_str(body, known);
+}
+
+static void get_host(struct wire *in, struct arena *arena, struct pull_host *host, bool *failed)
+{
+	host->host = get_text(in, arena, PULL_HOST_TEXT_MAX, failed);
+	host->insecure = wire_bool(in);
+	host->ca_pem = get_text(in, arena, PULL_CA_MAX, failed);
+	host->ca_missing = get_text(in, arena, PULL_TEXT_MAX, failed);
+	host->user = get_text(in, arena, PULL_SECRET_MAX, failed);
+	host->password = get_text(in, arena, PULL_SECRET_MAX, failed);
+	host->token = get_text(in, arena, PULL_SECRET_MAX, failed);
+	host->client_cert = get_text(in, arena, PULL_PEM_MAX, failed);
+	host->client_key = get_text(in, arena, PULL_PEM_MAX, failed);
 }
 
 int pull_start_decode(struct str body, struct arena *arena, struct pull_start *ret_start,
@@ -88,17 +109,12 @@ int pull_start_decode(struct str body, struct arena *arena, struct pull_start *r
 	start.architecture = get_text(&in, arena, PULL_TEXT_MAX, &failed);
 	start.variant = get_text(&in, arena, PULL_TEXT_MAX, &failed);
 	start.host_count = wire_count(&in, PULL_HOSTS_MAX);
-	for (uint32_t i = 0; i < start.host_count; i++) {
-		struct pull_host *host = &start.hosts[i];
-
-		host->host = get_text(&in, arena, PULL_HOST_TEXT_MAX, &failed);
-		host->insecure = wire_bool(&in);
-		host->ca_pem = get_text(&in, arena, PULL_CA_MAX, &failed);
-		host->ca_missing = get_text(&in, arena, PULL_TEXT_MAX, &failed);
-		host->user = get_text(&in, arena, PULL_SECRET_MAX, &failed);
-		host->password = get_text(&in, arena, PULL_SECRET_MAX, &failed);
-		host->token = get_text(&in, arena, PULL_SECRET_MAX, &failed);
-	}
+	for (uint32_t i = 0; i < start.host_count; i++)
+		get_host(&in, arena, &start.hosts[i], &failed);
+	start.proxy.http = get_text(&in, arena, PULL_PROXY_MAX, &failed);
+	start.proxy.https = get_text(&in, arena, PULL_PROXY_MAX, &failed);
+	start.proxy.none = get_text(&in, arena, PULL_PROXY_MAX, &failed);
+	start.docker_config = get_text(&in, arena, PULL_DOCKER_CONFIG_MAX, &failed);
 	start.known = wire_blob(&in, IMAGE_RECORD_MAX);
 	r = finish(&in, failed, "pull start", err);
 	if (r == 0)

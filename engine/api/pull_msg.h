@@ -59,6 +59,9 @@ enum {
 	PULL_HOST_TEXT_MAX = 264, /* host[:port] */
 	PULL_CA_MAX = 1 << 20,
 	PULL_SECRET_MAX = 4096,
+	PULL_PEM_MAX = 64 << 10, /* a client's certificates, a key */
+	PULL_PROXY_MAX = 2048,
+	PULL_DOCKER_CONFIG_MAX = 256 << 10,
 	PULL_START_MAX = 12 << 20,
 	PULL_LAYERS_AT_ONCE = 4, /* begun and not yet stored */
 };
@@ -70,7 +73,14 @@ struct pull_host {
 	const char *ca_pem;	/* "" = the system's bundle alone */
 	const char *ca_missing; /* "" or why ca_file could not be read: told when trust fails */
 	const char *user, *password;
-	const char *token; /* identity token for the Bearer flow, "" = none */
+	const char *token;		      /* identity token for the Bearer flow, "" = none */
+	const char *client_cert, *client_key; /* PEM: shown to this host only; "" = none */
+};
+
+/* URLs "http://[user:password@]host:port", "" = none; engine/registry/proxy.h. */
+struct pull_proxy {
+	const char *http, *https; /* for registries without and with TLS */
+	const char *none;	  /* who is asked without one */
 };
 
 struct pull_start {
@@ -78,8 +88,10 @@ struct pull_start {
 	const char *os, *architecture, *variant;
 	struct pull_host hosts[PULL_HOSTS_MAX]; /* tried in order: mirrors, the registry last */
 	uint32_t host_count; /* 0 = the reference's own registry with TLS and no login */
-	struct str known;    /* image record that the reference has in the store, empty = none;
-				decoded:    a slice of the body */
+	struct pull_proxy proxy;
+	const char *docker_config; /* Docker's config.json for hosts without a login; "" = none */
+	struct str known; /* image record that the reference has in the store, empty = none;
+		       decoded:    a slice of the body */
 };
 
 struct pull_archive {

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "engine/registry/net.h"
+#include "engine/registry/proxy.h"
 #include "lib/own.h"
 
 enum {
@@ -20,9 +21,10 @@ enum {
 	CLIENT_INFORMATIONAL_MAX = 8, /* 1xx answers in front of the real one */
 };
 
-void client_init(struct client *client, const struct tls_trust *trust)
+void client_init(struct client *client, const struct tls_trust *trust, const struct url *identity,
+		 const struct pull_proxy *proxy)
 {
-	*client = (struct client){ .trust = trust };
+	*client = (struct client){ .trust = trust, .identity = identity, .proxy = proxy };
 	for (size_t i = 0; i < CLIENT_CONNECTIONS; i++)
 		client->connections[i].fd = -1;
 }
@@ -66,20 +68,27 @@ static struct client_connection *find_connection(struct client *client, const st
 	return oldest;
 }
 
+/* proxy: NULL = straight to the origin. */
 static int open_connection(struct client *client, struct client_connection *c,
-			   const struct url *origin, struct err *err)
+			   const struct url *origin, const struct proxy *proxy, struct err *err)
 {
-	int r;
+	bool known = client->identity && url_same_origin(origin, client->identity);
+	int r = 0;
 
 	c->origin = *origin;
 	c->origin.target = (struct str){ 0 };
-	c->fd = net_connect(origin, err);
+	c->fd = net_connect(proxy ? &proxy->url : origin, err);
+	if (c->fd < 0 && proxy)
+		return err_prefix(err, "proxy %s", proxy->url.host);
 	if (c->fd < 0)
 		return c->fd;
 	buf_init(&c->in, CLIENT_IN_MAX);
 	if (!origin->tls)
 		return 0;
-	r = tls_connect(client->trust, c->fd, origin, &c->tls, err);
+	if (proxy)
+		r = proxy_tunnel(c->fd, proxy, origin, err);
+	if (r == 0)
+		r = tls_connect(client->trust, known, c->fd, origin, &c->tls, err);
 	if (r < 0)
 		close_connection(c);
 	return r;
@@ -89,6 +98,8 @@ static int receive_error(int code, struct err *err)
 {
 	if (code == -ETIMEDOUT)
 		return err_set(err, code, "no byte came for %d s", NET_IDLE_MS / 1000);
+	if (code == -EACCES)
+		return err_set(err, code, TLS_REFUSED_TEXT);
 	if (code == -ECONNRESET || code == -EPIPE)
 		return err_set(err, -ECONNRESET, "the connection was cut off");
 	return err_sys(err, code, "the connection broke");
@@ -122,7 +133,27 @@ static int send_all(struct client_connection *c, struct str data)
 	return 0;
 }
 
-static int write_request(const struct client_request *request, struct buf *out, struct err *err)
+/* The start line: a proxy without a tunnel is told the whole URL (RFC 9112 3.2.2). */
+static void put_start(const struct client_request *request, const char *host,
+		      const struct proxy *proxy, struct buf *out)
+{
+	struct buf whole OWN(buf_done);
+
+	buf_init(&whole, 2 * URL_MAX);
+	if (!proxy || request->url.tls) {
+		http_put_request(out, request->method, request->url.target);
+		return;
+	}
+	buf_printf(&whole, "http://%s", host);
+	buf_add_str(&whole, request->url.target);
+	http_put_request(out, request->method, buf_str(&whole));
+	if (proxy->login[0] &&
+	    http_put_field(out, "Proxy-Authorization", str_from(proxy->login)) < 0)
+		out->error = -EINVAL;
+}
+
+static int write_request(const struct client_request *request, const struct proxy *proxy,
+			 struct buf *out, struct err *err)
 {
 	const struct url *url = &request->url;
 	bool usual_port = url->port == (url->tls ? 443 : 80);
@@ -132,7 +163,7 @@ static int write_request(const struct client_request *request, struct buf *out, 
 	snprintf(host, sizeof(host), url->ip6 ? "[%s]" : "%s", url->host);
 	if (!usual_port)
 		snprintf(host + strlen(host), 8, ":%u", (unsigned)url->port);
-	http_put_request(out, request->method, url->target);
+	put_start(request, host, proxy, out);
 	r |= http_put_field(out, "Host", str_from(host));
 	r |= http_put_field(out, "User-Agent", STR("hoy/" HOY_VERSION));
 	r |= http_put_field(out, "Accept-Encoding", STR("identity"));
@@ -191,13 +222,16 @@ static int exchange(struct client_connection *c, const struct client_request *re
 		    struct str text, struct client_response *response, bool *ret_none,
 		    struct err *err)
 {
-	int r = send_all(c, text);
+	int r = send_all(c, text), sent = r;
 
 	*ret_none = r == -EPIPE || r == -ECONNRESET;
-	if (r < 0)
+	if (r < 0 && !*ret_none)
 		return receive_error(r, err);
 	for (int i = 0; i < CLIENT_INFORMATIONAL_MAX; i++) {
+		/* Who closes while we send may have said why. */
 		r = read_head(c, strcmp(request->method, "HEAD") == 0, response, ret_none, err);
+		if (r < 0 && sent < 0 && r != -EACCES)
+			return receive_error(sent, err);
 		if (r < 0)
 			return r;
 		if (response->head.status == 101)
@@ -213,20 +247,25 @@ int client_send(struct client *client, const struct client_request *request,
 {
 	struct buf text OWN(buf_done);
 	struct client_connection *c = find_connection(client, &request->url);
+	struct proxy proxy, *via = NULL;
 	bool none = false, kept;
 	int r;
 
 	if (!c)
 		return err_set(err, -EBUSY, "more than %d requests at once", CLIENT_CONNECTIONS);
 	buf_init(&text, CLIENT_REQUEST_MAX);
-	r = write_request(request, &text, err);
+	r = client->proxy ? proxy_choose(client->proxy, &request->url, &proxy, err) : 0;
+	if (r > 0)
+		via = &proxy;
+	if (r >= 0)
+		r = write_request(request, via, &text, err);
 	if (r < 0)
 		return r;
 	*ret_response = (struct client_response){ .connection = c };
 	buf_init(&ret_response->text, HTTP_HEAD_MAX);
 	do {
 		kept = c->fd >= 0 && c->used;
-		r = c->fd < 0 ? open_connection(client, c, &request->url, err) : 0;
+		r = c->fd < 0 ? open_connection(client, c, &request->url, via, err) : 0;
 		if (r < 0)
 			break;
 		c->stamp = ++client->stamp;

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "engine/api/pull_msg.h"
 #include "engine/http/http.h"
 #include "engine/http/url.h"
 #include "engine/registry/tls.h"
@@ -30,6 +31,8 @@ struct client_connection {
 
 struct client {
 	const struct tls_trust *trust;
+	const struct url *identity;	/* the one origin that the client certificate is shown to */
+	const struct pull_proxy *proxy; /* NULL = none */
 	struct client_connection connections[CLIENT_CONNECTIONS];
 	uint64_t stamp;
 };
@@ -50,7 +53,9 @@ struct client_response {
 	struct http_body body;
 };
 
-void client_init(struct client *client, const struct tls_trust *trust);
+/* What is handed in has to outlive it. */
+void client_init(struct client *client, const struct tls_trust *trust, const struct url *identity,
+		 const struct pull_proxy *proxy);
 void client_done(struct client *client);
 
 /*

@@ -6,14 +6,19 @@
 #include "engine/registry/place.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include "engine/registry/dockercfg.h"
 #include "lib/own.h"
 
-void places_init(struct places *places, const struct pull_start *start, const char *domain,
-		 const char *repository, struct str system_ca)
+void places_init(struct places *places, const struct pull_start *start,
+		 const struct oci_reference *reference, struct str system_ca, struct arena *arena)
 {
-	*places = (struct places){ .repository = repository, .system_ca = system_ca };
-	pull_host_init(&places->own, domain);
+	*places = (struct places){ .repository = reference->path,
+				   .system_ca = system_ca,
+				   .start = start,
+				   .arena = arena };
+	pull_host_init(&places->own, reference->domain);
 	places->count = start->host_count;
 	for (uint32_t i = 0; i < start->host_count; i++)
 		places->items[i].host = &start->hosts[i];
@@ -30,17 +35,56 @@ void places_done(struct places *places)
 	places->count = 0;
 }
 
+/* What engine.ini says of a host is more than what config.json says. */
+static void add_login(struct places *places, struct place *place)
+{
+	const struct pull_host *host = place->host;
+	struct dockercfg_login login;
+	struct err err = { 0 };
+	int r;
+
+	if (host->user[0] || host->password[0] || host->token[0] ||
+	    !places->start->docker_config[0])
+		return;
+	r = dockercfg_find(str_from(places->start->docker_config), host->host, places->arena,
+			   &login, &err);
+	if (r < 0)
+		snprintf(place->login_missing, sizeof(place->login_missing), " (docker_config: %s)",
+			 err_text(&err));
+	if (r != 1)
+		return;
+	place->with_login = *host;
+	place->with_login.user = login.user;
+	place->with_login.password = login.password;
+	place->with_login.token = login.token;
+	place->host = &place->with_login;
+}
+
+static int make_session(struct places *places, struct place *place, struct err *err)
+{
+	const struct pull_host *host = place->host;
+	const struct tls_texts texts = {
+		.system = host->insecure ? STR("") : places->system_ca,
+		.ca = str_from(host->ca_pem),
+		.identity = str_from(host->client_cert),
+		.key = str_from(host->client_key),
+	};
+	int r = tls_trust_new(&texts, &place->trust, err);
+
+	if (r == 0)
+		r = session_init(&place->session, host, places->repository, place->trust,
+				 &places->start->proxy, err);
+	return r;
+}
+
 int place_open(struct places *places, uint32_t at, struct session **ret_session, struct err *err)
 {
 	struct place *place = &places->items[at];
 	int r = 0;
 
 	if (!place->ready) {
-		r = tls_trust_new(place->host->insecure ? STR("") : places->system_ca,
-				  str_from(place->host->ca_pem), &place->trust, err);
-		if (r == 0)
-			r = session_init(&place->session, place->host, places->repository,
-					 place->trust, err);
+		add_login(places, place);
+		r = make_session(places, place, err);
 		place->ready = r == 0;
 	}
 	if (r < 0) {
@@ -59,8 +103,9 @@ int place_explain(const struct places *places, uint32_t at, int code, struct err
 	bool key = text[0] && text[strlen(text) - 1] == '=';
 	struct err whole = { 0 };
 
-	err_set(&whole, code, "registry %s: %s%s%s%s%s%s%s", host->host, text,
+	err_set(&whole, code, "registry %s: %s%s%s%s%s%s%s%s", host->host, text,
 		key ? " in [registry " : "", key ? host->host : "", key ? "]" : "",
+		code == -EACCES ? places->items[at].login_missing : "",
 		code == -EKEYREJECTED && host->ca_missing[0] ? " (" : "",
 		code == -EKEYREJECTED ? host->ca_missing : "",
 		code == -EKEYREJECTED && host->ca_missing[0] ? ")" : "");

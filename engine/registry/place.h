@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "engine/api/pull_msg.h"
+#include "engine/oci/reference.h"
 #include "engine/registry/session.h"
 #include "engine/registry/tls.h"
 #include "lib/err.h"
@@ -16,6 +17,8 @@
  */
 struct place {
 	const struct pull_host *host;
+	struct pull_host with_login; /* the same with a login of Docker's config.json */
+	char login_missing[160];     /* why that could not be read, "" = it could */
 	struct tls_trust *trust;
 	struct session session;
 	bool ready;
@@ -26,12 +29,14 @@ struct places {
 	uint32_t count;
 	const char *repository;
 	struct str system_ca;
+	const struct pull_start *start;
+	struct arena *arena;
 	struct pull_host own; /* the reference's registry when start names no host */
 };
 
-/* start, repository, domain and system_ca have to outlive it. */
-void places_init(struct places *places, const struct pull_start *start, const char *domain,
-		 const char *repository, struct str system_ca);
+/* start, reference, system_ca and arena have to outlive it, and it must not be moved. */
+void places_init(struct places *places, const struct pull_start *start,
+		 const struct oci_reference *reference, struct str system_ca, struct arena *arena);
 void places_done(struct places *places);
 
 /* The session of place number `at`. */

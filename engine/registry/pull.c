@@ -356,7 +356,7 @@ int pull_image(const struct pull_start *start, struct str system_ca, const struc
 	if (r < 0)
 		return r;
 	take_known(&pull, start->known);
-	places_init(&pull.places, start, pull.reference.domain, pull.reference.path, system_ca);
+	places_init(&pull.places, start, &pull.reference, system_ca, arena);
 	r = pull_all(&pull, err);
 	places_done(&pull.places);
 	if (r >= 0)

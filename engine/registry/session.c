@@ -16,7 +16,7 @@
 enum { SESSION_LOGINS_MAX = 2, SESSION_ERROR_MAX = 64 << 10 };
 
 int session_init(struct session *session, const struct pull_host *host, const char *repository,
-		 const struct tls_trust *trust, struct err *err)
+		 const struct tls_trust *trust, const struct pull_proxy *proxy, struct err *err)
 {
 	const char *name =
 		strcmp(host->host, "docker.io") == 0 ? "registry-1.docker.io" : host->host;
@@ -28,7 +28,7 @@ int session_init(struct session *session, const struct pull_host *host, const ch
 	buf_init(&session->authorization, SESSION_TOKEN_MAX + 64);
 	snprintf(session->shown, sizeof(session->shown), "%s", host->host);
 	snprintf(session->repository, sizeof(session->repository), "%s", repository);
-	client_init(&session->client, trust);
+	client_init(&session->client, trust, &session->origin, proxy);
 	r = url_parse_host(str_from(name), session->origin.host, &port, &ip6, err);
 	if (r < 0)
 		return r;

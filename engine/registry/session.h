@@ -28,9 +28,9 @@ struct session {
 	int64_t asked_ms;	  /* Retry-After of the last failed answer, -1 = none */
 };
 
-/* trust has to outlive it. The host's texts too. */
+/* trust, the host's and the proxy's texts have to outlive it; proxy NULL = none. */
 int session_init(struct session *session, const struct pull_host *host, const char *repository,
-		 const struct tls_trust *trust, struct err *err);
+		 const struct tls_trust *trust, const struct pull_proxy *proxy, struct err *err);
 void session_done(struct session *session);
 
 struct session_request {

@@ -29,6 +29,9 @@ enum { TLS_HANDSHAKE_MS = 20000 };
 
 struct tls_trust {
 	mbedtls_x509_crt chain;
+	mbedtls_x509_crt identity; /* the client's own */
+	mbedtls_pk_context key;
+	bool has_identity;
 	mbedtls_entropy_context entropy;
 	mbedtls_ctr_drbg_context random;
 	bool user_ca; /* the user gave one of his own */
@@ -40,6 +43,7 @@ struct tls {
 	int fd;
 	int timeout_ms;
 	int error; /* errno of the socket below mbedtls */
+	bool handshake;
 	char expired[32], not_yet[32];
 	char names[160]; /* of the leaf, for the message */
 };
@@ -97,8 +101,47 @@ static int add_pem(mbedtls_x509_crt *chain, struct str pem)
 	return r;
 }
 
-static int fill_trust(struct tls_trust *trust, struct str system_pem, struct str user_pem,
-		      struct err *err)
+static int parse_key(struct tls_trust *trust, struct str pem)
+{
+	unsigned char *copy = malloc(pem.len + 1);
+	int r;
+
+	if (!copy)
+		return MBEDTLS_ERR_PK_ALLOC_FAILED;
+	memcpy(copy, pem.ptr, pem.len);
+	copy[pem.len] = 0;
+	r = mbedtls_pk_parse_key(&trust->key, copy, pem.len + 1, NULL, 0, mbedtls_ctr_drbg_random,
+				 &trust->random);
+	explicit_bzero(copy, pem.len);
+	free(copy);
+	return r;
+}
+
+static int fill_identity(struct tls_trust *trust, const struct tls_texts *texts, struct err *err)
+{
+	char why[120];
+	int r;
+
+	if (texts->identity.len == 0 && texts->key.len == 0)
+		return 0;
+	r = texts->identity.len ? add_pem(&trust->identity, texts->identity)
+				: MBEDTLS_ERR_X509_INVALID_FORMAT;
+	if (r != 0)
+		return err_set(err, -EINVAL,
+			       "client_cert holds no readable certificate in PEM form");
+	r = texts->key.len ? parse_key(trust, texts->key) : MBEDTLS_ERR_PK_KEY_INVALID_FORMAT;
+	if (r != 0) {
+		mbedtls_strerror(r, why, sizeof(why));
+		return err_set(err, -EINVAL, "client_key holds no readable private key (%s)", why);
+	}
+	if (mbedtls_pk_check_pair(&trust->identity.pk, &trust->key, mbedtls_ctr_drbg_random,
+				  &trust->random) != 0)
+		return err_set(err, -EINVAL, "client_key is not the key of client_cert");
+	trust->has_identity = true;
+	return 0;
+}
+
+static int fill_trust(struct tls_trust *trust, const struct tls_texts *texts, struct err *err)
 {
 	char why[120];
 	int r;
@@ -107,20 +150,19 @@ static int fill_trust(struct tls_trust *trust, struct str system_pem, struct str
 		return err_set(err, -EIO, "TLS: the crypto library cannot be set up");
 	if (mbedtls_ctr_drbg_seed(&trust->random, mbedtls_entropy_func, &trust->entropy, NULL, 0))
 		return err_set(err, -EIO, "TLS: no random numbers");
-	r = add_pem(&trust->chain, user_pem);
+	r = add_pem(&trust->chain, texts->ca);
 	if (r != 0) {
 		mbedtls_strerror(r < 0 ? r : MBEDTLS_ERR_X509_INVALID_FORMAT, why, sizeof(why));
 		return err_set(err, -EINVAL,
 			       "ca_file holds no readable certificate in PEM form (%s)", why);
 	}
-	trust->user_ca = user_pem.len > 0;
-	if (add_pem(&trust->chain, system_pem) == MBEDTLS_ERR_X509_ALLOC_FAILED)
+	trust->user_ca = texts->ca.len > 0;
+	if (add_pem(&trust->chain, texts->system) == MBEDTLS_ERR_X509_ALLOC_FAILED)
 		return err_set(err, -ENOMEM, "TLS: no memory for the trusted certificates");
-	return 0;
+	return fill_identity(trust, texts, err);
 }
 
-int tls_trust_new(struct str system_pem, struct str user_pem, struct tls_trust **ret_trust,
-		  struct err *err)
+int tls_trust_new(const struct tls_texts *texts, struct tls_trust **ret_trust, struct err *err)
 {
 	struct tls_trust *trust = calloc(1, sizeof(*trust));
 	int r;
@@ -128,9 +170,11 @@ int tls_trust_new(struct str system_pem, struct str user_pem, struct tls_trust *
 	if (!trust)
 		return err_set(err, -ENOMEM, "TLS: no memory");
 	mbedtls_x509_crt_init(&trust->chain);
+	mbedtls_x509_crt_init(&trust->identity);
+	mbedtls_pk_init(&trust->key);
 	mbedtls_entropy_init(&trust->entropy);
 	mbedtls_ctr_drbg_init(&trust->random);
-	r = fill_trust(trust, system_pem, user_pem, err);
+	r = fill_trust(trust, texts, err);
 	if (r < 0) {
 		tls_trust_free(trust);
 		return r;
@@ -144,6 +188,8 @@ void tls_trust_free(struct tls_trust *trust)
 	if (!trust)
 		return;
 	mbedtls_x509_crt_free(&trust->chain);
+	mbedtls_x509_crt_free(&trust->identity);
+	mbedtls_pk_free(&trust->key);
 	mbedtls_ctr_drbg_free(&trust->random);
 	mbedtls_entropy_free(&trust->entropy);
 	free(trust);
@@ -158,6 +204,9 @@ static int bio_send(void *owner, const unsigned char *data, size_t len)
 
 	if (n >= 0)
 		return (int)n;
+	/* Who closes in the handshake has said why: the alert is still to be read. */
+	if (tls->handshake && (n == -EPIPE || n == -ECONNRESET))
+		return (int)len;
 	tls->error = (int)n;
 	return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
 }
@@ -278,12 +327,15 @@ static int handshake_error(const struct tls_trust *trust, struct tls *tls, const
 	if (code == MBEDTLS_ERR_SSL_CONN_EOF || code == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY)
 		return err_set(err, -ECONNRESET, "the connection was closed in the TLS handshake");
 	mbedtls_strerror(code, why, sizeof(why));
+	if (code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE)
+		return err_set(err, -EACCES, TLS_REFUSED_TEXT);
 	return err_set(err, -EPROTO, "TLS handshake: %s", why);
 }
 
 /* ---- connection ---- */
 
-static int configure(const struct tls_trust *trust, struct tls *tls, const struct url *url)
+static int configure(const struct tls_trust *trust, bool with_identity, struct tls *tls,
+		     const struct url *url)
 {
 	union {
 		const struct tls_trust *in;
@@ -303,6 +355,8 @@ static int configure(const struct tls_trust *trust, struct tls *tls, const struc
 	mbedtls_ssl_conf_max_tls_version(&tls->config, MBEDTLS_SSL_VERSION_TLS1_3);
 	mbedtls_ssl_conf_ciphersuites(&tls->config, ciphersuites);
 	r = mbedtls_ssl_conf_alpn_protocols(&tls->config, protocols);
+	if (r == 0 && with_identity && trust->has_identity)
+		r = mbedtls_ssl_conf_own_cert(&tls->config, &t.out->identity, &t.out->key);
 	if (r == 0)
 		r = mbedtls_ssl_setup(&tls->ssl, &tls->config);
 	if (r == 0)
@@ -311,8 +365,8 @@ static int configure(const struct tls_trust *trust, struct tls *tls, const struc
 	return r;
 }
 
-int tls_connect(const struct tls_trust *trust, int fd, const struct url *url, struct tls **ret_tls,
-		struct err *err)
+int tls_connect(const struct tls_trust *trust, bool with_identity, int fd, const struct url *url,
+		struct tls **ret_tls, struct err *err)
 {
 	struct tls *tls = calloc(1, sizeof(*tls));
 	int r;
@@ -323,16 +377,18 @@ int tls_connect(const struct tls_trust *trust, int fd, const struct url *url, st
 	mbedtls_ssl_config_init(&tls->config);
 	tls->fd = fd;
 	tls->timeout_ms = TLS_HANDSHAKE_MS;
-	r = configure(trust, tls, url);
+	r = configure(trust, with_identity, tls, url);
 	if (r != 0) {
 		r = err_set(err, -ENOMEM, "TLS: a connection cannot be set up (-0x%x)",
 			    (unsigned)-r);
 		tls_free(tls);
 		return r;
 	}
+	tls->handshake = true;
 	do
 		r = mbedtls_ssl_handshake(&tls->ssl);
 	while (r == MBEDTLS_ERR_SSL_WANT_READ || r == MBEDTLS_ERR_SSL_WANT_WRITE);
+	tls->handshake = false;
 	if (r != 0) {
 		r = handshake_error(trust, tls, url, r, err);
 		tls_free(tls);
@@ -363,6 +419,9 @@ static ssize_t io_error(struct tls *tls, int code)
 		return error;
 	if (code == MBEDTLS_ERR_SSL_CONN_EOF)
 		return -ECONNRESET; /* cut off without a close_notify */
+	if (code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE)
+		return -EACCES; /* TLS 1.3: the verdict on our certificate comes behind the
+				   handshake */
 	return -EPROTO;
 }
 

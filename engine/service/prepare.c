@@ -16,67 +16,12 @@
 #include "lib/log.h"
 #include "lib/own.h"
 
-enum { IMAGE_ARENA_MAX = 8 << 20, CA_FILE_MAX = 1 << 20 };
+enum { IMAGE_ARENA_MAX = 8 << 20 };
 
 static void failed(struct service *service, const struct err *err)
 {
 	service_reason(service, err_text(err));
 	service_event(service, SERVICE_EVENT_FAILED);
-}
-
-/* ---- registries ---- */
-
-static const char *read_ca(struct arena *arena, const char *path, const char **ret_missing)
-{
-	struct buf text OWN(buf_done) = { 0 };
-	struct err err = { 0 };
-	char *copy;
-
-	*ret_missing = "";
-	if (!*path)
-		return "";
-	buf_init(&text, CA_FILE_MAX);
-	if (fs_read(-1, path, FS_HOST, CA_FILE_MAX, &text, &err) < 0) {
-		copy = arena_text(arena, str_from(err_text(&err)));
-		*ret_missing = copy ? copy : "it cannot be read";
-		return "";
-	}
-	copy = arena_text(arena, buf_str(&text));
-	return copy ? copy : "";
-}
-
-void manager_pull_hosts(struct manager *manager, const char *reference, struct arena *arena,
-			struct pull_start *start)
-{
-	const struct ini_section *section;
-	struct oci_reference ref;
-	struct pull_host *host = &start->hosts[0];
-
-	*start = (struct pull_start){ .reference = reference,
-				      .os = "linux",
-				      .architecture = image_take_architecture(),
-				      .variant = "" };
-	if (oci_reference_parse(str_from(reference), &ref, NULL) < 0)
-		return;
-	section = ini_find(&manager->engine_config, "registry", ref.domain);
-	if (!section || section->bad)
-		return;
-	host->host = arena_text(arena, str_from(ref.domain));
-	if (!host->host)
-		return;
-	host->insecure = ini_number(&engine_schema, section, "insecure", 0) != 0;
-	host->ca_pem =
-		read_ca(arena, ini_text(&engine_schema, section, "ca_file"), &host->ca_missing);
-	host->user = ini_text(&engine_schema, section, "username");
-	host->password = ini_text(&engine_schema, section, "password");
-	host->token = "";
-	start->host_count = 1;
-}
-
-void manager_hosts(void *owner, const char *reference, struct arena *arena,
-		   struct pull_start *start)
-{
-	manager_pull_hosts(owner, reference, arena, start);
 }
 
 /* ---- pull ---- */

@@ -611,6 +611,24 @@ static void take_option(int option)
 	case 't':
 		last_host()->token = optarg;
 		break;
+	case 'C':
+		last_host()->client_cert = read_text(optarg);
+		break;
+	case 'K':
+		last_host()->client_key = read_text(optarg);
+		break;
+	case 'D':
+		options.start.docker_config = read_text(optarg);
+		break;
+	case 'P':
+		options.start.proxy.http = optarg;
+		break;
+	case 'S':
+		options.start.proxy.https = optarg;
+		break;
+	case 'N':
+		options.start.proxy.none = optarg;
+		break;
 	case 'i':
 		last_host()->insecure = true;
 		break;
@@ -652,15 +670,18 @@ static void take_option(int option)
 int main(int argc, char **argv)
 {
 	static const struct option names[] = {
-		{ "engine", 1, NULL, 'e' },    { "host", 1, NULL, 'h' },
-		{ "ca", 1, NULL, 'c' },	       { "user", 1, NULL, 'u' },
-		{ "password", 1, NULL, 'p' },  { "token", 1, NULL, 't' },
-		{ "insecure", 0, NULL, 'i' },  { "system", 1, NULL, 's' },
-		{ "arch", 1, NULL, 'a' },      { "variant", 1, NULL, 'v' },
-		{ "reference", 1, NULL, 'r' }, { "refuse", 0, NULL, 'f' },
-		{ "raw", 0, NULL, 'w' },       { "kill", 1, NULL, 'k' },
-		{ "pause", 1, NULL, 'z' },     { "save", 1, NULL, 'o' },
-		{ "known", 1, NULL, 'n' },     { NULL, 0, NULL, 0 },
+		{ "engine", 1, NULL, 'e' },	{ "host", 1, NULL, 'h' },
+		{ "ca", 1, NULL, 'c' },		{ "user", 1, NULL, 'u' },
+		{ "password", 1, NULL, 'p' },	{ "token", 1, NULL, 't' },
+		{ "insecure", 0, NULL, 'i' },	{ "system", 1, NULL, 's' },
+		{ "arch", 1, NULL, 'a' },	{ "variant", 1, NULL, 'v' },
+		{ "reference", 1, NULL, 'r' },	{ "refuse", 0, NULL, 'f' },
+		{ "raw", 0, NULL, 'w' },	{ "kill", 1, NULL, 'k' },
+		{ "pause", 1, NULL, 'z' },	{ "cert", 1, NULL, 'C' },
+		{ "key", 1, NULL, 'K' },	{ "docker-config", 1, NULL, 'D' },
+		{ "http-proxy", 1, NULL, 'P' }, { "https-proxy", 1, NULL, 'S' },
+		{ "no-proxy", 1, NULL, 'N' },	{ "save", 1, NULL, 'o' },
+		{ "known", 1, NULL, 'n' },	{ NULL, 0, NULL, 0 },
 	};
 	const char *verb;
 	int option;

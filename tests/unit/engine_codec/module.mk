@@ -3,10 +3,12 @@ tests_unit_codec := tests/unit/engine_codec
 codec_json := engine/json/json.o engine/json/json_write.o
 codec_http := engine/http/http.o engine/http/http_body.o engine/http/url.o
 codec_oci = $(engine_oci_OBJS) $(codec_json) $(codec_http)
+codec_proxy := engine/registry/proxy.o engine/registry/net.o $(codec_http)
 codec_tar := engine/tar/stream.o engine/tar/name.o engine/tar/unpack.o engine/tar/walk.o \
 	engine/api/entry.o engine/api/unpack_msg.o
 
-UNIT += $(addprefix $(tests_unit_codec)/test_,json http oci image entry tar challenge pull_msg retry)
+UNIT += $(addprefix $(tests_unit_codec)/test_,json http oci image entry tar challenge pull_msg retry dockercfg \
+	proxy)
 $(tests_unit_codec)/test_json_OBJS := $(tests_unit_codec)/test_json.o $(codec_json)
 $(tests_unit_codec)/test_json_LIBS := -lyyjson
 $(tests_unit_codec)/test_http_OBJS := $(tests_unit_codec)/test_http.o $(codec_http)
@@ -20,10 +22,16 @@ $(tests_unit_codec)/test_challenge_OBJS := $(tests_unit_codec)/test_challenge.o 
 	engine/registry/challenge.o engine/http/url.o
 $(tests_unit_codec)/test_pull_msg_OBJS := $(tests_unit_codec)/test_pull_msg.o \
 	engine/api/pull_msg.o engine/api/unpack_msg.o
+$(tests_unit_codec)/test_dockercfg_OBJS := $(tests_unit_codec)/test_dockercfg.o \
+	engine/registry/dockercfg.o $(codec_json)
+$(tests_unit_codec)/test_dockercfg_LIBS := -lyyjson -lmbedcrypto
+$(tests_unit_codec)/test_proxy_OBJS := $(tests_unit_codec)/test_proxy.o $(codec_proxy)
+$(tests_unit_codec)/test_proxy_LIBS := -lmbedcrypto
 $(tests_unit_codec)/test_retry_OBJS := $(tests_unit_codec)/test_retry.o \
 	engine/registry/retry.o
 
-FUZZ += $(addprefix tests/fuzz/fuzz_,json oci http tar entry reference challenge retry)
+FUZZ += $(addprefix tests/fuzz/fuzz_,json oci http tar entry reference challenge retry \
+	dockercfg proxy)
 tests/fuzz/fuzz_json_OBJS := tests/fuzz/fuzz_json.o $(codec_json)
 tests/fuzz/fuzz_json_LIBS := -lyyjson
 tests/fuzz/fuzz_oci_OBJS = tests/fuzz/fuzz_oci.o $(codec_oci)
@@ -36,6 +44,11 @@ tests/fuzz/fuzz_reference_OBJS := tests/fuzz/fuzz_reference.o engine/oci/referen
 	engine/http/url.o
 tests/fuzz/fuzz_challenge_OBJS := tests/fuzz/fuzz_challenge.o engine/registry/challenge.o \
 	engine/http/url.o
+tests/fuzz/fuzz_dockercfg_OBJS := tests/fuzz/fuzz_dockercfg.o engine/registry/dockercfg.o \
+	$(codec_json)
+tests/fuzz/fuzz_dockercfg_LIBS := -lyyjson -lmbedcrypto
+tests/fuzz/fuzz_proxy_OBJS := tests/fuzz/fuzz_proxy.o $(codec_proxy)
+tests/fuzz/fuzz_proxy_LIBS := -lmbedcrypto
 tests/fuzz/fuzz_retry_OBJS := tests/fuzz/fuzz_retry.o engine/registry/retry.o
 
 # pull_driver is no test: it plays engine main for tests/ns/pull_*.py.
