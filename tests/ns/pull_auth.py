@@ -15,7 +15,7 @@ import urllib.parse
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
-from fixture import image, pulling, registry, tap  # noqa: E402
+from fixture import image, port as ports, pulling, registry, tap  # noqa: E402
 from fixture.pulling import Server, check_blobs, folder, noise, pull, refused, serve_image  # noqa: E402
 
 WORK = pulling.work("ns-pull-auth")
@@ -27,7 +27,7 @@ class Stand:
 
     def __init__(self):
         folder("")
-        self.reg = registry.Registry(os.path.join(WORK, "registry"), 5443)
+        self.reg = registry.Registry(os.path.join(WORK, "registry"))
         self.reg.start()
         self.host = "127.0.0.1:%d" % self.reg.port
         self.image = image.Image([{"l%d" % n: noise(100000, n)} for n in range(3)])
@@ -287,7 +287,7 @@ def _tunnel():
     with Proxy(broken=True) as proxy:
         refused(pull(name + "/shop/app:1", folder("proxy"), "--https-proxy", proxy.url, *args),
                 "EAGAIN", "proxy 127.0.0.1: answers 503")
-    port = registry.free_port(5980)
+    port = ports.hold()
     refused(pull(name + "/shop/app:1", folder("proxy"), "--https-proxy", "127.0.0.1:%d" % port,
                  *args), "ECONNREFUSED", "proxy 127.0.0.1: connection refused")
 
