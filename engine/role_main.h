@@ -49,10 +49,11 @@ struct engine_exec {
 	struct worker files; /* looks the user up, if one was named */
 };
 
-/* A pull that a person asked for. */
+/* A pull or push that a person asked for. */
 struct engine_pull {
 	struct engine *engine;
 	struct msg_peer *peer; /* NULL once it went away */
+	uint16_t type;	       /* ENGINE_MSG_PULL or PUSH */
 	uint32_t serial;
 	struct image_take *take;
 	struct digest manifest;

@@ -272,7 +272,7 @@ static void on_pull_progress(void *owner, const char *line)
 	buf_init(&body, 1024);
 	wire_put_text(&body, line);
 	if (pull->peer)
-		(void)msg_reply_more(pull->peer, ENGINE_MSG_PULL, pull->serial, buf_str(&body));
+		(void)msg_reply_more(pull->peer, pull->type, pull->serial, buf_str(&body));
 }
 
 static void on_pull_image(void *owner, const struct image *image)
@@ -291,14 +291,51 @@ static void on_pull_done(void *owner, const struct err *err)
 	buf_init(&body, 1024);
 	wire_put_text(&body, digest_text(&pull->manifest, digest));
 	if (pull->peer && err)
-		(void)msg_reply_err(pull->peer, ENGINE_MSG_PULL, pull->serial, err);
+		(void)msg_reply_err(pull->peer, pull->type, pull->serial, err);
 	else if (pull->peer)
-		(void)msg_reply(pull->peer, ENGINE_MSG_PULL, pull->serial, buf_str(&body), NULL, 0);
-	if (!err)
+		(void)msg_reply(pull->peer, pull->type, pull->serial, buf_str(&body), NULL, 0);
+	if (!err && pull->type == ENGINE_MSG_PULL)
 		manager_kick(&pull->engine->manager, "an image was pulled");
 	pull_drop(pull);
 }
 
+/* {text image, text target}; a pull has one text. */
+static int read_pull(struct msg *msg, char image[OCI_REFERENCE_MAX], char target[OCI_REFERENCE_MAX],
+		     struct err *err)
+{
+	struct str text, to = STR("");
+	struct wire in;
+	int r;
+
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	text = wire_str(&in, ENGINE_REF_MAX);
+	if (msg->type == ENGINE_MSG_PUSH)
+		to = wire_str(&in, ENGINE_REF_MAX);
+	if (wire_end(&in) < 0)
+		return err_set(err, -EBADMSG, "malformed request");
+	r = oci_reference_normalise(text, image, err);
+	return r < 0 ? r : oci_reference_normalise(to.len ? to : text, target, err);
+}
+
+static struct engine_pull *pull_new(struct engine *engine, struct msg_peer *peer,
+				    const struct msg *msg, struct err *err)
+{
+	struct engine_pull *pull = calloc(1, sizeof(*pull));
+
+	if (!pull) {
+		err_set(err, -ENOMEM, "no memory for a pull");
+		return NULL;
+	}
+	*pull = (struct engine_pull){ .engine = engine,
+				      .peer = peer,
+				      .type = msg->type,
+				      .serial = msg->serial,
+				      .next = engine->pulls };
+	engine->pulls = pull;
+	return pull;
+}
+
+/* A pull or a push. */
 static void on_pull(struct msg_peer *peer, struct msg *msg)
 {
 	static const struct image_take_ops ops = { on_pull_progress, on_pull_image, on_pull_done };
@@ -307,28 +344,23 @@ static void on_pull(struct msg_peer *peer, struct msg *msg)
 				      .store = &engine->store.peer,
 				      .keep_blobs = engine->manager.keep_blobs };
 	struct arena arena OWN(arena_done) = { 0 };
-	char reference[OCI_REFERENCE_MAX];
-	struct engine_pull *pull;
+	char image[OCI_REFERENCE_MAX], target[OCI_REFERENCE_MAX];
+	struct engine_pull *pull = NULL;
 	struct pull_start start;
 	struct err err = { 0 };
 
-	if (read_reference(msg, reference, &err) < 0) {
-		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
-		return;
-	}
-	pull = calloc(1, sizeof(*pull));
+	if (read_pull(msg, image, target, &err) == 0)
+		pull = pull_new(engine, peer, msg, &err);
 	if (!pull) {
-		err_set(&err, -ENOMEM, "no memory for a pull");
 		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
 		return;
 	}
-	*pull = (struct engine_pull){
-		.engine = engine, .peer = peer, .serial = msg->serial, .next = engine->pulls
-	};
-	engine->pulls = pull;
 	arena_init(&arena, 4 << 20);
-	manager_pull_hosts(&engine->manager, reference, &arena, &start);
-	pull->take = image_take_pull(&env, &start, &ops, pull, &err);
+	manager_pull_hosts(&engine->manager, target, &arena, &start);
+	if (msg->type == ENGINE_MSG_PUSH)
+		pull->take = image_take_push(&env, &start, image, &ops, pull, &err);
+	else
+		pull->take = image_take_pull(&env, &start, &ops, pull, &err);
 	if (!pull->take) {
 		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
 		pull_drop(pull);
@@ -403,6 +435,7 @@ const struct msg_rule engine_rules[] = {
 	{ ENGINE_MSG_RESIZE, "resize", 8, 8, 0, 0, WHO_ALL, engine_resize_call },
 	{ ENGINE_MSG_IMAGES, "images", 0, 0, 0, 0, WHO_ALL, on_images },
 	{ ENGINE_MSG_PULL, "pull", 4, 1024, 0, 0, WHO_ALL, on_pull },
+	{ ENGINE_MSG_PUSH, "push", 8, 2048, 0, 0, WHO_ALL, on_pull },
 	{ ENGINE_MSG_IMAGE_REMOVE, "image-remove", 4, 1024, 0, 0, WHO_ALL, on_image_remove },
 	{ ENGINE_MSG_ISSUES, "issues", 0, 0, 0, 0, WHO_ALL, on_issues },
 	{ ENGINE_MSG_INFO, "info", 0, 0, 0, 0, WHO_ALL, on_info },

@@ -43,6 +43,9 @@ enum engine_msg {
 	ENGINE_MSG_INFO,
 	/* {text name} -> {engine row, as ENGINE_MSG_PS} */
 	ENGINE_MSG_INSPECT,
+	/* {text image, text reference to push it to, "" = the image's own} -> MORE {text progress
+	 * line}..., last {text manifest digest} */
+	ENGINE_MSG_PUSH,
 };
 
 enum engine_act {

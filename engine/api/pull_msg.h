@@ -21,6 +21,9 @@
  * image: a retry will not help), -EACCES (login), -EBADMSG (registry or content is broken),
  *     -ECONNREFUSED, -ETIMEDOUT, -EHOSTUNREACH, -ENONET (name not found): retry later
  *   Where the reference still means `known`, the reply is that record, byte for byte.
+ * PULL_MSG_PUSH (call)    struct pull_start: `known` is the image to push, `reference` where to; of
+ *     the hosts the last one is used (nobody pushes to a mirror)
+ *   reply: 32 bytes, the digest of the manifest as the registry has it now. Errors as above.
  * PULL_MSG_ARCHIVE (call) text reference to give an image without a name of its own ("" = none),
  *     text os, text architecture, text variant
  *     fds [0] archive, a seekable file: tar of an OCI layout or docker-archive, plain or gzip/zstd
@@ -34,6 +37,8 @@
  *   reply: empty once the blob (a layer: its EROFS file too) is stored, or queued to be; an error
  *     ends the job with that error. main must not take a job's last reply for success before every
  *     blob it was given has been stored.
+ * PULL_MSG_SOURCE (call)  32 bytes digest; while an image is pushed
+ *   reply: u64 size, fd [0] the blob, a regular file to read. -ENOENT: it is not kept
  * PULL_MSG_PROGRESS (one-way) 32 bytes digest, u64 done, u64 total, text what; some 4 a second
  *
  * Order: config, layers (begun base first, PULL_LAYERS_AT_ONCE of them side by side), manifest. A
@@ -46,6 +51,8 @@ enum pull_msg {
 	PULL_MSG_BLOB = 3,
 	PULL_MSG_BLOB_END = 4,
 	PULL_MSG_PROGRESS = 5,
+	PULL_MSG_PUSH = 6,
+	PULL_MSG_SOURCE = 7,
 };
 
 enum pull_kind {

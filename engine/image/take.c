@@ -43,8 +43,9 @@ struct image_take {
 	struct buf known; /* the record that the reference has, empty = none */
 	unsigned setting; /* IMAGE_SET calls that are not answered yet */
 	bool finished;	  /* the role's last reply came */
-	bool archive;
-	bool unchanged; /* the role's record is the one that stands in the store */
+	bool archive, push;
+	uint32_t source_serial; /* of the SOURCE call that waits for the store, 0 = none */
+	bool unchanged;		/* the role's record is the one that stands in the store */
 	char reference[IMAGE_REFERENCE_MAX];
 };
 
@@ -318,10 +319,47 @@ static void on_role_progress(struct msg_peer *peer, struct msg *msg)
 	take->ops.progress(take->owner, buf_text(&text));
 }
 
+/* ---- the blobs of a push ---- */
+
+static void on_source(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct image_take *take = owner;
+	uint32_t serial = take->source_serial;
+	struct msg_peer *role = &take->role.peer;
+
+	(void)peer;
+	take->source_serial = 0;
+	if (reply)
+		(void)msg_reply(role, PULL_MSG_SOURCE, serial, reply->body, reply->fds,
+				reply->nfds);
+	else
+		(void)msg_reply_err(role, PULL_MSG_SOURCE, serial, err);
+}
+
+static void on_role_source(struct msg_peer *peer, struct msg *msg)
+{
+	struct worker *role = peer->owner;
+	struct image_take *take = role->owner;
+	struct err err = { 0 };
+
+	if (!take->push || take->source_serial) {
+		err_set(&err, -EBADMSG, "a blob is asked for that is not being pushed");
+		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+		return;
+	}
+	take->source_serial = msg->serial;
+	if (msg_peer_call(take->env.store, STORE_MSG_BLOB_OPEN, msg->body, NULL, 0, on_source, take,
+			  &err) >= 0)
+		return;
+	take->source_serial = 0;
+	(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+}
+
 static const struct msg_rule role_rules[] = {
 	{ PULL_MSG_BLOB, "blob", 40, 8192, 0, 0, 1, on_role_blob },
 	{ PULL_MSG_BLOB_END, "blob-end", 32, 32, 0, 0, 1, on_role_blob_end },
 	{ PULL_MSG_PROGRESS, "progress", 32, 1024, 0, 0, 1, on_role_progress },
+	{ PULL_MSG_SOURCE, "source", 32, 32, 0, 0, 1, on_role_source },
 };
 
 static void on_set(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
@@ -385,6 +423,7 @@ static void on_job(struct msg_peer *peer, void *owner, struct msg *reply, const 
 {
 	struct image_take *take = owner;
 	struct err bad = { 0 };
+	struct str record;
 	bool more;
 
 	(void)peer;
@@ -393,8 +432,9 @@ static void on_job(struct msg_peer *peer, void *owner, struct msg *reply, const 
 		return;
 	}
 	more = (reply->flags & MSG_FLAG_MORE) != 0;
-	take->unchanged = take->known.len > 0 && str_eq(reply->body, buf_str(&take->known));
-	if ((more || !take->archive) && take_record(take, reply->body, &bad) < 0) {
+	record = take->push ? buf_str(&take->known) : reply->body;
+	take->unchanged = take->known.len > 0 && str_eq(record, buf_str(&take->known));
+	if ((more || !take->archive) && take_record(take, record, &bad) < 0) {
 		take_end(take, &bad);
 		return;
 	}
@@ -456,18 +496,24 @@ static void on_known(struct msg_peer *peer, void *owner, struct msg *reply, cons
 	struct err bad = { 0 };
 
 	(void)peer;
-	(void)err;
+	if (!reply && take->push) {
+		take_end(take, err);
+		return;
+	}
 	if (reply && buf_add_str(&take->known, reply->body) == 0)
 		pull_start_add_known(&take->start, reply->body);
-	if (msg_peer_call(&take->role.peer, PULL_MSG_START, buf_str(&take->start), NULL, 0, on_job,
-			  take, &bad) < 0)
+	if (msg_peer_call(&take->role.peer, take->push ? PULL_MSG_PUSH : PULL_MSG_START,
+			  buf_str(&take->start), NULL, 0, on_job, take, &bad) < 0)
 		take_end(take, &bad);
 	else
 		buf_done(&take->start);
 }
 
-struct image_take *image_take_pull(const struct image_take_env *env, const struct pull_start *start,
-				   const struct image_take_ops *ops, void *owner, struct err *err)
+/* The role's call waits until the store has said what it knows as `image`. */
+static struct image_take *take_registry(const struct image_take_env *env,
+					const struct pull_start *start, const char *image,
+					const struct image_take_ops *ops, void *owner,
+					struct err *err)
 {
 	struct image_take *take = take_new(env, "pull", ops, owner, err);
 	char reference[OCI_REFERENCE_MAX];
@@ -480,7 +526,7 @@ struct image_take *image_take_pull(const struct image_take_env *env, const struc
 	buf_init(&take->known, STORE_RECORD_MAX);
 	buf_init(&body, 1024);
 	pull_start_encode(start, &take->start);
-	r = oci_reference_normalise(str_from(start->reference), reference, err);
+	r = oci_reference_normalise(str_from(image), reference, err);
 	wire_put_text(&body, reference);
 	if (r >= 0)
 		r = msg_peer_call(env->store, STORE_MSG_IMAGE_GET, buf_str(&body), NULL, 0,
@@ -489,6 +535,23 @@ struct image_take *image_take_pull(const struct image_take_env *env, const struc
 		return take;
 	take_free(take);
 	return NULL;
+}
+
+struct image_take *image_take_pull(const struct image_take_env *env, const struct pull_start *start,
+				   const struct image_take_ops *ops, void *owner, struct err *err)
+{
+	return take_registry(env, start, start->reference, ops, owner, err);
+}
+
+struct image_take *image_take_push(const struct image_take_env *env, const struct pull_start *start,
+				   const char *image, const struct image_take_ops *ops, void *owner,
+				   struct err *err)
+{
+	struct image_take *take = take_registry(env, start, image, ops, owner, err);
+
+	if (take)
+		take->push = true;
+	return take;
 }
 
 struct image_take *image_take_archive(const struct image_take_env *env, int fd,

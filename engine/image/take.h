@@ -20,9 +20,9 @@ struct image_take_ops {
 	/* One line for a person: "layer 2/5: 40 of 120 MiB". */
 	void (*progress)(void *owner, const char *line);
 	/*
-	 * All blobs of an image are stored; it is durable under its name once done() says so.
-	 * Called once for a pull, once for each image of an archive; the record lives until the
-	 * call returns.
+	 * All blobs of an image are stored (or, for a push, at the registry); it is durable under
+	 * its name once done() says so. Called once for a pull, once for each image of an archive;
+	 * the record lives until the call returns.
 	 */
 	void (*image)(void *owner, const struct image *image);
 	/* The end, exactly once unless cancelled: err NULL = all went well. The job is freed then.
@@ -39,6 +39,13 @@ struct image_take_env {
 /* Both copy what they need. NULL with err when nothing could be started. */
 struct image_take *image_take_pull(const struct image_take_env *env, const struct pull_start *start,
 				   const struct image_take_ops *ops, void *owner, struct err *err);
+/*
+ * Pushes the image that the store knows as `image` to start->reference. ops.image gets its record
+ * at the end; blobs go store -> role as files, unread here.
+ */
+struct image_take *image_take_push(const struct image_take_env *env, const struct pull_start *start,
+				   const char *image, const struct image_take_ops *ops, void *owner,
+				   struct err *err);
 /* fd: the archive, a seekable file; duplicated. reference: for an image without a name, or "". */
 struct image_take *image_take_archive(const struct image_take_env *env, int fd,
 				      const char *reference, const struct image_take_ops *ops,

@@ -77,10 +77,18 @@ static void put_scope(const struct session *session, const struct challenge *ch,
 {
 	char scope[OCI_PATH_MAX + 32];
 
-	snprintf(scope, sizeof(scope), "repository:%s:pull", session->repository);
+	snprintf(scope, sizeof(scope), "repository:%s:%s", session->repository,
+		 session->push ? "pull,push" : "pull");
 	put_parameter(out, "service", ch->service);
-	/* What the registry asks for may be more than we need (an index pulls many): its word. */
-	put_parameter(out, "scope", ch->scope[0] ? ch->scope : scope);
+	/*
+	 * What the registry asks for may be more than we need (an index pulls many): its word. Who
+	 * pushes says so at once, also where this one request only reads.
+	 */
+	put_parameter(out, "scope", ch->scope[0] && !session->push ? ch->scope : scope);
+	if (session->push && session->mount_from[0]) {
+		snprintf(scope, sizeof(scope), "repository:%s:pull", session->mount_from);
+		put_parameter(out, "scope", scope);
+	}
 }
 
 /* token or access_token of the answer into session->authorization. */
@@ -250,9 +258,9 @@ int auth_answer(struct session *session, const struct challenge *challenge, stru
 	if (challenge->bearer && challenge->realm[0]) {
 		if (before && strcmp(challenge->error, "insufficient_scope") == 0)
 			return err_set(err, -EACCES,
-				       "401: this login may not pull %s (or there is no such "
+				       "401: this login may not %s %s (or there is no such "
 				       "repository)",
-				       session->repository);
+				       session->push ? "push to" : "pull", session->repository);
 		return answer_bearer(session, challenge, err);
 	}
 	if (!challenge->basic)

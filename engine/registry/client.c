@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "engine/registry/net.h"
 #include "engine/registry/proxy.h"
 #include "lib/own.h"
@@ -17,6 +18,7 @@ enum {
 	CLIENT_REQUEST_MAX = 64 << 10,
 	CLIENT_IN_MAX = 128 << 10,
 	CLIENT_READ = 64 << 10,
+	CLIENT_BLOCK = 32 << 10,
 	CLIENT_DRAIN_MAX = 64 << 10,
 	CLIENT_INFORMATIONAL_MAX = 8, /* 1xx answers in front of the real one */
 };
@@ -152,6 +154,18 @@ static void put_start(const struct client_request *request, const char *host,
 		out->error = -EINVAL;
 }
 
+static int put_body(struct buf *out, const struct client_body *body)
+{
+	int r = 0;
+
+	if (body->type)
+		r |= http_put_field(out, "Content-Type", str_from(body->type));
+	if (body->range)
+		r |= http_put_field(out, "Content-Range", str_from(body->range));
+	http_put_length(out, body->size);
+	return r;
+}
+
 static int write_request(const struct client_request *request, const struct proxy *proxy,
 			 struct buf *out, struct err *err)
 {
@@ -179,6 +193,8 @@ static int write_request(const struct client_request *request, const struct prox
 		r |= http_put_field(out, "Content-Type", STR("application/x-www-form-urlencoded"));
 		http_put_length(out, request->form.len);
 	}
+	if (request->body)
+		r |= put_body(out, request->body);
 	http_put_end(out);
 	buf_add_str(out, request->form);
 	if (r < 0 || buf_error(out))
@@ -186,6 +202,28 @@ static int write_request(const struct client_request *request, const struct prox
 			       "a request that cannot be written (password or name "
 			       "with a control character?)");
 	return 0;
+}
+
+/* A block at a time. */
+static int send_body(struct client_connection *c, const struct client_body *body)
+{
+	char block[CLIENT_BLOCK];
+	uint64_t done = 0;
+	int r = 0;
+
+	if (body->fd < 0)
+		return send_all(c, body->text);
+	while (r == 0 && done < body->size) {
+		size_t want = body->size - done < sizeof(block) ? (size_t)(body->size - done)
+								: sizeof(block);
+		ssize_t n = pread(body->fd, block, want, (off_t)(body->from + done));
+
+		if (n <= 0)
+			return n < 0 ? -errno : -ENODATA;
+		r = send_all(c, str_make(block, (size_t)n));
+		done += (uint64_t)n;
+	}
+	return r;
 }
 
 /* One head out of the connection; *ret_none = the connection ended without a byte. */
@@ -222,7 +260,11 @@ static int exchange(struct client_connection *c, const struct client_request *re
 		    struct str text, struct client_response *response, bool *ret_none,
 		    struct err *err)
 {
-	int r = send_all(c, text), sent = r;
+	int r = send_all(c, text), sent;
+
+	if (r == 0 && request->body)
+		r = send_body(c, request->body);
+	sent = r;
 
 	*ret_none = r == -EPIPE || r == -ECONNRESET;
 	if (r < 0 && !*ret_none)
@@ -248,6 +290,8 @@ int client_send(struct client *client, const struct client_request *request,
 	struct buf text OWN(buf_done);
 	struct client_connection *c = find_connection(client, &request->url);
 	struct proxy proxy, *via = NULL;
+	/* What was sent of a body may have been taken: only the caller can know how to go on. */
+	bool again = !request->body || request->body->size == 0;
 	bool none = false, kept;
 	int r;
 
@@ -273,7 +317,7 @@ int client_send(struct client *client, const struct client_request *request,
 		r = exchange(c, request, buf_str(&text), ret_response, &none, err);
 		if (r < 0)
 			close_connection(c);
-	} while (r < 0 && kept && none);
+	} while (r < 0 && kept && none && again);
 	if (r < 0)
 		buf_done(&ret_response->text);
 	else

@@ -37,6 +37,15 @@ struct client {
 	uint64_t stamp;
 };
 
+/* What a request carries: bytes [from, from + size) of a file, or of `text` when fd is -1. */
+struct client_body {
+	const char *type;  /* Content-Type, NULL = none */
+	const char *range; /* Content-Range, NULL = none */
+	int fd;		   /* a regular file */
+	struct str text;
+	uint64_t from, size;
+};
+
 struct client_request {
 	const char *method; /* "GET", "HEAD", "POST" */
 	struct url url;
@@ -44,6 +53,7 @@ struct client_request {
 	const char *authorization; /* NULL = none */
 	uint64_t range_from;	   /* > 0: "Range: bytes=N-" */
 	struct str form;	   /* body of type application/x-www-form-urlencoded */
+	const struct client_body *body;
 };
 
 struct client_response {
@@ -60,8 +70,8 @@ void client_done(struct client *client);
 
 /*
  * Sends and reads the head of the answer (1xx are skipped). A kept connection that turns out dead
- * is opened anew once. The response has to be ended by client_finish() on 0. -EBUSY when
- * CLIENT_CONNECTIONS responses are open.
+ * is opened anew once, unless the request has a body. The response has to be ended by
+ * client_finish() on 0. -EBUSY when CLIENT_CONNECTIONS responses are open.
  */
 int client_send(struct client *client, const struct client_request *request,
 		struct client_response *ret_response, struct err *err);

@@ -12,6 +12,7 @@
 #include "engine/registry/archive.h"
 #include "engine/registry/feed.h"
 #include "engine/registry/pull.h"
+#include "engine/registry/push.h"
 #include "lib/log.h"
 #include "lib/msg.h"
 #include "lib/own.h"
@@ -263,6 +264,39 @@ static int run_pull(struct job *job, struct str body, struct str system_ca, stru
 	return r != 0 ? r : send_record(job, 0, &image, err);
 }
 
+static int open_source(void *owner, const struct digest *digest, uint64_t *ret_size,
+		       struct err *err)
+{
+	struct msg reply = { 0 };
+	struct wire in;
+	int r = ask(owner, PULL_MSG_SOURCE, str_make(digest, sizeof(*digest)), &reply, err);
+
+	if (r < 0)
+		return r;
+	wire_init(&in, reply.body.ptr, reply.body.len);
+	*ret_size = wire_u64(&in);
+	r = wire_end(&in) < 0 ? -EBADMSG : msg_take_fd(&reply, 0);
+	msg_done(&reply);
+	return r >= 0 ? r : err_set(err, -EBADMSG, "no file came for a blob");
+}
+
+static int run_push(struct job *job, struct str body, struct str system_ca, struct err *err)
+{
+	const struct push_source source = { open_source, tell_progress, job };
+	struct arena arena OWN(arena_done);
+	struct pull_start start;
+	struct digest manifest;
+	int r;
+
+	arena_init(&arena, SERVE_ARENA_MAX);
+	r = pull_start_decode(body, &arena, &start, err);
+	if (r == 0)
+		r = push_image(&start, system_ca, &source, &arena, &manifest, err);
+	if (r == 0)
+		send_reply(job, 0, str_make(&manifest, sizeof(manifest)));
+	return r;
+}
+
 static int on_image(void *owner, const struct image *image, struct err *err)
 {
 	return send_record(owner, MSG_FLAG_MORE, image, err);
@@ -309,6 +343,16 @@ static int next_call(int fd, struct msg *ret_msg)
 	}
 }
 
+static int run_job(struct job *job, struct str body, struct str system_ca, int archive_fd,
+		   struct err *err)
+{
+	if (job->type == PULL_MSG_START)
+		return run_pull(job, body, system_ca, err);
+	if (job->type == PULL_MSG_PUSH)
+		return run_push(job, body, system_ca, err);
+	return run_load(job, body, archive_fd, err);
+}
+
 /* What a job needs of its call is copied: the receive buffer serves the answers that come next. */
 static int serve(int fd, uint16_t type, struct str system_ca)
 {
@@ -323,16 +367,15 @@ static int serve(int fd, uint16_t type, struct str system_ca)
 
 		buf_init(&body, PULL_START_MAX);
 		buf_add_str(&body, msg.body);
-		if (!(msg.flags & MSG_FLAG_CALL) || msg.type != type)
+		if (!(msg.flags & MSG_FLAG_CALL) ||
+		    (msg.type != type && !(type == PULL_MSG_START && msg.type == PULL_MSG_PUSH)))
 			r = err_set(&err, -EBADMSG, "a message of type %u is not taken here",
 				    msg.type);
 		else if (buf_error(&body))
 			r = err_set(&err, buf_error(&body), "a call that is too long");
 		msg_done(&msg);
 		if (r == 0)
-			r = type == PULL_MSG_START
-				    ? run_pull(&job, buf_str(&body), system_ca, &err)
-				    : run_load(&job, buf_str(&body), archive_fd, &err);
+			r = run_job(&job, buf_str(&body), system_ca, archive_fd, &err);
 		if (r < 0)
 			send_error(&job, &err);
 	}

@@ -132,7 +132,10 @@ static int status_error(struct session *session, const struct session_request *r
 static int put_target(const struct session *session, const struct session_request *request,
 		      struct buf *out, struct err *err)
 {
-	buf_printf(out, "/v2/%s/%s/%s", session->repository, request->kind, request->name);
+	if (request->place)
+		buf_add_text(out, request->place);
+	else
+		buf_printf(out, "/v2/%s/%s/%s", session->repository, request->kind, request->name);
 	return buf_error(out) ? err_set(err, -EINVAL, "a request that is too long") : 0;
 }
 
@@ -143,16 +146,24 @@ static int put_target(const struct session *session, const struct session_reques
 static int follow(struct session *session, const struct session_request *request, struct str target,
 		  struct client_response *response, bool *ret_home, struct err *err)
 {
+	bool asks = !request->method || strcmp(request->method, "HEAD") == 0;
 	struct client_request send = { .method = request->method ? request->method : "GET",
 				       .accept = request->accept,
+				       .body = request->body,
 				       .range_from = request->range_from };
 	struct buf place[2] = { 0 };
 	struct url url = session->origin;
-	int r;
+	int r = 0;
 
 	buf_init(&place[0], URL_MAX);
 	buf_init(&place[1], URL_MAX);
 	url.target = target;
+	if (target.len && target.ptr[0] != '/')
+		r = url_parse(target, &url, err);
+	if (r == 0 && session->origin.tls && !url.tls)
+		r = err_set(err, -EBADMSG, "an upload from https to http (%s): refused", url.host);
+	if (r < 0)
+		return r;
 	for (int hops = 0;; hops++) {
 		*ret_home = url_same_origin(&url, &session->origin);
 		send.url = url;
@@ -164,6 +175,8 @@ static int follow(struct session *session, const struct session_request *request
 			err_prefix(err, "redirected to %s", url.host);
 		if (r < 0 || !is_redirect(response->head.status))
 			break;
+		if (!asks && response->head.status < 307)
+			break; /* these make a GET of it: not what was meant */
 		r = hops == SESSION_REDIRECTS_MAX
 			    ? err_set(err, -ELOOP, "more than %d redirects", SESSION_REDIRECTS_MAX)
 			    : next_url(response, &url, &place[hops & 1], &url, err);
@@ -185,7 +198,7 @@ int session_get(struct session *session, const struct session_request *request,
 	bool home;
 	int r;
 
-	buf_init(&target, 1024);
+	buf_init(&target, URL_MAX);
 	session->asked_ms = -1;
 	r = put_target(session, request, &target, err);
 	for (int logins = 0; r == 0; logins++) {
@@ -193,7 +206,7 @@ int session_get(struct session *session, const struct session_request *request,
 		if (r < 0)
 			return r;
 		status = ret_response->head.status;
-		if (status == 200 || status == 206 || status == 416)
+		if (status / 100 == 2 || status == 416)
 			return 0;
 		if (status != 401 || !home)
 			r = status_error(session, request, ret_response, err);

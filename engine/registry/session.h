@@ -23,9 +23,11 @@ struct session {
 	char shown[PULL_HOST_TEXT_MAX]; /* "10.0.2.2:5443", as in the configuration */
 	char repository[OCI_PATH_MAX];
 	struct url origin;
-	struct buf authorization; /* what the registry's origin gets, empty = none yet */
-	bool refused_realm;	  /* the login was withheld from a token server */
-	int64_t asked_ms;	  /* Retry-After of the last failed answer, -1 = none */
+	struct buf authorization;      /* what the registry's origin gets, empty = none yet */
+	char mount_from[OCI_PATH_MAX]; /* repository that blobs are mounted from, "" = none */
+	bool push;		       /* tokens are asked for that may push */
+	bool refused_realm;	       /* the login was withheld from a token server */
+	int64_t asked_ms;	       /* Retry-After of the last failed answer, -1 = none */
 };
 
 /* trust, the host's and the proxy's texts have to outlive it; proxy NULL = none. */
@@ -34,7 +36,9 @@ int session_init(struct session *session, const struct pull_host *host, const ch
 void session_done(struct session *session);
 
 struct session_request {
-	const char *method;  /* "HEAD"; NULL = "GET" */
+	const char *method; /* "HEAD", "POST", "PATCH", "PUT"; NULL = "GET" */
+	const char *place;  /* path and query, or the URL of a Location, instead of kind/name */
+	const struct client_body *body;
 	const char *kind;    /* "manifests", "blobs" */
 	const char *name;    /* tag or digest */
 	const char *accept;  /* NULL = none */
@@ -42,10 +46,10 @@ struct session_request {
 };
 
 /*
- * GET or HEAD /v2/<repository>/<kind>/<name>: logs in and follows as needed. 0 with a response of
- * status 200, 206 or 416; everything else is an error with a text for people: -EACCES, -ENOENT,
- * -EAGAIN (429 and 5xx), -EBADMSG, -ELOOP, or what client_send() says. Texts do not name the
- * registry. Several responses may be open at once.
+ * GET or HEAD /v2/<repository>/<kind>/<name>, or what `place` says: logs in and follows as needed.
+ * 0 with a response of status 2xx or 416; everything else is an error with a text for people:
+ * -EACCES, -ENOENT, -EAGAIN (429 and 5xx), -EBADMSG, -ELOOP, or what client_send() says. Texts do
+ * not name the registry. Several responses may be open at once.
  */
 int session_get(struct session *session, const struct session_request *request,
 		struct client_response *ret_response, struct err *err);

@@ -255,14 +255,11 @@ int verb_log(struct console *console, const struct words *words, struct err *err
 
 /* ---- images ---- */
 
-int verb_pull(struct console *console, const struct words *words, struct err *err)
+/* A pull or push: its lines until it is done. */
+static int transfer(struct console *console, uint16_t type, struct str body, struct err *err)
 {
-	struct buf body OWN(buf_done) = { 0 };
-	int fd, r;
+	int fd = console_send(console, CONSOLE_SERVER_ENGINE, type, body, 2, err), r;
 
-	buf_init(&body, 1024);
-	wire_put_text(&body, words->items[1]);
-	fd = console_send(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_PULL, buf_str(&body), 2, err);
 	if (fd < 0)
 		return fd;
 	for (;;) {
@@ -274,7 +271,7 @@ int verb_pull(struct console *console, const struct words *words, struct err *er
 			if (!console_interrupted(console) && !console->quit)
 				continue;
 			console_drop(console, CONSOLE_SERVER_ENGINE);
-			console_printf(console, "the pull goes on in the background\n");
+			console_printf(console, "it goes on in the background\n");
 			return 0;
 		}
 		r = console_next(console, CONSOLE_SERVER_ENGINE, &reply, err);
@@ -291,6 +288,25 @@ int verb_pull(struct console *console, const struct words *words, struct err *er
 		console_printf(console, "%s%s\n", console->is_tty ? "\r\x1b[K" : "", text);
 		return 0;
 	}
+}
+
+int verb_pull(struct console *console, const struct words *words, struct err *err)
+{
+	struct buf body OWN(buf_done) = { 0 };
+
+	buf_init(&body, 1024);
+	wire_put_text(&body, words->items[1]);
+	return transfer(console, ENGINE_MSG_PULL, buf_str(&body), err);
+}
+
+int verb_push(struct console *console, const struct words *words, struct err *err)
+{
+	struct buf body OWN(buf_done) = { 0 };
+
+	buf_init(&body, 2048);
+	wire_put_text(&body, words->items[1]);
+	wire_put_text(&body, words->count > 2 ? words->items[2] : "");
+	return transfer(console, ENGINE_MSG_PUSH, buf_str(&body), err);
 }
 
 int verb_rmi(struct console *console, const struct words *words, struct err *err)

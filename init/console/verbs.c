@@ -73,6 +73,7 @@ const struct verb console_verbs[] = {
 	{ "poweroff", "", "stop everything and switch off", C(NONE), 0, 0, verb_power },
 	{ "ps", "", "containers and their states", C(NONE), 0, 0, verb_ps },
 	{ "pull", "IMAGE", "fetch an image from its registry", C(NONE), 1, 1, verb_pull },
+	{ "push", "IMAGE [REFERENCE]", "send an image to a registry", C(NONE), 1, 2, verb_push },
 	{ "reboot", "", "stop everything and start again", C(NONE), 0, 0, verb_power },
 	{ "restart", "NAME", "stop and start a container", C(CONTAINER), 1, 1, verb_act },
 	{ "rmi", "IMAGE", "remove an image", C(NONE), 1, 1, verb_rmi },

@@ -6,6 +6,7 @@
  *
  *	pull_driver [--engine PROGRAM] [OPTION...] pull REFERENCE FOLDER
  *	pull_driver [--engine PROGRAM] [OPTION...] load ARCHIVE FOLDER
+ *	pull_driver [--engine PROGRAM] [OPTION...] --known RECORD push REFERENCE FOLDER
  *	pull_driver [--engine PROGRAM] [OPTION...] unpack FILE
  *
  * --engine runs the real program (its sandbox too); without it the role's code runs in a child of
@@ -302,6 +303,32 @@ static void on_blob_end(int fd, const struct msg *msg)
 	answer_error(fd, msg, -EBADMSG, "end of a blob that was not begun");
 }
 
+/* A blob of the folder for a push. */
+static void on_source(int fd, struct msg *msg)
+{
+	char text[DIGEST_TEXT_MAX], path[4200];
+	struct msg call = { .type = msg->type, .serial = msg->serial };
+	struct digest digest;
+	struct stat st;
+	struct buf body;
+	int blob;
+
+	memcpy(&digest, msg->body.ptr, sizeof(digest));
+	snprintf(path, sizeof(path), "%s/%s", options.folder, digest_text(&digest, text) + 7);
+	msg_done(msg);
+	blob = open(path, O_RDONLY | O_CLOEXEC);
+	if (blob < 0 || fstat(blob, &st) < 0) {
+		answer_error(fd, &call, -ENOENT, "no such blob");
+		return;
+	}
+	printf("source %s\n", text + 7);
+	buf_init(&body, 16);
+	wire_put_u64(&body, (uint64_t)st.st_size);
+	answer(fd, &call, 0, buf_str(&body), blob);
+	buf_done(&body);
+	close(blob);
+}
+
 /* The role is gone: what it gave up is named. */
 static void drain(int fd)
 {
@@ -391,6 +418,8 @@ static int on_reply(int fd, const struct msg *msg)
 		print_image(msg->body);
 	if (options.save && msg->type == PULL_MSG_START)
 		save_record(msg->body);
+	else if (msg->type == PULL_MSG_PUSH)
+		printf("pushed\n");
 	else
 		printf("images %u\n", wire_u32(&in));
 	return (msg->flags & MSG_FLAG_MORE) ? -1 : end_role(fd, 0);
@@ -425,6 +454,8 @@ static int run_job(int fd, uint16_t type, struct str body, int archive_fd)
 			on_blob(fd, &msg);
 		else if (msg.type == PULL_MSG_BLOB_END)
 			on_blob_end(fd, &msg);
+		else if (msg.type == PULL_MSG_SOURCE)
+			on_source(fd, &msg);
 		else if (msg.type == PULL_MSG_PROGRESS && progress++ == 0)
 			printf("progress\n");
 		msg_done(&msg);
@@ -457,6 +488,20 @@ static int run_load(void)
 	buf_init(&body, 4096);
 	pull_archive_encode(&archive, &body);
 	r = run_job(fd, PULL_MSG_ARCHIVE, buf_str(&body), in);
+	buf_done(&body);
+	return r;
+}
+
+static int run_push(void)
+{
+	struct buf body;
+	int fd = start_role("pull"), r;
+
+	options.start.reference = options.name;
+	buf_init(&body, PULL_START_MAX);
+	pull_start_encode(&options.start, &body);
+	pull_start_add_known(&body, read_bytes(options.known));
+	r = run_job(fd, PULL_MSG_PUSH, buf_str(&body), -1);
 	buf_done(&body);
 	return r;
 }
@@ -702,5 +747,7 @@ int main(int argc, char **argv)
 		return run_pull();
 	if (strcmp(verb, "load") == 0)
 		return run_load();
+	if (strcmp(verb, "push") == 0)
+		return run_push();
 	return strcmp(verb, "unpack") == 0 ? run_unpack() : 64;
 }

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A push: layers, config, manifest, in this order. Runs in the pull role. It must never send a blob
+ * whose size is not the manifest's, nor name a manifest before all it names is there.
+ */
+#include "engine/registry/push.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+#include "engine/oci/image.h"
+#include "engine/oci/reference.h"
+#include "engine/registry/place.h"
+#include "engine/registry/retry.h"
+#include "lib/own.h"
+
+enum {
+	PUSH_WHOLE_MAX = 4 << 20, /* one request */
+	PUSH_CHUNK = 8 << 20,
+	PUSH_MANIFEST_MAX = 4 << 20,
+};
+
+struct push {
+	const struct push_source *source;
+	struct oci_reference target;
+	struct image image;
+	struct session *session;
+};
+
+/* One blob on its way. */
+struct parcel {
+	struct digest digest;
+	char name[DIGEST_TEXT_MAX], what[40];
+	int fd;
+	uint64_t size, done;
+	char place[URL_MAX]; /* of the upload, "" = none was begun */
+};
+
+static void tell(const struct push *push, const struct parcel *parcel)
+{
+	const struct pull_progress progress = { .digest = parcel->digest,
+						.done = parcel->done,
+						.total = parcel->size,
+						.what = parcel->what };
+
+	push->source->progress(push->source->owner, &progress);
+}
+
+/* ---- one upload ---- */
+
+/* Keeps where the next request of the upload goes: the registry moves it with every answer. */
+static int keep_place(struct parcel *parcel, const struct client_response *response,
+		      struct err *err)
+{
+	struct str location = http_field(&response->head, "Location");
+
+	if (location.len == 0 || str_copy(location, parcel->place, sizeof(parcel->place)) < 0)
+		return err_set(err, -EBADMSG, "an upload that names no place");
+	return 0;
+}
+
+static int ask(struct push *push, const struct parcel *parcel, const char *method,
+	       const char *place, const struct client_body *body, struct client_response *response,
+	       struct err *err)
+{
+	const struct session_request request = { .method = method,
+						 .place = place,
+						 .kind = "blobs",
+						 .name = parcel->name,
+						 .body = body };
+
+	return session_get(push->session, &request, response, err);
+}
+
+/* 1 = the registry has it. */
+static int is_there(struct push *push, const struct parcel *parcel, struct err *err)
+{
+	struct client_response response;
+	int r = ask(push, parcel, "HEAD", NULL, NULL, &response, err);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return r;
+	client_finish(&response);
+	return 1;
+}
+
+/* Begins an upload: 1 = another repository's blob was mounted instead. */
+static int begin(struct push *push, struct parcel *parcel, struct err *err)
+{
+	const struct client_body nothing = { .fd = -1 };
+	struct client_response response;
+	char place[2 * OCI_PATH_MAX + 256];
+	int r;
+
+	if (push->session->mount_from[0])
+		snprintf(place, sizeof(place), "/v2/%s/blobs/uploads/?mount=%s&from=%s",
+			 push->session->repository, parcel->name, push->session->mount_from);
+	else
+		snprintf(place, sizeof(place), "/v2/%s/blobs/uploads/", push->session->repository);
+	r = ask(push, parcel, "POST", place, &nothing, &response, err);
+	if (r < 0)
+		return r;
+	r = response.head.status == 201 ? 1 : keep_place(parcel, &response, err);
+	client_finish(&response);
+	parcel->done = 0;
+	return r;
+}
+
+/* The last request: names the digest, with all bytes or with none. */
+static int finish(struct push *push, struct parcel *parcel, struct err *err)
+{
+	const struct client_body body = { .type = "application/octet-stream",
+					  .fd = parcel->size > parcel->done ? parcel->fd : -1,
+					  .from = parcel->done,
+					  .size = parcel->size - parcel->done };
+	struct client_response response;
+	char place[URL_MAX + DIGEST_TEXT_MAX + 16];
+	int r;
+
+	snprintf(place, sizeof(place), "%s%cdigest=%s", parcel->place,
+		 strchr(parcel->place, '?') ? '&' : '?', parcel->name);
+	r = ask(push, parcel, "PUT", place, &body, &response, err);
+	if (r < 0)
+		return r;
+	if (response.head.status != 201)
+		r = err_set(err, -EBADMSG, "answers %u to the end of an upload",
+			    response.head.status);
+	client_finish(&response);
+	parcel->done = parcel->size;
+	return r;
+}
+
+/* "0-N" or "bytes=0-N": how much the registry has. */
+static int take_range(struct parcel *parcel, const struct client_response *response,
+		      struct err *err)
+{
+	struct str range = http_field(&response->head, "Range");
+	uint64_t last;
+	ptrdiff_t dash;
+
+	if (str_starts(range, STR("bytes=")))
+		range = str_skip(range, 6);
+	dash = str_find(range, '-');
+	if (dash < 0 ||
+	    str_to_u64(str_skip(range, (size_t)dash + 1), 0, parcel->size - 1, &last) < 0)
+		return err_set(err, -EBADMSG, "an upload whose range cannot be read");
+	/* Nothing yet is "0-0", as is one byte: a second try of that byte would be refused. */
+	parcel->done = last == 0 ? 0 : last + 1;
+	return 0;
+}
+
+static int send_chunk(struct push *push, struct parcel *parcel, struct err *err)
+{
+	uint64_t left = parcel->size - parcel->done;
+	struct client_body body = { .type = "application/octet-stream",
+				    .fd = parcel->fd,
+				    .from = parcel->done,
+				    .size = left < PUSH_CHUNK ? left : PUSH_CHUNK };
+	struct client_response response;
+	char range[64];
+	int r;
+
+	snprintf(range, sizeof(range), "%" PRIu64 "-%" PRIu64, parcel->done,
+		 parcel->done + body.size - 1);
+	body.range = range;
+	r = ask(push, parcel, "PATCH", parcel->place, &body, &response, err);
+	if (r < 0)
+		return r;
+	if (response.head.status == 416)
+		r = err_set(err, -EAGAIN, "the registry has another part of the upload");
+	if (r == 0)
+		r = keep_place(parcel, &response, err);
+	if (r == 0)
+		r = take_range(parcel, &response, err);
+	client_finish(&response);
+	tell(push, parcel);
+	return r;
+}
+
+/* Asks an upload that broke off how far it came; one that is gone begins anew. */
+static int resume(struct push *push, struct parcel *parcel, struct err *err)
+{
+	struct client_response response;
+	int r = ask(push, parcel, NULL, parcel->place, NULL, &response, NULL);
+
+	if (r == -ENOENT) {
+		parcel->place[0] = 0;
+		return 0;
+	}
+	if (r < 0)
+		return 0; /* the next try says why */
+	r = take_range(parcel, &response, err);
+	if (r == 0 && http_field(&response.head, "Location").len)
+		r = keep_place(parcel, &response, err);
+	client_finish(&response);
+	return r;
+}
+
+/* The bytes, once it is clear that they are needed. */
+static int open_parcel(struct push *push, struct parcel *parcel, struct err *err)
+{
+	uint64_t is;
+	int r;
+
+	if (parcel->fd >= 0)
+		return 0;
+	r = push->source->open(push->source->owner, &parcel->digest, &is, err);
+	if (r == -ENOENT)
+		return err_set(err, r,
+			       "it is not kept as it was transferred: set keep_blobs = yes and "
+			       "pull the image again");
+	if (r < 0)
+		return r;
+	parcel->fd = r;
+	if (is == parcel->size)
+		return 0;
+	return err_set(err, -EBADMSG, "the store has %" PRIu64 " bytes, the image says %" PRIu64,
+		       is, parcel->size);
+}
+
+static int send_chunks(struct push *push, struct parcel *parcel, struct err *err)
+{
+	int r = 0;
+
+	while (r == 0 && parcel->done < parcel->size) {
+		uint64_t before = parcel->done;
+
+		r = send_chunk(push, parcel, err);
+		if (r == 0 && parcel->done <= before)
+			r = err_set(err, -EBADMSG, "the upload stays at byte %" PRIu64, before);
+	}
+	return r;
+}
+
+/* One try: 0 = it is there. */
+static int upload(struct push *push, struct parcel *parcel, struct err *err)
+{
+	bool whole = parcel->size <= PUSH_WHOLE_MAX;
+	int r = 0;
+
+	if (parcel->place[0] && !whole)
+		r = resume(push, parcel, err);
+	if (r == 0 && (whole || !parcel->place[0]))
+		r = begin(push, parcel, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = open_parcel(push, parcel, err);
+	if (r == 0 && !whole)
+		r = send_chunks(push, parcel, err);
+	return r < 0 ? r : finish(push, parcel, err);
+}
+
+static bool wait_retry(const struct push *push, unsigned attempt)
+{
+	uint32_t random = 0;
+	int64_t pause;
+
+	(void)getrandom(&random, sizeof(random), 0);
+	pause = retry_pause_ms(attempt, push->session->asked_ms, random);
+	if (pause >= 0)
+		poll(NULL, 0, (int)pause);
+	return pause >= 0;
+}
+
+static int send_parcel(struct push *push, struct parcel *parcel, struct err *err)
+{
+	unsigned attempt = 0;
+	uint64_t before;
+	int r;
+
+	do {
+		before = parcel->done;
+		r = is_there(push, parcel, err);
+		if (r == 0)
+			r = upload(push, parcel, err);
+		if (r < 0 && parcel->done > before)
+			attempt = 0;
+	} while (retry_helps(r) && wait_retry(push, attempt++));
+	if (r < 0)
+		return err_prefix(err, "%s", parcel->what);
+	parcel->done = parcel->size;
+	tell(push, parcel);
+	return 0;
+}
+
+static int send_blob(struct push *push, const struct digest *digest, uint64_t size,
+		     const char *what, struct err *err)
+{
+	struct parcel parcel = { .digest = *digest, .fd = -1, .size = size };
+	int r;
+
+	digest_text(digest, parcel.name);
+	snprintf(parcel.what, sizeof(parcel.what), "%s", what);
+	r = send_parcel(push, &parcel, err);
+	own_close(&parcel.fd);
+	return r;
+}
+
+/* ---- the manifest ---- */
+
+static int read_manifest(struct push *push, struct buf *text, struct err *err)
+{
+	const struct image *image = &push->image;
+	int fd OWN_FD = -1;
+	uint64_t size;
+	ssize_t n = 1;
+
+	fd = push->source->open(push->source->owner, &image->manifest, &size, err);
+	if (fd < 0)
+		return fd;
+	if (size != image->manifest_size || size > PUSH_MANIFEST_MAX ||
+	    buf_reserve(text, (size_t)size) < 0)
+		return err_set(err, -EBADMSG, "the manifest in the store has %" PRIu64 " bytes",
+			       size);
+	while (text->len < size && n > 0) {
+		n = pread(fd, text->data + text->len, (size_t)size - text->len, (off_t)text->len);
+		text->len += n > 0 ? (size_t)n : 0;
+	}
+	return n < 0 ? err_sys(err, -errno, "read a manifest") : 0;
+}
+
+static int send_manifest(struct push *push, struct err *err)
+{
+	struct buf text OWN(buf_done) = { 0 };
+	struct client_response response;
+	char name[DIGEST_TEXT_MAX];
+	struct client_body body = { .type = push->image.manifest_type, .fd = -1 };
+	struct session_request request = { .method = "PUT", .kind = "manifests", .body = &body };
+	unsigned attempt = 0;
+	int r;
+
+	buf_init(&text, PUSH_MANIFEST_MAX + 1);
+	r = read_manifest(push, &text, err);
+	if (r < 0)
+		return r;
+	body.text = buf_str(&text);
+	body.size = text.len;
+	request.name =
+		push->target.tag[0] ? push->target.tag : digest_text(&push->image.manifest, name);
+	do
+		r = session_get(push->session, &request, &response, err);
+	while (retry_helps(r) && wait_retry(push, attempt++));
+	if (r < 0)
+		return err_prefix(err, "manifest");
+	if (response.head.status != 201)
+		r = err_set(err, -EBADMSG, "answers %u to a manifest", response.head.status);
+	client_finish(&response);
+	return r;
+}
+
+static int send_all(struct push *push, struct err *err)
+{
+	const struct image *image = &push->image;
+	char what[40];
+	int r = 0;
+
+	for (uint32_t i = 0; i < image->layer_count && r == 0; i++) {
+		snprintf(what, sizeof(what), "layer %u/%u", i + 1, image->layer_count);
+		r = send_blob(push, &image->layers[i].blob, image->layers[i].size, what, err);
+	}
+	if (r == 0)
+		r = send_blob(push, &image->config, image->config_size, "config", err);
+	return r < 0 ? r : send_manifest(push, err);
+}
+
+/* Another repository of the same registry, which the image came from, can lend its blobs. */
+static void set_mount(struct push *push)
+{
+	struct oci_reference from;
+
+	if (oci_reference_parse(str_from(push->image.reference), &from, NULL) == 0 &&
+	    strcmp(from.domain, push->target.domain) == 0 &&
+	    strcmp(from.path, push->target.path) != 0)
+		snprintf(push->session->mount_from, sizeof(push->session->mount_from), "%s",
+			 from.path);
+}
+
+int push_image(const struct pull_start *start, struct str system_ca,
+	       const struct push_source *source, struct arena *arena, struct digest *ret_manifest,
+	       struct err *err)
+{
+	struct push push = { .source = source };
+	struct places places;
+	struct wire in;
+	uint32_t at;
+	int r = oci_reference_parse(str_from(start->reference), &push.target, err);
+
+	wire_init(&in, start->known.ptr, start->known.len);
+	if (r == 0)
+		r = image_decode(&in, arena, &push.image, err);
+	if (r < 0)
+		return r;
+	if (push.target.has_digest &&
+	    memcmp(&push.target.digest, &push.image.manifest, sizeof(struct digest)) != 0)
+		return err_set(err, -EINVAL, "the image has another digest than %s names",
+			       start->reference);
+	places_init(&places, start, &push.target, system_ca, arena);
+	at = places.count - 1;
+	r = place_open(&places, at, &push.session, err);
+	if (r == 0) {
+		push.session->push = true;
+		set_mount(&push);
+		r = send_all(&push, err);
+	}
+	if (r < 0)
+		place_explain(&places, at, r, err);
+	else
+		*ret_manifest = push.image.manifest;
+	places_done(&places);
+	return r;
+}
