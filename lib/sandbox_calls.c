@@ -258,6 +258,11 @@ const struct sandbox_call sandbox_calls[] = {
 	{ SYS_connect, GROUP_INET | GROUP_LOCAL, WHEN_ALWAYS },
 	{ SYS_bind, GROUP_INET | GROUP_LINK, WHEN_ALWAYS },
 
+	/* netd main sets the clock (with CAP_SYS_TIME; the ntp role only says by how much) */
+	{ SYS_clock_settime, GROUP_LINK, WHEN_ALWAYS },
+	{ SYS_clock_adjtime, GROUP_LINK, WHEN_ALWAYS },
+	{ SYS_adjtimex, GROUP_LINK, WHEN_ALWAYS },
+
 	/* a daemon that starts roles; they pass through here on the way to their own sandbox */
 	SPAWN(clone3),
 	SPAWN(clone),

@@ -121,6 +121,8 @@ static const struct ini_key keys[] = {
 	  "a name server; beats those from DHCP", check_ip4 },
 	{ "network", "Domains", INI_TYPE_TEXT, true, 1, DOMAIN_MAX - 1, NULL, NULL, NULL,
 	  "a search domain; beats the one from DHCP", check_domain },
+	{ "network", "NTP", INI_TYPE_TEXT, true, 1, DOMAIN_MAX - 1, NULL, NULL, NULL,
+	  "a time server; beats those from DHCP", check_domain },
 	{ "network", "MTUBytes", INI_TYPE_UINT, false, 576, 65535, NULL, NULL, "bytes",
 	  "MTU of the interface", NULL },
 	{ "network", "RouteMetric", INI_TYPE_UINT, false, 1, 65535, "100", NULL, NULL,
@@ -251,6 +253,9 @@ static void read_lists(const struct ini_section *section, struct conf_uplink *up
 	     v = v->next)
 		if (str_copy(v->text, uplink->domains[uplink->domain_count], DOMAIN_MAX) == 0)
 			uplink->domain_count++;
+	for (v = values(section, "NTP"); v && uplink->ntp_count < CONF_NTP_MAX; v = v->next)
+		if (str_copy(v->text, uplink->ntp[uplink->ntp_count], DOMAIN_MAX) == 0)
+			uplink->ntp_count++;
 	v = ini_get(&conf_schema, section, "Gateway");
 	if (v)
 		(void)ip4_parse(v->text, &uplink->gateway);

@@ -19,6 +19,7 @@ enum {
 	CONF_BRIDGES_MAX = 32,
 	CONF_ROUTES_MAX = 8,
 	CONF_MATCH_MAX = 128,
+	CONF_NTP_MAX = 4,
 	CONF_MACS_MAX = 4,
 };
 
@@ -74,6 +75,8 @@ struct conf_uplink {
 	size_t route_count;
 	uint32_t dns[CONF_DNS_MAX];
 	size_t dns_count;
+	char ntp[CONF_NTP_MAX][DOMAIN_MAX]; /* addresses or names */
+	size_t ntp_count;
 	char domains[CONF_DOMAINS_MAX][DOMAIN_MAX];
 	size_t domain_count;
 };

@@ -14,17 +14,33 @@
 #include "netd/link/uplink.h"
 #include "netd/nl/nft.h"
 #include "netd/nl/nl.h"
+#include "netd/ntp/ntp_client.h"
 
 /*
  * What the files of role main share: one struct, one instance. role_main.c starts and stops,
  * main_init.c talks to init, main_client.c serves the socket, main_link.c keeps the uplinks,
- * main_roles.c the dhcp and dns roles, main_container.c the containers, main_show.c prints.
+ * main_roles.c the dhcp, dns and ntp roles, main_time.c the clock, main_container.c the containers,
+ * main_show.c prints.
  */
 enum { MAIN_CLIENTS_MAX = 16 };
 
 enum main_identity { MAIN_IDENTITY_ENGINE = 1, MAIN_IDENTITY_CONSOLE = 2, MAIN_IDENTITY_OTHER = 4 };
 
 struct netd;
+
+/* What the ntp role said last. */
+struct main_time_report {
+	uint8_t verdict; /* enum ntp_verdict */
+	uint8_t agreed;	 /* servers */
+	bool synchronised;
+	int64_t offset_ns;
+};
+
+struct main_time {
+	struct uplink_time_servers servers;
+	struct main_time_report report;
+	bool failed; /* the clock could not be set */
+};
 
 struct main_client {
 	struct netd *netd;
@@ -35,7 +51,7 @@ struct main_client {
 
 struct main_helper {
 	struct netd *netd;
-	const char *role; /* "dhcp", "dns" */
+	const char *role; /* "dhcp", "dns", "ntp" */
 	struct msg_peer peer;
 	int pidfd;
 	struct loop_io exit_io;
@@ -66,7 +82,8 @@ struct netd {
 	bool going_off; /* the machine is being powered off */
 	struct msg_peer init;
 	struct main_client clients[MAIN_CLIENTS_MAX];
-	struct main_helper dhcp, dns_role;
+	struct main_helper dhcp, dns_role, ntp; /* ntp.netd is NULL until it is needed */
+	struct main_time time;
 };
 
 /* main_init.c: INIT_MSG_*; init may be absent in tests of other parts (then -1 is no error). */
@@ -102,6 +119,15 @@ void main_helper_send(struct main_helper *helper, uint16_t type, struct str body
 void main_dns_attach(struct netd *netd, const struct attachment *attachment, bool with_sockets);
 void main_dns_detach(struct netd *netd, struct str id);
 void main_dns_upstreams(struct netd *netd);
+
+/* main_time.c */
+bool main_time_allowed(void);		   /* may this process be given CAP_SYS_TIME? */
+void main_time_servers(struct netd *netd); /* they may have changed */
+void main_time_forget(struct netd *netd);  /* the role is new */
+void main_time_hurry(struct netd *netd);
+void main_time_adjust(struct netd *netd, int64_t offset_ns, bool at_once);
+void main_time_state(struct netd *netd, const struct main_time_report *report);
+void main_time_show(const struct netd *netd, struct buf *out);
 
 /* main_container.c */
 int main_firewall_load(struct netd *netd, struct err *err);

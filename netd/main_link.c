@@ -240,6 +240,8 @@ static void publish_uplink(struct netd *netd)
 	memcpy(netd->uplink_text, line, sizeof(line));
 	log_notice("uplink %s", line[0] ? line : "down");
 	main_init_status(netd, line[0] ? line : "no uplink");
+	if (line[0])
+		main_time_hurry(netd);
 	main_client_event(netd, line[0] ? NETD_EVENT_UPLINK_UP : NETD_EVENT_UPLINK_DOWN, line);
 }
 
@@ -373,6 +375,7 @@ static void scan(struct loop_timer *timer)
 		if (netd->uplinks.list[i].index)
 			failed |= apply(netd, &netd->uplinks.list[i], &state) < 0;
 	publish_dns(netd, false);
+	main_time_servers(netd);
 	publish_uplink(netd);
 	if (failed)
 		loop_timer_set(&netd->loop, &netd->scan, RETRY_MS, scan, netd);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the dhcp and dns roles: starting, feeding, starting again. Run by netd main. It must never
- * trust what they say further than its form: a lease goes through the same checks as one from a
- * file.
+ * Owns the dhcp, dns and ntp roles: starting, feeding, starting again. Run by netd main. It must
+ * never trust what they say further than its form: a lease goes through the same checks as one from
+ * a file.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,6 +15,7 @@
 #include "lib/spawn.h"
 #include "netd/dhcp/dhcp_msg.h"
 #include "netd/dns/dns_msg.h"
+#include "netd/ntp/ntp_msg.h"
 #include "netd/main.h"
 
 enum {
@@ -69,6 +70,40 @@ static void take_state(struct msg_peer *peer, struct msg *msg)
 	if (uplink)
 		memcpy(uplink->dhcp_state, state, sizeof(state));
 }
+
+static void take_adjust(struct msg_peer *peer, struct msg *msg)
+{
+	struct main_helper *helper = peer->owner;
+	struct wire in;
+	int64_t offset_ns;
+	bool at_once;
+
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	offset_ns = wire_i64(&in);
+	at_once = wire_bool(&in);
+	if (wire_end(&in) == 0)
+		main_time_adjust(helper->netd, offset_ns, at_once);
+}
+
+static void take_time_state(struct msg_peer *peer, struct msg *msg)
+{
+	struct main_helper *helper = peer->owner;
+	struct main_time_report report;
+	struct wire in;
+
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	report.verdict = wire_u8(&in);
+	report.agreed = wire_u8(&in);
+	report.synchronised = wire_bool(&in);
+	report.offset_ns = wire_i64(&in);
+	if (wire_end(&in) == 0)
+		main_time_state(helper->netd, &report);
+}
+
+static const struct msg_rule ntp_rules[] = {
+	{ NTP_MSG_ADJUST, "ADJUST", 9, 9, 0, 0, 1, take_adjust },
+	{ NTP_MSG_STATE, "STATE", 11, 11, 0, 0, 1, take_time_state },
+};
 
 static const struct msg_rule dhcp_rules[] = {
 	{ DHCP_MSG_LEASE, "LEASE", 40, DHCP_MSG_BODY_MAX, 0, 0, 1, take_lease },
@@ -146,26 +181,35 @@ static void feed_dns(struct netd *netd)
 	main_dns_upstreams(netd);
 }
 
+static const struct role {
+	const char *name;
+	const struct msg_rule *rules;
+	size_t rule_count;
+	void (*begin)(struct netd *netd); /* tells a new process what it has to know */
+} role_table[] = {
+	{ "dhcp", dhcp_rules, ARRAY_LEN(dhcp_rules), main_link_forget_dhcp },
+	{ "dns", NULL, 0, feed_dns },
+	{ "ntp", ntp_rules, ARRAY_LEN(ntp_rules), main_time_forget },
+};
+
 static int start_role(struct main_helper *helper, struct err *err)
 {
-	bool dhcp = !strcmp(helper->role, "dhcp");
+	const struct role *role = role_table;
 	struct netd *netd = helper->netd;
 	int fd = -1, r = spawn_role(helper, &fd, err);
 
+	while (strcmp(role->name, helper->role) != 0)
+		role++;
 	helper->started = mono_now();
 	if (r == 0)
-		r = msg_peer_init(&helper->peer, &netd->loop, fd, 1, dhcp ? dhcp_rules : NULL,
-				  dhcp ? ARRAY_LEN(dhcp_rules) : 0, QUEUE_MAX, helper_gone, helper,
-				  err);
+		r = msg_peer_init(&helper->peer, &netd->loop, fd, 1, role->rules, role->rule_count,
+				  QUEUE_MAX, helper_gone, helper, err);
 	if (r == 0)
 		r = loop_add(&netd->loop, &helper->exit_io, helper->pidfd, EPOLLIN, exit_ready,
 			     helper, err);
 	if (r < 0)
 		return r;
-	if (dhcp)
-		main_link_forget_dhcp(netd);
-	else
-		feed_dns(netd);
+	role->begin(netd);
 	return 0;
 }
 

@@ -219,6 +219,8 @@ int main_show(struct netd *netd, struct str what, struct buf *out, struct err *e
 		show_leases(netd, out);
 	else if (str_is(what, "ports"))
 		show_ports(netd, out);
+	else if (str_is(what, "time"))
+		main_time_show(netd, out);
 	else if (str_is(what, "networks"))
 		show_networks(netd, out);
 	else {
@@ -227,7 +229,7 @@ int main_show(struct netd *netd, struct str what, struct buf *out, struct err *e
 		str_escape(what, shown, sizeof(shown));
 		return err_set(err, -EINVAL,
 			       "unknown word '%s'%s%s; expected links, addrs, routes, "
-			       "dns, leases, ports or networks",
+			       "dns, leases, ports, time or networks",
 			       shown, nearest ? "; did you mean " : "", nearest ? nearest : "");
 	}
 	return 0;

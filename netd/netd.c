@@ -15,6 +15,7 @@ static const struct {
 	{ "main", role_main },
 	{ "dhcp", role_dhcp },
 	{ "dns", role_dns },
+	{ "ntp", role_ntp },
 };
 
 int main(int argc, char **argv)
@@ -22,6 +23,6 @@ int main(int argc, char **argv)
 	for (size_t i = 0; argc == 2 && i < ARRAY_LEN(roles); i++)
 		if (!strcmp(argv[1], roles[i].name))
 			return roles[i].run();
-	fputs("usage: netd main|dhcp|dns (started by init, see hoy-netd(8))\n", stderr);
+	fputs("usage: netd main|dhcp|dns|ntp (started by init, see hoy-netd(8))\n", stderr);
 	return 64;
 }

@@ -46,7 +46,8 @@ static int enter_sandbox(struct err *err)
 		.capabilities = CAP_BIT(CAP_NET_ADMIN) | CAP_BIT(CAP_NET_RAW) |
 				CAP_BIT(CAP_NET_BIND_SERVICE) | CAP_BIT(CAP_SETUID) |
 				CAP_BIT(CAP_SETGID) | CAP_BIT(CAP_SETPCAP) |
-				CAP_BIT(CAP_SYS_CHROOT),
+				CAP_BIT(CAP_SYS_CHROOT) |
+				(main_time_allowed() ? CAP_BIT(CAP_SYS_TIME) : 0),
 		.files_max = FILES_MAX,
 	};
 

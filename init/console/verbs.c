@@ -67,7 +67,7 @@ const struct verb console_verbs[] = {
 	  4, verb_log },
 	{ "logout", "", "leave the console", C(NONE), 0, 0, verb_logout },
 	{ "logs", "NAME [-f] [-n N]", "what a container wrote", C(CONTAINER), 1, 4, verb_logs },
-	{ "network", "show WHAT", "links addrs routes dns leases ports networks", C(NETWORK), 1, 2,
+	{ "network", "show WHAT", "links addrs routes dns leases ports time networks", C(NETWORK), 1, 2,
 	  verb_network },
 	{ "passwd", "", "change the password", C(NONE), 0, 0, verb_claim },
 	{ "poweroff", "", "stop everything and switch off", C(NONE), 0, 0, verb_power },

@@ -9,7 +9,7 @@
 #include "netd/api/netd_msg.h"
 
 const char *const netd_show_names[] = {
-	"links", "addrs", "routes", "dns", "leases", "ports", "networks", NULL,
+	"links", "addrs", "routes", "dns", "leases", "ports", "time", "networks", NULL,
 };
 
 static int decode_error(struct err *err, const char *what)

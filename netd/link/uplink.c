@@ -242,27 +242,60 @@ static void add_uplink_dns(const struct uplink *uplink, struct uplink_dns *dns)
 		add_domain(dns, uplink->lease.domain);
 }
 
+/* One after the other: those that can be reached first, then by metric; NULL at the end. */
+static const struct uplink *next_uplink(const struct uplinks *uplinks, bool done[CONF_UPLINKS_MAX])
+{
+	const struct uplink *best = NULL;
+
+	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++) {
+		const struct uplink *u = &uplinks->list[i];
+
+		if (u->index && !done[i] &&
+		    (!best || u->carrier > best->carrier ||
+		     (u->carrier == best->carrier && u->metric < best->metric)))
+			best = u;
+	}
+	if (best)
+		done[best - uplinks->list] = true;
+	return best;
+}
+
 void uplink_dns(const struct uplinks *uplinks, struct uplink_dns *ret_dns)
 {
 	bool done[CONF_UPLINKS_MAX] = { false };
+	const struct uplink *uplink;
 
 	*ret_dns = (struct uplink_dns){ .server_count = 0 };
-	/* Those that can be reached first, then by metric. */
-	for (;;) {
-		const struct uplink *best = NULL;
+	while ((uplink = next_uplink(uplinks, done)))
+		add_uplink_dns(uplink, ret_dns);
+}
 
-		for (size_t i = 0; i < CONF_UPLINKS_MAX; i++) {
-			const struct uplink *u = &uplinks->list[i];
-
-			if (u->index && !done[i] &&
-			    (!best || u->carrier > best->carrier ||
-			     (u->carrier == best->carrier && u->metric < best->metric)))
-				best = u;
-		}
-		if (!best)
+static void add_time_server(struct uplink_time_servers *servers, const char *text)
+{
+	for (size_t i = 0; i < servers->count; i++)
+		if (!strcmp(servers->list[i], text))
 			return;
-		done[best - uplinks->list] = true;
-		add_uplink_dns(best, ret_dns);
+	if (servers->count < UPLINK_TIME_SERVERS_MAX &&
+	    str_copy(str_from(text), servers->list[servers->count], DOMAIN_MAX) == 0)
+		servers->count++;
+}
+
+void uplink_time_servers(const struct uplinks *uplinks, struct uplink_time_servers *ret_servers)
+{
+	bool done[CONF_UPLINKS_MAX] = { false };
+	const struct uplink *uplink;
+	char text[IP4_TEXT_MAX];
+
+	ret_servers->count = 0;
+	while ((uplink = next_uplink(uplinks, done))) {
+		const struct conf_uplink *conf = &uplink->conf;
+
+		for (size_t i = 0; i < conf->ntp_count; i++)
+			add_time_server(ret_servers, conf->ntp[i]);
+		for (size_t i = 0; uplink->has_lease && conf->dhcp && conf->dhcp4.use_ntp &&
+				   !conf->ntp_count && i < uplink->lease.ntp_count;
+		     i++)
+			add_time_server(ret_servers, ip4_text(uplink->lease.ntp[i], text));
 	}
 }
 

@@ -8,7 +8,7 @@
 #include "netd/link/link_plan.h"
 
 /* The links that lead out of the machine: which they are and what they shall look like. Pure. */
-enum { UPLINK_INNER_MAX = 64 };
+enum { UPLINK_INNER_MAX = 64, UPLINK_TIME_SERVERS_MAX = 8 };
 
 struct uplink {
 	int index; /* 0 = free */
@@ -60,6 +60,12 @@ struct uplink_dns {
 	size_t domain_count;
 };
 void uplink_dns(const struct uplinks *uplinks, struct uplink_dns *ret_dns);
+/* Time servers in the same order: what network.ini names, else what a lease brought. */
+struct uplink_time_servers {
+	char list[UPLINK_TIME_SERVERS_MAX][DOMAIN_MAX]; /* addresses or names */
+	size_t count;
+};
+void uplink_time_servers(const struct uplinks *uplinks, struct uplink_time_servers *ret_servers);
 void uplink_resolv_conf(const struct uplink_dns *dns, struct buf *out);
 
 #endif

@@ -152,22 +152,10 @@ def malformed():
     tap.check(records(dig(box["web"], "+tcp", "db")) == ["172.20.7.7"], "TCP again")
 
 
-def helper_pid(role):
-    """The pid of a running role, 0 when there is none."""
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open("/proc/%s/cmdline" % pid, "rb") as f:
-                if f.read().split(b"\0")[:2] == [b"hoy-netd", role]:
-                    return int(pid)
-        except OSError:
-            pass
-    return 0
-
-
 @tap.test("the role runs as nobody special: own user, no capability, own root, a filter")
 def confined():
     for role, uid in ((b"dns", 932), (b"dhcp", 931)):
-        pid = n.wait_for("the role", lambda r=role: helper_pid(r))
+        pid = n.wait_for("the role", lambda r=role: n.helper_pid(r))
         with open("/proc/%d/status" % pid, encoding="ascii") as f:
             text = f.read()
         for word in ("Uid:\t%d\t%d" % (uid, uid), "CapEff:\t0000000000000000",
@@ -181,10 +169,10 @@ def confined():
 
 @tap.test("kill -9 of the dns role: containers' sockets live on and are served again")
 def role_killed():
-    pid = helper_pid(b"dns")
+    pid = n.helper_pid(b"dns")
     tap.check(pid, "no dns role runs")
     os.kill(pid, signal.SIGKILL)
-    n.wait_for("a new role", lambda: helper_pid(b"dns") not in (0, pid))
+    n.wait_for("a new role", lambda: n.helper_pid(b"dns") not in (0, pid))
     tap.check(records(dig(box["web"], "db")) == ["172.20.7.7"], "names")
     tap.check(records(dig(box["web"], "a.site.example")) == ["192.0.2.10"], "forwarding")
 

@@ -32,6 +32,7 @@ PROGRAMS = (("nftables", "usr/sbin/nft"), ("dnsmasq-base", "usr/sbin/dnsmasq"),
             ("bind9-dnsutils", "usr/bin/dig"))
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET = 0x40000000
+PR_CAPBSET_DROP, CAP_SYS_TIME = 24, 25
 
 
 class Refused(Exception):
@@ -273,6 +274,17 @@ class Engine(Peer):
         return Cursor(self.call(SHOW, text(what))).text()
 
 
+def helper_pid(role):
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/cmdline" % pid, "rb") as f:
+                if f.read().split(b"\0")[:2] == [b"hoy-netd", role]:
+                    return int(pid)
+        except OSError:
+            pass
+    return 0
+
+
 class Machine:
     """netd with its uplink and the neighbour behind it."""
 
@@ -310,6 +322,7 @@ class Machine:
             for i in range(len(given)):
                 os.dup2(100 + i, 3 + i)
             os.closerange(3 + len(given), 256)
+            LIBC.prctl(PR_CAPBSET_DROP, CAP_SYS_TIME, 0, 0, 0)  # the clock is everybody's
 
         env = dict(os.environ, ASAN_OPTIONS="detect_leaks=0")
         self.child = subprocess.Popen([NETD, "main"], stdin=subprocess.DEVNULL, stdout=self.log,
