@@ -8,6 +8,7 @@ looks for.
 import array
 import contextlib
 import fcntl
+import glob
 import os
 import select
 import shutil
@@ -29,6 +30,7 @@ SHIPPED = os.path.join(BUILD, "x86_64/bin/shim")  # what the image holds, withou
 GROUP_PREFIX = "hoy-test-run-"
 # By the pid that the machine knows: inside its namespace every run has the same one.
 GROUP = GROUP_PREFIX + os.environ.get("HOY_RUN_BOX", "")
+STALE_S = 3600
 LIMIT_S = 120  # of every wait for a condition: only what hangs gets that far
 
 START, SIGNAL, RESIZE, ATTACH, EXEC, STATE, STOP, RELEASE, EXITED, EXEC_EXITED, OOM = range(
@@ -55,24 +57,28 @@ def enter():
         subprocess.run(["mount", "-t", "cgroup2", "cgroup2", "/sys/fs/cgroup"], check=True)
         shutil.rmtree(WORK, ignore_errors=True)
         os.makedirs(WORK)
-        remove_empty_groups()
         return
     if os.geteuid() != 0:
         raise SystemExit("needs root: namespaces, mounts and control groups are made")
     os.environ["HOY_RUN_BOX"] = str(os.getpid())
+    remove_stale_groups()
     os.execvp("unshare", ["unshare", "-m", "-p", "-f", "--mount-proc", "--kill-child",
                           "--propagation", "private", sys.executable] + sys.argv)
 
 
-def remove_empty_groups():
-    """Control groups of runs that were killed; those of runs under way are not empty or come again."""
-    for name in os.listdir("/sys/fs/cgroup"):
-        if name.startswith(GROUP_PREFIX) and name != GROUP:
-            for folder, _, _ in os.walk(os.path.join("/sys/fs/cgroup", name), topdown=False):
-                try:
-                    os.rmdir(folder)
-                except OSError:
-                    pass
+def remove_stale_groups():
+    """Control groups of runs that were killed an hour ago or earlier: their pid is gone. Those of a
+    run under way may well be empty, and must stay. Called outside, where pids are the machine's."""
+    for path in glob.glob("/sys/fs/cgroup/%s[0-9]*" % GROUP_PREFIX) + glob.glob(
+            "/sys/fs/cgroup/unified/%s[0-9]*" % GROUP_PREFIX):
+        if (os.path.exists("/proc/" + path.rpartition("-")[2])
+                or time.time() - os.stat(path).st_mtime < STALE_S):
+            continue
+        for folder, _, _ in os.walk(path, topdown=False):
+            try:
+                os.rmdir(folder)
+            except OSError:
+                pass
 
 
 @contextlib.contextmanager
