@@ -19,13 +19,7 @@
 #include "lib/sandbox.h"
 #include "netd/api/netd_msg.h"
 
-enum {
-	STORE_RETRY_MS = 500,
-	API_RETRY_MS = 1000,
-	API_LATE_MS = 1000,
-	SWEEP_LATE_MS = 3000,
-	ENGINE_QUEUE_MAX = 8 << 20
-};
+enum { STORE_RETRY_MS = 500, API_RETRY_MS = 1000, API_LATE_MS = 1000, ENGINE_QUEUE_MAX = 8 << 20 };
 
 static struct engine engine;
 
@@ -61,6 +55,7 @@ static void store_start(struct loop_timer *timer)
 		return;
 	}
 	engine.store_up = true;
+	image_leases_renew(&engine.leases);
 	if (engine.store_failures)
 		manager_kick(&engine.manager, "the store is back");
 }
@@ -109,24 +104,6 @@ static void api_start_soon(void)
 
 /* ---- the data partition ---- */
 
-static void on_swept(struct worker *worker)
-{
-	if (strcmp(worker->why, "exit 0") != 0)
-		log_warn("sweep: %s", worker->why);
-}
-
-/* What is in the trash goes, once the boot is over. */
-static void sweep_start(struct loop_timer *timer)
-{
-	struct err err = { 0 };
-
-	(void)timer;
-	if (!worker_running(&engine.sweep) &&
-	    worker_start(&engine.sweep, &engine.loop, "sweep", NULL, 0, NULL, 0, on_swept, &engine,
-			 &err) < 0)
-		log_warn("sweep: %s", err_text(&err));
-}
-
 static void data_up(void)
 {
 	struct err err = { 0 };
@@ -146,7 +123,7 @@ static void data_up(void)
 		log_warn("volumes: %s", err_text(&err));
 	engine.data_ready = true;
 	store_start(NULL);
-	loop_timer_set(&engine.loop, &engine.sweep_late, SWEEP_LATE_MS, sweep_start, NULL);
+	engine_trashed(&engine);
 	manager_data_ready(&engine.manager);
 }
 
@@ -335,6 +312,12 @@ static void setup(void)
 	env->store = &engine.store.peer;
 	env->network = &engine.network;
 	env->data_fd = -1;
+	engine.leases = (struct image_leases){ .store = &engine.store.peer,
+					       .collect = engine_collect,
+					       .owner = &engine };
+	env->leases = &engine.leases;
+	env->trashed = engine_trashed;
+	env->owner = &engine;
 	env->shim = "/usr/lib/hoy/shim";
 	env->data_path = "/data";
 	env->run_path = "/run/hoy/engine";

@@ -64,8 +64,11 @@ struct engine {
 	struct loop loop;
 	struct msg_peer init;
 	struct loop_io listen;
-	struct loop_timer alive, store_retry, api_retry, sweep_late;
+	struct loop_timer alive, store_retry, api_retry;
+	struct loop_timer sweep_timer, collect_timer;
 	struct worker store, api, sweep;
+	bool sweep_again; /* something came into the trash since the sweep began */
+	struct image_leases leases;
 	int run_hoy_fd;
 	struct network_client network;
 	struct container_env containers;
@@ -89,6 +92,12 @@ void engine_exec_call(struct msg_peer *peer, struct msg *msg);
 void engine_resize_call(struct msg_peer *peer, struct msg *msg);
 void engine_exec_ended(void *owner, struct container *container, uint32_t exec_id, int32_t code);
 void engine_container_gone(void *owner, struct container *container);
+/* An image went or was replaced: drops, soon, what nothing needs any more. owner: the engine. */
+void engine_collect(void *owner);
+/* Something lies in the trash: it is removed, soon. owner: the engine. */
+void engine_trashed(void *owner);
+/* Takes away the mounts of layers that nobody works with. */
+void engine_unmount_unused(struct engine *engine);
 struct engine *engine_of(const struct msg_peer *peer);
 
 #endif

@@ -148,6 +148,7 @@ struct relay {
 	uint16_t type;
 	uint32_t serial;
 	void (*convert)(struct str body, struct buf *out);
+	void (*after)(struct engine *engine); /* it went well; may be NULL */
 };
 
 static struct relay relays[32];
@@ -160,6 +161,8 @@ static void on_relayed(struct msg_peer *peer, void *owner, struct msg *reply, co
 
 	(void)peer;
 	relay->peer = NULL;
+	if (reply && relay->after)
+		relay->after(relay->engine);
 	if (!target || !msg_peer_alive(target))
 		return;
 	if (!reply) {
@@ -173,7 +176,8 @@ static void on_relayed(struct msg_peer *peer, void *owner, struct msg *reply, co
 }
 
 static void relay_to_store(struct msg_peer *peer, const struct msg *msg, uint16_t type,
-			   struct str body, void (*convert)(struct str body, struct buf *out))
+			   struct str body, void (*convert)(struct str body, struct buf *out),
+			   void (*after)(struct engine *engine))
 {
 	struct engine *engine = engine_of(peer);
 	struct err err = { 0 };
@@ -181,7 +185,7 @@ static void relay_to_store(struct msg_peer *peer, const struct msg *msg, uint16_
 	for (size_t i = 0; i < ARRAY_LEN(relays); i++) {
 		if (relays[i].peer)
 			continue;
-		relays[i] = (struct relay){ engine, peer, msg->type, msg->serial, convert };
+		relays[i] = (struct relay){ engine, peer, msg->type, msg->serial, convert, after };
 		if (msg_peer_call(&engine->store.peer, type, body, NULL, 0, on_relayed, &relays[i],
 				  &err) >= 0)
 			return;
@@ -191,6 +195,11 @@ static void relay_to_store(struct msg_peer *peer, const struct msg *msg, uint16_
 	}
 	err_set(&err, -EBUSY, "too many requests at once, try again");
 	(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+}
+
+static void copy_body(struct str body, struct buf *out)
+{
+	(void)buf_add_str(out, body);
 }
 
 /* STORE_MSG_IMAGE_LIST -> ENGINE_MSG_IMAGES. */
@@ -206,7 +215,7 @@ static void convert_images(struct str body, struct buf *out)
 		struct arena arena OWN(arena_done) = { 0 };
 		struct str reference = wire_str(&in, STORE_REFERENCE_MAX);
 		struct str record = wire_blob(&in, STORE_RECORD_MAX);
-		char digest[DIGEST_TEXT_MAX];
+		struct engine_image row = { .disk_bytes = wire_u64(&in) };
 		struct image image;
 		struct wire one;
 
@@ -214,17 +223,21 @@ static void convert_images(struct str body, struct buf *out)
 		wire_init(&one, record.ptr, record.len);
 		image_init(&image);
 		(void)image_decode(&one, &arena, &image, NULL);
-		wire_put_str(out, reference);
-		wire_put_text(out, digest_text(&image.manifest, digest));
-		wire_put_u64(out, image_size(&image));
-		wire_put_i64(out, 0);
-		wire_put_u32(out, image.layer_count);
+		(void)str_copy(reference, row.reference, sizeof(row.reference));
+		(void)digest_text(&image.manifest, row.digest);
+		/* What is too long is no time and no machine: left out, not cut. */
+		(void)str_copy(str_from(image.created), row.created, sizeof(row.created));
+		(void)str_copy(str_from(image.architecture), row.architecture,
+			       sizeof(row.architecture));
+		row.bytes = image_size(&image);
+		row.layers = image.layer_count;
+		engine_image_put(out, &row);
 	}
 }
 
 static void on_images(struct msg_peer *peer, struct msg *msg)
 {
-	relay_to_store(peer, msg, STORE_MSG_IMAGE_LIST, STR(""), convert_images);
+	relay_to_store(peer, msg, STORE_MSG_IMAGE_LIST, STR(""), convert_images, NULL);
 }
 
 static int read_reference(struct msg *msg, char dst[OCI_REFERENCE_MAX], struct err *err)
@@ -239,19 +252,42 @@ static int read_reference(struct msg *msg, char dst[OCI_REFERENCE_MAX], struct e
 	return oci_reference_normalise(text, dst, err);
 }
 
+/* An image that a container runs from stays: the container could not be started again. */
+static int image_unused(struct engine *engine, const char *reference, struct err *err)
+{
+	for (const struct service *s = engine->manager.services; s; s = s->next) {
+		if (s->container && !strcmp(s->container->def.reference, reference))
+			return err_set(err, -EBUSY, "%s is in use by %s; `stop %s` first",
+				       reference, s->name, s->name);
+	}
+	return 0;
+}
+
+static void after_remove(struct engine *engine)
+{
+	image_leases_collect(&engine->leases);
+}
+
 static void on_image_remove(struct msg_peer *peer, struct msg *msg)
 {
 	char reference[OCI_REFERENCE_MAX];
 	struct buf body OWN(buf_done) = { 0 };
 	struct err err = { 0 };
 
-	if (read_reference(msg, reference, &err) < 0) {
+	if (read_reference(msg, reference, &err) < 0 ||
+	    image_unused(engine_of(peer), reference, &err) < 0) {
 		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
 		return;
 	}
 	buf_init(&body, 1024);
 	wire_put_text(&body, reference);
-	relay_to_store(peer, msg, STORE_MSG_IMAGE_REMOVE, buf_str(&body), NULL);
+	relay_to_store(peer, msg, STORE_MSG_IMAGE_REMOVE, buf_str(&body), NULL, after_remove);
+}
+
+static void on_prune(struct msg_peer *peer, struct msg *msg)
+{
+	engine_unmount_unused(engine_of(peer));
+	relay_to_store(peer, msg, STORE_MSG_GC, STR("\1"), copy_body, NULL);
 }
 
 static void pull_drop(struct engine_pull *pull)
@@ -342,6 +378,7 @@ static void on_pull(struct msg_peer *peer, struct msg *msg)
 	struct engine *engine = engine_of(peer);
 	struct image_take_env env = { .loop = &engine->loop,
 				      .store = &engine->store.peer,
+				      .leases = &engine->leases,
 				      .keep_blobs = engine->manager.keep_blobs };
 	struct arena arena OWN(arena_done) = { 0 };
 	char image[OCI_REFERENCE_MAX], target[OCI_REFERENCE_MAX];
@@ -439,6 +476,7 @@ const struct msg_rule engine_rules[] = {
 	{ ENGINE_MSG_IMAGE_REMOVE, "image-remove", 4, 1024, 0, 0, WHO_ALL, on_image_remove },
 	{ ENGINE_MSG_ISSUES, "issues", 0, 0, 0, 0, WHO_ALL, on_issues },
 	{ ENGINE_MSG_INFO, "info", 0, 0, 0, 0, WHO_ALL, on_info },
+	{ ENGINE_MSG_PRUNE, "prune", 0, 0, 0, 0, WHO_ALL, on_prune },
 	{ ENGINE_MSG_INSPECT, "inspect", 4, 256, 0, 0, WHO_ALL, on_inspect },
 };
 const size_t engine_rule_count = ARRAY_LEN(engine_rules);

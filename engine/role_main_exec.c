@@ -19,6 +19,10 @@ void engine_exec_drop(struct engine_exec *exec)
 {
 	if (worker_running(&exec->files))
 		msg_peer_forget(&exec->files.peer, exec);
+	/* An answer that is still to come must not reach who has this slot next. */
+	if (exec->container && msg_peer_alive(&exec->container->shim))
+		msg_peer_forget(&exec->container->shim, exec);
+	exec->container = NULL;
 	worker_stop(&exec->files);
 	arena_done(&exec->arena);
 	exec->args = NULL;

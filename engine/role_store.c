@@ -270,6 +270,8 @@ static void on_layer_open(struct msg_peer *peer, struct msg *msg)
 
 static void on_image_set(struct msg_peer *peer, struct msg *msg)
 {
+	struct buf body OWN(buf_done) = { 0 };
+	bool replaced = false;
 	struct err err = { 0 };
 	struct wire in;
 	(void)peer;
@@ -280,7 +282,13 @@ static void on_image_set(struct msg_peer *peer, struct msg *msg)
 		return;
 	}
 	struct str record = str_make(in.ptr, in.left);
-	answer_empty(msg, store_image_set(&role.store, reference, record, &err), &err);
+	if (store_image_set(&role.store, reference, record, &replaced, &err) < 0) {
+		refuse(msg, &err);
+		return;
+	}
+	buf_init(&body, 16);
+	wire_put_u8(&body, replaced);
+	answer(msg, &body, -1);
 }
 
 static void on_image_get(struct msg_peer *peer, struct msg *msg)
@@ -310,6 +318,8 @@ static void on_image_list(struct msg_peer *peer, struct msg *msg)
 	for (uint32_t i = 0; i < refs->image_count; i++) {
 		wire_put_text(&body, refs->images[i]->reference);
 		wire_put_str(&body, buf_str(&refs->images[i]->record));
+		wire_put_u64(&body,
+			     store_image_disk(&role.store, buf_str(&refs->images[i]->record)));
 	}
 	answer(msg, &body, -1);
 }
@@ -399,17 +409,25 @@ static void on_gc(struct msg_peer *peer, struct msg *msg)
 {
 	struct buf body OWN(buf_done) = { 0 };
 	struct err err = { 0 };
-	uint64_t bytes = 0;
-	uint32_t objects = 0;
+	struct store_collected sum = { 0 };
+	struct wire in;
 	(void)peer;
-	if (store_gc(&role.store, &bytes, &objects, &err) < 0) {
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	bool cache = msg->body.len > 0 && wire_bool(&in);
+	if (wire_end(&in) < 0) {
+		refuse_malformed(msg);
+		return;
+	}
+	if ((cache && store_cache_clear(&role.store, &err) < 0) ||
+	    store_gc(&role.store, &sum, &err) < 0) {
 		refuse(msg, &err);
 		return;
 	}
 	loop_timer_set(&role.service.loop, &role.trash_timer, 0, on_trash, NULL);
 	buf_init(&body, 64);
-	wire_put_u64(&body, bytes);
-	wire_put_u32(&body, objects);
+	wire_put_u64(&body, sum.bytes);
+	wire_put_u32(&body, sum.objects);
+	wire_put_u32(&body, sum.leased);
 	answer(msg, &body, -1);
 }
 
@@ -480,7 +498,7 @@ static const struct msg_rule role_rules[] = {
 	  on_cache_set },
 	{ STORE_MSG_LEASE, "lease", 8, 4096 + STORE_LEASE_DIGESTS_MAX *D, 0, 0, ROLE_PEER_MAIN,
 	  on_lease },
-	{ STORE_MSG_GC, "gc", 0, 0, 0, 0, ROLE_PEER_MAIN, on_gc },
+	{ STORE_MSG_GC, "gc", 0, 1, 0, 0, ROLE_PEER_MAIN, on_gc },
 	{ STORE_MSG_CHECK, "check", 0, 0, 0, 0, ROLE_PEER_MAIN, on_check },
 	{ STORE_MSG_SPACE, "space", 0, 0, 0, 0, ROLE_PEER_MAIN, on_space },
 };

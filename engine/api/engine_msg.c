@@ -46,6 +46,28 @@ void engine_row_get(struct wire *in, struct engine_row *ret_row)
 	ret_row->declared = wire_bool(in);
 }
 
+void engine_image_put(struct buf *out, const struct engine_image *image)
+{
+	wire_put_text(out, image->reference);
+	wire_put_text(out, image->digest);
+	wire_put_text(out, image->created);
+	wire_put_text(out, image->architecture);
+	wire_put_u64(out, image->bytes);
+	wire_put_u64(out, image->disk_bytes);
+	wire_put_u32(out, image->layers);
+}
+
+void engine_image_get(struct wire *in, struct engine_image *ret_image)
+{
+	wire_text(in, ret_image->reference, sizeof(ret_image->reference));
+	wire_text(in, ret_image->digest, sizeof(ret_image->digest));
+	wire_text(in, ret_image->created, sizeof(ret_image->created));
+	wire_text(in, ret_image->architecture, sizeof(ret_image->architecture));
+	ret_image->bytes = wire_u64(in);
+	ret_image->disk_bytes = wire_u64(in);
+	ret_image->layers = wire_u32(in);
+}
+
 static void put_list(struct buf *out, const char *const *list)
 {
 	uint32_t count = 0;

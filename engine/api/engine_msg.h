@@ -29,8 +29,7 @@ enum engine_msg {
 	ENGINE_MSG_EXEC,
 	/* {u32 serial of the exec call on this connection, u16 rows, u16 columns} -> {} */
 	ENGINE_MSG_RESIZE,
-	/* {} -> {u32 count, {text reference, text manifest digest, u64 bytes, i64 created s, u32
-	   layers}} */
+	/* {} -> {u32 count, struct engine_image...} */
 	ENGINE_MSG_IMAGES,
 	/* {text reference} -> MORE {text progress line}..., last {text manifest digest} */
 	ENGINE_MSG_PULL,
@@ -46,6 +45,9 @@ enum engine_msg {
 	/* {text image, text reference to push it to, "" = the image's own} -> MORE {text progress
 	 * line}..., last {text manifest digest} */
 	ENGINE_MSG_PUSH,
+	/* {} -> {u64 bytes, u32 objects, u32 that only leases keep}: drops the build cache and all
+	 * layers that no image, no container and no job under way uses */
+	ENGINE_MSG_PRUNE,
 };
 
 enum engine_act {
@@ -77,6 +79,23 @@ struct engine_row {
 	uint32_t restarts;
 	bool declared; /* comes from INI */
 };
+
+/*
+ * One image: text reference, text digest, text created, text architecture, u64 bytes, u64 disk
+ * bytes, u32 layers. The texts but the first two come from the image: escape them.
+ */
+struct engine_image {
+	char reference[ENGINE_REF_MAX];
+	char digest[80];       /* of the manifest */
+	char created[64];      /* RFC 3339 as the image says it, "" = it does not */
+	char architecture[32]; /* "amd64" */
+	uint64_t bytes;	       /* as it was pulled, compressed */
+	uint64_t disk_bytes;   /* shared layers counted for each image */
+	uint32_t layers;
+};
+
+void engine_image_put(struct buf *out, const struct engine_image *image);
+void engine_image_get(struct wire *in, struct engine_image *ret_image);
 
 void engine_row_put(struct buf *out, const struct engine_row *row);
 void engine_row_get(struct wire *in, struct engine_row *ret_row);

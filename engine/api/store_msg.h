@@ -40,12 +40,14 @@ enum store_msg {
 	/* {digest} -> {struct store_layer} fds [0] the layer, read-only, for a file-backed mount;
 	 * its trailer and size were checked */
 	STORE_MSG_LAYER_OPEN,
-	/* {text reference, image record (rest of the body, engine/oci/image.h)} -> {} */
+	/* {text reference, image record (rest of the body, engine/oci/image.h)} -> {u8 replaced}:
+	 * another image had this reference; what only that one used can be collected */
 	STORE_MSG_IMAGE_SET,
 	/* {text reference} -> {image record}; also finds by "sha256:..." config or manifest digest;
 	 * -ENOENT names the nearest reference */
 	STORE_MSG_IMAGE_GET,
-	/* {} -> {u32 count, {text reference, blob image record}} in the order of the references */
+	/* {} -> {u32 count, {text reference, blob image record, u64 bytes on disk}} in the order of
+	 * the references; a layer that several images share counts for each of them */
 	STORE_MSG_IMAGE_LIST,
 	/* {text reference} -> {} */
 	STORE_MSG_IMAGE_REMOVE,
@@ -59,7 +61,8 @@ enum store_msg {
 	 * its leases after a restart, and leases what it is about to pull or build first.
 	 */
 	STORE_MSG_LEASE,
-	/* {} -> {u64 bytes freed, u32 objects} */
+	/* {} or {u8 cache} -> {u64 bytes freed, u32 objects, u32 that only leases kept};
+	 * cache = 1: the build cache goes too */
 	STORE_MSG_GC,
 	/* {} -> MORE {text line}..., last {u32 objects checked, u32 damaged}: reads everything */
 	STORE_MSG_CHECK,

@@ -129,6 +129,32 @@ static int exec_ask(void *owner, enum build_msg type, struct str body, struct er
 	return r < 0 ? (int)r : 0;
 }
 
+/* A base image that is there: from now on until the build ends it stays. */
+static void on_record(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct build_job *job = owner;
+	struct arena arena OWN(arena_done) = { 0 };
+	struct image_leases *leases = job->env->containers->leases;
+	struct err bad = { 0 };
+	struct image image;
+	struct wire in;
+	int r = 0;
+
+	if (!reply) {
+		build_job_fail(job, err);
+		return;
+	}
+	arena_init(&arena, 8 << 20);
+	wire_init(&in, reply->body.ptr, reply->body.len);
+	r = image_decode(&in, &arena, &image, &bad);
+	for (uint32_t i = 0; r >= 0 && i < image.layer_count; i++)
+		r = image_lease_add(leases, &job->lease, &image.layers[i].blob, 1, &bad);
+	if (r < 0)
+		build_job_fail(job, &bad);
+	else
+		on_bytes(peer, owner, reply, err);
+}
+
 static int ask_image(struct build_job *job, msg_reply_fn *fn, struct err *err)
 {
 	struct buf body OWN(buf_done) = { 0 };
@@ -152,7 +178,7 @@ static void on_pulled(void *owner, const struct err *err)
 	job->take = NULL;
 	if (err)
 		build_job_fail(job, err);
-	else if (ask_image(job, on_bytes, &bad) < 0)
+	else if (ask_image(job, on_record, &bad) < 0)
 		build_job_fail(job, &bad);
 }
 
@@ -169,13 +195,14 @@ static void on_base(struct msg_peer *peer, void *owner, struct msg *reply, const
 	struct build_job *job = owner;
 	struct image_take_env env = { .loop = job->env->containers->loop,
 				      .store = job->env->containers->store,
+				      .leases = job->env->containers->leases,
 				      .keep_blobs = job->env->keep_blobs };
 	struct arena arena OWN(arena_done) = { 0 };
 	struct pull_start start;
 	struct err bad = { 0 };
 
 	if (reply || err->code != -ENOENT) {
-		on_bytes(peer, owner, reply, err);
+		on_record(peer, owner, reply, err);
 		return;
 	}
 	arena_init(&arena, 4 << 20);
@@ -213,8 +240,12 @@ static void on_cached(struct msg_peer *peer, void *owner, struct msg *reply, con
 	wire_init(&in, reply->body.ptr, reply->body.len);
 	answer.found = wire_bool(&in);
 	store_cached_get(&in, &answer.layer);
-	if (wire_end(&in) < 0) {
+	if (wire_end(&in) < 0)
 		err_set(&bad, -EBADMSG, "store: malformed cache entry");
+	else if (answer.found && answer.layer.has_layer)
+		(void)image_lease_add(job->env->containers->leases, &job->lease,
+				      &answer.layer.layer.digest, 1, &bad);
+	if (bad.code) {
 		build_job_fail(job, &bad);
 		return;
 	}
@@ -249,6 +280,14 @@ static int exec_cache_set(void *owner, const struct digest *key, const struct st
 	return r < 0 ? (int)r : 0;
 }
 
+static void on_named(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct build_job *job = owner;
+
+	job->replaced = reply && reply->body.len == 1 && reply->body.ptr[0];
+	on_bytes(peer, owner, reply, err);
+}
+
 static int exec_finish(void *owner, const struct image *image, struct err *err)
 {
 	struct build_job *job = owner;
@@ -259,7 +298,7 @@ static int exec_finish(void *owner, const struct image *image, struct err *err)
 	wire_put_text(&body, image->reference);
 	image_encode(image, &body);
 	r = msg_peer_call(job->env->containers->store, STORE_MSG_IMAGE_SET, buf_str(&body), NULL, 0,
-			  on_bytes, job, err);
+			  on_named, job, err);
 	return r < 0 ? (int)r : 0;
 }
 
@@ -283,6 +322,9 @@ static void job_bury(struct loop_timer *timer)
 static void job_free(struct build_job *job)
 {
 	build_job_clear(job);
+	image_lease_drop(job->env->containers->leases, &job->lease);
+	if (job->replaced)
+		image_leases_collect(job->env->containers->leases);
 	loop_timer_set(job->env->containers->loop, &job->burial, 0, job_bury, job);
 }
 

@@ -44,6 +44,8 @@ struct build_job {
 	char base_reference[OCI_REFERENCE_MAX];
 	struct image_take *take;
 	struct worker files;
+	struct image_lease lease; /* layers of bases, of the cache, and those it made */
+	bool replaced;		  /* an image of the same name was there */
 	struct build_step step;
 	struct loop_timer burial;
 };

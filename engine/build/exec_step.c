@@ -124,6 +124,8 @@ static int step_pack(struct build_job *job, struct err *err)
 	r = image_layer_records(&step->packing, env->loop, env->store, on_packed, job, &feed, err);
 	if (r < 0)
 		return r;
+	step->packing.leases = env->leases;
+	step->packing.lease = &job->lease;
 	fds[0] = step->upper_fd;
 	fds[1] = feed;
 	return build_job_files(job, FILES_MSG_DIFF, STR(""), fds, 2, on_walked, err);

@@ -149,6 +149,9 @@ struct container *container_adopt(struct container_env *env, const char *id,
 		r = container->dir_fd;
 	if (r >= 0)
 		r = container_state_read(container, err);
+	if (r >= 0)
+		r = image_lease_add(env->leases, &container->lease, container->def.layers,
+				    container->def.layer_count, err);
 	if (r < 0) {
 		container_free(container);
 		return NULL;

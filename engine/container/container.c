@@ -459,6 +459,9 @@ struct container *container_start(struct container_env *env, const struct contai
 		r = container_def_decode(&in, &container->arena, &container->def, err);
 	if (r >= 0)
 		r = container_open_dir(container, err);
+	if (r >= 0)
+		r = image_lease_add(env->leases, &container->lease, container->def.layers,
+				    container->def.layer_count, err);
 	container->created_s = wall_now_s();
 	(void)(container->dir_fd >= 0 && fs_unlink(container->dir_fd, SHIM_EXIT_FILE, NULL));
 	if (r >= 0)
@@ -548,6 +551,7 @@ void container_free(struct container *container)
 	loop_timer_stop(container->env->loop, &container->stop_timer);
 	loop_timer_stop(container->env->loop, &container->relink);
 	container_volumes_cancel(container);
+	image_lease_drop(container->env->leases, &container->lease);
 	layers_cancel(&container->layers);
 	if (container->env->network->up)
 		msg_peer_forget(&container->env->network->peer, container);

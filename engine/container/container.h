@@ -8,6 +8,7 @@
 #include "engine/api/shim_msg.h"
 #include "engine/container/def.h"
 #include "engine/container/layers.h"
+#include "engine/image/lease.h"
 #include "engine/network/client.h"
 #include "engine/run/cgroup.h"
 #include "engine/run/rootfs.h"
@@ -44,12 +45,16 @@ struct container_env {
 	struct network_client *network;
 	struct rootfs rootfs;
 	struct cgroup_root cgroups;
-	int data_fd;			/* /data */
-	int run_fd;			/* /run/hoy/engine */
-	int shims_cgroup;		/* cgroup directory of the shims; -1 = stay in ours */
-	const char *shim;		/* program */
-	const char *data_path;		/* "/data": binds need paths */
-	const char *run_path;		/* "/run/hoy/engine" */
+	int data_fd;	       /* /data */
+	int run_fd;	       /* /run/hoy/engine */
+	int shims_cgroup;      /* cgroup directory of the shims; -1 = stay in ours */
+	const char *shim;      /* program */
+	const char *data_path; /* "/data": binds need paths */
+	const char *run_path;  /* "/run/hoy/engine" */
+	struct image_leases *leases;
+	/* Something was moved to the trash; may be NULL. */
+	void (*trashed)(void *owner);
+	void *owner;
 	struct container *volume_queue; /* who fills a volume, and who waits for that */
 };
 
@@ -86,6 +91,7 @@ struct container {
 	struct network_namespace ns;
 	pid_t pid;
 	struct layers_job layers;
+	struct image_lease lease; /* its layers */
 	uint32_t uid, gid, groups[64];
 	uint32_t group_count;
 	bool user_known;

@@ -52,6 +52,8 @@ int container_remove(struct container_env *env, const char *id, struct err *err)
 	if (trash < 0)
 		return trash;
 	r = fs_rename(containers, id, trash, id, err);
+	if (r >= 0 && env->trashed)
+		env->trashed(env->owner);
 	return r == -ENOENT ? 0 : r;
 }
 

@@ -54,6 +54,8 @@ static int fill_discard(struct container_env *env, int volumes, const char *name
 		return err_set(err, -EAGAIN, "no random bytes for a name in the trash");
 	str_hex(random, sizeof(random), to);
 	r = fs_rename(volumes, name, trash, to, &why);
+	if (r >= 0 && env->trashed)
+		env->trashed(env->owner);
 	return r == -ENOENT || r >= 0 ? 0 : err_set(err, r, "%s", err_text(&why));
 }
 
@@ -179,8 +181,8 @@ static void on_filled(struct msg_peer *peer, void *owner, struct msg *reply, con
 		if (wire_end(&in) < 0)
 			err_set(&bad, -EBADMSG, "role files: malformed answer");
 		else if (fill_publish(container, &bad) >= 0 && found)
-			log_info("volume %s: filled from the image %s", volume,
-				 container->def.reference);
+			log_notice("volume %s: filled from the image %s", volume,
+				   container->def.reference);
 	}
 	if (bad.code) {
 		err_prefix(&bad, "volume %s", volume);

@@ -6,9 +6,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/utsname.h>
 #include "engine/api/engine_msg.h"
+#include "engine/docker/rfc3339.h"
 #include "engine/docker/server.h"
+#include "engine/oci/oci.h"
 #include "lib/mono.h"
 #include "lib/own.h"
 
@@ -22,6 +24,7 @@ static void get_ping(struct docker_client *client)
 static void get_version(struct docker_client *client)
 {
 	struct buf body OWN(buf_done) = { 0 };
+	struct utsname machine;
 	struct json_writer w;
 
 	buf_init(&body, 4096);
@@ -35,7 +38,9 @@ static void get_version(struct docker_client *client)
 	json_member_text(&w, "ApiVersion", "1.51");
 	json_member_text(&w, "MinAPIVersion", "1.24");
 	json_member_text(&w, "Os", "linux");
-	json_member_text(&w, "Arch", "amd64");
+	json_member_text(&w, "Arch", oci_platform_own().architecture);
+	if (uname(&machine) == 0)
+		json_member_text(&w, "KernelVersion", machine.release);
 	json_end_object(&w);
 	docker_reply_json(client, 200, buf_str(&body));
 }
@@ -46,6 +51,7 @@ static void info_answer(struct msg_peer *peer, void *owner, struct msg *reply,
 	struct docker_client *client = owner;
 	struct buf body OWN(buf_done) = { 0 };
 	struct json_writer w;
+	struct utsname machine;
 	struct wire in;
 	uint32_t running, declared;
 
@@ -69,6 +75,10 @@ static void info_answer(struct msg_peer *peer, void *owner, struct msg *reply,
 	json_member_text(&w, "CgroupDriver", "cgroupfs");
 	json_member_text(&w, "CgroupVersion", "2");
 	json_member_text(&w, "OSType", "linux");
+	if (uname(&machine) == 0) {
+		json_member_text(&w, "Architecture", machine.machine);
+		json_member_text(&w, "KernelVersion", machine.release);
+	}
 	json_member_text(&w, "OperatingSystem", "Hoy " HOY_VERSION);
 	json_member_text(&w, "ServerVersion", HOY_VERSION);
 	json_member_bool(&w, "LiveRestoreEnabled", true);
@@ -307,20 +317,21 @@ static void images_answer(struct msg_peer *peer, void *owner, struct msg *reply,
 	json_writer_init(&w, &body);
 	json_begin_array(&w);
 	for (uint32_t i = 0; i < count && !in.error; i++) {
-		struct str reference = wire_str(&in, ENGINE_REF_MAX);
-		struct str digest = wire_str(&in, 80);
+		struct engine_image image;
+		int64_t created = 0; /* as Docker shows an image that does not say it */
 
+		engine_image_get(&in, &image);
+		(void)rfc3339_parse(str_from(image.created), &created);
 		json_begin_object(&w);
-		json_member_str(&w, "Id", digest);
+		json_member_text(&w, "Id", image.digest);
 		json_key(&w, "RepoTags");
 		json_begin_array(&w);
-		json_put_str(&w, reference);
+		json_put_text(&w, image.reference);
 		json_end_array(&w);
-		json_member_u64(&w, "Size", wire_u64(&in));
-		json_member_i64(&w, "Created", wire_i64(&in));
+		json_member_u64(&w, "Size", image.disk_bytes);
+		json_member_i64(&w, "Created", created);
 		json_member_i64(&w, "Containers", -1);
 		json_member_i64(&w, "SharedSize", -1);
-		(void)wire_u32(&in);
 		json_end_object(&w);
 	}
 	json_end_array(&w);

@@ -68,6 +68,11 @@ static void layer_commit(struct image_layer_job *job)
 		layer_finish(job, NULL, NULL);
 		return;
 	}
+	if (job->lease &&
+	    image_lease_add(job->leases, job->lease, &job->layer.digest, 1, &err) < 0) {
+		layer_finish(job, NULL, &err);
+		return;
+	}
 	buf_init(&body, 4096);
 	store_layer_put(&body, &job->layer);
 	r = msg_peer_call(job->store, STORE_MSG_LAYER_COMMIT, buf_str(&body), &job->layer_fd, 1,

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "engine/api/store_msg.h"
+#include "engine/image/lease.h"
 #include "engine/worker/worker.h"
 #include "lib/err.h"
 #include "lib/loop.h"
@@ -37,6 +38,9 @@ struct image_layer_job {
 	uint64_t blob_size;
 	struct digest blob;
 	int feed_fd; /* read end of the caller's pipe until it was handed on */
+	/* Set by the caller after the call below, or NULL: holds the layer from its commit on. */
+	struct image_leases *leases;
+	struct image_lease *lease;
 	image_layer_done_fn *done;
 	void *owner;
 };

@@ -1,1 +1,1 @@
-engine_image_OBJS := engine/image/layer.o engine/image/take.o
+engine_image_OBJS := engine/image/layer.o engine/image/lease.o engine/image/take.o

@@ -8,10 +8,10 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 #include "engine/image/layer.h"
 #include "engine/image/take.h"
+#include "engine/oci/oci.h"
 #include "engine/oci/reference.h"
 #include "engine/worker/worker.h"
 #include "lib/own.h"
@@ -39,6 +39,8 @@ struct image_take {
 	struct image_take_ops ops;
 	void *owner;
 	struct take_blob blobs[TAKE_BLOBS_MAX];
+	struct image_lease lease; /* everything the role asked for so far */
+	bool replaced;		  /* an image of the same name was there */
 	struct buf start; /* the role's call, held back until the store said what is known */
 	struct buf known; /* the record that the reference has, empty = none */
 	unsigned setting; /* IMAGE_SET calls that are not answered yet */
@@ -51,13 +53,7 @@ struct image_take {
 
 const char *image_take_architecture(void)
 {
-	static struct utsname name;
-
-	if (!name.machine[0] && uname(&name) < 0)
-		return "amd64";
-	if (!strcmp(name.machine, "aarch64"))
-		return "arm64";
-	return "amd64";
+	return oci_platform_own().architecture;
 }
 
 static void take_bury(struct loop_timer *timer)
@@ -73,6 +69,9 @@ static void take_free(struct image_take *take)
 		msg_peer_forget(take->env.store, &take->blobs[i]);
 	if (msg_peer_alive(take->env.store))
 		msg_peer_forget(take->env.store, take);
+	image_lease_drop(take->env.leases, &take->lease);
+	if (take->replaced)
+		image_leases_collect(take->env.leases);
 	worker_stop(&take->role);
 	buf_done(&take->start);
 	buf_done(&take->known);
@@ -236,6 +235,10 @@ static int blob_ask(struct take_blob *blob, struct err *err)
 	struct buf body OWN(buf_done) = { 0 };
 	int64_t r;
 
+	/* First: what is there already must not go while the rest is on its way. */
+	r = image_lease_add(take->env.leases, &take->lease, &blob->blob.digest, 1, err);
+	if (r < 0)
+		return (int)r;
 	if (blob->is_layer && take->env.keep_blobs)
 		type = STORE_MSG_BLOB_HAVE;
 	buf_init(&body, 64);
@@ -340,6 +343,7 @@ static void on_role_source(struct msg_peer *peer, struct msg *msg)
 {
 	struct worker *role = peer->owner;
 	struct image_take *take = role->owner;
+	struct digest digest;
 	struct err err = { 0 };
 
 	if (!take->push || take->source_serial) {
@@ -347,8 +351,10 @@ static void on_role_source(struct msg_peer *peer, struct msg *msg)
 		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
 		return;
 	}
+	memcpy(digest.bytes, msg->body.ptr, sizeof(digest.bytes));
 	take->source_serial = msg->serial;
-	if (msg_peer_call(take->env.store, STORE_MSG_BLOB_OPEN, msg->body, NULL, 0, on_source, take,
+	if (image_lease_add(take->env.leases, &take->lease, &digest, 1, &err) >= 0 &&
+	    msg_peer_call(take->env.store, STORE_MSG_BLOB_OPEN, msg->body, NULL, 0, on_source, take,
 			  &err) >= 0)
 		return;
 	take->source_serial = 0;
@@ -372,6 +378,7 @@ static void on_set(struct msg_peer *peer, void *owner, struct msg *reply, const 
 		take_end(take, err);
 		return;
 	}
+	take->replaced |= reply->body.len == 1 && reply->body.ptr[0];
 	if (take->finished && !take->setting)
 		take_end(take, NULL);
 }

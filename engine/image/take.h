@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include "engine/api/pull_msg.h"
+#include "engine/image/lease.h"
 #include "engine/oci/image.h"
 #include "lib/err.h"
 #include "lib/loop.h"
@@ -33,6 +34,7 @@ struct image_take_ops {
 struct image_take_env {
 	struct loop *loop;
 	struct msg_peer *store;
+	struct image_leases *leases;
 	bool keep_blobs; /* compressed layers stay in the store */
 };
 

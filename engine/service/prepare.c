@@ -56,6 +56,7 @@ static void pull(struct service *service)
 	struct manager *manager = service->manager;
 	struct image_take_env env = { .loop = manager->env.loop,
 				      .store = manager->env.store,
+				      .leases = manager->env.containers->leases,
 				      .keep_blobs = manager->keep_blobs };
 	struct arena arena OWN(arena_done) = { 0 };
 	struct pull_start start;
@@ -313,6 +314,7 @@ static void preload_next(struct manager *manager)
 	static const struct image_take_ops ops = { NULL, on_preload_image, on_preloaded };
 	struct image_take_env env = { .loop = manager->env.loop,
 				      .store = manager->env.store,
+				      .leases = manager->env.containers->leases,
 				      .keep_blobs = manager->keep_blobs };
 	struct err err = { 0 };
 

@@ -78,20 +78,35 @@ static int collect_used(const struct store *store, struct used *used, struct err
 	for (uint32_t i = 0; r == 0 && i < store->refs.cache_count; i++)
 		if (store->refs.cache[i].value.has_layer)
 			r = used_add(used, &store->refs.cache[i].value.layer.digest, err);
+	return r;
+}
+
+static int collect_leased(const struct store *store, struct used *used, struct err *err)
+{
+	int r = 0;
 	for (const struct store_lease *lease = store->leases; lease; lease = lease->next)
 		for (uint32_t i = 0; r == 0 && i < lease->count; i++)
 			r = used_add(used, &lease->digests[i], err);
-	if (r == 0 && used->count > 0)
-		qsort(used->items, used->count, sizeof(*used->items), compare);
 	return r;
+}
+
+static void used_sort(struct used *used)
+{
+	if (used->count > 0)
+		qsort(used->items, used->count, sizeof(*used->items), compare);
 }
 
 struct sweep {
 	struct store *store;
-	const struct used *used;
-	uint64_t bytes;
-	uint32_t objects;
+	struct used used, leased;
+	struct store_collected sum;
 };
+
+static void sweep_done(struct sweep *sweep)
+{
+	used_done(&sweep->used);
+	used_done(&sweep->leased);
+}
 
 /* A name that is no digest was not made by us: it goes too. */
 static bool is_used(const struct used *used, const char *name)
@@ -109,40 +124,45 @@ static int sweep_one(int dirfd, const char *name, unsigned char type, void *owne
 	char number[24];
 	struct stat st;
 	(void)type;
-	if (is_used(sweep->used, name))
+	if (is_used(&sweep->used, name))
 		return 0;
+	if (is_used(&sweep->leased, name)) {
+		sweep->sum.leased++;
+		return 0;
+	}
 	if (fs_stat(dirfd, name, FS_BENEATH, &st, NULL) == 0)
-		sweep->bytes += (uint64_t)st.st_blocks * 512;
+		sweep->sum.bytes += (uint64_t)st.st_blocks * 512;
 	(void)snprintf(number, sizeof(number), "%llu",
 		       (unsigned long long)sweep->store->trash_number++);
-	sweep->objects++;
+	sweep->sum.objects++;
 	return fs_rename(dirfd, name, sweep->store->trash, number, err);
 }
 
-int store_gc(struct store *store, uint64_t *ret_bytes, uint32_t *ret_objects, struct err *err)
+int store_gc(struct store *store, struct store_collected *ret_collected, struct err *err)
 {
-	struct used used OWN(used_done) = { 0 };
-	int r = collect_used(store, &used, err);
+	struct sweep sweep OWN(sweep_done) = { .store = store };
+	int r = collect_used(store, &sweep.used, err);
+	if (r == 0)
+		r = collect_leased(store, &sweep.leased, err);
 	if (r < 0)
 		return r;
-	struct sweep sweep = { .store = store, .used = &used };
+	used_sort(&sweep.used);
+	used_sort(&sweep.leased);
 	r = fs_each(store->blobs, sweep_one, &sweep, err);
 	if (r == 0)
 		r = fs_each(store->layers, sweep_one, &sweep, err);
 	/* Also after a failure: what was moved so far shall be moved for good. */
 	const int dirs[3] = { store->trash, store->blobs, store->layers };
-	for (int i = 0; i < 3 && sweep.objects > 0; i++) {
+	for (int i = 0; i < 3 && sweep.sum.objects > 0; i++) {
 		int synced = fs_sync_dir(dirs[i], r < 0 ? NULL : err);
 		if (r == 0)
 			r = synced;
 	}
-	if (r == 0)
+	if (r == 0 && sweep.sum.objects > 0)
 		r = store_index_write(store, err);
-	if (r < 0)
-		return r;
-	*ret_bytes = sweep.bytes;
-	*ret_objects = sweep.objects;
-	return 0;
+	if (r == 0)
+		*ret_collected = sweep.sum;
+	return r;
 }
 
 static int unlink_first(int dirfd, const char *name, unsigned char type, void *owner,

@@ -66,7 +66,8 @@ static int decode(struct arena *arena, struct str record, struct image *ret_imag
 	return r;
 }
 
-int store_image_set(struct store *store, struct str reference, struct str record, struct err *err)
+int store_image_set(struct store *store, struct str reference, struct str record,
+		    bool *ret_replaced, struct err *err)
 {
 	struct arena arena OWN(arena_done) = { 0 };
 	struct image image;
@@ -77,7 +78,43 @@ int store_image_set(struct store *store, struct str reference, struct str record
 	if (r < 0)
 		return r;
 	struct refs_image *fresh = refs_image_new(reference, record, err);
-	return fresh ? change_image(store, fresh->reference, fresh, err) : -ENOMEM;
+	if (!fresh)
+		return -ENOMEM;
+	int64_t at = refs_find(&store->refs, fresh->reference);
+	bool replaced = at >= 0 && !str_eq(buf_str(&store->refs.images[at]->record), record);
+	r = change_image(store, fresh->reference, fresh, err);
+	if (r == 0)
+		*ret_replaced = replaced;
+	return r;
+}
+
+static uint64_t disk_bytes(int dirfd, const char *name)
+{
+	struct stat st;
+	return fs_stat(dirfd, name, FS_BENEATH, &st, NULL) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
+}
+
+uint64_t store_image_disk(const struct store *store, struct str record)
+{
+	struct arena arena OWN(arena_done) = { 0 };
+	char name[STORE_NAME_MAX];
+	struct image image;
+	uint64_t bytes = 0;
+	arena_init(&arena, NAMES_ARENA);
+	if (decode(&arena, record, &image, NULL) < 0)
+		return 0;
+	const struct digest *const heads[2] = { &image.manifest, &image.config };
+	for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
+		store_blob_name(heads[i], name);
+		bytes += disk_bytes(store->blobs, name);
+	}
+	for (uint32_t i = 0; i < image.layer_count; i++) {
+		store_layer_name(&image.layers[i].blob, name);
+		bytes += disk_bytes(store->layers, name);
+		store_blob_name(&image.layers[i].blob, name);
+		bytes += disk_bytes(store->blobs, name);
+	}
+	return bytes;
 }
 
 static int no_such_image(const struct store *store, const char *name, struct err *err)
@@ -156,6 +193,16 @@ int store_cache_set(struct store *store, const struct digest *key,
 		r = save(store, err);
 	if (r < 0)
 		refs_cache_remove(&store->refs, key);
+	return r;
+}
+
+int store_cache_clear(struct store *store, struct err *err)
+{
+	uint32_t count = store->refs.cache_count;
+	store->refs.cache_count = 0;
+	int r = count > 0 ? save(store, err) : 0;
+	if (r < 0)
+		store->refs.cache_count = count;
 	return r;
 }
 

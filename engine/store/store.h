@@ -65,11 +65,17 @@ int store_layer_open(const struct store *store, const struct digest *digest,
 
 /* ---- names ---- */
 
-int store_image_set(struct store *store, struct str reference, struct str record, struct err *err);
+/* ret_replaced: an image that is not the same in all had this reference. */
+int store_image_set(struct store *store, struct str reference, struct str record,
+		    bool *ret_replaced, struct err *err);
 int store_image_remove(struct store *store, const char *reference, struct err *err);
 /* The record of a reference, or of an image with that config or manifest digest. -ENOENT. */
 int store_image_get(const struct store *store, const char *name, struct str *ret_record,
 		    struct err *err);
+/* What an image takes on the disk: its layers, and of its blobs those that are kept. */
+uint64_t store_image_disk(const struct store *store, struct str record);
+/* Forgets the whole build cache; its layers go with the next store_gc(). */
+int store_cache_clear(struct store *store, struct err *err);
 int store_cache_get(struct store *store, const struct digest *key, bool *ret_found,
 		    struct store_cached *ret_cached, struct err *err);
 int store_cache_set(struct store *store, const struct digest *key,
@@ -79,11 +85,16 @@ int store_cache_set(struct store *store, const struct digest *key,
 
 int store_lease_set(struct store *store, const char *name, const struct digest *digests,
 		    uint32_t count, struct err *err);
+struct store_collected {
+	uint64_t bytes;
+	uint32_t objects; /* that went */
+	uint32_t leased;  /* that would have gone but for a lease */
+};
 /*
  * Moves what nothing uses into the trash: after 0 it will not come back. The room comes free with
  * store_trash_step().
  */
-int store_gc(struct store *store, uint64_t *ret_bytes, uint32_t *ret_objects, struct err *err);
+int store_gc(struct store *store, struct store_collected *ret_collected, struct err *err);
 /* Moves one name into the trash, durably. */
 int store_discard(struct store *store, int dirfd, const char *name, struct err *err);
 /* Unlinks one file of the trash: 1 = there was one, 0 = empty. */

@@ -111,6 +111,7 @@ int verb_exec(struct console *console, const struct words *words, struct err *er
 int verb_act(struct console *console, const struct words *words, struct err *err);
 int verb_pull(struct console *console, const struct words *words, struct err *err);
 int verb_push(struct console *console, const struct words *words, struct err *err);
+int verb_prune(struct console *console, const struct words *words, struct err *err);
 int verb_rmi(struct console *console, const struct words *words, struct err *err);
 int verb_network(struct console *console, const struct words *words, struct err *err);
 int verb_config(struct console *console, const struct words *words, struct err *err);

@@ -320,6 +320,29 @@ int verb_rmi(struct console *console, const struct words *words, struct err *err
 			    &reply, err);
 }
 
+int verb_prune(struct console *console, const struct words *words, struct err *err)
+{
+	struct msg reply OWN(msg_done) = { 0 };
+	struct wire in;
+	uint64_t bytes;
+	uint32_t files;
+	int r = console_call(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_PRUNE, STR(""), &reply,
+			     err);
+
+	(void)words;
+	if (r < 0)
+		return r;
+	wire_init(&in, reply.body.ptr, reply.body.len);
+	bytes = wire_u64(&in);
+	files = wire_u32(&in);
+	(void)wire_u32(&in);
+	if (wire_end(&in) < 0)
+		return err_set(err, -EBADMSG, "engine: malformed answer");
+	console_printf(console, "%llu KiB in %u unused files are given back\n",
+		       (unsigned long long)(bytes >> 10), files);
+	return 0;
+}
+
 /* ---- power ---- */
 
 /* Only on the machine's own console, and only with the words typed out. */

@@ -147,18 +147,20 @@ int verb_images(struct console *console, const struct words *words, struct err *
 		return r;
 	wire_init(&in, reply.body.ptr, reply.body.len);
 	count = wire_count(&in, 65536);
-	console_printf(console, "%-42s %-14s %10s %6s\n", "IMAGE", "DIGEST", "KIB", "LAYERS");
+	console_printf(console, "%-36s %-12s %-10s %-6s %10s\n", "IMAGE", "DIGEST", "CREATED",
+		       "ARCH", "DISK KIB");
 	for (uint32_t i = 0; i < count && !in.error; i++) {
-		char reference[ENGINE_REF_MAX], digest[80];
-		uint64_t bytes;
+		char created[48], architecture[48];
+		struct engine_image image;
 
-		wire_text(&in, reference, sizeof(reference));
-		wire_text(&in, digest, sizeof(digest));
-		bytes = wire_u64(&in);
-		(void)wire_i64(&in);
-		console_printf(console, "%-42s %-14.12s %10llu %6u\n", reference,
-			       strlen(digest) > 7 ? digest + 7 : digest,
-			       (unsigned long long)((bytes + 1023) >> 10), wire_u32(&in));
+		engine_image_get(&in, &image);
+		/* Of the time the day; both are the image's own words. */
+		(void)str_escape(str_head(str_from(image.created), 10), created, sizeof(created));
+		(void)str_escape(str_from(image.architecture), architecture, sizeof(architecture));
+		console_printf(console, "%-36s %-12.12s %-10s %-6s %10llu\n", image.reference,
+			       strlen(image.digest) > 7 ? image.digest + 7 : image.digest,
+			       *created ? created : "-", *architecture ? architecture : "-",
+			       (unsigned long long)((image.disk_bytes + 1023) >> 10));
 	}
 	return wire_end(&in) < 0 ? err_set(err, -EBADMSG, "engine: malformed answer") : 0;
 }

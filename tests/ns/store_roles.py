@@ -163,10 +163,10 @@ def layer():
         tap.check(struct.unpack("<II", body) == (1, 0), "check finds it whole")
         store.call(peer.LEASE, peer.text("job") + struct.pack("<I", 1) + digest)
         body, _ = store.call(peer.GC)
-        tap.check(struct.unpack("<QI", body)[1] == 0, "a lease keeps it")
+        tap.check(struct.unpack("<QII", body)[1:] == (0, 1), "a lease keeps it, and that is said")
         store.call(peer.LEASE, peer.text("job") + struct.pack("<I", 0))
         body, _ = store.call(peer.GC)
-        tap.check(struct.unpack("<QI", body)[1] == 1 and not os.path.exists(path), "then it goes")
+        tap.check(struct.unpack("<QII", body)[1:] == (1, 0) and not os.path.exists(path), "then it goes")
         deadline = time.monotonic() + 120
         while os.listdir(root.data + "/store/trash") and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -56,11 +56,13 @@ static void record(const char *tag, struct buf *out)
 	image_encode(&image, out);
 }
 
+static bool replaced; /* what the last set_image() said */
+
 static int set_image(struct store *store, const char *tag, struct err *err)
 {
 	struct buf body OWN(buf_done) = { 0 };
 	record(tag, &body);
-	return store_image_set(store, str_from(tag), buf_str(&body), err);
+	return store_image_set(store, str_from(tag), buf_str(&body), &replaced, err);
 }
 
 static int open_again(struct store *store, struct buf *notes, struct err *err)
@@ -165,7 +167,7 @@ static void test_names(void)
 	is_text(err_text(&err), "no such image: b:2; did you mean b:1?", "names the nearest");
 	is_int(store_image_remove(&store, "a:1", &err), 0, "remove");
 	is_int(store_image_remove(&store, "a:1", &err), -ENOENT, "twice");
-	is_int(store_image_set(&store, STR("x"), STR("garbage"), &err), -EBADMSG,
+	is_int(store_image_set(&store, STR("x"), STR("garbage"), &replaced, &err), -EBADMSG,
 	       "a record that is none");
 	store_done(&store);
 	ok(open_again(&store, NULL, &err) == 0 && store.refs.image_count == 1, "removed for good");
@@ -206,12 +208,37 @@ static void test_damage(void)
 	}
 }
 
+/* Another image under the same name: said, and what only the old one used can go. */
+static void test_replace(void)
+{
+	struct buf other OWN(buf_done) = { 0 };
+	struct store store;
+	struct err err = { 0 };
+	struct store_collected sum = { 0 };
+	uint64_t disk;
+	fresh(&store);
+	is_int(add_layer(&store, "lx", &err), 0, "a layer %s", err.text);
+	is_int(add_layer(&store, "ly", &err), 0, "another %s", err.text);
+	ok(set_image(&store, "x", &err) == 0 && !replaced, "a new name replaces nothing");
+	ok(set_image(&store, "x", &err) == 0 && !replaced, "nor does the same record");
+	disk = store_image_disk(&store, buf_str(&store.refs.images[0]->record));
+	ok(disk > 4096 && disk < 1 << 20, "on disk it takes %llu bytes", (unsigned long long)disk);
+	record("y", &other);
+	disk = store_image_disk(&store, STR("garbage"));
+	is_int((long long)disk, 0, "what cannot be read takes none");
+	is_int(store_image_set(&store, STR("x"), buf_str(&other), &replaced, &err), 0, "another");
+	ok(replaced, "is said to replace");
+	is_int(store_gc(&store, &sum, &err), 0, "collects");
+	ok(sum.objects == 1 && sum.bytes > 0 && !has_layer(&store, "lx") && has_layer(&store, "ly"),
+	   "the old one's layer");
+	store_done(&store);
+}
+
 static void test_collect(void)
 {
 	struct store store;
 	struct err err = { 0 };
-	uint64_t bytes = 0;
-	uint32_t objects = 0;
+	struct store_collected sum = { 0 };
 	struct store_cached cached = { .has_layer = true,
 				       .layer = { .digest = digest_of("cached") } };
 	struct digest key = digest_of("key"), leased = digest_of("leased");
@@ -226,8 +253,9 @@ static void test_collect(void)
 	ok(set_image(&store, "x", &err) == 0, "image");
 	ok(store_cache_set(&store, &key, &cached, &err) == 0, "cache entry");
 	ok(store_lease_set(&store, "job", &leased, 1, &err) == 0, "lease");
-	is_int(store_gc(&store, &bytes, &objects, &err), 0, "collects");
-	is_int(objects, 2, "orphan blob, old layer");
+	is_int(store_gc(&store, &sum, &err), 0, "collects");
+	is_int(sum.objects, 2, "orphan blob, old layer");
+	is_int(sum.leased, 1, "one is there only for its lease");
 	ok(has_blob(&store, "mx") && has_blob(&store, "lx") && has_blob(&store, "leased") &&
 		   !has_blob(&store, "orphan"),
 	   "blobs");
@@ -238,10 +266,15 @@ static void test_collect(void)
 	is_int(store_trash_step(&store, &err), 0, "and empty");
 	ok(store_cache_get(&store, &key, &found, &cached, &err) == 0 && found, "cache hit");
 	ok(store_image_remove(&store, "x", &err) == 0, "without the image");
-	is_int(store_gc(&store, &bytes, &objects, &err), 0, "collects");
-	is_int(objects, 4, "its manifest, config, blob and layer");
+	is_int(store_gc(&store, &sum, &err), 0, "collects");
+	is_int(sum.objects, 4, "its manifest, config, blob and layer");
 	key = digest_of("other");
 	ok(store_cache_get(&store, &key, &found, &cached, &err) == 0 && !found, "cache miss");
+	is_int(store_cache_clear(&store, &err), 0, "forgets the cache");
+	is_int(store_gc(&store, &sum, &err), 0, "collects");
+	ok(sum.objects == 1 && !has_layer(&store, "cached"), "what only the cache held");
+	store_done(&store);
+	ok(open_again(&store, NULL, &err) == 0 && store.refs.cache_count == 0, "for good");
 	store_done(&store);
 }
 
@@ -291,14 +324,23 @@ static void test_damaged_layer(void)
 
 /* ---- torture ---- */
 
-enum act { ACT_SET, ACT_REMOVE, ACT_BLOB, ACT_LAYER, ACT_CACHE, ACT_GC, ACT_OPEN, ACT_COUNT };
+enum act {
+	ACT_SET,
+	ACT_REMOVE,
+	ACT_BLOB,
+	ACT_LAYER,
+	ACT_CACHE,
+	ACT_CLEAR,
+	ACT_GC,
+	ACT_OPEN,
+	ACT_COUNT
+};
 
 static int perform(struct store *store, enum act act, struct err *err)
 {
 	struct store_cached cached = { .has_layer = false };
 	struct digest key = digest_of("new key");
-	uint64_t bytes = 0;
-	uint32_t objects = 0;
+	struct store_collected sum = { 0 };
 	switch (act) {
 	case ACT_SET:
 		return set_image(store, "new", err);
@@ -310,8 +352,10 @@ static int perform(struct store *store, enum act act, struct err *err)
 		return add_layer(store, "new layer", err);
 	case ACT_CACHE:
 		return store_cache_set(store, &key, &cached, err);
+	case ACT_CLEAR:
+		return store_cache_clear(store, err);
 	case ACT_GC:
-		return store_gc(store, &bytes, &objects, err);
+		return store_gc(store, &sum, err);
 	case ACT_OPEN:
 		store_done(store);
 		return open_again(store, NULL, err);
@@ -336,6 +380,8 @@ static bool happened(struct store *store, enum act act)
 		return has_layer(store, "new layer");
 	case ACT_CACHE:
 		return refs_cache_find(&store->refs, &key) != NULL;
+	case ACT_CLEAR:
+		return store->refs.cache_count == 0;
 	case ACT_GC:
 		return !has_blob(store, "orphan");
 	case ACT_OPEN:
@@ -350,8 +396,9 @@ static bool rest_is_whole(struct store *store, enum act act)
 {
 	struct digest key = digest_of("old key");
 	return (act == ACT_REMOVE || refs_find(&store->refs, "x") >= 0) &&
-	       refs_find(&store->refs, "y") >= 0 && refs_cache_find(&store->refs, &key) &&
-	       has_blob(store, "my") && has_layer(store, "ly");
+	       refs_find(&store->refs, "y") >= 0 &&
+	       (act == ACT_CLEAR || refs_cache_find(&store->refs, &key)) && has_blob(store, "my") &&
+	       has_layer(store, "ly");
 }
 
 static void prepare(struct store *store)
@@ -434,6 +481,7 @@ int main(void)
 		return tap_done();
 	test_names();
 	test_damage();
+	test_replace();
 	test_collect();
 	test_index();
 	test_damaged_layer();

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+UNIT += tests/unit/engine_docker/test_rfc3339
+tests/unit/engine_docker/test_rfc3339_OBJS := tests/unit/engine_docker/test_rfc3339.o \
+	engine/docker/rfc3339.o
+
+FUZZ += tests/fuzz/fuzz_docker
+tests/fuzz/fuzz_docker_OBJS = tests/fuzz/fuzz_docker.o $(engine_docker_OBJS) $(engine_http_OBJS) \
+	$(engine_json_OBJS) $(engine_oci_OBJS) engine/api/engine_msg.o
+tests/fuzz/fuzz_docker_LIBS := -lyyjson
