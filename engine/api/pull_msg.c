@@ -70,6 +70,9 @@ void pull_start_encode(const struct pull_start *start, struct buf *out)
 	wire_put_text(out, start->proxy.https);
 	wire_put_text(out, start->proxy.none);
 	wire_put_text(out, start->docker_config);
+	wire_put_u8(out, (uint8_t)start->signature.policy);
+	wire_put_text(out, start->signature.keys);
+	wire_put_text(out, start->signature.keys_missing);
 	wire_put_str(out, start->known);
 }
 
@@ -115,8 +118,15 @@ int pull_start_decode(struct str body, struct arena *arena, struct pull_start *r
 	start.proxy.https = get_text(&in, arena, PULL_PROXY_MAX, &failed);
 	start.proxy.none = get_text(&in, arena, PULL_PROXY_MAX, &failed);
 	start.docker_config = get_text(&in, arena, PULL_DOCKER_CONFIG_MAX, &failed);
+	start.signature.policy = (enum pull_signature_policy)wire_u8(&in);
+	start.signature.keys = get_text(&in, arena, PULL_PEM_MAX, &failed);
+	start.signature.keys_missing = get_text(&in, arena, PULL_TEXT_MAX, &failed);
 	start.known = wire_blob(&in, IMAGE_RECORD_MAX);
 	r = finish(&in, failed, "pull start", err);
+	/* A policy that is not known must not read as none. */
+	if (r == 0 && start.signature.policy > PULL_SIGNATURE_REQUIRE)
+		r = err_set(err, -EBADMSG, "pull start message: signature policy %d",
+			    (int)start.signature.policy);
 	if (r == 0)
 		*ret_start = start;
 	return r;

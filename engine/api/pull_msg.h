@@ -90,12 +90,26 @@ struct pull_proxy {
 	const char *none;	  /* who is asked without one */
 };
 
+enum pull_signature_policy {
+	PULL_SIGNATURE_OFF = 0,
+	PULL_SIGNATURE_WARN = 1, /* not signed: a line in the log */
+	PULL_SIGNATURE_REQUIRE = 2,
+};
+
+/* What a reference has to be signed with (engine/registry/signature.h). */
+struct pull_signature {
+	enum pull_signature_policy policy;
+	const char *keys;	  /* ECDSA P-256 public keys, PEM, one behind another */
+	const char *keys_missing; /* "" or why a file of keys could not be read */
+};
+
 struct pull_start {
 	const char *reference; /* as the user wrote it: normalised by the role */
 	const char *os, *architecture, *variant;
 	struct pull_host hosts[PULL_HOSTS_MAX]; /* tried in order: mirrors, the registry last */
 	uint32_t host_count; /* 0 = the reference's own registry with TLS and no login */
 	struct pull_proxy proxy;
+	struct pull_signature signature;
 	const char *docker_config; /* Docker's config.json for hosts without a login; "" = none */
 	struct str known; /* image record that the reference has in the store, empty = none;
 		       decoded:    a slice of the body */

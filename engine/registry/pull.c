@@ -14,6 +14,7 @@
 #include "engine/registry/layers.h"
 #include "engine/registry/place.h"
 #include "engine/registry/retry.h"
+#include "engine/registry/signature.h"
 #include "lib/own.h"
 
 static const char manifest_types[] = OCI_MEDIA_INDEX
@@ -206,6 +207,7 @@ static int is_unchanged(struct pull *pull, struct err *err)
 {
 	const struct digest *known = &pull->known.source;
 	struct digest now;
+	int r;
 
 	if (!pull->has_known)
 		return 0;
@@ -215,7 +217,12 @@ static int is_unchanged(struct pull *pull, struct err *err)
 		return 0;
 	if (memcmp(&now, known, sizeof(now)) != 0)
 		return 0;
-	return known_is_whole(pull, err);
+	r = known_is_whole(pull, err);
+	/* It may have come when no signature was wanted yet. */
+	if (r == 1 && signature_check(pull->session, &pull->start->signature, known,
+				      &pull->known.manifest, pull->arena, err) < 0)
+		r = -EBADMSG;
+	return r;
 }
 
 static int choose_manifest(struct pull *pull, struct document *doc, struct err *err)
@@ -269,6 +276,9 @@ static int get_manifest(struct pull *pull, struct err *err)
 		return r;
 	source = doc.digest;
 	r = choose_manifest(pull, &doc, err);
+	if (r == 0)
+		r = signature_check(pull->session, &pull->start->signature, &source, &doc.digest,
+				    pull->arena, err);
 	if (r == 0)
 		r = oci_manifest_parse(doc.text, str_from(doc.said), pull->arena, &pull->manifest,
 				       err);

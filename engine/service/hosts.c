@@ -101,6 +101,49 @@ static void add_engine(const struct manager *manager, struct arena *arena, struc
 		log_warn("[engine] docker_config: %s", missing);
 }
 
+/* Keys of all files, one behind another. */
+static void read_keys(const struct ini_section *section, struct arena *arena,
+		      struct pull_signature *signature)
+{
+	const struct ini_value *file = ini_get(&engine_schema, section, "signature_key");
+
+	for (; file; file = file->next) {
+		const char *path = arena_text(arena, file->text), *missing, *text;
+
+		text = read_file(arena, path ? path : "", PULL_PEM_MAX, &missing);
+		if (*missing)
+			signature->keys_missing = missing;
+		text = arena_printf(arena, "%s%s\n", signature->keys, text);
+		if (text)
+			signature->keys = text;
+	}
+}
+
+/* The repository's own section decides, else its registry's; one that is bad lets nothing in. */
+static void add_signature(const struct manager *manager, const struct oci_reference *ref,
+			  struct arena *arena, struct pull_signature *signature)
+{
+	const struct ini_section *section = NULL;
+	const char *policy, *name = arena_printf(arena, "%s/%s", ref->domain, ref->path);
+
+	*signature = (struct pull_signature){ PULL_SIGNATURE_OFF, "", "" };
+	if (name)
+		section = ini_find(&manager->engine_config, "repository", name);
+	if (!section)
+		section = ini_find(&manager->engine_config, "registry", ref->domain);
+	if (!section)
+		return;
+	policy = section->bad ? "require" : ini_text(&engine_schema, section, "signature");
+	if (strcmp(policy, "require") == 0)
+		signature->policy = PULL_SIGNATURE_REQUIRE;
+	else if (strcmp(policy, "warn") == 0)
+		signature->policy = PULL_SIGNATURE_WARN;
+	if (section->bad)
+		signature->keys_missing = "the registry's section in engine.ini has mistakes";
+	else
+		read_keys(section, arena, signature);
+}
+
 void manager_pull_hosts(struct manager *manager, const char *reference, struct arena *arena,
 			struct pull_start *start)
 {
@@ -113,12 +156,14 @@ void manager_pull_hosts(struct manager *manager, const char *reference, struct a
 				      .variant = "" };
 	start->proxy = (struct pull_proxy){ "", "", "" };
 	start->docker_config = "";
+	start->signature = (struct pull_signature){ PULL_SIGNATURE_OFF, "", "" };
 	add_engine(manager, arena, start);
 	if (oci_reference_parse(str_from(reference), &ref, NULL) < 0)
 		return;
 	domain = arena_text(arena, str_from(ref.domain));
 	if (!domain)
 		return;
+	add_signature(manager, &ref, arena, &start->signature);
 	add_mirrors(manager, domain, arena, start);
 	add_host(manager, domain, arena, start);
 }

@@ -662,6 +662,13 @@ static void take_option(int option)
 	case 'K':
 		last_host()->client_key = read_text(optarg);
 		break;
+	case 'G':
+		options.start.signature.keys = read_text(optarg);
+		break;
+	case 'R':
+		options.start.signature.policy =
+			strcmp(optarg, "warn") == 0 ? PULL_SIGNATURE_WARN : PULL_SIGNATURE_REQUIRE;
+		break;
 	case 'D':
 		options.start.docker_config = read_text(optarg);
 		break;
@@ -715,18 +722,32 @@ static void take_option(int option)
 int main(int argc, char **argv)
 {
 	static const struct option names[] = {
-		{ "engine", 1, NULL, 'e' },	{ "host", 1, NULL, 'h' },
-		{ "ca", 1, NULL, 'c' },		{ "user", 1, NULL, 'u' },
-		{ "password", 1, NULL, 'p' },	{ "token", 1, NULL, 't' },
-		{ "insecure", 0, NULL, 'i' },	{ "system", 1, NULL, 's' },
-		{ "arch", 1, NULL, 'a' },	{ "variant", 1, NULL, 'v' },
-		{ "reference", 1, NULL, 'r' },	{ "refuse", 0, NULL, 'f' },
-		{ "raw", 0, NULL, 'w' },	{ "kill", 1, NULL, 'k' },
-		{ "pause", 1, NULL, 'z' },	{ "cert", 1, NULL, 'C' },
-		{ "key", 1, NULL, 'K' },	{ "docker-config", 1, NULL, 'D' },
-		{ "http-proxy", 1, NULL, 'P' }, { "https-proxy", 1, NULL, 'S' },
-		{ "no-proxy", 1, NULL, 'N' },	{ "save", 1, NULL, 'o' },
-		{ "known", 1, NULL, 'n' },	{ NULL, 0, NULL, 0 },
+		{ "engine", 1, NULL, 'e' },
+		{ "host", 1, NULL, 'h' },
+		{ "ca", 1, NULL, 'c' },
+		{ "user", 1, NULL, 'u' },
+		{ "password", 1, NULL, 'p' },
+		{ "token", 1, NULL, 't' },
+		{ "insecure", 0, NULL, 'i' },
+		{ "system", 1, NULL, 's' },
+		{ "arch", 1, NULL, 'a' },
+		{ "variant", 1, NULL, 'v' },
+		{ "reference", 1, NULL, 'r' },
+		{ "refuse", 0, NULL, 'f' },
+		{ "raw", 0, NULL, 'w' },
+		{ "kill", 1, NULL, 'k' },
+		{ "pause", 1, NULL, 'z' },
+		{ "cert", 1, NULL, 'C' },
+		{ "key", 1, NULL, 'K' },
+		{ "signature", 1, NULL, 'R' },
+		{ "signature-key", 1, NULL, 'G' },
+		{ "docker-config", 1, NULL, 'D' },
+		{ "http-proxy", 1, NULL, 'P' },
+		{ "https-proxy", 1, NULL, 'S' },
+		{ "no-proxy", 1, NULL, 'N' },
+		{ "save", 1, NULL, 'o' },
+		{ "known", 1, NULL, 'n' },
+		{ NULL, 0, NULL, 0 },
 	};
 	const char *verb;
 	int option;

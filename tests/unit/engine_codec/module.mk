@@ -4,11 +4,15 @@ codec_json := engine/json/json.o engine/json/json_write.o
 codec_http := engine/http/http.o engine/http/http_body.o engine/http/url.o
 codec_oci = $(engine_oci_OBJS) $(codec_json) $(codec_http)
 codec_proxy := engine/registry/proxy.o engine/registry/net.o $(codec_http)
+# tls.o brings the source of chance that mbedtls is built for.
+codec_cosign := engine/registry/cosign.o engine/registry/tls.o engine/registry/net.o \
+	$(codec_json) $(codec_http)
+codec_cosign_LIBS := -lmbedtls -lmbedx509 -lmbedcrypto -lyyjson
 codec_tar := engine/tar/stream.o engine/tar/name.o engine/tar/unpack.o engine/tar/walk.o \
 	engine/api/entry.o engine/api/unpack_msg.o
 
 UNIT += $(addprefix $(tests_unit_codec)/test_,json http oci image entry tar challenge pull_msg retry dockercfg \
-	proxy)
+	proxy cosign)
 $(tests_unit_codec)/test_json_OBJS := $(tests_unit_codec)/test_json.o $(codec_json)
 $(tests_unit_codec)/test_json_LIBS := -lyyjson
 $(tests_unit_codec)/test_http_OBJS := $(tests_unit_codec)/test_http.o $(codec_http)
@@ -27,11 +31,13 @@ $(tests_unit_codec)/test_dockercfg_OBJS := $(tests_unit_codec)/test_dockercfg.o 
 $(tests_unit_codec)/test_dockercfg_LIBS := -lyyjson -lmbedcrypto
 $(tests_unit_codec)/test_proxy_OBJS := $(tests_unit_codec)/test_proxy.o $(codec_proxy)
 $(tests_unit_codec)/test_proxy_LIBS := -lmbedcrypto
+$(tests_unit_codec)/test_cosign_OBJS := $(tests_unit_codec)/test_cosign.o $(codec_cosign)
+$(tests_unit_codec)/test_cosign_LIBS := $(codec_cosign_LIBS)
 $(tests_unit_codec)/test_retry_OBJS := $(tests_unit_codec)/test_retry.o \
 	engine/registry/retry.o
 
 FUZZ += $(addprefix tests/fuzz/fuzz_,json oci http tar entry reference challenge retry \
-	dockercfg proxy)
+	dockercfg proxy cosign)
 tests/fuzz/fuzz_json_OBJS := tests/fuzz/fuzz_json.o $(codec_json)
 tests/fuzz/fuzz_json_LIBS := -lyyjson
 tests/fuzz/fuzz_oci_OBJS = tests/fuzz/fuzz_oci.o $(codec_oci)
@@ -49,6 +55,8 @@ tests/fuzz/fuzz_dockercfg_OBJS := tests/fuzz/fuzz_dockercfg.o engine/registry/do
 tests/fuzz/fuzz_dockercfg_LIBS := -lyyjson -lmbedcrypto
 tests/fuzz/fuzz_proxy_OBJS := tests/fuzz/fuzz_proxy.o $(codec_proxy)
 tests/fuzz/fuzz_proxy_LIBS := -lmbedcrypto
+tests/fuzz/fuzz_cosign_OBJS := tests/fuzz/fuzz_cosign.o $(codec_cosign)
+tests/fuzz/fuzz_cosign_LIBS := $(codec_cosign_LIBS)
 tests/fuzz/fuzz_retry_OBJS := tests/fuzz/fuzz_retry.o engine/registry/retry.o
 
 # pull_driver is no test: it plays engine main for tests/ns/pull_*.py.
