@@ -6,10 +6,11 @@
 #include "engine/api/pull_msg.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include "engine/oci/image.h"
 #include "lib/wire.h"
 
-enum { PULL_TEXT_MAX = 1024 };
+enum { PULL_TEXT_MAX = 1024, PULL_BAR = 10, PULL_AMOUNT = 48 };
 
 /* A bounded text into the arena; *failed collects what went wrong. */
 static const char *get_text(struct wire *in, struct arena *arena, size_t max, bool *failed)
@@ -204,7 +205,80 @@ void pull_progress_encode(const struct pull_progress *progress, struct buf *out)
 	wire_put_bytes(out, progress->digest.bytes, sizeof(progress->digest.bytes));
 	wire_put_u64(out, progress->done);
 	wire_put_u64(out, progress->total);
+	wire_put_u64(out, progress->rate);
 	wire_put_text(out, progress->what);
+}
+
+/* "40.1 MiB"; the unit is that of `scale`, so that two numbers share it. */
+static unsigned unit_of(uint64_t scale)
+{
+	unsigned unit = 0;
+
+	while (scale >= 1024 && unit < 4) {
+		scale >>= 10;
+		unit++;
+	}
+	return unit;
+}
+
+static void put_amount(uint64_t bytes, unsigned unit, char dst[PULL_AMOUNT])
+{
+	uint64_t whole = bytes >> (10 * unit);
+	uint64_t rest = bytes & ((UINT64_C(1) << (10 * unit)) - 1);
+
+	if (unit == 0)
+		snprintf(dst, PULL_AMOUNT, "%llu", (unsigned long long)whole);
+	else
+		snprintf(dst, PULL_AMOUNT, "%llu.%llu", (unsigned long long)whole,
+			 (unsigned long long)((rest >> (10 * unit - 10)) * 10 / 1024));
+}
+
+/* ", 9.8 MiB/s, 8 s left" */
+static void put_speed(const struct pull_progress *progress, char *dst, size_t cap)
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+	uint64_t left = progress->total - progress->done, s;
+	unsigned unit = unit_of(progress->rate);
+	char speed[PULL_AMOUNT];
+	int n;
+
+	dst[0] = 0;
+	if (progress->rate == 0 || left == 0)
+		return;
+	s = left / progress->rate + 1;
+	put_amount(progress->rate, unit, speed);
+	n = snprintf(dst, cap, ", %s %s/s, ", speed, units[unit]);
+	if (s < 120)
+		snprintf(dst + n, cap - (size_t)n, "%llu s left", (unsigned long long)s);
+	else if (s < 7200)
+		snprintf(dst + n, cap - (size_t)n, "%llu min left", (unsigned long long)(s / 60));
+	else if (s < UINT64_C(1000) * 3600)
+		snprintf(dst + n, cap - (size_t)n, "%llu h left", (unsigned long long)(s / 3600));
+	else
+		snprintf(dst + n, cap - (size_t)n, "stalled");
+}
+
+void pull_progress_line(const struct pull_progress *progress, char *dst, size_t cap)
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+	struct pull_progress p = *progress;
+	char bar[PULL_BAR + 1], what[24], done[PULL_AMOUNT], total[PULL_AMOUNT], speed[96];
+	unsigned unit = unit_of(p.total), filled = PULL_BAR;
+
+	if (p.done > p.total)
+		p.done = p.total;
+	if (p.total > 0)
+		filled = (unsigned)((double)p.done / (double)p.total * PULL_BAR);
+	for (unsigned i = 0; i < PULL_BAR; i++)
+		bar[i] = i < filled ? '=' : ' ';
+	if (filled < PULL_BAR)
+		bar[filled] = '>';
+	bar[PULL_BAR] = 0;
+	str_escape(str_from(p.what), what, sizeof(what));
+	put_amount(p.done, unit, done);
+	put_amount(p.total, unit, total);
+	put_speed(&p, speed, sizeof(speed));
+	snprintf(dst, cap, "%s [%s] %s of %s %s%s", what, bar, done, total, units[unit], speed);
 }
 
 int pull_progress_decode(struct str body, struct arena *arena, struct pull_progress *ret_progress,
@@ -219,6 +293,7 @@ int pull_progress_decode(struct str body, struct arena *arena, struct pull_progr
 	wire_bytes(&in, progress.digest.bytes, sizeof(progress.digest.bytes));
 	progress.done = wire_u64(&in);
 	progress.total = wire_u64(&in);
+	progress.rate = wire_u64(&in);
 	progress.what = get_text(&in, arena, PULL_TEXT_MAX, &failed);
 	r = finish(&in, failed, "pull progress", err);
 	if (r == 0)

@@ -39,7 +39,8 @@
  *     blob it was given has been stored.
  * PULL_MSG_SOURCE (call)  32 bytes digest; while an image is pushed
  *   reply: u64 size, fd [0] the blob, a regular file to read. -ENOENT: it is not kept
- * PULL_MSG_PROGRESS (one-way) 32 bytes digest, u64 done, u64 total, text what; some 4 a second
+ * PULL_MSG_PROGRESS (one-way) 32 bytes digest, u64 done, u64 total, u64 rate, text what;
+ *   some 4 a second
  *
  * Order: config, layers (begun base first, PULL_LAYERS_AT_ONCE of them side by side), manifest. A
  * blob that two layers share is offered once. A blob whose pipe was closed early may be offered
@@ -134,8 +135,15 @@ struct pull_blob {
 struct pull_progress {
 	struct digest digest;
 	uint64_t done, total;
+	uint64_t rate;	  /* bytes a second, 0 = not known */
 	const char *what; /* "layer 2/5" */
 };
+
+/*
+ * For a person, at most 79 columns: "layer 2/5 [====>     ] 40.1 of 120.0 MiB, 9.8 MiB/s, 8 s
+ * left".
+ */
+void pull_progress_line(const struct pull_progress *progress, char *dst, size_t cap);
 
 /* A place with TLS and no login; host has to outlive it. */
 void pull_host_init(struct pull_host *host, const char *name);

@@ -308,18 +308,13 @@ static void on_role_progress(struct msg_peer *peer, struct msg *msg)
 	struct image_take *take = role->owner;
 	struct arena arena OWN(arena_done) = { 0 };
 	struct pull_progress progress;
-	char what[64], line[160];
-	struct buf text OWN(buf_done) = { 0 };
+	char line[120];
 
 	arena_init(&arena, 4096);
 	if (!take->ops.progress || pull_progress_decode(msg->body, &arena, &progress, NULL) < 0)
 		return;
-	(void)str_escape(str_from(progress.what), what, sizeof(what));
-	buf_init(&text, sizeof(line));
-	(void)buf_printf(&text, "%s: %llu of %llu KiB", what,
-			 (unsigned long long)(progress.done >> 10),
-			 (unsigned long long)(progress.total >> 10));
-	take->ops.progress(take->owner, buf_text(&text));
+	pull_progress_line(&progress, line, sizeof(line));
+	take->ops.progress(take->owner, line);
 }
 
 /* ---- the blobs of a push ---- */

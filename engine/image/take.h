@@ -18,7 +18,7 @@
 struct image_take;
 
 struct image_take_ops {
-	/* One line for a person: "layer 2/5: 40 of 120 MiB". */
+	/* One line for a person, pull_progress_line(). */
 	void (*progress)(void *owner, const char *line);
 	/*
 	 * All blobs of an image are stored (or, for a push, at the registry); it is durable under

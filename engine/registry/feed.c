@@ -39,6 +39,7 @@ static void tell(struct feed *feed, bool always)
 	};
 	struct mono now = mono_now();
 
+	progress.rate = rate_add(&feed->rate, now, feed->done);
 	if (feed->blob.kind != PULL_KIND_LAYER ||
 	    (!always && mono_diff_ms(now, feed->told) < FEED_PROGRESS_MS))
 		return;
@@ -76,6 +77,7 @@ int feed_begin(struct feed *feed, const struct pull_sink *sink, const struct pul
 		return r;
 	set_waiting(feed->fd, true);
 	sha256_init(&feed->hash);
+	rate_init(&feed->rate, mono_now(), 0);
 	tell(feed, true);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include "engine/api/pull_msg.h"
+#include "engine/registry/rate.h"
 #include "lib/err.h"
 #include "lib/mono.h"
 #include "lib/sha256.h"
@@ -39,7 +40,8 @@ struct feed {
 	int fd;
 	uint64_t done;
 	struct mono told; /* last progress */
-	uint32_t token;	  /* of the end that was sent */
+	struct rate rate;
+	uint32_t token; /* of the end that was sent */
 	char what[40];
 };
 

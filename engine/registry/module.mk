@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-engine_registry_OBJS := engine/registry/feed.o engine/registry/net.o engine/registry/tls.o \
+engine_registry_OBJS := engine/registry/feed.o engine/registry/rate.o engine/registry/net.o engine/registry/tls.o \
 	engine/registry/challenge.o engine/registry/client.o engine/registry/auth.o \
 	engine/registry/dockercfg.o engine/registry/proxy.o \
 	engine/registry/session.o engine/registry/retry.o engine/registry/place.o \

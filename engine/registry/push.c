@@ -37,12 +37,15 @@ struct parcel {
 	char name[DIGEST_TEXT_MAX], what[40];
 	int fd;
 	uint64_t size, done;
+	struct rate rate;
 	char place[URL_MAX]; /* of the upload, "" = none was begun */
 };
 
-static void tell(const struct push *push, const struct parcel *parcel)
+static void tell(const struct push *push, struct parcel *parcel)
 {
-	const struct pull_progress progress = { .digest = parcel->digest,
+	const struct pull_progress progress = { .rate = rate_add(&parcel->rate, mono_now(),
+								 parcel->done),
+						.digest = parcel->digest,
 						.done = parcel->done,
 						.total = parcel->size,
 						.what = parcel->what };
@@ -297,6 +300,7 @@ static int send_blob(struct push *push, const struct digest *digest, uint64_t si
 
 	digest_text(digest, parcel.name);
 	snprintf(parcel.what, sizeof(parcel.what), "%s", what);
+	rate_init(&parcel.rate, mono_now(), 0);
 	r = send_parcel(push, &parcel, err);
 	own_close(&parcel.fd);
 	return r;

@@ -34,7 +34,7 @@ $(tests_unit_codec)/test_proxy_LIBS := -lmbedcrypto
 $(tests_unit_codec)/test_cosign_OBJS := $(tests_unit_codec)/test_cosign.o $(codec_cosign)
 $(tests_unit_codec)/test_cosign_LIBS := $(codec_cosign_LIBS)
 $(tests_unit_codec)/test_retry_OBJS := $(tests_unit_codec)/test_retry.o \
-	engine/registry/retry.o
+	engine/registry/retry.o engine/registry/rate.o
 
 FUZZ += $(addprefix tests/fuzz/fuzz_,json oci http tar entry reference challenge retry \
 	dockercfg proxy cosign)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The bodies of pull's and unpack's messages, there and back. */
 #include <errno.h>
+#include <string.h>
 #include "engine/api/pull_msg.h"
 #include "engine/api/unpack_msg.h"
 #include "tests/unit/tap.h"
@@ -94,8 +95,36 @@ static void test_others(void)
 	buf_done(&out);
 }
 
+static void line(uint64_t done, uint64_t total, uint64_t rate, const char *want)
+{
+	const struct pull_progress progress = {
+		.done = done, .total = total, .rate = rate, .what = "layer 2/5"
+	};
+	char text[120];
+
+	pull_progress_line(&progress, text, sizeof(text));
+	is_text(text, want, "%llu of %llu", (unsigned long long)done, (unsigned long long)total);
+	ok(strlen(text) < 80, "fits a line");
+}
+
+static void test_line(void)
+{
+	line(0, 100, 0, "layer 2/5 [>         ] 0 of 100 B");
+	line(42 << 20, 120 << 20, 10 << 20,
+	     "layer 2/5 [===>      ] 42.0 of 120.0 MiB, 10.0 MiB/s, 8 s left");
+	line(512 << 10, 1 << 20, 1000,
+	     "layer 2/5 [=====>    ] 0.5 of 1.0 MiB, 1000 B/s, 8 min left");
+	line(1 << 20, 1 << 20, 7, "layer 2/5 [==========] 1.0 of 1.0 MiB");
+	line(0, UINT64_C(5) << 40, 1, "layer 2/5 [>         ] 0.0 of 5.0 TiB, 1 B/s, stalled");
+	line(0, 1 << 30, 50000, "layer 2/5 [>         ] 0.0 of 1.0 GiB, 48.8 KiB/s, 5 h left");
+	line(9, 5, 1, "layer 2/5 [==========] 5 of 5 B");
+	line(UINT64_MAX, UINT64_MAX, UINT64_MAX,
+	     "layer 2/5 [==========] 16777215.9 of 16777215.9 TiB");
+}
+
 int main(void)
 {
+	test_line();
 	arena_init(&arena, 1 << 20);
 	test_start();
 	test_blob();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pauses between tries, and what a server asks for. */
 #include <errno.h>
+#include "engine/registry/rate.h"
 #include "engine/registry/retry.h"
 #include "tests/unit/tap.h"
 
@@ -49,8 +50,27 @@ static void test_helps(void)
 	   "a verdict");
 }
 
+static void test_rate(void)
+{
+	struct mono t = { 1000000000 };
+	struct rate rate;
+
+	rate_init(&rate, t, 500);
+	is_int((long long)rate_add(&rate, t, 1000), 0, "no time, no rate");
+	is_int((long long)rate_add(&rate, mono_add_ms(t, 100), 1000), 0, "too short a time");
+	is_int((long long)rate_add(&rate, mono_add_ms(t, 500), 1500), 2000,
+	       "bytes since the beginning");
+	is_int((long long)rate_add(&rate, mono_add_ms(t, 1500), 1500), 1500,
+	       "a pause slows it down");
+	is_int((long long)rate_add(&rate, mono_add_ms(t, 9500), 9500), 1000,
+	       "what is long ago is forgotten");
+	is_int((long long)rate_add(&rate, mono_add_ms(t, 19500), 0), 0,
+	       "what begins anew has no speed");
+}
+
 int main(void)
 {
+	test_rate();
 	test_after();
 	test_pause();
 	test_helps();
