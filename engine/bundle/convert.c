@@ -117,7 +117,7 @@ static int convert_devices(struct convert *c, struct run_spec *spec)
 		const struct runtime_device *device = &lin->devices.items[i];
 
 		list[i] = (struct run_device){
-			.path = device->path,
+			.path = convert_path(c, "", device->path),
 			.block = device->type[0] == 'b',
 			.fifo = device->type[0] == 'p',
 			.major = (uint32_t)device->major,

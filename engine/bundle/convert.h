@@ -29,6 +29,8 @@ int convert_process(struct convert *c, const struct runtime_process *process,
 /* One mount; the path in messages is mounts[index]. */
 int convert_mount(struct convert *c, const struct runtime_mount *mount, size_t index,
 		  struct run_mount *ret_mount);
+/* An absolute path without ".", ".." and "//"; a relative one begins at base. NULL: no memory. */
+const char *convert_path(struct convert *c, const char *base, const char *path);
 /* Mount options that are understood, NULL behind the last one: for features. */
 const char *convert_option_name(size_t index);
 
@@ -45,6 +47,10 @@ int convert_mappings(struct convert *c, const struct runtime_idmaps *maps,
  */
 int convert_seccomp(const struct runtime_seccomp *profile, struct buf *program,
 		    struct run_seccomp_filter *ret_filter, struct err *err);
+
+/* The library's token of "SCMP_ARCH_X86_64", 0 = it does not know it; and its version. */
+uint32_t convert_arch(const char *name);
+const char *convert_library_version(void);
 
 /* A line for the caller to warn with; "config.json: " is put in front. */
 __attribute__((format(printf, 2, 3))) void convert_warn(struct convert *c, const char *fmt, ...);

@@ -175,9 +175,31 @@ static int join_data(struct convert *c, struct run_mount *mount, const char *tex
 	return mount->data ? 0 : convert_no_memory(c);
 }
 
-static const char *absolute_source(struct convert *c, const char *source)
+/* By its text alone, as all runtimes do: what a link makes of it is decided when it is opened. */
+const char *convert_path(struct convert *c, const char *base, const char *path)
 {
-	return source[0] == '/' ? source : arena_printf(c->arena, "%s/%s", c->bundle, source);
+	size_t base_len = path[0] == '/' ? 0 : strlen(base);
+	char *out = arena_alloc(c->arena, base_len + strlen(path) + 3);
+	struct str rest = str_from(path), part;
+	size_t len = base_len;
+
+	if (!out)
+		return NULL;
+	memcpy(out, base, base_len);
+	while (str_cut(&rest, '/', &part)) {
+		if (part.len == 0 || str_is(part, "."))
+			continue;
+		if (str_is(part, "..")) {
+			while (len > 0 && out[--len] != '/')
+				;
+			continue;
+		}
+		out[len++] = '/';
+		memcpy(out + len, part.ptr, part.len);
+		len += part.len;
+	}
+	out[len] = '\0';
+	return len > 0 ? out : "/";
 }
 
 static int finish_bind(struct convert *c, const struct runtime_mount *mount, size_t index,
@@ -186,7 +208,7 @@ static int finish_bind(struct convert *c, const struct runtime_mount *mount, siz
 	if (!mount->source || !mount->source[0])
 		return err_set(c->err, -EINVAL,
 			       "config.json: mounts[%zu].source: a bind needs a source", index);
-	ret->source = absolute_source(c, mount->source);
+	ret->source = convert_path(c, c->bundle, mount->source);
 	if (!ret->source)
 		return convert_no_memory(c);
 	ret->flags |= RUN_MOUNT_FLAG_FOLLOW;
@@ -200,9 +222,8 @@ int convert_mount(struct convert *c, const struct runtime_mount *mount, size_t i
 	const char *type = mount->type && mount->type[0] ? mount->type : NULL;
 	int r = 0;
 
-	*ret = (struct run_mount){ .kind = RUN_MOUNT_KIND_FILESYSTEM, .target = mount->target };
-	if (mount->target[0] != '/')
-		ret->target = arena_printf(c->arena, "/%s", mount->target);
+	*ret = (struct run_mount){ .kind = RUN_MOUNT_KIND_FILESYSTEM,
+				   .target = convert_path(c, "", mount->target) };
 	if (!ret->target)
 		return convert_no_memory(c);
 	if (type && strcmp(type, "bind") == 0)

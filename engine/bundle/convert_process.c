@@ -138,7 +138,9 @@ int convert_process(struct convert *c, const struct runtime_process *process,
 		return err_set(c->err, -EINVAL, "config.json: process: missing");
 	ret->argv = process->args.items;
 	ret->env = process->env.items;
-	ret->cwd = process->cwd;
+	ret->cwd = convert_path(c, "", process->cwd);
+	if (!ret->cwd)
+		return convert_no_memory(c);
 	ret->uid = process->uid;
 	ret->gid = process->gid;
 	ret->groups = process->groups.items;

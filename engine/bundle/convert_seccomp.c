@@ -11,6 +11,7 @@
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include "lib/own.h"
 
@@ -124,18 +125,33 @@ static int add_rule(scmp_filter_ctx ctx, uint32_t otherwise,
 }
 
 /* "SCMP_ARCH_X86_64" -> "x86_64", the library's own name. */
-static int add_arch(scmp_filter_ctx ctx, const char *name, struct err *err)
+uint32_t convert_arch(const char *name)
 {
 	const char *tail = name + strlen("SCMP_ARCH_");
 	char lower[ARCH_NAME_MAX];
-	uint32_t arch;
 	size_t n = 0;
-	int r;
 
 	for (; tail[n] && n < sizeof(lower) - 1; n++)
 		lower[n] = (char)(tail[n] >= 'A' && tail[n] <= 'Z' ? tail[n] | 0x20 : tail[n]);
 	lower[n] = '\0';
-	arch = seccomp_arch_resolve_name(lower);
+	return seccomp_arch_resolve_name(lower);
+}
+
+const char *convert_library_version(void)
+{
+	static char text[40];
+	const struct scmp_version *version = seccomp_version();
+
+	(void)snprintf(text, sizeof(text), "%u.%u.%u", version->major, version->minor,
+		       version->micro);
+	return text;
+}
+
+static int add_arch(scmp_filter_ctx ctx, const char *name, struct err *err)
+{
+	uint32_t arch = convert_arch(name);
+	int r;
+
 	if (arch == 0)
 		return err_set(err, -ENOTSUP,
 			       "config.json: linux.seccomp.architectures: %s is unknown to the "

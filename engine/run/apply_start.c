@@ -82,6 +82,11 @@ int apply_prepare(struct apply *apply, int root_fd, int *ret_pts, struct err *er
 		r = err_sys(err, -errno, "make a pipe");
 	if (r < 0 || !options)
 		return r;
+	/* Nobody out here needs it: made by the child it stands in its place in the list of mounts,
+	 * which the kernel keeps in the order of their making. */
+	if (plan->flags & PLAN_FLAG_LISTED && !(plan->flags & PLAN_FLAG_TTY) &&
+	    plan->ns[PLAN_NS_USER].mode == RUN_NS_MODE_HOST)
+		return 0;
 	apply->pts_tree =
 		apply_new_mount_data("devpts", "devpts", options, apply_attributes(op.flags), err);
 	if (apply->pts_tree < 0)

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the way from cgroupsPath and resources to a control group. Runs in `create` and `run`. It
+ * must never leave a limit out without a word, and never remove a group that it did not make.
+ */
+#include "engine/bundle/group.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include "engine/bundle/say.h"
+#include "engine/run/cgroup.h"
+#include "lib/own.h"
+#include "lib/str.h"
+
+enum { MISSING_MAX = 256, UNDO_TRIES = 200, UNDO_PAUSE_MS = 10 };
+
+int group_path(const char *given, const char *id, char *dst, size_t cap, struct err *err)
+{
+	struct str rest = str_from(given), part;
+	size_t len = 0;
+
+	dst[0] = '\0';
+	while (str_cut(&rest, '/', &part)) {
+		int n;
+
+		if (part.len == 0 || str_is(part, "."))
+			continue;
+		n = str_is(part, "..") ? -1
+				       : snprintf(dst + len, cap - len, "%s%.*s", len ? "/" : "",
+						  STR_ARG(part));
+		if (n < 0 || (size_t)n >= cap - len)
+			return err_set(err, -EINVAL,
+				       "config.json: linux.cgroupsPath: expected a path of at "
+				       "most %zu bytes without '..'",
+				       cap - 1);
+		len += (size_t)n;
+	}
+	if (len == 0)
+		(void)snprintf(dst, cap, "hoy-oci/%s", id);
+	return 0;
+}
+
+static int set_limits(struct launch *launch, enum cgroup_host host, struct err *err)
+{
+	char missing[MISSING_MAX] = "";
+	int r = cgroup_resources_set(launch->group, &launch->answer.resources, missing,
+				     sizeof(missing), err);
+
+	if (r < 0)
+		return err_prefix(err, "control group");
+	if (!missing[0])
+		return 0;
+	if (host == CGROUP_HOST_UNIFIED)
+		return err_set(err, -EOPNOTSUPP,
+			       "control group: the host hands down no controller for %s; enable it "
+			       "in cgroup.subtree_control of the groups above, or leave the limit "
+			       "out of config.json",
+			       missing);
+	say(SAY_LEVEL_WARNING,
+	    "this host has no pure cgroup v2: the container runs without its limits of %s",
+	    missing);
+	return 0;
+}
+
+int group_make(struct launch *launch, struct err *err)
+{
+	enum cgroup_host host;
+	uint32_t controllers = cgroup_resources_controllers(&launch->answer.resources);
+	int r = group_path(launch->answer.cgroups_path, launch->id, launch->group_path,
+			   sizeof(launch->group_path), err);
+
+	if (r == 0)
+		r = cgroup_host_open(&host, &launch->top, err);
+	if (r < 0)
+		return r;
+	if (host == CGROUP_HOST_LEGACY) {
+		say(SAY_LEVEL_WARNING, "this host has no cgroup v2: the container runs without a "
+				       "control group, without limits and device rules");
+		return 0;
+	}
+	launch->group = cgroup_path_make(launch->top, launch->group_path, controllers,
+					 &launch->group_new, err);
+	if (launch->group < 0)
+		return err_prefix(err, "control group %s", launch->group_path);
+	return set_limits(launch, host, err);
+}
+
+void group_undo(struct launch *launch)
+{
+	if (launch->group < 0 || !launch->group_new)
+		return;
+	(void)cgroup_kill(launch->group, NULL);
+	for (int i = 0; i < UNDO_TRIES; i++) {
+		if (cgroup_path_remove(launch->top, launch->group_path, NULL) != -EBUSY)
+			return;
+		(void)poll(NULL, 0, UNDO_PAUSE_MS);
+	}
+}

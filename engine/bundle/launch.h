@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_ENGINE_BUNDLE_LAUNCH_H
+#define HOY_ENGINE_BUNDLE_LAUNCH_H
+
+#include "engine/bundle/command.h"
+#include "engine/bundle/parser.h"
+#include "engine/run/apply.h"
+#include "engine/run/plan.h"
+
+/*
+ * From a bundle to a process that waits at its gate or runs. Everything that is made on the way
+ * stands in here, so that launch_undo() takes away just that.
+ */
+struct launch {
+	struct command *cmd;
+	const char *id;
+	bool gated; /* `create`: the process waits for `start` */
+	int bundle, dir, void_fd, root, top, group, gate, report, console;
+	int pidfd, master; /* what remains for the caller */
+	char bundle_path[4096], root_path[4096], group_path[CGROUP_PATH_MAX];
+	bool group_new, dir_new;
+	struct buf config, memory;
+	struct answer answer;
+	struct plan plan;
+	struct parser_job job;
+	struct state state;
+};
+
+void launch_init(struct launch *launch, struct command *cmd, bool gated);
+/* All of it; with an error everything is taken away again. */
+int launch_run(struct launch *launch, struct err *err);
+void launch_done(struct launch *launch);
+
+/* ---- shared with exec ---- */
+
+/* The number of --preserve-fds; -EINVAL, also when one of those fds is not open. */
+int launch_preserved(const struct options *options, uint32_t *ret_count, struct err *err);
+/* A terminal or not, and where its master goes: refused as runc does. */
+int launch_check_terminal(const struct options *options, bool terminal, bool detached,
+			  struct err *err);
+/* Our stdin, stdout and stderr as copies that apply may close. */
+int launch_stdio(struct apply *apply, struct err *err);
+/* The pid in decimal into a file of the caller, by rename. */
+int launch_pid_file(const char *path, uint32_t pid, struct err *err);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns what making a container and entering one have in common: handed-on fds, the terminal's
+ * rules, the report, the pid file. Runs in `create`, `run` and `exec`. It must never hand on an fd
+ * that the caller of hoy-oci did not name.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "engine/bundle/launch.h"
+#include "lib/fs.h"
+#include "lib/own.h"
+#include "lib/str.h"
+
+enum { STDIO_FIRST = 64, PRESERVE_FIRST = 3 };
+
+int launch_preserved(const struct options *options, uint32_t *ret_count, struct err *err)
+{
+	uint64_t count;
+
+	*ret_count = 0;
+	if (!options->preserve_fds)
+		return 0;
+	if (str_to_u64(str_from(options->preserve_fds), 0, RUN_PRESERVE_MAX, &count) < 0)
+		return err_set(err, -EINVAL, "--preserve-fds: expected a number up to %d",
+			       RUN_PRESERVE_MAX);
+	for (uint64_t i = 0; i < count; i++) {
+		int flags = fcntl(PRESERVE_FIRST + (int)i, F_GETFD);
+
+		/* CLOEXEC: it is one of ours, so nobody handed it to us. */
+		if (flags < 0 || flags & FD_CLOEXEC)
+			return err_set(err, -EBADF, "--preserve-fds=%llu: fd %d is not open",
+				       (unsigned long long)count, PRESERVE_FIRST + (int)i);
+	}
+	*ret_count = (uint32_t)count;
+	return 0;
+}
+
+int launch_check_terminal(const struct options *options, bool terminal, bool detached,
+			  struct err *err)
+{
+	if (terminal && detached && !options->console_socket)
+		return err_set(err, -EINVAL,
+			       "cannot allocate a terminal and detach without --console-socket");
+	if (options->console_socket && !(terminal && detached))
+		return err_set(err, -EINVAL,
+			       "--console-socket is for a detached container with a terminal");
+	return 0;
+}
+
+int launch_stdio(struct apply *apply, struct err *err)
+{
+	for (int i = 0; i < 3; i++) {
+		apply->stdio[i] = fcntl(i, F_DUPFD_CLOEXEC, STDIO_FIRST);
+		if (apply->stdio[i] < 0 && (errno != EBADF || i > 0))
+			return err_sys(err, -errno, "hand on fd %d", i);
+	}
+	return 0;
+}
+
+int launch_pid_file(const char *path, uint32_t pid, struct err *err)
+{
+	char name[256], fresh[300], text[16];
+	OWN_FD int dir = fs_open_parent(AT_FDCWD, path, FS_HOST, name, err);
+	OWN_FD int fd = -1;
+	int n = snprintf(text, sizeof(text), "%u", pid), r;
+
+	if (dir < 0)
+		return err_prefix(err, "--pid-file");
+	if (strlen(name) > 240)
+		return err_set(err, -ENAMETOOLONG, "--pid-file: the name is too long");
+	(void)snprintf(fresh, sizeof(fresh), ".%s.new", name);
+	fd = fs_open(dir, fresh, FS_BENEATH, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0666, err);
+	if (fd < 0)
+		return err_prefix(err, "--pid-file");
+	r = fs_write_fd(fd, text, (size_t)n, err);
+	if (r == 0)
+		r = fs_rename(dir, fresh, dir, name, err);
+	return r < 0 ? err_prefix(err, "--pid-file") : 0;
+}

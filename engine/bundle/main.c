@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The program hoy-oci: global options, then the command that the next argument names. It must never
+ * do a thing before all options were understood.
+ */
+#include "engine/bundle/command.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "engine/bundle/say.h"
+#include "lib/own.h"
+
+enum { EXIT_FAILED = 1, EXIT_USAGE = 1, EXIT_EXEC = 255 };
+
+#define FLAG(NAME, LETTER, TYPE, MEMBER)                                         \
+	{                                                                        \
+		NAME, LETTER, ARGS_TYPE_##TYPE, offsetof(struct options, MEMBER) \
+	}
+
+static const struct args_flag global_flags[] = {
+	FLAG("root", '\0', TEXT, root),
+	FLAG("log", '\0', TEXT, log),
+	FLAG("log-format", '\0', TEXT, log_format),
+	FLAG("debug", '\0', BOOL, debug),
+	FLAG("systemd-cgroup", '\0', BOOL, systemd_cgroup),
+	FLAG("cgroup-manager", '\0', TEXT, cgroup_manager),
+	FLAG("rootless", '\0', TEXT, rootless),
+	FLAG("criu", '\0', IGNORED_TEXT, root),
+	FLAG("help", 'h', BOOL, help),
+	FLAG("version", 'v', BOOL, version),
+};
+
+static const struct args_flag create_flags[] = {
+	FLAG("bundle", 'b', TEXT, bundle),
+	FLAG("config", 'f', TEXT, config),
+	FLAG("console-socket", '\0', TEXT, console_socket),
+	FLAG("pid-file", '\0', TEXT, pid_file),
+	FLAG("preserve-fds", '\0', TEXT, preserve_fds),
+	FLAG("no-pivot", '\0', BOOL, no_pivot),
+	FLAG("no-new-keyring", '\0', BOOL, no_new_keyring),
+	FLAG("detach", 'd', BOOL, detach),
+	FLAG("keep", '\0', BOOL, keep),
+	FLAG("no-subreaper", '\0', BOOL, help),
+};
+
+static const struct args_flag exec_flags[] = {
+	FLAG("process", 'p', TEXT, process),
+	FLAG("console-socket", '\0', TEXT, console_socket),
+	FLAG("pid-file", '\0', TEXT, pid_file),
+	FLAG("preserve-fds", '\0', TEXT, preserve_fds),
+	FLAG("detach", 'd', BOOL, detach),
+	FLAG("tty", 't', BOOL, tty),
+	FLAG("user", 'u', TEXT, user),
+	FLAG("env", 'e', LIST, env),
+	FLAG("cwd", '\0', TEXT, cwd),
+	FLAG("cap", 'c', LIST, caps),
+	FLAG("additional-gids", 'g', LIST, groups),
+	FLAG("no-new-privs", '\0', BOOL, no_new_privs),
+	FLAG("apparmor", '\0', TEXT, apparmor),
+	FLAG("process-label", '\0', TEXT, label),
+	FLAG("cgroup", '\0', TEXT, cgroup_path),
+	FLAG("ignore-paused", '\0', BOOL, ignore_paused),
+};
+
+static const struct args_flag kill_flags[] = { FLAG("all", 'a', BOOL, all) };
+static const struct args_flag delete_flags[] = { FLAG("force", 'f', BOOL, force) };
+static const struct args_flag list_flags[] = { FLAG("format", 'f', TEXT, format),
+					       FLAG("quiet", 'q', BOOL, quiet) };
+static const struct args_flag ps_flags[] = { FLAG("format", 'f', TEXT, format) };
+static const struct args_flag events_flags[] = { FLAG("interval", '\0', TEXT, interval),
+						 FLAG("stats", '\0', BOOL, stats) };
+static const struct args_flag spec_flags[] = { FLAG("bundle", 'b', TEXT, bundle),
+					       FLAG("rootless", '\0', BOOL, force) };
+static const struct args_flag update_flags[] = {
+	FLAG("resources", 'r', TEXT, resources),
+	FLAG("blkio-weight", '\0', TEXT, blkio_weight),
+	FLAG("cpu-period", '\0', TEXT, cpu_period),
+	FLAG("cpu-quota", '\0', TEXT, cpu_quota),
+	FLAG("cpu-burst", '\0', TEXT, cpu_burst),
+	FLAG("cpu-share", '\0', TEXT, cpu_share),
+	FLAG("cpu-idle", '\0', TEXT, cpu_idle),
+	FLAG("cpuset-cpus", '\0', TEXT, cpuset_cpus),
+	FLAG("cpuset-mems", '\0', TEXT, cpuset_mems),
+	FLAG("memory", '\0', TEXT, memory),
+	FLAG("memory-reservation", '\0', TEXT, memory_reservation),
+	FLAG("memory-swap", '\0', TEXT, memory_swap),
+	FLAG("pids-limit", '\0', TEXT, pids_limit),
+};
+
+#define FLAGS(LIST) LIST, ARRAY_LEN(LIST)
+static const struct command_row {
+	const char *name;
+	int (*run)(struct command *cmd, struct err *err);
+	const struct args_flag *flags;
+	size_t flag_count;
+	int args_min, args_max;
+	const char *usage;
+} rows[] = {
+	{ "create", command_create, FLAGS(create_flags), 1, 1, "ID" },
+	{ "run", command_run, FLAGS(create_flags), 1, 1, "ID" },
+	{ "start", command_start, NULL, 0, 1, 1, "ID" },
+	{ "state", command_state, NULL, 0, 1, 1, "ID" },
+	{ "kill", command_kill, FLAGS(kill_flags), 1, 2, "ID [SIGNAL]" },
+	{ "delete", command_delete, FLAGS(delete_flags), 1, 1, "ID" },
+	{ "exec", command_exec, FLAGS(exec_flags), 1, 1 << 20, "ID COMMAND..." },
+	{ "ps", command_ps, FLAGS(ps_flags), 1, 1 << 20, "ID [OPTIONS OF ps]" },
+	{ "list", command_list, FLAGS(list_flags), 0, 0, "" },
+	{ "pause", command_pause, NULL, 0, 1, 1, "ID" },
+	{ "resume", command_resume, NULL, 0, 1, 1, "ID" },
+	{ "update", command_update, FLAGS(update_flags), 1, 1, "ID" },
+	{ "events", command_events, FLAGS(events_flags), 1, 1, "ID" },
+	{ "spec", command_spec, FLAGS(spec_flags), 0, 0, "" },
+	{ "features", command_features, NULL, 0, 0, 0, "" },
+	{ "checkpoint", command_unsupported, NULL, 0, 0, 1 << 20, "" },
+	{ "restore", command_unsupported, NULL, 0, 0, 1 << 20, "" },
+};
+
+static int print_help(void)
+{
+	(void)printf("usage: hoy-oci [--root DIR] [--log FILE] [--log-format text|json] [--debug] "
+		     "COMMAND [OPTIONS] [ARGUMENTS]\n\n");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		(void)printf("  %-10s", rows[i].name);
+		for (size_t j = 0; j < rows[i].flag_count; j++)
+			(void)printf(" [--%s%s]", rows[i].flags[j].name,
+				     rows[i].flags[j].type == ARGS_TYPE_BOOL ? "" : " VALUE");
+		(void)printf(" %s\n", rows[i].usage);
+	}
+	(void)printf("\nhoy-oci(8) tells the rest.\n");
+	return 0;
+}
+
+static int print_version(void)
+{
+	(void)printf("hoy-oci version %s\nspec: 1.2.0\n", HOY_VERSION);
+	return 0;
+}
+
+static const struct command_row *find_row(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (strcmp(rows[i].name, name) == 0)
+			return &rows[i];
+	return NULL;
+}
+
+static int check_options(const struct options *o, struct err *err)
+{
+	if (o->systemd_cgroup || (o->cgroup_manager && strcmp(o->cgroup_manager, "cgroupfs") != 0))
+		return err_set(err, -ENOTSUP,
+			       "control groups by systemd are not supported, only cgroupfs: leave "
+			       "out --systemd-cgroup, and tell the engine above (podman: "
+			       "--cgroup-manager=cgroupfs; containerd: SystemdCgroup = false)");
+	if (o->log_format && strcmp(o->log_format, "json") != 0 &&
+	    strcmp(o->log_format, "text") != 0)
+		return err_set(err, -EINVAL, "--log-format: expected text or json");
+	if (o->rootless && strcmp(o->rootless, "auto") != 0 && strcmp(o->rootless, "false") != 0)
+		return err_set(err, -ENOTSUP, "--rootless: running without root is not supported");
+	return 0;
+}
+
+static int run_row(const struct command_row *row, struct command *cmd, struct err *err)
+{
+	bool stateless = row->run == command_spec || row->run == command_features ||
+			 row->run == command_unsupported;
+
+	if (cmd->argc < row->args_min || cmd->argc > row->args_max)
+		return err_set(err, -EINVAL, "%s: expected %s %s", row->name, row->name,
+			       row->usage);
+	if (!stateless) {
+		cmd->root_fd = state_root_open(
+			cmd->options.root ? cmd->options.root : state_root_default, err);
+		if (cmd->root_fd < 0)
+			return cmd->root_fd;
+	}
+	return row->run(cmd, err);
+}
+
+static int run_command(int argc, char **argv, struct command *cmd, struct err *err)
+{
+	const struct command_row *row;
+	int at = 1;
+	int r = args_parse(global_flags, ARRAY_LEN(global_flags), argv, &at, &cmd->options, err);
+
+	if (r < 0)
+		return r;
+	if (cmd->options.version)
+		return print_version();
+	if (cmd->options.help || at == argc)
+		return print_help();
+	r = say_init(cmd->options.log,
+		     cmd->options.log_format && strcmp(cmd->options.log_format, "json") == 0,
+		     cmd->options.debug, err);
+	if (r == 0)
+		r = check_options(&cmd->options, err);
+	if (r < 0)
+		return r;
+	row = find_row(argv[at]);
+	if (!row)
+		return err_set(err, -EINVAL, "unknown command \"%.40s\"; hoy-oci --help", argv[at]);
+	cmd->exec_failed = row->run == command_exec ? EXIT_EXEC : EXIT_FAILED;
+	at++;
+	r = args_parse(row->flags, row->flag_count, argv, &at, &cmd->options, err);
+	if (r < 0)
+		return err_prefix(err, "%s", row->name);
+	/* kill ID -9 and the like: what looks like an option behind the first argument is none */
+	cmd->argv = argv + at;
+	cmd->argc = argc - at;
+	return run_row(row, cmd, err);
+}
+
+int main(int argc, char **argv)
+{
+	static struct command cmd = { .root_fd = -1, .exec_failed = EXIT_USAGE };
+	struct err err = { 0 };
+	int r;
+
+	/* A peer that went away is an errno, not the end of the process. */
+	(void)signal(SIGPIPE, SIG_IGN);
+	r = run_command(argc, argv, &cmd, &err);
+	if (r >= 0)
+		return r;
+	say(SAY_LEVEL_ERROR, "%s", err_text(&err));
+	return cmd.exec_failed;
+}

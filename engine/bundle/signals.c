@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the names of signals, sending one to a whole control group, and receiving those that are
+ * handed on. Runs in the commands. It must never signal by a pid that is not held by a pidfd.
+ */
+#include "engine/bundle/signals.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "engine/run/kernel.h"
+#include "lib/fs.h"
+#include "lib/own.h"
+#include "lib/str.h"
+
+enum { SIGNAL_LAST = 64, SIGNAL_RTMIN = 34, PROCS_MAX = 4 << 20, PIDFD_OPEN = 434 };
+
+static const struct {
+	const char *name;
+	int number;
+} names[] = {
+	{ "HUP", SIGHUP },	 { "INT", SIGINT },	  { "QUIT", SIGQUIT },
+	{ "ILL", SIGILL },	 { "TRAP", SIGTRAP },	  { "ABRT", SIGABRT },
+	{ "IOT", SIGABRT },	 { "BUS", SIGBUS },	  { "FPE", SIGFPE },
+	{ "KILL", SIGKILL },	 { "USR1", SIGUSR1 },	  { "SEGV", SIGSEGV },
+	{ "USR2", SIGUSR2 },	 { "PIPE", SIGPIPE },	  { "ALRM", SIGALRM },
+	{ "TERM", SIGTERM },	 { "STKFLT", SIGSTKFLT }, { "CHLD", SIGCHLD },
+	{ "CLD", SIGCHLD },	 { "CONT", SIGCONT },	  { "STOP", SIGSTOP },
+	{ "TSTP", SIGTSTP },	 { "TTIN", SIGTTIN },	  { "TTOU", SIGTTOU },
+	{ "URG", SIGURG },	 { "XCPU", SIGXCPU },	  { "XFSZ", SIGXFSZ },
+	{ "VTALRM", SIGVTALRM }, { "PROF", SIGPROF },	  { "WINCH", SIGWINCH },
+	{ "IO", SIGIO },	 { "POLL", SIGIO },	  { "PWR", SIGPWR },
+	{ "SYS", SIGSYS },
+};
+
+/* "RTMIN+3", "RTMAX-1"; 0 = neither. */
+static int parse_realtime(struct str text)
+{
+	bool low = text.len >= 5 && str_is_nocase(str_head(text, 5), "RTMIN");
+	bool high = text.len >= 5 && str_is_nocase(str_head(text, 5), "RTMAX");
+	struct str rest = str_skip(text, 5);
+	uint64_t more = 0;
+
+	if (!low && !high)
+		return 0;
+	if (rest.len > 0 &&
+	    (rest.ptr[0] != (low ? '+' : '-') ||
+	     str_to_u64(str_skip(rest, 1), 0, SIGNAL_LAST - SIGNAL_RTMIN, &more) < 0))
+		return 0;
+	return low ? SIGNAL_RTMIN + (int)more : SIGNAL_LAST - (int)more;
+}
+
+int signals_parse(const char *text, int *ret_signal, struct err *err)
+{
+	struct str s = str_from(text);
+	uint64_t number;
+	char shown[40];
+	int realtime;
+
+	if (str_to_u64(s, 1, SIGNAL_LAST, &number) == 0) {
+		*ret_signal = (int)number;
+		return 0;
+	}
+	if (s.len > 3 && str_is_nocase(str_head(s, 3), "SIG"))
+		s = str_skip(s, 3);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (!str_is_nocase(s, names[i].name))
+			continue;
+		*ret_signal = names[i].number;
+		return 0;
+	}
+	realtime = parse_realtime(s);
+	if (realtime) {
+		*ret_signal = realtime;
+		return 0;
+	}
+	str_escape(str_from(text), shown, sizeof(shown));
+	return err_set(err, -EINVAL, "unknown signal \"%s\"", shown);
+}
+
+/* ---- groups ---- */
+
+struct walk {
+	int (*fn)(uint32_t pid, void *owner);
+	void *owner;
+};
+
+static int walk_group(int group_fd, struct walk *walk, struct err *err);
+
+static int walk_below(int dirfd, const char *name, unsigned char type, void *owner, struct err *err)
+{
+	OWN_FD int fd = -1;
+
+	if (type != DT_DIR)
+		return 0;
+	fd = fs_open(dirfd, name, FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, NULL);
+	return fd < 0 ? 0 : walk_group(fd, owner, err);
+}
+
+static int walk_group(int group_fd, struct walk *walk, struct err *err)
+{
+	struct buf text OWN(buf_done) = { 0 };
+	struct str rest, line;
+	uint64_t pid;
+	int r;
+
+	buf_init(&text, PROCS_MAX);
+	r = fs_read(group_fd, "cgroup.procs", FS_BENEATH, PROCS_MAX - 1, &text, NULL);
+	if (r == -EOPNOTSUPP) /* a threaded group: its processes are listed above */
+		return 0;
+	if (r < 0)
+		return err_sys(err, r, "read the processes of the control group");
+	rest = buf_str(&text);
+	while (r == 0 && str_cut(&rest, '\n', &line))
+		if (str_to_u64(line, 1, INT32_MAX, &pid) == 0)
+			r = walk->fn((uint32_t)pid, walk->owner);
+	return r < 0 ? r : fs_each(group_fd, walk_below, walk, err);
+}
+
+int signals_each_pid(int group_fd, int (*fn)(uint32_t pid, void *owner), void *owner,
+		     struct err *err)
+{
+	struct walk walk = { fn, owner };
+
+	return walk_group(group_fd, &walk, err);
+}
+
+static int send_one(uint32_t pid, void *owner)
+{
+	OWN_FD int pidfd = (int)syscall(PIDFD_OPEN, pid, 0);
+
+	if (pidfd >= 0)
+		(void)k_pidfd_signal(pidfd, *(const int *)owner);
+	return 0;
+}
+
+int signals_send_group(int group_fd, int signal, struct err *err)
+{
+	return signals_each_pid(group_fd, send_one, &signal, err);
+}
+
+/* ---- receiving ---- */
+
+int signals_open(struct err *err)
+{
+	sigset_t set;
+	int fd;
+
+	(void)sigfillset(&set);
+	/* A fault of our own is no message. */
+	(void)sigdelset(&set, SIGSEGV);
+	(void)sigdelset(&set, SIGBUS);
+	(void)sigdelset(&set, SIGFPE);
+	(void)sigdelset(&set, SIGILL);
+	(void)sigdelset(&set, SIGABRT);
+	(void)sigdelset(&set, SIGSYS);
+	(void)sigdelset(&set, SIGTSTP);
+	(void)sigdelset(&set, SIGTTIN);
+	(void)sigdelset(&set, SIGTTOU);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return err_sys(err, -errno, "block signals");
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? err_sys(err, -errno, "open a signal fd") : fd;
+}
+
+int signals_next(int signal_fd)
+{
+	struct signalfd_siginfo info;
+
+	return read(signal_fd, &info, sizeof(info)) == sizeof(info) ? (int)info.ssi_signo : 0;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns `create`, `start` and `run`. It must never say that a container is started before its
+ * program was executed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+#include "engine/bundle/command.h"
+#include "engine/bundle/hooks.h"
+#include "engine/bundle/launch.h"
+#include "engine/bundle/say.h"
+#include "engine/bundle/terminal.h"
+#include "lib/fs.h"
+#include "lib/msg.h"
+#include "lib/own.h"
+
+int command_create(struct command *cmd, struct err *err)
+{
+	struct launch launch OWN(launch_done) = { 0 };
+	int r;
+
+	launch_init(&launch, cmd, true);
+	r = launch_run(&launch, err);
+	return r < 0 ? err_prefix(err, "create") : 0;
+}
+
+/* The container's process answers over the gate: end of file when its program runs. */
+static int open_gate(int dir, struct err *err)
+{
+	OWN_FD int gate = msg_connect(dir, STATE_GATE, err);
+	int r;
+
+	if (gate < 0)
+		return gate;
+	r = apply_read_report(gate, err);
+	(void)fs_unlink(dir, STATE_GATE, NULL);
+	return r;
+}
+
+int command_start(struct command *cmd, struct err *err)
+{
+	struct container container OWN(container_done) = { .dir = -1 };
+	enum state_status status;
+	int r = container_open(cmd, cmd->argv[0], &container, err);
+
+	if (r < 0)
+		return r;
+	status = state_status(container.dir, &container.state);
+	if (status == STATE_STATUS_STOPPED)
+		return err_set(err, -ESRCH, "cannot start a container that has stopped");
+	if (status != STATE_STATUS_CREATED)
+		return err_set(err, -EBUSY, "cannot start an already running container");
+	r = open_gate(container.dir, err);
+	if (r < 0)
+		return err_prefix(err, "start");
+	if (container.state.hooks & ANSWER_HOOK_POSTSTART)
+		hooks_run(cmd, &container, RUN_HOOK_POSTSTART);
+	return 0;
+}
+
+static int attend(struct command *cmd, struct launch *launch, struct err *err)
+{
+	struct container container OWN(container_done) = { .dir = -1 };
+	int status = terminal_attend(launch->pidfd, launch->master, err);
+	int r;
+
+	if (status < 0 || cmd->options.keep)
+		return status;
+	r = container_open(cmd, launch->id, &container, err);
+	if (r == 0)
+		r = container_remove(cmd, launch->id, &container, err);
+	if (r < 0 && r != -ENOENT)
+		say(SAY_LEVEL_WARNING, "run: %s", err_text(err));
+	return status;
+}
+
+int command_run(struct command *cmd, struct err *err)
+{
+	struct launch launch OWN(launch_done) = { 0 };
+	int r;
+
+	launch_init(&launch, cmd, false);
+	r = launch_run(&launch, err);
+	if (r < 0)
+		return err_prefix(err, "run");
+	if (launch.answer.hooks & ANSWER_HOOK_POSTSTART) {
+		struct container container OWN(container_done) = { .dir = -1 };
+
+		r = container_open(cmd, launch.id, &container, err);
+		if (r == 0)
+			hooks_run(cmd, &container, RUN_HOOK_POSTSTART);
+	}
+	return cmd->options.detach ? 0 : attend(cmd, &launch, err);
+}
