@@ -197,6 +197,19 @@ int apply_stdio(struct apply *apply, struct err *err)
 }
 
 /*
+ * Outside of the root the kernel answers "(unreachable)...". Asked before the filter is loaded,
+ * which may forbid the question.
+ */
+static int check_cwd(struct err *err)
+{
+	static char cwd[PATH_MAX];
+
+	if (!getcwd(cwd, sizeof(cwd)) || cwd[0] != '/')
+		return err_set(err, -ENOENT, "the working directory is outside of the container");
+	return 0;
+}
+
+/*
  * A hard limit can be raised with CAP_SYS_RESOURCE only. Where the machine does not give it to us
  * (containers in containers) the limit stays at what is allowed.
  */
@@ -205,7 +218,10 @@ int apply_limits(struct apply *apply, struct err *err)
 	struct plan_list limits = apply->plan->rlimits;
 	struct run_rlimit limit;
 	struct rlimit now, wanted;
+	int r = check_cwd(err);
 
+	if (r < 0)
+		return r;
 	while (plan_next_rlimit(&limits, &limit)) {
 		wanted = (struct rlimit){ .rlim_cur = (rlim_t)limit.soft,
 					  .rlim_max = (rlim_t)limit.hard };
@@ -352,13 +368,9 @@ int apply_find_program(struct apply *apply, struct err *err)
 int apply_execute(struct apply *apply, struct err *err)
 {
 	static char *argv[RUN_ARGS_MAX + 1], *env[RUN_ARGS_MAX + 1];
-	static char cwd[PATH_MAX];
 	char shown[128];
 	int code;
 
-	/* Outside of the root the kernel answers "(unreachable)...". */
-	if (!getcwd(cwd, sizeof(cwd)) || cwd[0] != '/')
-		return err_set(err, -ENOENT, "the working directory is outside of the container");
 	fill(argv, apply->plan->argv);
 	fill(env, apply->plan->env);
 	str_escape(str_from(argv[0]), shown, sizeof(shown));
