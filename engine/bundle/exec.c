@@ -14,7 +14,7 @@
 #include "engine/bundle/command.h"
 #include "engine/bundle/group.h"
 #include "engine/bundle/launch.h"
-#include "engine/bundle/say.h"
+#include "engine/bundle/signals.h"
 #include "engine/bundle/terminal.h"
 #include "engine/oci/runtime_config.h"
 #include "engine/run/kernel.h"
@@ -244,7 +244,8 @@ int command_exec(struct command *cmd, struct err *err)
 					       .pidfd = -1,
 					       .console = -1,
 					       .own_pidns = -1 };
-	int r = open_container(&entry, err);
+	OWN_FD int signals = cmd->options.detach ? -1 : signals_open(err);
+	int r = signals < 0 && !cmd->options.detach ? signals : open_container(&entry, err);
 
 	if (r == 0)
 		r = read_files(&entry, err);
@@ -258,5 +259,5 @@ int command_exec(struct command *cmd, struct err *err)
 		undo(&entry);
 		return err_prefix(err, "exec");
 	}
-	return cmd->options.detach ? 0 : terminal_attend(entry.pidfd, entry.master, err);
+	return cmd->options.detach ? 0 : terminal_attend(entry.pidfd, entry.master, signals, err);
 }

@@ -64,18 +64,19 @@ static int set_limits(struct launch *launch, enum cgroup_host host, struct err *
 	return 0;
 }
 
-int group_make(struct launch *launch, struct err *err)
+int group_plan(struct launch *launch, struct err *err)
 {
-	enum cgroup_host host;
-	uint32_t controllers = cgroup_resources_controllers(&launch->answer.resources);
 	int r = group_path(launch->answer.cgroups_path, launch->id, launch->group_path,
 			   sizeof(launch->group_path), err);
 
-	if (r == 0)
-		r = cgroup_host_open(&host, &launch->top, err);
-	if (r < 0)
-		return r;
-	if (host == CGROUP_HOST_LEGACY) {
+	return r < 0 ? r : cgroup_host_open(&launch->host, &launch->top, err);
+}
+
+int group_make(struct launch *launch, struct err *err)
+{
+	uint32_t controllers = cgroup_resources_controllers(&launch->answer.resources);
+
+	if (launch->top < 0) {
 		say(SAY_LEVEL_WARNING, "this host has no cgroup v2: the container runs without a "
 				       "control group, without limits and device rules");
 		return 0;
@@ -84,7 +85,7 @@ int group_make(struct launch *launch, struct err *err)
 					 &launch->group_new, err);
 	if (launch->group < 0)
 		return err_prefix(err, "control group %s", launch->group_path);
-	return set_limits(launch, host, err);
+	return set_limits(launch, launch->host, err);
 }
 
 void group_undo(struct launch *launch)

@@ -9,6 +9,8 @@
  * /hoy-oci/ID. On a host without pure cgroup v2 there are warnings instead of limits.
  */
 int group_make(struct launch *launch, struct err *err);
+/* Before that: its path, and the top of the hierarchy (launch->top, -1 on a host without any). */
+int group_plan(struct launch *launch, struct err *err);
 void group_undo(struct launch *launch);
 
 /* "/a//b/" -> "a/b"; -EINVAL for "..". NULL = hoy-oci/ID. */

@@ -186,28 +186,9 @@ static int open_namespaces(struct launch *launch, struct err *err)
 	return 0;
 }
 
-static int prepare(struct launch *launch, struct err *err)
-{
-	const struct options *options = &launch->cmd->options;
-	int r = launch_check_terminal(options, launch->answer.terminal,
-				      launch->gated || options->detach, err);
-
-	if (r == 0)
-		r = open_root(launch, err);
-	if (r == 0)
-		r = open_namespaces(launch, err);
-	if (r == 0)
-		r = group_make(launch, err);
-	if (r == 0 && options->console_socket && launch->answer.terminal) {
-		launch->console = terminal_connect(options->console_socket, err);
-		r = launch->console < 0 ? launch->console : 0;
-	}
-	return r;
-}
-
-/* ---- the process ---- */
-
-/* Once before the fork, so that delete --force finds the group whenever we die; once with the pid.
+/*
+ * Once before the control group is made, so that delete --force finds it whenever we die; once with
+ * the pid.
  */
 static int save_state(struct launch *launch, struct err *err)
 {
@@ -227,13 +208,38 @@ static int save_state(struct launch *launch, struct err *err)
 		.created_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec,
 		.uid = (uint32_t)getuid(),
 		.flags = (uint8_t)((launch->answer.terminal ? STATE_FLAG_TERMINAL : 0) |
-				   (launch->group >= 0 ? STATE_FLAG_CGROUP : 0)),
+				   (launch->top >= 0 ? STATE_FLAG_CGROUP : 0)),
 		.hooks = launch->answer.hooks,
 		.pairs = launch->answer.pairs,
 		.pair_count = launch->answer.pair_count,
 	};
 	return state_save(launch->dir, state, err);
 }
+
+static int prepare(struct launch *launch, struct err *err)
+{
+	const struct options *options = &launch->cmd->options;
+	int r = launch_check_terminal(options, launch->answer.terminal,
+				      launch->gated || options->detach, err);
+
+	if (r == 0)
+		r = open_root(launch, err);
+	if (r == 0)
+		r = open_namespaces(launch, err);
+	if (r == 0)
+		r = group_plan(launch, err);
+	if (r == 0)
+		r = save_state(launch, err);
+	if (r == 0)
+		r = group_make(launch, err);
+	if (r == 0 && options->console_socket && launch->answer.terminal) {
+		launch->console = terminal_connect(options->console_socket, err);
+		r = launch->console < 0 ? launch->console : 0;
+	}
+	return r;
+}
+
+/* ---- the process ---- */
 
 /* The hooks of the runtime, between the child's namespaces and its mounts. */
 static int run_hooks(struct launch *launch, struct apply *apply, struct err *err)
@@ -297,9 +303,7 @@ static int start_process(struct launch *launch, struct err *err)
 	int r;
 
 	apply_init(&apply, &launch->plan);
-	r = save_state(launch, err);
-	if (r == 0)
-		r = fork_container(launch, &apply, err);
+	r = fork_container(launch, &apply, err);
 	if (r == 0)
 		r = follow(launch, &apply, err);
 	apply_close(&apply);

@@ -19,6 +19,7 @@ struct launch {
 	int pidfd, master; /* what remains for the caller */
 	char bundle_path[4096], root_path[4096], group_path[CGROUP_PATH_MAX];
 	bool group_new, dir_new;
+	enum cgroup_host host;
 	struct buf config, memory;
 	struct answer answer;
 	struct plan plan;

@@ -11,6 +11,7 @@
 #include "engine/bundle/hooks.h"
 #include "engine/bundle/launch.h"
 #include "engine/bundle/say.h"
+#include "engine/bundle/signals.h"
 #include "engine/bundle/terminal.h"
 #include "lib/fs.h"
 #include "lib/msg.h"
@@ -60,10 +61,10 @@ int command_start(struct command *cmd, struct err *err)
 	return 0;
 }
 
-static int attend(struct command *cmd, struct launch *launch, struct err *err)
+static int attend(struct command *cmd, struct launch *launch, int signals, struct err *err)
 {
 	struct container container OWN(container_done) = { .dir = -1 };
-	int status = terminal_attend(launch->pidfd, launch->master, err);
+	int status = terminal_attend(launch->pidfd, launch->master, signals, err);
 	int r;
 
 	if (status < 0 || cmd->options.keep)
@@ -79,10 +80,12 @@ static int attend(struct command *cmd, struct launch *launch, struct err *err)
 int command_run(struct command *cmd, struct err *err)
 {
 	struct launch launch OWN(launch_done) = { 0 };
-	int r;
+	OWN_FD int signals = cmd->options.detach ? -1 : signals_open(err);
+	int r = signals < 0 && !cmd->options.detach ? signals : 0;
 
 	launch_init(&launch, cmd, false);
-	r = launch_run(&launch, err);
+	if (r == 0)
+		r = launch_run(&launch, err);
 	if (r < 0)
 		return err_prefix(err, "run");
 	if (launch.answer.hooks & ANSWER_HOOK_POSTSTART) {
@@ -92,5 +95,5 @@ int command_run(struct command *cmd, struct err *err)
 		if (r == 0)
 			hooks_run(cmd, &container, RUN_HOOK_POSTSTART);
 	}
-	return cmd->options.detach ? 0 : attend(cmd, &launch, err);
+	return cmd->options.detach ? 0 : attend(cmd, &launch, signals, err);
 }

@@ -166,15 +166,13 @@ static void attend_loop(struct attend *attend)
 	}
 }
 
-int terminal_attend(int pidfd, int master, struct err *err)
+int terminal_attend(int pidfd, int master, int signals, struct err *err)
 {
-	struct attend attend = { .pidfd = pidfd, .master = master, .stdin_open = master >= 0 };
-	OWN_FD int signals = signals_open(err);
+	struct attend attend = {
+		.pidfd = pidfd, .master = master, .signals = signals, .stdin_open = master >= 0
+	};
 	siginfo_t info = { 0 };
 
-	if (signals < 0)
-		return signals;
-	attend.signals = signals;
 	make_raw(&attend);
 	attend_loop(&attend);
 	drain(&attend);

@@ -15,8 +15,9 @@ int terminal_send_fd(int to, struct str text, int fd, size_t *ret_sent, struct e
 /*
  * `run` and `exec` in the foreground: hands signals to the process and, with a master (else -1),
  * carries bytes between our own terminal and the container's, until the process behind pidfd (our
- * child) has ended. Returns its exit status, 128 + N for signal N.
+ * child) has ended. Returns its exit status, 128 + N for signal N. `signals` is signals_open()'s,
+ * called before the process was made: what came in between is not lost, and does not end us alone.
  */
-int terminal_attend(int pidfd, int master, struct err *err);
+int terminal_attend(int pidfd, int master, int signals, struct err *err);
 
 #endif

@@ -49,8 +49,13 @@ static _Noreturn void execute(const struct plan_hook *hook, int input)
 {
 	static const char *argv[RUN_ARGS_MAX + 1], *env[RUN_ARGS_MAX + 1];
 
+	sigset_t none;
+
 	fill(argv, hook->argv);
 	fill(env, hook->env);
+	/* hoy-oci reads its signals from an fd: they are blocked there. */
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	if (dup2(input, 0) < 0 || k_close_range(3, ~0u) < 0)
 		_exit(HOOK_NOT_EXECUTED);
 	execve(hook->path, (char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)env);

@@ -361,7 +361,8 @@ int apply_find_program(struct apply *apply, struct err *err)
 		r = here == -ENOENT || here == -ENOTDIR ? r : here;
 	}
 	if (r == -ENOENT)
-		return err_set(err, r, "\"%s\": not found in PATH of the container", shown);
+		return err_set(err, r, "\"%s\": executable file not found in PATH of the container",
+			       shown);
 	return err_sys(err, r, "\"%s\"", shown);
 }
 
@@ -380,6 +381,7 @@ int apply_execute(struct apply *apply, struct err *err)
 	}
 	code = execute_by_name(apply->plan, argv, env);
 	if (code == ENOENT)
-		return err_set(err, -ENOENT, "\"%s\": not found in PATH of the container", shown);
+		return err_set(err, -ENOENT,
+			       "\"%s\": executable file not found in PATH of the container", shown);
 	return err_sys(err, -code, "\"%s\"", shown);
 }
