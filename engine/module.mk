@@ -9,8 +9,8 @@ engine_OBJS := engine/main.o engine/role_main.o engine/role_main_calls.o engine/
 	init/api/init_msg.o \
 	$(engine_json_OBJS) $(engine_oci_OBJS) $(engine_http_OBJS) $(engine_tar_OBJS) \
 	$(engine_dockerfile_OBJS) $(engine_registry_OBJS) $(engine_store_OBJS) \
-	$(engine_erofs_OBJS) $(engine_files_OBJS) $(engine_build_OBJS) engine/build/exec.o \
-	engine/build/exec_step.o $(engine_run_OBJS) \
+	$(engine_erofs_OBJS) $(engine_files_OBJS) $(engine_build_OBJS) $(engine_build_exec_OBJS) \
+	$(engine_run_OBJS) \
 	$(engine_service_OBJS) $(engine_worker_OBJS) $(engine_image_OBJS) \
 	$(engine_container_OBJS) $(engine_network_OBJS) $(engine_docker_OBJS) $(engine_api_OBJS)
 engine_LIBS := -larchive -lzstd -lz -lmbedtls -lmbedx509 -lmbedcrypto -lseccomp -lyyjson

@@ -5,6 +5,7 @@
  * never touch anything but the trees whose fds came with the call.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,10 +42,21 @@ static void on_diff(struct msg_peer *peer, struct msg *msg)
 	OWN_FD int upper = msg_take_fd(msg, 0);
 	OWN_FD int out = msg_take_fd(msg, 1);
 	struct buf body OWN(buf_done) = { 0 };
+	static struct files_diff_rules rules;
 	struct files_totals totals;
 	struct err err = { 0 };
+	struct wire in;
 	buf_init(&body, 64);
-	int r = files_diff(upper, out, &totals, &err);
+	rules = (struct files_diff_rules){ .newest_s = INT64_MAX };
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	if (msg->body.len > 0) {
+		rules.newest_s = wire_i64(&in);
+		rules.stub_count = wire_count(&in, FILES_STUBS_MAX);
+		for (uint32_t i = 0; i < rules.stub_count; i++)
+			rules.stubs[i] = wire_str(&in, FILES_PATH_MAX - 1);
+	}
+	int r = wire_end(&in) < 0 ? malformed(msg, &err)
+				  : files_diff(upper, out, &rules, &totals, &err);
 	if (r == 0) {
 		wire_put_u64(&body, totals.files);
 		wire_put_u64(&body, totals.bytes);
@@ -65,15 +77,20 @@ static int get_copy(const struct msg *msg, struct files_copy *ret_copy, struct e
 static void on_copy(struct msg_peer *peer, struct msg *msg)
 {
 	static struct files_copy copy;
-	struct buf body OWN(buf_done) = { 0 };
+	struct buf body OWN(buf_done) = { 0 }, archives OWN(buf_done) = { 0 };
 	struct files_totals totals = { 0 };
+	uint32_t count = 0;
 	struct err err = { 0 };
-	buf_init(&body, 64);
+	buf_init(&body, ROLE_BODY_MAX);
+	buf_init(&archives, ROLE_BODY_MAX - 64);
 	int r = get_copy(msg, &copy, &err);
 	if (r == 0)
-		r = files_copy(msg->fds[0], msg->fds[1], &copy, &totals, &err);
+		r = files_add(msg->fds[0], msg->fds[1], &copy, &totals,
+			      copy.unpack ? &archives : NULL, &count, &err);
 	wire_put_u64(&body, totals.files);
 	wire_put_u64(&body, totals.bytes);
+	wire_put_u32(&body, count);
+	wire_put_bytes(&body, archives.data, archives.len);
 	reply(peer, msg, r, &body, &err);
 }
 
@@ -148,6 +165,51 @@ static void on_mkdir(struct msg_peer *peer, struct msg *msg)
 	reply(peer, msg, r, &body, &err);
 }
 
+static void on_open(struct msg_peer *peer, struct msg *msg)
+{
+	char path[FILES_PATH_MAX];
+	struct err err = { 0 };
+	struct stat st;
+	struct wire in;
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	wire_text(&in, path, sizeof(path));
+	OWN_FD int fd = wire_end(&in) < 0 ? malformed(msg, &err)
+					  : fs_open(msg->fds[0], path, FS_IN_ROOT,
+						    O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, &err);
+	int r = fd;
+	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)))
+		r = err_set(&err, -EINVAL, "%s is not a file", path);
+	if (r < 0)
+		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+	else
+		(void)msg_reply(peer, msg->type, msg->serial, STR(""), &fd, 1);
+}
+
+static void on_extract(struct msg_peer *peer, struct msg *msg)
+{
+	OWN_FD int records = msg_take_fd(msg, 0);
+	OWN_FD int root = msg_take_fd(msg, 1);
+	struct buf body OWN(buf_done) = { 0 };
+	struct files_totals totals = { 0 };
+	struct files_owner owner;
+	struct err err = { 0 };
+	struct wire in;
+	buf_init(&body, 64);
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	struct str dest = wire_str(&in, FILES_PATH_MAX - 1);
+	struct str chown = wire_str(&in, FILES_USER_MAX - 1);
+	int r = wire_end(&in) < 0 ? malformed(msg, &err) : 0;
+	if (r == 0 && chown.len > 0)
+		r = files_owner_find(root, chown, &owner, &err);
+	if (r == 0)
+		r = files_extract(records, root, dest, chown.len > 0 ? &owner : NULL, &totals,
+				  &err);
+	own_close(&records); /* unpack must not wait for a reader that has given up */
+	wire_put_u64(&body, totals.files);
+	wire_put_u64(&body, totals.bytes);
+	reply(peer, msg, r, &body, &err);
+}
+
 static void on_fill(struct msg_peer *peer, struct msg *msg)
 {
 	struct buf body OWN(buf_done) = { 0 };
@@ -169,13 +231,15 @@ static void on_fill(struct msg_peer *peer, struct msg *msg)
 }
 
 static const struct msg_rule role_rules[] = {
-	{ FILES_MSG_DIFF, "diff", 0, 0, 2, 2, ROLE_PEER_MAIN, on_diff },
-	{ FILES_MSG_COPY, "copy", 21, ROLE_BODY_MAX, 2, 2, ROLE_PEER_MAIN, on_copy },
-	{ FILES_MSG_HASH, "hash", 21, ROLE_BODY_MAX, 1, 1, ROLE_PEER_MAIN, on_hash },
+	{ FILES_MSG_DIFF, "diff", 0, ROLE_BODY_MAX, 2, 2, ROLE_PEER_MAIN, on_diff },
+	{ FILES_MSG_COPY, "copy", 39, ROLE_BODY_MAX, 2, 2, ROLE_PEER_MAIN, on_copy },
+	{ FILES_MSG_HASH, "hash", 39, ROLE_BODY_MAX, 1, 1, ROLE_PEER_MAIN, on_hash },
 	{ FILES_MSG_PASSWD, "passwd", 4, 4096, 1, 1, ROLE_PEER_MAIN, on_passwd },
 	{ FILES_MSG_READ, "read", 8, 8192, 1, 1, ROLE_PEER_MAIN, on_read },
 	{ FILES_MSG_MKDIR, "mkdir", 8, 8192, 1, 1, ROLE_PEER_MAIN, on_mkdir },
 	{ FILES_MSG_FILL, "fill", 4, 8192, 2, 2, ROLE_PEER_MAIN, on_fill },
+	{ FILES_MSG_OPEN, "open", 4, 8192, 1, 1, ROLE_PEER_MAIN, on_open },
+	{ FILES_MSG_EXTRACT, "extract", 8, 8192, 2, 2, ROLE_PEER_MAIN, on_extract },
 };
 
 #define CAP(name) (UINT64_C(1) << CAP_##name)

@@ -5,6 +5,25 @@
  */
 #include "engine/api/files_msg.h"
 
+static void put_patterns(struct buf *out, const struct files_ignore *list, uint32_t count)
+{
+	wire_put_u32(out, count);
+	for (uint32_t i = 0; i < count; i++) {
+		wire_put_u8(out, list[i].except);
+		wire_put_str(out, list[i].pattern);
+	}
+}
+
+static uint32_t get_patterns(struct wire *in, struct files_ignore *list, uint32_t max)
+{
+	uint32_t count = wire_count(in, max);
+	for (uint32_t i = 0; i < count; i++) {
+		list[i].except = wire_bool(in);
+		list[i].pattern = wire_str(in, FILES_PATH_MAX - 1);
+	}
+	return count;
+}
+
 void files_copy_put(struct buf *out, const struct files_copy *copy)
 {
 	wire_put_u32(out, copy->source_count);
@@ -14,11 +33,16 @@ void files_copy_put(struct buf *out, const struct files_copy *copy)
 	wire_put_str(out, copy->chown);
 	wire_put_str(out, copy->chmod);
 	wire_put_u8(out, copy->context);
-	wire_put_u32(out, copy->ignore_count);
-	for (uint32_t i = 0; i < copy->ignore_count; i++) {
-		wire_put_u8(out, copy->ignore[i].except);
-		wire_put_str(out, copy->ignore[i].pattern);
+	put_patterns(out, copy->ignore, copy->ignore_count);
+	put_patterns(out, copy->excludes, copy->exclude_count);
+	wire_put_u32(out, copy->file_count);
+	for (uint32_t i = 0; i < copy->file_count; i++) {
+		wire_put_str(out, copy->files[i].name);
+		wire_put_str(out, copy->files[i].data);
 	}
+	wire_put_u8(out, copy->parents);
+	wire_put_u8(out, copy->unpack);
+	wire_put_i64(out, copy->time);
 }
 
 void files_copy_get(struct wire *in, struct files_copy *ret_copy)
@@ -30,11 +54,16 @@ void files_copy_get(struct wire *in, struct files_copy *ret_copy)
 	ret_copy->chown = wire_str(in, FILES_USER_MAX - 1);
 	ret_copy->chmod = wire_str(in, FILES_USER_MAX - 1);
 	ret_copy->context = wire_bool(in);
-	ret_copy->ignore_count = wire_count(in, FILES_IGNORE_MAX);
-	for (uint32_t i = 0; i < ret_copy->ignore_count; i++) {
-		ret_copy->ignore[i].except = wire_bool(in);
-		ret_copy->ignore[i].pattern = wire_str(in, FILES_PATH_MAX - 1);
+	ret_copy->ignore_count = get_patterns(in, ret_copy->ignore, FILES_IGNORE_MAX);
+	ret_copy->exclude_count = get_patterns(in, ret_copy->excludes, FILES_EXCLUDES_MAX);
+	ret_copy->file_count = wire_count(in, FILES_INLINE_MAX);
+	for (uint32_t i = 0; i < ret_copy->file_count; i++) {
+		ret_copy->files[i].name = wire_str(in, 255);
+		ret_copy->files[i].data = wire_blob(in, FILES_READ_MAX);
 	}
+	ret_copy->parents = wire_bool(in);
+	ret_copy->unpack = wire_bool(in);
+	ret_copy->time = wire_i64(in);
 }
 
 void files_user_put(struct buf *out, const struct files_user *user)

@@ -16,13 +16,15 @@
  */
 enum files_msg {
 	/*
-	 * {} fds [0] upper directory of an overlay mounted with userxattr, [1] pipe for entry
-	 * records -> {u64 entries, u64 bytes}: what the upper changed, whiteouts and opaque marks
-	 * included, sorted by name, ended with the end record.
+	 * {} or {i64 newest time, u32 count, {text path of a mount point}...} (struct
+	 * files_diff_rules) fds [0] upper directory of an overlay mounted with userxattr, [1] pipe
+	 * for entry records -> {u64 entries, u64 bytes}: what the upper changed, whiteouts and
+	 * opaque marks included, sorted by name, ended with the end record.
 	 */
 	FILES_MSG_DIFF = 0x440,
-	/* {struct files_copy} fds [0] source root, [1] destination root -> {u64 files, u64 bytes};
-	 * Docker's COPY */
+	/* {struct files_copy} fds [0] source root, [1] destination root -> {u64 files, u64 bytes,
+	 * u32 count, {text path}...}; Docker's COPY. The paths are archives that were left out
+	 * because of unpack, below the source root */
 	FILES_MSG_COPY,
 	/* {struct files_copy (sources, ignore and context are used)} fds [0] source root ->
 	 * {digest, u64 files}: of names, types, modes, link targets and contents of what COPY would
@@ -42,6 +44,11 @@ enum files_msg {
 	 * the directory `path` of the root into the other, with owners, modes and links, its own
 	 * too; durable when answered. found = 0: the root has no directory there */
 	FILES_MSG_FILL,
+	/* {text path} fds [0] root -> {} fds [0]: a regular file, open for reading */
+	FILES_MSG_OPEN = 0x450,
+	/* {text dest, text chown} fds [0] entry records, [1] destination root -> {u64 files, u64
+	 * bytes}: an archive's content below dest, which becomes its root */
+	FILES_MSG_EXTRACT,
 };
 
 enum {
@@ -49,6 +56,8 @@ enum {
 	FILES_SOURCES_MAX = 256,
 	FILES_EXCLUDES_MAX = 64,
 	FILES_INLINE_MAX = 64,
+	FILES_ARCHIVES_MAX = 256,
+	FILES_STUBS_MAX = 64,
 	FILES_IGNORE_MAX = 1024,
 	FILES_GROUPS_MAX = 64,
 	FILES_USER_MAX = 256,
@@ -61,10 +70,16 @@ struct files_ignore {
 	bool except; /* "!pattern": what it matches is not ignored after all */
 };
 
+/* A file that comes with the call: a here-document. */
+struct files_inline {
+	struct str name, data;
+};
+
 /*
  * u32 count, text source...; text dest; text chown; text chmod; u8 context; u32 count, {u8 except,
- * text pattern}...
- * Slices live in the message body or wherever the caller keeps them.
+ * text pattern}...; u32 count, {u8 except, text exclude}...; u32 count, {text name, blob data}...;
+ * u8 parents; u8 unpack; i64 time Slices live in the message body or wherever the caller keeps
+ * them.
  */
 struct files_copy {
 	struct str sources[FILES_SOURCES_MAX]; /* relative to the source root, may hold * ? [ */
@@ -72,10 +87,17 @@ struct files_copy {
 	struct str dest;  /* absolute; ends in '/' when it was written so */
 	struct str chown; /* "", "user", "user:group", ":group": names are looked up in the
 			     destination root's files */
-	struct str chmod; /* "" or octal */
+	struct str chmod; /* "" or octal, or as in chmod(1): "u=rwX,go=rX" */
 	bool context; /* the source is a build context: the owner becomes 0:0 unless chown is set */
 	struct files_ignore ignore[FILES_IGNORE_MAX]; /* last match wins; applies to the context */
 	uint32_t ignore_count;
+	struct files_ignore excludes[FILES_EXCLUDES_MAX]; /* below each source */
+	uint32_t exclude_count;
+	struct files_inline files[FILES_INLINE_MAX];
+	uint32_t file_count;
+	bool parents; /* what stands before a source (behind its "/./") is made in dest too */
+	bool unpack;  /* tar archives that are sources themselves are not copied but named */
+	int64_t time; /* of inline files: seconds */
 };
 
 /* u32 uid, u32 gid, u32 count, u32 group..., text home, text name */

@@ -66,6 +66,19 @@ static int copy_body(struct build *build, struct buf *out, struct err *err)
 	copy->chown = str_from(op->chown);
 	copy->chmod = str_from(op->chmod);
 	copy->context = op->from == BUILD_CONTEXT;
+	copy->parents = op->parents;
+	copy->unpack = op->unpack;
+	copy->exclude_count = copy->file_count = 0;
+	for (uint32_t i = 0; i < op->excludes.count && i < FILES_EXCLUDES_MAX; i++) {
+		struct str pattern = str_from(op->excludes.items[i]);
+		bool except = str_starts(pattern, STR("!"));
+		copy->excludes[copy->exclude_count++] =
+			(struct files_ignore){ str_skip(pattern, except), except };
+	}
+	for (uint32_t i = 0; i < op->file_count && i < FILES_INLINE_MAX; i++)
+		copy->files[copy->file_count++] =
+			(struct files_inline){ str_from(op->files[i].name),
+					       str_from(op->files[i].data) };
 	if (!copy->context)
 		copy->ignore_count = 0;
 	files_copy_put(out, copy);

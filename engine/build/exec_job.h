@@ -27,6 +27,12 @@ struct build_step {
 	const struct build_op *op;
 	uint16_t files_type; /* COPY, DIR: what the files role is asked */
 	struct buf body;
+	struct buf archives; /* ADD: wire texts, paths that are still to be taken apart */
+	uint32_t archive_count;
+	char archive[FILES_PATH_MAX]; /* the one under way */
+	struct worker unpack;
+	bool unpack_done, extract_done;
+	struct err unpack_error, extract_error;
 	int root_fd, source_fd, upper_fd;
 	struct image_layer_job packing;
 	bool diff_done, pack_done;
@@ -58,6 +64,12 @@ void build_job_done(struct build_job *job, const struct build_answer *answer);
 /* A fresh files role with one call to it. */
 int build_job_files(struct build_job *job, uint16_t type, struct str body, const int *fds,
 		    size_t nfds, msg_reply_fn *fn, struct err *err);
+
+/* The upper becomes a layer. */
+int build_job_pack(struct build_job *job, struct err *err);
+/* The answer to FILES_MSG_COPY: archives that it left out are taken apart, then the layer is made.
+ */
+int build_job_copied(struct build_job *job, struct str body, struct err *err);
 
 /* Rows of struct build_exec. */
 int build_job_run(void *owner, const struct build_op *op, const struct store_layer *layers,

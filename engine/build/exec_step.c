@@ -17,6 +17,7 @@ void build_job_init(struct build_job *job)
 {
 	job->context_fd = -1;
 	job->files.pidfd = -1;
+	job->step.unpack.pidfd = -1;
 	job->step.root_fd = job->step.source_fd = job->step.upper_fd = -1;
 	buf_init(&job->step.body, BUILD_JOB_BODY_MAX);
 }
@@ -46,6 +47,7 @@ void build_job_clear(struct build_job *job)
 	if (msg_peer_alive(job->env->api))
 		msg_peer_forget(job->env->api, job);
 	worker_stop(&job->files);
+	worker_stop(&step->unpack);
 	layers_cancel(&step->mounting);
 	image_layer_done(&step->packing);
 	if (step->container) {
@@ -62,7 +64,9 @@ void build_job_clear(struct build_job *job)
 		(void)container_remove(env, step->scratch, NULL);
 	}
 	buf_done(&step->body);
+	buf_done(&step->archives);
 	memset(step, 0, sizeof(*step));
+	step->unpack.pidfd = -1;
 	step->root_fd = step->source_fd = step->upper_fd = -1;
 	buf_init(&step->body, BUILD_JOB_BODY_MAX);
 }
@@ -109,7 +113,7 @@ static void on_walked(struct msg_peer *peer, void *owner, struct msg *reply, con
 	step_settle(job);
 }
 
-static int step_pack(struct build_job *job, struct err *err)
+int build_job_pack(struct build_job *job, struct err *err)
 {
 	struct build_step *step = &job->step;
 	struct container_env *env = job->env->containers;
@@ -141,7 +145,8 @@ static void on_copied(struct msg_peer *peer, void *owner, struct msg *reply, con
 	(void)peer;
 	if (!reply)
 		build_job_fail(job, err);
-	else if (step_pack(job, &bad) < 0)
+	else if ((job->step.files_type == FILES_MSG_COPY ? build_job_copied(job, reply->body, &bad)
+							 : build_job_pack(job, &bad)) < 0)
 		build_job_fail(job, &bad);
 }
 
@@ -172,8 +177,11 @@ static int copy_begin(struct build_job *job, struct err *err)
 
 	if (r < 0)
 		return r;
-	step->root_fd = layers_root(&env->rootfs, step->scratch, step->layers, step->layer_count,
-				    step->upper_fd, work, err);
+	/* --link: a layer that knows nothing of those below; links in them are not followed. */
+	step->root_fd = step->op->link ? fs_open(step->upper_fd, ".", FS_BENEATH,
+						 O_RDONLY | O_DIRECTORY, 0, err)
+				       : layers_root(&env->rootfs, step->scratch, step->layers,
+						     step->layer_count, step->upper_fd, work, err);
 	if (step->root_fd < 0)
 		return step->root_fd;
 	fds[0] = job->context_fd;
@@ -346,7 +354,7 @@ static void on_run_ended(void *owner, struct container *container, const struct 
 	}
 	r = open_upper(job, false, NULL, &bad);
 	if (r >= 0)
-		r = step_pack(job, &bad);
+		r = build_job_pack(job, &bad);
 	if (r < 0)
 		build_job_fail(job, &bad);
 }

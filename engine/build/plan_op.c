@@ -8,6 +8,7 @@
 #include <string.h>
 #include "engine/api/files_msg.h"
 #include "engine/build/staging.h"
+#include "engine/dockerfile/ignore.h"
 #include "lib/own.h"
 
 enum { PLAN_PATH_MAX = 4096 };
@@ -310,17 +311,6 @@ static bool is_http(struct str s)
 	return str_starts(s, STR("http://")) || str_starts(s, STR("https://"));
 }
 
-static bool is_archive(const char *source)
-{
-	static const char *const endings[] = { ".tar",	  ".tar.gz",  ".tgz",
-					       ".tar.xz", ".txz",     ".tar.bz2",
-					       ".tbz2",	  ".tar.zst", ".tar.lzma" };
-	for (size_t i = 0; i < ARRAY_LEN(endings); i++)
-		if (str_ends(str_from(source), str_from(endings[i])))
-			return true;
-	return false;
-}
-
 /* Sources that are not in the build context. */
 static int check_sources(const struct dockerfile_step *step, const struct build_op *op,
 			 struct err *err)
@@ -371,6 +361,32 @@ static int copy_files(struct staging *s, const struct dockerfile_step *step, str
 	return r;
 }
 
+/* Patterns as the matcher wants them: clean, an exception with its '!'. */
+static int copy_excludes(struct staging *s, const struct dockerfile_step *step, struct build_op *op,
+			 struct err *err)
+{
+	if (step->excludes.count > FILES_EXCLUDES_MAX)
+		return err_set(err, -EINVAL, "more than %d --exclude patterns", FILES_EXCLUDES_MAX);
+	for (uint32_t i = 0; i < step->excludes.count; i++) {
+		struct files_ignore item;
+		const char *text = "";
+		int r = scope_expand(&s->scope, step->excludes.items[i], &text, err);
+		if (r == 0)
+			r = ignore_pattern(str_from(text), s->arena, &item, err);
+		if (r < 0)
+			return err_prefix(err, "--exclude");
+		if (r == 0)
+			continue;
+		text = arena_printf(s->arena, "%s%.*s", item.except ? "!" : "",
+				    STR_ARG(item.pattern));
+		r = text ? image_texts_add(s->arena, &op->excludes, text, err)
+			 : staging_no_memory(err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int copy_flags(struct staging *s, const struct dockerfile_step *step, struct build_op *op,
 		      struct err *err)
 {
@@ -378,13 +394,11 @@ static int copy_flags(struct staging *s, const struct dockerfile_step *step, str
 	if (r == 0)
 		r = scope_expand(&s->scope, step->chmod, &op->chmod, err);
 	if (r == 0)
-		r = staging_expand(s, &step->excludes, &op->excludes, err);
+		r = copy_excludes(s, step, op, err);
 	s->word = UINT32_MAX;
 	op->link = step->link;
 	op->parents = step->parents;
 	op->unpack = step->kind == DOCKERFILE_KIND_ADD && !step->no_unpack;
-	if (r == 0 && op->excludes.count > FILES_EXCLUDES_MAX)
-		return err_set(err, -EINVAL, "more than %d --exclude patterns", FILES_EXCLUDES_MAX);
 	return r < 0 ? r : copy_files(s, step, op, err);
 }
 
@@ -410,13 +424,6 @@ int plan_copy(struct staging *s, const struct dockerfile_step *step, uint32_t in
 		r = check_sources(step, op, err);
 	if (r < 0)
 		return r;
-	if (op->file_count > 0)
-		return not_yet(step, "of a heredoc", err);
-	if (op->parents || op->excludes.count > 0)
-		return not_yet(step, "--parents or --exclude", err);
-	for (uint32_t i = 0; op->unpack && i < op->sources.count; i++)
-		if (is_archive(op->sources.items[i]))
-			return not_yet(step, "of an archive", err);
 	if (op->sources.count + op->file_count > 1 && !str_ends(str_from(op->dest), STR("/")))
 		return err_set(err, -EINVAL,
 			       "When using %s with more than one source file, the "

@@ -59,7 +59,7 @@ static int serve_ignore(struct wire *in, struct arena *arena, struct buf *out, s
 	struct files_ignore *list = arena_array(arena, FILES_IGNORE_MAX, sizeof(*list));
 	if (!list)
 		return err_set(err, -ENOMEM, "build: out of memory");
-	int count = ignore_parse(text, list, FILES_IGNORE_MAX, err);
+	int count = ignore_parse(text, arena, list, FILES_IGNORE_MAX, err);
 	if (count < 0)
 		return count;
 	wire_put_u32(out, (uint32_t)count);

@@ -10,59 +10,119 @@
 
 /* ---- reading ---- */
 
+static bool is_space(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
 static struct str trim(struct str s)
 {
-	while (s.len > 0 && strchr(" \t\r", s.ptr[0]))
+	while (s.len > 0 && is_space(s.ptr[0]))
 		s = str_skip(s, 1);
-	while (s.len > 0 && strchr(" \t\r", s.ptr[s.len - 1]))
+	while (s.len > 0 && is_space(s.ptr[s.len - 1]))
 		s.len--;
 	return s;
 }
 
-/* "/a/b/" and "./a/b" are "a/b"; the root itself becomes empty. */
-static struct str clean(struct str s)
+/* Adds a component to out[len]; ".." takes one away, or stays in front of a relative path. */
+static size_t add_component(char *out, size_t len, struct str part, bool rooted)
 {
-	for (;;) {
-		if (s.len > 0 && s.ptr[0] == '/')
-			s = str_skip(s, 1);
-		else if (s.len > 1 && s.ptr[0] == '.' && s.ptr[1] == '/')
-			s = str_skip(s, 2);
-		else
-			break;
+	if (part.len == 0 || str_is(part, "."))
+		return len;
+	if (str_is(part, "..")) {
+		size_t cut = len;
+		while (cut > 0 && out[cut - 1] != '/')
+			cut--;
+		bool up = len - cut == 2 && memcmp(out + cut, "..", 2) == 0;
+		if (len > 0 && !up)
+			return cut > 0 ? cut - 1 : 0;
+		if (rooted)
+			return len;
 	}
-	while (s.len > 0 && s.ptr[s.len - 1] == '/')
-		s.len--;
-	return str_is(s, ".") ? (struct str){ 0 } : s;
+	if (len > 0)
+		out[len++] = '/';
+	memcpy(out + len, part.ptr, part.len);
+	return len + part.len;
 }
 
-int ignore_parse(struct str text, struct files_ignore *list, uint32_t max, struct err *err)
+/* As Go's filepath.Clean, without the leading '/'; the directory itself is ".". */
+static struct str clean(struct str path, char *out)
+{
+	bool rooted = path.len > 0 && path.ptr[0] == '/';
+	struct str part;
+	size_t len = 0;
+	while (str_cut(&path, '/', &part))
+		len = add_component(out, len, part, rooted);
+	if (len == 0)
+		out[len++] = rooted ? '/' : '.';
+	return str_make(out, len);
+}
+
+static int match_class(struct str pattern, size_t *p, char c);
+
+static bool is_sound(struct str pattern)
+{
+	for (size_t p = 0; p < pattern.len;) {
+		if (pattern.ptr[p] == '[') {
+			if (match_class(pattern, &p, 'x') < 0)
+				return false;
+		} else {
+			p += pattern.ptr[p] == '\\' ? 2 : 1;
+			if (p > pattern.len)
+				return false;
+		}
+	}
+	return true;
+}
+
+int ignore_pattern(struct str line, struct arena *arena, struct files_ignore *ret_item,
+		   struct err *err)
+{
+	struct files_ignore item = { .except = false };
+	line = trim(line);
+	if (line.len == 0)
+		return 0;
+	if (line.ptr[0] == '!') {
+		item.except = true;
+		line = trim(str_skip(line, 1));
+		if (line.len == 0)
+			return err_set(err, -EINVAL, "illegal exclusion pattern: \"!\"");
+	}
+	if (memchr(line.ptr, 0, line.len) || line.len >= FILES_PATH_MAX)
+		return err_set(err, -EINVAL, "bad pattern: too long, or with a NUL byte");
+	char *out = arena_alloc(arena, line.len + 2);
+	if (!out)
+		return err_set(err, -ENOMEM, "out of memory");
+	item.pattern = clean(line, out);
+	if (!is_sound(item.pattern)) {
+		char shown[100];
+		(void)str_escape(line, shown, sizeof(shown));
+		return err_set(err, -EINVAL, "syntax error in pattern: %s", shown);
+	}
+	*ret_item = item;
+	return 1;
+}
+
+int ignore_parse(struct str text, struct arena *arena, struct files_ignore *list, uint32_t max,
+		 struct err *err)
 {
 	struct str line;
 	uint32_t count = 0, number = 0;
 	if (str_starts(text, STR("\xef\xbb\xbf")))
 		text = str_skip(text, 3);
 	while (str_cut(&text, '\n', &line)) {
-		struct files_ignore item = { .except = false };
+		struct files_ignore item;
 		number++;
-		line = trim(line);
-		if (line.len == 0 || line.ptr[0] == '#')
+		/* Blanks in front of it make a pattern of a comment. */
+		if (line.len > 0 && line.ptr[0] == '#')
 			continue;
-		if (line.ptr[0] == '!') {
-			item.except = true;
-			line = trim(str_skip(line, 1));
-			if (line.len == 0)
-				return err_set(err, -EINVAL,
-					       ".dockerignore:%u: illegal exclusion pattern: \"!\"",
-					       number);
-		}
-		item.pattern = clean(line);
-		if (item.pattern.len == 0)
-			continue;
-		if (memchr(line.ptr, 0, line.len) || item.pattern.len >= FILES_PATH_MAX)
-			return err_set(err, -EINVAL, ".dockerignore:%u: bad pattern", number);
-		if (count == max)
+		int r = ignore_pattern(line, arena, &item, err);
+		if (r < 0)
+			return err_prefix(err, ".dockerignore:%u", number);
+		if (r == 1 && count == max)
 			return err_set(err, -E2BIG, ".dockerignore has more than %u patterns", max);
-		list[count++] = item;
+		if (r == 1)
+			list[count++] = item;
 	}
 	return (int)count;
 }
@@ -124,26 +184,23 @@ static int match_one(struct str pattern, size_t *p, char c)
 struct retry {
 	size_t pattern, path;
 	bool set;
-	bool whole; /* only behind a '/' */
 };
 
-/* "**" takes any number of bytes, with a '/' behind it any number of whole components. */
-static bool enter_stars(struct str pattern, size_t *p, size_t s, struct retry *star,
+/* A star at *p. "**" takes any number of whole components, a '/' behind it is its own; true when
+ * it is the last of the pattern, which then takes all the rest. */
+static bool enter_stars(struct str pattern, bool deep, size_t *p, size_t s, struct retry *star,
 			struct retry *stars)
 {
-	size_t i = *p;
-	while (i < pattern.len && pattern.ptr[i] == '*')
-		i++;
-	if (i - *p == 1) {
-		*star = (struct retry){ .pattern = i, .path = s, .set = true };
-		*p = i;
+	if (!deep || *p + 1 >= pattern.len || pattern.ptr[*p + 1] != '*') {
+		*star = (struct retry){ .pattern = ++*p, .path = s, .set = true };
 		return false;
 	}
-	bool slash = i < pattern.len && pattern.ptr[i] == '/';
-	*p = i + slash;
-	*stars = (struct retry){ .pattern = *p, .path = s, .set = true, .whole = slash };
+	*p += 2;
+	if (*p < pattern.len && pattern.ptr[*p] == '/')
+		(*p)++;
+	*stars = (struct retry){ .pattern = *p, .path = s, .set = true };
 	star->set = false;
-	return *p == pattern.len && !slash;
+	return *p == pattern.len;
 }
 
 /* One byte, or component, more for the last star that can take it. */
@@ -158,9 +215,8 @@ static bool step_back(struct str path, size_t *p, size_t *s, struct retry *star,
 	star->set = false;
 	if (!stars->set)
 		return false;
-	if (stars->whole)
-		while (stars->path < path.len && path.ptr[stars->path] != '/')
-			stars->path++;
+	while (stars->path < path.len && path.ptr[stars->path] != '/')
+		stars->path++;
 	if (stars->path >= path.len)
 		return false;
 	*s = ++stars->path;
@@ -168,13 +224,13 @@ static bool step_back(struct str path, size_t *p, size_t *s, struct retry *star,
 	return true;
 }
 
-bool ignore_glob(struct str pattern, struct str path)
+static bool glob(struct str pattern, struct str path, bool deep)
 {
 	struct retry star = { 0 }, stars = { 0 };
 	size_t p = 0, s = 0;
 	while (s < path.len) {
 		if (p < pattern.len && pattern.ptr[p] == '*') {
-			if (enter_stars(pattern, &p, s, &star, &stars))
+			if (enter_stars(pattern, deep, &p, s, &star, &stars))
 				return true;
 			continue;
 		}
@@ -187,8 +243,29 @@ bool ignore_glob(struct str pattern, struct str path)
 			return false;
 	}
 	while (p < pattern.len && pattern.ptr[p] == '*')
-		p++;
+		(void)enter_stars(pattern, deep, &p, s, &star, &stars);
 	return p == pattern.len;
+}
+
+/* "**" in front of plain text is a question of how the path ends, inside of a name too. */
+static bool ends_plainly(struct str pattern)
+{
+	return str_starts(pattern, STR("**")) && !ignore_is_glob(str_skip(pattern, 2)) &&
+	       str_find(pattern, ']') < 0;
+}
+
+bool ignore_glob(struct str pattern, struct str path)
+{
+	if (!ends_plainly(pattern))
+		return glob(pattern, path, true);
+	struct str end = str_skip(pattern, 2);
+	return str_ends(path, end) ||
+	       (end.len > 0 && end.ptr[0] == '/' && str_eq(path, str_skip(end, 1)));
+}
+
+bool ignore_component(struct str pattern, struct str name)
+{
+	return glob(pattern, name, false);
 }
 
 bool ignore_is_glob(struct str component)

@@ -5,15 +5,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "engine/api/files_msg.h"
+#include "lib/arena.h"
 #include "lib/err.h"
 #include "lib/str.h"
 
 /*
- * .dockerignore, and the wildcards of COPY. Pure. Slices point into the text that was given.
+ * .dockerignore, and the wildcards of COPY. Pure.
  */
 
+/*
+ * One pattern: blanks and "!" off, cleaned as a path without its leading '/'. 1 = *ret_item is it,
+ * 0 = the line says nothing, -EINVAL: a lone "!", or malformed; -ENOMEM. Memory is the arena's.
+ */
+int ignore_pattern(struct str line, struct arena *arena, struct files_ignore *ret_item,
+		   struct err *err);
+
 /* Reads patterns into list[max]; returns their number, -E2BIG, or -EINVAL with the line. */
-int ignore_parse(struct str text, struct files_ignore *list, uint32_t max, struct err *err);
+int ignore_parse(struct str text, struct arena *arena, struct files_ignore *list, uint32_t max,
+		 struct err *err);
 
 /*
  * Whether `path` (relative, no leading '/') is ignored: the last pattern that matches the path or
@@ -25,11 +34,12 @@ bool ignore_match(const struct files_ignore *list, uint32_t count, struct str pa
 bool ignore_may_except(const struct files_ignore *list, uint32_t count, struct str dir);
 
 /*
- * Go's filepath.Match of one name or path: * and ? do not match '/', [a-z] [^a], '\' escapes;
- * "**" as a component (ignore files only) matches any number of components. A malformed pattern
- * matches nothing.
+ * A pattern of an ignore file: * and ? do not match '/', [a-z] [^a], '\' escapes; "**" stands for
+ * any number of whole components, at the end for anything. A malformed pattern matches nothing.
  */
 bool ignore_glob(struct str pattern, struct str path);
+/* A wildcard of COPY against one name: Go's filepath.Match, "**" is no more than "*". */
+bool ignore_component(struct str pattern, struct str name);
 /* Whether the component has any of * ? [ \ */
 bool ignore_is_glob(struct str component);
 

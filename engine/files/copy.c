@@ -11,8 +11,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "engine/files/archive.h"
 #include "engine/files/files.h"
 #include "engine/files/links.h"
+#include "engine/files/mode.h"
 #include "engine/files/target.h"
 #include "engine/files/walk.h"
 #include "engine/files/xattr.h"
@@ -25,19 +27,20 @@ struct copying {
 	int dest_fd;
 	const struct files_copy *copy;
 	struct files_owner owner;
-	bool has_owner, has_mode, into_dir;
-	mode_t mode;
+	bool has_owner, into_dir;
+	uint32_t archives;
 	uint64_t tops; /* files that were named themselves, not found in a directory */
 	char dest[FILES_PATH_MAX];
 	struct files_totals totals;
-	struct links links; /* source inodes and where they were copied to */
+	struct buf *archive_paths; /* NULL = archives are files like others */
+	struct links links;	   /* source inodes and where they were copied to */
 	struct xattr_set xattrs;
 	uint8_t piece[COPY_PIECE];
 };
 
 static int set_attributes(struct copying *c, int fd, const struct stat *st, struct err *err)
 {
-	mode_t mode = c->has_mode ? c->mode : st->st_mode & 07777;
+	mode_t mode = mode_apply(c->copy->chmod, st->st_mode);
 	uint32_t uid = c->has_owner ? c->owner.uid : st->st_uid;
 	uint32_t gid = c->has_owner ? c->owner.gid : st->st_gid;
 	if (fchown(fd, uid, gid) < 0)
@@ -58,7 +61,7 @@ static int item_target(const struct copying *c, const struct walk_item *item, ch
 		       struct err *err)
 {
 	const char *tail = item->below;
-	if (!*tail && !S_ISDIR(item->st.st_mode) && c->into_dir) {
+	if (!*tail && !c->copy->parents && !S_ISDIR(item->st.st_mode) && c->into_dir) {
 		const char *slash = strrchr(item->path, '/');
 		tail = slash ? slash + 1 : item->path;
 	}
@@ -121,7 +124,7 @@ static int copy_special(const struct copying *c, const struct walk_item *item, i
 			const char *name, struct err *err)
 {
 	const struct timespec times[2] = { item->st.st_mtim, item->st.st_mtim };
-	mode_t mode = c->has_mode ? c->mode : item->st.st_mode & 07777;
+	mode_t mode = mode_apply(c->copy->chmod, item->st.st_mode);
 	uint32_t uid = c->has_owner ? c->owner.uid : item->st.st_uid;
 	uint32_t gid = c->has_owner ? c->owner.gid : item->st.st_gid;
 	if (S_ISLNK(item->st.st_mode)) {
@@ -202,6 +205,59 @@ static int copy_leaf(struct copying *c, const struct walk_item *item, char *targ
 	return copy_special(c, item, parent, name, err);
 }
 
+/* ADD: an archive is named to the caller, who has it taken apart elsewhere. */
+static bool copy_leaves_archive(struct copying *c, const struct walk_item *item, int *ret,
+				struct err *err)
+{
+	if (!c->copy->unpack || !c->archive_paths || !S_ISREG(item->st.st_mode))
+		return false;
+	int r = archive_kind(item->fd, err);
+	if (r > 0) {
+		wire_put_text(c->archive_paths, item->path);
+		if (++c->archives > FILES_ARCHIVES_MAX)
+			r = err_set(err, -E2BIG, "ADD of more than %d archives",
+				    FILES_ARCHIVES_MAX);
+	}
+	*ret = r < 0 ? r : 0;
+	return r != 0;
+}
+
+/* A here-document: the bytes came with the call. */
+static int copy_inline(struct copying *c, const struct files_inline *file, struct err *err)
+{
+	const struct timespec times[2] = { { .tv_sec = c->copy->time },
+					   { .tv_sec = c->copy->time } };
+	char target[FILES_PATH_MAX], name[256];
+	bool made = false;
+	struct str tail = c->into_dir ? file->name : (struct str){ 0 };
+	int n = snprintf(target, sizeof(target), "%s%s%.*s", c->dest,
+			 *c->dest && tail.len > 0 ? "/" : "", STR_ARG(tail));
+	char *slash = strrchr(target, '/');
+	if (n < 0 || n >= (int)sizeof(target) ||
+	    str_copy(str_from(slash ? slash + 1 : target), name, sizeof(name)) < 0 || !*name)
+		return err_set(err, -EINVAL, "'/%.200s' is no destination for a file", c->dest);
+	if (slash)
+		*slash = '\0';
+	OWN_FD int parent = target_dir(c->dest_fd, slash ? target : "", &c->owner, &made, err);
+	if (slash)
+		*slash = '/';
+	int r = parent < 0 ? parent : clear_name(c, parent, name, target, err);
+	if (r < 0)
+		return r;
+	OWN_FD int fd = fs_open(parent, name, FS_BENEATH, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+				0600, err);
+	r = fd < 0 ? fd : fs_write_fd(fd, file->data.ptr, file->data.len, err);
+	if (r == 0 && fchown(fd, c->owner.uid, c->owner.gid) < 0)
+		r = err_sys(err, -errno, "cannot set the owner");
+	if (r == 0 && fchmod(fd, mode_apply(c->copy->chmod, S_IFREG | 0644)) < 0)
+		r = err_sys(err, -errno, "cannot set the mode");
+	if (r == 0 && futimens(fd, times) < 0)
+		r = err_sys(err, -errno, "cannot set the time");
+	c->totals.files++;
+	c->totals.bytes += file->data.len;
+	return r;
+}
+
 static int copy_item(void *owner, const struct walk_item *item, struct err *err)
 {
 	struct copying *c = owner;
@@ -211,6 +267,8 @@ static int copy_item(void *owner, const struct walk_item *item, struct err *err)
 		return r;
 	if (S_ISDIR(item->st.st_mode)) {
 		r = copy_dir(c, item, target, err);
+	} else if (!*item->below && copy_leaves_archive(c, item, &r, err)) {
+		c->tops++;
 	} else if (!S_ISSOCK(item->st.st_mode)) {
 		if (!*item->below && ++c->tops > 1 && !c->into_dir)
 			return err_set(err, -EINVAL,
@@ -223,24 +281,6 @@ static int copy_item(void *owner, const struct walk_item *item, struct err *err)
 	return r;
 }
 
-static int parse_mode(struct str text, mode_t *ret_mode, struct err *err)
-{
-	mode_t mode = 0;
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.ptr[i] < '0' || text.ptr[i] > '7' || mode > 07777)
-			return err_set(err, -EINVAL,
-				       "invalid --chmod value '%.*s': octal digits "
-				       "such as 0755 are expected",
-				       STR_ARG(text));
-		mode = mode * 8 + (mode_t)(text.ptr[i] - '0');
-	}
-	if (mode > 07777)
-		return err_set(err, -EINVAL, "invalid --chmod value '%.*s': at most 7777",
-			       STR_ARG(text));
-	*ret_mode = mode;
-	return 0;
-}
-
 static int prepare(struct copying *c, struct err *err)
 {
 	const struct files_copy *copy = c->copy;
@@ -248,14 +288,13 @@ static int prepare(struct copying *c, struct err *err)
 	if (r == 0 && copy->chown.len > 0)
 		r = files_owner_find(c->dest_fd, copy->chown, &c->owner, err);
 	c->has_owner = copy->context || copy->chown.len > 0;
-	c->has_mode = copy->chmod.len > 0;
-	if (r == 0 && c->has_mode)
-		r = parse_mode(copy->chmod, &c->mode, err);
+	if (r == 0)
+		r = mode_check(copy->chmod, err);
 	if (r < 0)
 		return r;
 	OWN_FD int there = fs_open(c->dest_fd, *c->dest ? c->dest : ".", FS_IN_ROOT,
 				   O_PATH | O_DIRECTORY, 0, NULL);
-	c->into_dir = str_ends(copy->dest, STR("/")) || there >= 0;
+	c->into_dir = str_ends(copy->dest, STR("/")) || there >= 0 || copy->parents;
 	return 0;
 }
 
@@ -270,15 +309,28 @@ static void copying_free(struct copying **c)
 int files_copy(int source_fd, int dest_fd, const struct files_copy *copy,
 	       struct files_totals *ret_totals, struct err *err)
 {
+	return files_add(source_fd, dest_fd, copy, ret_totals, NULL, NULL, err);
+}
+
+int files_add(int source_fd, int dest_fd, const struct files_copy *copy,
+	      struct files_totals *ret_totals, struct buf *archives, uint32_t *ret_archives,
+	      struct err *err)
+{
 	struct copying *c OWN(copying_free) = calloc(1, sizeof(*c));
 	if (!c)
 		return err_set(err, -ENOMEM, "out of memory");
 	c->dest_fd = dest_fd;
 	c->copy = copy;
+	c->archive_paths = archives;
 	int r = prepare(c, err);
 	if (r == 0)
 		r = walk_sources(source_fd, copy, copy_item, c, err);
-	if (r == 0)
-		*ret_totals = c->totals;
-	return r;
+	for (uint32_t i = 0; r == 0 && i < copy->file_count; i++)
+		r = copy_inline(c, &copy->files[i], err);
+	if (r < 0)
+		return r;
+	*ret_totals = c->totals;
+	if (ret_archives)
+		*ret_archives = c->archives;
+	return 0;
 }

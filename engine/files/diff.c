@@ -25,6 +25,7 @@ enum { DIFF_PIECE = ENTRY_DATA_MAX };
 
 struct diff {
 	int upper;
+	const struct files_diff_rules *rules;
 	struct entry_writer out;
 	struct entry entry;
 	struct xattr_set xattrs;
@@ -62,6 +63,10 @@ static int write_node(struct diff *diff, enum entry_type type, const char *path,
 		.mtime_s = st->st_mtim.tv_sec,
 		.mtime_ns = (uint32_t)st->st_mtim.tv_nsec,
 	};
+	if (diff->rules && entry->mtime_s > diff->rules->newest_s) {
+		entry->mtime_s = diff->rules->newest_s;
+		entry->mtime_ns = 0;
+	}
 	if (type == ENTRY_FILE)
 		entry->size = (uint64_t)st->st_size;
 	if (type == ENTRY_CHAR || type == ENTRY_BLOCK) {
@@ -185,6 +190,8 @@ static int diff_names(struct diff *diff, int dirfd, const char *path,
 			dirs->items[dirs->count++] = names->items[i];
 			continue;
 		}
+		if (stub_is_mount_point(diff->upper, child, diff->rules))
+			continue;
 		r = diff_leaf(diff, dirfd, name, child, &st, err);
 		if (r < 0)
 			return r;
@@ -203,9 +210,23 @@ static int diff_subdirs(struct diff *diff, const char *path, const struct walk_n
 		if (n < 0 || (size_t)n >= sizeof(child))
 			return err_set(err, -ENAMETOOLONG, "a path is longer than %d bytes",
 				       FILES_PATH_MAX - 1);
-		r = diff_dir(diff, child, err);
+		if (!stub_is_mount_point(diff->upper, child, diff->rules))
+			r = diff_dir(diff, child, err);
 	}
 	return r;
+}
+
+static void drop_mount_points(struct diff *diff, struct walk_names *names)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < names->count; i++) {
+		char *name = names->items[i];
+		if (stub_is_mount_point(diff->upper, name, diff->rules))
+			free(name);
+		else
+			names->items[kept++] = name;
+	}
+	names->count = kept;
 }
 
 static int diff_dir(struct diff *diff, const char *path, struct err *err)
@@ -220,6 +241,8 @@ static int diff_dir(struct diff *diff, const char *path, struct err *err)
 	if (fstat(fd, &st) < 0)
 		return err_sys(err, -errno, "cannot stat");
 	stub_filter(fd, path, &names);
+	if (!*path)
+		drop_mount_points(diff, &names);
 	r = xattr_read(fd, &diff->xattrs, err);
 	bool opaque = diff->xattrs.opaque;
 	/* The root itself says nothing as long as there is nothing in it. */
@@ -241,12 +264,14 @@ static int diff_dir(struct diff *diff, const char *path, struct err *err)
 	return r;
 }
 
-int files_diff(int upper_fd, int out_fd, struct files_totals *ret_totals, struct err *err)
+int files_diff(int upper_fd, int out_fd, const struct files_diff_rules *rules,
+	       struct files_totals *ret_totals, struct err *err)
 {
 	struct diff *diff OWN(diff_free) = calloc(1, sizeof(*diff));
 	if (!diff)
 		return err_set(err, -ENOMEM, "out of memory");
 	diff->upper = upper_fd;
+	diff->rules = rules;
 	entry_writer_init(&diff->out, out_fd);
 	int r = diff_dir(diff, "", err);
 	if (r == 0)

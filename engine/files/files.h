@@ -16,12 +16,41 @@ struct files_totals {
 	uint64_t files, bytes;
 };
 
-/* Changes in an overlay's upper (userxattr) as entry records on out_fd, end record included. */
-int files_diff(int upper_fd, int out_fd, struct files_totals *ret_totals, struct err *err);
+/* How a build step's upper is read. */
+struct files_diff_rules {
+	struct str
+		stubs[FILES_STUBS_MAX]; /* mount points of the step: clean, without leading '/' */
+	uint32_t stub_count;
+	int64_t newest_s; /* later times become this one; INT64_MAX = they stay */
+};
+
+/*
+ * Changes in an overlay's upper (userxattr) as entry records on out_fd, end record included. Empty
+ * mount points are no change, nor are directories that were made for nothing else. rules NULL =
+ * none.
+ */
+int files_diff(int upper_fd, int out_fd, const struct files_diff_rules *rules,
+	       struct files_totals *ret_totals, struct err *err);
 
 /* Docker's COPY, see struct files_copy. -ENOENT names the source that is not there. */
 int files_copy(int source_fd, int dest_fd, const struct files_copy *copy,
 	       struct files_totals *ret_totals, struct err *err);
+
+/*
+ * Docker's ADD: as files_copy(), but with copy->unpack, tar archives among the sources (plain,
+ * gzip, zstd) are not copied: their paths are appended to `archives` as wire texts. -ENOTSUP names
+ * one of a kind that is not taken apart.
+ */
+int files_add(int source_fd, int dest_fd, const struct files_copy *copy,
+	      struct files_totals *ret_totals, struct buf *archives, uint32_t *ret_archives,
+	      struct err *err);
+
+/* Entry records into `dest` of the root, made where it is missing. owner NULL = the entries' own.
+ * -EBADMSG: the maker stopped early, and says why itself; -ENODATA: before the first entry, and the
+ * root is as it was. */
+struct files_owner;
+int files_extract(int records_fd, int root_fd, struct str dest, const struct files_owner *owner,
+		  struct files_totals *ret_totals, struct err *err);
 
 /* What files_copy() would take, as a digest: paths, types, modes, link targets, contents. */
 int files_hash(int source_fd, const struct files_copy *copy, struct digest *ret_digest,

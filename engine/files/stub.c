@@ -6,6 +6,7 @@
 #include "engine/files/stub.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -77,4 +78,44 @@ void stub_filter(int dirfd, const char *path, struct walk_names *names)
 			names->items[kept++] = name;
 	}
 	names->count = kept;
+}
+
+/* 1 = a mount point itself, 2 = above one, 0 = neither. */
+static int place_of(const char *path, const struct files_diff_rules *rules)
+{
+	struct str self = str_from(path);
+	int place = 0;
+	for (uint32_t i = 0; i < rules->stub_count; i++) {
+		struct str stub = rules->stubs[i];
+		if (str_eq(stub, self))
+			return 1;
+		if (str_starts(stub, self) && stub.len > self.len && stub.ptr[self.len] == '/')
+			place = 2;
+	}
+	return place;
+}
+
+bool stub_is_mount_point(int upper_fd, const char *path, const struct files_diff_rules *rules)
+{
+	struct walk_names names OWN(walk_names_done) = { 0 };
+	char child[FILES_PATH_MAX];
+	struct stat st;
+	int place = rules ? place_of(path, rules) : 0;
+	if (place == 0 || fs_stat(upper_fd, path, FS_BENEATH, &st, NULL) < 0)
+		return false;
+	if (S_ISREG(st.st_mode))
+		return place == 1 && st.st_size == 0 && st.st_nlink == 1;
+	if (!S_ISDIR(st.st_mode) || !read_names(upper_fd, path, &names, &st))
+		return false;
+	if (place == 1)
+		return names.count == 0;
+	for (size_t i = 0; i < names.count; i++) {
+		int n = snprintf(child, sizeof(child), "%s/%s", path, names.items[i]);
+		if (n < 0 || (size_t)n >= sizeof(child) ||
+		    !stub_is_mount_point(upper_fd, child, rules))
+			return false;
+	}
+	/* As for /etc: a change of its own would have left two times that differ. */
+	return names.count > 0 && st.st_mtim.tv_sec == st.st_ctim.tv_sec &&
+	       st.st_mtim.tv_nsec == st.st_ctim.tv_nsec;
 }

@@ -109,6 +109,40 @@ static int join(char *dst, const char *dir, const char *name, struct err *err)
 
 /* ---- wildcards ---- */
 
+static int expand(int root_fd, const char *dir, struct str pattern, struct walk_names *matches,
+		  struct err *err);
+
+static bool is_dir(int root_fd, const char *path)
+{
+	struct stat st;
+	OWN_FD int fd = fs_open(root_fd, path, FS_IN_ROOT, O_PATH | O_NOFOLLOW, 0, NULL);
+	return fd >= 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* "**": what is behind it, here and in every directory below. Links are not entered. */
+static int expand_deep(int root_fd, const char *dir, struct str pattern, struct str rest,
+		       struct walk_names *matches, struct err *err)
+{
+	char path[FILES_PATH_MAX];
+	struct walk_names names OWN(walk_names_done) = { 0 };
+	int r = rest.len > 0 || *dir ? expand(root_fd, dir, rest, matches, err) : 0;
+	OWN_FD int fd =
+		fs_open(root_fd, *dir ? dir : ".", FS_IN_ROOT, O_RDONLY | O_DIRECTORY, 0, NULL);
+	if (r == 0 && fd >= 0)
+		r = walk_names_read(fd, &names, err);
+	own_close(&fd);
+	for (size_t i = 0; r == 0 && i < names.count; i++) {
+		r = join(path, dir, names.items[i], err);
+		if (r == 0 && is_dir(root_fd, path))
+			r = expand_deep(root_fd, path, pattern, rest, matches, err);
+		else if (r == 0 && rest.len == 0)
+			r = names_add(matches, path, err);
+		if (r == 0 && matches->count > WALK_MATCHES_MAX)
+			r = err_set(err, -E2BIG, "'%.*s' matches too many files", STR_ARG(pattern));
+	}
+	return r;
+}
+
 /* Adds the paths that match `pattern` below dir. The pattern is clean. */
 static int expand(int root_fd, const char *dir, struct str pattern, struct walk_names *matches,
 		  struct err *err)
@@ -117,6 +151,8 @@ static int expand(int root_fd, const char *dir, struct str pattern, struct walk_
 	struct str rest = pattern, part;
 	if (!str_cut(&rest, '/', &part))
 		return names_add(matches, dir, err);
+	if (str_is(part, "**"))
+		return expand_deep(root_fd, dir, pattern, rest, matches, err);
 	if (!ignore_is_glob(part)) {
 		char name[256];
 		int r = str_copy(part, name, sizeof(name));
@@ -131,7 +167,7 @@ static int expand(int root_fd, const char *dir, struct str pattern, struct walk_
 	struct walk_names names OWN(walk_names_done) = { 0 };
 	int r = fd < 0 ? fd : walk_names_read(fd, &names, err);
 	for (size_t i = 0; r == 0 && i < names.count; i++) {
-		if (!ignore_glob(part, str_from(names.items[i])))
+		if (!ignore_component(part, str_from(names.items[i])))
 			continue;
 		r = join(path, dir, names.items[i], err);
 		if (r == 0)
@@ -157,7 +193,8 @@ struct walk {
 	walk_fn *fn;
 	void *owner;
 	uint32_t source;
-	size_t base; /* bytes of the source's own path */
+	size_t base; /* bytes of the path that is not kept in the destination */
+	size_t pivot;
 	uint64_t visited;
 };
 
@@ -165,6 +202,21 @@ static bool ignored(const struct walk *walk, const char *path)
 {
 	return walk->copy->context && *path &&
 	       ignore_match(walk->copy->ignore, walk->copy->ignore_count, str_from(path));
+}
+
+/* --exclude is about names below the source, or the source's own when it is a file. */
+static bool excluded(const struct walk *walk, const char *path)
+{
+	const struct files_copy *copy = walk->copy;
+	const char *name = path + (walk->base < strlen(path) ? walk->base : strlen(path));
+	while (*name == '/')
+		name++;
+	if (!*name) {
+		name = strrchr(path, '/');
+		name = name ? name + 1 : path;
+	}
+	return copy->exclude_count > 0 && *name &&
+	       ignore_match(copy->excludes, copy->exclude_count, str_from(name));
 }
 
 static int visit(struct walk *walk, const char *path, int fd, const char *link,
@@ -184,6 +236,14 @@ static int visit(struct walk *walk, const char *path, int fd, const char *link,
 	};
 	walk->visited++;
 	return walk->fn(walk->owner, &item, err);
+}
+
+static bool has_exception(const struct files_copy *copy)
+{
+	for (uint32_t i = 0; i < copy->exclude_count; i++)
+		if (copy->excludes[i].except)
+			return true;
+	return false;
 }
 
 static int walk_dir(struct walk *walk, const char *path, struct err *err);
@@ -223,7 +283,7 @@ static int walk_children(struct walk *walk, const char *path, int dirfd,
 			return r;
 		if (S_ISDIR(st.st_mode))
 			r = names_add(dirs, child, err);
-		else if (!ignored(walk, child))
+		else if (!ignored(walk, child) && !excluded(walk, child))
 			r = walk_leaf(walk, dirfd, name, child, &st, err);
 	}
 	return r;
@@ -237,6 +297,11 @@ static int walk_dir(struct walk *walk, const char *path, struct err *err)
 	if (skip &&
 	    !ignore_may_except(walk->copy->ignore, walk->copy->ignore_count, str_from(path)))
 		return 0;
+	if (strlen(path) > walk->base && excluded(walk, path)) {
+		skip = true;
+		if (!has_exception(walk->copy))
+			return 0;
+	}
 	OWN_FD int fd = fs_open(walk->root_fd, *path ? path : ".", FS_IN_ROOT,
 				O_RDONLY | O_DIRECTORY, 0, err);
 	if (fd < 0)
@@ -271,7 +336,7 @@ static int walk_source(struct walk *walk, const char *path, struct err *err)
 	struct stat st;
 	OWN_FD int fd = fs_open(walk->root_fd, *path ? path : ".", FS_IN_ROOT,
 				O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, err);
-	walk->base = strlen(path);
+	walk->base = walk->copy->parents ? walk->pivot : strlen(path);
 	if (fd == -ENOENT || fd == -ENOTDIR)
 		return not_found(walk, str_from(path), err);
 	if (fd < 0)
@@ -284,7 +349,22 @@ static int walk_source(struct walk *walk, const char *path, struct err *err)
 	}
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, -EINVAL, "%s is neither a file nor a directory", path);
-	return ignored(walk, path) ? 0 : visit(walk, path, fd, "", &st, false, err);
+	if (ignored(walk, path) || excluded(walk, path))
+		return 0;
+	return visit(walk, path, fd, "", &st, false, err);
+}
+
+/* Bytes of the source's path in front of its "/./": they are not kept with --parents. */
+static int find_pivot(struct str source, size_t *ret_pivot, struct err *err)
+{
+	char clean[FILES_PATH_MAX];
+	const char *at = memmem(source.ptr, source.len, "/./", 3);
+	*ret_pivot = 0;
+	if (!at)
+		return 0;
+	int r = walk_clean(str_head(source, (size_t)(at - source.ptr)), clean, err);
+	*ret_pivot = strlen(clean);
+	return r;
 }
 
 int walk_sources(int root_fd, const struct files_copy *copy, walk_fn *fn, void *owner,
@@ -296,12 +376,17 @@ int walk_sources(int root_fd, const struct files_copy *copy, walk_fn *fn, void *
 		char pattern[FILES_PATH_MAX];
 		uint64_t before = walk.visited;
 		walk.source = i;
+		bool all = false;
 		int r = walk_clean(copy->sources[i], pattern, err);
+		if (r == 0)
+			r = find_pivot(copy->sources[i], &walk.pivot, err);
+		all = ignore_is_glob(str_from(pattern)) && copy->exclude_count > 0;
 		if (r == 0)
 			r = expand(root_fd, "", str_from(pattern), &matches, err);
 		for (size_t m = 0; r == 0 && m < matches.count; m++)
 			r = walk_source(&walk, matches.items[m], err);
-		if (r == 0 && walk.visited == before)
+		/* A wildcard of which --exclude leaves nothing is not an error. */
+		if (r == 0 && walk.visited == before && !(all && matches.count > 0))
 			r = not_found(&walk, copy->sources[i], err);
 		if (r < 0)
 			return r;

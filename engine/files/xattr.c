@@ -12,12 +12,11 @@
 
 enum { XATTR_LIST_MAX = 65536 };
 
-static bool is_kept(const char *name)
+bool xattr_is_kept(struct str name)
 {
-	struct str text = str_from(name);
-	if (strcmp(name, "security.capability") == 0)
+	if (str_is(name, "security.capability"))
 		return true;
-	return str_starts(text, STR("user.")) && !str_starts(text, STR("user.overlay."));
+	return str_starts(name, STR("user.")) && !str_starts(name, STR("user.overlay."));
 }
 
 static int add(int fd, const char *name, struct xattr_set *set, size_t *used, struct err *err)
@@ -59,7 +58,8 @@ int xattr_read(int fd, struct xattr_set *ret_set, struct err *err)
 	if (len < 0)
 		return errno == ENOTSUP ? 0 : err_sys(err, -errno, "cannot list attributes");
 	for (ssize_t at = 0; at < len; at += (ssize_t)strlen(list + at) + 1) {
-		int r = is_kept(list + at) ? add(fd, list + at, ret_set, &used, err) : 0;
+		int r = xattr_is_kept(str_from(list + at)) ? add(fd, list + at, ret_set, &used, err)
+							   : 0;
 		if (r < 0)
 			return r;
 	}

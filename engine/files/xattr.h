@@ -17,6 +17,8 @@ struct xattr_set {
 
 /* Of an open file or directory; a file system without them gives none. -E2BIG: too many. */
 int xattr_read(int fd, struct xattr_set *ret_set, struct err *err);
+/* Whether an attribute belongs to an image. */
+bool xattr_is_kept(struct str name);
 /* Sets them all on an open file or directory. */
 int xattr_write(int fd, const struct xattr_set *set, struct err *err);
 

@@ -1,19 +1,27 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """The files role of the real engine: COPY, what an upper changed, users, and no way out of a root."""
+import bz2
 import errno
+import gzip
 import hashlib
+import io
+import lzma
 import os
+import shutil
 import stat
 import struct
 import subprocess
 import sys
+import tarfile
+import tempfile
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 import store_peer as peer  # noqa: E402
+import store_records as records  # noqa: E402
 from fixture import mounts, tap  # noqa: E402
 
 
@@ -51,7 +59,13 @@ class Trees:
 
     def copy(self, *args, **named):
         body = self.call(peer.FILES_COPY, peer.copy_body(*args, **named), self.source, self.dest)
-        return struct.unpack("<QQ", body)
+        self.archives = []
+        at = 20
+        for _ in range(struct.unpack("<I", body[16:20])[0]):
+            size = struct.unpack("<I", body[at:at + 4])[0]
+            self.archives.append(body[at + 4:at + 4 + size].decode())
+            at += 4 + size
+        return struct.unpack("<QQ", body[:16])
 
     def hash(self, *args, **named):
         return self.call(peer.FILES_HASH, peer.copy_body(*args, **named), self.source)[:32]
@@ -161,6 +175,137 @@ def copy_link_replaced():
         write(t.source + "/y/a", b"new")
         t.copy(["x/a", "y/a", "x/z"], "/d/")
         tap.check(read(t.dest + "/d/a") == b"new" and read(t.dest + "/d/z") == b"old", "contents")
+
+
+@tap.test("COPY: here-documents, --parents, --exclude, --chmod in letters")
+def copy_flags():
+    with Trees("flags") as t:
+        for name in ("a.c", "a.h", "x/b.c", "x/b.h", "x/y/c.c", "x/y/c.h"):
+            write(t.source + "/" + name, name.encode(), 0o640)
+        write(t.source + "/run", b"", 0o751)
+        rows = [
+            (["x/b.c", "x/y/c.c"], {"parents": True}, ["x/", "x/b.c", "x/y/", "x/y/c.c"]),
+            (["x/./y/c.c"], {"parents": True}, ["y/", "y/c.c"]),
+            (["./x/y/"], {"parents": True}, ["x/", "x/y/", "x/y/c.c", "x/y/c.h"]),
+            (["x/**/*.h"], {"parents": True}, ["x/", "x/b.h", "x/y/", "x/y/c.h"]),
+            (["**/*.c"], {"parents": True}, ["a.c", "x/", "x/b.c", "x/y/", "x/y/c.c"]),
+            (["."], {"exclude": ["**/*.h", "run"]}, ["a.c", "x/", "x/b.c", "x/y/", "x/y/c.c"]),
+            (["."], {"exclude": ["x", "*.h", "run"]}, ["a.c"]),
+            (["a.*"], {"exclude": ["*.h"]}, ["a.c"]),
+            (["x"], {"exclude": ["y/*", "!y/c.h"]}, ["b.c", "b.h", "y/", "y/c.h"]),
+            (["a.h"], {"files": [("doc", b"1"), ("other", b"")]}, ["a.h", "doc", "other"]),
+        ]
+        for number, (sources, flags, want) in enumerate(rows):
+            t.copy(sources, "/r%d/" % number, **flags)
+            found = sorted(n[len("r%d/" % number):] for n in t.tree() if n.startswith("r%d/" % number))
+            tap.check(found[1:] == want, "%r %r: %r" % (sources, flags, found[1:]))
+        t.copy([], "/doc", files=[("EOF", b"text\n")], chown="5:6", when=77)
+        st = os.stat(t.dest + "/doc")
+        tap.check(read(t.dest + "/doc") == b"text\n" and (st.st_uid, st.st_gid, st.st_mtime) == (5, 6, 77), "a file from the call")
+        tap.check(stat.S_IMODE(st.st_mode) == 0o644, "its mode")
+        for spec, run, plain, folder in (("u=rwX,go=rX", 0o755, 0o644, 0o755), ("a+w", 0o773, 0o662, 0o777),
+                                         ("g-r,o=", 0o710, 0o600, 0o710), ("7777", 0o7777, 0o7777, 0o7777),
+                                         ("+x,u+s", 0o4751, 0o4751, 0o4755)):
+            t.copy(["run", "x"], "/m/", chmod=spec)
+            modes = [stat.S_IMODE(os.stat(t.dest + "/m/" + n).st_mode) for n in ("run", "b.c", "y")]
+            tap.check(modes == [run, plain, folder], "%s: %s" % (spec, ["%o" % m for m in modes]))
+            shutil.rmtree(t.dest + "/m")
+        for spec in ("8", "u", "z+r", "u+q", "17777", "u=r,,g=r"):
+            refused(lambda s=spec: t.copy(["run"], "/m", chmod=s), errno.EINVAL, "invalid --chmod value")
+
+
+def archive(path, members, packer=None):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with tarfile.open(path, "w") as f:
+        for name, kind, content in members:
+            info = tarfile.TarInfo(name)
+            info.type, info.mtime, info.uid, info.mode = kind, 1234567, 7, 0o640
+            if kind in (tarfile.SYMTYPE, tarfile.LNKTYPE):
+                info.linkname = content
+                f.addfile(info)
+            else:
+                info.size = len(content)
+                f.addfile(info, io.BytesIO(content))
+    if packer:
+        with open(path, "rb") as f:
+            content = f.read()
+        write(path, packer(content))
+
+
+@tap.test("ADD: archives are told by their content and left to the caller; xz and bzip2 are refused")
+def add_archives():
+    with Trees("archives") as t:
+        members = [("f", tarfile.REGTYPE, b"f")]
+        archive(t.source + "/plain", members)
+        archive(t.source + "/gz.bin", members, gzip.compress)
+        archive(t.source + "/d/in.tar", members)
+        write(t.source + "/text.tar", b"no archive" * 100)
+        t.copy(["plain", "gz.bin", "text.tar"], "/x/", unpack=True)
+        tap.check(t.archives == ["plain", "gz.bin"] and t.tree() == ["x/", "x/text.tar"], "told: %r" % t.archives)
+        t.copy(["d"], "/y/", unpack=True)
+        tap.check(t.archives == [] and "y/in.tar" in t.tree(), "only sources themselves")
+        t.copy(["plain"], "/z", context=True)
+        tap.check("z" in t.tree(), "COPY takes them as they are")
+        archive(t.source + "/b", members, bz2.compress)
+        archive(t.source + "/x", members, lzma.compress)
+        refused(lambda: t.copy(["b"], "/q/", unpack=True), errno.ENOTSUP, "b: ADD does not take bzip2 archives apart")
+        refused(lambda: t.copy(["x"], "/q/", unpack=True), errno.ENOTSUP, "x: ADD does not take xz archives apart")
+
+
+def extract(t, stream, dest, chown=""):
+    feeder = peer.Feeder(stream)
+    root = os.open(t.dest, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        body = peer.text(dest) + peer.text(chown)
+        return struct.unpack("<QQ", t.role.call(peer.FILES_EXTRACT, body, [feeder.read_fd, root])[0])
+    finally:
+        os.close(root)
+        feeder.done()
+
+
+@tap.test("EXTRACT: an archive's entries upon what is there; nothing leads out of the destination")
+def extract_tree():
+    with Trees("extract") as t:
+        write(t.dest + "/d/old", b"old")
+        write(t.dest + "/d/gone/deep", b"gone")
+        os.symlink(t.root.data, t.dest + "/d/away")
+        os.symlink("/canary", t.dest + "/d/canary")
+        s = records.Stream()
+        s.node(records.DIR, "sub", mode=0o750, uid=3, gid=4, mtime=(1000, 5))
+        s.file("sub/f", b"x" * 100000, mode=0o4755, uid=3, gid=4, mtime=(2000, 0), xattrs=[("user.a", b"1")])
+        s.node(records.HARDLINK, "hard", target=b"sub/f")
+        s.node(records.SYMLINK, "link", target=b"../../canary", uid=8)
+        s.node(records.FIFO, "pipe", mode=0o600)
+        s.file("gone", b"a file")
+        s.file("canary", b"mine")
+        s.node(records.FILE, "holes", size=1 << 20)
+        s.data(1 << 19, b"middle")
+        s.file("link", b"a file again")
+        counts = extract(t, s.end(), "/d")
+        tap.check(counts[0] == 8, "files: %r" % (counts,))
+        st = os.stat(t.dest + "/d/sub/f")
+        tap.check((st.st_uid, st.st_gid, stat.S_IMODE(st.st_mode), st.st_mtime) == (3, 4, 0o4755, 2000), "attributes")
+        tap.check(os.getxattr(t.dest + "/d/sub/f", "user.a") == b"1" and st.st_nlink == 2, "attribute and hard link")
+        sub = os.stat(t.dest + "/d/sub")
+        tap.check((stat.S_IMODE(sub.st_mode), sub.st_mtime_ns) == (0o750, 1000 * 10**9 + 5), "a directory's own, its time too")
+        tap.check(read(t.dest + "/d/gone") == b"a file" and read(t.dest + "/d/old") == b"old", "replaced and kept")
+        tap.check(read(t.dest + "/d/canary") == b"mine" and not os.path.islink(t.dest + "/d/canary"), "a link is replaced, not followed")
+        tap.check(read(t.dest + "/d/link") == b"a file again", "the later entry wins")
+        s = records.Stream()
+        s.file("away/f", b"outside")
+        refused(lambda: extract(t, s.end(), "/d"), errno.EEXIST, "extract away/f")
+        tap.check(not os.path.exists(t.root.data + "/f"), "a link on the way does not lead out")
+        holes = read(t.dest + "/d/holes")
+        tap.check(len(holes) == 1 << 20 and holes[1 << 19:][:6] == b"middle" and holes[:9] == b"\0" * 9, "holes")
+        s = records.Stream()
+        s.file("own", b"", uid=9)
+        extract(t, s.end(), "/new/dir/", chown="11:12")
+        st = os.stat(t.dest + "/new/dir/own")
+        tap.check((st.st_uid, st.st_gid) == (11, 12), "--chown")
+        s = records.Stream()
+        s.mark(records.WHITEOUT, "own")
+        refused(lambda: extract(t, s.end(), "/new/dir"), errno.EBADMSG, "a layer's mark")
+        refused(lambda: extract(t, s.end()[:-1], "/new/dir"), errno.EBADMSG, "")
 
 
 @tap.test("COPY: what is missing or clashes is named")
@@ -382,11 +527,11 @@ def diff():
             tap.check(got.get(path) == want.get(path), "%s: %r, not %r" % (path, got.get(path), want.get(path)))
 
 
-def count_entries(t):
+def count_entries(t, rules=b""):
     """How many entries a diff of the source tree has."""
     read_fd, write_fd = os.pipe()
     upper_fd = os.open(t.source, os.O_RDONLY)
-    body = t.role.call(peer.FILES_DIFF, b"", [upper_fd, write_fd])[0]
+    body = t.role.call(peer.FILES_DIFF, rules, [upper_fd, write_fd])[0]
     for fd in (read_fd, write_fd, upper_fd):
         os.close(fd)
     return struct.unpack("<QQ", body)[0]
@@ -456,6 +601,44 @@ def fill_none():
         write(t.source + "/in/a[b]*", b"y")
         tap.check(fill(t, "/out/in") == (1, 1, 1), "resolved with the root as /")
         tap.check(t.tree() == ["a[b]*"], "a name with wildcards in it is a name: %r" % t.tree())
+
+
+def diff_rules(stubs, newest=(1 << 63) - 1):
+    return struct.pack("<qI", newest, len(stubs)) + b"".join(peer.text(s) for s in stubs)
+
+
+@tap.test("DIFF: a step's own mount points are no change, whatever it made of them is; times are cut")
+def diff_mount_points():
+    stubs = diff_rules(["cache", "a/b/c", "run/secret", "usr/x"])
+    with Trees("points") as t:
+        os.makedirs(t.source + "/cache")
+        os.makedirs(t.source + "/a/b/c")
+        os.makedirs(t.source + "/run")
+        write(t.source + "/run/secret", b"")
+        tap.check(count_entries(t) == 7 and count_entries(t, stubs) == 0, "what mounting made")
+        os.rmdir(t.source + "/cache")
+        os.symlink(t.canary, t.source + "/cache")
+        tap.check(count_entries(t, stubs) == 2, "a link in a mount point's place stays, and is not followed")
+        write(t.source + "/a/b/kept", b"")
+        tap.check(count_entries(t, stubs) == 5, "what stands beside one keeps its directories")
+        os.remove(t.source + "/a/b/kept")
+        os.chmod(t.source + "/run", 0o700)
+        tap.check(count_entries(t, stubs) == 3, "a directory with a mode of its own is a change")
+        write(t.source + "/a/b/c/f", b"")
+        tap.check(count_entries(t, stubs) == 7, "and one with something in it")
+        now = records_of(t, diff_rules([]))
+        cut = records_of(t, diff_rules([], 1000000000))
+        early = struct.pack("<qI", 1000000000, 0)
+        tap.check(early not in now and cut.count(early) >= 6, "SOURCE_DATE_EPOCH")
+
+
+def records_of(t, rules):
+    with tempfile.TemporaryFile(dir=t.root.data) as out:
+        upper_fd = os.open(t.source, os.O_RDONLY)
+        t.role.call(peer.FILES_DIFF, rules, [upper_fd, out.fileno()])
+        os.close(upper_fd)
+        out.seek(0)
+        return out.read()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ REPLY, ERROR, MORE, MEMFD, CALL = 1, 2, 4, 8, 16
 PACK_START = 0x420
 (FILES_DIFF, FILES_COPY, FILES_HASH, FILES_PASSWD, FILES_READ, FILES_MKDIR,
  FILES_FILL) = range(0x440, 0x447)
+FILES_OPEN, FILES_EXTRACT = 0x450, 0x451
 
 
 class RoleError(Exception):
@@ -202,10 +203,18 @@ def put(role, data, digest=None, size=None, keep=1, tee=None):
         feeder.done()
 
 
-def copy_body(sources, dest, chown="", chmod="", context=True, ignore=()):
-    body = struct.pack("<I", len(sources)) + b"".join(text(s) for s in sources)
-    body += text(dest) + text(chown) + text(chmod) + struct.pack("<B", context)
-    body += struct.pack("<I", len(ignore))
-    for pattern in ignore:
+def patterns(rows):
+    body = struct.pack("<I", len(rows))
+    for pattern in rows:
         body += struct.pack("<B", pattern.startswith("!")) + text(pattern.lstrip("!"))
     return body
+
+
+def copy_body(sources, dest, chown="", chmod="", context=True, ignore=(), exclude=(), files=(),
+              parents=False, unpack=False, when=0):
+    body = struct.pack("<I", len(sources)) + b"".join(text(s) for s in sources)
+    body += text(dest) + text(chown) + text(chmod) + struct.pack("<B", context)
+    body += patterns(ignore) + patterns(exclude) + struct.pack("<I", len(files))
+    for name, data in files:
+        body += text(name) + struct.pack("<I", len(data)) + data
+    return body + struct.pack("<BBq", parents, unpack, when)

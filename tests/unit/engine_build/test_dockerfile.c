@@ -342,6 +342,18 @@ static void test_glob(void)
 		{ "a", "", false },
 		{ "[[-]*", "[x", true },
 		{ "*a*b*c*", "xxaxxbxxcxx", true },
+		{ "a**b", "ab", true },
+		{ "a**b", "a/x/b", true },
+		{ "a**b", "axb", false },
+		{ "a**", "abc/d", true },
+		{ "a**/*.c", "a.c", true },
+		{ "**.txt", "x.txt", true },
+		{ "**foo", "a/barfoo", true },
+		{ "**fo*", "barfoo", false },
+		{ "**/a/b", "x/a/b", true },
+		{ "a/**/**/b", "a/b", true },
+		{ "a/**/*/b", "a/x/y/b", true },
+		{ "***", "a/b", true },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		is_int(ignore_glob(str_from(rows[i].pattern), str_from(rows[i].path)),
@@ -369,18 +381,39 @@ static void test_ignore(void)
 		{ "tmp2", false },
 	};
 	struct files_ignore *list = calloc(FILES_IGNORE_MAX, sizeof(*list));
+	struct arena arena OWN(arena_done) = { 0 };
 	struct err err = { 0 };
-	int count = ignore_parse(STR(file), list, FILES_IGNORE_MAX, &err);
+	arena_init(&arena, 1 << 20);
+	int count = ignore_parse(STR(file), &arena, list, FILES_IGNORE_MAX, &err);
 	is_int(count, 7, "patterns");
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		is_int(ignore_match(list, (uint32_t)count, str_from(rows[i].path)), rows[i].ignored,
 		       "ignored: %s", rows[i].path);
 	ok(ignore_may_except(list, (uint32_t)count, STR("src")), "src may hold an exception");
 	ok(!ignore_may_except(list, (uint32_t)count, STR("node_modules")), "node_modules may not");
-	is_int(ignore_parse(STR("a\n!\n"), list, FILES_IGNORE_MAX, &err), -EINVAL, "a lone !");
+	is_int(ignore_parse(STR("a\n!\n"), &arena, list, FILES_IGNORE_MAX, &err), -EINVAL,
+	       "a lone !");
 	is_text(err_text(&err), ".dockerignore:2: illegal exclusion pattern: \"!\"", "message");
-	is_int(ignore_parse(STR("a\nb\nc\n"), list, 2, NULL), -E2BIG, "too many");
+	is_int(ignore_parse(STR("a\nb\nc\n"), &arena, list, 2, NULL), -E2BIG, "too many");
+	count = ignore_parse(STR(" # a pattern\n./a//b/../c/\n/\n../x\n! /y/ \n[a\n"), &arena, list,
+			     FILES_IGNORE_MAX, &err);
+	is_int(count, -EINVAL, "a class that does not end");
+	is_text(err_text(&err), ".dockerignore:6: syntax error in pattern: [a", "message");
+	count = ignore_parse(STR(" # a pattern\n./a//b/../c/\n/\n../x\n! /y/ \n.\n"), &arena, list,
+			     FILES_IGNORE_MAX, &err);
+	is_int(count, 6, "cleaned patterns");
+	const char *const cleaned[] = { "# a pattern", "a/c", "/", "../x", "y", "." };
+	for (int i = 0; i < count; i++)
+		ok(str_is(list[i].pattern, cleaned[i]), "pattern %d is %s", i, cleaned[i]);
+	ok(list[4].except, "an exception");
 	free(list);
+}
+
+static void test_component(void)
+{
+	ok(ignore_component(STR("a**b"), STR("axyb")), "two stars in COPY are one");
+	ok(ignore_component(STR("**"), STR("x")), "alone too");
+	ok(!ignore_component(STR("?"), STR("xy")), "one character");
 }
 
 int main(void)
@@ -395,5 +428,6 @@ int main(void)
 	test_nesting();
 	test_glob();
 	test_ignore();
+	test_component();
 	return tap_done();
 }
