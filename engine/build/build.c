@@ -86,6 +86,28 @@ static int copy_body(struct build *build, struct buf *out, struct err *err)
 	return buf_error(out) < 0 ? err_set(err, -ENOMEM, "build: out of memory") : 0;
 }
 
+uint32_t build_stage_layers(const struct build *build, int32_t stage,
+			    struct store_layer ret[IMAGE_LAYERS_MAX])
+{
+	return store_layers(&build->results[stage], ret);
+}
+
+int build_context_copy(struct build *build, const char *source, struct buf *out, struct err *err)
+{
+	struct files_copy *copy = &build->copy;
+	copy->sources[0] = str_from(*source ? source : ".");
+	copy->source_count = 1;
+	copy->dest = STR("/");
+	copy->chown = copy->chmod = STR("");
+	copy->context = copy->parents = true;
+	copy->unpack = false;
+	copy->exclude_count = copy->file_count = 0;
+	files_copy_put(out, copy);
+	return buf_error(out) < 0 ? err_set(err, -ENOMEM, "build: out of memory") : 0;
+}
+
+/* ---- actions ---- */
+
 static int ask(struct build *build, enum build_msg type, struct err *err)
 {
 	struct buf body OWN(buf_done) = { 0 };
@@ -125,6 +147,31 @@ static int ask_image(struct build *build, struct err *err)
 				 err);
 }
 
+static bool binds_context(const struct build_mount *mount)
+{
+	return mount->type == DOCKERFILE_MOUNT_BIND && mount->from == BUILD_CONTEXT;
+}
+
+/* The body of a FILES_MSG_HASH for what a RUN mounts of the context; false when it is nothing. */
+static bool run_body(struct build *build, struct buf *out)
+{
+	const struct build_op *op = build_current_op(build);
+	struct files_copy *copy = &build->copy;
+	copy->source_count = copy->exclude_count = copy->file_count = 0;
+	for (uint32_t i = 0; i < op->mount_count && i < FILES_SOURCES_MAX; i++)
+		if (binds_context(&op->mounts[i]))
+			copy->sources[copy->source_count++] =
+				str_from(*op->mounts[i].source ? op->mounts[i].source : ".");
+	copy->dest = STR("/");
+	copy->chown = copy->chmod = STR("");
+	copy->context = true;
+	copy->parents = copy->unpack = false;
+	if (copy->source_count == 0)
+		return false;
+	files_copy_put(out, copy);
+	return true;
+}
+
 /* What goes into the key besides the operation: files of the context, or the stage they are from.
  */
 static int hash(struct build *build, struct err *err)
@@ -135,6 +182,12 @@ static int hash(struct build *build, struct err *err)
 	(void)snprintf(line, sizeof(line), "Step %u/%u : %s", op->step, build->plan.step_count,
 		       op->title);
 	say(build, line);
+	buf_init(&body, 8 << 20);
+	if (op->kind == BUILD_OP_RUN && run_body(build, &body)) {
+		if (buf_error(&body) < 0)
+			return err_set(err, -ENOMEM, "build: out of memory");
+		return build->exec->hash(build->owner, buf_str(&body), err);
+	}
 	if (op->kind != BUILD_OP_COPY || op->from != BUILD_CONTEXT) {
 		struct build_answer answer = { 0 };
 		if (op->kind == BUILD_OP_COPY)
@@ -142,15 +195,31 @@ static int hash(struct build *build, struct err *err)
 		build_answer(build, &answer, NULL);
 		return 0;
 	}
-	buf_init(&body, 8 << 20);
 	int r = copy_body(build, &body, err);
 	return r < 0 ? r : build->exec->hash(build->owner, buf_str(&body), err);
+}
+
+/* Stages that a RUN mounts count by their keys. */
+static void add_stage_keys(struct build *build)
+{
+	const struct build_op *op = build_current_op(build);
+	for (uint32_t i = 0; i < op->mount_count; i++) {
+		struct sha256 hash;
+		if (op->mounts[i].from < 0)
+			continue;
+		sha256_init(&hash);
+		sha256_add(&hash, build->files.bytes, sizeof(build->files.bytes));
+		sha256_add(&hash, build->results[op->mounts[i].from].key.bytes,
+			   sizeof(build->files.bytes));
+		sha256_end(&hash, &build->files);
+	}
 }
 
 static int look(struct build *build, struct err *err)
 {
 	const struct digest *parent = &build->results[build->stage].key;
 	struct build_answer none = { .found = false };
+	add_stage_keys(build);
 	build_key_next(parent, build_current_op(build), &build->files, &build->key);
 	if (!build->params.no_cache)
 		return build->exec->cache_get(build->owner, &build->key, err);

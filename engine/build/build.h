@@ -86,6 +86,12 @@ struct build *build_new(const struct build_params *params, const struct build_ex
 void build_answer(struct build *build, const struct build_answer *answer, const struct err *err);
 /* Ends it without calling done(); the executor stops its own action. Accepts NULL. */
 void build_free(struct build *build);
+/* The layers of a stage that is built, or of an image to copy from, base first; their number. */
+uint32_t build_stage_layers(const struct build *build, int32_t stage,
+			    struct store_layer ret[IMAGE_LAYERS_MAX]);
+/* The body of a FILES_MSG_COPY that brings `source` of the context, as .dockerignore leaves it, to
+ * the same place below another root. */
+int build_context_copy(struct build *build, const char *source, struct buf *out, struct err *err);
 /* "Step 3/7 : RUN apk add curl", for `ps`. Lives as long as the build. */
 const char *build_status(const struct build *build);
 

@@ -364,6 +364,7 @@ struct build_job *build_job_start(struct build_env *env, const char *context, co
 		return NULL;
 	}
 	job->env = env;
+	job->newest_s = INT64_MAX;
 	job->ops = *ops;
 	job->owner = owner;
 	(void)str_copy(str_head(str_from(reference), sizeof(job->name) - 1), job->name,

@@ -13,6 +13,23 @@
 /* Inside of exec.c and exec_step.c: one build and the single action it is at. */
 enum { BUILD_JOB_LAYERS_MAX = 256, BUILD_JOB_BODY_MAX = 1 << 20 };
 
+/* What RUN --mount needs, made one mount after the other before the container starts. */
+struct build_mounting {
+	uint32_t next; /* of op->mounts */
+	struct def_mount list[DOCKERFILE_MOUNTS_MAX + 1];
+	uint32_t count;
+	struct arena arena;
+	char scratch[DOCKERFILE_MOUNTS_MAX][CONTAINER_ID_LEN + 1]; /* directories and overlays */
+	uint32_t scratch_count;
+	char points[DOCKERFILE_MOUNTS_MAX][CONTAINER_ID_LEN + 1]; /* binds below mnt/ */
+	bool point_is_file[DOCKERFILE_MOUNTS_MAX];
+	uint32_t point_count;
+	struct build_cache_use *caches; /* in use by this step */
+	struct layers_job layers;
+	int root_fd; /* the tree that the bind under way is taken from */
+	struct loop_timer retry;
+};
+
 /*
  * A step that makes a layer: mount the layers (and the source's), do the work over a fresh upper,
  * then walk the upper into pack. `scratch` names the directory below /data/containers.
@@ -24,6 +41,7 @@ struct build_step {
 	uint32_t layer_count, from_count;
 	struct layers_job mounting;
 	struct container *container; /* RUN */
+	struct build_mounting mounts;
 	const struct build_op *op;
 	uint16_t files_type; /* COPY, DIR: what the files role is asked */
 	struct buf body;
@@ -52,6 +70,7 @@ struct build_job {
 	struct worker files;
 	struct image_lease lease; /* layers of bases, of the cache, and those it made */
 	bool replaced;		  /* an image of the same name was there */
+	int64_t newest_s; /* of the files in layers: SOURCE_DATE_EPOCH, INT64_MAX = none */
 	struct build_step step;
 	struct loop_timer burial;
 };
@@ -70,6 +89,18 @@ int build_job_pack(struct build_job *job, struct err *err);
 /* The answer to FILES_MSG_COPY: archives that it left out are taken apart, then the layer is made.
  */
 int build_job_copied(struct build_job *job, struct str body, struct err *err);
+
+/* A random name for a scratch directory or mount. */
+int build_job_name(char dst[CONTAINER_ID_LEN + 1], struct err *err);
+/* containers/<name>/upper (and work), made. The fds are the caller's. */
+int build_job_scratch(struct build_job *job, const char *name, int *ret_upper, int *ret_work,
+		      struct err *err);
+/* Makes the operation's mounts ready, then calls build_job_start_run(). */
+int build_job_mounts(struct build_job *job, struct err *err);
+/* The container of a RUN, once its mounts are there. */
+int build_job_start_run(struct build_job *job, struct err *err);
+/* Takes the mounts away again. */
+void build_job_mounts_clear(struct build_job *job);
 
 /* Rows of struct build_exec. */
 int build_job_run(void *owner, const struct build_op *op, const struct store_layer *layers,

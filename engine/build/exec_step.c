@@ -18,6 +18,7 @@ void build_job_init(struct build_job *job)
 	job->context_fd = -1;
 	job->files.pidfd = -1;
 	job->step.unpack.pidfd = -1;
+	job->step.mounts.root_fd = -1;
 	job->step.root_fd = job->step.source_fd = job->step.upper_fd = -1;
 	buf_init(&job->step.body, BUILD_JOB_BODY_MAX);
 }
@@ -54,6 +55,7 @@ void build_job_clear(struct build_job *job)
 		container_release(step->container);
 		container_free(step->container);
 	}
+	build_job_mounts_clear(job);
 	own_close(&step->root_fd);
 	own_close(&step->source_fd);
 	own_close(&step->upper_fd);
@@ -67,6 +69,7 @@ void build_job_clear(struct build_job *job)
 	buf_done(&step->archives);
 	memset(step, 0, sizeof(*step));
 	step->unpack.pidfd = -1;
+	step->mounts.root_fd = -1;
 	step->root_fd = step->source_fd = step->upper_fd = -1;
 	buf_init(&step->body, BUILD_JOB_BODY_MAX);
 }
@@ -113,10 +116,22 @@ static void on_walked(struct msg_peer *peer, void *owner, struct msg *reply, con
 	step_settle(job);
 }
 
+/* Mount points are no part of the layer, nor are times after SOURCE_DATE_EPOCH. */
+static void diff_rules(const struct build_job *job, struct buf *out)
+{
+	const struct build_mounting *mounts = &job->step.mounts;
+
+	wire_put_i64(out, job->newest_s);
+	wire_put_u32(out, mounts->count);
+	for (uint32_t i = 0; i < mounts->count; i++)
+		wire_put_text(out, mounts->list[i].target + 1);
+}
+
 int build_job_pack(struct build_job *job, struct err *err)
 {
 	struct build_step *step = &job->step;
 	struct container_env *env = job->env->containers;
+	struct buf rules OWN(buf_done) = { 0 };
 	int feed OWN_FD = -1, fds[2];
 	int r;
 
@@ -132,7 +147,9 @@ int build_job_pack(struct build_job *job, struct err *err)
 	step->packing.lease = &job->lease;
 	fds[0] = step->upper_fd;
 	fds[1] = feed;
-	return build_job_files(job, FILES_MSG_DIFF, STR(""), fds, 2, on_walked, err);
+	buf_init(&rules, 512 << 10);
+	diff_rules(job, &rules);
+	return build_job_files(job, FILES_MSG_DIFF, buf_str(&rules), fds, 2, on_walked, err);
 }
 
 /* ---- COPY and WORKDIR ---- */
@@ -150,22 +167,23 @@ static void on_copied(struct msg_peer *peer, void *owner, struct msg *reply, con
 		build_job_fail(job, &bad);
 }
 
-static int open_upper(struct build_job *job, bool with_work, int *ret_work, struct err *err)
+int build_job_scratch(struct build_job *job, const char *name, int *ret_upper, int *ret_work,
+		      struct err *err)
 {
 	struct buf path OWN(buf_done) = { 0 };
 	int dir OWN_FD = -1;
 
 	buf_init(&path, 128);
-	(void)buf_printf(&path, "containers/%s", job->step.scratch);
+	(void)buf_printf(&path, "containers/%s", name);
 	dir = fs_open_dir(job->env->containers->data_fd, buf_text(&path), FS_BENEATH, 0700, err);
 	if (dir < 0)
 		return dir;
-	job->step.upper_fd = fs_open_dir(dir, "upper", FS_BENEATH, 0755, err);
-	if (job->step.upper_fd < 0)
-		return job->step.upper_fd;
-	if (with_work)
+	*ret_upper = fs_open_dir(dir, "upper", FS_BENEATH, 0755, err);
+	if (*ret_upper < 0)
+		return *ret_upper;
+	if (ret_work)
 		*ret_work = fs_open_dir(dir, "work", FS_BENEATH, 0700, err);
-	return with_work && *ret_work < 0 ? *ret_work : 0;
+	return ret_work && *ret_work < 0 ? *ret_work : 0;
 }
 
 static int copy_begin(struct build_job *job, struct err *err)
@@ -173,7 +191,7 @@ static int copy_begin(struct build_job *job, struct err *err)
 	struct build_step *step = &job->step;
 	struct container_env *env = job->env->containers;
 	int work OWN_FD = -1, fds[2];
-	int r = open_upper(job, true, &work, err);
+	int r = build_job_scratch(job, step->scratch, &step->upper_fd, &work, err);
 
 	if (r < 0)
 		return r;
@@ -223,7 +241,7 @@ static void on_source_mounted(void *owner, const struct err *err)
 		     job->step.layer_count, on_mounted, job);
 }
 
-static int scratch_name(char dst[CONTAINER_ID_LEN + 1], struct err *err)
+int build_job_name(char dst[CONTAINER_ID_LEN + 1], struct err *err)
 {
 	uint8_t random[CONTAINER_ID_LEN / 2];
 
@@ -241,7 +259,7 @@ static int step_begin(struct build_job *job, const struct store_layer *layers, u
 	for (uint32_t i = 0; i < count; i++)
 		job->step.layers[i] = layers[i].digest;
 	job->step.layer_count = count;
-	return scratch_name(job->step.scratch, err);
+	return build_job_name(job->step.scratch, err);
 }
 
 int build_job_copy(void *owner, const struct build_op *op, struct str body,
@@ -253,7 +271,7 @@ int build_job_copy(void *owner, const struct build_op *op, struct str body,
 	int r = step_begin(job, layers, count, err);
 
 	if (r >= 0 && from)
-		r = scratch_name(job->step.source, err);
+		r = build_job_name(job->step.source, err);
 	if (r < 0)
 		return r;
 	job->step.op = op;
@@ -352,43 +370,69 @@ static void on_run_ended(void *owner, struct container *container, const struct 
 		build_job_fail(job, &bad);
 		return;
 	}
-	r = open_upper(job, false, NULL, &bad);
+	r = build_job_scratch(job, job->step.scratch, &job->step.upper_fd, NULL, &bad);
 	if (r >= 0)
 		r = build_job_pack(job, &bad);
 	if (r < 0)
 		build_job_fail(job, &bad);
 }
 
-int build_job_run(void *owner, const struct build_op *op, const struct store_layer *layers,
-		  uint32_t count, struct err *err)
+/* The environment of the step, with what is no part of its key. */
+static int run_env(struct build_job *job, struct image_texts *ret_env, struct err *err)
+{
+	const struct build_op *op = job->step.op;
+	int r = 0;
+
+	*ret_env = op->env;
+	for (uint32_t i = 0; r >= 0 && i < op->proxy.count; i++)
+		r = image_texts_add(&job->step.mounts.arena, ret_env, op->proxy.items[i], err);
+	return r;
+}
+
+int build_job_start_run(struct build_job *job, struct err *err)
 {
 	static const struct container_ops ops = { on_run_started, on_run_failed, on_run_ended,
 						  NULL };
 	static const char *networks[] = { "bridge" };
+	const struct build_op *op = job->step.op;
+	struct build_mounting *mounts = &job->step.mounts;
+	bool network = op->network == BUILD_NETWORK_DEFAULT;
 	char name[24] = "build-";
-	struct build_job *job = owner;
-	int r = step_begin(job, layers, count, err);
 	struct container_def def = {
 		.name = name,
 		.reference = job->name,
 		.layers = job->step.layers,
-		.layer_count = count,
+		.layer_count = job->step.layer_count,
 		.argv = op->argv,
-		.env = op->env,
 		.workdir = *op->workdir ? op->workdir : "/",
 		.user = op->user,
 		.hostname = "build",
 		.stop_signal = "",
-		.networks = { networks, 1 },
+		.networks = { networks, network ? 1 : 0 },
+		.network_mode = network ? DEF_NETWORK_BRIDGE : DEF_NETWORK_NONE,
+		.mounts = mounts->list,
+		.mount_count = mounts->count,
 		.pids_limit = 4096,
 		.log_max_size = 1 << 20,
 		.log_max_file = 2,
 	};
+	int r = run_env(job, &def.env, err);
+
+	if (r < 0)
+		return r;
+	job->step.container =
+		container_start(job->env->containers, &def, job->step.scratch, &ops, job, err);
+	return job->step.container ? 0 : (err ? err->code : -EIO);
+}
+
+int build_job_run(void *owner, const struct build_op *op, const struct store_layer *layers,
+		  uint32_t count, struct err *err)
+{
+	struct build_job *job = owner;
+	int r = step_begin(job, layers, count, err);
 
 	if (r < 0)
 		return r;
 	job->step.op = op;
-	job->step.container =
-		container_start(job->env->containers, &def, job->step.scratch, &ops, job, err);
-	return job->step.container ? 0 : (err ? err->code : -EIO);
+	return build_job_mounts(job, err);
 }

@@ -131,12 +131,6 @@ static struct build_op *op_new(struct staging *s, const struct dockerfile_step *
 	return op;
 }
 
-static int not_yet(const struct dockerfile_step *step, const char *what, struct err *err)
-{
-	return err_set(err, -ENOTSUP, "%s %s is not supported here",
-		       dockerfile_kind_name(step->kind), what);
-}
-
 /* ---- RUN ---- */
 
 /* A lone here-document is the script; one that starts with "#!" is a file that is run. Others are
@@ -287,12 +281,6 @@ int plan_run(struct staging *s, const struct dockerfile_step *step, uint32_t ind
 		r = run_proxy(s, op, err);
 	if (r == 0)
 		r = run_mounts(s, step, index, op, err);
-	if (r == 0 && op->mount_count > 0)
-		return not_yet(step, "--mount", err);
-	if (r == 0 && op->file_count > 0)
-		return not_yet(step, "of a heredoc with #!", err);
-	if (r == 0 && op->network == BUILD_NETWORK_NONE)
-		return not_yet(step, "--network=none", err);
 	return r;
 }
 

@@ -29,7 +29,8 @@ enum def_mount_kind { DEF_MOUNT_VOLUME, DEF_MOUNT_BIND, DEF_MOUNT_TMPFS };
 
 struct def_mount {
 	enum def_mount_kind kind;
-	const char *source; /* volume name, absolute host path, "" */
+	const char *source; /* volume name, absolute host path; tmpfs: "" or "exec,BYTES" (0 = no
+			       limit of its own): a build step's, from which programs may be run */
 	const char *target;
 	bool read_only;
 };

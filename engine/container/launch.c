@@ -125,8 +125,14 @@ static int launch_mount(struct launch *launch, const struct def_mount *from, str
 
 	*mount = (struct run_mount){ .target = from->target, .source_fd = -1 };
 	if (from->kind == DEF_MOUNT_TMPFS) {
+		struct str options = str_from(from->source);
+		bool exec = str_starts(options, STR("exec,"));
+
 		mount->kind = RUN_MOUNT_KIND_TMPFS;
-		mount->flags = RUN_MOUNT_FLAG_NOSUID | RUN_MOUNT_FLAG_NODEV | RUN_MOUNT_FLAG_NOEXEC;
+		mount->flags = RUN_MOUNT_FLAG_NOSUID | RUN_MOUNT_FLAG_NODEV |
+			       (exec ? 0U : (uint32_t)RUN_MOUNT_FLAG_NOEXEC);
+		if (exec)
+			(void)str_to_u64(str_skip(options, 5), 0, INT64_MAX, &mount->size_bytes);
 	} else {
 		mount->kind = RUN_MOUNT_KIND_BIND;
 		mount->flags = RUN_MOUNT_FLAG_RECURSIVE;

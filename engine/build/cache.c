@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the directories behind cache mounts, and who has which. Runs in engine main. Must never look
+ * into one: what is in it was written by build steps.
+ */
+#include "engine/build/cache.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "lib/fs.h"
+#include "lib/own.h"
+#include "lib/sha256.h"
+
+enum { PRIVATE_MAX = 64 };
+
+struct build_cache_use {
+	char name[BUILD_CACHE_NAME_MAX];
+	const void *taker;
+	struct build_cache_use *next;	  /* in the step's list */
+	struct build_cache_use *all_next; /* in `all` */
+};
+
+static struct build_cache_use *all;
+
+static bool is_taken(const char *name, const void *taker)
+{
+	for (const struct build_cache_use *use = all; use; use = use->all_next)
+		if (use->taker != taker && strcmp(use->name, name) == 0)
+			return true;
+	return false;
+}
+
+static void name_of(const char *id, char dst[BUILD_CACHE_NAME_MAX])
+{
+	struct digest digest;
+	struct sha256 hash;
+	sha256_init(&hash);
+	sha256_add(&hash, id, strlen(id));
+	sha256_end(&hash, &digest);
+	str_hex(digest.bytes, sizeof(digest.bytes), dst);
+}
+
+/* The directory of the name, with its tree; a new tree gets the mount's owner and mode. */
+static int open_cache(int data_fd, const char *name, const struct build_mount *mount,
+		      struct err *err)
+{
+	OWN_FD int caches = fs_open_dir(data_fd, BUILD_CACHE_DIR, FS_BENEATH, 0700, err);
+	OWN_FD int cache = caches < 0 ? caches : fs_open_dir(caches, name, FS_BENEATH, 0700, err);
+	if (cache < 0)
+		return cache;
+	bool fresh = !fs_exists(cache, "tree", FS_BENEATH);
+	OWN_FD int tree = fs_open_dir(cache, "tree", FS_BENEATH, 0755, err);
+	if (tree < 0)
+		return tree;
+	if (fresh && fchown(tree, mount->uid, mount->gid) < 0)
+		return err_sys(err, -errno, "cache mount");
+	if (fresh && fchmod(tree, mount->mode & 07777) < 0)
+		return err_sys(err, -errno, "cache mount");
+	return futimens(cache, NULL) < 0 ? err_sys(err, -errno, "cache mount") : 0;
+}
+
+int build_cache_take(int data_fd, const struct build_mount *mount, const void *taker,
+		     struct build_cache_use **list, char ret_name[BUILD_CACHE_NAME_MAX],
+		     struct err *err)
+{
+	struct build_cache_use *use;
+	char plain[BUILD_CACHE_NAME_MAX];
+	name_of(mount->id, plain);
+	(void)snprintf(ret_name, BUILD_CACHE_NAME_MAX, "%s", plain);
+	if (mount->sharing == DOCKERFILE_SHARING_LOCKED && is_taken(ret_name, taker))
+		return -EBUSY;
+	for (unsigned i = 2;
+	     mount->sharing == DOCKERFILE_SHARING_PRIVATE && is_taken(ret_name, taker); i++) {
+		if (i > PRIVATE_MAX)
+			return err_set(err, -EMFILE, "cache mount: too many private copies");
+		(void)snprintf(ret_name, BUILD_CACHE_NAME_MAX, "%.64s-%u", plain, i);
+	}
+	int r = open_cache(data_fd, ret_name, mount, err);
+	if (r < 0)
+		return r;
+	use = calloc(1, sizeof(*use));
+	if (!use)
+		return err_set(err, -ENOMEM, "no memory for a cache mount");
+	memcpy(use->name, ret_name, sizeof(use->name));
+	use->taker = taker;
+	use->next = *list;
+	*list = use;
+	use->all_next = all;
+	all = use;
+	return 0;
+}
+
+void build_cache_drop(struct build_cache_use **list)
+{
+	while (*list) {
+		struct build_cache_use *use = *list, **at = &all;
+		*list = use->next;
+		while (*at && *at != use)
+			at = &(*at)->all_next;
+		if (*at)
+			*at = use->all_next;
+		free(use);
+	}
+}
+
+/* ---- pruning ---- */
+
+struct pruned {
+	char name[BUILD_CACHE_NAME_MAX];
+	int64_t used_s;
+};
+
+struct pruning {
+	struct pruned *items;
+	size_t count;
+};
+
+static int look_at(int dirfd, const char *name, unsigned char type, void *owner, struct err *err)
+{
+	struct pruning *p = owner;
+	struct stat st;
+	(void)type;
+	if (strlen(name) >= BUILD_CACHE_NAME_MAX || is_taken(name, NULL))
+		return 0;
+	int r = fs_stat(dirfd, name, FS_BENEATH, &st, err);
+	if (r < 0)
+		return r;
+	struct pruned *more = realloc(p->items, (p->count + 1) * sizeof(*more));
+	if (!more)
+		return err_set(err, -ENOMEM, "no memory to prune build caches");
+	p->items = more;
+	(void)snprintf(more[p->count].name, sizeof(more[p->count].name), "%s", name);
+	more[p->count++].used_s = st.st_mtim.tv_sec;
+	return 0;
+}
+
+static int by_age(const void *a, const void *b)
+{
+	const struct pruned *x = a, *y = b;
+	return x->used_s < y->used_s ? -1 : x->used_s > y->used_s;
+}
+
+int build_cache_prune(int data_fd, int64_t now_s, uint32_t keep, struct err *err)
+{
+	struct pruning p = { 0 };
+	int gone = 0;
+	OWN_FD int caches =
+		fs_open(data_fd, BUILD_CACHE_DIR, FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, NULL);
+	if (caches < 0)
+		return 0; /* there never was one */
+	OWN_FD int trash = fs_open_dir(data_fd, "trash", FS_BENEATH, 0700, err);
+	int r = trash < 0 ? trash : fs_each(caches, look_at, &p, err);
+	if (r >= 0 && p.count > 1)
+		qsort(p.items, p.count, sizeof(*p.items), by_age);
+	for (size_t i = 0; r >= 0 && i < p.count; i++) {
+		bool old = p.items[i].used_s < now_s - BUILD_CACHE_AGE_S;
+		if (!old && p.count - i <= keep)
+			break;
+		r = fs_rename(caches, p.items[i].name, trash, p.items[i].name, err);
+		gone += r >= 0;
+	}
+	free(p.items);
+	return r < 0 ? r : gone;
+}

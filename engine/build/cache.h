@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_ENGINE_BUILD_CACHE_H
+#define HOY_ENGINE_BUILD_CACHE_H
+
+#include <stdint.h>
+#include "engine/build/plan.h"
+#include "lib/err.h"
+
+/*
+ * The directories behind RUN --mount=type=cache: /data/build-cache/<name>/tree, the name a digest
+ * of the mount's id, so that no id is ever a path. They outlive builds and boots; the time of
+ * <name> itself is when it was last taken.
+ */
+#define BUILD_CACHE_DIR "build-cache"
+enum { BUILD_CACHE_NAME_MAX = 80, BUILD_CACHE_AGE_S = 30 * 86400, BUILD_CACHE_COUNT_MAX = 256 };
+
+struct build_cache_use;
+
+/*
+ * Takes the cache for a step and puts it into *list. -EBUSY: sharing=locked and another step has
+ * it. sharing=private gives a directory that no other step has. ret_name: its name.
+ */
+int build_cache_take(int data_fd, const struct build_mount *mount, const void *taker,
+		     struct build_cache_use **list, char ret_name[BUILD_CACHE_NAME_MAX],
+		     struct err *err);
+/* Gives back all of the list. */
+void build_cache_drop(struct build_cache_use **list);
+
+/*
+ * Moves to the trash what nobody has and was not taken for BUILD_CACHE_AGE_S before now_s, and the
+ * oldest until at most `keep` are left. Returns how many went.
+ */
+int build_cache_prune(int data_fd, int64_t now_s, uint32_t keep, struct err *err);
+
+#endif

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What RUN --mount shows a step: trees of stages and of the context, caches, scripts. Runs in
+ * engine main. Must never hand the container a path that was resolved outside of the tree it
+ * belongs to: each source is opened inside of its root and bound to a place of our own, which is
+ * what the container gets.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "engine/build/cache.h"
+#include "engine/build/exec_job.h"
+#include "lib/fs.h"
+#include "lib/own.h"
+
+enum { MOUNT_RETRY_MS = 300, MOUNT_ARENA_MAX = 2 << 20 };
+
+static int next_mount(struct build_job *job, struct err *err);
+
+static int no_memory(struct err *err)
+{
+	return err_set(err, -ENOMEM, "no memory for the mounts of a build step");
+}
+
+static int add(struct build_job *job, enum def_mount_kind kind, const char *source,
+	       const char *target, bool read_only, struct err *err)
+{
+	struct build_mounting *m = &job->step.mounts;
+
+	if (!source || !target)
+		return no_memory(err);
+	if (m->count == ARRAY_LEN(m->list))
+		return err_set(err, -E2BIG, "too many mounts");
+	m->list[m->count++] = (struct def_mount){ kind, source, target, read_only };
+	return 0;
+}
+
+static const struct build_mount *current(const struct build_job *job)
+{
+	return &job->step.op->mounts[job->step.mounts.next];
+}
+
+/* One mount is ready: on with the next. */
+static void proceed(struct build_job *job)
+{
+	struct err bad = { 0 };
+
+	own_close(&job->step.mounts.root_fd);
+	job->step.mounts.next++;
+	if (next_mount(job, &bad) < 0)
+		build_job_fail(job, &bad);
+}
+
+/* ---- bind ---- */
+
+static int make_point(struct build_job *job, bool is_file, struct err *err)
+{
+	struct build_mounting *m = &job->step.mounts;
+	struct rootfs *rootfs = &job->env->containers->rootfs;
+	char *name = m->points[m->point_count];
+	int fd, r = build_job_name(name, err);
+
+	if (r < 0)
+		return r;
+	fd = is_file ? fs_open(rootfs->mnt_fd, name, FS_BENEATH, O_RDONLY | O_CREAT | O_EXCL, 0600,
+			       err)
+		     : fs_open_dir(rootfs->mnt_fd, name, FS_BENEATH, 0700, err);
+	if (fd < 0)
+		return fd;
+	m->point_is_file[m->point_count++] = is_file;
+	return fd;
+}
+
+/* m->root_fd is the tree: the source in it becomes a mount of our own. */
+static int bind_source(struct build_job *job, struct err *err)
+{
+	struct build_mounting *m = &job->step.mounts;
+	const struct build_mount *mount = current(job);
+	const char *source = mount->source;
+	int from OWN_FD = -1, point OWN_FD = -1;
+	struct stat st;
+	int r;
+
+	while (*source == '/')
+		source++;
+	from = fs_open(m->root_fd, *source ? source : ".", FS_IN_ROOT, O_PATH, 0, err);
+	if (from < 0)
+		return err_prefix(err, "RUN --mount source");
+	if (fstat(from, &st) < 0)
+		return err_sys(err, -errno, "RUN --mount source %s", mount->source);
+	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+		return err_set(err, -EINVAL,
+			       "RUN --mount source %s is neither a file nor a directory",
+			       mount->source);
+	point = make_point(job, S_ISREG(st.st_mode), err);
+	r = point < 0 ? point : fs_mount_bind(from, point, false, err);
+	if (r < 0)
+		return err_prefix(err, "RUN --mount source %s", mount->source);
+	return add(job, DEF_MOUNT_BIND,
+		   arena_printf(&m->arena, "%s/mnt/%s", job->env->containers->run_path,
+				m->points[m->point_count - 1]),
+		   mount->target, mount->read_only, err);
+}
+
+static char *add_scratch(struct build_job *job, struct err *err)
+{
+	struct build_mounting *m = &job->step.mounts;
+
+	if (build_job_name(m->scratch[m->scratch_count], err) < 0)
+		return NULL;
+	return m->scratch[m->scratch_count++];
+}
+
+static void on_stage_mounted(void *owner, const struct err *err)
+{
+	struct build_job *job = owner;
+	struct build_mounting *m = &job->step.mounts;
+	struct build_step *step = &job->step;
+	int upper OWN_FD = -1, work OWN_FD = -1;
+	struct err bad = { 0 };
+	const char *name;
+	int r = 0;
+
+	if (err) {
+		build_job_fail(job, err);
+		return;
+	}
+	name = add_scratch(job, &bad);
+	if (!name)
+		r = bad.code;
+	/* What the step writes into it goes with the step. */
+	if (r >= 0 && (!current(job)->read_only || step->from_count == 0))
+		r = build_job_scratch(job, name, &upper, &work, &bad);
+	if (r >= 0 && step->from_count == 0)
+		m->root_fd = take_fd(&upper);
+	else if (r >= 0)
+		r = m->root_fd = layers_root(&job->env->containers->rootfs, name, step->from,
+					     step->from_count, upper, work, &bad);
+	if (r >= 0)
+		r = bind_source(job, &bad);
+	if (r < 0)
+		build_job_fail(job, &bad);
+	else
+		proceed(job);
+}
+
+static int bind_stage(struct build_job *job, struct err *err)
+{
+	static struct store_layer layers[IMAGE_LAYERS_MAX];
+	struct build_step *step = &job->step;
+	struct container_env *env = job->env->containers;
+
+	(void)err;
+	step->from_count = build_stage_layers(job->build, current(job)->from, layers);
+	for (uint32_t i = 0; i < step->from_count; i++)
+		step->from[i] = layers[i].digest;
+	layers_mount(&step->mounts.layers, env->store, &env->rootfs, step->from, step->from_count,
+		     on_stage_mounted, job);
+	return 0;
+}
+
+static void on_context_copied(struct msg_peer *peer, void *owner, struct msg *reply,
+			      const struct err *err)
+{
+	struct build_job *job = owner;
+	struct err bad = { 0 };
+
+	(void)peer;
+	if (!reply)
+		build_job_fail(job, err);
+	else if (bind_source(job, &bad) < 0)
+		build_job_fail(job, &bad);
+	else
+		proceed(job);
+}
+
+/* A copy: the context may hold what .dockerignore keeps out, and lie on media that nothing may be
+ * run from. */
+static int bind_context(struct build_job *job, struct err *err)
+{
+	struct build_mounting *m = &job->step.mounts;
+	struct buf body OWN(buf_done) = { 0 };
+	const char *name = add_scratch(job, err);
+	int fds[2];
+	int r = name ? build_job_scratch(job, name, &m->root_fd, NULL, err) : err->code;
+
+	if (r < 0)
+		return r;
+	buf_init(&body, 8 << 20);
+	r = build_context_copy(job->build, current(job)->source, &body, err);
+	if (r < 0)
+		return r;
+	fds[0] = job->context_fd;
+	fds[1] = m->root_fd;
+	return build_job_files(job, FILES_MSG_COPY, buf_str(&body), fds, 2, on_context_copied, err);
+}
+
+/* ---- cache ---- */
+
+static void on_retry(struct loop_timer *timer)
+{
+	struct build_job *job = timer->owner;
+	struct err bad = { 0 };
+
+	if (next_mount(job, &bad) < 0)
+		build_job_fail(job, &bad);
+}
+
+/* 1 = ready, 0 = somebody else holds it: later again. */
+static int mount_cache(struct build_job *job, struct err *err)
+{
+	struct build_mounting *m = &job->step.mounts;
+	struct container_env *env = job->env->containers;
+	const struct build_mount *mount = current(job);
+	char name[BUILD_CACHE_NAME_MAX];
+	int r = build_cache_take(env->data_fd, mount, job, &m->caches, name, err);
+
+	if (r == -EBUSY) {
+		loop_timer_set(env->loop, &m->retry, MOUNT_RETRY_MS, on_retry, job);
+		return 0;
+	}
+	if (r >= 0)
+		r = add(job, DEF_MOUNT_BIND,
+			arena_printf(&m->arena, "%s/%s/%s/tree", env->data_path, BUILD_CACHE_DIR,
+				     name),
+			mount->target, mount->read_only, err);
+	return r < 0 ? r : 1;
+}
+
+/* ---- the others ---- */
+
+static int mount_tmpfs(struct build_job *job, struct err *err)
+{
+	const struct build_mount *mount = current(job);
+	const char *options = arena_printf(&job->step.mounts.arena, "exec,%llu",
+					   (unsigned long long)mount->size_bytes);
+
+	return add(job, DEF_MOUNT_TMPFS, options, mount->target, mount->read_only, err);
+}
+
+/* No secret was given: as with Docker that matters only where it is required. */
+static int mount_secret(const struct build_job *job, struct err *err)
+{
+	const struct build_mount *mount = current(job);
+
+	if (!mount->required)
+		return 0;
+	return err_set(err, -ENOENT, "RUN --mount=type=secret: secret %.100s was not given",
+		       mount->id);
+}
+
+/* A here-document with "#!" is a file of its own that the step runs. */
+static int mount_script(struct build_job *job, struct err *err)
+{
+	const struct build_op *op = job->step.op;
+	struct build_mounting *m = &job->step.mounts;
+	int upper OWN_FD = -1;
+	const char *name;
+	int r;
+
+	if (op->file_count == 0)
+		return 0;
+	name = add_scratch(job, err);
+	r = name ? build_job_scratch(job, name, &upper, NULL, err) : err->code;
+	if (r >= 0)
+		r = fs_replace(upper, "script", op->files[0].data, strlen(op->files[0].data), 0755,
+			       err);
+	if (r < 0)
+		return r;
+	return add(job, DEF_MOUNT_BIND,
+		   arena_printf(&m->arena, "%s/containers/%s/upper/script",
+				job->env->containers->data_path, name),
+		   arena_printf(&m->arena, "/dev/pipes/%s", op->files[0].name), true, err);
+}
+
+static int next_mount(struct build_job *job, struct err *err)
+{
+	struct build_mounting *m = &job->step.mounts;
+	int r = 1;
+
+	for (; m->next < job->step.op->mount_count; m->next++) {
+		const struct build_mount *mount = current(job);
+
+		switch (mount->type) {
+		case DOCKERFILE_MOUNT_BIND:
+			return mount->from == BUILD_CONTEXT ? bind_context(job, err)
+							    : bind_stage(job, err);
+		case DOCKERFILE_MOUNT_CACHE:
+			r = mount_cache(job, err);
+			if (r <= 0)
+				return r;
+			break;
+		case DOCKERFILE_MOUNT_TMPFS:
+			r = mount_tmpfs(job, err);
+			break;
+		case DOCKERFILE_MOUNT_SECRET:
+			r = mount_secret(job, err);
+			break;
+		case DOCKERFILE_MOUNT_SSH:
+			break; /* none is forwarded; the plan refused it where it is required */
+		}
+		if (r < 0)
+			return r;
+	}
+	return build_job_start_run(job, err);
+}
+
+int build_job_mounts(struct build_job *job, struct err *err)
+{
+	struct build_mounting *m = &job->step.mounts;
+	int r;
+
+	arena_init(&m->arena, MOUNT_ARENA_MAX);
+	m->root_fd = -1;
+	if (job->step.op->mount_count >= DOCKERFILE_MOUNTS_MAX)
+		return err_set(err, -E2BIG, "a step has more than %d mounts",
+			       DOCKERFILE_MOUNTS_MAX - 1);
+	r = mount_script(job, err);
+	return r < 0 ? r : next_mount(job, err);
+}
+
+void build_job_mounts_clear(struct build_job *job)
+{
+	struct build_mounting *m = &job->step.mounts;
+	struct container_env *env = job->env->containers;
+	struct rootfs *rootfs = &env->rootfs;
+
+	loop_timer_stop(env->loop, &m->retry);
+	layers_cancel(&m->layers);
+	own_close(&m->root_fd);
+	build_cache_drop(&m->caches);
+	for (uint32_t i = 0; i < m->point_count; i++) {
+		(void)fs_umount(rootfs->mnt_fd, m->points[i], MNT_DETACH, NULL);
+		if (m->point_is_file[i])
+			(void)fs_unlink(rootfs->mnt_fd, m->points[i], NULL);
+		else
+			(void)fs_rmdir(rootfs->mnt_fd, m->points[i], NULL);
+	}
+	for (uint32_t i = 0; i < m->scratch_count; i++) {
+		(void)rootfs_umount(rootfs, m->scratch[i], NULL);
+		(void)container_remove(env, m->scratch[i], NULL);
+	}
+	arena_done(&m->arena);
+}
