@@ -42,7 +42,7 @@ void build_fail(struct build *build, const struct err *err)
 	build->state = BUILD_STATE_ENDED;
 }
 
-/* ---- actions ---- */
+/* ---- what the files role is asked ---- */
 
 static uint32_t store_layers(const struct stage_result *result, struct store_layer *ret)
 {
@@ -317,6 +317,11 @@ static int start(struct build *build, struct err *err)
 	switch (build->state) {
 	case BUILD_STATE_READ:
 		return build->exec->read(build->owner, path, DOCKERFILE_BYTES_MAX, err);
+	case BUILD_STATE_IGNORE_OWN:
+		path = arena_printf(&build->arena, "%s.dockerignore", path);
+		if (!path)
+			return err_set(err, -ENOMEM, "build: out of memory");
+		return build->exec->read(build->owner, path, FILES_READ_MAX, err);
 	case BUILD_STATE_IGNORE:
 		return build->exec->read(build->owner, ".dockerignore", FILES_READ_MAX, err);
 	case BUILD_STATE_PATTERNS:

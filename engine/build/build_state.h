@@ -8,8 +8,9 @@
 enum { BUILD_STATUS_MAX = 300 };
 
 enum build_state {
-	BUILD_STATE_READ,   /* the Dockerfile */
-	BUILD_STATE_IGNORE, /* .dockerignore */
+	BUILD_STATE_READ,	/* the Dockerfile */
+	BUILD_STATE_IGNORE_OWN, /* Dockerfile.dockerignore */
+	BUILD_STATE_IGNORE,	/* .dockerignore, where that is not there */
 	BUILD_STATE_PATTERNS,
 	BUILD_STATE_BASES, /* which images */
 	BUILD_STATE_IMAGE, /* one of them */
@@ -42,6 +43,7 @@ struct build {
 	struct files_copy copy;
 	struct build_plan plan;
 	struct image *bases;
+	bool *fetched;		  /* which of them are there: those that the target needs */
 	uint32_t base, stage, op; /* where it is */
 	struct stage_result *results;
 	struct digest files, key;

@@ -42,7 +42,9 @@ static int begin_stage(struct build *build, uint32_t index, struct err *err)
 		const struct image *base = &build->bases[stage->base_image];
 		if (base->layer_count > IMAGE_LAYERS_MAX)
 			return err_set(err, -E2BIG, "build: base image has too many layers");
-		memcpy(result->layers, base->layers, base->layer_count * sizeof(*base->layers));
+		if (base->layer_count > 0)
+			memcpy(result->layers, base->layers,
+			       base->layer_count * sizeof(*base->layers));
 		result->count = base->layer_count;
 	}
 	build_key_root(result->layers, result->count, &result->key);
@@ -116,6 +118,34 @@ static int take_image(struct build *build, struct str bytes, struct err *err)
 	return r;
 }
 
+/* To the next image that a needed stage starts or copies from; others are not even asked for. */
+static void next_base(struct build *build)
+{
+	const struct build_plan *plan = &build->plan;
+	for (; build->base < plan->references.count; build->base++)
+		for (uint32_t i = 0; i < plan->stage_count; i++)
+			if (plan->stages[i].needed &&
+			    plan->stages[i].base_image == (int32_t)build->base) {
+				build->state = BUILD_STATE_IMAGE;
+				return;
+			}
+	build->state = BUILD_STATE_PLAN;
+}
+
+/* A trigger of a base may need a stage that nothing else does. */
+static int check_fetched(const struct build *build, struct err *err)
+{
+	for (uint32_t i = 0; i < build->plan.stage_count; i++) {
+		const struct build_stage *stage = &build->plan.stages[i];
+		if (stage->needed && stage->base_image >= 0 && !build->fetched[stage->base_image])
+			return err_set(err, -ENOTSUP,
+				       "build: an ONBUILD trigger takes files from stage %u (%s), "
+				       "which the Dockerfile does not use itself",
+				       i, build->plan.references.items[stage->base_image]);
+	}
+	return 0;
+}
+
 static int take_bases(struct build *build, struct str bytes, struct err *err)
 {
 	int r = take_plan(build, bytes, err);
@@ -128,11 +158,12 @@ static int take_bases(struct build *build, struct str bytes, struct err *err)
 		build->exec->progress(build->owner, line);
 	}
 	build->bases = arena_array(&build->arena, count + 1, sizeof(*build->bases));
-	if (!build->bases)
+	build->fetched = arena_array(&build->arena, count + 1, sizeof(*build->fetched));
+	if (!build->bases || !build->fetched)
 		return err_set(err, -ENOMEM, "build: out of memory");
 	for (uint32_t i = 0; i < count; i++)
 		image_init(&build->bases[i]);
-	build->state = count > 0 ? BUILD_STATE_IMAGE : BUILD_STATE_PLAN;
+	next_base(build);
 	return 0;
 }
 
@@ -159,7 +190,7 @@ static int took_dockerfile(struct build *build, const struct build_answer *answe
 	if (!answer->found)
 		return err_set(err, -ENOENT, "build: there is no %s in the build context",
 			       build->params.dockerfile);
-	build->state = BUILD_STATE_IGNORE;
+	build->state = BUILD_STATE_IGNORE_OWN;
 	return keep_bytes(build, answer->bytes, &build->dockerfile, err);
 }
 
@@ -184,6 +215,8 @@ static int took_plan(struct build *build, struct str bytes, struct err *err)
 	if (r == 0 && build->plan.references.count != build->base)
 		r = err_set(err, -EBADMSG, "build: malformed plan");
 	if (r == 0)
+		r = check_fetched(build, err);
+	if (r == 0)
 		r = begin_sources(build, err);
 	if (r == 0)
 		next_op(build, true);
@@ -195,6 +228,9 @@ int build_take(struct build *build, const struct build_answer *answer, struct er
 	switch (build->state) {
 	case BUILD_STATE_READ:
 		return took_dockerfile(build, answer, err);
+	case BUILD_STATE_IGNORE_OWN:
+		build->state = answer->found ? BUILD_STATE_PATTERNS : BUILD_STATE_IGNORE;
+		return keep_bytes(build, answer->bytes, &build->ignore, err);
 	case BUILD_STATE_IGNORE:
 		build->state = answer->found ? BUILD_STATE_PATTERNS : BUILD_STATE_BASES;
 		return keep_bytes(build, answer->bytes, &build->ignore, err);
@@ -206,8 +242,8 @@ int build_take(struct build *build, const struct build_answer *answer, struct er
 	case BUILD_STATE_IMAGE:
 		if (take_image(build, answer->bytes, err) < 0)
 			return -EBADMSG;
-		if (++build->base == build->plan.references.count)
-			build->state = BUILD_STATE_PLAN;
+		build->fetched[build->base++] = true;
+		next_base(build);
 		return 0;
 	case BUILD_STATE_PLAN:
 		return took_plan(build, answer->bytes, err);

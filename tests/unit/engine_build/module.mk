@@ -3,7 +3,9 @@ tests_unit_build := engine/api/files_msg.o engine/api/store_msg.o
 tests_unit_build_objs = engine/http/url.o $(engine_dockerfile_OBJS) $(engine_json_OBJS) $(engine_oci_OBJS)
 
 UNIT += tests/unit/engine_build/test_dockerfile tests/unit/engine_build/test_plan \
-	tests/unit/engine_build/test_build tests/unit/engine_build/test_table
+	tests/unit/engine_build/test_build tests/unit/engine_build/test_table \
+	tests/unit/engine_build/test_cache
+tests/unit/engine_build/test_cache_OBJS = tests/unit/engine_build/test_cache.o engine/build/cache.o
 tests/unit/engine_build/test_dockerfile_OBJS = tests/unit/engine_build/test_dockerfile.o \
 	$(tests_unit_build_objs)
 tests/unit/engine_build/test_dockerfile_LIBS = -lyyjson

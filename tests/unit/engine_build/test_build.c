@@ -14,7 +14,7 @@ enum { CACHE_MAX = 32 };
 /* A store and a machine room in memory. Answers come late (pending) or at once. */
 static struct fake {
 	struct build *build;
-	const char *dockerfile, *ignore;
+	const char *dockerfile, *ignore, *own_ignore;
 	bool at_once;
 	const char *fail_at; /* name of the action that fails */
 	bool forge;	     /* the second plan names a base that was never asked for */
@@ -67,7 +67,9 @@ static int act(const char *name, bool first)
 
 static int fake_read(void *owner, const char *path, uint32_t max, struct err *err)
 {
-	const char *text = strcmp(path, "Dockerfile") == 0 ? fake.dockerfile : fake.ignore;
+	const char *text = strcmp(path, "Dockerfile") == 0		  ? fake.dockerfile
+			   : strcmp(path, "Dockerfile.dockerignore") == 0 ? fake.own_ignore
+									  : fake.ignore;
 	(void)owner;
 	(void)max;
 	(void)err;
@@ -275,12 +277,45 @@ static void run(const char *dockerfile, const char *ignore, bool no_cache)
 static const char two_stages[] = "FROM base AS a\nRUN one\nCOPY src /src\nFROM base\n"
 				 "WORKDIR /w\nCOPY --from=a /src /x\nENV A=1\nRUN true\n";
 
+/* What is not needed is neither built nor asked for; mounts count in the key. */
+static void test_needed_and_mounts(void)
+{
+	static const char unneeded[] = "FROM gone AS unneeded\nRUN x\nFROM base\nRUN y\n";
+	static const char mounts[] =
+		"FROM base AS a\nRUN made\nFROM base\n"
+		"RUN --mount=from=a,source=/x,target=/y --mount=target=/ctx z\n";
+	static const char other[] =
+		"FROM base AS a\nRUN made otherwise\nFROM base\n"
+		"RUN --mount=from=a,source=/x,target=/y --mount=target=/ctx z\n";
+	run(unneeded, NULL, false);
+	is_text(fake.trace, "read read read ask base ask miss run1 keep finish",
+		"one image for two references");
+	run(mounts, NULL, false);
+	is_text(fake.trace, "read read read ask base ask miss run1 keep hash miss run1 keep finish",
+		"what a step mounts of the context is looked at");
+	run(mounts, NULL, false);
+	is_text(fake.trace, "read read read ask base ask hit hash hit finish", "and cached");
+	fake.content.bytes[5] = 5;
+	run(mounts, NULL, false);
+	is_text(fake.trace, "read read read ask base ask hit hash miss run1 keep finish",
+		"other files, another step");
+	run(other, NULL, false);
+	is_text(fake.trace, "read read read ask base ask miss run1 keep hash miss run1 keep finish",
+		"a mounted stage counts too");
+	fake.own_ignore = "*.o\n";
+	run("FROM base\nCOPY q /\n", "*.c\n*.h\n", false);
+	is_text(fake.trace, "read read ask ask base ask hash miss copy1<context0,i1 keep finish",
+		"Dockerfile.dockerignore comes before .dockerignore");
+	fake.own_ignore = NULL;
+	memset(&fake.content, 0, sizeof(fake.content));
+}
+
 static void test_order_and_cache(void)
 {
 	struct digest id;
 	run(two_stages, "*.o\n!keep.o\n", false);
 	is_text(fake.trace,
-		"read read ask ask base ask miss run1 keep hash miss copy2<context0,i2 keep "
+		"read read read ask ask base ask miss run1 keep hash miss copy2<context0,i2 keep "
 		"miss dir keep miss copy2<3,i0 keep miss run3 keep finish",
 		"everything in its order");
 	is_int(fake.layer_count, 3, "base, directory, copy; the empty step gives no layer");
@@ -289,24 +324,24 @@ static void test_order_and_cache(void)
 	is_text(fake.created, "2026-01-02T03:04:05Z", "created");
 	id = fake.id;
 	run(two_stages, "*.o\n!keep.o\n", false);
-	is_text(fake.trace, "read read ask ask base ask hit hash hit hit hit hit finish",
+	is_text(fake.trace, "read read read ask ask base ask hit hash hit hit hit hit finish",
 		"all from the cache");
 	ok(memcmp(&id, &fake.id, sizeof(id)) == 0, "the same image id");
 	fake.content.bytes[0] = 1;
 	run(two_stages, NULL, false);
 	is_text(fake.trace,
-		"read read ask base ask hit hash miss copy2<context0,i0 keep hit miss "
+		"read read read ask base ask hit hash miss copy2<context0,i0 keep hit miss "
 		"copy2<3,i0 keep miss run3 keep finish",
 		"changed files: that COPY and what follows from it");
 	run("FROM base\nRUN one\n", NULL, true);
-	is_text(fake.trace, "read read ask base ask run1 keep finish", "without the cache");
+	is_text(fake.trace, "read read read ask base ask run1 keep finish", "without the cache");
 }
 
 static void test_at_once(void)
 {
 	fake.at_once = true;
 	run("FROM base\nRUN one\nRUN two\n", NULL, false);
-	is_text(fake.trace, "read read ask base ask hit miss run2 keep finish",
+	is_text(fake.trace, "read read read ask base ask hit miss run2 keep finish",
 		"answers from within the action");
 	fake.at_once = false;
 }
@@ -314,7 +349,7 @@ static void test_at_once(void)
 static void test_scratch_and_image(void)
 {
 	run("FROM scratch\nCOPY --from=other /a /a\n", NULL, false);
-	is_text(fake.trace, "read read ask base ask miss copy0<1,i0 keep finish",
+	is_text(fake.trace, "read read read ask base ask miss copy0<1,i0 keep finish",
 		"a COPY out of an image into nothing");
 	is_int(fake.layer_count, 1, "one layer");
 }
@@ -353,7 +388,7 @@ static void test_forged_plan(void)
 	fake.forge = false;
 	is_text(err_text(&fake.error), "build: malformed plan",
 		"a plan with bases that nobody fetched is refused");
-	is_text(fake.trace, "read read ask base ask", "before anything is done for it");
+	is_text(fake.trace, "read read read ask base ask", "before anything is done for it");
 }
 
 static void test_free_midway(void)
@@ -372,6 +407,7 @@ static void test_free_midway(void)
 int main(void)
 {
 	buf_init(&fake.bytes, 8 << 20);
+	test_needed_and_mounts();
 	test_order_and_cache();
 	test_at_once();
 	test_scratch_and_image();

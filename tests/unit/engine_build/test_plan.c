@@ -247,6 +247,61 @@ static void test_heredocs(void)
 	is_text(ops[0].title, "RUN <<EOF", "title");
 }
 
+static void test_mounts(void)
+{
+	struct err err = { 0 };
+	int r = make(
+		"FROM one AS a\nFROM x\nWORKDIR /w\nARG D=/d\n"
+		"RUN --mount=from=a,source=/s,target=$D --mount=type=cache,target=c,sharing=locked "
+		"--mount=type=secret,id=dir/key --mount=type=tmpfs,target=/t,size=1k "
+		"--mount=type=ssh --mount=target=/ctx,from=other:1,rw --network=none make\n"
+		"RUN <<EOF\n#!/usr/bin/env python3\nprint(1)\nEOF\n"
+		"ADD --exclude=./a/../b --exclude=!b/c <<doc --chmod=1 x /q/\n${D#/} \"$D\"\ndoc\n",
+		NULL, "", &err);
+	is_int(r, 0, "plan: %s", err.text);
+	if (r < 0)
+		return;
+	const struct build_op *op = &plan.stages[1].ops[1];
+	const struct build_mount *mounts = op->mounts;
+	is_int(op->mount_count, 5, "mounts, without the agent that is not there");
+	ok(mounts[0].from == 0 && mounts[0].read_only, "of a stage, read-only");
+	is_text(mounts[0].target, "/d", "variables");
+	is_text(mounts[1].target, "/w/c", "relative to the workdir");
+	is_text(mounts[1].id, "c", "a cache's id is its target as written");
+	ok(mounts[1].sharing == DOCKERFILE_SHARING_LOCKED && mounts[1].mode == 0755 &&
+		   !mounts[1].read_only,
+	   "a cache");
+	is_text(mounts[2].target, "/run/secrets/key", "a secret's place");
+	is_int(mounts[2].mode, 0400, "its mode");
+	is_int((long long)mounts[3].size_bytes, 1024, "a size");
+	ok(mounts[4].from == 2 && !mounts[4].read_only, "of an image, to be written");
+	is_int(op->network, BUILD_NETWORK_NONE, "network");
+	op = &plan.stages[1].ops[2];
+	is_text(joined(&op->argv), "/dev/pipes/EOF", "a script is run by its own interpreter");
+	is_text(op->files[0].data, "#!/usr/bin/env python3\nprint(1)\n", "its text");
+	op = &plan.stages[1].ops[3];
+	is_text(op->files[0].data, "d \"/d\"\n", "a here-document's variables");
+	is_text(joined(&op->sources), "--chmod=1|x", "flags stand in front only");
+	is_text(joined(&op->excludes), "b|!b/c", "patterns are cleaned");
+	ok(op->unpack && !op->link, "ADD unpacks");
+	static struct build_plan copy;
+	struct buf first OWN(buf_done) = { 0 }, second OWN(buf_done) = { 0 };
+	struct wire in;
+	buf_init(&first, 1 << 20);
+	buf_init(&second, 1 << 20);
+	build_plan_put(&first, &plan);
+	wire_init(&in, first.data, first.len);
+	is_int(build_plan_get(&in, &arena, &copy, NULL), 0, "the wire form reads back");
+	build_plan_put(&second, &copy);
+	ok(str_eq(buf_str(&first), buf_str(&second)), "as itself");
+	plan.stages[1].ops[1].mounts[0].from = 9;
+	buf_clear(&first);
+	build_plan_put(&first, &plan);
+	wire_init(&in, first.data, first.len);
+	is_int(build_plan_get(&in, &arena, &copy, NULL), -EBADMSG,
+	       "a mount of no stage is refused");
+}
+
 static void test_proxy(void)
 {
 	struct image_pair pairs[] = { { "HTTP_PROXY", "http://u:p@proxy.example" },
@@ -333,6 +388,7 @@ int main(void)
 	test_messages();
 	test_onbuild();
 	test_heredocs();
+	test_mounts();
 	test_proxy();
 	test_wire();
 	test_keys();

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The directories of cache mounts: names, sharing, what goes to the trash. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "engine/build/cache.h"
+#include "lib/fs.h"
+#include "lib/own.h"
+#include "tests/unit/tap.h"
+
+static int take(int data, const char *id, enum dockerfile_sharing sharing, const void *taker,
+		struct build_cache_use **list, char *name)
+{
+	struct build_mount mount = {
+		.id = id, .sharing = sharing, .mode = 0710, .uid = getuid(), .gid = getgid()
+	};
+	return build_cache_take(data, &mount, taker, list, name, NULL);
+}
+
+static void test_sharing(int data)
+{
+	struct build_cache_use *one = NULL, *two = NULL;
+	char a[BUILD_CACHE_NAME_MAX], b[BUILD_CACHE_NAME_MAX], path[200];
+	struct stat st;
+	is_int(take(data, "../../etc", DOCKERFILE_SHARING_SHARED, "one", &one, a), 0, "taken");
+	ok(!strchr(a, '/') && !strchr(a, '.'), "an id is no path: %s", a);
+	(void)snprintf(path, sizeof(path), BUILD_CACHE_DIR "/%s/tree", a);
+	ok(fs_stat(data, path, FS_BENEATH, &st, NULL) == 0 && (st.st_mode & 07777) == 0710,
+	   "a new one has the mount's mode");
+	is_int(take(data, "../../etc", DOCKERFILE_SHARING_SHARED, "two", &two, b), 0, "shared");
+	is_text(b, a, "the same directory");
+	is_int(take(data, "../../etc", DOCKERFILE_SHARING_LOCKED, "two", &two, b), -EBUSY,
+	       "locked waits");
+	is_int(take(data, "../../etc", DOCKERFILE_SHARING_PRIVATE, "two", &two, b), 0, "private");
+	ok(strcmp(a, b) != 0, "another directory");
+	build_cache_drop(&one);
+	is_int(take(data, "../../etc", DOCKERFILE_SHARING_LOCKED, "two", &two, b), 0,
+	       "locked when the other is done");
+	is_text(b, a, "the first one's directory");
+	build_cache_drop(&two);
+	ok(!one && !two, "given back");
+}
+
+static void test_prune(int data)
+{
+	struct build_cache_use *one = NULL, *two = NULL;
+	char used[BUILD_CACHE_NAME_MAX], name[BUILD_CACHE_NAME_MAX], path[200];
+	struct stat st;
+	for (int i = 0; i < 5; i++) {
+		char id[2] = { (char)('a' + i), 0 };
+		const struct timespec times[2] = { { .tv_sec = 1000 + i }, { .tv_sec = 1000 + i } };
+		(void)take(data, id, DOCKERFILE_SHARING_SHARED, "one", i == 0 ? &one : &two,
+			   i == 0 ? used : name);
+		(void)snprintf(path, sizeof(path), BUILD_CACHE_DIR "/%s", i == 0 ? used : name);
+		OWN_FD int fd = fs_open(data, path, FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, NULL);
+		ok(fd >= 0 && futimens(fd, times) == 0, "cache %d", i);
+	}
+	build_cache_drop(&two);
+	is_int(build_cache_prune(data, 2000, 100, NULL), 0, "young and few: all stay");
+	is_int(build_cache_prune(data, 2000, 2, NULL), 2, "of those that nobody has, the oldest go");
+	(void)snprintf(path, sizeof(path), BUILD_CACHE_DIR "/%s", name);
+	is_int(fs_stat(data, path, FS_BENEATH, &st, NULL), 0, "the newest stays");
+	is_int(build_cache_prune(data, 2000 + 40 * 86400, 100, NULL), 2, "and the rest by age");
+	(void)snprintf(path, sizeof(path), BUILD_CACHE_DIR "/%s", used);
+	is_int(fs_stat(data, path, FS_BENEATH, &st, NULL), 0, "one that is in use never does");
+	build_cache_drop(&one);
+}
+
+int main(void)
+{
+	OWN_FD int top = fs_open_dir(AT_FDCWD, "build/test-tmp", FS_BENEATH_XDEV, 0755, NULL);
+	(void)fs_remove_tree(top, "build-cache", NULL);
+	OWN_FD int data = fs_open_dir(top, "build-cache", FS_BENEATH_XDEV, 0755, NULL);
+	if (ok(data >= 0, "a data directory")) {
+		test_sharing(data);
+		(void)fs_remove_tree(data, BUILD_CACHE_DIR, NULL);
+		test_prune(data);
+	}
+	(void)fs_remove_tree(top, "build-cache", NULL);
+	return tap_done();
+}
