@@ -60,6 +60,15 @@ struct engine_pull {
 	struct engine_pull *next;
 };
 
+/* A build that a person asked for; it goes on without them (role_main_build.c). */
+struct engine_build {
+	struct engine *engine;
+	struct msg_peer *peer; /* NULL once it went away */
+	uint32_t serial;
+	struct build_job *job;
+	struct engine_build *next;
+};
+
 struct engine {
 	struct loop loop;
 	struct msg_peer init;
@@ -77,6 +86,7 @@ struct engine {
 	struct engine_client clients[ENGINE_CLIENTS_MAX];
 	struct engine_exec execs[ENGINE_EXECS_MAX];
 	struct engine_pull *pulls;
+	struct engine_build *asked_builds;
 	bool data_ready, store_up;
 	unsigned store_failures;
 };
@@ -89,6 +99,7 @@ void engine_calls_gone(struct engine *engine, struct msg_peer *peer);
 /* Frees the slot; nobody is told. */
 void engine_exec_drop(struct engine_exec *exec);
 void engine_exec_call(struct msg_peer *peer, struct msg *msg);
+void engine_build_call(struct msg_peer *peer, struct msg *msg);
 void engine_resize_call(struct msg_peer *peer, struct msg *msg);
 void engine_exec_ended(void *owner, struct container *container, uint32_t exec_id, int32_t code);
 void engine_container_gone(void *owner, struct container *container);

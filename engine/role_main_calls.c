@@ -456,6 +456,10 @@ void engine_calls_gone(struct engine *engine, struct msg_peer *peer)
 		if (p->peer == peer)
 			p->peer = NULL; /* the pull goes on: its result is wanted all the same */
 	}
+	for (struct engine_build *b = engine->asked_builds; b; b = b->next) {
+		if (b->peer == peer)
+			b->peer = NULL;
+	}
 	for (size_t i = 0; i < ENGINE_EXECS_MAX; i++) {
 		if (engine->execs[i].used && engine->execs[i].peer == peer)
 			engine_exec_drop(&engine->execs[i]);
@@ -478,5 +482,7 @@ const struct msg_rule engine_rules[] = {
 	{ ENGINE_MSG_INFO, "info", 0, 0, 0, 0, WHO_ALL, on_info },
 	{ ENGINE_MSG_PRUNE, "prune", 0, 0, 0, 0, WHO_ALL, on_prune },
 	{ ENGINE_MSG_INSPECT, "inspect", 4, 256, 0, 0, WHO_ALL, on_inspect },
+	{ ENGINE_MSG_BUILD, "build", 21, 1 << 20, 0, 0, ENGINE_PEER_ROOT | ENGINE_PEER_CONSOLE,
+	  engine_build_call },
 };
 const size_t engine_rule_count = ARRAY_LEN(engine_rules);

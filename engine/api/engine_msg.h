@@ -48,6 +48,10 @@ enum engine_msg {
 	/* {} -> {u64 bytes, u32 objects, u32 that only leases keep}: drops the build cache and all
 	 * layers that no image, no container and no job under way uses */
 	ENGINE_MSG_PRUNE,
+	/* {text context, text dockerfile, text target, u8 without cache, u32 count, {text argument,
+	   text value}..., u32 count, {text name}...} -> MORE {text line}..., last {text image id}.
+	   context: a directory on the machine */
+	ENGINE_MSG_BUILD,
 };
 
 enum engine_act {

@@ -8,7 +8,8 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
+#include <time.h>
+#include "engine/build/cache.h"
 #include "engine/build/exec_job.h"
 #include "engine/image/take.h"
 #include "lib/fs.h"
@@ -310,13 +311,11 @@ static void exec_progress(void *owner, const char *line)
 	job->ops.progress(job->owner, line);
 }
 
+static void job_delete(struct build_job *job);
+
 static void job_bury(struct loop_timer *timer)
 {
-	struct build_job *job = timer->owner;
-
-	build_free(job->build);
-	own_close(&job->context_fd);
-	free(job);
+	job_delete(timer->owner);
 }
 
 static void job_free(struct build_job *job)
@@ -353,11 +352,84 @@ static const struct build_exec exec_table = {
 	.done = exec_done,
 };
 
-struct build_job *build_job_start(struct build_env *env, const char *context, const char *reference,
+static int copy_names(struct build_job *job, const struct build_request *request, struct err *err)
+{
+	if (request->reference_count < 1 || request->reference_count > BUILD_REFERENCES_MAX)
+		return err_set(err, -EINVAL, "a build needs one to %d names", BUILD_REFERENCES_MAX);
+	for (uint32_t i = 0; i < request->reference_count; i++) {
+		job->references[i] = strdup(request->references[i]);
+		if (!job->references[i])
+			return err_set(err, -ENOMEM, "no memory for a build");
+		job->reference_count++;
+	}
+	return str_copy(str_head(str_from(request->references[0]), sizeof(job->name) - 1),
+			job->name, sizeof(job->name));
+}
+
+/* SOURCE_DATE_EPOCH among the arguments: RFC 3339 into dst, "" without it. */
+static int take_epoch(struct build_job *job, const struct image_pairs *args, char dst[32],
+		      struct err *err)
+{
+	time_t epoch;
+	struct tm tm;
+
+	dst[0] = 0;
+	for (uint32_t i = 0; args && i < args->count; i++) {
+		if (strcmp(args->items[i].key, "SOURCE_DATE_EPOCH") != 0)
+			continue;
+		/* At most the end of the year 9999: what RFC 3339 can write. */
+		if (str_to_i64(str_from(args->items[i].value), 0, INT64_C(253402300799),
+			       &job->newest_s) < 0)
+			return err_set(err, -EINVAL,
+				       "SOURCE_DATE_EPOCH has to be a number of seconds");
+		epoch = (time_t)job->newest_s;
+		(void)gmtime_r(&epoch, &tm);
+		(void)strftime(dst, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	}
+	return 0;
+}
+
+static void job_delete(struct build_job *job)
+{
+	build_free(job->build);
+	own_close(&job->context_fd);
+	for (uint32_t i = 0; i < job->reference_count; i++)
+		free(job->references[i]);
+	free(job);
+}
+
+static int job_begin(struct build_job *job, const struct build_request *request, struct err *err)
+{
+	char created[32];
+	struct build_params params = {
+		.reference = request->references[0],
+		.dockerfile =
+			request->dockerfile && *request->dockerfile ? request->dockerfile : NULL,
+		.target = request->target ? request->target : "",
+		.created = created,
+		.args = request->args,
+		.labels = request->labels,
+		.no_cache = request->no_cache,
+	};
+	int r = copy_names(job, request, err);
+
+	if (r >= 0)
+		r = take_epoch(job, request->args, created, err);
+	if (r < 0)
+		return r;
+	job->context_fd = fs_open(-1, request->context, FS_HOST, O_RDONLY | O_DIRECTORY, 0, err);
+	if (job->context_fd < 0)
+		return err_prefix(err, "build context");
+	(void)build_cache_prune(job->env->containers->data_fd, (int64_t)time(NULL),
+				BUILD_CACHE_COUNT_MAX, NULL);
+	job->build = build_new(&params, &exec_table, job, err);
+	return job->build ? 0 : (err ? err->code : -ENOMEM);
+}
+
+struct build_job *build_job_start(struct build_env *env, const struct build_request *request,
 				  const struct build_job_ops *ops, void *owner, struct err *err)
 {
 	struct build_job *job = calloc(1, sizeof(*job));
-	struct build_params params = { .reference = reference, .target = "", .created = "" };
 
 	if (!job) {
 		err_set(err, -ENOMEM, "no memory for a build");
@@ -367,19 +439,9 @@ struct build_job *build_job_start(struct build_env *env, const char *context, co
 	job->newest_s = INT64_MAX;
 	job->ops = *ops;
 	job->owner = owner;
-	(void)str_copy(str_head(str_from(reference), sizeof(job->name) - 1), job->name,
-		       sizeof(job->name));
 	build_job_init(job);
-	job->context_fd = fs_open(-1, context, FS_HOST, O_RDONLY | O_DIRECTORY, 0, err);
-	if (job->context_fd < 0) {
-		err_prefix(err, "build context");
-		free(job);
-		return NULL;
-	}
-	job->build = build_new(&params, &exec_table, job, err);
-	if (!job->build) {
-		own_close(&job->context_fd);
-		free(job);
+	if (job_begin(job, request, err) < 0) {
+		job_delete(job);
 		return NULL;
 	}
 	return job;

@@ -31,9 +31,23 @@ struct build_job_ops {
 	void (*done)(void *owner, const struct image *image, const struct err *err);
 };
 
-/* context: absolute path of a directory on the machine. reference: the result's name, normalised.
+struct build_request {
+	const char *context;		  /* absolute path of a directory on the machine */
+	const char *const *references;	  /* names of the result, normalised; at least one */
+	uint32_t reference_count;	  /* at most BUILD_REFERENCES_MAX */
+	const char *dockerfile, *target;  /* "" = Dockerfile, the last stage */
+	const struct image_pairs *args;	  /* --build-arg, NULL = none */
+	const struct image_pairs *labels; /* NULL = none */
+	bool no_cache;
+};
+
+enum { BUILD_REFERENCES_MAX = 16 };
+
+/*
+ * A build argument SOURCE_DATE_EPOCH (seconds) becomes the time of the image and of all that its
+ * steps made later; -EINVAL when it is none.
  */
-struct build_job *build_job_start(struct build_env *env, const char *context, const char *reference,
+struct build_job *build_job_start(struct build_env *env, const struct build_request *request,
 				  const struct build_job_ops *ops, void *owner, struct err *err);
 void build_job_cancel(struct build_job *job); /* accepts NULL */
 

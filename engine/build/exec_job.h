@@ -64,6 +64,9 @@ struct build_job {
 	struct build_job_ops ops;
 	void *owner;
 	char name[128];
+	char *references[BUILD_REFERENCES_MAX]; /* after the first: names that it gets too */
+	uint32_t reference_count, named;
+	const struct image *image; /* the result, while it gets them */
 	int context_fd;
 	char base_reference[OCI_REFERENCE_MAX];
 	struct image_take *take;

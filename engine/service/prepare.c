@@ -166,8 +166,15 @@ static void build_begin(struct service *service)
 		(void)buf_printf(&name, "hoy.local/%s:latest", service->name);
 	r = oci_reference_normalise(buf_str(&name), reference, &err);
 	if (r >= 0) {
-		service->build = build_job_start(manager->env.builds, service->spec->build,
-						 reference, &ops, service, &err);
+		const char *const names[] = { reference };
+		const struct build_request request = {
+			.context = service->spec->build,
+			.references = names,
+			.reference_count = 1,
+		};
+
+		service->build =
+			build_job_start(manager->env.builds, &request, &ops, service, &err);
 		r = service->build ? 0 : -1;
 	}
 	if (r < 0)

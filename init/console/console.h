@@ -107,6 +107,7 @@ int verb_status(struct console *console, const struct words *words, struct err *
 int verb_ps(struct console *console, const struct words *words, struct err *err);
 int verb_images(struct console *console, const struct words *words, struct err *err);
 int verb_logs(struct console *console, const struct words *words, struct err *err);
+int verb_build(struct console *console, const struct words *words, struct err *err);
 int verb_exec(struct console *console, const struct words *words, struct err *err);
 int verb_act(struct console *console, const struct words *words, struct err *err);
 int verb_pull(struct console *console, const struct words *words, struct err *err);

@@ -59,7 +59,8 @@ static void test_prune(int data)
 	}
 	build_cache_drop(&two);
 	is_int(build_cache_prune(data, 2000, 100, NULL), 0, "young and few: all stay");
-	is_int(build_cache_prune(data, 2000, 2, NULL), 2, "of those that nobody has, the oldest go");
+	is_int(build_cache_prune(data, 2000, 2, NULL), 2,
+	       "of those that nobody has, the oldest go");
 	(void)snprintf(path, sizeof(path), BUILD_CACHE_DIR "/%s", name);
 	is_int(fs_stat(data, path, FS_BENEATH, &st, NULL), 0, "the newest stays");
 	is_int(build_cache_prune(data, 2000 + 40 * 86400, 100, NULL), 2, "and the rest by age");

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * build: an image out of a directory on the machine, its steps as they come. Runs in the console
+ * program; must never read the directory itself: that is the engine's.
+ */
+#include <errno.h>
+#include <string.h>
+#include "engine/api/engine_msg.h"
+#include "init/console/console.h"
+#include "lib/own.h"
+
+enum { BUILD_SERIAL = 2, BUILD_CALL_MAX = 1 << 20, BUILD_LINE_MAX = 2048, BUILD_WAIT_MS = 20000 };
+
+struct build_words {
+	const char *context, *dockerfile, *target;
+	bool no_cache;
+	struct buf args, names; /* in wire form */
+	uint32_t arg_count, name_count;
+};
+
+static void build_words_done(struct build_words *b)
+{
+	buf_done(&b->args);
+	buf_done(&b->names);
+}
+
+static int usage(struct err *err)
+{
+	return err_set(err, -EINVAL,
+		       "usage: build [-t NAME]... [-f FILE] [--target STAGE] [--build-arg "
+		       "NAME=VALUE]... [--no-cache] DIRECTORY");
+}
+
+static int add_arg(struct build_words *b, const char *word, struct err *err)
+{
+	const char *equals = strchr(word, '=');
+
+	if (!equals || equals == word)
+		return err_set(err, -EINVAL, "--build-arg: NAME=VALUE is expected, not '%.80s'",
+			       word);
+	wire_put_str(&b->args, str_make(word, (size_t)(equals - word)));
+	wire_put_text(&b->args, equals + 1);
+	b->arg_count++;
+	return 0;
+}
+
+/* One option and, where it has one, its value, which stands behind '=' or is the next word. */
+static int take_option(struct build_words *b, const struct words *words, int *at, struct err *err)
+{
+	static const struct {
+		const char *name, *other;
+	} options[] = { { "-t", "--tag" },
+			{ "-f", "--file" },
+			{ "--target", "--target" },
+			{ "--build-arg", "--build-arg" } };
+	const char *word = words->items[*at], *value = NULL;
+	size_t i;
+
+	if (!strcmp(word, "--no-cache")) {
+		b->no_cache = true;
+		return 0;
+	}
+	for (i = 0; i < ARRAY_LEN(options); i++) {
+		size_t len = strlen(options[i].other);
+
+		if (!strncmp(word, options[i].other, len) && word[len] == '=')
+			value = word + len + 1;
+		else if (!strcmp(word, options[i].name) || !strcmp(word, options[i].other))
+			value = ++*at < words->count ? words->items[*at] : NULL;
+		else
+			continue;
+		break;
+	}
+	if (!value)
+		return usage(err);
+	if (i == 3)
+		return add_arg(b, value, err);
+	if (i == 0) {
+		wire_put_text(&b->names, value);
+		b->name_count++;
+	} else if (i == 1) {
+		b->dockerfile = value;
+	} else {
+		b->target = value;
+	}
+	return 0;
+}
+
+static int parse(const struct words *words, struct build_words *b, struct err *err)
+{
+	const char *slash;
+	int at = 1;
+
+	for (; at < words->count && words->items[at][0] == '-'; at++) {
+		int r = take_option(b, words, &at, err);
+
+		if (r < 0)
+			return r;
+	}
+	if (words->count - at != 1)
+		return usage(err);
+	b->context = words->items[at];
+	if (b->name_count == 0) {
+		slash = strrchr(b->context, '/');
+		wire_put_text(&b->names, slash ? slash + 1 : b->context);
+		b->name_count = 1;
+	}
+	return 0;
+}
+
+static void put_call(const struct build_words *b, struct buf *body)
+{
+	wire_put_text(body, b->context);
+	wire_put_text(body, b->dockerfile);
+	wire_put_text(body, b->target);
+	wire_put_u8(body, b->no_cache);
+	wire_put_u32(body, b->arg_count);
+	wire_put_bytes(body, b->args.data, b->args.len);
+	wire_put_u32(body, b->name_count);
+	wire_put_bytes(body, b->names.data, b->names.len);
+}
+
+/* Lines until the end of the build; ^C leaves it alone. */
+static int follow(struct console *console, int fd, struct err *err)
+{
+	for (;;) {
+		struct msg reply OWN(msg_done) = { 0 };
+		char text[BUILD_LINE_MAX];
+		struct wire in;
+		int r;
+
+		if (!(console_wait(console, fd, BUILD_WAIT_MS) & 2)) {
+			if (!console_interrupted(console) && !console->quit)
+				continue;
+			console_drop(console, CONSOLE_SERVER_ENGINE);
+			console_printf(console, "the build goes on in the background\n");
+			return 0;
+		}
+		r = console_next(console, CONSOLE_SERVER_ENGINE, &reply, err);
+		if (r == -EAGAIN)
+			continue;
+		if (r <= 0)
+			return r < 0 ? r : -EPIPE;
+		wire_init(&in, reply.body.ptr, reply.body.len);
+		wire_text(&in, text, sizeof(text));
+		console_printf(console, "%s%s\n",
+			       reply.flags & MSG_FLAG_MORE ? "" : "Successfully built ", text);
+		if (!(reply.flags & MSG_FLAG_MORE))
+			return 0;
+	}
+}
+
+int verb_build(struct console *console, const struct words *words, struct err *err)
+{
+	struct build_words b OWN(build_words_done) = { .dockerfile = "", .target = "" };
+	struct buf body OWN(buf_done) = { 0 };
+	int fd, r;
+
+	buf_init(&b.args, BUILD_CALL_MAX);
+	buf_init(&b.names, BUILD_CALL_MAX);
+	buf_init(&body, BUILD_CALL_MAX);
+	r = parse(words, &b, err);
+	if (r < 0)
+		return r;
+	put_call(&b, &body);
+	if (buf_error(&body) < 0)
+		return err_set(err, -E2BIG, "build: too many arguments");
+	fd = console_send(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_BUILD, buf_str(&body),
+			  BUILD_SERIAL, err);
+	return fd < 0 ? fd : follow(console, fd, err);
+}
