@@ -17,7 +17,7 @@ enum { BUILD_CALL_ARENA_MAX = 2 << 20, BUILD_CALL_PATH_MAX = 4096 };
 /* What a call says; memory is the arena's. */
 struct call {
 	struct build_request request;
-	struct image_pairs args;
+	struct image_pairs args, secrets;
 	const char *names[BUILD_REFERENCES_MAX];
 };
 
@@ -93,7 +93,9 @@ static int read_call(struct wire *in, struct arena *arena, struct call *call, st
 {
 	int r = 0;
 
-	call->request = (struct build_request){ .references = call->names, .args = &call->args };
+	call->request = (struct build_request){ .references = call->names,
+						.args = &call->args,
+						.secrets = &call->secrets };
 	call->request.context = take_text(in, arena, BUILD_CALL_PATH_MAX);
 	call->request.dockerfile = take_text(in, arena, BUILD_CALL_PATH_MAX);
 	call->request.target = take_text(in, arena, 256);
@@ -107,6 +109,13 @@ static int read_call(struct wire *in, struct arena *arena, struct call *call, st
 	}
 	if (r >= 0)
 		r = take_names(in, arena, call, err);
+	count = wire_count(in, BUILD_SECRETS_MAX);
+	for (uint32_t i = 0; r >= 0 && i < count; i++) {
+		const char *id = take_text(in, arena, 256);
+		const char *path = take_text(in, arena, BUILD_CALL_PATH_MAX);
+
+		r = image_pairs_set(arena, &call->secrets, id, path, err);
+	}
 	if (r >= 0 && wire_end(in) < 0)
 		r = err_set(err, -EBADMSG, "malformed request");
 	if (r >= 0 && *call->request.context != '/')

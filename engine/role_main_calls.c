@@ -482,7 +482,7 @@ const struct msg_rule engine_rules[] = {
 	{ ENGINE_MSG_INFO, "info", 0, 0, 0, 0, WHO_ALL, on_info },
 	{ ENGINE_MSG_PRUNE, "prune", 0, 0, 0, 0, WHO_ALL, on_prune },
 	{ ENGINE_MSG_INSPECT, "inspect", 4, 256, 0, 0, WHO_ALL, on_inspect },
-	{ ENGINE_MSG_BUILD, "build", 21, 1 << 20, 0, 0, ENGINE_PEER_ROOT | ENGINE_PEER_CONSOLE,
+	{ ENGINE_MSG_BUILD, "build", 25, 1 << 20, 0, 0, ENGINE_PEER_ROOT | ENGINE_PEER_CONSOLE,
 	  engine_build_call },
 };
 const size_t engine_rule_count = ARRAY_LEN(engine_rules);

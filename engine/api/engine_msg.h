@@ -49,8 +49,8 @@ enum engine_msg {
 	 * layers that no image, no container and no job under way uses */
 	ENGINE_MSG_PRUNE,
 	/* {text context, text dockerfile, text target, u8 without cache, u32 count, {text argument,
-	   text value}..., u32 count, {text name}...} -> MORE {text line}..., last {text image id}.
-	   context: a directory on the machine */
+	   text value}..., u32 count, {text name}..., u32 count, {text secret, text file}...} ->
+	   MORE {text line}..., last {text image id}. context: a directory on the machine */
 	ENGINE_MSG_BUILD,
 };
 

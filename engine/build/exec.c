@@ -389,8 +389,37 @@ static int take_epoch(struct build_job *job, const struct image_pairs *args, cha
 	return 0;
 }
 
+/* Read once, here, so that a build sees one state of each. */
+static int take_secrets(struct build_job *job, const struct image_pairs *secrets, struct err *err)
+{
+	for (uint32_t i = 0; secrets && i < secrets->count; i++) {
+		struct build_secret *secret = &job->secrets[job->secret_count];
+		int fd OWN_FD = -1;
+		int r;
+
+		if (job->secret_count == BUILD_SECRETS_MAX)
+			return err_set(err, -E2BIG, "more than %d secrets", BUILD_SECRETS_MAX);
+		job->secret_count++;
+		buf_init(&secret->data, BUILD_SECRET_BYTES_MAX + 1);
+		secret->id = strdup(secrets->items[i].key);
+		if (!secret->id)
+			return err_set(err, -ENOMEM, "no memory for a build");
+		fd = fs_open(-1, secrets->items[i].value, FS_HOST, O_RDONLY | O_NONBLOCK, 0, err);
+		r = fd < 0 ? fd : fs_read_fd(fd, BUILD_SECRET_BYTES_MAX, &secret->data, err);
+		if (r < 0)
+			return err_prefix(err, "secret %.100s", secret->id);
+	}
+	return 0;
+}
+
 static void job_delete(struct build_job *job)
 {
+	for (uint32_t i = 0; i < job->secret_count; i++) {
+		if (job->secrets[i].data.data)
+			explicit_bzero(job->secrets[i].data.data, job->secrets[i].data.len);
+		buf_done(&job->secrets[i].data);
+		free(job->secrets[i].id);
+	}
 	build_free(job->build);
 	own_close(&job->context_fd);
 	for (uint32_t i = 0; i < job->reference_count; i++)
@@ -415,6 +444,8 @@ static int job_begin(struct build_job *job, const struct build_request *request,
 
 	if (r >= 0)
 		r = take_epoch(job, request->args, created, err);
+	if (r >= 0)
+		r = take_secrets(job, request->secrets, err);
 	if (r < 0)
 		return r;
 	job->context_fd = fs_open(-1, request->context, FS_HOST, O_RDONLY | O_DIRECTORY, 0, err);

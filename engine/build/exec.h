@@ -32,16 +32,17 @@ struct build_job_ops {
 };
 
 struct build_request {
-	const char *context;		  /* absolute path of a directory on the machine */
-	const char *const *references;	  /* names of the result, normalised; at least one */
-	uint32_t reference_count;	  /* at most BUILD_REFERENCES_MAX */
-	const char *dockerfile, *target;  /* "" = Dockerfile, the last stage */
-	const struct image_pairs *args;	  /* --build-arg, NULL = none */
-	const struct image_pairs *labels; /* NULL = none */
+	const char *context;		   /* absolute path of a directory on the machine */
+	const char *const *references;	   /* names of the result, normalised; at least one */
+	uint32_t reference_count;	   /* at most BUILD_REFERENCES_MAX */
+	const char *dockerfile, *target;   /* "" = Dockerfile, the last stage */
+	const struct image_pairs *args;	   /* --build-arg, NULL = none */
+	const struct image_pairs *labels;  /* NULL = none */
+	const struct image_pairs *secrets; /* id and absolute path of a file; NULL = none */
 	bool no_cache;
 };
 
-enum { BUILD_REFERENCES_MAX = 16 };
+enum { BUILD_REFERENCES_MAX = 16, BUILD_SECRETS_MAX = 32, BUILD_SECRET_BYTES_MAX = 512 << 10 };
 
 /*
  * A build argument SOURCE_DATE_EPOCH (seconds) becomes the time of the image and of all that its

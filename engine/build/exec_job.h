@@ -13,6 +13,12 @@
 /* Inside of exec.c and exec_step.c: one build and the single action it is at. */
 enum { BUILD_JOB_LAYERS_MAX = 256, BUILD_JOB_BODY_MAX = 1 << 20 };
 
+/* What RUN --mount=type=secret shows; nowhere but in memory and on the run tmpfs. */
+struct build_secret {
+	char *id;
+	struct buf data;
+};
+
 /* What RUN --mount needs, made one mount after the other before the container starts. */
 struct build_mounting {
 	uint32_t next; /* of op->mounts */
@@ -24,6 +30,8 @@ struct build_mounting {
 	char points[DOCKERFILE_MOUNTS_MAX][CONTAINER_ID_LEN + 1]; /* binds below mnt/ */
 	bool point_is_file[DOCKERFILE_MOUNTS_MAX];
 	uint32_t point_count;
+	char secrets[DOCKERFILE_MOUNTS_MAX][CONTAINER_ID_LEN + 1]; /* files of the run directory */
+	uint32_t secret_count;
 	struct build_cache_use *caches; /* in use by this step */
 	struct layers_job layers;
 	int root_fd; /* the tree that the bind under way is taken from */
@@ -73,6 +81,8 @@ struct build_job {
 	struct worker files;
 	struct image_lease lease; /* layers of bases, of the cache, and those it made */
 	bool replaced;		  /* an image of the same name was there */
+	struct build_secret secrets[BUILD_SECRETS_MAX];
+	uint32_t secret_count;
 	int64_t newest_s; /* of the files in layers: SOURCE_DATE_EPOCH, INT64_MAX = none */
 	struct build_step step;
 	struct loop_timer burial;

@@ -242,15 +242,56 @@ static int mount_tmpfs(struct build_job *job, struct err *err)
 	return add(job, DEF_MOUNT_TMPFS, options, mount->target, mount->read_only, err);
 }
 
-/* No secret was given: as with Docker that matters only where it is required. */
-static int mount_secret(const struct build_job *job, struct err *err)
+static const struct build_secret *find_secret(const struct build_job *job, const char *id)
+{
+	for (uint32_t i = 0; i < job->secret_count; i++)
+		if (strcmp(job->secrets[i].id, id) == 0)
+			return &job->secrets[i];
+	return NULL;
+}
+
+/* A file of the run directory, which is memory: a secret is never on the data partition. */
+static int write_secret(struct build_job *job, const struct build_secret *secret,
+			const struct build_mount *mount, struct err *err)
+{
+	struct build_mounting *m = &job->step.mounts;
+	struct container_env *env = job->env->containers;
+	char *name = m->secrets[m->secret_count];
+	int dir OWN_FD = fs_open_dir(env->run_fd, "secrets", FS_BENEATH, 0700, err);
+	int fd OWN_FD = -1;
+	int r = dir < 0 ? dir : build_job_name(name, err);
+
+	if (r < 0)
+		return r;
+	fd = fs_open(dir, name, FS_BENEATH, O_WRONLY | O_CREAT | O_EXCL, 0600, err);
+	if (fd < 0)
+		return fd;
+	m->secret_count++;
+	r = fs_write_fd(fd, secret->data.data, secret->data.len, err);
+	if (r >= 0 && (fchown(fd, mount->uid, mount->gid) < 0 || fchmod(fd, mount->mode) < 0))
+		r = err_sys(err, -errno, "secret %s", mount->id);
+	return r < 0 ? r
+		     : add(job, DEF_MOUNT_BIND,
+			   arena_printf(&m->arena, "%s/secrets/%s", env->run_path, name),
+			   mount->target, mount->read_only, err);
+}
+
+/* One that was not given matters only where it is required, as with Docker. */
+static int mount_secret(struct build_job *job, struct err *err)
 {
 	const struct build_mount *mount = current(job);
+	const struct build_secret *secret = find_secret(job, mount->id);
 
-	if (!mount->required)
+	if (!secret && mount->required)
+		return err_set(err, -ENOENT, "RUN --mount=type=secret: secret %.100s was not given",
+			       mount->id);
+	if (!secret)
 		return 0;
-	return err_set(err, -ENOENT, "RUN --mount=type=secret: secret %.100s was not given",
-		       mount->id);
+	if (*mount->env)
+		return err_set(err, -ENOTSUP,
+			       "RUN --mount=type=secret,env=: a secret is a file here, for an "
+			       "environment is written down");
+	return write_secret(job, secret, mount, err);
 }
 
 /* A here-document with "#!" is a file of its own that the step runs. */
@@ -339,6 +380,11 @@ void build_job_mounts_clear(struct build_job *job)
 			(void)fs_unlink(rootfs->mnt_fd, m->points[i], NULL);
 		else
 			(void)fs_rmdir(rootfs->mnt_fd, m->points[i], NULL);
+	}
+	for (uint32_t i = 0; i < m->secret_count; i++) {
+		int dir OWN_FD = fs_open_dir(env->run_fd, "secrets", FS_BENEATH, 0700, NULL);
+
+		(void)(dir >= 0 && fs_unlink(dir, m->secrets[i], NULL));
 	}
 	for (uint32_t i = 0; i < m->scratch_count; i++) {
 		(void)rootfs_umount(rootfs, m->scratch[i], NULL);

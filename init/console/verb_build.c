@@ -14,21 +14,22 @@ enum { BUILD_SERIAL = 2, BUILD_CALL_MAX = 1 << 20, BUILD_LINE_MAX = 2048, BUILD_
 struct build_words {
 	const char *context, *dockerfile, *target;
 	bool no_cache;
-	struct buf args, names; /* in wire form */
-	uint32_t arg_count, name_count;
+	struct buf args, names, secrets; /* in wire form */
+	uint32_t arg_count, name_count, secret_count;
 };
 
 static void build_words_done(struct build_words *b)
 {
 	buf_done(&b->args);
 	buf_done(&b->names);
+	buf_done(&b->secrets);
 }
 
 static int usage(struct err *err)
 {
 	return err_set(err, -EINVAL,
 		       "usage: build [-t NAME]... [-f FILE] [--target STAGE] [--build-arg "
-		       "NAME=VALUE]... [--no-cache] DIRECTORY");
+		       "NAME=VALUE]... [--secret id=ID,src=FILE]... [--no-cache] DIRECTORY");
 }
 
 static int add_arg(struct build_words *b, const char *word, struct err *err)
@@ -44,6 +45,30 @@ static int add_arg(struct build_words *b, const char *word, struct err *err)
 	return 0;
 }
 
+/* "id=ID,src=FILE", as docker takes it. */
+static int add_secret(struct build_words *b, const char *word, struct err *err)
+{
+	struct str rest = str_from(word), field, id = { 0 }, file = { 0 };
+
+	while (str_cut(&rest, ',', &field)) {
+		if (str_starts(field, STR("id=")))
+			id = str_skip(field, 3);
+		else if (str_starts(field, STR("src=")))
+			file = str_skip(field, 4);
+		else if (str_starts(field, STR("source=")))
+			file = str_skip(field, 7);
+		else if (!str_is(field, "type=file"))
+			id.len = 0;
+	}
+	if (id.len == 0 || file.len == 0)
+		return err_set(err, -EINVAL, "--secret: id=ID,src=FILE is expected, not '%.80s'",
+			       word);
+	wire_put_str(&b->secrets, id);
+	wire_put_str(&b->secrets, file);
+	b->secret_count++;
+	return 0;
+}
+
 /* One option and, where it has one, its value, which stands behind '=' or is the next word. */
 static int take_option(struct build_words *b, const struct words *words, int *at, struct err *err)
 {
@@ -52,7 +77,8 @@ static int take_option(struct build_words *b, const struct words *words, int *at
 	} options[] = { { "-t", "--tag" },
 			{ "-f", "--file" },
 			{ "--target", "--target" },
-			{ "--build-arg", "--build-arg" } };
+			{ "--build-arg", "--build-arg" },
+			{ "--secret", "--secret" } };
 	const char *word = words->items[*at], *value = NULL;
 	size_t i;
 
@@ -73,8 +99,8 @@ static int take_option(struct build_words *b, const struct words *words, int *at
 	}
 	if (!value)
 		return usage(err);
-	if (i == 3)
-		return add_arg(b, value, err);
+	if (i >= 3)
+		return i == 3 ? add_arg(b, value, err) : add_secret(b, value, err);
 	if (i == 0) {
 		wire_put_text(&b->names, value);
 		b->name_count++;
@@ -118,6 +144,8 @@ static void put_call(const struct build_words *b, struct buf *body)
 	wire_put_bytes(body, b->args.data, b->args.len);
 	wire_put_u32(body, b->name_count);
 	wire_put_bytes(body, b->names.data, b->names.len);
+	wire_put_u32(body, b->secret_count);
+	wire_put_bytes(body, b->secrets.data, b->secrets.len);
 }
 
 /* Lines until the end of the build; ^C leaves it alone. */
@@ -158,6 +186,7 @@ int verb_build(struct console *console, const struct words *words, struct err *e
 
 	buf_init(&b.args, BUILD_CALL_MAX);
 	buf_init(&b.names, BUILD_CALL_MAX);
+	buf_init(&b.secrets, BUILD_CALL_MAX);
 	buf_init(&body, BUILD_CALL_MAX);
 	r = parse(words, &b, err);
 	if (r < 0)

@@ -50,7 +50,9 @@ static int verb_version(struct console *console, const struct words *words, stru
 #define C(name) VERB_COMPLETE_##name
 
 const struct verb console_verbs[] = {
-	{ "build", "[-t NAME] [-f FILE] [--target STAGE] [--build-arg NAME=VALUE] [--no-cache] DIR",
+	{ "build",
+	  "[-t NAME] [-f FILE] [--target STAGE] [--build-arg NAME=VALUE] [--secret id=ID,src=FILE] "
+	  "[--no-cache] DIR",
 	  "make an image out of a directory on the machine", C(NONE), 1, -1, verb_build },
 	{ "claim", "", "set the password of this machine", C(NONE), 0, 0, verb_claim },
 	{ "clear", "", "clear the screen", C(NONE), 0, 0, verb_clear },
