@@ -327,6 +327,7 @@ static void setup(void)
 					    .api = &engine.api.peer,
 					    .hosts = manager_hosts,
 					    .owner = &engine.manager };
+	build_sweep(env);
 	if (manager_init(&engine.manager, &manager, &err) < 0 ||
 	    msg_peer_init(&engine.init, &engine.loop, ENGINE_FD_INIT, ENGINE_PEER_INIT, init_rules,
 			  ARRAY_LEN(init_rules), 1 << 20, on_init_gone, &engine, &err) < 0 ||

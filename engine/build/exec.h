@@ -50,6 +50,8 @@ enum { BUILD_REFERENCES_MAX = 16, BUILD_SECRETS_MAX = 32, BUILD_SECRET_BYTES_MAX
  */
 struct build_job *build_job_start(struct build_env *env, const struct build_request *request,
 				  const struct build_job_ops *ops, void *owner, struct err *err);
+/* Takes away what builds of an engine that was killed have left in the run directory. */
+void build_sweep(struct container_env *env);
 void build_job_cancel(struct build_job *job); /* accepts NULL */
 
 #endif

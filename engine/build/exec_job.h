@@ -27,8 +27,7 @@ struct build_mounting {
 	struct arena arena;
 	char scratch[DOCKERFILE_MOUNTS_MAX][CONTAINER_ID_LEN + 1]; /* directories and overlays */
 	uint32_t scratch_count;
-	char points[DOCKERFILE_MOUNTS_MAX][CONTAINER_ID_LEN + 1]; /* binds below mnt/ */
-	bool point_is_file[DOCKERFILE_MOUNTS_MAX];
+	char points[DOCKERFILE_MOUNTS_MAX][CONTAINER_ID_LEN + 1]; /* binds */
 	uint32_t point_count;
 	char secrets[DOCKERFILE_MOUNTS_MAX][CONTAINER_ID_LEN + 1]; /* files of the run directory */
 	uint32_t secret_count;

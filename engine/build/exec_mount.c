@@ -17,6 +17,10 @@
 #include "lib/fs.h"
 #include "lib/own.h"
 
+/* Below the run directory: binds that steps see, and secrets. */
+#define POINTS	"points"
+#define SECRETS "secrets"
+
 enum { MOUNT_RETRY_MS = 300, MOUNT_ARENA_MAX = 2 << 20 };
 
 static int next_mount(struct build_job *job, struct err *err);
@@ -60,18 +64,17 @@ static void proceed(struct build_job *job)
 static int make_point(struct build_job *job, bool is_file, struct err *err)
 {
 	struct build_mounting *m = &job->step.mounts;
-	struct rootfs *rootfs = &job->env->containers->rootfs;
 	char *name = m->points[m->point_count];
-	int fd, r = build_job_name(name, err);
+	int dir OWN_FD = fs_open_dir(job->env->containers->run_fd, POINTS, FS_BENEATH, 0700, err);
+	int fd, r = dir < 0 ? dir : build_job_name(name, err);
 
 	if (r < 0)
 		return r;
-	fd = is_file ? fs_open(rootfs->mnt_fd, name, FS_BENEATH, O_RDONLY | O_CREAT | O_EXCL, 0600,
-			       err)
-		     : fs_open_dir(rootfs->mnt_fd, name, FS_BENEATH, 0700, err);
+	fd = is_file ? fs_open(dir, name, FS_BENEATH, O_RDONLY | O_CREAT | O_EXCL, 0600, err)
+		     : fs_open_dir(dir, name, FS_BENEATH, 0700, err);
 	if (fd < 0)
 		return fd;
-	m->point_is_file[m->point_count++] = is_file;
+	m->point_count++;
 	return fd;
 }
 
@@ -101,7 +104,7 @@ static int bind_source(struct build_job *job, struct err *err)
 	if (r < 0)
 		return err_prefix(err, "RUN --mount source %s", mount->source);
 	return add(job, DEF_MOUNT_BIND,
-		   arena_printf(&m->arena, "%s/mnt/%s", job->env->containers->run_path,
+		   arena_printf(&m->arena, "%s/" POINTS "/%s", job->env->containers->run_path,
 				m->points[m->point_count - 1]),
 		   mount->target, mount->read_only, err);
 }
@@ -257,7 +260,7 @@ static int write_secret(struct build_job *job, const struct build_secret *secret
 	struct build_mounting *m = &job->step.mounts;
 	struct container_env *env = job->env->containers;
 	char *name = m->secrets[m->secret_count];
-	int dir OWN_FD = fs_open_dir(env->run_fd, "secrets", FS_BENEATH, 0700, err);
+	int dir OWN_FD = fs_open_dir(env->run_fd, SECRETS, FS_BENEATH, 0700, err);
 	int fd OWN_FD = -1;
 	int r = dir < 0 ? dir : build_job_name(name, err);
 
@@ -272,7 +275,7 @@ static int write_secret(struct build_job *job, const struct build_secret *secret
 		r = err_sys(err, -errno, "secret %s", mount->id);
 	return r < 0 ? r
 		     : add(job, DEF_MOUNT_BIND,
-			   arena_printf(&m->arena, "%s/secrets/%s", env->run_path, name),
+			   arena_printf(&m->arena, "%s/" SECRETS "/%s", env->run_path, name),
 			   mount->target, mount->read_only, err);
 }
 
@@ -364,6 +367,38 @@ int build_job_mounts(struct build_job *job, struct err *err)
 	return r < 0 ? r : next_mount(job, err);
 }
 
+/* The bind goes, then the directory or file that it was on. */
+static void remove_point(struct container_env *env, const char *name)
+{
+	int dir OWN_FD = fs_open_dir(env->run_fd, POINTS, FS_BENEATH, 0700, NULL);
+
+	if (dir < 0)
+		return;
+	(void)fs_umount(dir, name, MNT_DETACH, NULL);
+	if (fs_rmdir(dir, name, NULL) == -ENOTDIR)
+		(void)fs_unlink(dir, name, NULL);
+}
+
+static int sweep_point(int dirfd, const char *name, unsigned char type, void *owner,
+		       struct err *err)
+{
+	(void)dirfd;
+	(void)type;
+	(void)err;
+	remove_point(owner, name);
+	return 0;
+}
+
+void build_sweep(struct container_env *env)
+{
+	int points OWN_FD =
+		fs_open(env->run_fd, POINTS, FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, NULL);
+
+	if (points >= 0)
+		(void)fs_each(points, sweep_point, env, NULL);
+	(void)fs_remove_tree(env->run_fd, SECRETS, NULL);
+}
+
 void build_job_mounts_clear(struct build_job *job)
 {
 	struct build_mounting *m = &job->step.mounts;
@@ -374,15 +409,10 @@ void build_job_mounts_clear(struct build_job *job)
 	layers_cancel(&m->layers);
 	own_close(&m->root_fd);
 	build_cache_drop(&m->caches);
-	for (uint32_t i = 0; i < m->point_count; i++) {
-		(void)fs_umount(rootfs->mnt_fd, m->points[i], MNT_DETACH, NULL);
-		if (m->point_is_file[i])
-			(void)fs_unlink(rootfs->mnt_fd, m->points[i], NULL);
-		else
-			(void)fs_rmdir(rootfs->mnt_fd, m->points[i], NULL);
-	}
+	for (uint32_t i = 0; i < m->point_count; i++)
+		remove_point(env, m->points[i]);
 	for (uint32_t i = 0; i < m->secret_count; i++) {
-		int dir OWN_FD = fs_open_dir(env->run_fd, "secrets", FS_BENEATH, 0700, NULL);
+		int dir OWN_FD = fs_open_dir(env->run_fd, SECRETS, FS_BENEATH, 0700, NULL);
 
 		(void)(dir >= 0 && fs_unlink(dir, m->secrets[i], NULL));
 	}
