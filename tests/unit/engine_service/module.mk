@@ -10,3 +10,10 @@ FUZZ += tests/fuzz/fuzz_service_value
 tests/fuzz/fuzz_service_value_OBJS = tests/fuzz/fuzz_service_value.o engine/service/parse.o \
 	$(engine_json_OBJS)
 tests/fuzz/fuzz_service_value_LIBS := -lyyjson
+
+UNIT += tests/unit/engine_service/test_hosts
+tests/unit/engine_service/test_hosts_OBJS = tests/unit/engine_service/test_hosts.o \
+	engine/service/hosts.o engine/service/schema.o engine/service/parse.o \
+	engine/api/pull_msg.o engine/oci/reference.o engine/http/url.o \
+	$(engine_json_OBJS)
+tests/unit/engine_service/test_hosts_LIBS := -lyyjson
