@@ -81,7 +81,7 @@ make_root()
 SMALL = image.Image([{"etc": None, "etc/x": b"x\n"}, {"etc/y": b"y\n" * 50000}])
 
 
-@tap.test("pull by name through hosts, over TLS, in the sandbox")
+@tap.test("pull and push by name through hosts, over TLS, in the sandbox")
 def _pull():
     reg = registry.Registry(os.path.join(WORK, "registry"))
     reg.start()
@@ -92,6 +92,26 @@ def _pull():
                 registry.PASSWORD]
         where = folder("pull")
         good(*args, "pull", host + "/a/b:1", where)
+        check_blobs(where, SMALL)
+        record = os.path.join(WORK, "record")
+        good("--save", record, *args, "pull", host + "/a/b:1", where)
+        text = good("--known", record, *args, "push", host + "/c/d:2", where)
+        tap.check("pushed" in text, text)
+        big = image.Image([{"big": random.Random(1).randbytes(5 << 20)}])
+        reg.push(big, "e/f", "1")
+        where = folder("big")
+        good("--save", record, *args, "pull", host + "/e/f:1", where)
+        second = registry.Registry(os.path.join(WORK, "second"))
+        second.start()
+        try:
+            far = "registry.example:%d" % second.port
+            text = good("--known", record, "--host", far, "--ca", second.path("ca.pem"), "--user",
+                        registry.USER, "--password", registry.PASSWORD, "push", far + "/g/h:1", where)
+            tap.check(text.count("source ") == 3, text)
+        finally:
+            second.stop()
+        where = folder("pull")
+        good(*args, "pull", host + "/c/d:2", where)
         check_blobs(where, SMALL)
         refused(["certificate is not trusted"], "--host", host, "pull", host + "/a/b:1", where)
     finally:
