@@ -186,6 +186,12 @@ static void test_majority(void)
 	begin(2);
 	due();
 	answer(0, 0);
+	answer(1, 15 * MS);
+	ok(adjusts(NTP_ACTION_STEP, 8 * MS, 5 * MS) && client.agreed == 2,
+	   "some milliseconds are no lie: the middle of both");
+	begin(2);
+	due();
+	answer(0, 0);
 	answer(1, 3600 * SECOND_NS);
 	ok(!adjustment() && client.verdict == NTP_VERDICT_DISAGREE && !client.synchronised,
 	   "one against one: nobody is believed");
