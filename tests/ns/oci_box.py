@@ -4,6 +4,7 @@
 enter() moves the test into mount, PID and network namespaces of its own with a pure cgroup v2 view.
 HOY_OCI names another runtime (crun, runc) to see what it does with the same bundle.
 """
+import atexit
 import copy
 import json
 import os
@@ -37,6 +38,7 @@ def enter():
         shutil.rmtree(WORK, ignore_errors=True)
         os.makedirs(WORK)
         make_root(os.path.join(WORK, "rootfs"))
+        atexit.register(remove_parent)
         return
     if os.geteuid() != 0:
         raise SystemExit("needs root: namespaces, mounts and control groups are made")
@@ -45,6 +47,15 @@ def enter():
     os.execvp("unshare", ["unshare", "-m", "-p", "-n", "-f", "--mount-proc", "--kill-child",
                           "--propagation", "private", "sh", "-c", '"$@"; exit $?', "sh",
                           sys.executable] + sys.argv)
+
+
+def remove_parent():
+    """The group above those of the bundles: hoy-oci removes what is a container's, no parent."""
+    for top in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
+        try:
+            os.rmdir(os.path.join(top, GROUPS))
+        except OSError:
+            pass
 
 
 def busybox():
