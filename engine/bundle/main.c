@@ -133,6 +133,21 @@ static int print_help(void)
 	return 0;
 }
 
+static int print_usage(const struct command_row *row)
+{
+	(void)printf("usage: hoy-oci %s", row->name);
+	for (size_t i = 0; i < row->flag_count; i++)
+		(void)printf(" [--%s%s]", row->flags[i].name,
+			     row->flags[i].type == ARGS_TYPE_BOOL ? "" : " VALUE");
+	(void)printf(" %s\n", row->usage);
+	return 0;
+}
+
+static bool wants_help(const char *text)
+{
+	return text && (strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0);
+}
+
 static int print_version(void)
 {
 	(void)printf("hoy-oci version %s\nspec: 1.2.0\n", HOY_VERSION);
@@ -203,6 +218,8 @@ static int run_command(int argc, char **argv, struct command *cmd, struct err *e
 		return err_set(err, -EINVAL, "unknown command \"%.40s\"; hoy-oci --help", argv[at]);
 	cmd->exec_failed = row->run == command_exec ? EXIT_EXEC : EXIT_FAILED;
 	at++;
+	if (wants_help(argv[at]))
+		return print_usage(row);
 	r = args_parse(row->flags, row->flag_count, argv, &at, &cmd->options, err);
 	if (r < 0)
 		return err_prefix(err, "%s", row->name);

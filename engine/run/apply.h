@@ -26,7 +26,8 @@ struct apply {
 	int slave;    /* of the tty, -1 without */
 	int pidfd;    /* exec: of the container's first process */
 	int cgroup;   /* to be born in, -1 = stay */
-	int root_tree, pts_tree;   /* detached mounts */
+	int root_tree, pts_tree; /* detached mounts */
+	int group_tree; /* the cgroup, for a container that stays in our cgroup namespace */
 	int trees[RUN_MOUNTS_MAX]; /* cloned bind sources */
 	int sibling_report;	   /* of a child whose elder sibling joined the user namespace */
 	/* The child's own: */

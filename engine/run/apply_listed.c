@@ -30,7 +30,7 @@ static int make_cgroup(struct apply *apply, const struct plan_op *op, struct err
 					    err);
 	/* Without a namespace of its own, or where none may be made: the directory itself. */
 	if (tree < 0 && apply->cgroup >= 0) {
-		tree = k_clone_tree(apply->cgroup, 0);
+		tree = take_fd(&apply->group_tree);
 		if (tree < 0)
 			return err_sys(err, tree, "mount %s: clone the control group", op->target);
 		if (apply_options(tree, op, 0, err) < 0)

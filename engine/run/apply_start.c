@@ -41,6 +41,7 @@ void apply_close(struct apply *apply)
 		own_close(&apply->stdio[i]);
 	own_close(&apply->slave);
 	own_close(&apply->root_tree);
+	own_close(&apply->group_tree);
 	for (size_t i = 0; i < ARRAY_LEN(apply->trees); i++)
 		own_close(&apply->trees[i]);
 }
@@ -76,6 +77,12 @@ int apply_prepare(struct apply *apply, int root_fd, int *ret_pts, struct err *er
 	*ret_pts = -1;
 	if (apply->cgroup >= 0)
 		r = device_attach(apply->cgroup, plan->devices.ptr, plan->devices.len, err);
+	/* In the child's mount namespace the fd names a mount of another one, which has no clones.
+	 */
+	if (r == 0 && apply->cgroup >= 0 && plan->flags & PLAN_FLAG_LISTED &&
+	    (plan->ns[PLAN_NS_CGROUP].mode == RUN_NS_MODE_HOST ||
+	     plan->ns[PLAN_NS_USER].mode != RUN_NS_MODE_HOST))
+		apply->group_tree = k_clone_tree(apply->cgroup, 0);
 	if (r == 0)
 		r = apply_clone_sources(apply, root_fd, err);
 	if (r == 0 && waits_for_caller(plan) && pipe2(apply->sync, O_CLOEXEC) < 0)

@@ -130,6 +130,10 @@ def namespaces():
     with Bundle("readlink", "/proc/self/ns/net") as b:
         b.namespace("network", remove=True)
         good(b.run(), os.readlink("/proc/self/ns/net") + "\n")
+    with Bundle("sh", "-c", "ls /sys/fs/cgroup/cgroup.procs; mkdir /sys/fs/cgroup/x 2>&1") as b:
+        b.namespace("cgroup", remove=True)
+        out = b.run().out
+        tap.check(out.startswith("/sys/fs/cgroup/cgroup.procs\n") and "Read-only" in out, out)
     with Bundle() as b:
         b.namespace("network", "/etc/passwd")
         refused(b.run(), "is no namespace")
@@ -505,6 +509,8 @@ def features():
         refused(runtime(name, "x"), "not supported")
     refused(runtime("--systemd-cgroup", "list"), "cgroupfs")
     refused(runtime("bogus"), "unknown command")
+    tap.check(good(runtime("delete", "--help")).out.startswith("usage: hoy-oci delete [--force] ID"),
+              "help of a command")
     tap.check(runtime("--version").out.startswith("hoy-oci version "), "version")
 
 
