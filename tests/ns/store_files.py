@@ -632,6 +632,22 @@ def diff_mount_points():
         tap.check(early not in now and cut.count(early) >= 6, "SOURCE_DATE_EPOCH")
 
 
+@tap.test("COPY and DIFF: the same context in two places gives the same bytes by SOURCE_DATE_EPOCH")
+def same_bytes():
+    found = []
+    for place, when in (("one", 1600000000), ("two", 1700000000)):
+        with Trees("same-" + place) as t:
+            for name in ("b", "a", "d/x", "d/deep/y"):
+                write(t.source + "/" + name, name.encode() * 3000)
+                os.utime(t.source + "/" + name, (when, when))
+            os.link(t.source + "/a", t.source + "/hard")
+            os.symlink("b", t.source + "/link")
+            t.copy(["."], "/app/", files=[("doc", b"text")])
+            t.source = t.dest
+            found.append(records_of(t, diff_rules([], 1500000000)))
+    tap.check(len(found[0]) > 12000 and found[0] == found[1], "%d and %d bytes" % (len(found[0]), len(found[1])))
+
+
 def records_of(t, rules):
     with tempfile.TemporaryFile(dir=t.root.data) as out:
         upper_fd = os.open(t.source, os.O_RDONLY)
