@@ -120,6 +120,9 @@ void main_dns_attach(struct netd *netd, const struct attachment *attachment, boo
 void main_dns_detach(struct netd *netd, struct str id);
 void main_dns_upstreams(struct netd *netd);
 
+/* main_heal.c: *state is loaded anew where something was put back; false = try again soon. */
+bool main_heal(struct netd *netd, struct rtnl_state *state);
+
 /* main_time.c */
 bool main_time_allowed(void);		   /* may this process be given CAP_SYS_TIME? */
 void main_time_servers(struct netd *netd); /* they may have changed */

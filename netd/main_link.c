@@ -356,6 +356,7 @@ static void scan(struct loop_timer *timer)
 		loop_timer_set(&netd->loop, timer, RETRY_MS, scan, netd);
 		return;
 	}
+	failed = !main_heal(netd, &state);
 	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++) {
 		struct uplink *uplink = &netd->uplinks.list[i];
 		const struct rtnl_link *link = rtnl_state_link(&state, uplink->index);

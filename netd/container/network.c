@@ -14,6 +14,9 @@
 
 enum { NAME_HASH_DIGITS = 10 };
 
+/* Behind every other route. */
+#define GUARD_METRIC UINT32_C(0xfffffff0)
+
 /* Where a network without a subnet gets one: 172.21.0.0/16 up to 172.31, then 192.168.x.0/20. */
 static const struct conf_addr pool[] = {
 	{ 0xac150000, 16 }, { 0xac160000, 16 }, { 0xac170000, 16 }, { 0xac180000, 16 },
@@ -87,6 +90,34 @@ struct network *network_require(struct networks *networks, struct str name, stru
 	return NULL;
 }
 
+static bool is_guard(const struct rtnl_route *route)
+{
+	return route->proto == RTNL_OURS && route->type == RTNL_TYPE_PROHIBIT;
+}
+
+bool network_has_guard(const struct network *network, const struct rtnl_state *state)
+{
+	for (size_t i = 0; i < state->route_count; i++)
+		if (is_guard(&state->routes[i]) && state->routes[i].dst == network->subnet &&
+		    state->routes[i].prefix == network->prefix)
+			return true;
+	return false;
+}
+
+static int set_guard(const struct network *network, bool add, struct nl *nl, struct err *err)
+{
+	const struct rtnl_route route = { .dst = network->subnet,
+					  .prefix = network->prefix,
+					  .metric = GUARD_METRIC,
+					  .type = RTNL_TYPE_PROHIBIT,
+					  .proto = RTNL_OURS };
+	OWN(buf_done) struct buf request = { 0 };
+
+	buf_init(&request, 256);
+	rtnl_encode_route(&route, add, &request);
+	return nl_call(nl, &request, "guard a container network's subnet", err);
+}
+
 static bool overlaps(uint32_t a, uint8_t a_prefix, uint32_t b, uint8_t b_prefix)
 {
 	return ((a ^ b) & ip4_mask(a_prefix < b_prefix ? a_prefix : b_prefix)) == 0;
@@ -108,7 +139,7 @@ static void subnet_holder(const struct networks *networks, const struct rtnl_sta
 	for (size_t i = 0; i < state->route_count; i++) {
 		const struct rtnl_route *route = &state->routes[i];
 
-		if (route->prefix &&
+		if (route->prefix && !is_guard(route) &&
 		    overlaps(wanted->subnet, wanted->prefix, route->dst, route->prefix))
 			snprintf(who, cap, "a route of the host");
 	}
@@ -251,7 +282,9 @@ int network_ensure(struct network *network, struct nl *nl, int sysctl_fd, struct
 					      .prefix = network->prefix,
 					      .valid_s = RTNL_FOREVER };
 	link_plan_make(&wanted, &state, &plan);
-	r = link_plan_apply(&plan, nl, err);
+	r = network_has_guard(network, &state) ? 0 : set_guard(network, true, nl, err);
+	if (r == 0)
+		r = link_plan_apply(&plan, nl, err);
 	return r < 0 ? err_prefix(err, "network %s", network->name) : 0;
 }
 
@@ -260,6 +293,7 @@ int network_delete_bridge(const struct network *network, struct nl *nl, struct e
 	OWN(buf_done) struct buf request = { 0 };
 	struct rtnl_link link;
 
+	(void)set_guard(network, false, nl, NULL);
 	if (rtnl_find_link(nl, network->bridge, &link, NULL) < 0)
 		return 0;
 	buf_init(&request, 256);

@@ -43,8 +43,14 @@ int network_add(struct networks *networks, const struct network *wanted,
 void network_remove(struct networks *networks, struct network *network);
 void network_to_nft(const struct network *network, struct nft_network *ret_nft);
 
-/* Makes or adopts the bridge: address, up, its sysctls. */
+/*
+ * Makes or adopts the bridge: address, up, its sysctls; and a guard, a route of the last resort
+ * that refuses packets to the subnet while the bridge is not there, so that none leaves by the
+ * uplink.
+ */
 int network_ensure(struct network *network, struct nl *nl, int sysctl_fd, struct err *err);
+/* Pure: does the guard stand? */
+bool network_has_guard(const struct network *network, const struct rtnl_state *state);
 int network_delete_bridge(const struct network *network, struct nl *nl, struct err *err);
 
 /* One control file below /proc/sys; 0 also when `optional` and it does not exist. */

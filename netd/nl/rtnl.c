@@ -435,6 +435,18 @@ int rtnl_link_up(struct nl *nl, int index, struct err *err)
 	return nl_call(nl, &request, "bring a link up", err);
 }
 
+int rtnl_link_join(struct nl *nl, int index, int master, struct err *err)
+{
+	const struct rtnl_link_change change = {
+		.index = index, .set_up = true, .up = true, .master = master
+	};
+	OWN(buf_done) struct buf request = { 0 };
+
+	buf_init(&request, 256);
+	rtnl_encode_link_change(&change, &request);
+	return nl_call(nl, &request, "put a link on its bridge", err);
+}
+
 struct wanted_link {
 	const char *name;
 	struct rtnl_link link;

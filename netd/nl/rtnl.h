@@ -16,6 +16,8 @@
 /* Marks addresses (IFA_PROTO) and routes (rtm_protocol) as ours: what lacks it is never touched. */
 enum { RTNL_OURS = 72 };
 enum { RTNL_FOREVER = -1 };
+/* Value of rtm_type: packets are refused. */
+enum { RTNL_TYPE_PROHIBIT = 8 };
 /* Values of rtm_scope. */
 enum { RTNL_SCOPE_GLOBAL = 0, RTNL_SCOPE_LINK = 253 };
 
@@ -107,6 +109,8 @@ int rtnl_watch(struct nl *nl, struct err *err);
 
 /* One request of its own with its acknowledgement. */
 int rtnl_link_up(struct nl *nl, int index, struct err *err);
+/* Up, and a port of the bridge `master`. */
+int rtnl_link_join(struct nl *nl, int index, int master, struct err *err);
 int rtnl_find_link(struct nl *nl, const char *name, struct rtnl_link *ret_link, struct err *err);
 
 #endif
