@@ -94,7 +94,7 @@ def rest():
     box["engine"].network_remove("late")
     tap.check(subnet not in sh("ip route"), sh("ip route"))
     before = len(machine.log_text())
-    sh("ip link add dummy9 type dummy; ip link set dummy9 up; ip link del dummy9")
+    sh("ip link add other9 type veth peer name other8; ip link set other9 up; ip link del other9")
     machine.init.send(n.RELOAD)
     n.wait_for("an answer", lambda: "bridge" in box["engine"].show("networks"))
     time.sleep(0.5)
