@@ -308,6 +308,74 @@ def dead_first():
     hole.child.kill()
 
 
+THINKER = r"""
+import socket, struct, threading, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("10.9.0.1", 53))
+print("up", flush=True)
+def soa(minimum):
+    return (b"\xc0\x0c\0\6\0\1" + struct.pack(">IH", 300, 22) + b"\0\0" +
+            struct.pack(">5I", 1, 2, 3, 4, minimum))
+def answer(q, peer):
+    end = q.index(b"\0", 12) + 5
+    name = q[13:13 + q[12]].lower().decode()
+    kind = struct.unpack(">H", q[end - 4:end - 2])[0]
+    print(name, kind, flush=True)
+    if name.startswith("slow"):
+        time.sleep(0.5)
+    if name.startswith("no") or kind != 1:
+        code = 3 if name.startswith("no") else 0
+        minimum = 1 if name.startswith("no-brief") else 60
+        out = q[:2] + bytes([0x81, 0x80 | code]) + b"\0\1\0\0\0\1\0\0" + q[12:end] + soa(minimum)
+    else:
+        out = (q[:2] + b"\x81\x80\0\1\0\1\0\0\0\0" + q[12:end] + b"\xc0\x0c\0\1\0\1" +
+               struct.pack(">IH", 60, 4) + socket.inet_aton("192.0.2.30"))
+    s.sendto(out, peer)
+while True:
+    q, peer = s.recvfrom(2000)
+    threading.Thread(target=answer, args=(q, peer), daemon=True).start()
+"""
+
+
+def thinker_heard(name):
+    with open("/run/thinker.log", encoding="ascii") as f:
+        return [line.split()[1] for line in f.read().splitlines() if line.split()[0] == name]
+
+
+@tap.test("what does not exist is kept as well, as long as its SOA says; the missing family too")
+def negative():
+    machine.stop_serving()
+    with open("/run/thinker.log", "wb") as log:
+        box["thinker"] = machine.lan.popen([sys.executable, "-c", THINKER], stdout=log)
+    n.wait_for("the server", lambda: os.path.getsize("/run/thinker.log"))
+    machine.configure(config("10.9.0.1"))
+    machine.init.send(n.RELOAD)
+    n.wait_for("the new servers", lambda: "10.9.0.3" not in box["engine"].show("dns"))
+    for _ in range(3):
+        tap.check(status(dig(box["web"], "no-such.example")) == "NXDOMAIN", "NXDOMAIN")
+        answer = dig(box["web"], "half.example", "AAAA")
+        tap.check(status(answer) == "NOERROR" and "ANSWER: 0" in answer, answer)
+    tap.check(records(dig(box["web"], "half.example")) == ["192.0.2.30"], "the other family")
+    tap.check(thinker_heard("no-such") == ["1"], "asked once: %s" % thinker_heard("no-such"))
+    tap.check(thinker_heard("half") == ["28", "1"], "once for each: %s" % thinker_heard("half"))
+    dig(box["web"], "no-brief.example")
+    time.sleep(1.1)
+    dig(box["web"], "no-brief.example")
+    tap.check(len(thinker_heard("no-brief")) == 2, "no longer than that")
+
+
+@tap.test("twelve who ask the same at once are one question to the server")
+def merged():
+    argv = ["nsenter", "--net=" + box["web"].ns.path(), DIG, "@127.0.0.11", "+tries=1", "+time=30",
+            "slow.example"]
+    asking = [subprocess.Popen(argv, env=DIG_ENV, stdout=subprocess.PIPE) for _ in range(12)]
+    answers = [child.communicate()[0].decode() for child in asking]
+    tap.check(all(records(a) == ["192.0.2.30"] for a in answers), answers[0])
+    tap.check(len(thinker_heard("slow")) <= 2, "heard: %s" % thinker_heard("slow"))
+    box["thinker"].kill()
+    box["thinker"].wait()
+
+
 @tap.test("no server answers: SERVFAIL before the client gives up")
 def all_dead():
     machine.stop_serving()
