@@ -146,6 +146,10 @@ uint32_t main_network_users(const struct netd *netd, const struct network *netwo
 int main_client_start(struct netd *netd, int listen_fd, struct err *err);
 void main_client_event(struct netd *netd, enum netd_event_kind kind, const char *text);
 
+/* main_why.c: what becomes of packets to "ADDRESS:PORT[/udp]", as lines; -EINVAL. */
+int main_why(struct netd *netd, const struct rtnl_state *state, struct str what, struct buf *out,
+	     struct err *err);
+
 /* main_show.c; -EINVAL for an unknown word. */
 int main_show(struct netd *netd, struct str what, struct buf *out, struct err *err);
 

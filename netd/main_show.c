@@ -223,6 +223,8 @@ int main_show(struct netd *netd, struct str what, struct buf *out, struct err *e
 		main_time_show(netd, out);
 	else if (str_is(what, "networks"))
 		show_networks(netd, out);
+	else if (str_starts(what, STR("why ")))
+		return main_why(netd, &state, str_skip(what, 4), out, err);
 	else {
 		const char *nearest = str_nearest(what, netd_show_names, count);
 

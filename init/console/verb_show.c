@@ -4,6 +4,7 @@
  * escape every byte that came from elsewhere.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include "engine/api/engine_msg.h"
@@ -170,15 +171,22 @@ int verb_images(struct console *console, const struct words *words, struct err *
 int verb_network(struct console *console, const struct words *words, struct err *err)
 {
 	const char *what = words->count > 2 ? words->items[2] : "links";
+	bool why = !strcmp(words->items[1], "why");
 	struct msg reply OWN(msg_done) = { 0 };
 	struct buf body OWN(buf_done) = { 0 };
 	struct wire in;
 	int r;
 
-	if (strcmp(words->items[1], "show") != 0)
-		return err_set(err, -EINVAL, "usage: network show WHAT");
+	char question[32];
+
+	if ((strcmp(words->items[1], "show") != 0 && !why) || (why && words->count < 3))
+		return err_set(err, -EINVAL,
+			       "usage: network show WHAT, network why ADDRESS:PORT[/udp]");
+	if (snprintf(question, sizeof(question), "%s%s", why ? "why " : "", what) >=
+	    (int)sizeof(question))
+		return err_set(err, -EINVAL, "network: that word is too long");
 	buf_init(&body, 256);
-	wire_put_text(&body, what);
+	wire_put_text(&body, question);
 	r = console_call(console, CONSOLE_SERVER_NETD, NETD_MSG_SHOW, buf_str(&body), &reply, err);
 	if (r < 0)
 		return r;

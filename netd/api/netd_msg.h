@@ -49,7 +49,8 @@ enum netd_msg {
 	NETD_MSG_NETWORK_LIST = 6,
 	/* {} -> MORE replies of struct netd_event; the current state comes at once. */
 	NETD_MSG_SUBSCRIBE = 7,
-	/* {text what} -> {text lines}; what: see netd_show_names */
+	/* {text what} -> {text lines}; what: see netd_show_names, or "why ADDRESS:PORT[/udp]":
+	 * which published port, rule or absence decides */
 	NETD_MSG_SHOW = 8,
 };
 

@@ -208,6 +208,23 @@ def malformed():
     tap.check("web" in box["engine"].show("dns"), "the others are served on")
 
 
+@tap.test("network why: which port, rule or absence decides")
+def why():
+    def asked(place):
+        return box["engine"].show("why " + place)
+    tap.check("published by container web" in asked("10.9.0.2:8080") and "any4" in
+              asked("10.9.0.2:8080") and box["web"].ip + ":80" in asked("10.9.0.2:8080"), "TCP")
+    tap.check("this machine only" in asked("127.0.0.1:8081"), asked("127.0.0.1:8081"))
+    tap.check("on 127.0.0.1 alone" in asked("10.9.0.2:8081"), asked("10.9.0.2:8081"))
+    tap.check(box["web"].ip + ":103" in asked("10.9.0.2:9003"), "inside a range")
+    tap.check("web" in asked("10.9.0.2:5300/udp") and "for udp" in asked("10.9.0.2:5300"), "UDP")
+    tap.check("no container publishes" in asked("10.9.0.2:22"), asked("10.9.0.2:22"))
+    tap.check("chain guard drops" in asked(box["web"].ip + ":22"), asked(box["web"].ip + ":22"))
+    tap.check("not on this machine" in asked("192.0.2.9:80"), asked("192.0.2.9:80"))
+    for bad in ("", "x", "10.9.0.2", "10.9.0.2:0", "10.9.0.2:80/sctp", "10.9.0.2:80:90"):
+        refused(lambda b=bad: asked(b), "address and a port")
+
+
 @tap.test("a foreign flush does not touch the table")
 def flush():
     n.nft("flush", "ruleset")
