@@ -166,6 +166,7 @@ int container_def_service(const struct service_spec *spec, const struct image *i
 		.privileged = spec->privileged,
 		.read_only = spec->read_only,
 		.tty = spec->tty,
+		.init = spec->init,
 		.declared = true,
 	};
 	int r = def_command(spec, image, arena, &def, err);

@@ -54,7 +54,7 @@ struct container_def {
 	int64_t mem_limit, cpus, pids_limit; /* bytes, thousandths, count; 0 = none */
 	int64_t stop_grace_ms, log_max_size;
 	uint32_t log_max_file;
-	bool privileged, read_only, tty, log_off, declared;
+	bool privileged, read_only, tty, log_off, declared, init;
 };
 
 /*

@@ -9,7 +9,8 @@
 #include "engine/container/def.h"
 #include "lib/own.h"
 
-enum { DEF_VERSION = 1 };
+/* The second is the first of a container with init: definitions without it keep their bytes. */
+enum { DEF_VERSION = 1, DEF_VERSION_INIT = 2 };
 
 static void put_texts(struct buf *out, const struct image_texts *texts)
 {
@@ -56,7 +57,7 @@ void container_def_encode(const struct container_def *def, struct buf *out)
 	const bool flags[] = { def->privileged, def->read_only, def->tty, def->log_off,
 			       def->declared };
 
-	wire_put_u32(out, DEF_VERSION);
+	wire_put_u32(out, def->init ? DEF_VERSION_INIT : DEF_VERSION);
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		wire_put_text(out, texts[i]);
 	wire_put_bytes(out, def->image.bytes, SHA256_SIZE);
@@ -186,6 +187,7 @@ int container_def_decode(struct wire *in, struct arena *arena, struct container_
 {
 	struct def_reader reader = { in, arena, false };
 	struct container_def def = { 0 };
+	uint32_t version;
 	const char **const texts[] = { &def.name, &def.reference, &def.workdir,
 				       &def.user, &def.hostname,  &def.stop_signal };
 	struct image_texts *const lists[] = { &def.argv,	&def.env,     &def.cap_add,
@@ -193,8 +195,10 @@ int container_def_decode(struct wire *in, struct arena *arena, struct container_
 					      &def.extra_hosts, &def.labels,  &def.aliases,
 					      &def.networks };
 
-	if (wire_u32(in) != DEF_VERSION)
+	version = wire_u32(in);
+	if (version != DEF_VERSION && version != DEF_VERSION_INIT)
 		in->error = -EBADMSG;
+	def.init = version == DEF_VERSION_INIT;
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		*texts[i] = get_text(&reader, 4096);
 	wire_bytes(in, def.image.bytes, SHA256_SIZE);

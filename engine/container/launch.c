@@ -246,6 +246,7 @@ int container_plan(struct container *container, struct err *err)
 	launch->spec.hostname = container->def.hostname;
 	launch->spec.readonly_root = container->def.read_only;
 	launch->spec.privileged = container->def.privileged;
+	launch->spec.init = container->def.init;
 	if (container->def.network_mode == DEF_NETWORK_HOST)
 		launch->spec.net.mode = RUN_NS_MODE_HOST;
 	r = launch_process(launch, err);

@@ -72,13 +72,6 @@ static int check_context(struct str value, struct err *err)
 	return err_set(err, -EINVAL, "a directory below /config/ or /data/builds/");
 }
 
-static int check_init(struct str value, struct err *err)
-{
-	if (str_is(value, "no") || str_is(value, "false") || str_is(value, "0"))
-		return 0;
-	return err_set(err, -ENOTSUP, "no: a first process that reaps for others is not there yet");
-}
-
 #define LEN(min_, max_) .min = (min_), .max = (max_)
 
 static const struct ini_key service_keys[] = {
@@ -260,7 +253,6 @@ static const struct ini_key service_keys[] = {
 	  .key = "init",
 	  .type = INI_TYPE_BOOL,
 	  .def = "no",
-	  .check = check_init,
 	  .help = "run a small init as the first process that reaps the dead" },
 	{ .section = "service",
 	  .key = "tty",

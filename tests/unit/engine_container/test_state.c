@@ -50,6 +50,7 @@ static void fill(struct container_def *def)
 		.log_max_file = 7,
 		.privileged = true,
 		.tty = true,
+		.init = true,
 		.declared = true,
 	};
 	memset(def->image.bytes, 9, SHA256_SIZE);
@@ -112,7 +113,8 @@ static void check_numbers(const struct container_def *a, const struct container_
 	is_int(b->log_max_size, a->log_max_size, "log_max_size");
 	is_int(b->log_max_file, a->log_max_file, "log_max_file");
 	is_int(b->network_mode, a->network_mode, "network_mode");
-	ok(b->privileged && !b->read_only && b->tty && !b->log_off && b->declared, "the flags");
+	ok(b->privileged && !b->read_only && b->tty && b->init && !b->log_off && b->declared,
+	   "the flags");
 }
 
 static void check_lists(const struct container_def *a, const struct container_def *b)
@@ -162,11 +164,11 @@ static void test_flags(void)
 
 	fill(&def);
 	def.read_only = def.log_off = true;
-	def.privileged = def.tty = def.declared = false;
+	def.privileged = def.tty = def.declared = def.init = false;
 	buf_init(&file, DEF_BYTES_MAX);
 	is_int(container_state_encode(&def, CREATED, &file, NULL), 0, "encoded");
 	ok(container_state_decode(buf_str(&file), &arena, &created_s, &back, NULL) == 0 &&
-		   back.read_only && back.log_off && !back.privileged && !back.tty &&
+		   back.read_only && back.log_off && !back.privileged && !back.tty && !back.init &&
 		   !back.declared,
 	   "the other flags");
 }

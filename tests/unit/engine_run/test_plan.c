@@ -262,6 +262,162 @@ static void test_refusals(void)
 	}
 }
 
+static const struct run_mapping one_map = { 0, 100000, 65536 };
+static struct run_mount listed_mount;
+
+static void spoil_labels(struct run_spec *spec)
+{
+	spec->process.apparmor_profile = "docker-default";
+}
+
+static void spoil_rdt(struct run_spec *spec)
+{
+	spec->rdt_group = "group";
+}
+
+static void spoil_mount_ns(struct run_spec *spec)
+{
+	spec->mount.mode = RUN_NS_MODE_HOST;
+}
+
+static void spoil_map(struct run_spec *spec)
+{
+	spec->user.mode = RUN_NS_MODE_NEW;
+}
+
+static void spoil_mapped_user(struct run_spec *spec)
+{
+	spec->user.mode = RUN_NS_MODE_NEW;
+	spec->uid_map = spec->gid_map = &one_map;
+	spec->uid_map_count = spec->gid_map_count = 1;
+	spec->process.uid = 65536;
+}
+
+static void spoil_offsets(struct run_spec *spec)
+{
+	spec->time.mode = RUN_NS_MODE_HOST;
+	spec->monotonic.secs = 1;
+}
+
+static void spoil_cpus(struct run_spec *spec)
+{
+	spec->process.cpus = "3-1";
+}
+
+static void spoil_filter(struct run_spec *spec)
+{
+	spec->process.seccomp = RUN_SECCOMP_GIVEN;
+}
+
+static void spoil_listed_proc(struct run_spec *spec)
+{
+	spec->layout = RUN_LAYOUT_LISTED;
+	listed_mount = (struct run_mount){ .kind = RUN_MOUNT_KIND_FILESYSTEM,
+					   .type = "tmpfs",
+					   .target = "/proc/self" };
+	spec->mounts = &listed_mount;
+	spec->mount_count = 1;
+}
+
+static void spoil_idmap(struct run_spec *spec)
+{
+	one_mount(spec, "/srv", "/mnt");
+	bad_mount.idmap = RUN_IDMAP_LISTED;
+}
+
+static void spoil_hook(struct run_spec *spec)
+{
+	static const struct run_hook hook = { .path = "hook" };
+
+	spec->hooks[RUN_HOOK_POSTSTOP] = (struct run_hooks){ .hooks = &hook, .count = 1 };
+}
+
+static void test_listed_refusals(void)
+{
+	static const struct refusal table[] = {
+		{ "an AppArmor profile", "apparmorProfile", spoil_labels },
+		{ "intelRdt", "intelRdt", spoil_rdt },
+		{ "the host's mount namespace", "mount namespace", spoil_mount_ns },
+		{ "a user namespace without map", "uidMappings", spoil_map },
+		{ "a user outside of the map", "user 65536", spoil_mapped_user },
+		{ "offsets without namespace", "time namespace", spoil_offsets },
+		{ "CPUs that run backwards", "CPUs '3-1'", spoil_cpus },
+		{ "a filter without program", "seccomp", spoil_filter },
+		{ "a file system below /proc", "inside /proc", spoil_listed_proc },
+		{ "idmap without maps", "idmap without", spoil_idmap },
+		{ "a relative hook", "hook", spoil_hook },
+	};
+	struct buf data OWN(buf_done) = { 0 };
+
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct err err = { 0 };
+		struct run_spec spec;
+
+		base_spec(&spec);
+		table[i].spoil(&spec);
+		ok(!encode(&spec, &data, &err) && strstr(err.text, table[i].word), "%s: %s",
+		   table[i].what, err.text);
+	}
+}
+
+/* Mounts stay in their order, the nodes come behind them, a devpts counts ids as the host does. */
+static void test_listed(void)
+{
+	static const struct run_mount mounts[] = {
+		{ .kind = RUN_MOUNT_KIND_FILESYSTEM, .type = "proc", .target = "/proc" },
+		{ .kind = RUN_MOUNT_KIND_BIND, .source = "/srv", .target = "/a/b" },
+		{ .kind = RUN_MOUNT_KIND_FILESYSTEM,
+		  .type = "devpts",
+		  .target = "/dev/pts",
+		  .data = "mode=0620,gid=5,uid=70000" },
+		{ .kind = RUN_MOUNT_KIND_BIND,
+		  .source = "/srv",
+		  .target = "/a",
+		  .idmap = RUN_IDMAP_CONTAINER,
+		  .propagation = RUN_PROPAGATION_SHARED,
+		  .propagation_below = true },
+		{ .kind = RUN_MOUNT_KIND_BIND, .source = "/dev/tty1", .target = "/dev/tty" },
+	};
+	struct buf data OWN(buf_done) = { 0 };
+	struct err err = { 0 };
+	struct run_spec spec;
+	struct plan plan;
+	struct plan_op op = { 0 };
+	size_t seen = 0, nodes = 0;
+
+	run_spec_init_listed(&spec);
+	spec.process.argv = argv;
+	spec.mounts = mounts;
+	spec.mount_count = ARRAY_LEN(mounts);
+	spec.user.mode = RUN_NS_MODE_NEW;
+	spec.uid_map = spec.gid_map = &one_map;
+	spec.uid_map_count = spec.gid_map_count = 1;
+	spec.process.uid = 7;
+	ok(encode(&spec, &data, &err), "encode: %s", err.text);
+	is_int(plan_decode(data.data, data.len, &plan, &err), 0, "decode: %s", err.text);
+	is_int((int)plan.owner, 100007, "the user as the host counts");
+	is_text(plan.uid_map, "0 100000 65536\n", "the map");
+	is_int((int)plan.flags, PLAN_FLAG_LISTED | PLAN_FLAG_USER_NS | PLAN_FLAG_OOM_INHERIT,
+	       "flags");
+	while (plan_next_op(&plan.ops, &op)) {
+		bool mount = op.kind == PLAN_OP_BIND || op.kind == PLAN_OP_FILESYSTEM;
+
+		nodes += op.kind == PLAN_OP_NODE_BIND;
+		if (mount)
+			is_text(op.target, mounts[seen % 5].target, "mount %zu", seen);
+		seen += mount;
+		if (mount && strcmp(op.type, "devpts") == 0)
+			is_text(op.data, "mode=0620,gid=100005", "devpts");
+		if (mount && strcmp(op.target, "/a") == 0)
+			ok(op.tree == 1 && op.idmap == RUN_IDMAP_CONTAINER &&
+				   op.propagation == (RUN_PROPAGATION_SHARED | 128) &&
+				   strcmp(op.gid_map, "0 100000 65536\n") == 0,
+			   "the second source: %u %u %u", op.tree, op.idmap, op.propagation);
+	}
+	is_int((int)seen, 5, "all mounts are there");
+	is_int((int)nodes, 5, "the standard nodes but the one that is bound");
+}
+
 static void test_memfd(void)
 {
 	struct buf data OWN(buf_done) = { 0 };
@@ -327,6 +483,8 @@ int main(void)
 	test_order();
 	test_cut();
 	test_refusals();
+	test_listed();
+	test_listed_refusals();
 	test_memfd();
 	test_caps();
 	test_exit_file();
