@@ -23,7 +23,7 @@
 
 enum { CAP_WORDS = 2, CAPS = 64, LISTENER_POLL_NS = 200000, PAGE = 4096 };
 
-/* What of the bounding set the kernel and our own caller have. */
+/* What we may hand on: no process gives what it does not have. */
 static uint64_t caps_there;
 
 /* One page that the child and its starter share: the only way to talk behind a strange filter. */
@@ -49,22 +49,22 @@ static int set_caps(uint64_t effective, uint64_t permitted, uint64_t inheritable
 	return 0;
 }
 
-/* Drops what is not wanted from the bounding set. */
+/* Drops what is not wanted from the bounding set, and looks what we ourselves have to give. */
 int apply_bound_caps(const struct plan *plan, struct err *err)
 {
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[CAP_WORDS] = { 0 };
 	uint64_t wanted = plan->caps.bounding;
 
-	caps_there = 0;
+	if (syscall(SYS_capget, &head, data) < 0)
+		return err_sys(err, -errno, "read the own capabilities");
+	caps_there = (uint64_t)data[1].permitted << 32 | data[0].permitted;
 	for (int cap = 0; cap < CAPS; cap++) {
-		int r = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
-
-		if (r < 0)
-			break; /* the kernel knows no more */
-		if (r == 0)
+		if (wanted >> cap & 1 || prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0)
 			continue;
-		caps_there |= (uint64_t)1 << cap;
-		if (!(wanted >> cap & 1) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
-			return err_sys(err, -errno, "drop capability %d", cap);
+		if (errno == EINVAL)
+			break; /* the kernel knows no more */
+		return err_sys(err, -errno, "drop capability %d", cap);
 	}
 	return 0;
 }

@@ -128,6 +128,22 @@ static const char *devpts_data(const struct run_spec *spec, const char *data, ch
 	return dst;
 }
 
+/* A container whose root hears of the host's mounts hears of them in its binds, too. */
+static void put_propagation(struct buf *out, const struct run_spec *spec,
+			    const struct run_mount *mount)
+{
+	unsigned kind = mount->propagation;
+	bool below = mount->propagation_below;
+
+	if (kind == RUN_PROPAGATION_DEFAULT && mount->kind == RUN_MOUNT_KIND_BIND &&
+	    (spec->root_propagation == RUN_PROPAGATION_SLAVE ||
+	     spec->root_propagation == RUN_PROPAGATION_SHARED)) {
+		kind = RUN_PROPAGATION_SLAVE;
+		below = true;
+	}
+	wire_put_u8(out, (uint8_t)(kind | (below ? PLAN_PROPAGATION_BELOW : 0u)));
+}
+
 static void put_extras(struct buf *out, const struct run_spec *spec, const struct run_mount *mount,
 		       const char *data, uint16_t tree)
 {
@@ -138,8 +154,7 @@ static void put_extras(struct buf *out, const struct run_spec *spec, const struc
 	wire_put_u32(out, mount->clear);
 	wire_put_u32(out, mount->set_below);
 	wire_put_u32(out, mount->clear_below);
-	wire_put_u8(out, (uint8_t)(mount->propagation |
-				   (mount->propagation_below ? PLAN_PROPAGATION_BELOW : 0)));
+	put_propagation(out, spec, mount);
 	wire_put_u8(out, (uint8_t)(mount->idmap | (mount->idmap_below ? PLAN_IDMAP_BELOW : 0)));
 	wire_put_u16(out, tree);
 	plan_put_text(out, mount->kind == RUN_MOUNT_KIND_FILESYSTEM ? mount->type : "");
@@ -161,9 +176,9 @@ void plan_put_mount(struct buf *out, const struct run_spec *spec, const struct r
 		.fd = bind && !mount->source ? (uint8_t)mount->source_fd : 0,
 		.flags = mount->flags,
 		.size = mount->size_bytes,
-		.mode = bind	      ? 0
-			: mount->mode ? mount->mode
-				      : MODE_STICKY,
+		.mode = mount->kind != RUN_MOUNT_KIND_TMPFS ? 0
+			: mount->mode			    ? mount->mode
+							    : MODE_STICKY,
 	};
 	const char *data = mount->data;
 	char text[DATA_MAX];

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * No test: carries a plan out in its own process, without a shim, as an OCI runtime does, so that
- * tests/ns/run_oci.py can ask for each field. run_direct [OPTIONS] ROOT -- COMMAND...; ends as the
- * program does, with 125 and the error on stderr when the program was not reached.
+ * tests/ns/run_oci.py can ask for each field; --print shows the plan. run_direct [OPTIONS] ROOT --
+ * COMMAND...; ends as the program does, with 125 and the error on stderr when the program was not
+ * reached.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,6 +40,7 @@ static const char *masked[MAX], *readonly[MAX], *env[MAX];
 static size_t masked_count, readonly_count, env_count, mount_map_count;
 static char filter_bytes[PLAN_FILTER_MAX];
 static const char *gate_path;
+static bool print_only;
 static int cgroup = -1, exec_pidfd = -1, next_fd = 40;
 
 static int fail(const struct err *err)
@@ -218,7 +220,7 @@ static bool take_flag(const char *option)
 		{ "--readonly", &spec.readonly_root }, { "--init", &spec.init },
 		{ "--tty", &spec.process.tty },	       { "--nnp", &spec.process.no_new_privs },
 		{ "--no-pivot", &spec.no_pivot },      { "--devices-all", &spec.devices_all },
-		{ "--listener", &filter.listener },
+		{ "--listener", &filter.listener },    { "--print", &print_only },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
@@ -461,6 +463,17 @@ static int start(const char *path, struct err *err)
 	return r < 0 ? fail(err) : 0;
 }
 
+/* For tests/golden: the plan as text instead of its carrying out. */
+static int print(const struct plan *plan)
+{
+	struct buf text OWN(buf_done) = { 0 };
+
+	buf_init(&text, PLAN_SIZE_MAX);
+	if (plan_print(plan, &text) < 0)
+		return NOT_REACHED;
+	return fs_write_fd(STDOUT_FILENO, text.data, text.len, NULL) < 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct buf data OWN(buf_done) = { 0 };
@@ -479,5 +492,7 @@ int main(int argc, char **argv)
 			    : run_plan_encode(&spec, &data, &err);
 	if (r == 0)
 		r = plan_decode(data.data, data.len, &plan, &err);
-	return r < 0 ? fail(&err) : carry_out(&plan, root, &err);
+	if (r < 0)
+		return fail(&err);
+	return print_only ? print(&plan) : carry_out(&plan, root, &err);
 }

@@ -515,4 +515,24 @@ def shim_fds():
         c.wait()
 
 
+@tap.test("init-of-a-service-reaps-and-ends-with-it")
+def init_of_service():
+    script = "trap 'echo bye; exit 6' TERM; (true &); echo in $$; while :; do sleep 0.05; done"
+    with Box("--init", "--uid", 1000, "--gid", 1000, command=("sh", "-c", script)) as c:
+        c.start()
+        sock, _ = c.attach()
+        sock.close()
+        code, _, out, _ = c.exec_output(command=("sh", "-c", "ls /proc | grep -c '^[0-9]'; "
+                                                 "readlink /proc/1/exe; ls /proc/1/fd; id -u"))
+        tap.check(code == 0 and "shim" not in out, "%d %s" % (code, out))
+        box.wait_for("the program as second process", lambda: "in 2" in c.logged("stdout"))
+        c.signal(signal.SIGTERM)
+        record = c.wait()
+        tap.check(record["code"] == 6 and record["signal"] == 0, str(record))
+        tap.check("bye" in c.logged("stdout"), c.logged("stdout"))
+    with Box("--init", "--tty", command=("sh", "-c", "test -t 0 && tty; exit 3")) as c:
+        record, out, _ = c.run()
+        tap.check(record["code"] == 3 and "/dev/pts/0" in out, "%s %s" % (record, out))
+
+
 box.run()

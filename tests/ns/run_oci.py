@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Each field of the OCI runtime configuration, carried out without a shim and seen from inside."""
+import ctypes
 import os
 import shutil
 import signal
@@ -30,7 +31,7 @@ USER = ["--new", "user", "--map", "0:100000:65536", "--caps", "%d:%d:%d:0:0" % (
 
 
 def direct(*args, command=("true",), files=None, root=None, check=0, timeout=60, **kwargs):
-    """stdout of the container."""
+    """stdout of the container; with another end than 0 expected, what is on stderr, too."""
     done = subprocess.run([DIRECT] + (FILES if files is None else files) + [str(a) for a in args]
                           + [root or ROOT, "--"] + list(command), stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, timeout=timeout, env=box.ENV, check=False,
@@ -39,7 +40,7 @@ def direct(*args, command=("true",), files=None, root=None, check=0, timeout=60,
     if check is not None:
         tap.check(done.returncode == check, "exit %d, expected %d: %s%s" % (
             done.returncode, check, out, err))
-    return out + err if check else out
+    return out if check == 0 else out + err
 
 
 def sh(*args, script, **kwargs):
@@ -220,6 +221,7 @@ def propagation():
             got = field("", "--propagation", number, target="/")
             tap.check(got.startswith(want) and bool(got) == bool(want), "root %d: %s" % (
                 number, got))
+        tap.check(field("", "--propagation", 2).startswith("master:"), "a root that is slave")
         # What the container mounts in a shared bind is seen outside, in a private one not.
         for words, seen in (("rshared", True), ("rprivate", False)):
             os.makedirs(os.path.join(path, "m"), exist_ok=True)
@@ -598,6 +600,69 @@ def exe():
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     now = subprocess.run(["sha256sum", DIRECT], stdout=subprocess.PIPE, check=True).stdout
     tap.check(digest == now, "the runtime was changed")
+
+
+def swapping(first, second):
+    """A process that exchanges two names as fast as it can."""
+    swapper = os.fork()
+    if swapper == 0:
+        libc = ctypes.CDLL(None)
+        while True:
+            libc.renameat2(-100, first.encode(), -100, second.encode(), 2)  # RENAME_EXCHANGE
+    return swapper
+
+
+def end(pid):
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+@tap.test("A4-A9-targets-and-missing-directories-while-links-are-swapped-in")
+def swapped():
+    shared = volume("swapped")
+    canary = volume("canary-swapped")
+    other = volume("planted", file="x")
+    os.makedirs(shared + "/sub")
+    os.symlink("../" * 20 + canary.lstrip("/"), shared + "/evil")
+    swapper = swapping(shared + "/sub", shared + "/evil")
+    good = refused = 0
+    try:
+        for i in range(100):
+            user = USER if i % 4 == 0 else []
+            out = direct(*user, "--mount", "bind|%s|/v|" % shared, "--mount",
+                         "bind|%s|/v/sub/made/%d|" % (other, i), "--mount",
+                         "bind|%s/file|/v/sub/file%d|" % (other, i), check=None)
+            good += out == ""
+            refused += out != ""
+            tap.check(os.listdir(canary) == [], "the host was written to: %s" % os.listdir(canary))
+    finally:
+        end(swapper)
+    tap.note("%d started, %d refused" % (good, refused))
+    tap.check(not [f for f in os.listdir(canary)], "the host was written to")
+
+
+@tap.test("A5-null-of-a-root-is-swapped-while-containers-start")
+def swapped_null():
+    tree = box.make_tree(os.path.join(box.WORK, "root-null"))
+    os.makedirs(os.path.join(tree, "dev"))
+    os.mknod(os.path.join(tree, "dev/null"), 0o20666, os.makedev(1, 3))
+    os.symlink("/proc/sys/kernel/core_pattern", os.path.join(tree, "dev/evil"))
+    with open("/proc/sys/kernel/core_pattern", encoding="utf-8") as f:
+        before = f.read()
+    good = 0
+    swapper = swapping(os.path.join(tree, "dev/null"), os.path.join(tree, "dev/evil"))
+    try:
+        for _ in range(100):
+            out = direct("--masked", "/proc/keys", "--caps", "%d:%d:%d:0:0" % ((FULL,) * 3),
+                         files=FILES[:2], root=tree, check=None,
+                         command=("sh", "-c", "wc -c < /proc/keys; echo x > /proc/keys; true"))
+            tap.check(out.startswith("0\n") or "/dev/null" in out, "no mask: " + out)
+            good += out.startswith("0\n")
+    finally:
+        end(swapper)
+    tap.note("%d of 100 started" % good)
+    with open("/proc/sys/kernel/core_pattern", encoding="utf-8") as f:
+        tap.check(f.read() == before, "the host's core_pattern was written")
 
 
 @tap.test("a-failed-start-leaves-nothing-behind")

@@ -114,7 +114,7 @@ static bool take_flag(const char *option)
 	} flags[] = {
 		{ "--tty", &spec.process.tty },		 { "--stdin", &spec.process.stdin_open },
 		{ "--nnp", &spec.process.no_new_privs }, { "--privileged", &spec.privileged },
-		{ "--readonly", &spec.readonly_root },
+		{ "--readonly", &spec.readonly_root },	 { "--init", &spec.init },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {

@@ -17,9 +17,9 @@ tests/fuzz/fuzz_plan_OBJS = tests/fuzz/fuzz_plan.o engine/run/plan_decode.o engi
 
 # run_tool is no test: it lets tests/ns/run_*.py call single functions of the engine; run_shim is
 # the shim with ASan and UBSan, run_direct carries a plan out without one.
-# tests/golden asks run_tool, and is among the quick suites.
-UNIT += tests/tool/run_tool
-NS += tests/tool/run_shim tests/tool/run_direct
+# tests/golden asks run_tool and run_direct, and is among the quick suites.
+UNIT += tests/tool/run_tool tests/tool/run_direct
+NS += tests/tool/run_shim
 tests/tool/run_tool_OBJS = tests/ns/run_tool.o $(engine_run_OBJS) engine/api/shim_msg.o
 tests/tool/run_tool_LIBS = -lseccomp
 tests/tool/run_shim_OBJS = $(shim_OBJS)
