@@ -56,8 +56,8 @@ int apply_open_tty(struct apply *apply, int pts, int *ret_master, struct err *er
 
 /*
  * Forks the child into its namespaces and its cgroup. own_pidns_fd is the caller's own PID
- * namespace, restored when the child had to be born in another one; -1 when the caller starts
- * nothing else. Returns the pid on the host.
+ * namespace, restored when the child had to be born in another one; -1: it is opened when needed.
+ * The caller is not dumpable afterwards. Returns the pid on the host.
  */
 pid_t apply_start(struct apply *apply, int own_pidns_fd, int *ret_pidfd, struct err *err);
 

@@ -156,10 +156,15 @@ static _Noreturn void run_steps(struct apply *apply)
 /* The first of two children: joins the user namespace and has a sibling born there. */
 static _Noreturn void run_first(struct apply *apply)
 {
+	const int sibling_report = apply->sibling_report;
 	struct err err = { 0 };
 	long pid;
 
-	if (apply_oom_score(apply, &err) < 0 || apply_enter_joined_user(apply, &err) < 0)
+	/* Here it can be written yet; whoever has an elder sibling leaves it alone. */
+	apply->sibling_report = -1;
+	pid = apply_oom_score(apply, &err);
+	apply->sibling_report = sibling_report;
+	if (pid < 0 || apply_enter_joined_user(apply, &err) < 0)
 		pid = -1;
 	else
 		pid = k_fork_sibling(apply_new_namespaces(apply->plan));
@@ -262,35 +267,54 @@ static long fork_child(struct apply *apply, int *pidfd, struct err *err)
 	return pid < 0 ? err_sys(err, (int)pid, "start a process in new namespaces") : pid;
 }
 
+/* Without the way back every later child, a hook as well, would be born in the wrong place. */
+static int come_back(bool joined_pid, int own_pidns_fd, int saved[PLAN_NS_COUNT], struct err *err)
+{
+	int r = 0, back;
+
+	if (joined_pid && setns(own_pidns_fd, CLONE_NEWPID) < 0)
+		r = err_sys(err, -errno, "return to the own PID namespace");
+	back = apply_return(saved, r < 0 ? NULL : err);
+	return r < 0 ? r : back;
+}
+
+/* The child is there and waits, or runs; what it needs of its starter comes now. */
+static int help_child(struct apply *apply, int pid, struct err *err)
+{
+	int r;
+
+	if (apply->plan->kind == PLAN_KIND_EXEC ||
+	    apply->plan->ns[PLAN_NS_USER].mode != RUN_NS_MODE_NEW)
+		return 0;
+	r = apply_write_maps(apply->plan, pid, err);
+	return r < 0 ? r : apply_proceed(apply, err);
+}
+
 pid_t apply_start(struct apply *apply, int own_pidns_fd, int *ret_pidfd, struct err *err)
 {
 	const struct plan *plan = apply->plan;
-	bool exec = plan->kind == PLAN_KIND_EXEC, new_user;
-	bool joins = exec || plan->ns[PLAN_NS_PID].mode == RUN_NS_MODE_FD;
+	bool joins = plan->kind == PLAN_KIND_EXEC || plan->ns[PLAN_NS_PID].mode == RUN_NS_MODE_FD;
+	OWN_FD int own = -1;
 	int saved[PLAN_NS_COUNT];
-	int pidfd = -1, r;
+	int pidfd = -1, r, back;
 	long pid;
 
 	/* Nothing of the container shall ever trace or read this process or its young children. */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return err_sys(err, -errno, "stay hidden from the container");
+	if (joins && own_pidns_fd < 0) {
+		own = fs_open(AT_FDCWD, "/proc/self/ns/pid", FS_HOST, O_RDONLY, 0, err);
+		if (own < 0)
+			return own;
+		own_pidns_fd = own;
+	}
 	r = go_there(apply, saved, err);
 	pid = r < 0 ? r : fork_child(apply, &pidfd, err);
-
-	new_user = !exec && plan->ns[PLAN_NS_USER].mode == RUN_NS_MODE_NEW;
-	/* Without the way back every later child would be born in the wrong place. */
-	if (joins && own_pidns_fd >= 0 && setns(own_pidns_fd, CLONE_NEWPID) < 0)
-		r = err_sys(err, -errno, "return to the own PID namespace");
-	if (own_pidns_fd >= 0 && r >= 0)
-		r = apply_return(saved, err);
-	for (int i = 0; i < PLAN_NS_COUNT; i++)
-		own_close(&saved[i]);
-	if (pid > 0 && r == 0 && new_user) {
-		r = apply_write_maps(plan, (int)pid, err);
-		if (r == 0)
-			r = apply_proceed(apply, err);
-	}
-	if (pid > 0 && r < 0) {
+	back = come_back(joins, own_pidns_fd, saved, pid < 0 ? NULL : err);
+	if (pid < 0)
+		return (pid_t)pid;
+	r = back < 0 ? back : help_child(apply, (int)pid, err);
+	if (r < 0) {
 		siginfo_t info;
 
 		(void)k_pidfd_signal(pidfd, SIGKILL);
@@ -299,8 +323,6 @@ pid_t apply_start(struct apply *apply, int own_pidns_fd, int *ret_pidfd, struct 
 		own_close(&pidfd);
 		return r;
 	}
-	if (pid < 0)
-		return (pid_t)pid;
 	*ret_pidfd = pidfd;
 	return (pid_t)pid;
 }

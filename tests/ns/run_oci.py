@@ -110,6 +110,14 @@ def joined():
         args = [w for k in kinds for w in ("--join", "%s=/proc/%s/ns/%s" % (k, child[0], k))]
         script = "cd /proc/self/ns; for n in %s; do readlink $n; done" % " ".join(kinds)
         tap.check(sh(*args, script=script).split() == want, "joined")
+        # A hook of the runtime is born outside, though the container's process was born there.
+        hook = os.path.join(box.WORK, "hook-where")
+        with open(hook, "w", encoding="ascii") as f:
+            f.write("#!/bin/sh\nreadlink /proc/self/ns/pid > %s.out\n" % hook)
+        os.chmod(hook, 0o755)
+        direct(*args, "--hook", "1:10:" + hook)
+        with open(hook + ".out", encoding="ascii") as f:
+            tap.check(f.read().strip() == os.readlink("/proc/self/ns/pid"), "the hook's place")
     finally:
         keeper.kill()
         keeper.wait()
@@ -155,10 +163,10 @@ def joined_user():
         want = [os.readlink(base + "ns/user"), os.readlink(base + "ns/net")]
         args = ["--join", "user=%sns/user" % base, "--join", "net=%sns/net" % base,
                 "--new", "pid", "--new", "ipc", "--new", "uts", "--map", "0:200000:1000", "--caps",
-                "%d:%d:%d:0:0" % ((FULL,) * 3)]
+                "%d:%d:%d:0:0" % ((FULL,) * 3), "--oom", "123"]
         out = sh(*args, script="for n in user net; do readlink /proc/self/ns/$n; done; hostname new; "
-                               "cat /proc/self/uid_map; echo $$").split()
-        tap.check(out == want + ["0", "200000", "1000", "1"], "%s, expected %s" % (out, want))
+                               "cat /proc/self/uid_map; echo $$; cat /proc/self/oom_score_adj").split()
+        tap.check(out == want + ["0", "200000", "1000", "1", "123"], "%s, expected %s" % (out, want))
     finally:
         keeper.kill()
         keeper.wait()
