@@ -281,26 +281,43 @@ static int exec_cache_set(void *owner, const struct digest *key, const struct st
 	return r < 0 ? (int)r : 0;
 }
 
+static int set_name(struct build_job *job, struct err *err);
+
 static void on_named(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	struct build_job *job = owner;
+	struct err bad = { 0 };
 
-	job->replaced = reply && reply->body.len == 1 && reply->body.ptr[0];
-	on_bytes(peer, owner, reply, err);
+	job->replaced |= reply && reply->body.len == 1 && reply->body.ptr[0];
+	if (!reply || ++job->named == job->reference_count)
+		on_bytes(peer, owner, reply, err);
+	else if (set_name(job, &bad) < 0)
+		build_job_fail(job, &bad);
+}
+
+/* The finished record under the next of its names. */
+static int set_name(struct build_job *job, struct err *err)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	struct image image = *job->image;
+	int64_t r;
+
+	image.reference = job->references[job->named];
+	buf_init(&body, STORE_RECORD_MAX);
+	wire_put_text(&body, image.reference);
+	image_encode(&image, &body);
+	r = msg_peer_call(job->env->containers->store, STORE_MSG_IMAGE_SET, buf_str(&body), NULL, 0,
+			  on_named, job, err);
+	return r < 0 ? (int)r : 0;
 }
 
 static int exec_finish(void *owner, const struct image *image, struct err *err)
 {
 	struct build_job *job = owner;
-	struct buf body OWN(buf_done) = { 0 };
-	int64_t r;
 
-	buf_init(&body, STORE_RECORD_MAX);
-	wire_put_text(&body, image->reference);
-	image_encode(image, &body);
-	r = msg_peer_call(job->env->containers->store, STORE_MSG_IMAGE_SET, buf_str(&body), NULL, 0,
-			  on_named, job, err);
-	return r < 0 ? (int)r : 0;
+	job->image = image;
+	job->named = 0;
+	return set_name(job, err);
 }
 
 static void exec_progress(void *owner, const char *line)
