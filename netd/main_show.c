@@ -26,19 +26,28 @@ static const struct network *network_of(const struct netd *netd, const char *bri
 	return NULL;
 }
 
+/* Asked of the kernel's links, not of our uplinks: after a start they are a scan behind. */
+static bool is_matched(const struct netd *netd, const struct rtnl_state *state, const char *name)
+{
+	for (size_t i = 0; i < state->link_count; i++) {
+		struct conf_uplink conf;
+
+		if (uplink_configure(state, &netd->conf, &state->links[i], &conf) &&
+		    !strcmp(conf.name, name))
+			return true;
+	}
+	return false;
+}
+
 /* Sections that wait for an interface, and those that were refused. */
-static void show_absent(const struct netd *netd, struct buf *out)
+static void show_absent(const struct netd *netd, const struct rtnl_state *state, struct buf *out)
 {
 	for (size_t i = 0; i < netd->conf.uplink_count; i++) {
 		const struct conf_uplink *conf = &netd->conf.uplinks[i];
-		bool found = false;
 
-		for (size_t u = 0; u < CONF_UPLINKS_MAX && !found; u++)
-			found = netd->uplinks.list[u].index &&
-				!strcmp(netd->uplinks.list[u].conf.name, conf->name);
 		if (conf->refused)
 			buf_printf(out, "[network %s] is refused: see the log\n", conf->name);
-		else if (!found && !conf->unmanaged)
+		else if (!conf->unmanaged && !is_matched(netd, state, conf->name))
 			buf_printf(out, "[network %s] waits: no interface matches %s\n", conf->name,
 				   conf->match);
 	}
@@ -71,7 +80,7 @@ static void show_links(struct netd *netd, const struct rtnl_state *state, struct
 		else
 			buf_printf(out, "%s\n", master ? master->name : "-");
 	}
-	show_absent(netd, out);
+	show_absent(netd, state, out);
 }
 
 static void show_addrs(const struct rtnl_state *state, struct buf *out)

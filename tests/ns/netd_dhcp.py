@@ -334,7 +334,8 @@ def absent():
     machine.init.send(n.RELOAD)
     n.wait_for("it is shown", lambda: "wan7" in Engine().show("links"))
     tap.check("no interface matches" in Engine().show("links"), Engine().show("links"))
-    tap.check("uplink [network up]" in Engine().show("links"), "the other one works")
+    tap.check("matches up0" not in Engine().show("links"), "nobody waits for what is there")
+    n.wait_for("the other one works", lambda: "uplink [network up]" in Engine().show("links"))
 
 
 @tap.test("nothing in the log points at memory or a forbidden call")
