@@ -67,8 +67,8 @@ const struct verb console_verbs[] = {
 	{ "images", "", "images in the store", C(NONE), 0, 0, verb_images },
 	{ "kill", "NAME [SIGNAL]", "send a signal, KILL when none is named", C(CONTAINER), 1, 2,
 	  verb_act },
-	{ "log", "[UNIT] [-f] [-n N]", "log of the system: init, netd, engine, kernel", C(UNIT), 0,
-	  4, verb_log },
+	{ "log", "[UNIT] [-f] [-n N]", "system log: init, netd, engine, kernel", C(UNIT), 0, 4,
+	  verb_log },
 	{ "logout", "", "leave the console", C(NONE), 0, 0, verb_logout },
 	{ "logs", "NAME [-f] [-n N]", "what a container wrote", C(CONTAINER), 1, 4, verb_logs },
 	{ "network", "show WHAT | why ADDRESS:PORT",
@@ -83,8 +83,7 @@ const struct verb console_verbs[] = {
 	{ "restart", "NAME", "stop and start a container", C(CONTAINER), 1, 1, verb_act },
 	{ "rmi", "IMAGE", "remove an image", C(NONE), 1, 1, verb_rmi },
 	{ "start", "NAME", "start a container", C(CONTAINER), 1, 1, verb_act },
-	{ "status", "", "machine, data disk, clock and system services", C(NONE), 0, 0,
-	  verb_status },
+	{ "status", "", "machine, data disk, clock, system services", C(NONE), 0, 0, verb_status },
 	{ "stop", "NAME", "stop a container until the next boot", C(CONTAINER), 1, 1, verb_act },
 	{ "version", "", "version of Hoy", C(NONE), 0, 0, verb_version },
 };
@@ -99,6 +98,51 @@ static const struct verb *find_verb(const char *name)
 	return NULL;
 }
 
+enum { HELP_COLUMNS = 80, HELP_INDENT = 14 };
+
+/* The length of the next argument: up to the blank behind it, what is in brackets as a whole. */
+static size_t argument_length(const char *text)
+{
+	size_t n = 0;
+	int depth = 0;
+
+	for (; text[n] && (text[n] != ' ' || depth); n++)
+		depth += text[n] == '[' ? 1 : text[n] == ']' ? -1 : 0;
+	return n;
+}
+
+/* Name and arguments, on as many lines as 80 columns ask for; leaves the cursor behind them. */
+static void print_usage(struct console *console, const struct verb *verb)
+{
+	const char *text = verb->arguments;
+	size_t column = HELP_INDENT, n;
+
+	console_printf(console, "%-*s", HELP_INDENT, verb->name);
+	while ((n = argument_length(text))) {
+		if (column + n >= HELP_COLUMNS) {
+			console_printf(console, "\n%*s", HELP_INDENT, "");
+			column = HELP_INDENT;
+		}
+		console_printf(console, "%.*s ", (int)n, text);
+		column += n + 1;
+		text += n + (text[n] == ' ');
+	}
+}
+
+static void print_row(struct console *console, const struct verb *verb)
+{
+	size_t wide = strlen(verb->arguments);
+
+	wide = wide < 20 ? 20 : wide;
+	if (HELP_INDENT + wide + 1 + strlen(verb->help) < HELP_COLUMNS) {
+		console_printf(console, "%-13s %-20s %s\n", verb->name, verb->arguments,
+			       verb->help);
+		return;
+	}
+	print_usage(console, verb);
+	console_printf(console, "\n%*s%s\n", HELP_INDENT, "", verb->help);
+}
+
 void console_help(struct console *console, const char *line)
 {
 	struct str rest = str_from(line), word = { 0 };
@@ -109,12 +153,12 @@ void console_help(struct console *console, const char *line)
 		(void)str_copy(word, name, sizeof(name));
 	verb = *name ? find_verb(name) : NULL;
 	if (verb) {
-		console_printf(console, "%s %s\n    %s\n", verb->name, verb->arguments, verb->help);
+		print_usage(console, verb);
+		console_printf(console, "\n%*s%s\n", HELP_INDENT, "", verb->help);
 		return;
 	}
 	for (size_t i = 0; i < console_verb_count; i++)
-		console_printf(console, "%-13s %-20s %.44s\n", console_verbs[i].name,
-			       console_verbs[i].arguments, console_verbs[i].help);
+		print_row(console, &console_verbs[i]);
 	console_printf(console, "Tab completes, arrow up brings a line back, Ctrl-R searches.\n");
 }
 
