@@ -250,15 +250,18 @@ static void test_expand(void)
 	};
 	struct arena arena OWN(arena_done) = { 0 };
 	struct image_texts list = { 0 };
+	size_t good = 0;
 	arena_init(&arena, 1 << 20);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const char *text = NULL;
 		struct err err = { 0 };
 		int r = dockerfile_expand(rows[i].word, '\\', lookup, NULL, &arena, &text, &err);
 		is_text(r == 0 ? text : NULL, rows[i].text, "expand %s", rows[i].word);
+		good += rows[i].text ? r == 0 && !strcmp(text, rows[i].text) : r != 0;
 		if (!rows[i].text)
 			ok(r == -EINVAL && err.text[0], "and says why: %s", err_text(&err));
 	}
+	ok(good == ARRAY_LEN(rows), "every form of expansion");
 	int r = dockerfile_expand_words("1 $w \"$w\" ''", '\\', lookup, NULL, &arena, &list, NULL);
 	ok(r == 0 && list.count == 4, "words: %u, none of them empty", list.count);
 	is_text(list.count == 4 ? list.items[3] : NULL, "x y", "quotes keep a value together");
