@@ -17,7 +17,7 @@ import peer
 from fixture import BUILD, TOP, FixtureError, deb
 
 FOLDER = os.path.join(BUILD, "bench", "runtime")
-PACKAGES = "crun,runc,busybox-static,python3-minimal,mount"
+PACKAGES = "crun,runc,busybox-static,python3,mount"
 RUNS = int(os.environ.get("HOY_BENCH_RUNS", "40"))
 OURS = os.path.join(BUILD, os.uname().machine, "bin", "hoy-oci")
 ENTER = """
