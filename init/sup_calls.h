@@ -68,9 +68,13 @@ void sup_watchdog_last(struct sup *sup); /* one more interval for the final step
 void ctl_init(struct sup *sup);
 extern const struct msg_rule ctl_rules[];
 extern const size_t ctl_rule_count;
+struct sup *ctl_sup(void); /* the one that ctl_init() was given */
 /* Answers AUTH_GET calls that waited for the disk. */
 void ctl_answer_askers(struct sup *sup);
 /* The peer is gone: nothing that was asked for it may be answered to its successor. */
 void ctl_forget(struct sup *sup, const struct msg_peer *peer);
+
+/* ---- ctl_status.c ---- */
+void ctl_status_get(struct msg_peer *peer, struct msg *msg); /* INIT_MSG_STATUS_GET */
 
 #endif

@@ -12,7 +12,7 @@
 #include "lib/mono.h"
 #include "lib/own.h"
 
-enum { CLIENT_TIMEOUT_MS = 20000 };
+enum { CLIENT_TIMEOUT_MS = 20000, CLIENT_JOB_SERIAL = 2, CLIENT_LINE_MAX = 2048 };
 
 static const char *const server_names[] = { "init", "the network helper", "the engine" };
 static const char *const server_sockets[] = { "init.sock", "netd.sock", "engine.sock" };
@@ -128,6 +128,53 @@ int console_call(struct console *console, enum console_server server, uint16_t t
 		 struct str body, struct msg *ret_reply, struct err *err)
 {
 	return console_call_within(console, server, type, body, CLIENT_TIMEOUT_MS, ret_reply, err);
+}
+
+/* ---- jobs ---- */
+
+/* Nothing more within the time, and nobody waits any more: the job is left to itself. */
+static bool leaves(struct console *console, const struct console_job *job)
+{
+	if (!console_interrupted(console) && !console->quit)
+		return false;
+	console_drop(console, CONSOLE_SERVER_ENGINE);
+	console_printf(console, "%s\n", job->background);
+	return true;
+}
+
+int console_follow(struct console *console, const struct console_job *job, struct str body,
+		   struct err *err)
+{
+	bool over = job->one_line && console->is_tty;
+	int fd = console_send(console, CONSOLE_SERVER_ENGINE, job->type, body, CLIENT_JOB_SERIAL,
+			      err);
+
+	while (fd >= 0) {
+		struct msg reply OWN(msg_done) = { 0 };
+		char text[CLIENT_LINE_MAX];
+		struct wire in;
+		bool more;
+		int r;
+
+		if (!(console_wait(console, fd, CLIENT_TIMEOUT_MS) & 2)) {
+			if (leaves(console, job))
+				return 0;
+			continue;
+		}
+		r = console_next(console, CONSOLE_SERVER_ENGINE, &reply, err);
+		if (r == -EAGAIN)
+			continue;
+		if (r <= 0)
+			return r < 0 ? r : -EPIPE;
+		wire_init(&in, reply.body.ptr, reply.body.len);
+		wire_text(&in, text, sizeof(text));
+		more = (reply.flags & MSG_FLAG_MORE) != 0;
+		console_printf(console, "%s%s%s%s", over ? "\r\x1b[K" : "", more ? "" : job->done,
+			       text, over && more ? "" : "\n");
+		if (!more)
+			return 0;
+	}
+	return fd;
 }
 
 /* ---- the pair with init ---- */

@@ -68,6 +68,16 @@ int console_send(struct console *console, enum console_server server, uint16_t t
 int console_next(struct console *console, enum console_server server, struct msg *ret_reply,
 		 struct err *err);
 void console_drop(struct console *console, enum console_server server);
+/* A call of the engine that takes long and answers with lines until it is done. */
+struct console_job {
+	uint16_t type;
+	const char *done;	/* put in front of its last line */
+	const char *background; /* said when a person stops waiting: it goes on */
+	bool one_line;		/* progress: on a terminal each line takes the place of the last */
+};
+/* Prints them; Ctrl-C leaves the job alone. */
+int console_follow(struct console *console, const struct console_job *job, struct str body,
+		   struct err *err);
 /* A call on the pair that init made for this console: the password's hash, log lines. */
 int console_unit_call(struct console *console, uint16_t type, struct str body,
 		      struct msg *ret_reply, struct err *err);

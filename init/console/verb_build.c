@@ -9,7 +9,7 @@
 #include "init/console/console.h"
 #include "lib/own.h"
 
-enum { BUILD_SERIAL = 2, BUILD_CALL_MAX = 1 << 20, BUILD_LINE_MAX = 2048, BUILD_WAIT_MS = 20000 };
+enum { BUILD_CALL_MAX = 1 << 20 };
 
 struct build_words {
 	const char *context, *dockerfile, *target;
@@ -148,41 +148,13 @@ static void put_call(const struct build_words *b, struct buf *body)
 	wire_put_bytes(body, b->secrets.data, b->secrets.len);
 }
 
-/* Lines until the end of the build; ^C leaves it alone. */
-static int follow(struct console *console, int fd, struct err *err)
-{
-	for (;;) {
-		struct msg reply OWN(msg_done) = { 0 };
-		char text[BUILD_LINE_MAX];
-		struct wire in;
-		int r;
-
-		if (!(console_wait(console, fd, BUILD_WAIT_MS) & 2)) {
-			if (!console_interrupted(console) && !console->quit)
-				continue;
-			console_drop(console, CONSOLE_SERVER_ENGINE);
-			console_printf(console, "the build goes on in the background\n");
-			return 0;
-		}
-		r = console_next(console, CONSOLE_SERVER_ENGINE, &reply, err);
-		if (r == -EAGAIN)
-			continue;
-		if (r <= 0)
-			return r < 0 ? r : -EPIPE;
-		wire_init(&in, reply.body.ptr, reply.body.len);
-		wire_text(&in, text, sizeof(text));
-		console_printf(console, "%s%s\n",
-			       reply.flags & MSG_FLAG_MORE ? "" : "Successfully built ", text);
-		if (!(reply.flags & MSG_FLAG_MORE))
-			return 0;
-	}
-}
-
 int verb_build(struct console *console, const struct words *words, struct err *err)
 {
+	static const struct console_job job = { ENGINE_MSG_BUILD, "Successfully built ",
+						"the build goes on in the background", false };
 	struct build_words b OWN(build_words_done) = { .dockerfile = "", .target = "" };
 	struct buf body OWN(buf_done) = { 0 };
-	int fd, r;
+	int r;
 
 	buf_init(&b.args, BUILD_CALL_MAX);
 	buf_init(&b.names, BUILD_CALL_MAX);
@@ -194,7 +166,5 @@ int verb_build(struct console *console, const struct words *words, struct err *e
 	put_call(&b, &body);
 	if (buf_error(&body) < 0)
 		return err_set(err, -E2BIG, "build: too many arguments");
-	fd = console_send(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_BUILD, buf_str(&body),
-			  BUILD_SERIAL, err);
-	return fd < 0 ? fd : follow(console, fd, err);
+	return console_follow(console, &job, buf_str(&body), err);
 }

@@ -255,40 +255,10 @@ int verb_log(struct console *console, const struct words *words, struct err *err
 
 /* ---- images ---- */
 
-/* A pull or push: its lines until it is done. */
-static int transfer(struct console *console, uint16_t type, struct str body, struct err *err)
-{
-	int fd = console_send(console, CONSOLE_SERVER_ENGINE, type, body, 2, err), r;
-
-	if (fd < 0)
-		return fd;
-	for (;;) {
-		struct msg reply OWN(msg_done) = { 0 };
-		char text[256];
-		struct wire in;
-
-		if (!(console_wait(console, fd, 20000) & 2)) {
-			if (!console_interrupted(console) && !console->quit)
-				continue;
-			console_drop(console, CONSOLE_SERVER_ENGINE);
-			console_printf(console, "it goes on in the background\n");
-			return 0;
-		}
-		r = console_next(console, CONSOLE_SERVER_ENGINE, &reply, err);
-		if (r == -EAGAIN)
-			continue;
-		if (r <= 0)
-			return r < 0 ? r : -EPIPE;
-		wire_init(&in, reply.body.ptr, reply.body.len);
-		wire_text(&in, text, sizeof(text));
-		if (reply.flags & MSG_FLAG_MORE) {
-			console_printf(console, console->is_tty ? "\r\x1b[K%s" : "%s\n", text);
-			continue;
-		}
-		console_printf(console, "%s%s\n", console->is_tty ? "\r\x1b[K" : "", text);
-		return 0;
-	}
-}
+static const struct console_job pull_job = { ENGINE_MSG_PULL, "", "it goes on in the background",
+					     true };
+static const struct console_job push_job = { ENGINE_MSG_PUSH, "", "it goes on in the background",
+					     true };
 
 int verb_pull(struct console *console, const struct words *words, struct err *err)
 {
@@ -296,7 +266,7 @@ int verb_pull(struct console *console, const struct words *words, struct err *er
 
 	buf_init(&body, 1024);
 	wire_put_text(&body, words->items[1]);
-	return transfer(console, ENGINE_MSG_PULL, buf_str(&body), err);
+	return console_follow(console, &pull_job, buf_str(&body), err);
 }
 
 int verb_push(struct console *console, const struct words *words, struct err *err)
@@ -306,7 +276,7 @@ int verb_push(struct console *console, const struct words *words, struct err *er
 	buf_init(&body, 2048);
 	wire_put_text(&body, words->items[1]);
 	wire_put_text(&body, words->count > 2 ? words->items[2] : "");
-	return transfer(console, ENGINE_MSG_PUSH, buf_str(&body), err);
+	return console_follow(console, &push_job, buf_str(&body), err);
 }
 
 int verb_rmi(struct console *console, const struct words *words, struct err *err)
