@@ -4,8 +4,10 @@
  * bytes end here: no file system, no capability, and only checked messages to engine main (fd 3).
  */
 #include <errno.h>
+#include "engine/api/health_msg.h"
 #include "engine/build/serve.h"
 #include "engine/docker/server.h"
+#include "engine/health/serve.h"
 #include "engine/role.h"
 #include "engine/role_start.h"
 #include "lib/log.h"
@@ -29,6 +31,7 @@ static const struct msg_rule rules[] = {
 	{ BUILD_MSG_BASES, "build-bases", 4, BUILD_BODY_MAX, 0, 0, ROLE_PEER_MAIN, on_build },
 	{ BUILD_MSG_PLAN, "build-plan", 4, BUILD_BODY_MAX, 0, 0, ROLE_PEER_MAIN, on_build },
 	{ BUILD_MSG_IGNORE, "build-ignore", 4, BUILD_BODY_MAX, 0, 0, ROLE_PEER_MAIN, on_build },
+	{ HEALTH_MSG_HTTP, "health-http", 12, 4096, 1, 1, ROLE_PEER_MAIN, health_serve_http },
 };
 
 int role_api(void)

@@ -310,6 +310,7 @@ static void setup(void)
 	engine.store.peer.fd = engine.api.peer.fd = -1;
 	env->loop = &engine.loop;
 	env->store = &engine.store.peer;
+	env->api = &engine.api.peer;
 	env->network = &engine.network;
 	env->data_fd = -1;
 	engine.leases = (struct image_leases){ .store = &engine.store.peer,

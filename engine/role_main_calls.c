@@ -113,6 +113,34 @@ static void on_inspect(struct msg_peer *peer, struct msg *msg)
 	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
 }
 
+static void on_health(struct msg_peer *peer, struct msg *msg)
+{
+	static struct engine_health out;
+	const struct service *service = service_named(peer, msg);
+	struct buf body OWN(buf_done) = { 0 };
+	const struct health *health;
+
+	if (!service)
+		return;
+	health = health_of(service->container);
+	memset(&out, 0, sizeof(out));
+	(void)str_copy(str_from(health_word(service->container)), out.state, sizeof(out.state));
+	out.streak = health ? health->streak : 0;
+	for (uint32_t i = 0; health && i < health->result_count; i++) {
+		const struct health_result *result = &health->results[i];
+
+		out.results[i].start_s = result->start_ns / 1000000000;
+		out.results[i].end_s = result->end_ns / 1000000000;
+		out.results[i].code = result->code;
+		(void)str_copy(str_from(result->output), out.results[i].output,
+			       sizeof(out.results[i].output));
+		out.count++;
+	}
+	buf_init(&body, sizeof(out) + 256);
+	engine_health_put(&body, &out);
+	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
+}
+
 static void on_logs(struct msg_peer *peer, struct msg *msg)
 {
 	const struct service *service = service_named(peer, msg);
@@ -481,6 +509,7 @@ const struct msg_rule engine_rules[] = {
 	{ ENGINE_MSG_ISSUES, "issues", 0, 0, 0, 0, WHO_ALL, on_issues },
 	{ ENGINE_MSG_INFO, "info", 0, 0, 0, 0, WHO_ALL, on_info },
 	{ ENGINE_MSG_PRUNE, "prune", 0, 0, 0, 0, WHO_ALL, on_prune },
+	{ ENGINE_MSG_HEALTH, "health", 4, 256, 0, 0, WHO_ALL, on_health },
 	{ ENGINE_MSG_INSPECT, "inspect", 4, 256, 0, 0, WHO_ALL, on_inspect },
 	{ ENGINE_MSG_BUILD, "build", 25, 1 << 20, 0, 0, ENGINE_PEER_ROOT | ENGINE_PEER_CONSOLE,
 	  engine_build_call },

@@ -9,7 +9,6 @@
 #include "engine/api/engine_msg.h"
 #include "engine/api/files_msg.h"
 #include "engine/role_main.h"
-#include "engine/run/spec.h"
 #include "lib/log.h"
 #include "lib/own.h"
 
@@ -63,61 +62,19 @@ static void on_shim_exec(struct msg_peer *peer, void *owner, struct msg *reply,
 	}
 }
 
-/* The container's environment, what was asked for over it, and what a program expects. */
-static int exec_env(const struct engine_exec *exec, const char *home, struct arena *arena,
-		    const char *const **ret_env, struct err *err)
-{
-	const struct image_texts *own = &exec->container->def.env;
-	struct image_texts env = { 0 };
-	const char **vector;
-	int r = 0;
-
-	for (uint32_t i = 0; r >= 0 && i < own->count; i++)
-		r = image_texts_add(arena, &env, own->items[i], err);
-	for (uint32_t i = 0; r >= 0 && exec->args->env[i]; i++)
-		r = image_texts_add(arena, &env, exec->args->env[i], err);
-	if (r >= 0 && !image_env_get(&env, "HOME"))
-		r = image_env_set(arena, &env, "HOME", home, err);
-	if (r >= 0 && exec->args->tty && !image_env_get(&env, "TERM"))
-		r = image_env_set(arena, &env, "TERM", "xterm", err);
-	if (r < 0)
-		return r;
-	vector = arena_array(arena, env.count + 1U, sizeof(*vector));
-	if (!vector)
-		return err_set(err, -ENOMEM, "no memory for an environment");
-	memcpy(vector, env.items, env.count * sizeof(*vector));
-	*ret_env = vector;
-	return 0;
-}
-
 /* The plan of a process of this user (NULL = the container's own), as a sealed memfd. */
 static int exec_plan(struct engine_exec *exec, const struct files_user *user, struct err *err)
 {
-	const struct container *container = exec->container;
 	const struct engine_exec_args *args = exec->args;
-	struct buf plan OWN(buf_done) = { 0 };
-	struct run_spec defaults;
-	struct run_process process;
-	int r;
+	const struct container_exec process = { .argv = args->argv,
+						.env = args->env,
+						.workdir = args->cwd,
+						.user = user,
+						.tty = args->tty,
+						.rows = args->rows,
+						.columns = args->columns };
 
-	run_spec_init(&defaults);
-	process = defaults.process;
-	r = exec_env(exec, user ? user->home : container->home, &exec->arena, &process.env, err);
-	if (r < 0)
-		return r;
-	process.argv = args->argv;
-	process.cwd = *args->cwd ? args->cwd : container->def.workdir;
-	process.uid = user ? user->uid : container->uid;
-	process.gid = user ? user->gid : container->gid;
-	process.groups = user ? user->groups : container->groups;
-	process.group_count = user ? user->group_count : container->group_count;
-	process.tty = args->tty;
-	process.stdin_open = true;
-	process.rows = args->rows;
-	process.columns = args->columns;
-	buf_init(&plan, 8 << 20);
-	r = run_plan_encode_exec(&process, container->def.privileged, &plan, err);
-	return r < 0 ? r : run_plan_memfd(&plan, err);
+	return container_exec_plan(exec->container, &process, &exec->arena, err);
 }
 
 static void exec_start(struct engine_exec *exec, const struct files_user *user)

@@ -19,6 +19,7 @@ void engine_row_put(struct buf *out, const struct engine_row *row)
 	wire_put_i64(out, row->exit_code);
 	wire_put_u32(out, row->restarts);
 	wire_put_u8(out, row->declared);
+	wire_put_text(out, row->health);
 }
 
 /* Travels as 64 bits; anything else than an int is no number of ours. */
@@ -44,6 +45,33 @@ void engine_row_get(struct wire *in, struct engine_row *ret_row)
 	ret_row->exit_code = get_int(in);
 	ret_row->restarts = wire_u32(in);
 	ret_row->declared = wire_bool(in);
+	wire_text(in, ret_row->health, sizeof(ret_row->health));
+}
+
+void engine_health_put(struct buf *out, const struct engine_health *health)
+{
+	wire_put_text(out, health->state);
+	wire_put_u32(out, health->streak);
+	wire_put_u32(out, health->count);
+	for (uint32_t i = 0; i < health->count; i++) {
+		wire_put_i64(out, health->results[i].start_s);
+		wire_put_i64(out, health->results[i].end_s);
+		wire_put_i64(out, health->results[i].code);
+		wire_put_text(out, health->results[i].output);
+	}
+}
+
+void engine_health_get(struct wire *in, struct engine_health *ret_health)
+{
+	wire_text(in, ret_health->state, sizeof(ret_health->state));
+	ret_health->streak = wire_u32(in);
+	ret_health->count = wire_count(in, ENGINE_HEALTH_RESULTS_MAX);
+	for (uint32_t i = 0; i < ret_health->count; i++) {
+		ret_health->results[i].start_s = wire_i64(in);
+		ret_health->results[i].end_s = wire_i64(in);
+		ret_health->results[i].code = get_int(in);
+		wire_text(in, ret_health->results[i].output, ENGINE_HEALTH_OUTPUT_MAX);
+	}
 }
 
 void engine_image_put(struct buf *out, const struct engine_image *image)

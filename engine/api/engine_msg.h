@@ -52,6 +52,8 @@ enum engine_msg {
 	   text value}..., u32 count, {text name}..., u32 count, {text secret, text file}...} ->
 	   MORE {text line}..., last {text image id}. context: a directory on the machine */
 	ENGINE_MSG_BUILD,
+	/* {text name} -> {struct engine_health}: its state and the last probes, oldest first */
+	ENGINE_MSG_HEALTH = 0x340,
 };
 
 enum engine_act {
@@ -81,8 +83,26 @@ struct engine_row {
 	int32_t pid; /* 0 = none */
 	int32_t exit_code;
 	uint32_t restarts;
-	bool declared; /* comes from INI */
+	bool declared;	 /* comes from INI */
+	char health[16]; /* none starting healthy unhealthy */
 };
+
+/* text state, u32 failures in a row, u32 count, {i64 start s, i64 end s, i64 code, text output}...
+ * The outputs are foreign: escape them. */
+enum { ENGINE_HEALTH_RESULTS_MAX = 5, ENGINE_HEALTH_OUTPUT_MAX = 4097 };
+
+struct engine_health {
+	char state[16];
+	uint32_t streak, count;
+	struct {
+		int64_t start_s, end_s; /* since 1970 */
+		int32_t code;		/* 0 = well, -1 = out of time or not started */
+		char output[ENGINE_HEALTH_OUTPUT_MAX];
+	} results[ENGINE_HEALTH_RESULTS_MAX];
+};
+
+void engine_health_put(struct buf *out, const struct engine_health *health);
+void engine_health_get(struct wire *in, struct engine_health *ret_health);
 
 /*
  * One image: text reference, text digest, text created, text architecture, u64 bytes, u64 disk

@@ -93,6 +93,7 @@ static void on_state(struct msg_peer *peer, void *owner, struct msg *reply, cons
 	open_what_runs(container);
 	if (!container->user_known && container_user(container, &bad) < 0)
 		log_warn("container %s: user: %s", container->def.name, err_text(&bad));
+	health_monitor_start(container);
 	if (first)
 		container->ops->started(container->owner, container);
 	container_reattach(container);

@@ -68,6 +68,7 @@ void container_fail(struct container *container, const struct err *err)
 	if (container->phase == CONTAINER_PHASE_FAILED || container->phase == CONTAINER_PHASE_ENDED)
 		return;
 	container_volumes_cancel(container);
+	health_monitor_stop(container);
 	container->phase = CONTAINER_PHASE_FAILED;
 	layers_cancel(&container->layers);
 	loop_timer_stop(container->env->loop, &container->stop_timer);
@@ -83,6 +84,7 @@ void container_ended(struct container *container, const struct shim_exit *status
 		return;
 	container->phase = CONTAINER_PHASE_ENDED;
 	container->exit = *status;
+	health_monitor_stop(container);
 	loop_timer_stop(container->env->loop, &container->stop_timer);
 	loop_timer_stop(container->env->loop, &container->relink);
 	if (msg_peer_alive(&container->shim))
@@ -119,7 +121,7 @@ static void on_exec_exited(struct msg_peer *peer, struct msg *msg)
 	wire_init(&in, msg->body.ptr, msg->body.len);
 	id = wire_u32(&in);
 	code = (int32_t)wire_u32(&in);
-	if (container->ops->exec_ended)
+	if (!health_monitor_exec_ended(container, id, code) && container->ops->exec_ended)
 		container->ops->exec_ended(container->owner, container, id, code);
 }
 
@@ -183,6 +185,7 @@ static void on_started(struct msg_peer *peer, void *owner, struct msg *reply, co
 	own_close(&container->ns.udp_fd);
 	own_close(&container->ns.tcp_fd);
 	own_close(&container->ns.netfilter_fd);
+	health_monitor_start(container);
 	container->ops->started(container->owner, container);
 }
 
@@ -516,6 +519,7 @@ int container_stop(struct container *container, int64_t grace_ms, struct err *er
 	if (signal < 0)
 		signal = SIGTERM;
 	container->stopping = true;
+	health_monitor_stop(container);
 	loop_timer_set(container->env->loop, &container->stop_timer,
 		       grace_ms < 0 ? container->def.stop_grace_ms : grace_ms, stop_late,
 		       container);
@@ -551,6 +555,7 @@ void container_free(struct container *container)
 	loop_timer_stop(container->env->loop, &container->stop_timer);
 	loop_timer_stop(container->env->loop, &container->relink);
 	container_volumes_cancel(container);
+	health_monitor_stop(container);
 	image_lease_drop(container->env->leases, &container->lease);
 	layers_cancel(&container->layers);
 	if (container->env->network->up)

@@ -5,9 +5,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include "engine/api/files_msg.h"
 #include "engine/api/shim_msg.h"
 #include "engine/container/def.h"
 #include "engine/container/layers.h"
+#include "engine/health/monitor.h"
 #include "engine/image/lease.h"
 #include "engine/network/client.h"
 #include "engine/run/cgroup.h"
@@ -42,6 +44,7 @@ enum container_phase {
 struct container_env {
 	struct loop *loop;
 	struct msg_peer *store;
+	struct msg_peer *api; /* reads what containers answer to health checks; NULL = none */
 	struct network_client *network;
 	struct rootfs rootfs;
 	struct cgroup_root cgroups;
@@ -69,6 +72,8 @@ struct container_ops {
 	/* A process started by SHIM_MSG_EXEC has ended. May be NULL. */
 	void (*exec_ended)(void *owner, struct container *container, uint32_t exec_id,
 			   int32_t code);
+	/* health_of() tells another state. May be NULL. */
+	void (*health)(void *owner, struct container *container);
 };
 
 enum { CONTAINER_ID_LEN = 64 };
@@ -96,7 +101,8 @@ struct container {
 	uint32_t group_count;
 	bool user_known;
 	char home[256];
-	char address[48]; /* "172.20.0.5", first network */
+	char address[48];	       /* "172.20.0.5", first network */
+	struct health_monitor *health; /* NULL = no health checks; see health_of() */
 	struct loop_timer stop_timer, burial, relink;
 	unsigned relinks;
 	bool stopping;
@@ -123,6 +129,18 @@ struct container *container_adopt(struct container_env *env, const char *id,
 /* Sends the stop signal, SIGKILL to all after grace (ms, -1 = the definition's). */
 int container_stop(struct container *container, int64_t grace_ms, struct err *err);
 int container_kill(struct container *container, int signal, struct err *err);
+
+/* A further process in it. */
+struct container_exec {
+	const char *const *argv, *const *env; /* NULL-terminated; env over the container's own */
+	const char *workdir;		      /* "" = the container's */
+	const struct files_user *user;	      /* NULL = the container's */
+	bool tty, no_stdin;
+	uint16_t rows, columns;
+};
+/* Its plan for SHIM_MSG_EXEC as a sealed memfd, which the caller owns. */
+int container_exec_plan(const struct container *container, const struct container_exec *exec,
+			struct arena *arena, struct err *err);
 
 /* After up() of the network client: attach again what runs. */
 void container_reattach(struct container *container);

@@ -133,6 +133,31 @@ static int def_layers(const struct image *image, struct arena *arena, struct con
 	return 0;
 }
 
+/* What the section leaves open is the image's; each value by itself, as Docker does it. */
+static struct image_health def_health(const struct service_spec *spec, const struct image *image)
+{
+	const struct service_health *own = &spec->health;
+	struct image_health health = image->health;
+
+	/* Of an image only what Docker knows counts: HTTP and TCP are an operator's. */
+	if (health.test.count && strcmp(health.test.items[0], "CMD") != 0 &&
+	    strcmp(health.test.items[0], "CMD-SHELL") != 0)
+		health.test = (struct image_texts){ 0 };
+	if (own->test.count)
+		health.test = own->test;
+	if (own->interval_ms >= 0)
+		health.interval_ns = own->interval_ms * 1000000;
+	if (own->timeout_ms >= 0)
+		health.timeout_ns = own->timeout_ms * 1000000;
+	if (own->start_period_ms >= 0)
+		health.start_period_ns = own->start_period_ms * 1000000;
+	if (own->start_interval_ms >= 0)
+		health.start_interval_ns = own->start_interval_ms * 1000000;
+	if (own->retries)
+		health.retries = own->retries;
+	return health.test.count ? health : (struct image_health){ 0 };
+}
+
 static const char *either(const char *first, const char *second)
 {
 	return *first ? first : second;
@@ -168,6 +193,7 @@ int container_def_service(const struct service_spec *spec, const struct image *i
 		.tty = spec->tty,
 		.init = spec->init,
 		.declared = true,
+		.health = def_health(spec, image),
 	};
 	int r = def_command(spec, image, arena, &def, err);
 

@@ -55,6 +55,7 @@ struct container_def {
 	int64_t stop_grace_ms, log_max_size;
 	uint32_t log_max_file;
 	bool privileged, read_only, tty, log_off, declared, init;
+	struct image_health health; /* engine/health/test.h says what its words may be */
 };
 
 /*

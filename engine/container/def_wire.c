@@ -9,8 +9,11 @@
 #include "engine/container/def.h"
 #include "lib/own.h"
 
-/* The second is the first of a container with init: definitions without it keep their bytes. */
-enum { DEF_VERSION = 1, DEF_VERSION_INIT = 2 };
+/*
+ * The second is the first of a container with init, the third says so in a byte behind the rest and
+ * has health checks: definitions without them keep their bytes.
+ */
+enum { DEF_VERSION = 1, DEF_VERSION_INIT = 2, DEF_VERSION_HEALTH = 3 };
 
 static void put_texts(struct buf *out, const struct image_texts *texts)
 {
@@ -44,6 +47,23 @@ static void put_mounts(struct buf *out, const struct container_def *def)
 	}
 }
 
+static void put_health(struct buf *out, const struct image_health *health)
+{
+	put_texts(out, &health->test);
+	wire_put_i64(out, health->interval_ns);
+	wire_put_i64(out, health->timeout_ns);
+	wire_put_i64(out, health->start_period_ns);
+	wire_put_i64(out, health->start_interval_ns);
+	wire_put_u32(out, health->retries);
+}
+
+static uint32_t version_of(const struct container_def *def)
+{
+	if (def->health.test.count)
+		return DEF_VERSION_HEALTH;
+	return def->init ? DEF_VERSION_INIT : DEF_VERSION;
+}
+
 void container_def_encode(const struct container_def *def, struct buf *out)
 {
 	const struct image_texts *const lists[] = { &def->argv,	       &def->env,     &def->cap_add,
@@ -57,7 +77,7 @@ void container_def_encode(const struct container_def *def, struct buf *out)
 	const bool flags[] = { def->privileged, def->read_only, def->tty, def->log_off,
 			       def->declared };
 
-	wire_put_u32(out, def->init ? DEF_VERSION_INIT : DEF_VERSION);
+	wire_put_u32(out, version_of(def));
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		wire_put_text(out, texts[i]);
 	wire_put_bytes(out, def->image.bytes, SHA256_SIZE);
@@ -73,6 +93,10 @@ void container_def_encode(const struct container_def *def, struct buf *out)
 		wire_put_i64(out, numbers[i]);
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
 		wire_put_u8(out, flags[i]);
+	if (version_of(def) != DEF_VERSION_HEALTH)
+		return;
+	wire_put_u8(out, def->init);
+	put_health(out, &def->health);
 }
 
 /* The wire's error is sticky and always -EBADMSG; that memory ran out has to be known beside it. */
@@ -182,6 +206,21 @@ static void get_rest(struct wire *in, struct container_def *def)
 		*flags[i] = wire_bool(in);
 }
 
+/* One without a test is written in an older version. */
+static void get_health(struct def_reader *reader, struct image_health *health)
+{
+	struct wire *in = reader->in;
+
+	get_texts(reader, &health->test);
+	health->interval_ns = get_number(in, INT64_MAX);
+	health->timeout_ns = get_number(in, INT64_MAX);
+	health->start_period_ns = get_number(in, INT64_MAX);
+	health->start_interval_ns = get_number(in, INT64_MAX);
+	health->retries = wire_u32(in);
+	if (!health->test.count)
+		in->error = -EBADMSG;
+}
+
 int container_def_decode(struct wire *in, struct arena *arena, struct container_def *ret_def,
 			 struct err *err)
 {
@@ -196,7 +235,7 @@ int container_def_decode(struct wire *in, struct arena *arena, struct container_
 					      &def.networks };
 
 	version = wire_u32(in);
-	if (version != DEF_VERSION && version != DEF_VERSION_INIT)
+	if (version < DEF_VERSION || version > DEF_VERSION_HEALTH)
 		in->error = -EBADMSG;
 	def.init = version == DEF_VERSION_INIT;
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
@@ -208,6 +247,10 @@ int container_def_decode(struct wire *in, struct arena *arena, struct container_
 	get_mounts(&reader, &def);
 	get_ports(&reader, &def);
 	get_rest(in, &def);
+	if (version == DEF_VERSION_HEALTH) {
+		def.init = wire_bool(in);
+		get_health(&reader, &def.health);
+	}
 	if (reader.no_memory)
 		return err_set(err, -ENOMEM, "no memory for a stored container definition");
 	if (in->error)

@@ -132,3 +132,21 @@ int network_namespace_open(int netns_fd, struct network_namespace *ret_ns, struc
 	network_namespace_init(&ns);
 	return 0;
 }
+
+int network_namespace_socket(int netns_fd, struct err *err)
+{
+	int own OWN_FD = fs_open(-1, "/proc/self/ns/net", FS_HOST, O_RDONLY, 0, err);
+	int fd OWN_FD = -1;
+
+	if (own < 0)
+		return own;
+	if (netns_fd >= 0 && setns(netns_fd, CLONE_NEWNET) < 0)
+		return err_sys(err, -errno, "enter a container's network namespace");
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		fd = err_sys(err, -errno, "socket in a network namespace");
+	if (netns_fd >= 0 && setns(own, CLONE_NEWNET) < 0)
+		return err_set(err, -ENOTRECOVERABLE,
+			       "cannot return to the machine's network namespace");
+	return fd < 0 ? fd : take_fd(&fd);
+}

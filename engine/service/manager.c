@@ -32,21 +32,45 @@ void service_reason(struct service *service, const char *text)
 
 /* ---- actions ---- */
 
+static bool need_met(const struct service *other, enum service_need need)
+{
+	switch (need) {
+	case SERVICE_NEED_STARTED:
+		return other->state == SERVICE_STATE_RUNNING;
+	case SERVICE_NEED_HEALTHY:
+		return other->state == SERVICE_STATE_RUNNING && other->container &&
+		       !strcmp(health_word(other->container), "healthy");
+	case SERVICE_NEED_COMPLETED:
+		return other->state == SERVICE_STATE_EXITED && !other->last_exit.code;
+	}
+	return false;
+}
+
+/* "running", or "running, starting" where its health counts. */
+static void need_text(const struct service *other, enum service_need need, struct buf *out)
+{
+	static const char *const wanted[] = { [SERVICE_NEED_STARTED] = "running",
+					      [SERVICE_NEED_HEALTHY] = "healthy",
+					      [SERVICE_NEED_COMPLETED] = "completed" };
+
+	(void)buf_printf(out, "to be %s (it is %s", wanted[need],
+			 other ? service_state_name(other->state) : "not declared");
+	if (other && need == SERVICE_NEED_HEALTHY && other->state == SERVICE_STATE_RUNNING)
+		(void)buf_printf(out, ", health: %s", health_word(other->container));
+	(void)buf_add_text(out, ")");
+}
+
 static bool dependency_met(const struct service *service, const struct service_dependency *dep,
 			   char *why, size_t cap)
 {
 	const struct service *other = manager_find(service->manager, dep->name);
 	struct buf text OWN(buf_done) = { 0 };
 
-	if (other && dep->need == SERVICE_NEED_STARTED && other->state == SERVICE_STATE_RUNNING)
-		return true;
-	if (other && dep->need == SERVICE_NEED_COMPLETED && other->state == SERVICE_STATE_EXITED &&
-	    !other->last_exit.code)
+	if (other && need_met(other, dep->need))
 		return true;
 	buf_init(&text, cap - 1);
-	(void)buf_printf(&text, "waits for service %s to be %s (it is %s)", dep->name,
-			 dep->need == SERVICE_NEED_STARTED ? "running" : "completed",
-			 other ? service_state_name(other->state) : "not declared");
+	(void)buf_printf(&text, "waits for service %s ", dep->name);
+	need_text(other, dep->need, &text);
 	(void)str_copy(buf_str(&text), why, cap);
 	return false;
 }

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include "engine/health/test.h"
 #include "engine/service/spec.h"
 #include "lib/own.h"
 
@@ -47,9 +48,20 @@ static int check_depends(struct str value, struct err *err)
 	ptrdiff_t colon = str_find(value, ':');
 	struct str need = colon < 0 ? STR("started") : str_skip(value, (size_t)colon + 1);
 
-	if (str_is(need, "started") || str_is(need, "completed"))
+	if (str_is(need, "started") || str_is(need, "healthy") || str_is(need, "completed"))
 		return 0;
-	return err_set(err, -EINVAL, "SERVICE, SERVICE:started or SERVICE:completed");
+	return err_set(err, -EINVAL,
+		       "SERVICE, SERVICE:started, SERVICE:healthy or "
+		       "SERVICE:completed");
+}
+
+static int check_health(struct str value, struct err *err)
+{
+	struct arena arena OWN(arena_done) = { 0 };
+	struct image_texts words;
+
+	arena_init(&arena, 262144);
+	return health_test_parse(&arena, value, &words, err);
 }
 
 static int check_restart(struct str value, struct err *err)
@@ -131,7 +143,7 @@ static const struct ini_key service_keys[] = {
 	  .list = true,
 	  LEN(1, 100),
 	  .check = check_depends,
-	  .help = "SERVICE[:started|:completed] to start before" },
+	  .help = "SERVICE[:started|:healthy|:completed] to start before" },
 	{ .section = "service",
 	  .key = "restart",
 	  .type = INI_TYPE_TEXT,
@@ -249,6 +261,43 @@ static const struct ini_key service_keys[] = {
 	  .def = "3",
 	  .unit = "files",
 	  .help = "log files kept" },
+	{ .section = "service",
+	  .key = "healthcheck.test",
+	  .type = INI_TYPE_COMMAND,
+	  LEN(1, 65536),
+	  .check = check_health,
+	  .help = "[\"CMD\", ...], [\"CMD-SHELL\", ...], [\"NONE\"], a script, "
+		  "http://HOST:PORT/PATH, tcp:HOST:PORT" },
+	{ .section = "service",
+	  .key = "healthcheck.interval",
+	  .type = INI_TYPE_DURATION,
+	  LEN(1, 86400000),
+	  .help = "pause between two checks; the image's or 30s" },
+	{ .section = "service",
+	  .key = "healthcheck.timeout",
+	  .type = INI_TYPE_DURATION,
+	  LEN(1, 3600000),
+	  .help = "a check that takes longer has failed; the image's or 30s" },
+	{ .section = "service",
+	  .key = "healthcheck.retries",
+	  .type = INI_TYPE_UINT,
+	  LEN(1, 1000),
+	  .help = "failures in a row that make it unhealthy; the image's or 3" },
+	{ .section = "service",
+	  .key = "healthcheck.start_period",
+	  .type = INI_TYPE_DURATION,
+	  LEN(0, 86400000),
+	  .help = "failures do not count so long after the start; the image's or 0s" },
+	{ .section = "service",
+	  .key = "healthcheck.start_interval",
+	  .type = INI_TYPE_DURATION,
+	  LEN(1, 86400000),
+	  .help = "pause between two checks while it starts; the image's or 5s" },
+	{ .section = "service",
+	  .key = "healthcheck.disable",
+	  .type = INI_TYPE_BOOL,
+	  .def = "no",
+	  .help = "no checks, whatever the image says" },
 	{ .section = "service",
 	  .key = "init",
 	  .type = INI_TYPE_BOOL,

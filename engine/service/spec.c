@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "engine/health/test.h"
 #include "engine/service/spec.h"
 
 struct maker {
@@ -126,8 +127,11 @@ static void make_depends(struct maker *maker, struct service_spec *spec)
 		ptrdiff_t colon = str_find(value->text, ':');
 		struct str name = colon < 0 ? value->text : str_head(value->text, (size_t)colon);
 
-		dep->need = str_ends(value->text, STR(":completed")) ? SERVICE_NEED_COMPLETED
-								     : SERVICE_NEED_STARTED;
+		dep->need = SERVICE_NEED_STARTED;
+		if (str_ends(value->text, STR(":completed")))
+			dep->need = SERVICE_NEED_COMPLETED;
+		else if (str_ends(value->text, STR(":healthy")))
+			dep->need = SERVICE_NEED_HEALTHY;
 		dep->name = arena_text(maker->arena, name);
 		if (!dep->name)
 			maker->error = err_set(maker->err, -ENOMEM, "no memory for depends_on");
@@ -150,6 +154,28 @@ static void make_restart(const struct maker *maker, struct service_spec *spec)
 	} else {
 		spec->restart = SERVICE_RESTART_ALWAYS;
 	}
+}
+
+/* disable = yes is test = ["NONE"], as in Compose. */
+static void make_health(struct maker *maker, struct service_spec *spec)
+{
+	const struct ini_section *s = maker->section;
+	const struct ini_value *test = ini_get(&service_schema, s, "healthcheck.test");
+	struct service_health *health = &spec->health;
+	int r = 0;
+
+	if (ini_number(&service_schema, s, "healthcheck.disable", 0))
+		r = image_texts_add(maker->arena, &health->test, "NONE", maker->err);
+	else if (test)
+		r = health_test_parse(maker->arena, test->text, &health->test, maker->err);
+	if (r < 0)
+		maker->error = r;
+	health->interval_ms = ini_number(&service_schema, s, "healthcheck.interval", -1);
+	health->timeout_ms = ini_number(&service_schema, s, "healthcheck.timeout", -1);
+	health->start_period_ms = ini_number(&service_schema, s, "healthcheck.start_period", -1);
+	health->start_interval_ms =
+		ini_number(&service_schema, s, "healthcheck.start_interval", -1);
+	health->retries = (uint32_t)ini_number(&service_schema, s, "healthcheck.retries", 0);
 }
 
 static void make_scalars(const struct maker *maker, struct service_spec *spec)
@@ -201,6 +227,7 @@ struct service_spec *service_spec_make(struct arena *arena, const struct ini_sec
 	make_ports(&maker, spec);
 	make_volumes(&maker, spec);
 	make_depends(&maker, spec);
+	make_health(&maker, spec);
 	if (maker.error)
 		return NULL;
 	if (!*spec->image && !*spec->build) {

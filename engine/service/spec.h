@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "engine/oci/image.h"
 #include "engine/service/machine.h"
 #include "lib/arena.h"
 #include "lib/ini.h"
@@ -39,11 +40,18 @@ struct service_volume {
 	bool read_only;
 };
 
-enum service_need { SERVICE_NEED_STARTED, SERVICE_NEED_COMPLETED };
+enum service_need { SERVICE_NEED_STARTED, SERVICE_NEED_HEALTHY, SERVICE_NEED_COMPLETED };
 
 struct service_dependency {
 	const char *name;
 	enum service_need need;
+};
+
+/* healthcheck.*: what is not set is the image's. */
+struct service_health {
+	struct image_texts test; /* engine/health/test.h; count 0 = not set */
+	int64_t interval_ms, timeout_ms, start_period_ms, start_interval_ms; /* -1 = not set */
+	uint32_t retries;						     /* 0 = not set */
 };
 
 struct service_spec {
@@ -68,6 +76,7 @@ struct service_spec {
 	int64_t log_max_size;
 	uint32_t log_max_file;
 	bool privileged, read_only, init, tty;
+	struct service_health health;
 };
 
 extern const struct ini_schema service_schema; /* services.ini */

@@ -88,7 +88,16 @@ static void on_exec_ended(void *owner, struct container *container, uint32_t exe
 						 code);
 }
 
-static const struct container_ops service_ops = { on_started, on_failed, on_ended, on_exec_ended };
+static void on_health(void *owner, struct container *container)
+{
+	const struct service *service = owner;
+
+	(void)container;
+	manager_check_waiting(service->manager);
+}
+
+static const struct container_ops service_ops = { on_started, on_failed, on_ended, on_exec_ended,
+						  on_health };
 
 /* The container of before is used again when nothing in its definition has changed. */
 static void keep_or_drop(struct service *service, const struct container_def *def)
@@ -294,13 +303,16 @@ static void status_text(const struct service *service, struct buf *out)
 	struct mono now = mono_now();
 	int64_t left = mono_diff_ms(service->retry_at, now);
 
-	if (service->state == SERVICE_STATE_RUNNING)
+	if (service->state == SERVICE_STATE_RUNNING) {
 		(void)buf_printf(out, "up %lld s",
 				 (long long)(mono_diff_ms(now, service->running_since) / 1000));
-	else if (service->state == SERVICE_STATE_PREPARING)
+		if (health_of(service->container))
+			(void)buf_printf(out, " (%s)", health_word(service->container));
+	} else if (service->state == SERVICE_STATE_PREPARING) {
 		(void)buf_add_text(out, service->progress);
-	else
+	} else {
 		(void)buf_add_text(out, service->reason);
+	}
 	if (service->state == SERVICE_STATE_RETRYING || service->state == SERVICE_STATE_RESTARTING)
 		(void)buf_printf(out, "%sretry in %lld s", out->len ? "; " : "",
 				 (long long)((left < 0 ? 0 : left) + 999) / 1000);
@@ -327,6 +339,7 @@ void manager_row(const struct service *service, struct engine_row *ret_row)
 	(void)str_copy(str_from(service->name), row.name, sizeof(row.name));
 	(void)str_copy(str_from(state), row.state, sizeof(row.state));
 	(void)str_copy(buf_str(&text), row.status, sizeof(row.status));
+	(void)str_copy(str_from(health_word(service->container)), row.health, sizeof(row.health));
 	if (service->spec)
 		(void)str_copy(str_from(*service->spec->image ? service->spec->image
 							      : service->spec->build),

@@ -115,6 +115,7 @@ extern const size_t console_verb_count;
 
 int verb_status(struct console *console, const struct words *words, struct err *err);
 int verb_ps(struct console *console, const struct words *words, struct err *err);
+int verb_health(struct console *console, const struct words *words, struct err *err);
 int verb_images(struct console *console, const struct words *words, struct err *err);
 int verb_logs(struct console *console, const struct words *words, struct err *err);
 int verb_build(struct console *console, const struct words *words, struct err *err);

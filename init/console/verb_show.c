@@ -50,19 +50,29 @@ static void show_time(struct console *console, const struct init_status *status)
 static void show_engine(struct console *console)
 {
 	struct msg reply OWN(msg_done) = { 0 };
-	uint32_t running, declared;
+	uint32_t running = 0, declared = 0, count;
+	struct buf ill OWN(buf_done) = { 0 };
 	struct err err = { 0 };
+	struct engine_row row;
 	struct wire in;
 
-	if (console_call_within(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_INFO, STR(""),
+	if (console_call_within(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_PS, STR(""),
 				STATUS_WAIT_MS, &reply, &err) < 0) {
 		console_printf(console, "services  %s\n", err_text(&err));
 		return;
 	}
+	buf_init(&ill, 4096);
 	wire_init(&in, reply.body.ptr, reply.body.len);
-	running = wire_u32(&in);
-	declared = wire_u32(&in);
-	console_printf(console, "services  %u of %u running\n", running, declared);
+	count = wire_count(&in, ENGINE_ROWS_MAX);
+	for (uint32_t i = 0; i < count && !in.error; i++) {
+		engine_row_get(&in, &row);
+		running += !strcmp(row.state, "running");
+		declared += row.declared;
+		if (!strcmp(row.health, "unhealthy"))
+			(void)buf_printf(&ill, " %s", row.name);
+	}
+	console_printf(console, "services  %u of %u running%s%s\n", running, declared,
+		       ill.len ? "; unhealthy:" : "", buf_text(&ill));
 }
 
 int verb_status(struct console *console, const struct words *words, struct err *err)
@@ -133,6 +143,41 @@ int verb_ps(struct console *console, const struct words *words, struct err *err)
 			       row.ports);
 	}
 	return wire_end(&in) < 0 ? err_set(err, -EBADMSG, "engine: malformed answer") : 0;
+}
+
+int verb_health(struct console *console, const struct words *words, struct err *err)
+{
+	static struct engine_health health;
+	struct msg reply OWN(msg_done) = { 0 };
+	struct buf body OWN(buf_done) = { 0 };
+	struct wire in;
+	int r;
+
+	buf_init(&body, 512);
+	wire_put_text(&body, words->items[1]);
+	r = console_call(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_HEALTH, buf_str(&body), &reply,
+			 err);
+	if (r < 0)
+		return r;
+	wire_init(&in, reply.body.ptr, reply.body.len);
+	engine_health_get(&in, &health);
+	if (wire_end(&in) < 0)
+		return err_set(err, -EBADMSG, "engine: malformed answer");
+	if (!strcmp(health.state, "none")) {
+		console_printf(console, "%s has no health check or does not run\n",
+			       words->items[1]);
+		return 0;
+	}
+	console_printf(console, "%s, %u failures in a row\n", health.state, health.streak);
+	for (uint32_t i = 0; i < health.count; i++) {
+		console_printf(console, "%lld s ago, %lld s long, exit %d\n",
+			       (long long)(wall_now_s() - health.results[i].start_s),
+			       (long long)(health.results[i].end_s - health.results[i].start_s),
+			       health.results[i].code);
+		if (*health.results[i].output)
+			console_foreign(console, str_from(health.results[i].output));
+	}
+	return 0;
 }
 
 int verb_images(struct console *console, const struct words *words, struct err *err)

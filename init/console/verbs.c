@@ -62,6 +62,8 @@ const struct verb console_verbs[] = {
 	  -1, verb_exec },
 	{ "factory-reset", "", "erase the data partition and start again", C(NONE), 0, 0,
 	  verb_power },
+	{ "health", "NAME", "health checks of a container: state, last results", C(CONTAINER), 1, 1,
+	  verb_health },
 	{ "help", "[COMMAND]", "this list, or one command; ? does the same", C(NONE), 0, 1,
 	  verb_help },
 	{ "images", "", "images in the store", C(NONE), 0, 0, verb_images },

@@ -55,6 +55,7 @@ RECORD(store_layer)
 RECORD(store_cached)
 RECORD(store_put_args)
 RECORD(engine_row)
+RECORD(engine_health)
 RECORD(engine_image)
 RECORD(shim_exit)
 BODY(pull_start, arena, )
@@ -102,11 +103,11 @@ static bool on_report(struct str body, struct arena *arena, struct buf *out)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static record_fn *const records[] = {
-		on_files_copy,	 on_files_user,	    on_pack_result, on_store_layer,
-		on_store_cached, on_store_put_args, on_engine_row,  on_shim_exit,
-		on_pull_start,	 on_pull_archive,   on_pull_blob,   on_pull_progress,
-		on_unpack_start, on_unpack_result,  on_exit_file,   on_report,
-		on_exec,	 on_engine_image,
+		on_files_copy,	 on_files_user,	    on_pack_result,   on_store_layer,
+		on_store_cached, on_store_put_args, on_engine_row,    on_shim_exit,
+		on_pull_start,	 on_pull_archive,   on_pull_blob,     on_pull_progress,
+		on_unpack_start, on_unpack_result,  on_exit_file,     on_report,
+		on_exec,	 on_engine_image,   on_engine_health,
 	};
 	struct arena arena OWN(arena_done) = { 0 };
 	struct buf out OWN(buf_done) = { 0 };

@@ -173,6 +173,34 @@ static void test_flags(void)
 	   "the other flags");
 }
 
+/* Health checks come in a later version of the record, with the flag of the one before. */
+static void test_health(void)
+{
+	struct buf file OWN(buf_done) = { 0 };
+	struct container_def def, back;
+	int64_t created_s;
+
+	for (int init = 0; init < 2; init++) {
+		fill(&def);
+		def.init = init;
+		add(&def.health.test, "CMD", "/bin/check");
+		def.health.interval_ns = 1;
+		def.health.timeout_ns = 2;
+		def.health.start_period_ns = 3;
+		def.health.start_interval_ns = 4;
+		def.health.retries = 5;
+		buf_done(&file);
+		buf_init(&file, DEF_BYTES_MAX);
+		is_int(container_state_encode(&def, CREATED, &file, NULL), 0, "encoded");
+		ok(container_state_decode(buf_str(&file), &arena, &created_s, &back, NULL) == 0 &&
+			   same_texts(&back.health.test, &def.health.test) &&
+			   back.health.interval_ns == 1 && back.health.timeout_ns == 2 &&
+			   back.health.start_period_ns == 3 && back.health.start_interval_ns == 4 &&
+			   back.health.retries == 5 && back.init == init,
+		   "health checks, init = %d", init);
+	}
+}
+
 static int decode(const char *bytes, size_t len, struct err *err)
 {
 	struct arena one OWN(arena_done) = { 0 };
@@ -285,6 +313,7 @@ int main(void)
 	is_int(container_state_encode(&def, CREATED, &file, NULL), 0, "encoded");
 	test_round(buf_str(&file));
 	test_flags();
+	test_health();
 	test_shape();
 	test_memory(buf_str(&file));
 	test_digest();

@@ -3,7 +3,7 @@ tests/unit/engine_service/test_machine_OBJS := tests/unit/engine_service/test_ma
 	engine/service/machine.o
 tests/unit/engine_service/test_spec_OBJS := tests/unit/engine_service/test_spec.o \
 	engine/service/schema.o engine/service/parse.o engine/service/spec.o engine/service/order.o \
-	$(engine_json_OBJS)
+	engine/health/test.o engine/oci/image.o $(engine_json_OBJS)
 tests/unit/engine_service/test_spec_LIBS := -lyyjson
 
 FUZZ += tests/fuzz/fuzz_service_value
@@ -14,6 +14,7 @@ tests/fuzz/fuzz_service_value_LIBS := -lyyjson
 UNIT += tests/unit/engine_service/test_hosts
 tests/unit/engine_service/test_hosts_OBJS = tests/unit/engine_service/test_hosts.o \
 	engine/service/hosts.o engine/service/schema.o engine/service/parse.o \
+	engine/health/test.o engine/oci/image.o \
 	engine/api/pull_msg.o engine/oci/reference.o engine/http/url.o \
 	$(engine_json_OBJS)
 tests/unit/engine_service/test_hosts_LIBS := -lyyjson

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The plan of a further process in a running container: what a person runs by `exec` and what
+ * probes its health get the same confinement. Runs in engine main.
+ */
+#include <errno.h>
+#include <string.h>
+#include "engine/container/container.h"
+#include "engine/run/spec.h"
+#include "lib/own.h"
+
+enum { EXEC_PLAN_MAX = 8 << 20 };
+
+/* The container's environment, what was asked for over it, and what a program expects. */
+static int exec_env(const struct container *container, const struct container_exec *exec,
+		    struct arena *arena, const char *const **ret_env, struct err *err)
+{
+	const struct image_texts *own = &container->def.env;
+	const char *home = exec->user ? exec->user->home : container->home;
+	struct image_texts env = { 0 };
+	const char **vector;
+	int r = 0;
+
+	for (uint32_t i = 0; r >= 0 && i < own->count; i++)
+		r = image_texts_add(arena, &env, own->items[i], err);
+	for (uint32_t i = 0; r >= 0 && exec->env && exec->env[i]; i++)
+		r = image_texts_add(arena, &env, exec->env[i], err);
+	if (r >= 0 && !image_env_get(&env, "HOME"))
+		r = image_env_set(arena, &env, "HOME", home, err);
+	if (r >= 0 && exec->tty && !image_env_get(&env, "TERM"))
+		r = image_env_set(arena, &env, "TERM", "xterm", err);
+	if (r < 0)
+		return r;
+	vector = arena_array(arena, env.count + 1U, sizeof(*vector));
+	if (!vector)
+		return err_set(err, -ENOMEM, "no memory for an environment");
+	memcpy(vector, env.items, env.count * sizeof(*vector));
+	*ret_env = vector;
+	return 0;
+}
+
+int container_exec_plan(const struct container *container, const struct container_exec *exec,
+			struct arena *arena, struct err *err)
+{
+	const struct files_user *user = exec->user;
+	struct buf plan OWN(buf_done) = { 0 };
+	struct run_spec defaults;
+	struct run_process process;
+	int r;
+
+	run_spec_init(&defaults);
+	process = defaults.process;
+	r = exec_env(container, exec, arena, &process.env, err);
+	if (r < 0)
+		return r;
+	process.argv = exec->argv;
+	process.cwd = *exec->workdir ? exec->workdir : container->def.workdir;
+	process.uid = user ? user->uid : container->uid;
+	process.gid = user ? user->gid : container->gid;
+	process.groups = user ? user->groups : container->groups;
+	process.group_count = user ? user->group_count : container->group_count;
+	process.tty = exec->tty;
+	process.stdin_open = !exec->no_stdin;
+	process.rows = exec->rows;
+	process.columns = exec->columns;
+	buf_init(&plan, EXEC_PLAN_MAX);
+	r = run_plan_encode_exec(&process, container->def.privileged, &plan, err);
+	return r < 0 ? r : run_plan_memfd(&plan, err);
+}
