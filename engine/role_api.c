@@ -5,11 +5,13 @@
  */
 #include <errno.h>
 #include "engine/api/health_msg.h"
+#include "engine/api/schedule_msg.h"
 #include "engine/build/serve.h"
 #include "engine/docker/server.h"
 #include "engine/health/serve.h"
 #include "engine/role.h"
 #include "engine/role_start.h"
+#include "engine/service/cron.h"
 #include "lib/log.h"
 #include "lib/own.h"
 
@@ -31,6 +33,7 @@ static const struct msg_rule rules[] = {
 	{ BUILD_MSG_BASES, "build-bases", 4, BUILD_BODY_MAX, 0, 0, ROLE_PEER_MAIN, on_build },
 	{ BUILD_MSG_PLAN, "build-plan", 4, BUILD_BODY_MAX, 0, 0, ROLE_PEER_MAIN, on_build },
 	{ BUILD_MSG_IGNORE, "build-ignore", 4, BUILD_BODY_MAX, 0, 0, ROLE_PEER_MAIN, on_build },
+	{ SCHEDULE_MSG_NEXT, "schedule-next", 16, 512, 0, 0, ROLE_PEER_MAIN, cron_serve },
 	{ HEALTH_MSG_HTTP, "health-http", 12, 4096, 1, 1, ROLE_PEER_MAIN, health_serve_http },
 };
 

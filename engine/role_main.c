@@ -166,8 +166,7 @@ static void on_init_reload(struct msg_peer *peer, struct msg *msg)
 static void on_init_clock(struct msg_peer *peer, struct msg *msg)
 {
 	(void)peer;
-	(void)msg;
-	manager_kick(&engine.manager, "the clock was set");
+	manager_clock(&engine.manager, msg->body.ptr[0] != INIT_CLOCK_FLOOR);
 }
 
 static void on_init_data(struct msg_peer *peer, struct msg *msg)
@@ -223,7 +222,11 @@ static void on_network_event(void *owner, int kind, const char *text)
 
 	(void)owner;
 	(void)str_escape(str_from(text), shown, sizeof(shown));
-	if (*shown && (kind == NETD_EVENT_UPLINK_UP || kind == NETD_EVENT_DNS))
+	if (kind == NETD_EVENT_UPLINK_DOWN)
+		manager_network(&engine.manager, false, shown);
+	else if (*shown && kind == NETD_EVENT_UPLINK_UP)
+		manager_network(&engine.manager, true, shown);
+	else if (*shown && kind == NETD_EVENT_DNS)
 		manager_kick(&engine.manager, shown);
 }
 

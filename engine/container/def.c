@@ -115,6 +115,9 @@ static int def_networks(const struct service_spec *spec, struct arena *arena,
 		def->network_mode = *first == 'h' ? DEF_NETWORK_HOST : DEF_NETWORK_NONE;
 		return 0;
 	}
+	if (strcmp(spec->group, spec->name) != 0 &&
+	    image_texts_add(arena, &def->aliases, spec->group, err) < 0)
+		return -ENOMEM;
 	if (!spec->networks.count)
 		return image_texts_add(arena, &def->networks, "bridge", err);
 	def->networks = from_list(&spec->networks);

@@ -27,11 +27,13 @@ struct entry {
 static const struct entry table[SERVICE_STATE_COUNT][SERVICE_EVENT_COUNT] = {
 	ROW(STOPPED) = {
 		ON(WANT)        = TO(WAITING, A(CALM) | A(CHECK_DEPS)),
+		ON(SCHEDULE)    = TO(SCHEDULED, A(CALM) | A(ARM_SCHEDULE)),
 		ON(CYCLE)       = TO(WAITING, A(CALM) | A(CHECK_DEPS)),
 		ON(REFUSE)      = TO(REFUSED, 0),
 	},
 	ROW(REFUSED) = {
 		ON(WANT)        = TO(WAITING, A(CALM) | A(CHECK_DEPS)),
+		ON(SCHEDULE)    = TO(SCHEDULED, A(CALM) | A(ARM_SCHEDULE)),
 		ON(UNWANT)      = TO(STOPPED, 0),
 	},
 	ROW(WAITING) = {
@@ -93,9 +95,18 @@ static const struct entry table[SERVICE_STATE_COUNT][SERVICE_EVENT_COUNT] = {
 	},
 	ROW(EXITED) = {
 		ON(WANT)        = TO(WAITING, A(CALM) | A(CHECK_DEPS)),
+		ON(SCHEDULE)    = TO(SCHEDULED, A(CALM) | A(ARM_SCHEDULE)),
 		ON(CYCLE)       = TO(WAITING, A(CALM) | A(CHECK_DEPS)),
 		ON(UNWANT)      = TO(STOPPED, 0),
 		ON(REFUSE)      = TO(REFUSED, 0),
+	},
+	ROW(SCHEDULED) = {
+		ON(TIMER)       = TO(WAITING, A(CALM) | A(CHECK_DEPS)),
+		ON(WANT)        = TO(WAITING, A(DISARM) | A(CALM) | A(CHECK_DEPS)),
+		ON(CLOCK)       = TO(SCHEDULED, A(DISARM) | A(ARM_SCHEDULE)),
+		ON(CYCLE)       = TO(SCHEDULED, A(DISARM) | A(ARM_SCHEDULE)),
+		ON(UNWANT)      = TO(STOPPED, A(DISARM)),
+		ON(REFUSE)      = TO(REFUSED, A(DISARM)),
 	},
 };
 /* clang-format on */
@@ -117,7 +128,7 @@ const char *service_state_name(enum service_state state)
 		[SERVICE_STATE_RETRYING] = "waiting", [SERVICE_STATE_STARTING] = "starting",
 		[SERVICE_STATE_RUNNING] = "running",  [SERVICE_STATE_STOPPING] = "stopping",
 		[SERVICE_STATE_CYCLING] = "stopping", [SERVICE_STATE_RESTARTING] = "restarting",
-		[SERVICE_STATE_EXITED] = "exited",
+		[SERVICE_STATE_EXITED] = "exited",    [SERVICE_STATE_SCHEDULED] = "scheduled",
 	};
 
 	return names[state];
@@ -137,6 +148,8 @@ const char *service_event_name(enum service_event event)
 		[SERVICE_EVENT_ENDED_AGAIN] = "ended-again",
 		[SERVICE_EVENT_ENDED] = "ended",
 		[SERVICE_EVENT_TIMER] = "timer",
+		[SERVICE_EVENT_SCHEDULE] = "schedule",
+		[SERVICE_EVENT_CLOCK] = "clock",
 		[SERVICE_EVENT_KICK] = "kick",
 	};
 

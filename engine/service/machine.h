@@ -22,6 +22,7 @@ enum service_state {
 	SERVICE_STATE_CYCLING,	  /* asked to end; then start again */
 	SERVICE_STATE_RESTARTING, /* it ended; a timer starts it again */
 	SERVICE_STATE_EXITED,	  /* it ended and its policy says to leave it */
+	SERVICE_STATE_SCHEDULED,  /* a job that waits for its next time */
 	SERVICE_STATE_COUNT,
 };
 
@@ -37,6 +38,8 @@ enum service_event {
 	SERVICE_EVENT_ENDED_AGAIN, /* it ended and its policy asks for another start */
 	SERVICE_EVENT_ENDED,	   /* it ended and stays so */
 	SERVICE_EVENT_TIMER,	   /* the back-off is over */
+	SERVICE_EVENT_SCHEDULE,	   /* wanted, but at its times only */
+	SERVICE_EVENT_CLOCK,	   /* the wall clock was set: times are computed anew */
 	SERVICE_EVENT_KICK,	   /* link, route, DNS, clock or store changed: try now */
 	SERVICE_EVENT_COUNT,
 };
@@ -50,7 +53,8 @@ enum service_action {
 	SERVICE_ACTION_ARM_RETRY = 32,	 /* timer for RETRYING, grows with each failure */
 	SERVICE_ACTION_ARM_RESTART = 64, /* timer for RESTARTING, grows with each short run */
 	SERVICE_ACTION_DISARM = 128,
-	SERVICE_ACTION_CALM = 256, /* forget the failures counted so far */
+	SERVICE_ACTION_CALM = 256,	   /* forget the failures counted so far */
+	SERVICE_ACTION_ARM_SCHEDULE = 512, /* timer for SCHEDULED: TIMER when it is due */
 };
 
 struct service_step {

@@ -32,6 +32,13 @@ void service_reason(struct service *service, const char *text)
 
 /* ---- actions ---- */
 
+/* The job has run to its end and ended well; one that runs at its times stays so in between. */
+static bool completed(const struct service *other)
+{
+	return (other->state == SERVICE_STATE_EXITED || other->state == SERVICE_STATE_SCHEDULED) &&
+	       other->ran && !other->last_exit.code;
+}
+
 static bool need_met(const struct service *other, enum service_need need)
 {
 	switch (need) {
@@ -41,7 +48,7 @@ static bool need_met(const struct service *other, enum service_need need)
 		return other->state == SERVICE_STATE_RUNNING && other->container &&
 		       !strcmp(health_word(other->container), "healthy");
 	case SERVICE_NEED_COMPLETED:
-		return other->state == SERVICE_STATE_EXITED && !other->last_exit.code;
+		return completed(other);
 	}
 	return false;
 }
@@ -60,17 +67,25 @@ static void need_text(const struct service *other, enum service_need need, struc
 	(void)buf_add_text(out, ")");
 }
 
+/* All of its replicas have to be there. */
 static bool dependency_met(const struct service *service, const struct service_dependency *dep,
 			   char *why, size_t cap)
 {
-	const struct service *other = manager_find(service->manager, dep->name);
+	const struct service *missing = NULL;
 	struct buf text OWN(buf_done) = { 0 };
+	bool found = false;
 
-	if (other && need_met(other, dep->need))
+	for (const struct service *s = service->manager->services; s && !missing; s = s->next) {
+		if (!service_in_group(s, dep->name))
+			continue;
+		found = true;
+		missing = need_met(s, dep->need) ? NULL : s;
+	}
+	if (found && !missing)
 		return true;
 	buf_init(&text, cap - 1);
-	(void)buf_printf(&text, "waits for service %s ", dep->name);
-	need_text(other, dep->need, &text);
+	(void)buf_printf(&text, "waits for service %s ", missing ? missing->name : dep->name);
+	need_text(missing, dep->need, &text);
 	(void)str_copy(buf_str(&text), why, cap);
 	return false;
 }
@@ -89,6 +104,8 @@ static void check_deps(struct service *service)
 		service_reason(service, why);
 		return;
 	}
+	if (service->spec && !service_waits_over(service))
+		return;
 	if (!service->spec) { /* its section broke while it ran */
 		service_event(service, SERVICE_EVENT_REFUSE);
 		return;
@@ -122,6 +139,7 @@ static void arm_restart(struct service *service)
 		backoff_ms(service->quick_ends++, RESTART_BASE_MS, RESTART_CAP_MS, random_bits());
 
 	service->restarts++;
+	service->retries++;
 	service->retry_at = mono_add_ms(mono_now(), ms);
 	loop_timer_set(service->manager->env.loop, &service->restart, ms, on_retry, service);
 }
@@ -133,15 +151,18 @@ static void act(struct service *service, uint16_t actions)
 	if (actions & SERVICE_ACTION_DISARM) {
 		loop_timer_stop(loop, &service->retry);
 		loop_timer_stop(loop, &service->restart);
+		service_schedule_stop(service);
 	}
 	if (actions & SERVICE_ACTION_CALM)
-		service->failures = service->quick_ends = 0;
+		service->failures = service->quick_ends = service->retries = 0;
 	if (actions & SERVICE_ACTION_CANCEL)
 		service_cancel(service);
 	if (actions & SERVICE_ACTION_ARM_RETRY)
 		arm_retry(service);
 	if (actions & SERVICE_ACTION_ARM_RESTART)
 		arm_restart(service);
+	if (actions & SERVICE_ACTION_ARM_SCHEDULE)
+		service_schedule(service);
 	if (actions & SERVICE_ACTION_STOP)
 		service_stop(service);
 	if (actions & SERVICE_ACTION_START)
@@ -217,23 +238,6 @@ void manager_reattach(struct manager *manager)
 		sync_attached(manager);
 }
 
-/* ---- configuration ---- */
-
-static void hash_section(const struct ini_section *section, struct digest *ret_digest)
-{
-	struct sha256 hash;
-
-	sha256_init(&hash);
-	for (const struct ini_entry *e = section->entries; e; e = e->next) {
-		sha256_add(&hash, e->name, strlen(e->name) + 1);
-		for (const struct ini_value *v = e->values; v; v = v->next) {
-			sha256_add(&hash, v->text.ptr, v->text.len);
-			sha256_add(&hash, "", 1);
-		}
-	}
-	sha256_end(&hash, ret_digest);
-}
-
 struct service *manager_find(struct manager *manager, const char *name)
 {
 	for (struct service *s = manager->services; s; s = s->next) {
@@ -241,163 +245,6 @@ struct service *manager_find(struct manager *manager, const char *name)
 			return s;
 	}
 	return NULL;
-}
-
-static struct service *service_new(struct manager *manager, const char *name)
-{
-	struct service *service = calloc(1, sizeof(*service)), **end = &manager->services;
-
-	if (!service)
-		return NULL;
-	service->manager = manager;
-	(void)str_copy(str_from(name), service->name, sizeof(service->name));
-	while (*end)
-		end = &(*end)->next;
-	*end = service;
-	return service;
-}
-
-/* What was found wrong in one section, joined: the reason of a refused service. */
-static void refuse_reason(struct service *service, const struct ini_config *config,
-			  const char *more)
-{
-	struct buf text OWN(buf_done) = { 0 };
-
-	buf_init(&text, sizeof(service->reason) - 1);
-	for (const struct ini_issue *i = config->issues; i; i = i->next) {
-		if (strcmp(i->kind, "service") != 0 || strcmp(i->name, service->name) != 0)
-			continue;
-		(void)buf_printf(&text, "%s%s", text.len ? "; " : "", i->text);
-		log_err("%s", i->text);
-	}
-	if (*more)
-		(void)buf_printf(&text, "%s%s", text.len ? "; " : "", more);
-	service_reason(service, buf_text(&text));
-}
-
-static void apply_section(struct manager *manager, struct ini_config *config,
-			  const struct ini_section *section)
-{
-	struct service *service = manager_find(manager, section->name);
-	struct digest digest;
-	struct err err = { 0 };
-
-	if (!service)
-		service = service_new(manager, section->name);
-	if (!service)
-		return;
-	hash_section(section, &digest);
-	service->declared = true;
-	service->spec = section->bad ? NULL : service_spec_make(&config->arena, section, &err);
-	if (!service->spec) {
-		refuse_reason(service, config, section->bad ? "" : err.text);
-		log_err("service %s is refused: %s", service->name, service->reason);
-		/* What runs goes on with its old definition: a typing error stops nothing. */
-		if (service->state != SERVICE_STATE_RUNNING)
-			service_event(service, SERVICE_EVENT_REFUSE);
-		return;
-	}
-	if (service->state == SERVICE_STATE_STOPPED && service_marked_stopped(service))
-		service->operator_stop = true;
-	if (service->state == SERVICE_STATE_REFUSED)
-		service_event(service, SERVICE_EVENT_UNWANT);
-	if (memcmp(&digest, &service->section, sizeof(digest)) != 0 &&
-	    service->state != SERVICE_STATE_STOPPED && !service->operator_stop)
-		service_event(service, SERVICE_EVENT_CYCLE);
-	service->section = digest;
-}
-
-static void apply_order(struct manager *manager)
-{
-	static struct service_spec *specs[SERVICE_COUNT_MAX];
-	static struct service *owners[SERVICE_COUNT_MAX];
-	static uint32_t order[SERVICE_COUNT_MAX];
-	static bool bad[SERVICE_COUNT_MAX];
-	uint32_t count = 0, placed = 0;
-	struct err err = { 0 };
-
-	for (struct service *s = manager->services; s && count < SERVICE_COUNT_MAX; s = s->next) {
-		if (!s->spec)
-			continue;
-		owners[count] = s;
-		specs[count++] = s->spec;
-	}
-	if (service_order(specs, count, order, &placed, bad, &err) < 0)
-		log_err("services: %s", err_text(&err));
-	for (uint32_t i = 0; i < placed; i++)
-		owners[order[i]]->rank = i;
-	for (uint32_t i = 0; i < count; i++) {
-		if (!bad[i])
-			continue;
-		owners[i]->spec = NULL;
-		service_reason(owners[i], err.text);
-		log_err("service %s is refused: %s", owners[i]->name, err.text);
-		service_event(owners[i], SERVICE_EVENT_REFUSE);
-	}
-}
-
-static void apply_removed(struct manager *manager)
-{
-	for (struct service *s = manager->services; s; s = s->next) {
-		if (s->declared)
-			continue;
-		log_notice("service %s is no longer declared: stopped", s->name);
-		service_event(s, SERVICE_EVENT_UNWANT);
-	}
-}
-
-static void want_all(struct manager *manager)
-{
-	for (struct service *s = manager->services; s; s = s->next) {
-		if (s->declared && s->spec && s->state == SERVICE_STATE_STOPPED &&
-		    !s->operator_stop)
-			service_event(s, SERVICE_EVENT_WANT);
-	}
-}
-
-static void take_engine_settings(struct manager *manager)
-{
-	const struct ini_section *engine = ini_find(&manager->engine_config, "engine", "");
-
-	manager->keep_blobs = engine && ini_number(&engine_schema, engine, "keep_blobs", 0);
-	manager->env.builds->keep_blobs = manager->keep_blobs;
-}
-
-int manager_load(struct manager *manager, struct err *err)
-{
-	int layers OWN_FD = fs_open(manager->env.run_fd, "config", FS_BENEATH, O_DIRECTORY, 0, err);
-	struct ini_config config, engine;
-	int r;
-
-	if (layers < 0)
-		return layers;
-	ini_init(&config);
-	ini_init(&engine);
-	r = ini_load(&engine, &engine_schema, layers, err);
-	if (r >= 0)
-		r = ini_load(&config, &service_schema, layers, err);
-	if (r < 0) {
-		ini_done(&config);
-		ini_done(&engine);
-		return r;
-	}
-	for (const struct ini_issue *i = engine.issues; i; i = i->next)
-		log_err("%s", i->text);
-	for (struct service *s = manager->services; s; s = s->next)
-		s->declared = false;
-	ini_done(&manager->engine_config);
-	manager->engine_config = engine;
-	take_engine_settings(manager);
-	for (const struct ini_section *s = config.sections; s; s = s->next)
-		apply_section(manager, &config, s);
-	for (struct service *s = manager->services; s; s = s->next)
-		s->spec = s->declared ? s->spec : NULL;
-	ini_done(&manager->config);
-	manager->config = config;
-	apply_order(manager);
-	apply_removed(manager);
-	want_all(manager);
-	return 0;
 }
 
 int manager_init(struct manager *manager, const struct manager_env *env, struct err *err)
@@ -416,6 +263,7 @@ void manager_data_ready(struct manager *manager)
 		return;
 	manager->data_ready = true;
 	manager_adopt(manager);
+	manager_recall_stopped(manager);
 	manager_preload(manager);
 	manager_check_waiting(manager);
 }
@@ -445,41 +293,63 @@ static int act_start(struct service *service, struct err *err)
 		return err_set(err, -EINVAL, "service %s is refused: %s", service->name,
 			       service->reason);
 	service->operator_stop = false;
+	service->operator_start = true;
 	service_mark_stopped(service, false);
 	service_event(service, SERVICE_EVENT_WANT);
 	return 0;
+}
+
+static int act_restart(struct service *service, struct err *err)
+{
+	if (!service->spec || service->state == SERVICE_STATE_SCHEDULED)
+		return act_start(service, err); /* a job is run now, not at its time */
+	service->operator_stop = false;
+	service_mark_stopped(service, false);
+	service_event(service, SERVICE_EVENT_CYCLE);
+	return 0;
+}
+
+static int act_one(struct service *service, enum engine_act act_kind, int64_t argument,
+		   struct err *err)
+{
+	switch (act_kind) {
+	case ENGINE_ACT_START:
+		return act_start(service, err);
+	case ENGINE_ACT_STOP:
+		service->operator_stop = true;
+		service->operator_start = false;
+		service_mark_stopped(service, true);
+		service_event(service, SERVICE_EVENT_UNWANT);
+		return 0;
+	case ENGINE_ACT_RESTART:
+		return act_restart(service, err);
+	case ENGINE_ACT_KILL:
+		if (!service->container)
+			return err_set(err, -ESRCH, "%s does not run", service->name);
+		return container_kill(service->container, (int)argument, err);
+	case ENGINE_ACT_REMOVE:
+		return err_set(err, -EBUSY,
+			       "%s is declared in services.ini; take its section out to remove it",
+			       service->name);
+	}
+	return err_set(err, -EINVAL, "unknown act");
 }
 
 int manager_act(struct manager *manager, const char *name, enum engine_act act_kind,
 		int64_t argument, struct err *err)
 {
 	struct service *service = manager_find(manager, name);
+	bool found = false;
+	int r = 0;
 
-	if (!service)
-		return manager_unknown(manager, name, err);
-	switch (act_kind) {
-	case ENGINE_ACT_START:
-		return act_start(service, err);
-	case ENGINE_ACT_STOP:
-		service->operator_stop = true;
-		service_mark_stopped(service, true);
-		service_event(service, SERVICE_EVENT_UNWANT);
-		return 0;
-	case ENGINE_ACT_RESTART:
-		if (!service->spec)
-			return act_start(service, err);
-		service->operator_stop = false;
-		service_mark_stopped(service, false);
-		service_event(service, SERVICE_EVENT_CYCLE);
-		return 0;
-	case ENGINE_ACT_KILL:
-		if (!service->container)
-			return err_set(err, -ESRCH, "%s does not run", name);
-		return container_kill(service->container, (int)argument, err);
-	case ENGINE_ACT_REMOVE:
-		return err_set(err, -EBUSY,
-			       "%s is declared in services.ini; take its section out to remove it",
-			       name);
+	if (service)
+		return act_one(service, act_kind, argument, err);
+	/* A section's name stands for all of its replicas. */
+	for (struct service *s = manager->services; s && r >= 0; s = s->next) {
+		if (!service_in_group(s, name))
+			continue;
+		found = true;
+		r = act_one(s, act_kind, argument, err);
 	}
-	return err_set(err, -EINVAL, "unknown act");
+	return found ? r : manager_unknown(manager, name, err);
 }

@@ -24,12 +24,15 @@ struct service {
 	struct service *next;
 	struct manager *manager;
 	char name[SERVICE_NAME_MAX + 1];
-	struct service_spec *spec; /* in manager->config's arena; NULL when refused */
-	struct digest section;	   /* of the section's text: tells a changed definition */
+	char group[SERVICE_NAME_MAX + 1]; /* its section; another than name for replicas */
+	struct service_spec *spec;	  /* in manager->config's arena; NULL when refused */
+	struct digest section;		  /* of the section's text: tells a changed definition */
 	enum service_state state;
-	bool declared;	    /* false: its section is gone, it is being stopped */
-	bool operator_stop; /* stopped by a person: stays so until the next boot */
-	uint32_t rank;	    /* start order */
+	bool declared;	     /* false: its section is gone, it is being stopped */
+	bool operator_stop;  /* stopped by a person: stays so until the next boot, or for ever
+				where restart = unless-stopped */
+	bool operator_start; /* started by a person, whatever its profiles say */
+	uint32_t rank;	     /* start order */
 	/* the image it runs from, once prepared */
 	struct arena image_arena;
 	struct image image;
@@ -39,12 +42,16 @@ struct service {
 	struct container *container;
 	char container_id[CONTAINER_ID_LEN + 1]; /* of the last one, "" = none */
 	struct digest container_def;		 /* its definition */
-	struct loop_timer retry, restart;
+	struct loop_timer retry, restart, schedule, waits;
 	struct mono retry_at, running_since;
-	uint32_t failures; /* in a row, for the back-off */
+	int64_t due_s;	     /* SCHEDULED: wall time of the next run, 0 = not known yet */
+	bool schedule_asked; /* the api role has not answered yet */
+	bool schedule_every; /* an interval: the clock does not matter */
+	uint32_t failures;   /* in a row, for the back-off */
 	uint32_t quick_ends;
 	uint32_t restarts;
-	bool ran; /* ended at least once since boot */
+	uint32_t retries; /* since it ran for a while or was started: for on-failure:N */
+	bool ran;	  /* ended at least once since boot */
 	struct shim_exit last_exit;
 	char reason[ENGINE_STATUS_MAX]; /* why it waits or was refused */
 	char end_text[96];		/* how it ended last */
@@ -70,6 +77,7 @@ struct manager {
 	struct ini_config engine_config; /* engine.ini */
 	struct service *services;
 	bool data_ready, stopping;
+	bool network_up, clock_good; /* for wait_for */
 	bool keep_blobs; /* engine.ini: compressed layers stay in the store, however they came */
 	/* archives of /config/images, taken in before anything is pulled */
 	bool preloading;
@@ -90,6 +98,10 @@ void manager_data_ready(struct manager *manager);
 
 /* Something outside changed (link, DNS, clock, store): whoever waits may try at once. */
 void manager_kick(struct manager *manager, const char *why);
+
+/* The same, with what it means for wait_for. */
+void manager_network(struct manager *manager, bool up, const char *why);
+void manager_clock(struct manager *manager, bool good);
 
 /* netd is (again) there: attach what runs. */
 void manager_reattach(struct manager *manager);
@@ -122,6 +134,13 @@ void manager_preload(struct manager *manager);
 void manager_adopt(struct manager *manager);
 void manager_check_waiting(struct manager *manager);
 void manager_stop_next(struct manager *manager);
+/* Who was stopped for good (restart = unless-stopped) in an earlier boot stays so. */
+void manager_recall_stopped(struct manager *manager);
+bool service_in_group(const struct service *service, const char *group);
+/* Everything in wait_for is there; else the reason is set and it is looked for again. */
+bool service_waits_over(struct service *service);
+void service_schedule(struct service *service);
+void service_schedule_stop(struct service *service);
 bool service_marked_stopped(const struct service *service);
 void service_mark_stopped(const struct service *service, bool stopped);
 

@@ -9,7 +9,7 @@
 static int find_spec(struct service_spec *const *specs, uint32_t count, const char *name)
 {
 	for (uint32_t i = 0; i < count; i++) {
-		if (!strcmp(specs[i]->name, name))
+		if (!strcmp(specs[i]->group, name))
 			return (int)i;
 	}
 	return -1;

@@ -109,6 +109,39 @@ int service_volume_parse(struct arena *arena, struct str text, struct service_vo
 	return 0;
 }
 
+static int wait_syntax(struct err *err)
+{
+	return err_set(err, -EINVAL, "network, clock, volume:NAME or device:/dev/PATH");
+}
+
+int service_wait_parse(struct arena *arena, struct str text, struct service_wait_for *ret_wait,
+		       struct err *err)
+{
+	struct service_wait_for wait = { SERVICE_WAIT_NETWORK, "" };
+	struct str name = { 0 };
+
+	if (str_is(text, "clock")) {
+		wait.kind = SERVICE_WAIT_CLOCK;
+	} else if (str_starts(text, STR("volume:"))) {
+		wait.kind = SERVICE_WAIT_VOLUME;
+		name = str_skip(text, 7);
+		if (!name.len || name.ptr[0] == '.' || str_find(name, '/') >= 0)
+			return wait_syntax(err);
+	} else if (str_starts(text, STR("device:/dev/"))) {
+		wait.kind = SERVICE_WAIT_DEVICE;
+		name = str_skip(text, 7);
+		if (name.len < 6)
+			return wait_syntax(err);
+	} else if (!str_is(text, "network")) {
+		return wait_syntax(err);
+	}
+	wait.name = arena_text(arena, name);
+	if (!wait.name)
+		return err_set(err, -ENOMEM, "no memory for wait_for");
+	*ret_wait = wait;
+	return 0;
+}
+
 /* One growing word list inside an arena: the items were counted before, so it never moves. */
 struct words {
 	struct arena *arena;

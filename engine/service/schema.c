@@ -64,6 +64,15 @@ static int check_health(struct str value, struct err *err)
 	return health_test_parse(&arena, value, &words, err);
 }
 
+static int check_wait(struct str value, struct err *err)
+{
+	struct arena arena OWN(arena_done) = { 0 };
+	struct service_wait_for wait;
+
+	arena_init(&arena, 16384);
+	return service_wait_parse(&arena, value, &wait, err);
+}
+
 static int check_restart(struct str value, struct err *err)
 {
 	uint64_t n;
@@ -151,6 +160,31 @@ static const struct ini_key service_keys[] = {
 	  .def = "always",
 	  .check = check_restart,
 	  .help = "no, always, unless-stopped, on-failure[:N]" },
+	{ .section = "service",
+	  .key = "wait_for",
+	  .type = INI_TYPE_TEXT,
+	  .list = true,
+	  LEN(1, 300),
+	  .check = check_wait,
+	  .help = "network, clock, volume:NAME or device:/dev/PATH to be there before it starts" },
+	{ .section = "service",
+	  .key = "schedule",
+	  .type = INI_TYPE_TEXT,
+	  LEN(1, 200),
+	  .help = "run it at these times: minute hour day month weekday, @daily, or every 10m" },
+	{ .section = "service",
+	  .key = "replicas",
+	  .type = INI_TYPE_UINT,
+	  LEN(1, 64),
+	  .def = "1",
+	  .unit = "containers",
+	  .help = "so many alike, called NAME-1, NAME-2 ..." },
+	{ .section = "service",
+	  .key = "profiles",
+	  .type = INI_TYPE_NAME,
+	  .list = true,
+	  LEN(1, 64),
+	  .help = "started by itself only when [engine] profiles names one of these" },
 	{ .section = "service",
 	  .key = "mem_limit",
 	  .type = INI_TYPE_SIZE,
@@ -325,6 +359,12 @@ static const struct ini_key engine_keys[] = {
 	  LEN(1000, 86400000),
 	  .def = "5m",
 	  .help = "longest pause between two attempts to pull or build" },
+	{ .section = "engine",
+	  .key = "profiles",
+	  .type = INI_TYPE_NAME,
+	  .list = true,
+	  LEN(1, 64),
+	  .help = "profiles whose services are started; those without any always are" },
 	{ .section = "engine",
 	  .key = "preload",
 	  .type = INI_TYPE_BOOL,

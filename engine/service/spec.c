@@ -138,6 +138,45 @@ static void make_depends(struct maker *maker, struct service_spec *spec)
 	}
 }
 
+static void make_waits(struct maker *maker, struct service_spec *spec)
+{
+	const struct ini_value *value = ini_get(&service_schema, maker->section, "wait_for");
+
+	spec->wait_for = make_array(maker, count_values(value), sizeof(*spec->wait_for));
+	for (; spec->wait_for && value; value = value->next) {
+		int r = service_wait_parse(maker->arena, value->text,
+					   &spec->wait_for[spec->wait_count], maker->err);
+
+		if (r < 0)
+			maker->error = r;
+		else
+			spec->wait_count++;
+	}
+}
+
+/* A job is run at its times and not started again in between, unless it is said so. */
+static void make_schedule(struct maker *maker, struct service_spec *spec)
+{
+	const struct ini_value *value = ini_get(&service_schema, maker->section, "schedule");
+	const struct ini_value *restart = ini_get(&service_schema, maker->section, "restart");
+
+	spec->schedule = ini_text(&service_schema, maker->section, "schedule");
+	spec->schedule_at = value && value->file
+				    ? arena_printf(maker->arena, "%s:%u", value->file, value->line)
+				    : "";
+	if (!spec->schedule_at)
+		maker->error = err_set(maker->err, -ENOMEM, "no memory for a schedule");
+	if (!*spec->schedule)
+		return;
+	if (!restart || !restart->line)
+		spec->restart = SERVICE_RESTART_NO;
+	else if (spec->restart == SERVICE_RESTART_ALWAYS ||
+		 spec->restart == SERVICE_RESTART_UNLESS_STOPPED)
+		maker->error = err_set(maker->err, -EINVAL,
+				       "schedule goes with restart = no or on-failure only: a job "
+				       "ends");
+}
+
 static void make_restart(const struct maker *maker, struct service_spec *spec)
 {
 	const char *text = ini_text(&service_schema, maker->section, "restart");
@@ -182,7 +221,8 @@ static void make_scalars(const struct maker *maker, struct service_spec *spec)
 {
 	const struct ini_section *s = maker->section;
 
-	spec->name = s->name;
+	spec->name = spec->group = s->name;
+	spec->replicas = (uint32_t)ini_number(&service_schema, s, "replicas", 1);
 	spec->image = ini_text(&service_schema, s, "image");
 	spec->build = ini_text(&service_schema, s, "build");
 	spec->user = ini_text(&service_schema, s, "user");
@@ -228,10 +268,20 @@ struct service_spec *service_spec_make(struct arena *arena, const struct ini_sec
 	make_volumes(&maker, spec);
 	make_depends(&maker, spec);
 	make_health(&maker, spec);
+	make_waits(&maker, spec);
+	make_schedule(&maker, spec);
+	spec->profiles = make_list(&maker, "profiles");
 	if (maker.error)
 		return NULL;
 	if (!*spec->image && !*spec->build) {
 		err_set(err, -EINVAL, "neither image nor build is given; add one of them");
+		return NULL;
+	}
+	if (spec->replicas > 1 && spec->port_count) {
+		err_set(err, -EINVAL,
+			"one port cannot lead to %u replicas; take ports or replicas "
+			"out",
+			spec->replicas);
 		return NULL;
 	}
 	return spec;

@@ -54,8 +54,21 @@ struct service_health {
 	uint32_t retries;						     /* 0 = not set */
 };
 
+enum service_wait {
+	SERVICE_WAIT_NETWORK,
+	SERVICE_WAIT_CLOCK,
+	SERVICE_WAIT_VOLUME,
+	SERVICE_WAIT_DEVICE
+};
+
+struct service_wait_for {
+	enum service_wait kind;
+	const char *name; /* of the volume, path of the device below /dev/, else "" */
+};
+
 struct service_spec {
 	const char *name;
+	const char *group; /* its section's name: the same, but for replicas (NAME-1, NAME-2 ...) */
 	const char *image; /* reference, "" when built */
 	const char *build; /* context directory, "" when pulled */
 	struct service_list command, entrypoint, environment, networks, cap_add, cap_drop, devices,
@@ -76,6 +89,12 @@ struct service_spec {
 	int64_t log_max_size;
 	uint32_t log_max_file;
 	bool privileged, read_only, init, tty;
+	uint32_t replicas;	 /* 1 = one container, of the section's name */
+	const char *schedule;	 /* "" = runs always */
+	const char *schedule_at; /* "FILE:LINE" of it, for messages */
+	struct service_list profiles;
+	struct service_wait_for *wait_for;
+	uint32_t wait_count;
 	struct service_health health;
 };
 
@@ -91,6 +110,9 @@ int service_port_parse(struct str text, struct service_port *ret_port, struct er
 /* "NAME:/target[:ro|:rw]" or "/host/path:/target[:ro|:rw]"; strings point into the arena. */
 int service_volume_parse(struct arena *arena, struct str text, struct service_volume *ret_volume,
 			 struct err *err);
+/* "network", "clock", "volume:NAME" or "device:/dev/PATH"; the name points into the arena. */
+int service_wait_parse(struct arena *arena, struct str text, struct service_wait_for *ret_wait,
+		       struct err *err);
 /* `["a", "b"]`, or words as a POSIX shell splits them (quotes and backslash, no expansion). */
 int service_command_parse(struct arena *arena, struct str text, struct service_list *ret_list,
 			  struct err *err);

@@ -58,10 +58,16 @@ static void end_reason(struct service *service, const struct shim_exit *status)
 	(void)str_copy(buf_str(&text), service->end_text, sizeof(service->end_text));
 }
 
+static bool is_job(const struct service *service)
+{
+	return service->declared && service->spec && *service->spec->schedule;
+}
+
 static void on_ended(void *owner, struct container *container, const struct shim_exit *status)
 {
 	struct service *service = owner;
 	enum service_event event;
+	bool again;
 
 	service->container = NULL;
 	if (service->manager->env.container_gone)
@@ -71,12 +77,19 @@ static void on_ended(void *owner, struct container *container, const struct shim
 	service->last_exit = *status;
 	end_reason(service, status);
 	if (mono_diff_ms(mono_now(), service->running_since) >= SUPERVISE_SHORT_RUN_MS)
-		service->quick_ends = 0;
+		service->quick_ends = service->retries = 0;
 	log_notice("service %s: ended (%s)", service->name, service->reason);
 	event = service_machine_exit(
 		service->spec ? service->spec->restart : SERVICE_RESTART_ALWAYS, status->code,
-		service->restarts, service->spec ? service->spec->restart_max : 0);
+		service->retries, service->spec ? service->spec->restart_max : 0);
+	/* A job whose definition changed while it ran is not run again for that. */
+	again = service->state == SERVICE_STATE_CYCLING && is_job(service);
+	if (again)
+		service_event(service, SERVICE_EVENT_UNWANT);
 	service_event(service, event);
+	if (is_job(service) && !service->manager->stopping &&
+	    (again || service->state == SERVICE_STATE_EXITED))
+		service_event(service, SERVICE_EVENT_SCHEDULE);
 }
 
 static void on_exec_ended(void *owner, struct container *container, uint32_t exec_id, int32_t code)
@@ -150,28 +163,61 @@ void service_stop(struct service *service)
 		log_warn("service %s: %s", service->name, err_text(&err));
 }
 
-/* ---- what an operator stopped stays so while the machine is up ---- */
+/*
+ * ---- what an operator stopped ----
+ * An empty file of the service's name: /run/hoy/engine/stopped/ while the machine is up, and
+ * /data/state/stopped/ for ever where restart = unless-stopped.
+ */
 
-bool service_marked_stopped(const struct service *service)
+static bool is_marked(int base_fd, const char *folder, const struct service *service)
 {
 	struct buf path OWN(buf_done) = { 0 };
 
 	buf_init(&path, 256);
-	(void)buf_printf(&path, "stopped/%s", service->name);
-	return fs_exists(service->manager->env.containers->run_fd, buf_text(&path), FS_BENEATH);
+	(void)buf_printf(&path, "%s/%s", folder, service->name);
+	return base_fd >= 0 && fs_exists(base_fd, buf_text(&path), FS_BENEATH);
+}
+
+static void mark(int base_fd, const char *folder, const struct service *service, bool stopped)
+{
+	struct err err = { 0 };
+	int dir OWN_FD = base_fd < 0 ? -1 : fs_open_dir(base_fd, folder, FS_BENEATH, 0700, &err);
+
+	if (dir < 0)
+		return;
+	if (stopped && fs_replace(dir, service->name, "", 0, 0600, &err) < 0)
+		log_warn("service %s: that it was stopped is not kept: %s", service->name,
+			 err_text(&err));
+	else if (!stopped)
+		(void)fs_unlink(dir, service->name, NULL);
+}
+
+bool service_marked_stopped(const struct service *service)
+{
+	return is_marked(service->manager->env.containers->run_fd, "stopped", service);
 }
 
 void service_mark_stopped(const struct service *service, bool stopped)
 {
-	int dir OWN_FD = fs_open_dir(service->manager->env.containers->run_fd, "stopped",
-				     FS_BENEATH, 0700, NULL);
+	const struct container_env *env = service->manager->env.containers;
+	bool forever = service->spec && service->spec->restart == SERVICE_RESTART_UNLESS_STOPPED;
 
-	if (dir < 0)
-		return;
-	if (stopped)
-		(void)fs_replace(dir, service->name, "", 0, 0600, NULL);
-	else
-		(void)fs_unlink(dir, service->name, NULL);
+	mark(env->run_fd, "stopped", service, stopped);
+	if (forever || !stopped)
+		mark(env->data_fd, "state/stopped", service, stopped && forever);
+}
+
+void manager_recall_stopped(struct manager *manager)
+{
+	for (struct service *s = manager->services; s; s = s->next) {
+		if (!s->spec || s->spec->restart != SERVICE_RESTART_UNLESS_STOPPED ||
+		    !is_marked(manager->env.containers->data_fd, "state/stopped", s))
+			continue;
+		s->operator_stop = true;
+		mark(manager->env.containers->run_fd, "stopped", s, true);
+		service_reason(s, "stopped by a person");
+		service_event(s, SERVICE_EVENT_UNWANT);
+	}
 }
 
 /* ---- the way down ---- */
@@ -187,7 +233,7 @@ static bool needed(struct manager *manager, const struct service *service)
 {
 	for (struct service *s = manager->services; s; s = s->next) {
 		for (uint32_t i = 0; busy(s) && s->spec && i < s->spec->depends_count; i++) {
-			if (!strcmp(s->spec->depends_on[i].name, service->name))
+			if (service_in_group(service, s->spec->depends_on[i].name))
 				return true;
 		}
 	}
@@ -316,6 +362,8 @@ static void status_text(const struct service *service, struct buf *out)
 	if (service->state == SERVICE_STATE_RETRYING || service->state == SERVICE_STATE_RESTARTING)
 		(void)buf_printf(out, "%sretry in %lld s", out->len ? "; " : "",
 				 (long long)((left < 0 ? 0 : left) + 999) / 1000);
+	if (service->state == SERVICE_STATE_SCHEDULED && service->ran)
+		(void)buf_printf(out, "%slast: %s", out->len ? "; " : "", service->end_text);
 	if (!out->len)
 		(void)buf_add_text(out, "-");
 	if (service->state == SERVICE_STATE_RUNNING && service->restarts)

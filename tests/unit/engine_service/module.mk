@@ -18,3 +18,8 @@ tests/unit/engine_service/test_hosts_OBJS = tests/unit/engine_service/test_hosts
 	engine/api/pull_msg.o engine/oci/reference.o engine/http/url.o \
 	$(engine_json_OBJS)
 tests/unit/engine_service/test_hosts_LIBS := -lyyjson
+
+UNIT += tests/unit/engine_service/test_cron
+tests/unit/engine_service/test_cron_OBJS := tests/unit/engine_service/test_cron.o engine/service/cron.o
+FUZZ += tests/fuzz/fuzz_cron
+tests/fuzz/fuzz_cron_OBJS := tests/fuzz/fuzz_cron.o engine/service/cron.o

@@ -21,10 +21,13 @@ static void test_every_pair(void)
 				armed = armed && (step.actions & SERVICE_ACTION_ARM_RETRY);
 			if (changed && step.state == SERVICE_STATE_RESTARTING)
 				armed = armed && (step.actions & SERVICE_ACTION_ARM_RESTART);
+			if (step.state == SERVICE_STATE_SCHEDULED && (changed || step.actions))
+				armed = armed && (step.actions & SERVICE_ACTION_ARM_SCHEDULE);
 			/* Leaving a state with a timer disarms it, unless the timer itself fired.
 			 */
 			if (changed && e != SERVICE_EVENT_TIMER &&
-			    (s == SERVICE_STATE_RETRYING || s == SERVICE_STATE_RESTARTING))
+			    (s == SERVICE_STATE_RETRYING || s == SERVICE_STATE_RESTARTING ||
+			     s == SERVICE_STATE_SCHEDULED))
 				one_way = one_way && (step.actions & SERVICE_ACTION_DISARM);
 		}
 	}
@@ -63,6 +66,14 @@ static void test_lives(void)
 	is_int(WALK(SERVICE_EVENT_WANT, SERVICE_EVENT_DEPS_MET, SERVICE_EVENT_PREPARED,
 		    SERVICE_EVENT_STARTED, SERVICE_EVENT_UNWANT, SERVICE_EVENT_ENDED_AGAIN),
 	       SERVICE_STATE_STOPPED, "a stopped one is not restarted by its policy");
+	is_int(WALK(SERVICE_EVENT_SCHEDULE, SERVICE_EVENT_KICK), SERVICE_STATE_SCHEDULED,
+	       "a job waits for its time, whatever the network does");
+	is_int(WALK(SERVICE_EVENT_SCHEDULE, SERVICE_EVENT_TIMER, SERVICE_EVENT_DEPS_MET,
+		    SERVICE_EVENT_PREPARED, SERVICE_EVENT_STARTED, SERVICE_EVENT_ENDED,
+		    SERVICE_EVENT_SCHEDULE),
+	       SERVICE_STATE_SCHEDULED, "a job that has run waits for its next time");
+	is_int(WALK(SERVICE_EVENT_SCHEDULE, SERVICE_EVENT_WANT), SERVICE_STATE_WAITING,
+	       "a job may be run by hand");
 	is_int(WALK(SERVICE_EVENT_REFUSE, SERVICE_EVENT_KICK, SERVICE_EVENT_TIMER),
 	       SERVICE_STATE_REFUSED, "a refused one stays so until the configuration changes");
 }

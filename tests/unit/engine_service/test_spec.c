@@ -105,7 +105,9 @@ static void test_section(void)
 
 static struct service_spec make(const char *name, struct service_dependency *deps, uint32_t count)
 {
-	return (struct service_spec){ .name = name, .depends_on = deps, .depends_count = count };
+	return (struct service_spec){
+		.name = name, .group = name, .depends_on = deps, .depends_count = count
+	};
 }
 
 static void test_order(void)
@@ -132,6 +134,65 @@ static void test_order(void)
 	ok(bad[3] && n == 3, "refuses only the one that names it");
 }
 
+static struct service_spec *spec_of(struct ini_config *config, const char *text, struct err *err)
+{
+	ini_init(config);
+	(void)ini_add_text(config, &service_schema, 0, "services.ini", str_from(text), NULL);
+	if (!config->sections || config->sections->bad) {
+		(void)err_set(err, -EINVAL, "%s", config->issues ? config->issues->text : "empty");
+		return NULL;
+	}
+	return service_spec_make(&config->arena, config->sections, err);
+}
+
+static void test_waiting(void)
+{
+	static const char *const bad[] = {
+		"net", "volume:", "volume:a/b", "volume:..", "device:/etc/passwd", "device:tty", ""
+	};
+	struct arena arena OWN(arena_done) = { 0 };
+	struct service_wait_for wait;
+
+	arena_init(&arena, 65536);
+	ok(!service_wait_parse(&arena, STR("volume:db"), &wait, NULL) &&
+		   wait.kind == SERVICE_WAIT_VOLUME && !strcmp(wait.name, "db"),
+	   "wait_for = volume:NAME");
+	ok(!service_wait_parse(&arena, STR("device:/dev/ttyS1"), &wait, NULL) &&
+		   wait.kind == SERVICE_WAIT_DEVICE && !strcmp(wait.name, "/dev/ttyS1"),
+	   "wait_for = device:PATH");
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		ok(service_wait_parse(&arena, str_from(bad[i]), &wait, NULL) < 0,
+		   "wait_for refused: '%s'", bad[i]);
+}
+
+static void test_jobs(void)
+{
+	struct ini_config config OWN(ini_done);
+	struct ini_config always OWN(ini_done), ports OWN(ini_done), health OWN(ini_done);
+	struct err err = { 0 };
+	struct service_spec *spec =
+		spec_of(&config, "[service a]\nimage = x\nschedule = @daily\n", &err);
+
+	ok(spec && spec->restart == SERVICE_RESTART_NO,
+	   "a job is not started again between its times");
+	is_text(spec ? spec->schedule_at : "", "services.ini:3", "where its schedule stands");
+	ok(!spec_of(&always, "[service a]\nimage = x\nschedule = 1m\nrestart = always\n", &err),
+	   "a schedule with restart = always is refused");
+	ok(!spec_of(&ports, "[service a]\nimage = x\nreplicas = 2\nports = 80:80\n", &err) &&
+		   strstr(err_text(&err), "replicas"),
+	   "replicas that would share a port are refused");
+	spec = spec_of(&health,
+		       "[service a]\nimage = x\nhealthcheck.test = [\"CMD\", \"true\"]\n"
+		       "healthcheck.interval = 2s\ndepends_on = b:healthy\n",
+		       &err);
+	ok(spec && spec->health.test.count == 2 && spec->health.interval_ms == 2000 &&
+		   spec->health.timeout_ms == -1,
+	   "healthcheck.* of a section");
+	ok(spec && spec->depends_on[0].need == SERVICE_NEED_HEALTHY &&
+		   !strcmp(spec->depends_on[0].name, "b"),
+	   "depends_on = NAME:healthy");
+}
+
 int main(void)
 {
 	test_ports();
@@ -139,5 +200,7 @@ int main(void)
 	test_commands();
 	test_section();
 	test_order();
+	test_waiting();
+	test_jobs();
 	return tap_done();
 }
