@@ -42,9 +42,11 @@ static int set_value(const struct args_flag *flag, const char *value, void *opti
 
 	switch (flag->type) {
 	case ARGS_TYPE_BOOL:
+	case ARGS_TYPE_IGNORED_BOOL:
 		if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
 			return err_set(err, -EINVAL, "--%s: expected true or false", flag->name);
-		*(bool *)at = value[0] == 't';
+		if (flag->type == ARGS_TYPE_BOOL)
+			*(bool *)at = value[0] == 't';
 		return 0;
 	case ARGS_TYPE_TEXT:
 		*(const char **)at = value;
@@ -92,7 +94,7 @@ static int read_one(const struct args_flag *flags, size_t count, char **argv, in
 	if (!flag)
 		return text[1] == '-' || value ? unknown(text, err)
 					       : read_letters(flags, count, text, options, err);
-	if (!value && flag->type == ARGS_TYPE_BOOL)
+	if (!value && (flag->type == ARGS_TYPE_BOOL || flag->type == ARGS_TYPE_IGNORED_BOOL))
 		value = "true";
 	if (!value)
 		value = argv[*at] ? argv[(*at)++] : NULL;

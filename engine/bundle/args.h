@@ -12,7 +12,14 @@
  */
 enum { ARGS_LIST_MAX = 256 };
 
-enum args_type { ARGS_TYPE_BOOL, ARGS_TYPE_TEXT, ARGS_TYPE_LIST, ARGS_TYPE_IGNORED_TEXT };
+enum args_type {
+	ARGS_TYPE_BOOL,
+	ARGS_TYPE_TEXT,
+	ARGS_TYPE_LIST,
+	/* Understood and without an effect; their offset is not used. */
+	ARGS_TYPE_IGNORED_BOOL,
+	ARGS_TYPE_IGNORED_TEXT,
+};
 
 struct args_list {
 	const char *items[ARGS_LIST_MAX + 1]; /* NULL behind the last */

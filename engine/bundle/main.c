@@ -43,7 +43,7 @@ static const struct args_flag create_flags[] = {
 	FLAG("no-new-keyring", '\0', BOOL, no_new_keyring),
 	FLAG("detach", 'd', BOOL, detach),
 	FLAG("keep", '\0', BOOL, keep),
-	FLAG("no-subreaper", '\0', BOOL, help),
+	FLAG("no-subreaper", '\0', IGNORED_BOOL, help),
 };
 
 static const struct args_flag exec_flags[] = {
@@ -118,6 +118,11 @@ static const struct command_row {
 	{ "restore", command_unsupported, NULL, 0, 0, 1 << 20, "" },
 };
 
+static const char *value_of(const struct args_flag *flag)
+{
+	return flag->type == ARGS_TYPE_BOOL || flag->type == ARGS_TYPE_IGNORED_BOOL ? "" : " VALUE";
+}
+
 static int print_help(void)
 {
 	(void)printf("usage: hoy-oci [--root DIR] [--log FILE] [--log-format text|json] [--debug] "
@@ -126,7 +131,7 @@ static int print_help(void)
 		(void)printf("  %-10s", rows[i].name);
 		for (size_t j = 0; j < rows[i].flag_count; j++)
 			(void)printf(" [--%s%s]", rows[i].flags[j].name,
-				     rows[i].flags[j].type == ARGS_TYPE_BOOL ? "" : " VALUE");
+				     value_of(&rows[i].flags[j]));
 		(void)printf(" %s\n", rows[i].usage);
 	}
 	(void)printf("\nhoy-oci(8) tells the rest.\n");
@@ -137,8 +142,7 @@ static int print_usage(const struct command_row *row)
 {
 	(void)printf("usage: hoy-oci %s", row->name);
 	for (size_t i = 0; i < row->flag_count; i++)
-		(void)printf(" [--%s%s]", row->flags[i].name,
-			     row->flags[i].type == ARGS_TYPE_BOOL ? "" : " VALUE");
+		(void)printf(" [--%s%s]", row->flags[i].name, value_of(&row->flags[i]));
 	(void)printf(" %s\n", row->usage);
 	return 0;
 }
@@ -229,6 +233,20 @@ static int run_command(int argc, char **argv, struct command *cmd, struct err *e
 	return run_row(row, cmd, err);
 }
 
+/*
+ * Engines look for the errno's text as Go spells it, "permission denied": docker takes its exit
+ * status 126 from that.
+ */
+static void respell(struct err *err)
+{
+	const char *name = err_name(err->code);
+	size_t len = strlen(err->text), tail = strlen(name);
+	char *at = err->text + len - (tail < len ? tail : 0);
+
+	if (strcmp(at, name) == 0 && *at >= 'A' && *at <= 'Z')
+		*at |= 0x20;
+}
+
 int main(int argc, char **argv)
 {
 	static struct command cmd = { .root_fd = -1, .exec_failed = EXIT_USAGE };
@@ -240,6 +258,7 @@ int main(int argc, char **argv)
 	r = run_command(argc, argv, &cmd, &err);
 	if (r >= 0)
 		return r;
+	respell(&err);
 	say(SAY_LEVEL_ERROR, "%s", err_text(&err));
 	return cmd.exec_failed;
 }

@@ -68,6 +68,20 @@ static bool key_is_ipc(struct str key)
 	return str_starts(key, STR("fs.mqueue."));
 }
 
+/* docker's --domainname is such a sysctl; the host name has a field only. */
+static int check_domainname(const struct run_spec *spec, const char *shown, struct err *err)
+{
+	if (spec->uts.mode == RUN_NS_MODE_HOST)
+		return err_set(err, -EINVAL, "sysctl '%s' needs an own UTS namespace", shown);
+	if (!spec->domainname || !*spec->domainname)
+		return 0;
+	for (size_t i = 0; i < spec->sysctl_count; i++)
+		if (strcmp(spec->sysctls[i].key, "kernel.domainname") == 0 &&
+		    strcmp(spec->sysctls[i].value, spec->domainname) == 0)
+			return 0;
+	return err_set(err, -EINVAL, "sysctl '%s' conflicts with the field domainname", shown);
+}
+
 int run_sysctl_check(const struct run_spec *spec, const char *key, struct err *err)
 {
 	struct str s = str_from(key);
@@ -89,6 +103,11 @@ int run_sysctl_check(const struct run_spec *spec, const char *key, struct err *e
 				       shown);
 		return 0;
 	}
+	if (str_is(s, "kernel.domainname"))
+		return check_domainname(spec, shown, err);
+	if (str_is(s, "kernel.hostname"))
+		return err_set(err, -EINVAL,
+			       "sysctl '%s' conflicts with the field hostname: use that", shown);
 	return err_set(
 		err, -EINVAL,
 		"sysctl '%s' would change the whole machine; a container may set kernel.shm*, "

@@ -55,7 +55,7 @@ def configs():
 @tap.test("broken-bundles")
 def bundles():
     with Bundle() as b:
-        refused(runtime("run", "--bundle", b.dir, b.id), "config.json", "No such file")
+        refused(runtime("run", "--bundle", b.dir, b.id), "config.json", "no such file or directory")
         refused(runtime("run", "--bundle", b.dir + "/nowhere", b.id), "--bundle")
         os.symlink(os.path.join(box.WORK, "rootfs"), os.path.join(b.dir, "link"))
         b.config["root"]["path"] = "link"

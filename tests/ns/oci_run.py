@@ -138,7 +138,7 @@ def namespaces():
         b.namespace("network", "/etc/passwd")
         refused(b.run(), "is no namespace")
         b.namespace("network", "/nonexistent")
-        refused(b.run(), "namespaces", "No such file")
+        refused(b.run(), "namespaces", "no such file")
 
 
 @tap.test("mounts-with-their-options")
@@ -157,7 +157,7 @@ def mounts():
         tap.check_match(r" /sys ro,", out, "sysfs")
     with Bundle("true") as b:
         b.mount("/x", "/nonexistent-source", "bind")
-        refused(b.run(), "/x", "No such file")
+        refused(b.run(), "/x", "no such file")
     with Bundle("sh", "-c", "touch /file 2>&1; touch /dev/x") as b:
         b.config["root"]["readonly"] = True
         done = b.run()
@@ -193,9 +193,30 @@ def sysctls():
     with Bundle("cat", "/proc/sys/net/ipv4/ip_forward", "/proc/sys/kernel/shm_rmid_forced") as b:
         b.linux["sysctl"] = {"net.ipv4.ip_forward": "1", "kernel.shm_rmid_forced": "1"}
         good(b.run(), "1\n1\n")
+    with Bundle("cat", "/proc/sys/kernel/domainname") as b:
+        b.linux["sysctl"] = {"kernel.domainname": "d1"}
+        good(b.run(), "d1\n")
+        b.config["domainname"] = "d2"
+        refused(b.run(), "kernel.domainname", "conflicts with the field domainname")
+        b.linux["sysctl"] = {"kernel.hostname": "h"}
+        refused(b.run(), "kernel.hostname", "conflicts with the field hostname")
     with Bundle() as b:
+        b.linux["sysctl"] = {"kernel.domainname": "d1"}
+        b.config.pop("hostname")
+        b.namespace("uts", remove=True)
+        refused(b.run(), "kernel.domainname", "UTS namespace")
         b.linux["sysctl"] = {"kernel.core_pattern": "|/x"}
         refused(b.run(), "kernel.core_pattern", "whole machine")
+
+
+@tap.test("errors-are-spelled-as-engines-look-for-them")
+def spelling():
+    with Bundle("/etc/passwd") as b:
+        refused(b.run(), "/etc/passwd", ": permission denied")
+    with Bundle("/nothing/here") as b:
+        refused(b.run(), "/nothing/here", ": no such file or directory")
+    with Bundle("nothing-here") as b:
+        refused(b.run("--no-subreaper"), "executable file not found in PATH")
 
 
 @tap.test("exec")

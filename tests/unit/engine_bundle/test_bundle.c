@@ -25,6 +25,7 @@ static const struct args_flag flags[] = {
 	{ "bundle", 'b', ARGS_TYPE_TEXT, offsetof(struct parsed, bundle) },
 	{ "env", 'e', ARGS_TYPE_LIST, offsetof(struct parsed, env) },
 	{ "criu", '\0', ARGS_TYPE_IGNORED_TEXT, 0 },
+	{ "no-subreaper", '\0', ARGS_TYPE_IGNORED_BOOL, 0 },
 };
 
 static int parse(struct parsed *out, char **argv, int *at, struct err *err)
@@ -42,6 +43,8 @@ static void test_args(void)
 	char *no_value[] = { "--bundle", NULL };
 	char *unknown[] = { "--bunde", "x", NULL };
 	char *letters[] = { "-tb", NULL };
+	char *ignored[] = { "--no-subreaper", "ID", NULL };
+	char *ignored_value[] = { "--no-subreaper=maybe", NULL };
 	char *boolean[] = { "--tty=false", "-d=true", "-", NULL };
 	struct err err = { 0 };
 	struct parsed got;
@@ -63,6 +66,9 @@ static void test_args(void)
 	is_int(parse(&got, boolean, &at, &err), 0, "true and false are said");
 	ok(!got.tty && got.detach, "and taken");
 	is_int(at, 2, "a single dash is an argument");
+	is_int(parse(&got, ignored, &at, &err), 0, "an option without an effect");
+	ok(!got.detach && !got.tty && at == 1, "sets nothing and takes no argument away");
+	is_int(parse(&got, ignored_value, &at, &err), -EINVAL, "but its value is looked at");
 }
 
 static void test_state(void)
