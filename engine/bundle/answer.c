@@ -12,7 +12,7 @@
 
 enum { ANSWER_MAGIC = 0x31414f48, FD_MAX = 250 };
 
-static void put_z(struct buf *out, const char *text)
+void answer_put_text(struct buf *out, const char *text)
 {
 	struct str s = str_from(text);
 
@@ -25,7 +25,7 @@ void answer_encode_error(const struct err *why, struct buf *out)
 {
 	wire_put_u32(out, ANSWER_MAGIC);
 	wire_put_u32(out, (uint32_t)(why->code < 0 ? why->code : -EINVAL));
-	put_z(out, why->text);
+	answer_put_text(out, why->text);
 }
 
 /* The plain numbers, in one order for writer and reader. */
@@ -52,8 +52,8 @@ static void put_resources(const struct cgroup_resources *given, struct buf *out)
 	for (int i = 0; i < NUMBERS; i++)
 		wire_put_i64(out, *list[i]);
 	wire_put_u8(out, res.memory_check);
-	put_z(out, res.cpus);
-	put_z(out, res.mems);
+	answer_put_text(out, res.cpus);
+	answer_put_text(out, res.mems);
 	wire_put_u32(out, (uint32_t)res.io_limit_count);
 	for (size_t i = 0; i < res.io_limit_count; i++) {
 		wire_put_u32(out, res.io_limits[i].major);
@@ -71,19 +71,19 @@ static void put_resources(const struct cgroup_resources *given, struct buf *out)
 	}
 	wire_put_u32(out, (uint32_t)res.hugetlb_count);
 	for (size_t i = 0; i < res.hugetlb_count; i++) {
-		put_z(out, res.hugetlb[i].size);
+		answer_put_text(out, res.hugetlb[i].size);
 		wire_put_i64(out, res.hugetlb[i].limit_bytes);
 	}
 	wire_put_u32(out, (uint32_t)res.rdma_count);
 	for (size_t i = 0; i < res.rdma_count; i++) {
-		put_z(out, res.rdma[i].device);
+		answer_put_text(out, res.rdma[i].device);
 		wire_put_i64(out, res.rdma[i].handles);
 		wire_put_i64(out, res.rdma[i].objects);
 	}
 	wire_put_u32(out, (uint32_t)res.unified_count);
 	for (size_t i = 0; i < res.unified_count; i++) {
-		put_z(out, res.unified[i].file);
-		put_z(out, res.unified[i].value);
+		answer_put_text(out, res.unified[i].file);
+		answer_put_text(out, res.unified[i].value);
 	}
 }
 
@@ -91,24 +91,24 @@ void answer_encode(const struct answer *answer, struct buf *out)
 {
 	wire_put_u32(out, ANSWER_MAGIC);
 	wire_put_u32(out, 0);
-	put_z(out, "");
+	answer_put_text(out, "");
 	wire_put_u32(out, (uint32_t)answer->warning_count);
 	for (size_t i = 0; i < answer->warning_count; i++)
-		put_z(out, answer->warnings[i]);
-	put_z(out, answer->root);
-	put_z(out, answer->cgroups_path);
+		answer_put_text(out, answer->warnings[i]);
+	answer_put_text(out, answer->root);
+	answer_put_text(out, answer->cgroups_path);
 	wire_put_u8(out, answer->terminal);
-	put_z(out, answer->listener_path);
-	put_z(out, answer->listener_metadata);
+	answer_put_text(out, answer->listener_path);
+	answer_put_text(out, answer->listener_metadata);
 	wire_put_u32(out, (uint32_t)answer->namespace_count);
 	for (size_t i = 0; i < answer->namespace_count; i++) {
 		wire_put_u8(out, answer->namespaces[i].fd);
-		put_z(out, answer->namespaces[i].path);
+		answer_put_text(out, answer->namespaces[i].path);
 	}
 	wire_put_u32(out, (uint32_t)answer->pair_count);
 	for (size_t i = 0; i < answer->pair_count; i++) {
-		put_z(out, answer->pairs[i].key);
-		put_z(out, answer->pairs[i].value);
+		answer_put_text(out, answer->pairs[i].key);
+		answer_put_text(out, answer->pairs[i].value);
 	}
 	wire_put_u8(out, answer->hooks);
 	put_resources(&answer->resources, out);
@@ -117,8 +117,7 @@ void answer_encode(const struct answer *answer, struct buf *out)
 
 /* ---- reader ---- */
 
-/* A text with its NUL; "" and a sticky error for anything else. */
-static const char *get_z(struct wire *in)
+const char *answer_get_text(struct wire *in)
 {
 	struct str s = wire_blob(in, ANSWER_TEXT_MAX);
 
@@ -131,7 +130,7 @@ static const char *get_z(struct wire *in)
 /* NULL for the empty text. */
 static const char *get_some(struct wire *in)
 {
-	const char *text = get_z(in);
+	const char *text = answer_get_text(in);
 
 	return text[0] ? text : NULL;
 }
@@ -159,19 +158,19 @@ static void get_rows(struct wire *in, struct answer *answer)
 	}
 	res->hugetlb_count = wire_count(in, CGROUP_ROWS_MAX);
 	for (size_t i = 0; i < res->hugetlb_count; i++) {
-		answer->hugetlb[i].size = get_z(in);
+		answer->hugetlb[i].size = answer_get_text(in);
 		answer->hugetlb[i].limit_bytes = wire_i64(in);
 	}
 	res->rdma_count = wire_count(in, CGROUP_ROWS_MAX);
 	for (size_t i = 0; i < res->rdma_count; i++) {
-		answer->rdma[i].device = get_z(in);
+		answer->rdma[i].device = answer_get_text(in);
 		answer->rdma[i].handles = wire_i64(in);
 		answer->rdma[i].objects = wire_i64(in);
 	}
 	res->unified_count = wire_count(in, CGROUP_ROWS_MAX);
 	for (size_t i = 0; i < res->unified_count; i++) {
-		answer->unified[i].file = get_z(in);
-		answer->unified[i].value = get_z(in);
+		answer->unified[i].file = answer_get_text(in);
+		answer->unified[i].value = answer_get_text(in);
 	}
 	res->io_limits = answer->io_limits;
 	res->io_weights = answer->io_weights;
@@ -204,8 +203,8 @@ static int get_pairs(struct wire *in, struct answer *answer)
 	if (!answer->pairs)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
-		answer->pairs[i].key = get_z(in);
-		answer->pairs[i].value = get_z(in);
+		answer->pairs[i].key = answer_get_text(in);
+		answer->pairs[i].value = answer_get_text(in);
 	}
 	answer->pair_count = count;
 	return 0;
@@ -216,7 +215,7 @@ static void get_namespaces(struct wire *in, struct answer *answer)
 	answer->namespace_count = wire_count(in, ANSWER_NAMESPACES_MAX);
 	for (size_t i = 0; i < answer->namespace_count; i++) {
 		answer->namespaces[i].fd = wire_u8(in);
-		answer->namespaces[i].path = get_z(in);
+		answer->namespaces[i].path = answer_get_text(in);
 		if (answer->namespaces[i].fd < ANSWER_FD_FIRST || answer->namespaces[i].fd > FD_MAX)
 			in->error = -EBADMSG;
 	}
@@ -234,13 +233,13 @@ int answer_decode(const void *data, size_t len, struct answer *ret_answer, struc
 	if (wire_u32(&in) != ANSWER_MAGIC)
 		return err_set(err, -EBADMSG, "the parser's answer cannot be read");
 	code = (int32_t)wire_u32(&in);
-	message = get_z(&in);
+	message = answer_get_text(&in);
 	if (code < 0 && wire_end(&in) == 0)
 		return err_set(err, code, "%s", message);
 	ret_answer->warning_count = wire_count(&in, ANSWER_WARNINGS_MAX);
 	for (size_t i = 0; i < ret_answer->warning_count; i++)
-		ret_answer->warnings[i] = get_z(&in);
-	ret_answer->root = get_z(&in);
+		ret_answer->warnings[i] = answer_get_text(&in);
+	ret_answer->root = answer_get_text(&in);
 	ret_answer->cgroups_path = get_some(&in);
 	ret_answer->terminal = wire_bool(&in);
 	ret_answer->listener_path = get_some(&in);

@@ -7,6 +7,7 @@
 #include "lib/buf.h"
 #include "lib/err.h"
 #include "lib/str.h"
+#include "lib/wire.h"
 
 /*
  * What the sandboxed parser says about a config.json: the plan, and the few things that hoy-oci
@@ -58,6 +59,13 @@ struct answer {
 	struct cgroup_rdma rdma[CGROUP_ROWS_MAX];
 	struct cgroup_unified unified[CGROUP_ROWS_MAX];
 };
+
+/*
+ * One text of a record, its last byte a NUL so that the reader may point into the bytes. Reading
+ * anything else gives "" and a sticky error. The state file has the same.
+ */
+void answer_put_text(struct buf *out, const char *text);
+const char *answer_get_text(struct wire *in);
 
 void answer_encode(const struct answer *answer, struct buf *out);
 void answer_encode_error(const struct err *why, struct buf *out);

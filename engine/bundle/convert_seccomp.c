@@ -7,15 +7,14 @@
 #include "engine/bundle/convert.h"
 
 #include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include "engine/run/seccomp.h"
 #include "lib/own.h"
 
-enum { ARGS_MAX = 6, X32_BIT = 0x40000000, TREE_OPTIMIZE = 2, TREE_FROM = 32, ARCH_NAME_MAX = 32 };
+enum { ARGS_MAX = 6, TREE_OPTIMIZE = 2, TREE_FROM = 32, ARCH_NAME_MAX = 32 };
 
 static void release(scmp_filter_ctx *ctx)
 {
@@ -187,13 +186,9 @@ static int check_notify(const struct runtime_seccomp *profile, bool *ret_listene
 	return 0;
 }
 
-/*
- * What is newer than the newest call that the profile names answers ENOSYS and not the default
- * errno, so that a C library takes its older way.
- */
+/* A profile that refuses what it does not list says how for the calls of its own time only. */
 static void put_prefix(const struct runtime_seccomp *profile, struct buf *out)
 {
-	uint32_t native = seccomp_arch_native();
 	int newest = 0;
 
 	if (profile->default_action != RUNTIME_SECCOMP_ERRNO || profile->rules.count == 0 ||
@@ -206,31 +201,8 @@ static void put_prefix(const struct runtime_seccomp *profile, struct buf *out)
 
 			newest = call > newest ? call : newest;
 		}
-	const struct sock_filter prefix[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, native, 0, 4),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 2, 0),
-		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, (uint32_t)newest, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-	};
 	if (newest > 0)
-		buf_add(out, prefix, sizeof(prefix));
-}
-
-static int put_program(scmp_filter_ctx ctx, struct buf *out, struct err *err)
-{
-	size_t len = 0;
-	int r = seccomp_export_bpf_mem(ctx, NULL, &len);
-
-	if (r == 0)
-		r = buf_reserve(out, len);
-	if (r == 0)
-		r = seccomp_export_bpf_mem(ctx, out->data + out->len, &len);
-	if (r < 0)
-		return err_sys(err, r, "seccomp: write the program");
-	out->len += len;
-	return 0;
+		seccomp_put_prefix(out, (uint32_t)newest);
 }
 
 static int fill(scmp_filter_ctx ctx, const struct runtime_seccomp *profile, struct err *err)
@@ -271,7 +243,7 @@ int convert_seccomp(const struct runtime_seccomp *profile, struct buf *program,
 	if (r < 0)
 		return r;
 	put_prefix(profile, program);
-	r = put_program(ctx, program, err);
+	r = seccomp_put_program(program, ctx, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++)

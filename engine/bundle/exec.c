@@ -5,10 +5,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include "engine/bundle/agent.h"
 #include "engine/bundle/command.h"
@@ -223,16 +221,6 @@ static int start(struct entry *entry, struct err *err)
 	return r;
 }
 
-static void undo(struct entry *entry)
-{
-	siginfo_t info;
-
-	if (entry->pidfd < 0)
-		return;
-	(void)k_pidfd_signal(entry->pidfd, SIGKILL);
-	(void)waitid(P_PIDFD, (id_t)entry->pidfd, &info, WEXITED);
-}
-
 int command_exec(struct command *cmd, struct err *err)
 {
 	struct entry entry OWN(entry_done) = { .cmd = cmd,
@@ -256,7 +244,7 @@ int command_exec(struct command *cmd, struct err *err)
 	if (r == 0)
 		r = start(&entry, err);
 	if (r < 0) {
-		undo(&entry);
+		launch_end_child(entry.pidfd);
 		return err_prefix(err, "exec");
 	}
 	return cmd->options.detach ? 0 : terminal_attend(entry.pidfd, entry.master, signals, err);

@@ -7,11 +7,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include "engine/bundle/agent.h"
@@ -320,12 +318,7 @@ static int start_process(struct launch *launch, struct err *err)
 /* Backwards through what was made; errors here would only hide the first one. */
 static void undo(struct launch *launch)
 {
-	siginfo_t info;
-
-	if (launch->pidfd >= 0) {
-		(void)k_pidfd_signal(launch->pidfd, SIGKILL);
-		(void)waitid(P_PIDFD, (id_t)launch->pidfd, &info, WEXITED);
-	}
+	launch_end_child(launch->pidfd);
 	group_undo(launch);
 	if (launch->dir_new)
 		(void)fs_remove_tree(launch->cmd->root_fd, launch->id, NULL);

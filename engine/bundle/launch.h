@@ -9,7 +9,7 @@
 
 /*
  * From a bundle to a process that waits at its gate or runs. Everything that is made on the way
- * stands in here, so that launch_undo() takes away just that.
+ * stands in here, so that an error takes away just that.
  */
 struct launch {
 	struct command *cmd;
@@ -41,6 +41,8 @@ int launch_check_terminal(const struct options *options, bool terminal, bool det
 			  struct err *err);
 /* Our stdin, stdout and stderr as copies that apply may close. */
 int launch_stdio(struct apply *apply, struct err *err);
+/* Kills our child behind the pidfd, if there is one, and waits for it. */
+void launch_end_child(int pidfd);
 /* The pid in decimal into a file of the caller, by rename. */
 int launch_pid_file(const char *path, uint32_t pid, struct err *err);
 

@@ -6,10 +6,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "engine/bundle/launch.h"
+#include "engine/run/kernel.h"
 #include "lib/fs.h"
 #include "lib/own.h"
 #include "lib/str.h"
@@ -58,6 +61,17 @@ int launch_stdio(struct apply *apply, struct err *err)
 			return err_sys(err, -errno, "hand on fd %d", i);
 	}
 	return 0;
+}
+
+void launch_end_child(int pidfd)
+{
+	siginfo_t info;
+
+	if (pidfd < 0)
+		return;
+	(void)k_pidfd_signal(pidfd, SIGKILL);
+	while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0 && errno == EINTR)
+		;
 }
 
 int launch_pid_file(const char *path, uint32_t pid, struct err *err)

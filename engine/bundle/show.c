@@ -241,10 +241,13 @@ static int run_ps(char *const *options, struct buf *text, struct err *err)
 	for (ssize_t n = 1; n > 0;) {
 		if (buf_reserve(text, 65536) < 0)
 			break;
-		n = read(read_end, text->data + text->len, 65536);
+		do
+			n = read(read_end, text->data + text->len, 65536);
+		while (n < 0 && errno == EINTR);
 		text->len += n > 0 ? (size_t)n : 0;
 	}
-	(void)waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED);
+	while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0 && errno == EINTR)
+		;
 	return 0;
 }
 

@@ -85,25 +85,6 @@ int state_file_put(int dirfd, const char *name, const void *data, size_t len, st
 
 /* ---- the record ---- */
 
-static void put_z(struct buf *out, const char *text)
-{
-	struct str s = str_from(text);
-
-	wire_put_u32(out, (uint32_t)s.len + 1);
-	wire_put_bytes(out, s.len ? s.ptr : "", s.len);
-	wire_put_u8(out, 0);
-}
-
-static const char *get_z(struct wire *in)
-{
-	struct str s = wire_blob(in, ANSWER_TEXT_MAX);
-
-	if (in->error == 0 &&
-	    (s.len == 0 || s.ptr[s.len - 1] != '\0' || str_find(s, '\0') != (ptrdiff_t)s.len - 1))
-		in->error = -EBADMSG;
-	return in->error ? "" : s.ptr;
-}
-
 static void sum(struct str bytes, struct digest *ret_digest)
 {
 	struct sha256 ctx;
@@ -118,10 +99,10 @@ int state_encode(const struct state *state, struct buf *out)
 	struct digest digest;
 
 	wire_put_u32(out, STATE_MAGIC);
-	put_z(out, state->id);
-	put_z(out, state->bundle);
-	put_z(out, state->root);
-	put_z(out, state->cgroup);
+	answer_put_text(out, state->id);
+	answer_put_text(out, state->bundle);
+	answer_put_text(out, state->root);
+	answer_put_text(out, state->cgroup);
 	wire_put_i64(out, state->created_ns);
 	wire_put_u32(out, state->pid);
 	wire_put_u64(out, state->start_time);
@@ -130,8 +111,8 @@ int state_encode(const struct state *state, struct buf *out)
 	wire_put_u8(out, state->hooks);
 	wire_put_u32(out, (uint32_t)state->pair_count);
 	for (size_t i = 0; i < state->pair_count; i++) {
-		put_z(out, state->pairs[i].key);
-		put_z(out, state->pairs[i].value);
+		answer_put_text(out, state->pairs[i].key);
+		answer_put_text(out, state->pairs[i].value);
 	}
 	sum(buf_str(out), &digest);
 	wire_put_bytes(out, digest.bytes, sizeof(digest.bytes));
@@ -146,8 +127,8 @@ static int get_pairs(struct wire *in, struct state *state)
 	if (count && !state->pairs)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
-		state->pairs[i].key = get_z(in);
-		state->pairs[i].value = get_z(in);
+		state->pairs[i].key = answer_get_text(in);
+		state->pairs[i].value = answer_get_text(in);
 	}
 	state->pair_count = count;
 	return 0;
@@ -169,10 +150,10 @@ int state_decode(struct str bytes, struct state *ret_state, struct err *err)
 	wire_init(&in, bytes.ptr, bytes.len);
 	if (wire_u32(&in) != STATE_MAGIC)
 		return err_set(err, -EBADMSG, "the state file is of another version");
-	state.id = get_z(&in);
-	state.bundle = get_z(&in);
-	state.root = get_z(&in);
-	state.cgroup = get_z(&in);
+	state.id = answer_get_text(&in);
+	state.bundle = answer_get_text(&in);
+	state.root = answer_get_text(&in);
+	state.cgroup = answer_get_text(&in);
 	state.created_ns = wire_i64(&in);
 	state.pid = wire_u32(&in);
 	state.start_time = wire_u64(&in);

@@ -4,8 +4,8 @@
 
 engine_run_OBJS := engine/run/spec.o engine/run/spec_check.o engine/run/caps.o \
 	engine/run/plan_encode.o engine/run/plan_listed.o engine/run/plan_decode.o \
-	engine/run/plan_print.o engine/run/seccomp.o engine/run/seccomp_table.o \
-	engine/run/device.o engine/run/device_attach.o engine/run/kernel.o engine/run/cgroup.o \
+	engine/run/plan_print.o engine/run/seccomp.o engine/run/seccomp_program.o \
+	engine/run/seccomp_table.o engine/run/device.o engine/run/device_attach.o engine/run/kernel.o engine/run/cgroup.o \
 	engine/run/cgroup_resource.o engine/run/cgroup_path.o engine/run/rootfs.o
 engine_run_LIBS := -lseccomp
 
@@ -26,7 +26,7 @@ shim_OBJS := engine/role_shim.o engine/api/shim_msg.o engine/run/shim_exec.o \
 # The filter of the default capabilities, compiled while Hoy is built by a program of the host.
 engine_run_OBJS += engine/run/seccomp_default.o gen/seccomp_default_program.o
 engine_run_GEN := engine/run/seccomp_default_gen.c engine/run/seccomp.c \
-	engine/run/seccomp_table.c engine/run/caps.c lib/buf.c lib/err.c lib/own.c lib/str.c \
+	engine/run/seccomp_program.c engine/run/seccomp_table.c engine/run/caps.c lib/buf.c lib/err.c lib/own.c lib/str.c \
 	lib/str_escape.c
 $(B)/gen/seccomp_default_gen: $(engine_run_GEN) $(wildcard engine/run/s*.h lib/*.h) $(LIBS_HOST)
 	@mkdir -p $(@D)

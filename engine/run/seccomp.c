@@ -6,9 +6,6 @@
 #include "engine/run/seccomp.h"
 
 #include <errno.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,7 +14,6 @@
 
 enum {
 	SYSCALL_NAME_MAX = 48,
-	X32_BIT = 0x40000000,
 	TREE_OPTIMIZE = 2,
 	SECCOMP_KEPT = 4,
 	SECCOMP_PROGRAM_MAX = 256 << 10,
@@ -104,39 +100,6 @@ static int newest_call(uint32_t native)
 	return newest;
 }
 
-/*
- * In front of libseccomp's program: what is newer than the profile answers ENOSYS, so that a libc
- * takes its older way; EPERM would make it fail.
- */
-static void put_prefix(struct buf *out, uint32_t native, uint32_t newest)
-{
-	const struct sock_filter prefix[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, native, 0, 4),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 2, 0),
-		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, newest, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-	};
-
-	buf_add(out, prefix, sizeof(prefix));
-}
-
-static int put_program(struct buf *out, scmp_filter_ctx ctx, struct err *err)
-{
-	size_t len = 0;
-	int r = seccomp_export_bpf_mem(ctx, NULL, &len);
-
-	if (r == 0)
-		r = buf_reserve(out, len);
-	if (r == 0)
-		r = seccomp_export_bpf_mem(ctx, out->data + out->len, &len);
-	if (r < 0)
-		return err_sys(err, r, "seccomp: write the program");
-	out->len += len;
-	return 0;
-}
-
 static int add_arches(scmp_filter_ctx ctx, uint32_t native, uint32_t *ret_arch)
 {
 	int r = 0;
@@ -176,8 +139,8 @@ int seccomp_compile_fresh(uint64_t caps, struct buf *out, struct err *err)
 			r = add_rule(ctx, &seccomp_table[i], err);
 	if (r < 0)
 		return r;
-	put_prefix(out, native, (uint32_t)newest_call(native));
-	return put_program(out, ctx, err);
+	seccomp_put_prefix(out, (uint32_t)newest_call(native));
+	return seccomp_put_program(out, ctx, err);
 }
 
 /*

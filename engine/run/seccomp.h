@@ -54,4 +54,12 @@ int seccomp_compile(uint64_t caps, struct buf *out, struct err *err);
 /* The same, always through libseccomp: what was compiled when Hoy was built has to be equal. */
 int seccomp_compile_fresh(uint64_t caps, struct buf *out, struct err *err);
 
+/*
+ * In front of libseccomp's program, for profiles that refuse what they do not list: a call newer
+ * than `newest` answers ENOSYS, so that a C library takes its older way; EPERM would make it fail.
+ */
+void seccomp_put_prefix(struct buf *out, uint32_t newest);
+/* Appends the program of ctx, a scmp_filter_ctx. */
+int seccomp_put_program(struct buf *out, void *ctx, struct err *err);
+
 #endif

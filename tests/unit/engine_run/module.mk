@@ -6,7 +6,7 @@ tests/unit/engine_run/test_plan_OBJS = tests/unit/engine_run/test_plan.o $(engin
 tests/unit/engine_run/test_plan_LIBS = -lseccomp
 tests/unit/engine_run/test_device_OBJS = tests/unit/engine_run/test_device.o engine/run/device.o
 tests/unit/engine_run/test_seccomp_OBJS = tests/unit/engine_run/test_seccomp.o \
-	engine/run/seccomp.o engine/run/seccomp_table.o engine/run/seccomp_default.o \
+	engine/run/seccomp.o engine/run/seccomp_program.o engine/run/seccomp_table.o engine/run/seccomp_default.o \
 	gen/seccomp_default_program.o engine/run/caps.o
 tests/unit/engine_run/test_seccomp_LIBS = -lseccomp
 tests/unit/engine_run/test_cgroup_OBJS = tests/unit/engine_run/test_cgroup.o engine/run/cgroup.o \
