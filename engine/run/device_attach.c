@@ -35,8 +35,8 @@ static int load(const void *instructions, size_t size)
 	return sys_bpf(BPF_PROG_LOAD, &attr, sizeof(attr));
 }
 
-/* The program that hangs on this cgroup itself, -1 for none. */
-static int attached(int cgroup_fd, struct err *err)
+/* Opens the program that hangs on this cgroup itself: *ret_fd is the caller's, -1 for none. */
+static int attached(int cgroup_fd, int *ret_fd, struct err *err)
 {
 	uint32_t ids[DEVICE_PROGRAMS_MAX] = { 0 };
 	union bpf_attr attr;
@@ -50,15 +50,19 @@ static int attached(int cgroup_fd, struct err *err)
 	r = sys_bpf(BPF_PROG_QUERY, &attr, sizeof(attr));
 	if (r < 0)
 		return err_sys(err, r, "ask for the device program of the cgroup");
+	*ret_fd = -1;
 	if (attr.query.prog_cnt == 0)
-		return -1;
+		return 0;
 	if (attr.query.prog_cnt > 1)
 		return err_set(err, -EBUSY, "the cgroup has %u device programs, expected one",
 			       attr.query.prog_cnt);
 	memset(&attr, 0, sizeof(attr));
 	attr.prog_id = ids[0];
 	r = sys_bpf(BPF_PROG_GET_FD_BY_ID, &attr, sizeof(attr));
-	return r < 0 ? err_sys(err, r, "open the old device program") : r;
+	if (r < 0)
+		return err_sys(err, r, "open the old device program");
+	*ret_fd = r;
+	return 0;
 }
 
 int device_attach(int cgroup_fd, const void *instructions, size_t size_bytes, struct err *err)
@@ -70,9 +74,9 @@ int device_attach(int cgroup_fd, const void *instructions, size_t size_bytes, st
 
 	if (program < 0)
 		return err_sys(err, program, "load the device program");
-	old = attached(cgroup_fd, err);
-	if (old < -1)
-		return old;
+	r = attached(cgroup_fd, &old, err);
+	if (r < 0)
+		return r;
 	memset(&attr, 0, sizeof(attr));
 	attr.target_fd = (uint32_t)cgroup_fd;
 	attr.attach_bpf_fd = (uint32_t)program;

@@ -391,6 +391,19 @@ def names():
     direct("--new", "net", "--sysctl", "net.ipv4.ip_forward=1", files=[])
 
 
+@tap.test("a device program that cannot be replaced is an error, and no second one hangs beside it")
+def device_replace():
+    tool = os.path.join(BUILD, "x86_64/san/bin/tests/tool/device_tool")
+    group = os.path.join("/sys/fs/cgroup", box.GROUP + "-device")
+    os.makedirs(group, exist_ok=True)
+    try:
+        done = subprocess.run([tool, group], stdout=subprocess.PIPE, env=box.ENV, check=True)
+    finally:
+        os.rmdir(group)
+    words = done.stdout.decode().split(None, 3)
+    tap.check(words[:3] == ["0", "-1", "1"] and "old device program" in words[-1], done)
+
+
 @tap.test("A21-devices-by-rules-that-deny-and-allow")
 def devices():
     # Empty between two runs: a name that no other run's tidying knows.

@@ -19,7 +19,8 @@ tests/fuzz/fuzz_plan_OBJS = tests/fuzz/fuzz_plan.o engine/run/plan_decode.o engi
 # the shim with ASan and UBSan, run_direct carries a plan out without one.
 # tests/golden asks run_tool and run_direct, and is among the quick suites.
 UNIT += tests/tool/run_tool tests/tool/run_direct
-NS += tests/tool/run_shim
+NS += tests/tool/run_shim tests/tool/device_tool
+tests/tool/device_tool_OBJS = tests/ns/device_tool.o engine/run/device_attach.o
 tests/tool/run_tool_OBJS = tests/ns/run_tool.o $(engine_run_OBJS) engine/api/shim_msg.o
 tests/tool/run_tool_LIBS = -lseccomp
 tests/tool/run_shim_OBJS = $(shim_OBJS)
