@@ -8,7 +8,7 @@ netd_NL := netd/nl/nl.o netd/nl/rtnl.o netd/nl/nft.o netd/nl/nft_expr.o netd/nl/
 	netd/nl/nft_elem.o netd/nl/nft_resolver.o
 
 PROGS += netd
-netd_OBJS := $(netd_PURE) $(netd_NL) netd/netd.o netd/conf.o netd/role_main.o netd/role_dhcp.o \
+netd_OBJS := $(netd_PURE) $(netd_NL) netd/netd.o netd/conf.o netd/role_main.o netd/role_start.o netd/role_dhcp.o \
 	netd/role_dns.o netd/role_ntp.o netd/main_time.o netd/main_heal.o netd/main_why.o netd/main_init.o netd/main_conf.o netd/main_link.o netd/main_roles.o \
 	netd/main_container.o netd/main_client.o netd/main_show.o netd/link/link_plan.o \
 	netd/link/packet.o netd/link/uplink.o netd/container/network.o netd/container/veth.o \

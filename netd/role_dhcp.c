@@ -13,14 +13,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "lib/log.h"
-#include "lib/loop.h"
-#include "lib/msg.h"
 #include "lib/own.h"
-#include "lib/sandbox.h"
 #include "netd/dhcp/dhcp_msg.h"
 #include "netd/role.h"
 
-enum { FD_MAIN = 3, PACKETS_PER_WAKE = 16, FILES_MAX = 48 };
+enum { PACKETS_PER_WAKE = 16, FILES_MAX = 48 };
 
 struct link {
 	uint32_t index; /* 0 = free */
@@ -306,32 +303,10 @@ static const struct msg_rule rules[] = {
 	{ DHCP_MSG_STOP, "STOP", 5, 5, 0, 0, 1, take_stop },
 };
 
-static void main_gone(struct msg_peer *peer)
-{
-	(void)peer;
-	role.loop.quit = true;
-}
-
 int role_dhcp(void)
 {
-	const struct sandbox sandbox = {
-		.profile = SANDBOX_PROFILE_COMPUTE,
-		.uid = ROLE_UID_DHCP,
-		.gid = ROLE_UID_DHCP,
-		.root = ROLE_ROOT,
-		.files_max = FILES_MAX,
-	};
-	struct err err;
-
-	log_init("dhcp", LOG_PRIO_INFO);
 	for (size_t i = 0; i < DHCP_LINKS_MAX; i++)
 		role.links[i].ip_fd = role.links[i].arp_fd = -1;
-	if (loop_init(&role.loop, &err) < 0 ||
-	    msg_peer_init(&role.main, &role.loop, FD_MAIN, 1, rules, ARRAY_LEN(rules), 64 << 10,
-			  main_gone, NULL, &err) < 0 ||
-	    sandbox_enter(&sandbox, &err) < 0)
-		fatal("%s", err_text(&err));
-	if (loop_run(&role.loop, &err) < 0)
-		fatal("%s", err_text(&err));
-	return 0;
+	role_meet(&role.loop, &role.main, "dhcp", rules, ARRAY_LEN(rules));
+	return role_serve(&role.loop, SANDBOX_PROFILE_COMPUTE, ROLE_UID_DHCP, FILES_MAX);
 }

@@ -7,16 +7,12 @@
 #include <errno.h>
 #include "lib/arena.h"
 #include "lib/log.h"
-#include "lib/loop.h"
-#include "lib/msg.h"
 #include "lib/own.h"
-#include "lib/sandbox.h"
 #include "netd/dns/dns_msg.h"
 #include "netd/dns/dns_server.h"
 #include "netd/role.h"
 
 enum {
-	FD_MAIN = 3,
 	ATTACH_MEMORY_MAX = 64 << 10,
 	FILES_MAX = 2 * DNS_CONTAINERS_MAX + DNS_PENDING_MAX + DNS_STREAMS_MAX + 32,
 };
@@ -88,34 +84,11 @@ static const struct msg_rule rules[] = {
 	{ DNS_MSG_UPSTREAM, "UPSTREAM", 4, 64, 0, 0, 1, take_upstream },
 };
 
-static void main_gone(struct msg_peer *peer)
-{
-	(void)peer;
-	role.loop.quit = true;
-}
-
 int role_dns(void)
 {
-	const struct sandbox sandbox = {
-		.profile = SANDBOX_PROFILE_INET,
-		.uid = ROLE_UID_DNS,
-		.gid = ROLE_UID_DNS,
-		.root = ROLE_ROOT,
-		.files_max = FILES_MAX,
-	};
-	struct err err;
-
-	log_init("dns", LOG_PRIO_INFO);
-	if (loop_init(&role.loop, &err) < 0 ||
-	    msg_peer_init(&role.main, &role.loop, FD_MAIN, 1, rules, ARRAY_LEN(rules), 64 << 10,
-			  main_gone, NULL, &err) < 0)
-		fatal("%s", err_text(&err));
+	role_meet(&role.loop, &role.main, "dns", rules, ARRAY_LEN(rules));
 	if (dns_table_init(&role.table) < 0 || dns_server_init(&role.loop, &role.table) < 0 ||
 	    dns_forward_init(&role.loop, dns_server_deliver) < 0)
 		fatal("no memory for the tables");
-	if (sandbox_enter(&sandbox, &err) < 0)
-		fatal("%s", err_text(&err));
-	if (loop_run(&role.loop, &err) < 0)
-		fatal("%s", err_text(&err));
-	return 0;
+	return role_serve(&role.loop, SANDBOX_PROFILE_INET, ROLE_UID_DNS, FILES_MAX);
 }

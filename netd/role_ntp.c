@@ -12,16 +12,13 @@
 #include <sys/socket.h>
 #include <time.h>
 #include "lib/log.h"
-#include "lib/loop.h"
-#include "lib/msg.h"
 #include "lib/own.h"
-#include "lib/sandbox.h"
 #include "netd/ip4.h"
 #include "netd/ntp/ntp_client.h"
 #include "netd/ntp/ntp_msg.h"
 #include "netd/role.h"
 
-enum { FD_MAIN = 3, FILES_MAX = 32, PORT = 123, PACKETS_PER_WAKE = 8 };
+enum { FILES_MAX = 32, PORT = 123, PACKETS_PER_WAKE = 8 };
 
 struct source {
 	char text[DOMAIN_MAX];
@@ -246,33 +243,11 @@ static const struct msg_rule rules[] = {
 	{ NTP_MSG_HURRY, "HURRY", 0, 0, 0, 0, 1, take_hurry },
 };
 
-static void main_gone(struct msg_peer *peer)
-{
-	(void)peer;
-	role.loop.quit = true;
-}
-
 int role_ntp(void)
 {
-	const struct sandbox sandbox = {
-		.profile = SANDBOX_PROFILE_INET,
-		.uid = ROLE_UID_NTP,
-		.gid = ROLE_UID_NTP,
-		.root = ROLE_ROOT,
-		.files_max = FILES_MAX,
-	};
-	struct err err;
-
-	log_init("ntp", LOG_PRIO_INFO);
 	role.client.random = random64;
 	for (size_t i = 0; i < NTP_SERVERS_MAX; i++)
 		role.sources[i].fd = -1;
-	if (loop_init(&role.loop, &err) < 0 ||
-	    msg_peer_init(&role.main, &role.loop, FD_MAIN, 1, rules, ARRAY_LEN(rules), 64 << 10,
-			  main_gone, NULL, &err) < 0 ||
-	    sandbox_enter(&sandbox, &err) < 0)
-		fatal("%s", err_text(&err));
-	if (loop_run(&role.loop, &err) < 0)
-		fatal("%s", err_text(&err));
-	return 0;
+	role_meet(&role.loop, &role.main, "ntp", rules, ARRAY_LEN(rules));
+	return role_serve(&role.loop, SANDBOX_PROFILE_INET, ROLE_UID_NTP, FILES_MAX);
 }
