@@ -181,88 +181,92 @@ static const char *lookup(const void *owner, struct str name)
 				   : NULL;
 }
 
+static const struct {
+	const char *word, *text; /* text NULL = refused */
+} expansions[] = {
+	{ "$a", "A" },
+	{ "${a}b", "Ab" },
+	{ "$ab", "" },
+	{ "\\$a", "$a" },
+	{ "'$a'", "$a" },
+	{ "\"$a\"", "A" },
+	{ "\"\\$a \\\" \\x\"", "$a \" \\x" },
+	{ "a\\ b", "a b" },
+	{ "${u:-d}", "d" },
+	{ "${u-d}", "d" },
+	{ "${e:-d}", "d" },
+	{ "${e-d}", "" },
+	{ "${a:+x}", "x" },
+	{ "${u:+x}", "" },
+	{ "${e:+x}", "" },
+	{ "${e+x}", "x" },
+	{ "${u:-${a:-z}}", "A" },
+	{ "${u:-$a-b}", "A-b" },
+	{ "${u:-'}'}", "}" },
+	{ "$", "$" },
+	{ "$1x", "x" },
+	{ "$12x", "x" },
+	{ "$$a", "a" },
+	{ "$@b", "b" },
+	{ "${p#*/}", "lib/x.tar.gz" },
+	{ "${p##*/}", "x.tar.gz" },
+	{ "${p%/*}", "usr/lib" },
+	{ "${p%%/*}", "usr" },
+	{ "${p%.*}", "usr/lib/x.tar" },
+	{ "${p%%.*}", "usr/lib/x" },
+	{ "${p#usr}", "/lib/x.tar.gz" },
+	{ "${p#nope}", "usr/lib/x.tar.gz" },
+	{ "${p#???}", "/lib/x.tar.gz" },
+	{ "${p/\\//-}", "usr-lib/x.tar.gz" },
+	{ "${p//\\//-}", "usr-lib-x.tar.gz" },
+	{ "${p//.*/}", "usr/lib/x" },
+	{ "${p/l?b/[$a]}", "usr/[A]/x.tar.gz" },
+	{ "${p/nope/x}", "usr/lib/x.tar.gz" },
+	{ "${b//[x]/y}", "yy*" },
+	{ "${b/\\*/s}", "[x][x]s" },
+	{ "${m#?}", "b" },
+	{ "${m//\xc3\xa4/o}", "ob" },
+	{ "${u/x/y}", "" },
+	{ "\"${p##*/}\"", "x.tar.gz" },
+	{ "${p#\\x}", NULL },
+	{ "${p/x", NULL },
+	{ "${p/x/y", NULL },
+	{ "${p:#x}", NULL },
+	{ "${a!x}", NULL },
+	{ "${:x}", NULL },
+	{ "${{a}", NULL },
+	{ "${e:?}", NULL },
+	{ "${e?}", "" },
+	{ "${a", NULL },
+	{ "${}", NULL },
+	{ "${u:?boom}", NULL },
+	{ "${a:?boom}", "A" },
+	{ "${a#x}", "A" },
+	{ "'x", NULL },
+	{ "\"x", NULL },
+	{ "${u:-", NULL },
+};
+
 static void test_expand(void)
 {
-	static const struct {
-		const char *word, *text; /* text NULL = refused */
-	} rows[] = {
-		{ "$a", "A" },
-		{ "${a}b", "Ab" },
-		{ "$ab", "" },
-		{ "\\$a", "$a" },
-		{ "'$a'", "$a" },
-		{ "\"$a\"", "A" },
-		{ "\"\\$a \\\" \\x\"", "$a \" \\x" },
-		{ "a\\ b", "a b" },
-		{ "${u:-d}", "d" },
-		{ "${u-d}", "d" },
-		{ "${e:-d}", "d" },
-		{ "${e-d}", "" },
-		{ "${a:+x}", "x" },
-		{ "${u:+x}", "" },
-		{ "${e:+x}", "" },
-		{ "${e+x}", "x" },
-		{ "${u:-${a:-z}}", "A" },
-		{ "${u:-$a-b}", "A-b" },
-		{ "${u:-'}'}", "}" },
-		{ "$", "$" },
-		{ "$1x", "x" },
-		{ "$12x", "x" },
-		{ "$$a", "a" },
-		{ "$@b", "b" },
-		{ "${p#*/}", "lib/x.tar.gz" },
-		{ "${p##*/}", "x.tar.gz" },
-		{ "${p%/*}", "usr/lib" },
-		{ "${p%%/*}", "usr" },
-		{ "${p%.*}", "usr/lib/x.tar" },
-		{ "${p%%.*}", "usr/lib/x" },
-		{ "${p#usr}", "/lib/x.tar.gz" },
-		{ "${p#nope}", "usr/lib/x.tar.gz" },
-		{ "${p#???}", "/lib/x.tar.gz" },
-		{ "${p/\\//-}", "usr-lib/x.tar.gz" },
-		{ "${p//\\//-}", "usr-lib-x.tar.gz" },
-		{ "${p//.*/}", "usr/lib/x" },
-		{ "${p/l?b/[$a]}", "usr/[A]/x.tar.gz" },
-		{ "${p/nope/x}", "usr/lib/x.tar.gz" },
-		{ "${b//[x]/y}", "yy*" },
-		{ "${b/\\*/s}", "[x][x]s" },
-		{ "${m#?}", "b" },
-		{ "${m//\xc3\xa4/o}", "ob" },
-		{ "${u/x/y}", "" },
-		{ "\"${p##*/}\"", "x.tar.gz" },
-		{ "${p#\\x}", NULL },
-		{ "${p/x", NULL },
-		{ "${p/x/y", NULL },
-		{ "${p:#x}", NULL },
-		{ "${a!x}", NULL },
-		{ "${:x}", NULL },
-		{ "${{a}", NULL },
-		{ "${e:?}", NULL },
-		{ "${e?}", "" },
-		{ "${a", NULL },
-		{ "${}", NULL },
-		{ "${u:?boom}", NULL },
-		{ "${a:?boom}", "A" },
-		{ "${a#x}", "A" },
-		{ "'x", NULL },
-		{ "\"x", NULL },
-		{ "${u:-", NULL },
-	};
 	struct arena arena OWN(arena_done) = { 0 };
 	struct image_texts list = { 0 };
 	size_t good = 0;
+	int r;
+
 	arena_init(&arena, 1 << 20);
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(expansions); i++) {
 		const char *text = NULL;
 		struct err err = { 0 };
-		int r = dockerfile_expand(rows[i].word, '\\', lookup, NULL, &arena, &text, &err);
-		is_text(r == 0 ? text : NULL, rows[i].text, "expand %s", rows[i].word);
-		good += rows[i].text ? r == 0 && !strcmp(text, rows[i].text) : r != 0;
-		if (!rows[i].text)
+
+		r = dockerfile_expand(expansions[i].word, '\\', lookup, NULL, &arena, &text, &err);
+		is_text(r == 0 ? text : NULL, expansions[i].text, "expand %s", expansions[i].word);
+		good += expansions[i].text ? r == 0 && !strcmp(text, expansions[i].text) : r != 0;
+		if (!expansions[i].text)
 			ok(r == -EINVAL && err.text[0], "and says why: %s", err_text(&err));
 	}
-	ok(good == ARRAY_LEN(rows), "every form of expansion");
-	int r = dockerfile_expand_words("1 $w \"$w\" ''", '\\', lookup, NULL, &arena, &list, NULL);
+	ok(good == ARRAY_LEN(expansions), "every form of expansion");
+	r = dockerfile_expand_words("1 $w \"$w\" ''", '\\', lookup, NULL, &arena, &list, NULL);
 	ok(r == 0 && list.count == 4, "words: %u, none of them empty", list.count);
 	is_text(list.count == 4 ? list.items[3] : NULL, "x y", "quotes keep a value together");
 }

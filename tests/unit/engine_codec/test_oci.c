@@ -4,6 +4,8 @@
 #include "engine/json/json.h"
 #include "engine/oci/oci.h"
 #include "engine/oci/reference.h"
+#include "lib/buf.h"
+#include "lib/own.h"
 #include "tests/unit/tap.h"
 
 #define HEX64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -154,77 +156,43 @@ static void test_manifest(void)
 		    "layers that are no list");
 }
 
+/* An index of five manifests whose sizes are 1 to 5; the last is no image but a statement on one.
+ */
+static void write_index(struct buf *out)
+{
+	static const struct {
+		const char *machine, *more, *annotations;
+	} rows[] = {
+		{ "amd64", "", "" },
+		{ "arm", ",\"variant\":\"v6\"", "" },
+		{ "arm", ",\"variant\":\"v7\"", "" },
+		{ "arm64", ",\"variant\":\"v8\"", "" },
+		{ "riscv64", "",
+		  ",\"annotations\":{\"vnd.docker.reference.type\":\"attestation-manifest\"}" },
+	};
+
+	buf_printf(out, "{\"schemaVersion\":2,\"manifests\":[");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		buf_printf(out,
+			   "%s{\"mediaType\":\"" OCI_MEDIA_MANIFEST "\",\"digest\":\"" SHA
+			   "\",\"size\":%zu,\"platform\":{\"os\":\"linux\","
+			   "\"architecture\":\"%s\"%s}%s}",
+			   i ? "," : "", i + 1, rows[i].machine, rows[i].more, rows[i].annotations);
+	buf_printf(out, "]}");
+}
+
 static const char *choose(const char *os, const char *machine, const char *variant)
 {
-#define ENTRY(n, platform)                                                             \
-	"{\"mediaType\":\"" OCI_MEDIA_MANIFEST "\",\"digest\":\"" SHA "\",\"size\":" n \
-	",\"platform\":{\"os\":\"linux\"," platform "}}"
-	static const char text[] = "{\"schemaVersion\":2,\"manifests\":[" ENTRY(
-		"1",
-		"\"architecture\":"
-		"\"amd64\"") "," ENTRY("2",
-				       "\"architecture\":\"arm\",\"variant\":"
-				       "\"v6\"") "," ENTRY("3",
-							   "\"architecture\":"
-							   "\"arm\",\"variant\":"
-							   "\"v7\"") "," ENTRY("4",
-									       "\"a"
-									       "rch"
-									       "ite"
-									       "ctu"
-									       "re"
-									       "\":"
-									       "\"a"
-									       "rm6"
-									       "4\""
-									       ","
-									       "\"v"
-									       "ari"
-									       "ant"
-									       "\":"
-									       "\"v"
-									       "8"
-									       "\"") ","
-										     "{\"medi"
-										     "aType\""
-										     ":"
-										     "\"" OCI_MEDIA_MANIFEST
-										     "\","
-										     "\"diges"
-										     "t\":"
-										     "\"" SHA "\","
-										     "\"size"
-										     "\":5,"
-										     "\"platf"
-										     "orm\":{"
-										     "\"os\":"
-										     "\"linux"
-										     "\","
-										     "\"archi"
-										     "tecture"
-										     "\":"
-										     "\"riscv"
-										     "64\"},"
-										     "\"annot"
-										     "ations"
-										     "\":{"
-										     "\"vnd."
-										     "docker."
-										     "referen"
-										     "ce."
-										     "type\":"
-										     "\"attes"
-										     "tation-"
-										     "manifes"
-										     "t\"}}]"
-										     "}";
+	OWN(buf_done) struct buf text = { 0 };
 	static char result[ERR_TEXT_MAX];
 	struct oci_platform wanted = { os, machine, variant };
 	const struct oci_descriptor *choice;
 	struct oci_index index;
 	struct err err = { 0 };
 
-	if (oci_index_parse(str_from(text), STR(OCI_MEDIA_INDEX), &arena, &index, &err) < 0 ||
+	buf_init(&text, 4096);
+	write_index(&text);
+	if (oci_index_parse(buf_str(&text), STR(OCI_MEDIA_INDEX), &arena, &index, &err) < 0 ||
 	    oci_index_choose(&index, &wanted, &choice, &err) < 0)
 		snprintf(result, sizeof(result), "%s", err.text);
 	else

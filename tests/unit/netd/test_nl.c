@@ -86,19 +86,11 @@ static void test_errors(void)
 	is_text(text, "no!", "the words");
 }
 
-static void test_rtnl(void)
+static void test_rtnl_addr(void)
 {
 	const struct rtnl_addr addr = {
 		.index = 3, .ip4 = 0x0a090032, .prefix = 24, .proto = RTNL_OURS, .valid_s = 7200
 	};
-	const struct rtnl_route route = {
-		.gateway = 0x0a090001, .out = 3, .metric = 100, .proto = RTNL_OURS
-	};
-	const struct rtnl_veth veth = { .name = "v0",
-					.peer_name = "eth0",
-					.peer_mac = (const uint8_t *)"\2\x42\xac\x14\0\2",
-					.peer_netns_fd = 9,
-					.master = 5 };
 	OWN(buf_done) struct buf out = { 0 };
 	struct nl_message message;
 	struct rtnl_addr back;
@@ -129,7 +121,19 @@ static void test_rtnl(void)
 		   back.proto == RTNL_OURS && back.index == 3,
 	   "and it reads back");
 	is_int(rtnl_read_route(&message, &route_back), -ENOMSG, "which is no route");
-	buf_clear(&out);
+}
+
+static void test_rtnl_route(void)
+{
+	const struct rtnl_route route = {
+		.gateway = 0x0a090001, .out = 3, .metric = 100, .proto = RTNL_OURS
+	};
+	OWN(buf_done) struct buf out = { 0 };
+	struct nl_message message;
+	struct rtnl_route route_back;
+	struct str rest;
+
+	buf_init(&out, 1024);
 	rtnl_encode_route(&route, true, &out);
 	is_hex(&out,
 	       "34000000"
@@ -148,7 +152,18 @@ static void test_rtnl(void)
 		   route_back.gateway == route.gateway && route_back.metric == 100 &&
 		   route_back.prefix == 0 && route_back.out == 3,
 	   "and it reads back");
-	buf_clear(&out);
+}
+
+static void test_rtnl_veth(void)
+{
+	const struct rtnl_veth veth = { .name = "v0",
+					.peer_name = "eth0",
+					.peer_mac = (const uint8_t *)"\2\x42\xac\x14\0\2",
+					.peer_netns_fd = 9,
+					.master = 5 };
+	OWN(buf_done) struct buf out = { 0 };
+
+	buf_init(&out, 1024);
 	rtnl_encode_veth(&veth, &out);
 	is_hex(&out,
 	       "78000000"
@@ -200,19 +215,15 @@ static void test_reading(void)
 	is_int(rtnl_read_addr(&message, &addr), -EBADMSG, "a prefix of 33");
 }
 
-static void test_nft(void)
+static const struct nft_port ports[] = {
+	{ 6, 0, 8080, 0xac140002, 80, 1 },
+	{ 17, 0x7f000001, 5353, 0xac140002, 53, 3 },
+};
+
+static void test_nft_change(void)
 {
-	const struct nft_network network = { "hoy0", 0xac140000, 16, false };
-	const struct nft_port ports[] = {
-		{ 6, 0, 8080, 0xac140002, 80, 1 },
-		{ 17, 0x7f000001, 5353, 0xac140002, 53, 3 },
-	};
-	const struct nft_content content = { &network, 1, ports, 2 };
 	struct nft_change change = { .port_add = ports, .port_add_count = 1 };
 	OWN(buf_done) struct buf out = { 0 };
-	struct digest digest;
-	struct sha256 sha;
-	char hex[65];
 
 	buf_init(&out, 1 << 20);
 	nft_encode_change(&change, &out);
@@ -255,23 +266,38 @@ static void test_nft(void)
 	       "080001002a000000"
 	       "0800020000000000",
 	       "forgetting flows names protocol, port and address");
-	buf_clear(&out);
-	nft_encode_table(6, &content, &out);
+}
+
+static void is_hash(const struct buf *out, const char *want, const char *what)
+{
+	struct digest digest;
+	struct sha256 sha;
+	char hex[65];
+
 	sha256_init(&sha);
-	sha256_add(&sha, out.data, out.len);
+	sha256_add(&sha, out->data, out->len);
 	sha256_end(&sha, &digest);
 	str_hex(digest.bytes, sizeof(digest.bytes), hex);
-	is_text(hex, table_hash, "the whole table is what it was (%zu bytes)", out.len);
+	is_text(hex, want, "%s (%zu bytes)", what, out->len);
+}
+
+static void test_nft_tables(void)
+{
+	const struct nft_network network = { "hoy0", 0xac140000, 16, false };
+	const struct nft_content content = { &network, 1, ports, 2 };
+	const struct nft_change many = { .port_add =
+						 &(struct nft_port){ 6, 0, 1, 0xac140002, 1, 4096 },
+					 .port_add_count = 1 };
+	OWN(buf_done) struct buf out = { 0 };
+
+	buf_init(&out, 1 << 20);
+	nft_encode_table(6, &content, &out);
+	is_hash(&out, table_hash, "the whole table is what it was");
 	buf_clear(&out);
 	nft_encode_resolver(40000, 40001, &out);
-	sha256_init(&sha);
-	sha256_add(&sha, out.data, out.len);
-	sha256_end(&sha, &digest);
-	str_hex(digest.bytes, sizeof(digest.bytes), hex);
-	is_text(hex, resolver_hash, "so is the table inside a container");
+	is_hash(&out, resolver_hash, "so is the table inside a container");
 	buf_clear(&out);
-	change.port_add = &(struct nft_port){ 6, 0, 1, 0xac140002, 1, 4096 };
-	nft_encode_change(&change, &out);
+	nft_encode_change(&many, &out);
 	ok(buf_error(&out) == 0 && out.len > 4096 * 36, "4,096 ports fit in one batch");
 }
 
@@ -279,8 +305,11 @@ int main(void)
 {
 	test_attributes();
 	test_errors();
-	test_rtnl();
+	test_rtnl_addr();
+	test_rtnl_route();
+	test_rtnl_veth();
 	test_reading();
-	test_nft();
+	test_nft_change();
+	test_nft_tables();
 	return tap_done();
 }
