@@ -54,6 +54,9 @@ enum engine_msg {
 	ENGINE_MSG_BUILD,
 	/* {text name} -> {struct engine_health}: its state and the last probes, oldest first */
 	ENGINE_MSG_HEALTH = 0x340,
+	/* {} -> twice {u32 count, text issue..., text changes} (ini_try() of lib/ini.h):
+	 * services.ini and engine.ini as the layers in INI_TRY_DIR would make them */
+	ENGINE_MSG_CHECK,
 };
 
 enum engine_act {
