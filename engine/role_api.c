@@ -4,6 +4,8 @@
  * bytes end here: no file system, no capability, and only checked messages to engine main (fd 3).
  */
 #include <errno.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
 #include "engine/api/health_msg.h"
 #include "engine/api/schedule_msg.h"
 #include "engine/build/serve.h"
@@ -48,9 +50,14 @@ int role_api(void)
 					 .gid = API_UID,
 					 .root = "/var/empty",
 					 .address_space_max = 512 << 20,
-					 .files_max = 256 };
+					 .files_max = 4096 };
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct sysinfo memory = { 0 };
 	struct err err = { 0 };
 
+	if (sysinfo(&memory) == 0)
+		server.memory_bytes = (uint64_t)memory.totalram * memory.mem_unit;
+	server.cpus = cpus > 0 ? (uint32_t)cpus : 1;
 	role_begin(&service, &sandbox);
 	if (docker_server_start(&server, &service.loop, API_FD_DOCKER, &service.main, &err) < 0)
 		fatal("%s", err_text(&err));

@@ -125,15 +125,25 @@ static void data_up(void)
 	store_start(NULL);
 	engine_trashed(&engine);
 	manager_data_ready(&engine.manager);
+	table_boot(&engine.table);
 }
 
 /* ---- init ---- */
 
-static void on_stopped(void *owner)
+static void on_table_stopped(void *owner)
 {
 	(void)owner;
 	log_notice("all services have stopped");
 	engine.loop.quit = true;
+}
+
+static int64_t stop_grace_ms;
+
+/* Services may be needed by what was started beside them: those go first, then the rest. */
+static void on_stopped(void *owner)
+{
+	(void)owner;
+	table_stop_all(&engine.table, stop_grace_ms, on_table_stopped, NULL);
 }
 
 static void on_init_stop(struct msg_peer *peer, struct msg *msg)
@@ -145,8 +155,8 @@ static void on_init_stop(struct msg_peer *peer, struct msg *msg)
 	wire_init(&in, msg->body.ptr, msg->body.len);
 	grace_ms = wire_i64(&in);
 	log_notice("stopping all services");
-	manager_stop(&engine.manager, grace_ms > 1000 ? grace_ms - 500 : grace_ms, on_stopped,
-		     NULL);
+	stop_grace_ms = grace_ms > 1000 ? grace_ms - 500 : grace_ms;
+	manager_stop(&engine.manager, stop_grace_ms, on_stopped, NULL);
 }
 
 static void on_init_reload(struct msg_peer *peer, struct msg *msg)
@@ -212,6 +222,7 @@ static void say_ready(void)
 static void on_network_up(void *owner)
 {
 	(void)owner;
+	table_reattach(&engine.table);
 	manager_reattach(&engine.manager);
 	manager_kick(&engine.manager, "the network helper is there");
 }
@@ -295,6 +306,37 @@ static void open_places(void)
 		log_warn("shims stay in the engine's cgroup: %s", err_text(&err));
 }
 
+/* ---- containers that are not declared ---- */
+
+static bool adopt_other(void *owner, const char *id)
+{
+	(void)owner;
+	return table_adopt(&engine.table, id);
+}
+
+static uint32_t put_attached(void *owner, struct buf *body)
+{
+	uint32_t count = 0;
+
+	(void)owner;
+	for (const struct table_entry *e = engine.table.first; e; e = e->next) {
+		if (e->container && body)
+			wire_put_text(body, e->id);
+		count += e->container != NULL;
+	}
+	return count;
+}
+
+static void declared_event(void *owner, const struct service *service, const char *action,
+			   int32_t number)
+{
+	const struct container *container = service->container;
+
+	(void)owner;
+	engine_event(&engine, "container", action, service->container_id, service->name,
+		     container ? &container->def : NULL, number);
+}
+
 static void setup(void)
 {
 	struct container_env *env = &engine.containers;
@@ -304,6 +346,9 @@ static void setup(void)
 				       .builds = &engine.builds,
 				       .exec_ended = engine_exec_ended,
 				       .container_gone = engine_container_gone,
+				       .adopt_other = adopt_other,
+				       .put_attached = put_attached,
+				       .event = declared_event,
 				       .owner = &engine };
 	struct err err = { 0 };
 
@@ -325,6 +370,7 @@ static void setup(void)
 	env->shim = "/usr/lib/hoy/shim";
 	env->data_path = "/data";
 	env->run_path = "/run/hoy/engine";
+	engine_table_init(&engine);
 	open_places();
 	manager.run_fd = engine.run_hoy_fd;
 	engine.builds = (struct build_env){ .containers = env,

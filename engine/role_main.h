@@ -5,6 +5,7 @@
 #include "engine/api/engine_msg.h"
 #include "engine/build/exec.h"
 #include "engine/container/container.h"
+#include "engine/container/table.h"
 #include "engine/network/client.h"
 #include "engine/service/manager.h"
 #include "engine/worker/worker.h"
@@ -69,6 +70,38 @@ struct engine_build {
 	struct engine_build *next;
 };
 
+/* A request of the api role whose answer comes later (role_main_box.c). */
+struct engine_box_call {
+	struct engine_box_call *next;
+	struct engine *engine;
+	struct msg_peer *peer; /* NULL once it went away */
+	uint16_t type;
+	uint32_t serial;
+};
+
+/* Somebody who wants to attach to a container, until its shim has answered (role_main_attach.c). */
+struct engine_attach {
+	struct engine_attach *next;
+	struct engine *engine;
+	struct msg_peer *peer;
+	uint32_t serial;
+	struct container *asked; /* its shim has been asked */
+	bool wants_stdin;
+	char id[CONTAINER_ID_LEN + 1];
+};
+
+/* Who is told of events (role_main_event.c). */
+struct engine_listener {
+	struct msg_peer *peer; /* NULL = free */
+	uint32_t serial;
+};
+
+/* A container by any of its names: exactly one of the two is set. */
+struct engine_target {
+	struct service *service;
+	struct table_entry *entry;
+};
+
 struct engine {
 	struct loop loop;
 	struct msg_peer init;
@@ -89,6 +122,10 @@ struct engine {
 	struct engine_build *asked_builds;
 	bool data_ready, store_up;
 	unsigned store_failures;
+	struct table table; /* containers made over the API */
+	struct engine_box_call *box_calls;
+	struct engine_attach *attaches;
+	struct engine_listener listeners[4];
 };
 
 /* The messages that console, CLI and api role may send (role_main_calls.c). */
@@ -110,5 +147,33 @@ void engine_trashed(void *owner);
 /* Takes away the mounts of layers that nobody works with. */
 void engine_unmount_unused(struct engine *engine);
 struct engine *engine_of(const struct msg_peer *peer);
+
+/* ---- the Docker API's side ---- */
+/* By name, id, or the beginning of an id. -ENOENT, -EINVAL (several fit) with Docker's text. */
+int engine_target(struct engine *engine, const char *name, struct engine_target *ret_target,
+		  struct err *err);
+/* The container that runs (or starts) behind a target, NULL; and its id, "" = none yet. */
+struct container *engine_target_container(const struct engine_target *target);
+const char *engine_target_id(const struct engine_target *target);
+/* Sets up the table; hooks it to environment and manager. */
+void engine_table_init(struct engine *engine);
+/* Answers a call with success or err. */
+void engine_answer(struct msg_peer *peer, const struct msg *msg, int result, const struct err *err);
+void engine_box_gone(struct engine *engine, const struct msg_peer *peer);
+void engine_attach_gone(struct engine *engine, const struct msg_peer *peer);
+void engine_attach_launched(struct engine *engine, const char *id, struct container *container);
+void engine_attach_ended(struct engine *engine, const struct container *container);
+void engine_attach_removed(struct engine *engine, const char *id);
+void engine_event(struct engine *engine, const char *type, const char *action, const char *id,
+		  const char *name, const struct container_def *def, int32_t number);
+void engine_volumes_drop(struct engine *engine, const struct container_def *def);
+/* NETWORK_SET for what was made over the API, after each connect to netd. */
+void engine_networks_up(struct engine *engine);
+msg_handler_fn engine_views_call, engine_create_call, engine_start_call, engine_stop_call,
+	engine_kill_call, engine_remove_call, engine_pause_call, engine_change_call,
+	engine_attach_call, engine_cancel_call, engine_tty_call, engine_events_call,
+	engine_processes_call, engine_counters_call, engine_volumes_call, engine_volume_make_call,
+	engine_volume_remove_call, engine_networks_call, engine_network_make_call,
+	engine_network_remove_call;
 
 #endif

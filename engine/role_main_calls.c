@@ -141,27 +141,46 @@ static void on_health(struct msg_peer *peer, struct msg *msg)
 	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
 }
 
+static int read_target(struct msg_peer *peer, struct msg *msg, struct engine_target *ret_target,
+		       struct err *err)
+{
+	struct engine *engine = engine_of(peer);
+	char name[ENGINE_NAME_MAX];
+	struct wire in;
+
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	wire_text(&in, name, sizeof(name));
+	if (wire_end(&in) < 0)
+		return err_set(err, -EBADMSG, "malformed request 0x%x", msg->type);
+	if (engine_target(engine, name, ret_target, err) < 0)
+		return err->code == -ENOENT && peer->identity != ENGINE_PEER_API
+			       ? manager_unknown(&engine->manager, name, err)
+			       : err->code;
+	return 0;
+}
+
 static void on_logs(struct msg_peer *peer, struct msg *msg)
 {
-	const struct service *service = service_named(peer, msg);
 	struct engine *engine = engine_of(peer);
 	struct buf body OWN(buf_done) = { 0 };
+	struct engine_target target = { 0 };
+	const struct container *container;
 	int fds[CALLS_LOGS_MAX], count;
 	struct err err = { 0 };
 
-	if (!service)
-		return;
-	if (!engine->data_ready)
+	count = read_target(peer, msg, &target, &err);
+	if (count >= 0 && !engine->data_ready)
 		count = err_set(&err, -EAGAIN, "the data partition is not there");
-	else
-		count = container_logs(&engine->containers, service->container_id, fds,
+	else if (count >= 0)
+		count = container_logs(&engine->containers, engine_target_id(&target), fds,
 				       CALLS_LOGS_MAX, &err);
 	if (count < 0) {
 		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
 		return;
 	}
 	buf_init(&body, 16);
-	wire_put_u8(&body, service->container && service->container->def.tty);
+	container = engine_target_container(&target);
+	wire_put_u8(&body, target.entry ? target.entry->def.tty : container && container->def.tty);
 	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), fds, (size_t)count);
 	for (int i = 0; i < count; i++)
 		close(fds[i]);
@@ -268,6 +287,11 @@ static void on_images(struct msg_peer *peer, struct msg *msg)
 	relay_to_store(peer, msg, STORE_MSG_IMAGE_LIST, STR(""), convert_images, NULL);
 }
 
+static void on_records(struct msg_peer *peer, struct msg *msg)
+{
+	relay_to_store(peer, msg, STORE_MSG_IMAGE_LIST, STR(""), copy_body, NULL);
+}
+
 static int read_reference(struct msg *msg, char dst[OCI_REFERENCE_MAX], struct err *err)
 {
 	struct wire in;
@@ -287,6 +311,11 @@ static int image_unused(struct engine *engine, const char *reference, struct err
 		if (s->container && !strcmp(s->container->def.reference, reference))
 			return err_set(err, -EBUSY, "%s is in use by %s; `stop %s` first",
 				       reference, s->name, s->name);
+	}
+	for (const struct table_entry *e = engine->table.first; e; e = e->next) {
+		if (e->container && !strcmp(e->def.reference, reference))
+			return err_set(err, -EBUSY, "%s is in use by %s; stop it first", reference,
+				       e->def.name);
 	}
 	return 0;
 }
@@ -450,18 +479,6 @@ static void on_issues(struct msg_peer *peer, struct msg *msg)
 	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
 }
 
-static void on_check(struct msg_peer *peer, struct msg *msg)
-{
-	struct buf body OWN(buf_done) = { 0 };
-	struct err err = { 0 };
-
-	buf_init(&body, CALLS_REPLY_MAX);
-	if (manager_try(&engine_of(peer)->manager, &body, &err) < 0)
-		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
-	else
-		(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
-}
-
 static void on_info(struct msg_peer *peer, struct msg *msg)
 {
 	struct engine *engine = engine_of(peer);
@@ -504,6 +521,12 @@ void engine_calls_gone(struct engine *engine, struct msg_peer *peer)
 		if (engine->execs[i].used && engine->execs[i].peer == peer)
 			engine_exec_drop(&engine->execs[i]);
 	}
+	for (size_t i = 0; i < ARRAY_LEN(engine->listeners); i++) {
+		if (engine->listeners[i].peer == peer)
+			engine->listeners[i].peer = NULL;
+	}
+	engine_box_gone(engine, peer);
+	engine_attach_gone(engine, peer);
 }
 
 enum { WHO_ALL = ENGINE_PEER_ROOT | ENGINE_PEER_CONSOLE | ENGINE_PEER_API };
@@ -521,9 +544,29 @@ const struct msg_rule engine_rules[] = {
 	{ ENGINE_MSG_ISSUES, "issues", 0, 0, 0, 0, WHO_ALL, on_issues },
 	{ ENGINE_MSG_INFO, "info", 0, 0, 0, 0, WHO_ALL, on_info },
 	{ ENGINE_MSG_PRUNE, "prune", 0, 0, 0, 0, WHO_ALL, on_prune },
-	{ ENGINE_MSG_CHECK, "check", 0, 0, 0, 0, WHO_ALL, on_check },
 	{ ENGINE_MSG_HEALTH, "health", 4, 256, 0, 0, WHO_ALL, on_health },
 	{ ENGINE_MSG_INSPECT, "inspect", 4, 256, 0, 0, WHO_ALL, on_inspect },
+	{ ENGINE_MSG_VIEWS, "views", 0, 256, 0, 0, WHO_ALL, engine_views_call },
+	{ ENGINE_MSG_CREATE, "create", 8, 2 << 20, 0, 0, ENGINE_PEER_API, engine_create_call },
+	{ ENGINE_MSG_START, "start", 4, 256, 0, 0, ENGINE_PEER_API, engine_start_call },
+	{ ENGINE_MSG_STOP, "stop", 16, 256, 0, 0, ENGINE_PEER_API, engine_stop_call },
+	{ ENGINE_MSG_RESTART, "restart", 16, 256, 0, 0, ENGINE_PEER_API, engine_stop_call },
+	{ ENGINE_MSG_KILL, "kill", 8, 256, 0, 0, ENGINE_PEER_API, engine_kill_call },
+	{ ENGINE_MSG_REMOVE, "remove", 6, 256, 0, 0, ENGINE_PEER_API, engine_remove_call },
+	{ ENGINE_MSG_PAUSE, "pause", 5, 256, 0, 0, ENGINE_PEER_API, engine_pause_call },
+	{ ENGINE_MSG_CHANGE, "change", 8, 2 << 20, 0, 0, ENGINE_PEER_API, engine_change_call },
+	{ ENGINE_MSG_ATTACH, "attach", 5, 256, 0, 0, ENGINE_PEER_API, engine_attach_call },
+	{ ENGINE_MSG_CANCEL, "cancel", 4, 4, 0, 0, ENGINE_PEER_API, engine_cancel_call },
+	{ ENGINE_MSG_TTY, "tty", 8, 256, 0, 0, ENGINE_PEER_API, engine_tty_call },
+	{ ENGINE_MSG_EVENTS, "events", 0, 0, 0, 0, ENGINE_PEER_API, engine_events_call },
+	{ ENGINE_MSG_RECORDS, "records", 0, 0, 0, 0, ENGINE_PEER_API, on_records },
+	{ ENGINE_MSG_PROCESSES, "processes", 4, 256, 0, 0, ENGINE_PEER_API, engine_processes_call },
+	{ ENGINE_MSG_COUNTERS, "counters", 4, 256, 0, 0, ENGINE_PEER_API, engine_counters_call },
+	{ ENGINE_MSG_VOLUMES, "volumes", 0, 0, 0, 0, ENGINE_PEER_API, engine_volumes_call },
+	{ ENGINE_MSG_VOLUME_MAKE, "volume-make", 8, 1 << 20, 0, 0, ENGINE_PEER_API,
+	  engine_volume_make_call },
+	{ ENGINE_MSG_VOLUME_REMOVE, "volume-remove", 4, 256, 0, 0, ENGINE_PEER_API,
+	  engine_volume_remove_call },
 	{ ENGINE_MSG_BUILD, "build", 25, 1 << 20, 0, 0, ENGINE_PEER_ROOT | ENGINE_PEER_CONSOLE,
 	  engine_build_call },
 };

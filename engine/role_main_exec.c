@@ -151,18 +151,21 @@ static struct engine_exec *exec_slot(struct engine *engine)
 static int exec_check(struct engine *engine, const struct engine_exec_args *args,
 		      struct container **ret_container, struct err *err)
 {
-	struct service *service = manager_find(&engine->manager, args->name);
+	struct engine_target target;
+	struct container *container;
 
-	if (!service)
+	if (engine_target(engine, args->name, &target, err) < 0)
 		return manager_unknown(&engine->manager, args->name, err);
-	if (!service->container || service->container->phase != CONTAINER_PHASE_RUNNING)
+	container = engine_target_container(&target);
+	if (!container || container->phase != CONTAINER_PHASE_RUNNING)
 		return err_set(err, -ESRCH, "%s does not run (%s)", args->name,
-			       service_state_name(service->state));
+			       target.service ? service_state_name(target.service->state)
+					      : "made over the API");
 	if (!args->argv[0])
 		return err_set(err, -EINVAL, "no command is given");
-	if (!*args->user && !service->container->user_known)
+	if (!*args->user && !container->user_known)
 		return err_set(err, -EAGAIN, "its user is being looked up, try again");
-	*ret_container = service->container;
+	*ret_container = container;
 	return 0;
 }
 
@@ -219,6 +222,7 @@ void engine_container_gone(void *owner, struct container *container)
 {
 	struct engine *engine = owner;
 
+	engine_attach_ended(engine, container);
 	for (size_t i = 0; i < ENGINE_EXECS_MAX; i++) {
 		if (engine->execs[i].used && engine->execs[i].container == container)
 			exec_finish(&engine->execs[i], 137);

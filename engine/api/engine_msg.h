@@ -54,9 +54,52 @@ enum engine_msg {
 	ENGINE_MSG_BUILD,
 	/* {text name} -> {struct engine_health}: its state and the last probes, oldest first */
 	ENGINE_MSG_HEALTH = 0x340,
-	/* {} -> twice {u32 count, text issue..., text changes} (ini_try() of lib/ini.h):
-	 * services.ini and engine.ini as the layers in INI_TRY_DIR would make them */
-	ENGINE_MSG_CHECK,
+	/*
+	 * The messages of the Docker API, for the api role. "name" is a name, an id or the
+	 * beginning of an id; -ENOENT names what is missing the way Docker does, -EALREADY: it is
+	 * so already.
+	 */
+	/* {} or {text name} -> {u32 count, blob engine_view...} */
+	ENGINE_MSG_VIEWS = 0x360,
+	/* {text id (64 hex digits, new), blob definition} (engine/container/def.h) -> {text id} */
+	ENGINE_MSG_CREATE,
+	/* {text name} -> {} once its program runs */
+	ENGINE_MSG_START,
+	/* {text name, i64 grace in ms (-1 = its own), u32 signal (0 = its own)} -> {} once it ended
+	 */
+	ENGINE_MSG_STOP,
+	/* as STOP -> {} once it runs again */
+	ENGINE_MSG_RESTART,
+	ENGINE_MSG_KILL,   /* {text name, u32 signal} -> {} */
+	ENGINE_MSG_REMOVE, /* {text name, u8 force, u8 volumes} -> {} once it is gone */
+	ENGINE_MSG_PAUSE,  /* {text name, u8 pause} -> {} */
+	/* {text name, blob definition} -> {}: rename and update */
+	ENGINE_MSG_CHANGE,
+	/* {text name, u8 stdin} -> {u8 tty} fds [stream], as SHIM_MSG_ATTACH. For one that has not
+	 * been started the answer comes when it is. */
+	ENGINE_MSG_ATTACH,
+	/* {u32 serial}: the ATTACH of this serial is not waited for any more -> {} */
+	ENGINE_MSG_CANCEL,
+	ENGINE_MSG_TTY,	    /* {text name, u16 rows, u16 columns} -> {} */
+	ENGINE_MSG_EVENTS,  /* {} -> MORE engine_event..., without end */
+	ENGINE_MSG_RECORDS, /* {} -> the answer of STORE_MSG_IMAGE_LIST */
+	/* {text reference or digest, text new reference} -> {} */
+	ENGINE_MSG_TAG,
+	/* {text name} -> {u32 count, {u32 pid, blob /proc/PID/stat, blob cmdline, blob status}...}
+	 */
+	ENGINE_MSG_PROCESSES,
+	/* {text name} -> {u32 count, {text file, blob content}...}: counters of the kernel, unread
+	 */
+	ENGINE_MSG_COUNTERS,
+	ENGINE_MSG_VOLUMES,	   /* {} -> {u32 count, engine_volume...} */
+	ENGINE_MSG_VOLUME_MAKE,	   /* {text name, text api} -> {} */
+	ENGINE_MSG_VOLUME_REMOVE,  /* {text name} -> {} */
+	ENGINE_MSG_NETWORKS,	   /* {} -> {u32 count, engine_network...} */
+	ENGINE_MSG_NETWORK_MAKE,   /* {text name, text subnet, u8 internal, text api} -> {} */
+	ENGINE_MSG_NETWORK_REMOVE, /* {text name} -> {} */
+	/* {text image, text target ("" = the same), text user, text password, text token, u8 push}
+	   -> as ENGINE_MSG_PULL */
+	ENGINE_MSG_PULL_AS,
 };
 
 enum engine_act {

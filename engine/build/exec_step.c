@@ -391,8 +391,9 @@ static int run_env(struct build_job *job, struct image_texts *ret_env, struct er
 
 int build_job_start_run(struct build_job *job, struct err *err)
 {
-	static const struct container_ops ops = { on_run_started, on_run_failed, on_run_ended, NULL,
-						  NULL };
+	static const struct container_ops ops = { .started = on_run_started,
+						  .failed = on_run_failed,
+						  .ended = on_run_ended };
 	static const char *networks[] = { "bridge" };
 	const struct build_op *op = job->step.op;
 	struct build_mounting *mounts = &job->step.mounts;

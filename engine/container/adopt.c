@@ -9,7 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include "engine/container/container.h"
+#include "engine/container/parts.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"

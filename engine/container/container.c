@@ -10,7 +10,8 @@
 #include <string.h>
 #include <sys/random.h>
 #include "engine/api/files_msg.h"
-#include "engine/container/container.h"
+#include "engine/container/launch.h"
+#include "engine/container/parts.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
@@ -127,11 +128,13 @@ static void on_exec_exited(struct msg_peer *peer, struct msg *msg)
 
 static void on_oom(struct msg_peer *peer, struct msg *msg)
 {
-	const struct container *container = peer->owner;
+	struct container *container = peer->owner;
 
 	(void)msg;
 	log_notice("container %s: the kernel killed a process of it for memory",
 		   container->def.name);
+	if (container->ops->oom)
+		container->ops->oom(container->owner, container);
 }
 
 static const struct msg_rule shim_rules[] = {
@@ -210,6 +213,10 @@ static void step_launch(struct container *container)
 		r = container_files_write(container, &err);
 	if (r >= 0)
 		r = container_launch(container, &err);
+	if (r >= 0)
+		r = launch_resources(container, &err);
+	if (r >= 0 && container->ops->launched)
+		container->ops->launched(container->owner, container);
 	buf_init(&body, 64);
 	wire_put_u64(&body, (uint64_t)def->log_max_size);
 	wire_put_u32(&body, def->log_max_file);
@@ -219,6 +226,25 @@ static void step_launch(struct container *container)
 				  on_started, container, &err);
 	if (r < 0)
 		container_fail(container, &err);
+}
+
+static void take_addresses(struct container *container, const struct netd_attached *attached)
+{
+	container->address_count = 0;
+	for (uint32_t i = 0; i < attached->count && i < CONTAINER_NETWORKS_MAX; i++) {
+		struct container_address *to = &container->addresses[container->address_count++];
+		const struct netd_attached_network *from = &attached->networks[i];
+
+		memset(to, 0, sizeof(*to));
+		(void)str_copy(from->network, to->network, sizeof(to->network));
+		(void)str_copy(from->ip4, to->ip4, sizeof(to->ip4));
+		(void)str_copy(from->gateway, to->gateway, sizeof(to->gateway));
+		(void)str_copy(from->mac, to->mac, sizeof(to->mac));
+		to->prefix = from->prefix;
+	}
+	if (attached->count)
+		(void)str_copy(attached->networks[0].ip4, container->address,
+			       sizeof(container->address));
 }
 
 static void on_attached(struct msg_peer *peer, void *owner, struct msg *reply,
@@ -238,9 +264,8 @@ static void on_attached(struct msg_peer *peer, void *owner, struct msg *reply,
 		err = &bad;
 	else if (reply)
 		err = NULL;
-	if (!err && attached.count)
-		(void)str_copy(attached.networks[0].ip4, container->address,
-			       sizeof(container->address));
+	if (!err)
+		take_addresses(container, &attached);
 	if (container->phase == CONTAINER_PHASE_RUNNING) { /* after a restart of netd or us */
 		if (err)
 			log_warn("container %s: network: %s", container->def.name, err_text(err));
@@ -264,6 +289,15 @@ static void step_attach(struct container *container)
 	container->phase = CONTAINER_PHASE_ATTACH;
 	if (container->def.network_mode == DEF_NETWORK_HOST) {
 		step_launch(container);
+		return;
+	}
+	if (container_shares_network(container)) {
+		container->ns.netns_fd =
+			container_join(container, container->def.host.network_from, "net", &err);
+		if (container->ns.netns_fd < 0)
+			container_fail(container, &err);
+		else
+			step_launch(container);
 		return;
 	}
 	r = network_namespace_open(-1, &container->ns, &err);
@@ -533,7 +567,8 @@ void container_reattach(struct container *container)
 	int r;
 
 	if (container->phase != CONTAINER_PHASE_RUNNING ||
-	    container->def.network_mode == DEF_NETWORK_HOST || container->ns.netns_fd < 0)
+	    container->def.network_mode == DEF_NETWORK_HOST ||
+	    container_shares_network(container) || container->ns.netns_fd < 0)
 		return;
 	netns = take_fd(&container->ns.netns_fd);
 	network_namespace_done(&container->ns);
@@ -566,6 +601,8 @@ void container_free(struct container *container)
 	own_close(&container->root_fd);
 	own_close(&container->cgroup_fd);
 	own_close(&container->dir_fd);
+	while (container->extra_count)
+		own_close(&container->extra_fds[--container->extra_count]);
 	/* We may be inside a callback of one of its peers. */
 	loop_timer_set(container->env->loop, &container->burial, 0, container_bury, container);
 }

@@ -59,6 +59,8 @@ struct container_env {
 	void (*trashed)(void *owner);
 	void *owner;
 	struct container *volume_queue; /* who fills a volume, and who waits for that */
+	/* The running container of this id or name, whoever owns it; may be NULL. */
+	struct container *(*running)(void *owner, const char *id);
 };
 
 struct container;
@@ -74,9 +76,19 @@ struct container_ops {
 			   int32_t code);
 	/* health_of() tells another state. May be NULL. */
 	void (*health)(void *owner, struct container *container);
+	/* The shim is there and has not been told to start yet. May be NULL. */
+	void (*launched)(void *owner, struct container *container);
+	/* The kernel killed a process of it for memory. May be NULL. */
+	void (*oom)(void *owner, struct container *container);
 };
 
-enum { CONTAINER_ID_LEN = 64 };
+enum { CONTAINER_ID_LEN = 64, CONTAINER_NETWORKS_MAX = 8, CONTAINER_EXTRA_MAX = 8 };
+
+/* What netd gave it in one network. */
+struct container_address {
+	char network[64], ip4[16], gateway[16], mac[18];
+	uint8_t prefix;
+};
 
 struct container {
 	struct container_env *env;
@@ -103,6 +115,10 @@ struct container {
 	char home[256];
 	char address[48];	       /* "172.20.0.5", first network */
 	struct health_monitor *health; /* NULL = no health checks; see health_of() */
+	struct container_address addresses[CONTAINER_NETWORKS_MAX];
+	uint32_t address_count;
+	int extra_fds[CONTAINER_EXTRA_MAX]; /* SHIM_FD_EXTRA: namespaces that it joins */
+	uint32_t extra_count;
 	struct loop_timer stop_timer, burial, relink;
 	unsigned relinks;
 	bool stopping;
@@ -145,8 +161,17 @@ int container_exec_plan(const struct container *container, const struct containe
 /* After up() of the network client: attach again what runs. */
 void container_reattach(struct container *container);
 
+/* Takes back what was made for running: network, mount, cgroup, sockets. The data stays. */
+void container_release(struct container *container);
+
 /* Ends our part; what runs goes on under its shim. Accepts NULL. */
 void container_free(struct container *container);
+
+/* Writes the state of a container, making its directory when it is new. Durable on return. */
+int container_define(struct container_env *env, const char *id, const struct container_def *def,
+		     int64_t created_s, struct err *err);
+/* Changes the limits of one that runs to what def says. */
+int container_limit(struct container *container, const struct container_def *def, struct err *err);
 
 /* Moves /data/containers/<id> to the trash. Only for one that does not run. */
 int container_remove(struct container_env *env, const char *id, struct err *err);
@@ -158,25 +183,10 @@ int container_logs(struct container_env *env, const char *id, int *ret_fds, int 
 /* Drops what a fill left that was cut off. Once, before the first container starts. */
 int container_volumes_clean(struct container_env *env, struct err *err);
 
-/* ---- parts, for container*.c only ---- */
-void container_fail(struct container *container, const struct err *err);
-void container_release(struct container *container);
-int container_user(struct container *container, struct err *err);
-/* Fills the new volumes: 0 = all are there, 1 = container_volumes_done() or a failure follows. */
-int container_volumes(struct container *container, struct err *err);
-void container_volumes_done(struct container *container);
-void container_volumes_cancel(struct container *container);
-int container_state_write(struct container *container, struct err *err);
-int container_state_read(struct container *container, struct err *err);
-int container_files_write(struct container *container, struct err *err);
-int container_attach(struct container *container, msg_reply_fn *fn, struct err *err);
-/* The plan for the shim as a sealed memfd. */
-int container_plan(struct container *container, struct err *err);
-int container_launch(struct container *container, struct err *err);
-/* Talks to the shim behind fd from now on (taken over). */
-int container_shim(struct container *container, int fd, struct err *err);
-/* Finds the shim again after its connection dropped; a dead one ends the container. */
-void container_relink(struct container *container);
-void container_ended(struct container *container, const struct shim_exit *status);
+/* Whether its network is another container's. */
+static inline bool container_shares_network(const struct container *container)
+{
+	return container->def.host_set && *container->def.host.network_from;
+}
 
 #endif

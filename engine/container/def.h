@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "engine/container/def_host.h"
 #include "engine/oci/image.h"
 #include "engine/service/spec.h"
 #include "lib/arena.h"
@@ -47,6 +48,7 @@ struct container_def {
 	const char *workdir, *user, *hostname, *stop_signal;
 	struct image_texts cap_add, cap_drop, devices, dns, extra_hosts, labels, aliases, networks;
 	struct def_mount *mounts;
+	struct def_mount_more *mounts_more; /* a row for each mount; NULL unless host_set */
 	uint32_t mount_count;
 	struct service_port *ports;
 	uint32_t port_count;
@@ -56,6 +58,8 @@ struct container_def {
 	uint32_t log_max_file;
 	bool privileged, read_only, tty, log_off, declared, init;
 	struct image_health health; /* engine/health/test.h says what its words may be */
+	bool host_set;		    /* `host` counts; else its texts may be NULL */
+	struct def_host host;
 };
 
 /*

@@ -12,8 +12,9 @@
 /*
  * The second is the first of a container with init, the third says so in a byte behind the rest and
  * has health checks: definitions without them keep their bytes.
+ * The fourth is one whose `host` counts, with health checks or none.
  */
-enum { DEF_VERSION = 1, DEF_VERSION_INIT = 2, DEF_VERSION_HEALTH = 3 };
+enum { DEF_VERSION = 1, DEF_VERSION_INIT = 2, DEF_VERSION_HEALTH = 3, DEF_VERSION_HOST = 4 };
 
 static void put_texts(struct buf *out, const struct image_texts *texts)
 {
@@ -59,6 +60,8 @@ static void put_health(struct buf *out, const struct image_health *health)
 
 static uint32_t version_of(const struct container_def *def)
 {
+	if (def->host_set)
+		return DEF_VERSION_HOST;
 	if (def->health.test.count)
 		return DEF_VERSION_HEALTH;
 	return def->init ? DEF_VERSION_INIT : DEF_VERSION;
@@ -93,6 +96,13 @@ void container_def_encode(const struct container_def *def, struct buf *out)
 		wire_put_i64(out, numbers[i]);
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
 		wire_put_u8(out, flags[i]);
+	if (def->host_set) {
+		wire_put_u8(out, def->init);
+		wire_put_u8(out, def->health.test.count > 0);
+		if (def->health.test.count)
+			put_health(out, &def->health);
+		def_host_encode(&def->host, def->mounts_more, def->mount_count, out);
+	}
 	if (version_of(def) != DEF_VERSION_HEALTH)
 		return;
 	wire_put_u8(out, def->init);
@@ -221,6 +231,19 @@ static void get_health(struct def_reader *reader, struct image_health *health)
 		in->error = -EBADMSG;
 }
 
+static void get_host(struct def_reader *reader, struct container_def *def)
+{
+	def_host_init(&def->host);
+	if (!def->host_set)
+		return;
+	def->init = wire_bool(reader->in);
+	if (wire_bool(reader->in))
+		get_health(reader, &def->health);
+	if (!def_host_decode(reader->in, reader->arena, def->mount_count, &def->host,
+			     &def->mounts_more))
+		reader->no_memory = true;
+}
+
 int container_def_decode(struct wire *in, struct arena *arena, struct container_def *ret_def,
 			 struct err *err)
 {
@@ -235,9 +258,10 @@ int container_def_decode(struct wire *in, struct arena *arena, struct container_
 					      &def.networks };
 
 	version = wire_u32(in);
-	if (version < DEF_VERSION || version > DEF_VERSION_HEALTH)
+	if (version < DEF_VERSION || version > DEF_VERSION_HOST)
 		in->error = -EBADMSG;
 	def.init = version == DEF_VERSION_INIT;
+	def.host_set = version == DEF_VERSION_HOST;
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		*texts[i] = get_text(&reader, 4096);
 	wire_bytes(in, def.image.bytes, SHA256_SIZE);
@@ -251,6 +275,7 @@ int container_def_decode(struct wire *in, struct arena *arena, struct container_
 		def.init = wire_bool(in);
 		get_health(&reader, &def.health);
 	}
+	get_host(&reader, &def);
 	if (reader.no_memory)
 		return err_set(err, -ENOMEM, "no memory for a stored container definition");
 	if (in->error)

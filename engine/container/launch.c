@@ -11,25 +11,14 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
-#include "engine/container/container.h"
-#include "engine/run/spec.h"
+#include "engine/container/launch.h"
+#include "engine/container/parts.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
 #include "lib/spawn.h"
 
-/* A spec in the making and the memory behind it. */
-struct launch {
-	struct container *container;
-	struct run_spec spec;
-	struct run_mount mounts[RUN_MOUNTS_MAX];
-	struct run_device devices[64];
-	struct run_device_rule rules[64];
-	struct run_rlimit rlimits[2];
-	const char **argv, **env;
-};
-
-static const char **as_vector(struct arena *arena, const struct image_texts *texts)
+const char **launch_vector(struct arena *arena, const struct image_texts *texts)
 {
 	const char **vector = arena_array(arena, texts->count + 1U, sizeof(*vector));
 
@@ -54,8 +43,8 @@ static int launch_process(struct launch *launch, struct err *err)
 		r = image_env_set(&container->arena, &env, "TERM", "xterm", err);
 	if (r < 0)
 		return r;
-	launch->argv = as_vector(&container->arena, &def->argv);
-	launch->env = as_vector(&container->arena, &env);
+	launch->argv = launch_vector(&container->arena, &def->argv);
+	launch->env = launch_vector(&container->arena, &env);
 	if (!launch->argv || !launch->env)
 		return err_set(err, -ENOMEM, "no memory for the command of %s", def->name);
 	process->argv = launch->argv;
@@ -97,8 +86,11 @@ static int launch_caps(struct launch *launch, struct err *err)
 }
 
 /* A named volume is made when it is first used. */
-static const char *volume_path(struct container *container, const char *name, struct err *err)
+static const char *volume_path(struct container *container, const struct def_mount *mount,
+			       struct err *err)
 {
+	const struct container_def *def = &container->def;
+	const char *name = mount->source, *subpath = "";
 	struct container_env *env = container->env;
 	char *path = arena_printf(&container->arena, "volumes/%s", name);
 	int fd;
@@ -113,7 +105,10 @@ static const char *volume_path(struct container *container, const char *name, st
 		return NULL;
 	}
 	own_close(&fd);
-	path = arena_printf(&container->arena, "%s/volumes/%s", env->data_path, name);
+	if (def->host_set)
+		subpath = def->mounts_more[mount - def->mounts].subpath;
+	path = arena_printf(&container->arena, "%s/volumes/%s%s%s", env->data_path, name,
+			    *subpath ? "/" : "", subpath);
 	if (!path)
 		err_set(err, -ENOMEM, "no memory for volume %s", name);
 	return path;
@@ -138,12 +133,14 @@ static int launch_mount(struct launch *launch, const struct def_mount *from, str
 		mount->flags = RUN_MOUNT_FLAG_RECURSIVE;
 		mount->source = from->source;
 		if (from->kind == DEF_MOUNT_VOLUME)
-			mount->source = volume_path(launch->container, from->source, err);
+			mount->source = volume_path(launch->container, from, err);
 		if (!mount->source)
 			return err ? err->code : -ENOMEM;
 	}
 	if (from->read_only)
 		mount->flags |= RUN_MOUNT_FLAG_READONLY;
+	launch_mount_more(&launch->container->def, (uint32_t)(from - launch->container->def.mounts),
+			  mount);
 	launch->spec.mount_count++;
 	return 0;
 }
@@ -254,6 +251,8 @@ int container_plan(struct container *container, struct err *err)
 		r = launch_caps(launch, err);
 	if (r >= 0)
 		r = launch_mounts(launch, err);
+	if (r >= 0)
+		r = launch_host(launch, err);
 	buf_init(&plan, 8 << 20);
 	if (r >= 0)
 		r = run_plan_encode(&launch->spec, &plan, err);
@@ -294,10 +293,14 @@ static int shim_spawn(struct container *container, int plan_fd, int listen_fd, s
 	spawn.fds[SHIM_FD_NETNS - 3] = container->ns.netns_fd;
 	spawn.fds[SHIM_FD_ROOT - 3] = container->root_fd;
 	spawn.nfds = SHIM_FD_ROOT - 3 + 1;
+	for (uint32_t i = 0; i < container->extra_count; i++)
+		spawn.fds[spawn.nfds++] = container->extra_fds[i];
 	spawn.log_fd = STDERR_FILENO;
 	spawn.cgroup_fd = container->env->shims_cgroup;
 	spawn.new_session = true;
 	r = spawn_start(&spawn, &pid, &pidfd, err);
+	while (container->extra_count)
+		own_close(&container->extra_fds[--container->extra_count]);
 	if (r < 0)
 		return err_prefix(err, "shim of %s", container->def.name);
 	return container_shim(container, take_fd(&ours), err);

@@ -5,8 +5,9 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
-#include "engine/container/container.h"
+#include "engine/container/parts.h"
 #include "lib/fs.h"
 #include "lib/own.h"
 #include "netd/api/netd_msg.h"
@@ -30,6 +31,20 @@ static int attach_ports(const struct container *container, struct arena *arena,
 	return 0;
 }
 
+/* "NETWORK=10.0.0.5" of the definition; empty = netd picks one. */
+static struct str wanted_address(const struct container_def *def, const char *network)
+{
+	size_t len = strlen(network);
+
+	for (uint32_t i = 0; def->host_set && i < def->host.addresses.count; i++) {
+		const char *item = def->host.addresses.items[i];
+
+		if (!strncmp(item, network, len) && item[len] == '=')
+			return str_from(item + len + 1);
+	}
+	return STR("");
+}
+
 static int attach_networks(const struct container *container, struct arena *arena,
 			   struct netd_attach *attach, struct err *err)
 {
@@ -47,6 +62,7 @@ static int attach_networks(const struct container *container, struct arena *aren
 			.name = str_from(def->networks.items[i]),
 			.aliases = aliases,
 			.alias_count = def->aliases.count,
+			.ip4 = wanted_address(def, def->networks.items[i]),
 		};
 	return 0;
 }
@@ -99,6 +115,11 @@ static void write_resolv(const struct container *container, struct buf *out)
 
 	for (uint32_t i = 0; i < def->dns.count; i++)
 		(void)buf_printf(out, "nameserver %s\n", def->dns.items[i]);
+	for (uint32_t i = 0; def->host_set && i < def->host.dns_search.count; i++)
+		(void)buf_printf(out, "%s%s%s", i ? "" : "search ", def->host.dns_search.items[i],
+				 i + 1 < def->host.dns_search.count ? " " : "\n");
+	for (uint32_t i = 0; def->host_set && i < def->host.dns_options.count; i++)
+		(void)buf_printf(out, "options %s\n", def->host.dns_options.items[i]);
 	if (def->dns.count)
 		return;
 	if (def->network_mode != DEF_NETWORK_HOST) {
@@ -106,6 +127,25 @@ static void write_resolv(const struct container *container, struct buf *out)
 		return;
 	}
 	(void)fs_read(-1, "/run/hoy/net/etc/resolv.conf", FS_HOST, 4096, out, NULL);
+}
+
+int container_join(struct container *container, const char *id, const char *name, struct err *err)
+{
+	struct container_env *env = container->env;
+	const struct container *other = env->running ? env->running(env->owner, id) : NULL;
+	struct buf path OWN(buf_done) = { 0 };
+
+	if (!other || other->phase != CONTAINER_PHASE_RUNNING)
+		return err_set(err, -EINVAL,
+			       "cannot join namespace of a non running container: container %s",
+			       id);
+	if (!strcmp(name, "net"))
+		(void)str_copy(str_from(other->address), container->address,
+			       sizeof(container->address));
+	/* The pid is its shim's child, reaped only after the shim told us. */
+	buf_init(&path, 64);
+	(void)buf_printf(&path, "/proc/%d/ns/%s", (int)other->pid, name);
+	return fs_open(-1, buf_text(&path), FS_HOST, O_RDONLY, 0, err);
 }
 
 int container_files_write(struct container *container, struct err *err)

@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include "engine/container/container.h"
+#include "engine/container/parts.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
@@ -24,6 +24,25 @@ int container_state_write(struct container *container, struct err *err)
 	if (r < 0)
 		return r;
 	return fs_replace(container->dir_fd, "state", file.data, file.len, 0600, err);
+}
+
+int container_define(struct container_env *env, const char *id, const struct container_def *def,
+		     int64_t created_s, struct err *err)
+{
+	struct buf file OWN(buf_done) = { 0 }, path OWN(buf_done) = { 0 };
+	int dir OWN_FD = -1;
+	int r;
+
+	buf_init(&path, 128);
+	(void)buf_printf(&path, "containers/%s", id);
+	buf_init(&file, DEF_BYTES_MAX);
+	r = container_state_encode(def, created_s, &file, err);
+	if (r < 0)
+		return r;
+	dir = fs_open_dir(env->data_fd, buf_text(&path), FS_BENEATH, 0700, err);
+	if (dir < 0)
+		return dir;
+	return fs_replace(dir, "state", file.data, file.len, 0600, err);
 }
 
 int container_state_read(struct container *container, struct err *err)

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include "engine/api/files_msg.h"
-#include "engine/container/container.h"
+#include "engine/container/parts.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
@@ -239,6 +239,8 @@ int container_volumes(struct container *container, struct err *err)
 			return volumes;
 		if (fs_exists(volumes, mount->source, FS_BENEATH))
 			continue;
+		if (def->host_set && def->mounts_more[container->volume].flags & DEF_MOUNT_NO_COPY)
+			continue; /* made empty when it is mounted */
 		if (!queue_enter(container))
 			return 1;
 		r = fill_start(container, volumes, err);

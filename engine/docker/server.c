@@ -5,12 +5,14 @@
  * grow.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "engine/docker/server.h"
+#include "engine/docker/reply.h"
+#include "engine/docker/watch.h"
 #include "lib/own.h"
 
 enum { DOCKER_IDLE_MS = 60000, DOCKER_HEAD_MS = 10000 };
@@ -26,7 +28,25 @@ static void client_bury(struct loop_timer *timer)
 	free(client);
 }
 
-static void client_close(struct docker_client *client)
+/* What belongs to one request, not to the connection. */
+void docker_request_done(struct docker_client *client)
+{
+	void (*work_free)(void *work) = client->work_free;
+	void *work = client->work;
+
+	client->work = NULL;
+	client->work_free = NULL;
+	client->on_room = client->on_input = NULL;
+	if (work_free)
+		work_free(work);
+	json_done(&client->json);
+	client->json = (struct json_doc){ 0 };
+	arena_done(&client->arena);
+	arena_init(&client->arena, DOCKER_ARENA_MAX);
+	buf_done(&client->joined);
+}
+
+void docker_close(struct docker_client *client)
 {
 	struct docker_server *server = client->server;
 	struct docker_client **at = &server->clients;
@@ -39,6 +59,8 @@ static void client_close(struct docker_client *client)
 		*at = client->next;
 	server->count--;
 	msg_peer_forget(server->main, client);
+	docker_request_done(client);
+	arena_done(&client->arena);
 	loop_timer_stop(server->loop, &client->idle);
 	loop_remove(server->loop, &client->io);
 	own_close(&client->fd);
@@ -46,114 +68,49 @@ static void client_close(struct docker_client *client)
 	loop_timer_set(server->loop, &client->burial, 0, client_bury, client);
 }
 
-static void client_idle(struct loop_timer *timer)
+/* A hijacked client whose bytes are not taken has to wait; one that has ended sends nothing. */
+static void watch_client(struct docker_client *client)
 {
-	client_close(timer->owner);
+	bool reads = !client->input_ended &&
+		     client->in.len < (client->hijacked ? (size_t)DOCKER_STREAM_HIGH
+							: (size_t)DOCKER_REQUEST_MAX);
+
+	(void)loop_change(client->server->loop, &client->io,
+			  (reads ? (uint32_t)EPOLLIN : 0) |
+				  (client->out.len ? (uint32_t)EPOLLOUT : 0));
 }
 
-static void client_flush(struct docker_client *client)
+static void client_idle(struct loop_timer *timer)
 {
+	docker_close(timer->owner);
+}
+
+void docker_flush(struct docker_client *client)
+{
+	bool was_full = docker_stream_full(client);
+
+	if (client->fd < 0)
+		return;
 	while (client->out.len) {
 		ssize_t n = send(client->fd, client->out.data, client->out.len, MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EAGAIN) {
-			(void)loop_change(client->server->loop, &client->io, EPOLLIN | EPOLLOUT);
+			watch_client(client);
 			return;
 		}
 		if (n < 0) {
-			client_close(client);
+			docker_close(client);
 			return;
 		}
 		buf_consume(&client->out, (size_t)n);
 	}
-	if (client->closing)
-		client_close(client);
-	else
-		(void)loop_change(client->server->loop, &client->io, EPOLLIN);
-}
-
-/* ---- answers ---- */
-
-static void reply(struct docker_client *client, unsigned status, const char *type, struct str body)
-{
-	bool head_only = str_is(client->head.method, "HEAD");
-
-	http_put_response(&client->out, status);
-	(void)http_put_field(&client->out, "Api-Version", STR("1.51"));
-	(void)http_put_field(&client->out, "Docker-Experimental", STR("false"));
-	(void)http_put_field(&client->out, "Ostype", STR("linux"));
-	(void)http_put_field(&client->out, "Server", STR("Hoy/" HOY_VERSION " (linux)"));
-	if (*type)
-		(void)http_put_field(&client->out, "Content-Type", str_from(type));
-	if (status != 204 && status != 304)
-		http_put_length(&client->out, body.len);
-	http_put_end(&client->out);
-	if (!head_only)
-		(void)buf_add_str(&client->out, body);
-	client->waiting = false;
-	client->closing = client->closing || !client->head.keep_alive || buf_error(&client->out);
-	buf_consume(&client->in, client->request_size);
-	client->request_size = 0;
-	loop_timer_set(client->server->loop, &client->idle, DOCKER_IDLE_MS, client_idle, client);
-	client_flush(client);
-}
-
-void docker_reply_json(struct docker_client *client, unsigned status, struct str json)
-{
-	reply(client, status, "application/json", json);
-}
-
-void docker_reply_text(struct docker_client *client, unsigned status, const char *text)
-{
-	reply(client, status, "text/plain; charset=utf-8", str_from(text));
-}
-
-void docker_reply_empty(struct docker_client *client, unsigned status)
-{
-	reply(client, status, "", STR(""));
-}
-
-void docker_reply_error(struct docker_client *client, unsigned status, const char *text)
-{
-	struct buf body OWN(buf_done) = { 0 };
-	struct json_writer w;
-
-	buf_init(&body, 8192);
-	json_writer_init(&w, &body);
-	json_begin_object(&w);
-	json_member_text(&w, "message", text);
-	json_end_object(&w);
-	(void)buf_add_text(&body, "\n");
-	reply(client, status, "application/json", buf_str(&body));
-}
-
-unsigned docker_status(int code)
-{
-	switch (code) {
-	case -ENOENT:
-		return 404;
-	case -EINVAL:
-	case -EBADMSG:
-		return 400;
-	case -EBUSY:
-	case -EEXIST:
-	case -ESRCH:
-		return 409;
-	case -EAGAIN:
-		return 503;
-	default:
-		return 500;
+	if (client->closing) {
+		docker_close(client);
+		return;
 	}
-}
-
-void docker_ask(struct docker_client *client, uint16_t type, struct str body, msg_reply_fn *fn)
-{
-	struct err err = { 0 };
-
-	client->waiting = true;
-	loop_timer_stop(client->server->loop, &client->idle);
-	if (msg_peer_call(client->server->main, type, body, NULL, 0, fn, client, &err) < 0)
-		docker_reply_error(client, 503, err_text(&err));
+	watch_client(client);
+	if (was_full && client->on_room)
+		client->on_room(client);
 }
 
 /* ---- requests ---- */
@@ -167,13 +124,15 @@ static int hex_digit(char c)
 	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-int docker_decode(struct str s, char *dst, size_t cap)
+static int decode(struct str s, bool plus, char *dst, size_t cap)
 {
 	size_t at = 0;
 
 	for (size_t i = 0; i < s.len; i++) {
 		char c = s.ptr[i];
 
+		if (c == '+' && plus)
+			c = ' ';
 		if (c == '%') {
 			int high = i + 2 < s.len ? hex_digit(s.ptr[i + 1]) : -1;
 			int low = i + 2 < s.len ? hex_digit(s.ptr[i + 2]) : -1;
@@ -191,6 +150,11 @@ int docker_decode(struct str s, char *dst, size_t cap)
 	return 0;
 }
 
+int docker_decode(struct str s, char *dst, size_t cap)
+{
+	return decode(s, false, dst, cap);
+}
+
 bool docker_query(const struct docker_client *client, const char *name, char *dst, size_t cap)
 {
 	struct str rest = str_from(client->query), pair;
@@ -200,9 +164,52 @@ bool docker_query(const struct docker_client *client, const char *name, char *ds
 		struct str key = eq < 0 ? pair : str_head(pair, (size_t)eq);
 
 		if (str_is(key, name))
-			return docker_decode(eq < 0 ? STR("") : str_skip(pair, (size_t)eq + 1), dst,
-					     cap) >= 0;
+			return decode(eq < 0 ? STR("") : str_skip(pair, (size_t)eq + 1), true, dst,
+				      cap) >= 0;
 	}
+	return false;
+}
+
+bool docker_query_flag(const struct docker_client *client, const char *name, bool fallback)
+{
+	char value[16];
+
+	if (!docker_query(client, name, value, sizeof(value)))
+		return fallback;
+	return *value && !str_is_nocase(str_from(value), "0") &&
+	       !str_is_nocase(str_from(value), "false") && !str_is_nocase(str_from(value), "no") &&
+	       !str_is_nocase(str_from(value), "none");
+}
+
+int docker_query_number(struct docker_client *client, const char *name, int64_t fallback,
+			int64_t *ret_number)
+{
+	char value[32], text[128];
+
+	*ret_number = fallback;
+	if (!docker_query(client, name, value, sizeof(value)) || !*value ||
+	    str_to_i64(str_from(value), INT32_MIN, UINT32_MAX, ret_number) >= 0)
+		return 0;
+	(void)snprintf(text, sizeof(text), "strconv.Atoi: parsing \"%.30s\": invalid syntax",
+		       value);
+	docker_reply_error(client, 400, text);
+	return -EINVAL;
+}
+
+bool docker_body_json(struct docker_client *client)
+{
+	struct err err = { 0 };
+	struct buf text OWN(buf_done) = { 0 };
+
+	if (str_trim(client->body).len == 0) {
+		docker_reply_error(client, 400, "invalid JSON: got EOF while reading request body");
+		return false;
+	}
+	if (json_parse(client->body, JSON_TEXT_MAX, &client->json, &err) >= 0)
+		return true;
+	buf_init(&text, 1024);
+	(void)buf_printf(&text, "invalid JSON: %s", err_text(&err));
+	docker_reply_error(client, 400, buf_text(&text));
 	return false;
 }
 
@@ -219,15 +226,17 @@ static int split_target(struct docker_client *client)
 			     sizeof(client->query)) < 0)
 			return -ENAMETOOLONG;
 	}
-	if (str_starts(path, STR("/v"))) {
-		struct str version = str_skip(path, 2);
+	client->minor = DOCKER_API_MINOR;
+	if (str_starts(path, STR("/v1."))) {
+		struct str version = str_skip(path, 4);
 		ptrdiff_t slash = str_find(version, '/');
-		bool digits = slash > 0;
+		uint64_t minor;
 
-		for (ptrdiff_t i = 0; i < slash; i++)
-			digits = digits && strchr("0123456789.", version.ptr[i]);
-		if (digits)
+		if (slash > 0 &&
+		    str_to_u64(str_head(version, (size_t)slash), 0, 9999, &minor) >= 0) {
 			path = str_skip(version, (size_t)slash);
+			client->minor = (unsigned)minor;
+		}
 	}
 	return docker_decode(path, client->path, sizeof(client->path));
 }
@@ -249,10 +258,32 @@ static bool route_matches(const char *pattern, struct docker_client *client)
 			sizeof(client->argument)) >= 0;
 }
 
+static bool version_fits(struct docker_client *client)
+{
+	char text[160];
+	bool old = client->minor < DOCKER_API_MINOR_MIN;
+
+	if (!old && client->minor <= DOCKER_API_MINOR)
+		return true;
+	(void)snprintf(text, sizeof(text),
+		       old ? "client version 1.%u is too old. Minimum supported API version is "
+			     "1.%u, please upgrade your client to a newer version"
+			   : "client version 1.%u is too new. Maximum supported API version is "
+			     "1.%u",
+		       client->minor, old ? DOCKER_API_MINOR_MIN : DOCKER_API_MINOR);
+	docker_reply_error(client, 400, text);
+	return false;
+}
+
 static void dispatch(struct docker_client *client)
 {
 	bool known = false;
 
+	/* The bytes of the head may move as soon as more come. */
+	client->head_only = str_is(client->head.method, "HEAD");
+	client->upgrade = client->head.upgrade.len > 0;
+	if (!version_fits(client))
+		return;
 	for (size_t i = 0; i < docker_route_count; i++) {
 		const struct docker_route *route = &docker_routes[i];
 
@@ -282,6 +313,8 @@ static int take_body(struct docker_client *client, size_t head_size, struct err 
 	int r = 1;
 
 	http_body_init(&body, &client->head);
+	buf_clear(&client->joined);
+	buf_init(&client->joined, DOCKER_REQUEST_MAX);
 	client->body = STR("");
 	while (r > 0) {
 		r = http_body_next(&body, rest, &part, &data, err);
@@ -289,25 +322,33 @@ static int take_body(struct docker_client *client, size_t head_size, struct err 
 			return r;
 		if (r > 0 && !part)
 			return 0; /* more bytes are needed */
-		if (data.len && client->body.len)
-			return err_set(err, -E2BIG, "a body in several chunks is not taken here");
-		if (data.len)
+		if (data.len && body.framing == HTTP_FRAMING_CHUNKED)
+			(void)buf_add_str(&client->joined, data);
+		else if (data.len)
 			client->body = data;
 		used += part;
 		rest = str_skip(rest, part);
 	}
 	client->request_size = used;
+	if (client->joined.len)
+		client->body = buf_str(&client->joined);
 	return 1;
 }
 
-static void client_parse(struct docker_client *client)
+static bool busy(const struct docker_client *client)
 {
-	while (!client->waiting && !client->closing && client->fd >= 0 && client->in.len) {
+	return client->waiting || client->closing || client->streaming || client->hijacked ||
+	       client->fd < 0;
+}
+
+void docker_parse(struct docker_client *client)
+{
+	while (!busy(client) && client->in.len) {
 		struct err err = { 0 };
 		int64_t head = http_parse_request(buf_str(&client->in), &client->head, &err);
 		int r;
 
-		if (!head && client->in.len < DOCKER_REQUEST_MAX)
+		if (!head && client->in.len < HTTP_HEAD_MAX)
 			return;
 		r = head > 0 ? take_body(client, (size_t)head, &err) : -1;
 		if (r == 0 && client->in.len < DOCKER_REQUEST_MAX)
@@ -329,17 +370,28 @@ static void client_ready(struct loop_io *io, uint32_t events)
 	ssize_t n;
 
 	if (events & EPOLLOUT)
-		client_flush(client);
+		docker_flush(client);
 	if (client->fd < 0 || !(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
 		return;
-	n = recv(client->fd, bytes, sizeof(bytes), 0);
+	n = client->input_ended ? 0 : recv(client->fd, bytes, sizeof(bytes), 0);
 	if (n < 0 && errno == EAGAIN)
 		return;
-	if (n <= 0 || buf_add(&client->in, bytes, (size_t)n) < 0) {
-		client_close(client);
+	if (n == 0 && client->hijacked && !client->input_ended && !(events & EPOLLHUP)) {
+		client->input_ended = true;
+		watch_client(client);
+		client->on_input(client);
 		return;
 	}
-	client_parse(client);
+	if (n <= 0 || buf_add(&client->in, bytes, (size_t)n) < 0) {
+		docker_close(client);
+		return;
+	}
+	if (client->hijacked)
+		client->on_input(client);
+	else
+		docker_parse(client);
+	if (client->fd >= 0)
+		watch_client(client);
 }
 
 static void on_accept(struct loop_io *io, uint32_t events)
@@ -351,6 +403,7 @@ static void on_accept(struct loop_io *io, uint32_t events)
 	(void)events;
 	if (fd < 0 || server->count >= DOCKER_CLIENTS_MAX)
 		return;
+	docker_watch_init(server);
 	client = calloc(1, sizeof(*client));
 	if (!client)
 		return;
@@ -358,6 +411,7 @@ static void on_accept(struct loop_io *io, uint32_t events)
 	client->role = DOCKER_ROLE_ADMIN; /* the socket's file mode says who may connect */
 	buf_init(&client->in, DOCKER_REQUEST_MAX);
 	buf_init(&client->out, DOCKER_REPLY_MAX + 4096);
+	arena_init(&client->arena, DOCKER_ARENA_MAX);
 	if (loop_add(server->loop, &client->io, fd, EPOLLIN, client_ready, client, NULL) < 0) {
 		free(client);
 		return;

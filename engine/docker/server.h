@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include "engine/http/http.h"
 #include "engine/json/json.h"
+#include "lib/arena.h"
 #include "lib/buf.h"
 #include "lib/loop.h"
 #include "lib/msg.h"
@@ -16,9 +17,19 @@
  */
 enum docker_role { DOCKER_ROLE_READER = 1, DOCKER_ROLE_OPERATOR, DOCKER_ROLE_ADMIN };
 
-enum { DOCKER_CLIENTS_MAX = 64, DOCKER_REQUEST_MAX = 64 << 10, DOCKER_REPLY_MAX = 8 << 20 };
+enum {
+	DOCKER_CLIENTS_MAX = 1024,
+	DOCKER_REQUEST_MAX = (4 << 20) + HTTP_HEAD_MAX,
+	DOCKER_REPLY_MAX = 16 << 20,
+	DOCKER_STREAM_HIGH = 256 << 10, /* bytes unsent: what feeds a stream waits */
+	DOCKER_ARENA_MAX = 16 << 20,
+	DOCKER_API_MINOR = 51, /* 1.51 */
+	DOCKER_API_MINOR_MIN = 24,
+};
 
 struct docker_client;
+struct docker_watch;
+struct docker_exec;
 
 struct docker_server {
 	struct loop *loop;
@@ -26,6 +37,14 @@ struct docker_server {
 	struct loop_io listen;
 	struct docker_client *clients;
 	unsigned count;
+	struct docker_watch *watches, *watch_next; /* who is told of events (watch.c) */
+	struct buf history[256];		   /* the last events, for `since` */
+	uint32_t history_count;
+	bool listens;	       /* to engine main's events */
+	uint64_t memory_bytes; /* of the machine; asked before the sandbox closed */
+	uint32_t cpus;
+	struct docker_exec *execs; /* exec.c */
+	uint32_t exec_count;
 };
 
 /* One HTTP connection and the request it is at. */
@@ -39,12 +58,27 @@ struct docker_client {
 	struct buf in, out;
 	struct http_head head;
 	struct str body;     /* of the request, complete */
+	struct buf joined;   /* a body that came in chunks */
 	size_t request_size; /* bytes of `in` that the request takes */
-	char path[1024];     /* decoded, without the version prefix and the query */
-	char query[1024];    /* not decoded */
-	char argument[256];  /* the {name} of the route */
+	struct arena arena;  /* of the request */
+	struct json_doc json;
+	unsigned minor;	     /* of the API version that the path names */
+	char path[4096];     /* decoded, without the version prefix and the query */
+	char query[8192];    /* not decoded */
+	char argument[1024]; /* the {name} of the route */
+	bool head_only;	     /* HEAD: no body in the answer */
+	bool upgrade;	     /* the request asked for another protocol */
 	bool waiting;	     /* an answer of engine main is outstanding */
 	bool closing;	     /* close once `out` is written */
+	bool streaming;	     /* the head of a chunked answer was written */
+	bool hijacked;	     /* the connection is a raw stream from here on */
+	bool input_ended;    /* hijacked: the client sends nothing more */
+	/* What a handler keeps beyond its return; freed by `work_free` with the request. */
+	void *work;
+	void (*work_free)(void *work);
+	/* There is room in `out` again; bytes or the end came on a hijacked connection. */
+	void (*on_room)(struct docker_client *client);
+	void (*on_input)(struct docker_client *client);
 };
 
 struct docker_route {
@@ -60,16 +94,41 @@ extern const size_t docker_route_count;
 int docker_server_start(struct docker_server *server, struct loop *loop, int listen_fd,
 			struct msg_peer *main_peer, struct err *err);
 
-/* ---- for handlers ---- */
+/* ---- for handlers: each ends in exactly one reply, or in a stream that is ended ---- */
 void docker_reply_json(struct docker_client *client, unsigned status, struct str json);
 void docker_reply_text(struct docker_client *client, unsigned status, const char *text);
 /* {"message": text} */
 void docker_reply_error(struct docker_client *client, unsigned status, const char *text);
+/* With the status that fits its errno. */
+void docker_reply_err(struct docker_client *client, const struct err *err);
 void docker_reply_empty(struct docker_client *client, unsigned status);
+
+/* A chunked answer: its head goes out at once. */
+void docker_stream_begin(struct docker_client *client, const char *type);
+void docker_stream_add(struct docker_client *client, struct str data);
+bool docker_stream_full(const struct docker_client *client);
+void docker_stream_end(struct docker_client *client);
+/* From here on raw bytes: client->in and client->out. `type`: the content type to name. */
+void docker_hijack(struct docker_client *client, const char *type);
+/* Sends what is in client->out. */
+void docker_flush(struct docker_client *client);
+/* No more is sent behind what is in client->out. */
+void docker_finish(struct docker_client *client);
+void docker_close(struct docker_client *client);
+
 /* The value of a query parameter, decoded into dst; false when it is missing. */
 bool docker_query(const struct docker_client *client, const char *name, char *dst, size_t cap);
+/* "1", "true", "True": as Docker reads a flag; missing = fallback. */
+bool docker_query_flag(const struct docker_client *client, const char *name, bool fallback);
+/* A whole number; -EINVAL has been answered with 400. Missing = fallback. */
+int docker_query_number(struct docker_client *client, const char *name, int64_t fallback,
+			int64_t *ret_number);
+/* Parses the body into client->json; false: 400 has been answered. */
+bool docker_body_json(struct docker_client *client);
 /* Asks engine main; fn is not called once the client is gone. */
 void docker_ask(struct docker_client *client, uint16_t type, struct str body, msg_reply_fn *fn);
+/* The same with {text argument of the route} as the body. */
+void docker_ask_argument(struct docker_client *client, uint16_t type, msg_reply_fn *fn);
 /* The HTTP status for an errno of engine main. */
 unsigned docker_status(int code);
 /* Percent-decodes s into dst, -EINVAL for bad escapes, NUL or no room. */

@@ -218,12 +218,16 @@ static void sync_attached(struct manager *manager)
 			return;
 		count += s->container != NULL;
 	}
+	if (manager->env.put_attached)
+		count += manager->env.put_attached(manager->env.owner, NULL);
 	buf_init(&body, 1 << 20);
 	wire_put_u32(&body, count);
 	for (const struct service *s = manager->services; s; s = s->next) {
 		if (s->container)
 			wire_put_text(&body, s->container->id);
 	}
+	if (manager->env.put_attached)
+		(void)manager->env.put_attached(manager->env.owner, &body);
 	(void)msg_peer_call(&manager->env.containers->network->peer, NETD_MSG_SYNC, buf_str(&body),
 			    NULL, 0, NULL, NULL, NULL);
 }

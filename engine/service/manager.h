@@ -68,6 +68,13 @@ struct manager_env {
 	void (*exec_ended)(void *owner, struct container *container, uint32_t exec_id,
 			   int32_t code);
 	void (*container_gone)(void *owner, struct container *container);
+	/* A directory below containers/ that no section owns: true = somebody took it over. */
+	bool (*adopt_other)(void *owner, const char *id);
+	/* Ids that others have attached, as NETD_MSG_SYNC lists them; body NULL: only counts. */
+	uint32_t (*put_attached)(void *owner, struct buf *body);
+	/* "start", "die" (number: exit code); may be NULL. */
+	void (*event)(void *owner, const struct service *service, const char *action,
+		      int32_t number);
 	void *owner;
 };
 
@@ -92,9 +99,6 @@ int manager_init(struct manager *manager, const struct manager_env *env, struct 
 
 /* Reads services.ini and engine.ini of all layers and applies the difference to what runs. */
 int manager_load(struct manager *manager, struct err *err);
-
-/* What the layers on trial would change: the answer to ENGINE_MSG_CHECK. Changes nothing. */
-int manager_try(struct manager *manager, struct buf *out, struct err *err);
 
 /* /data is there: adopt what runs, take archives in, start what is declared. Once. */
 void manager_data_ready(struct manager *manager);

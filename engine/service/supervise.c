@@ -30,6 +30,8 @@ static void on_started(void *owner, struct container *container)
 		service->manager->first_reported = true;
 		log_notice("hoy: mark first_container %lld", (long long)(now.ns / 1000000));
 	}
+	if (service->manager->env.event)
+		service->manager->env.event(service->manager->env.owner, service, "start", 0);
 	service_event(service, SERVICE_EVENT_STARTED);
 }
 
@@ -69,6 +71,9 @@ static void on_ended(void *owner, struct container *container, const struct shim
 	enum service_event event;
 	bool again;
 
+	if (service->manager->env.event)
+		service->manager->env.event(service->manager->env.owner, service, "die",
+					    status->code);
 	service->container = NULL;
 	if (service->manager->env.container_gone)
 		service->manager->env.container_gone(service->manager->env.owner, container);
@@ -109,8 +114,11 @@ static void on_health(void *owner, struct container *container)
 	manager_check_waiting(service->manager);
 }
 
-static const struct container_ops service_ops = { on_started, on_failed, on_ended, on_exec_ended,
-						  on_health };
+static const struct container_ops service_ops = { .started = on_started,
+						  .failed = on_failed,
+						  .ended = on_ended,
+						  .exec_ended = on_exec_ended,
+						  .health = on_health };
 
 /* The container of before is used again when nothing in its definition has changed. */
 static void keep_or_drop(struct service *service, const struct container_def *def)
@@ -289,6 +297,8 @@ static void adopt_one(struct manager *manager, const char *id)
 	struct buf run OWN(buf_done) = { 0 };
 	struct err err = { 0 };
 
+	if (manager->env.adopt_other && manager->env.adopt_other(manager->env.owner, id))
+		return;
 	container = container_adopt(env, id, &service_ops, NULL, &err);
 	if (!container) {
 		log_warn("%s", err_text(&err));

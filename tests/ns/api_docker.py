@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import threading
+import urllib.parse
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -17,13 +18,29 @@ sys.path.insert(0, HERE)
 import store_peer as peer  # noqa: E402
 from fixture import tap  # noqa: E402
 
-PS, ACT, LOGS, EXEC, RESIZE, IMAGES, PULL, IMAGE_REMOVE, ISSUES, INFO = range(0x300, 0x30A)
+(VIEWS, CREATE, START, STOP, RESTART, KILL, REMOVE, PAUSE, CHANGE, ATTACH, CANCEL, TTY, EVENTS,
+ RECORDS) = range(0x360, 0x36E)
+LOGS = 0x302
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def image_row(reference, created, architecture, disk):
-    return (peer.text(reference) + peer.text("sha256:" + "ab" * 32) + peer.text(created) +
-            peer.text(architecture) + struct.pack("<QQI", 7, disk, 1))
+def image_row(reference, config, created, architecture, disk):
+    """One row of STORE_MSG_IMAGE_LIST; the record is written as engine/oci/image.c does."""
+    blank, none, text = bytes(32), struct.pack("<I", 0), peer.text
+    record = (b"\x01" + text(reference) + blank + bytes([config ^ 255]) * 32 + bytes([config]) * 32 + struct.pack("<QQ", 0, 0) +
+              text("") + text("") + text(created) + text("") + text("linux") + text(architecture) + text("") + none +
+              none * 7 + none + text("") * 3 + none + struct.pack("<qqqqI", 0, 0, 0, 0, 0) + none)
+    return text(reference) + text(record) + struct.pack("<Q", disk)
+
+
+def view(name, state, number, started=1, code=0):
+    """A container without a definition, as engine/api/view_msg.c writes it."""
+    ident = ("%02x" % number) * 32
+    row = (peer.text(ident) + peer.text(name) + peer.text("docker.io/library/x:1") + peer.text("") +
+           peer.text("") + peer.text("none") + struct.pack("<BBBIiIqqqI", state, 0, 0, 77 if state == 1 else 0,
+                                                           code, 0, number * 10**9, started * 10**9, 0, 0) +
+           struct.pack("<I", 0))
+    return peer.text(row)
 
 
 class Connection(http.client.HTTPConnection):
@@ -89,14 +106,29 @@ class Api:
             if not data:
                 return
             _, kind, _, serial, length, _, _ = struct.unpack("<4sHHIIHH", data[:20])
+            if kind == EVENTS:
+                continue  # a subscription: nothing happens
             self.asked.append((kind, data[20:20 + length]))
             body = self.answers[kind]
+            if isinstance(body, OSError):
+                body = struct.pack("<i", -body.errno) + peer.text(body.strerror)
+                head = struct.pack("<4sHHIIHH", b"HOY1", kind, peer.REPLY | 2, serial, len(body), 0, 0)
+                self.main.send(head + body)
+                continue
             head = struct.pack("<4sHHIIHH", b"HOY1", kind, peer.REPLY, serial, len(body), 0, 0)
             self.main.send(head + body)
 
     def get(self, path):
         connection = Connection(self.path)
         connection.request("GET", path)
+        answer = connection.getresponse()
+        data = answer.read()
+        connection.close()
+        return answer.status, data
+
+    def post(self, path, body=None):
+        connection = Connection(self.path)
+        connection.request("POST", path, body, {"Content-Type": "application/json"} if body else {})
         answer = connection.getresponse()
         data = answer.read()
         connection.close()
@@ -111,36 +143,118 @@ class Api:
 @tap.test("version and info name the machine that runs")
 def machine():
     own = os.uname()
-    with Api("machine", {INFO: struct.pack("<IIQQ", 1, 3, 0, 0) + peer.text("ready")}) as api:
+    views = struct.pack("<I", 3) + view("a", 1, 1) + view("b", 2, 2) + view("c", 5, 3)
+    with Api("machine", {VIEWS: views, RECORDS: struct.pack("<I", 0)}) as api:
         for path in ("/version", "/v1.43/version"):
             version = api.json(path)
             tap.check(version["Arch"] == MACHINES[own.machine], version)
             tap.check(version["KernelVersion"] == own.release and version["Os"] == "linux", version)
         info = api.json("/info")
         tap.check(info["Architecture"] == own.machine and info["KernelVersion"] == own.release, info)
-        tap.check((info["Containers"], info["ContainersRunning"], info["ContainersStopped"]) == (3, 1, 2), info)
-        tap.check([k for k, _ in api.asked] == [INFO], "version asks nobody")
+        counts = [info["Containers" + k] for k in ("", "Running", "Paused", "Stopped")]
+        tap.check(counts == [3, 1, 1, 1] and info["Images"] == 0, info)
+        tap.check(info["Swarm"]["LocalNodeState"] == "inactive", info)
+        tap.check([k for k, _ in api.asked] == [VIEWS, RECORDS], "version asks nobody")
 
 
 @tap.test("images have the time their config says and what they take on the disk")
 def images():
     rows = [("a:1", "2026-01-02T03:04:05.678+02:00", 1767315845), ("b:1", "", 0), ("c:1", "yesterday", 0),
-            ("d:1", "1970-01-01T00:00:00Z", 0), ("e:\"1\\", "2000-02-29T12:00:00Z", 951825600)]
-    body = struct.pack("<I", len(rows)) + b"".join(image_row(r, c, "arm64", 4096 + n)
+            ("d:1", "1970-01-01T00:00:00Z", 0), ("e:1", "2000-02-29T12:00:00Z", 951825600)]
+    body = struct.pack("<I", len(rows)) + b"".join(image_row("docker.io/library/" + r, n + 1, c, "arm64", 4096 + n)
                                                    for n, (r, c, _) in enumerate(rows))
-    with Api("images", {IMAGES: body}) as api:
+    with Api("images", {RECORDS: body}) as api:
         got = api.json("/v1.51/images/json")
-    tap.check(len(got) == len(rows), got)
-    for n, (row, (reference, _, seconds)) in enumerate(zip(got, rows)):
-        tap.check(row["RepoTags"] == [reference] and row["Created"] == seconds and row["Size"] == 4096 + n, row)
-        tap.check(row["Id"] == "sha256:" + "ab" * 32, row)
+        tap.check(len(got) == len(rows), got)
+        for n, (row, (reference, _, seconds)) in enumerate(zip(got, rows)):
+            tap.check(row["RepoTags"] == [reference] and row["Created"] == seconds and row["Size"] == 4096 + n, row)
+            tap.check(row["Id"] == "sha256:" + ("%02x" % (n + 1)) * 32, row)
+        for name in ("c:1", "docker.io/library/c:1", "sha256:" + "03" * 32, "03" * 6):
+            one = api.json("/images/%s/json" % name)
+            tap.check(one["RepoTags"] == ["c:1"] and one["Architecture"] == "arm64" and one["Os"] == "linux", one)
+        for name, want, text in (("z", 404, "No such image: z:latest"), ("UPPER", 400, "invalid reference format")):
+            status, data = api.get("/images/%s/json" % name)
+            tap.check(status == want and json.loads(data)["message"] == text, data)
+
+
+@tap.test("ps: the newest first, all or those that run, limit and filters")
+def listed():
+    views = struct.pack("<I", 4) + view("old", 5, 1, code=3) + view("up", 1, 2) + view("held", 2, 3) + view("new", 0, 4)
+    with Api("listed", {VIEWS: views}) as api:
+        def names(query):
+            return [row["Names"][0] for row in api.json("/v1.51/containers/json" + query)]
+        tap.check(names("") == ["/held", "/up"], names(""))
+        tap.check(names("?all=1") == ["/new", "/held", "/up", "/old"], names("?all=1"))
+        tap.check(names("?limit=1") == ["/new"], names("?limit=1"))
+        table = (({"status": ["exited"]}, ["/old"]), ({"name": ["^/?ne"]}, []), ({"name": ["e"]}, ["/new", "/held"]),
+                 ({"exited": {"3": True}}, ["/old"]), ({"id": ["0202"]}, ["/up"]), ({"before": ["held"]}, ["/up", "/old"]),
+                 ({"since": ["up"]}, ["/new", "/held"]), ({"label": ["a=b"]}, []))
+        for wanted, want in table:
+            got = names("?all=1&filters=" + urllib.parse.quote(json.dumps(wanted)))
+            tap.check(got == want, "%s: %s" % (wanted, got))
+        for path, status in (("?filters=%7B%22no%22%3A%5B%22a%22%5D%7D", 400), ("?filters=%5B", 400), ("?limit=x", 400)):
+            got, data = api.get("/containers/json" + path)
+            tap.check(got == status and "message" in json.loads(data), "%s: %d %r" % (path, got, data))
+        row = api.json("/containers/json?all=1")[3]
+        tap.check(row["State"] == "exited" and row["Status"].startswith("Exited (3) "), row)
+
+
+@tap.test("errors have Docker's status and its JSON body, whatever engine main says")
+def errors():
+    table = ((2, 404), (16, 409), (17, 409), (22, 400), (114, 304), (11, 503), (12, 500), (95, 400))
+    for number, want in table:
+        with Api("errors", {START: OSError(number, "why \"not\"")}) as api:
+            status, data = api.post("/v1.51/containers/x/start")
+            tap.check(status == want, "%d: %d instead of %d" % (number, status, want))
+            if want != 304:
+                tap.check(json.loads(data) == {"message": "why \"not\""}, data)
+
+
+@tap.test("wait has its head before the end, and its body after it")
+def waits():
+    with Api("waits", {VIEWS: struct.pack("<I", 1) + view("gone", 5, 9, code=7)}) as api:
+        status, data = api.post("/v1.51/containers/gone/wait")
+        tap.check(status == 200 and json.loads(data) == {"StatusCode": 7}, data)
+        status, data = api.post("/v1.51/containers/gone/wait?condition=sometime")
+        tap.check(status == 400, data)
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(60)
+            s.connect(api.path)
+            s.sendall(b"POST /v1.51/containers/gone/wait?condition=next-exit HTTP/1.1\r\nHost: x\r\n\r\n")
+            tap.check(b"200 OK" in s.recv(4096), "no head")
+
+
+@tap.test("versions below 1.24 and above 1.51 are refused by name")
+def versions():
+    with Api("versions", {}) as api:
+        for version, word in (("1.23", "too old"), ("1.52", "too new")):
+            status, data = api.get("/v%s/version" % version)
+            tap.check(status == 400 and word in json.loads(data)["message"], data)
+        for version in ("1.24", "1.51"):
+            tap.check(api.get("/v%s/version" % version)[0] == 200, version)
+
+
+@tap.test("a request that is cut into single bytes, and two in one write, are served as they are")
+def pieces():
+    with Api("pieces", {VIEWS: struct.pack("<I", 0)}) as api:
+        ask = b"GET /v1.51/containers/json HTTP/1.1\r\nHost: x\r\n\r\n"
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(60)
+            s.connect(api.path)
+            for i in range(len(ask)):
+                s.sendall(ask[i:i + 1])
+            s.sendall(ask + ask)
+            data = b""
+            while data.count(b"[]\n") < 3:
+                data += s.recv(4096)
+            tap.check(data.count(b"HTTP/1.1 200") == 3, data)
 
 
 @tap.test("what is no request and no route is refused, and the next client is served")
 def refused():
-    with Api("refused", {PS: struct.pack("<I", 0)}) as api:
+    with Api("refused", {VIEWS: struct.pack("<I", 0)}) as api:
         for path, want in (("/nowhere", 404), ("/containers/%zz/json", 400), ("/containers/a%00/json", 400),
-                           ("/" + "x" * 2000, 400), ("/images/json/", 404)):
+                           ("/" + "x" * 5000, 400), ("/images/json/", 404)):
             status, data = api.get(path)
             tap.check(status == want and "message" in json.loads(data), "%s: %d %r" % (path[:40], status, data))
         with socket.socket(socket.AF_UNIX) as s:
@@ -149,7 +263,7 @@ def refused():
             s.sendall(b"\0\1\2 garbage\r\n\r\n")
             tap.check(b"400" in s.recv(4096), "garbage")
         tap.check(api.json("/containers/json?all=1") == [], "an empty list")
-        tap.check([k for k, _ in api.asked] == [PS], "nothing else reached engine main")
+        tap.check([k for k, _ in api.asked] == [VIEWS], "nothing else reached engine main")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-unit_container_state := engine/container/def_wire.o engine/container/state_wire.o engine/oci/image.o
+unit_container_state := engine/container/def_wire.o engine/container/def_host.o engine/container/state_wire.o engine/oci/image.o
 
 UNIT += tests/unit/engine_container/test_state
 tests/unit/engine_container/test_state_OBJS := tests/unit/engine_container/test_state.o \

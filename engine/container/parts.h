@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_ENGINE_CONTAINER_PARTS_H
+#define HOY_ENGINE_CONTAINER_PARTS_H
+
+#include "engine/container/container.h"
+
+/* The steps of a container's way, for the files of this folder only. */
+void container_fail(struct container *container, const struct err *err);
+int container_user(struct container *container, struct err *err);
+/* Fills the new volumes: 0 = all are there, 1 = container_volumes_done() or a failure follows. */
+int container_volumes(struct container *container, struct err *err);
+void container_volumes_done(struct container *container);
+void container_volumes_cancel(struct container *container);
+int container_state_write(struct container *container, struct err *err);
+int container_state_read(struct container *container, struct err *err);
+/* Opens namespace `name` ("net", "pid") of the container that runs under this id or name. */
+int container_join(struct container *container, const char *id, const char *name, struct err *err);
+int container_files_write(struct container *container, struct err *err);
+int container_attach(struct container *container, msg_reply_fn *fn, struct err *err);
+/* The plan for the shim as a sealed memfd. */
+int container_plan(struct container *container, struct err *err);
+int container_launch(struct container *container, struct err *err);
+/* Talks to the shim behind fd from now on (taken over). */
+int container_shim(struct container *container, int fd, struct err *err);
+/* Finds the shim again after its connection dropped; a dead one ends the container. */
+void container_relink(struct container *container);
+void container_ended(struct container *container, const struct shim_exit *status);
+
+#endif

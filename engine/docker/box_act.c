@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Acts on one container that need no more than a message and its answer: start, stop, restart,
+ * kill, remove, pause, resize. Runs in the api role.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include "engine/api/engine_msg.h"
+#include "engine/container/def.h"
+#include "engine/docker/handlers.h"
+#include "lib/own.h"
+
+void docker_done_empty(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	(void)peer;
+	if (reply)
+		docker_reply_empty(owner, 204);
+	else
+		docker_reply_err(owner, err);
+}
+
+bool docker_query_signal(struct docker_client *client, int fallback, int *ret_signal)
+{
+	char name[64] = "", text[160];
+	struct err err = { 0 };
+
+	*ret_signal = fallback;
+	if (!docker_query(client, "signal", name, sizeof(name)) || !*name)
+		return true;
+	*ret_signal = container_signal(name, &err);
+	if (*ret_signal > 0)
+		return true;
+	(void)snprintf(text, sizeof(text), "invalid signal: %s", name);
+	docker_reply_error(client, 400, text);
+	return false;
+}
+
+/* ---- start ---- */
+
+/* The shim's words as the OCI runtime under Docker says them: the CLI takes its exit code from it.
+ */
+static void start_error(struct docker_client *client, const struct err *err)
+{
+	static const char front[] =
+		"failed to create task for container: failed to create shim task: "
+		"OCI runtime create failed: runc create failed: unable to start "
+		"container process: ";
+	struct buf text OWN(buf_done) = { 0 };
+	struct str words = str_from(err_text(err)), name;
+	bool lookup = strstr(err->text, "not found in PATH") != NULL;
+	bool missing = strstr(err->text, "No such file") != NULL;
+	bool denied = strstr(err->text, "ermission denied") != NULL;
+
+	if (!str_starts(words, STR("exec")) || (!lookup && !missing && !denied)) {
+		docker_reply_err(client, err);
+		return;
+	}
+	words = str_trim(str_skip(words, 4));
+	while (words.len && (words.ptr[0] == ':' || words.ptr[0] == ' '))
+		words = str_skip(words, 1);
+	(void)str_cut(&words, ':', &name);
+	if (name.len > 1 && name.ptr[0] == '"')
+		name = str_head(str_skip(name, 1), name.len - 2);
+	buf_init(&text, 2048);
+	(void)buf_printf(&text, "%serror during container init: exec: \"%.*s\": %s: unknown", front,
+			 STR_ARG(name),
+			 lookup	   ? "executable file not found in $PATH"
+			 : missing ? "stat: no such file or directory"
+				   : "permission denied");
+	docker_reply_error(client, 400, buf_text(&text));
+}
+
+static void on_started(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	(void)peer;
+	if (reply)
+		docker_reply_empty(owner, 204);
+	else
+		start_error(owner, err);
+}
+
+void docker_start(struct docker_client *client)
+{
+	docker_ask_argument(client, ENGINE_MSG_START, on_started);
+}
+
+/* ---- stop, restart, kill ---- */
+
+static void ask_stop(struct docker_client *client, uint16_t type, msg_reply_fn *fn)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	int64_t seconds;
+	int signal;
+
+	if (docker_query_number(client, "t", INT32_MIN, &seconds) < 0 ||
+	    !docker_query_signal(client, 0, &signal))
+		return;
+	buf_init(&body, 2048);
+	wire_put_text(&body, client->argument);
+	/* Not said: its own. Below zero: without end. */
+	wire_put_i64(&body, seconds == INT32_MIN ? -1 : seconds < 0 ? INT32_MAX : seconds * 1000);
+	wire_put_u32(&body, (uint32_t)signal);
+	docker_ask(client, type, buf_str(&body), fn);
+}
+
+void docker_stop(struct docker_client *client)
+{
+	ask_stop(client, ENGINE_MSG_STOP, docker_done_empty);
+}
+
+void docker_restart(struct docker_client *client)
+{
+	ask_stop(client, ENGINE_MSG_RESTART, on_started);
+}
+
+void docker_kill(struct docker_client *client)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	int signal;
+
+	if (!docker_query_signal(client, SIGKILL, &signal))
+		return;
+	buf_init(&body, 2048);
+	wire_put_text(&body, client->argument);
+	wire_put_u32(&body, (uint32_t)signal);
+	docker_ask(client, ENGINE_MSG_KILL, buf_str(&body), docker_done_empty);
+}
+
+/* ---- remove, pause, resize ---- */
+
+void docker_remove(struct docker_client *client)
+{
+	struct buf body OWN(buf_done) = { 0 };
+
+	if (docker_query_flag(client, "link", false)) {
+		docker_reply_error(client, 400, "links of old are not supported by this engine");
+		return;
+	}
+	buf_init(&body, 2048);
+	wire_put_text(&body, client->argument);
+	wire_put_u8(&body, docker_query_flag(client, "force", false));
+	wire_put_u8(&body, docker_query_flag(client, "v", false));
+	docker_ask(client, ENGINE_MSG_REMOVE, buf_str(&body), docker_done_empty);
+}
+
+static void ask_pause(struct docker_client *client, bool pause)
+{
+	struct buf body OWN(buf_done) = { 0 };
+
+	buf_init(&body, 2048);
+	wire_put_text(&body, client->argument);
+	wire_put_u8(&body, pause);
+	docker_ask(client, ENGINE_MSG_PAUSE, buf_str(&body), docker_done_empty);
+}
+
+void docker_pause(struct docker_client *client)
+{
+	ask_pause(client, true);
+}
+
+void docker_unpause(struct docker_client *client)
+{
+	ask_pause(client, false);
+}
+
+static void on_resized(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	(void)peer;
+	if (reply)
+		docker_reply_empty(owner, 200);
+	else
+		docker_reply_err(owner, err);
+}
+
+void docker_resize(struct docker_client *client)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	int64_t rows, columns;
+
+	if (docker_query_number(client, "h", 0, &rows) < 0 ||
+	    docker_query_number(client, "w", 0, &columns) < 0)
+		return;
+	if (rows < 0 || rows > UINT16_MAX || columns < 0 || columns > UINT16_MAX) {
+		docker_reply_error(client, 400, "invalid size of a terminal");
+		return;
+	}
+	buf_init(&body, 2048);
+	wire_put_text(&body, client->argument);
+	wire_put_u16(&body, (uint16_t)rows);
+	wire_put_u16(&body, (uint16_t)columns);
+	docker_ask(client, ENGINE_MSG_TTY, buf_str(&body), on_resized);
+}

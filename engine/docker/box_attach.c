@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * POST /containers/NAME/attach. The connection is taken over at once, also for a container that has
+ * not been started: the stream is joined to it when engine main sends it. Runs in the api role.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include "engine/docker/handlers.h"
+#include "engine/docker/pump.h"
+#include "engine/docker/view.h"
+#include "lib/own.h"
+
+struct attach {
+	struct docker_pump pump; /* the first member: client->work is both */
+	struct docker_client *client;
+	uint32_t serial; /* of the call to engine main; 0 = answered */
+	bool wants_stdin, stdin_once, tty;
+	uint8_t streams;
+};
+
+static void attach_free(void *work)
+{
+	struct attach *attach = work;
+	struct docker_server *server = attach->client->server;
+	struct buf body OWN(buf_done) = { 0 };
+
+	if (attach->serial && msg_peer_alive(server->main)) {
+		buf_init(&body, 16);
+		wire_put_u32(&body, attach->serial);
+		(void)msg_peer_call(server->main, ENGINE_MSG_CANCEL, buf_str(&body), NULL, 0, NULL,
+				    NULL, NULL);
+	}
+	docker_pump_done(&attach->pump);
+	free(attach);
+}
+
+static void on_ended(struct docker_pump *pump)
+{
+	if (pump->client)
+		docker_finish(pump->client);
+}
+
+static void wait_for_stream(struct docker_client *client)
+{
+	(void)client; /* what comes before the stream is there stays in `in`, which is bounded */
+}
+
+static void on_stream(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct docker_client *client = owner;
+	struct attach *attach = client->work;
+	struct err bad = { 0 };
+	int fd OWN_FD = -1, copy OWN_FD = -1;
+
+	(void)peer;
+	(void)err;
+	attach->serial = 0;
+	fd = reply ? msg_take_fd(reply, 0) : -1;
+	if (fd < 0) { /* it has ended or was removed: there is nothing more to come */
+		docker_finish(client);
+		return;
+	}
+	if (attach->wants_stdin)
+		copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	attach->pump.streams = attach->tty ? 0 : attach->streams;
+	attach->pump.keep_stdin = !attach->stdin_once;
+	if (docker_pump_output(&attach->pump, 0, take_fd(&fd), 0, &bad) < 0 ||
+	    (copy >= 0 && docker_pump_input(&attach->pump, take_fd(&copy), true, &bad) < 0)) {
+		docker_close(client);
+		return;
+	}
+	docker_pump_client(&attach->pump, client);
+}
+
+static void attach_begin(struct docker_client *client)
+{
+	struct attach *attach = client->work;
+	struct buf body OWN(buf_done) = { 0 };
+	struct err err = { 0 };
+	int64_t serial;
+
+	client->on_input = wait_for_stream;
+	docker_hijack(client, attach->tty || client->minor < 42
+				      ? "application/vnd.docker.raw-stream"
+				      : "application/vnd.docker.multiplexed-stream");
+	if (client->fd < 0)
+		return;
+	buf_init(&body, 2048);
+	wire_put_text(&body, client->argument);
+	wire_put_u8(&body, attach->wants_stdin);
+	serial = msg_peer_call(client->server->main, ENGINE_MSG_ATTACH, buf_str(&body), NULL, 0,
+			       on_stream, client, &err);
+	if (serial < 0)
+		docker_finish(client);
+	else
+		attach->serial = (uint32_t)serial;
+}
+
+static void on_view(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct docker_client *client = owner;
+	struct attach *attach = client->work;
+	struct docker_boxes boxes = { 0 };
+	const struct container_def *def;
+	struct err bad = { 0 };
+
+	(void)peer;
+	if (!reply || docker_boxes_read(reply->body, &client->arena, &boxes, &bad) < 0 ||
+	    !boxes.count) {
+		docker_reply_err(client, reply ? &bad : err);
+		return;
+	}
+	if (boxes.rows[0].view.state == ENGINE_STATE_PAUSED) {
+		docker_reply_error(client, 409,
+				   "container is paused, unpause the container before attach");
+		return;
+	}
+	def = &boxes.rows[0].def;
+	attach->tty = boxes.rows[0].has_def && def->tty;
+	attach->stdin_once = boxes.rows[0].has_def && def->host_set && def->host.stdin_once;
+	attach->wants_stdin = attach->wants_stdin && boxes.rows[0].has_def && def->host_set &&
+			      def->host.stdin_open;
+	attach_begin(client);
+}
+
+void docker_attach(struct docker_client *client)
+{
+	struct attach *attach = calloc(1, sizeof(*attach));
+
+	if (!attach) {
+		docker_reply_error(client, 500, "no memory for a request");
+		return;
+	}
+	docker_pump_init(&attach->pump, client->server);
+	attach->pump.ended = on_ended;
+	attach->client = client;
+	client->work = attach;
+	client->work_free = attach_free;
+	attach->wants_stdin = docker_query_flag(client, "stdin", false);
+	if (docker_query_flag(client, "stdout", false))
+		attach->streams |= 1U << 1;
+	if (docker_query_flag(client, "stderr", false))
+		attach->streams |= 1U << 2;
+	if (!docker_query_flag(client, "stream", false)) {
+		docker_reply_error(client, 400,
+				   "attach without stream=1 is not supported; use logs");
+		return;
+	}
+	if (!attach->streams)
+		attach->streams = 1U << 7; /* stdin alone: no frame has this number */
+	docker_ask_argument(client, ENGINE_MSG_VIEWS, on_view);
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * GET /containers/NAME/json. Runs in the api role. What the client said at creation comes back as
+ * it was kept; a declared container is described from its definition.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include "engine/docker/handlers.h"
+#include "engine/docker/label.h"
+#include "engine/docker/text.h"
+#include "engine/docker/view.h"
+#include "engine/oci/oci.h"
+#include "engine/service/machine.h"
+#include "lib/own.h"
+
+static void put_state(struct json_writer *w, const struct docker_box *box)
+{
+	const struct engine_view *view = &box->view;
+	bool up = view->state == ENGINE_STATE_RUNNING || view->state == ENGINE_STATE_PAUSED;
+	char time[DOCKER_TIME_MAX];
+
+	json_key(w, "State");
+	json_begin_object(w);
+	json_member_text(w, "Status", docker_box_state(box));
+	json_member_bool(w, "Running", up || view->state == ENGINE_STATE_RESTARTING);
+	json_member_bool(w, "Paused", view->state == ENGINE_STATE_PAUSED);
+	json_member_bool(w, "Restarting", view->state == ENGINE_STATE_RESTARTING);
+	json_member_bool(w, "OOMKilled", view->oom);
+	json_member_bool(w, "Dead", false);
+	json_member_i64(w, "Pid", view->pid);
+	json_member_i64(w, "ExitCode", view->exit_code);
+	json_member_str(w, "Error", view->error);
+	json_member_text(w, "StartedAt", docker_time(view->started_ns, time));
+	json_member_text(w, "FinishedAt", docker_time(view->finished_ns, time));
+	if (view->health.len && !str_is(view->health, "none")) {
+		json_key(w, "Health");
+		json_begin_object(w);
+		json_member_str(w, "Status", view->health);
+		json_member_u64(w, "FailingStreak", 0);
+		json_key(w, "Log");
+		json_begin_array(w);
+		json_end_array(w);
+		json_end_object(w);
+	}
+	json_end_object(w);
+}
+
+static void put_path(struct json_writer *w, const struct docker_box *box)
+{
+	struct image_texts args = { 0 };
+
+	if (box->has_def && box->def.argv.count)
+		args = (struct image_texts){ box->def.argv.items + 1, box->def.argv.count - 1 };
+	json_member_text(w, "Path",
+			 box->has_def && box->def.argv.count ? box->def.argv.items[0] : "");
+	docker_put_texts(w, "Args", &args, false);
+}
+
+static void put_port_map(struct json_writer *w, const struct docker_box *box)
+{
+	const struct container_def *def = &box->def;
+	bool up = box->view.state == ENGINE_STATE_RUNNING || box->view.state == ENGINE_STATE_PAUSED;
+
+	json_key(w, "Ports");
+	json_begin_object(w);
+	for (uint32_t i = 0; box->has_def && up && i < def->port_count; i++) {
+		char key[16], host[8], ip[INET_ADDRSTRLEN] = "0.0.0.0";
+		bool before = false;
+
+		for (uint32_t k = 0; k < i; k++)
+			before |= def->ports[k].container_port == def->ports[i].container_port &&
+				  def->ports[k].proto == def->ports[i].proto;
+		if (before)
+			continue;
+		(void)snprintf(key, sizeof(key), "%u/%s", def->ports[i].container_port,
+			       def->ports[i].proto == IPPROTO_UDP ? "udp" : "tcp");
+		json_key(w, key);
+		json_begin_array(w);
+		for (uint32_t k = i; k < def->port_count; k++) {
+			struct in_addr in = { def->ports[k].host_ip };
+
+			if (def->ports[k].container_port != def->ports[i].container_port ||
+			    def->ports[k].proto != def->ports[i].proto)
+				continue;
+			(void)inet_ntop(AF_INET, &in, ip, sizeof(ip));
+			(void)snprintf(host, sizeof(host), "%u", def->ports[k].host_port);
+			json_begin_object(w);
+			json_member_text(w, "HostIp", ip);
+			json_member_text(w, "HostPort", host);
+			json_end_object(w);
+		}
+		json_end_array(w);
+	}
+	json_end_object(w);
+}
+
+static void put_network(struct json_writer *w, const struct docker_box *box)
+{
+	const struct engine_address *first =
+		box->view.address_count ? &box->view.addresses[0] : NULL;
+
+	if (first && !str_is(first->network, "bridge"))
+		first = NULL;
+	json_key(w, "NetworkSettings");
+	json_begin_object(w);
+	json_member_text(w, "Bridge", "");
+	json_member_str(w, "SandboxID", box->view.id);
+	json_member_text(w, "SandboxKey", "");
+	put_port_map(w, box);
+	json_member_bool(w, "HairpinMode", false);
+	json_member_text(w, "LinkLocalIPv6Address", "");
+	json_member_u64(w, "LinkLocalIPv6PrefixLen", 0);
+	json_member_null(w, "SecondaryIPAddresses");
+	json_member_null(w, "SecondaryIPv6Addresses");
+	json_member_str(w, "EndpointID", first ? box->view.id : STR(""));
+	json_member_str(w, "Gateway", first ? first->gateway : STR(""));
+	json_member_text(w, "GlobalIPv6Address", "");
+	json_member_u64(w, "GlobalIPv6PrefixLen", 0);
+	json_member_str(w, "IPAddress", first ? first->ip4 : STR(""));
+	json_member_u64(w, "IPPrefixLen", first ? first->prefix : 0);
+	json_member_text(w, "IPv6Gateway", "");
+	json_member_str(w, "MacAddress", first ? first->mac : STR(""));
+	docker_put_networks(w, box);
+	json_end_object(w);
+}
+
+/* A declared container has no client that said anything: its definition tells. */
+static void put_declared_config(struct json_writer *w, const struct docker_box *box)
+{
+	const struct container_def *def = &box->def;
+	struct image_texts labels = { 0 }, none = { 0 };
+	const char *texts[IMAGE_TEXTS_MAX + 1];
+
+	for (uint32_t i = 0; i < def->labels.count; i++) {
+		if (!docker_label_reserved(str_from(def->labels.items[i])))
+			texts[labels.count++] = def->labels.items[i];
+	}
+	texts[labels.count++] = DOCKER_LABEL_DECLARED "=true";
+	labels.items = texts;
+	json_begin_object(w);
+	json_member_text(w, "Hostname", box->has_def ? def->hostname : "");
+	json_member_text(w, "Domainname", "");
+	json_member_text(w, "User", box->has_def ? def->user : "");
+	json_member_bool(w, "AttachStdin", false);
+	json_member_bool(w, "AttachStdout", false);
+	json_member_bool(w, "AttachStderr", false);
+	json_member_bool(w, "Tty", box->has_def && def->tty);
+	json_member_bool(w, "OpenStdin", false);
+	json_member_bool(w, "StdinOnce", false);
+	docker_put_texts(w, "Env", &def->env, false);
+	docker_put_texts(w, "Cmd", &def->argv, true);
+	json_member_str(w, "Image", box->view.reference);
+	json_member_null(w, "Volumes");
+	json_member_text(w, "WorkingDir", box->has_def ? def->workdir : "");
+	docker_put_texts(w, "Entrypoint", &none, true);
+	json_member_null(w, "OnBuild");
+	docker_put_labels(w, "Labels", &labels);
+	json_end_object(w);
+}
+
+static void put_declared_host(struct json_writer *w, const struct docker_box *box)
+{
+	static const char *const modes[] = { "bridge", "host", "none" };
+	const struct container_def *def = &box->def;
+
+	json_begin_object(w);
+	json_member_text(w, "NetworkMode", box->has_def ? modes[def->network_mode] : "bridge");
+	json_member_bool(w, "Privileged", box->has_def && def->privileged);
+	json_member_bool(w, "ReadonlyRootfs", box->has_def && def->read_only);
+	json_member_bool(w, "AutoRemove", false);
+	docker_put_texts(w, "CapAdd", &def->cap_add, true);
+	docker_put_texts(w, "CapDrop", &def->cap_drop, true);
+	json_member_i64(w, "Memory", def->mem_limit);
+	json_member_i64(w, "NanoCpus", def->cpus * 1000000);
+	json_member_i64(w, "PidsLimit", def->pids_limit);
+	json_key(w, "RestartPolicy");
+	json_begin_object(w);
+	json_member_text(w, "Name", "always");
+	json_member_u64(w, "MaximumRetryCount", 0);
+	json_end_object(w);
+	json_end_object(w);
+}
+
+static void put_said(struct json_writer *w, const struct docker_box *box, const char *key,
+		     const struct json_doc *api,
+		     void (*fallback)(struct json_writer *w, const struct docker_box *box))
+{
+	const struct json *value = json_get(api->root, key);
+
+	json_key(w, key);
+	if (value)
+		json_put_value(w, value);
+	else
+		fallback(w, box);
+}
+
+static void put_driver(struct json_writer *w, const struct docker_box *box)
+{
+	json_key(w, "GraphDriver");
+	json_begin_object(w);
+	json_member_text(w, "Name", "erofs");
+	json_key(w, "Data");
+	json_begin_object(w);
+	json_member_str(w, "ID", box->view.id);
+	json_end_object(w);
+	json_end_object(w);
+}
+
+static void put_files(struct json_writer *w, const struct docker_box *box)
+{
+	static const struct {
+		const char *key, *format;
+	} files[] = {
+		{ "ResolvConfPath", "/run/hoy/engine/c/%.*s/resolv.conf" },
+		{ "HostnamePath", "/run/hoy/engine/c/%.*s/hostname" },
+		{ "HostsPath", "/run/hoy/engine/c/%.*s/hosts" },
+		{ "LogPath", "/data/containers/%.*s/log/json.log" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		char path[256];
+
+		(void)snprintf(path, sizeof(path), files[i].format, STR_ARG(box->view.id));
+		json_member_text(w, files[i].key, path);
+	}
+}
+
+static void put_box(struct json_writer *w, const struct docker_box *box, const struct json_doc *api)
+{
+	char time[DOCKER_TIME_MAX], id[DIGEST_TEXT_MAX], name[ENGINE_NAME_MAX + 2];
+
+	(void)snprintf(name, sizeof(name), "/%.*s", STR_ARG(box->view.name));
+	json_begin_object(w);
+	json_member_str(w, "Id", box->view.id);
+	json_member_text(w, "Created", docker_time(box->view.created_ns, time));
+	put_path(w, box);
+	put_state(w, box);
+	json_member_text(w, "Image", box->has_def ? digest_text(&box->def.image, id) : "");
+	put_files(w, box);
+	json_member_text(w, "Name", name);
+	json_member_u64(w, "RestartCount", box->view.restarts);
+	json_member_text(w, "Driver", "erofs");
+	json_member_text(w, "Platform", "linux");
+	json_member_text(w, "MountLabel", "");
+	json_member_text(w, "ProcessLabel", "");
+	json_member_text(w, "AppArmorProfile", "");
+	json_member_null(w, "ExecIDs");
+	put_said(w, box, "HostConfig", api, put_declared_host);
+	put_driver(w, box);
+	docker_put_mounts(w, box);
+	put_said(w, box, "Config", api, put_declared_config);
+	put_network(w, box);
+	json_end_object(w);
+	(void)buf_add_byte(w->out, '\n');
+}
+
+static void on_view(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct docker_client *client = owner;
+	struct buf body OWN(buf_done) = { 0 };
+	struct docker_boxes boxes = { 0 };
+	struct json_doc api = { 0 };
+	struct err bad = { 0 };
+	struct json_writer w;
+
+	(void)peer;
+	if (!reply || docker_boxes_read(reply->body, &client->arena, &boxes, &bad) < 0 ||
+	    !boxes.count) {
+		docker_reply_err(client, reply ? &bad : err);
+		return;
+	}
+	if (boxes.rows[0].has_def && boxes.rows[0].def.host_set)
+		(void)json_parse(str_from(boxes.rows[0].def.host.api), JSON_TEXT_MAX, &api, NULL);
+	buf_init(&body, DOCKER_REPLY_MAX);
+	json_writer_init(&w, &body);
+	put_box(&w, &boxes.rows[0], &api);
+	json_done(&api);
+	docker_reply_json(client, 200, buf_str(&body));
+}
+
+void docker_inspect(struct docker_client *client)
+{
+	docker_ask_argument(client, ENGINE_MSG_VIEWS, on_view);
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * POST /containers/create: from a client's JSON to a definition that engine main checks and keeps.
+ * Runs in the api role. What the client said is kept beside the definition (`api`), so that inspect
+ * gives it back; engine main does not read it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include "engine/api/engine_msg.h"
+#include "engine/docker/create.h"
+#include "engine/docker/handlers.h"
+#include "engine/docker/text.h"
+#include "lib/own.h"
+
+enum { CREATE_NAME_MAX = 127, CREATE_LOG_SIZE = 10 << 20, CREATE_LOG_FILES = 3 };
+
+/* [a-zA-Z0-9][a-zA-Z0-9_.-]+ */
+static bool name_fits(const char *name)
+{
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < len; i++) {
+		char c = name[i];
+		bool plain =
+			(c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+
+		if (!plain && (!i || !strchr("_.-", c)))
+			return false;
+	}
+	return len >= 2 && len <= CREATE_NAME_MAX;
+}
+
+int docker_name_check(const char *name, struct err *err)
+{
+	if (name_fits(name))
+		return 0;
+	return err_set(err, -EINVAL,
+		       "Invalid container name (%.100s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are "
+		       "allowed",
+		       name);
+}
+
+/* Two words and, rarely needed, digits: for a container that nobody named. */
+static const char *made_up_name(struct arena *arena)
+{
+	static const char *const first[] = { "calm",   "brave",	 "clear", "deft",  "eager", "fair",
+					     "gentle", "keen",	 "lucid", "merry", "noble", "quick",
+					     "ready",  "steady", "sunny", "wise" };
+	static const char *const second[] = { "anchor", "bowline", "capstan", "dinghy",
+					      "ensign", "fender",  "galley",  "halyard",
+					      "jib",	"keel",	   "lantern", "mast",
+					      "oar",	"rudder",  "sail",    "tiller" };
+	uint16_t random[3] = { 0 };
+
+	(void)getrandom(random, sizeof(random), 0);
+	return arena_printf(arena, "%s_%s_%04x", first[random[0] % ARRAY_LEN(first)],
+			    second[random[1] % ARRAY_LEN(second)], random[2]);
+}
+
+/* ---- the definition ---- */
+
+static int create_name(struct create *create, struct err *err)
+{
+	char name[512];
+
+	if (!docker_query(create->client, "name", name, sizeof(name)) || !*name) {
+		create->def.name = made_up_name(create->arena);
+		return create->def.name ? 0 : err_set(err, -ENOMEM, "no memory for a request");
+	}
+	create->def.name = arena_text(create->arena, str_from(*name == '/' ? name + 1 : name));
+	if (!create->def.name)
+		return err_set(err, -ENOMEM, "no memory for a request");
+	return docker_name_check(create->def.name, err);
+}
+
+static int create_layers(struct create *create, struct err *err)
+{
+	const struct image *image = create->image;
+	struct container_def *def = &create->def;
+
+	def->image = image->config;
+	def->reference = image->reference;
+	def->layers = arena_array(create->arena, image->layer_count + 1U, sizeof(*def->layers));
+	if (!def->layers)
+		return err_set(err, -ENOMEM, "no memory for layers");
+	for (uint32_t i = 0; i < image->layer_count; i++)
+		def->layers[def->layer_count++] = image->layers[i].blob;
+	return 0;
+}
+
+static int create_id(struct create *create, struct err *err)
+{
+	uint8_t random[32];
+
+	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return err_set(err, -EAGAIN, "no random bytes for a container id");
+	str_hex(random, sizeof(random), create->id);
+	memcpy(create->hostname, create->id, 12);
+	create->hostname[12] = 0;
+	return 0;
+}
+
+static int create_def(struct create *create, struct err *err)
+{
+	static int (*const steps[])(struct create * create, struct err * err) = {
+		create_id,   create_name,   create_layers,  create_config,
+		create_host, create_mounts, create_network, create_api,
+	};
+	int r = 0;
+
+	def_host_init(&create->def.host);
+	create->def.host_set = true;
+	create->def.host.created_ns = docker_now_ns();
+	create->def.log_max_size = CREATE_LOG_SIZE;
+	create->def.log_max_file = CREATE_LOG_FILES;
+	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(steps); i++)
+		r = steps[i](create, err);
+	return r < 0 ? r : container_signal(create->def.stop_signal, err);
+}
+
+/* ---- the request ---- */
+
+static void on_created(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct docker_client *client = owner;
+	struct buf body OWN(buf_done) = { 0 };
+	struct json_writer w;
+	struct wire in;
+
+	(void)peer;
+	if (!reply) {
+		docker_reply_err(client, err);
+		return;
+	}
+	wire_init(&in, reply->body.ptr, reply->body.len);
+	buf_init(&body, 4096);
+	json_writer_init(&w, &body);
+	json_begin_object(&w);
+	json_member_str(&w, "Id", wire_str(&in, 128));
+	json_key(&w, "Warnings");
+	json_begin_array(&w);
+	json_end_array(&w);
+	json_end_object(&w);
+	(void)buf_add_byte(&body, '\n');
+	docker_reply_json(client, 201, buf_str(&body));
+}
+
+static void on_records(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct docker_client *client = owner;
+	struct buf bytes OWN(buf_done) = { 0 }, body OWN(buf_done) = { 0 };
+	struct create *create = arena_alloc(&client->arena, sizeof(*create));
+	const struct docker_image *found = NULL;
+	struct docker_images images;
+	struct err bad = { 0 };
+	char name[1024];
+	int r = create ? 0 : err_set(&bad, -ENOMEM, "no memory for a request");
+
+	(void)peer;
+	if (!reply) {
+		docker_reply_err(client, err);
+		return;
+	}
+	if (r >= 0)
+		r = docker_images_read(reply->body, &client->arena, &images, &bad);
+	if (r >= 0)
+		r = str_copy(json_str(json_get(client->json.root, "Image")), name, sizeof(name));
+	if (r >= 0 && !*name)
+		r = err_set(&bad, -EINVAL, "invalid reference format");
+	if (r >= 0)
+		r = docker_images_find(&images, name, &found, &bad);
+	if (r >= 0) {
+		create->client = client;
+		create->arena = &client->arena;
+		create->body = client->json.root;
+		create->host = json_get(create->body, "HostConfig");
+		create->image = &found->image;
+		r = create_def(create, &bad);
+	}
+	if (r < 0) {
+		docker_reply_err(client, &bad);
+		return;
+	}
+	buf_init(&bytes, DEF_BYTES_MAX);
+	buf_init(&body, DEF_BYTES_MAX + 1024);
+	container_def_encode(&create->def, &bytes);
+	wire_put_text(&body, create->id);
+	wire_put_str(&body, buf_str(&bytes));
+	if (buf_error(&bytes) || buf_error(&body))
+		docker_reply_error(client, 400, "the container's configuration is too large");
+	else
+		docker_ask(client, ENGINE_MSG_CREATE, buf_str(&body), on_created);
+}
+
+void docker_create(struct docker_client *client)
+{
+	if (!docker_body_json(client))
+		return;
+	if (json_type(client->json.root) != JSON_OBJECT)
+		docker_reply_error(client, 400,
+				   "config cannot be empty in order to create a "
+				   "container");
+	else
+		docker_ask(client, ENGINE_MSG_RECORDS, STR(""), on_records);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_ENGINE_DOCKER_CREATE_H
+#define HOY_ENGINE_DOCKER_CREATE_H
+
+#include "engine/container/def.h"
+#include "engine/docker/record.h"
+#include "engine/docker/server.h"
+
+/*
+ * For create*.c: the body of POST /containers/create on its way to a definition. The parts write
+ * into `def` and its host; err's texts are for the client, -EINVAL is 400.
+ */
+enum { CREATE_API_MAX = 256 << 10 };
+
+struct create {
+	struct docker_client *client;
+	struct arena *arena;
+	const struct json *body, *host;
+	const struct image *image;
+	struct container_def def;
+	struct image_texts labels;  /* "name=value" */
+	struct image_texts exposed; /* "80/tcp", the image's too */
+	char id[68], hostname[16];
+};
+
+/* Config: process, environment, labels, health. */
+int create_config(struct create *create, struct err *err);
+/* HostConfig without mounts and network. Refuses what it does not know unless it is empty. */
+int create_host(struct create *create, struct err *err);
+int create_mounts(struct create *create, struct err *err);
+int create_network(struct create *create, struct err *err);
+/* Limits, as `update` may change them too. */
+int create_limits(struct create *create, const struct json *host, struct err *err);
+int create_restart(struct create *create, const struct json *policy, struct err *err);
+/* The texts that inspect gives back: {"Config":...,"HostConfig":...}, into def.host.api. */
+int create_api(struct create *create, struct err *err);
+
+/* ---- small readers ---- */
+/* A copy in the arena, "" when it is missing; -EINVAL when it is no string. */
+int create_text(struct create *create, const struct json *object, const char *key,
+		const char **ret_text, struct err *err);
+/* An array of strings, appended; a single string counts as one. */
+int create_texts(struct create *create, const struct json *object, const char *key,
+		 struct image_texts *texts, struct err *err);
+/* A whole number within bounds; missing or null leaves it as it is. */
+int create_number(const struct json *object, const char *key, int64_t min, int64_t max,
+		  int64_t *ret_number, struct err *err);
+/* Whether a value says nothing: null, false, 0, "", an empty array or object, or nothing but such.
+ */
+bool create_empty(const struct json *value);
+
+#endif

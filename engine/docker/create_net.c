@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Network of a create request: mode, endpoints, published ports. Runs in the api role, on foreign
+ * JSON. Must never publish on an address that was not asked for.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include "engine/docker/create.h"
+#include "lib/own.h"
+
+enum { NETWORKS_MAX = 8, PORT_RANGE_MAX = 4096 };
+
+/* ---- ports ---- */
+
+/* "80", "80/udp" */
+static int port_and_proto(struct str text, uint16_t *ret_port, uint8_t *ret_proto, struct err *err)
+{
+	struct str rest = text, number;
+	uint64_t port;
+
+	(void)str_cut(&rest, '/', &number);
+	if (str_to_u64(number, 1, 65535, &port) < 0)
+		return err_set(err, -EINVAL, "invalid port specification: \"%.*s\"", STR_ARG(text));
+	if (rest.len && !str_is_nocase(rest, "tcp") && !str_is_nocase(rest, "udp"))
+		return err_set(err, -EINVAL,
+			       "invalid proto: %.*s; this engine publishes tcp and udp",
+			       STR_ARG(rest));
+	*ret_port = (uint16_t)port;
+	*ret_proto = str_is_nocase(rest, "udp") ? IPPROTO_UDP : IPPROTO_TCP;
+	return 0;
+}
+
+static int add_port(struct create *create, const struct service_port *port, struct err *err)
+{
+	struct container_def *def = &create->def;
+
+	if (def->port_count == DEF_PORTS_MAX)
+		return err_set(err, -EINVAL, "too many published ports: at most %d", DEF_PORTS_MAX);
+	def->ports[def->port_count++] = *port;
+	return 0;
+}
+
+static int one_binding(struct create *create, struct str key, const struct json *binding,
+		       struct err *err)
+{
+	struct str ip = json_str(json_get(binding, "HostIp"));
+	struct str rest = json_str(json_get(binding, "HostPort")), first;
+	struct service_port port = { .count = 1 };
+	struct in_addr address = { 0 };
+	uint64_t number = 0;
+	char text[64];
+	int r = port_and_proto(key, &port.container_port, &port.proto, err);
+
+	if (r < 0)
+		return r;
+	(void)str_cut(&rest, '-', &first); /* of a range any will do: the first */
+	if (first.len && str_to_u64(first, 0, 65535, &number) < 0)
+		return err_set(err, -EINVAL, "invalid port specification: \"%.*s\"",
+			       STR_ARG(first));
+	if (ip.len && !str_is(ip, "::") && !str_is(ip, "0.0.0.0") &&
+	    (str_copy(ip, text, sizeof(text)) < 0 || inet_pton(AF_INET, text, &address) != 1))
+		return err_set(err, -EINVAL,
+			       "invalid IP address: %.*s; ports are published on IPv4 addresses",
+			       STR_ARG(ip));
+	port.host_port = (uint16_t)number;
+	port.host_ip = address.s_addr;
+	return add_port(create, &port, err);
+}
+
+static bool published(const struct create *create, const struct service_port *port)
+{
+	for (uint32_t i = 0; i < create->def.port_count; i++) {
+		if (create->def.ports[i].container_port == port->container_port &&
+		    create->def.ports[i].proto == port->proto)
+			return true;
+	}
+	return false;
+}
+
+static int net_ports(struct create *create, struct err *err)
+{
+	struct container_def *def = &create->def;
+	const struct json *bindings, *binding;
+	struct json_iter ports, iter;
+	struct str key, none;
+	int r = 0;
+
+	def->ports = arena_array(create->arena, DEF_PORTS_MAX, sizeof(*def->ports));
+	if (!def->ports)
+		return err_set(err, -ENOMEM, "no memory for ports");
+	json_iter_init(&ports, json_get(create->host, "PortBindings"));
+	while (r >= 0 && json_iter_next(&ports, &key, &bindings)) {
+		json_iter_init(&iter, bindings);
+		if (!json_count(bindings))
+			r = one_binding(create, key, NULL, err);
+		while (r >= 0 && json_iter_next(&iter, &none, &binding))
+			r = one_binding(create, key, binding, err);
+	}
+	if (!json_true(json_get(create->host, "PublishAllPorts")))
+		return r;
+	for (uint32_t i = 0; r >= 0 && i < create->exposed.count; i++) {
+		struct service_port port = { .count = 1 };
+
+		r = port_and_proto(str_from(create->exposed.items[i]), &port.container_port,
+				   &port.proto, err);
+		if (r >= 0 && !published(create, &port))
+			r = add_port(create, &port, err);
+	}
+	return r;
+}
+
+/* ---- networks ---- */
+
+static int add_network(struct create *create, struct str name, const struct json *endpoint,
+		       struct err *err)
+{
+	struct container_def *def = &create->def;
+	struct str ip = json_str(json_get(json_get(endpoint, "IPAMConfig"), "IPv4Address"));
+	const char *text = arena_text(create->arena, name);
+	int r;
+
+	if (!text)
+		return err_set(err, -ENOMEM, "no memory for networks");
+	if (def->networks.count == NETWORKS_MAX)
+		return err_set(err, -EINVAL, "a container has at most %d networks", NETWORKS_MAX);
+	for (uint32_t i = 0; i < def->networks.count; i++) {
+		if (!strcmp(def->networks.items[i], text))
+			return 0;
+	}
+	r = image_texts_add(create->arena, &def->networks, text, err);
+	if (r >= 0)
+		r = create_texts(create, endpoint, "Aliases", &def->aliases, err);
+	if (r >= 0 && ip.len && str_is(name, "bridge"))
+		return err_set(err, -EINVAL,
+			       "user specified IP address is supported on user "
+			       "defined networks only");
+	if (r >= 0 && ip.len) {
+		char *wanted = arena_printf(create->arena, "%s=%.*s", text, STR_ARG(ip));
+
+		if (!wanted)
+			return err_set(err, -ENOMEM, "no memory for networks");
+		r = image_texts_add(create->arena, &def->host.addresses, wanted, err);
+	}
+	return r;
+}
+
+static int net_mode(struct create *create, struct str mode, struct err *err)
+{
+	struct container_def *def = &create->def;
+	const struct json *endpoints =
+		json_get(json_get(create->body, "NetworkingConfig"), "EndpointsConfig");
+	const struct json *endpoint;
+	struct json_iter iter;
+	struct str name;
+	char text[256];
+	int r;
+
+	if (str_copy(mode, text, sizeof(text)) < 0)
+		return err_set(err, -EINVAL, "invalid network mode");
+	r = add_network(create, mode, json_get(endpoints, text), err);
+	json_iter_init(&iter, endpoints);
+	while (r >= 0 && json_iter_next(&iter, &name, &endpoint)) {
+		if (!str_is(name, "default"))
+			r = add_network(create, name, endpoint, err);
+	}
+	/* A name of its own in the resolver of networks that somebody made. */
+	if (r >= 0 && strcmp(text, "bridge") != 0)
+		r = image_texts_add(create->arena, &def->aliases,
+				    arena_printf(create->arena, "%.12s", create->id), err);
+	return r;
+}
+
+int create_network(struct create *create, struct err *err)
+{
+	struct container_def *def = &create->def;
+	struct str mode = json_str(json_get(create->host, "NetworkMode"));
+	int r = net_ports(create, err);
+
+	if (r < 0)
+		return r;
+	def->network_mode = DEF_NETWORK_BRIDGE;
+	if (json_true(json_get(create->body, "NetworkDisabled")) || str_is(mode, "none")) {
+		def->network_mode = DEF_NETWORK_NONE;
+	} else if (str_is(mode, "host")) {
+		def->network_mode = DEF_NETWORK_HOST;
+	} else if (str_starts(mode, STR("container:"))) {
+		def->network_mode = DEF_NETWORK_NONE;
+		def->host.network_from = arena_text(create->arena, str_skip(mode, 10));
+		if (def->port_count)
+			return err_set(err, -EINVAL,
+				       "conflicting options: port publishing and the container "
+				       "type network mode");
+		if (!def->host.network_from || !*def->host.network_from)
+			return err_set(err, -EINVAL,
+				       "invalid container format container:<name|id>");
+	} else {
+		return net_mode(create, !mode.len || str_is(mode, "default") ? STR("bridge") : mode,
+				err);
+	}
+	def->port_count = 0; /* nothing to publish: said by nobody, as Docker does */
+	return 0;
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Docker's `filters`. Runs in the api role, on foreign JSON. Pure but for the answer to a wrong
+ * one.
+ */
+#include <stdio.h>
+#include <string.h>
+#include "engine/docker/filter.h"
+#include "lib/own.h"
+
+enum { FILTERS_MAX = 8192 };
+
+static bool in_list(const char *list, struct str word)
+{
+	struct str rest = str_from(list), one;
+
+	while (str_cut(&rest, ' ', &one)) {
+		if (str_eq(one, word))
+			return true;
+	}
+	return false;
+}
+
+bool docker_filters_read(struct docker_client *client, const char *allowed,
+			 struct docker_filters *ret_filters)
+{
+	char *text = arena_alloc(&client->arena, FILTERS_MAX);
+	const struct json *value;
+	struct json_iter iter;
+	struct err err = { 0 };
+	char shown[160];
+	struct str key;
+
+	ret_filters->doc = (struct json_doc){ 0 };
+	if (!text || !docker_query(client, "filters", text, FILTERS_MAX) || !*text)
+		return true;
+	if (json_parse(str_from(text), FILTERS_MAX, &ret_filters->doc, &err) < 0 ||
+	    json_type(ret_filters->doc.root) != JSON_OBJECT) {
+		json_done(&ret_filters->doc);
+		docker_reply_error(client, 400, "invalid filter");
+		return false;
+	}
+	json_iter_init(&iter, ret_filters->doc.root);
+	while (json_iter_next(&iter, &key, &value)) {
+		if (in_list(allowed, key))
+			continue;
+		(void)snprintf(shown, sizeof(shown), "invalid filter '%.*s'",
+			       key.len > 80 ? 80 : (int)key.len, key.ptr);
+		json_done(&ret_filters->doc);
+		docker_reply_error(client, 400, shown);
+		return false;
+	}
+	return true;
+}
+
+void docker_filters_done(struct docker_filters *filters)
+{
+	json_done(&filters->doc);
+}
+
+bool docker_filters_have(const struct docker_filters *filters, const char *name)
+{
+	return json_count(json_get(filters->doc.root, name)) > 0;
+}
+
+/* The value at an iterator: the key of the old form, the text of the new one. */
+static bool next_value(struct json_iter *iter, bool object, struct str *ret_value)
+{
+	const struct json *value;
+	struct str key;
+
+	if (!json_iter_next(iter, &key, &value))
+		return false;
+	*ret_value = object ? key : json_str(value);
+	return true;
+}
+
+static bool values(const struct docker_filters *filters, const char *name, struct json_iter *iter,
+		   bool *ret_object)
+{
+	const struct json *list = json_get(filters->doc.root, name);
+
+	*ret_object = json_type(list) == JSON_OBJECT;
+	json_iter_init(iter, list);
+	return json_count(list) > 0;
+}
+
+static bool contains(struct str text, struct str part)
+{
+	for (size_t i = 0; i + part.len <= text.len; i++) {
+		if (!memcmp(text.ptr + i, part.ptr, part.len))
+			return true;
+	}
+	return false;
+}
+
+bool docker_filters_fit(const struct docker_filters *filters, const char *name, struct str text,
+			bool loose)
+{
+	struct json_iter iter;
+	struct str value;
+	bool object;
+
+	if (!values(filters, name, &iter, &object))
+		return true;
+	while (next_value(&iter, object, &value)) {
+		if (str_eq(value, text) || (loose && value.len && contains(text, value)))
+			return true;
+		/* "^name$" is what scripts write for an exact match. */
+		if (loose && value.len > 1 && value.ptr[0] == '^' &&
+		    str_starts(text,
+			       str_skip(str_ends(value, STR("$")) ? str_head(value, value.len - 1)
+								  : value,
+					1)) &&
+		    (!str_ends(value, STR("$")) || text.len == value.len - 2))
+			return true;
+	}
+	return false;
+}
+
+static bool has_label(struct str wanted, const struct str *labels, uint32_t count)
+{
+	bool with_value = str_find(wanted, '=') >= 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (str_eq(labels[i], wanted) ||
+		    (!with_value && labels[i].len > wanted.len &&
+		     labels[i].ptr[wanted.len] == '=' && str_starts(labels[i], wanted)))
+			return true;
+	}
+	return false;
+}
+
+bool docker_filters_labels(const struct docker_filters *filters, const char *name,
+			   const struct str *labels, uint32_t count)
+{
+	struct json_iter iter;
+	struct str value;
+	bool object;
+
+	(void)values(filters, name, &iter, &object);
+	while (next_value(&iter, object, &value)) {
+		if (!has_label(value, labels, count))
+			return false;
+	}
+	return true;
+}
+
+struct str docker_filters_value(const struct docker_filters *filters, const char *name, size_t n)
+{
+	struct json_iter iter;
+	struct str value;
+	bool object;
+
+	(void)values(filters, name, &iter, &object);
+	for (size_t i = 0; next_value(&iter, object, &value); i++) {
+		if (i == n)
+			return value;
+	}
+	return STR("");
+}

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Images as Docker shows them: list, inspect, history. Runs in the api role.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "engine/api/engine_msg.h"
+#include "engine/docker/filter.h"
+#include "engine/docker/handlers.h"
+#include "engine/docker/record.h"
+#include "engine/docker/rfc3339.h"
+#include "engine/docker/text.h"
+#include "lib/own.h"
+
+/* Rows of one id, the first of them at `at`. */
+static bool first_of_id(const struct docker_images *images, uint32_t at)
+{
+	for (uint32_t i = 0; i < at; i++) {
+		if (!strcmp(images->rows[i].id, images->rows[at].id))
+			return false;
+	}
+	return true;
+}
+
+static void put_names(struct json_writer *w, const struct docker_images *images, const char *id)
+{
+	json_key(w, "RepoTags");
+	json_begin_array(w);
+	for (uint32_t i = 0; i < images->count; i++) {
+		if (!strcmp(images->rows[i].id, id) && *images->rows[i].familiar)
+			json_put_text(w, images->rows[i].familiar);
+	}
+	json_end_array(w);
+	json_key(w, "RepoDigests");
+	json_begin_array(w);
+	for (uint32_t i = 0; i < images->count; i++) {
+		bool again = false;
+
+		for (uint32_t k = 0; k < i; k++)
+			again |= !strcmp(images->rows[i].digest, images->rows[k].digest);
+		if (!strcmp(images->rows[i].id, id) && *images->rows[i].digest && !again)
+			json_put_text(w, images->rows[i].digest);
+	}
+	json_end_array(w);
+}
+
+static void put_pairs(struct json_writer *w, const char *key, const struct image_pairs *pairs)
+{
+	json_key(w, key);
+	if (!pairs->count) {
+		json_put_null(w);
+		return;
+	}
+	json_begin_object(w);
+	for (uint32_t i = 0; i < pairs->count; i++)
+		json_member_text(w, pairs->items[i].key, pairs->items[i].value);
+	json_end_object(w);
+}
+
+static int64_t created_s(const struct image *image)
+{
+	int64_t seconds = 0; /* as Docker shows an image that does not say it */
+
+	(void)rfc3339_parse(str_from(image->created), &seconds);
+	return seconds;
+}
+
+/* ---- list ---- */
+
+static const char list_filters[] = "before dangling label reference since until";
+
+static bool fits_reference(const struct docker_filters *filters, const struct docker_images *images,
+			   const char *id)
+{
+	if (!docker_filters_have(filters, "reference"))
+		return true;
+	for (uint32_t i = 0; i < images->count; i++) {
+		struct str name = str_from(images->rows[i].familiar), path = name, part;
+		bool star = false;
+
+		if (strcmp(images->rows[i].id, id) != 0)
+			continue;
+		(void)str_cut(&path, ':', &part);
+		for (size_t n = 0;; n++) {
+			struct str value = docker_filters_value(filters, "reference", n);
+
+			if (!value.len)
+				break;
+			star = str_ends(value, STR("*"));
+			if (str_eq(value, name) || str_eq(value, part) ||
+			    (star && str_starts(name, str_head(value, value.len - 1))))
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool fits(const struct docker_filters *filters, const struct docker_images *images,
+		 const struct docker_image *row)
+{
+	struct buf text OWN(buf_done) = { 0 };
+	struct str labels[64];
+	uint32_t count = 0;
+	bool dangling = !*row->familiar;
+
+	buf_init(&text, 256 << 10);
+	for (uint32_t i = 0; i < row->image.labels.count && count < ARRAY_LEN(labels); i++, count++)
+		(void)buf_printf(&text, "%s=%s%c", row->image.labels.items[i].key,
+				 row->image.labels.items[i].value, 0);
+	for (uint32_t i = 0, at = 0; i < count && at < text.len; i++) {
+		labels[i] = str_from(text.data + at);
+		at += (uint32_t)labels[i].len + 1;
+	}
+	if (docker_filters_have(filters, "dangling") &&
+	    !docker_filters_fit(filters, "dangling", dangling ? STR("true") : STR("false"),
+				false) &&
+	    !docker_filters_fit(filters, "dangling", dangling ? STR("1") : STR("0"), false))
+		return false;
+	return docker_filters_labels(filters, "label", labels, buf_error(&text) ? 0 : count) &&
+	       fits_reference(filters, images, row->id);
+}
+
+static void list_reply(struct docker_client *client, const struct docker_images *images,
+		       const struct docker_filters *filters)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	struct json_writer w;
+
+	buf_init(&body, DOCKER_REPLY_MAX);
+	json_writer_init(&w, &body);
+	json_begin_array(&w);
+	for (uint32_t i = 0; i < images->count; i++) {
+		const struct docker_image *row = &images->rows[i];
+
+		if (!first_of_id(images, i) || !fits(filters, images, row))
+			continue;
+		json_begin_object(&w);
+		json_member_text(&w, "Id", row->id);
+		json_member_text(&w, "ParentId", "");
+		put_names(&w, images, row->id);
+		json_member_i64(&w, "Created", created_s(&row->image));
+		json_member_u64(&w, "Size", row->disk_bytes);
+		json_member_u64(&w, "VirtualSize", row->disk_bytes);
+		json_member_i64(&w, "SharedSize", -1);
+		put_pairs(&w, "Labels", &row->image.labels);
+		json_member_i64(&w, "Containers", -1);
+		json_end_object(&w);
+	}
+	json_end_array(&w);
+	(void)buf_add_byte(&body, '\n');
+	docker_reply_json(client, 200, buf_str(&body));
+}
+
+static void on_list(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct docker_client *client = owner;
+	struct docker_filters filters = { 0 };
+	struct docker_images images;
+	struct err bad = { 0 };
+
+	(void)peer;
+	if (!reply || docker_images_read(reply->body, &client->arena, &images, &bad) < 0) {
+		docker_reply_err(client, reply ? &bad : err);
+		return;
+	}
+	if (docker_filters_read(client, list_filters, &filters))
+		list_reply(client, &images, &filters);
+	docker_filters_done(&filters);
+}
+
+void docker_images(struct docker_client *client)
+{
+	docker_ask(client, ENGINE_MSG_RECORDS, STR(""), on_list);
+}
+
+/* ---- inspect ---- */
+
+static void put_set(struct json_writer *w, const char *key, const struct image_texts *texts)
+{
+	json_key(w, key);
+	if (!texts->count) {
+		json_put_null(w);
+		return;
+	}
+	json_begin_object(w);
+	for (uint32_t i = 0; i < texts->count; i++) {
+		json_key(w, texts->items[i]);
+		json_begin_object(w);
+		json_end_object(w);
+	}
+	json_end_object(w);
+}
+
+static void put_config(struct json_writer *w, const struct image *image)
+{
+	json_key(w, "Config");
+	json_begin_object(w);
+	json_member_text(w, "Hostname", "");
+	json_member_text(w, "Domainname", "");
+	json_member_text(w, "User", image->user);
+	json_member_bool(w, "AttachStdin", false);
+	json_member_bool(w, "AttachStdout", false);
+	json_member_bool(w, "AttachStderr", false);
+	if (image->exposed_ports.count)
+		put_set(w, "ExposedPorts", &image->exposed_ports);
+	json_member_bool(w, "Tty", false);
+	json_member_bool(w, "OpenStdin", false);
+	json_member_bool(w, "StdinOnce", false);
+	docker_put_texts(w, "Env", &image->env, true);
+	docker_put_texts(w, "Cmd", &image->cmd, true);
+	json_member_text(w, "Image", "");
+	put_set(w, "Volumes", &image->volumes);
+	json_member_text(w, "WorkingDir", image->workdir);
+	docker_put_texts(w, "Entrypoint", &image->entrypoint, true);
+	docker_put_texts(w, "OnBuild", &image->on_build, true);
+	put_pairs(w, "Labels", &image->labels);
+	if (*image->stop_signal)
+		json_member_text(w, "StopSignal", image->stop_signal);
+	if (image->shell.count)
+		docker_put_texts(w, "Shell", &image->shell, false);
+	if (image->health.test.count) {
+		json_key(w, "Healthcheck");
+		json_begin_object(w);
+		docker_put_texts(w, "Test", &image->health.test, false);
+		json_member_i64(w, "Interval", image->health.interval_ns);
+		json_member_i64(w, "Timeout", image->health.timeout_ns);
+		json_member_i64(w, "StartPeriod", image->health.start_period_ns);
+		json_member_u64(w, "Retries", image->health.retries);
+		json_end_object(w);
+	}
+	json_end_object(w);
+}
+
+static void put_layers(struct json_writer *w, const struct image *image)
+{
+	char digest[DIGEST_TEXT_MAX];
+
+	json_key(w, "RootFS");
+	json_begin_object(w);
+	json_member_text(w, "Type", "layers");
+	json_key(w, "Layers");
+	json_begin_array(w);
+	for (uint32_t i = 0; i < image->layer_count; i++)
+		json_put_text(w, digest_text(&image->layers[i].diff, digest));
+	json_end_array(w);
+	json_end_object(w);
+}
+
+static void inspect_reply(struct docker_client *client, const struct docker_images *images,
+			  const struct docker_image *row)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	struct json_writer w;
+
+	buf_init(&body, DOCKER_REPLY_MAX);
+	json_writer_init(&w, &body);
+	json_begin_object(&w);
+	json_member_text(&w, "Id", row->id);
+	put_names(&w, images, row->id);
+	json_member_text(&w, "Parent", "");
+	json_member_text(&w, "Comment", "");
+	json_member_text(&w, "Created", row->image.created);
+	json_member_text(&w, "DockerVersion", "");
+	json_member_text(&w, "Author", row->image.author);
+	put_config(&w, &row->image);
+	json_member_text(&w, "Architecture", row->image.architecture);
+	if (*row->image.variant)
+		json_member_text(&w, "Variant", row->image.variant);
+	json_member_text(&w, "Os", row->image.os);
+	json_member_u64(&w, "Size", row->disk_bytes);
+	json_member_u64(&w, "VirtualSize", row->disk_bytes);
+	json_key(&w, "GraphDriver");
+	json_begin_object(&w);
+	json_key(&w, "Data");
+	json_put_null(&w);
+	json_member_text(&w, "Name", "erofs");
+	json_end_object(&w);
+	put_layers(&w, &row->image);
+	json_key(&w, "Metadata");
+	json_begin_object(&w);
+	json_member_text(&w, "LastTagTime", "0001-01-01T00:00:00Z");
+	json_end_object(&w);
+	json_end_object(&w);
+	(void)buf_add_byte(&body, '\n');
+	docker_reply_json(client, 200, buf_str(&body));
+}
+
+/* Newest step first, as Docker lists them; only the newest names the image. */
+static void history_reply(struct docker_client *client, const struct docker_images *images,
+			  const struct docker_image *row)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	struct json_writer w;
+
+	buf_init(&body, DOCKER_REPLY_MAX);
+	json_writer_init(&w, &body);
+	json_begin_array(&w);
+	for (uint32_t i = row->image.history_count; i > 0; i--) {
+		const struct image_history *step = &row->image.history[i - 1];
+		int64_t seconds = 0;
+
+		(void)rfc3339_parse(str_from(step->created), &seconds);
+		json_begin_object(&w);
+		json_member_text(&w, "Id", i == row->image.history_count ? row->id : "<missing>");
+		json_member_i64(&w, "Created", seconds);
+		json_member_text(&w, "CreatedBy", step->created_by);
+		json_key(&w, "Tags");
+		if (i == row->image.history_count && *row->familiar) {
+			json_begin_array(&w);
+			json_put_text(&w, row->familiar);
+			json_end_array(&w);
+		} else {
+			json_put_null(&w);
+		}
+		json_member_u64(
+			&w, "Size",
+			step->empty_layer || i != row->image.history_count ? 0 : row->disk_bytes);
+		json_member_text(&w, "Comment", step->comment);
+		json_end_object(&w);
+	}
+	json_end_array(&w);
+	(void)images;
+	docker_reply_json(client, 200, buf_str(&body));
+}
+
+typedef void reply_fn(struct docker_client *client, const struct docker_images *images,
+		      const struct docker_image *row);
+
+static void one_image(struct docker_client *client, struct msg *reply, const struct err *err,
+		      reply_fn *fn)
+{
+	const struct docker_image *found;
+	struct docker_images images;
+	struct err bad = { 0 };
+
+	if (!reply || docker_images_read(reply->body, &client->arena, &images, &bad) < 0 ||
+	    docker_images_find(&images, client->argument, &found, &bad) < 0)
+		docker_reply_err(client, reply ? &bad : err);
+	else
+		fn(client, &images, found);
+}
+
+static void on_inspect(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	(void)peer;
+	one_image(owner, reply, err, inspect_reply);
+}
+
+static void on_history(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	(void)peer;
+	one_image(owner, reply, err, history_reply);
+}
+
+void docker_image_inspect(struct docker_client *client)
+{
+	docker_ask(client, ENGINE_MSG_RECORDS, STR(""), on_inspect);
+}
+
+void docker_image_history(struct docker_client *client)
+{
+	docker_ask(client, ENGINE_MSG_RECORDS, STR(""), on_history);
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers of the Docker API: whole ones, chunked streams, and connections that become raw streams.
+ * Runs in the api role. Must never let one client's answer grow beyond its bound.
+ */
+#include <errno.h>
+#include <string.h>
+#include "engine/docker/reply.h"
+#include "lib/own.h"
+
+enum { REPLY_IDLE_MS = 60000 };
+
+static void reply_idle(struct loop_timer *timer)
+{
+	docker_close(timer->owner);
+}
+
+static void put_head(struct docker_client *client, unsigned status, const char *type)
+{
+	http_put_response(&client->out, status);
+	(void)http_put_field(&client->out, "Api-Version", STR("1.51"));
+	(void)http_put_field(&client->out, "Docker-Experimental", STR("false"));
+	(void)http_put_field(&client->out, "Ostype", STR("linux"));
+	(void)http_put_field(&client->out, "Server", STR("Hoy/" HOY_VERSION " (linux)"));
+	if (*type)
+		(void)http_put_field(&client->out, "Content-Type", str_from(type));
+}
+
+/* The request is over: its bytes and what was made for it go. */
+static void request_over(struct docker_client *client)
+{
+	client->waiting = client->streaming = false;
+	client->closing = client->closing || !client->head.keep_alive || buf_error(&client->out);
+	buf_consume(&client->in, client->request_size);
+	client->request_size = 0;
+	docker_request_done(client);
+	loop_timer_set(client->server->loop, &client->idle, REPLY_IDLE_MS, reply_idle, client);
+	docker_flush(client);
+	if (client->fd >= 0 && client->in.len)
+		docker_parse(client);
+}
+
+static void reply(struct docker_client *client, unsigned status, const char *type, struct str body)
+{
+	if (client->streaming || client->hijacked) { /* too late for a status */
+		client->closing = true;
+		docker_flush(client);
+		return;
+	}
+	put_head(client, status, type);
+	if (status != 204 && status != 304)
+		http_put_length(&client->out, body.len);
+	http_put_end(&client->out);
+	if (!client->head_only)
+		(void)buf_add_str(&client->out, body);
+	request_over(client);
+}
+
+void docker_reply_json(struct docker_client *client, unsigned status, struct str json)
+{
+	reply(client, status, "application/json", json);
+}
+
+void docker_reply_text(struct docker_client *client, unsigned status, const char *text)
+{
+	reply(client, status, "text/plain; charset=utf-8", str_from(text));
+}
+
+void docker_reply_empty(struct docker_client *client, unsigned status)
+{
+	reply(client, status, "", STR(""));
+}
+
+void docker_reply_error(struct docker_client *client, unsigned status, const char *text)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	struct json_writer w;
+
+	buf_init(&body, 8192);
+	json_writer_init(&w, &body);
+	json_begin_object(&w);
+	json_member_text(&w, "message", text);
+	json_end_object(&w);
+	(void)buf_add_text(&body, "\n");
+	reply(client, status, "application/json", buf_str(&body));
+}
+
+void docker_reply_err(struct docker_client *client, const struct err *err)
+{
+	if (err->code == -EALREADY)
+		docker_reply_empty(client, 304);
+	else
+		docker_reply_error(client, docker_status(err->code), err_text(err));
+}
+
+unsigned docker_status(int code)
+{
+	switch (code) {
+	case -ENOENT:
+		return 404;
+	case -EINVAL:
+	case -EBADMSG:
+	case -ENOTSUP:
+		return 400;
+	case -EBUSY:
+	case -EEXIST:
+	case -ESRCH:
+		return 409;
+	case -EACCES:
+		return 403;
+	case -EAGAIN:
+		return 503;
+	default:
+		return 500;
+	}
+}
+
+void docker_ask(struct docker_client *client, uint16_t type, struct str body, msg_reply_fn *fn)
+{
+	struct err err = { 0 };
+
+	client->waiting = true;
+	loop_timer_stop(client->server->loop, &client->idle);
+	if (msg_peer_call(client->server->main, type, body, NULL, 0, fn, client, &err) < 0)
+		docker_reply_error(client, 503, err_text(&err));
+}
+
+void docker_ask_argument(struct docker_client *client, uint16_t type, msg_reply_fn *fn)
+{
+	struct buf body OWN(buf_done) = { 0 };
+
+	buf_init(&body, sizeof(client->argument) + 16);
+	wire_put_text(&body, client->argument);
+	docker_ask(client, type, buf_str(&body), fn);
+}
+
+/* ---- streams ---- */
+
+void docker_stream_begin(struct docker_client *client, const char *type)
+{
+	put_head(client, 200, type);
+	(void)http_put_field(&client->out, "Transfer-Encoding", STR("chunked"));
+	http_put_end(&client->out);
+	client->waiting = false;
+	client->streaming = true;
+	loop_timer_stop(client->server->loop, &client->idle);
+	docker_flush(client);
+}
+
+void docker_stream_add(struct docker_client *client, struct str data)
+{
+	if (client->fd < 0 || !client->streaming)
+		return;
+	http_put_chunk(&client->out, data);
+	if (buf_error(&client->out)) /* it does not read: nothing more can be kept for it */
+		docker_close(client);
+	else
+		docker_flush(client);
+}
+
+bool docker_stream_full(const struct docker_client *client)
+{
+	return client->out.len >= DOCKER_STREAM_HIGH;
+}
+
+void docker_stream_end(struct docker_client *client)
+{
+	if (client->fd < 0 || !client->streaming)
+		return;
+	http_put_last_chunk(&client->out);
+	request_over(client);
+}
+
+void docker_hijack(struct docker_client *client, const char *type)
+{
+	struct buf *out = &client->out;
+
+	if (client->upgrade) {
+		(void)buf_add_text(out, "HTTP/1.1 101 UPGRADED\r\n");
+		(void)http_put_field(out, "Content-Type", str_from(type));
+		(void)http_put_field(out, "Connection", STR("Upgrade"));
+		(void)http_put_field(out, "Upgrade", STR("tcp"));
+	} else {
+		http_put_response(out, 200);
+		(void)http_put_field(out, "Content-Type", str_from(type));
+	}
+	http_put_end(out);
+	buf_consume(&client->in, client->request_size);
+	client->request_size = 0;
+	client->waiting = false;
+	client->hijacked = true;
+	loop_timer_stop(client->server->loop, &client->idle);
+	docker_flush(client);
+}
+
+void docker_finish(struct docker_client *client)
+{
+	client->closing = true;
+	docker_flush(client);
+}

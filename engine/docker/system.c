@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a client asks about the engine itself: ping, version, info. Runs in the api role.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include "engine/api/engine_msg.h"
+#include "engine/docker/handlers.h"
+#include "engine/docker/text.h"
+#include "engine/docker/view.h"
+#include "engine/oci/oci.h"
+#include "lib/own.h"
+
+void docker_ping(struct docker_client *client)
+{
+	docker_reply_text(client, 200, "OK");
+}
+
+static void put_component(struct json_writer *w, const struct utsname *machine)
+{
+	json_key(w, "Components");
+	json_begin_array(w);
+	json_begin_object(w);
+	json_member_text(w, "Name", "Engine");
+	json_member_text(w, "Version", HOY_VERSION);
+	json_key(w, "Details");
+	json_begin_object(w);
+	json_member_text(w, "ApiVersion", "1.51");
+	json_member_text(w, "MinAPIVersion", "1.24");
+	json_member_text(w, "Arch", oci_platform_own().architecture);
+	json_member_text(w, "Os", "linux");
+	json_member_text(w, "KernelVersion", machine->release);
+	json_member_text(w, "Experimental", "false");
+	json_member_text(w, "GitCommit", "");
+	json_member_text(w, "GoVersion", "");
+	json_end_object(w);
+	json_end_object(w);
+	json_end_array(w);
+}
+
+void docker_version(struct docker_client *client)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	struct utsname machine = { 0 };
+	char time[DOCKER_TIME_MAX];
+	struct json_writer w;
+
+	(void)uname(&machine);
+	buf_init(&body, 4096);
+	json_writer_init(&w, &body);
+	json_begin_object(&w);
+	json_key(&w, "Platform");
+	json_begin_object(&w);
+	json_member_text(&w, "Name", "Hoy");
+	json_end_object(&w);
+	put_component(&w, &machine);
+	json_member_text(&w, "Version", HOY_VERSION);
+	json_member_text(&w, "ApiVersion", "1.51");
+	json_member_text(&w, "MinAPIVersion", "1.24");
+	json_member_text(&w, "GitCommit", "");
+	json_member_text(&w, "GoVersion", "");
+	json_member_text(&w, "Os", "linux");
+	json_member_text(&w, "Arch", oci_platform_own().architecture);
+	json_member_text(&w, "KernelVersion", machine.release);
+	json_member_text(&w, "BuildTime", docker_time((int64_t)HOY_BUILD_EPOCH * 1000000000, time));
+	json_end_object(&w);
+	docker_reply_json(client, 200, buf_str(&body));
+}
+
+/* ---- info ---- */
+
+struct counts {
+	unsigned all, running, paused, stopped;
+};
+
+static void put_texts(struct json_writer *w, const char *key, const char *const *texts,
+		      size_t count)
+{
+	json_key(w, key);
+	json_begin_array(w);
+	for (size_t i = 0; i < count; i++)
+		json_put_text(w, texts[i]);
+	json_end_array(w);
+}
+
+static void put_plugins(struct json_writer *w)
+{
+	static const char *const volumes[] = { "local" };
+	static const char *const networks[] = { "bridge", "host", "null" };
+	static const char *const logs[] = { "json-file", "local", "none" };
+	static const char *const security[] = { "name=seccomp,profile=builtin", "name=cgroupns" };
+
+	json_key(w, "Plugins");
+	json_begin_object(w);
+	put_texts(w, "Volume", volumes, ARRAY_LEN(volumes));
+	put_texts(w, "Network", networks, ARRAY_LEN(networks));
+	json_member_null(w, "Authorization");
+	put_texts(w, "Log", logs, ARRAY_LEN(logs));
+	json_end_object(w);
+	put_texts(w, "SecurityOptions", security, ARRAY_LEN(security));
+	json_key(w, "Runtimes");
+	json_begin_object(w);
+	json_key(w, "hoy");
+	json_begin_object(w);
+	json_member_text(w, "path", "hoy");
+	json_end_object(w);
+	json_end_object(w);
+	json_member_text(w, "DefaultRuntime", "hoy");
+	json_key(w, "Swarm");
+	json_begin_object(w);
+	json_member_text(w, "NodeID", "");
+	json_member_text(w, "NodeAddr", "");
+	json_member_text(w, "LocalNodeState", "inactive");
+	json_member_bool(w, "ControlAvailable", false);
+	json_member_text(w, "Error", "");
+	json_member_null(w, "RemoteManagers");
+	json_end_object(w);
+}
+
+static void put_can(struct json_writer *w)
+{
+	static const char *const can[] = { "MemoryLimit", "SwapLimit",	    "CpuCfsPeriod",
+					   "CpuCfsQuota", "CPUShares",	    "CPUSet",
+					   "PidsLimit",	  "IPv4Forwarding", "LiveRestoreEnabled" };
+
+	for (size_t i = 0; i < ARRAY_LEN(can); i++)
+		json_member_bool(w, can[i], true);
+	json_member_bool(w, "OomKillDisable", false);
+	json_member_bool(w, "Debug", false);
+	json_member_bool(w, "ExperimentalBuild", false);
+}
+
+static void put_machine(struct json_writer *w, const struct docker_server *server)
+{
+	struct utsname machine = { 0 };
+
+	(void)uname(&machine);
+	json_member_text(w, "KernelVersion", machine.release);
+	json_member_text(w, "OperatingSystem", "Hoy " HOY_VERSION);
+	json_member_text(w, "OSVersion", HOY_VERSION);
+	json_member_text(w, "OSType", "linux");
+	json_member_text(w, "Architecture", machine.machine);
+	json_member_u64(w, "NCPU", server->cpus);
+	json_member_u64(w, "MemTotal", server->memory_bytes);
+	json_member_text(w, "Name", machine.nodename);
+}
+
+static void info_reply(struct docker_client *client, const struct counts *counts, uint32_t images)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	char time[DOCKER_TIME_MAX];
+	struct json_writer w;
+
+	buf_init(&body, 65536);
+	json_writer_init(&w, &body);
+	json_begin_object(&w);
+	json_member_text(&w, "ID", "hoy");
+	json_member_u64(&w, "Containers", counts->all);
+	json_member_u64(&w, "ContainersRunning", counts->running);
+	json_member_u64(&w, "ContainersPaused", counts->paused);
+	json_member_u64(&w, "ContainersStopped", counts->stopped);
+	json_member_u64(&w, "Images", images);
+	json_member_text(&w, "Driver", "erofs");
+	json_key(&w, "DriverStatus");
+	json_begin_array(&w);
+	json_end_array(&w);
+	put_can(&w);
+	json_member_text(&w, "LoggingDriver", "json-file");
+	json_member_text(&w, "CgroupDriver", "cgroupfs");
+	json_member_text(&w, "CgroupVersion", "2");
+	json_member_text(&w, "SystemTime", docker_time_nano(docker_now_ns(), time));
+	put_machine(&w, client->server);
+	json_member_text(&w, "IndexServerAddress", "https://index.docker.io/v1/");
+	json_member_text(&w, "DockerRootDir", "/data");
+	json_member_text(&w, "HttpProxy", "");
+	json_member_text(&w, "HttpsProxy", "");
+	json_member_text(&w, "NoProxy", "");
+	json_member_text(&w, "ServerVersion", HOY_VERSION);
+	json_member_text(&w, "InitBinary", "hoy-init");
+	put_plugins(&w);
+	json_key(&w, "Warnings");
+	json_begin_array(&w);
+	json_end_array(&w);
+	json_end_object(&w);
+	docker_reply_json(client, 200, buf_str(&body));
+}
+
+static void on_images(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct docker_client *client = owner;
+	const struct counts *counts = client->work;
+	struct wire in;
+
+	(void)peer;
+	(void)err;
+	wire_init(&in, reply ? reply->body.ptr : "", reply ? reply->body.len : 0);
+	info_reply(client, counts, reply ? wire_u32(&in) : 0);
+}
+
+static void work_in_arena(void *work)
+{
+	(void)work;
+}
+
+static void on_views(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct docker_client *client = owner;
+	struct counts *counts = arena_alloc(&client->arena, sizeof(*counts));
+	struct docker_boxes boxes = { 0 };
+	struct err bad = { 0 };
+
+	(void)peer;
+	if (!counts || !reply || docker_boxes_read(reply->body, &client->arena, &boxes, &bad) < 0) {
+		docker_reply_err(client, reply ? &bad : err);
+		return;
+	}
+	for (uint32_t i = 0; i < boxes.count; i++) {
+		enum engine_state state = boxes.rows[i].view.state;
+
+		counts->all++;
+		counts->running += state == ENGINE_STATE_RUNNING;
+		counts->paused += state == ENGINE_STATE_PAUSED;
+	}
+	counts->stopped = counts->all - counts->running - counts->paused;
+	client->work = counts;
+	client->work_free = work_in_arena;
+	docker_ask(client, ENGINE_MSG_RECORDS, STR(""), on_images);
+}
+
+void docker_info(struct docker_client *client)
+{
+	docker_ask(client, ENGINE_MSG_VIEWS, STR(""), on_views);
+}
+
+/* ---- what a Docker engine outside of a swarm answers ---- */
+
+void docker_swarm(struct docker_client *client)
+{
+	docker_reply_error(
+		client, 503,
+		"This node is not a swarm manager. Use \"docker swarm init\" or \"docker "
+		"swarm join\" to connect this node to swarm and try again.");
+}
+
+void docker_swarm_info(struct docker_client *client)
+{
+	docker_swarm(client);
+}
