@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "engine/run/kernel.h"
+#include "engine/run/own_file.h"
 #include "engine/run/shim.h"
 #include "lib/fs.h"
 #include "lib/log.h"
@@ -466,12 +467,15 @@ static void init(struct shim *shim)
 		fatal("%s", err_text(&err));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct shim *shim = &the_shim;
 	struct err err = { 0 };
 
+	(void)argc;
 	log_init("shim", LOG_PRIO_INFO);
+	if (own_file_protect(argv, &err) < 0)
+		fatal("%s", err_text(&err));
 	init(shim);
 	if (loop_run(&shim->loop, &err) < 0) {
 		log_err("%s", err_text(&err));

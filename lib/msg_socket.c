@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/un.h>
+#include "lib/defence.h"
 #include "lib/fs.h"
 #include "lib/fs_at.h"
 #include "lib/msg_wire.h"
@@ -48,6 +49,8 @@ static int make_address(const char *name, struct sockaddr_un *ret_addr, struct e
 	if (!fs_is_name(name) || len >= sizeof(addr.sun_path))
 		return err_set(err, -EINVAL, "'%s' is not a socket name", name);
 	memcpy(addr.sun_path, name, len + 1);
+	if (!defence_on(DEFENCE_A16_NAMED))
+		addr.sun_path[0] = '\0';
 	*ret_addr = addr;
 	return 0;
 }

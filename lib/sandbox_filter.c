@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include "lib/defence.h"
 #include "lib/own.h"
 #include "lib/sandbox_calls.h"
 
@@ -246,7 +247,8 @@ static void emit_call(struct sandbox_filter *filter, const struct sandbox_call *
 void sandbox_filter_profile(struct sandbox_filter *filter, enum sandbox_profile profile,
 			    uint32_t self)
 {
-	unsigned groups = profile_groups[profile] | (SANITIZED ? GROUP_SANITIZER : 0);
+	unsigned groups = profile_groups[profile] | (SANITIZED ? GROUP_SANITIZER : 0) |
+			  (defence_on(DEFENCE_A14_NO_PROGRAM) ? 0 : GROUP_SPAWN);
 
 	emit_head(filter, kill_action);
 	/* The first row that fits decides, so that a wider group stands before a narrower one. */

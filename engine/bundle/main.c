@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "engine/bundle/say.h"
+#include "engine/run/own_file.h"
 #include "lib/own.h"
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 1, EXIT_EXEC = 255 };
@@ -227,6 +228,10 @@ static int run_command(int argc, char **argv, struct command *cmd, struct err *e
 	r = args_parse(row->flags, row->flag_count, argv, &at, &cmd->options, err);
 	if (r < 0)
 		return err_prefix(err, "%s", row->name);
+	if (row->run == command_create || row->run == command_run || row->run == command_exec)
+		r = own_file_protect(argv, err);
+	if (r < 0)
+		return r;
 	/* kill ID -9 and the like: what looks like an option behind the first argument is none */
 	cmd->argv = argv + at;
 	cmd->argc = argc - at;

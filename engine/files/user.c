@@ -7,6 +7,7 @@
 #include <string.h>
 #include "engine/files/files.h"
 #include "lib/buf.h"
+#include "lib/defence.h"
 #include "lib/fs.h"
 #include "lib/own.h"
 
@@ -40,25 +41,36 @@ static bool to_id(struct str text, uint32_t *ret_id)
 	return true;
 }
 
+/* What has digits only is a number, whatever names the root's own files give: else an image could
+ * make any number mean root. */
+static bool is_digits(struct str text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.ptr[i] < '0' || text.ptr[i] > '9')
+			return false;
+	return text.len > 0 && defence_on(DEFENCE_A12_NUMBERS);
+}
+
 /* A missing file is an empty one: then only numbers can be used. */
 static int read_file(int root_fd, const char *path, struct buf *out, struct err *err)
 {
+	const size_t max = defence_on(DEFENCE_A13_BOUNDED) ? USER_FILE_MAX : SIZE_MAX / 2;
 	struct err why = { 0 };
-	buf_init(out, USER_FILE_MAX);
-	int r = fs_read(root_fd, path, FS_IN_ROOT, USER_FILE_MAX, out, &why);
+	buf_init(out, max);
+	int r = fs_read(root_fd, path, FS_IN_ROOT, max, out, &why);
 	if (r == -ENOENT || r == -ENOTDIR)
 		return 0;
 	return r < 0 ? err_set(err, r, "%s", err_text(&why)) : 0;
 }
 
-/* The line whose name, or number, is `key`; names first. */
+/* The line whose name is `key`, or whose number it is. */
 static bool find_line(struct str file, struct str key, struct line *ret_line)
 {
 	uint32_t wanted = 0, id = 0;
 	bool number = to_id(key, &wanted), found = false;
 	struct line line;
 	for (struct str rest = file; next_line(&rest, &line);) {
-		if (str_eq(line.fields[0], key)) {
+		if (!is_digits(key) && str_eq(line.fields[0], key)) {
 			*ret_line = line;
 			return true;
 		}

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "engine/dockerfile/ignore.h"
+#include "lib/defence.h"
 #include "lib/fs.h"
 #include "lib/own.h"
 
@@ -289,6 +290,12 @@ static int walk_children(struct walk *walk, const char *path, int dirfd,
 	return r;
 }
 
+/* Whoever fills the tree may change it meanwhile: each path is resolved inside, by itself. */
+static enum fs_scope walk_scope(void)
+{
+	return defence_on(DEFENCE_A15_IN_ROOT) ? FS_IN_ROOT : FS_HOST;
+}
+
 static int walk_dir(struct walk *walk, const char *path, struct err *err)
 {
 	struct walk_names names OWN(walk_names_done) = { 0 }, dirs OWN(walk_names_done) = { 0 };
@@ -302,7 +309,7 @@ static int walk_dir(struct walk *walk, const char *path, struct err *err)
 		if (!has_exception(walk->copy))
 			return 0;
 	}
-	OWN_FD int fd = fs_open(walk->root_fd, *path ? path : ".", FS_IN_ROOT,
+	OWN_FD int fd = fs_open(walk->root_fd, *path ? path : ".", walk_scope(),
 				O_RDONLY | O_DIRECTORY, 0, err);
 	if (fd < 0)
 		return fd;
@@ -334,7 +341,7 @@ static int not_found(const struct walk *walk, struct str source, struct err *err
 static int walk_source(struct walk *walk, const char *path, struct err *err)
 {
 	struct stat st;
-	OWN_FD int fd = fs_open(walk->root_fd, *path ? path : ".", FS_IN_ROOT,
+	OWN_FD int fd = fs_open(walk->root_fd, *path ? path : ".", walk_scope(),
 				O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, err);
 	walk->base = walk->copy->parents ? walk->pivot : strlen(path);
 	if (fd == -ENOENT || fd == -ENOTDIR)

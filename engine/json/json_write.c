@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <yyjson.h>
+#include "lib/defence.h"
 
 void json_writer_init(struct json_writer *w, struct buf *out)
 {
@@ -143,7 +144,9 @@ static void put_quoted(struct buf *out, struct str s)
 	while (i < s.len) {
 		size_t n = utf8_length(p + i, s.len - i);
 
-		if (n > 0 && p[i] >= 0x20 && p[i] != '"' && p[i] != '\\') {
+		bool plain = p[i] >= 0x20 && p[i] != '"' && p[i] != '\\';
+
+		if (n > 0 && (plain || !defence_on(DEFENCE_A18_TEXT))) {
 			i += n;
 			continue;
 		}

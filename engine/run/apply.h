@@ -117,6 +117,9 @@ const char *apply_search_path(const struct plan *plan);
 int apply_session(struct apply *apply, struct err *err);
 int apply_oom_score(struct apply *apply, struct err *err);
 int apply_cwd_open(struct apply *apply, struct err *err);
+/* Nobody without CAP_SYS_PTRACE on the host traces this process or reads its files in /proc, until
+ * its next execve(2). 0 or a negative errno. */
+int apply_hide(void);
 int apply_stdio(struct apply *apply, struct err *err);
 int apply_limits(struct apply *apply, struct err *err);
 int apply_schedule(struct apply *apply, struct err *err);

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "engine/run/kernel.h"
+#include "lib/defence.h"
 #include "lib/own.h"
 
 enum { CAP_WORDS = 2, CAPS = 64, LISTENER_POLL_NS = 200000, PAGE = 4096 };
@@ -99,12 +100,15 @@ int apply_caps(struct apply *apply, struct err *err)
 	const struct plan *plan = apply->plan;
 	bool sets = plan->flags & PLAN_FLAG_CAP_SETS;
 	uint64_t permitted = plan->caps.permitted & caps_there;
+	uint64_t inheritable = plan->caps.inheritable & caps_there;
 
+	if (!defence_on(DEFENCE_A10_INHERITABLE))
+		inheritable = permitted;
 	/* execve would take them from another user anyway; its own checks shall not have them. */
 	if (!sets && plan->uid != 0)
 		return set_caps(0, 0, 0, err);
-	return set_caps(sets ? plan->caps.effective & permitted : permitted, permitted,
-			plan->caps.inheritable & caps_there, err);
+	return set_caps(sets ? plan->caps.effective & permitted : permitted, permitted, inheritable,
+			err);
 }
 
 /* ---- seccomp ---- */

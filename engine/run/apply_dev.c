@@ -13,6 +13,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 #include "engine/run/kernel.h"
+#include "lib/defence.h"
 #include "lib/fs.h"
 #include "lib/own.h"
 
@@ -48,13 +49,15 @@ static int open_place(struct apply *apply, const char *target, char ret_name[256
 /* In a root without a fresh /dev the node may be there already: then it has to be the right one. */
 static int check_node(int dir, const char *name, const struct plan_op *op, struct err *err)
 {
-	OWN_FD int node = fs_open(dir, name, FS_BENEATH, O_PATH | O_NOFOLLOW, 0, err);
+	const bool check = defence_on(DEFENCE_A5_NULL);
+	OWN_FD int node = fs_open(dir, name, check ? FS_BENEATH : FS_HOST,
+				  O_PATH | (check ? O_NOFOLLOW : 0), 0, err);
 	struct stat st;
 
 	if (node < 0)
 		return node;
-	if (fstat(node, &st) < 0 || (st.st_mode & S_IFMT) != (op->mode & S_IFMT) ||
-	    (!S_ISFIFO(op->mode) && st.st_rdev != makedev(op->major, op->minor)))
+	if (fstat(node, &st) < 0 || (check && (st.st_mode & S_IFMT) != (op->mode & S_IFMT)) ||
+	    (check && !S_ISFIFO(op->mode) && st.st_rdev != makedev(op->major, op->minor)))
 		return err_set(err, -ENODEV, "%s: the image has something else there", op->target);
 	return strcmp(op->target, "/dev/null") == 0 ? take_fd(&node) : 0;
 }
@@ -148,6 +151,9 @@ int apply_op_link(struct apply *apply, const struct plan_op *op, struct err *err
 
 int apply_op_console(struct apply *apply, struct err *err)
 {
+	const bool check = defence_on(DEFENCE_A6_CONSOLE);
+	const enum fs_scope scope = check ? FS_BENEATH : FS_HOST;
+	const int flags = check ? O_NOFOLLOW : 0;
 	OWN_FD int tree = -1;
 	OWN_FD int place = -1;
 	int r;
@@ -162,7 +168,7 @@ int apply_op_console(struct apply *apply, struct err *err)
 		return r;
 	place = -ENOENT;
 	if (apply->plan->flags & PLAN_FLAG_LISTED)
-		place = fs_open(apply->dev, "console", FS_BENEATH, O_PATH | O_NOFOLLOW, 0, NULL);
+		place = fs_open(apply->dev, "console", scope, O_PATH | flags, 0, NULL);
 	if (place == -ENOENT)
 		place = fs_open(apply->dev, "console", FS_BENEATH,
 				O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, err);

@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <unistd.h>
 #include "engine/run/kernel.h"
+#include "lib/defence.h"
 #include "lib/fs.h"
 #include "lib/own.h"
 
@@ -44,7 +45,7 @@ static int gather_fds(struct apply *apply, struct err *err)
 			return err_sys(err, -errno, "place fd %d", first + i);
 		*kept[i] = first + i;
 	}
-	if (k_close_range((unsigned)first + EXEC_FDS, ~0u) < 0)
+	if (defence_on(DEFENCE_A3_FILES) && k_close_range((unsigned)first + EXEC_FDS, ~0u) < 0)
 		return err_sys(err, -errno, "close the other fds");
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "engine/run/kernel.h"
+#include "lib/defence.h"
 #include "lib/fs.h"
 #include "lib/own.h"
 
@@ -31,7 +32,8 @@ static const char *relative(const char *path)
  */
 int apply_open_own_dir(struct apply *apply, const char *target, struct err *err)
 {
-	int fd = fs_open_dir(apply->root, relative(target), FS_BENEATH_XDEV, 0755, NULL);
+	const enum fs_scope scope = defence_on(DEFENCE_A8_OWN_PLACES) ? FS_BENEATH_XDEV : FS_HOST;
+	int fd = fs_open_dir(apply->root, relative(target), scope, 0755, NULL);
 
 	if (fd == -ELOOP || fd == -ENOTDIR)
 		return err_set(err, fd,
@@ -135,6 +137,8 @@ static int check_place(const struct apply *apply, int fd, const char *target, st
 	long type = k_fs_type(fd);
 	bool listed = apply->plan->flags & PLAN_FLAG_LISTED;
 
+	if (!defence_on(DEFENCE_A7_KERNELS))
+		return 0;
 	if (type != K_PROC_MAGIC && type != K_SYSFS_MAGIC && type != K_CGROUP_MAGIC)
 		return 0;
 	if (listed && is_below(target, type == K_PROC_MAGIC ? "/proc" : "/sys"))
@@ -229,6 +233,11 @@ static int refuse_link(struct apply *apply, const struct plan_op *op, struct err
 	return err_set(err, -ELOOP, "mount %s: it is a link in the image", op->target);
 }
 
+static enum fs_scope target_scope(void)
+{
+	return defence_on(DEFENCE_A4_TARGET) ? FS_IN_ROOT : FS_HOST;
+}
+
 int apply_open_target_dir(struct apply *apply, const struct plan_op *op, struct err *err)
 {
 	const char *target = op->target;
@@ -242,7 +251,7 @@ int apply_open_target_dir(struct apply *apply, const struct plan_op *op, struct 
 
 	if (r < 0)
 		return err_sys(err, r, "mount %s: follow the links", target);
-	fd = fs_open_dir(apply->root, path, FS_IN_ROOT, 0755, err);
+	fd = fs_open_dir(apply->root, path, target_scope(), 0755, err);
 	if (fd < 0)
 		return err_prefix(err, "mount %s", target);
 	r = check_place(apply, fd, target, err);
@@ -260,7 +269,8 @@ static int make_target_file(struct apply *apply, const char *path, const char *t
 
 	(void)snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) : 1,
 		       slash ? path : ".");
-	parent = fs_open_dir(apply->root, dir, FS_IN_ROOT, 0755, err);
+	parent = fs_open_dir(apply->root, dir, defence_on(DEFENCE_A9_MADE) ? FS_IN_ROOT : FS_HOST,
+			     0755, err);
 	if (parent < 0)
 		return parent;
 	r = check_place(apply, parent, target, err);
@@ -282,7 +292,7 @@ int apply_open_target_file(struct apply *apply, const struct plan_op *op, struct
 
 	if (r < 0)
 		return err_sys(err, r, "mount %s: follow the links", target);
-	fd = fs_open(apply->root, path, FS_IN_ROOT, O_PATH, 0, err);
+	fd = fs_open(apply->root, path, target_scope(), O_PATH, 0, err);
 	if (fd == -ENOENT)
 		fd = make_target_file(apply, path, target, err);
 	if (fd < 0)

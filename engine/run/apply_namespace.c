@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "engine/run/kernel.h"
+#include "lib/defence.h"
 #include "lib/fs.h"
 #include "lib/own.h"
 
@@ -68,11 +69,12 @@ static int write_map(int pid, const char *file, const char *map, struct err *err
 
 int apply_write_maps(const struct plan *plan, int pid, struct err *err)
 {
+	const char *all = defence_on(DEFENCE_A25_USERS) ? NULL : "0 0 4294967295\n";
 	char text[16];
-	int r = write_map(pid, "uid_map", plan->uid_map, err);
+	int r = write_map(pid, "uid_map", all ? all : plan->uid_map, err);
 
 	if (r == 0)
-		r = write_map(pid, "gid_map", plan->gid_map, err);
+		r = write_map(pid, "gid_map", all ? all : plan->gid_map, err);
 	if (r < 0 || plan->flags & PLAN_FLAG_OOM_INHERIT)
 		return r;
 	/* The child is not dumpable and no root here: its own files are closed to it. */
@@ -86,7 +88,7 @@ int apply_become_root(void)
 	(void)setgroups(0, NULL);
 	(void)setresgid(0, 0, 0);
 	(void)setresuid(0, 0, 0);
-	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0;
+	return apply_hide();
 }
 
 int apply_user_wait(struct apply *apply, struct err *err)

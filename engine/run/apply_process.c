@@ -22,6 +22,7 @@
 #include <termios.h>
 #include <unistd.h>
 #include "engine/run/kernel.h"
+#include "lib/defence.h"
 #include "lib/fs.h"
 #include "lib/own.h"
 
@@ -85,10 +86,10 @@ int apply_session(struct apply *apply, struct err *err)
 	for (int i = 1; i <= SIGNAL_LAST; i++)
 		(void)syscall(SYS_rt_sigaction, i, plain, NULL, sizeof(none));
 	(void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
-	if (setsid() < 0)
+	if (defence_on(DEFENCE_A22_SESSION) && setsid() < 0)
 		return err_sys(err, -errno, "new session");
 	/* A keyring of its own; a kernel without keyrings has nothing to share. */
-	if (!(apply->plan->flags & PLAN_FLAG_NO_KEYRING) &&
+	if (!(apply->plan->flags & PLAN_FLAG_NO_KEYRING) && defence_on(DEFENCE_A20_KEYRING) &&
 	    syscall(SYS_keyctl, KEYCTL_JOIN, NULL) < 0 && errno != ENOSYS)
 		return err_sys(err, -errno, "new session keyring");
 	return set_cpus(apply->plan->cpus_first, err);
@@ -114,11 +115,12 @@ int apply_oom_score(struct apply *apply, struct err *err)
  */
 int apply_cwd_open(struct apply *apply, struct err *err)
 {
+	const enum fs_scope scope = defence_on(DEFENCE_A3_DIRECTORY) ? FS_IN_ROOT : FS_HOST;
 	const char *path = apply->plan->cwd;
 
 	while (*path == '/')
 		path++;
-	apply->cwd = fs_open_dir(apply->root, *path ? path : ".", FS_IN_ROOT, 0755, err);
+	apply->cwd = fs_open_dir(apply->root, *path ? path : ".", scope, 0755, err);
 	return apply->cwd < 0 ? apply->cwd : 0;
 }
 
@@ -158,7 +160,7 @@ static int place_fds(struct apply *apply, struct err *err)
 		else
 			*kept[i] = first + i;
 	}
-	if (k_close_range((unsigned)first + 2, ~0u) < 0)
+	if (defence_on(DEFENCE_A3_FILES) && k_close_range((unsigned)first + 2, ~0u) < 0)
 		return err_sys(err, -errno, "close all other fds");
 	return 0;
 }
@@ -204,7 +206,7 @@ static int check_cwd(struct err *err)
 {
 	static char cwd[PATH_MAX];
 
-	if (!getcwd(cwd, sizeof(cwd)) || cwd[0] != '/')
+	if (defence_on(DEFENCE_A3_DIRECTORY) && (!getcwd(cwd, sizeof(cwd)) || cwd[0] != '/'))
 		return err_set(err, -ENOENT, "the working directory is outside of the container");
 	return 0;
 }
@@ -239,6 +241,13 @@ int apply_limits(struct apply *apply, struct err *err)
 	return 0;
 }
 
+int apply_hide(void)
+{
+	if (!defence_on(DEFENCE_A2_HIDDEN))
+		return 0;
+	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0;
+}
+
 static int become_user(const struct plan *plan, struct err *err)
 {
 	static gid_t groups[RUN_GROUPS_MAX];
@@ -255,9 +264,9 @@ static int become_user(const struct plan *plan, struct err *err)
 	if (setresuid(plan->uid, plan->uid, plan->uid) < 0)
 		return err_sys(err, -errno, "set user %u", plan->uid);
 	/* The change of user may have opened it. */
-	if (plan->uid != 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		return err_sys(err, -errno, "stay hidden from the container");
-	return 0;
+	return plan->uid != 0 && apply_hide() < 0
+		       ? err_sys(err, -errno, "stay hidden from the container")
+		       : 0;
 }
 
 int apply_user(struct apply *apply, struct err *err)

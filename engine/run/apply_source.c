@@ -14,6 +14,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 #include "engine/run/kernel.h"
+#include "lib/defence.h"
 #include "lib/fs.h"
 #include "lib/own.h"
 
@@ -173,11 +174,12 @@ static const char *below_root(const char *path)
 
 static int open_source(int host_root, const struct plan_op *op, struct err *err)
 {
+	bool follow = op->flags & RUN_MOUNT_FLAG_FOLLOW || !defence_on(DEFENCE_A17_SOURCE);
 	int fd;
 
 	/* No link anywhere: a volume's content may be hostile. What FOLLOW names is the word of the
 	 * one who may do everything on this host. */
-	if (op->flags & RUN_MOUNT_FLAG_FOLLOW)
+	if (follow)
 		fd = fs_open(host_root, below_root(op->source), FS_IN_ROOT, O_PATH, 0, err);
 	else
 		fd = fs_open(host_root, below_root(op->source), FS_BENEATH_XDEV,

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -21,6 +20,7 @@
 #include <unistd.h>
 #include "engine/run/device.h"
 #include "engine/run/kernel.h"
+#include "lib/defence.h"
 #include "lib/fs.h"
 #include "lib/own.h"
 
@@ -75,7 +75,7 @@ int apply_prepare(struct apply *apply, int root_fd, int *ret_pts, struct err *er
 	int r = 0;
 
 	*ret_pts = -1;
-	if (apply->cgroup >= 0)
+	if (apply->cgroup >= 0 && defence_on(DEFENCE_A21_DEVICES))
 		r = device_attach(apply->cgroup, plan->devices.ptr, plan->devices.len, err);
 	/* In the child's mount namespace the fd names a mount of another one, which has no clones.
 	 */
@@ -300,8 +300,9 @@ pid_t apply_start(struct apply *apply, int own_pidns_fd, int *ret_pidfd, struct 
 	long pid;
 
 	/* Nothing of the container shall ever trace or read this process or its young children. */
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		return err_sys(err, -errno, "stay hidden from the container");
+	r = apply_hide();
+	if (r < 0)
+		return err_sys(err, r, "stay hidden from the container");
 	if (joins && own_pidns_fd < 0) {
 		own = fs_open(AT_FDCWD, "/proc/self/ns/pid", FS_HOST, O_RDONLY, 0, err);
 		if (own < 0)

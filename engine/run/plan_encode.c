@@ -16,6 +16,7 @@
 #include "engine/run/device.h"
 #include "engine/run/seccomp.h"
 #include "engine/run/spec_check.h"
+#include "lib/defence.h"
 #include "lib/fs.h"
 #include "lib/own.h"
 
@@ -51,6 +52,7 @@ static const char *const readonly_default[] = {
 static void put_base(struct buf *out, const struct run_spec *spec, uint32_t *count)
 {
 	uint32_t ro = spec->privileged ? 0 : RUN_MOUNT_FLAG_READONLY;
+	uint32_t groups = defence_on(DEFENCE_A11_GROUPS) ? ro : 0;
 	const struct plan_op ops[] = {
 		{ .kind = PLAN_OP_PROC, .target = "/proc", .flags = SAFE },
 		{ .kind = PLAN_OP_DEV,
@@ -62,7 +64,7 @@ static void put_base(struct buf *out, const struct run_spec *spec, uint32_t *cou
 		  .target = "/dev/pts",
 		  .flags = RUN_MOUNT_FLAG_NOSUID | RUN_MOUNT_FLAG_NOEXEC },
 		{ .kind = PLAN_OP_SYSFS, .target = "/sys", .flags = SAFE | ro },
-		{ .kind = PLAN_OP_CGROUP, .target = "/sys/fs/cgroup", .flags = SAFE | ro },
+		{ .kind = PLAN_OP_CGROUP, .target = "/sys/fs/cgroup", .flags = SAFE | groups },
 		{ .kind = PLAN_OP_MQUEUE, .target = "/dev/mqueue", .flags = SAFE },
 		{ .kind = PLAN_OP_SHM,
 		  .target = "/dev/shm",

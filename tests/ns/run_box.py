@@ -264,7 +264,9 @@ class Box:
                 self.before()
         self.proc = subprocess.Popen([shim, self.name], stdin=subprocess.DEVNULL,
                                      stdout=self.log, stderr=self.log, close_fds=False,
-                                     preexec_fn=place, env={"ASAN_OPTIONS": "detect_leaks=0"})
+                                     preexec_fn=place,
+                                     env={k: ENV[k] for k in ("ASAN_OPTIONS", "HOY_DEFENCE_OFF")
+                                          if k in ENV})
         for fd in high + fds[1:4] + fds[5:]:
             os.close(fd)
         theirs.close()

@@ -18,6 +18,7 @@
 #include <unistd.h>
 #include "engine/run/apply.h"
 #include "engine/run/kernel.h"
+#include "engine/run/own_file.h"
 #include "engine/run/spec.h"
 #include "lib/fs.h"
 #include "lib/own.h"
@@ -483,6 +484,8 @@ int main(int argc, char **argv)
 
 	if (argc < 3)
 		return 2;
+	if (own_file_protect(argv, &err) < 0)
+		return fail(&err);
 	if (strcmp(argv[1], "start") == 0)
 		return start(argv[2], &err);
 	argv = take_options(argv + 1);

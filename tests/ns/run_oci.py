@@ -13,67 +13,15 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import run_box as box  # noqa: E402
-from run_box import BUILD, tap  # noqa: E402
+from run_box import tap  # noqa: E402
+from direct_box import (DIRECT, FILES, FULL, NEW, NOT_REACHED, ROOT, USER, direct, direct_root, options,  # noqa: E402
+                        sh, status, volume)
 
 box.enter()
-DIRECT = os.path.join(BUILD, "x86_64/san/bin/tests/tool/run_direct")
-ROOT = os.path.join(box.WORK, "root")
-NOT_REACHED = 125
-FILES = ["--mount", "proc||/proc|nosuid;nodev;noexec",
-         "--mount", "tmpfs|tmpfs|/dev|nosuid;strictatime;data=mode=755,size=65536k",
-         "--mount", "devpts||/dev/pts|nosuid;noexec;data=newinstance,ptmxmode=0666,mode=0620,gid=5",
-         "--mount", "mqueue||/dev/mqueue|nosuid;nodev;noexec",
-         "--mount", "tmpfs|shm|/dev/shm|nosuid;nodev;noexec;data=mode=1777,size=64m",
-         "--mount", "sysfs||/sys|nosuid;nodev;noexec;ro"]
-NEW = [w for kind in ("pid", "ipc", "uts", "net", "cgroup") for w in ("--new", kind)]
-FULL = (1 << 41) - 1
-USER = ["--new", "user", "--map", "0:100000:65536", "--caps", "%d:%d:%d:0:0" % ((FULL,) * 3)]
-
-
-def direct(*args, command=("true",), files=None, root=None, check=0, timeout=60, **kwargs):
-    """stdout of the container; with another end than 0 expected, what is on stderr, too."""
-    done = subprocess.run([DIRECT] + (FILES if files is None else files) + [str(a) for a in args]
-                          + [root or ROOT, "--"] + list(command), stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=timeout, env=box.ENV, check=False,
-                          **kwargs)
-    out, err = done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
-    if check is not None:
-        tap.check(done.returncode == check, "exit %d, expected %d: %s%s" % (
-            done.returncode, check, out, err))
-    return out if check == 0 else out + err
-
-
-def sh(*args, script, **kwargs):
-    return direct(*args, command=("sh", "-c", script), **kwargs)
-
-
-def status(*args, **kwargs):
-    text = direct(*args, command=("cat", "/proc/self/status"), **kwargs)
-    return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
-
-
-def options(text, target):
-    """The options of the last mount at target, out of /proc/mounts."""
-    rows = [line.split() for line in text.splitlines()]
-    found = [row[3].split(",") for row in rows if len(row) > 3 and row[1] == target]
-    tap.check(found, "nothing is mounted at %s: %s" % (target, text))
-    return found[-1]
-
-
-def volume(name, **files):
-    path = os.path.join(box.WORK, name)
-    os.makedirs(path, exist_ok=True)
-    os.chmod(path, 0o755)
-    for key, text in files.items():
-        with open(os.path.join(path, key), "w", encoding="ascii") as f:
-            f.write(text)
-    return path
-
-
 @tap.test("an-empty-configuration-runs-a-program-in-its-root")
 def empty():
     out = direct(files=[], command=("/bin/sh", "-c", "pwd; ls /; id -u; echo $#"))
-    tap.check(out.split() == ["/", "bin", "dev", "etc", "tmp", "0", "0"], out)
+    tap.check(out.split() == ["/", "bin", "dev", "etc", "proc", "sys", "tmp", "0", "0"], out)
     tap.check(direct(files=[], command=("/bin/sh", "-c", "exit 7"), check=7) == "", "exit status")
     tap.check("not found" in direct(command=("nothing",), check=NOT_REACHED), "a missing program")
 
@@ -514,11 +462,12 @@ def execs():
         proc.communicate(b"\n")
 
 
-@tap.test("fds-are-preserved-as-asked")
+@tap.test("A3-fds-are-preserved-as-asked-and-no-others")
 def preserved():
     script = "cd /proc/self/fd; for f in *; do readlink $f; done | grep -c memfd; cat <&3; cat <&4"
     fds = []
-    for i, text in enumerate((b"three", b"four", b"five")):
+    texts = (b"three", b"four", b"five", b"six", b"seven", b"eight", b"nine")
+    for i, text in enumerate(texts):
         fd = os.memfd_create("given", 0)
         os.write(fd, text)
         os.lseek(fd, 0, os.SEEK_SET)
@@ -526,9 +475,9 @@ def preserved():
         fds += [fd, 200 + i]
 
     def place():
-        for i in range(3):
+        for i in range(len(texts)):
             os.dup2(200 + i, 3 + i)
-        os.closerange(6, 300)
+        os.closerange(3 + len(texts), 300)
     try:
         out = subprocess.run([DIRECT] + FILES + ["--preserve", "2", ROOT, "--", "sh", "-c", script],
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=place,
@@ -623,69 +572,6 @@ def exe():
     tap.check(digest == now, "the runtime was changed")
 
 
-def swapping(first, second):
-    """A process that exchanges two names as fast as it can."""
-    swapper = os.fork()
-    if swapper == 0:
-        libc = ctypes.CDLL(None)
-        while True:
-            libc.renameat2(-100, first.encode(), -100, second.encode(), 2)  # RENAME_EXCHANGE
-    return swapper
-
-
-def end(pid):
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-
-
-@tap.test("A4-A9-targets-and-missing-directories-while-links-are-swapped-in")
-def swapped():
-    shared = volume("swapped")
-    canary = volume("canary-swapped")
-    other = volume("planted", file="x")
-    os.makedirs(shared + "/sub")
-    os.symlink("../" * 20 + canary.lstrip("/"), shared + "/evil")
-    swapper = swapping(shared + "/sub", shared + "/evil")
-    good = refused = 0
-    try:
-        for i in range(100):
-            user = USER if i % 4 == 0 else []
-            out = direct(*user, "--mount", "bind|%s|/v|" % shared, "--mount",
-                         "bind|%s|/v/sub/made/%d|" % (other, i), "--mount",
-                         "bind|%s/file|/v/sub/file%d|" % (other, i), check=None)
-            good += out == ""
-            refused += out != ""
-            tap.check(os.listdir(canary) == [], "the host was written to: %s" % os.listdir(canary))
-    finally:
-        end(swapper)
-    tap.note("%d started, %d refused" % (good, refused))
-    tap.check(not [f for f in os.listdir(canary)], "the host was written to")
-
-
-@tap.test("A5-null-of-a-root-is-swapped-while-containers-start")
-def swapped_null():
-    tree = box.make_tree(os.path.join(box.WORK, "root-null"))
-    os.makedirs(os.path.join(tree, "dev"))
-    os.mknod(os.path.join(tree, "dev/null"), 0o20666, os.makedev(1, 3))
-    os.symlink("/proc/sys/kernel/core_pattern", os.path.join(tree, "dev/evil"))
-    with open("/proc/sys/kernel/core_pattern", encoding="utf-8") as f:
-        before = f.read()
-    good = 0
-    swapper = swapping(os.path.join(tree, "dev/null"), os.path.join(tree, "dev/evil"))
-    try:
-        for _ in range(100):
-            out = direct("--masked", "/proc/keys", "--caps", "%d:%d:%d:0:0" % ((FULL,) * 3),
-                         files=FILES[:2], root=tree, check=None,
-                         command=("sh", "-c", "wc -c < /proc/keys; echo x > /proc/keys; true"))
-            tap.check(out.startswith("0\n") or "/dev/null" in out, "no mask: " + out)
-            good += out.startswith("0\n")
-    finally:
-        end(swapper)
-    tap.note("%d of 100 started" % good)
-    with open("/proc/sys/kernel/core_pattern", encoding="utf-8") as f:
-        tap.check(f.read() == before, "the host's core_pattern was written")
-
-
 @tap.test("a-failed-start-leaves-nothing-behind")
 def leftovers():
     def count():
@@ -703,6 +589,5 @@ def leftovers():
     tap.check(count() <= before, "processes are left")
 
 
-box.make_tree(ROOT)
-os.makedirs(os.path.join(ROOT, "dev"))
+direct_root()
 box.run()

@@ -1,0 +1,167 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Containers that start while somebody exchanges what they are made of: links against directories,
+devices and files, and processes that look for young ones. HOY_ROUNDS starts each (100)."""
+import ctypes
+import os
+import signal
+import struct
+import subprocess
+import sys
+
+# As the product is compiled: a race needs its speed.
+os.environ.setdefault("RUN_DIRECT", os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__)))), "build/x86_64/plain/run_direct"))
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import run_box as box  # noqa: E402
+from run_box import tap  # noqa: E402
+from direct_box import (DIRECT, FILES, FULL, NEW, ROOT, USER, direct, direct_root,  # noqa: E402
+                        volume)
+
+box.enter()
+ROUNDS = int(os.environ.get("HOY_ROUNDS", "100"))
+
+
+def swapping(first, second):
+    """A process that exchanges two names as fast as it can."""
+    swapper = os.fork()
+    if swapper == 0:
+        libc = ctypes.CDLL(None)
+        while True:
+            libc.renameat2(-100, first.encode(), -100, second.encode(), 2)  # RENAME_EXCHANGE
+    return swapper
+
+
+def end(pid):
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+@tap.test("A4-A9-targets-and-missing-directories-while-links-are-swapped-in")
+def swapped():
+    shared = volume("swapped")
+    canary = volume("canary-swapped")
+    other = volume("planted", file="x")
+    os.makedirs(shared + "/sub")
+    os.symlink(canary, shared + "/evil")
+    swapper = swapping(shared + "/sub", shared + "/evil")
+    good = refused = 0
+    try:
+        for i in range(ROUNDS):
+            user = USER if i % 4 == 0 else []
+            out = direct(*user, "--mount", "bind|%s|/v|" % shared, "--mount",
+                         "bind|%s|/v/sub/made/%d|" % (other, i), "--mount",
+                         "bind|%s/file|/v/sub/file%d|" % (other, i), check=None)
+            good += out == ""
+            refused += out != ""
+            tap.check(os.listdir(canary) == [], "the host was written to: %s" % os.listdir(canary))
+    finally:
+        end(swapper)
+    tap.note("%d started, %d refused" % (good, refused))
+    tap.check(not [f for f in os.listdir(canary)], "the host was written to")
+
+
+@tap.test("A5-null-of-a-root-is-swapped-while-containers-start")
+def swapped_null():
+    tree = box.make_tree(os.path.join(box.WORK, "root-null"))
+    os.makedirs(os.path.join(tree, "dev"))
+    os.mknod(os.path.join(tree, "dev/null"), 0o20666, os.makedev(1, 3))
+    os.symlink("/proc/sys/kernel/core_pattern", os.path.join(tree, "dev/evil"))
+    with open("/proc/sys/kernel/core_pattern", encoding="utf-8") as f:
+        before = f.read()
+    good = 0
+    swapper = swapping(os.path.join(tree, "dev/null"), os.path.join(tree, "dev/evil"))
+    try:
+        for _ in range(ROUNDS):
+            out = direct("--masked", "/proc/keys", "--caps", "%d:%d:%d:0:0" % ((FULL,) * 3),
+                         files=FILES[:2], root=tree, check=None,
+                         command=("sh", "-c", "wc -c < /proc/keys; echo x > /proc/keys; true"))
+            tap.check(out.startswith("0\n") or "/dev/null" in out, "no mask: " + out)
+            good += out.startswith("0\n")
+    finally:
+        end(swapper)
+    tap.note("%d of %d started" % (good, ROUNDS))
+    with open("/proc/sys/kernel/core_pattern", encoding="utf-8") as f:
+        tap.check(f.read() == before, "the host's core_pattern was written")
+
+
+@tap.test("A6-console-is-swapped-for-a-link-while-terminals-are-made")
+def swapped_console():
+    tree = box.make_tree(os.path.join(box.WORK, "root-console"))
+    canary = os.path.join(volume("canary-console", file="mine"), "file")
+    for name in ("proc", "dev", "dev/pts"):
+        os.makedirs(os.path.join(tree, name))
+    with open(os.path.join(tree, "dev/console"), "w", encoding="ascii"):
+        pass
+    os.symlink(canary, os.path.join(tree, "dev/evil"))
+    good = refused = 0
+    swapper = swapping(os.path.join(tree, "dev/console"), os.path.join(tree, "dev/evil"))
+    try:
+        for _ in range(ROUNDS):
+            out = direct(*NEW, "--tty", files=FILES[:2] + FILES[4:6], root=tree, check=None,
+                         command=("grep", "-c", " - devpts ", "/proc/self/mountinfo")).strip()
+            # Wherever the names are by now: the terminal is mounted somewhere in the container.
+            tap.check(out == "2" or "console" in out, "no console in the container: " + out)
+            good += out == "2"
+            refused += out != "2"
+            tap.check(os.stat(canary).st_uid == 0 and os.path.getsize(canary) == 4, "the canary")
+    finally:
+        end(swapper)
+    tap.note("%d started, %d refused" % (good, refused))
+    tap.check(good > 0, "no start at all: nothing was tried")
+
+
+@tap.test("A7-a-directory-becomes-a-link-into-proc-while-it-is-mounted-on")
+def swapped_place():
+    shared = volume("swapped-place")
+    os.makedirs(shared + "/t")
+    os.symlink("/proc/sys/kernel", shared + "/evil")
+    good = refused = 0
+    swapper = swapping(shared + "/t", shared + "/evil")
+    try:
+        for i in range(ROUNDS):
+            user = USER if i % 4 == 0 else []
+            out = direct(*NEW, *user, "--mount", "bind|%s|/v|" % shared, "--mount", "tmpfs||/v/t|",
+                         check=None, command=("grep", "-c", " /proc/", "/proc/mounts")).strip()
+            tap.check(out == "0" or "link" in out, "mounted in /proc: " + out)
+            good += out == "0"
+            refused += out != "0"
+    finally:
+        end(swapper)
+    tap.note("%d started, %d refused" % (good, refused))
+    tap.check(good > 0, "no start at all: nothing was tried")
+
+
+@tap.test("A2-young-processes-are-hunted")
+def hunted():
+    hunter = os.path.join(ROOT, "bin/hunter")
+    subprocess.run(["gcc", "-static", "-O1", "-o", hunter,
+                    os.path.join(box.HERE, "run_hunter.c")], check=True)
+    # All rights of a young process but the one to look at everything.
+    caps = FULL & ~(1 << 19)
+    rights = ["--caps", "%d:%d:%d:0:0" % (caps, caps, caps)]
+    # A filter as long as they come is what a young process is busy with.
+    path = os.path.join(box.WORK, "long-filter")
+    with open(path, "wb") as f:
+        f.write(struct.pack("<HBBI", 0x20, 0, 0, 0) * 4000 + struct.pack("<HBBI", 6, 0, 0, 0x7fff0000))
+    proc = subprocess.Popen([DIRECT] + FILES + NEW + rights + [ROOT, "--", "/bin/hunter"],
+                            stdout=subprocess.PIPE, env=box.ENV)
+    try:
+        tap.check(proc.stdout.readline() == b"hunts\n", "the hunter runs")
+        with open("/proc/%d/task/%d/children" % (proc.pid, proc.pid), encoding="ascii") as f:
+            child = f.read().split()[0]
+        os.set_blocking(proc.stdout.fileno(), False)
+        for _ in range(ROUNDS):
+            direct("--exec", child, *rights, "--seccomp", path, files=[], command=("true",))
+            seen = proc.stdout.read()
+            tap.check(not seen, "a young process was seen: %s" % seen)
+    finally:
+        os.kill(int(child), signal.SIGKILL)
+        proc.wait(box.LIMIT_S)
+        proc.stdout.close()
+
+
+direct_root()
+os.makedirs(os.path.join(ROOT, "v"))
+box.run()
