@@ -50,9 +50,12 @@ def swapped():
     try:
         for i in range(ROUNDS):
             user = USER if i % 4 == 0 else []
-            out = direct(*user, "--mount", "bind|%s|/v|" % shared, "--mount",
-                         "bind|%s|/v/sub/made/%d|" % (other, i), "--mount",
-                         "bind|%s/file|/v/sub/file%d|" % (other, i), check=None)
+            # The longer the way behind the name, the longer is it between a look and the use.
+            way = "/v/sub/%s" % ("d/" * 60)
+            more = [w for n in range(4) for w in (
+                "--mount", "bind|%s|%smade%d-%d|" % (other, way, i, n), "--mount",
+                "bind|%s/file|%sfile%d-%d|" % (other, way, i, n))]
+            out = direct(*user, "--mount", "bind|%s|/v|" % shared, *more, check=None)
             good += out == ""
             refused += out != ""
             tap.check(os.listdir(canary) == [], "the host was written to: %s" % os.listdir(canary))
