@@ -479,6 +479,18 @@ static void on_issues(struct msg_peer *peer, struct msg *msg)
 	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
 }
 
+static void on_check(struct msg_peer *peer, struct msg *msg)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	struct err err = { 0 };
+
+	buf_init(&body, CALLS_REPLY_MAX);
+	if (manager_try(&engine_of(peer)->manager, &body, &err) < 0)
+		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+	else
+		(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
+}
+
 static void on_info(struct msg_peer *peer, struct msg *msg)
 {
 	struct engine *engine = engine_of(peer);
@@ -544,6 +556,7 @@ const struct msg_rule engine_rules[] = {
 	{ ENGINE_MSG_ISSUES, "issues", 0, 0, 0, 0, WHO_ALL, on_issues },
 	{ ENGINE_MSG_INFO, "info", 0, 0, 0, 0, WHO_ALL, on_info },
 	{ ENGINE_MSG_PRUNE, "prune", 0, 0, 0, 0, WHO_ALL, on_prune },
+	{ ENGINE_MSG_CHECK, "check", 0, 0, 0, 0, WHO_ALL, on_check },
 	{ ENGINE_MSG_HEALTH, "health", 4, 256, 0, 0, WHO_ALL, on_health },
 	{ ENGINE_MSG_INSPECT, "inspect", 4, 256, 0, 0, WHO_ALL, on_inspect },
 	{ ENGINE_MSG_VIEWS, "views", 0, 256, 0, 0, WHO_ALL, engine_views_call },

@@ -13,6 +13,7 @@
 #include "init/boot_layer.h"
 #include "init/boot_mounts.h"
 #include "init/boot_search.h"
+#include "init/conf_text.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
@@ -83,7 +84,8 @@ static void stage_add(struct stage *stage, const char *dir, const char *name, st
 	sha256_add(&stage->sum, text.ptr, text.len);
 }
 
-static void stage_split(struct stage *stage, struct str text)
+/* name: what each piece is called in its FILE.d. */
+static void stage_split(struct stage *stage, struct str text, const char *name)
 {
 	struct boot_layer layer;
 	char dir[32];
@@ -93,7 +95,7 @@ static void stage_split(struct stage *stage, struct str text)
 	for (size_t i = 0; i < BOOT_FILE_COUNT; i++) {
 		snprintf(dir, sizeof(dir), "%s.d", boot_file_name((enum boot_file)i));
 		if (layer.text[i].len > 0)
-			stage_add(stage, dir, "boot.ini", buf_str(&layer.text[i]));
+			stage_add(stage, dir, name, buf_str(&layer.text[i]));
 	}
 	boot_layer_done(&layer);
 }
@@ -150,7 +152,7 @@ static int copy_entry(int dir_fd, const char *name, unsigned char type, void *ow
 	if (r < 0)
 		log_err("configuration file %s not read: %s", name, err_text(err));
 	else if (copy->dir[0] == '\0' && str_is(s, "boot.ini"))
-		stage_split(copy->stage, buf_str(&text));
+		stage_split(copy->stage, buf_str(&text), "boot.ini");
 	else
 		stage_add(copy->stage, copy->dir, name, buf_str(&text));
 	buf_done(&text);
@@ -194,9 +196,58 @@ int boot_config_image(struct boot_config *config, struct err *err)
 	return copy_layer(config, BOOT_LAYER_IMAGE, "/etc/hoy", err);
 }
 
-int boot_config_data(struct boot_config *config, struct err *err)
+/* Files first that somebody put there, then what was edited on the console. */
+static void stage_data(struct stage *stage, struct str revision)
 {
-	return copy_layer(config, BOOT_LAYER_DATA, "/data/config", err);
+	copy_dir(stage, "/data/config", false);
+	stage_split(stage, revision, "revision.ini");
+}
+
+int boot_config_data(struct boot_config *config, struct str revision, struct err *err)
+{
+	struct stage stage;
+	int r = stage_begin(&stage, err);
+
+	if (r == 0) {
+		stage_data(&stage, revision);
+		r = stage_end(&stage, config, BOOT_LAYER_DATA, err);
+	}
+	stage_done(&stage);
+	return r;
+}
+
+/* One layer into the directory of the trial: the data layer made anew, the others copied. */
+static int try_layer(int try_fd, enum boot_layer_index index, struct str revision, struct err *err)
+{
+	char path[64];
+	struct stage stage;
+	int r = stage_begin(&stage, err);
+
+	if (r == 0 && index == BOOT_LAYER_DATA) {
+		stage_data(&stage, revision);
+	} else if (r == 0) {
+		snprintf(path, sizeof(path), "/run/hoy/config/%s", layer_names[index]);
+		copy_dir(&stage, path, false);
+	}
+	if (r == 0)
+		r = fs_rename(stage.hoy_fd, "stage", try_fd, layer_names[index], err);
+	stage_done(&stage);
+	return r;
+}
+
+int boot_config_try(struct str revision, struct buf *out, struct err *err)
+{
+	OWN_FD int config_fd = fs_open_dir(AT_FDCWD, "/run/hoy/config", FS_HOST, 0700, err);
+	OWN_FD int try_fd = -1;
+	int r = config_fd < 0 ? config_fd : fs_remove_tree(config_fd, INI_TRY_DIR, err);
+
+	if (r == 0)
+		try_fd = fs_open_dir(config_fd, INI_TRY_DIR, FS_BENEATH, 0700, err);
+	if (r == 0 && try_fd < 0)
+		r = try_fd;
+	for (size_t i = 0; r == 0 && i < BOOT_LAYER_COUNT; i++)
+		r = try_layer(try_fd, (enum boot_layer_index)i, revision, err);
+	return r < 0 ? r : ini_try(&boot_config_schema, config_fd, NULL, out, err);
 }
 
 bool boot_config_fw_cfg(struct buf *out)
@@ -216,7 +267,7 @@ int boot_config_media(struct boot_config *config, struct err *err)
 	given = boot_config_fw_cfg(&text);
 	if (r == 0) {
 		if (given)
-			stage_split(&stage, buf_str(&text));
+			stage_split(&stage, buf_str(&text), "boot.ini");
 		if (config->volume_mounted)
 			copy_dir(&stage, "/config", given);
 		r = stage_end(&stage, config, BOOT_LAYER_MEDIA, err);
@@ -393,12 +444,15 @@ enum { SHOW_MAX = 48 * 1024 };
 static void show_hoy(const char *note, struct buf *out, struct err *err)
 {
 	struct ini_config ini;
-	struct buf text;
+	struct buf text, plain;
 
 	ini_init(&ini);
 	buf_init(&text, SHOW_MAX);
+	buf_init(&plain, SHOW_MAX);
 	if (load(&ini, err) == 0)
-		ini_print(&boot_config_schema, &ini, &text);
+		ini_print(&boot_config_schema, &ini, &plain);
+	conf_text_hide(buf_str(&plain), NULL, &text);
+	buf_done(&plain);
 	wire_put_str(out, buf_str(&text));
 	wire_put_u32(out, ini.issue_count + (note[0] != '\0'));
 	for (const struct ini_issue *i = ini.issues; i != NULL; i = i->next)
@@ -418,17 +472,20 @@ struct show {
 
 static void show_file(struct show *show, int dir_fd, const char *name)
 {
-	struct buf text;
+	struct buf text, plain;
 	size_t room;
 
 	buf_init(&text, FILE_MAX);
-	if (fs_read(dir_fd, name, FS_BENEATH, FILE_MAX, &text, NULL) == 0) {
+	buf_init(&plain, FILE_MAX + FILE_MAX / 4);
+	if (fs_read(dir_fd, name, FS_BENEATH, FILE_MAX, &plain, NULL) == 0 &&
+	    conf_text_hide(buf_str(&plain), NULL, &text) == 0) {
 		buf_printf(show->text, "# %s:%s%s\n", show->layer, show->dir, name);
 		room = SHOW_MAX > show->text->len ? SHOW_MAX - show->text->len : 0;
 		buf_add_str(show->text, str_head(buf_str(&text), room));
 		if (text.len > room)
 			buf_add_text(show->text, "\n# cut here: too long to show\n");
 	}
+	buf_done(&plain);
 	buf_done(&text);
 }
 

@@ -11,7 +11,7 @@
  * The layers of configuration below /run/hoy/config, which every daemon reads with ini_load():
  *
  *   10-image    the INI files of the system image, /etc/hoy
- *   20-data     those of /data/config
+ *   20-data     those of /data/config, then the current revision, cut by section
  *   30-media    boot.ini from QEMU's fw_cfg (opt/hoy/config), then the volume mounted on /config
  *   40-cmdline  hoy.KIND.NAME.KEY=VALUE of the kernel command line
  *
@@ -47,11 +47,16 @@ void boot_config_init(struct boot_config *config);
 
 /* Makes one layer anew from its source. 1 = it differs from before, 0 = the same. */
 int boot_config_image(struct boot_config *config, struct err *err);
-int boot_config_data(struct boot_config *config, struct err *err);
+/* revision: the text of the one that counts (conf_revision.h), secrets in it; may be empty. */
+int boot_config_data(struct boot_config *config, struct str revision, struct err *err);
 int boot_config_media(struct boot_config *config, struct err *err);
 int boot_config_cmdline(struct boot_config *config, struct str cmdline, struct err *err);
 /* The media's layer from a confirmed copy (boot_media.h); -1 = empty. */
 int boot_config_copy(struct boot_config *config, int dir_fd, struct err *err);
+
+/* All layers with another revision, for daemons to look at: INI_TRY_DIR of lib/ini.h, and what
+ * ini_try() says of hoy.ini. */
+int boot_config_try(struct str revision, struct buf *out, struct err *err);
 
 /* QEMU's fw_cfg text into `out`, which it initialises. False = none is there. */
 bool boot_config_fw_cfg(struct buf *out);

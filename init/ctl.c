@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "init/api/config_msg.h"
 #include "init/fault.h"
 #include "init/sup_calls.h"
 #include "lib/log.h"
@@ -475,6 +476,23 @@ static void on_config_media(struct msg_peer *peer, struct msg *msg)
 		ask_disk(relay, msg, DISK_MSG_MEDIA, config_came);
 }
 
+/* The body goes on as it is: the disk role reads it. Only secrets are the console's. */
+static void on_config_act(struct msg_peer *peer, struct msg *msg)
+{
+	struct relay *relay;
+
+	if ((uint8_t)msg->body.ptr[0] == INIT_CONFIG_SECRETS &&
+	    peer->identity != INIT_PEER_CONSOLE) {
+		refuse(peer, msg, -EPERM, "secrets are shown on the machine's own console only");
+		return;
+	}
+	relay = relay_new(peer, msg);
+	if (relay == NULL)
+		refuse(peer, msg, -EBUSY, "too many requests wait for the disk");
+	else
+		ask_disk(relay, msg, DISK_MSG_CONFIG_ACT, config_came);
+}
+
 /* ---- the table ---- */
 
 const struct msg_rule ctl_rules[] = {
@@ -489,6 +507,7 @@ const struct msg_rule ctl_rules[] = {
 	{ INIT_MSG_AUTH_SET, "AUTH_SET", 4, 4 + INIT_HASH_MAX, 0, 0, PEOPLE, on_auth_set },
 	{ INIT_MSG_CONFIG_GET, "CONFIG_GET", 4, 36, 0, 0, PEOPLE, on_config_get },
 	{ INIT_MSG_CONFIG_MEDIA, "CONFIG_MEDIA", 0, 0, 0, 0, INIT_PEER_CONSOLE, on_config_media },
+	{ INIT_MSG_CONFIG_ACT, "CONFIG_ACT", 17, SUP_REPLY_MAX, 0, 0, PEOPLE, on_config_act },
 	{ INIT_MSG_LINES, "LINES", 1, 1, 0, 0, INIT_PEER_CONSOLE, on_lines },
 	{ DISK_MSG_DATA, "DISK_DATA", 17, 1024, 0, 0, SUP_PEER_DISK, on_data },
 	{ DISK_MSG_CONFIG, "DISK_CONFIG", 19, 1024, 0, 0, SUP_PEER_DISK, on_config },

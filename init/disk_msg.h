@@ -32,6 +32,7 @@ enum disk_msg {
 	DISK_MSG_CONFIG_GET = 0x0214, /* call, bodies of INIT_MSG_CONFIG_GET */
 	DISK_MSG_RESET = 0x0215,      /* one way: at STOP make the file system anew */
 	DISK_MSG_MEDIA = 0x0216,      /* call {} -> {text}, as INIT_MSG_CONFIG_MEDIA */
+	DISK_MSG_CONFIG_ACT = 0x0217, /* call, bodies of INIT_MSG_CONFIG_ACT */
 };
 
 enum { DISK_PEER_MAIN = 1, DISK_REASON_MAX = 160, DISK_LOG_BATCH_MAX = 16384 };

@@ -17,6 +17,7 @@
 #include "init/boot_data.h"
 #include "init/boot_state.h"
 #include "init/boot_trust.h"
+#include "init/conf_serve.h"
 #include "init/disk_msg.h"
 #include "lib/fs.h"
 #include "lib/log.h"
@@ -45,6 +46,7 @@ struct role_disk {
 	struct boot_data data;
 	struct boot_state state;
 	struct boot_trust trust;
+	struct conf_serve conf;
 	struct loop_io watch; /* inotify of /dev */
 	int watch_fd;
 	struct loop_timer settle, save, late, check, running;
@@ -81,6 +83,14 @@ static void send_data(void)
 	send_body(DISK_MSG_DATA, &body);
 }
 
+/* One more issue that no schema knows. */
+static const char *issue_note(void)
+{
+	const char *note = conf_serve_note(&role.conf);
+
+	return role.trust.note[0] != '\0' ? role.trust.note : note;
+}
+
 static void send_config(bool changed)
 {
 	char hash[INIT_HASH_MAX];
@@ -94,7 +104,7 @@ static void send_config(bool changed)
 	wire_put_u8(&body, role.settings.login);
 	wire_put_u8(&body, role.settings.log_prio);
 	wire_put_text(&body, hash[0] != '\0' ? hash : role.settings.hash);
-	wire_put_u32(&body, role.settings.issues + (role.trust.note[0] != '\0'));
+	wire_put_u32(&body, role.settings.issues + (*issue_note() != '\0'));
 	send_body(DISK_MSG_CONFIG, &body);
 }
 
@@ -221,6 +231,26 @@ static void running_due(struct loop_timer *timer)
 	send_body(DISK_MSG_FAULT_FILE, &none);
 }
 
+/* The files of /data/config and the revision that counts. */
+static bool data_layer(void)
+{
+	struct buf text OWN(buf_done) = { 0 };
+	struct err err = { 0 };
+
+	buf_init(&text, 512 * 1024);
+	if (revisions_layer(&role.conf.revisions, &text, &err) < 0 &&
+	    role.conf.revisions.dir_fd >= 0)
+		log_err("configuration: %s", err_text(&err));
+	return layer_changed(boot_config_data(&role.config, buf_str(&text), &err), "data", &err);
+}
+
+static void conf_changed(void)
+{
+	if (data_layer())
+		publish_config(true);
+	note_claim();
+}
+
 static void data_ready(void)
 {
 	char reason[DISK_REASON_MAX];
@@ -232,7 +262,8 @@ static void data_ready(void)
 		late_due(NULL);
 		return;
 	}
-	media_layer(layer_changed(boot_config_data(&role.config, &err), "data", &err));
+	conf_serve_open(&role.conf, role.state.data_fd);
+	media_layer(data_layer());
 	send_data(); /* the engine may begin; what follows waits for the disk */
 	if (!role.began) {
 		boot_state_begin(&role.state, &saved_s, reason);
@@ -322,6 +353,7 @@ static void on_stop(struct msg_peer *peer, struct msg *msg)
 	wire_init(&in, msg->body.ptr, msg->body.len);
 	grace_ms = wire_i64(&in);
 	loop_timer_stop(&role.loop, &role.running);
+	conf_serve_done(&role.conf);
 	boot_state_save_clock(&role.state);
 	boot_state_done(&role.state);
 	boot_config_unmount(&role.config);
@@ -398,6 +430,11 @@ static void on_media(struct msg_peer *peer, struct msg *msg)
 	publish_config(true);
 }
 
+static void on_config_act(struct msg_peer *peer, struct msg *msg)
+{
+	conf_serve_act(&role.conf, peer, msg);
+}
+
 static void on_config_get(struct msg_peer *peer, struct msg *msg)
 {
 	struct err err = { 0 };
@@ -411,7 +448,7 @@ static void on_config_get(struct msg_peer *peer, struct msg *msg)
 	buf_init(&body, MSG_BODY_INLINE_MAX);
 	r = wire_end(&in);
 	if (r == 0)
-		r = boot_config_show(file, role.trust.note, &body, &err);
+		r = boot_config_show(file, issue_note(), &body, &err);
 	if (r < 0) {
 		if (err.code == 0)
 			(void)err_set(&err, r, "the configuration is too large to show");
@@ -429,6 +466,8 @@ static const struct msg_rule rules[] = {
 	{ DISK_MSG_RESET, "RESET", 0, 0, 0, 0, DISK_PEER_MAIN, on_reset },
 	{ DISK_MSG_AUTH_SET, "AUTH_SET", 4, 4 + INIT_HASH_MAX, 0, 0, DISK_PEER_MAIN, on_auth_set },
 	{ DISK_MSG_CONFIG_GET, "CONFIG_GET", 4, 36, 0, 0, DISK_PEER_MAIN, on_config_get },
+	{ DISK_MSG_CONFIG_ACT, "CONFIG_ACT", 17, MSG_BODY_INLINE_MAX, 0, 0, DISK_PEER_MAIN,
+	  on_config_act },
 	{ DISK_MSG_MEDIA, "MEDIA", 0, 0, 0, 0, DISK_PEER_MAIN, on_media },
 	/* Every unit is told of these; they concern the daemons. */
 	{ INIT_MSG_RELOAD, "RELOAD", 0, 0, 0, 0, 0, NULL },
@@ -448,6 +487,7 @@ int role_disk_main(void)
 	buf_init(&role.cmdline_text, CMDLINE_MAX);
 	boot_state_init(&role.state);
 	boot_config_init(&role.config);
+	conf_serve_init(&role.conf, &role.loop, conf_changed);
 	role.watch_fd = -1;
 	if (loop_init(&role.loop, &err) < 0 ||
 	    msg_peer_init(&role.main, &role.loop, MAIN_FD, DISK_PEER_MAIN, rules, ARRAY_LEN(rules),

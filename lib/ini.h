@@ -131,6 +131,23 @@ const char *ini_text(const struct ini_schema *schema, const struct ini_section *
 int64_t ini_number(const struct ini_schema *schema, const struct ini_section *section,
 		   const char *key, int64_t unset); /* UINT, BOOL 0/1, SIZE, DURATION, DECIMAL */
 
+/*
+ * How `to` differs from `from`, a line for each section: "+ [service new]", "- [service old]",
+ * "~ [service web] image ports" with the keys that changed. No values: some are secrets.
+ */
+int ini_diff(const struct ini_config *from, const struct ini_config *to, struct buf *out);
+
+/* Below the directory of layers: other layers, as somebody would like them to be. */
+#define INI_TRY_DIR ".try"
+
+/*
+ * What the layers in INI_TRY_DIR below dirfd would be worth in the place of those of dirfd: {u32
+ * count, text issue..., text of ini_diff()} into out. check (or NULL) adds what only the owner of
+ * the schema knows, by ini_complain().
+ */
+int ini_try(const struct ini_schema *schema, int dirfd, void (*check)(struct ini_config *config),
+	    struct buf *out, struct err *err);
+
 /* Prints the normal form; parsing it again gives the same configuration. */
 int ini_print(const struct ini_schema *schema, const struct ini_config *config, struct buf *out);
 

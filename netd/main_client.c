@@ -288,6 +288,26 @@ static void take_show(struct msg_peer *peer, struct msg *msg)
 	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&reply), NULL, 0);
 }
 
+/* Beside single values: what conf_from_ini() finds; its record is thrown away. */
+static void check_conf(struct ini_config *ini)
+{
+	static struct conf conf;
+
+	conf_from_ini(ini, &conf);
+}
+
+static void take_check(struct msg_peer *peer, struct msg *msg)
+{
+	OWN(buf_done) struct buf reply = { 0 };
+	struct err err = { 0 };
+
+	buf_init(&reply, NETD_SHOW_MAX);
+	if (ini_try(&conf_schema, netd_of(peer)->config_fd, check_conf, &reply, &err) < 0)
+		refuse(peer, msg, &err);
+	else
+		(void)msg_reply(peer, msg->type, msg->serial, buf_str(&reply), NULL, 0);
+}
+
 static const struct msg_rule rules[] = {
 	{ NETD_MSG_ATTACH, "ATTACH", 17, MSG_BODY_INLINE_MAX, 2, 5, MAIN_IDENTITY_ENGINE,
 	  take_attach },
@@ -301,6 +321,7 @@ static const struct msg_rule rules[] = {
 	{ NETD_MSG_NETWORK_LIST, "NETWORK_LIST", 0, 0, 0, 0, BOTH, take_network_list },
 	{ NETD_MSG_SUBSCRIBE, "SUBSCRIBE", 0, 0, 0, 0, BOTH, take_subscribe },
 	{ NETD_MSG_SHOW, "SHOW", 4, 64, 0, 0, BOTH, take_show },
+	{ NETD_MSG_CHECK, "CHECK", 0, 0, 0, 0, BOTH, take_check },
 };
 
 static void client_gone(struct msg_peer *peer)

@@ -54,11 +54,11 @@ enum engine_msg {
 	ENGINE_MSG_BUILD,
 	/* {text name} -> {struct engine_health}: its state and the last probes, oldest first */
 	ENGINE_MSG_HEALTH = 0x340,
-	/*
-	 * The messages of the Docker API, for the api role. "name" is a name, an id or the
-	 * beginning of an id; -ENOENT names what is missing the way Docker does, -EALREADY: it is
-	 * so already.
-	 */
+	/* {} -> twice {u32 count, text issue..., text changes} (ini_try() of lib/ini.h):
+	 * services.ini and engine.ini as the layers in INI_TRY_DIR would make them */
+	ENGINE_MSG_CHECK,
+	/* From here on for the api role. "name": a name, an id or the beginning of an id; texts of
+	 * errors are Docker's. -EALREADY: it is so already. */
 	/* {} or {text name} -> {u32 count, blob engine_view...} */
 	ENGINE_MSG_VIEWS = 0x360,
 	/* {text id (64 hex digits, new), blob definition} (engine/container/def.h) -> {text id} */

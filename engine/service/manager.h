@@ -100,6 +100,9 @@ int manager_init(struct manager *manager, const struct manager_env *env, struct 
 /* Reads services.ini and engine.ini of all layers and applies the difference to what runs. */
 int manager_load(struct manager *manager, struct err *err);
 
+/* What the layers on trial would change: the answer to ENGINE_MSG_CHECK. Changes nothing. */
+int manager_try(struct manager *manager, struct buf *out, struct err *err);
+
 /* /data is there: adopt what runs, take archives in, start what is declared. Once. */
 void manager_data_ready(struct manager *manager);
 

@@ -292,3 +292,49 @@ int manager_load(struct manager *manager, struct err *err)
 	want_all(manager);
 	return 0;
 }
+
+/* ---- another configuration, only looked at ---- */
+
+/* What single values do not show: a section as a whole, and who depends on whom. */
+static void check_services(struct ini_config *config)
+{
+	static struct service_spec *specs[SERVICE_COUNT_MAX];
+	static struct ini_section *sections[SERVICE_COUNT_MAX];
+	static uint32_t order[SERVICE_COUNT_MAX];
+	static bool bad[SERVICE_COUNT_MAX];
+	uint32_t count = 0, placed;
+	struct err err = { 0 };
+
+	for (struct ini_section *s = config->sections; s; s = s->next) {
+		struct service_spec *spec;
+
+		if (s->bad || count == SERVICE_COUNT_MAX)
+			continue;
+		err = (struct err){ 0 };
+		spec = service_spec_make(&config->arena, s, &err);
+		if (!spec) {
+			ini_complain(config, s, NULL, "%s", err_text(&err));
+			continue;
+		}
+		sections[count] = s;
+		specs[count++] = spec;
+	}
+	err = (struct err){ 0 };
+	if (service_order(specs, count, order, &placed, bad, &err) >= 0)
+		return;
+	for (uint32_t i = 0; i < count; i++) {
+		if (bad[i])
+			ini_complain(config, sections[i], NULL, "%s", err_text(&err));
+	}
+}
+
+int manager_try(struct manager *manager, struct buf *out, struct err *err)
+{
+	int layers OWN_FD = fs_open(manager->env.run_fd, "config", FS_BENEATH, O_DIRECTORY, 0, err);
+	int r;
+
+	if (layers < 0)
+		return layers;
+	r = ini_try(&service_schema, layers, check_services, out, err);
+	return r < 0 ? r : ini_try(&engine_schema, layers, NULL, out, err);
+}

@@ -90,6 +90,11 @@ enum init_msg {
 	 * RELOAD.
 	 */
 	INIT_MSG_CONFIG_MEDIA = 0x0129,
+	/*
+	 * The configuration that people edit on the machine: revisions and a candidate. Bodies and
+	 * answers: config_msg.h.
+	 */
+	INIT_MSG_CONFIG_ACT = 0x012A,
 };
 
 enum init_unit_act { INIT_UNIT_ACT_START = 1, INIT_UNIT_ACT_STOP, INIT_UNIT_ACT_RESTART };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Verbs that show something: status, ps, images, network, config. Runs in the console program. Must
+ * Verbs that show something: status, ps, health, images, network. Runs in the console program. Must
  * escape every byte that came from elsewhere.
  */
 #include <errno.h>
@@ -238,96 +238,4 @@ int verb_network(struct console *console, const struct words *words, struct err 
 	wire_init(&in, reply.body.ptr, reply.body.len);
 	console_foreign(console, wire_str(&in, NETD_SHOW_MAX));
 	return 0;
-}
-
-static void show_issues(struct console *console, struct wire *in, uint32_t *total)
-{
-	uint32_t count = wire_count(in, 65536);
-
-	for (uint32_t i = 0; i < count && !in->error; i++)
-		console_foreign(console, wire_str(in, 4096));
-	*total += count;
-}
-
-static int config_issues(struct console *console, struct err *err)
-{
-	struct msg hoy OWN(msg_done) = { 0 }, engine OWN(msg_done) = { 0 };
-	struct buf body OWN(buf_done) = { 0 };
-	struct err away = { 0 };
-	uint32_t total = 0;
-	struct wire in;
-	int r;
-
-	buf_init(&body, 64);
-	wire_put_text(&body, "hoy");
-	r = console_call(console, CONSOLE_SERVER_INIT, INIT_MSG_CONFIG_GET, buf_str(&body), &hoy,
-			 err);
-	if (r < 0)
-		return r;
-	wire_init(&in, hoy.body.ptr, hoy.body.len);
-	(void)wire_str(&in, 65536);
-	show_issues(console, &in, &total);
-	if (console_call(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_ISSUES, STR(""), &engine,
-			 &away) < 0) {
-		console_printf(console, "%s\n", err_text(&away));
-		return 0;
-	}
-	wire_init(&in, engine.body.ptr, engine.body.len);
-	show_issues(console, &in, &total);
-	if (!total)
-		console_printf(console, "no mistakes found\n");
-	return 0;
-}
-
-/* Only here: the pair with init says that it is the console which asks. */
-static int config_confirm(struct console *console, struct err *err)
-{
-	struct msg reply OWN(msg_done) = { 0 };
-	struct wire in;
-	int r;
-
-	if (!console->is_unit)
-		return err_set(err, -EPERM, "config media are confirmed on the console only");
-	r = console_unit_call(console, INIT_MSG_CONFIG_MEDIA, STR(""), &reply, err);
-	if (r < 0)
-		return r;
-	wire_init(&in, reply.body.ptr, reply.body.len);
-	console_foreign(console, wire_str(&in, 1024));
-	console_printf(console, "\n");
-	return 0;
-}
-
-int verb_config(struct console *console, const struct words *words, struct err *err)
-{
-	static const char *const files[] = { "hoy", "network", "engine", "services" };
-	bool all = words->count < 3;
-
-	if (!strcmp(words->items[1], "issues"))
-		return config_issues(console, err);
-	if (!strcmp(words->items[1], "media") && words->count == 3 &&
-	    !strcmp(words->items[2], "confirm"))
-		return config_confirm(console, err);
-	if (strcmp(words->items[1], "show") != 0)
-		return err_set(err, -EINVAL, "usage: config show [FILE] | issues | media confirm");
-	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-		struct msg reply OWN(msg_done) = { 0 };
-		struct buf body OWN(buf_done) = { 0 };
-		struct wire in;
-		int r;
-
-		if (!all && strcmp(words->items[2], files[i]) != 0)
-			continue;
-		buf_init(&body, 64);
-		wire_put_text(&body, files[i]);
-		r = console_call(console, CONSOLE_SERVER_INIT, INIT_MSG_CONFIG_GET, buf_str(&body),
-				 &reply, err);
-		if (r < 0)
-			return r;
-		wire_init(&in, reply.body.ptr, reply.body.len);
-		console_printf(console, "# ---- %s.ini\n", files[i]);
-		console_foreign(console, wire_str(&in, 65536));
-		if (!all)
-			return 0;
-	}
-	return all ? 0 : err_set(err, -ENOENT, "files are hoy, network, engine, services");
 }

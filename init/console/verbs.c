@@ -56,8 +56,14 @@ const struct verb console_verbs[] = {
 	  "make an image out of a directory on the machine", C(NONE), 1, -1, verb_build },
 	{ "claim", "", "set the password of this machine", C(NONE), 0, 0, verb_claim },
 	{ "clear", "", "clear the screen", C(NONE), 0, 0, verb_clear },
-	{ "config", "show [FILE] | issues | media confirm", "the configuration in force", C(CONFIG),
-	  1, 2, verb_config },
+	{ "config",
+	  "show [FILE] | issues | set \"SECTION NAME\" KEY VALUE... | unset \"SECTION NAME\" [KEY] "
+	  "| "
+	  "candidate | diff [N] | validate | apply [--confirm TIME] [--force] [-m NOTE] | confirm "
+	  "| "
+	  "discard | rollback [N] | history | export [N|--secrets] | import | media confirm",
+	  "the configuration: in force, edited, applied, taken back", C(CONFIG), 1, -1,
+	  verb_config },
 	{ "exec", "[-t] [-u USER] NAME COMMAND...", "run a command in a container", C(CONTAINER), 2,
 	  -1, verb_exec },
 	{ "factory-reset", "", "erase the data partition and start again", C(NONE), 0, 0,
@@ -242,7 +248,10 @@ static void offer_words(struct candidates *all, const char *const *names, struct
 static void collect(struct console *console, struct str before, struct str prefix,
 		    struct candidates *all)
 {
-	static const char *const config[] = { "show", "issues", "media", NULL };
+	static const char *const config[] = { "show",	   "issues",  "set",	  "unset",
+					      "candidate", "diff",    "validate", "apply",
+					      "confirm",   "discard", "rollback", "history",
+					      "export",	   "import",  "media",	  NULL };
 	static const char *const units[] = { "init", "netd", "engine", "kernel", "console", NULL };
 	static const char *const show[] = { "show", NULL };
 	struct str rest = before, first = { 0 };

@@ -11,12 +11,12 @@
 
 /*
  * What others say to netd on /run/hoy/netd.sock. A peer with uid 0 is the engine, one with group
- * hoy-console is the console; SHOW, SUBSCRIBE and NETWORK_LIST are open to both, all else is the
- * engine's. Every call is answered; an error carries a text for the user:
- *   -EADDRINUSE  a port is taken; the text names the holder (a container, or "the host")
- *   -ENOENT      unknown network (the text names the nearest) or unknown container
- *   -ENOSPC      the network has no free address      -EINVAL  a value is wrong
- *   -EBUSY       the network still has containers     -EEXIST  the address is taken
+ * hoy-console is the console; SHOW, CHECK, SUBSCRIBE and NETWORK_LIST are open to both, all else is
+ * the engine's. Every call is answered; an error carries a text for the user: -EADDRINUSE  a port
+ * is taken; the text names the holder (a container, or "the host") -ENOENT      unknown network
+ * (the text names the nearest) or unknown container -ENOSPC      the network has no free address
+ * -EINVAL  a value is wrong -EBUSY       the network still has containers     -EEXIST  the address
+ * is taken
  */
 enum netd_msg {
 	/*
@@ -52,6 +52,9 @@ enum netd_msg {
 	/* {text what} -> {text lines}; what: see netd_show_names, or "why ADDRESS:PORT[/udp]":
 	 * which published port, rule or absence decides */
 	NETD_MSG_SHOW = 8,
+	/* {} -> {u32 count, text issue..., text changes} (ini_try() of lib/ini.h): network.ini as
+	 * the layers in INI_TRY_DIR would make it */
+	NETD_MSG_CHECK = 9,
 };
 
 enum netd_event_kind {

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "init/api/config_msg.h"
 #include "init/api/init_msg.h"
 #include "lib/log.h"
 #include "lib/msg.h"
@@ -215,6 +216,29 @@ static void run_power(uint8_t act, const char *confirm)
 	call(INIT_MSG_POWER, &body, show_nothing);
 }
 
+static void show_text(struct wire *in)
+{
+	struct str text = wire_str(in, 60000);
+
+	printf("text <<%.*s>>\n", STR_ARG(text));
+}
+
+/* An act on the configuration; a value goes to the machine's name. */
+static void run_conf(enum init_config_act act, unsigned number, const char *value)
+{
+	struct buf body;
+
+	buf_init(&body, 4096);
+	wire_put_u8(&body, (uint8_t)act);
+	wire_put_u32(&body, number);
+	wire_put_text(&body, value ? "hoy" : "");
+	wire_put_text(&body, value ? "hostname" : "");
+	wire_put_u32(&body, value ? 1 : 0);
+	if (value)
+		wire_put_text(&body, value);
+	call(INIT_MSG_CONFIG_ACT, &body, show_text);
+}
+
 static void run_more(const char *word, const char *arg, unsigned number)
 {
 	struct buf body;
@@ -223,6 +247,16 @@ static void run_more(const char *word, const char *arg, unsigned number)
 	if (strcmp(word, "set") == 0) {
 		wire_put_text(&body, arg);
 		call(INIT_MSG_AUTH_SET, &body, show_durable);
+	} else if (strcmp(word, "name") == 0) {
+		run_conf(INIT_CONFIG_SET, 0, arg);
+	} else if (strcmp(word, "apply") == 0) {
+		run_conf(INIT_CONFIG_APPLY, number, NULL);
+	} else if (strcmp(word, "confirm") == 0) {
+		run_conf(INIT_CONFIG_CONFIRM, 0, NULL);
+	} else if (strcmp(word, "rollback") == 0) {
+		run_conf(INIT_CONFIG_ROLLBACK, number, NULL);
+	} else if (strcmp(word, "secrets") == 0) {
+		run_conf(INIT_CONFIG_SECRETS, 0, NULL);
 	} else if (strcmp(word, "config") == 0) {
 		wire_put_text(&body, arg);
 		call(INIT_MSG_CONFIG_GET, &body, show_config);

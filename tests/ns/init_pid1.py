@@ -343,6 +343,49 @@ def _password():
     tap.check_match(r"error: the machine is claimed", out, "a client cannot change it")
 
 
+@tap.test("a revision counts once it is applied and every daemon is told; rollback takes it back")
+def _revision():
+    tap.check("text <<>>" in M.command("name first"), "edited")
+    tap.check("host=nshost" in M.command("status"), "an edit alone changes nothing")
+    tap.check_match(r"revision 1 counts", M.command("apply x 0"), "applied")
+    M.expect(r"engine: told RELOAD")
+    M.until("status", r"host=first")
+    tap.check_match(r"error: nothing was edited", M.command("apply x 0"), "nothing to apply")
+    M.command("name second")
+    tap.check_match(r"revision 2 counts", M.command("apply x 0"), "applied")
+    M.until("status", r"host=second")
+    tap.check_match(r"revision 3 counts", M.command("rollback x 1"), "rollback")
+    M.until("status", r"host=first")
+    tap.check(os.stat(M.path("/data/config/revisions/00000003")).st_mode & 0o777 == 0o600, "mode")
+
+
+@tap.test("a revision that nobody confirms is taken back by its time, one that is confirmed stays")
+def _unconfirmed():
+    M.command("name late")
+    tap.check_match(r"revision 4 counts; `config confirm` within 2 s", M.command("apply x 2"), "unconfirmed")
+    M.expect(r"disk: configuration revision 4 was not confirmed in time: back to 3")
+    M.until("status", r"host=first")
+    M.command("name kept")
+    tap.check_match(r"revision 5 counts;", M.command("apply x 3600"), "unconfirmed")
+    M.until("status", r"host=kept")
+    tap.check("text <<>>" in M.command("confirm"), "confirmed")
+    os.kill(M.outside(M.unit("disk")[1]), signal.SIGKILL)
+    M.expect(r"init: disk ready again")
+    M.until("status", r"host=kept")
+
+
+@tap.test("a revision that was not confirmed is taken back by a start of the disk role")
+def _unconfirmed_start():
+    M.command("name lost")
+    tap.check_match(r"revision 6 counts;", M.command("apply x 3600"), "unconfirmed")
+    M.until("status", r"host=lost")
+    os.kill(M.outside(M.unit("disk")[1]), signal.SIGKILL)
+    M.expect(r"disk: configuration revision 6 was not confirmed: back to 5")
+    M.until("status", r"host=kept")
+    out = M.inside(["/usr/bin/hoy-client"], input=b"secrets\n").stdout.decode()
+    tap.check_match(r"error: secrets are shown on the machine's own console only", out, "secrets")
+
+
 @tap.test("the log is on disk")
 def _disk_log():
     end = time.monotonic() + LIMIT_S

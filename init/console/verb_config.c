@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config: what is in force, what is wrong in it, and the revisions that are edited here. Runs in
+ * the console program; the disk role of init keeps them, and each daemon says what a change would
+ * mean to it. Must never let a change count that has mistakes of its own, unless a person insists.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include "engine/api/engine_msg.h"
+#include "init/api/config_msg.h"
+#include "init/api/init_msg.h"
+#include "init/conf_text.h"
+#include "init/console/console.h"
+#include "lib/own.h"
+#include "netd/api/netd_msg.h"
+
+/* ---- in force ---- */
+
+static void show_issues(struct console *console, struct wire *in, uint32_t *total)
+{
+	uint32_t count = wire_count(in, 65536);
+
+	for (uint32_t i = 0; i < count && !in->error; i++)
+		console_foreign(console, wire_str(in, 4096));
+	*total += count;
+}
+
+static int config_issues(struct console *console, struct err *err)
+{
+	struct msg hoy OWN(msg_done) = { 0 }, engine OWN(msg_done) = { 0 };
+	struct buf body OWN(buf_done) = { 0 };
+	struct err away = { 0 };
+	uint32_t total = 0;
+	struct wire in;
+	int r;
+
+	buf_init(&body, 64);
+	wire_put_text(&body, "hoy");
+	r = console_call(console, CONSOLE_SERVER_INIT, INIT_MSG_CONFIG_GET, buf_str(&body), &hoy,
+			 err);
+	if (r < 0)
+		return r;
+	wire_init(&in, hoy.body.ptr, hoy.body.len);
+	(void)wire_str(&in, 65536);
+	show_issues(console, &in, &total);
+	if (console_call(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_ISSUES, STR(""), &engine,
+			 &away) < 0) {
+		console_printf(console, "%s\n", err_text(&away));
+		return 0;
+	}
+	wire_init(&in, engine.body.ptr, engine.body.len);
+	show_issues(console, &in, &total);
+	if (!total)
+		console_printf(console, "no mistakes found\n");
+	return 0;
+}
+
+/* Only here: the pair with init says that it is the console which asks. */
+static int config_confirm(struct console *console, struct err *err)
+{
+	struct msg reply OWN(msg_done) = { 0 };
+	struct wire in;
+	int r;
+
+	if (!console->is_unit)
+		return err_set(err, -EPERM, "config media are confirmed on the console only");
+	r = console_unit_call(console, INIT_MSG_CONFIG_MEDIA, STR(""), &reply, err);
+	if (r < 0)
+		return r;
+	wire_init(&in, reply.body.ptr, reply.body.len);
+	console_foreign(console, wire_str(&in, 1024));
+	console_printf(console, "\n");
+	return 0;
+}
+
+static int config_show(struct console *console, const char *file, struct err *err)
+{
+	static const char *const files[] = { "hoy", "network", "engine", "services" };
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		struct msg reply OWN(msg_done) = { 0 };
+		struct buf body OWN(buf_done) = { 0 };
+		struct wire in;
+		int r;
+
+		if (file && strcmp(file, files[i]) != 0)
+			continue;
+		buf_init(&body, 64);
+		wire_put_text(&body, files[i]);
+		r = console_call(console, CONSOLE_SERVER_INIT, INIT_MSG_CONFIG_GET, buf_str(&body),
+				 &reply, err);
+		if (r < 0)
+			return r;
+		wire_init(&in, reply.body.ptr, reply.body.len);
+		console_printf(console, "# ---- %s.ini\n", files[i]);
+		console_foreign(console, wire_str(&in, 65536));
+		if (file)
+			return 0;
+	}
+	return file ? err_set(err, -ENOENT, "files are hoy, network, engine, services") : 0;
+}
+
+/* ---- revisions ---- */
+
+struct act {
+	enum init_config_act act;
+	uint32_t number;
+	struct str a, b;
+	const struct words *words; /* values are words->items[first] and on; NULL = none */
+	int first;
+};
+
+/* A call about revisions; the answer stays in *reply. */
+static int ask(struct console *console, const struct act *act, struct msg *reply, struct err *err)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	int count = act->words ? act->words->count - act->first : 0;
+
+	buf_init(&body, CONF_TEXT_MAX + 4096);
+	wire_put_u8(&body, (uint8_t)act->act);
+	wire_put_u32(&body, act->number);
+	wire_put_str(&body, act->a);
+	wire_put_str(&body, act->b);
+	wire_put_u32(&body, (uint32_t)count);
+	for (int i = 0; i < count; i++)
+		wire_put_text(&body, act->words->items[act->first + i]);
+	if (buf_error(&body) || count > INIT_CONFIG_VALUES_MAX)
+		return err_set(err, -E2BIG, "a configuration has at most %d KiB, a key %d values",
+			       CONF_TEXT_MAX / 1024, INIT_CONFIG_VALUES_MAX);
+	if (act->act == INIT_CONFIG_SECRETS && console->is_unit)
+		return console_unit_call(console, INIT_MSG_CONFIG_ACT, buf_str(&body), reply, err);
+	return console_call(console, CONSOLE_SERVER_INIT, INIT_MSG_CONFIG_ACT, buf_str(&body),
+			    reply, err);
+}
+
+static struct str answer(const struct msg *reply)
+{
+	struct wire in;
+
+	wire_init(&in, reply->body.ptr, reply->body.len);
+	return wire_str(&in, MSG_BODY_INLINE_MAX);
+}
+
+/* A call whose text is printed. */
+static int say(struct console *console, const struct act *act, struct err *err)
+{
+	struct msg reply OWN(msg_done) = { 0 };
+	int r = ask(console, act, &reply, err);
+	struct str text;
+
+	if (r < 0)
+		return r;
+	text = answer(&reply);
+	if (text.len)
+		console_foreign(console, text);
+	return 0;
+}
+
+/* A text of the disk role's, copied: the next call needs the buffer it came in. */
+static int fetch(struct console *console, enum init_config_act act, uint32_t number,
+		 struct buf *out, struct err *err)
+{
+	struct msg reply OWN(msg_done) = { 0 };
+	const struct act call = { .act = act, .number = number };
+	int r = ask(console, &call, &reply, err);
+
+	buf_init(out, MSG_BODY_INLINE_MAX);
+	return r < 0 ? r : buf_add_str(out, answer(&reply));
+}
+
+static int config_diff(struct console *console, uint32_t number, struct err *err)
+{
+	struct buf from OWN(buf_done) = { 0 }, to OWN(buf_done) = { 0 }, diff OWN(buf_done) = { 0 };
+	int r = fetch(console, INIT_CONFIG_CURRENT, number, &from, err);
+
+	if (r >= 0)
+		r = fetch(console, number ? INIT_CONFIG_CURRENT : INIT_CONFIG_CANDIDATE, 0, &to,
+			  err);
+	if (r < 0)
+		return r;
+	buf_init(&diff, 4 * CONF_TEXT_MAX);
+	(void)conf_text_diff(buf_str(&from), buf_str(&to), &diff);
+	if (diff.len)
+		console_foreign(console, str_head(buf_str(&diff), diff.len - 1));
+	else
+		console_printf(console, "they are the same\n");
+	return 0;
+}
+
+/* ---- trying ---- */
+
+struct trial {
+	uint32_t mistakes; /* in what is edited here; other layers have their own */
+	uint32_t changes;
+};
+
+/* {u32 count, text issue..., text changes} of one daemon. */
+static void show_trial(struct console *console, struct wire *in, struct trial *trial)
+{
+	uint32_t count = wire_count(in, 65536);
+	struct str changes;
+
+	for (uint32_t i = 0; i < count && !in->error; i++) {
+		struct str issue = wire_str(in, 4096);
+
+		if (!str_starts(issue, STR("data:")))
+			continue;
+		console_foreign(console, issue);
+		trial->mistakes++;
+	}
+	changes = wire_str(in, 1 << 20);
+	if (in->error || !changes.len)
+		return;
+	console_foreign(console, str_head(changes, changes.len - 1));
+	trial->changes++;
+}
+
+static void try_daemon(struct console *console, enum console_server server, uint16_t type,
+		       int bodies, struct trial *trial)
+{
+	struct msg reply OWN(msg_done) = { 0 };
+	struct err err = { 0 };
+	struct wire in;
+
+	if (console_call(console, server, type, STR(""), &reply, &err) < 0) {
+		console_printf(console, "not checked: %s\n", err_text(&err));
+		return;
+	}
+	wire_init(&in, reply.body.ptr, reply.body.len);
+	for (int i = 0; i < bodies; i++)
+		show_trial(console, &in, trial);
+}
+
+/* What would change, and what is wrong with it, from each daemon. */
+static int config_try(struct console *console, struct trial *trial, struct err *err)
+{
+	const struct act act = { .act = INIT_CONFIG_TRY };
+	struct msg reply OWN(msg_done) = { 0 };
+	struct wire in;
+	int r = ask(console, &act, &reply, err);
+
+	*trial = (struct trial){ 0 };
+	if (r < 0)
+		return r;
+	wire_init(&in, reply.body.ptr, reply.body.len);
+	show_trial(console, &in, trial);
+	msg_done(&reply);
+	reply = (struct msg){ 0 };
+	try_daemon(console, CONSOLE_SERVER_NETD, NETD_MSG_CHECK, 1, trial);
+	try_daemon(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_CHECK, 2, trial);
+	return 0;
+}
+
+static int config_validate(struct console *console, struct err *err)
+{
+	struct trial trial;
+	int r = config_try(console, &trial, err);
+
+	if (r < 0)
+		return r;
+	if (trial.mistakes)
+		return err_set(err, -EINVAL, "%u mistakes; the sections they stand in are left out",
+			       trial.mistakes);
+	console_printf(console, trial.changes ? "no mistakes found\n"
+					      : "no mistakes found; nothing would change\n");
+	return 0;
+}
+
+static int apply_usage(struct err *err)
+{
+	return err_set(err, -EINVAL, "usage: config apply [--confirm TIME] [--force] [-m NOTE]");
+}
+
+static int config_apply(struct console *console, const struct words *words, struct err *err)
+{
+	struct act act = { .act = INIT_CONFIG_APPLY };
+	struct trial trial;
+	bool force = false;
+	int64_t ms = 0;
+	int r;
+
+	for (int i = 2; i < words->count; i++) {
+		bool value = i + 1 < words->count;
+
+		if (!strcmp(words->items[i], "--force")) {
+			force = true;
+		} else if (!strcmp(words->items[i], "--confirm") && value) {
+			if (str_to_duration_ms(str_from(words->items[++i]),
+					       INIT_CONFIG_CONFIRM_MAX_S * INT64_C(1000),
+					       &ms) < 0 ||
+			    ms < 1000)
+				return err_set(err, -EINVAL,
+					       "--confirm takes a time from 1s to 1d");
+		} else if (!strcmp(words->items[i], "-m") && value) {
+			act.a = str_from(words->items[++i]);
+		} else {
+			return apply_usage(err);
+		}
+	}
+	act.number = (uint32_t)(ms / 1000);
+	r = config_try(console, &trial, err);
+	if (r < 0)
+		return r;
+	if (trial.mistakes && !force)
+		return err_set(err, -EINVAL,
+			       "%u mistakes: nothing was applied; `config apply "
+			       "--force` leaves out the sections they stand in",
+			       trial.mistakes);
+	return say(console, &act, err);
+}
+
+/* ---- whole texts ---- */
+
+static int read_all(struct console *console, struct buf *text)
+{
+	char bytes[4096];
+	ssize_t n;
+
+	while ((n = read(console->in_fd, bytes, sizeof(bytes))) > 0)
+		(void)buf_add(text, bytes, (size_t)n);
+	return n < 0 ? -errno : buf_error(text);
+}
+
+/* Lines until one that is a dot. */
+static int read_lines(struct console *console, struct buf *text)
+{
+	char line[EDIT_LINE_MAX];
+
+	console_printf(console, "The whole text; a line with a dot ends it, Ctrl-C leaves.\n");
+	for (;;) {
+		if (!console_ask(console, "", false, line, sizeof(line)))
+			return -EINTR;
+		if (!strcmp(line, "."))
+			return buf_error(text);
+		(void)buf_printf(text, "%s\n", line);
+	}
+}
+
+static int config_import(struct console *console, struct err *err)
+{
+	struct act act = { .act = INIT_CONFIG_PUT };
+	struct buf text OWN(buf_done) = { 0 };
+	int r;
+
+	buf_init(&text, CONF_TEXT_MAX);
+	r = console->is_tty ? read_lines(console, &text) : read_all(console, &text);
+	if (r == -EINTR)
+		return err_set(err, -ECANCELED, "nothing was changed");
+	if (r < 0)
+		return err_set(err, r, "a configuration has at most %d KiB", CONF_TEXT_MAX / 1024);
+	act.a = buf_str(&text);
+	r = say(console, &act, err);
+	return r < 0 ? r : config_validate(console, err);
+}
+
+static int config_set(struct console *console, const struct words *words, struct err *err)
+{
+	bool unset = !strcmp(words->items[1], "unset");
+	struct act act = { .act = INIT_CONFIG_SET };
+
+	if (unset ? words->count < 3 || words->count > 4 : words->count < 5)
+		return err_set(err, -EINVAL,
+			       "usage: config set \"SECTION NAME\" KEY VALUE..., "
+			       "config unset \"SECTION NAME\" [KEY]");
+	act.a = str_from(words->items[2]);
+	act.b = words->count > 3 ? str_from(words->items[3]) : STR("");
+	act.words = unset ? NULL : words;
+	act.first = 4;
+	return say(console, &act, err);
+}
+
+/* ---- the verb ---- */
+
+/* Those that take at most a number. */
+static int config_simple(struct console *console, const struct words *words, struct err *err)
+{
+	static const struct {
+		const char *name;
+		enum init_config_act act;
+	} acts[] = { { "discard", INIT_CONFIG_DISCARD },   { "confirm", INIT_CONFIG_CONFIRM },
+		     { "rollback", INIT_CONFIG_ROLLBACK }, { "history", INIT_CONFIG_HISTORY },
+		     { "export", INIT_CONFIG_CURRENT },	   { "candidate", INIT_CONFIG_CANDIDATE } };
+	const char *name = words->items[1];
+	struct act act = { 0 };
+	uint64_t number = 0;
+
+	if (words->count > 3)
+		return err_set(err, -EINVAL, "usage: config %s [NUMBER]", name);
+	if (words->count == 3 && !strcmp(name, "export") && !strcmp(words->items[2], "--secrets")) {
+		act.act = INIT_CONFIG_SECRETS;
+		return say(console, &act, err);
+	}
+	if (words->count == 3 && str_to_u64(str_from(words->items[2]), 1, 99999999, &number) < 0)
+		return err_set(err, -EINVAL, "'%s' is no number of a revision", words->items[2]);
+	act.number = (uint32_t)number;
+	for (size_t i = 0; i < ARRAY_LEN(acts); i++) {
+		if (strcmp(name, acts[i].name) != 0)
+			continue;
+		act.act = acts[i].act;
+		return say(console, &act, err);
+	}
+	if (!strcmp(name, "diff"))
+		return config_diff(console, act.number, err);
+	return err_set(err, -EINVAL, "there is no `config %s`; `help config` lists what there is",
+		       name);
+}
+
+int verb_config(struct console *console, const struct words *words, struct err *err)
+{
+	const char *name = words->items[1];
+
+	if (!strcmp(name, "show") && words->count <= 3)
+		return config_show(console, words->count > 2 ? words->items[2] : NULL, err);
+	if (!strcmp(name, "issues"))
+		return config_issues(console, err);
+	if (!strcmp(name, "media") && words->count == 3 && !strcmp(words->items[2], "confirm"))
+		return config_confirm(console, err);
+	if (!strcmp(name, "set") || !strcmp(name, "unset"))
+		return config_set(console, words, err);
+	if (!strcmp(name, "validate"))
+		return config_validate(console, err);
+	if (!strcmp(name, "apply"))
+		return config_apply(console, words, err);
+	if (!strcmp(name, "import") || !strcmp(name, "edit"))
+		return config_import(console, err);
+	return config_simple(console, words, err);
+}
