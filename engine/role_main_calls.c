@@ -113,6 +113,18 @@ static void on_inspect(struct msg_peer *peer, struct msg *msg)
 	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
 }
 
+static void on_ends(struct msg_peer *peer, struct msg *msg)
+{
+	const struct service *service = service_named(peer, msg);
+	struct buf body OWN(buf_done) = { 0 };
+
+	if (!service)
+		return;
+	buf_init(&body, 4096);
+	service_ends_put(&body, &service->ends);
+	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
+}
+
 static void on_health(struct msg_peer *peer, struct msg *msg)
 {
 	static struct engine_health out;
@@ -556,6 +568,7 @@ const struct msg_rule engine_rules[] = {
 	{ ENGINE_MSG_ISSUES, "issues", 0, 0, 0, 0, WHO_ALL, on_issues },
 	{ ENGINE_MSG_INFO, "info", 0, 0, 0, 0, WHO_ALL, on_info },
 	{ ENGINE_MSG_PRUNE, "prune", 0, 0, 0, 0, WHO_ALL, on_prune },
+	{ ENGINE_MSG_ENDS, "ends", 4, 256, 0, 0, WHO_ALL, on_ends },
 	{ ENGINE_MSG_CHECK, "check", 0, 0, 0, 0, WHO_ALL, on_check },
 	{ ENGINE_MSG_HEALTH, "health", 4, 256, 0, 0, WHO_ALL, on_health },
 	{ ENGINE_MSG_INSPECT, "inspect", 4, 256, 0, 0, WHO_ALL, on_inspect },

@@ -408,6 +408,16 @@ static void take_text(const struct ini_config *ini, const char *section, const c
 		dst[0] = '\0';
 }
 
+static uint32_t take_seconds(const struct ini_config *ini, const char *section, const char *key)
+{
+	const struct ini_section none = { .kind = section, .name = "" };
+	const struct ini_section *found = ini_find(ini, section, "");
+
+	return (uint32_t)(ini_number(&boot_config_schema, found && !found->bad ? found : &none, key,
+				     0) /
+			  1000);
+}
+
 int boot_config_read(struct boot_settings *ret_settings, struct err *err)
 {
 	static const char *const levels[] = { "err", "warn", "notice", "info", "debug" };
@@ -424,6 +434,7 @@ int boot_config_read(struct boot_settings *ret_settings, struct err *err)
 		take_text(&ini, "auth", "password_hash", settings.hash, sizeof(settings.hash));
 		take_text(&ini, "hoy", "console_login", word, sizeof(word));
 		settings.login = strcmp(word, "none") != 0;
+		settings.idle_s = take_seconds(&ini, "hoy", "idle_logout");
 		take_text(&ini, "hoy", "console_log", word, sizeof(word));
 		for (size_t i = 0; i < ARRAY_LEN(levels); i++)
 			if (strcmp(word, levels[i]) == 0)

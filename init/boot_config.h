@@ -37,6 +37,7 @@ struct boot_settings {
 	char timezone[64];
 	char hash[INIT_HASH_MAX]; /* [auth] password_hash, "" = none */
 	bool login;
+	uint32_t idle_s;  /* without a key until a login ends, 0 = never */
 	uint8_t log_prio; /* 0 = not given */
 	uint32_t issues;
 };

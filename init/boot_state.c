@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "init/boot_state.h"
+#include "init/boot_history.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/mono.h"
@@ -138,7 +139,9 @@ void boot_state_begin(struct boot_state *state, int64_t *ret_saved_s,
 		*ret_saved_s = 0;
 	read_small(dir_fd, "reason", text, sizeof(text));
 	if (strcmp(text, "running") == 0)
-		snprintf(ret_reason, DISK_REASON_MAX, "power was lost or the machine was reset");
+		snprintf(ret_reason, DISK_REASON_MAX, "%s",
+			 boot_history_watchdog() ? "the watchdog reset the machine"
+						 : "power was lost or the machine was reset");
 	else if (text[0] != '\0')
 		snprintf(ret_reason, DISK_REASON_MAX, "%s", text);
 	read_small(dir_fd, "fault", text, sizeof(text));

@@ -139,6 +139,7 @@ static void on_config(struct msg_peer *peer, struct msg *msg)
 	struct str hostname = wire_str(&in, sizeof(sup->hostname) - 1);
 	struct str timezone = wire_str(&in, sizeof(sup->timezone) - 4);
 	bool login = wire_bool(&in);
+	uint32_t idle_s = wire_u32(&in);
 	uint8_t prio = wire_u8(&in);
 	struct str hash = wire_str(&in, INIT_HASH_MAX - 1);
 	uint32_t issues = wire_u32(&in);
@@ -154,6 +155,7 @@ static void on_config(struct msg_peer *peer, struct msg *msg)
 	if (hash.len > 0 || !sup->hash_volatile)
 		(void)str_copy(hash, sup->hash, sizeof(sup->hash));
 	sup->login = login;
+	sup->idle_s = idle_s;
 	sup->config_issues = issues;
 	if (prio != 0 && !sup->cmdline.log_given) {
 		sup->console_prio = prio;
@@ -315,6 +317,7 @@ static void answer_auth(struct sup *sup, struct msg_peer *peer, uint32_t serial)
 	wire_put_u8(&body, claimed);
 	wire_put_text(&body, sup->hash);
 	wire_put_u8(&body, claimed && sup->login);
+	wire_put_u32(&body, sup->idle_s);
 	(void)msg_reply(peer, INIT_MSG_AUTH_GET, serial, buf_str(&body), NULL, 0);
 }
 
@@ -456,41 +459,46 @@ static void on_auth_set(struct msg_peer *peer, struct msg *msg)
 	ask_disk(relay, msg, DISK_MSG_AUTH_SET, auth_stored);
 }
 
-static void on_config_get(struct msg_peer *peer, struct msg *msg)
+/* What only goes on to the disk role, and its answer back. */
+static void pass_on(struct msg_peer *peer, struct msg *msg, uint16_t type)
 {
 	struct relay *relay = relay_new(peer, msg);
 
 	if (relay == NULL)
 		refuse(peer, msg, -EBUSY, "too many requests wait for the disk");
 	else
-		ask_disk(relay, msg, DISK_MSG_CONFIG_GET, config_came);
+		ask_disk(relay, msg, type, config_came);
+}
+
+static void on_config_get(struct msg_peer *peer, struct msg *msg)
+{
+	pass_on(peer, msg, DISK_MSG_CONFIG_GET);
 }
 
 static void on_config_media(struct msg_peer *peer, struct msg *msg)
 {
-	struct relay *relay = relay_new(peer, msg);
+	pass_on(peer, msg, DISK_MSG_MEDIA);
+}
 
-	if (relay == NULL)
-		refuse(peer, msg, -EBUSY, "too many requests wait for the disk");
-	else
-		ask_disk(relay, msg, DISK_MSG_MEDIA, config_came);
+static void on_boots(struct msg_peer *peer, struct msg *msg)
+{
+	pass_on(peer, msg, DISK_MSG_BOOTS);
+}
+
+static void on_auth_try(struct msg_peer *peer, struct msg *msg)
+{
+	pass_on(peer, msg, DISK_MSG_AUTH_TRY);
 }
 
 /* The body goes on as it is: the disk role reads it. Only secrets are the console's. */
 static void on_config_act(struct msg_peer *peer, struct msg *msg)
 {
-	struct relay *relay;
-
 	if ((uint8_t)msg->body.ptr[0] == INIT_CONFIG_SECRETS &&
 	    peer->identity != INIT_PEER_CONSOLE) {
 		refuse(peer, msg, -EPERM, "secrets are shown on the machine's own console only");
 		return;
 	}
-	relay = relay_new(peer, msg);
-	if (relay == NULL)
-		refuse(peer, msg, -EBUSY, "too many requests wait for the disk");
-	else
-		ask_disk(relay, msg, DISK_MSG_CONFIG_ACT, config_came);
+	pass_on(peer, msg, DISK_MSG_CONFIG_ACT);
 }
 
 /* ---- the table ---- */
@@ -508,9 +516,11 @@ const struct msg_rule ctl_rules[] = {
 	{ INIT_MSG_CONFIG_GET, "CONFIG_GET", 4, 36, 0, 0, PEOPLE, on_config_get },
 	{ INIT_MSG_CONFIG_MEDIA, "CONFIG_MEDIA", 0, 0, 0, 0, INIT_PEER_CONSOLE, on_config_media },
 	{ INIT_MSG_CONFIG_ACT, "CONFIG_ACT", 17, SUP_REPLY_MAX, 0, 0, PEOPLE, on_config_act },
+	{ INIT_MSG_AUTH_TRY, "AUTH_TRY", 1, 1, 0, 0, INIT_PEER_CONSOLE, on_auth_try },
+	{ INIT_MSG_BOOTS, "BOOTS", 0, 0, 0, 0, PEOPLE, on_boots },
 	{ INIT_MSG_LINES, "LINES", 1, 1, 0, 0, INIT_PEER_CONSOLE, on_lines },
 	{ DISK_MSG_DATA, "DISK_DATA", 17, 1024, 0, 0, SUP_PEER_DISK, on_data },
-	{ DISK_MSG_CONFIG, "DISK_CONFIG", 19, 1024, 0, 0, SUP_PEER_DISK, on_config },
+	{ DISK_MSG_CONFIG, "DISK_CONFIG", 23, 1024, 0, 0, SUP_PEER_DISK, on_config },
 	{ DISK_MSG_FAULT_FILE, "DISK_FAULT_FILE", 0, 0, 0, 0, SUP_PEER_DISK, on_fault_file },
 	{ DISK_MSG_SAVED, "DISK_SAVED", 12, 1024, 0, 0, SUP_PEER_DISK, on_saved },
 };

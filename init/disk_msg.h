@@ -15,8 +15,8 @@ enum disk_msg {
 		0x0201, /* u8 enum init_data_state, text device, text for a person, u64 bytes */
 	/*
 	 * The layers below /run/hoy/config stand: u8 changed (since the last time), text hostname,
-	 * text timezone, u8 login, u8 console log priority (0 = not given), text hash (""
-	 * unclaimed), u32 issues in hoy.ini.
+	 * text timezone, u8 login, u32 idle seconds, u8 console log priority (0 = not given), text
+	 * hash ("" unclaimed), u32 issues in hoy.ini.
 	 */
 	DISK_MSG_CONFIG = 0x0202,
 	/* When the data partition is there: i64 last saved wall time (0 = none), text boot reason.
@@ -32,6 +32,8 @@ enum disk_msg {
 	DISK_MSG_CONFIG_GET = 0x0214, /* call, bodies of INIT_MSG_CONFIG_GET */
 	DISK_MSG_RESET = 0x0215,      /* one way: at STOP make the file system anew */
 	DISK_MSG_MEDIA = 0x0216,      /* call {} -> {text}, as INIT_MSG_CONFIG_MEDIA */
+	DISK_MSG_AUTH_TRY = 0x0219,   /* call, bodies of INIT_MSG_AUTH_TRY */
+	DISK_MSG_BOOTS = 0x0218,      /* call {} -> {text}, as INIT_MSG_BOOTS */
 	DISK_MSG_CONFIG_ACT = 0x0217, /* call, bodies of INIT_MSG_CONFIG_ACT */
 };
 

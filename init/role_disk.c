@@ -15,12 +15,15 @@
 #include "init/boot_cmdline.h"
 #include "init/boot_config.h"
 #include "init/boot_data.h"
+#include "init/boot_history.h"
+#include "init/boot_lockout.h"
 #include "init/boot_state.h"
 #include "init/boot_trust.h"
 #include "init/conf_serve.h"
 #include "init/disk_msg.h"
 #include "lib/fs.h"
 #include "lib/log.h"
+#include "lib/mono.h"
 #include "lib/msg.h"
 #include "lib/own.h"
 
@@ -47,12 +50,14 @@ struct role_disk {
 	struct boot_state state;
 	struct boot_trust trust;
 	struct conf_serve conf;
+	struct boot_lockout lockout;
 	struct loop_io watch; /* inotify of /dev */
 	int watch_fd;
 	struct loop_timer settle, save, late, check, running;
 	bool reset; /* factory reset at STOP */
 	char pstore[DISK_REASON_MAX];
-	bool began; /* the state files of this boot were read */
+	char reason[DISK_REASON_MAX]; /* why this session began */
+	bool began;		      /* the state files of this boot were read */
 };
 
 static struct role_disk role;
@@ -102,6 +107,7 @@ static void send_config(bool changed)
 	wire_put_text(&body, role.settings.hostname);
 	wire_put_text(&body, role.settings.timezone);
 	wire_put_u8(&body, role.settings.login);
+	wire_put_u32(&body, role.settings.idle_s);
 	wire_put_u8(&body, role.settings.log_prio);
 	wire_put_text(&body, hash[0] != '\0' ? hash : role.settings.hash);
 	wire_put_u32(&body, role.settings.issues + (*issue_note() != '\0'));
@@ -222,11 +228,28 @@ static void wait_for_disk(void)
 	loop_timer_set(&role.loop, &role.late, none ? 0 : LATE_DISK_MS, late_due, NULL);
 }
 
+static int state_dir(struct err *err)
+{
+	if (role.state.data_fd < 0)
+		return err_set(err, -ENODEV, "there is no data partition");
+	return fs_open_dir(role.state.data_fd, "state", FS_BENEATH, 0755, err);
+}
+
+static void note_start(void)
+{
+	struct err err = { 0 };
+	OWN_FD int dir_fd = state_dir(&err);
+
+	if (dir_fd < 0 || boot_history_add(dir_fd, wall_now_s(), role.reason, &err) < 0)
+		log_warn("reason of this start not noted: %s", err_text(&err));
+}
+
 static void running_due(struct loop_timer *timer)
 {
 	struct buf none = { 0 };
 
 	(void)timer;
+	note_start();
 	boot_state_running(&role.state);
 	send_body(DISK_MSG_FAULT_FILE, &none);
 }
@@ -267,7 +290,9 @@ static void data_ready(void)
 	send_data(); /* the engine may begin; what follows waits for the disk */
 	if (!role.began) {
 		boot_state_begin(&role.state, &saved_s, reason);
-		send_saved(saved_s, role.pstore[0] != '\0' ? role.pstore : reason);
+		(void)str_copy(str_from(role.pstore[0] != '\0' ? role.pstore : reason), role.reason,
+			       sizeof(role.reason));
+		send_saved(saved_s, role.reason);
 		role.began = true;
 		loop_timer_set(&role.loop, &role.running, RUNNING_MS, running_due, NULL);
 	}
@@ -435,6 +460,38 @@ static void on_config_act(struct msg_peer *peer, struct msg *msg)
 	conf_serve_act(&role.conf, peer, msg);
 }
 
+static void on_auth_try(struct msg_peer *peer, struct msg *msg)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	OWN_FD int dir_fd = state_dir(NULL);
+	uint32_t wait_s = 0;
+
+	boot_lockout_read(&role.lockout, dir_fd, mono_now());
+	if (msg->body.ptr[0] == 0)
+		wait_s = boot_lockout_try(&role.lockout, dir_fd, mono_now());
+	else
+		boot_lockout_clear(&role.lockout, dir_fd);
+	buf_init(&body, 8);
+	wire_put_u32(&body, wait_s);
+	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
+}
+
+static void on_boots(struct msg_peer *peer, struct msg *msg)
+{
+	struct buf body OWN(buf_done) = { 0 }, text OWN(buf_done) = { 0 };
+	struct err err = { 0 };
+	OWN_FD int dir_fd = state_dir(&err);
+
+	buf_init(&text, 32768);
+	buf_init(&body, 33000);
+	if (dir_fd < 0 || boot_history_show(dir_fd, &text, &err) < 0) {
+		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+		return;
+	}
+	wire_put_str(&body, buf_str(&text));
+	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
+}
+
 static void on_config_get(struct msg_peer *peer, struct msg *msg)
 {
 	struct err err = { 0 };
@@ -468,6 +525,8 @@ static const struct msg_rule rules[] = {
 	{ DISK_MSG_CONFIG_GET, "CONFIG_GET", 4, 36, 0, 0, DISK_PEER_MAIN, on_config_get },
 	{ DISK_MSG_CONFIG_ACT, "CONFIG_ACT", 17, MSG_BODY_INLINE_MAX, 0, 0, DISK_PEER_MAIN,
 	  on_config_act },
+	{ DISK_MSG_AUTH_TRY, "AUTH_TRY", 1, 1, 0, 0, DISK_PEER_MAIN, on_auth_try },
+	{ DISK_MSG_BOOTS, "BOOTS", 0, 0, 0, 0, DISK_PEER_MAIN, on_boots },
 	{ DISK_MSG_MEDIA, "MEDIA", 0, 0, 0, 0, DISK_PEER_MAIN, on_media },
 	/* Every unit is told of these; they concern the daemons. */
 	{ INIT_MSG_RELOAD, "RELOAD", 0, 0, 0, 0, 0, NULL },

@@ -146,6 +146,7 @@ struct sup {
 	bool data_known; /* the search came to a result once */
 	char hostname[64], timezone[80], hash[INIT_HASH_MAX];
 	bool login, config_known;
+	uint32_t idle_s;    /* without a key until a login ends, 0 = never */
 	bool hash_volatile; /* set here without a disk to keep it */
 	uint32_t config_issues;
 	char boot_reason[DISK_REASON_MAX];

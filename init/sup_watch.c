@@ -15,6 +15,7 @@
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
+#include "init/boot_history.h"
 #include "init/sup_calls.h"
 #include "lib/fs.h"
 #include "lib/log.h"
@@ -52,11 +53,26 @@ void sup_watchdog_last(struct sup *sup)
 	watchdog_set(sup, WATCHDOG_LAST_S);
 }
 
+/* Was it the one who reset the machine? The disk role tells people. */
+static void watchdog_ask(const struct sup *sup)
+{
+	OWN_FD int dir_fd = -1;
+	int flags = 0;
+
+	if (control(sup->watchdog_fd, WDIOC_GETBOOTSTATUS, &flags) < 0 ||
+	    !(flags & WDIOF_CARDRESET))
+		return;
+	dir_fd = fs_open_parent(AT_FDCWD, BOOT_WATCHDOG_FILE, FS_HOST, (char[256]){ 0 }, NULL);
+	if (dir_fd >= 0)
+		(void)fs_replace(dir_fd, "watchdog-reset", "", 0, 0600, NULL);
+}
+
 static void watchdog_init(struct sup *sup)
 {
 	sup->watchdog_fd = fs_open(AT_FDCWD, "/dev/watchdog0", FS_HOST, O_WRONLY, 0, NULL);
 	if (sup->watchdog_fd < 0)
 		return;
+	watchdog_ask(sup);
 	watchdog_set(sup, WATCHDOG_S);
 	loop_timer_set(&sup->loop, &sup->watchdog_timer, FEED_MS, feed, sup);
 	sup_say(sup, LOG_PRIO_INFO, "watchdog armed: %d s", WATCHDOG_S);

@@ -57,6 +57,9 @@ enum engine_msg {
 	/* {} -> twice {u32 count, text issue..., text changes} (ini_try() of lib/ini.h):
 	 * services.ini and engine.ini as the layers in INI_TRY_DIR would make them */
 	ENGINE_MSG_CHECK,
+	/* {text name} -> {u64 ends in all, u32 count, {i64 wall clock s, text reason}...}: how it
+	 * ended, newest first, at most 8; over reboots */
+	ENGINE_MSG_ENDS,
 	/* From here on for the api role. "name": a name, an id or the beginning of an id; texts of
 	 * errors are Docker's. -EALREADY: it is so already. */
 	/* {} or {text name} -> {u32 count, blob engine_view...} */

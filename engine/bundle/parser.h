@@ -32,9 +32,7 @@ struct parser_job {
 	const char *id, *bundle;
 	const struct parser_exec *exec;
 	uint32_t preserve_fds;
-	uint32_t listen_fds;	  /* the first of them: sd_listen_fds(3), 0 = none */
-	const char *listen_names; /* LISTEN_FDNAMES, NULL = none */
-	bool no_pivot, no_new_keyring, may_miss_process;
+	bool no_pivot, no_new_keyring;
 	/* The parser's own: */
 	pid_t pid;
 	int answer_fd;

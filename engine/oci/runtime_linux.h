@@ -153,12 +153,7 @@ struct runtime_linux {
 	struct runtime_texts masked_paths, readonly_paths;
 	const char *mount_label;
 	bool intel_rdt;
-	struct {
-		bool set;
-		int mode;	/* 1 + the kernel's MPOL_* */
-		uint64_t flags; /* balancing, relative, static: the kernel's bits >> 13 */
-		const char *nodes;
-	} memory_policy;
+	const char *memory_policy; /* its mode, NULL = not set */
 	enum runtime_personality personality;
 	struct runtime_texts personality_flags;
 	struct runtime_offset boottime, monotonic;

@@ -266,6 +266,7 @@ void manager_data_ready(struct manager *manager)
 	if (manager->data_ready)
 		return;
 	manager->data_ready = true;
+	manager_ends_load(manager);
 	manager_adopt(manager);
 	manager_recall_stopped(manager);
 	manager_preload(manager);

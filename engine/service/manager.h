@@ -8,6 +8,7 @@
 #include "engine/build/exec.h"
 #include "engine/container/container.h"
 #include "engine/image/take.h"
+#include "engine/service/ends.h"
 #include "engine/service/machine.h"
 #include "engine/service/spec.h"
 #include "lib/ini.h"
@@ -53,6 +54,7 @@ struct service {
 	uint32_t retries; /* since it ran for a while or was started: for on-failure:N */
 	bool ran;	  /* ended at least once since boot */
 	struct shim_exit last_exit;
+	struct service_ends ends;	/* over reboots */
 	char reason[ENGINE_STATUS_MAX]; /* why it waits or was refused */
 	char end_text[96];		/* how it ended last */
 	char progress[160];
@@ -91,6 +93,8 @@ struct manager {
 	struct image_take *preload;
 	uint32_t preload_next;
 	bool first_reported;
+	struct loop_timer ends_timer; /* what ended is written, soon */
+	bool ends_known;	      /* the file was read */
 	void (*stopped)(void *owner); /* once, after manager_stop() and the last end */
 	void *owner;
 };
@@ -146,6 +150,10 @@ void manager_check_waiting(struct manager *manager);
 void manager_stop_next(struct manager *manager);
 /* Who was stopped for good (restart = unless-stopped) in an earlier boot stays so. */
 void manager_recall_stopped(struct manager *manager);
+/* One more end; the record is written a little later, and at the end of the engine. */
+void service_ended(struct service *service, const char *text);
+void manager_ends_load(struct manager *manager);
+void manager_ends_save(struct manager *manager);
 bool service_in_group(const struct service *service, const char *group);
 /* Everything in wait_for is there; else the reason is set and it is looked for again. */
 bool service_waits_over(struct service *service);

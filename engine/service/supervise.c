@@ -83,6 +83,7 @@ static void on_ended(void *owner, struct container *container, const struct shim
 	end_reason(service, status);
 	if (mono_diff_ms(mono_now(), service->running_since) >= SUPERVISE_SHORT_RUN_MS)
 		service->quick_ends = service->retries = 0;
+	service_ended(service, service->reason);
 	log_notice("service %s: ended (%s)", service->name, service->reason);
 	event = service_machine_exit(
 		service->spec ? service->spec->restart : SERVICE_RESTART_ALWAYS, status->code,
@@ -267,6 +268,7 @@ void manager_stop_next(struct manager *manager)
 		void (*stopped)(void *owner) = manager->stopped;
 
 		manager->stopped = NULL;
+		manager_ends_save(manager);
 		stopped(manager->owner);
 	}
 }

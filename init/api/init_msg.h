@@ -62,7 +62,8 @@ enum init_msg {
 	INIT_MSG_LOG = 0x0124,
 	/*
 	 * Console only: {} -> {u8 claimed, text hash ("" unclaimed), u8 login (1 = password needed
-	 * before the prompt; 0 with console_login = none or unclaimed)}.
+	 * before the prompt; 0 with console_login = none or unclaimed), u32 seconds without a key
+	 * until a login ends (0 = never)}.
 	 */
 	INIT_MSG_AUTH_GET = 0x0125,
 	/*
@@ -95,6 +96,13 @@ enum init_msg {
 	 * answers: config_msg.h.
 	 */
 	INIT_MSG_CONFIG_ACT = 0x012A,
+	/* {} -> {text lines}: when the machine started and why, newest first. */
+	INIT_MSG_BOOTS = 0x012B,
+	/*
+	 * Console only: {u8 0 = a password is about to be tried, 1 = it was the right one} -> {u32
+	 * seconds to wait first; 0 = go on, the try is counted already}.
+	 */
+	INIT_MSG_AUTH_TRY = 0x012C,
 };
 
 enum init_unit_act { INIT_UNIT_ACT_START = 1, INIT_UNIT_ACT_STOP, INIT_UNIT_ACT_RESTART };

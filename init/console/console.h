@@ -30,8 +30,13 @@ struct console {
 	bool at_prompt; /* a line is being typed: redraw it behind log lines */
 	char hostname[64];
 	struct edit edit;
-	int64_t alive_at_ms; /* when init heard of us last */
-	bool interrupted;    /* Ctrl-C while a command ran */
+	int64_t alive_at_ms;  /* when init heard of us last */
+	bool interrupted;     /* Ctrl-C while a command ran */
+	bool json;	      /* --json: everything is printed as JSON */
+	char json_line[4096]; /* of what is printed, until its newline comes */
+	size_t json_len;
+	int exit_code;	 /* of a command in a container; 0 = none */
+	int64_t idle_ms; /* then a login ends, 0 = never */
 };
 
 /* ---- terminal (tty.c) ---- */
@@ -44,6 +49,10 @@ void console_write(struct console *console, const char *text, size_t len);
 void console_raw(struct console *console, const char *bytes, size_t len);
 void console_printf(struct console *console, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/* One JSON value for --json: the members of an object, as script.h writes them. */
+void console_json(struct console *console, struct str members);
+/* With --json: what stands there without a newline is a line too. */
+void console_json_end(struct console *console);
 /* Foreign bytes, each line escaped. */
 void console_foreign(struct console *console, struct str text);
 /* Waits for input on the terminal or on fd (-1 = none); serves init meanwhile. Bits: 1 terminal,
@@ -115,6 +124,7 @@ extern const size_t console_verb_count;
 
 int verb_status(struct console *console, const struct words *words, struct err *err);
 int verb_ps(struct console *console, const struct words *words, struct err *err);
+int verb_history(struct console *console, const struct words *words, struct err *err);
 int verb_health(struct console *console, const struct words *words, struct err *err);
 int verb_images(struct console *console, const struct words *words, struct err *err);
 int verb_logs(struct console *console, const struct words *words, struct err *err);

@@ -17,6 +17,7 @@ enum { LOGIN_PASSWORD_MAX = 73, LOGIN_PASSWORD_MIN = 8, LOGIN_DELAY_MAX_S = 32 }
 struct login_auth {
 	bool claimed, needed;
 	char hash[INIT_HASH_MAX];
+	uint32_t idle_s;
 };
 
 static int get_auth(struct console *console, struct login_auth *ret_auth, struct err *err)
@@ -31,6 +32,7 @@ static int get_auth(struct console *console, struct login_auth *ret_auth, struct
 	ret_auth->claimed = wire_bool(&in);
 	wire_text(&in, ret_auth->hash, sizeof(ret_auth->hash));
 	ret_auth->needed = wire_bool(&in);
+	ret_auth->idle_s = wire_u32(&in);
 	return wire_end(&in) < 0 ? err_set(err, -EBADMSG, "init: malformed answer") : 0;
 }
 
@@ -52,6 +54,34 @@ static bool check(const char *password, const char *hash)
 	return made && *made != '*' && same(made, hash);
 }
 
+/* Tells init of a try before it is made, or of the right password; the seconds to wait first. */
+static uint32_t try_password(struct console *console, bool right)
+{
+	struct msg reply OWN(msg_done) = { 0 };
+	struct wire in;
+
+	if (console_unit_call(console, INIT_MSG_AUTH_TRY, str_make(right ? "\1" : "\0", 1), &reply,
+			      NULL) < 0)
+		return 0; /* without its disk role init cannot count; each one still takes its time
+			   */
+	wire_init(&in, reply.body.ptr, reply.body.len);
+	return wire_u32(&in);
+}
+
+/* The count is init's and outlives this process, a logout and a reboot. */
+static void wait_turn(struct console *console)
+{
+	uint32_t wait_s = try_password(console, false);
+
+	while (wait_s && !console->quit) {
+		console_printf(console, "too many wrong passwords: it is looked at in %u s\n",
+			       wait_s);
+		for (uint32_t i = 0; i < wait_s && !console->quit; i++)
+			(void)console_interrupted(console), (void)console_wait(console, -1, 1000);
+		wait_s = try_password(console, false);
+	}
+}
+
 void console_login(struct console *console)
 {
 	struct login_auth auth = { 0 };
@@ -66,13 +96,16 @@ void console_login(struct console *console)
 			continue;
 		}
 		console->claimed = auth.claimed;
+		console->idle_ms = auth.idle_s * INT64_C(1000);
 		if (!auth.needed || !auth.claimed)
 			return;
 		if (!console_ask(console, "password: ", true, password, sizeof(password)) ||
 		    !*password)
 			continue;
+		wait_turn(console);
 		if (check(password, auth.hash)) {
 			explicit_bzero(password, sizeof(password));
+			(void)try_password(console, true);
 			console->logged_in = true;
 			return;
 		}

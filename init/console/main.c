@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "init/api/init_msg.h"
 #include "init/console/console.h"
+#include "init/console/script.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
@@ -97,6 +98,20 @@ static void handle(enum edit_event event, struct buf *out)
 	}
 }
 
+/* A login that nobody uses ends; an open console has none. */
+static int idle_ms(void)
+{
+	return console.logged_in && console.idle_ms ? (int)console.idle_ms : -1;
+}
+
+static void end_idle(void)
+{
+	if (idle_ms() < 0 || console.quit)
+		return;
+	console_printf(&console, "\nlogged out: nobody typed anything for a while\n");
+	console.quit = true;
+}
+
 static void interact(void)
 {
 	struct buf out OWN(buf_done) = { 0 };
@@ -109,8 +124,10 @@ static void interact(void)
 
 		console_raw(&console, buf_text(&out), out.len);
 		buf_clear(&out);
-		if (!(console_wait(&console, -1, -1) & 1))
+		if (!(console_wait(&console, -1, idle_ms()) & 1)) {
+			end_idle();
 			continue;
+		}
 		n = read(console.in_fd, bytes, sizeof(bytes));
 		if (n <= 0)
 			return; /* the terminal is gone: init starts a new console when it is back
@@ -172,6 +189,7 @@ static int run_unit(void)
 static int run_words(int argc, char **argv)
 {
 	struct buf line OWN(buf_done) = { 0 };
+	int r;
 
 	buf_init(&line, EDIT_LINE_MAX - 1);
 	for (int i = 1; i < argc; i++) {
@@ -184,7 +202,8 @@ static int run_words(int argc, char **argv)
 		fatal("the command line is too long");
 	console.rows = 24;
 	console.columns = 80;
-	return console_run(&console, buf_text(&line)) < 0 ? 1 : 0;
+	r = console_run(&console, buf_text(&line));
+	return r < 0 ? (int)script_exit_code(r) : console.exit_code;
 }
 
 int main(int argc, char **argv)

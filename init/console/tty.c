@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "init/api/init_msg.h"
 #include "init/console/console.h"
+#include "init/console/script.h"
 #include "lib/mono.h"
 #include "lib/own.h"
 
@@ -68,8 +69,50 @@ void console_raw(struct console *console, const char *bytes, size_t len)
 	}
 }
 
+void console_json(struct console *console, struct str members)
+{
+	struct buf out OWN(buf_done) = { 0 };
+
+	buf_init(&out, TTY_PRINT_MAX + members.len);
+	(void)buf_add_byte(&out, '{');
+	(void)buf_add_str(&out, members);
+	(void)buf_add_text(&out, console->is_tty ? "}\r\n" : "}\n");
+	console_raw(console, buf_text(&out), out.len);
+}
+
+static void json_line(struct console *console)
+{
+	struct buf out OWN(buf_done) = { 0 };
+
+	buf_init(&out, 8 * sizeof(console->json_line));
+	(void)buf_add_text(&out, "\"line\":");
+	script_put_string(&out, str_make(console->json_line, console->json_len));
+	console->json_len = 0;
+	console_json(console, buf_str(&out));
+}
+
+void console_json_end(struct console *console)
+{
+	if (console->json && console->json_len)
+		json_line(console);
+}
+
+static void json_write(struct console *console, const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '\n' || console->json_len == sizeof(console->json_line))
+			json_line(console);
+		if (text[i] != '\n')
+			console->json_line[console->json_len++] = text[i];
+	}
+}
+
 void console_write(struct console *console, const char *text, size_t len)
 {
+	if (console->json) {
+		json_write(console, text, len);
+		return;
+	}
 	while (len) {
 		const char *nl = memchr(text, '\n', len);
 		size_t part = nl ? (size_t)(nl - text) : len;

@@ -187,6 +187,7 @@ int verb_exec(struct console *console, const struct words *words, struct err *er
 		console_drop(console, CONSOLE_SERVER_ENGINE);
 	if (r < 0)
 		return r;
+	console->exit_code = run.code;
 	if (run.code)
 		console_printf(console, "exit %d\n", run.code);
 	return 0;

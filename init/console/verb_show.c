@@ -10,6 +10,7 @@
 #include "engine/api/engine_msg.h"
 #include "init/api/init_msg.h"
 #include "init/console/console.h"
+#include "init/console/script.h"
 #include "lib/mono.h"
 #include "lib/own.h"
 #include "netd/api/netd_msg.h"
@@ -118,6 +119,26 @@ int verb_status(struct console *console, const struct words *words, struct err *
 
 /* ---- ps, images ---- */
 
+static void json_row(struct console *console, const struct engine_row *row)
+{
+	struct buf out OWN(buf_done) = { 0 };
+
+	buf_init(&out, 16384);
+	(void)buf_printf(&out, "\"pid\":%d", row->pid);
+	script_put_text(&out, "name", row->name);
+	script_put_text(&out, "id", row->id);
+	script_put_text(&out, "image", row->image);
+	script_put_text(&out, "state", row->state);
+	script_put_text(&out, "status", row->status);
+	script_put_text(&out, "health", row->health);
+	script_put_text(&out, "ports", row->ports);
+	script_put_number(&out, "created", row->created_s);
+	script_put_number(&out, "exit_code", row->exit_code);
+	script_put_number(&out, "restarts", row->restarts);
+	script_put_bool(&out, "declared", row->declared);
+	console_json(console, buf_str(&out));
+}
+
 int verb_ps(struct console *console, const struct words *words, struct err *err)
 {
 	struct msg reply OWN(msg_done) = { 0 };
@@ -132,10 +153,15 @@ int verb_ps(struct console *console, const struct words *words, struct err *err)
 		return r;
 	wire_init(&in, reply.body.ptr, reply.body.len);
 	count = wire_count(&in, ENGINE_ROWS_MAX);
-	console_printf(console, "%-12s %-24s %-10s %-14s %s\n", "NAME", "IMAGE", "STATE", "STATUS",
-		       "PORTS");
+	if (!console->json)
+		console_printf(console, "%-12s %-24s %-10s %-14s %s\n", "NAME", "IMAGE", "STATE",
+			       "STATUS", "PORTS");
 	for (uint32_t i = 0; i < count && !in.error; i++) {
 		engine_row_get(&in, &row);
+		if (console->json) {
+			json_row(console, &row);
+			continue;
+		}
 		(void)str_escape(str_from(row.status), status, sizeof(status));
 		(void)str_escape(str_from(row.image), image, sizeof(image));
 		console_printf(console, "%-12s %-24s %-10s %-14s%s%s\n", row.name,
@@ -177,6 +203,70 @@ int verb_health(struct console *console, const struct words *words, struct err *
 		if (*health.results[i].output)
 			console_foreign(console, str_from(health.results[i].output));
 	}
+	return 0;
+}
+
+/* ---- history ---- */
+
+static void show_when(struct console *console, int64_t at_s, const char *what)
+{
+	time_t at = (time_t)at_s;
+	char when[40] = "?", text[200];
+	struct tm tm = { 0 };
+
+	if (gmtime_r(&at, &tm))
+		(void)strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
+	(void)str_escape(str_from(what), text, sizeof(text));
+	console_printf(console, "%s  %s\n", when, text);
+}
+
+static int history_of(struct console *console, const char *name, struct err *err)
+{
+	struct msg reply OWN(msg_done) = { 0 };
+	struct buf body OWN(buf_done) = { 0 };
+	char text[128];
+	struct wire in;
+	uint64_t total;
+	uint32_t count;
+	int r;
+
+	buf_init(&body, 512);
+	wire_put_text(&body, name);
+	r = console_call(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_ENDS, buf_str(&body), &reply,
+			 err);
+	if (r < 0)
+		return r;
+	wire_init(&in, reply.body.ptr, reply.body.len);
+	total = wire_u64(&in);
+	count = wire_count(&in, 64);
+	console_printf(console, "%s ended %llu times\n", name, (unsigned long long)total);
+	for (uint32_t i = 0; i < count && !in.error; i++) {
+		int64_t at_s = wire_i64(&in);
+
+		wire_text(&in, text, sizeof(text));
+		if (!in.error)
+			show_when(console, at_s, text);
+	}
+	return 0;
+}
+
+/* Why the machine started, or how a service ended; both over reboots. */
+int verb_history(struct console *console, const struct words *words, struct err *err)
+{
+	struct msg reply OWN(msg_done) = { 0 };
+	struct wire in;
+	struct str text;
+	int r;
+
+	if (words->count > 1)
+		return history_of(console, words->items[1], err);
+	r = console_call(console, CONSOLE_SERVER_INIT, INIT_MSG_BOOTS, STR(""), &reply, err);
+	if (r < 0)
+		return r;
+	wire_init(&in, reply.body.ptr, reply.body.len);
+	text = wire_str(&in, 65536);
+	if (text.len)
+		console_foreign(console, str_head(text, text.len - 1));
 	return 0;
 }
 

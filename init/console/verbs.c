@@ -7,6 +7,7 @@
 #include <string.h>
 #include "engine/api/engine_msg.h"
 #include "init/console/console.h"
+#include "init/console/script.h"
 #include "lib/own.h"
 #include "netd/api/netd_msg.h"
 
@@ -72,6 +73,8 @@ const struct verb console_verbs[] = {
 	  verb_health },
 	{ "help", "[COMMAND]", "this list, or one command; ? does the same", C(NONE), 0, 1,
 	  verb_help },
+	{ "history", "[NAME]", "why the machine started, or how a container ended", C(CONTAINER), 0,
+	  1, verb_history },
 	{ "images", "", "images in the store", C(NONE), 0, 0, verb_images },
 	{ "kill", "NAME [SIGNAL]", "send a signal, KILL when none is named", C(CONTAINER), 1, 2,
 	  verb_act },
@@ -186,6 +189,34 @@ static int unknown(const char *name, struct err *err)
 	return err_set(err, -ENOENT, "there is no command '%s'; `help` lists them", shown);
 }
 
+/* In front of the verb, or the last word of any but exec, whose words are the container's. */
+static bool take_json(struct words *words)
+{
+	bool first = words->count > 1 && !strcmp(words->items[0], "--json");
+	bool last = words->count > 1 && strcmp(words->items[0], "exec") != 0 &&
+		    !strcmp(words->items[words->count - 1], "--json");
+
+	for (int i = 1; first && i < words->count; i++)
+		words->items[i - 1] = words->items[i];
+	words->count -= first || last;
+	return first || last;
+}
+
+static void say_error(struct console *console, int code, const struct err *err)
+{
+	struct buf out OWN(buf_done) = { 0 };
+
+	if (!console->json) {
+		console_printf(console, "%s\n", err_text(err));
+		return;
+	}
+	buf_init(&out, 8192);
+	(void)buf_add_text(&out, "\"error\":");
+	script_put_string(&out, str_from(err_text(err)));
+	script_put_text(&out, "code", err_name(code));
+	console_json(console, buf_str(&out));
+}
+
 int console_run(struct console *console, const char *line)
 {
 	static struct words words;
@@ -196,6 +227,7 @@ int console_run(struct console *console, const char *line)
 	if (r >= 0 && !words.count)
 		return 0;
 	console->interrupted = false;
+	console->json = r >= 0 && take_json(&words);
 	verb = r < 0 ? NULL : find_verb(words.items[0]);
 	if (r >= 0 && !verb)
 		r = unknown(words.items[0], &err);
@@ -204,8 +236,10 @@ int console_run(struct console *console, const char *line)
 		r = err_set(&err, -EINVAL, "usage: %s %s", verb->name, verb->arguments);
 	else if (verb)
 		r = verb->run(console, &words, &err);
+	console_json_end(console);
 	if (r < 0 && r != -EINTR)
-		console_printf(console, "%s\n", err_text(&err));
+		say_error(console, r, &err);
+	console->json = false;
 	return r;
 }
 

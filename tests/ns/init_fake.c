@@ -171,6 +171,7 @@ static void show_auth(struct wire *in)
 	struct str hash = wire_str(in, INIT_HASH_MAX);
 
 	printf("auth claimed=%u hash=%.*s login=%u\n", claimed, STR_ARG(hash), wire_u8(in));
+	(void)wire_u32(in);
 }
 
 static void show_durable(struct wire *in)

@@ -23,3 +23,8 @@ UNIT += tests/unit/engine_service/test_cron
 tests/unit/engine_service/test_cron_OBJS := tests/unit/engine_service/test_cron.o engine/service/cron.o
 FUZZ += tests/fuzz/fuzz_cron
 tests/fuzz/fuzz_cron_OBJS := tests/fuzz/fuzz_cron.o engine/service/cron.o
+
+FUZZ += tests/fuzz/fuzz_ends
+tests/fuzz/fuzz_ends_OBJS := tests/fuzz/fuzz_ends.o engine/service/ends.o
+UNIT += tests/unit/engine_service/test_ends
+tests/unit/engine_service/test_ends_OBJS := tests/unit/engine_service/test_ends.o engine/service/ends.o

@@ -7,7 +7,7 @@ tests/unit/init/test_cmdline_OBJS := tests/unit/init/test_cmdline.o init/boot_cm
 	init/boot_layer.o
 tests/unit/init/test_gpt_OBJS := tests/unit/init/test_gpt.o init/boot_gpt.o init/boot_probe.o
 tests/unit/init/test_state_OBJS := tests/unit/init/test_state.o init/api/init_msg.o \
-	init/boot_mounts.o init/boot_state.o init/boot_schema.o
+	init/boot_mounts.o init/boot_state.o init/boot_schema.o init/boot_history.o
 tests/unit/init/test_kmsg_OBJS := tests/unit/init/test_kmsg.o init/unit/kmsg.o
 tests/unit/init/test_media_OBJS := tests/unit/init/test_media.o init/boot_media.o
 
@@ -31,3 +31,8 @@ tests/unit/init/test_conf_OBJS := tests/unit/init/test_conf.o init/conf_text.o i
 	init/conf_record.o init/conf_revision.o
 FUZZ += tests/fuzz/fuzz_conf
 tests/fuzz/fuzz_conf_OBJS := tests/fuzz/fuzz_conf.o init/conf_text.o init/conf_record.o
+
+UNIT += tests/unit/init/test_history
+tests/unit/init/test_history_OBJS := tests/unit/init/test_history.o init/boot_history.o
+UNIT += tests/unit/init/test_lockout
+tests/unit/init/test_lockout_OBJS := tests/unit/init/test_lockout.o init/boot_lockout.o
