@@ -124,6 +124,7 @@ static void data_up(void)
 	engine.data_ready = true;
 	store_start(NULL);
 	engine_trashed(&engine);
+	engine_networks_up(&engine);
 	manager_data_ready(&engine.manager);
 	table_boot(&engine.table);
 }
@@ -222,6 +223,7 @@ static void say_ready(void)
 static void on_network_up(void *owner)
 {
 	(void)owner;
+	engine_networks_up(&engine);
 	table_reattach(&engine.table);
 	manager_reattach(&engine.manager);
 	manager_kick(&engine.manager, "the network helper is there");

@@ -343,8 +343,10 @@ static void on_image_remove(struct msg_peer *peer, struct msg *msg)
 	struct buf body OWN(buf_done) = { 0 };
 	struct err err = { 0 };
 
+	/* The api role has asked for the containers and weighed them as Docker does. */
 	if (read_reference(msg, reference, &err) < 0 ||
-	    image_unused(engine_of(peer), reference, &err) < 0) {
+	    (peer->identity != ENGINE_PEER_API &&
+	     image_unused(engine_of(peer), reference, &err) < 0)) {
 		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
 		return;
 	}
@@ -399,14 +401,20 @@ static void on_pull_done(void *owner, const struct err *err)
 		(void)msg_reply_err(pull->peer, pull->type, pull->serial, err);
 	else if (pull->peer)
 		(void)msg_reply(pull->peer, pull->type, pull->serial, buf_str(&body), NULL, 0);
-	if (!err && pull->type == ENGINE_MSG_PULL)
+	if (!err && pull->type != ENGINE_MSG_PUSH)
 		manager_kick(&pull->engine->manager, "an image was pulled");
 	pull_drop(pull);
 }
 
-/* {text image, text target}; a pull has one text. */
+/* A client's own login for one call, and whether it is a push. */
+struct pull_login {
+	struct str user, password, token;
+	bool push;
+};
+
+/* {text image, text target}; a pull has one text, PULL_AS a login too. */
 static int read_pull(struct msg *msg, char image[OCI_REFERENCE_MAX], char target[OCI_REFERENCE_MAX],
-		     struct err *err)
+		     struct pull_login *ret_login, struct err *err)
 {
 	struct str text, to = STR("");
 	struct wire in;
@@ -414,12 +422,39 @@ static int read_pull(struct msg *msg, char image[OCI_REFERENCE_MAX], char target
 
 	wire_init(&in, msg->body.ptr, msg->body.len);
 	text = wire_str(&in, ENGINE_REF_MAX);
-	if (msg->type == ENGINE_MSG_PUSH)
+	*ret_login = (struct pull_login){ .push = msg->type == ENGINE_MSG_PUSH };
+	if (msg->type != ENGINE_MSG_PULL)
 		to = wire_str(&in, ENGINE_REF_MAX);
+	if (msg->type == ENGINE_MSG_PULL_AS) {
+		ret_login->user = wire_str(&in, PULL_SECRET_MAX);
+		ret_login->password = wire_str(&in, PULL_SECRET_MAX);
+		ret_login->token = wire_str(&in, PULL_SECRET_MAX);
+		ret_login->push = wire_bool(&in);
+	}
 	if (wire_end(&in) < 0)
 		return err_set(err, -EBADMSG, "malformed request");
 	r = oci_reference_normalise(text, image, err);
 	return r < 0 ? r : oci_reference_normalise(to.len ? to : text, target, err);
+}
+
+/* The login goes to the registry itself (the last host), over what engine.ini says for it. */
+static void take_login(const struct pull_login *login, const char *target, struct arena *arena,
+		       struct pull_start *start)
+{
+	struct pull_host *host;
+	struct oci_reference reference;
+
+	if (!login->user.len && !login->token.len)
+		return;
+	if (!start->host_count && oci_reference_parse(str_from(target), &reference, NULL) >= 0)
+		pull_host_init(&start->hosts[start->host_count++],
+			       arena_text(arena, str_from(oci_reference_host(&reference))));
+	if (!start->host_count)
+		return;
+	host = &start->hosts[start->host_count - 1];
+	host->user = arena_text(arena, login->user);
+	host->password = arena_text(arena, login->password);
+	host->token = arena_text(arena, login->token);
 }
 
 static struct engine_pull *pull_new(struct engine *engine, struct msg_peer *peer,
@@ -452,10 +487,11 @@ static void on_pull(struct msg_peer *peer, struct msg *msg)
 	struct arena arena OWN(arena_done) = { 0 };
 	char image[OCI_REFERENCE_MAX], target[OCI_REFERENCE_MAX];
 	struct engine_pull *pull = NULL;
+	struct pull_login login;
 	struct pull_start start;
 	struct err err = { 0 };
 
-	if (read_pull(msg, image, target, &err) == 0)
+	if (read_pull(msg, image, target, &login, &err) == 0)
 		pull = pull_new(engine, peer, msg, &err);
 	if (!pull) {
 		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
@@ -463,7 +499,8 @@ static void on_pull(struct msg_peer *peer, struct msg *msg)
 	}
 	arena_init(&arena, 4 << 20);
 	manager_pull_hosts(&engine->manager, target, &arena, &start);
-	if (msg->type == ENGINE_MSG_PUSH)
+	take_login(&login, target, &arena, &start);
+	if (login.push)
 		pull->take = image_take_push(&env, &start, image, &ops, pull, &err);
 	else
 		pull->take = image_take_pull(&env, &start, &ops, pull, &err);
@@ -588,6 +625,13 @@ const struct msg_rule engine_rules[] = {
 	{ ENGINE_MSG_RECORDS, "records", 0, 0, 0, 0, ENGINE_PEER_API, on_records },
 	{ ENGINE_MSG_PROCESSES, "processes", 4, 256, 0, 0, ENGINE_PEER_API, engine_processes_call },
 	{ ENGINE_MSG_COUNTERS, "counters", 4, 256, 0, 0, ENGINE_PEER_API, engine_counters_call },
+	{ ENGINE_MSG_TAG, "tag", 8, 2048, 0, 0, ENGINE_PEER_API, engine_tag_call },
+	{ ENGINE_MSG_PULL_AS, "pull-as", 21, 65536, 0, 0, ENGINE_PEER_API, on_pull },
+	{ ENGINE_MSG_NETWORKS, "networks", 0, 0, 0, 0, ENGINE_PEER_API, engine_networks_call },
+	{ ENGINE_MSG_NETWORK_MAKE, "network-make", 13, 1 << 20, 0, 0, ENGINE_PEER_API,
+	  engine_network_make_call },
+	{ ENGINE_MSG_NETWORK_REMOVE, "network-remove", 4, 256, 0, 0, ENGINE_PEER_API,
+	  engine_network_remove_call },
 	{ ENGINE_MSG_VOLUMES, "volumes", 0, 0, 0, 0, ENGINE_PEER_API, engine_volumes_call },
 	{ ENGINE_MSG_VOLUME_MAKE, "volume-make", 8, 1 << 20, 0, 0, ENGINE_PEER_API,
 	  engine_volume_make_call },

@@ -8,7 +8,7 @@
 typedef void docker_handler_fn(struct docker_client *client);
 
 /* system.c */
-docker_handler_fn docker_ping, docker_version, docker_info, docker_swarm, docker_swarm_info;
+docker_handler_fn docker_ping, docker_version, docker_info, docker_swarm;
 /* create.c */
 docker_handler_fn docker_create;
 int docker_name_check(const char *name, struct err *err);

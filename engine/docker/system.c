@@ -243,8 +243,3 @@ void docker_swarm(struct docker_client *client)
 		"This node is not a swarm manager. Use \"docker swarm init\" or \"docker "
 		"swarm join\" to connect this node to swarm and try again.");
 }
-
-void docker_swarm_info(struct docker_client *client)
-{
-	docker_swarm(client);
-}

@@ -201,6 +201,86 @@ static void test_health(void)
 	}
 }
 
+/* A value of its own for each of the fields that only Docker's HostConfig has. */
+static void fill_host(struct container_def *def)
+{
+	static struct def_mount_more more[3] = {
+		{ .flags = DEF_MOUNT_NO_COPY | DEF_MOUNT_ANONYMOUS, .subpath = "sub" },
+		{ .flags = DEF_MOUNT_MAKE, .propagation = 2, .subpath = "" },
+		{ .size_bytes = 65536, .mode = 0700, .subpath = "" },
+	};
+	struct def_host *host = &def->host;
+
+	def_host_init(host);
+	def->host_set = true;
+	def->declared = false;
+	def->mounts_more = more;
+	host->domainname = "example";
+	host->pid_mode = "container:web";
+	host->ipc_mode = "shareable";
+	host->network_from = "web";
+	host->cpuset_cpus = "0-1";
+	host->api = "{\"Config\":{}}";
+	host->shm_bytes = 1 << 20;
+	host->memory_and_swap = DEF_SWAP_UNLIMITED;
+	host->oom_score_adj = -500;
+	host->created_ns = INT64_C(1767315845600000000);
+	host->restart = SERVICE_RESTART_ON_FAILURE;
+	host->restart_max = 3;
+	host->auto_remove = host->stdin_open = host->wanted = true;
+	add(&host->sysctls, "net.core.somaxconn=1", "kernel.msgmax=2");
+	add(&host->ulimits, "nofile=1:2", "core=0:0");
+	add(&host->addresses, "front=10.0.0.5", "back=10.1.0.5");
+}
+
+static void check_more(const struct def_mount_more *a, const struct def_mount_more *b)
+{
+	bool same = true;
+
+	for (uint32_t i = 0; i < 3; i++)
+		same = same && a[i].flags == b[i].flags && a[i].size_bytes == b[i].size_bytes &&
+		       a[i].mode == b[i].mode && a[i].propagation == b[i].propagation &&
+		       strcmp(a[i].subpath, b[i].subpath) == 0;
+	ok(same, "what a mount has beyond its target");
+}
+
+static void test_host(void)
+{
+	struct buf file OWN(buf_done) = { 0 };
+	struct container_def def, back;
+	int64_t created_s;
+
+	fill(&def);
+	fill_host(&def);
+	buf_init(&file, DEF_BYTES_MAX);
+	is_int(container_state_encode(&def, CREATED, &file, NULL), 0, "encoded with its host part");
+	if (!is_int(container_state_decode(buf_str(&file), &arena, &created_s, &back, NULL), 0,
+		    "decoded"))
+		return;
+	ok(back.host_set && !back.declared && back.init, "the flags beside it");
+	is_text(back.host.domainname, "example", "domainname");
+	is_text(back.host.pid_mode, "container:web", "pid_mode");
+	is_text(back.host.ipc_mode, "shareable", "ipc_mode");
+	is_text(back.host.network_from, "web", "network_from");
+	is_text(back.host.cpuset_cpus, "0-1", "cpuset_cpus");
+	is_text(back.host.uts_mode, "", "uts_mode");
+	is_text(back.host.api, def.host.api, "api");
+	is_int(back.host.shm_bytes, 1 << 20, "shm_bytes");
+	is_int(back.host.memory_and_swap, DEF_SWAP_UNLIMITED, "memory_and_swap");
+	is_int(back.host.oom_score_adj, -500, "oom_score_adj");
+	is_int(back.host.restart, SERVICE_RESTART_ON_FAILURE, "restart");
+	is_int(back.host.restart_max, 3, "restart_max");
+	ok(back.host.created_ns == def.host.created_ns, "created_ns");
+	ok(back.host.auto_remove && back.host.stdin_open && back.host.wanted &&
+		   !back.host.stdin_once && !back.host.paths_set,
+	   "flags");
+	ok(same_texts(&def.host.sysctls, &back.host.sysctls) &&
+		   same_texts(&def.host.ulimits, &back.host.ulimits) &&
+		   same_texts(&def.host.addresses, &back.host.addresses),
+	   "lists");
+	check_more(def.mounts_more, back.mounts_more);
+}
+
 static int decode(const char *bytes, size_t len, struct err *err)
 {
 	struct arena one OWN(arena_done) = { 0 };

@@ -8,3 +8,18 @@ tests/fuzz/fuzz_docker_OBJS = tests/fuzz/fuzz_docker.o $(engine_docker_OBJS) $(e
 	$(engine_json_OBJS) $(engine_oci_OBJS) engine/api/engine_msg.o engine/api/view_msg.o \
 	engine/container/def.o engine/container/def_wire.o engine/container/def_host.o
 tests/fuzz/fuzz_docker_LIBS := -lyyjson
+
+docker_api_objs = $(engine_docker_OBJS) $(engine_http_OBJS) $(engine_json_OBJS) $(engine_oci_OBJS) \
+	engine/api/engine_msg.o engine/api/view_msg.o engine/container/def.o \
+	engine/container/def_wire.o engine/container/def_host.o
+
+FUZZ += tests/fuzz/fuzz_docker_create
+tests/fuzz/fuzz_docker_create_OBJS = tests/fuzz/fuzz_docker_create.o $(docker_api_objs)
+tests/fuzz/fuzz_docker_create_LIBS := -lyyjson
+
+FUZZ += tests/fuzz/fuzz_docker_view
+tests/fuzz/fuzz_docker_view_OBJS = tests/fuzz/fuzz_docker_view.o engine/api/view_msg.o
+
+UNIT += tests/unit/engine_docker/test_text
+tests/unit/engine_docker/test_text_OBJS = tests/unit/engine_docker/test_text.o $(docker_api_objs)
+tests/unit/engine_docker/test_text_LIBS := -lyyjson

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rename and update: the definition that engine main has, with a part of it changed. Runs in the
+ * api role.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "engine/docker/create.h"
+#include "engine/docker/handlers.h"
+#include "engine/docker/view.h"
+#include "lib/own.h"
+
+static void ask_change(struct docker_client *client, const struct docker_box *box,
+		       const struct container_def *def, msg_reply_fn *fn)
+{
+	struct buf bytes OWN(buf_done) = { 0 }, body OWN(buf_done) = { 0 };
+
+	buf_init(&bytes, DEF_BYTES_MAX);
+	buf_init(&body, DEF_BYTES_MAX + 1024);
+	container_def_encode(def, &bytes);
+	wire_put_str(&body, box->view.id);
+	wire_put_str(&body, buf_str(&bytes));
+	if (buf_error(&bytes) || buf_error(&body))
+		docker_reply_error(client, 400, "the container's configuration is too large");
+	else
+		docker_ask(client, ENGINE_MSG_CHANGE, buf_str(&body), fn);
+}
+
+/* The container to change; NULL: an error has been answered. */
+static const struct docker_box *read_box(struct docker_client *client, struct msg *reply,
+					 const struct err *err)
+{
+	struct docker_boxes boxes = { 0 };
+	struct err bad = { 0 };
+
+	if (!reply || docker_boxes_read(reply->body, &client->arena, &boxes, &bad) < 0 ||
+	    !boxes.count) {
+		docker_reply_err(client, reply ? &bad : err);
+		return NULL;
+	}
+	if (boxes.rows[0].has_def && !boxes.rows[0].view.declared)
+		return &boxes.rows[0];
+	docker_reply_error(client, 409,
+			   "it is declared in services.ini: change its section instead");
+	return NULL;
+}
+
+/* ---- rename ---- */
+
+static void on_rename_view(struct msg_peer *peer, void *owner, struct msg *reply,
+			   const struct err *err)
+{
+	struct docker_client *client = owner;
+	const struct docker_box *box = read_box(client, reply, err);
+	struct container_def def;
+	struct err bad = { 0 };
+	char name[512] = "";
+
+	(void)peer;
+	if (!box)
+		return;
+	def = box->def;
+	(void)docker_query(client, "name", name, sizeof(name));
+	def.name = *name == '/' ? name + 1 : name;
+	if (!*def.name)
+		docker_reply_error(client, 400, "Neither old nor new names may be empty");
+	else if (!strcmp(def.name, box->def.name))
+		docker_reply_error(client, 400,
+				   "Renaming a container with the same name as its current name");
+	else if (docker_name_check(def.name, &bad) < 0)
+		docker_reply_err(client, &bad);
+	else
+		ask_change(client, box, &def, docker_done_empty);
+}
+
+void docker_rename(struct docker_client *client)
+{
+	docker_ask_argument(client, ENGINE_MSG_VIEWS, on_rename_view);
+}
+
+/* ---- update ---- */
+
+/* What inspect gives back, with the members of the request over those of before. */
+static const char *merge_api(struct docker_client *client, const char *before)
+{
+	static const char *const mine[] = { "Config", "HostConfig" };
+	struct buf text OWN(buf_done) = { 0 };
+	struct json_doc doc = { 0 };
+	const struct json *value;
+	struct json_iter iter;
+	struct json_writer w;
+	const char *merged;
+	struct str key;
+
+	if (json_parse(str_from(before), JSON_TEXT_MAX, &doc, NULL) < 0)
+		return before;
+	buf_init(&text, CREATE_API_MAX);
+	json_writer_init(&w, &text);
+	json_begin_object(&w);
+	json_key(&w, mine[0]);
+	json_put_value(&w, json_get(doc.root, mine[0]));
+	json_key(&w, mine[1]);
+	json_begin_object(&w);
+	json_iter_init(&iter, json_get(doc.root, mine[1]));
+	while (json_iter_next(&iter, &key, &value)) {
+		char name[64];
+		const struct json *newer = NULL;
+
+		if (str_copy(key, name, sizeof(name)) >= 0)
+			newer = json_get(client->json.root, name);
+		json_key_str(&w, key);
+		json_put_value(&w, create_empty(newer) ? value : newer);
+	}
+	json_end_object(&w);
+	json_end_object(&w);
+	merged = buf_error(&text) ? NULL : arena_text(&client->arena, buf_str(&text));
+	json_done(&doc);
+	return merged ? merged : before;
+}
+
+static void on_updated(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	(void)peer;
+	if (reply)
+		docker_reply_json(owner, 200, STR("{\"Warnings\":[]}\n"));
+	else
+		docker_reply_err(owner, err);
+}
+
+static void on_update_view(struct msg_peer *peer, void *owner, struct msg *reply,
+			   const struct err *err)
+{
+	struct docker_client *client = owner;
+	const struct docker_box *box = read_box(client, reply, err);
+	struct create *create = arena_alloc(&client->arena, sizeof(*create));
+	const struct json *policy = json_get(client->json.root, "RestartPolicy");
+	struct err bad = { 0 };
+	int r;
+
+	(void)peer;
+	if (!box)
+		return;
+	if (!create) {
+		docker_reply_error(client, 500, "no memory for a request");
+		return;
+	}
+	create->client = client;
+	create->arena = &client->arena;
+	create->body = create->host = client->json.root;
+	create->def = box->def;
+	/* Swap follows the memory it was derived from unless it is said too. */
+	if (!create_empty(json_get(create->host, "Memory")) &&
+	    create_empty(json_get(create->host, "MemorySwap")))
+		create->def.host.memory_and_swap = 0;
+	r = create_limits(create, create->host, &bad);
+	if (r >= 0 && json_str(json_get(policy, "Name")).len)
+		r = create_restart(create, policy, &bad);
+	create->def.host.api = merge_api(client, box->def.host.api);
+	if (r < 0)
+		docker_reply_err(client, &bad);
+	else
+		ask_change(client, box, &create->def, on_updated);
+}
+
+void docker_update(struct docker_client *client)
+{
+	if (docker_body_json(client))
+		docker_ask_argument(client, ENGINE_MSG_VIEWS, on_update_view);
+}

@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Networks as Docker shows them: netd's bridges, and host and none beside them. Runs in the api
+ * role. A network's id follows from its name.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "engine/docker/create.h"
+#include "engine/docker/filter.h"
+#include "engine/docker/handlers.h"
+#include "engine/docker/text.h"
+#include "engine/docker/view.h"
+#include "lib/own.h"
+
+enum { NETWORKS_MAX = 256, NETWORK_API_MAX = 256 << 10 };
+
+static const char list_filters[] = "dangling driver id label name scope type";
+
+struct networks {
+	struct engine_network rows[NETWORKS_MAX];
+	uint32_t count;
+	struct docker_boxes boxes;
+	struct buf body; /* of the answer that rows point into */
+	void (*then)(struct docker_client *client, struct networks *networks);
+};
+
+static bool built_in(const struct engine_network *network)
+{
+	return str_is(network->name, "bridge") || str_is(network->name, "host") ||
+	       str_is(network->name, "none");
+}
+
+static const char *driver(const struct engine_network *network)
+{
+	return str_is(network->name, "host")   ? "host"
+	       : str_is(network->name, "none") ? "null"
+					       : "bridge";
+}
+
+/* ---- one network ---- */
+
+static void put_ipam(struct json_writer *w, const struct engine_network *network)
+{
+	json_key(w, "IPAM");
+	json_begin_object(w);
+	json_member_text(w, "Driver", "default");
+	json_member_null(w, "Options");
+	json_key(w, "Config");
+	json_begin_array(w);
+	if (network->subnet.len) {
+		json_begin_object(w);
+		json_member_str(w, "Subnet", network->subnet);
+		if (network->gateway.len)
+			json_member_str(w, "Gateway", network->gateway);
+		json_end_object(w);
+	}
+	json_end_array(w);
+	json_end_object(w);
+}
+
+static void put_members(struct json_writer *w, const struct engine_network *network,
+			const struct docker_boxes *boxes)
+{
+	json_key(w, "Containers");
+	json_begin_object(w);
+	for (uint32_t i = 0; i < boxes->count; i++) {
+		const struct engine_view *view = &boxes->rows[i].view;
+
+		for (uint32_t k = 0; k < view->address_count; k++) {
+			const struct engine_address *address = &view->addresses[k];
+			char ip[32];
+
+			if (!str_eq(address->network, network->name))
+				continue;
+			(void)snprintf(ip, sizeof(ip), "%.*s/%u", STR_ARG(address->ip4),
+				       address->prefix);
+			json_key_str(w, view->id);
+			json_begin_object(w);
+			json_member_str(w, "Name", view->name);
+			json_member_str(w, "EndpointID", view->id);
+			json_member_str(w, "MacAddress", address->mac);
+			json_member_text(w, "IPv4Address", ip);
+			json_member_text(w, "IPv6Address", "");
+			json_end_object(w);
+		}
+	}
+	json_end_object(w);
+}
+
+static void put_object(struct json_writer *w, const char *key, const struct json *value)
+{
+	json_key(w, key);
+	if (json_type(value) == JSON_OBJECT) {
+		json_put_value(w, value);
+		return;
+	}
+	json_begin_object(w);
+	json_end_object(w);
+}
+
+static void put_network(struct json_writer *w, const struct engine_network *network,
+			const struct docker_boxes *boxes)
+{
+	struct json_doc api = { 0 };
+	char id[65], time[DOCKER_TIME_MAX];
+
+	if (network->api.len)
+		(void)json_parse(network->api, NETWORK_API_MAX, &api, NULL);
+	docker_network_id(network->name, id);
+	json_begin_object(w);
+	json_member_str(w, "Name", network->name);
+	json_member_text(w, "Id", id);
+	json_member_text(w, "Created", docker_time(network->created_s * 1000000000, time));
+	json_member_text(w, "Scope", "local");
+	json_member_text(w, "Driver", driver(network));
+	json_member_bool(w, "EnableIPv4", true);
+	json_member_bool(w, "EnableIPv6", false);
+	put_ipam(w, network);
+	json_member_bool(w, "Internal", network->internal);
+	json_member_bool(w, "Attachable", false);
+	json_member_bool(w, "Ingress", false);
+	json_key(w, "ConfigFrom");
+	json_begin_object(w);
+	json_member_text(w, "Network", "");
+	json_end_object(w);
+	json_member_bool(w, "ConfigOnly", false);
+	if (boxes)
+		put_members(w, network, boxes);
+	put_object(w, "Options", json_get(api.root, "Options"));
+	put_object(w, "Labels", json_get(api.root, "Labels"));
+	json_end_object(w);
+	json_done(&api);
+}
+
+/* ---- reading them: netd's, then the containers ---- */
+
+static void networks_free(void *work)
+{
+	struct networks *networks = work;
+
+	buf_done(&networks->body);
+	free(networks);
+}
+
+static void on_views(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct docker_client *client = owner;
+	struct networks *networks = client->work;
+	struct err bad = { 0 };
+
+	(void)peer;
+	if (!reply || docker_boxes_read(reply->body, &client->arena, &networks->boxes, &bad) < 0)
+		docker_reply_err(client, reply ? &bad : err);
+	else
+		networks->then(client, networks);
+}
+
+static void on_networks(struct msg_peer *peer, void *owner, struct msg *reply,
+			const struct err *err)
+{
+	struct docker_client *client = owner;
+	struct networks *networks = client->work;
+	struct wire in;
+	uint32_t count;
+
+	(void)peer;
+	if (!reply) {
+		docker_reply_err(client, err);
+		return;
+	}
+	(void)buf_add_str(&networks->body, reply->body);
+	wire_init(&in, networks->body.data, networks->body.len);
+	count = wire_count(&in, NETWORKS_MAX - 2);
+	for (uint32_t i = 0; i < count && !in.error; i++)
+		engine_network_get(&in, &networks->rows[networks->count++]);
+	networks->rows[networks->count++] =
+		(struct engine_network){ .name = STR("host"), .fixed = true };
+	networks->rows[networks->count++] =
+		(struct engine_network){ .name = STR("none"), .fixed = true };
+	docker_ask(client, ENGINE_MSG_VIEWS, STR(""), on_views);
+}
+
+static void read_networks(struct docker_client *client,
+			  void (*then)(struct docker_client *client, struct networks *networks))
+{
+	struct networks *networks = calloc(1, sizeof(*networks));
+
+	if (!networks) {
+		docker_reply_error(client, 500, "no memory for a request");
+		return;
+	}
+	networks->then = then;
+	buf_init(&networks->body, MSG_BODY_MAX);
+	client->work = networks;
+	client->work_free = networks_free;
+	docker_ask(client, ENGINE_MSG_NETWORKS, STR(""), on_networks);
+}
+
+/* By name, id or the beginning of an id; NULL: 404 has been answered. */
+static const struct engine_network *find(struct docker_client *client,
+					 const struct networks *networks)
+{
+	struct buf text OWN(buf_done) = { 0 };
+	struct str name = str_from(client->argument);
+
+	for (uint32_t i = 0; i < networks->count; i++) {
+		if (str_eq(networks->rows[i].name, name))
+			return &networks->rows[i];
+	}
+	for (uint32_t i = 0; name.len && i < networks->count; i++) {
+		char id[65];
+
+		docker_network_id(networks->rows[i].name, id);
+		if (str_starts(str_from(id), name))
+			return &networks->rows[i];
+	}
+	buf_init(&text, 2048);
+	(void)buf_printf(&text, "network %s not found", client->argument);
+	docker_reply_error(client, 404, buf_text(&text));
+	return NULL;
+}
+
+/* ---- list, inspect ---- */
+
+static bool fits(const struct docker_filters *filters, const struct engine_network *network,
+		 const struct docker_boxes *boxes)
+{
+	struct json_doc api = { 0 };
+	struct buf text OWN(buf_done) = { 0 };
+	struct str labels[64], key;
+	const struct json *value;
+	struct json_iter iter;
+	uint32_t count = 0;
+	size_t at[64];
+	bool fine, used = false;
+	char id[65];
+
+	if (network->api.len)
+		(void)json_parse(network->api, NETWORK_API_MAX, &api, NULL);
+	buf_init(&text, NETWORK_API_MAX * 2);
+	json_iter_init(&iter, json_get(api.root, "Labels"));
+	while (count < ARRAY_LEN(labels) && json_iter_next(&iter, &key, &value)) {
+		at[count++] = text.len;
+		(void)buf_printf(&text, "%.*s=%.*s", STR_ARG(key), STR_ARG(json_str(value)));
+		(void)buf_add_byte(&text, 0);
+	}
+	for (uint32_t i = 0; i < count; i++)
+		labels[i] = str_from(buf_text(&text) + at[i]);
+	for (uint32_t i = 0; i < boxes->count; i++) {
+		for (uint32_t k = 0;
+		     boxes->rows[i].has_def && k < boxes->rows[i].def.networks.count; k++)
+			used |= str_is(network->name, boxes->rows[i].def.networks.items[k]);
+	}
+	docker_network_id(network->name, id);
+	fine = docker_filters_fit(filters, "name", network->name, true) &&
+	       docker_filters_fit(filters, "id", str_from(id), true) &&
+	       docker_filters_fit(filters, "driver", str_from(driver(network)), false) &&
+	       docker_filters_fit(filters, "scope", STR("local"), false) &&
+	       docker_filters_fit(filters, "type",
+				  built_in(network) ? STR("builtin") : STR("custom"), false) &&
+	       docker_filters_labels(filters, "label", labels, count) &&
+	       (!docker_filters_have(filters, "dangling") || (!used && !network->fixed));
+	json_done(&api);
+	return fine;
+}
+
+static void list_then(struct docker_client *client, struct networks *networks)
+{
+	struct docker_filters filters = { 0 };
+	struct buf body OWN(buf_done) = { 0 };
+	struct json_writer w;
+
+	if (!docker_filters_read(client, list_filters, &filters))
+		return;
+	buf_init(&body, DOCKER_REPLY_MAX);
+	json_writer_init(&w, &body);
+	json_begin_array(&w);
+	for (uint32_t i = 0; i < networks->count; i++) {
+		if (fits(&filters, &networks->rows[i], &networks->boxes))
+			put_network(&w, &networks->rows[i], NULL);
+	}
+	json_end_array(&w);
+	docker_filters_done(&filters);
+	docker_reply_json(client, 200, buf_str(&body));
+}
+
+void docker_networks(struct docker_client *client)
+{
+	read_networks(client, list_then);
+}
+
+static void inspect_then(struct docker_client *client, struct networks *networks)
+{
+	const struct engine_network *network = find(client, networks);
+	struct buf body OWN(buf_done) = { 0 };
+	struct json_writer w;
+
+	if (!network)
+		return;
+	buf_init(&body, DOCKER_REPLY_MAX);
+	json_writer_init(&w, &body);
+	put_network(&w, network, &networks->boxes);
+	docker_reply_json(client, 200, buf_str(&body));
+}
+
+void docker_network_inspect(struct docker_client *client)
+{
+	read_networks(client, inspect_then);
+}
+
+/* ---- create ---- */
+
+static void on_made(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct docker_client *client = owner;
+	struct buf body OWN(buf_done) = { 0 };
+	struct json_writer w;
+	char id[65];
+
+	(void)peer;
+	if (!reply) {
+		docker_reply_err(client, err);
+		return;
+	}
+	docker_network_id(json_str(json_get(client->json.root, "Name")), id);
+	buf_init(&body, 256);
+	json_writer_init(&w, &body);
+	json_begin_object(&w);
+	json_member_text(&w, "Id", id);
+	json_member_text(&w, "Warning", "");
+	json_end_object(&w);
+	docker_reply_json(client, 201, buf_str(&body));
+}
+
+static bool known_already(struct docker_client *client, const struct networks *networks)
+{
+	struct str name = json_str(json_get(client->json.root, "Name"));
+	struct buf text OWN(buf_done) = { 0 };
+
+	for (uint32_t i = 0; i < networks->count; i++) {
+		if (!str_eq(networks->rows[i].name, name))
+			continue;
+		buf_init(&text, 512);
+		(void)buf_printf(&text, "network with name %.*s already exists", STR_ARG(name));
+		docker_reply_error(client, 409, buf_text(&text));
+		return true;
+	}
+	return false;
+}
+
+static void create_then(struct docker_client *client, struct networks *networks)
+{
+	const struct json *root = client->json.root;
+	const struct json *ipam = json_get(json_get(root, "IPAM"), "Config"), *config = NULL;
+	struct buf body OWN(buf_done) = { 0 }, api OWN(buf_done) = { 0 };
+	struct json_writer w;
+	struct json_iter iter;
+	struct str none;
+
+	if (known_already(client, networks))
+		return;
+	json_iter_init(&iter, ipam);
+	(void)json_iter_next(&iter, &none, &config);
+	buf_init(&api, NETWORK_API_MAX);
+	json_writer_init(&w, &api);
+	json_begin_object(&w);
+	put_object(&w, "Labels", json_get(root, "Labels"));
+	put_object(&w, "Options", json_get(root, "Options"));
+	json_end_object(&w);
+	buf_init(&body, NETWORK_API_MAX + 1024);
+	wire_put_str(&body, json_str(json_get(root, "Name")));
+	wire_put_str(&body, json_str(json_get(config, "Subnet")));
+	wire_put_u8(&body, json_true(json_get(root, "Internal")));
+	wire_put_str(&body, buf_str(&api));
+	if (buf_error(&api) || buf_error(&body))
+		docker_reply_error(client, 400, "labels and options of the network are too large");
+	else
+		docker_ask(client, ENGINE_MSG_NETWORK_MAKE, buf_str(&body), on_made);
+}
+
+void docker_network_create(struct docker_client *client)
+{
+	const struct json *root;
+	struct str name, wanted;
+
+	if (!docker_body_json(client))
+		return;
+	root = client->json.root;
+	name = json_str(json_get(root, "Name"));
+	wanted = json_str(json_get(root, "Driver"));
+	if (!name.len || name.len > 63)
+		docker_reply_error(client, 400,
+				   name.len ? "network name is too long: at most 63 "
+					      "bytes"
+					    : "invalid name: name is empty");
+	else if (wanted.len && !str_is(wanted, "bridge") && !str_is(wanted, "default"))
+		docker_reply_error(client, 404, "this engine has networks of the driver bridge");
+	else if (json_true(json_get(root, "EnableIPv6")))
+		docker_reply_error(client, 400, "networks of this engine have IPv4 only");
+	else if (json_count(json_get(json_get(root, "IPAM"), "Config")) > 1)
+		docker_reply_error(client, 400, "bridge driver doesn't support multiple subnets");
+	else
+		read_networks(client, create_then);
+}
+
+/* ---- remove, prune ---- */
+
+static void on_removed(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct docker_client *client = owner;
+
+	(void)peer;
+	if (reply)
+		docker_reply_empty(client, 204);
+	else
+		docker_reply_error(client, err->code == -EBUSY ? 403 : docker_status(err->code),
+				   err_text(err));
+}
+
+static void remove_then(struct docker_client *client, struct networks *networks)
+{
+	const struct engine_network *network = find(client, networks);
+	struct buf body OWN(buf_done) = { 0 };
+
+	if (!network)
+		return;
+	buf_init(&body, 512);
+	if (built_in(network)) {
+		(void)buf_printf(&body, "%.*s is a pre-defined network and cannot be removed",
+				 STR_ARG(network->name));
+		docker_reply_error(client, 403, buf_text(&body));
+		return;
+	}
+	wire_put_str(&body, network->name);
+	docker_ask(client, ENGINE_MSG_NETWORK_REMOVE, buf_str(&body), on_removed);
+}
+
+void docker_network_remove(struct docker_client *client)
+{
+	read_networks(client, remove_then);
+}
+
+struct prune {
+	const char *names[NETWORKS_MAX];
+	uint32_t count, at;
+};
+
+static void no_free(void *work)
+{
+	(void)work;
+}
+
+static void prune_next(struct docker_client *client);
+
+static void on_pruned(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	(void)peer;
+	(void)reply;
+	(void)err; /* somebody took it meanwhile: it stays */
+	prune_next(owner);
+}
+
+static void prune_next(struct docker_client *client)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	struct prune *prune = client->work;
+	struct json_writer w;
+
+	buf_init(&body, 65536);
+	if (prune->at < prune->count) {
+		wire_put_text(&body, prune->names[prune->at++]);
+		docker_ask(client, ENGINE_MSG_NETWORK_REMOVE, buf_str(&body), on_pruned);
+		return;
+	}
+	json_writer_init(&w, &body);
+	json_begin_object(&w);
+	json_key(&w, "NetworksDeleted");
+	json_begin_array(&w);
+	for (uint32_t i = 0; i < prune->count; i++)
+		json_put_text(&w, prune->names[i]);
+	json_end_array(&w);
+	json_end_object(&w);
+	docker_reply_json(client, 200, buf_str(&body));
+}
+
+static void prune_then(struct docker_client *client, struct networks *networks)
+{
+	struct prune *prune = arena_alloc(&client->arena, sizeof(*prune));
+
+	for (uint32_t i = 0; prune && i < networks->count; i++) {
+		const struct engine_network *network = &networks->rows[i];
+		bool used = network->fixed || built_in(network);
+
+		for (uint32_t k = 0; !used && k < networks->boxes.count; k++) {
+			const struct docker_box *box = &networks->boxes.rows[k];
+
+			for (uint32_t n = 0; box->has_def && n < box->def.networks.count; n++)
+				used |= str_is(network->name, box->def.networks.items[n]);
+		}
+		if (!used)
+			prune->names[prune->count++] = arena_text(&client->arena, network->name);
+	}
+	if (!prune) {
+		docker_reply_error(client, 500, "no memory for a request");
+		return;
+	}
+	networks_free(networks);
+	client->work = prune;
+	client->work_free = no_free;
+	prune_next(client);
+}
+
+void docker_network_prune(struct docker_client *client)
+{
+	read_networks(client, prune_then);
+}
