@@ -393,6 +393,7 @@ int main(void)
 	is_int(container_state_encode(&def, CREATED, &file, NULL), 0, "encoded");
 	test_round(buf_str(&file));
 	test_flags();
+	test_host();
 	test_health();
 	test_shape();
 	test_memory(buf_str(&file));
