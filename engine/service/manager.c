@@ -267,6 +267,10 @@ void manager_data_ready(struct manager *manager)
 		return;
 	manager->data_ready = true;
 	manager_ends_load(manager);
+	for (struct service *s = manager->services; s; s = s->next) {
+		if (s->spec)
+			service_trial_load(s);
+	}
 	manager_adopt(manager);
 	manager_recall_stopped(manager);
 	manager_preload(manager);
@@ -310,6 +314,7 @@ static int act_restart(struct service *service, struct err *err)
 		return act_start(service, err); /* a job is run now, not at its time */
 	service->operator_stop = false;
 	service_mark_stopped(service, false);
+	service_trial_stop(service, true);
 	service_event(service, SERVICE_EVENT_CYCLE);
 	return 0;
 }
@@ -321,6 +326,7 @@ static int act_one(struct service *service, enum engine_act act_kind, int64_t ar
 	case ENGINE_ACT_START:
 		return act_start(service, err);
 	case ENGINE_ACT_STOP:
+		service_trial_stop(service, false);
 		service->operator_stop = true;
 		service->operator_start = false;
 		service_mark_stopped(service, true);

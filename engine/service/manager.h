@@ -11,6 +11,7 @@
 #include "engine/service/ends.h"
 #include "engine/service/machine.h"
 #include "engine/service/spec.h"
+#include "engine/service/trial.h"
 #include "lib/ini.h"
 #include "lib/loop.h"
 #include "lib/msg.h"
@@ -54,6 +55,7 @@ struct service {
 	uint32_t retries; /* since it ran for a while or was started: for on-failure:N */
 	bool ran;	  /* ended at least once since boot */
 	struct shim_exit last_exit;
+	struct trial trial;
 	struct service_ends ends;	/* over reboots */
 	char reason[ENGINE_STATUS_MAX]; /* why it waits or was refused */
 	char end_text[96];		/* how it ended last */

@@ -232,6 +232,7 @@ static void make_scalars(const struct maker *maker, struct service_spec *spec)
 	spec->mem_limit = ini_number(&service_schema, s, "mem_limit", 0);
 	spec->cpus = ini_number(&service_schema, s, "cpus", 0);
 	spec->pids_limit = ini_number(&service_schema, s, "pids_limit", 4096);
+	spec->trial_ms = ini_number(&service_schema, s, "trial", 60000);
 	spec->stop_grace_ms = ini_number(&service_schema, s, "stop_grace_period", 10000);
 	spec->log_max_size = ini_number(&service_schema, s, "logging.max_size", 10 << 20);
 	spec->log_max_file = (uint32_t)ini_number(&service_schema, s, "logging.max_file", 3);

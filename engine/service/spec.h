@@ -95,6 +95,7 @@ struct service_spec {
 	struct service_list profiles;
 	struct service_wait_for *wait_for;
 	uint32_t wait_count;
+	int64_t trial_ms; /* 0 = changes are not on trial */
 	struct service_health health;
 };
 

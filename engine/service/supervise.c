@@ -33,6 +33,7 @@ static void on_started(void *owner, struct container *container)
 	if (service->manager->env.event)
 		service->manager->env.event(service->manager->env.owner, service, "start", 0);
 	service_event(service, SERVICE_EVENT_STARTED);
+	service_trial_started(service);
 }
 
 static void on_failed(void *owner, struct container *container, const struct err *err)
@@ -60,6 +61,14 @@ static void end_reason(struct service *service, const struct shim_exit *status)
 	(void)str_copy(buf_str(&text), service->end_text, sizeof(service->end_text));
 }
 
+/* Whether its end is what it was meant to do. */
+static bool ended_well(const struct service *service, const struct shim_exit *status)
+{
+	return !status->code && service->spec &&
+	       (service->spec->restart == SERVICE_RESTART_NO ||
+		service->spec->restart == SERVICE_RESTART_ON_FAILURE);
+}
+
 static bool is_job(const struct service *service)
 {
 	return service->declared && service->spec && *service->spec->schedule;
@@ -69,18 +78,19 @@ static void on_ended(void *owner, struct container *container, const struct shim
 {
 	struct service *service = owner;
 	enum service_event event;
-	bool again;
+	bool again, failed;
 
 	if (service->manager->env.event)
 		service->manager->env.event(service->manager->env.owner, service, "die",
 					    status->code);
+	end_reason(service, status);
+	failed = service_trial_ended(service, service->reason, ended_well(service, status));
 	service->container = NULL;
 	if (service->manager->env.container_gone)
 		service->manager->env.container_gone(service->manager->env.owner, container);
 	container_free(container);
 	service->ran = true;
 	service->last_exit = *status;
-	end_reason(service, status);
 	if (mono_diff_ms(mono_now(), service->running_since) >= SUPERVISE_SHORT_RUN_MS)
 		service->quick_ends = service->retries = 0;
 	service_ended(service, service->reason);
@@ -88,6 +98,8 @@ static void on_ended(void *owner, struct container *container, const struct shim
 	event = service_machine_exit(
 		service->spec ? service->spec->restart : SERVICE_RESTART_ALWAYS, status->code,
 		service->retries, service->spec ? service->spec->restart_max : 0);
+	if (failed) /* whatever its policy: the last good one is started */
+		event = SERVICE_EVENT_ENDED_AGAIN;
 	/* A job whose definition changed while it ran is not run again for that. */
 	again = service->state == SERVICE_STATE_CYCLING && is_job(service);
 	if (again)
@@ -109,9 +121,10 @@ static void on_exec_ended(void *owner, struct container *container, uint32_t exe
 
 static void on_health(void *owner, struct container *container)
 {
-	const struct service *service = owner;
+	struct service *service = owner;
 
 	(void)container;
+	service_trial_health(service);
 	manager_check_waiting(service->manager);
 }
 
@@ -144,6 +157,7 @@ static void keep_or_drop(struct service *service, const struct container_def *de
 void service_start(struct service *service)
 {
 	struct arena arena OWN(arena_done) = { 0 };
+	const struct container_def *chosen;
 	struct container_def def;
 	struct err err = { 0 };
 
@@ -151,9 +165,11 @@ void service_start(struct service *service)
 	if (!service->spec)
 		err_set(&err, -EINVAL, "its section is no longer valid");
 	else if (container_def_service(service->spec, &service->image, &arena, &def, &err) >= 0) {
-		keep_or_drop(service, &def);
+		service_trial_load(service);
+		chosen = service_trial_choose(service, &def);
+		keep_or_drop(service, chosen);
 		service->container =
-			container_start(service->manager->env.containers, &def,
+			container_start(service->manager->env.containers, chosen,
 					service->container_id, &service_ops, service, &err);
 	}
 	if (!service->container) {
@@ -381,6 +397,9 @@ static void status_text(const struct service *service, struct buf *out)
 	if (service->state == SERVICE_STATE_RUNNING && service->restarts)
 		(void)buf_printf(out, ", restarted %u times, last: %s", service->restarts,
 				 service->end_text);
+	if (service->trial.state == TRIAL_STATE_BACK)
+		(void)buf_printf(out, "; the last good definition, the newer one failed: %s",
+				 service->trial.reason);
 }
 
 void manager_row(const struct service *service, struct engine_row *ret_row)

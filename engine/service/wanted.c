@@ -15,8 +15,8 @@
 /* Of its container nothing depends on these: to change one of them restarts nothing. */
 static bool concerns_container(const char *key)
 {
-	static const char *const others[] = { "depends_on", "profiles", "replicas", "restart",
-					      "wait_for" };
+	static const char *const others[] = { "depends_on", "profiles", "replicas",
+					      "restart",    "trial",	"wait_for" };
 
 	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
 		if (!strcmp(key, others[i]))

@@ -196,7 +196,7 @@ static void serve_message(struct console *console, struct msg *msg)
 	(void)wire_u8(&in);
 	wire_text(&in, unit, sizeof(unit));
 	wire_text(&in, line, sizeof(line));
-	if (wire_end(&in) < 0)
+	if (wire_end(&in) < 0 || console->full_screen)
 		return;
 	console_raw(console, "\r\x1b[K", 4);
 	console_printf(console, "[%5lld.%03lld] %s: %s\n", (long long)(at_ms / 1000),

@@ -32,6 +32,7 @@ struct console {
 	struct edit edit;
 	int64_t alive_at_ms;  /* when init heard of us last */
 	bool interrupted;     /* Ctrl-C while a command ran */
+	bool full_screen;     /* log lines are not printed into it */
 	bool json;	      /* --json: everything is printed as JSON */
 	char json_line[4096]; /* of what is printed, until its newline comes */
 	size_t json_len;
@@ -129,6 +130,7 @@ int verb_health(struct console *console, const struct words *words, struct err *
 int verb_images(struct console *console, const struct words *words, struct err *err);
 int verb_logs(struct console *console, const struct words *words, struct err *err);
 int verb_build(struct console *console, const struct words *words, struct err *err);
+int verb_dashboard(struct console *console, const struct words *words, struct err *err);
 int verb_exec(struct console *console, const struct words *words, struct err *err);
 int verb_act(struct console *console, const struct words *words, struct err *err);
 int verb_pull(struct console *console, const struct words *words, struct err *err);

@@ -65,6 +65,8 @@ const struct verb console_verbs[] = {
 	  "discard | rollback [N] | history | export [N|--secrets] | import | media confirm",
 	  "the configuration: in force, edited, applied, taken back", C(CONFIG), 1, -1,
 	  verb_config },
+	{ "dashboard", "", "machine, services and errors on one screen; q ends", C(NONE), 0, 0,
+	  verb_dashboard },
 	{ "exec", "[-t] [-u USER] NAME COMMAND...", "run a command in a container", C(CONTAINER), 2,
 	  -1, verb_exec },
 	{ "factory-reset", "", "erase the data partition and start again", C(NONE), 0, 0,

@@ -1,5 +1,7 @@
 UNIT += tests/unit/console/test_script
 tests/unit/console/test_script_OBJS := tests/unit/console/test_script.o init/console/script.o
+UNIT += tests/unit/console/test_screen
+tests/unit/console/test_screen_OBJS := tests/unit/console/test_screen.o init/console/screen.o
 UNIT += tests/unit/console/test_edit tests/unit/console/test_words
 tests/unit/console/test_edit_OBJS := tests/unit/console/test_edit.o init/console/edit.o
 tests/unit/console/test_words_OBJS := tests/unit/console/test_words.o init/console/words.o

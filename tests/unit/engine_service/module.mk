@@ -28,3 +28,7 @@ FUZZ += tests/fuzz/fuzz_ends
 tests/fuzz/fuzz_ends_OBJS := tests/fuzz/fuzz_ends.o engine/service/ends.o
 UNIT += tests/unit/engine_service/test_ends
 tests/unit/engine_service/test_ends_OBJS := tests/unit/engine_service/test_ends.o engine/service/ends.o
+
+UNIT += tests/unit/engine_service/test_trial
+tests/unit/engine_service/test_trial_OBJS := tests/unit/engine_service/test_trial.o \
+	engine/service/trial_machine.o
