@@ -277,8 +277,6 @@ static bool version_fits(struct docker_client *client)
 
 static void dispatch(struct docker_client *client)
 {
-	bool known = false;
-
 	/* The bytes of the head may move as soon as more come. */
 	client->head_only = str_is(client->head.method, "HEAD");
 	client->upgrade = client->head.upgrade.len > 0;
@@ -289,7 +287,6 @@ static void dispatch(struct docker_client *client)
 
 		if (!route_matches(route->pattern, client))
 			continue;
-		known = true;
 		if (!str_is(client->head.method, route->method) &&
 		    !(str_is(client->head.method, "HEAD") && !strcmp(route->method, "GET")))
 			continue;
@@ -299,8 +296,7 @@ static void dispatch(struct docker_client *client)
 			route->handler(client);
 		return;
 	}
-	docker_reply_error(client, known ? 405 : 404,
-			   known ? "method not allowed" : "page not found");
+	docker_reply_error(client, 404, "page not found"); /* another method too, as Docker */
 }
 
 /* The body of the request, once it is there: its bytes stay in client->in. */
