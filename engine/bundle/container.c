@@ -32,7 +32,7 @@ int container_open(struct command *cmd, const char *id, struct container *ret, s
 	ret->dir = state_dir_open(cmd->root_fd, id, err);
 	if (ret->dir < 0)
 		return ret->dir;
-	r = state_load(ret->dir, &ret->state, err);
+	r = state_load(ret->dir, STATE_RECORD, &ret->state, err);
 	if (r == -ENOENT)
 		return err_set(err, r,
 			       "container \"%s\" does not exist completely; remove it with "
@@ -129,14 +129,21 @@ int container_remove(struct command *cmd, const char *id, struct container *cont
 		r = remove_group(&container->state, err);
 	if (r < 0)
 		return r;
-	if (container->state.hooks & ANSWER_HOOK_POSTSTOP)
-		hooks_run(cmd, container, RUN_HOOK_POSTSTOP);
+	if (container->state.hooks & ANSWER_HOOK_POSTSTOP) {
+		struct err why = { 0 };
+
+		if (hooks_run(container, RUN_HOOK_POSTSTOP, &why) < 0)
+			say(SAY_LEVEL_WARNING, "%s", err_text(&why));
+	}
 	return fs_remove_tree(cmd->root_fd, id, err);
 }
 
-/* What a crash left: no state, or a damaged one. Only the directory is known. */
-static int remove_remains(struct command *cmd, const char *id, struct err *err)
+/* What a crash left: the state of a create that was not done, none, or a damaged one. */
+static int remove_remains(struct command *cmd, const char *id, struct container *container,
+			  struct err *err)
 {
+	if (state_load(container->dir, STATE_CREATING, &container->state, NULL) == 0)
+		return container_remove(cmd, id, container, err);
 	say(SAY_LEVEL_WARNING,
 	    "container %s: the state cannot be read, only its directory is removed", id);
 	return fs_remove_tree(cmd->root_fd, id, err);
@@ -150,7 +157,7 @@ int command_delete(struct command *cmd, struct err *err)
 	int r = container_open(cmd, id, &container, err);
 
 	if (r < 0 && container.dir >= 0 && cmd->options.force)
-		return remove_remains(cmd, id, err);
+		return remove_remains(cmd, id, &container, err);
 	if (r == -ENOENT && cmd->options.force)
 		return 0;
 	if (r < 0)

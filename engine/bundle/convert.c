@@ -290,8 +290,6 @@ static int convert_rest(struct convert *c, struct run_spec *spec)
 	const struct runtime_config *config = c->config;
 	const struct runtime_linux *lin = &config->linux_;
 
-	if (lin->memory_policy && strcmp(lin->memory_policy, "MPOL_DEFAULT") != 0)
-		return refuse(c, "linux.memoryPolicy", "memory policies are not supported");
 	if (lin->net_devices.count)
 		return refuse(c, "linux.netDevices", "moving network devices is not supported");
 	if (lin->intel_rdt)
@@ -303,6 +301,11 @@ static int convert_rest(struct convert *c, struct run_spec *spec)
 	spec->masked_paths = lin->masked_paths.items;
 	spec->readonly_paths = lin->readonly_paths.items;
 	spec->readonly_root = config->root_readonly;
+	/* Only hooks between the mounts and the pivot look there. */
+	if (config->hooks[RUNTIME_HOOK_CREATE_CONTAINER].count ||
+	    config->hooks[RUNTIME_HOOK_CREATE_RUNTIME].count ||
+	    config->hooks[RUNTIME_HOOK_PRESTART].count)
+		spec->root_path = convert_path(c, c->bundle, config->root_path);
 	spec->root_propagation = propagation_of(lin->propagation);
 	spec->mount_label = lin->mount_label && lin->mount_label[0] ? lin->mount_label : NULL;
 	spec->personality_set = lin->personality != RUNTIME_PERSONALITY_NONE;

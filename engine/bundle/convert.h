@@ -17,6 +17,7 @@ struct convert {
 	struct arena *arena;
 	const struct runtime_config *config;
 	const char *bundle;    /* absolute; relative sources begin here */
+	bool may_miss_process; /* `create`: the container waits, its start is refused */
 	struct answer *answer; /* namespaces and warnings are added to it */
 	struct err *err;
 };

@@ -10,7 +10,7 @@
 #include "lib/own.h"
 #include "lib/str.h"
 
-enum { UMASK_DEFAULT = 022, SECCOMP_PROGRAM_MAX = 4096 * 8 };
+enum { UMASK_DEFAULT = 022, SECCOMP_PROGRAM_MAX = 4096 * 8, MEMORY_FLAGS_SHIFT = 13 };
 
 /* A name that this kernel does not know is passed over with a warning, as config.md asks for. */
 static uint64_t caps_of(struct convert *c, const char *set, const struct runtime_texts *names)
@@ -47,6 +47,12 @@ static int convert_caps(struct convert *c, const struct runtime_caps *given,
 		.inheritable = caps_of(c, "inheritable", &given->inheritable),
 		.ambient = caps_of(c, "ambient", &given->ambient),
 	};
+	for (unsigned cap = 0; run_cap_name(cap); cap++)
+		if (sets->ambient >> cap & 1 & ~(sets->permitted & sets->inheritable) >> cap)
+			convert_warn(c,
+				     "process.capabilities.ambient: can't raise ambient capability "
+				     "%s: it is not both permitted and inheritable",
+				     run_cap_name(cap));
 	ret->cap_sets = sets;
 	return 0;
 }
@@ -104,6 +110,41 @@ static const char *some(const char *text)
 	return text && text[0] ? text : NULL;
 }
 
+/* It stands in linux, but each process has one: also that of an exec. */
+static int convert_memory_policy(struct convert *c, struct run_process *ret)
+{
+	const struct runtime_linux *lin = &c->config->linux_;
+	struct run_memory_policy *policy;
+
+	if (!lin->memory_policy.set)
+		return 0;
+	policy = arena_alloc(c->arena, sizeof(*policy));
+	if (!policy)
+		return convert_no_memory(c);
+	*policy = (struct run_memory_policy){
+		.mode = (uint32_t)(lin->memory_policy.mode - 1) |
+			(uint32_t)(lin->memory_policy.flags << MEMORY_FLAGS_SHIFT),
+		.nodes = some(lin->memory_policy.nodes),
+	};
+	ret->memory_policy = policy;
+	return 0;
+}
+
+/* `create` makes the container, `start` says that there is nothing to execute (runtime.md). */
+static int convert_no_process(struct run_process *ret)
+{
+	static const char *const nothing[] = { "-", NULL };
+
+	*ret = (struct run_process){ .argv = nothing,
+				     .cwd = "/",
+				     .umask = UMASK_DEFAULT,
+				     .seccomp = RUN_SECCOMP_UNCONFINED,
+				     .stdin_open = true,
+				     .oom_score_inherit = true,
+				     .no_program = true };
+	return 0;
+}
+
 static int convert_filter(struct convert *c, struct run_process *ret)
 {
 	const struct runtime_seccomp *profile = &c->config->linux_.seccomp;
@@ -134,6 +175,8 @@ int convert_process(struct convert *c, const struct runtime_process *process,
 {
 	int r = convert_caps(c, &process->caps, ret);
 
+	if (!process->set && c->may_miss_process)
+		return convert_no_process(ret);
 	if (!process->set)
 		return err_set(c->err, -EINVAL, "config.json: process: missing");
 	ret->argv = process->args.items;
@@ -161,5 +204,7 @@ int convert_process(struct convert *c, const struct runtime_process *process,
 		r = convert_rlimits(c, process, ret);
 	if (r == 0)
 		r = convert_priorities(c, process, ret);
+	if (r == 0)
+		r = convert_memory_policy(c, ret);
 	return r < 0 ? r : convert_filter(c, ret);
 }

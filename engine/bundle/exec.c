@@ -201,6 +201,8 @@ static int start(struct entry *entry, struct err *err)
 	entry->report = ends[0];
 	apply.report = ends[1];
 	r = entry->answer.terminal ? open_tty(entry, &apply, err) : launch_stdio(&apply, err);
+	if (r == 0 && entry->master >= 0 && !entry->cmd->options.detach)
+		terminal_plain(entry->master);
 	if (r == 0)
 		r = agent_prepare(&apply, err);
 	if (r == 0) {

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "engine/bundle/say.h"
+#include "engine/bundle/signals.h"
 #include "engine/run/cgroup.h"
 #include "lib/own.h"
 #include "lib/str.h"
@@ -64,18 +65,63 @@ static int set_limits(struct launch *launch, enum cgroup_host host, struct err *
 	return 0;
 }
 
+/* podman's --cgroups=disabled: the container stays in its caller's group, nothing is set. */
+static bool is_disabled(const struct launch *launch)
+{
+	const char *manager = launch->cmd->options.cgroup_manager;
+
+	return manager && strcmp(manager, "disabled") == 0;
+}
+
 int group_plan(struct launch *launch, struct err *err)
 {
-	int r = group_path(launch->answer.cgroups_path, launch->id, launch->group_path,
-			   sizeof(launch->group_path), err);
+	int r;
 
+	if (is_disabled(launch))
+		return 0;
+	r = group_path(launch->answer.cgroups_path, launch->id, launch->group_path,
+		       sizeof(launch->group_path), err);
 	return r < 0 ? r : cgroup_host_open(&launch->host, &launch->top, err);
+}
+
+static int count_process(uint32_t pid, void *owner)
+{
+	(void)pid;
+	++*(size_t *)owner;
+	return 0;
+}
+
+/*
+ * A group that was there before us: a frozen one would hold the container's first process for ever,
+ * and processes in it would die with the container.
+ */
+static int check_found(const struct launch *launch, struct err *err)
+{
+	struct cgroup_stats stats;
+	size_t processes = 0;
+	int r = signals_each_pid(launch->group, count_process, &processes, err);
+
+	if (r == 0 && processes > 0)
+		return err_set(err, -EBUSY, "container's cgroup is not empty: %zu processes in %s",
+			       processes, launch->group_path);
+	if (r == 0)
+		r = cgroup_stats(launch->group, &stats, err);
+	if (r == 0 && stats.frozen)
+		return err_set(err, -EBUSY,
+			       "container's cgroup unexpectedly frozen: %s; write 0 to its "
+			       "cgroup.freeze",
+			       launch->group_path);
+	return r;
 }
 
 int group_make(struct launch *launch, struct err *err)
 {
+	int r = 0;
+
 	uint32_t controllers = cgroup_resources_controllers(&launch->answer.resources);
 
+	if (is_disabled(launch))
+		return 0;
 	if (launch->top < 0) {
 		say(SAY_LEVEL_WARNING, "this host has no cgroup v2: the container runs without a "
 				       "control group, without limits and device rules");
@@ -85,7 +131,9 @@ int group_make(struct launch *launch, struct err *err)
 					 &launch->group_new, err);
 	if (launch->group < 0)
 		return err_prefix(err, "control group %s", launch->group_path);
-	return set_limits(launch, launch->host, err);
+	if (!launch->group_new)
+		r = check_found(launch, err);
+	return r < 0 ? r : set_limits(launch, launch->host, err);
 }
 
 void group_undo(struct launch *launch)

@@ -8,27 +8,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
-#include "engine/bundle/say.h"
 #include "engine/run/apply.h"
 #include "engine/run/plan.h"
 #include "lib/fs.h"
 #include "lib/own.h"
 
-void hooks_run(struct command *cmd, const struct container *container, enum run_hook_point point)
+int hooks_run(const struct container *container, enum run_hook_point point, struct err *err)
 {
 	struct buf bytes OWN(buf_done) = { 0 };
-	struct err err = { 0 };
 	struct plan plan;
 	int r;
 
-	(void)cmd;
 	buf_init(&bytes, PLAN_SIZE_MAX + 1);
-	r = fs_read(container->dir, STATE_PLAN, FS_BENEATH, PLAN_SIZE_MAX, &bytes, &err);
+	r = fs_read(container->dir, STATE_PLAN, FS_BENEATH, PLAN_SIZE_MAX, &bytes, err);
 	if (r == 0)
-		r = plan_decode(bytes.data, bytes.len, &plan, &err);
-	if (r == 0)
-		r = apply_hooks(&plan, point, container->state.pid, &err);
-	if (r < 0)
-		say(SAY_LEVEL_WARNING, "%s hooks: %s",
-		    point == RUN_HOOK_POSTSTART ? "poststart" : "poststop", err_text(&err));
+		r = plan_decode(bytes.data, bytes.len, &plan, err);
+	return r < 0 ? r : apply_hooks(&plan, point, container->state.pid, err);
 }

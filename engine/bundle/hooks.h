@@ -7,9 +7,9 @@
 
 /*
  * Hooks that come in a later call than the one that made the container: poststart and poststop.
- * Their list is read anew from the kept config.json, by the parser. A hook that fails is a warning,
- * as config.md says of these two.
+ * Their list is in the kept plan. All of them run; the first failure is the result. What it means
+ * is the caller's to say: after poststart the container is removed, poststop's is a warning.
  */
-void hooks_run(struct command *cmd, const struct container *container, enum run_hook_point point);
+int hooks_run(const struct container *container, enum run_hook_point point, struct err *err);
 
 #endif

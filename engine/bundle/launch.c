@@ -101,8 +101,11 @@ static int begin_parser(struct launch *launch, struct err *err)
 					   .id = launch->id,
 					   .bundle = launch->bundle_path,
 					   .no_pivot = options->no_pivot,
+					   .may_miss_process = launch->gated,
 					   .no_new_keyring = options->no_new_keyring };
 	r = launch_preserved(options, &launch->job.preserve_fds, err);
+	if (r == 0)
+		r = launch_listening(&launch->job, err);
 	if (r < 0)
 		return r;
 	launch->void_fd = command_void(launch->cmd, err);
@@ -195,7 +198,7 @@ static int save_state(struct launch *launch, struct err *err)
 
 	if (state->pid) {
 		state->start_time = state_start_time_of(state->pid);
-		return state_save(launch->dir, state, err);
+		return state_save(launch->dir, STATE_RECORD, state, err);
 	}
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	*state = (struct state){
@@ -211,7 +214,7 @@ static int save_state(struct launch *launch, struct err *err)
 		.pairs = launch->answer.pairs,
 		.pair_count = launch->answer.pair_count,
 	};
-	return state_save(launch->dir, state, err);
+	return state_save(launch->dir, STATE_CREATING, state, err);
 }
 
 static int prepare(struct launch *launch, struct err *err)
@@ -281,6 +284,8 @@ static int fork_container(struct launch *launch, struct apply *apply, struct err
 	if (r == 0)
 		r = launch->answer.terminal ? apply_open_tty(apply, pts, &launch->master, err)
 					    : launch_stdio(apply, err);
+	if (r == 0 && launch->master >= 0 && !launch->gated && !launch->cmd->options.detach)
+		terminal_plain(launch->master);
 	if (r == 0)
 		r = agent_prepare(apply, err);
 	if (r < 0)

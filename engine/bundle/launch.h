@@ -36,6 +36,8 @@ void launch_done(struct launch *launch);
 
 /* The number of --preserve-fds; -EINVAL, also when one of those fds is not open. */
 int launch_preserved(const struct options *options, uint32_t *ret_count, struct err *err);
+/* The sockets that a service manager handed to us stand in front of them (sd_listen_fds(3)). */
+int launch_listening(struct parser_job *job, struct err *err);
 /* A terminal or not, and where its master goes: refused as runc does. */
 int launch_check_terminal(const struct options *options, bool terminal, bool detached,
 			  struct err *err);

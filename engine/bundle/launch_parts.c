@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,6 +39,22 @@ int launch_preserved(const struct options *options, uint32_t *ret_count, struct 
 				       (unsigned long long)count, PRESERVE_FIRST + (int)i);
 	}
 	*ret_count = (uint32_t)count;
+	return 0;
+}
+
+int launch_listening(struct parser_job *job, struct err *err)
+{
+	const char *text = getenv("LISTEN_FDS");
+	uint64_t count;
+
+	if (!text)
+		return 0;
+	if (str_to_u64(str_from(text), 0, RUN_PRESERVE_MAX - job->preserve_fds, &count) < 0)
+		return err_set(err, -EINVAL, "LISTEN_FDS: expected a number up to %d",
+			       RUN_PRESERVE_MAX - (int)job->preserve_fds);
+	job->listen_fds = (uint32_t)count;
+	job->listen_names = getenv("LISTEN_FDNAMES");
+	job->preserve_fds += job->listen_fds;
 	return 0;
 }
 

@@ -169,7 +169,8 @@ static const struct command_row *find_row(const char *name)
 
 static int check_options(const struct options *o, struct err *err)
 {
-	if (o->systemd_cgroup || (o->cgroup_manager && strcmp(o->cgroup_manager, "cgroupfs") != 0))
+	if (o->systemd_cgroup || (o->cgroup_manager && strcmp(o->cgroup_manager, "cgroupfs") != 0 &&
+				  strcmp(o->cgroup_manager, "disabled") != 0))
 		return err_set(err, -ENOTSUP,
 			       "control groups by systemd are not supported, only cgroupfs: leave "
 			       "out --systemd-cgroup, and tell the engine above (podman: "

@@ -32,7 +32,9 @@ struct parser_job {
 	const char *id, *bundle;
 	const struct parser_exec *exec;
 	uint32_t preserve_fds;
-	bool no_pivot, no_new_keyring;
+	uint32_t listen_fds;	  /* the first of them: sd_listen_fds(3), 0 = none */
+	const char *listen_names; /* LISTEN_FDNAMES, NULL = none */
+	bool no_pivot, no_new_keyring, may_miss_process;
 	/* The parser's own: */
 	pid_t pid;
 	int answer_fd;

@@ -66,6 +66,45 @@ static int add_states(struct convert *c, const char *id, struct run_spec *spec)
 	return 0;
 }
 
+static int append_texts(struct convert *c, struct runtime_texts *texts,
+			const struct args_list *more)
+{
+	const char **items;
+
+	if (!more || more->count == 0)
+		return 0;
+	items = arena_array(c->arena, texts->count + more->count + 1, sizeof(*items));
+	if (!items)
+		return convert_no_memory(c);
+	for (size_t i = 0; i < texts->count; i++)
+		items[i] = texts->items[i];
+	for (size_t i = 0; i < more->count; i++)
+		items[texts->count + i] = more->items[i];
+	*texts = (struct runtime_texts){ items, texts->count + more->count };
+	return 0;
+}
+
+/* The container's first process has number 1 there, if it has a PID namespace of its own. */
+static int add_listening(const struct parser_job *job, struct convert *c, struct run_spec *spec)
+{
+	struct runtime_texts env = c->config->process.env;
+	struct args_list more = { .count = 2 };
+
+	if (job->listen_fds == 0)
+		return 0;
+	more.items[0] = arena_printf(c->arena, "LISTEN_FDS=%u", job->listen_fds);
+	more.items[1] = "LISTEN_PID=1";
+	if (job->listen_names)
+		more.items[more.count++] =
+			arena_printf(c->arena, "LISTEN_FDNAMES=%s", job->listen_names);
+	if (!more.items[0] || !more.items[more.count - 1])
+		return convert_no_memory(c);
+	if (append_texts(c, &env, &more) < 0)
+		return -ENOMEM;
+	spec->process.env = env.items;
+	return 0;
+}
+
 static int work_container(const struct parser_job *job, struct convert *c, struct buf *plan)
 {
 	struct run_spec spec;
@@ -73,6 +112,8 @@ static int work_container(const struct parser_job *job, struct convert *c, struc
 
 	if (r == 0)
 		r = add_states(c, job->id, &spec);
+	if (r == 0)
+		r = add_listening(job, c, &spec);
 	if (r < 0)
 		return r;
 	spec.no_pivot = job->no_pivot;
@@ -101,31 +142,24 @@ static int take_user(struct convert *c, const char *text, struct runtime_process
 	return 0;
 }
 
-static int append_texts(struct convert *c, struct runtime_texts *texts,
-			const struct args_list *more)
-{
-	const char **items;
-
-	if (!more || more->count == 0)
-		return 0;
-	items = arena_array(c->arena, texts->count + more->count + 1, sizeof(*items));
-	if (!items)
-		return convert_no_memory(c);
-	for (size_t i = 0; i < texts->count; i++)
-		items[i] = texts->items[i];
-	for (size_t i = 0; i < more->count; i++)
-		items[texts->count + i] = more->items[i];
-	*texts = (struct runtime_texts){ items, texts->count + more->count };
-	return 0;
-}
-
 static int take_caps(struct convert *c, const struct args_list *more, struct runtime_caps *caps)
 {
-	int r = append_texts(c, &caps->bounding, more);
+	uint64_t bits;
+	int r = 0;
 
+	/* What a person types is not passed over as config.json's names are. */
+	for (size_t i = 0; i < more->count; i++)
+		if (run_caps_parse(more->items[i], &bits, c->err) < 0)
+			return err_prefix(c->err, "--cap");
+	r = append_texts(c, &caps->bounding, more);
 	if (r == 0)
 		r = append_texts(c, &caps->permitted, more);
-	return r < 0 ? r : append_texts(c, &caps->effective, more);
+	if (r == 0)
+		r = append_texts(c, &caps->effective, more);
+	/* As runc does: with inheritable ones the container's programs get the rest as ambient. */
+	if (r == 0 && caps->inheritable.count > 0)
+		r = append_texts(c, &caps->ambient, more);
+	return r;
 }
 
 static int take_groups(struct convert *c, const struct args_list *more,
@@ -246,6 +280,7 @@ void parser_work(const struct parser_job *job, struct buf *out)
 	struct convert c = { .arena = &arena,
 			     .config = &config,
 			     .bundle = job->bundle,
+			     .may_miss_process = job->may_miss_process,
 			     .answer = &answer,
 			     .err = &err };
 

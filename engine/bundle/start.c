@@ -40,6 +40,21 @@ static int open_gate(int dir, struct err *err)
 	return r;
 }
 
+/* A hook that fails takes the container with it (config.md, POSIX-platform Hooks). */
+static int run_poststart(struct command *cmd, const char *id, struct container *container,
+			 struct err *err)
+{
+	struct err later = { 0 };
+	int r;
+
+	if (!(container->state.hooks & ANSWER_HOOK_POSTSTART))
+		return 0;
+	r = hooks_run(container, RUN_HOOK_POSTSTART, err);
+	if (r < 0 && container_remove(cmd, id, container, &later) < 0)
+		say(SAY_LEVEL_WARNING, "remove the container: %s", err_text(&later));
+	return r;
+}
+
 int command_start(struct command *cmd, struct err *err)
 {
 	struct container container OWN(container_done) = { .dir = -1 };
@@ -56,9 +71,8 @@ int command_start(struct command *cmd, struct err *err)
 	r = open_gate(container.dir, err);
 	if (r < 0)
 		return err_prefix(err, "start");
-	if (container.state.hooks & ANSWER_HOOK_POSTSTART)
-		hooks_run(cmd, &container, RUN_HOOK_POSTSTART);
-	return 0;
+	r = run_poststart(cmd, cmd->argv[0], &container, err);
+	return r < 0 ? err_prefix(err, "start") : 0;
 }
 
 static int attend(struct command *cmd, struct launch *launch, int signals, struct err *err)
@@ -93,7 +107,11 @@ int command_run(struct command *cmd, struct err *err)
 
 		r = container_open(cmd, launch.id, &container, err);
 		if (r == 0)
-			hooks_run(cmd, &container, RUN_HOOK_POSTSTART);
+			r = run_poststart(cmd, launch.id, &container, err);
+		if (r < 0)
+			launch_end_child(launch.pidfd);
+		if (r < 0)
+			return err_prefix(err, "run");
 	}
 	return cmd->options.detach ? 0 : attend(cmd, &launch, signals, err);
 }

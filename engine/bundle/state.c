@@ -27,14 +27,17 @@ int state_id_check(const char *id, struct err *err)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				      "0123456789_+-.";
-	size_t len = strlen(id);
+	size_t len = strlen(id), good = id[0] == '.' ? 0 : strspn(id, allowed);
+	char shown[8];
 
-	if (len > 0 && len <= STATE_ID_MAX && strspn(id, allowed) == len && strcmp(id, ".") != 0 &&
-	    strcmp(id, "..") != 0)
+	if (len > 0 && len <= STATE_ID_MAX && good == len)
 		return 0;
+	str_escape(str_make(id + good, good < len), shown, sizeof(shown));
 	return err_set(err, -EINVAL,
-		       "invalid container id: expected 1 to %d letters, digits and _+-.",
-		       STATE_ID_MAX);
+		       "invalid container ID format: %s%s%sexpected 1 to %d letters, digits and "
+		       "_+-. with no dot in front",
+		       good < len ? "invalid character '" : "", good < len ? shown : "",
+		       good < len ? "' in the container ID, " : "", STATE_ID_MAX);
 }
 
 int state_root_open(const char *path, struct err *err)
@@ -172,7 +175,7 @@ int state_decode(struct str bytes, struct state *ret_state, struct err *err)
 	return 0;
 }
 
-int state_save(int dirfd, const struct state *state, struct err *err)
+int state_save(int dirfd, const char *name, const struct state *state, struct err *err)
 {
 	struct buf out OWN(buf_done) = { 0 };
 	int r;
@@ -181,17 +184,17 @@ int state_save(int dirfd, const struct state *state, struct err *err)
 	r = state_encode(state, &out);
 	if (r < 0)
 		return err_sys(err, r, "write down the state");
-	return state_file_put(dirfd, "state", out.data, out.len, err);
+	return state_file_put(dirfd, name, out.data, out.len, err);
 }
 
-int state_load(int dirfd, struct state *ret_state, struct err *err)
+int state_load(int dirfd, const char *name, struct state *ret_state, struct err *err)
 {
 	struct buf bytes OWN(buf_done) = { 0 };
 	int r;
 
 	*ret_state = (struct state){ 0 };
 	buf_init(&bytes, STATE_SIZE_MAX);
-	r = fs_read(dirfd, "state", FS_BENEATH, STATE_SIZE_MAX - 1, &bytes, err);
+	r = fs_read(dirfd, name, FS_BENEATH, STATE_SIZE_MAX - 1, &bytes, err);
 	if (r == 0)
 		r = state_decode(buf_str(&bytes), ret_state, err);
 	if (r < 0)

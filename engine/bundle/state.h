@@ -11,6 +11,8 @@
 /*
  * What hoy-oci remembers of a container, in ROOT/ID (0700):
  *   state        the record below, written by rename
+ *   creating     the same without a pid, until `create` is done: then whoever was killed in between
+ *                left something to find. Only delete --force looks at it.
  *   config.json  the bytes that the container was made from, for exec, and for hooks
  *   start        the socket on which the container's first process waits for `start`
  * Nothing is synced: a state directory is worth nothing after a reboot and stands in /run.
@@ -45,11 +47,13 @@ enum state_status {
 };
 
 extern const char *const state_root_default; /* /run/hoy-oci */
-#define STATE_GATE   "start"
-#define STATE_CONFIG "config.json"
-#define STATE_PLAN   "plan" /* only for hooks that come later */
+#define STATE_RECORD   "state"
+#define STATE_CREATING "creating"
+#define STATE_GATE     "start"
+#define STATE_CONFIG   "config.json"
+#define STATE_PLAN     "plan" /* only for hooks that come later */
 
-/* Letters, digits and _+-. ; what runc takes. */
+/* Letters, digits and _+-. but no dot in front: what runc takes, and no name of our own. */
 int state_id_check(const char *id, struct err *err);
 
 /* Opens the directory of all containers, made when it is missing. */
@@ -64,8 +68,9 @@ int state_file_put(int dirfd, const char *name, const void *data, size_t len, st
 
 int state_encode(const struct state *state, struct buf *out);
 int state_decode(struct str bytes, struct state *ret_state, struct err *err);
-int state_save(int dirfd, const struct state *state, struct err *err);
-int state_load(int dirfd, struct state *ret_state, struct err *err);
+/* name: STATE_RECORD or STATE_CREATING. */
+int state_save(int dirfd, const char *name, const struct state *state, struct err *err);
+int state_load(int dirfd, const char *name, struct state *ret_state, struct err *err);
 void state_done(struct state *state); /* accepts zeroed */
 
 /* When a process was started, from the text of its stat file; 0 = it is dead or unreadable. */

@@ -92,6 +92,17 @@ static void copy_size(const struct attend *attend)
 		(void)ioctl(attend->master, TIOCSWINSZ, &size);
 }
 
+void terminal_plain(int master)
+{
+	struct termios mode;
+
+	if (tcgetattr(master, &mode) < 0)
+		return;
+	mode.c_oflag &= (tcflag_t)~ONLCR;
+	(void)tcsetattr(master, TCSANOW, &mode);
+}
+
+/* But for its output: "\n" becomes "\r\n" there, and not in the container's terminal. */
 static void make_raw(struct attend *attend)
 {
 	struct termios raw;
@@ -101,7 +112,6 @@ static void make_raw(struct attend *attend)
 	raw = attend->saved;
 	raw.c_iflag &=
 		(tcflag_t) ~(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
-	raw.c_oflag &= (tcflag_t)~OPOST;
 	raw.c_lflag &= (tcflag_t) ~(ECHO | ECHONL | ICANON | ISIG | IEXTEN);
 	raw.c_cflag = (raw.c_cflag & (tcflag_t) ~(CSIZE | PARENB)) | CS8;
 	attend->raw = tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;

@@ -13,6 +13,12 @@ int terminal_send(int console, int master, struct err *err);
 int terminal_send_fd(int to, struct str text, int fd, size_t *ret_sent, struct err *err);
 
 /*
+ * Before the process of a foreground terminal is made: its "\n" stays one byte, our own terminal
+ * (or the file behind it) is written to as the program wrote.
+ */
+void terminal_plain(int master);
+
+/*
  * `run` and `exec` in the foreground: hands signals to the process and, with a master (else -1),
  * carries bytes between our own terminal and the container's, until the process behind pidfd (our
  * child) has ended. Returns its exit status, 128 + N for signal N. `signals` is signals_open()'s,

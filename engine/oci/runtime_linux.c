@@ -254,10 +254,27 @@ const struct runtime_schema runtime_seccomp_schema =
 
 /* ---- linux ---- */
 
-static const struct runtime_field memory_policy_fields[] = {
-	TEXT("mode", runtime_linux, memory_policy),
+static const char *const memory_modes[] = {
+	"MPOL_DEFAULT",
+	"MPOL_PREFERRED",
+	"MPOL_BIND",
+	"MPOL_INTERLEAVE",
+	"MPOL_LOCAL",
+	"MPOL_PREFERRED_MANY",
+	"MPOL_WEIGHTED_INTERLEAVE",
+	NULL,
 };
-static const struct runtime_schema memory_policy = SCHEMA(memory_policy_fields, 0, SIZE_MAX);
+static const char *const memory_flags[] = { "MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES",
+					    "MPOL_F_STATIC_NODES", NULL };
+
+static const struct runtime_field memory_policy_fields[] = {
+	ROW("mode", ENUM, runtime_linux, memory_policy.mode, .required = true,
+	    .names = memory_modes),
+	ROW("flags", SET, runtime_linux, memory_policy.flags, .names = memory_flags),
+	TEXT("nodes", runtime_linux, memory_policy.nodes),
+};
+static const struct runtime_schema memory_policy =
+	SCHEMA(memory_policy_fields, 0, offsetof(struct runtime_linux, memory_policy.set));
 
 static const struct runtime_field personality_fields[] = {
 	ROW("domain", ENUM, runtime_linux, personality, .required = true, .names = personalities),

@@ -153,7 +153,12 @@ struct runtime_linux {
 	struct runtime_texts masked_paths, readonly_paths;
 	const char *mount_label;
 	bool intel_rdt;
-	const char *memory_policy; /* its mode, NULL = not set */
+	struct {
+		bool set;
+		int mode;	/* 1 + the kernel's MPOL_* */
+		uint64_t flags; /* balancing, relative, static: the kernel's bits >> 13 */
+		const char *nodes;
+	} memory_policy;
 	enum runtime_personality personality;
 	struct runtime_texts personality_flags;
 	struct runtime_offset boottime, monotonic;

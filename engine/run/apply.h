@@ -122,6 +122,12 @@ int apply_cwd_open(struct apply *apply, struct err *err);
 int apply_hide(void);
 int apply_stdio(struct apply *apply, struct err *err);
 int apply_limits(struct apply *apply, struct err *err);
+/*
+ * "HOME=..." for an environment that has none (PLAN_FLAG_LISTED): what the container's passwd(5)
+ * says of the user, else "/". NULL when nothing is to be added. Static memory.
+ */
+const char *apply_home(const struct plan *plan);
+struct str apply_home_of(struct str passwd, uint32_t uid);
 int apply_schedule(struct apply *apply, struct err *err);
 int apply_user(struct apply *apply, struct err *err);
 /* With a listener the filter comes before the gate, else it is the last thing but one. */

@@ -8,9 +8,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include "engine/run/kernel.h"
 #include "lib/fs.h"
@@ -26,6 +29,23 @@ static int set_names(struct apply *apply, struct err *err)
 		return err_sys(err, -errno, "hostname %s", plan->hostname);
 	if (plan->domainname[0] && setdomainname(plan->domainname, strlen(plan->domainname)) < 0)
 		return err_sys(err, -errno, "domain name %s", plan->domainname);
+	return 0;
+}
+
+/* In a network namespace that we made nobody else would do it; a joined one is its owner's. */
+static int raise_loopback(struct apply *apply, struct err *err)
+{
+	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	OWN_FD int fd = -1;
+
+	if (!(apply->plan->flags & PLAN_FLAG_LISTED) ||
+	    apply->plan->ns[PLAN_NS_NET].mode != RUN_NS_MODE_NEW)
+		return 0;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 && errno == EAFNOSUPPORT)
+		return 0;
+	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
+		return err_sys(err, -errno, "raise the loopback interface");
 	return 0;
 }
 
@@ -119,6 +139,7 @@ const struct apply_step apply_container_steps[] = {
 	{ "oom score", apply_oom_score },
 	{ "namespaces", apply_join },
 	{ "names", set_names },
+	{ "network", raise_loopback },
 	{ "root", attach_root },
 	{ "mounts", apply_ops },
 	{ "hooks", apply_hooks_before_pivot },

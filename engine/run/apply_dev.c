@@ -94,8 +94,9 @@ static int clone_node(struct apply *apply, const struct plan_op *op, struct err 
 {
 	OWN_FD int node = fs_open(apply->old_root, op->target + 1, FS_BENEATH_XDEV,
 				  O_PATH | O_NOFOLLOW, 0, err);
+	OWN_FD int tree = -1;
 	struct stat st;
-	int tree;
+	int r = 0;
 
 	if (node < 0)
 		return node;
@@ -104,7 +105,11 @@ static int clone_node(struct apply *apply, const struct plan_op *op, struct err 
 		return err_set(err, -ENODEV, "%s: on the host it is not the device %u:%u",
 			       op->target, op->major, op->minor);
 	tree = k_clone_tree(node, 0);
-	return tree < 0 ? err_sys(err, tree, "%s: clone the host's", op->target) : tree;
+	if (tree >= 0)
+		r = k_set_attributes(tree, K_MOUNT_ATTR_NOSUID | K_MOUNT_ATTR_NOEXEC, 0, 0);
+	if (tree < 0 || r < 0)
+		return err_sys(err, tree < 0 ? tree : r, "%s: clone the host's", op->target);
+	return take_fd(&tree);
 }
 
 /* No user namespace may make a device: its root gets the host's, bound over an empty file. */

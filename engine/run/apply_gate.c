@@ -80,5 +80,9 @@ int apply_gate(struct apply *apply, struct err *err)
 	r = dup3(connection, apply->report, O_CLOEXEC);
 	own_close(&connection);
 	own_close(&apply->gate);
-	return r < 0 ? err_sys(err, -errno, "answer the start") : 0;
+	if (r < 0)
+		return err_sys(err, -errno, "answer the start");
+	if (apply->plan->flags & PLAN_FLAG_NO_PROGRAM)
+		return err_set(err, -EINVAL, "config.json: process: missing");
+	return 0;
 }

@@ -45,14 +45,17 @@ static size_t fill(const char **dst, struct plan_list list)
 	return n;
 }
 
-static _Noreturn void execute(const struct plan_hook *hook, int input)
+/* A startContainer hook without an environment has the program's, as in other runtimes. */
+static _Noreturn void execute(const struct plan *plan, const struct plan_hook *hook, int input)
 {
+	bool inherits = hook->point == RUN_HOOK_START_CONTAINER && hook->env.count == 0;
+
 	static const char *argv[RUN_ARGS_MAX + 1], *env[RUN_ARGS_MAX + 1];
 
 	sigset_t none;
 
 	fill(argv, hook->argv);
-	fill(env, hook->env);
+	fill(env, inherits ? plan->env : hook->env);
 	/* hoy-oci reads its signals from an fd: they are blocked there. */
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
@@ -84,7 +87,7 @@ static int make_state(const struct plan *plan, enum run_hook_point point, int64_
 	return r < 0 ? r : take_fd(&fd);
 }
 
-static int await(const struct plan_hook *hook, int pidfd, struct err *err)
+static int await(const struct plan_hook *hook, unsigned number, int pidfd, struct err *err)
 {
 	int64_t end = now_ms() + (int64_t)hook->timeout_s * MS_PER_S;
 	struct pollfd wait = { .fd = pidfd, .events = POLLIN };
@@ -107,21 +110,24 @@ static int await(const struct plan_hook *hook, int pidfd, struct err *err)
 	while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0 && errno == EINTR)
 		;
 	if (late)
-		return err_set(err, -ETIMEDOUT, "%s hook %s took longer than %u s", what,
+		return err_set(err, -ETIMEDOUT,
+			       "error running %s hook #%u: %s took longer than %u s", what, number,
 			       hook->path, hook->timeout_s);
 	if (info.si_code != CLD_EXITED)
-		return err_set(err, -EIO, "%s hook %s: killed by signal %d", what, hook->path,
-			       info.si_status);
+		return err_set(err, -EIO, "error running %s hook #%u: %s: killed by signal %d",
+			       what, number, hook->path, info.si_status);
 	if (info.si_status == HOOK_NOT_EXECUTED)
-		return err_set(err, -ENOENT, "%s hook %s: exit status 127, or it cannot be run",
-			       what, hook->path);
-	return info.si_status ? err_set(err, -EIO, "%s hook %s: exit status %d", what, hook->path,
-					info.si_status)
+		return err_set(err, -ENOENT,
+			       "error running %s hook #%u: %s: exit status 127, or it cannot be "
+			       "run",
+			       what, number, hook->path);
+	return info.si_status ? err_set(err, -EIO, "error running %s hook #%u: %s: exit status %d",
+					what, number, hook->path, info.si_status)
 			      : 0;
 }
 
-static int run_hook(const struct plan *plan, const struct plan_hook *hook, int64_t pid,
-		    struct err *err)
+static int run_hook(const struct plan *plan, const struct plan_hook *hook, unsigned number,
+		    int64_t pid, struct err *err)
 {
 	OWN_FD int state = make_state(plan, hook->point, pid, err);
 	OWN_FD int pidfd = -1;
@@ -131,10 +137,10 @@ static int run_hook(const struct plan *plan, const struct plan_hook *hook, int64
 		return state;
 	child = k_fork(0, -1, &pidfd);
 	if (child == 0)
-		execute(hook, state);
+		execute(plan, hook, state);
 	if (child < 0)
 		return err_sys(err, (int)child, "start the hook %s", hook->path);
-	return await(hook, pidfd, err);
+	return await(hook, number, pidfd, err);
 }
 
 int apply_hooks(const struct plan *plan, enum run_hook_point point, int64_t pid, struct err *err)
@@ -142,6 +148,7 @@ int apply_hooks(const struct plan *plan, enum run_hook_point point, int64_t pid,
 	bool goes_on = point == RUN_HOOK_POSTSTART || point == RUN_HOOK_POSTSTOP;
 	struct plan_list hooks = plan->hooks;
 	struct plan_hook hook;
+	unsigned number = 0; /* as in config.json's list */
 	int result = 0;
 
 	if (!(plan->hook_points & 1u << point))
@@ -151,7 +158,7 @@ int apply_hooks(const struct plan *plan, enum run_hook_point point, int64_t pid,
 
 		if (hook.point != point)
 			continue;
-		r = run_hook(plan, &hook, pid, result == 0 ? err : NULL);
+		r = run_hook(plan, &hook, number++, pid, result == 0 ? err : NULL);
 		result = result == 0 ? r : result;
 	}
 	return result;

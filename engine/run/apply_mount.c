@@ -399,6 +399,9 @@ static int run_op(struct apply *apply, const struct plan_op *op, struct err *err
 	case PLAN_OP_MASK_CPUS:
 		return apply_op_mask_cpus(apply, op, err);
 	case PLAN_OP_ROOT_READONLY:
+		r = apply_cwd_open(apply, err);
+		if (r < 0)
+			return r;
 		r = k_set_attributes(apply->root, K_MOUNT_ATTR_RDONLY, 0, 0);
 		return r < 0 ? err_sys(err, r, "make the root read-only") : 0;
 	case PLAN_OP_KINDS:

@@ -45,6 +45,18 @@ static int set_cpus(struct str mask, struct err *err)
 	return 0;
 }
 
+/* The kernel counts bits, and one more than there are (set_mempolicy(2)). */
+static int set_memory_policy(const struct plan *plan, struct err *err)
+{
+	struct str nodes = plan->memory_nodes;
+	unsigned long bits = nodes.len ? nodes.len * 8 + 1 : 0;
+
+	if (plan->flags & PLAN_FLAG_MEMORY_POLICY &&
+	    syscall(SYS_set_mempolicy, plan->memory_mode, nodes.len ? nodes.ptr : NULL, bits) < 0)
+		return err_sys(err, -errno, "memory policy %#x", plan->memory_mode);
+	return 0;
+}
+
 int apply_schedule(struct apply *apply, struct err *err)
 {
 	const struct plan *plan = apply->plan;
@@ -71,7 +83,8 @@ int apply_schedule(struct apply *apply, struct err *err)
 	if (plan->flags & PLAN_FLAG_PERSONALITY &&
 	    syscall(SYS_personality, (unsigned long)plan->personality) < 0)
 		return err_sys(err, -errno, "personality %#x", plan->personality);
-	return set_cpus(plan->cpus, err);
+	r = set_memory_policy(plan, err);
+	return r < 0 ? r : set_cpus(plan->cpus, err);
 }
 
 int apply_session(struct apply *apply, struct err *err)
@@ -118,8 +131,17 @@ int apply_cwd_open(struct apply *apply, struct err *err)
 	const enum fs_scope scope = defence_on(DEFENCE_A3_DIRECTORY) ? FS_IN_ROOT : FS_HOST;
 	const char *path = apply->plan->cwd;
 
+	/* A container's may be open already: it was made before the root became read-only. */
+	if (apply->cwd >= 0)
+		return 0;
 	while (*path == '/')
 		path++;
+	/* An exec finds its directory or fails; it changes nothing in a container that runs. */
+	if (apply->plan->kind == PLAN_KIND_EXEC) {
+		apply->cwd = fs_open(apply->root, *path ? path : ".", scope, O_PATH | O_DIRECTORY,
+				     0, NULL);
+		return apply->cwd < 0 ? err_sys(err, apply->cwd, "chdir to /%s", path) : 0;
+	}
 	apply->cwd = fs_open_dir(apply->root, *path ? path : ".", scope, 0755, err);
 	return apply->cwd < 0 ? apply->cwd : 0;
 }
@@ -299,6 +321,20 @@ static size_t fill(char **dst, struct plan_list list)
 	return n;
 }
 
+/* With home in the place of an empty one, or behind all. */
+static void fill_env(char **dst, struct plan_list list, const char *home)
+{
+	size_t count = fill(dst, list), at = 0;
+
+	if (!home)
+		return;
+	while (at < count && strncmp(dst[at], "HOME=", 5) != 0)
+		at++;
+	dst[at] = (char *)(uintptr_t)home;
+	if (at == count)
+		dst[at + 1] = NULL;
+}
+
 const char *apply_search_path(const struct plan *plan)
 {
 	struct plan_list env = plan->env;
@@ -355,7 +391,7 @@ int apply_find_program(struct apply *apply, struct err *err)
 	char shown[128];
 	int r = -ENOENT;
 
-	if (apply->gate < 0)
+	if (apply->gate < 0 || apply->plan->flags & PLAN_FLAG_NO_PROGRAM)
 		return 0;
 	str_escape(str_from(name), shown, sizeof(shown));
 	if (strchr(name, '/')) {
@@ -377,12 +413,13 @@ int apply_find_program(struct apply *apply, struct err *err)
 
 int apply_execute(struct apply *apply, struct err *err)
 {
-	static char *argv[RUN_ARGS_MAX + 1], *env[RUN_ARGS_MAX + 1];
+	static char *argv[RUN_ARGS_MAX + 1], *env[RUN_ARGS_MAX + 2];
+	const char *home = apply_home(apply->plan);
 	char shown[128];
 	int code;
 
 	fill(argv, apply->plan->argv);
-	fill(env, apply->plan->env);
+	fill_env(env, apply->plan->env, home);
 	str_escape(str_from(argv[0]), shown, sizeof(shown));
 	if (strchr(argv[0], '/')) {
 		execve(argv[0], argv, env);

@@ -21,6 +21,7 @@
  *   u32 personality  u32 seccomp flags  u8 ioprio class  u8 ioprio level
  *   scheduler {u32 policy, u32 nice, u32 priority, u64 flags runtime deadline period}
  *   blob first cpus  blob cpus (bit masks, empty = all)
+ *   with PLAN_FLAG_MEMORY_POLICY: u32 mode  blob nodes (bit mask, empty = none)
  *   list {u32 group}  list {u32 resource, u64 soft, u64 hard}
  *   text cwd  list argv {text}  list env {text}  blob seccomp (struct sock_filter[])
  * and for a container:
@@ -66,7 +67,9 @@ enum plan_flag {
 	PLAN_FLAG_NO_KEYRING = 4096,
 	PLAN_FLAG_TIME_OFFSETS = 8192,
 	PLAN_FLAG_CAP_SETS = 16384, /* effective is in force until execve, also for a user */
-	PLAN_FLAG_MASK = 32767,
+	PLAN_FLAG_MEMORY_POLICY = 32768,
+	PLAN_FLAG_NO_PROGRAM = 65536, /* argv is nobody's; the gate refuses the start */
+	PLAN_FLAG_MASK = 131071,
 };
 
 enum plan_ns {
@@ -146,6 +149,8 @@ struct plan {
 	struct run_ioprio ioprio;
 	struct run_scheduler scheduler;
 	struct str cpus_first, cpus;
+	uint32_t memory_mode;
+	struct str memory_nodes;
 	struct plan_list groups, rlimits, argv, env, ops, hooks;
 	const char *cwd, *hostname, *domainname, *uid_map, *gid_map, *root_path;
 	struct str seccomp, devices;

@@ -168,6 +168,10 @@ static void get_schedule(struct wire *in, struct plan *plan)
 	scheduler->period_ns = wire_u64(in);
 	plan->cpus_first = wire_blob(in, PLAN_CPUS_BYTES);
 	plan->cpus = wire_blob(in, PLAN_CPUS_BYTES);
+	if (plan->flags & PLAN_FLAG_MEMORY_POLICY) {
+		plan->memory_mode = wire_u32(in);
+		plan->memory_nodes = wire_blob(in, PLAN_CPUS_BYTES);
+	}
 	if (plan->ioprio.class > 3 || plan->ioprio.level > 7)
 		in->error = -EBADMSG;
 }

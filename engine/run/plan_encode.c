@@ -216,6 +216,8 @@ static uint32_t process_flags(const struct run_spec *spec)
 			  spec->boottime.nanosecs,
 		  PLAN_FLAG_TIME_OFFSETS },
 		{ process->cap_sets != NULL, PLAN_FLAG_CAP_SETS },
+		{ process->memory_policy != NULL, PLAN_FLAG_MEMORY_POLICY },
+		{ process->no_program, PLAN_FLAG_NO_PROGRAM },
 	};
 	uint32_t bits = 0;
 
@@ -265,6 +267,10 @@ static void put_schedule(struct buf *out, const struct run_process *process)
 	wire_put_u64(out, scheduler->period_ns);
 	put_cpus(out, process->cpus_first);
 	put_cpus(out, process->cpus);
+	if (process->memory_policy) {
+		wire_put_u32(out, process->memory_policy->mode);
+		put_cpus(out, process->memory_policy->nodes);
+	}
 }
 
 static int put_process(struct buf *out, enum plan_kind kind, const struct run_spec *spec,

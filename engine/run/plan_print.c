@@ -176,6 +176,9 @@ static void print_details(struct buf *out, const struct plan *plan)
 			   (unsigned long long)s->period_ns);
 	print_cpus(out, "cpus first ", plan->cpus_first);
 	print_cpus(out, "cpus ", plan->cpus);
+	if (plan->flags & PLAN_FLAG_MEMORY_POLICY)
+		buf_printf(out, "memory policy %#x\n", plan->memory_mode);
+	print_cpus(out, "memory nodes ", plan->memory_nodes);
 }
 
 static void print_process(struct buf *out, const struct plan *plan)
@@ -199,6 +202,8 @@ static void print_process(struct buf *out, const struct plan *plan)
 		{ PLAN_FLAG_NO_KEYRING, "no-keyring" },
 		{ PLAN_FLAG_TIME_OFFSETS, "time-offsets" },
 		{ PLAN_FLAG_CAP_SETS, "cap-sets" },
+		{ PLAN_FLAG_MEMORY_POLICY, "memory-policy" },
+		{ PLAN_FLAG_NO_PROGRAM, "no-program" },
 	};
 	struct plan_list groups = plan->groups, rlimits = plan->rlimits;
 	struct run_rlimit limit;

@@ -133,6 +133,8 @@ static int check_details(const struct run_process *process, struct err *err)
 		r = spec_cpu_mask(process->cpus_first, mask, err);
 	if (r == 0 && process->cpus)
 		r = spec_cpu_mask(process->cpus, mask, err);
+	if (r == 0 && process->memory_policy && process->memory_policy->nodes)
+		r = spec_cpu_mask(process->memory_policy->nodes, mask, err);
 	return r;
 }
 

@@ -61,6 +61,12 @@ struct run_ioprio {
 	uint8_t level; /* 0..7 */
 };
 
+/* set_mempolicy(2): which NUMA nodes the process's memory comes from. */
+struct run_memory_policy {
+	uint32_t mode;	   /* MPOL_* with MPOL_F_* bits */
+	const char *nodes; /* "0-3,7", NULL = none */
+};
+
 struct run_process {
 	const char *const *argv; /* NULL-terminated; argv[0] without '/' is looked up in env's PATH
 				  */
@@ -86,6 +92,9 @@ struct run_process {
 	const struct run_scheduler *scheduler; /* NULL = inherit, as all below */
 	const struct run_ioprio *ioprio;
 	const char *cpus_first, *cpus; /* "0-3,7": before and after joining the cgroup */
+	const struct run_memory_policy *memory_policy;
+	bool no_program; /* there is nothing to execute yet: the gate tells whoever wants to start
+			  */
 	const char *apparmor_profile, *selinux_label;
 };
 

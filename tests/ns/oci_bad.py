@@ -40,7 +40,8 @@ def configs():
             (("linux", "cgroupsPath"), "/../../x", "cgroupsPath"),
             (("linux", "namespaces"), [{"type": "bogus"}], "linux.namespaces[0].type"),
             (("linux", "intelRdt"), {"closID": "x"}, "linux.intelRdt"),
-            (("linux", "memoryPolicy"), {"mode": "MPOL_BIND", "nodes": "0"}, "memoryPolicy"),
+            (("linux", "memoryPolicy"), {"mode": "MPOL_BOGUS", "nodes": "0"}, "memoryPolicy"),
+            (("linux", "netDevices"), {"eth0": {"name": "e"}}, "linux.netDevices"),
             (("process", "apparmorProfile"), "x", "pparmor"),
             (("process", "selinuxLabel"), "x", "elinux"),
         )
@@ -140,22 +141,33 @@ def processes_named(name):
 
 @tap.test("the-parser-is-in-its-sandbox")
 def sandbox():
-    """What strace sees of the parser: after its filter no file is opened and nothing is executed."""
-    with Bundle("sleep", "1000") as b:
-        b.write(" " * (3 << 20) + json.dumps(b.config))
-        p = subprocess.Popen([box.RUNTIME, "--root", box.ROOT, "create", "--bundle", b.dir, b.id],
-                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                             stderr=subprocess.DEVNULL, env=box.ENV)
-        status = None
-        while p.poll() is None and status is None:
-            for child in children(p.pid):
-                text = read_status(child)
-                if "\nSeccomp:\t2" in text and "\nUid:\t65534" in text:
-                    status = text
-        tap.check(p.wait(box.LIMIT_S) == 0, "create")
-        tap.check(status is not None, "no sandboxed parser was seen")
-        tap.check("CapEff:\t0000000000000000" in status and "CapBnd:\t0000000000000000" in status
-                  and "NoNewPrivs:\t1" in status, status)
+    """What the kernel says of the parser behind its filter. It lives for some milliseconds, and we may
+    not run in them: then another one is looked at."""
+    status = None
+    for _ in range(100):
+        with Bundle("sleep", "1000") as b:
+            b.write(" " * (3 << 20) + json.dumps(b.config))
+            status = watch_parser(b)
+        if status:
+            break
+    tap.check(status is not None, "no sandboxed parser was seen")
+    tap.check("CapEff:\t0000000000000000" in status and "CapBnd:\t0000000000000000" in status
+              and "NoNewPrivs:\t1" in status, status)
+
+
+def watch_parser(b):
+    """The status file of create's parser, None when it was gone before it was seen."""
+    p = subprocess.Popen([box.RUNTIME, "--root", box.ROOT, "create", "--bundle", b.dir, b.id],
+                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                         stderr=subprocess.DEVNULL, env=box.ENV)
+    status = None
+    while p.poll() is None and status is None:
+        for child in children(p.pid):
+            text = read_status(child)
+            if "\nSeccomp:\t2" in text and "\nUid:\t65534" in text:
+                status = text
+    tap.check(p.wait(box.LIMIT_S) == 0, "create")
+    return status
 
 
 def children(pid):

@@ -206,8 +206,9 @@ static void test_paths(void)
 
 static void test_ids(void)
 {
-	static const char *const good[] = { "a", "A.b-c_d+e", "0", "..." };
-	static const char *const bad[] = { "", ".", "..", "a/b", "a b", "\xc3\xa4", "a\n" };
+	static const char *const good[] = { "a", "A.b-c_d+e", "0", "a..." };
+	static const char *const bad[] = { "",	  ".",	 "..",	     "...", ".void",
+					   "a/b", "a b", "\xc3\xa4", "a\n" };
 
 	for (size_t i = 0; i < ARRAY_LEN(good); i++)
 		is_int(state_id_check(good[i], NULL), 0, "id %s", good[i]);

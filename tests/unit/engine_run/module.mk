@@ -12,7 +12,9 @@ tests/unit/engine_run/test_seccomp_LIBS = -lseccomp
 tests/unit/engine_run/test_cgroup_OBJS = tests/unit/engine_run/test_cgroup.o engine/run/cgroup.o \
 	engine/run/cgroup_resource.o engine/run/cgroup_path.o engine/run/kernel.o
 
-FUZZ += tests/fuzz/fuzz_plan
+FUZZ += tests/fuzz/fuzz_plan tests/fuzz/fuzz_home
+tests/fuzz/fuzz_home_OBJS = tests/fuzz/fuzz_home.o engine/run/apply_home.o \
+	engine/run/plan_decode.o
 tests/fuzz/fuzz_plan_OBJS = tests/fuzz/fuzz_plan.o engine/run/plan_decode.o engine/run/plan_print.o
 
 # run_tool is no test: it lets tests/ns/run_*.py call single functions of the engine; run_shim is

@@ -1,0 +1,270 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""hoy-oci and single fields of config.json: docs/oci-fields.md names these tests field by field."""
+import fcntl
+import json
+import os
+import re
+import subprocess
+
+import oci_box as box
+from oci_box import Bundle, good, refused, runtime, tap, wait_for
+
+BOTH = {"bounding": ["CAP_KILL", "CAP_CHOWN"], "permitted": ["CAP_KILL", "CAP_CHOWN"],
+        "effective": ["CAP_KILL"], "inheritable": ["CAP_KILL"], "ambient": ["CAP_KILL", "CAP_CHOWN"]}
+
+
+@tap.test("home-is-that-of-the-user-when-nobody-gives-one")
+def home():
+    passwd = "a:x:0:0::/home/a:/bin/sh\nbroken\nb:x:1000:1000::/home/b:/bin/sh\nc:x:1001:1::rel:/bin/sh\n"
+    for uid, want in ((0, "/home/a"), (1000, "/home/b"), (1001, "/"), (77, "/")):
+        with Bundle("sh", "-c", "echo $HOME", user={"uid": uid, "gid": 0}, env=["PATH=/bin"]) as b:
+            root = b.own_root()
+            with open(root + "/etc/passwd", "w", encoding="ascii") as f:
+                f.write(passwd)
+            good(b.run(), want + "\n")
+    with Bundle("sh", "-c", "echo $HOME", env=["PATH=/bin", "HOME=/given"]) as b:
+        good(b.run(), "/given\n")
+    with Bundle("sh", "-c", "echo $HOME", env=["PATH=/bin", "HOME="]) as b:
+        root = b.own_root()
+        os.unlink(root + "/etc/passwd")
+        os.mkfifo(root + "/etc/passwd")
+        good(b.run(), "/\n")
+    with Bundle("sleep", "1000", env=["PATH=/bin"]) as b:
+        b.start()
+        good(b.exec("sh", "-c", "echo $HOME"), "/\n")
+
+
+@tap.test("a-config-without-process-is-created-and-cannot-be-started")
+def no_process():
+    with Bundle() as b:
+        b.config.pop("process")
+        refused(b.run(), "config.json: process: missing")
+        good(b.create())
+        tap.check(b.status() == "created", b.status())
+        refused(b.call("start"), "config.json: process: missing")
+        wait_for("its end", lambda: b.status() == "stopped")
+
+
+@tap.test("a-container-that-is-being-created-is-not-there-yet")
+def creating():
+    with Bundle() as b:
+        out = os.path.join(b.dir, "seen")
+        b.config["hooks"] = {"createRuntime": [{"path": "/bin/sh", "args": [
+            "sh", "-c", "%s --root %s state %s >%s 2>&1; true" % (box.RUNTIME, box.ROOT, b.id, out)],
+            "env": ["ASAN_OPTIONS=detect_leaks=0"]}]}
+        good(b.run())
+        with open(out, encoding="utf-8") as f:
+            text = f.read()
+        tap.check("does not exist completely" in text, text)
+
+
+@tap.test("a-failing-poststart-hook-takes-the-container-with-it")
+def poststart():
+    for gated in (True, False):
+        with Bundle("sleep", "1000") as b:
+            trace = os.path.join(b.dir, "trace")
+            b.config["hooks"] = {"poststart": [{"path": "/bin/false"}],
+                                 "poststop": [{"path": "/bin/sh", "args": [
+                                     "sh", "-c", "echo poststop >>" + trace]}]}
+            if gated:
+                good(b.create())
+                refused(b.call("start"), "error running poststart hook #0: /bin/false: exit status 1")
+            else:
+                refused(b.run(), "error running poststart hook #0: /bin/false: exit status 1")
+            refused(b.call("state"), "does not exist")
+            with open(trace, encoding="ascii") as f:
+                tap.check(f.read() == "poststop\n", "the poststop hook")
+    with Bundle("true") as b:
+        b.config["hooks"] = {"poststop": [{"path": "/bin/false"}]}
+        done = good(b.run())
+        tap.check("warning: error running poststop hook #0: /bin/false: exit status 1" in done.err, str(done))
+
+
+@tap.test("createContainer-hooks-see-the-mounts-below-the-root-of-the-bundle")
+def create_container():
+    with Bundle("true") as b:
+        b.own_root()
+        b.config["hooks"] = {"createContainer": [{"path": "/bin/sh", "args": [
+            "sh", "-c", "test -e %s/rootfs/proc/self" % b.dir]}]}
+        good(b.run())
+
+
+@tap.test("the-working-directory-is-made-but-by-no-exec")
+def cwd():
+    with Bundle("pwd", cwd="/made/here") as b:
+        b.own_root()
+        b.config["root"]["readonly"] = True
+        good(b.run(), "/made/here\n")
+    with Bundle("sleep", "1000") as b:
+        root = b.own_root()
+        b.start()
+        refused(b.exec("true", options=("--cwd", "/not/here")), "chdir to /not/here",
+                "no such file", code=255)
+        tap.check(not os.path.exists(root + "/not"), "exec made a directory")
+
+
+@tap.test("capabilities-of-exec-and-ambient-ones-that-cannot-be")
+def caps():
+    with Bundle("sleep", "1000") as b:
+        b.process["capabilities"] = dict(BOTH, ambient=["CAP_KILL"])
+        b.start()
+        out = good(b.exec("grep", "^Cap", "/proc/self/status", options=("--cap", "CAP_CHOWN"))).out
+        sets = {line.split()[0]: int(line.split()[1], 16) for line in out.strip().split("\n")}
+        tap.check(sets["CapEff:"] == 0x21 and sets["CapAmb:"] == 0x20, out)
+        refused(b.exec("true", options=("--cap", "CAP_BOGUS")), "--cap", "CAP_BOGUS", code=255)
+    with Bundle("grep", "CapAmb", "/proc/self/status") as b:
+        b.process["capabilities"] = BOTH
+        done = good(b.run())
+        tap.check(int(done.out.split()[1], 16) == 0x20, str(done))
+        tap.check("can't raise ambient capability CAP_CHOWN" in done.err, str(done))
+
+
+@tap.test("sockets-of-a-service-manager-are-handed-on")
+def listening():
+    read_end, write_end = (fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 20) for fd in os.pipe())
+    os.dup2(write_end, 3)
+    os.set_inheritable(3, True)
+    with Bundle("sh", "-c", "echo $LISTEN_FDS $LISTEN_PID $LISTEN_FDNAMES; echo through >&3") as b:
+        done = b.run(fds=(3,), env={"LISTEN_FDS": "1", "LISTEN_FDNAMES": "web"})
+        good(done, "1 1 web\n")
+        tap.check(os.read(read_end, 100) == b"through\n", "fd 3")
+    os.close(3)
+
+
+@tap.test("memory-policies")
+def memory_policy():
+    there = os.path.exists("/proc/self/numa_maps")
+    for policy, want in (({"mode": "MPOL_BIND", "nodes": "0"}, " bind:0 "),
+                         ({"mode": "MPOL_PREFERRED", "nodes": "0", "flags": ["MPOL_F_STATIC_NODES"]},
+                          " prefer=static:0 "),
+                         ({"mode": "MPOL_INTERLEAVE", "nodes": "0-0"}, " interleave:0 "),
+                         ({"mode": "MPOL_LOCAL"}, " local ")):
+        with Bundle("cat", "/proc/self/numa_maps") as b:
+            b.linux["memoryPolicy"] = policy
+            done = b.run()
+            if there:
+                tap.check(want in good(done).out, str(done))
+            else:
+                refused(done, "memory policy")
+    for policy, want in (({"mode": "MPOL_BOGUS"}, "memoryPolicy.mode"), ({}, "mode"),
+                         ({"mode": "MPOL_BIND", "nodes": "x"}, "'x'"),
+                         ({"mode": "MPOL_BIND", "flags": ["F"]}, "memoryPolicy.flags")):
+        with Bundle() as b:
+            b.linux["memoryPolicy"] = policy
+            refused(b.run(), want)
+
+
+@tap.test("scheduler-io-priority-and-cpu-affinity")
+def schedule():
+    cpu = sorted(os.sched_getaffinity(0))[-1]
+    with Bundle("sh", "-c", "cat /proc/1/stat; ionice -p 1; grep Cpus_allowed_list /proc/self/status",
+                scheduler={"policy": "SCHED_BATCH", "nice": 5},
+                ioPriority={"class": "IOPRIO_CLASS_BE", "priority": 6},
+                execCPUAffinity={"initial": str(cpu), "final": str(cpu)}) as b:
+        out = good(b.run()).out
+        # proc_pid_stat(5): nice is field 19, the policy 41
+        stat = out.split(") ", 1)[1].split()
+        tap.check(stat[16] == "5" and stat[38] == "3" and "best-effort: prio 6" in out, out)
+        tap.check(out.strip().endswith("\t%d" % cpu), out)
+    for key, value, want in (("scheduler", {"policy": "SCHED_BOGUS"}, "process.scheduler.policy"),
+                             ("scheduler", {"policy": "SCHED_OTHER", "nice": 99}, "nice"),
+                             ("ioPriority", {"class": "IOPRIO_CLASS_BE", "priority": 9}, "ioPriority"),
+                             ("execCPUAffinity", {"final": "9999"}, "CPUs '9999'")):
+        with Bundle(**{key: value}) as b:
+            refused(b.run(), want)
+
+
+@tap.test("a-new-network-namespace-has-its-loopback")
+def loopback():
+    with Bundle("sh", "-c", "ip addr show lo | grep -c 127.0.0.1; ping -c 1 127.0.0.1 >/dev/null && echo up") as b:
+        b.process["capabilities"]["bounding"].append("CAP_NET_RAW")
+        for name in ("permitted", "effective"):
+            b.process["capabilities"][name].append("CAP_NET_RAW")
+        good(b.run(), "1\nup\n")
+
+
+@tap.test("no-control-group-when-the-caller-wants-none")
+def disabled():
+    with Bundle("cat", "/proc/self/cgroup") as b:
+        b.namespace("cgroup", remove=True)
+        b.write()
+        done = runtime("--cgroup-manager", "disabled", "run", "--bundle", b.dir, b.id)
+        with open("/proc/self/cgroup", encoding="ascii") as f:
+            ours = [line for line in f if line.startswith("0::")][0]
+        tap.check(ours in good(done).out, str(done))
+        tap.check(not os.path.exists(b.group()), "a group was made")
+
+
+@tap.test("a-group-with-processes-or-a-frozen-one-is-refused")
+def found_group():
+    with Bundle("true") as b:
+        group = b.group()
+        os.makedirs(group)
+        with open(group + "/cgroup.freeze", "w", encoding="ascii") as f:
+            f.write("1")
+        refused(b.run(), "container's cgroup unexpectedly frozen", "cgroup.freeze")
+        with open(group + "/cgroup.freeze", "w", encoding="ascii") as f:
+            f.write("0")
+        with subprocess.Popen(["sleep", "1000"]) as guest:
+            with open(group + "/cgroup.procs", "w", encoding="ascii") as f:
+                f.write(str(guest.pid))
+            refused(b.run(), "container's cgroup is not empty: 1 process")
+            tap.check(guest.poll() is None, "the guest was killed")
+            guest.kill()
+        wait_for("an empty group", lambda: not open(group + "/cgroup.procs", encoding="ascii").read())
+        good(b.run())
+
+
+@tap.test("device-nodes-of-a-user-namespace-run-nothing")
+def nodes():
+    with Bundle("cat", "/proc/self/mountinfo") as b:
+        b.own_root()
+        os.chmod(b.dir, 0o755)
+        b.namespace("user")
+        b.linux["uidMappings"] = b.linux["gidMappings"] = [
+            {"containerID": 0, "hostID": 0, "size": 65536}]
+        out = good(b.run()).out
+        for name in ("null", "zero", "full", "tty", "random", "urandom"):
+            row = re.search(r" /dev/%s (\S+) " % name, out)
+            tap.check(row and {"nosuid", "noexec"} <= set(row[1].split(",")), name + ": " + out)
+
+
+@tap.test("ids-are-checked")
+def ids():
+    with Bundle() as b:
+        b.write()
+        for name, want in ((".void", "invalid character '.'"), ("a/b", "invalid character '/'"),
+                           ("a b", "invalid character ' '"), ("", "1 to 255"), ("x" * 300, "1 to 255")):
+            refused(runtime("run", "--bundle", b.dir, name), "invalid container ID", want)
+        done = runtime("delete", "--force", ".void")
+        tap.check(done.code == 1 and os.path.isdir(os.path.join(box.ROOT, ".void")), str(done))
+
+
+@tap.test("features-are-those-of-the-schema-and-true")
+def features():
+    record = json.loads(good(runtime("features")).out)
+    tap.check(set(record) == {"ociVersionMin", "ociVersionMax", "hooks", "mountOptions", "linux",
+                              "annotations", "potentiallyUnsafeConfigAnnotations"}, str(set(record)))
+    tap.check(set(record["linux"]) == {
+        "namespaces", "capabilities", "cgroup", "seccomp", "apparmor", "selinux", "intelRdt",
+        "mountExtensions", "netDevices"}, str(set(record["linux"])))
+    for name in ("apparmor", "selinux", "intelRdt", "netDevices"):
+        tap.check(record["linux"][name] == {"enabled": False}, name)
+    # What is listed is understood: a bind takes each option that is no option of a file system.
+    with Bundle("true") as b:
+        source = os.path.join(b.dir, "data")
+        os.makedirs(source)
+        for option in record["mountOptions"]:
+            if option in ("idmap", "ridmap", "tmpcopyup", "runbindable", "unbindable"):
+                continue
+            config = box.clone(b.config)
+            config["mounts"].append({"destination": "/m", "source": source, "options": ["bind", option]})
+            b.write(json.dumps(config))
+            done = runtime("run", "--bundle", b.dir, b.id)
+            tap.check(done.code == 0 or "/m" in done.err and "bind" in done.err, "%s: %s" % (option, done))
+
+
+if __name__ == "__main__":
+    box.enter()
+    tap.run()
