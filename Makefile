@@ -111,7 +111,7 @@ check: tests-quick
 	@tests/run --check
 test: deps-run all initramfs image tests-all
 	@tests/run
-bench: deps-run all initramfs image
+bench: deps-run all initramfs image $(B)/san/bin/tests/tool/run_tool
 	@tests/bench/run $(SUITE)
 torture: deps-run all initramfs tests-all
 	@tests/run torture

@@ -43,7 +43,8 @@ static int send_document(const char *path, struct str text, int fd, struct err *
 	int r;
 
 	if (agent < 0)
-		return err_prefix(err, "config.json: linux.seccomp.listenerPath");
+		return err_prefix(err, "config.json: linux.seccomp.listenerPath: failed to connect "
+				       "with seccomp agent");
 	r = terminal_send_fd(agent, text, fd, &sent, err);
 	while (r == 0 && sent < text.len) {
 		ssize_t n = send(agent, text.ptr + sent, text.len - sent, MSG_NOSIGNAL);

@@ -184,9 +184,10 @@ int command_kill(struct command *cmd, struct err *err)
 	if (r < 0)
 		return r;
 	if (cmd->options.all) {
-		group = state_cgroup_open(&container.state, err);
+		group = state_cgroup_open(&container.state, NULL);
+		/* A container that has stopped has nobody to hear it: no error, as with runc. */
 		if (group < 0)
-			return group;
+			return group == -ENOENT ? 0 : err_sys(err, group, "its control group");
 		return signal_number == SIGKILL ? kill_group(group, err)
 						: signals_send_group(group, signal_number, err);
 	}

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include "engine/run/device.h"
 #include "lib/own.h"
 #include "lib/str.h"
 
@@ -151,10 +150,8 @@ static uint32_t access_of(const char *text)
 int convert_device_rules(struct convert *c, const struct runtime_resources *resources,
 			 struct run_device_rule **ret_rules, size_t *ret_count)
 {
-	const struct run_device_rule *standard;
-	size_t more = device_default_rules(&standard), n = 0;
 	struct run_device_rule *list =
-		arena_array(c->arena, resources->devices.count + more, sizeof(*list));
+		arena_array(c->arena, resources->devices.count + 1, sizeof(*list));
 
 	*ret_rules = list;
 	if (!list)
@@ -163,7 +160,7 @@ int convert_device_rules(struct convert *c, const struct runtime_resources *reso
 		const struct runtime_device_rule *given = &resources->devices.items[i];
 		char type = given->type && given->type[0] ? given->type[0] : 'a';
 
-		list[n++] = (struct run_device_rule){
+		list[i] = (struct run_device_rule){
 			.type = type == 'b'		     ? RUN_DEVICE_TYPE_BLOCK
 				: type == 'c' || type == 'u' ? RUN_DEVICE_TYPE_CHAR
 							     : RUN_DEVICE_TYPE_ANY,
@@ -173,10 +170,9 @@ int convert_device_rules(struct convert *c, const struct runtime_resources *reso
 			.deny = !given->allow,
 		};
 	}
-	/* Behind them once more: a row that denies all must not take /dev/null. */
-	for (size_t i = 0; i < more; i++)
-		list[n++] = standard[i];
-	*ret_count = n;
+	/* engine/run puts its own rows behind them: a row that denies all must not take /dev/null.
+	 */
+	*ret_count = resources->devices.count;
 	return 0;
 }
 
@@ -292,6 +288,8 @@ static int convert_rest(struct convert *c, struct run_spec *spec)
 
 	if (lin->net_devices.count)
 		return refuse(c, "linux.netDevices", "moving network devices is not supported");
+	if (lin->mount_label && lin->mount_label[0])
+		return refuse(c, "linux.mountLabel", "labels of SELinux are not supported");
 	if (lin->intel_rdt)
 		return refuse(c, "linux.intelRdt", "the kernel has no resctrl file system here");
 	spec->hostname = config->hostname && config->hostname[0] ? config->hostname : NULL;
@@ -307,7 +305,6 @@ static int convert_rest(struct convert *c, struct run_spec *spec)
 	    config->hooks[RUNTIME_HOOK_PRESTART].count)
 		spec->root_path = convert_path(c, c->bundle, config->root_path);
 	spec->root_propagation = propagation_of(lin->propagation);
-	spec->mount_label = lin->mount_label && lin->mount_label[0] ? lin->mount_label : NULL;
 	spec->personality_set = lin->personality != RUNTIME_PERSONALITY_NONE;
 	spec->personality = lin->personality == RUNTIME_PERSONALITY_LINUX32 ? PERSONALITY_LINUX32
 									    : PERSONALITY_LINUX;

@@ -175,10 +175,11 @@ static int check_notify(const struct runtime_seccomp *profile, bool *ret_listene
 		*ret_listener = true;
 		for (size_t j = 0; j < rule->names.count; j++)
 			if (strcmp(rule->names.items[j], "write") == 0)
-				return err_set(err, -EINVAL,
-					       "config.json: linux.seccomp.syscalls[%zu]: "
-					       "SCMP_ACT_NOTIFY cannot be used for write",
-					       i);
+				return err_set(
+					err, -EINVAL,
+					"config.json: linux.seccomp.syscalls[%zu]: "
+					"SCMP_ACT_NOTIFY cannot be used for the write syscall",
+					i);
 	}
 	if (*ret_listener && (!profile->listener_path || !profile->listener_path[0]))
 		return err_set(err, -EINVAL,

@@ -79,25 +79,45 @@ struct listing {
 	struct command *cmd;
 	struct buf *out;
 	struct json_writer json;
+	const char **names; /* heap, each of them too */
+	size_t count;
 	enum { LISTING_TABLE, LISTING_JSON, LISTING_QUIET } form;
 };
 
-static int list_one(int dirfd, const char *name, unsigned char type, void *owner, struct err *err)
+static int take_name(int dirfd, const char *name, unsigned char type, void *owner, struct err *err)
+{
+	struct listing *listing = owner;
+	const char **more;
+
+	(void)dirfd;
+	if (type != DT_DIR || name[0] == '.')
+		return 0;
+	more = realloc(listing->names, (listing->count + 1) * sizeof(*more));
+	if (more)
+		listing->names = more;
+	if (!more || !(more[listing->count] = strdup(name)))
+		return err_set(err, -ENOMEM, "list: no memory");
+	listing->count++;
+	return 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void list_one(struct listing *listing, const char *name)
 {
 	struct container container OWN(container_done) = { .dir = -1 };
-	struct listing *listing = owner;
 	const struct state *state = &container.state;
 	enum state_status status;
 	char when[TIME_MAX];
 
-	(void)dirfd;
-	(void)err;
-	if (type != DT_DIR || name[0] == '.' ||
-	    container_open(listing->cmd, name, &container, NULL) < 0)
-		return 0;
+	if (container_open(listing->cmd, name, &container, NULL) < 0)
+		return;
 	if (listing->form == LISTING_QUIET) {
 		buf_printf(listing->out, "%s\n", name);
-		return 0;
+		return;
 	}
 	status = state_status(container.dir, state);
 	if (listing->form == LISTING_JSON)
@@ -107,7 +127,13 @@ static int list_one(int dirfd, const char *name, unsigned char type, void *owner
 			   status == STATE_STATUS_STOPPED ? 0 : state->pid,
 			   state_status_name(status), state->bundle,
 			   time_text(state->created_ns, when), state->uid == 0 ? "root" : "?");
-	return 0;
+}
+
+static void listing_done(struct listing *listing)
+{
+	for (size_t i = 0; i < listing->count; i++)
+		free((void *)(uintptr_t)listing->names[i]);
+	free(listing->names);
 }
 
 static int read_form(const char *format, bool *ret_json, struct err *err)
@@ -121,7 +147,7 @@ static int read_form(const char *format, bool *ret_json, struct err *err)
 int command_list(struct command *cmd, struct err *err)
 {
 	struct buf out OWN(buf_done) = { 0 };
-	struct listing listing = { .cmd = cmd, .out = &out };
+	struct listing listing OWN(listing_done) = { .cmd = cmd, .out = &out };
 	bool json = false;
 	int r = read_form(cmd->options.format, &json, err);
 
@@ -135,9 +161,13 @@ int command_list(struct command *cmd, struct err *err)
 	if (listing.form == LISTING_TABLE)
 		buf_printf(&out, "%-20s %-9s %-9s %-30s %-31s %s\n", "ID", "PID", "STATUS",
 			   "BUNDLE", "CREATED", "OWNER");
-	r = fs_each(cmd->root_fd, list_one, &listing, err);
+	r = fs_each(cmd->root_fd, take_name, &listing, err);
 	if (r < 0)
 		return r;
+	if (listing.count > 0)
+		qsort(listing.names, listing.count, sizeof(*listing.names), by_name);
+	for (size_t i = 0; i < listing.count; i++)
+		list_one(&listing, listing.names[i]);
 	if (listing.form != LISTING_JSON)
 		return print_text(&out, err);
 	json_end_array(&listing.json);
@@ -258,8 +288,11 @@ static int collect_pids(const struct state *state, struct pids *pids, struct err
 	pids->items = calloc(PIDS_MAX, sizeof(*pids->items));
 	if (!pids->items)
 		return err_set(err, -ENOMEM, "ps: no memory");
-	if (group < 0)
-		return add_pid(state->pid, pids);
+	if (group < 0) {
+		OWN_FD int pidfd = state_process_open(state, NULL);
+
+		return pidfd < 0 ? 0 : add_pid(state->pid, pids);
+	}
 	return signals_each_pid(group, add_pid, pids, err);
 }
 
@@ -292,8 +325,7 @@ int command_ps(struct command *cmd, struct err *err)
 
 	if (r == 0)
 		r = container_open(cmd, cmd->argv[0], &container, err);
-	if (r == 0 && state_status(container.dir, &container.state) == STATE_STATUS_STOPPED)
-		r = err_set(err, -ESRCH, "container not running");
+	/* One that has stopped has no processes: an empty table, as runc's. */
 	if (r == 0)
 		r = collect_pids(&container.state, &pids, err);
 	if (r == 0)

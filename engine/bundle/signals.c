@@ -62,7 +62,7 @@ int signals_parse(const char *text, int *ret_signal, struct err *err)
 	char shown[40];
 	int realtime;
 
-	if (str_to_u64(s, 1, SIGNAL_LAST, &number) == 0) {
+	if (str_to_u64(s, 0, SIGNAL_LAST, &number) == 0) {
 		*ret_signal = (int)number;
 		return 0;
 	}

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include "lib/err.h"
 
-/* "9", "KILL", "SIGKILL", "sigrtmin+3": the number; -EINVAL. */
+/* "9", "KILL", "SIGKILL", "sigrtmin+3": the number; 0 only asks; -EINVAL. */
 int signals_parse(const char *text, int *ret_signal, struct err *err);
 
 /* To every process of a control group and of those below it, each by its pidfd. */

@@ -114,10 +114,33 @@ static int set_root_propagation(struct apply *apply, struct err *err)
 	return r < 0 ? err_sys(err, r, "rootfsPropagation") : 0;
 }
 
+/*
+ * Without pivot_root the old root stays in the mount namespace. Where it has a bare /proc or /sys,
+ * the kernel lets a user namespace inside of the container mount a new one without our masks.
+ */
+static void hide_old(struct apply *apply)
+{
+	static const char *const names[] = { "proc", "sys" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		int r = 0;
+
+		/* Until what is there is no mount any more: they may lie one over another. */
+		while (r == 0) {
+			OWN_FD int fd = fs_open(apply->old_root, names[i], FS_BENEATH_XDEV,
+						O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, NULL);
+
+			r = fd < 0 || fchdir(fd) < 0 ? -1 : umount2(".", MNT_DETACH);
+		}
+	}
+}
+
 static int pivot(struct apply *apply, struct err *err)
 {
 	int r;
 
+	if (apply->plan->flags & PLAN_FLAG_NO_PIVOT)
+		hide_old(apply);
 	if (fchdir(apply->root) < 0)
 		return err_sys(err, -errno, "enter the root");
 	if (!(apply->plan->flags & PLAN_FLAG_NO_PIVOT)) {

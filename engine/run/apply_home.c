@@ -69,12 +69,15 @@ const char *apply_home(const struct plan *plan)
 	struct plan_list env = plan->env;
 	const char *given;
 	struct str home;
+	bool set = false;
 
 	if (!(plan->flags & PLAN_FLAG_LISTED))
 		return NULL;
 	while ((given = plan_next_text(&env)))
-		if (strncmp(given, "HOME=", 5) == 0 && given[5])
-			return NULL;
+		if (strncmp(given, "HOME=", 5) == 0)
+			set = given[5] != '\0';
+	if (set)
+		return NULL;
 	home = apply_home_of(read_passwd(), plan->uid);
 	if (home.len >= RUN_PATH_MAX)
 		home = STR("/");

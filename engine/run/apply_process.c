@@ -321,18 +321,32 @@ static size_t fill(char **dst, struct plan_list list)
 	return n;
 }
 
-/* With home in the place of an empty one, or behind all. */
-static void fill_env(char **dst, struct plan_list list, const char *home)
+static bool same_name(const char *a, const char *b)
 {
-	size_t count = fill(dst, list), at = 0;
+	size_t len = strcspn(a, "=");
 
-	if (!home)
+	return strncmp(a, b, len) == 0 && b[len] == '=' && a[len] == '=';
+}
+
+/* Of a name that is given twice the last one counts; home stands for one that is missing or empty.
+ */
+static void fill_env(char **dst, const struct plan *plan, const char *home)
+{
+	size_t count = fill(dst, plan->env), kept = 0;
+
+	if (!(plan->flags & PLAN_FLAG_LISTED))
 		return;
-	while (at < count && strncmp(dst[at], "HOME=", 5) != 0)
-		at++;
-	dst[at] = (char *)(uintptr_t)home;
-	if (at == count)
-		dst[at + 1] = NULL;
+	if (home)
+		dst[count++] = (char *)(uintptr_t)home;
+	for (size_t i = 0; i < count; i++) {
+		bool again = false;
+
+		for (size_t j = i + 1; j < count && !again; j++)
+			again = same_name(dst[i], dst[j]);
+		if (!again)
+			dst[kept++] = dst[i];
+	}
+	dst[kept] = NULL;
 }
 
 const char *apply_search_path(const struct plan *plan)
@@ -419,7 +433,7 @@ int apply_execute(struct apply *apply, struct err *err)
 	int code;
 
 	fill(argv, apply->plan->argv);
-	fill_env(env, apply->plan->env, home);
+	fill_env(env, apply->plan, home);
 	str_escape(str_from(argv[0]), shown, sizeof(shown));
 	if (strchr(argv[0], '/')) {
 		execve(argv[0], argv, env);

@@ -17,7 +17,7 @@ import peer
 from fixture import BUILD, TOP, FixtureError, deb
 
 FOLDER = os.path.join(BUILD, "bench", "runtime")
-PACKAGES = "crun,runc,busybox-static,python3,mount"
+PACKAGES = "crun,runc,conmon,busybox-static,python3,mount"
 RUNS = int(os.environ.get("HOY_BENCH_RUNS", "40"))
 OURS = os.path.join(BUILD, os.uname().machine, "bin", "hoy-oci")
 ENTER = """
@@ -51,7 +51,7 @@ def tree():
     """The peers' Debian tree."""
     given = os.environ.get("HOY_PEER_TREE")
     root = given or os.path.join(FOLDER, "tree")
-    if os.path.exists(root + "/usr/bin/crun"):
+    if all(os.path.exists(root + "/usr/bin/" + name) for name in ("crun", "conmon")):
         return root
     shutil.rmtree(root, ignore_errors=True)
     os.makedirs(FOLDER, exist_ok=True)
@@ -82,6 +82,18 @@ def run():
     record = json.loads(done.stdout.decode().strip().split("\n")[-1])
     print("  in force  %s" % ", ".join(record["in_force"]), file=sys.stderr)
     values = record["values"]
-    return [figures.row("runtime.%s.%s" % (name, other), values["hoy-oci"][key], unit, goal,
+    rows = [figures.row("runtime.%s.%s" % (name, other), values["hoy-oci"][key], unit, goal,
                         "%s, Debian 13" % other, values[other][key], "same namespaces")
             for name, key, unit, other, goal in ROWS]
+    return rows + [figures.row("runtime.shim_memory.conmon", shim_memory(), "KiB", "ratio <= 0.1",
+                               "conmon, Debian 13", values["conmon"]["private_kib"],
+                               "private memory of the second of two")]
+
+
+def shim_memory():
+    """What the shim has for itself, in KiB."""
+    done = subprocess.run([os.path.join(TOP, "tests", "bench", "shim_box")], stdout=subprocess.PIPE,
+                          check=False)
+    if done.returncode != 0:
+        raise FixtureError("the shim could not be measured (exit %d)" % done.returncode)
+    return json.loads(done.stdout.decode().strip().split("\n")[-1])

@@ -216,6 +216,110 @@ def found_group():
         good(b.run())
 
 
+RESOURCES = (
+    ({"memory": {"limit": 33554432}}, "memory.max", "33554432"),
+    ({"memory": {"limit": 33554432, "swap": 67108864}}, "memory.swap.max", "33554432"),
+    ({"memory": {"reservation": 16777216}}, "memory.low", "16777216"),
+    ({"cpu": {"shares": 512}}, "cpu.weight", "20"),
+    ({"cpu": {"quota": 50000, "period": 100000}}, "cpu.max", "50000 100000"),
+    ({"cpu": {"quota": 50000, "period": 100000, "burst": 1000}}, "cpu.max.burst", "1000"),
+    ({"cpu": {"idle": 1}}, "cpu.idle", "1"),
+    ({"cpu": {"cpus": "0"}}, "cpuset.cpus", "0"),
+    ({"cpu": {"mems": "0"}}, "cpuset.mems", "0"),
+    ({"pids": {"limit": 17}}, "pids.max", "17"),
+    ({"blockIO": {"weight": 500}}, "io.weight", "default"),
+    ({"blockIO": {"throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": 600}]}}, "io.max",
+     "8:0 rbps=600"),
+    ({"hugepageLimits": [{"pageSize": "2MB", "limit": 2097152}]}, "hugetlb.2MB.max", "2097152"),
+    ({"rdma": {"mlx5_9": {"hcaHandles": 3}}}, "rdma.max", "mlx5_9 hca_handle=3"),
+    ({"unified": {"memory.high": "33554432"}}, "memory.high", "33554432"),
+)
+V1_ONLY = (
+    ({"memory": {"swappiness": 60}}, "linux.resources.memory.swappiness"),
+    ({"memory": {"kernel": 1 << 20}}, "linux.resources.memory.kernel"),
+    ({"memory": {"disableOOMKiller": True}}, "linux.resources.memory.disableOOMKiller"),
+    ({"cpu": {"realtimeRuntime": 100}}, "linux.resources.cpu.realtimeRuntime"),
+    ({"blockIO": {"leafWeight": 100}}, "linux.resources.blockIO.leafWeight"),
+    ({"network": {"classID": 1, "priorities": [{"name": "lo", "priority": 5}]}},
+     "linux.resources.network"),
+)
+
+
+@tap.test("each-resource-is-in-force-or-named")
+def resources():
+    for given, name, want in RESOURCES:
+        with Bundle("cat", "/sys/fs/cgroup/" + name) as b:
+            b.linux["resources"] = given
+            done = b.run()
+            tap.check(done.code == 0 and want in done.out or done.code == 1 and name in done.err,
+                      "%s: %s" % (given, done))
+    for given, want in V1_ONLY:
+        with Bundle() as b:
+            b.linux["resources"] = given
+            done = good(b.run())
+            tap.check("warning" in done.err and want in done.err, "%s: %s" % (given, done))
+    for given, want in (({"unified": {"a/b": "1"}}, "unified.a/b"),
+                        ({"unified": {"cgroup.freeze": "1"}}, "cgroup.freeze"),
+                        ({"memory": {"limit": 10, "swap": 5}}, "swap"),
+                        ({"pids": {"limit": "x"}}, "linux.resources.pids.limit"),
+                        ({"cpu": {"idle": 7}}, "linux.resources.cpu.idle")):
+        with Bundle() as b:
+            b.linux["resources"] = given
+            refused(b.run(), want)
+
+
+@tap.test("personality-labels-and-what-is-refused")
+def personality():
+    with Bundle("uname", "-m") as b:
+        b.linux["personality"] = {"domain": "LINUX32"}
+        out = good(b.run()).out.strip()
+        tap.check(out != os.uname().machine, out)
+    for key, value, want in (("personality", {"domain": "LINUX", "flags": ["x"]}, "personality.flags"),
+                             ("personality", {"domain": "BSD"}, "personality.domain"),
+                             ("mountLabel", "system_u:object_r:x:s0", "linux.mountLabel"),
+                             ("intelRdt", {"closID": "x"}, "linux.intelRdt"),
+                             ("netDevices", {"eth0": {}}, "linux.netDevices")):
+        with Bundle() as b:
+            b.linux[key] = value
+            refused(b.run(), want)
+
+
+@tap.test("of-a-variable-that-is-given-twice-the-last-one-counts")
+def variables():
+    with Bundle("env", env=["A=1", "PATH=/bin", "A=2", "HOME=", "B", "AB=3"]) as b:
+        lines = good(b.run()).out.split()
+        tap.check([l for l in lines if l.startswith("A=")] == ["A=2"] and "AB=3" in lines, str(lines))
+        tap.check([l for l in lines if l.startswith("HOME=")] == ["HOME=/"], str(lines))
+
+
+@tap.test("what-can-be-asked-of-a-container-that-has-stopped")
+def stopped():
+    with Bundle("sleep", "1000") as b, Bundle("sleep", "1000") as a:
+        b.start()
+        a.start()
+        ids = runtime("list", "-q").out.split()
+        tap.check(ids == sorted(ids) and b.id in ids, str(ids))
+        good(runtime("kill", b.id, "0"))
+        tap.check(b.status() == "running", "signal 0 only asks")
+        good(runtime("kill", b.id, "KILL"))
+        wait_for("its end", lambda: b.status() == "stopped")
+        refused(runtime("kill", b.id, "0"), "not running")
+        good(runtime("kill", "--all", b.id, "0"))
+        tap.check(json.loads(good(runtime("ps", "--format", "json", b.id)).out) in ([], None), "ps")
+
+
+@tap.test("without-pivot-root-no-bare-proc-can-be-mounted")
+def no_pivot():
+    script = "mount -t proc none /proc && echo MOUNTED"
+    for option in ((), ("--no-pivot",)):
+        with Bundle("unshare", "-mrpf", "sh", "-c", script) as b:
+            for name in ("bounding", "permitted", "effective"):
+                b.process["capabilities"][name] += ["CAP_SETFCAP"]
+            done = b.run(*option)
+            tap.check(done.code != 0 and "MOUNTED" not in done.out and "denied" in done.err
+                      or "permitted" in done.err, "%s: %s" % (option, done))
+
+
 @tap.test("device-nodes-of-a-user-namespace-run-nothing")
 def nodes():
     with Bundle("cat", "/proc/self/mountinfo") as b:
