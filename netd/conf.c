@@ -98,6 +98,19 @@ static int check_subnet(struct str value, struct err *err)
 	return 0;
 }
 
+static int check_subnet6(struct str value, struct err *err)
+{
+	struct ip6 subnet6;
+	uint8_t prefix6;
+
+	if (ip6_parse_prefix(value, -1, &subnet6, &prefix6) < 0 ||
+	    !conf_subnet6_ok(&subnet6, prefix6))
+		return err_set(
+			err, -EINVAL,
+			"expected a subnet with a prefix of 16 to 112: fd12:3456:789a:1::/64");
+	return 0;
+}
+
 static const struct ini_key keys[] = {
 	{ "network", "Match.Name", INI_TYPE_TEXT, false, 1, CONF_MATCH_MAX - 1, "*", NULL, NULL,
 	  "interfaces this section is for; * and ? match, ! in front turns it around", check_glob },
@@ -161,11 +174,25 @@ static const struct ini_key keys[] = {
 	  "largest packet on this way", NULL },
 	{ "bridge", "subnet", INI_TYPE_TEXT, false, 1, 64, NULL, NULL, NULL,
 	  "addresses of the network; without it a free one is picked", check_subnet },
+	{ "bridge", "ipv6", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
+	  "containers on it have IPv6 as well", NULL },
+	{ "bridge", "subnet6", INI_TYPE_TEXT, false, 1, 64, NULL, NULL, NULL,
+	  "IPv6 addresses of the network; without it one below the machine's own prefix",
+	  check_subnet6 },
 	{ "bridge", "internal", INI_TYPE_BOOL, false, 0, 0, "no", NULL, NULL,
 	  "no way out and no way in but from containers on it", NULL },
 };
 
 const struct ini_schema conf_schema = { "network", keys, ARRAY_LEN(keys) };
+
+bool conf_subnet6_ok(const struct ip6 *subnet6, uint8_t prefix6)
+{
+	struct ip6 network = ip6_network(subnet6, prefix6);
+
+	/* Room for as many containers as the largest usual IPv4 subnet; local or global unicast. */
+	return prefix6 >= 16 && prefix6 <= 112 && ip6_equal(subnet6, &network) &&
+	       (ip6_is_ula(subnet6) || (subnet6->b[0] & 0xe0) == 0x20);
+}
 
 static const struct ini_value *values(const struct ini_section *section, const char *key)
 {
@@ -329,6 +356,7 @@ static void add_bridge(struct ini_config *ini, struct ini_section *section, stru
 {
 	struct conf_bridge bridge = { 0 }, *slot;
 	const struct ini_value *subnet = ini_get(&conf_schema, section, "subnet");
+	const struct ini_value *subnet6 = ini_get(&conf_schema, section, "subnet6");
 
 	if (section->bad)
 		return;
@@ -342,6 +370,9 @@ static void add_bridge(struct ini_config *ini, struct ini_section *section, stru
 	}
 	if (subnet)
 		(void)ip4_parse_prefix(subnet->text, -1, &bridge.subnet, &bridge.prefix);
+	if (subnet6)
+		(void)ip6_parse_prefix(subnet6->text, -1, &bridge.subnet6, &bridge.prefix6);
+	bridge.no_ip6 = !flag(section, "ipv6");
 	bridge.internal = ini_number(&conf_schema, section, "internal", 0) != 0;
 	slot = strcmp(bridge.name, "bridge") ? &conf->bridges[conf->bridge_count++]
 					     : &conf->bridges[0];

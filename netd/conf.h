@@ -9,6 +9,7 @@
 #include "lib/ini.h"
 #include "netd/api/netd_msg.h"
 #include "netd/ip4.h"
+#include "netd/ip6.h"
 
 /* network.ini (network.ini(5)) as netd uses it: fixed-size records, nothing to free. */
 enum {
@@ -87,6 +88,9 @@ struct conf_bridge {
 	uint32_t subnet; /* 0 = pick one */
 	uint8_t prefix;
 	bool internal;
+	bool no_ip6;
+	struct ip6 subnet6;
+	uint8_t prefix6; /* 0 = pick one */
 };
 
 struct conf {
@@ -104,6 +108,9 @@ void conf_from_ini(struct ini_config *ini, struct conf *ret_conf);
 
 /* What a link gets that no section names: DHCP with every default. */
 void conf_uplink_default(struct conf_uplink *ret_uplink);
+
+/* What a network may have as subnet6. */
+bool conf_subnet6_ok(const struct ip6 *subnet6, uint8_t prefix6);
 
 /* Shell-like match of an interface name: '*' and '?'. */
 bool conf_match(const char *glob, const char *name);

@@ -20,7 +20,7 @@
  * What the files of role main share: one struct, one instance. role_main.c starts and stops,
  * main_init.c talks to init, main_client.c serves the socket, main_link.c keeps the uplinks,
  * main_roles.c the dhcp, dns and ntp roles, main_time.c the clock, main_container.c the containers,
- * main_show.c prints.
+ * main_ula.c the machine's IPv6 prefix, main_show.c prints.
  */
 enum { MAIN_CLIENTS_MAX = 16 };
 
@@ -40,6 +40,12 @@ struct main_time {
 	struct uplink_time_servers servers;
 	struct main_time_report report;
 	bool failed; /* the clock could not be set */
+};
+
+/* What this machine is called by in IPv6, for its whole life. */
+struct main_self {
+	struct ip6 ula; /* fdXX:XXXX:XXXX::/48; zero = the kernel has no IPv6 */
+	uint8_t secret[16];
 };
 
 struct main_client {
@@ -71,6 +77,7 @@ struct netd {
 	int data_fd;   /* /data/state, -1 = not there (yet) */
 	struct nl route, events;
 	struct nft nft;
+	struct main_self self;
 	struct networks networks;
 	struct attachments attachments;
 	struct keep keep;
@@ -96,6 +103,10 @@ int main_conf_load(struct netd *netd, struct err *err);
 /* Networks of the configuration and those that calls made: into netd->networks, without bridges. */
 void main_networks_load(struct netd *netd);
 int main_networks_save(struct netd *netd, struct err *err);
+
+/* main_ula.c: the machine's own prefix; of this boot, then the one that /data keeps. */
+void main_self_start(struct netd *netd);
+void main_self_data(struct netd *netd);
 
 /* main_link.c */
 int main_link_start(struct netd *netd, struct err *err);

@@ -13,7 +13,7 @@
 #include "lib/own.h"
 #include "netd/main.h"
 
-enum { QUEUE_MAX = 1 << 20, ATTACH_MEMORY_MAX = 96 << 10, BOTH = 3 };
+enum { QUEUE_MAX = 1 << 20, ATTACH_MEMORY_MAX = 96 << 10, SHOW_WORD_MAX = 80, BOTH = 3 };
 
 static struct netd *netd_of(const struct msg_peer *peer)
 {
@@ -140,31 +140,61 @@ static bool name_ok(struct str name)
 	return name.len > 0;
 }
 
+/* The same check as for [bridge NAME] in network.ini. */
+static int parse_subnet6(const struct netd_network_set *set, struct network *network,
+			 struct err *err)
+{
+	network->no_ip6 = set->no_ip6;
+	network->given6 = set->subnet6.len > 0;
+	if (!network->given6)
+		return 0;
+	if (set->no_ip6 ||
+	    ip6_parse_prefix(set->subnet6, -1, &network->subnet6, &network->prefix6) < 0 ||
+	    !conf_subnet6_ok(&network->subnet6, network->prefix6))
+		return err_set(err, -EINVAL,
+			       "subnet6 '%.*s': expected one with a prefix of 16 to 112, such as "
+			       "fd12:3456:789a:1::/64",
+			       STR_ARG(set->subnet6));
+	return 0;
+}
+
+static void put_cidr6(const struct network *network, struct buf *out)
+{
+	char text[IP6_TEXT_MAX], cidr[IP6_TEXT_MAX + 4];
+	struct ip6 gateway;
+
+	if (!network->prefix6) {
+		wire_put_text(out, "");
+		wire_put_text(out, "");
+		return;
+	}
+	gateway = network_gateway6(network);
+	snprintf(cidr, sizeof(cidr), "%s/%u", ip6_text(&network->subnet6, text), network->prefix6);
+	wire_put_text(out, cidr);
+	wire_put_text(out, ip6_text(&gateway, text));
+}
+
 static void take_network_set(struct msg_peer *peer, struct msg *msg)
 {
 	struct network wanted = { .fixed = false }, *made;
 	OWN(buf_done) struct buf reply = { 0 };
 	char text[IP4_TEXT_MAX], subnet_text[24];
-	struct str name, subnet;
-	struct wire in;
+	struct netd_network_set set;
 	struct err err;
 
-	wire_init(&in, msg->body.ptr, msg->body.len);
-	name = wire_str(&in, NETD_NAME_MAX);
-	subnet = wire_str(&in, 18);
-	wanted.internal = wire_bool(&in);
-	if (wire_end(&in) < 0) {
+	if (netd_network_set_decode(msg->body, &set, &err) < 0) {
 		refuse_form(peer, msg);
 		return;
 	}
-	if (!name_ok(name) || str_copy(name, wanted.name, sizeof(wanted.name)) < 0) {
+	wanted.internal = set.internal;
+	if (!name_ok(set.name) || str_copy(set.name, wanted.name, sizeof(wanted.name)) < 0) {
 		err_set(&err, -EINVAL,
 			"network name: expected letters, digits, '_', '.', '-', at most %d",
 			NETD_NAME_MAX);
 		refuse(peer, msg, &err);
 		return;
 	}
-	if (parse_subnet(subnet, &wanted, &err) < 0 ||
+	if (parse_subnet(set.subnet, &wanted, &err) < 0 || parse_subnet6(&set, &wanted, &err) < 0 ||
 	    main_network_set(netd_of(peer), &wanted, &made, &err) < 0) {
 		refuse(peer, msg, &err);
 		return;
@@ -174,6 +204,7 @@ static void take_network_set(struct msg_peer *peer, struct msg *msg)
 		 made->prefix);
 	wire_put_text(&reply, subnet_text);
 	wire_put_text(&reply, ip4_text(network_gateway(made), text));
+	put_cidr6(made, &reply);
 	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&reply), NULL, 0);
 }
 
@@ -196,6 +227,19 @@ static void take_network_remove(struct msg_peer *peer, struct msg *msg)
 		refuse(peer, msg, &err);
 	else
 		(void)msg_reply(peer, msg->type, msg->serial, (struct str){ 0 }, NULL, 0);
+}
+
+static void list_ip6(const struct network *network, struct arena *arena, struct netd_network *row)
+{
+	char text[IP6_TEXT_MAX];
+	struct ip6 gateway;
+
+	if (!network->prefix6)
+		return;
+	gateway = network_gateway6(network);
+	row->subnet6 = str_from(
+		arena_printf(arena, "%s/%u", ip6_text(&network->subnet6, text), network->prefix6));
+	row->gateway6 = str_from(arena_text(arena, str_from(ip6_text(&gateway, text))));
 }
 
 static void take_network_list(struct msg_peer *peer, struct msg *msg)
@@ -222,6 +266,7 @@ static void take_network_list(struct msg_peer *peer, struct msg *msg)
 			.fixed = network->fixed,
 			.containers = main_network_users(netd, network),
 		};
+		list_ip6(network, &arena, &rows[i]);
 	}
 	netd_networks_encode(rows, (uint32_t)netd->networks.count, &reply);
 	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&reply), NULL, 0);
@@ -268,7 +313,7 @@ static void take_show(struct msg_peer *peer, struct msg *msg)
 	struct err err;
 
 	wire_init(&in, msg->body.ptr, msg->body.len);
-	what = wire_str(&in, 32);
+	what = wire_str(&in, SHOW_WORD_MAX);
 	if (wire_end(&in) < 0) {
 		refuse_form(peer, msg);
 		return;
@@ -314,13 +359,13 @@ static const struct msg_rule rules[] = {
 	{ NETD_MSG_DETACH, "DETACH", 4, 4 + NETD_ID_MAX, 0, 0, MAIN_IDENTITY_ENGINE, take_detach },
 	{ NETD_MSG_SYNC, "SYNC", 4, 4 + NETD_SYNC_MAX *(4 + NETD_ID_MAX), 0, 0,
 	  MAIN_IDENTITY_ENGINE, take_sync },
-	{ NETD_MSG_NETWORK_SET, "NETWORK_SET", 9, 128, 0, 0, MAIN_IDENTITY_ENGINE,
+	{ NETD_MSG_NETWORK_SET, "NETWORK_SET", 9, 256, 0, 0, MAIN_IDENTITY_ENGINE,
 	  take_network_set },
 	{ NETD_MSG_NETWORK_REMOVE, "NETWORK_REMOVE", 4, 4 + NETD_NAME_MAX, 0, 0,
 	  MAIN_IDENTITY_ENGINE, take_network_remove },
 	{ NETD_MSG_NETWORK_LIST, "NETWORK_LIST", 0, 0, 0, 0, BOTH, take_network_list },
 	{ NETD_MSG_SUBSCRIBE, "SUBSCRIBE", 0, 0, 0, 0, BOTH, take_subscribe },
-	{ NETD_MSG_SHOW, "SHOW", 4, 64, 0, 0, BOTH, take_show },
+	{ NETD_MSG_SHOW, "SHOW", 4, 4 + SHOW_WORD_MAX, 0, 0, BOTH, take_show },
 	{ NETD_MSG_CHECK, "CHECK", 0, 0, 0, 0, BOTH, take_check },
 };
 

@@ -65,6 +65,10 @@ static void add_saved(struct netd *netd, const struct rtnl_state *state)
 		network.subnet = wire_u32(&in);
 		network.prefix = wire_u8(&in);
 		network.internal = wire_bool(&in);
+		network.no_ip6 = wire_bool(&in);
+		network.given6 = wire_bool(&in);
+		wire_bytes(&in, network.subnet6.b, sizeof(network.subnet6.b));
+		network.prefix6 = wire_u8(&in);
 		if (!in.error && network.name[0] &&
 		    !network_find(&netd->networks, str_from(network.name)))
 			(void)add(netd, &network, state);
@@ -89,6 +93,10 @@ void main_networks_load(struct netd *netd)
 			struct network network = { .subnet = bridge->subnet,
 						   .prefix = bridge->prefix,
 						   .internal = bridge->internal,
+						   .no_ip6 = bridge->no_ip6,
+						   .given6 = bridge->prefix6 != 0,
+						   .subnet6 = bridge->subnet6,
+						   .prefix6 = bridge->prefix6,
 						   .fixed = true };
 
 			if ((bridge->subnet == 0) != (pass == 1))
@@ -114,6 +122,10 @@ int main_networks_save(struct netd *netd, struct err *err)
 		wire_put_u32(&file, network->subnet);
 		wire_put_u8(&file, network->prefix);
 		wire_put_u8(&file, network->internal);
+		wire_put_u8(&file, network->no_ip6);
+		wire_put_u8(&file, network->given6);
+		wire_put_bytes(&file, network->subnet6.b, sizeof(network->subnet6.b));
+		wire_put_u8(&file, network->prefix6);
 	}
 	if (buf_error(&file) < 0)
 		return err_set(err, buf_error(&file), "the list of networks is too long");

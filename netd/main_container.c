@@ -34,17 +34,19 @@ int main_firewall_load(struct netd *netd, struct err *err)
 	size_t count = 0;
 
 	for (const struct attachment *a = netd->attachments.first; a; a = a->next)
-		count += a->attach.port_count;
+		count += ATTACHMENT_ROWS * a->attach.port_count;
 	rows.networks = calloc(netd->networks.count + 1, sizeof(*rows.networks));
 	rows.ports = calloc(count + 1, sizeof(*rows.ports));
 	if (!rows.networks || !rows.ports)
 		return err_set(err, -ENOMEM, "no memory for the firewall's content");
 	for (size_t i = 0; i < netd->networks.count; i++)
 		network_to_nft(&netd->networks.list[i], &rows.networks[i]);
-	for (const struct attachment *a = netd->attachments.first; a; a = a->next)
-		if (attachment_nft_ports(a, &netd->networks, rows.ports + rows.port_count, NULL) ==
-		    0)
-			rows.port_count += a->attach.port_count;
+	for (const struct attachment *a = netd->attachments.first; a; a = a->next) {
+		int r = attachment_nft_ports(a, &netd->networks, rows.ports + rows.port_count,
+					     NULL);
+
+		rows.port_count += r < 0 ? 0 : (size_t)r;
+	}
 	content = (struct nft_content){ .networks = rows.networks,
 					.network_count = netd->networks.count,
 					.ports = rows.ports,
@@ -171,9 +173,14 @@ static void fill_veth(struct netd *netd, const struct attachment *attachment, ui
 
 	*ret_veth = (struct veth){ .bridge_index = network->index, .prefix = network->prefix };
 	(void)ip4_parse(attachment->attach.networks[i].ip4, &ret_veth->ip4);
+	if (network->prefix6 && ip6_parse(attachment->attach.networks[i].ip6, &ret_veth->ip6) == 0)
+		ret_veth->prefix6 = network->prefix6;
 	veth_name(ret_veth, attachment->attach.id, i);
+	(void)mac_parse(attachment->attach.networks[i].mac, ret_veth->mac);
 	if (!network->internal && !*routed) {
 		ret_veth->gateway = network_gateway(network);
+		if (network->prefix6)
+			ret_veth->gateway6 = network_gateway6(network);
 		*routed = true;
 	}
 }
@@ -188,7 +195,7 @@ static int make_interfaces(struct netd *netd, const struct attachment *attachmen
 
 	for (uint32_t i = 0; i < attachment->attach.network_count && r == 0; i++) {
 		struct netd_attached_network *out = &attached->networks[i];
-		char text[MAC_TEXT_MAX];
+		char text[MAC_TEXT_MAX], text6[IP6_TEXT_MAX];
 		struct veth veth;
 
 		fill_veth(netd, attachment, i, &routed, &veth);
@@ -204,8 +211,23 @@ static int make_interfaces(struct netd *netd, const struct attachment *attachmen
 		if (veth.gateway)
 			out->gateway =
 				str_from(arena_text(arena, str_from(ip4_text(veth.gateway, text))));
+		if (veth.prefix6) {
+			out->ip6 = attachment->attach.networks[i].ip6;
+			out->prefix6 = veth.prefix6;
+		}
+		if (!ip6_is_zero(&veth.gateway6))
+			out->gateway6 = str_from(
+				arena_text(arena, str_from(ip6_text(&veth.gateway6, text6))));
 	}
 	return r;
+}
+
+static bool same_row(const struct nft_port *a, const struct nft_port *b)
+{
+	return a->proto == b->proto && a->host_ip4 == b->host_ip4 && a->host_port == b->host_port &&
+	       a->to_ip4 == b->to_ip4 && a->to_port == b->to_port && a->count == b->count &&
+	       a->v6 == b->v6 && ip6_equal(&a->host_ip6, &b->host_ip6) &&
+	       ip6_equal(&a->to_ip6, &b->to_ip6);
 }
 
 static bool same_rows(const struct nft_port *a, size_t a_count, const struct nft_port *b,
@@ -214,9 +236,7 @@ static bool same_rows(const struct nft_port *a, size_t a_count, const struct nft
 	if (a_count != b_count)
 		return false;
 	for (size_t i = 0; i < a_count; i++)
-		if (a[i].proto != b[i].proto || a[i].host_ip4 != b[i].host_ip4 ||
-		    a[i].host_port != b[i].host_port || a[i].to_ip4 != b[i].to_ip4 ||
-		    a[i].to_port != b[i].to_port || a[i].count != b[i].count)
+		if (!same_row(&a[i], &b[i]))
 			return false;
 	return true;
 }
@@ -249,27 +269,72 @@ static int publish(struct netd *netd, const struct nft_port *old, size_t old_cou
 	return 0;
 }
 
-/* Everything that can be refused without having changed anything. */
+static int keep_text(struct attachment *fresh, struct str *text, struct err *err)
+{
+	if (text->len)
+		*text = str_make(arena_printf(&fresh->arena, "%.*s", STR_ARG(*text)), text->len);
+	return text->len && !text->ptr ? err_set(err, -ENOMEM, "no memory for an address") : 0;
+}
+
+/* Of an IPv6 prefix that the network has now? */
+static bool still_fits(struct netd *netd, const struct netd_attach_network *kept)
+{
+	const struct network *network = network_find(&netd->networks, kept->name);
+	struct ip6 ip6;
+
+	return network && network->prefix6 && ip6_parse(kept->ip6, &ip6) == 0 &&
+	       ip6_in_prefix(&ip6, &network->subnet6, network->prefix6);
+}
+
+/* The addresses it had are its addresses, unless it asks for others. */
+static int keep_addresses(struct netd *netd, struct attachment *fresh, const struct attachment *old,
+			  struct err *err)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; old && r == 0 && i < fresh->attach.network_count; i++) {
+		struct netd_attach_network *network = &fresh->attach.networks[i];
+
+		for (uint32_t j = 0; !network->ip4.len && j < old->attach.network_count; j++) {
+			if (!str_eq(old->attach.networks[j].name, network->name))
+				continue;
+			network->ip4 = old->attach.networks[j].ip4;
+			if (!network->ip6.len && still_fits(netd, &old->attach.networks[j]))
+				network->ip6 = old->attach.networks[j].ip6;
+		}
+		r = keep_text(fresh, &network->ip4, err);
+		if (r == 0)
+			r = keep_text(fresh, &network->ip6, err);
+	}
+	return r;
+}
+
+static int check_macs(const struct attachment *fresh, struct err *err)
+{
+	uint8_t mac[6];
+
+	for (uint32_t i = 0; i < fresh->attach.network_count; i++) {
+		struct str text = fresh->attach.networks[i].mac;
+
+		if (text.len && (mac_parse(text, mac) < 0 || mac[0] & 1))
+			return err_set(err, -EINVAL,
+				       "MAC address '%.*s': expected one of one machine, such as "
+				       "02:42:ac:14:00:09",
+				       STR_ARG(text));
+	}
+	return 0;
+}
+
+/* Everything that can be refused without having changed anything; the number of rows. */
 static int check_attach(struct netd *netd, struct attachment *fresh, const struct attachment *old,
 			struct nft_port *rows, struct err *err)
 {
-	int r;
+	int r = keep_addresses(netd, fresh, old, err);
 
-	/* The addresses it had are its addresses, unless it asks for others. */
-	for (uint32_t i = 0; old && i < fresh->attach.network_count; i++) {
-		struct netd_attach_network *network = &fresh->attach.networks[i];
-
-		for (uint32_t j = 0; !network->ip4.len && j < old->attach.network_count; j++)
-			if (str_eq(old->attach.networks[j].name, network->name))
-				network->ip4 = old->attach.networks[j].ip4;
-		if (network->ip4.len)
-			network->ip4 =
-				str_make(arena_printf(&fresh->arena, "%.*s", STR_ARG(network->ip4)),
-					 network->ip4.len);
-		if (network->ip4.len && !network->ip4.ptr)
-			return err_set(err, -ENOMEM, "no memory for an address");
-	}
-	r = attachment_pick_addresses(&netd->attachments, &netd->networks, fresh, err);
+	if (r == 0)
+		r = check_macs(fresh, err);
+	if (r == 0)
+		r = attachment_pick_addresses(&netd->attachments, &netd->networks, fresh, err);
 	if (r == 0)
 		r = attachment_check_ports(&netd->attachments, fresh, err);
 	if (r == 0)
@@ -277,6 +342,21 @@ static int check_attach(struct netd *netd, struct attachment *fresh, const struc
 	if (r == 0)
 		r = attachment_nft_ports(fresh, &netd->networks, rows, err);
 	return r;
+}
+
+/* The firewall's rows of an attachment (or NULL), 0 of them when it has none. */
+static int load_rows(struct netd *netd, const struct attachment *attachment,
+		     struct firewall_rows *rows, struct err *err)
+{
+	size_t count = attachment ? attachment->attach.port_count : 0;
+	int r;
+
+	rows->ports = calloc(ATTACHMENT_ROWS * count + 1, sizeof(*rows->ports));
+	if (!rows->ports)
+		return err_set(err, -ENOMEM, "no memory for the ports");
+	r = count ? attachment_nft_ports(attachment, &netd->networks, rows->ports, NULL) : 0;
+	rows->port_count = r < 0 ? 0 : (size_t)r;
+	return 0;
 }
 
 static int note_namespace(struct attachment *attachment, int netns_fd, struct err *err)
@@ -339,27 +419,25 @@ static int attach_rows(struct netd *netd, struct attachment *fresh, struct attac
 	OWN(rows_done) struct firewall_rows before = { 0 };
 	OWN(nl_done) struct nl inside = { .fd = -1 };
 	OWN_FD int netns_fd = msg_take_fd(msg, 0);
-	size_t old_count = old ? old->attach.port_count : 0;
 	bool sockets;
-	int r;
+	int r = load_rows(netd, old, &before, err);
 
-	now.ports = calloc(fresh->attach.port_count + 1, sizeof(*now.ports));
-	before.ports = calloc(old_count + 1, sizeof(*before.ports));
-	if (!now.ports || !before.ports)
-		return err_set(err, -ENOMEM, "no memory for the ports");
-	r = note_namespace(fresh, netns_fd, err);
+	now.ports = calloc(ATTACHMENT_ROWS * fresh->attach.port_count + 1, sizeof(*now.ports));
+	if (r == 0 && !now.ports)
+		r = err_set(err, -ENOMEM, "no memory for the ports");
+	if (r == 0)
+		r = note_namespace(fresh, netns_fd, err);
 	if (r == 0)
 		r = check_attach(netd, fresh, old, now.ports, err);
-	if (r == 0)
-		r = nl_adopt(&inside, msg_take_fd(msg, 1), err);
 	if (r < 0)
 		return r;
-	if (old && attachment_nft_ports(old, &netd->networks, before.ports, NULL) < 0)
-		old_count = 0;
+	now.port_count = (size_t)r;
+	r = nl_adopt(&inside, msg_take_fd(msg, 1), err);
+	if (r < 0)
+		return r;
 	r = make_interfaces(netd, fresh, netns_fd, &inside, attached, &fresh->arena, err);
 	if (r == 0)
-		r = publish(netd, before.ports, old_count, now.ports, fresh->attach.port_count,
-			    err);
+		r = publish(netd, before.ports, before.port_count, now.ports, now.port_count, err);
 	if (r < 0) {
 		if (!old)
 			remove_interfaces(netd, fresh, 0);
@@ -403,23 +481,20 @@ int main_attach(struct netd *netd, const struct netd_attach *attach, struct msg 
 void main_detach(struct netd *netd, struct attachment *attachment)
 {
 	OWN(rows_done) struct firewall_rows rows = { 0 };
-	size_t count = attachment->attach.port_count;
 	struct nft_change change = { 0 };
 	struct err err;
 
-	rows.ports = calloc(count + 1, sizeof(*rows.ports));
-	if (rows.ports && count &&
-	    attachment_nft_ports(attachment, &netd->networks, rows.ports, NULL) == 0) {
-		change.port_del = rows.ports;
-		change.port_del_count = count;
-	}
+	if (load_rows(netd, attachment, &rows, &err) < 0)
+		log_err("%s", err_text(&err));
+	change.port_del = rows.ports;
+	change.port_del_count = rows.port_count;
 	remove_interfaces(netd, attachment, 0);
 	main_dns_detach(netd, attachment->attach.id);
 	keep_drop(&netd->keep, attachment->attach.id);
 	attachment_remove(&netd->attachments, attachment);
-	if (change.port_del_count) {
-		if (change_firewall(netd, &change, &err) < 0)
-			log_err("%s", err_text(&err));
-		forget_flows(rows.ports, count);
-	}
+	if (!change.port_del_count)
+		return;
+	if (change_firewall(netd, &change, &err) < 0)
+		log_err("%s", err_text(&err));
+	forget_flows(rows.ports, rows.port_count);
 }

@@ -12,12 +12,22 @@
 
 static bool has_gateway(const struct rtnl_state *state, const struct network *network)
 {
-	for (size_t i = 0; i < state->addr_count; i++)
-		if (state->addrs[i].index == network->index &&
-		    state->addrs[i].ip4 == network_gateway(network) &&
-		    state->addrs[i].prefix == network->prefix)
-			return true;
-	return false;
+	bool found = false, found6 = network->prefix6 == 0;
+
+	for (size_t i = 0; i < state->addr_count; i++) {
+		const struct rtnl_addr *addr = &state->addrs[i];
+		struct ip6 gateway6 = network_gateway6(network);
+
+		if (addr->index != network->index)
+			continue;
+		if (addr->v6)
+			found6 |= addr->prefix == network->prefix6 &&
+				  ip6_equal(&addr->ip6, &gateway6);
+		else
+			found |= addr->prefix == network->prefix &&
+				 addr->ip4 == network_gateway(network);
+	}
+	return found && found6;
 }
 
 /* What is wrong with the network; NULL = nothing. */

@@ -453,6 +453,7 @@ void main_link_data(struct netd *netd, bool ready)
 		log_warn("leases are not kept over a reboot: %s", err_text(&err));
 		return;
 	}
+	main_self_data(netd);
 	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++) {
 		struct uplink *uplink = &netd->uplinks.list[i];
 		struct dhcp_start start;

@@ -83,38 +83,57 @@ static void show_links(struct netd *netd, const struct rtnl_state *state, struct
 	show_absent(netd, state, out);
 }
 
+static void cidr_text(const char *address, uint8_t prefix, char dst[IP6_TEXT_MAX + 4])
+{
+	snprintf(dst, IP6_TEXT_MAX + 4, "%s/%u", address, prefix);
+}
+
 static void show_addrs(const struct rtnl_state *state, struct buf *out)
 {
-	char text[IP4_TEXT_MAX], cidr[24], life[32];
+	char text[IP6_TEXT_MAX], cidr[IP6_TEXT_MAX + 4], life[32];
 
-	buf_printf(out, "%-12s %-19s %-10s %s\n", "LINK", "ADDRESS", "VALID", "SET BY");
+	buf_printf(out, "%-12s %-25s %-10s %s\n", "LINK", "ADDRESS", "VALID", "SET BY");
 	for (size_t i = 0; i < state->addr_count; i++) {
 		const struct rtnl_addr *addr = &state->addrs[i];
 		const struct rtnl_link *link = rtnl_state_link(state, addr->index);
 
-		snprintf(cidr, sizeof(cidr), "%s/%u", ip4_text(addr->ip4, text), addr->prefix);
+		cidr_text(addr->v6 ? ip6_text(&addr->ip6, text) : ip4_text(addr->ip4, text),
+			  addr->prefix, cidr);
 		if (addr->valid_s < 0)
 			snprintf(life, sizeof(life), "for ever");
 		else
 			snprintf(life, sizeof(life), "%lld s", (long long)addr->valid_s);
-		buf_printf(out, "%-12s %-19s %-10s %s\n", link ? link->name : "?", cidr, life,
-			   addr->proto == RTNL_OURS ? "netd" : "other");
+		buf_printf(out, "%-12s %-25s %-10s %s%s\n", link ? link->name : "?", cidr, life,
+			   addr->proto == RTNL_OURS ? "netd" : "other",
+			   addr->dad_failed	    ? ", somebody else has it"
+			   : addr->tentative	    ? ", not yet usable"
+			   : addr->preferred_s == 0 ? ", deprecated"
+						    : "");
 	}
 }
 
 static void show_routes(const struct rtnl_state *state, struct buf *out)
 {
-	char dst[IP4_TEXT_MAX], gateway[IP4_TEXT_MAX], cidr[24];
+	char dst[IP6_TEXT_MAX], gateway[IP6_TEXT_MAX], cidr[IP6_TEXT_MAX + 4];
 
-	buf_printf(out, "%-19s %-16s %-12s %-7s %s\n", "DESTINATION", "GATEWAY", "LINK", "METRIC",
+	buf_printf(out, "%-25s %-16s %-12s %-10s %s\n", "DESTINATION", "GATEWAY", "LINK", "METRIC",
 		   "SET BY");
 	for (size_t i = 0; i < state->route_count; i++) {
 		const struct rtnl_route *route = &state->routes[i];
 		const struct rtnl_link *link = rtnl_state_link(state, route->out);
+		bool via = route->v6 ? !ip6_is_zero(&route->gateway6) : route->gateway != 0;
 
-		snprintf(cidr, sizeof(cidr), "%s/%u", ip4_text(route->dst, dst), route->prefix);
-		buf_printf(out, "%-19s %-16s %-12s %-7u %s\n", route->prefix ? cidr : "default",
-			   route->gateway ? ip4_text(route->gateway, gateway) : "-",
+		cidr_text(route->v6 ? ip6_text(&route->dst6, dst) : ip4_text(route->dst, dst),
+			  route->prefix, cidr);
+		if (route->v6)
+			ip6_text(&route->gateway6, gateway);
+		else
+			ip4_text(route->gateway, gateway);
+		buf_printf(out, "%-25s %-16s %-12s %-10u %s\n",
+			   route->prefix || route->v6 ? cidr : "default",
+			   route->type == RTNL_TYPE_PROHIBIT ? "prohibit"
+			   : via			     ? gateway
+							     : "-",
 			   link ? link->name : "-", route->metric,
 			   route->proto == RTNL_OURS ? "netd" : "other");
 	}
@@ -132,8 +151,10 @@ static void show_dns(const struct netd *netd, struct buf *out)
 		buf_printf(out, "search %s\n", netd->dns.domains[i]);
 	for (const struct attachment *a = netd->attachments.first; a; a = a->next)
 		for (uint32_t i = 0; i < a->attach.network_count; i++)
-			buf_printf(out, "name %.*s %.*s on %.*s\n", STR_ARG(a->attach.name),
+			buf_printf(out, "name %.*s %.*s%s%.*s on %.*s\n", STR_ARG(a->attach.name),
 				   STR_ARG(a->attach.networks[i].ip4),
+				   a->attach.networks[i].ip6.len ? " " : "",
+				   STR_ARG(a->attach.networks[i].ip6),
 				   STR_ARG(a->attach.networks[i].name));
 }
 
@@ -166,9 +187,23 @@ static void show_leases(const struct netd *netd, struct buf *out)
 		buf_add_text(out, "no link takes its address by DHCP\n");
 }
 
+static const char *host_text(const struct netd_port *port, char dst[IP6_TEXT_MAX])
+{
+	struct ip6 ip6;
+
+	memcpy(ip6.b, port->host_ip6, sizeof(ip6.b));
+	if (!ip6_is_zero(&ip6))
+		return ip6_text(&ip6, dst);
+	if (port->host_ip4)
+		return ip4_text(port->host_ip4, dst);
+	return port->families == NETD_PORT_IP4	 ? "0.0.0.0"
+	       : port->families == NETD_PORT_IP6 ? "::"
+						 : "*";
+}
+
 static void show_ports(const struct netd *netd, struct buf *out)
 {
-	char host[IP4_TEXT_MAX];
+	char host[IP6_TEXT_MAX];
 
 	buf_printf(out, "%-6s %-16s %-12s %-12s %s\n", "PROTO", "HOST", "PORT", "TO", "CONTAINER");
 	for (const struct attachment *a = netd->attachments.first; a; a = a->next) {
@@ -182,24 +217,25 @@ static void show_ports(const struct netd *netd, struct buf *out)
 				 port->container_port, port->container_port + port->count - 1);
 			buf_printf(out, "%-6s %-16s %-12s %-12s %.*s\n",
 				   port->proto == IPPROTO_UDP ? "udp" : "tcp",
-				   port->host_ip4 ? ip4_text(port->host_ip4, host) : "*", from, to,
-				   STR_ARG(a->attach.name));
+				   host_text(port, host), from, to, STR_ARG(a->attach.name));
 		}
 	}
 }
 
 static void show_networks(const struct netd *netd, struct buf *out)
 {
-	char text[IP4_TEXT_MAX], cidr[24];
+	char text[IP6_TEXT_MAX], cidr[24], cidr6[IP6_TEXT_MAX + 4];
 
-	buf_printf(out, "%-16s %-14s %-19s %-9s %s\n", "NETWORK", "BRIDGE", "SUBNET", "KIND",
-		   "CONTAINERS");
+	buf_printf(out, "%-16s %-14s %-19s %-25s %-9s %s\n", "NETWORK", "BRIDGE", "SUBNET",
+		   "SUBNET6", "KIND", "CONTAINERS");
 	for (size_t i = 0; i < netd->networks.count; i++) {
 		const struct network *network = &netd->networks.list[i];
 
 		snprintf(cidr, sizeof(cidr), "%s/%u", ip4_text(network->subnet, text),
 			 network->prefix);
-		buf_printf(out, "%-16s %-14s %-19s %-9s %u\n", network->name, network->bridge, cidr,
+		cidr_text(ip6_text(&network->subnet6, text), network->prefix6, cidr6);
+		buf_printf(out, "%-16s %-14s %-19s %-25s %-9s %u\n", network->name, network->bridge,
+			   cidr, network->prefix6 ? cidr6 : "-",
 			   network->internal ? "internal" : "open",
 			   main_network_users(netd, network));
 	}

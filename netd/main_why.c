@@ -11,87 +11,140 @@
 #include "netd/main.h"
 
 struct place {
+	bool v6; /* ip6 counts, else ip4 */
 	uint32_t ip4;
+	struct ip6 ip6;
 	uint16_t port;
 	uint8_t proto;
-	char text[40]; /* "10.9.0.2:80/tcp" */
+	char text[64]; /* "10.9.0.2:80/tcp", "[::1]:80/tcp" */
 };
+
+/* "ADDRESS:PORT" with an IPv6 address in brackets. */
+static int parse_host(struct str *what, struct place *place)
+{
+	struct str host;
+
+	if (what->len && what->ptr[0] == '[') {
+		ptrdiff_t end = str_find(*what, ']');
+
+		if (end < 0)
+			return -EINVAL;
+		host = str_skip(str_head(*what, (size_t)end), 1);
+		*what = str_skip(*what, (size_t)end + 1);
+		place->v6 = true;
+		if (!what->len || what->ptr[0] != ':')
+			return -EINVAL;
+		*what = str_skip(*what, 1);
+		return ip6_parse(host, &place->ip6);
+	}
+	return str_cut(what, ':', &host) ? ip4_parse(host, &place->ip4) : -EINVAL;
+}
 
 static int parse(struct str what, struct place *ret_place, struct err *err)
 {
 	struct place place = { .proto = IPPROTO_TCP };
-	char text[IP4_TEXT_MAX];
-	struct str host = what;
+	char text[IP6_TEXT_MAX];
 	uint64_t number;
 
 	if (str_ends(what, STR("/udp")))
 		place.proto = IPPROTO_UDP;
 	if (str_ends(what, STR("/udp")) || str_ends(what, STR("/tcp")))
 		what.len -= 4;
-	if (!str_cut(&what, ':', &host) || ip4_parse(host, &place.ip4) < 0 ||
-	    str_to_u64(what, 1, 65535, &number) < 0)
+	if (parse_host(&what, &place) < 0 || str_to_u64(what, 1, 65535, &number) < 0)
 		return err_set(err, -EINVAL,
-			       "expected an address and a port, such as 192.0.2.1:80 or "
-			       "192.0.2.1:53/udp");
+			       "expected an address and a port, such as 192.0.2.1:80, "
+			       "192.0.2.1:53/udp or [::1]:80");
 	place.port = (uint16_t)number;
-	snprintf(place.text, sizeof(place.text), "%s:%u/%s", ip4_text(place.ip4, text), place.port,
+	snprintf(place.text, sizeof(place.text), place.v6 ? "[%s]:%u/%s" : "%s:%u/%s",
+		 place.v6 ? ip6_text(&place.ip6, text) : ip4_text(place.ip4, text), place.port,
 		 place.proto == IPPROTO_UDP ? "udp" : "tcp");
 	*ret_place = place;
 	return 0;
 }
 
-static const struct network *network_around(const struct netd *netd, uint32_t ip4)
+static const struct network *network_around(const struct netd *netd, const struct place *place)
 {
 	for (size_t i = 0; i < netd->networks.count; i++) {
 		const struct network *network = &netd->networks.list[i];
 
-		if (!((ip4 ^ network->subnet) & ip4_mask(network->prefix)))
+		if (place->v6 ? network->prefix6 && ip6_in_prefix(&place->ip6, &network->subnet6,
+								  network->prefix6)
+			      : !((place->ip4 ^ network->subnet) & ip4_mask(network->prefix)))
 			return network;
 	}
 	return NULL;
 }
 
-static bool is_local(const struct rtnl_state *state, uint32_t ip4)
+static bool is_loopback(const struct place *place)
 {
-	for (size_t i = 0; i < state->addr_count; i++)
-		if (state->addrs[i].ip4 == ip4)
+	return place->v6 ? ip6_is_loopback(&place->ip6) : place->ip4 >> 24 == 127;
+}
+
+static bool is_local(const struct rtnl_state *state, const struct place *place)
+{
+	for (size_t i = 0; i < state->addr_count; i++) {
+		const struct rtnl_addr *addr = &state->addrs[i];
+
+		if (addr->v6 == place->v6 &&
+		    (addr->v6 ? ip6_equal(&addr->ip6, &place->ip6) : addr->ip4 == place->ip4))
 			return true;
-	return ip4 >> 24 == 127;
+	}
+	return is_loopback(place);
+}
+
+static bool on_host(const struct nft_port *row, const struct place *place, bool one_address)
+{
+	const struct ip6 zero = { .b = { 0 } };
+
+	if (row->v6 != place->v6)
+		return false;
+	if (row->v6)
+		return ip6_equal(&row->host_ip6, one_address ? &place->ip6 : &zero);
+	return row->host_ip4 == (one_address ? place->ip4 : 0);
 }
 
 /* As the firewall looks: the port on this one address, then on every address. */
-static const struct netd_port *find_port(const struct netd *netd, const struct place *place,
-					 bool one_address, const struct attachment **ret_holder)
+static bool find_port(struct netd *netd, const struct place *place, bool one_address,
+		      const struct attachment **ret_holder, struct nft_port *ret_row)
 {
-	for (const struct attachment *a = netd->attachments.first; a; a = a->next) {
-		for (uint32_t i = 0; i < a->attach.port_count; i++) {
-			const struct netd_port *port = &a->attach.ports[i];
+	struct nft_port rows[ATTACHMENT_ROWS * NETD_PORTS_MAX];
 
-			if (port->proto != place->proto || place->port < port->host_port ||
-			    place->port >= port->host_port + port->count ||
-			    port->host_ip4 != (one_address ? place->ip4 : 0))
+	for (const struct attachment *a = netd->attachments.first; a; a = a->next) {
+		int count = attachment_nft_ports(a, &netd->networks, rows, NULL);
+
+		for (int i = 0; i < count; i++) {
+			const struct nft_port *row = &rows[i];
+
+			if (row->proto != place->proto || place->port < row->host_port ||
+			    place->port >= row->host_port + row->count ||
+			    !on_host(row, place, one_address))
 				continue;
 			*ret_holder = a;
-			return port;
+			*ret_row = *row;
+			return true;
 		}
 	}
-	return NULL;
+	return false;
 }
 
-static void why_published(struct netd *netd, const struct place *place,
-			  const struct netd_port *port, const struct attachment *holder,
-			  struct buf *out)
+static void why_published(const struct place *place, const struct nft_port *row,
+			  const struct attachment *holder, struct buf *out)
 {
-	struct nft_port row[NETD_PORTS_MAX];
-	char text[IP4_TEXT_MAX];
-	size_t i = (size_t)(port - holder->attach.ports);
+	bool any = row->v6 ? ip6_is_zero(&row->host_ip6) : !row->host_ip4;
+	unsigned to = (unsigned)(row->to_port + place->port - row->host_port);
+	char text[IP6_TEXT_MAX];
 
-	buf_printf(out, "%s is published by container %.*s (map %s)\n", place->text,
-		   STR_ARG(holder->attach.name), port->host_ip4 ? "pub4" : "any4");
-	if (attachment_nft_ports(holder, &netd->networks, row, NULL) == 0)
-		buf_printf(out, "it leads to %s:%u there\n", ip4_text(row[i].to_ip4, text),
-			   row[i].to_port + place->port - port->host_port);
-	if (place->ip4 >> 24 == 127)
+	buf_printf(out, "%s is published by container %.*s (map %s%c)\n", place->text,
+		   STR_ARG(holder->attach.name), any ? "any" : "pub", row->v6 ? '6' : '4');
+	if (row->v6)
+		buf_printf(out, "it leads to [%s]:%u there\n", ip6_text(&row->to_ip6, text), to);
+	else
+		buf_printf(out, "it leads to %s:%u there\n", ip4_text(row->to_ip4, text), to);
+	if (is_loopback(place) && place->v6)
+		buf_add_text(out,
+			     "closed: the kernel lets nothing from ::1 leave this machine's own "
+			     "network; use 127.0.0.1\n");
+	else if (is_loopback(place))
 		buf_add_text(out,
 			     "open to this machine only: chain guard drops 127/8 that comes in "
 			     "over a wire\n");
@@ -110,22 +163,24 @@ static void why_container(const struct network *network, const struct place *pla
 			  "outside only\n");
 }
 
-static void why_absent(const struct netd *netd, const struct place *place, struct buf *out)
+static void why_absent(struct netd *netd, const struct place *place, struct buf *out)
 {
 	struct place other = *place;
 	const struct attachment *holder;
+	struct nft_port row;
 
 	buf_printf(out, "no container publishes %s: it is up to a socket of the machine itself\n",
 		   place->text);
 	other.proto = place->proto == IPPROTO_TCP ? IPPROTO_UDP : IPPROTO_TCP;
-	if (find_port(netd, &other, true, &holder) || find_port(netd, &other, false, &holder))
+	if (find_port(netd, &other, true, &holder, &row) ||
+	    find_port(netd, &other, false, &holder, &row))
 		buf_printf(out, "container %.*s publishes that port for %s\n",
 			   STR_ARG(holder->attach.name),
 			   other.proto == IPPROTO_UDP ? "udp" : "tcp");
 	other = (struct place){ .ip4 = INADDR_LOOPBACK,
 				.port = place->port,
 				.proto = place->proto };
-	if (place->ip4 != INADDR_LOOPBACK && find_port(netd, &other, true, &holder))
+	if (!is_loopback(place) && find_port(netd, &other, true, &holder, &row))
 		buf_printf(out, "container %.*s publishes that port on 127.0.0.1 alone\n",
 			   STR_ARG(holder->attach.name));
 }
@@ -134,15 +189,15 @@ int main_why(struct netd *netd, const struct rtnl_state *state, struct str what,
 	     struct err *err)
 {
 	const struct attachment *holder;
-	const struct netd_port *port;
 	const struct network *network;
+	struct nft_port row;
 	struct place place;
 	int r = parse(what, &place, err);
 
 	if (r < 0)
 		return r;
-	network = network_around(netd, place.ip4);
-	if (!is_local(state, place.ip4)) {
+	network = network_around(netd, &place);
+	if (!is_local(state, &place)) {
 		if (network)
 			why_container(network, &place, out);
 		else
@@ -151,11 +206,9 @@ int main_why(struct netd *netd, const struct rtnl_state *state, struct str what,
 				   place.text);
 		return 0;
 	}
-	port = find_port(netd, &place, true, &holder);
-	if (!port)
-		port = find_port(netd, &place, false, &holder);
-	if (port)
-		why_published(netd, &place, port, holder, out);
+	if (find_port(netd, &place, true, &holder, &row) ||
+	    find_port(netd, &place, false, &holder, &row))
+		why_published(&place, &row, holder, out);
 	else
 		why_absent(netd, &place, out);
 	return 0;

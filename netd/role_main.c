@@ -82,6 +82,7 @@ static int start_containers(struct netd *netd, struct err *err)
 	struct err failed = { 0 };
 	int r;
 
+	main_self_start(netd);
 	main_networks_load(netd);
 	netd->attachments.state_fd = netd->attach_fd;
 	if (attachment_load_all(&netd->attachments, &failed) < 0)
@@ -100,6 +101,8 @@ static int start_containers(struct netd *netd, struct err *err)
 			log_err("%s", err_text(&failed));
 	if (r == 0)
 		r = sysctl_set(netd->sysctl_fd, "net/ipv4/ip_forward", "1", false, err);
+	if (r == 0)
+		r = sysctl_set(netd->sysctl_fd, "net/ipv6/conf/all/forwarding", "1", true, err);
 	return r;
 }
 

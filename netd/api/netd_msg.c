@@ -8,6 +8,8 @@
 #include "lib/wire.h"
 #include "netd/api/netd_msg.h"
 
+enum { IP4_TEXT_LEN = 15, IP6_TEXT_LEN = 45, MAC_TEXT_LEN = 17, SUBNET6_TEXT_LEN = 49 };
+
 const char *const netd_show_names[] = {
 	"links", "addrs", "routes", "dns", "leases", "ports", "time", "networks", NULL,
 };
@@ -30,6 +32,8 @@ void netd_attach_encode(const struct netd_attach *attach, struct buf *out)
 		for (uint32_t a = 0; a < network->alias_count; a++)
 			wire_put_str(out, network->aliases[a]);
 		wire_put_str(out, network->ip4);
+		wire_put_str(out, network->ip6);
+		wire_put_str(out, network->mac);
 	}
 	wire_put_u32(out, attach->port_count);
 	for (uint32_t i = 0; i < attach->port_count; i++) {
@@ -39,6 +43,8 @@ void netd_attach_encode(const struct netd_attach *attach, struct buf *out)
 		wire_put_u16(out, port->host_port);
 		wire_put_u16(out, port->container_port);
 		wire_put_u16(out, port->count);
+		wire_put_u8(out, port->families);
+		wire_put_bytes(out, port->host_ip6, sizeof(port->host_ip6));
 	}
 }
 
@@ -54,7 +60,9 @@ static int decode_network(struct wire *in, struct arena *arena, struct netd_atta
 	}
 	for (uint32_t i = 0; i < network->alias_count; i++)
 		network->aliases[i] = wire_str(in, NETD_NAME_MAX);
-	network->ip4 = wire_str(in, 15);
+	network->ip4 = wire_str(in, IP4_TEXT_LEN);
+	network->ip6 = wire_str(in, IP6_TEXT_LEN);
+	network->mac = wire_str(in, MAC_TEXT_LEN);
 	return 0;
 }
 
@@ -65,6 +73,17 @@ static void decode_port(struct wire *in, struct netd_port *port)
 	port->host_port = wire_u16(in);
 	port->container_port = wire_u16(in);
 	port->count = wire_u16(in);
+	port->families = wire_u8(in);
+	wire_bytes(in, port->host_ip6, sizeof(port->host_ip6));
+}
+
+static bool is_zero(const uint8_t *bytes, size_t n)
+{
+	uint8_t seen = 0;
+
+	for (size_t i = 0; i < n; i++)
+		seen |= bytes[i];
+	return seen == 0;
 }
 
 static int check_port(const struct netd_port *port, struct err *err)
@@ -75,6 +94,13 @@ static int check_port(const struct netd_port *port, struct err *err)
 			       port->host_port, port->proto);
 	if (!port->host_port || !port->container_port)
 		return err_set(err, -EINVAL, "port 0 cannot be published");
+	if ((port->families & ~(NETD_PORT_IP4 | NETD_PORT_IP6)) ||
+	    (port->host_ip4 && (port->families & NETD_PORT_IP6 ||
+				!is_zero(port->host_ip6, sizeof(port->host_ip6)))) ||
+	    (port->families == NETD_PORT_IP4 && !is_zero(port->host_ip6, sizeof(port->host_ip6))))
+		return err_set(err, -EINVAL,
+			       "port %u: a host address and the families do not fit together",
+			       port->host_port);
 	if (!port->count || port->count > NETD_PORT_RANGE_MAX ||
 	    port->host_port + port->count > 65536 || port->container_port + port->count > 65536)
 		return err_set(err, -EINVAL, "port range %u of %u ports is out of bounds (1 to %d)",
@@ -125,6 +151,9 @@ void netd_attached_encode(const struct netd_attached *attached, struct buf *out)
 		wire_put_str(out, network->gateway);
 		wire_put_str(out, network->mac);
 		wire_put_str(out, network->ifname);
+		wire_put_str(out, network->ip6);
+		wire_put_u8(out, network->prefix6);
+		wire_put_str(out, network->gateway6);
 	}
 }
 
@@ -147,6 +176,9 @@ int netd_attached_decode(struct str body, struct arena *arena, struct netd_attac
 		network->gateway = wire_str(&in, 15);
 		network->mac = wire_str(&in, 17);
 		network->ifname = wire_str(&in, 15);
+		network->ip6 = wire_str(&in, IP6_TEXT_LEN);
+		network->prefix6 = wire_u8(&in);
+		network->gateway6 = wire_str(&in, IP6_TEXT_LEN);
 	}
 	if (wire_end(&in) < 0)
 		return decode_error(err, "attached");
@@ -165,6 +197,8 @@ void netd_networks_encode(const struct netd_network *networks, uint32_t count, s
 		wire_put_u8(out, networks[i].internal);
 		wire_put_u8(out, networks[i].fixed);
 		wire_put_u32(out, networks[i].containers);
+		wire_put_str(out, networks[i].subnet6);
+		wire_put_str(out, networks[i].gateway6);
 	}
 }
 
@@ -188,11 +222,41 @@ int netd_networks_decode(struct str body, struct arena *arena, struct netd_netwo
 		networks[i].internal = wire_bool(&in);
 		networks[i].fixed = wire_bool(&in);
 		networks[i].containers = wire_u32(&in);
+		networks[i].subnet6 = wire_str(&in, SUBNET6_TEXT_LEN);
+		networks[i].gateway6 = wire_str(&in, IP6_TEXT_LEN);
 	}
 	if (wire_end(&in) < 0)
 		return decode_error(err, "network list");
 	*ret_networks = networks;
 	*ret_count = count;
+	return 0;
+}
+
+void netd_network_set_encode(const struct netd_network_set *set, struct buf *out)
+{
+	wire_put_str(out, set->name);
+	wire_put_str(out, set->subnet);
+	wire_put_u8(out, set->internal);
+	wire_put_u8(out, set->no_ip6);
+	wire_put_str(out, set->subnet6);
+}
+
+int netd_network_set_decode(struct str body, struct netd_network_set *ret_set, struct err *err)
+{
+	struct netd_network_set set = { 0 };
+	struct wire in;
+
+	wire_init(&in, body.ptr, body.len);
+	set.name = wire_str(&in, NETD_NAME_MAX);
+	set.subnet = wire_str(&in, 18);
+	set.internal = wire_bool(&in);
+	if (in.left) {
+		set.no_ip6 = wire_bool(&in);
+		set.subnet6 = wire_str(&in, SUBNET6_TEXT_LEN);
+	}
+	if (wire_end(&in) < 0)
+		return decode_error(err, "network");
+	*ret_set = set;
 	return 0;
 }
 

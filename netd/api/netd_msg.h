@@ -41,7 +41,10 @@ enum netd_msg {
 	 * reconnect.
 	 */
 	NETD_MSG_SYNC = 3,
-	/* {text name, text subnet or "" = pick one, u8 internal} -> {text subnet, text gateway} */
+	/*
+	 * struct netd_network_set -> {text subnet, text gateway, text subnet6, text gateway6}; the
+	 * last two are "" without IPv6. Again with the same values: success; with others: -EEXIST.
+	 */
 	NETD_MSG_NETWORK_SET = 4,
 	/* {text name} -> {}. Networks of network.ini and "bridge" cannot be removed. */
 	NETD_MSG_NETWORK_REMOVE = 5,
@@ -84,6 +87,8 @@ struct netd_attach_network {
 	struct str *aliases;
 	uint32_t alias_count;
 	struct str ip4; /* dotted, or empty = netd picks one and keeps it for this id */
+	struct str ip6; /* the same; stays empty where the network has no IPv6 */
+	struct str mac; /* empty = it follows from ip4 */
 };
 
 struct netd_port {
@@ -92,7 +97,12 @@ struct netd_port {
 	uint16_t host_port;
 	uint16_t container_port;
 	uint16_t count; /* consecutive ports, 1 = one */
+	/* NETD_PORT_*; 0 = IPv4, and IPv6 as well where host_ip4 is 0 and the container has it. */
+	uint8_t families;
+	uint8_t host_ip6[16]; /* not zero: this one address, and IPv6 alone */
 };
+
+enum netd_port_family { NETD_PORT_IP4 = 1, NETD_PORT_IP6 = 2 };
 
 struct netd_attach {
 	struct str id;
@@ -111,6 +121,9 @@ struct netd_attached_network {
 	struct str gateway; /* "" on an internal network */
 	struct str mac;
 	struct str ifname; /* inside the container: eth0, eth1 ... */
+	struct str ip6;	   /* "" without IPv6 */
+	uint8_t prefix6;
+	struct str gateway6;
 };
 
 struct netd_attached {
@@ -126,6 +139,17 @@ struct netd_network {
 	bool internal;
 	bool fixed; /* declared in network.ini or built in */
 	uint32_t containers;
+	struct str subnet6, gateway6; /* "" without IPv6 */
+};
+
+/* A network that a caller wants. */
+struct netd_network_set {
+	struct str name;
+	struct str subnet; /* "" = pick one */
+	bool internal;
+	/* On the wire the rest may be left out: it then has IPv6, with a prefix that netd picks. */
+	bool no_ip6;
+	struct str subnet6; /* "" = pick one */
 };
 
 struct netd_event {
@@ -143,6 +167,9 @@ extern const char *const netd_show_names[];
 void netd_attach_encode(const struct netd_attach *attach, struct buf *out);
 int netd_attach_decode(struct str body, struct arena *arena, struct netd_attach *ret_attach,
 		       struct err *err);
+
+void netd_network_set_encode(const struct netd_network_set *set, struct buf *out);
+int netd_network_set_decode(struct str body, struct netd_network_set *ret_set, struct err *err);
 
 void netd_attached_encode(const struct netd_attached *attached, struct buf *out);
 int netd_attached_decode(struct str body, struct arena *arena, struct netd_attached *ret_attached,

@@ -17,7 +17,7 @@ enum {
 	MEMORY_MAX = 96 << 10,
 	FILE_MAX = 64 << 10,
 	FILE_NAME = 33, /* 32 hex digits */
-	FILE_VERSION = 1,
+	FILE_VERSION = 2,
 };
 
 struct attachment *attachment_new(const struct netd_attach *attach)
@@ -259,6 +259,63 @@ static int pick_address(const struct attachments *attachments, const struct netw
 		       network->name);
 }
 
+static const struct attachment *address6_holder(const struct attachments *attachments,
+						const struct attachment *self, struct str network,
+						const struct ip6 *ip6)
+{
+	for (const struct attachment *a = attachments->first; a; a = a->next) {
+		if (str_eq(a->attach.id, self->attach.id))
+			continue;
+		for (uint32_t i = 0; i < a->attach.network_count; i++) {
+			struct ip6 other;
+
+			if (str_eq(a->attach.networks[i].name, network) &&
+			    ip6_parse(a->attach.networks[i].ip6, &other) == 0 &&
+			    ip6_equal(&other, ip6))
+				return a;
+		}
+	}
+	return NULL;
+}
+
+static int check_wish6(const struct attachments *attachments, const struct network *network,
+		       const struct attachment *attachment, struct str wish, struct err *err)
+{
+	struct ip6 ip6, gateway = network_gateway6(network);
+	const struct attachment *holder;
+
+	if (ip6_parse(wish, &ip6) < 0 || !network->prefix6 ||
+	    !ip6_in_prefix(&ip6, &network->subnet6, network->prefix6) ||
+	    ip6_equal(&ip6, &network->subnet6) || ip6_equal(&ip6, &gateway))
+		return err_set(err, -EINVAL, "address '%.*s' does not belong to network %s",
+			       STR_ARG(wish), network->name);
+	holder = address6_holder(attachments, attachment, str_from(network->name), &ip6);
+	if (holder)
+		return err_set(err, -EADDRINUSE, "address %.*s is taken by container %.*s",
+			       STR_ARG(wish), STR_ARG(holder->attach.name));
+	return 0;
+}
+
+/* The same place in the IPv6 subnet as in the other one: 172.20.0.9 has ::9. */
+static int pick_address6(const struct attachments *attachments, const struct network *network,
+			 struct attachment *attachment, struct netd_attach_network *wanted,
+			 struct err *err)
+{
+	char text[IP6_TEXT_MAX];
+	struct ip6 ip6;
+	uint32_t ip4;
+
+	if (wanted->ip6.len)
+		return check_wish6(attachments, network, attachment, wanted->ip6, err);
+	if (!network->prefix6 || ip4_parse(wanted->ip4, &ip4) < 0)
+		return 0;
+	ip6 = ip6_plus(&network->subnet6, ip4 - network->subnet);
+	while (address6_holder(attachments, attachment, wanted->name, &ip6))
+		ip6 = ip6_plus(&ip6, 1);
+	wanted->ip6 = str_from(arena_text(&attachment->arena, str_from(ip6_text(&ip6, text))));
+	return wanted->ip6.len ? 0 : err_set(err, -ENOMEM, "no memory for an address");
+}
+
 static int check_wish(const struct attachments *attachments, const struct network *network,
 		      const struct attachment *attachment, struct str wish, struct err *err)
 {
@@ -295,17 +352,17 @@ int attachment_pick_addresses(const struct attachments *attachments, struct netw
 					       network->name);
 		if (wanted->ip4.len) {
 			r = check_wish(attachments, network, attachment, wanted->ip4, err);
-			if (r < 0)
-				return r;
-			continue;
+		} else {
+			r = pick_address(attachments, network, attachment, &ip4, err);
+			wanted->ip4 = str_from(
+				arena_text(&attachment->arena, str_from(ip4_text(ip4, text))));
+			if (r == 0 && !wanted->ip4.len)
+				r = err_set(err, -ENOMEM, "no memory for an address");
 		}
-		r = pick_address(attachments, network, attachment, &ip4, err);
+		if (r == 0)
+			r = pick_address6(attachments, network, attachment, wanted, err);
 		if (r < 0)
 			return r;
-		wanted->ip4 =
-			str_from(arena_text(&attachment->arena, str_from(ip4_text(ip4, text))));
-		if (!wanted->ip4.len)
-			return err_set(err, -ENOMEM, "no memory for an address");
 	}
 	return 0;
 }

@@ -15,7 +15,7 @@ enum { ATTACHMENTS_MAX = 1024 };
 struct attachment {
 	struct attachment *next;
 	struct arena arena;	   /* holds what `attach` points to */
-	struct netd_attach attach; /* every ip4 filled in */
+	struct netd_attach attach; /* every ip4, and ip6 where there is IPv6, filled in */
 	uint64_t netns_dev, netns_ino;
 	int udp_fd, tcp_fd; /* resolver sockets inside, -1 = none (yet) */
 };
@@ -47,9 +47,11 @@ int attachment_pick_addresses(const struct attachments *attachments, struct netw
 			      struct attachment *attachment, struct err *err);
 
 /*
- * The rows for the firewall: to the address on the first network that is not internal. -EINVAL when
- * there are ports but no such network. ret_ports holds attach.port_count rows.
+ * The rows for the firewall: to the addresses on the first network that is not internal. Their
+ * number; -EINVAL when there are ports but no such network, or no IPv6 where a port asks for it.
+ * ret_ports holds ATTACHMENT_ROWS rows for each port.
  */
+enum { ATTACHMENT_ROWS = 2 };
 int attachment_nft_ports(const struct attachment *attachment, struct networks *networks,
 			 struct nft_port *ret_ports, struct err *err);
 

@@ -61,6 +61,11 @@ uint32_t network_gateway(const struct network *network)
 	return network->subnet + 1;
 }
 
+struct ip6 network_gateway6(const struct network *network)
+{
+	return ip6_plus(&network->subnet6, 1);
+}
+
 struct network *network_find(struct networks *networks, struct str name)
 {
 	for (size_t i = 0; i < networks->count; i++)
@@ -97,17 +102,29 @@ static bool is_guard(const struct rtnl_route *route)
 
 bool network_has_guard(const struct network *network, const struct rtnl_state *state)
 {
-	for (size_t i = 0; i < state->route_count; i++)
-		if (is_guard(&state->routes[i]) && state->routes[i].dst == network->subnet &&
-		    state->routes[i].prefix == network->prefix)
-			return true;
-	return false;
+	bool found = false, found6 = network->prefix6 == 0;
+
+	for (size_t i = 0; i < state->route_count; i++) {
+		const struct rtnl_route *route = &state->routes[i];
+
+		if (!is_guard(route))
+			continue;
+		if (route->v6)
+			found6 |= route->prefix == network->prefix6 &&
+				  ip6_equal(&route->dst6, &network->subnet6);
+		else
+			found |= route->dst == network->subnet && route->prefix == network->prefix;
+	}
+	return found && found6;
 }
 
-static int set_guard(const struct network *network, bool add, struct nl *nl, struct err *err)
+static int set_guard(const struct network *network, bool v6, bool add, struct nl *nl,
+		     struct err *err)
 {
-	const struct rtnl_route route = { .dst = network->subnet,
-					  .prefix = network->prefix,
+	const struct rtnl_route route = { .v6 = v6,
+					  .dst = v6 ? 0 : network->subnet,
+					  .dst6 = network->subnet6,
+					  .prefix = v6 ? network->prefix6 : network->prefix,
 					  .metric = GUARD_METRIC,
 					  .type = RTNL_TYPE_PROHIBIT,
 					  .proto = RTNL_OURS };
@@ -116,6 +133,21 @@ static int set_guard(const struct network *network, bool add, struct nl *nl, str
 	buf_init(&request, 256);
 	rtnl_encode_route(&route, add, &request);
 	return nl_call(nl, &request, "guard a container network's subnet", err);
+}
+
+static int set_guards(const struct network *network, bool add, struct nl *nl, struct err *err)
+{
+	int r = set_guard(network, false, add, nl, err);
+
+	if (network->prefix6 && (r == 0 || !add))
+		r = set_guard(network, true, add, nl, err);
+	return r;
+}
+
+void network_drop_guard6(const struct network *network, struct nl *nl)
+{
+	if (network->prefix6)
+		(void)set_guard(network, true, false, nl, NULL);
 }
 
 static bool overlaps(uint32_t a, uint8_t a_prefix, uint32_t b, uint8_t b_prefix)
@@ -132,14 +164,15 @@ static void subnet_holder(const struct networks *networks, const struct rtnl_sta
 		const struct rtnl_addr *addr = &state->addrs[i];
 		const struct rtnl_link *link = rtnl_state_link(state, addr->index);
 
-		if (overlaps(wanted->subnet, wanted->prefix, addr->ip4, addr->prefix) &&
+		if (!addr->v6 &&
+		    overlaps(wanted->subnet, wanted->prefix, addr->ip4, addr->prefix) &&
 		    (!link || strcmp(link->name, wanted->bridge) != 0))
 			snprintf(who, cap, "interface %s", link ? link->name : "?");
 	}
 	for (size_t i = 0; i < state->route_count; i++) {
 		const struct rtnl_route *route = &state->routes[i];
 
-		if (route->prefix && !is_guard(route) &&
+		if (!route->v6 && route->prefix && !is_guard(route) &&
 		    overlaps(wanted->subnet, wanted->prefix, route->dst, route->prefix))
 			snprintf(who, cap, "a route of the host");
 	}
@@ -167,6 +200,106 @@ static int pick_subnet(const struct networks *networks, const struct rtnl_state 
 		       wanted->name);
 }
 
+static bool overlaps6(const struct network *wanted, const struct ip6 *b, uint8_t b_prefix)
+{
+	return ip6_in_prefix(&wanted->subnet6, b,
+			     wanted->prefix6 < b_prefix ? wanted->prefix6 : b_prefix);
+}
+
+/* As subnet_holder(). */
+static void subnet6_holder(const struct networks *networks, const struct rtnl_state *state,
+			   const struct network *wanted, char *who, size_t cap)
+{
+	who[0] = 0;
+	for (size_t i = 0; i < state->addr_count; i++) {
+		const struct rtnl_addr *addr = &state->addrs[i];
+		const struct rtnl_link *link = rtnl_state_link(state, addr->index);
+
+		if (addr->v6 && overlaps6(wanted, &addr->ip6, addr->prefix) &&
+		    (!link || strcmp(link->name, wanted->bridge) != 0))
+			snprintf(who, cap, "interface %s", link ? link->name : "?");
+	}
+	for (size_t i = 0; i < state->route_count; i++) {
+		const struct rtnl_route *route = &state->routes[i];
+
+		if (route->v6 && route->prefix && !is_guard(route) &&
+		    overlaps6(wanted, &route->dst6, route->prefix))
+			snprintf(who, cap, "a route of the host");
+	}
+	for (size_t i = 0; i < networks->count; i++) {
+		const struct network *other = &networks->list[i];
+
+		if (other->prefix6 && strcmp(other->name, wanted->name) != 0 &&
+		    overlaps6(wanted, &other->subnet6, other->prefix6))
+			snprintf(who, cap, "network %s", other->name);
+	}
+}
+
+/* The subnet number below the machine's prefix follows from the name; a taken one gives way. */
+static void pick_subnet6(const struct networks *networks, struct network *network)
+{
+	const struct rtnl_state nothing = { 0 };
+	struct digest digest;
+	struct sha256 sha;
+	char who[96];
+
+	network->subnet6 = networks->ula;
+	network->prefix6 = ip6_is_zero(&networks->ula) ? 0 : 64;
+	if (!network->prefix6)
+		return;
+	sha256_init(&sha);
+	sha256_add(&sha, network->name, strlen(network->name));
+	sha256_end(&sha, &digest);
+	memcpy(network->subnet6.b + 6, digest.bytes, 2);
+	for (;;) {
+		subnet6_holder(networks, &nothing, network, who, sizeof(who));
+		if (!who[0])
+			return;
+		if (!++network->subnet6.b[7])
+			network->subnet6.b[6]++;
+	}
+}
+
+void networks_set_ula(struct networks *networks, const struct ip6 *ula)
+{
+	networks->ula = *ula;
+	for (size_t i = 0; i < networks->count; i++)
+		if (!networks->list[i].given6)
+			networks->list[i].prefix6 = 0;
+	for (size_t i = 0; i < networks->count; i++)
+		if (!networks->list[i].given6 && !networks->list[i].no_ip6)
+			pick_subnet6(networks, &networks->list[i]);
+}
+
+static int check_subnet6(const struct networks *networks, const struct rtnl_state *state,
+			 struct network *fresh, struct err *err)
+{
+	char who[96], subnet[IP6_TEXT_MAX];
+
+	if (fresh->no_ip6 || ip6_is_zero(&networks->ula)) {
+		fresh->prefix6 = 0;
+		return 0;
+	}
+	if (!fresh->given6) {
+		pick_subnet6(networks, fresh);
+		return 0;
+	}
+	subnet6_holder(networks, state, fresh, who, sizeof(who));
+	if (!who[0])
+		return 0;
+	return err_set(err, -EADDRINUSE, "network %s: subnet6 %s/%u is used by %s; choose another",
+		       fresh->name, ip6_text(&fresh->subnet6, subnet), fresh->prefix6, who);
+}
+
+static bool same_network(const struct network *there, const struct network *wanted)
+{
+	return there->internal == wanted->internal && there->no_ip6 == wanted->no_ip6 &&
+	       (!wanted->subnet ||
+		(there->subnet == wanted->subnet && there->prefix == wanted->prefix)) &&
+	       (!wanted->given6 || (there->given6 && there->prefix6 == wanted->prefix6 &&
+				    ip6_equal(&there->subnet6, &wanted->subnet6)));
+}
+
 int network_add(struct networks *networks, const struct network *wanted,
 		const struct rtnl_state *state, struct network **ret_network, struct err *err)
 {
@@ -175,16 +308,13 @@ int network_add(struct networks *networks, const struct network *wanted,
 	int r;
 
 	if (there) {
-		bool same = there->internal == wanted->internal &&
-			    (!wanted->subnet ||
-			     (there->subnet == wanted->subnet && there->prefix == wanted->prefix));
-
-		if (!same)
+		if (!same_network(there, wanted))
 			return err_set(
 				err, -EEXIST,
-				"network %s exists with other values (%s/%u%s); remove it first",
+				"network %s exists with other values (%s/%u%s%s); remove it first",
 				there->name, ip4_text(there->subnet, subnet), there->prefix,
-				there->internal ? ", internal" : "");
+				there->internal ? ", internal" : "",
+				there->prefix6 ? ", IPv6" : "");
 		*ret_network = there;
 		return 0;
 	}
@@ -202,6 +332,9 @@ int network_add(struct networks *networks, const struct network *wanted,
 		return err_set(err, -EADDRINUSE,
 			       "network %s: subnet %s/%u is used by %s; choose another", fresh.name,
 			       ip4_text(fresh.subnet, subnet), fresh.prefix, who);
+	r = check_subnet6(networks, state, &fresh, err);
+	if (r < 0)
+		return r;
 	networks->list[networks->count] = fresh;
 	*ret_network = &networks->list[networks->count++];
 	return 0;
@@ -219,18 +352,24 @@ void network_to_nft(const struct network *network, struct nft_network *ret_nft)
 {
 	*ret_nft = (struct nft_network){ .subnet = network->subnet,
 					 .prefix = network->prefix,
-					 .internal = network->internal };
+					 .internal = network->internal,
+					 .subnet6 = network->subnet6,
+					 .prefix6 = network->prefix6 };
 	memcpy(ret_nft->bridge, network->bridge, sizeof(ret_nft->bridge));
 }
 
 /* Publishing on 127.0.0.1 needs route_localnet; the guard chain keeps 127/8 off the wire. */
 static int set_bridge_sysctls(const struct network *network, int sysctl_fd, struct err *err)
 {
-	static const struct {
+	const struct {
 		const char *family, *key, *value;
 	} rows[] = {
-		{ "ipv6", "disable_ipv6", "1" },   { "ipv6", "accept_ra", "0" },
-		{ "ipv4", "route_localnet", "1" }, { "ipv4", "rp_filter", "1" },
+		{ "ipv6", "accept_ra", "0" },
+		{ "ipv6", "accept_dad", "0" },
+		{ "ipv6", "accept_redirects", "0" },
+		{ "ipv6", "disable_ipv6", network->prefix6 ? "0" : "1" },
+		{ "ipv4", "route_localnet", "1" },
+		{ "ipv4", "rp_filter", "1" },
 		{ "ipv4", "send_redirects", "0" },
 	};
 	char path[80];
@@ -281,8 +420,16 @@ int network_ensure(struct network *network, struct nl *nl, int sysctl_fd, struct
 	wanted.addrs[0] = (struct rtnl_addr){ .ip4 = gateway,
 					      .prefix = network->prefix,
 					      .valid_s = RTNL_FOREVER };
+	if (network->prefix6)
+		wanted.addrs[wanted.addr_count++] =
+			(struct rtnl_addr){ .v6 = true,
+					    .ip6 = network_gateway6(network),
+					    .prefix = network->prefix6,
+					    .valid_s = RTNL_FOREVER,
+					    .preferred_s = RTNL_FOREVER,
+					    .nodad = true };
 	link_plan_make(&wanted, &state, &plan);
-	r = network_has_guard(network, &state) ? 0 : set_guard(network, true, nl, err);
+	r = network_has_guard(network, &state) ? 0 : set_guards(network, true, nl, err);
 	if (r == 0)
 		r = link_plan_apply(&plan, nl, err);
 	return r < 0 ? err_prefix(err, "network %s", network->name) : 0;
@@ -293,7 +440,7 @@ int network_delete_bridge(const struct network *network, struct nl *nl, struct e
 	OWN(buf_done) struct buf request = { 0 };
 	struct rtnl_link link;
 
-	(void)set_guard(network, false, nl, NULL);
+	(void)set_guards(network, false, nl, NULL);
 	if (rtnl_find_link(nl, network->bridge, &link, NULL) < 0)
 		return 0;
 	buf_init(&request, 256);

@@ -17,19 +17,27 @@ struct network {
 	uint32_t subnet;
 	uint8_t prefix;
 	bool internal;
-	bool fixed; /* from network.ini or built in: not to be removed by a call */
-	int index;  /* of the bridge, 0 = not made yet */
+	bool no_ip6;
+	bool given6; /* subnet6 was asked for; else it lies below the machine's prefix */
+	struct ip6 subnet6;
+	uint8_t prefix6; /* 0 = no IPv6 */
+	bool fixed;	 /* from network.ini or built in: not to be removed by a call */
+	int index;	 /* of the bridge, 0 = not made yet */
 };
 
 struct networks {
 	struct network list[NETWORKS_MAX];
 	size_t count;
+	/* The machine's own prefix fdXX:XXXX:XXXX::/48 (RFC 4193); zero = the kernel has no IPv6.
+	 */
+	struct ip6 ula;
 };
 
 /* Pure. The name of a network's bridge: "hoy0" for "bridge", else "br-" and ten hex digits of the
  * name's hash, so that a restarted netd finds it again. */
 void network_bridge_name(const char *name, char dst[IFNAMSIZ]);
 uint32_t network_gateway(const struct network *network);
+struct ip6 network_gateway6(const struct network *network);
 struct network *network_find(struct networks *networks, struct str name);
 /* As network_find(), with an error that names the nearest one. */
 struct network *network_require(struct networks *networks, struct str name, struct err *err);
@@ -40,6 +48,8 @@ struct network *network_require(struct networks *networks, struct str name, stru
  */
 int network_add(struct networks *networks, const struct network *wanted,
 		const struct rtnl_state *state, struct network **ret_network, struct err *err);
+/* Pure. Gives each network whose IPv6 prefix nobody asked for one below another machine prefix. */
+void networks_set_ula(struct networks *networks, const struct ip6 *ula);
 void network_remove(struct networks *networks, struct network *network);
 void network_to_nft(const struct network *network, struct nft_network *ret_nft);
 
@@ -49,7 +59,9 @@ void network_to_nft(const struct network *network, struct nft_network *ret_nft);
  * uplink.
  */
 int network_ensure(struct network *network, struct nl *nl, int sysctl_fd, struct err *err);
-/* Pure: does the guard stand? */
+/* Takes the guard of an IPv6 subnet away that is no longer the network's. */
+void network_drop_guard6(const struct network *network, struct nl *nl);
+/* Pure: do the guards stand? */
 bool network_has_guard(const struct network *network, const struct rtnl_state *state);
 int network_delete_bridge(const struct network *network, struct nl *nl, struct err *err);
 

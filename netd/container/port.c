@@ -5,37 +5,101 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include <string.h>
 #include <sys/socket.h>
 #include "lib/own.h"
 #include "netd/container/attachment.h"
+
+static struct ip6 host6(const struct netd_port *port)
+{
+	struct ip6 ip6;
+
+	memcpy(ip6.b, port->host_ip6, sizeof(ip6.b));
+	return ip6;
+}
+
+static bool asks_ip4(const struct netd_port *port)
+{
+	struct ip6 one = host6(port);
+
+	return port->families != NETD_PORT_IP6 && ip6_is_zero(&one);
+}
+
+static bool asks_ip6(const struct netd_port *port)
+{
+	return !port->host_ip4 && port->families != NETD_PORT_IP4;
+}
+
+/* Asked for in so many words, not only where it is there. */
+static bool insists_ip6(const struct netd_port *port)
+{
+	return asks_ip6(port) && (port->families & NETD_PORT_IP6 || !asks_ip4(port));
+}
+
+static void find_target(const struct netd_attach *attach, struct networks *networks,
+			struct nft_port *ret_to)
+{
+	*ret_to = (struct nft_port){ 0 };
+	for (uint32_t i = 0; i < attach->network_count && !ret_to->to_ip4; i++) {
+		const struct network *network = network_find(networks, attach->networks[i].name);
+
+		if (!network || network->internal ||
+		    ip4_parse(attach->networks[i].ip4, &ret_to->to_ip4) < 0)
+			continue;
+		(void)ip6_parse(attach->networks[i].ip6, &ret_to->to_ip6);
+	}
+}
 
 int attachment_nft_ports(const struct attachment *attachment, struct networks *networks,
 			 struct nft_port *ret_ports, struct err *err)
 {
 	const struct netd_attach *attach = &attachment->attach;
-	uint32_t to = 0;
+	struct nft_port to;
+	int count = 0;
 
-	for (uint32_t i = 0; i < attach->network_count && !to; i++) {
-		const struct network *network = network_find(networks, attach->networks[i].name);
-
-		if (network && !network->internal)
-			(void)ip4_parse(attach->networks[i].ip4, &to);
-	}
-	if (attach->port_count && !to)
+	find_target(attach, networks, &to);
+	if (attach->port_count && !to.to_ip4)
 		return err_set(
 			err, -EINVAL,
 			"container %.*s publishes ports but is on no network that is not internal",
 			STR_ARG(attach->name));
-	for (uint32_t i = 0; i < attach->port_count; i++)
-		ret_ports[i] = (struct nft_port){
-			.proto = attach->ports[i].proto,
-			.host_ip4 = attach->ports[i].host_ip4,
-			.host_port = attach->ports[i].host_port,
-			.to_ip4 = to,
-			.to_port = attach->ports[i].container_port,
-			.count = attach->ports[i].count,
-		};
-	return 0;
+	for (uint32_t i = 0; i < attach->port_count; i++) {
+		const struct netd_port *port = &attach->ports[i];
+		struct nft_port row = { .proto = port->proto,
+					.host_port = port->host_port,
+					.to_port = port->container_port,
+					.count = port->count };
+
+		if (insists_ip6(port) && ip6_is_zero(&to.to_ip6))
+			return err_set(err, -EINVAL,
+				       "port %u is published on IPv6 but container %.*s has none; "
+				       "use a network with ipv6 = yes",
+				       port->host_port, STR_ARG(attach->name));
+		row.host_ip4 = port->host_ip4;
+		row.to_ip4 = to.to_ip4;
+		if (asks_ip4(port))
+			ret_ports[count++] = row;
+		row = (struct nft_port){ .proto = port->proto,
+					 .host_port = port->host_port,
+					 .to_port = port->container_port,
+					 .count = port->count,
+					 .v6 = true,
+					 .host_ip6 = host6(port),
+					 .to_ip6 = to.to_ip6 };
+		if (asks_ip6(port) && !ip6_is_zero(&to.to_ip6))
+			ret_ports[count++] = row;
+	}
+	return count;
+}
+
+static bool same_place(const struct netd_port *a, const struct netd_port *b)
+{
+	struct ip6 a6 = host6(a), b6 = host6(b);
+
+	return (asks_ip4(a) && asks_ip4(b) &&
+		(!a->host_ip4 || !b->host_ip4 || a->host_ip4 == b->host_ip4)) ||
+	       (asks_ip6(a) && asks_ip6(b) &&
+		(ip6_is_zero(&a6) || ip6_is_zero(&b6) || ip6_equal(&a6, &b6)));
 }
 
 /* One address and "every address" are in each other's way, as with bind(2). */
@@ -44,8 +108,8 @@ static bool clash(const struct netd_port *a, const struct netd_port *b, uint16_t
 	uint32_t a_end = (uint32_t)a->host_port + a->count,
 		 b_end = (uint32_t)b->host_port + b->count;
 
-	if (a->proto != b->proto || (a->host_ip4 && b->host_ip4 && a->host_ip4 != b->host_ip4) ||
-	    a->host_port >= b_end || b->host_port >= a_end)
+	if (a->proto != b->proto || a->host_port >= b_end || b->host_port >= a_end ||
+	    !same_place(a, b))
 		return false;
 	*ret_port = a->host_port > b->host_port ? a->host_port : b->host_port;
 	return true;
@@ -90,33 +154,69 @@ static bool published_before(const struct attachment *before, const struct netd_
 		const struct netd_port *old = &before->attach.ports[i];
 
 		if (old->proto == row->proto && old->host_ip4 == row->host_ip4 &&
+		    old->families == row->families &&
+		    !memcmp(old->host_ip6, row->host_ip6, sizeof(old->host_ip6)) &&
 		    port >= old->host_port && port < old->host_port + old->count)
 			return true;
 	}
 	return false;
 }
 
-/* Asks the kernel by binding: a listening socket of the host, or any bound UDP one, refuses. */
-static int try_bind(uint8_t proto, uint32_t ip4, uint16_t port)
+/* Where it would listen. One socket for both families clashes with either. */
+static socklen_t place_of(const struct netd_port *row, uint16_t port,
+			  struct sockaddr_storage *ret_place)
 {
-	const struct sockaddr_in address = { .sin_family = AF_INET,
-					     .sin_port = htons(port),
-					     .sin_addr.s_addr = htonl(ip4) };
-	const int one = 1;
-	OWN_FD int fd = socket(AF_INET,
-			       (proto == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
+	struct sockaddr_in *in = (void *)ret_place;
+	struct sockaddr_in6 *in6 = (void *)ret_place;
+
+	memset(ret_place, 0, sizeof(*ret_place));
+	if (!asks_ip6(row)) {
+		in->sin_family = AF_INET;
+		in->sin_port = htons(port);
+		in->sin_addr.s_addr = htonl(row->host_ip4);
+		return sizeof(*in);
+	}
+	in6->sin6_family = AF_INET6;
+	in6->sin6_port = htons(port);
+	memcpy(&in6->sin6_addr, row->host_ip6, sizeof(in6->sin6_addr));
+	return sizeof(*in6);
+}
+
+/* Asks the kernel by binding: a listening socket of the host, or any bound UDP one, refuses. */
+static int try_bind(const struct netd_port *row, uint16_t port)
+{
+	struct sockaddr_storage place;
+	socklen_t len = place_of(row, port, &place);
+	const int one = 1, only6 = !asks_ip4(row);
+	OWN_FD int fd =
+		socket(place.ss_family,
+		       (row->proto == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -errno;
 	/* For TCP: connections that are closing do not count, listeners do. */
-	if (proto != IPPROTO_UDP)
+	if (row->proto != IPPROTO_UDP)
 		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	/* The address may come later (DHCP). */
 	(void)setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof(one));
-	if (bind(fd, (const struct sockaddr *)(const void *)&address, sizeof(address)) < 0)
+	if (place.ss_family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only6, sizeof(only6));
+	if (bind(fd, (const struct sockaddr *)(const void *)&place, len) < 0)
 		return -errno;
 	/* Two sockets with SO_REUSEADDR may share an address until one listens. */
-	return proto == IPPROTO_UDP || listen(fd, 1) == 0 ? 0 : -errno;
+	return row->proto == IPPROTO_UDP || listen(fd, 1) == 0 ? 0 : -errno;
+}
+
+static int check_place(const struct netd_port *row, uint16_t port)
+{
+	struct netd_port ip4 = *row;
+	int r = try_bind(row, port);
+
+	/* A kernel without IPv6. */
+	if (r != -EAFNOSUPPORT || !asks_ip4(row))
+		return r;
+	ip4.families = NETD_PORT_IP4;
+	return try_bind(&ip4, port);
 }
 
 int attachment_check_host(const struct attachment *attachment, const struct attachment *before,
@@ -131,7 +231,7 @@ int attachment_check_host(const struct attachment *attachment, const struct atta
 
 			if (published_before(before, row, port))
 				continue;
-			r = try_bind(row->proto, row->host_ip4, port);
+			r = check_place(row, port);
 			if (r == -EADDRINUSE)
 				return err_set(
 					err, r,

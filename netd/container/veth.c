@@ -12,7 +12,7 @@
 #include "netd/container/veth.h"
 #include "netd/link/link_plan.h"
 
-enum { HASH_DIGITS = 10 };
+enum { HASH_DIGITS = 10, METRIC6 = 1024 /* the kernel's own, which it shows */ };
 
 void veth_name(struct veth *veth, struct str container_id, unsigned position)
 {
@@ -87,6 +87,23 @@ static int make(const struct veth *veth, struct nl *host, int netns_fd, struct e
 	return nl_call(host, &request, "make a container's interface", err);
 }
 
+static void want_ip6(const struct veth *veth, struct link_wanted *wanted)
+{
+	if (ip6_is_zero(&veth->ip6))
+		return;
+	/* netd gave it away: nobody else has it, so it is used at once. */
+	wanted->addrs[wanted->addr_count++] = (struct rtnl_addr){ .v6 = true,
+								  .ip6 = veth->ip6,
+								  .prefix = veth->prefix6,
+								  .valid_s = RTNL_FOREVER,
+								  .preferred_s = RTNL_FOREVER,
+								  .nodad = true };
+	if (!ip6_is_zero(&veth->gateway6))
+		wanted->routes[wanted->route_count++] = (struct rtnl_route){
+			.v6 = true, .gateway6 = veth->gateway6, .metric = METRIC6
+		};
+}
+
 static int set_up_inside(const struct veth *veth, struct nl *inside, struct err *err)
 {
 	OWN(rtnl_state_done) struct rtnl_state state = { 0 };
@@ -108,6 +125,7 @@ static int set_up_inside(const struct veth *veth, struct nl *inside, struct err 
 		wanted.routes[0] = (struct rtnl_route){ .gateway = veth->gateway };
 		wanted.route_count = 1;
 	}
+	want_ip6(veth, &wanted);
 	link_plan_make(&wanted, &state, &plan);
 	return link_plan_apply(&plan, inside, err);
 }

@@ -14,8 +14,10 @@ struct veth {
 	int bridge_index;
 	uint32_t ip4;
 	uint8_t prefix;
-	uint32_t gateway; /* 0 = no default route over this one */
-	uint32_t mtu;	  /* 0 = the kernel's default */
+	uint32_t gateway;	  /* 0 = no default route over this one */
+	struct ip6 ip6, gateway6; /* zero = none */
+	uint8_t prefix6;
+	uint32_t mtu; /* 0 = the kernel's default */
 };
 
 /* Names and MAC follow from id, position and address, so that they are the same after a restart. */

@@ -237,6 +237,16 @@ void dns_query_write(uint16_t id, const struct dns_question *question, struct bu
 	put_opt(out);
 }
 
+/* The head of a record about the question's name. */
+static void put_record(struct buf *out, uint16_t type, uint32_t ttl_s, uint16_t len)
+{
+	put16(out, 0xc000 | DNS_HEADER);
+	put16(out, type);
+	put16(out, DNS_CLASS_IN);
+	put32(out, ttl_s);
+	put16(out, len);
+}
+
 void dns_answer_write(const struct dns_answer *answer, struct buf *out)
 {
 	uint16_t flags = (uint16_t)(DNS_FLAG_REPLY | DNS_FLAG_RECURSIVE |
@@ -251,25 +261,22 @@ void dns_answer_write(const struct dns_answer *answer, struct buf *out)
 	put16(out, answer->id);
 	put16(out, flags);
 	put16(out, answer->question ? 1 : 0);
-	put16(out, (uint16_t)(answer->address_count + (answer->pointer ? 1 : 0)));
+	put16(out, (uint16_t)(answer->address_count + answer->address6_count +
+			      (answer->pointer ? 1 : 0)));
 	put16(out, 0);
 	put16(out, answer->edns ? 1 : 0);
 	if (answer->question)
 		put_question(out, answer->question);
 	for (size_t i = 0; i < answer->address_count; i++) {
-		put16(out, 0xc000 | DNS_HEADER); /* the question's name */
-		put16(out, DNS_TYPE_A);
-		put16(out, DNS_CLASS_IN);
-		put32(out, answer->ttl_s);
-		put16(out, 4);
+		put_record(out, DNS_TYPE_A, answer->ttl_s, 4);
 		put32(out, answer->addresses[i]);
 	}
+	for (size_t i = 0; i < answer->address6_count; i++) {
+		put_record(out, DNS_TYPE_AAAA, answer->ttl_s, sizeof(answer->addresses6->b));
+		buf_add(out, answer->addresses6[i].b, sizeof(answer->addresses6->b));
+	}
 	if (answer->pointer) {
-		put16(out, 0xc000 | DNS_HEADER);
-		put16(out, DNS_TYPE_PTR);
-		put16(out, DNS_CLASS_IN);
-		put32(out, answer->ttl_s);
-		put16(out, answer->pointer->len);
+		put_record(out, DNS_TYPE_PTR, answer->ttl_s, answer->pointer->len);
 		buf_add(out, answer->pointer->wire, answer->pointer->len);
 	}
 	if (answer->edns)
@@ -370,5 +377,25 @@ bool dns_name_reverse(const struct dns_name *name, uint32_t *ret_ip4)
 	if (s.len)
 		return false;
 	*ret_ip4 = ip4;
+	return true;
+}
+
+bool dns_name_reverse6(const struct dns_name *name, struct ip6 *ret_ip6)
+{
+	static const char suffix[] = ".ip6.arpa", digits[] = "0123456789abcdef";
+	char text[DNS_NAME_TEXT_MAX];
+	struct str s = str_from(dns_name_text(name, text));
+	struct ip6 ip6 = { .b = { 0 } };
+
+	if (s.len != 2 * 2 * sizeof(ip6.b) - 1 + sizeof(suffix) - 1 || !str_ends(s, STR(suffix)))
+		return false;
+	for (size_t i = 0; i < 2 * sizeof(ip6.b); i++) {
+		ptrdiff_t digit = str_find(STR(digits), s.ptr[2 * i]);
+
+		if (digit < 0 || s.ptr[2 * i + 1] != '.')
+			return false;
+		ip6.b[sizeof(ip6.b) - 1 - i / 2] |= (uint8_t)(digit << (4 * (i % 2)));
+	}
+	*ret_ip6 = ip6;
 	return true;
 }

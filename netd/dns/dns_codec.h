@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include "lib/buf.h"
 #include "lib/str.h"
+#include "netd/ip6.h"
 
 /*
  * DNS messages (RFC 1035, RFC 9267 as the checklist). Pure. Names are kept in wire form: labels
@@ -81,14 +82,16 @@ int dns_reply_read(struct str message, struct dns_reply *ret_reply);
 /* A query for an upstream, with EDNS. */
 void dns_query_write(uint16_t id, const struct dns_question *question, struct buf *out);
 
-/* An answer without records, or with addresses (A) or one name (PTR). edns: an OPT record is added.
- */
+/* An answer without records, or with addresses (A or AAAA) or one name (PTR). edns: an OPT record
+ * is added. */
 struct dns_answer {
 	uint16_t id, flags; /* of the query */
 	enum dns_rcode rcode;
 	const struct dns_question *question; /* NULL = none (a query that could not be read) */
 	const uint32_t *addresses;
 	size_t address_count;
+	const struct ip6 *addresses6;
+	size_t address6_count;
 	const struct dns_name *pointer;
 	uint32_t ttl_s;
 	bool edns, authoritative, truncated;
@@ -106,6 +109,8 @@ bool dns_name_equal(const struct dns_name *a, const struct dns_name *b); /* byte
 void dns_name_mix_case(struct dns_name *name, const uint8_t *random, size_t len);
 /* "4.3.2.1.in-addr.arpa" -> 1.2.3.4; false when it is none. */
 bool dns_name_reverse(const struct dns_name *name, uint32_t *ret_ip4);
+/* 32 digits and ".ip6.arpa" (RFC 3596 2.5), the same way. */
+bool dns_name_reverse6(const struct dns_name *name, struct ip6 *ret_ip6);
 
 void dns_put16(char *at, uint16_t v);
 uint16_t dns_get16(const char *at);

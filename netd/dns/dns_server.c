@@ -173,32 +173,42 @@ void dns_server_deliver(const struct dns_client *client, struct str message)
 
 /* ---- deciding ---- */
 
+static bool find_pointer(const struct dns_client *client, struct dns_name *ret_pointer)
+{
+	const struct dns_name *name = &client->query.question.name;
+	struct ip6 ip6;
+	uint32_t ip4;
+
+	if (dns_name_reverse(name, &ip4))
+		return dns_table_reverse(server.table, (int)client->container, ip4, ret_pointer);
+	return dns_name_reverse6(name, &ip6) &&
+	       dns_table_reverse6(server.table, (int)client->container, &ip6, ret_pointer);
+}
+
 static bool answer_locally(const struct dns_client *client)
 {
 	const struct dns_question *question = &client->query.question;
-	uint32_t addresses[DNS_ADDRESSES_MAX];
 	struct dns_answer a = { .question = question,
 				.authoritative = true,
 				.ttl_s = DNS_LOCAL_TTL_S };
 	struct dns_name pointer;
-	size_t count;
-	uint32_t ip4;
+	struct dns_found found;
 
 	if (question->class != DNS_CLASS_IN)
 		return false;
-	if (dns_table_lookup(server.table, (int)client->container, &question->name, addresses,
-			     &count)) {
-		/* Other types than A: the name exists, that record does not (never "no such name").
-		 */
+	if (dns_table_lookup(server.table, (int)client->container, &question->name, &found)) {
+		/* Other types: the name exists, that record does not (never "no such name"). */
 		if (question->type == DNS_TYPE_A) {
-			a.addresses = addresses;
-			a.address_count = count;
+			a.addresses = found.ip4;
+			a.address_count = found.ip4_count;
+		} else if (question->type == DNS_TYPE_AAAA) {
+			a.addresses6 = found.ip6;
+			a.address6_count = found.ip6_count;
 		}
 		answer(client, &a);
 		return true;
 	}
-	if (question->type == DNS_TYPE_PTR && dns_name_reverse(&question->name, &ip4) &&
-	    dns_table_reverse(server.table, (int)client->container, ip4, &pointer)) {
+	if (question->type == DNS_TYPE_PTR && find_pointer(client, &pointer)) {
 		a.pointer = &pointer;
 		answer(client, &a);
 		return true;

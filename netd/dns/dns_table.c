@@ -44,7 +44,8 @@ void dns_table_remove(struct dns_table *table, int index)
 static int fill_network(struct dns_table_network *dst, const struct netd_attach_network *src)
 {
 	if (str_copy(src->name, dst->name, sizeof(dst->name)) < 0 ||
-	    ip4_parse(src->ip4, &dst->ip4) < 0)
+	    ip4_parse(src->ip4, &dst->ip4) < 0 ||
+	    (src->ip6.len && ip6_parse(src->ip6, &dst->ip6) < 0))
 		return -EINVAL;
 	for (uint32_t a = 0; a < src->alias_count; a++)
 		if (str_copy(src->aliases[a], dst->aliases[dst->alias_count++],
@@ -104,38 +105,58 @@ static const struct dns_table_network *shared(const struct dns_entry *asker, con
 }
 
 bool dns_table_lookup(const struct dns_table *table, int asker, const struct dns_name *name,
-		      uint32_t ret_addresses[DNS_ADDRESSES_MAX], size_t *ret_count)
+		      struct dns_found *ret_found)
 {
 	const struct dns_entry *me = &table->entries[asker];
 	char text[DNS_NAME_TEXT_MAX];
 	struct str wanted = str_from(dns_name_text(name, text));
 
-	*ret_count = 0;
+	ret_found->ip4_count = ret_found->ip6_count = 0;
 	for (int i = 0; i < DNS_CONTAINERS_MAX; i++) {
 		const struct dns_entry *entry = &table->entries[i];
 
 		for (size_t n = 0; entry->id[0] && n < entry->network_count; n++) {
-			if (!shared(me, entry->networks[n].name) ||
-			    !called(entry, &entry->networks[n], wanted))
+			const struct dns_table_network *network = &entry->networks[n];
+
+			if (!shared(me, network->name) || !called(entry, network, wanted))
 				continue;
-			if (*ret_count < DNS_ADDRESSES_MAX)
-				ret_addresses[(*ret_count)++] = entry->networks[n].ip4;
+			if (ret_found->ip4_count < DNS_ADDRESSES_MAX)
+				ret_found->ip4[ret_found->ip4_count++] = network->ip4;
+			if (!ip6_is_zero(&network->ip6) && ret_found->ip6_count < DNS_ADDRESSES_MAX)
+				ret_found->ip6[ret_found->ip6_count++] = network->ip6;
 		}
 	}
-	return *ret_count > 0;
+	return ret_found->ip4_count > 0;
 }
 
-bool dns_table_reverse(const struct dns_table *table, int asker, uint32_t ip4,
-		       struct dns_name *ret_name)
+/* ip6 counts when it is not NULL, else ip4. */
+static bool find_name(const struct dns_table *table, int asker, uint32_t ip4, const struct ip6 *ip6,
+		      struct dns_name *ret_name)
 {
 	const struct dns_entry *me = &table->entries[asker];
 
 	for (int i = 0; i < DNS_CONTAINERS_MAX; i++) {
 		const struct dns_entry *entry = &table->entries[i];
 
-		for (size_t n = 0; entry->id[0] && n < entry->network_count; n++)
-			if (entry->networks[n].ip4 == ip4 && shared(me, entry->networks[n].name))
+		for (size_t n = 0; entry->id[0] && n < entry->network_count; n++) {
+			const struct dns_table_network *network = &entry->networks[n];
+
+			if ((ip6 ? ip6_equal(&network->ip6, ip6) : network->ip4 == ip4) &&
+			    shared(me, network->name))
 				return dns_name_parse(str_from(entry->name), ret_name) == 0;
+		}
 	}
 	return false;
+}
+
+bool dns_table_reverse(const struct dns_table *table, int asker, uint32_t ip4,
+		       struct dns_name *ret_name)
+{
+	return find_name(table, asker, ip4, NULL, ret_name);
+}
+
+bool dns_table_reverse6(const struct dns_table *table, int asker, const struct ip6 *ip6,
+			struct dns_name *ret_name)
+{
+	return !ip6_is_zero(ip6) && find_name(table, asker, 0, ip6, ret_name);
 }

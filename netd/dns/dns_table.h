@@ -16,6 +16,7 @@ enum { DNS_CONTAINERS_MAX = 1024, DNS_ADDRESSES_MAX = 32 };
 struct dns_table_network {
 	char name[NETD_NAME_MAX + 1];
 	uint32_t ip4;
+	struct ip6 ip6; /* zero = none */
 	char aliases[NETD_ALIASES_MAX][NETD_NAME_MAX + 1];
 	size_t alias_count;
 };
@@ -41,14 +42,23 @@ int dns_table_set(struct dns_table *table, const struct netd_attach *attach);
 int dns_table_find(const struct dns_table *table, struct str id);
 void dns_table_remove(struct dns_table *table, int index);
 
+struct dns_found {
+	uint32_t ip4[DNS_ADDRESSES_MAX];
+	size_t ip4_count;
+	struct ip6 ip6[DNS_ADDRESSES_MAX];
+	size_t ip6_count;
+};
+
 /*
  * Addresses of `name` as container `asker` sees it. The name is known when the result is true, even
- * with no address.
+ * with no address of one kind.
  */
 bool dns_table_lookup(const struct dns_table *table, int asker, const struct dns_name *name,
-		      uint32_t ret_addresses[DNS_ADDRESSES_MAX], size_t *ret_count);
+		      struct dns_found *ret_found);
 /* The name of the container that has this address on a network of the asker. */
 bool dns_table_reverse(const struct dns_table *table, int asker, uint32_t ip4,
 		       struct dns_name *ret_name);
+bool dns_table_reverse6(const struct dns_table *table, int asker, const struct ip6 *ip6,
+			struct dns_name *ret_name);
 
 #endif

@@ -23,7 +23,8 @@ static struct link_step *step(struct link_plan *plan, enum link_step_kind kind)
 
 static bool same_addr(const struct rtnl_addr *a, const struct rtnl_addr *b)
 {
-	return a->ip4 == b->ip4 && a->prefix == b->prefix;
+	return a->v6 == b->v6 && a->ip4 == b->ip4 && a->prefix == b->prefix &&
+	       (!a->v6 || ip6_equal(&a->ip6, &b->ip6));
 }
 
 static bool same_lifetime(int64_t a, int64_t b)
@@ -36,13 +37,21 @@ static bool same_lifetime(int64_t a, int64_t b)
 /* The key by which the kernel tells routes apart, and what may differ under it. */
 static bool same_route_key(const struct rtnl_route *a, const struct rtnl_route *b)
 {
-	return a->dst == b->dst && a->prefix == b->prefix && a->metric == b->metric;
+	return a->v6 == b->v6 && a->dst == b->dst && a->prefix == b->prefix &&
+	       a->metric == b->metric && (!a->v6 || ip6_equal(&a->dst6, &b->dst6));
 }
 
 static bool same_route(const struct rtnl_route *a, const struct rtnl_route *b)
 {
 	return same_route_key(a, b) && a->gateway == b->gateway && a->prefsrc == b->prefsrc &&
-	       a->out == b->out && a->mtu == b->mtu;
+	       a->out == b->out && a->mtu == b->mtu &&
+	       (!a->v6 ||
+		(ip6_equal(&a->gateway6, &b->gateway6) && ip6_equal(&a->prefsrc6, &b->prefsrc6)));
+}
+
+static bool has_gateway(const struct rtnl_route *route)
+{
+	return route->v6 ? !ip6_is_zero(&route->gateway6) : route->gateway != 0;
 }
 
 static void plan_removals(const struct link_wanted *wanted, const struct rtnl_state *state,
@@ -83,7 +92,8 @@ static void plan_additions(const struct link_wanted *wanted, const struct rtnl_s
 			/* One that somebody else set is good enough, whatever its lifetime. */
 			there = now->index == addr.index && same_addr(now, &addr) &&
 				(now->proto != RTNL_OURS ||
-				 same_lifetime(now->valid_s, addr.valid_s));
+				 (same_lifetime(now->valid_s, addr.valid_s) &&
+				  (!addr.v6 || same_lifetime(now->preferred_s, addr.preferred_s))));
 		}
 		if (!there)
 			step(plan, LINK_STEP_ADDR_ADD)->addr = addr;
@@ -94,7 +104,7 @@ static void plan_additions(const struct link_wanted *wanted, const struct rtnl_s
 
 		route.out = wanted->index;
 		route.proto = RTNL_OURS;
-		route.scope = route.gateway ? RTNL_SCOPE_GLOBAL : RTNL_SCOPE_LINK;
+		route.scope = has_gateway(&route) ? RTNL_SCOPE_GLOBAL : RTNL_SCOPE_LINK;
 		for (size_t i = 0; i < state->route_count && !there; i++)
 			there = same_route(&state->routes[i], &route);
 		if (!there)
@@ -137,9 +147,11 @@ void link_plan_make(const struct link_wanted *wanted, const struct rtnl_state *s
 
 static void print_addr(const char *verb, const struct rtnl_addr *addr, struct buf *out)
 {
-	char text[IP4_TEXT_MAX];
+	char text[IP4_TEXT_MAX], text6[IP6_TEXT_MAX];
 
-	buf_printf(out, "%s address %s/%u", verb, ip4_text(addr->ip4, text), addr->prefix);
+	buf_printf(out, "%s address %s/%u", verb,
+		   addr->v6 ? ip6_text(&addr->ip6, text6) : ip4_text(addr->ip4, text),
+		   addr->prefix);
 	if (addr->valid_s >= 0)
 		buf_printf(out, " for %lld s", (long long)addr->valid_s);
 	buf_add_byte(out, '\n');
@@ -147,10 +159,17 @@ static void print_addr(const char *verb, const struct rtnl_addr *addr, struct bu
 
 static void print_route(const char *verb, const struct rtnl_route *route, struct buf *out)
 {
-	char dst[IP4_TEXT_MAX], gateway[IP4_TEXT_MAX];
+	char dst[IP6_TEXT_MAX], gateway[IP6_TEXT_MAX];
 
-	buf_printf(out, "%s route %s/%u via %s metric %u", verb, ip4_text(route->dst, dst),
-		   route->prefix, ip4_text(route->gateway, gateway), route->metric);
+	if (route->v6) {
+		ip6_text(&route->dst6, dst);
+		ip6_text(&route->gateway6, gateway);
+	} else {
+		ip4_text(route->dst, dst);
+		ip4_text(route->gateway, gateway);
+	}
+	buf_printf(out, "%s route %s/%u via %s metric %u", verb, dst, route->prefix, gateway,
+		   route->metric);
 	if (route->mtu)
 		buf_printf(out, " mtu %u", route->mtu);
 	buf_add_byte(out, '\n');

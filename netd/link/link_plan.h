@@ -11,7 +11,7 @@
  * What a link shall look like, against what the kernel says: the difference as a list of steps.
  * Only addresses and routes marked RTNL_OURS are ever removed; what others set stays.
  */
-enum { LINK_ADDRS_MAX = 10, LINK_ROUTES_MAX = 32, LINK_STEPS_MAX = 128 };
+enum { LINK_ADDRS_MAX = 32, LINK_ROUTES_MAX = 48, LINK_STEPS_MAX = 128 };
 
 struct link_wanted {
 	int index;

@@ -103,17 +103,22 @@ int nft_apply(struct nft *nft, const struct nft_change *change, struct err *err)
 
 void nft_encode_forget(const struct nft_port *port, uint16_t host_port, struct buf *out)
 {
-	const struct nfgenmsg header = { .nfgen_family = AF_INET, .version = NFNETLINK_V0 };
+	const struct nfgenmsg header = { .nfgen_family = port->v6 ? AF_INET6 : AF_INET,
+					 .version = NFNETLINK_V0 };
+	bool one_address = port->v6 ? !ip6_is_zero(&port->host_ip6) : port->host_ip4 != 0;
 	uint32_t fields = CT_FILTER_PROTO_NUM | CT_FILTER_DST_PORT;
 	size_t start, tuple, part;
 
 	start = nl_begin(out, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE, 0, &header,
 			 sizeof(header));
 	tuple = nl_nest(out, CTA_TUPLE_ORIG);
-	if (port->host_ip4) {
+	if (one_address) {
 		fields |= CT_FILTER_IP_DST;
 		part = nl_nest(out, CTA_TUPLE_IP);
-		nl_put_be32(out, CTA_IP_V4_DST, port->host_ip4);
+		if (port->v6)
+			nl_put(out, CTA_IP_V6_DST, port->host_ip6.b, sizeof(port->host_ip6.b));
+		else
+			nl_put_be32(out, CTA_IP_V4_DST, port->host_ip4);
 		nl_nest_end(out, part);
 	}
 	part = nl_nest(out, CTA_TUPLE_PROTO);

@@ -5,6 +5,7 @@
 #include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "netd/ip6.h"
 #include "netd/nl/nl.h"
 
 /*
@@ -15,9 +16,11 @@
  *   map any4   protocol . port -> address . port             published on every host address
  *   set nets4  subnets of the container networks             set brs       their bridges
  *   set inner  bridges of internal networks                  set pairs     bridge . the same bridge
+ *   map pub6, any6, set nets6   the same for IPv6            set nat6      those of nets6 that are
+ *                                                                          local (ULA): translated
  *
- *   guard (prerouting -300)  nothing but lo may carry 127/8; nobody outside reaches a container
- *                            address directly
+ *   guard (prerouting -300)  nothing but lo may carry 127/8 (of ::1 the kernel sees to that);
+ *                            nobody outside reaches a container's translated address directly
  *   pre, out (nat -100)      to a local address -> pub: dnat by pub4, else by any4
  *   fwdc (forward 0, drop)   established; same bridge; internal ends here; dnat; bridge -> outside
  *   pst (nat 100)            masquerade loopback and hairpin of published ports, and what leaves
@@ -27,6 +30,8 @@ struct nft_network {
 	uint32_t subnet;
 	uint8_t prefix;
 	bool internal;
+	struct ip6 subnet6; /* zero = no IPv6 */
+	uint8_t prefix6;
 };
 
 /* One row of published ports: `count` consecutive ones. Addresses in host byte order. */
@@ -37,6 +42,8 @@ struct nft_port {
 	uint32_t to_ip4;
 	uint16_t to_port;
 	uint16_t count;
+	bool v6; /* host_ip6 (zero = every one) and to_ip6 count, not the others */
+	struct ip6 host_ip6, to_ip6;
 };
 
 struct nft_content {
@@ -77,7 +84,7 @@ void nft_expr_mask32(struct buf *out, uint32_t reg, uint32_t mask);
 void nft_expr_lookup(struct buf *out, const char *set, bool invert);
 void nft_expr_map(struct buf *out, const char *map, uint32_t dreg);
 void nft_expr_fib_daddr_type(struct buf *out);
-void nft_expr_dnat(struct buf *out, uint32_t addr_reg, uint32_t port_reg);
+void nft_expr_dnat(struct buf *out, uint8_t family, uint32_t addr_reg, uint32_t port_reg);
 void nft_expr_masquerade(struct buf *out);
 void nft_expr_verdict(struct buf *out, int32_t code, const char *chain);
 

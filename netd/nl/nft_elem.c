@@ -7,6 +7,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netlink.h>
 #include <string.h>
+#include "lib/own.h"
 #include "netd/nl/nft.h"
 
 /* A list of elements is one attribute of at most 64 KiB. */
@@ -73,6 +74,23 @@ static void put_interval(const struct nft_network *network, bool add, struct buf
 	list_end(list, out);
 }
 
+static void put_interval6(const char *set, const struct nft_network *network, bool add,
+			  struct buf *out)
+{
+	struct list list = list_begin(set, add, out);
+	struct ip6 end = network->subnet6;
+
+	/* One in the prefix's last bit, carried upward; prefixes above 64 have room below it. */
+	for (unsigned bit = network->prefix6; bit-- > 0;) {
+		end.b[bit / 8] ^= (uint8_t)(0x80 >> bit % 8);
+		if (end.b[bit / 8] & 0x80 >> bit % 8)
+			break;
+	}
+	put_element(network->subnet6.b, sizeof(end.b), 0, out);
+	put_element(end.b, sizeof(end.b), NFT_SET_ELEM_INTERVAL_END, out);
+	list_end(list, out);
+}
+
 static void put_name(const char *set, const struct nft_network *network, int times, bool add,
 		     struct buf *out)
 {
@@ -90,6 +108,10 @@ void nft_encode_networks(const struct nft_network *networks, size_t count, bool 
 {
 	for (size_t i = 0; i < count; i++) {
 		put_interval(&networks[i], add, out);
+		if (networks[i].prefix6)
+			put_interval6("nets6", &networks[i], add, out);
+		if (networks[i].prefix6 && ip6_is_ula(&networks[i].subnet6))
+			put_interval6("nat6", &networks[i], add, out);
 		put_name("brs", &networks[i], 1, add, out);
 		put_name("pairs", &networks[i], 2, add, out);
 		if (networks[i].internal)
@@ -97,42 +119,65 @@ void nft_encode_networks(const struct nft_network *networks, size_t count, bool 
 	}
 }
 
+static bool has_host(const struct nft_port *port)
+{
+	return port->v6 ? !ip6_is_zero(&port->host_ip6) : port->host_ip4 != 0;
+}
+
+/* The address and the room it takes. */
+static size_t put_address(uint8_t *dst, bool v6, uint32_t ip4, const struct ip6 *ip6)
+{
+	if (!v6)
+		put_be32(dst, ip4);
+	else
+		memcpy(dst, ip6->b, sizeof(ip6->b));
+	return v6 ? sizeof(ip6->b) : 4;
+}
+
 /* Each field of a concatenation takes a whole number of four-byte registers. */
 static void put_port(const struct nft_port *port, uint16_t n, bool add, struct buf *out)
 {
 	uint16_t from = (uint16_t)(port->host_port + n), to = (uint16_t)(port->to_port + n);
-	uint8_t key[12] = { 0 }, data[8] = { 0 };
+	uint8_t key[24] = { 0 }, data[20] = { 0 };
 	size_t elem = nl_nest(out, NFTA_LIST_ELEM), at = 0;
 
-	if (port->host_ip4) {
-		put_be32(key, port->host_ip4);
-		at = 4;
-	}
+	if (has_host(port))
+		at = put_address(key, port->v6, port->host_ip4, &port->host_ip6);
 	key[at] = port->proto;
 	key[at + 4] = (uint8_t)(from >> 8);
 	key[at + 5] = (uint8_t)from;
 	put_value(NFTA_SET_ELEM_KEY, key, at + 8, out);
 	if (add) {
-		put_be32(data, port->to_ip4);
-		data[4] = (uint8_t)(to >> 8);
-		data[5] = (uint8_t)to;
-		put_value(NFTA_SET_ELEM_DATA, data, sizeof(data), out);
+		at = put_address(data, port->v6, port->to_ip4, &port->to_ip6);
+		data[at] = (uint8_t)(to >> 8);
+		data[at + 1] = (uint8_t)to;
+		put_value(NFTA_SET_ELEM_DATA, data, at + 4, out);
 	}
 	nl_nest_end(out, elem);
 }
 
-static void put_map(const struct nft_port *ports, size_t count, bool one_address, bool add,
+static const struct map {
+	const char *name;
+	bool v6, one_address;
+} maps[] = {
+	{ "pub4", false, true },
+	{ "any4", false, false },
+	{ "pub6", true, true },
+	{ "any6", true, false },
+};
+
+static void put_map(const struct map *map, const struct nft_port *ports, size_t count, bool add,
 		    struct buf *out)
 {
 	struct list list = { 0 };
 	size_t open = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		if ((ports[i].host_ip4 != 0) != one_address)
+		if (ports[i].v6 != map->v6 || has_host(&ports[i]) != map->one_address)
 			continue;
 		for (uint16_t n = 0; n < ports[i].count; n++) {
 			if (open == 0)
-				list = list_begin(one_address ? "pub4" : "any4", add, out);
+				list = list_begin(map->name, add, out);
 			put_port(&ports[i], n, add, out);
 			if (++open == ELEMENTS_PER_MESSAGE) {
 				list_end(list, out);
@@ -146,8 +191,8 @@ static void put_map(const struct nft_port *ports, size_t count, bool one_address
 
 void nft_encode_ports(const struct nft_port *ports, size_t count, bool add, struct buf *out)
 {
-	put_map(ports, count, true, add, out);
-	put_map(ports, count, false, add, out);
+	for (size_t i = 0; i < ARRAY_LEN(maps); i++)
+		put_map(&maps[i], ports, count, add, out);
 }
 
 void nft_encode_change(const struct nft_change *change, struct buf *out)

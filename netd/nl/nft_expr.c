@@ -145,12 +145,12 @@ void nft_expr_fib_daddr_type(struct buf *out)
 	nft_expr_end(out, expr);
 }
 
-void nft_expr_dnat(struct buf *out, uint32_t addr_reg, uint32_t port_reg)
+void nft_expr_dnat(struct buf *out, uint8_t family, uint32_t addr_reg, uint32_t port_reg)
 {
 	struct nft_expr expr = nft_expr_begin(out, "nat");
 
 	nl_put_be32(out, NFTA_NAT_TYPE, NFT_NAT_DNAT);
-	nl_put_be32(out, NFTA_NAT_FAMILY, NFPROTO_IPV4);
+	nl_put_be32(out, NFTA_NAT_FAMILY, family);
 	nl_put_be32(out, NFTA_NAT_REG_ADDR_MIN, addr_reg);
 	nl_put_be32(out, NFTA_NAT_REG_PROTO_MIN, port_reg);
 	nft_expr_end(out, expr);

@@ -16,14 +16,19 @@
  */
 enum {
 	TYPE_IPV4_ADDR = 7,
+	TYPE_IPV6_ADDR = 8,
 	TYPE_INET_PROTO = 12,
 	TYPE_INET_SERVICE = 13,
 	TYPE_IFNAME = 41,
 	OFFSET_SADDR = 12, /* in the IPv4 header */
 	OFFSET_DADDR = 16,
+	OFFSET6_SADDR = 8, /* in the IPv6 header */
+	OFFSET6_DADDR = 24,
 	OFFSET_DPORT = 2,	   /* in the TCP and UDP headers */
 	REG_SECOND = NFT_REG32_01, /* four bytes behind NFT_REG_1 */
 	REG_THIRD = NFT_REG32_02,
+	REG_BEHIND6 = NFT_REG32_04, /* behind an IPv6 address in NFT_REG_1 */
+	REG_BEHIND6_SECOND = NFT_REG32_05,
 	LOOPBACK_NET = 127,
 };
 
@@ -42,7 +47,13 @@ static const struct set sets[] = {
 	  CONCAT2(TYPE_IPV4_ADDR, TYPE_INET_SERVICE), 8 },
 	{ "any4", NFT_SET_MAP, CONCAT2(TYPE_INET_PROTO, TYPE_INET_SERVICE), 8,
 	  CONCAT2(TYPE_IPV4_ADDR, TYPE_INET_SERVICE), 8 },
+	{ "pub6", NFT_SET_MAP, CONCAT3(TYPE_IPV6_ADDR, TYPE_INET_PROTO, TYPE_INET_SERVICE), 24,
+	  CONCAT2(TYPE_IPV6_ADDR, TYPE_INET_SERVICE), 20 },
+	{ "any6", NFT_SET_MAP, CONCAT2(TYPE_INET_PROTO, TYPE_INET_SERVICE), 8,
+	  CONCAT2(TYPE_IPV6_ADDR, TYPE_INET_SERVICE), 20 },
 	{ "nets4", NFT_SET_INTERVAL, TYPE_IPV4_ADDR, 4, 0, 0 },
+	{ "nets6", NFT_SET_INTERVAL, TYPE_IPV6_ADDR, 16, 0, 0 },
+	{ "nat6", NFT_SET_INTERVAL, TYPE_IPV6_ADDR, 16, 0, 0 },
 	{ "brs", 0, TYPE_IFNAME, IFNAMSIZ, 0, 0 },
 	{ "inner", 0, TYPE_IFNAME, IFNAMSIZ, 0, 0 },
 	{ "pairs", 0, CONCAT2(TYPE_IFNAME, TYPE_IFNAME), 2 * IFNAMSIZ, 0, 0 },
@@ -107,12 +118,20 @@ static void put_chain(const struct chain *chain, struct buf *out)
 
 /* ---- the parts rules are made of ---- */
 
-static void is_ipv4(struct buf *out)
+static void is_family(uint8_t family, struct buf *out)
 {
-	const uint8_t family = NFPROTO_IPV4;
-
 	nft_expr_meta(out, NFT_META_NFPROTO, NFT_REG_1);
 	nft_expr_cmp(out, NFT_REG_1, true, &family, sizeof(family));
+}
+
+static void is_ipv4(struct buf *out)
+{
+	is_family(NFPROTO_IPV4, out);
+}
+
+static void is_ipv6(struct buf *out)
+{
+	is_family(NFPROTO_IPV6, out);
 }
 
 static void in_not_lo(struct buf *out)
@@ -141,6 +160,12 @@ static void address_in_nets(uint32_t offset, struct buf *out)
 {
 	nft_expr_payload(out, NFT_PAYLOAD_NETWORK_HEADER, offset, 4, NFT_REG_1);
 	nft_expr_lookup(out, "nets4", false);
+}
+
+static void address6_in(uint32_t offset, const char *set, struct buf *out)
+{
+	nft_expr_payload(out, NFT_PAYLOAD_NETWORK_HEADER, offset, 16, NFT_REG_1);
+	nft_expr_lookup(out, set, false);
 }
 
 static void ct_has(uint32_t key, uint32_t bits, struct buf *out)
@@ -179,6 +204,17 @@ static void guard_direct(struct buf *out)
 	nft_expr_verdict(out, NF_DROP, NULL);
 }
 
+/* Answers to what containers asked for come to the machine's own address: nothing of theirs is
+ * lost. Subnets that are not translated are closed by chain fwdc. */
+static void guard_direct6(struct buf *out)
+{
+	name_in(NFT_META_IIFNAME, "brs", true, out);
+	in_not_lo(out);
+	is_ipv6(out);
+	address6_in(OFFSET6_DADDR, "nat6", out);
+	nft_expr_verdict(out, NF_DROP, NULL);
+}
+
 static void pub_one_address(struct buf *out)
 {
 	is_ipv4(out);
@@ -186,7 +222,7 @@ static void pub_one_address(struct buf *out)
 	nft_expr_meta(out, NFT_META_L4PROTO, REG_SECOND);
 	nft_expr_payload(out, NFT_PAYLOAD_TRANSPORT_HEADER, OFFSET_DPORT, 2, REG_THIRD);
 	nft_expr_map(out, "pub4", NFT_REG_1);
-	nft_expr_dnat(out, NFT_REG_1, REG_SECOND);
+	nft_expr_dnat(out, NFPROTO_IPV4, NFT_REG_1, REG_SECOND);
 }
 
 static void pub_any_address(struct buf *out)
@@ -195,7 +231,26 @@ static void pub_any_address(struct buf *out)
 	nft_expr_meta(out, NFT_META_L4PROTO, NFT_REG_1);
 	nft_expr_payload(out, NFT_PAYLOAD_TRANSPORT_HEADER, OFFSET_DPORT, 2, REG_SECOND);
 	nft_expr_map(out, "any4", NFT_REG_1);
-	nft_expr_dnat(out, NFT_REG_1, REG_SECOND);
+	nft_expr_dnat(out, NFPROTO_IPV4, NFT_REG_1, REG_SECOND);
+}
+
+static void pub_one_address6(struct buf *out)
+{
+	is_ipv6(out);
+	nft_expr_payload(out, NFT_PAYLOAD_NETWORK_HEADER, OFFSET6_DADDR, 16, NFT_REG_1);
+	nft_expr_meta(out, NFT_META_L4PROTO, REG_BEHIND6);
+	nft_expr_payload(out, NFT_PAYLOAD_TRANSPORT_HEADER, OFFSET_DPORT, 2, REG_BEHIND6_SECOND);
+	nft_expr_map(out, "pub6", NFT_REG_1);
+	nft_expr_dnat(out, NFPROTO_IPV6, NFT_REG_1, REG_BEHIND6);
+}
+
+static void pub_any_address6(struct buf *out)
+{
+	is_ipv6(out);
+	nft_expr_meta(out, NFT_META_L4PROTO, NFT_REG_1);
+	nft_expr_payload(out, NFT_PAYLOAD_TRANSPORT_HEADER, OFFSET_DPORT, 2, REG_SECOND);
+	nft_expr_map(out, "any6", NFT_REG_1);
+	nft_expr_dnat(out, NFPROTO_IPV6, NFT_REG_1, REG_BEHIND6);
 }
 
 static void local_to_pub(struct buf *out)
@@ -248,7 +303,6 @@ static void forward_published(struct buf *out)
 
 static void forward_outside(struct buf *out)
 {
-	is_ipv4(out);
 	name_in(NFT_META_IIFNAME, "brs", false, out);
 	name_in(NFT_META_OIFNAME, "brs", true, out);
 	nft_expr_verdict(out, NF_ACCEPT, NULL);
@@ -279,19 +333,38 @@ static void masquerade_outside(struct buf *out)
 	nft_expr_masquerade(out);
 }
 
+static void masquerade_hairpin6(struct buf *out)
+{
+	ct_has(NFT_CT_STATUS, IPS_DST_NAT, out);
+	is_ipv6(out);
+	address6_in(OFFSET6_SADDR, "nets6", out);
+	address6_in(OFFSET6_DADDR, "nets6", out);
+	nft_expr_masquerade(out);
+}
+
+static void masquerade_outside6(struct buf *out)
+{
+	is_ipv6(out);
+	address6_in(OFFSET6_SADDR, "nat6", out);
+	name_in(NFT_META_OIFNAME, "brs", true, out);
+	nft_expr_masquerade(out);
+}
+
 static const struct {
 	const char *chain;
 	void (*put)(struct buf *out);
 } rules[] = {
-	{ "guard", guard_to_loopback },	   { "guard", guard_from_loopback },
-	{ "guard", guard_direct },	   { "pub", pub_one_address },
-	{ "pub", pub_any_address },	   { "pre", local_to_pub },
-	{ "out", local_to_pub },	   { "fwdc", forward_established },
-	{ "fwdc", forward_invalid },	   { "fwdc", forward_same_bridge },
-	{ "fwdc", forward_from_internal }, { "fwdc", forward_to_internal },
-	{ "fwdc", forward_published },	   { "fwdc", forward_outside },
-	{ "pst", masquerade_loopback },	   { "pst", masquerade_hairpin },
-	{ "pst", masquerade_outside },
+	{ "guard", guard_to_loopback },	 { "guard", guard_from_loopback },
+	{ "guard", guard_direct },	 { "guard", guard_direct6 },
+	{ "pub", pub_one_address },	 { "pub", pub_any_address },
+	{ "pub", pub_one_address6 },	 { "pub", pub_any_address6 },
+	{ "pre", local_to_pub },	 { "out", local_to_pub },
+	{ "fwdc", forward_established }, { "fwdc", forward_invalid },
+	{ "fwdc", forward_same_bridge }, { "fwdc", forward_from_internal },
+	{ "fwdc", forward_to_internal }, { "fwdc", forward_published },
+	{ "fwdc", forward_outside },	 { "pst", masquerade_loopback },
+	{ "pst", masquerade_hairpin },	 { "pst", masquerade_outside },
+	{ "pst", masquerade_hairpin6 },	 { "pst", masquerade_outside6 },
 };
 
 static void put_rule(size_t i, struct buf *out)

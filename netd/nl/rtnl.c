@@ -93,51 +93,96 @@ void rtnl_encode_link_del(int index, struct buf *out)
 	nl_end(out, nl_begin(out, RTM_DELLINK, 0, &info, sizeof(info)));
 }
 
-void rtnl_encode_addr(const struct rtnl_addr *addr, bool add, struct buf *out)
+static void put_addr6(const struct rtnl_addr *addr, bool add, struct buf *out)
 {
-	const struct ifaddrmsg info = { .ifa_family = AF_INET,
-					.ifa_prefixlen = addr->prefix,
-					.ifa_index = (uint32_t)addr->index };
 	struct ifa_cacheinfo cache = { .ifa_prefered = UINT32_MAX, .ifa_valid = UINT32_MAX };
-	size_t start = nl_begin(out, add ? RTM_NEWADDR : RTM_DELADDR,
-				add ? NLM_F_CREATE | NLM_F_REPLACE : 0, &info, sizeof(info));
+	uint32_t flags = (addr->nodad ? (uint32_t)IFA_F_NODAD : 0) |
+			 (addr->noroute ? (uint32_t)IFA_F_NOPREFIXROUTE : 0);
+
+	nl_put(out, IFA_LOCAL, addr->ip6.b, sizeof(addr->ip6.b));
+	if (!add)
+		return;
+	if (addr->valid_s >= 0)
+		cache.ifa_valid = (uint32_t)addr->valid_s;
+	if (addr->preferred_s >= 0)
+		cache.ifa_prefered = (uint32_t)addr->preferred_s;
+	nl_put(out, IFA_CACHEINFO, &cache, sizeof(cache));
+	nl_put_u32(out, IFA_FLAGS, flags);
+	nl_put_u8(out, ADDR_ATTR_PROTO, addr->proto);
+}
+
+static void put_addr4(const struct rtnl_addr *addr, bool add, struct buf *out)
+{
+	struct ifa_cacheinfo cache = { .ifa_prefered = UINT32_MAX, .ifa_valid = UINT32_MAX };
 
 	nl_put_be32(out, IFA_LOCAL, addr->ip4);
 	nl_put_be32(out, IFA_ADDRESS, addr->ip4);
-	if (add) {
-		if (addr->prefix < 31)
-			nl_put_be32(out, IFA_BROADCAST, addr->ip4 | ~ip4_mask(addr->prefix));
-		if (addr->valid_s >= 0) {
-			uint32_t valid =
-				addr->valid_s < UINT32_MAX ? (uint32_t)addr->valid_s : UINT32_MAX;
-			cache.ifa_valid = cache.ifa_prefered = valid;
-		}
-		nl_put(out, IFA_CACHEINFO, &cache, sizeof(cache));
-		nl_put_u8(out, ADDR_ATTR_PROTO, addr->proto);
+	if (!add)
+		return;
+	if (addr->prefix < 31)
+		nl_put_be32(out, IFA_BROADCAST, addr->ip4 | ~ip4_mask(addr->prefix));
+	if (addr->valid_s >= 0) {
+		uint32_t valid = addr->valid_s < UINT32_MAX ? (uint32_t)addr->valid_s : UINT32_MAX;
+
+		cache.ifa_valid = cache.ifa_prefered = valid;
 	}
+	nl_put(out, IFA_CACHEINFO, &cache, sizeof(cache));
+	nl_put_u8(out, ADDR_ATTR_PROTO, addr->proto);
+}
+
+void rtnl_encode_addr(const struct rtnl_addr *addr, bool add, struct buf *out)
+{
+	const struct ifaddrmsg info = { .ifa_family = addr->v6 ? AF_INET6 : AF_INET,
+					.ifa_prefixlen = addr->prefix,
+					.ifa_index = (uint32_t)addr->index };
+	size_t start = nl_begin(out, add ? RTM_NEWADDR : RTM_DELADDR,
+				add ? NLM_F_CREATE | NLM_F_REPLACE : 0, &info, sizeof(info));
+
+	if (addr->v6)
+		put_addr6(addr, add, out);
+	else
+		put_addr4(addr, add, out);
 	nl_end(out, start);
 }
 
-void rtnl_encode_route(const struct rtnl_route *route, bool add, struct buf *out)
+static void put_ip6(struct buf *out, uint16_t type, const struct ip6 *ip6)
 {
-	const struct rtmsg info = {
-		.rtm_family = AF_INET,
-		.rtm_dst_len = route->prefix,
-		.rtm_table = RT_TABLE_MAIN,
-		.rtm_protocol = route->proto,
-		.rtm_scope = route->scope,
-		.rtm_type = route->type ? route->type : RTN_UNICAST,
-		.rtm_flags = route->onlink ? RTNH_F_ONLINK : 0,
-	};
-	size_t start = nl_begin(out, add ? RTM_NEWROUTE : RTM_DELROUTE,
-				add ? NLM_F_CREATE | NLM_F_REPLACE : 0, &info, sizeof(info));
+	if (!ip6_is_zero(ip6))
+		nl_put(out, type, ip6->b, sizeof(ip6->b));
+}
 
+static void put_route_places(const struct rtnl_route *route, struct buf *out)
+{
+	if (route->v6) {
+		if (route->prefix)
+			nl_put(out, RTA_DST, route->dst6.b, sizeof(route->dst6.b));
+		put_ip6(out, RTA_GATEWAY, &route->gateway6);
+		put_ip6(out, RTA_PREFSRC, &route->prefsrc6);
+		return;
+	}
 	if (route->prefix)
 		nl_put_be32(out, RTA_DST, route->dst);
 	if (route->gateway)
 		nl_put_be32(out, RTA_GATEWAY, route->gateway);
 	if (route->prefsrc)
 		nl_put_be32(out, RTA_PREFSRC, route->prefsrc);
+}
+
+void rtnl_encode_route(const struct rtnl_route *route, bool add, struct buf *out)
+{
+	const struct rtmsg info = {
+		.rtm_family = route->v6 ? AF_INET6 : AF_INET,
+		.rtm_dst_len = route->prefix,
+		.rtm_table = RT_TABLE_MAIN,
+		.rtm_protocol = route->proto,
+		.rtm_scope = route->v6 ? (uint8_t)RT_SCOPE_UNIVERSE : route->scope,
+		.rtm_type = route->type ? route->type : RTN_UNICAST,
+		.rtm_flags = route->onlink ? RTNH_F_ONLINK : 0,
+	};
+	size_t start = nl_begin(out, add ? RTM_NEWROUTE : RTM_DELROUTE,
+				add ? NLM_F_CREATE | NLM_F_REPLACE : 0, &info, sizeof(info));
+
+	put_route_places(route, out);
 	if (route->out)
 		nl_put_u32(out, RTA_OIF, (uint32_t)route->out);
 	if (route->metric)
@@ -211,10 +256,46 @@ int rtnl_read_link(const struct nl_message *message, struct rtnl_link *ret_link)
 	return 0;
 }
 
+static void read_ip6(const struct nl_attr *attr, struct ip6 *ip6)
+{
+	if (attr->data.len == sizeof(ip6->b))
+		memcpy(ip6->b, attr->data.ptr, sizeof(ip6->b));
+}
+
+static void read_addr_flags(uint32_t flags, struct rtnl_addr *addr)
+{
+	addr->nodad = (flags & IFA_F_NODAD) != 0;
+	addr->noroute = (flags & IFA_F_NOPREFIXROUTE) != 0;
+	addr->tentative = (flags & IFA_F_TENTATIVE) != 0;
+	addr->dad_failed = (flags & IFA_F_DADFAILED) != 0;
+}
+
+static void read_addr_attr(const struct nl_attr *attr, bool local, struct rtnl_addr *addr)
+{
+	struct ifa_cacheinfo cache;
+
+	if (attr->type == IFA_LOCAL || (attr->type == IFA_ADDRESS && !local)) {
+		if (addr->v6)
+			read_ip6(attr, &addr->ip6);
+		else
+			addr->ip4 = nl_attr_be32(attr);
+	}
+	if (attr->type == ADDR_ATTR_PROTO)
+		addr->proto = nl_attr_u8(attr);
+	if (attr->type == IFA_FLAGS)
+		read_addr_flags(nl_attr_u32(attr), addr);
+	if (attr->type == IFA_CACHEINFO && attr->data.len >= sizeof(cache)) {
+		memcpy(&cache, attr->data.ptr, sizeof(cache));
+		if (cache.ifa_valid != UINT32_MAX)
+			addr->valid_s = cache.ifa_valid;
+		if (cache.ifa_prefered != UINT32_MAX)
+			addr->preferred_s = cache.ifa_prefered;
+	}
+}
+
 int rtnl_read_addr(const struct nl_message *message, struct rtnl_addr *ret_addr)
 {
-	struct rtnl_addr addr = { .valid_s = RTNL_FOREVER };
-	struct ifa_cacheinfo cache;
+	struct rtnl_addr addr = { .valid_s = RTNL_FOREVER, .preferred_s = RTNL_FOREVER };
 	struct ifaddrmsg info;
 	struct nl_attr attr;
 	struct str rest;
@@ -225,24 +306,17 @@ int rtnl_read_addr(const struct nl_message *message, struct rtnl_addr *ret_addr)
 	if (message->body.len < sizeof(info))
 		return -EBADMSG;
 	memcpy(&info, message->body.ptr, sizeof(info));
-	if (info.ifa_family != AF_INET)
+	if (info.ifa_family != AF_INET && info.ifa_family != AF_INET6)
 		return -ENOMSG;
-	if (info.ifa_prefixlen > 32)
+	addr.v6 = info.ifa_family == AF_INET6;
+	if (info.ifa_prefixlen > (addr.v6 ? 128 : 32))
 		return -EBADMSG;
 	addr.index = (int)info.ifa_index;
 	addr.prefix = info.ifa_prefixlen;
 	rest = str_skip(message->body, sizeof(info));
 	while (nl_attr_next(&rest, &attr)) {
-		if (attr.type == IFA_LOCAL || (attr.type == IFA_ADDRESS && !local))
-			addr.ip4 = nl_attr_be32(&attr);
+		read_addr_attr(&attr, local, &addr);
 		local |= attr.type == IFA_LOCAL;
-		if (attr.type == ADDR_ATTR_PROTO)
-			addr.proto = nl_attr_u8(&attr);
-		if (attr.type == IFA_CACHEINFO && attr.data.len >= sizeof(cache)) {
-			memcpy(&cache, attr.data.ptr, sizeof(cache));
-			if (cache.ifa_valid != UINT32_MAX)
-				addr.valid_s = cache.ifa_valid;
-		}
 	}
 	*ret_addr = addr;
 	return 0;
@@ -258,6 +332,30 @@ static uint32_t read_route_mtu(struct str metrics)
 	return 0;
 }
 
+static void read_route_attr(const struct nl_attr *attr, struct rtnl_route *route)
+{
+	if (attr->type == RTA_DST && route->v6)
+		read_ip6(attr, &route->dst6);
+	else if (attr->type == RTA_DST)
+		route->dst = nl_attr_be32(attr);
+	if (attr->type == RTA_GATEWAY && route->v6)
+		read_ip6(attr, &route->gateway6);
+	else if (attr->type == RTA_GATEWAY)
+		route->gateway = nl_attr_be32(attr);
+	if (attr->type == RTA_PREFSRC && route->v6)
+		read_ip6(attr, &route->prefsrc6);
+	else if (attr->type == RTA_PREFSRC)
+		route->prefsrc = nl_attr_be32(attr);
+	if (attr->type == RTA_OIF)
+		route->out = (int)nl_attr_u32(attr);
+	if (attr->type == RTA_PRIORITY)
+		route->metric = nl_attr_u32(attr);
+	if (attr->type == RTA_TABLE)
+		route->table = nl_attr_u32(attr);
+	if (attr->type == RTA_METRICS)
+		route->mtu = read_route_mtu(attr->data);
+}
+
 int rtnl_read_route(const struct nl_message *message, struct rtnl_route *ret_route)
 {
 	struct rtnl_route route = { 0 };
@@ -270,9 +368,11 @@ int rtnl_read_route(const struct nl_message *message, struct rtnl_route *ret_rou
 	if (message->body.len < sizeof(info))
 		return -EBADMSG;
 	memcpy(&info, message->body.ptr, sizeof(info));
-	if (info.rtm_family != AF_INET || (info.rtm_flags & RTM_F_CLONED))
+	if ((info.rtm_family != AF_INET && info.rtm_family != AF_INET6) ||
+	    (info.rtm_flags & RTM_F_CLONED))
 		return -ENOMSG;
-	if (info.rtm_dst_len > 32)
+	route.v6 = info.rtm_family == AF_INET6;
+	if (info.rtm_dst_len > (route.v6 ? 128 : 32))
 		return -EBADMSG;
 	route.prefix = info.rtm_dst_len;
 	route.proto = info.rtm_protocol;
@@ -281,22 +381,8 @@ int rtnl_read_route(const struct nl_message *message, struct rtnl_route *ret_rou
 	route.table = info.rtm_table;
 	route.onlink = (info.rtm_flags & RTNH_F_ONLINK) != 0;
 	rest = str_skip(message->body, sizeof(info));
-	while (nl_attr_next(&rest, &attr)) {
-		if (attr.type == RTA_DST)
-			route.dst = nl_attr_be32(&attr);
-		if (attr.type == RTA_GATEWAY)
-			route.gateway = nl_attr_be32(&attr);
-		if (attr.type == RTA_PREFSRC)
-			route.prefsrc = nl_attr_be32(&attr);
-		if (attr.type == RTA_OIF)
-			route.out = (int)nl_attr_u32(&attr);
-		if (attr.type == RTA_PRIORITY)
-			route.metric = nl_attr_u32(&attr);
-		if (attr.type == RTA_TABLE)
-			route.table = nl_attr_u32(&attr);
-		if (attr.type == RTA_METRICS)
-			route.mtu = read_route_mtu(attr.data);
-	}
+	while (nl_attr_next(&rest, &attr))
+		read_route_attr(&attr, &route);
 	*ret_route = route;
 	return 0;
 }
@@ -361,7 +447,7 @@ static int dump(struct nl *nl, uint16_t type, nl_dump_fn *fn, struct rtnl_state 
 		struct err *err)
 {
 	/* The longest of the three headers; its first byte is the family in each. */
-	struct rtmsg header = { .rtm_family = type == RTM_GETLINK ? AF_UNSPEC : AF_INET };
+	struct rtmsg header = { .rtm_family = AF_UNSPEC };
 	struct ifinfomsg link = { .ifi_family = AF_UNSPEC };
 	OWN(buf_done) struct buf request = { 0 };
 	size_t start;
@@ -417,7 +503,8 @@ const struct rtnl_link *rtnl_state_named(const struct rtnl_state *state, const c
 
 int rtnl_watch(struct nl *nl, struct err *err)
 {
-	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE };
+	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE,
+				      RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE };
 	int r = nl_open(nl, NETLINK_ROUTE, err);
 
 	for (size_t i = 0; i < ARRAY_LEN(groups) && r == 0; i++)

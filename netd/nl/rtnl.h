@@ -6,11 +6,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "netd/ip4.h"
+#include "netd/ip6.h"
 #include "netd/nl/nl.h"
 
 /*
  * Links, addresses, routes and neighbours (rtnetlink(7)). Encoders append one request to a buffer
- * and are pure; readers turn one message into a struct. IPv4 addresses are in host byte order.
+ * and are pure; readers turn one message into a struct. IPv4 addresses are in host byte order. An
+ * address or route with `v6` uses the fields that end in 6, one without it the others.
  */
 
 /* Marks addresses (IFA_PROTO) and routes (rtm_protocol) as ours: what lacks it is never touched. */
@@ -39,6 +41,13 @@ struct rtnl_addr {
 	uint8_t prefix;
 	uint8_t proto;
 	int64_t valid_s; /* RTNL_FOREVER = no end */
+	bool v6;
+	struct ip6 ip6;
+	int64_t preferred_s; /* IPv6; 0 = deprecated */
+	bool nodad;	     /* used at once: nobody else can have it */
+	bool noroute;	     /* its prefix is not on the link by itself */
+	bool tentative;	     /* read: not usable yet */
+	bool dad_failed;     /* read: somebody else has it */
 };
 
 struct rtnl_route {
@@ -50,6 +59,8 @@ struct rtnl_route {
 	int out;      /* ifindex, 0 = none */
 	uint32_t mtu; /* 0 = the link's */
 	bool onlink;
+	bool v6;
+	struct ip6 dst6, gateway6, prefsrc6; /* zero = none */
 };
 
 /* One end of a new veth pair; the peer is born inside the namespace. */
@@ -87,7 +98,7 @@ int rtnl_read_link(const struct nl_message *message, struct rtnl_link *ret_link)
 int rtnl_read_addr(const struct nl_message *message, struct rtnl_addr *ret_addr);
 int rtnl_read_route(const struct nl_message *message, struct rtnl_route *ret_route);
 
-/* The kernel's present state, IPv4 only, in bounded arrays. */
+/* The kernel's present state in bounded arrays. */
 enum { RTNL_LINKS_MAX = 1024, RTNL_ADDRS_MAX = 1024, RTNL_ROUTES_MAX = 1024 };
 
 struct rtnl_state {
@@ -103,7 +114,7 @@ void rtnl_state_done(struct rtnl_state *state); /* accepts NULL and zeroed */
 const struct rtnl_link *rtnl_state_link(const struct rtnl_state *state, int index);
 const struct rtnl_link *rtnl_state_named(const struct rtnl_state *state, const char *name);
 
-/* Opens a socket that is told of every change of links, IPv4 addresses and routes; read it with
+/* Opens a socket that is told of every change of links, addresses and routes; read it with
  * nl_receive(). */
 int rtnl_watch(struct nl *nl, struct err *err);
 

@@ -8,12 +8,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void answer(const struct dns_query *query)
 {
 	const uint32_t addresses[2] = { 1, 2 };
+	const struct ip6 six[1] = { { { 0xfd } } };
 	const struct dns_answer a = { .id = query->id,
 				      .flags = query->flags,
 				      .edns = query->edns,
 				      .question = &query->question,
 				      .addresses = addresses,
 				      .address_count = 2,
+				      .addresses6 = six,
+				      .address6_count = 1,
 				      .ttl_s = 5 };
 	OWN(buf_done) struct buf out = { 0 };
 	char text[DNS_NAME_TEXT_MAX];
@@ -36,11 +39,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	OWN(buf_done) struct buf out = { 0 };
 	struct dns_query query;
 	struct dns_reply reply;
+	struct ip6 ip6;
 	uint32_t ip4;
 
 	if (dns_query_read(message, &query) == 0) {
 		answer(&query);
 		(void)dns_name_reverse(&query.question.name, &ip4);
+		(void)dns_name_reverse6(&query.question.name, &ip6);
 		dns_name_mix_case(&query.question.name, data, size);
 	}
 	if (dns_reply_read(message, &reply) < 0 || dns_cache_init(&cache, 1) < 0)

@@ -20,7 +20,7 @@ n.enter()
 def config(*servers):
     return ("[network up]\nMatch.Name = up0\nAddress = 10.9.0.2/24\nGateway = 10.9.0.1\n" +
             "".join("DNS = %s\n" % s for s in servers) +
-            "[bridge shop]\nsubnet = 172.30.0.0/24\n"
+            "[bridge bridge]\nipv6 = no\n[bridge shop]\nsubnet = 172.30.0.0/24\n"
             "[bridge closed]\nsubnet = 172.31.0.0/24\ninternal = yes\n")
 
 

@@ -2,7 +2,8 @@
 /*
  * No test: lets tests/ns/netd_rules.py load netd's firewall table without one of its rules, in
  * place of a netd that is dead. Words: rule to leave out (-1 = none), then "net BRIDGE SUBNET
- * open|internal" and "port PROTO HOST PORT TO PORT" in any number. Prints the chain of each rule.
+ * SUBNET6 open|internal" and "port PROTO HOST PORT TO PORT" in any number. Prints the chain of each
+ * rule.
  */
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -36,9 +37,10 @@ static int take_network(char **words)
 
 	if (content.network_count++ == ROWS_MAX ||
 	    str_copy(str_from(words[0]), network->bridge, IFNAMSIZ) < 0 ||
-	    ip4_parse_prefix(str_from(words[1]), -1, &network->subnet, &network->prefix) < 0)
+	    ip4_parse_prefix(str_from(words[1]), -1, &network->subnet, &network->prefix) < 0 ||
+	    ip6_parse_prefix(str_from(words[2]), -1, &network->subnet6, &network->prefix6) < 0)
 		return -1;
-	network->internal = !strcmp(words[2], "internal");
+	network->internal = !strcmp(words[3], "internal");
 	return 0;
 }
 
@@ -46,9 +48,12 @@ static int take_port(char **words)
 {
 	struct nft_port *port = &ports[content.port_count];
 
+	port->v6 = strchr(words[1], ':') != NULL;
 	if (content.port_count++ == ROWS_MAX ||
-	    ip4_parse(str_from(words[1]), &port->host_ip4) < 0 ||
-	    ip4_parse(str_from(words[3]), &port->to_ip4) < 0)
+	    (port->v6 ? ip6_parse(str_from(words[1]), &port->host_ip6) < 0 ||
+				ip6_parse(str_from(words[3]), &port->to_ip6) < 0
+		      : ip4_parse(str_from(words[1]), &port->host_ip4) < 0 ||
+				ip4_parse(str_from(words[3]), &port->to_ip4) < 0))
 		return -1;
 	port->proto = (uint8_t)number(words[0]);
 	port->host_port = number(words[2]);
@@ -99,7 +104,7 @@ int main(int argc, char **argv)
 	without = (int)strtol(argv[1], NULL, 10);
 	for (int i = 2; i < argc;) {
 		bool network = !strcmp(argv[i], "net");
-		int words = network ? 3 : 5;
+		int words = network ? 4 : 5;
 
 		if (i + words >= argc ||
 		    (network ? take_network(argv + i + 1) : take_port(argv + i + 1)) < 0)

@@ -198,7 +198,7 @@ class Container:
         self.ident = ident or (name.encode().hex() * 32)[:64]
         self.ns = Netns(name)
         self.ns.sh("ip link set lo up")
-        self.ip = None
+        self.ip = self.ip6 = None
 
     def fds(self):
         """netns, rtnetlink, UDP and TCP resolver sockets, netfilter, as the contract says."""
@@ -233,15 +233,21 @@ class Engine(Peer):
         super().__init__(sock)
 
     def attach(self, box, networks=("bridge",), ports=(), flags=0):
-        """networks: name or (name, [aliases], ip); ports: (proto, host ip, host, container, n)."""
+        """networks: name or (name, [aliases], ip, ip6, mac); ports: (proto, host, host port,
+        container port, number), host "*" = both families, "0.0.0.0", "::" or an address."""
         body = text(box.ident) + text(box.name) + struct.pack("<BI", flags, len(networks))
         for entry in networks:
-            name, aliases, ip = (entry, [], "") if isinstance(entry, str) else entry
+            name, aliases, ip, ip6, mac = ((entry, [], "", "", "") if isinstance(entry, str) else
+                                           (tuple(entry) + ("", ""))[:5])
             body += text(name) + struct.pack("<I", len(aliases))
-            body += b"".join(text(a) for a in aliases) + text(ip)
+            body += b"".join(text(a) for a in aliases) + text(ip) + text(ip6) + text(mac)
         body += struct.pack("<I", len(ports))
         for proto, host_ip, host, inner, count in ports:
-            body += struct.pack("<BIHHH", proto, ip_number(host_ip), host, inner, count)
+            v6 = ":" in host_ip
+            number = 0 if v6 or host_ip == "*" else ip_number(host_ip)
+            body += struct.pack("<BIHHHB", proto, number, host, inner, count,
+                                0 if host_ip == "*" else 2 if v6 else 1)
+            body += socket.inet_pton(socket.AF_INET6, host_ip if v6 else "::")
         netns, sockets = box.fds()
         try:
             answer = Cursor(self.call(ATTACH, body, [netns] + [s.fileno() for s in sockets]))
@@ -253,8 +259,10 @@ class Engine(Peer):
         for _ in range(answer.take("I")):
             row = {"network": answer.text(), "ip": answer.text(), "prefix": answer.take("B")}
             row.update(gateway=answer.text(), mac=answer.text(), ifname=answer.text())
+            row.update(ip6=answer.text(), prefix6=answer.take("B"), gateway6=answer.text())
             rows.append(row)
         box.ip = rows[0]["ip"] if rows else None
+        box.ip6 = rows[0]["ip6"] if rows else None
         return rows
 
     def detach(self, box):
@@ -263,9 +271,15 @@ class Engine(Peer):
     def sync(self, boxes):
         self.call(SYNC, struct.pack("<I", len(boxes)) + b"".join(text(b.ident) for b in boxes))
 
-    def network_set(self, name, subnet="", internal=False):
-        c = Cursor(self.call(NETWORK_SET, text(name) + text(subnet) + bytes([internal])))
+    def network_set(self, name, subnet="", internal=False, more=b""):
+        """more: {u8 no IPv6, text subnet6}, which a caller may leave out."""
+        c = Cursor(self.call(NETWORK_SET, text(name) + text(subnet) + bytes([internal]) + more))
         return c.text(), c.text()
+
+    def network_set6(self, name, subnet6="", no_ip6=False):
+        c = Cursor(self.call(NETWORK_SET, text(name) + text("") + bytes([0, no_ip6]) +
+                             text(subnet6)))
+        return c.text(), c.text(), c.text(), c.text()
 
     def network_remove(self, name):
         self.call(NETWORK_REMOVE, text(name))
@@ -449,7 +463,7 @@ class Echo:
 import socket, sys
 proto, ip, port, name = sys.argv[1:5]
 kind = socket.SOCK_STREAM if proto == "tcp" else socket.SOCK_DGRAM
-s = socket.socket(socket.AF_INET, kind)
+s = socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET, kind)
 s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 s.bind((ip, int(port)))
 if proto == "tcp":
@@ -486,8 +500,8 @@ while True:
 def talk(ns, ip, port, proto="tcp", limit_s=60.0, source=None):
     """What an Echo server answers as seen from a namespace (None = this one); None: no answer."""
     with (ns.inside() if ns else contextlib.nullcontext()):
-        s = socket.socket(socket.AF_INET, socket.SOCK_STREAM if proto == "tcp" else
-                          socket.SOCK_DGRAM)
+        s = socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET,
+                          socket.SOCK_STREAM if proto == "tcp" else socket.SOCK_DGRAM)
     s.settimeout(limit_s)
     try:
         if source:
@@ -501,6 +515,44 @@ def talk(ns, ip, port, proto="tcp", limit_s=60.0, source=None):
         s.close()
 
 
+QUIET_S = 0.7  # long for a machine's own namespaces
+
+
+def answering(*probes):
+    """Those of (namespace, address, port[, proto[, source]]) that answer; all are asked at once."""
+    waiting, heard = {}, []
+    for probe in probes:
+        ns, ip, port, proto, source = (tuple(probe) + ("tcp", None))[:5] if len(probe) < 5 else probe
+        with (ns.inside() if ns else contextlib.nullcontext()):
+            s = socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET,
+                              socket.SOCK_STREAM if proto == "tcp" else socket.SOCK_DGRAM)
+        s.setblocking(False)
+        if source:
+            s.bind(source)
+        s.connect_ex((ip, port))
+        waiting[s] = [probe, proto == "tcp"]
+        if proto == "udp":
+            with contextlib.suppress(OSError):
+                s.send(b"hello")
+    end = time.monotonic() + QUIET_S
+    while waiting and time.monotonic() < end:
+        unsent = [s for s in waiting if waiting[s][1]]
+        readable, writable, _ = select.select(list(waiting), unsent, [], end - time.monotonic())
+        for s in writable:
+            waiting[s][1] = False
+            with contextlib.suppress(OSError):
+                s.send(b"hello")
+        for s in readable:
+            with contextlib.suppress(OSError):
+                if s.recv(4096):
+                    heard.append(waiting[s][0])
+            del waiting[s]
+            s.close()
+    for s in waiting:
+        s.close()
+    return heard
+
+
 def silent(ns, ip, port, proto="tcp", source=None):
-    """No answer within a second, which is long for a machine's own namespaces."""
-    return talk(ns, ip, port, proto, 1.0, source) is None
+    """No answer within QUIET_S."""
+    return talk(ns, ip, port, proto, QUIET_S, source) is None

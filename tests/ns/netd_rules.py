@@ -18,16 +18,22 @@ n.enter()
 MUTANT = os.path.join(n.BUILD, os.uname().machine, "san/bin/tests/tool/netd_mutant")
 machine = Machine("[network up]\nMatch.Name = up0\nAddress = 10.9.0.2/24\n"
                   "Gateway = 10.9.0.1\nDNS = 10.9.0.1\n"
-                  "[bridge closed]\nsubnet = 172.31.0.0/24\ninternal = yes\n")
+                  "[bridge bridge]\nsubnet6 = %s/64\n"
+                  "[bridge closed]\nsubnet = 172.31.0.0/24\nsubnet6 = %s/64\ninternal = yes\n"
+                  % ("fd00:20::", "fd00:31::"))
 box = {}
-SHORT_S = 1.0  # long for namespaces of one machine
+QUIET_S = 0.7  # what has not answered by then is closed: long for namespaces of one machine
+OPEN_S = 60.0  # what shall answer has time, however loaded the machine
+HOME6, INNER6 = "fd00:20::", "fd00:31::"
 
 
 def load(without=-1):
     """Loads the table as netd would, but for one rule; the chains of all rules."""
-    words = ["net", "hoy0", "172.20.0.0/16", "open", "net", box["closed"], "172.31.0.0/24", "internal"]
-    for proto, host, port, to in ((TCP, "0.0.0.0", 8080, 80), (TCP, "127.0.0.1", 8081, 80)):
-        words += ["port", str(proto), host, str(port), box["web"].ip, str(to)]
+    words = ["net", "hoy0", "172.20.0.0/16", HOME6 + "/64", "open",
+             "net", box["closed"], "172.31.0.0/24", INNER6 + "/64", "internal"]
+    for host, port in (("0.0.0.0", 8080), ("127.0.0.1", 8081), ("::", 8080), ("fd99::2", 8082)):
+        to = box["web"].ip6 if ":" in host else box["web"].ip
+        words += ["port", str(TCP), host, str(port), to, "80"]
     done = subprocess.run([MUTANT, str(without)] + words, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, check=False)
     tap.check(done.returncode == 0, done.stderr.decode())
@@ -35,7 +41,13 @@ def load(without=-1):
 
 
 def answers(ns, ip, port, proto="tcp", expected="web"):
-    return (talk(ns, ip, port, proto, SHORT_S) or "").startswith(expected)
+    return (talk(ns, ip, port, proto, box["patience"]) or "").startswith(expected)
+
+
+def try_probe(probe, expected):
+    """Does it give what is expected? A yes has time, a no is one after QUIET_S."""
+    box["patience"] = OPEN_S if expected else QUIET_S
+    return probe() == expected
 
 
 def arrives(listener, send):
@@ -45,7 +57,7 @@ def arrives(listener, send):
         while True:
             listener.recv(2048)
     send()
-    listener.settimeout(SHORT_S)
+    listener.settimeout(box["patience"])
     try:
         return b"probe" in listener.recv(2048)
     except OSError:
@@ -106,8 +118,12 @@ RULES = [
     ("guard", "nobody comes from 127/8 over a wire", from_loopback, False),
     ("guard", "nobody outside reaches a container network's address",
      lambda: answers(machine.lan, "172.20.0.1", 8080), False),
+    ("guard", "nobody outside reaches a container network's translated IPv6 address",
+     lambda: answers(machine.lan, HOME6 + "1", 8080), False),
     ("pub", "published on one address", lambda: answers(None, "127.0.0.1", 8081), True),
     ("pub", "published on every address", lambda: answers(machine.lan, "10.9.0.2", 8080), True),
+    ("pub", "published on one IPv6 address", lambda: answers(machine.lan, "fd99::2", 8082), True),
+    ("pub", "published on every IPv6 address", lambda: answers(machine.lan, "fd99::2", 8080), True),
     ("pre", "published for the LAN", lambda: answers(machine.lan, "10.9.0.2", 8080), True),
     ("out", "published for the host", lambda: answers(None, "10.9.0.2", 8080), True),
     ("fwdc", "answers of a connection pass",
@@ -128,6 +144,10 @@ RULES = [
      lambda: answers(box["web"].ns, "10.9.0.2", 8080), True),
     ("pst", "what leaves carries the host's address",
      lambda: answers(box["web"].ns, "10.9.0.1", 4000, expected="outside"), True),
+    ("pst", "a container reaches its own port that is published on IPv6",
+     lambda: answers(box["web"].ns, "fd99::2", 8080), True),
+    ("pst", "what leaves over IPv6 carries the host's address",
+     lambda: answers(box["web"].ns, "fd99::1", 4000, expected="outside"), True),
 ]
 
 
@@ -147,9 +167,9 @@ def prepare():
         engine.attach(box[name], networks)
     box["closed"] = next(line.split()[1] for line in engine.show("networks").splitlines()
                          if line.startswith("closed"))
-    Echo(box["web"].ns, "tcp", 80, "web")
-    Echo(box["inner"].ns, "tcp", 80, "inner")
-    Echo(machine.lan, "tcp", 4000, "outside")
+    Echo(box["web"].ns, "tcp", 80, "web", "::")
+    Echo(box["inner"].ns, "tcp", 80, "inner", "::")
+    Echo(machine.lan, "tcp", 4000, "outside", "::")
     box["host"], box["sink"] = bound(None, 7000), bound(box["web"].ns, 7001)
     with machine.lan.inside():
         box["wire"] = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
@@ -163,6 +183,8 @@ def prepare():
                    "ip route add local 127.0.0.1 dev lo table 98")
     box["peer"].ns.sh("ip route add %s/32 via 172.20.0.1" % box["web"].ip)
     box["inner"].ns.sh("ip route add default via 172.31.0.1")
+    machine.lan.sh("ip -6 addr add fd99::1/64 dev lan0 nodad; ip -6 route add fd00:20::/64 via fd99::2")
+    sh("ip -6 addr add fd99::2/64 dev up0 nodad")
     n.wait_for("the uplink", lambda: machine.address() == "10.9.0.2/24")
     machine.kill()
     n.nft("add", "table", "ip", "foreign")
@@ -176,14 +198,14 @@ def whole():
     chains = load()
     tap.check(chains == [r[0] for r in RULES], "one probe for each rule, in order: %s" % chains)
     for chain, what, probe, expected in RULES:
-        tap.check(probe() == expected, "%s: %s" % (chain, what))
+        tap.check(try_probe(probe, expected), "%s: %s" % (chain, what))
 
 
 def register(number, chain, what, probe, expected):
     @tap.test("rule %d of %s: %s" % (number + 1, chain, what))
     def one():
         load(number)
-        tap.check(probe() != expected, "nothing changes without it")
+        tap.check(try_probe(probe, not expected), "nothing changes without it")
 
 
 for index, row in enumerate(RULES):
@@ -193,8 +215,8 @@ for index, row in enumerate(RULES):
 @tap.test("netd takes the table over and makes it whole again")
 def again():
     machine.start()
-    for chain, what, probe, expected in RULES[1:3] + RULES[8:9]:
-        tap.check(probe() == expected, "%s: %s" % (chain, what))
+    for chain, what, probe, expected in RULES[1:4] + RULES[11:12]:
+        tap.check(try_probe(probe, expected), "%s: %s" % (chain, what))
     machine.check_log()
 
 

@@ -17,4 +17,4 @@ $(foreach t,$(tests_fuzz_netd),$(eval tests/fuzz/fuzz_$(t)_OBJS := tests/fuzz/fu
 
 # Loads the firewall table without one of its rules, for tests/ns/netd_rules.py.
 NS += tests/tool/netd_mutant
-tests/tool/netd_mutant_OBJS := tests/ns/netd_mutant.o netd/ip4.o $(netd_NL)
+tests/tool/netd_mutant_OBJS := tests/ns/netd_mutant.o netd/ip4.o netd/ip6.o $(netd_NL)

@@ -29,7 +29,8 @@ static void test_good(void)
 		    "Gateway = 10.0.0.1\nDNS = 9.9.9.9\nDomains = a.example\nMTUBytes = 9000\n"
 		    "[network wan]\nDuplicateAddressDetection = strict\nRouteMetric = 7\n"
 		    "[bridge shop]\nsubnet = 172.30.0.0/24\ninternal = yes\n[bridge bridge]\n"
-		    "subnet = 10.200.0.0/16\n",
+		    "subnet = 10.200.0.0/16\n[bridge six]\nsubnet6 = fd00:7::/64\n"
+		    "[bridge four]\nipv6 = no\n",
 		    &conf, issue, sizeof(issue)),
 	       0, "a full one: %s", issue);
 	ok(conf.uplink_count == 2 && conf.uplinks[0].addr_count == 2 && !conf.uplinks[0].dhcp &&
@@ -38,9 +39,12 @@ static void test_good(void)
 	ok(conf.uplinks[1].dhcp && conf.uplinks[1].probe == CONF_PROBE_STRICT &&
 		   conf.uplinks[1].metric == 7 && !strcmp(conf.uplinks[1].match, "*"),
 	   "DHCP with what was said");
-	ok(conf.bridge_count == 2 && conf.bridges[0].subnet == 0x0ac80000 &&
+	ok(conf.bridge_count == 4 && conf.bridges[0].subnet == 0x0ac80000 &&
 		   conf.bridges[1].internal && conf.bridges[1].prefix == 24,
 	   "bridges; the default one may get another subnet");
+	ok(conf.bridges[2].prefix6 == 64 && conf.bridges[2].subnet6.b[3] == 7 &&
+		   conf.bridges[3].no_ip6 && !conf.bridges[0].no_ip6,
+	   "with an IPv6 subnet, and without IPv6");
 }
 
 static void test_systemd(void)
@@ -99,6 +103,8 @@ static void test_bad(void)
 		{ "[network a]\nDHCPv4.Hostname = a b\n", "host name" },
 		{ "[bridge x]\nsubnet = 172.30.0.1/24\n", "subnet" },
 		{ "[bridge x]\nsubnet = 172.30.0.0/31\n", "subnet" },
+		{ "[bridge x]\nsubnet6 = fd00::1/64\n", "subnet6" },
+		{ "[bridge x]\nsubnet6 = fe80::/64\n", "subnet6" },
 		{ "[bridge x]\nsubnet = 172.20.9.0/24\n", "overlaps" },
 		{ "[brigde x]\nsubnet = 172.30.0.0/24\n", "bridge" },
 	};

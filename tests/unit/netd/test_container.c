@@ -12,7 +12,8 @@ static struct attachments attachments = { .state_fd = -1 };
 static struct attachment *make(const char *id, const char *name, const char *network,
 			       const char *ip4, const struct netd_port *ports, uint32_t count)
 {
-	struct netd_attach_network list[] = { { str_from(network), NULL, 0, str_from(ip4) } };
+	struct netd_attach_network list[] = { { str_from(network), NULL, 0, str_from(ip4),
+						str_from(NULL), str_from(NULL) } };
 	struct netd_port copy[4];
 	struct netd_attach attach = { str_from(id), str_from(name), 0, list, 1, copy, count };
 
@@ -100,11 +101,17 @@ static void test_addresses(void)
 
 static void test_ports(void)
 {
-	const struct netd_port held[] = { { 6, 0, 8000, 80, 10 } },
-			       any[] = { { 6, 0, 8009, 80, 1 } },
-			       one[] = { { 6, 0x7f000001, 7999, 80, 2 } },
-			       udp[] = { { 17, 0, 8000, 80, 1 } },
-			       twice[] = { { 6, 0, 1, 1, 5 }, { 6, 0x01020304, 5, 1, 1 } };
+	const struct netd_port held[] = { { 6, 0, 8000, 80, 10, 0, { 0 } } },
+			       any[] = { { 6, 0, 8009, 80, 1, 0, { 0 } } },
+			       one[] = { { 6, 0x7f000001, 7999, 80, 2, 0, { 0 } } },
+			       udp[] = { { 17, 0, 8000, 80, 1, 0, { 0 } } },
+			       twice[] = { { 6, 0, 1, 1, 5, 0, { 0 } },
+					   { 6, 0x01020304, 5, 1, 1, 0, { 0 } } },
+			       six[] = { { 6, 0, 8001, 80, 1, NETD_PORT_IP6, { 0 } } },
+			       four[] = {
+				       { 6, 0, 7000, 80, 1, NETD_PORT_IP4, { 0 } },
+				       { 6, 0, 7000, 80, 1, NETD_PORT_IP6, { 0xfd, [15] = 9 } }
+			       };
 	const struct {
 		const struct netd_port *ports;
 		uint32_t count;
@@ -114,13 +121,15 @@ static void test_ports(void)
 		{ any, 1, -EADDRINUSE, "the last one of a range" },
 		{ one, 1, -EADDRINUSE, "one address against all of them" },
 		{ udp, 1, 0, "UDP beside TCP" },
+		{ six, 1, -EADDRINUSE, "IPv6 alone against both families" },
+		{ four, 2, 0, "IPv4 alone beside one IPv6 address" },
 		{ twice, 2, -EINVAL, "twice in one request" },
 	};
 	struct attachment *a = make("pppp", "holder", "bridge", "172.20.9.9", held, 1);
-	struct nft_port row[1];
+	struct nft_port row[2 * ATTACHMENT_ROWS];
 	struct err err;
 
-	ok(attachment_nft_ports(a, &networks, row, &err) == 0 && row[0].to_ip4 == 0xac140909 &&
+	ok(attachment_nft_ports(a, &networks, row, &err) == 1 && row[0].to_ip4 == 0xac140909 &&
 		   row[0].count == 10,
 	   "to the container's address");
 	(void)attachment_put(&attachments, a, &err);
@@ -137,6 +146,45 @@ static void test_ports(void)
 	is_int(attachment_nft_ports(a, &networks, row, &err), -EINVAL,
 	       "an internal network publishes nothing");
 	attachment_free(a);
+	a = make("qqqq", "late", "bridge", "172.20.9.10", six, 1);
+	ok(attachment_nft_ports(a, &networks, row, &err) == -EINVAL && strstr(err.text, "ipv6"),
+	   "IPv6 without an address: %s", err.text);
+	attachment_free(a);
+}
+
+static void test_ip6(void)
+{
+	const struct netd_port both[] = { { 6, 0, 80, 8080, 1, 0, { 0 } },
+					  { 6, 0, 81, 81, 1, NETD_PORT_IP6, { 0 } } };
+	struct networks local = { .ula = { { 0xfd, 1, 2, 3, 4, 5 } } };
+	struct network wanted = { .name = "one", .subnet = 0x0a010000, .prefix = 16 }, *one, *two;
+	const struct rtnl_state nothing = { 0 };
+	struct nft_port row[2 * ATTACHMENT_ROWS];
+	struct attachment *a;
+	struct err err;
+
+	is_int(network_add(&local, &wanted, &nothing, &one, &err), 0, "a network");
+	ok(one->prefix6 == 64 && ip6_in_prefix(&one->subnet6, &local.ula, 48),
+	   "has a subnet below the machine's prefix");
+	wanted = (struct network){ .name = "two", .subnet = 0x0a020000, .prefix = 16 };
+	wanted.subnet6 = one->subnet6;
+	wanted.prefix6 = 64;
+	wanted.given6 = true;
+	ok(network_add(&local, &wanted, &nothing, &two, &err) == -EADDRINUSE &&
+		   strstr(err.text, "network one"),
+	   "overlap is refused: %s", err.text);
+	wanted.given6 = false;
+	wanted.no_ip6 = true;
+	ok(network_add(&local, &wanted, &nothing, &two, &err) == 0 && !two->prefix6, "none");
+	a = make("cccc", "six", "one", "10.1.0.9", both, 2);
+	ok(attachment_pick_addresses(&attachments, &local, a, &err) == 0 &&
+		   str_ends(a->attach.networks[0].ip6, STR("::9")),
+	   "the same place in both subnets: %.*s", STR_ARG(a->attach.networks[0].ip6));
+	is_int(attachment_nft_ports(a, &local, row, &err), 3, "two families, and IPv6 alone");
+	ok(!row[0].v6 && row[1].v6 && row[2].v6 && row[2].host_port == 81, "in order");
+	attachment_free(a);
+	networks_set_ula(&local, &(struct ip6){ { 0xfd, 9 } });
+	ok(local.list[0].subnet6.b[1] == 9 && !local.list[1].prefix6, "renumbered");
 }
 
 int main(void)
@@ -144,6 +192,7 @@ int main(void)
 	test_networks();
 	test_addresses();
 	test_ports();
+	test_ip6();
 	attachment_done_all(&attachments);
 	return tap_done();
 }

@@ -141,11 +141,12 @@ static void test_names(void)
 }
 
 static int add(struct dns_table *table, const char *id, const char *name, const char *network,
-	       const char *ip4, const char *alias)
+	       const char *ip4, const char *ip6, const char *alias)
 {
 	struct str aliases[] = { str_from(alias) };
 	struct netd_attach_network networks[] = { { str_from(network), aliases, alias ? 1 : 0,
-						    str_from(ip4) } };
+						    str_from(ip4), str_from(ip6),
+						    str_from(NULL) } };
 	const struct netd_attach attach = { str_from(id), str_from(name), 0, networks, 1, NULL, 0 };
 
 	return dns_table_set(table, &attach);
@@ -154,31 +155,42 @@ static int add(struct dns_table *table, const char *id, const char *name, const 
 static void test_table(void)
 {
 	OWN(dns_table_done) struct dns_table table = { 0 };
-	uint32_t found[DNS_ADDRESSES_MAX];
+	struct dns_found found;
 	struct dns_name name, pointer;
 	char text[DNS_NAME_TEXT_MAX];
+	struct ip6 ip6;
 	int web, far;
-	size_t count;
 
 	is_int(dns_table_init(&table), 0, "a table");
-	web = add(&table, "1111", "web", "bridge", "172.20.0.2", NULL);
-	(void)add(&table, "0123456789abcdef", "db", "bridge", "172.20.0.3", "sql");
-	far = add(&table, "3333", "till", "shop", "172.21.0.2", "sql");
+	web = add(&table, "1111", "web", "bridge", "172.20.0.2", NULL, NULL);
+	(void)add(&table, "0123456789abcdef", "db", "bridge", "172.20.0.3", "fd00::3", "sql");
+	far = add(&table, "3333", "till", "shop", "172.21.0.2", NULL, "sql");
 	(void)dns_name_parse(STR("SQL"), &name);
-	ok(dns_table_lookup(&table, web, &name, found, &count) && count == 1 &&
-		   found[0] == 0xac140003,
+	ok(dns_table_lookup(&table, web, &name, &found) && found.ip4_count == 1 &&
+		   found.ip4[0] == 0xac140003 && found.ip6_count == 1 && found.ip6[0].b[15] == 3,
 	   "an alias, in any letter case");
-	ok(dns_table_lookup(&table, far, &name, found, &count) && found[0] == 0xac150002,
+	ok(dns_table_lookup(&table, far, &name, &found) && found.ip4[0] == 0xac150002 &&
+		   !found.ip6_count,
 	   "each network has its own");
 	(void)dns_name_parse(STR("0123456789ab"), &name);
-	ok(dns_table_lookup(&table, web, &name, found, &count), "a short id");
+	ok(dns_table_lookup(&table, web, &name, &found), "a short id");
 	(void)dns_name_parse(STR("web"), &name);
-	ok(!dns_table_lookup(&table, far, &name, found, &count), "strangers do not see it");
+	ok(!dns_table_lookup(&table, far, &name, &found), "strangers do not see it");
 	ok(dns_table_reverse(&table, web, 0xac140003, &pointer) &&
 		   !strcmp(dns_name_text(&pointer, text), "db"),
 	   "an address has a name");
 	ok(!dns_table_reverse(&table, far, 0xac140003, &pointer), "not for strangers");
-	is_int(add(&table, "1111", "web", "bridge", "172.20.0.300", NULL), -EINVAL, "no address");
+	(void)dns_name_parse(STR("3.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f."
+				 "IP6.arpa"),
+			     &name);
+	ok(dns_name_reverse6(&name, &ip6) && dns_table_reverse6(&table, web, &ip6, &pointer) &&
+		   !strcmp(dns_name_text(&pointer, text), "db") &&
+		   !dns_table_reverse6(&table, far, &ip6, &pointer),
+	   "the same of an IPv6 address");
+	(void)dns_name_parse(STR("3.0.ip6.arpa"), &name);
+	ok(!dns_name_reverse6(&name, &ip6), "a part of one is none");
+	is_int(add(&table, "1111", "web", "bridge", "172.20.0.300", NULL, NULL), -EINVAL,
+	       "no address");
 	ok(dns_table_find(&table, STR("1111")) == web, "the old entry stays");
 	dns_table_remove(&table, web);
 	is_int(dns_table_find(&table, STR("1111")), -ENOENT, "removed");

@@ -10,9 +10,12 @@
 static void test_attach(void)
 {
 	struct str aliases[] = { STR("db"), STR("sql") };
-	struct netd_attach_network networks[] = { { STR("bridge"), aliases, 2, STR("172.20.0.9") },
-						  { STR("shop"), NULL, 0, STR("") } };
-	struct netd_port ports[] = { { 6, 0x7f000001, 8080, 80, 1 }, { 17, 0, 65535, 53, 1 } };
+	struct netd_attach_network networks[] = { { STR("bridge"), aliases, 2, STR("172.20.0.9"),
+						    STR("fd00::9"), STR("02:00:00:00:00:09") },
+						  { STR("shop"), NULL, 0, STR(""), STR(""),
+						    STR("") } };
+	struct netd_port ports[] = { { 6, 0x7f000001, 8080, 80, 1, 0, { 0 } },
+				     { 17, 0, 65535, 53, 1, NETD_PORT_IP6, { 0xfd, [15] = 1 } } };
 	const struct netd_attach attach = { STR("0123"), STR("web"), 1, networks, 2, ports, 2 };
 	OWN(arena_done) struct arena arena = { 0 };
 	OWN(buf_done) struct buf out = { 0 };
@@ -26,7 +29,9 @@ static void test_attach(void)
 	ok(netd_attach_decode(buf_str(&out), &arena, &back, &err) == 0, "an attach record");
 	ok(str_is(back.name, "web") && back.network_count == 2 &&
 		   str_is(back.networks[0].aliases[1], "sql") && back.ports[1].host_port == 65535 &&
-		   back.flags == 1 && str_is(back.networks[0].ip4, "172.20.0.9"),
+		   back.flags == 1 && str_is(back.networks[0].ip4, "172.20.0.9") &&
+		   str_is(back.networks[0].ip6, "fd00::9") && back.ports[1].host_ip6[15] == 1 &&
+		   str_is(back.networks[0].mac, "02:00:00:00:00:09"),
 	   "comes back as it went");
 	for (size_t n = 0; n < out.len; n++)
 		refused &= netd_attach_decode(str_head(buf_str(&out), n), &arena, &back, &err) < 0;
@@ -37,7 +42,12 @@ static void test_attach(void)
 	ok(netd_attach_decode(buf_str(&out), &arena, &back, &err) == -EINVAL &&
 		   strstr(err.text, "tcp or udp"),
 	   "SCTP is refused: %s", err.text);
-	ports[0] = (struct netd_port){ 6, 0, 65530, 80, 10 };
+	ports[0] = (struct netd_port){ 6, 0x7f000001, 80, 80, 1, NETD_PORT_IP6, { 0 } };
+	buf_clear(&out);
+	netd_attach_encode(&attach, &out);
+	is_int(netd_attach_decode(buf_str(&out), &arena, &back, &err), -EINVAL,
+	       "an IPv4 address on IPv6 alone");
+	ports[0] = (struct netd_port){ 6, 0, 65530, 80, 10, 0, { 0 } };
 	buf_clear(&out);
 	netd_attach_encode(&attach, &out);
 	is_int(netd_attach_decode(buf_str(&out), &arena, &back, &err), -EINVAL,
@@ -77,14 +87,34 @@ static void test_lease(void)
 	is_int(dhcp_report_decode(buf_str(&out), &back), -EBADMSG, "nor times out of order");
 }
 
+static void test_network_set(void)
+{
+	const struct netd_network_set set = {
+		.name = STR("shop"), .internal = true, .no_ip6 = false, .subnet6 = STR("fd00::/64")
+	};
+	OWN(buf_done) struct buf out = { 0 };
+	struct netd_network_set back;
+
+	buf_init(&out, 1024);
+	netd_network_set_encode(&set, &out);
+	ok(netd_network_set_decode(buf_str(&out), &back, NULL) == 0 && back.internal &&
+		   str_is(back.subnet6, "fd00::/64"),
+	   "a wanted network");
+	ok(netd_network_set_decode(str_head(buf_str(&out), out.len - 14), &back, NULL) == 0 &&
+		   !back.no_ip6 && !back.subnet6.len,
+	   "what it says of IPv6 may be left out");
+	is_int(netd_network_set_decode(str_head(buf_str(&out), out.len - 1), &back, NULL), -EBADMSG,
+	       "but not in part");
+}
+
 static void test_lists(void)
 {
 	const struct netd_network networks[] = { { STR("bridge"), STR("172.20.0.0/16"),
-						   STR("172.20.0.1"), STR("hoy0"), false, true,
-						   4 } };
+						   STR("172.20.0.1"), STR("hoy0"), false, true, 4,
+						   STR("fd00::/64"), STR("fd00::1") } };
 	struct netd_attached_network row = {
-		STR("bridge"),	   STR("172.20.0.2"),	     16,
-		STR("172.20.0.1"), STR("02:42:ac:14:00:02"), STR("eth0")
+		STR("bridge"), STR("172.20.0.2"), 16, STR("172.20.0.1"), STR("02:42:ac:14:00:02"),
+		STR("eth0"),   STR("fd00::2"),	  64, STR("fd00::1")
 	};
 	const struct netd_attached attached = { &row, 1 };
 	const struct netd_event event = { NETD_EVENT_DNS, STR("9.9.9.9") };
@@ -118,6 +148,7 @@ int main(void)
 {
 	test_attach();
 	test_lease();
+	test_network_set();
 	test_lists();
 	return tap_done();
 }

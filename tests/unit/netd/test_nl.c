@@ -11,7 +11,7 @@
 
 /* The whole table of one network and two ports. Changes only when the rules are meant to change:
  * then look at `nft list table inet hoy` in the namespace test and put the new hash here. */
-static const char table_hash[] = "c679bf2d916bc031dad8c6d98a9a515c7bb3efb788a585227e68a719694979ed";
+static const char table_hash[] = "116416f14d52d5f3d9b78884546e7048094292163d7d843761fffcf8e9c7558a";
 static const char resolver_hash[] =
 	"a76fca45cf1a7873edc52dcdd258a64512c31a685e332074a905fbf766abddd1";
 
@@ -154,6 +154,44 @@ static void test_rtnl_route(void)
 	   "and it reads back");
 }
 
+static void test_rtnl_ip6(void)
+{
+	const struct rtnl_addr addr = { .index = 3,
+					.v6 = true,
+					.ip6 = { { 0xfd, [15] = 1 } },
+					.prefix = 64,
+					.valid_s = 7200,
+					.preferred_s = 100,
+					.nodad = true,
+					.noroute = true };
+	const struct rtnl_route route = { .v6 = true,
+					  .dst6 = { { 0x20, 1 } },
+					  .prefix = 48,
+					  .gateway6 = { { 0xfe, 0x80, [15] = 1 } },
+					  .out = 3,
+					  .metric = 100 };
+	OWN(buf_done) struct buf out = { 0 };
+	struct nl_message message;
+	struct rtnl_route route_back;
+	struct rtnl_addr back;
+	struct str rest;
+
+	buf_init(&out, 1024);
+	rtnl_encode_addr(&addr, true, &out);
+	rest = buf_str(&out);
+	ok(nl_message_next(&rest, &message) && rtnl_read_addr(&message, &back) == 0 && back.v6 &&
+		   ip6_equal(&back.ip6, &addr.ip6) && back.preferred_s == 100 &&
+		   back.valid_s == 7200 && back.nodad && back.noroute && back.prefix == 64,
+	   "an IPv6 address reads back");
+	buf_clear(&out);
+	rtnl_encode_route(&route, true, &out);
+	rest = buf_str(&out);
+	ok(nl_message_next(&rest, &message) && rtnl_read_route(&message, &route_back) == 0 &&
+		   route_back.v6 && ip6_equal(&route_back.gateway6, &route.gateway6) &&
+		   ip6_equal(&route_back.dst6, &route.dst6) && route_back.prefix == 48,
+	   "so does a route");
+}
+
 static void test_rtnl_veth(void)
 {
 	const struct rtnl_veth veth = { .name = "v0",
@@ -216,8 +254,20 @@ static void test_reading(void)
 }
 
 static const struct nft_port ports[] = {
-	{ 6, 0, 8080, 0xac140002, 80, 1 },
-	{ 17, 0x7f000001, 5353, 0xac140002, 53, 3 },
+	{ .proto = 6, .host_port = 8080, .to_ip4 = 0xac140002, .to_port = 80, .count = 1 },
+	{ .proto = 17,
+	  .host_ip4 = 0x7f000001,
+	  .host_port = 5353,
+	  .to_ip4 = 0xac140002,
+	  .to_port = 53,
+	  .count = 3 },
+	{ .proto = 6,
+	  .v6 = true,
+	  .host_ip6 = { { 0xfd, [15] = 9 } },
+	  .host_port = 80,
+	  .to_ip6 = { { 0xfd, [15] = 2 } },
+	  .to_port = 81,
+	  .count = 1 },
 };
 
 static void test_nft_change(void)
@@ -251,6 +301,34 @@ static void test_nft_change(void)
 	       "0000000a",
 	       "publishing a port is one element in one batch");
 	buf_clear(&out);
+	change.port_add = &ports[2];
+	nft_encode_change(&change, &out);
+	is_hex(&out,
+	       "1400000010000100"
+	       "0000000000000000"
+	       "0000000a"
+	       "6c0000000c0a0104"
+	       "0000000000000000"
+	       "01000000"
+	       "08000100686f7900"
+	       "0900020070756236"
+	       "00000000"
+	       "44000380"
+	       "40000180"
+	       "20000180"
+	       "1c000100"
+	       "fd000000000000000000000000000009"
+	       "06000000"
+	       "00500000"
+	       "1c000280"
+	       "18000100"
+	       "fd000000000000000000000000000002"
+	       "00510000"
+	       "1400000011000100"
+	       "0000000000000000"
+	       "0000000a",
+	       "and one on an IPv6 address");
+	buf_clear(&out);
 	nft_encode_forget(&ports[1], 5353, &out);
 	is_hex(&out,
 	       "4c00000002010100"
@@ -283,10 +361,17 @@ static void is_hash(const struct buf *out, const char *want, const char *what)
 
 static void test_nft_tables(void)
 {
-	const struct nft_network network = { "hoy0", 0xac140000, 16, false };
-	const struct nft_content content = { &network, 1, ports, 2 };
-	const struct nft_change many = { .port_add =
-						 &(struct nft_port){ 6, 0, 1, 0xac140002, 1, 4096 },
+	const struct nft_network network = { .bridge = "hoy0",
+					     .subnet = 0xac140000,
+					     .prefix = 16,
+					     .prefix6 = 64,
+					     .subnet6 = { { 0xfd } } };
+	const struct nft_content content = { &network, 1, ports, 3 };
+	const struct nft_change many = { .port_add = &(struct nft_port){ .proto = 6,
+									 .host_port = 1,
+									 .to_ip4 = 0xac140002,
+									 .to_port = 1,
+									 .count = 4096 },
 					 .port_add_count = 1 };
 	OWN(buf_done) struct buf out = { 0 };
 
@@ -307,6 +392,7 @@ int main(void)
 	test_errors();
 	test_rtnl_addr();
 	test_rtnl_route();
+	test_rtnl_ip6();
 	test_rtnl_veth();
 	test_reading();
 	test_nft_change();

@@ -54,7 +54,9 @@ static void test_lease(void)
 		"set route 0.0.0.0/0 via 10.9.0.1 metric 100\n",
 		"a fresh lease");
 	links[3].flags = IFF_UP;
-	addrs[0] = (struct rtnl_addr){ 3, 0x0a090032, 24, RTNL_OURS, 7000 };
+	addrs[0] = (struct rtnl_addr){
+		.index = 3, .ip4 = 0x0a090032, .prefix = 24, .proto = RTNL_OURS, .valid_s = 7000
+	};
 	routes[0] = (struct rtnl_route){ .gateway = 0x0a090001,
 					 .metric = 100,
 					 .out = 3,
@@ -64,8 +66,14 @@ static void test_lease(void)
 	is_plan(&uplink, &state, 200, "", "nothing to do once it is there");
 	is_plan(&uplink, &state, 100, "set address 10.9.0.50/24 for 7100 s\n",
 		"a renewal changes the lifetime and nothing else");
-	addrs[1] = (struct rtnl_addr){ 3, 0xc0000207, 32, 0, RTNL_FOREVER };
-	addrs[2] = (struct rtnl_addr){ 4, 0x0a0a0001, 24, RTNL_OURS, RTNL_FOREVER };
+	addrs[1] = (struct rtnl_addr){
+		.index = 3, .ip4 = 0xc0000207, .prefix = 32, .proto = 0, .valid_s = RTNL_FOREVER
+	};
+	addrs[2] = (struct rtnl_addr){ .index = 4,
+				       .ip4 = 0x0a0a0001,
+				       .prefix = 24,
+				       .proto = RTNL_OURS,
+				       .valid_s = RTNL_FOREVER };
 	routes[1] = (struct rtnl_route){ .dst = 0xc6336400, .prefix = 24, .out = 3, .proto = 4 };
 	state.addr_count = 3;
 	state.route_count = 2;
