@@ -42,9 +42,15 @@ static int check_own_mac(struct str value, struct err *err)
 static int check_destination(struct str value, struct err *err)
 {
 	struct conf_addr dst;
+	struct ip6 dst6, network6;
 
 	if (str_is(value, "default"))
 		return 0;
+	if (str_find(value, ':') >= 0 && ip6_parse_prefix(value, 128, &dst6, &dst.prefix) == 0) {
+		network6 = ip6_network(&dst6, dst.prefix);
+		if (ip6_equal(&network6, &dst6))
+			return 0;
+	}
 	if (ip4_parse_prefix(value, 32, &dst.ip4, &dst.prefix) < 0 ||
 	    (dst.ip4 & ~ip4_mask(dst.prefix)))
 		return err_set(err, -EINVAL,
@@ -61,21 +67,27 @@ static int check_hostname(struct str value, struct err *err)
 
 static int check_prefix(struct str value, struct err *err)
 {
+	struct ip6 ip6;
 	uint32_t ip4;
 	uint8_t prefix;
 
+	if (ip6_parse_prefix(value, -1, &ip6, &prefix) == 0 && prefix && ip6_is_host(&ip6))
+		return 0;
 	if (ip4_parse_prefix(value, -1, &ip4, &prefix) < 0 || !prefix || ip4 >> 24 == 127 ||
 	    ip4 >> 28 >= 14 || !ip4)
-		return err_set(err, -EINVAL, "expected an address with its prefix: 192.0.2.7/24");
+		return err_set(err, -EINVAL,
+			       "expected an address with its prefix: 192.0.2.7/24 or "
+			       "2001:db8::7/64");
 	return 0;
 }
 
-static int check_ip4(struct str value, struct err *err)
+static int check_host(struct str value, struct err *err)
 {
-	uint32_t ip4;
+	struct ip_any any;
 
-	if (ip4_parse(value, &ip4) < 0 || !ip4 || ip4 >> 28 >= 14)
-		return err_set(err, -EINVAL, "expected an IPv4 address: 192.0.2.1");
+	if (ip_any_parse(value, &any) < 0 ||
+	    (any.v6 ? !ip6_is_host(&any.ip6) : !any.ip4 || any.ip4 >> 28 >= 14))
+		return err_set(err, -EINVAL, "expected an address: 192.0.2.1 or 2001:db8::1");
 	return 0;
 }
 
@@ -128,14 +140,22 @@ static const struct ini_key keys[] = {
 	  "take an address by DHCPv4; the default is yes unless Address is set", NULL },
 	{ "network", "Address", INI_TYPE_TEXT, true, 1, 64, NULL, NULL, NULL,
 	  "a static address with its prefix", check_prefix },
-	{ "network", "Gateway", INI_TYPE_TEXT, false, 1, 64, NULL, NULL, NULL,
-	  "default gateway; beats the one from DHCP", check_ip4 },
+	{ "network", "Gateway", INI_TYPE_TEXT, true, 1, 64, NULL, NULL, NULL,
+	  "default gateway, one of each family; beats the one from DHCP and routers", check_host },
 	{ "network", "DNS", INI_TYPE_TEXT, true, 1, 64, NULL, NULL, NULL,
-	  "a name server; beats those from DHCP", check_ip4 },
+	  "a name server; beats those from DHCP", check_host },
 	{ "network", "Domains", INI_TYPE_TEXT, true, 1, DOMAIN_MAX - 1, NULL, NULL, NULL,
 	  "a search domain; beats the one from DHCP", check_domain },
 	{ "network", "NTP", INI_TYPE_TEXT, true, 1, DOMAIN_MAX - 1, NULL, NULL, NULL,
 	  "a time server; beats those from DHCP", check_domain },
+	{ "network", "IPv6AcceptRA", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
+	  "IPv6 addresses, default route and name servers by router advertisements", NULL },
+	{ "network", "LinkLocalAddressing", INI_TYPE_ENUM, false, 0, 0, "ipv6", "ipv6|no", NULL,
+	  "no: the interface has no IPv6 at all", NULL },
+	{ "network", "IPv6AcceptRA.UseDNS", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
+	  "use the routers' name servers", NULL },
+	{ "network", "IPv6AcceptRA.UseDomains", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
+	  "use the routers' search domains", NULL },
 	{ "network", "MTUBytes", INI_TYPE_UINT, false, 576, 65535, NULL, NULL, "bytes",
 	  "MTU of the interface", NULL },
 	{ "network", "RouteMetric", INI_TYPE_UINT, false, 1, 65535, "100", NULL, NULL,
@@ -167,7 +187,7 @@ static const struct ini_key keys[] = {
 	{ "route", "Destination", INI_TYPE_TEXT, false, 1, 64, "default", NULL, NULL,
 	  "where it leads", check_destination },
 	{ "route", "Gateway", INI_TYPE_TEXT, false, 1, 64, NULL, NULL, NULL,
-	  "over which machine; without it the destination is on the link", check_ip4 },
+	  "over which machine; without it the destination is on the link", check_host },
 	{ "route", "Metric", INI_TYPE_UINT, false, 1, 65535, NULL, NULL, NULL,
 	  "the lowest wins; else that of the network", NULL },
 	{ "route", "MTUBytes", INI_TYPE_UINT, false, 576, 65535, NULL, NULL, "bytes",
@@ -219,6 +239,9 @@ void conf_uplink_default(struct conf_uplink *ret_uplink)
 		.dhcp = true,
 		.probe = CONF_PROBE_YES,
 		.metric = METRIC_DEFAULT,
+		.accept_ra = true,
+		.ra_dns = true,
+		.ra_domains = true,
 		.dhcp4 = { .use_routes = CONF_USE_ROUTES_GATEWAY,
 			   .use_dns = true,
 			   .use_domains = true,
@@ -265,16 +288,36 @@ static void read_link(const struct ini_section *section, struct conf_uplink *upl
 		uplink->mtu = number(section, "MTUBytes");
 }
 
+static void read_addresses(const struct ini_section *section, struct conf_uplink *uplink)
+{
+	const struct ini_value *v;
+
+	for (v = values(section, "Address"); v; v = v->next) {
+		struct conf_addr6 *six = &uplink->addrs6[uplink->addr6_count];
+		struct conf_addr *four = &uplink->addrs[uplink->addr_count];
+
+		if (uplink->addr_count < CONF_ADDRS_MAX &&
+		    ip4_parse_prefix(v->text, -1, &four->ip4, &four->prefix) == 0)
+			uplink->addr_count++;
+		else if (uplink->addr6_count < CONF_ADDRS_MAX &&
+			 ip6_parse_prefix(v->text, -1, &six->ip6, &six->prefix) == 0)
+			uplink->addr6_count++;
+	}
+	for (v = values(section, "Gateway"); v; v = v->next)
+		if (ip4_parse(v->text, &uplink->gateway) < 0)
+			(void)ip6_parse(v->text, &uplink->gateway6);
+	uplink->no_ip6 = !strcmp(ini_text(&conf_schema, section, "LinkLocalAddressing"), "no");
+	uplink->accept_ra = !uplink->no_ip6 && flag(section, "IPv6AcceptRA");
+	uplink->ra_dns = flag(section, "IPv6AcceptRA.UseDNS");
+	uplink->ra_domains = flag(section, "IPv6AcceptRA.UseDomains");
+}
+
 static void read_lists(const struct ini_section *section, struct conf_uplink *uplink)
 {
 	const struct ini_value *v;
 
-	for (v = values(section, "Address"); v && uplink->addr_count < CONF_ADDRS_MAX; v = v->next)
-		if (ip4_parse_prefix(v->text, -1, &uplink->addrs[uplink->addr_count].ip4,
-				     &uplink->addrs[uplink->addr_count].prefix) == 0)
-			uplink->addr_count++;
 	for (v = values(section, "DNS"); v && uplink->dns_count < CONF_DNS_MAX; v = v->next)
-		if (ip4_parse(v->text, &uplink->dns[uplink->dns_count]) == 0)
+		if (ip_any_parse(v->text, &uplink->dns[uplink->dns_count]) == 0)
 			uplink->dns_count++;
 	for (v = values(section, "Domains"); v && uplink->domain_count < CONF_DOMAINS_MAX;
 	     v = v->next)
@@ -283,9 +326,6 @@ static void read_lists(const struct ini_section *section, struct conf_uplink *up
 	for (v = values(section, "NTP"); v && uplink->ntp_count < CONF_NTP_MAX; v = v->next)
 		if (str_copy(v->text, uplink->ntp[uplink->ntp_count], DOMAIN_MAX) == 0)
 			uplink->ntp_count++;
-	v = ini_get(&conf_schema, section, "Gateway");
-	if (v)
-		(void)ip4_parse(v->text, &uplink->gateway);
 }
 
 static void add_uplink(struct ini_config *ini, struct ini_section *section, struct conf *conf)
@@ -307,6 +347,7 @@ static void add_uplink(struct ini_config *ini, struct ini_section *section, stru
 	if (section->bad)
 		return;
 	read_link(section, uplink);
+	read_addresses(section, uplink);
 	read_lists(section, uplink);
 	read_dhcp4(section, &uplink->dhcp4);
 	dhcp = ini_text(&conf_schema, section, "DHCP");
@@ -344,11 +385,20 @@ static void add_route(struct ini_config *ini, struct ini_section *section, struc
 			     section->name, network, CONF_ROUTES_MAX);
 		return;
 	}
-	if (v)
-		(void)ip4_parse(v->text, &route.gateway);
+	if (v && ip4_parse(v->text, &route.gateway) < 0)
+		route.v6 = ip6_parse(v->text, &route.gateway6) == 0;
 	v = ini_get(&conf_schema, section, "Destination");
-	if (v && !str_is(v->text, "default"))
-		(void)ip4_parse_prefix(v->text, 32, &route.dst.ip4, &route.dst.prefix);
+	if (v && !str_is(v->text, "default") &&
+	    ip4_parse_prefix(v->text, 32, &route.dst.ip4, &route.dst.prefix) < 0 &&
+	    ip6_parse_prefix(v->text, 128, &route.dst6.ip6, &route.dst6.prefix) == 0) {
+		route.v6 = true;
+		if (route.gateway) {
+			ini_complain(ini, section, v,
+				     "[route %s]: Destination and Gateway are of two families",
+				     section->name);
+			return;
+		}
+	}
 	uplink->routes[uplink->route_count++] = route;
 }
 

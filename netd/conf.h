@@ -31,9 +31,17 @@ struct conf_addr {
 	uint8_t prefix;
 };
 
+struct conf_addr6 {
+	struct ip6 ip6;
+	uint8_t prefix;
+};
+
 /* One [route NAME] of an uplink. */
 struct conf_route {
 	struct conf_addr dst;
+	bool v6; /* dst6 and gateway6 count */
+	struct conf_addr6 dst6;
+	struct ip6 gateway6;
 	uint32_t gateway; /* 0 = on the link */
 	uint32_t metric;  /* 0 = the uplink's */
 	uint32_t mtu;	  /* 0 = the link's */
@@ -72,9 +80,15 @@ struct conf_uplink {
 	uint32_t gateway;
 	struct conf_addr addrs[CONF_ADDRS_MAX];
 	size_t addr_count;
+	bool no_ip6;	/* LinkLocalAddressing = no: the link has no IPv6 at all */
+	bool accept_ra; /* addresses and routes by router advertisements */
+	bool ra_dns, ra_domains;
+	struct ip6 gateway6;
+	struct conf_addr6 addrs6[CONF_ADDRS_MAX];
+	size_t addr6_count;
 	struct conf_route routes[CONF_ROUTES_MAX];
 	size_t route_count;
-	uint32_t dns[CONF_DNS_MAX];
+	struct ip_any dns[CONF_DNS_MAX];
 	size_t dns_count;
 	char ntp[CONF_NTP_MAX][DOMAIN_MAX]; /* addresses or names */
 	size_t ntp_count;

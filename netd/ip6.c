@@ -5,7 +5,9 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include "netd/ip4.h"
 #include "netd/ip6.h"
 
 const char *ip6_text(const struct ip6 *ip6, char dst[IP6_TEXT_MAX])
@@ -115,4 +117,33 @@ bool ip6_is_loopback(const struct ip6 *ip6)
 bool ip6_is_host(const struct ip6 *ip6)
 {
 	return ip6->b[0] != 0xff && !ip6_is_zero(ip6) && !ip6_is_loopback(ip6);
+}
+
+const char *ip_any_text(const struct ip_any *any, char dst[IP_ANY_TEXT_MAX])
+{
+	char text[IP6_TEXT_MAX];
+
+	if (!any->v6)
+		return ip4_text(any->ip4, dst);
+	if (any->scope)
+		snprintf(dst, IP_ANY_TEXT_MAX, "%s%%%u", ip6_text(&any->ip6, text), any->scope);
+	else
+		ip6_text(&any->ip6, dst);
+	return dst;
+}
+
+int ip_any_parse(struct str text, struct ip_any *ret_any)
+{
+	struct ip_any any = { .v6 = str_find(text, ':') >= 0 };
+
+	if (any.v6 ? ip6_parse(text, &any.ip6) < 0 : ip4_parse(text, &any.ip4) < 0)
+		return -EINVAL;
+	*ret_any = any;
+	return 0;
+}
+
+bool ip_any_equal(const struct ip_any *a, const struct ip_any *b)
+{
+	return a->v6 == b->v6 &&
+	       (a->v6 ? ip6_equal(&a->ip6, &b->ip6) && a->scope == b->scope : a->ip4 == b->ip4);
 }

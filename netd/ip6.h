@@ -34,4 +34,18 @@ bool ip6_is_loopback(const struct ip6 *ip6);   /* ::1 */
 /* May an interface have it: no multicast, not ::, not ::1. */
 bool ip6_is_host(const struct ip6 *ip6);
 
+/* An address of either family, of a server. */
+struct ip_any {
+	bool v6;
+	uint32_t ip4;
+	struct ip6 ip6;
+	uint32_t scope; /* interface of a link-local one */
+};
+
+enum { IP_ANY_TEXT_MAX = IP6_TEXT_MAX + 12 };
+/* With "%INDEX" where there is a scope. */
+const char *ip_any_text(const struct ip_any *any, char dst[IP_ANY_TEXT_MAX]);
+int ip_any_parse(struct str text, struct ip_any *ret_any);
+bool ip_any_equal(const struct ip_any *a, const struct ip_any *b);
+
 #endif

@@ -115,12 +115,19 @@ int main_link_start(struct netd *netd, struct err *err);
 void main_link_scan_soon(struct netd *netd);
 void main_link_lease(struct netd *netd, uint32_t index, struct mono asked,
 		     const struct dhcp_lease *lease);
+void main_link_known(struct netd *netd, uint32_t index, const struct nd_known *known);
 void main_link_lost(struct netd *netd, uint32_t index, const char *why);
 void main_link_forget_dhcp(struct netd *netd); /* the role died: START again */
 /* release: leases are given back where SendRelease says so; LOST tells when that is done. */
 void main_link_stop(struct netd *netd, bool release);
 bool main_link_releasing(const struct netd *netd);
 void main_link_data(struct netd *netd, bool ready); /* /data came or went */
+
+/* main_nd.c: routers of IPv6. */
+void main_nd_start(struct netd *netd, struct uplink *uplink);
+void main_nd_stop(struct netd *netd, struct uplink *uplink);
+void main_nd_recall(struct netd *netd, struct uplink *uplink); /* what they said in this boot */
+void main_nd_sysctls(struct netd *netd, const struct uplink *uplink);
 
 /* main_roles.c */
 int main_helper_start(struct netd *netd, struct main_helper *helper, const char *role,

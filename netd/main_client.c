@@ -285,7 +285,7 @@ static void send_event(struct main_client *client, enum netd_event_kind kind, co
 static void take_subscribe(struct msg_peer *peer, struct msg *msg)
 {
 	struct main_client *client = peer->owner;
-	char servers[CONF_DNS_MAX * IP4_TEXT_MAX] = "", text[IP4_TEXT_MAX];
+	char servers[CONF_DNS_MAX * IP_ANY_TEXT_MAX] = "", text[IP_ANY_TEXT_MAX];
 	struct netd *netd = client->netd;
 
 	client->subscribed = msg->serial;
@@ -293,7 +293,7 @@ static void take_subscribe(struct msg_peer *peer, struct msg *msg)
 		   netd->uplink_text);
 	for (size_t i = 0; i < netd->dns.server_count; i++)
 		snprintf(servers + strlen(servers), sizeof(servers) - strlen(servers), "%s%s",
-			 i ? " " : "", ip4_text(netd->dns.servers[i], text));
+			 i ? " " : "", ip_any_text(&netd->dns.servers[i], text));
 	send_event(client, NETD_EVENT_DNS, servers);
 }
 

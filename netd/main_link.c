@@ -166,7 +166,7 @@ static void stop_dhcp(struct netd *netd, struct uplink *uplink, bool release)
 void main_link_forget_dhcp(struct netd *netd)
 {
 	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++)
-		netd->uplinks.list[i].dhcp_started = false;
+		netd->uplinks.list[i].dhcp_started = netd->uplinks.list[i].nd_started = false;
 	main_link_scan_soon(netd);
 }
 
@@ -189,7 +189,7 @@ static void write_hosts(const struct netd *netd)
 
 static void publish_dns(struct netd *netd, bool always)
 {
-	char servers[CONF_DNS_MAX * IP4_TEXT_MAX] = "", text[IP4_TEXT_MAX];
+	char servers[CONF_DNS_MAX * IP_ANY_TEXT_MAX] = "", text[IP_ANY_TEXT_MAX];
 	OWN(buf_done) struct buf file = { 0 };
 	struct uplink_dns dns;
 	struct err err;
@@ -206,7 +206,7 @@ static void publish_dns(struct netd *netd, bool always)
 	main_dns_upstreams(netd);
 	for (size_t i = 0; i < dns.server_count; i++)
 		snprintf(servers + strlen(servers), sizeof(servers) - strlen(servers), "%s%s",
-			 i ? " " : "", ip4_text(dns.servers[i], text));
+			 i ? " " : "", ip_any_text(&dns.servers[i], text));
 	if (!always)
 		main_client_event(netd, NETD_EVENT_DNS, servers);
 }
@@ -214,7 +214,7 @@ static void publish_dns(struct netd *netd, bool always)
 /* The first address that leads out, as one line. */
 static void uplink_line(struct netd *netd, char *dst, size_t cap)
 {
-	char text[IP4_TEXT_MAX];
+	char text[IP6_TEXT_MAX];
 
 	dst[0] = 0;
 	for (size_t i = 0; i < CONF_UPLINKS_MAX && !dst[0]; i++) {
@@ -224,9 +224,18 @@ static void uplink_line(struct netd *netd, char *dst, size_t cap)
 		if (!uplink->index || !uplink->carrier)
 			continue;
 		uplink_wanted(uplink, mono_now(), &wanted);
-		if (wanted.addr_count)
-			snprintf(dst, cap, "%s %s/%u", uplink->name,
-				 ip4_text(wanted.addrs[0].ip4, text), wanted.addrs[0].prefix);
+		for (size_t k = 0; k < wanted.addr_count; k++) {
+			const struct rtnl_addr *addr = &wanted.addrs[k];
+
+			/* IPv4 where there is any. */
+			if (!addr->v6 || !dst[0])
+				snprintf(dst, cap, "%s %s/%u", uplink->name,
+					 addr->v6 ? ip6_text(&addr->ip6, text)
+						  : ip4_text(addr->ip4, text),
+					 addr->prefix);
+			if (!addr->v6)
+				return;
+		}
 	}
 }
 
@@ -247,13 +256,16 @@ static void publish_uplink(struct netd *netd)
 
 /* ---- comparing and changing ---- */
 
-static int apply(struct netd *netd, const struct uplink *uplink, const struct rtnl_state *state)
+static int apply(struct netd *netd, struct uplink *uplink, const struct rtnl_state *state)
 {
 	struct link_wanted wanted;
 	struct link_plan plan;
 	struct err err;
 	int r;
 
+	if (uplink_note_conflicts(uplink, state))
+		log_warn("%s: somebody else has this machine's IPv6 address; taking another",
+			 uplink->name);
 	uplink_wanted(uplink, mono_now(), &wanted);
 	link_plan_make(&wanted, state, &plan);
 	if (!plan.count)
@@ -268,6 +280,8 @@ static void forget_uplink(struct netd *netd, struct uplink *uplink)
 {
 	if (uplink->dhcp_started)
 		stop_dhcp(netd, uplink, false);
+	if (uplink->nd_started)
+		main_nd_stop(netd, uplink);
 	*uplink = (struct uplink){ .index = 0 };
 }
 
@@ -327,15 +341,25 @@ static void keep_uplink(struct netd *netd, const struct rtnl_link *link,
 		memcpy(uplink->mac, link->mac, 6);
 		uplink->conf = *conf;
 		recall_lease(netd, uplink);
+		main_nd_recall(netd, uplink);
 		set_uplink_sysctls(netd, link->name);
+		main_nd_sysctls(netd, uplink);
+	}
+	if (uplink->conf.no_ip6 != conf->no_ip6) {
+		uplink->conf = *conf;
+		main_nd_sysctls(netd, uplink);
 	}
 	uplink->conf = *conf;
 	note_networks(netd, uplink);
 	if (uplink->carrier != carrier) {
 		uplink->carrier = carrier;
-		if (uplink->dhcp_started)
+		if (uplink->dhcp_started || uplink->nd_started)
 			send_carrier(netd, uplink);
 	}
+	if (conf->accept_ra && !uplink->nd_started && msg_peer_alive(&netd->dhcp.peer))
+		main_nd_start(netd, uplink);
+	if (!conf->accept_ra && uplink->nd_started)
+		main_nd_stop(netd, uplink);
 	if (conf->dhcp && !uplink->dhcp_started && msg_peer_alive(&netd->dhcp.peer))
 		start_dhcp(netd, uplink);
 	if (!conf->dhcp && uplink->dhcp_started) {

@@ -100,6 +100,22 @@ static void take_time_state(struct msg_peer *peer, struct msg *msg)
 		main_time_state(helper->netd, &report);
 }
 
+static void take_known(struct msg_peer *peer, struct msg *msg)
+{
+	struct main_helper *helper = peer->owner;
+	struct nd_known known;
+	struct wire in;
+	uint32_t index;
+
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	index = wire_u32(&in);
+	nd_known_decode(&in, &known);
+	if (wire_end(&in) < 0)
+		log_err("dhcp role sent a malformed record of routers; ignored");
+	else
+		main_link_known(helper->netd, index, &known);
+}
+
 static const struct msg_rule ntp_rules[] = {
 	{ NTP_MSG_ADJUST, "ADJUST", 9, 9, 0, 0, 1, take_adjust },
 	{ NTP_MSG_STATE, "STATE", 11, 11, 0, 0, 1, take_time_state },
@@ -109,6 +125,7 @@ static const struct msg_rule dhcp_rules[] = {
 	{ DHCP_MSG_LEASE, "LEASE", 40, DHCP_MSG_BODY_MAX, 0, 0, 1, take_lease },
 	{ DHCP_MSG_LOST, "LOST", 8, 256, 0, 0, 1, take_lost },
 	{ DHCP_MSG_STATE, "STATE", 8, 64, 0, 0, 1, take_state },
+	{ DHCP_MSG_ND_KNOWN, "ND_KNOWN", 26, DHCP_MSG_BODY_MAX, 0, 0, 1, take_known },
 };
 
 static void restart_due(struct loop_timer *timer);
@@ -283,9 +300,15 @@ void main_dns_upstreams(struct netd *netd)
 {
 	OWN(buf_done) struct buf body = { 0 };
 
-	buf_init(&body, 64);
+	buf_init(&body, 256);
 	wire_put_u32(&body, (uint32_t)netd->dns.server_count);
-	for (size_t i = 0; i < netd->dns.server_count; i++)
-		wire_put_u32(&body, netd->dns.servers[i]);
+	for (size_t i = 0; i < netd->dns.server_count; i++) {
+		const struct ip_any *server = &netd->dns.servers[i];
+
+		wire_put_u8(&body, server->v6);
+		wire_put_u32(&body, server->ip4);
+		wire_put_bytes(&body, server->ip6.b, sizeof(server->ip6.b));
+		wire_put_u32(&body, server->scope);
+	}
 	main_helper_send(&netd->dns_role, DNS_MSG_UPSTREAM, buf_str(&body), NULL, 0);
 }

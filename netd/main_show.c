@@ -141,10 +141,10 @@ static void show_routes(const struct rtnl_state *state, struct buf *out)
 
 static void show_dns(const struct netd *netd, struct buf *out)
 {
-	char text[IP4_TEXT_MAX];
+	char text[IP_ANY_TEXT_MAX];
 
 	for (size_t i = 0; i < netd->dns.server_count; i++)
-		buf_printf(out, "server %s\n", ip4_text(netd->dns.servers[i], text));
+		buf_printf(out, "server %s\n", ip_any_text(&netd->dns.servers[i], text));
 	if (!netd->dns.server_count)
 		buf_add_text(out, "no name server: no lease yet, and no DNS in network.ini\n");
 	for (size_t i = 0; i < netd->dns.domain_count; i++)
@@ -156,6 +156,30 @@ static void show_dns(const struct netd *netd, struct buf *out)
 				   a->attach.networks[i].ip6.len ? " " : "",
 				   STR_ARG(a->attach.networks[i].ip6),
 				   STR_ARG(a->attach.networks[i].name));
+}
+
+static void show_routers(const struct netd *netd, struct buf *out)
+{
+	int64_t now = mono_now().ns;
+	char text[IP6_TEXT_MAX];
+
+	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++) {
+		const struct uplink *uplink = &netd->uplinks.list[i];
+
+		for (size_t k = 0; uplink->index && k < uplink->known.router_count; k++)
+			buf_printf(out, "%s router %s valid %lld s\n", uplink->name,
+				   ip6_text(&uplink->known.routers[k].ip6, text),
+				   (long long)((uplink->known.routers[k].until_ns - now) /
+					       1000000000));
+		for (size_t k = 0; uplink->index && k < uplink->known.prefix_count; k++) {
+			const struct nd_known_prefix *prefix = &uplink->known.prefixes[k];
+
+			buf_printf(out, "%s prefix %s/%u%s%s\n", uplink->name,
+				   ip6_text(&prefix->prefix, text), prefix->len,
+				   prefix->valid_ns ? " addresses" : "",
+				   prefix->onlink_ns ? " on-link" : "");
+		}
+	}
 }
 
 static void show_leases(const struct netd *netd, struct buf *out)
@@ -183,6 +207,7 @@ static void show_leases(const struct netd *netd, struct buf *out)
 				   (long long)(uplink->lease.lease_s - age),
 				   (long long)(uplink->lease.t1_s - age));
 	}
+	show_routers(netd, out);
 	if (!out->len)
 		buf_add_text(out, "no link takes its address by DHCP\n");
 }

@@ -104,5 +104,8 @@ void main_self_data(struct netd *netd)
 	}
 	netd->self = known;
 	save(netd->state_fd, &netd->self);
+	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++)
+		memcpy(netd->uplinks.list[i].secret, known.secret, sizeof(known.secret));
 	renumber(netd);
+	main_link_scan_soon(netd);
 }

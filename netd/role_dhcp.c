@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns the dhcp role: packet sockets that main opened, one client machine for each link. The only
- * process that parses DHCP and ARP packets; it has no capability, no file and no way to open
- * a socket. It must never act on the host: it proposes leases, main decides.
+ * process that parses DHCP, ARP and (role_nd.c) router advertisements; it has no capability, no
+ * file and no way to open a socket. It must never act on the host: it proposes leases, main
+ * decides.
  */
 #include <errno.h>
 #include <linux/if_packet.h>
@@ -16,8 +17,9 @@
 #include "lib/own.h"
 #include "netd/dhcp/dhcp_msg.h"
 #include "netd/role.h"
+#include "netd/role_nd.h"
 
-enum { PACKETS_PER_WAKE = 16, FILES_MAX = 48 };
+enum { PACKETS_PER_WAKE = 16, FILES_MAX = 64 };
 
 struct link {
 	uint32_t index; /* 0 = free */
@@ -269,7 +271,10 @@ static void take_carrier(struct msg_peer *peer, struct msg *msg)
 	index = wire_u32(&in);
 	carrier = wire_bool(&in);
 	link = find_link(index);
-	if (wire_end(&in) < 0 || !index || !link)
+	if (wire_end(&in) < 0 || !index)
+		return;
+	role_nd_carrier(index, carrier);
+	if (!link)
 		return;
 	dhcp_client_carrier(&link->client, mono_now(), carrier, &actions);
 	run_actions(link, &actions);
@@ -301,6 +306,8 @@ static const struct msg_rule rules[] = {
 	{ DHCP_MSG_START, "START", 17, DHCP_MSG_BODY_MAX, 2, 2, 1, take_start },
 	{ DHCP_MSG_CARRIER, "CARRIER", 5, 5, 0, 0, 1, take_carrier },
 	{ DHCP_MSG_STOP, "STOP", 5, 5, 0, 0, 1, take_stop },
+	{ DHCP_MSG_ND_START, "ND_START", 6, DHCP_MSG_BODY_MAX, 1, 1, 1, role_nd_start },
+	{ DHCP_MSG_ND_STOP, "ND_STOP", 4, 4, 0, 0, 1, role_nd_stop },
 };
 
 int role_dhcp(void)
@@ -308,5 +315,6 @@ int role_dhcp(void)
 	for (size_t i = 0; i < DHCP_LINKS_MAX; i++)
 		role.links[i].ip_fd = role.links[i].arp_fd = -1;
 	role_meet(&role.loop, &role.main, "dhcp", rules, ARRAY_LEN(rules));
+	role_nd_init(&role.loop, &role.main);
 	return role_serve(&role.loop, SANDBOX_PROFILE_COMPUTE, ROLE_UID_DHCP, FILES_MAX);
 }

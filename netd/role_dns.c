@@ -65,14 +65,19 @@ static void take_detach(struct msg_peer *peer, struct msg *msg)
 
 static void take_upstream(struct msg_peer *peer, struct msg *msg)
 {
-	uint32_t servers[DNS_UPSTREAMS_MAX], count;
+	struct ip_any servers[DNS_UPSTREAMS_MAX];
 	struct wire in;
+	uint32_t count;
 
 	(void)peer;
 	wire_init(&in, msg->body.ptr, msg->body.len);
 	count = wire_count(&in, DNS_UPSTREAMS_MAX);
-	for (uint32_t i = 0; i < count; i++)
-		servers[i] = wire_u32(&in);
+	for (uint32_t i = 0; i < count; i++) {
+		servers[i].v6 = wire_bool(&in);
+		servers[i].ip4 = wire_u32(&in);
+		wire_bytes(&in, servers[i].ip6.b, sizeof(servers[i].ip6.b));
+		servers[i].scope = wire_u32(&in);
+	}
 	if (wire_end(&in) < 0)
 		fatal("malformed UPSTREAM from main");
 	dns_forward_upstreams(servers, count);
@@ -81,7 +86,7 @@ static void take_upstream(struct msg_peer *peer, struct msg *msg)
 static const struct msg_rule rules[] = {
 	{ DNS_MSG_ATTACH, "ATTACH", 17, MSG_BODY_INLINE_MAX, 0, 2, 1, take_attach },
 	{ DNS_MSG_DETACH, "DETACH", 5, 4 + NETD_ID_MAX, 0, 0, 1, take_detach },
-	{ DNS_MSG_UPSTREAM, "UPSTREAM", 4, 64, 0, 0, 1, take_upstream },
+	{ DNS_MSG_UPSTREAM, "UPSTREAM", 4, 256, 0, 0, 1, take_upstream },
 };
 
 int role_dns(void)

@@ -18,6 +18,11 @@ enum dhcp_msg {
 	DHCP_MSG_LEASE = 0x0211,   /* role -> main: struct dhcp_report */
 	DHCP_MSG_LOST = 0x0212,	   /* role -> main: {u32 index, text why} */
 	DHCP_MSG_STATE = 0x0213,   /* role -> main: {u32 index, text state} for SHOW */
+	/* The same for routers of IPv6, whose advertisements this role reads as well. */
+	DHCP_MSG_ND_START = 0x0204, /* main -> role: {u32 index, u8 carrier, u8 known, struct
+				     * nd_known when known}; fd: [0] packet socket */
+	DHCP_MSG_ND_STOP = 0x0205,  /* main -> role: {u32 index} */
+	DHCP_MSG_ND_KNOWN = 0x0214, /* role -> main: {u32 index, struct nd_known} */
 };
 
 enum dhcp_memory {
@@ -43,7 +48,7 @@ struct dhcp_report {
 	struct dhcp_lease lease;
 };
 
-enum { DHCP_LINKS_MAX = 8, DHCP_MSG_BODY_MAX = 1024 };
+enum { DHCP_LINKS_MAX = 8, DHCP_MSG_BODY_MAX = 4096 };
 
 void dhcp_start_encode(const struct dhcp_start *start, struct buf *out);
 int dhcp_start_decode(struct str body, struct dhcp_start *ret_start); /* 0 or -EBADMSG */

@@ -23,7 +23,7 @@ enum {
 };
 
 struct upstream {
-	uint32_t ip4;
+	struct ip_any address;
 	struct mono rests_until;
 };
 
@@ -69,12 +69,12 @@ int dns_forward_init(struct loop *loop, dns_deliver_fn *deliver)
 	return dns_cache_init(&forward.cache, seed);
 }
 
-void dns_forward_upstreams(const uint32_t *servers, size_t count)
+void dns_forward_upstreams(const struct ip_any *servers, size_t count)
 {
 	forward.upstream_count = 0;
 	for (size_t i = 0; i < count && i < DNS_UPSTREAMS_MAX; i++)
 		forward.upstreams[forward.upstream_count++] =
-			(struct upstream){ .ip4 = servers[i] };
+			(struct upstream){ .address = servers[i] };
 	dns_cache_clear(&forward.cache); /* another network may tell other things */
 }
 
@@ -116,18 +116,34 @@ static int choose_server(const struct pending *p)
 	return resting;
 }
 
+static socklen_t place_of(const struct ip_any *address, struct sockaddr_storage *ret_place)
+{
+	struct sockaddr_in *in = (void *)ret_place;
+	struct sockaddr_in6 *in6 = (void *)ret_place;
+
+	memset(ret_place, 0, sizeof(*ret_place));
+	if (!address->v6) {
+		in->sin_family = AF_INET;
+		in->sin_port = htons(53);
+		in->sin_addr.s_addr = htonl(address->ip4);
+		return sizeof(*in);
+	}
+	in6->sin6_family = AF_INET6;
+	in6->sin6_port = htons(53);
+	memcpy(&in6->sin6_addr, address->ip6.b, sizeof(in6->sin6_addr));
+	in6->sin6_scope_id = address->scope;
+	return sizeof(*in6);
+}
+
 static int connect_server(struct pending *p, int type, struct err *err)
 {
-	const struct sockaddr_in to = {
-		.sin_family = AF_INET,
-		.sin_port = htons(53),
-		.sin_addr.s_addr = htonl(forward.upstreams[p->server].ip4),
-	};
-	OWN_FD int fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_storage to;
+	socklen_t len = place_of(&forward.upstreams[p->server].address, &to);
+	OWN_FD int fd = socket(to.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return err_sys(err, -errno, "open a socket");
-	if (connect(fd, (const struct sockaddr *)(const void *)&to, sizeof(to)) < 0 &&
+	if (connect(fd, (const struct sockaddr *)(const void *)&to, len) < 0 &&
 	    errno != EINPROGRESS)
 		return err_sys(err, -errno, "connect to a name server");
 	p->fd = take_fd(&fd);

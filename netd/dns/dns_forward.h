@@ -6,6 +6,7 @@
 #include "netd/dns/dns_cache.h"
 #include "netd/dns/dns_codec.h"
 #include "netd/dns/dns_msg.h"
+#include "netd/ip6.h"
 
 /*
  * Questions that go to the upstreams: one in flight per question whoever asks, each from a socket
@@ -30,7 +31,7 @@ struct dns_client {
 typedef void dns_deliver_fn(const struct dns_client *client, struct str message);
 
 int dns_forward_init(struct loop *loop, dns_deliver_fn *deliver);
-void dns_forward_upstreams(const uint32_t *servers, size_t count);
+void dns_forward_upstreams(const struct ip_any *servers, size_t count);
 /* Delivers at once when the cache has it. */
 void dns_forward_ask(const struct dns_client *client);
 

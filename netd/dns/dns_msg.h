@@ -8,7 +8,8 @@ enum dns_msg {
 	 * socket inside the container, or none: the sockets it has stay. */
 	DNS_MSG_ATTACH = 0x0301,
 	DNS_MSG_DETACH = 0x0302,   /* {text id} */
-	DNS_MSG_UPSTREAM = 0x0303, /* {u32 count, u32 ip4 ...}: asked in this order */
+	DNS_MSG_UPSTREAM = 0x0303, /* {u32 count, then of each u8 v6, u32 ip4, 16 bytes ip6,
+				    * u32 scope}: asked in this order */
 };
 
 enum { DNS_UPSTREAMS_MAX = 4 };

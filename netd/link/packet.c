@@ -27,6 +27,16 @@ static const struct sock_filter dhcp_code[] = {
 	BPF_STMT(BPF_RET | BPF_K, 0),
 };
 
+/* IPv6 packets, from the IPv6 header on: ICMPv6 at once, hop limit 255, type 134. */
+static const struct sock_filter nd_code[] = {
+	BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 6),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 58 << 8 | 255, 0, 3),
+	BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 40),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 134, 0, 1),
+	BPF_STMT(BPF_RET | BPF_K, KEEP_ALL),
+	BPF_STMT(BPF_RET | BPF_K, 0),
+};
+
 static const struct sock_filter arp_code[] = {
 	BPF_STMT(BPF_RET | BPF_K, KEEP_ALL),
 };
@@ -61,4 +71,9 @@ int packet_open_dhcp(int index, struct err *err)
 int packet_open_arp(int index, struct err *err)
 {
 	return open_filtered(index, ETHERTYPE_ARP, arp_code, ARRAY_LEN(arp_code), err);
+}
+
+int packet_open_nd(int index, struct err *err)
+{
+	return open_filtered(index, ETHERTYPE_IPV6, nd_code, ARRAY_LEN(nd_code), err);
 }

@@ -10,4 +10,7 @@
 int packet_open_dhcp(int index, struct err *err);
 int packet_open_arp(int index, struct err *err);
 
+/* IPv6 packets that are router advertisements. */
+int packet_open_nd(int index, struct err *err);
+
 #endif

@@ -6,6 +6,7 @@
  */
 #include <net/if_arp.h>
 #include <string.h>
+#include "lib/sha256.h"
 #include "netd/link/uplink.h"
 
 bool uplink_suits(const struct rtnl_link *link)
@@ -71,7 +72,8 @@ static struct rtnl_route *add_route(struct link_wanted *wanted, uint32_t dst, ui
 				      .metric = metric,
 				      .onlink = gateway != 0 };
 	for (size_t i = 0; i < wanted->addr_count; i++)
-		if (((wanted->addrs[i].ip4 ^ gateway) & ip4_mask(wanted->addrs[i].prefix)) == 0)
+		if (!wanted->addrs[i].v6 &&
+		    ((wanted->addrs[i].ip4 ^ gateway) & ip4_mask(wanted->addrs[i].prefix)) == 0)
 			route->onlink = false;
 	return route;
 }
@@ -141,12 +143,157 @@ static void want_static_routes(const struct uplink *uplink, uint32_t metric,
 {
 	for (size_t i = 0; i < uplink->conf.route_count; i++) {
 		const struct conf_route *route = &uplink->conf.routes[i];
-		struct rtnl_route *made =
-			add_route(wanted, route->dst.ip4, route->dst.prefix, route->gateway,
-				  route->metric ? route->metric : metric);
+		struct rtnl_route *made;
+
+		if (route->v6)
+			continue;
+		made = add_route(wanted, route->dst.ip4, route->dst.prefix, route->gateway,
+				 route->metric ? route->metric : metric);
 
 		made->mtu = route->mtu;
 	}
+}
+
+struct ip6 uplink_stable_address(const struct uplink *uplink, const struct ip6 *prefix,
+				 uint8_t tries)
+{
+	struct ip6 ip6 = ip6_network(prefix, 64);
+	struct digest digest;
+	struct sha256 sha;
+
+	sha256_init(&sha);
+	sha256_add(&sha, ip6.b, 8);
+	sha256_add(&sha, uplink->name, strnlen(uplink->name, sizeof(uplink->name)));
+	sha256_add(&sha, uplink->mac, sizeof(uplink->mac));
+	sha256_add(&sha, &tries, 1);
+	sha256_add(&sha, uplink->secret, sizeof(uplink->secret));
+	sha256_end(&sha, &digest);
+	memcpy(ip6.b + 8, digest.bytes, 8);
+	/* Not one that is kept for others: routers' anycast, reserved (RFC 5453). */
+	if (ip6_low(&ip6) < 256 || ip6_low(&ip6) >> 8 == UINT64_C(0xfdffffffffffff))
+		ip6 = ip6_plus(&ip6, 0x1000);
+	return ip6;
+}
+
+/* Shortened by what runs out; 1 at least: the next look removes it. */
+static int64_t left_s(int64_t until_ns, struct mono now)
+{
+	if (until_ns == ND_NEVER)
+		return RTNL_FOREVER;
+	return until_ns > now.ns + 1000000000 ? (until_ns - now.ns) / 1000000000 : 1;
+}
+
+static void want_configured6(const struct uplink *uplink, struct link_wanted *wanted)
+{
+	const struct conf_uplink *conf = &uplink->conf;
+
+	for (size_t i = 0; i < conf->addr6_count; i++)
+		wanted->addrs[wanted->addr_count++] =
+			(struct rtnl_addr){ .v6 = true,
+					    .ip6 = conf->addrs6[i].ip6,
+					    .prefix = conf->addrs6[i].prefix,
+					    .valid_s = RTNL_FOREVER,
+					    .preferred_s = RTNL_FOREVER };
+}
+
+static struct rtnl_route *add_route6(struct link_wanted *wanted, uint32_t metric)
+{
+	static struct rtnl_route overflow;
+	struct rtnl_route *route = wanted->route_count == LINK_ROUTES_MAX
+					   ? &overflow
+					   : &wanted->routes[wanted->route_count++];
+
+	*route = (struct rtnl_route){ .v6 = true, .metric = metric };
+	return route;
+}
+
+static void want_known(const struct uplink *uplink, struct mono now, uint32_t metric,
+		       struct link_wanted *wanted)
+{
+	const struct nd_known_router *router = nd_known_router(&uplink->known);
+
+	for (size_t i = 0; i < uplink->known.prefix_count; i++) {
+		const struct nd_known_prefix *prefix = &uplink->known.prefixes[i];
+
+		/* The route of the prefix is a thing of its own: it may be on the link or not. */
+		if (prefix->valid_ns && wanted->addr_count < LINK_ADDRS_MAX)
+			wanted->addrs[wanted->addr_count++] = (struct rtnl_addr){
+				.v6 = true,
+				.ip6 = uplink_stable_address(uplink, &prefix->prefix,
+							     uplink->tries[i]),
+				.prefix = 64,
+				.valid_s = left_s(prefix->valid_ns, now),
+				.preferred_s = prefix->preferred_ns > now.ns
+						       ? left_s(prefix->preferred_ns, now)
+						       : 0,
+				.noroute = true,
+			};
+		if (prefix->onlink_ns) {
+			struct rtnl_route *route = add_route6(wanted, metric);
+
+			route->dst6 = prefix->prefix;
+			route->prefix = prefix->len;
+		}
+	}
+	if (router && ip6_is_zero(&uplink->conf.gateway6))
+		add_route6(wanted, metric)->gateway6 = router->ip6;
+}
+
+static void want_static_routes6(const struct uplink *uplink, uint32_t metric,
+				struct link_wanted *wanted)
+{
+	for (size_t i = 0; i < uplink->conf.route_count; i++) {
+		const struct conf_route *route = &uplink->conf.routes[i];
+		struct rtnl_route *made;
+
+		if (!route->v6)
+			continue;
+		made = add_route6(wanted, route->metric ? route->metric : metric);
+		made->dst6 = route->dst6.ip6;
+		made->prefix = route->dst6.prefix;
+		made->gateway6 = route->gateway6;
+		made->mtu = route->mtu;
+	}
+}
+
+static void want_ip6(const struct uplink *uplink, struct mono now, uint32_t metric,
+		     struct link_wanted *wanted)
+{
+	if (uplink->conf.no_ip6)
+		return;
+	want_configured6(uplink, wanted);
+	if (uplink->conf.accept_ra)
+		want_known(uplink, now, metric, wanted);
+	if (!ip6_is_zero(&uplink->conf.gateway6)) {
+		struct rtnl_route *route = add_route6(wanted, metric);
+
+		route->gateway6 = uplink->conf.gateway6;
+		/* It may lie outside of the addresses. */
+		route->onlink = !ip6_is_link_local(&route->gateway6);
+	}
+	want_static_routes6(uplink, metric, wanted);
+}
+
+bool uplink_note_conflicts(struct uplink *uplink, const struct rtnl_state *state)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < state->addr_count; i++) {
+		const struct rtnl_addr *addr = &state->addrs[i];
+
+		for (size_t k = 0; addr->v6 && addr->dad_failed && addr->index == uplink->index &&
+				   k < uplink->known.prefix_count;
+		     k++) {
+			struct ip6 ours = uplink_stable_address(
+				uplink, &uplink->known.prefixes[k].prefix, uplink->tries[k]);
+
+			if (!ip6_equal(&ours, &addr->ip6))
+				continue;
+			uplink->tries[k]++;
+			found = true;
+		}
+	}
+	return found;
 }
 
 void uplink_wanted(const struct uplink *uplink, struct mono now, struct link_wanted *ret_wanted)
@@ -159,11 +306,14 @@ void uplink_wanted(const struct uplink *uplink, struct mono now, struct link_wan
 					    .down = conf->activation == CONF_ACTIVATION_DOWN,
 					    .mac = conf->set_mac ? conf->mac : NULL,
 					    .mtu = conf->mtu };
+	if (conf->activation != CONF_ACTIVATION_DOWN)
+		want_ip6(uplink, now, metric, ret_wanted);
 	want_configured(uplink, ret_wanted);
 	if (conf->dhcp && uplink->has_lease)
 		want_leased_address(uplink, now, ret_wanted);
 	/* The kernel takes no route without an address, nor on a link that is down. */
-	if (!ret_wanted->addr_count || conf->activation == CONF_ACTIVATION_DOWN)
+	if ((!conf->addr_count && !(conf->dhcp && uplink->has_lease)) ||
+	    conf->activation == CONF_ACTIVATION_DOWN)
 		return;
 	if (conf->gateway)
 		add_route(ret_wanted, 0, 0, conf->gateway, metric)->prefsrc =
@@ -206,13 +356,13 @@ struct uplink *uplink_find(struct uplinks *uplinks, int index)
 	return NULL;
 }
 
-static void add_server(struct uplink_dns *dns, uint32_t ip4)
+static void add_server(struct uplink_dns *dns, const struct ip_any *server)
 {
 	for (size_t i = 0; i < dns->server_count; i++)
-		if (dns->servers[i] == ip4)
+		if (ip_any_equal(&dns->servers[i], server))
 			return;
 	if (dns->server_count < CONF_DNS_MAX)
-		dns->servers[dns->server_count++] = ip4;
+		dns->servers[dns->server_count++] = *server;
 }
 
 static void add_domain(struct uplink_dns *dns, const char *domain)
@@ -225,21 +375,50 @@ static void add_domain(struct uplink_dns *dns, const char *domain)
 		dns->domain_count++;
 }
 
+static void add_leased_dns(const struct uplink *uplink, struct uplink_dns *dns)
+{
+	const struct conf_uplink *conf = &uplink->conf;
+
+	for (size_t d = 0; d < uplink->lease.dns_count && !conf->dns_count && conf->dhcp4.use_dns;
+	     d++)
+		add_server(dns, &(struct ip_any){ .ip4 = uplink->lease.dns[d] });
+	if (!conf->domain_count && conf->dhcp4.use_domains)
+		add_domain(dns, uplink->lease.domain);
+}
+
+static void add_known_dns(const struct uplink *uplink, struct uplink_dns *dns)
+{
+	const struct nd_known *known = &uplink->known;
+
+	for (size_t d = 0; d < known->dns_count && !uplink->conf.dns_count && uplink->conf.ra_dns;
+	     d++)
+		add_server(dns, &(struct ip_any){ .v6 = true,
+						  .ip6 = known->dns[d],
+						  .scope = ip6_is_link_local(&known->dns[d])
+								   ? (uint32_t)uplink->index
+								   : 0 });
+	for (size_t d = 0;
+	     d < known->domain_count && !uplink->conf.domain_count && uplink->conf.ra_domains; d++)
+		add_domain(dns, known->domains[d]);
+}
+
 static void add_uplink_dns(const struct uplink *uplink, struct uplink_dns *dns)
 {
 	const struct conf_uplink *conf = &uplink->conf;
 
-	for (size_t d = 0; d < conf->dns_count; d++)
-		add_server(dns, conf->dns[d]);
+	for (size_t d = 0; d < conf->dns_count; d++) {
+		struct ip_any server = conf->dns[d];
+
+		server.scope =
+			server.v6 && ip6_is_link_local(&server.ip6) ? (uint32_t)uplink->index : 0;
+		add_server(dns, &server);
+	}
 	for (size_t d = 0; d < conf->domain_count; d++)
 		add_domain(dns, conf->domains[d]);
-	if (!uplink->has_lease || !conf->dhcp)
-		return;
-	for (size_t d = 0; d < uplink->lease.dns_count && !conf->dns_count && conf->dhcp4.use_dns;
-	     d++)
-		add_server(dns, uplink->lease.dns[d]);
-	if (!conf->domain_count && conf->dhcp4.use_domains)
-		add_domain(dns, uplink->lease.domain);
+	if (uplink->has_lease && conf->dhcp)
+		add_leased_dns(uplink, dns);
+	if (conf->accept_ra)
+		add_known_dns(uplink, dns);
 }
 
 /* One after the other: those that can be reached first, then by metric; NULL at the end. */
@@ -301,11 +480,11 @@ void uplink_time_servers(const struct uplinks *uplinks, struct uplink_time_serve
 
 void uplink_resolv_conf(const struct uplink_dns *dns, struct buf *out)
 {
-	char text[IP4_TEXT_MAX];
+	char text[IP_ANY_TEXT_MAX];
 
-	buf_add_text(out, "# written by netd from network.ini and the leases\n");
+	buf_add_text(out, "# written by netd from network.ini, leases and routers\n");
 	for (size_t i = 0; i < dns->server_count; i++)
-		buf_printf(out, "nameserver %s\n", ip4_text(dns->servers[i], text));
+		buf_printf(out, "nameserver %s\n", ip_any_text(&dns->servers[i], text));
 	if (dns->domain_count)
 		buf_add_text(out, "search");
 	for (size_t i = 0; i < dns->domain_count; i++)

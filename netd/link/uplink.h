@@ -6,6 +6,7 @@
 #include "netd/conf.h"
 #include "netd/dhcp/dhcp_codec.h"
 #include "netd/link/link_plan.h"
+#include "netd/nd/nd_client.h"
 
 /* The links that lead out of the machine: which they are and what they shall look like. Pure. */
 enum { UPLINK_INNER_MAX = 64, UPLINK_TIME_SERVERS_MAX = 8 };
@@ -25,6 +26,10 @@ struct uplink {
 	bool has_lease;
 	struct dhcp_lease lease;
 	struct mono asked; /* its time counts from here */
+	bool nd_started;
+	struct nd_known known;		/* what its routers say */
+	uint8_t tries[ND_PREFIXES_MAX]; /* addresses of a prefix that somebody else had */
+	uint8_t secret[16];		/* behind stable addresses; of the machine */
 };
 
 struct uplinks {
@@ -46,6 +51,15 @@ bool uplink_configure(const struct rtnl_state *state, const struct conf *conf,
  */
 void uplink_wanted(const struct uplink *uplink, struct mono now, struct link_wanted *ret_wanted);
 
+/*
+ * The stable address of a prefix (RFC 7217): it follows from the secret, the interface, the prefix
+ * and how often somebody else had the one before.
+ */
+struct ip6 uplink_stable_address(const struct uplink *uplink, const struct ip6 *prefix,
+				 uint8_t tries);
+/* Passes on to another address where the kernel found that somebody else has it; true = it did. */
+bool uplink_note_conflicts(struct uplink *uplink, const struct rtnl_state *state);
+
 /* Gives each uplink a metric of its own: equal ones in the order of their indexes. */
 void uplinks_rank(struct uplinks *uplinks);
 
@@ -54,7 +68,7 @@ struct uplink *uplink_find(struct uplinks *uplinks, int index);
 /* Name servers and search domains of all uplinks, without repeats: with carrier first, by metric.
  */
 struct uplink_dns {
-	uint32_t servers[CONF_DNS_MAX];
+	struct ip_any servers[CONF_DNS_MAX];
 	size_t server_count;
 	char domains[CONF_DOMAINS_MAX][DOMAIN_MAX];
 	size_t domain_count;
