@@ -256,16 +256,13 @@ static void publish_uplink(struct netd *netd)
 
 /* ---- comparing and changing ---- */
 
-static int apply(struct netd *netd, struct uplink *uplink, const struct rtnl_state *state)
+static int apply(struct netd *netd, const struct uplink *uplink, const struct rtnl_state *state)
 {
 	struct link_wanted wanted;
 	struct link_plan plan;
 	struct err err;
 	int r;
 
-	if (uplink_note_conflicts(uplink, state))
-		log_warn("%s: somebody else has this machine's IPv6 address; taking another",
-			 uplink->name);
 	uplink_wanted(uplink, mono_now(), &wanted);
 	link_plan_make(&wanted, state, &plan);
 	if (!plan.count)
@@ -491,6 +488,27 @@ void main_link_data(struct netd *netd, bool ready)
 
 /* ---- notifications ---- */
 
+/* The kernel takes an address with an end away itself when somebody else has it: that is to be seen
+ * here only. */
+static void note_conflicts(struct netd *netd, struct str datagram)
+{
+	struct nl_message message;
+	struct rtnl_addr addr;
+
+	while (nl_message_next(&datagram, &message)) {
+		const struct rtnl_state one = { .addrs = &addr, .addr_count = 1 };
+
+		if (rtnl_read_addr(&message, &addr) < 0 || !addr.dad_failed)
+			continue;
+		for (size_t i = 0; i < CONF_UPLINKS_MAX; i++)
+			if (netd->uplinks.list[i].index == addr.index &&
+			    uplink_note_conflicts(&netd->uplinks.list[i], &one))
+				log_warn("%s: somebody else has this machine's IPv6 address; "
+					 "taking another",
+					 netd->uplinks.list[i].name);
+	}
+}
+
 static void events_ready(struct loop_io *io, uint32_t events)
 {
 	struct netd *netd = io->owner;
@@ -498,11 +516,14 @@ static void events_ready(struct loop_io *io, uint32_t events)
 	int n;
 
 	(void)events;
-	/* What happened does not matter, only that something did: the scan takes a fresh look. */
+	/* What else happened does not matter, only that something did: the scan takes a fresh look.
+	 */
 	for (int i = 0; i < 64; i++) {
 		n = nl_receive(&netd->events, data, sizeof(data));
 		if (n == 0)
 			break;
+		if (n > 0)
+			note_conflicts(netd, str_make(data, (size_t)n));
 		main_link_scan_soon(netd);
 		if (n < 0 && n != -ENOBUFS)
 			break;

@@ -26,6 +26,7 @@ static void test_good(void)
 	   "and gives the default bridge");
 	is_int(load("[network lan]\nMatch.Name = en*\nAddress = 10.0.0.2/24\nAddress = "
 		    "10.0.0.3/24\n"
+		    "Address = 2001:db8::7/64\nGateway = 2001:db8::1\nDNS = 2001:db8::53\n"
 		    "Gateway = 10.0.0.1\nDNS = 9.9.9.9\nDomains = a.example\nMTUBytes = 9000\n"
 		    "[network wan]\nDuplicateAddressDetection = strict\nRouteMetric = 7\n"
 		    "[bridge shop]\nsubnet = 172.30.0.0/24\ninternal = yes\n[bridge bridge]\n"
@@ -36,6 +37,10 @@ static void test_good(void)
 	ok(conf.uplink_count == 2 && conf.uplinks[0].addr_count == 2 && !conf.uplinks[0].dhcp &&
 		   conf.uplinks[0].gateway == 0x0a000001 && conf.uplinks[0].mtu == 9000,
 	   "static: no DHCP unless asked for");
+	ok(conf.uplinks[0].addr6_count == 1 && conf.uplinks[0].gateway6.b[15] == 1 &&
+		   conf.uplinks[0].dns_count == 2 && conf.uplinks[0].dns[0].v6 &&
+		   conf.uplinks[0].accept_ra && conf.uplinks[0].ra_dns,
+	   "IPv6 beside it");
 	ok(conf.uplinks[1].dhcp && conf.uplinks[1].probe == CONF_PROBE_STRICT &&
 		   conf.uplinks[1].metric == 7 && !strcmp(conf.uplinks[1].match, "*"),
 	   "DHCP with what was said");
@@ -93,8 +98,10 @@ static void test_bad(void)
 		{ "[network a]\nAdress = 10.0.0.2/24\n", "Address" },
 		{ "[network a]\nAddress = 10.0.0.2\n", "prefix" },
 		{ "[network a]\nAddress = 10.0.0.256/24\n", "prefix" },
-		{ "[network a]\nGateway = 10.0.0.1/24\n", "IPv4" },
-		{ "[network a]\nDNS = localhost\n", "IPv4" },
+		{ "[network a]\nGateway = 10.0.0.1/24\n", "2001:db8::1" },
+		{ "[network a]\nDNS = localhost\n", "2001:db8::1" },
+		{ "[network a]\nAddress = ::1/128\n", "2001:db8::7/64" },
+		{ "[network a]\nLinkLocalAddressing = ipv4\n", "LinkLocalAddressing" },
 		{ "[network a]\nDomains = a b\n", "domain" },
 		{ "[network a]\nDHCP = maybe\n", "DHCP" },
 		{ "[network a]\nLink.MACAddress = 01:00:00:00:00:01\n", "MAC" },

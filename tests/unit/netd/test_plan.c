@@ -140,7 +140,8 @@ static void test_leased_routes(void)
 		"set route 198.51.100.0/24 via 10.9.0.3 metric 7\n",
 		"all of them on demand, but never one into a container network");
 	uplink.conf.dhcp4.use_routes = CONF_USE_ROUTES_NO;
-	uplink.conf.routes[0] = (struct conf_route){ { 0x0a000000, 8 }, 0x0a090009, 0, 1300 };
+	uplink.conf.routes[0] =
+		(struct conf_route){ .dst = { 0x0a000000, 8 }, .gateway = 0x0a090009, .mtu = 1300 };
 	uplink.conf.route_count = 1;
 	uplink.conf.dhcp4.use_mtu = false;
 	is_plan(&uplink, &state, 0,
@@ -240,7 +241,7 @@ static void test_dns(void)
 		.has_lease = true,
 		.lease = { .dns = { 0x01010101 }, .dns_count = 1, .domain = "other.example" },
 		.conf = { .dhcp = true,
-			  .dns = { 0x08080808 },
+			  .dns = { { .ip4 = 0x08080808 } },
 			  .dns_count = 1,
 			  .dhcp4 = { .use_domains = true } },
 	};
@@ -248,7 +249,7 @@ static void test_dns(void)
 	uplink_dns(&uplinks, &dns);
 	uplink_resolv_conf(&dns, &text);
 	is_text(buf_text(&text),
-		"# written by netd from network.ini and the leases\nnameserver 10.9.0.1\n"
+		"# written by netd from network.ini, leases and routers\nnameserver 10.9.0.1\n"
 		"nameserver 8.8.8.8\nsearch lab.example other.example\noptions timeout:2 "
 		"attempts:2\n",
 		"servers without repeats, network.ini before the lease");
