@@ -9,7 +9,7 @@ import sys
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
-from fixture import TOP, tap, vm  # noqa: E402
+from fixture import TOP, deb, tap, vm  # noqa: E402
 
 FOLDER = vm.scratch("golden-rootfs")
 # A machine whose apt knows nothing before `apt-get update`; clang is 19 there. `installed` lists what
@@ -154,6 +154,19 @@ def _wrapper():
                 got = f.read()
             tap.check(got == "-isystem %s/include %s/lib/crt1.o /hoyx -L%s\n" % (folder, folder, folder),
                       "%s: %s" % (name, got))
+
+
+@tap.test("a program is found in packages of Debian 12 and of Debian 13, where all is below usr")
+def _merged():
+    deb.CACHE = os.path.join(FOLDER, "debs")
+    for package, path in (("twelve", "bin/tool"), ("thirteen", "usr/bin/tool")):
+        full = os.path.join(deb.CACHE, "x", package + "_1_amd64", path)
+        os.makedirs(os.path.dirname(full))
+        for name in (full, os.path.join(deb.CACHE, package + "_1_amd64.deb")):
+            with open(name, "w", encoding="ascii"):
+                pass
+        for asked in ("bin/tool", "usr/bin/tool"):
+            tap.check(deb.file(package, asked) == full, (package, asked))
 
 
 try:

@@ -59,7 +59,7 @@ def remove_parent():
 
 
 def busybox():
-    return os.path.join(deb.tree("busybox-static"), "bin/busybox")
+    return deb.file("busybox-static", "bin/busybox")
 
 
 def make_root(path):

@@ -103,7 +103,7 @@ def wait_for(what, condition):
 
 
 def busybox():
-    return os.path.join(deb.tree("busybox-static"), "bin/busybox")
+    return deb.file("busybox-static", "bin/busybox")
 
 
 def make_tree(path, applets=None):
