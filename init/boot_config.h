@@ -69,7 +69,7 @@ bool boot_config_present(const char *selector);
 bool boot_config_mount(struct boot_config *config, const char *selector);
 /* The same at another place, to look at it only. */
 bool boot_config_mount_at(const char *path, const char *selector);
-/* A directory of /data in its place, read-only. */
+/* A directory in its place, read-only: the copy on /data, or a mount that was looked at. */
 int boot_config_bind(int dir_fd, struct err *err);
 /* Whatever is mounted on /config goes. */
 void boot_config_unmount(struct boot_config *config);

@@ -165,12 +165,33 @@ bool boot_trust_check(struct boot_trust *trust, int data_fd)
 
 /* ---- confirming ---- */
 
+/*
+ * For the rest of this boot the media themselves are on /config: the engine takes in their images/.
+ * It is the very mount that was copied, never a second look for a volume of that name.
+ */
+static int put_in_force(struct boot_trust *trust, const struct present *present, int data_fd,
+			struct err *err)
+{
+	struct boot_media_record record;
+	OWN_FD int copy_fd = boot_media_open(data_fd, &record, err);
+	int r;
+
+	if (copy_fd < 0)
+		return copy_fd;
+	boot_config_unmount(trust->config);
+	if (present->media.dir_fd >= 0) {
+		r = boot_config_bind(present->media.dir_fd, err);
+		if (r < 0)
+			return r;
+		(void)boot_config_mount(trust->config, trust->selector);
+	}
+	return boot_config_copy(trust->config, copy_fd, err);
+}
+
 int boot_trust_confirm(struct boot_trust *trust, int data_fd, char text[BOOT_TRUST_NOTE_MAX],
 		       struct err *err)
 {
-	struct boot_media_record record;
 	struct present present;
-	OWN_FD int copy_fd = -1;
 	bool any;
 	int r;
 
@@ -182,16 +203,9 @@ int boot_trust_confirm(struct boot_trust *trust, int data_fd, char text[BOOT_TRU
 	present_open(&present, trust, false);
 	any = present_any(&present);
 	r = boot_media_keep(data_fd, &present.media, err);
+	if (r == 0)
+		r = put_in_force(trust, &present, data_fd, err);
 	present_done(&present);
-	if (r < 0)
-		return r;
-	copy_fd = boot_media_open(data_fd, &record, err);
-	if (copy_fd < 0)
-		return copy_fd;
-	/* For the rest of this boot the media themselves: the engine takes in their images/. */
-	boot_config_unmount(trust->config);
-	(void)boot_config_mount(trust->config, trust->selector);
-	r = boot_config_copy(trust->config, copy_fd, err);
 	if (r < 0)
 		return r;
 	set_note(trust, "");
