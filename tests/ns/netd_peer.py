@@ -53,6 +53,7 @@ def enter():
         raise SystemExit("needs root: namespaces are made")
     for package, path in PROGRAMS:  # there is no network inside
         deb.program(package, path)
+    deb.seal()
     os.environ["HOY_NETD_BOX"] = "in"
     os.execvp("unshare", ["unshare", "-n", "-m", "-p", "-f", "--mount-proc", "--kill-child",
                           "--propagation", "private", sys.executable] + sys.argv)

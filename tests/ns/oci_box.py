@@ -42,6 +42,8 @@ def enter():
         return
     if os.geteuid() != 0:
         raise SystemExit("needs root: namespaces, mounts and control groups are made")
+    busybox()  # there is no network inside
+    deb.seal()
     os.environ["HOY_OCI_BOX"] = str(os.getpid())
     # PID 1 is a shell: it waits for orphans, without which a PID namespace does not come to its end.
     os.execvp("unshare", ["unshare", "-m", "-p", "-n", "-f", "--mount-proc", "--kill-child",
