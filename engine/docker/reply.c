@@ -8,7 +8,7 @@
 #include "engine/docker/reply.h"
 #include "lib/own.h"
 
-enum { REPLY_IDLE_MS = 60000 };
+enum { REPLY_IDLE_MS = 60000, REPLY_TURN_MS = 5 };
 
 static void reply_idle(struct loop_timer *timer)
 {
@@ -115,14 +115,34 @@ unsigned docker_status(int code)
 	}
 }
 
+static void ask_again(struct loop_timer *timer)
+{
+	struct docker_client *client = timer->owner;
+	struct buf body OWN(buf_done) = client->turn_body;
+
+	client->turn_body = (struct buf){ 0 };
+	docker_ask(client, client->turn_type, buf_str(&body), client->turn_fn);
+}
+
 void docker_ask(struct docker_client *client, uint16_t type, struct str body, msg_reply_fn *fn)
 {
 	struct err err = { 0 };
+	int64_t r;
 
 	client->waiting = true;
 	loop_timer_stop(client->server->loop, &client->idle);
-	if (msg_peer_call(client->server->main, type, body, NULL, 0, fn, client, &err) < 0)
+	r = msg_peer_call(client->server->main, type, body, NULL, 0, fn, client, &err);
+	if (r >= 0)
+		return;
+	buf_init(&client->turn_body, MSG_BODY_MAX);
+	if (r != -EBUSY || buf_add_str(&client->turn_body, body) < 0) {
+		buf_done(&client->turn_body);
 		docker_reply_error(client, 503, err_text(&err));
+		return;
+	}
+	client->turn_type = type;
+	client->turn_fn = fn;
+	loop_timer_set(client->server->loop, &client->turn, REPLY_TURN_MS, ask_again, client);
 }
 
 void docker_ask_argument(struct docker_client *client, uint16_t type, msg_reply_fn *fn)

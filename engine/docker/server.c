@@ -62,6 +62,8 @@ void docker_close(struct docker_client *client)
 	docker_request_done(client);
 	arena_done(&client->arena);
 	loop_timer_stop(server->loop, &client->idle);
+	loop_timer_stop(server->loop, &client->turn);
+	buf_done(&client->turn_body);
 	loop_remove(server->loop, &client->io);
 	own_close(&client->fd);
 	/* A handler may be on the stack above us. */

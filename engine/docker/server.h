@@ -73,6 +73,11 @@ struct docker_client {
 	bool streaming;	     /* the head of a chunked answer was written */
 	bool hijacked;	     /* the connection is a raw stream from here on */
 	bool input_ended;    /* hijacked: the client sends nothing more */
+	/* A call to engine main that waits for its turn: MSG_CALLS_MAX are under way. */
+	struct loop_timer turn;
+	struct buf turn_body;
+	uint16_t turn_type;
+	msg_reply_fn *turn_fn;
 	/* What a handler keeps beyond its return; freed by `work_free` with the request. */
 	void *work;
 	void (*work_free)(void *work);

@@ -63,6 +63,8 @@ class Api:
         self.root = peer.Root("api-" + name)
         self.answers = answers
         self.asked = []
+        self.gate = threading.Event()
+        self.gate.set()
 
     def __enter__(self):
         self.root.__enter__()
@@ -71,7 +73,7 @@ class Api:
         folder = os.open(self.root.path, os.O_RDONLY)
         self.path = "/proc/%d/fd/%d/docker.sock" % (os.getpid(), folder)
         listener.bind(self.path)
-        listener.listen(8)
+        listener.listen(256)
         self.main, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         numbers = (theirs.fileno(), listener.fileno())
         root = self.root.path
@@ -109,6 +111,7 @@ class Api:
             if kind == EVENTS:
                 continue  # a subscription: nothing happens
             self.asked.append((kind, data[20:20 + length]))
+            self.gate.wait(60)
             body = self.answers[kind]
             if isinstance(body, OSError):
                 body = struct.pack("<i", -body.errno) + peer.text(body.strerror)
@@ -248,6 +251,29 @@ def pieces():
             while data.count(b"[]\n") < 3:
                 data += s.recv(4096)
             tap.check(data.count(b"HTTP/1.1 200") == 3, data)
+
+
+@tap.test("more clients at once than calls that engine main takes: each has its answer")
+def crowd():
+    with Api("crowd", {VIEWS: struct.pack("<I", 0)}) as api:
+        sockets = []
+        api.gate.clear()  # nobody is answered until all have asked
+        for _ in range(150):
+            s = socket.socket(socket.AF_UNIX)
+            s.settimeout(60)
+            s.connect(api.path)
+            s.sendall(b"GET /v1.51/containers/json HTTP/1.1\r\nHost: x\r\n\r\n")
+            sockets.append(s)
+        sockets.pop().close()  # one of those that wait gives up
+        api.gate.set()
+        for s in sockets:
+            data = b""
+            while b"[]\n" not in data:
+                part = s.recv(4096)
+                tap.check(part, "no answer: %r" % data)
+                data += part
+            tap.check(data.startswith(b"HTTP/1.1 200"), data)
+            s.close()
 
 
 @tap.test("what is no request and no route is refused, and the next client is served")
