@@ -368,6 +368,8 @@ int fs_mkdir(int dirfd, const char *name, mode_t mode, struct err *err)
 	if (r == 0) {
 		fd = resolve(dirfd, name, FS_BENEATH, O_RDONLY | O_DIRECTORY, 0);
 		r = fd < 0 ? fd : sys_fchmod(fd, mode);
+		if (r < 0) /* an error leaves none behind */
+			(void)sys_unlinkat(dirfd, name, AT_REMOVEDIR);
 	}
 	return r < 0 ? err_sys(err, r, "make directory %s", name) : 0;
 }

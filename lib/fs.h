@@ -60,7 +60,8 @@ int fs_publish(int dirfd, int tmp_fd, const char *name, bool replace, struct err
 /* Control files below /sys, /proc, cgroups: one write, no fsync. */
 int fs_write_control(int dirfd, const char *path, struct str text, struct err *err);
 
-int fs_mkdir(int dirfd, const char *name, mode_t mode, struct err *err); /* -EEXIST is an error */
+/* -EEXIST is an error, too; behind each other one nothing was made. */
+int fs_mkdir(int dirfd, const char *name, mode_t mode, struct err *err);
 int fs_unlink(int dirfd, const char *name, struct err *err);
 int fs_rmdir(int dirfd, const char *name, struct err *err);
 int fs_rename(int from_dirfd, const char *from, int to_dirfd, const char *to, struct err *err);

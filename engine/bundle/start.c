@@ -79,15 +79,17 @@ static int attend(struct command *cmd, struct launch *launch, int signals, struc
 {
 	struct container container OWN(container_done) = { .dir = -1 };
 	int status = terminal_attend(launch->pidfd, launch->master, signals, err);
+	struct err later = { 0 };
 	int r;
 
-	if (status < 0 || cmd->options.keep)
+	if (status >= 0 && cmd->options.keep)
 		return status;
-	r = container_open(cmd, launch->id, &container, err);
+	/* Also when it cannot be attended: nobody else knows of it. */
+	r = container_open(cmd, launch->id, &container, &later);
 	if (r == 0)
-		r = container_remove(cmd, launch->id, &container, err);
+		r = container_remove(cmd, launch->id, &container, &later);
 	if (r < 0 && r != -ENOENT)
-		say(SAY_LEVEL_WARNING, "run: %s", err_text(err));
+		say(SAY_LEVEL_WARNING, "run: %s", err_text(&later));
 	return status;
 }
 

@@ -57,7 +57,10 @@ int state_dir_make(int root_fd, const char *id, struct err *err)
 		return err_set(err, r, "container with given ID already exists: %s", id);
 	if (r < 0)
 		return err_sys(err, r, "make the state directory of %s", id);
-	return fs_open(root_fd, id, FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, err);
+	r = fs_open(root_fd, id, FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, err);
+	if (r < 0)
+		(void)fs_rmdir(root_fd, id, NULL);
+	return r;
 }
 
 int state_dir_open(int root_fd, const char *id, struct err *err)

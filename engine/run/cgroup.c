@@ -10,7 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include "engine/run/kernel.h"
+#include "engine/run/cgroup_resource.h"
 #include "lib/fs.h"
 #include "lib/own.h"
 
@@ -74,16 +74,16 @@ void cgroup_hand_down(int fd, uint32_t wanted)
 
 int cgroup_root_open(struct cgroup_root *root, const char *name, struct err *err)
 {
-	OWN_FD int top =
-		fs_open(AT_FDCWD, "/sys/fs/cgroup", FS_HOST, O_RDONLY | O_DIRECTORY, 0, err);
-	int fd;
+	enum cgroup_host host;
+	OWN_FD int top = -1;
+	int fd = cgroup_host_open(&host, &top, err);
 
-	if (top < 0)
-		return top;
-	if (k_fs_type(top) != K_CGROUP_MAGIC)
+	if (fd < 0)
+		return fd;
+	if (host == CGROUP_HOST_LEGACY)
 		return err_set(err, -EOPNOTSUPP,
-			       "/sys/fs/cgroup is no cgroup v2; boot the host with "
-			       "cgroup_no_v1=all, or mount cgroup2 there");
+			       "/sys/fs/cgroup is no cgroup v2 and has none at unified; boot the "
+			       "host with cgroup_no_v1=all, or mount cgroup2 there");
 	cgroup_hand_down(top, UINT32_MAX);
 	fd = fs_open_dir(top, name, FS_BENEATH, 0755, err);
 	if (fd < 0)

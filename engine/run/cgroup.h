@@ -7,9 +7,10 @@
 #include "lib/err.h"
 
 /*
- * Control groups of containers, cgroup v2 only: /sys/fs/cgroup/containers/<id>. On a host whose
- * cgroup v2 lacks a controller the limits of that controller are left out and the missing ones are
- * named by cgroup_missing(); a host without cgroup v2 is refused with the next step in the message.
+ * Control groups of containers, cgroup v2 only: /sys/fs/cgroup/containers/<id>, on a hybrid host
+ * /sys/fs/cgroup/unified/containers/<id>. On a host whose cgroup v2 lacks a controller (a hybrid
+ * one has none) the limits of that controller are left out and the missing ones are named by
+ * cgroup_missing(); a host without cgroup v2 is refused with the next step in the message.
  */
 enum cgroup_controller {
 	CGROUP_CONTROLLER_CPU = 1,
@@ -45,8 +46,9 @@ struct cgroup_stats {
 };
 
 /*
- * Opens /sys/fs/cgroup/<name>, makes it where it is missing and hands the controllers down to its
- * children as far as the kernel allows. -EOPNOTSUPP where /sys/fs/cgroup is no cgroup v2.
+ * Opens <name> at the top of cgroup v2, makes it where it is missing and hands the controllers down
+ * to its children as far as the kernel allows. -EOPNOTSUPP where neither /sys/fs/cgroup nor its
+ * directory unified is cgroup v2.
  */
 int cgroup_root_open(struct cgroup_root *root, const char *name, struct err *err);
 void cgroup_root_close(struct cgroup_root *root);

@@ -87,8 +87,13 @@ int cgroup_path_make(int top_fd, const char *path, uint32_t controllers, bool *r
 	fd = fs_open(top_fd, path, FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, NULL);
 	if (ret_new)
 		*ret_new = fd < 0;
-	if (fd < 0)
+	if (fd == -ENOENT) {
 		fd = fs_open_dir(top_fd, path, FS_BENEATH, 0755, err);
+		if (fd < 0) /* it may have been made and not opened */
+			(void)cgroup_path_remove(top_fd, path, NULL);
+	} else if (fd < 0) {
+		(void)err_sys(err, fd, "open it");
+	}
 	if (fd < 0)
 		return err_prefix(err, "cgroup %s", path);
 	if (controllers & ~cgroup_controllers(fd))

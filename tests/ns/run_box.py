@@ -30,6 +30,7 @@ SHIPPED = os.path.join(BUILD, "x86_64/bin/shim")  # what the image holds, withou
 GROUP_PREFIX = "hoy-test-run-"
 # By the pid that the machine knows: inside its namespace every run has the same one.
 GROUP = GROUP_PREFIX + os.environ.get("HOY_RUN_BOX", "")
+TOP = "/sys/fs/cgroup"  # where cgroup v2 is
 STALE_S = 3600
 LIMIT_S = 120  # of every wait for a condition: only what hangs gets that far
 
@@ -38,6 +39,7 @@ START, SIGNAL, RESIZE, ATTACH, EXEC, STATE, STOP, RELEASE, EXITED, EXEC_EXITED, 
 REPLY, ERROR, CALL = 1, 2, 16
 HEADER = struct.Struct("<4sHHIIHH")
 CREATED, STARTING, RUNNING, DEAD = range(4)
+PASSED = ("ASAN_OPTIONS", "HOY_DEFENCE_OFF", "RUN_FAULT", "RUN_FAULT_PROGRAM", "RUN_FAULT_LOG")
 ENV = dict(os.environ, ASAN_OPTIONS="detect_leaks=0", LC_ALL="C")
 
 
@@ -234,7 +236,7 @@ class Box:
         self.group = GROUP
         self.missing = tool("cgroup", "make", self.group, self.name, memory, 0,
                             pids).stdout.decode().strip()
-        self.cgroup = os.path.join("/sys/fs/cgroup", self.group, self.name)
+        self.cgroup = os.path.join(TOP, self.group, self.name)
         self.sock_path = os.path.join(self.dir, "shim.sock")
         done = tool("plan", *args, "--", *command, check=False)
         if done.returncode != 0:
@@ -265,8 +267,7 @@ class Box:
         self.proc = subprocess.Popen([shim, self.name], stdin=subprocess.DEVNULL,
                                      stdout=self.log, stderr=self.log, close_fds=False,
                                      preexec_fn=place,
-                                     env={k: ENV[k] for k in ("ASAN_OPTIONS", "HOY_DEFENCE_OFF")
-                                          if k in ENV})
+                                     env={k: v for k, v in ENV.items() if k in PASSED})
         for fd in high + fds[1:4] + fds[5:]:
             os.close(fd)
         theirs.close()

@@ -30,6 +30,7 @@ static struct task {
 static long wanted, calls, hit = -1;
 static int action;
 static pid_t root;
+static bool started; /* the program itself runs */
 
 static struct task *task_of(pid_t pid)
 {
@@ -56,15 +57,18 @@ static void on_entry(struct task *task)
 {
 	struct user_regs_struct regs;
 
-	if (ptrace(PTRACE_GETREGS, task->pid, NULL, &regs) < 0 || ++calls != wanted)
+	if (!started || ptrace(PTRACE_GETREGS, task->pid, NULL, &regs) < 0 || ++calls != wanted)
 		return;
 	hit = (long)regs.orig_rax;
 	if (action == KILL) {
 		(void)kill(task->pid, SIGKILL);
 		return;
 	}
+	task->skipped = true;
+	if (hit == SYS_close) /* it closes whatever it answers */
+		return;
 	regs.orig_rax = (unsigned long long)-1; /* no call at all */
-	task->skipped = ptrace(PTRACE_SETREGS, task->pid, NULL, &regs) == 0;
+	(void)ptrace(PTRACE_SETREGS, task->pid, NULL, &regs);
 }
 
 static void on_exit_of_call(struct task *task)
@@ -93,6 +97,9 @@ static void on_stop(pid_t pid, int status)
 	} else if (event == PTRACE_EVENT_EXEC && pid != root) {
 		task->pid = 0; /* another program: not our matter */
 		(void)ptrace(PTRACE_DETACH, pid, NULL, NULL);
+	} else if (event == PTRACE_EVENT_EXEC) {
+		started = true;
+		go_on(pid, 0);
 	} else if (event == PTRACE_EVENT_STOP && number != SIGTRAP) {
 		(void)ptrace(PTRACE_LISTEN, pid, NULL, NULL);
 	} else {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * No test: the first process of a container, which looks at every process that comes after it and
- * says so when it sees one that is not of the container: its program, its files, its memory.
- * tests/ns/run_race.py builds it static.
+ * says so when it sees one that is not of the container: its program, its files, its memory. With
+ * the path of a device it tries to open that, and says so when it could. tests/ns/run_race.py
+ * builds it static.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ptrace.h>
@@ -41,12 +43,27 @@ static void hold(int pid)
 	(void)ptrace(PTRACE_DETACH, pid, NULL, NULL);
 }
 
-int main(void)
+/* Tries to open a device that is denied, all the time. */
+static int try_device(const char *path)
+{
+	for (;;) {
+		int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+		if (fd < 0)
+			continue;
+		(void)puts("opened");
+		(void)close(fd);
+	}
+}
+
+int main(int argc, char **argv)
 {
 	int newest = 1;
 
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	(void)puts("hunts");
+	if (argc == 2)
+		return try_device(argv[1]);
 	for (unsigned turn = 0;; turn++) {
 		while (waitpid(-1, NULL, WNOHANG | __WALL) > 0)
 			;

@@ -488,10 +488,17 @@ def malformed():
 
 @tap.test("private-memory-of-the-shim")
 def memory():
-    script = "head -c 3000000 /dev/urandom; sleep 900"
-    with Box(command=("sh", "-c", script), shim=box.SHIPPED) as c:
+    script = "head -c 3000000 /dev/urandom; echo all >&2; read x; sleep 900"
+    with Box("--stdin", command=("sh", "-c", script), shim=box.SHIPPED) as c:
+        # After its work: an attached client, a rotated log, processes with and without terminal.
+        sock, _ = c.attach()
         c.start(max_size=100000)
-        time.sleep(2)
+        box.read_frames(sock, until=b"all")
+        sock.close()
+        for args in ((), ("--tty",)):
+            _, _, _, fds = c.exec(*args, command=("sleep", "900"))
+            for fd in fds:
+                os.close(fd)
         with open("/proc/%d/smaps_rollup" % c.proc.pid, encoding="ascii") as f:
             rows = dict(line.split()[:2] for line in f if "kB" in line)
         # Not Private_Dirty: pages of a program that was just built are not written back yet.

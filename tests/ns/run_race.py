@@ -136,11 +136,58 @@ def swapped_place():
     tap.check(good > 0, "no start at all: nothing was tried")
 
 
+def detach(path):
+    """Takes the device program off a control group (bpf(2)); what no update may do."""
+    libc = ctypes.CDLL(None)
+    group = os.open(path, os.O_RDONLY)
+    ids = (ctypes.c_uint32 * 4)()
+    query = ctypes.create_string_buffer(struct.pack("<IIIIQI", group, 6, 0, 0, ctypes.addressof(ids), 4), 64)
+    tap.check(libc.syscall(321, 16, query, 64) == 0 and ids[0] and not ids[1], "one program hangs there")
+    program = libc.syscall(321, 13, ctypes.create_string_buffer(struct.pack("<I", ids[0]), 64), 64)
+    done = libc.syscall(321, 9, ctypes.create_string_buffer(struct.pack("<IIII", group, program, 6, 0), 64), 64)
+    tap.check(done == 0, "it was not taken off")
+    os.close(program)
+    os.close(group)
+
+
+@tap.test("A21-the-device-program-of-a-running-container-is-replaced")
+def replaced():
+    group = "/sys/fs/cgroup/hoy-oci-race-" + os.environ["HOY_RUN_BOX"]
+    os.makedirs(group)
+    os.mknod(os.path.join(ROOT, "fuse"), 0o20666, os.makedev(10, 229))
+    build_hunter()
+    proc = subprocess.Popen([DIRECT] + FILES + NEW + ["--cgroup", group, ROOT, "--", "/bin/hunter", "/fuse"],
+                            stdout=subprocess.PIPE, env=box.ENV)
+    try:
+        tap.check(proc.stdout.readline() == b"hunts\n", "the hunter runs")
+        with open("/proc/%d/task/%d/children" % (proc.pid, proc.pid), encoding="ascii") as f:
+            child = f.read().split()[0]
+        os.set_blocking(proc.stdout.fileno(), False)
+        for _ in range(ROUNDS):
+            direct(*NEW, "--cgroup", group)
+            tap.check(not proc.stdout.read(), "a device was open for a moment")
+        detach(group)
+        # Not so the hunter: a moment without a program is enough for it.
+        box.wait_for("the hunter to succeed", proc.stdout.read)
+    finally:
+        os.kill(int(child), signal.SIGKILL)
+        proc.wait(box.LIMIT_S)
+        proc.stdout.close()
+        os.unlink(os.path.join(ROOT, "fuse"))
+        box.wait_for("the group to be empty", lambda: not box.others_alive())
+        os.rmdir(group)
+
+
+def build_hunter():
+    hunter = os.path.join(ROOT, "bin/hunter")
+    if not os.path.exists(hunter):
+        subprocess.run(["gcc", "-static", "-O1", "-o", hunter,
+                        os.path.join(box.HERE, "run_hunter.c")], check=True)
+
+
 @tap.test("A2-young-processes-are-hunted")
 def hunted():
-    hunter = os.path.join(ROOT, "bin/hunter")
-    subprocess.run(["gcc", "-static", "-O1", "-o", hunter,
-                    os.path.join(box.HERE, "run_hunter.c")], check=True)
+    build_hunter()
     # All rights of a young process but the one to look at everything.
     caps = FULL & ~(1 << 19)
     rights = ["--caps", "%d:%d:%d:0:0" % (caps, caps, caps)]

@@ -200,6 +200,31 @@ def nested_groups():
     tap.check(not os.path.exists(path), "it is still there")
 
 
+@tap.test("a-hybrid-host-has-groups-devices-and-a-word-for-each-limit-it-lacks")
+def hybrid():
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/sys/fs/cgroup"], check=True)
+    os.makedirs("/sys/fs/cgroup/unified")
+    subprocess.run(["mount", "-t", "cgroup2", "cgroup2", "/sys/fs/cgroup/unified"], check=True)
+    path = os.path.join("/sys/fs/cgroup/unified", box.GROUP)
+    shown, box.TOP = box.TOP, "/sys/fs/cgroup/unified"
+    try:
+        with open("/sys/fs/cgroup/unified/cgroup.controllers", encoding="ascii") as f:
+            here = f.read().split()
+        script = "(exec 3</dev/full) && echo full; mknod /tmp/n c 1 11; (exec 3</tmp/n) || echo denied"
+        with Box(memory=64 << 20, pids=100, command=("sh", "-c", script)) as c:
+            want = [w for w in ("memory", "pids") if w not in here]
+            tap.check(c.missing == "missing=" + ", ".join(want), "%s, of %s" % (c.missing, here))
+            _, out, err = c.run()
+            tap.check(out == "full\ndenied\n", out + err)
+        tap.check(os.listdir(path) and not [n for n in os.listdir(path) if os.path.isdir(
+            os.path.join(path, n))], "a group is left")
+    finally:
+        box.TOP = shown
+        os.rmdir(path)
+        subprocess.run(["umount", "/sys/fs/cgroup/unified"], check=True)
+        subprocess.run(["umount", "/sys/fs/cgroup"], check=True)
+
+
 @tap.test("a-host-without-cgroup-v2-is-told-what-to-do")
 def no_v2():
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/sys/fs/cgroup"], check=True)

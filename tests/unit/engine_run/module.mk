@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 UNIT += tests/unit/engine_run/test_plan tests/unit/engine_run/test_device \
-	tests/unit/engine_run/test_seccomp tests/unit/engine_run/test_cgroup
+	tests/unit/engine_run/test_seccomp tests/unit/engine_run/test_cgroup \
+	tests/unit/engine_run/test_sysctl
 tests/unit/engine_run/test_plan_OBJS = tests/unit/engine_run/test_plan.o $(engine_run_OBJS) \
 	engine/api/shim_msg.o
 tests/unit/engine_run/test_plan_LIBS = -lseccomp
@@ -11,6 +12,9 @@ tests/unit/engine_run/test_seccomp_OBJS = tests/unit/engine_run/test_seccomp.o \
 tests/unit/engine_run/test_seccomp_LIBS = -lseccomp
 tests/unit/engine_run/test_cgroup_OBJS = tests/unit/engine_run/test_cgroup.o engine/run/cgroup.o \
 	engine/run/cgroup_resource.o engine/run/cgroup_path.o engine/run/kernel.o
+
+tests/unit/engine_run/test_sysctl_OBJS = tests/unit/engine_run/test_sysctl.o \
+	engine/run/spec.o engine/run/caps.o
 
 FUZZ += tests/fuzz/fuzz_plan tests/fuzz/fuzz_home
 tests/fuzz/fuzz_home_OBJS = tests/fuzz/fuzz_home.o engine/run/apply_home.o \
