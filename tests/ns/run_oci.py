@@ -13,7 +13,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import run_box as box  # noqa: E402
-from run_box import tap  # noqa: E402
+from run_box import BUILD, tap  # noqa: E402
 from direct_box import (DIRECT, FILES, FULL, NEW, NOT_REACHED, ROOT, USER, direct, direct_root, options,  # noqa: E402
                         sh, status, volume)
 
