@@ -2,7 +2,7 @@
 /*
  * Plays engine main towards the pull, load and unpack roles, for tests/ns/pull_*.py. Blobs go into
  * a folder under their hex digest, only if size and digest are right. Prints one line for each
- *thing that happens; exit 0 when the job ended well.
+ * thing that happens; exit 0 when the job ended well.
  *
  *	pull_driver [--engine PROGRAM] [OPTION...] pull REFERENCE FOLDER
  *	pull_driver [--engine PROGRAM] [OPTION...] load ARCHIVE FOLDER
@@ -23,15 +23,13 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "engine/api/entry.h"
 #include "engine/api/pull_msg.h"
-#include "engine/api/unpack_msg.h"
 #include "engine/oci/image.h"
 #include "engine/registry/serve.h"
-#include "engine/tar/unpack.h"
 #include "lib/fs.h"
 #include "lib/msg.h"
 #include "lib/own.h"
+#include "tests/ns/pull_driver.h"
 
 static struct options {
 	const char *engine, *system_ca, *name, *folder;
@@ -46,7 +44,7 @@ static struct options {
 static struct arena arena;
 static pid_t role_pid;
 
-static void die(const char *what, const struct err *err)
+void driver_die(const char *what, const struct err *err)
 {
 	printf("broken %s: %s\n", what, err_text(err));
 	exit(3);
@@ -60,7 +58,7 @@ static struct str read_bytes(const char *path)
 
 	buf_init(&text, 4 << 20);
 	if (fs_read(AT_FDCWD, path, FS_HOST, 4 << 20, &text, &err) < 0)
-		die(path, &err);
+		driver_die(path, &err);
 	copy = str_make(arena_text(&arena, buf_str(&text)), text.len);
 	buf_done(&text);
 	return copy;
@@ -81,13 +79,13 @@ static void run_inside(const char *role)
 	exit(strcmp(role, "pull") == 0 ? serve_pull(3, bundle) : serve_load(3));
 }
 
-static int start_role(const char *role)
+int driver_start(const char *role)
 {
 	struct err err = { 0 };
 	int fds[2];
 
 	if (msg_pair(fds, &err) < 0)
-		die("socket pair", &err);
+		driver_die("socket pair", &err);
 	role_pid = fork();
 	if (role_pid == 0) {
 		dup2(fds[1], 3);
@@ -114,7 +112,7 @@ static void answer(int fd, const struct msg *call, uint16_t flags, struct str bo
 		msg.nfds = 1;
 	}
 	if (msg_send(fd, &msg, &err) < 0)
-		die("answer", &err);
+		driver_die("answer", &err);
 }
 
 static void answer_error(int fd, const struct msg *call, int code, const char *text)
@@ -239,7 +237,7 @@ static struct taking *begin_taking(const struct pull_blob *blob, int in)
 		sha256_init(&t->hash);
 		return t;
 	}
-	die("more blobs at once than a driver takes", NULL);
+	driver_die("more blobs at once than a driver takes", NULL);
 	return NULL;
 }
 
@@ -268,7 +266,7 @@ static void on_blob(int fd, struct msg *msg)
 	int fds[2];
 
 	if (pull_blob_decode(msg->body, &arena, &blob, &err) < 0)
-		die("blob message", &err);
+		driver_die("blob message", &err);
 	snprintf(path, sizeof(path), "%s/%s", options.folder, digest_text(&blob.digest, text) + 7);
 	msg_done(msg);
 	if (blob.probe || access(path, F_OK) == 0) {
@@ -280,7 +278,7 @@ static void on_blob(int fd, struct msg *msg)
 	}
 	drop_taking(&blob.digest);
 	if (pipe2(fds, O_CLOEXEC) < 0)
-		die("pipe", &err);
+		driver_die("pipe", &err);
 	t = begin_taking(&blob, fds[0]);
 	answer(fd, &call, 0, STR("\0"), fds[1]);
 	close(fds[1]);
@@ -372,7 +370,7 @@ static void print_image(struct str body)
 
 	wire_init(&in, body.ptr, body.len);
 	if (image_decode(&in, &arena, &image, &err) < 0)
-		die("image record", &err);
+		driver_die("image record", &err);
 	printf("image %s %s %s %s %u %s/%s\n", image.reference[0] ? image.reference : "-",
 	       digest_text(&image.source, source), digest_text(&image.manifest, manifest),
 	       digest_text(&image.config, config), image.layer_count, image.os, image.architecture);
@@ -386,7 +384,7 @@ static void save_record(struct str record)
 		exit(3);
 }
 
-static int end_role(int fd, int result)
+int driver_end(int fd, int result)
 {
 	int status = 0;
 
@@ -401,7 +399,7 @@ static int end_role(int fd, int result)
 	return 3;
 }
 
-static int on_reply(int fd, const struct msg *msg)
+int driver_reply(int fd, const struct msg *msg)
 {
 	struct wire in;
 	int code;
@@ -412,7 +410,7 @@ static int on_reply(int fd, const struct msg *msg)
 		struct str text = wire_str(&in, 4096);
 
 		printf("error %s: %.*s\n", strerrorname_np(-code), STR_ARG(text));
-		return end_role(fd, 1);
+		return driver_end(fd, 1);
 	}
 	if ((msg->flags & MSG_FLAG_MORE) || msg->type == PULL_MSG_START)
 		print_image(msg->body);
@@ -422,7 +420,7 @@ static int on_reply(int fd, const struct msg *msg)
 		printf("pushed\n");
 	else
 		printf("images %u\n", wire_u32(&in));
-	return (msg->flags & MSG_FLAG_MORE) ? -1 : end_role(fd, 0);
+	return (msg->flags & MSG_FLAG_MORE) ? -1 : driver_end(fd, 0);
 }
 
 static int run_job(int fd, uint16_t type, struct str body, int archive_fd)
@@ -438,18 +436,18 @@ static int run_job(int fd, uint16_t type, struct str body, int archive_fd)
 		call.nfds = 1;
 	}
 	if (msg_send(fd, &call, &err) < 0)
-		die("call", &err);
+		driver_die("call", &err);
 	while (r < 0) {
 		flow(fd);
 		r = msg_recv(fd, &msg, &err);
 		if (r <= 0) {
 			drain(fd);
 			printf("gone\n");
-			return end_role(fd, 2);
+			return driver_end(fd, 2);
 		}
 		r = -1;
 		if (msg.flags & MSG_FLAG_REPLY)
-			r = on_reply(fd, &msg);
+			r = driver_reply(fd, &msg);
 		else if (msg.type == PULL_MSG_BLOB)
 			on_blob(fd, &msg);
 		else if (msg.type == PULL_MSG_BLOB_END)
@@ -466,7 +464,7 @@ static int run_job(int fd, uint16_t type, struct str body, int archive_fd)
 static int run_pull(void)
 {
 	struct buf body;
-	int fd = start_role("pull"), r;
+	int fd = driver_start("pull"), r;
 
 	options.start.reference = options.name;
 	buf_init(&body, PULL_START_MAX);
@@ -482,7 +480,7 @@ static int run_load(void)
 {
 	const struct pull_archive archive = { options.start.reference, options.start.os,
 					      options.start.architecture, options.start.variant };
-	int fd = start_role("load"), in = open(options.name, O_RDONLY | O_CLOEXEC), r;
+	int fd = driver_start("load"), in = open(options.name, O_RDONLY | O_CLOEXEC), r;
 	struct buf body;
 
 	buf_init(&body, 4096);
@@ -495,7 +493,7 @@ static int run_load(void)
 static int run_push(void)
 {
 	struct buf body;
-	int fd = start_role("pull"), r;
+	int fd = driver_start("pull"), r;
 
 	options.start.reference = options.name;
 	buf_init(&body, PULL_START_MAX);
@@ -506,131 +504,12 @@ static int run_push(void)
 	return r;
 }
 
-/* ---- unpack ---- */
-
-static const char *types[] = { "?",	"file", "dir",	"symlink", "hardlink", "char",
-			       "block", "fifo", "gone", "opaque",  "data",     "end" };
-
-static void print_entry(const struct entry *e)
-{
-	char path[600], target[600];
-
-	str_escape(e->path, path, sizeof(path));
-	str_escape(e->target, target, sizeof(target));
-	printf("%s /%s %s%s %o %u:%u %llu", types[e->type], path, e->target.len ? "-> " : "",
-	       target, e->mode, e->uid, e->gid, (unsigned long long)e->size);
-	for (uint32_t i = 0; i < e->xattr_count; i++)
-		printf(" %.*s", STR_ARG(e->xattrs[i].name));
-	puts("");
-}
-
-/* The digest of a file's content, holes as zeros. */
-static void print_content(struct sha256 *hash, uint64_t left)
-{
-	static const char zeros[4096];
-	struct digest digest;
-	char text[DIGEST_TEXT_MAX];
-
-	for (; left > 0; left -= left < sizeof(zeros) ? left : sizeof(zeros))
-		sha256_add(hash, zeros, left < sizeof(zeros) ? left : sizeof(zeros));
-	sha256_end(hash, &digest);
-	printf("  content %s\n", digest_text(&digest, text));
-}
-
-static void print_entries(int in)
-{
-	static const char zero;
-	static struct entry e;
-	struct entry_reader reader;
-	struct err err = { 0 };
-	struct sha256 hash;
-	uint64_t size = 0, at = 0;
-	int r;
-
-	entry_reader_init(&reader, in);
-	while ((r = entry_read(&reader, &e, &err)) == 1) {
-		if (e.type == ENTRY_DATA) {
-			for (; at < e.offset; at++)
-				sha256_add(&hash, &zero, 1);
-			sha256_add(&hash, e.data.ptr, e.data.len);
-			at += e.data.len;
-			continue;
-		}
-		if (size > 0)
-			print_content(&hash, size - at);
-		print_entry(&e);
-		size = e.type == ENTRY_FILE ? e.size : 0;
-		at = 0;
-		sha256_init(&hash);
-	}
-	if (size > 0 && r == 0)
-		print_content(&hash, size - at);
-	if (r < 0)
-		printf("records end early: %s\n", err_text(&err));
-	entry_reader_done(&reader);
-}
-
-static int run_unpack_role(const struct unpack_start *start, int in, int out)
-{
-	struct msg call = {
-		.type = UNPACK_MSG_START, .flags = MSG_FLAG_CALL, .serial = 7, .nfds = 2
-	};
-	int fd = start_role("unpack");
-	struct err err = { 0 };
-	struct buf body;
-
-	buf_init(&body, 4096);
-	unpack_start_encode(start, &body);
-	call.body = buf_str(&body);
-	call.fds[0] = in;
-	call.fds[1] = out;
-	if (msg_send(fd, &call, &err) < 0)
-		die("call", &err);
-	buf_done(&body);
-	return fd;
-}
-
-static int print_result(int fd)
-{
-	char text[DIGEST_TEXT_MAX];
-	struct unpack_result result;
-	struct err err = { 0 };
-	struct msg msg = { 0 };
-
-	if (msg_recv(fd, &msg, &err) <= 0) {
-		printf("gone\n");
-		return end_role(fd, 2);
-	}
-	if (msg.flags & MSG_FLAG_ERROR)
-		return on_reply(fd, &msg);
-	if (unpack_result_decode(msg.body, &result, &err) < 0)
-		die("unpack result", &err);
-	printf("layer %s %llu entries\n", digest_text(&result.diff, text),
-	       (unsigned long long)result.entries);
-	return end_role(fd, 0);
-}
-
-static int run_unpack(void)
-{
-	struct unpack_start start = { .flags = options.raw ? 0 : UNPACK_FLAG_LAYER };
-	int in = open(options.name, O_RDONLY | O_CLOEXEC), fds[2], fd;
-	struct err err = { 0 };
-
-	if (!options.engine || in < 0 || pipe2(fds, O_CLOEXEC) < 0)
-		die("unpack needs --engine and a file", &err);
-	fd = run_unpack_role(&start, in, fds[1]);
-	close(fds[1]);
-	print_entries(fds[0]);
-	close(fds[0]);
-	return print_result(fd);
-}
-
 /* ---- command line ---- */
 
 static struct pull_host *last_host(void)
 {
 	if (options.start.host_count == 0)
-		die("an option of a registry without --host", NULL);
+		driver_die("an option of a registry without --host", NULL);
 	return &options.start.hosts[options.start.host_count - 1];
 }
 
@@ -770,5 +649,7 @@ int main(int argc, char **argv)
 		return run_load();
 	if (strcmp(verb, "push") == 0)
 		return run_push();
-	return strcmp(verb, "unpack") == 0 ? run_unpack() : 64;
+	return strcmp(verb, "unpack") == 0
+		       ? driver_unpack(options.engine, options.name, options.raw)
+		       : 64;
 }

@@ -61,8 +61,8 @@ tests/fuzz/fuzz_retry_OBJS := tests/fuzz/fuzz_retry.o engine/registry/retry.o
 
 # pull_driver is no test: it plays engine main for tests/ns/pull_*.py.
 NS += tests/tool/pull_driver
-tests/tool/pull_driver_OBJS = tests/ns/pull_driver.o $(engine_registry_OBJS) $(codec_tar) \
-	$(codec_oci)
+tests/tool/pull_driver_OBJS = tests/ns/pull_driver.o tests/ns/pull_unpack.o \
+	$(engine_registry_OBJS) $(codec_tar) $(codec_oci)
 tests/tool/pull_driver_LIBS := -lmbedtls -lmbedx509 -lmbedcrypto -larchive -lz -lzstd -lyyjson
 
 FUZZ += tests/fuzz/fuzz_role_msg tests/fuzz/fuzz_passwd
