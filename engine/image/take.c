@@ -47,8 +47,9 @@ struct image_take {
 	bool finished;	  /* the role's last reply came */
 	bool archive, push;
 	uint32_t source_serial; /* of the SOURCE call that waits for the store, 0 = none */
-	bool unchanged;		/* the role's record is the one that stands in the store */
+	bool known_held;	/* what `known` names is leased */
 	char reference[IMAGE_REFERENCE_MAX];
+	char image[OCI_REFERENCE_MAX]; /* whose record `known` is */
 };
 
 const char *image_take_architecture(void)
@@ -396,7 +397,8 @@ static int take_record(struct image_take *take, struct str record, struct err *e
 		image.reference = take->reference;
 	if (!*image.reference)
 		return err_set(err, -EINVAL, "the image in the archive has no name; give one");
-	if (!take->unchanged) {
+	/* Also when nothing changed: the name may have been removed meanwhile. */
+	if (!take->push) {
 		buf_init(&body, STORE_RECORD_MAX);
 		wire_put_text(&body, image.reference);
 		image_encode(&image, &body);
@@ -435,7 +437,6 @@ static void on_job(struct msg_peer *peer, void *owner, struct msg *reply, const 
 	}
 	more = (reply->flags & MSG_FLAG_MORE) != 0;
 	record = take->push ? buf_str(&take->known) : reply->body;
-	take->unchanged = take->known.len > 0 && str_eq(record, buf_str(&take->known));
 	if ((more || !take->archive) && take_record(take, record, &bad) < 0) {
 		take_end(take, &bad);
 		return;
@@ -491,15 +492,53 @@ static struct image_take *take_call(struct image_take *take, uint16_t type, stru
 	return NULL;
 }
 
-/* What the reference has so far is the role's to compare, or there is nothing: it begins. */
+static int ask_known(struct image_take *take, struct err *err);
+
+/* From now on nothing collects what the reference means, whatever happens to the name. */
+static int hold_known(struct image_take *take, struct str record, struct err *err)
+{
+	struct arena arena OWN(arena_done) = { 0 };
+	struct digest heads[3];
+	struct image image;
+	struct wire in;
+	int r;
+
+	arena_init(&arena, 8 << 20);
+	wire_init(&in, record.ptr, record.len);
+	r = image_decode(&in, &arena, &image, err);
+	if (r < 0)
+		return r;
+	heads[0] = image.source;
+	heads[1] = image.manifest;
+	heads[2] = image.config;
+	r = image_lease_add(take->env.leases, &take->lease, heads, ARRAY_LEN(heads), err);
+	for (uint32_t i = 0; r >= 0 && i < image.layer_count; i++)
+		r = image_lease_add(take->env.leases, &take->lease, &image.layers[i].blob, 1, err);
+	return r;
+}
+
+/*
+ * What the reference has so far is the role's to compare, or there is nothing: it begins. The store
+ * is asked twice: before the lease a collection could have been under way.
+ */
 static void on_known(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	struct image_take *take = owner;
 	struct err bad = { 0 };
+	int r = 0;
 
 	(void)peer;
 	if (!reply && take->push) {
 		take_end(take, err);
+		return;
+	}
+	if (reply && !take->known_held) {
+		take->known_held = true;
+		r = hold_known(take, reply->body, &bad);
+		if (r >= 0)
+			r = ask_known(take, &bad);
+		if (r < 0)
+			take_end(take, &bad);
 		return;
 	}
 	if (reply && buf_add_str(&take->known, reply->body) == 0)
@@ -511,6 +550,18 @@ static void on_known(struct msg_peer *peer, void *owner, struct msg *reply, cons
 		buf_done(&take->start);
 }
 
+static int ask_known(struct image_take *take, struct err *err)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	int64_t r;
+
+	buf_init(&body, 1024);
+	wire_put_text(&body, take->image);
+	r = msg_peer_call(take->env.store, STORE_MSG_IMAGE_GET, buf_str(&body), NULL, 0, on_known,
+			  take, err);
+	return r < 0 ? (int)r : 0;
+}
+
 /* The role's call waits until the store has said what it knows as `image`. */
 static struct image_take *take_registry(const struct image_take_env *env,
 					const struct pull_start *start, const char *image,
@@ -518,21 +569,16 @@ static struct image_take *take_registry(const struct image_take_env *env,
 					struct err *err)
 {
 	struct image_take *take = take_new(env, "pull", ops, owner, err);
-	char reference[OCI_REFERENCE_MAX];
-	struct buf body OWN(buf_done) = { 0 };
-	int64_t r;
+	int r;
 
 	if (!take)
 		return NULL;
 	buf_init(&take->start, PULL_START_MAX);
 	buf_init(&take->known, STORE_RECORD_MAX);
-	buf_init(&body, 1024);
 	pull_start_encode(start, &take->start);
-	r = oci_reference_normalise(str_from(image), reference, err);
-	wire_put_text(&body, reference);
+	r = oci_reference_normalise(str_from(image), take->image, err);
 	if (r >= 0)
-		r = msg_peer_call(env->store, STORE_MSG_IMAGE_GET, buf_str(&body), NULL, 0,
-				  on_known, take, err);
+		r = ask_known(take, err);
 	if (r >= 0)
 		return take;
 	take_free(take);

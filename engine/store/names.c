@@ -82,6 +82,11 @@ int store_image_set(struct store *store, struct str reference, struct str record
 		return -ENOMEM;
 	int64_t at = refs_find(&store->refs, fresh->reference);
 	bool replaced = at >= 0 && !str_eq(buf_str(&store->refs.images[at]->record), record);
+	if (at >= 0 && !replaced) {
+		refs_image_free(fresh);
+		*ret_replaced = false;
+		return 0; /* it stands there already, durably */
+	}
 	r = change_image(store, fresh->reference, fresh, err);
 	if (r == 0)
 		*ret_replaced = replaced;
