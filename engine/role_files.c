@@ -230,6 +230,79 @@ static void on_fill(struct msg_peer *peer, struct msg *msg)
 	reply(peer, msg, r, &body, &err);
 }
 
+static void put_stat(struct buf *body, const struct files_stat *st)
+{
+	wire_put_u64(body, st->size);
+	wire_put_u32(body, st->mode);
+	wire_put_i64(body, st->mtime_s);
+	wire_put_text(body, st->link);
+}
+
+static void on_tree(struct msg_peer *peer, struct msg *msg)
+{
+	OWN_FD int root = msg_take_fd(msg, 0);
+	OWN_FD int out = msg_take_fd(msg, 1);
+	struct buf body OWN(buf_done) = { 0 };
+	char path[FILES_PATH_MAX], name[FILES_PATH_MAX];
+	struct files_tree tree = { .path = path, .name = name };
+	struct files_totals totals = { 0 };
+	static struct files_stat st;
+	struct err err = { 0 };
+	struct wire in;
+	buf_init(&body, 8192);
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	tree.plain = wire_bool(&in);
+	wire_text(&in, path, sizeof(path));
+	wire_text(&in, name, sizeof(name));
+	int r = wire_end(&in) < 0 ? malformed(msg, &err)
+				  : files_tree(root, out, &tree, &totals, &st, &err);
+	own_close(&out); /* whoever writes the tar reads to the end of file */
+	wire_put_u64(&body, totals.files);
+	wire_put_u64(&body, totals.bytes);
+	put_stat(&body, &st);
+	reply(peer, msg, r, &body, &err);
+}
+
+static void on_stat(struct msg_peer *peer, struct msg *msg)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	char path[FILES_PATH_MAX];
+	static struct files_stat st;
+	struct err err = { 0 };
+	struct wire in;
+	buf_init(&body, 8192);
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	wire_text(&in, path, sizeof(path));
+	int r = wire_end(&in) < 0 ? malformed(msg, &err) : files_stat(msg->fds[0], path, &st, &err);
+	put_stat(&body, &st);
+	reply(peer, msg, r, &body, &err);
+}
+
+static void on_changes(struct msg_peer *peer, struct msg *msg)
+{
+	struct buf body OWN(buf_done) = { 0 }, list OWN(buf_done) = { 0 };
+	uint32_t count = 0;
+	struct err err = { 0 };
+	buf_init(&body, ROLE_BODY_MAX);
+	buf_init(&list, ROLE_BODY_MAX - 64);
+	int r = files_changes(msg->fds[0], msg->fds[1], &list, &count, &err);
+	wire_put_u32(&body, count);
+	wire_put_bytes(&body, list.data, list.len);
+	reply(peer, msg, r, &body, &err);
+}
+
+static void on_usage(struct msg_peer *peer, struct msg *msg)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	struct files_totals totals;
+	struct err err = { 0 };
+	buf_init(&body, 64);
+	int r = files_usage(msg->fds[0], &totals, &err);
+	wire_put_u64(&body, totals.files);
+	wire_put_u64(&body, totals.bytes);
+	reply(peer, msg, r, &body, &err);
+}
+
 static const struct msg_rule role_rules[] = {
 	{ FILES_MSG_DIFF, "diff", 0, ROLE_BODY_MAX, 2, 2, ROLE_PEER_MAIN, on_diff },
 	{ FILES_MSG_COPY, "copy", 39, ROLE_BODY_MAX, 2, 2, ROLE_PEER_MAIN, on_copy },
@@ -240,6 +313,10 @@ static const struct msg_rule role_rules[] = {
 	{ FILES_MSG_FILL, "fill", 4, 8192, 2, 2, ROLE_PEER_MAIN, on_fill },
 	{ FILES_MSG_OPEN, "open", 4, 8192, 1, 1, ROLE_PEER_MAIN, on_open },
 	{ FILES_MSG_EXTRACT, "extract", 8, 8192, 2, 2, ROLE_PEER_MAIN, on_extract },
+	{ FILES_MSG_TREE, "tree", 9, 8204, 2, 2, ROLE_PEER_MAIN, on_tree },
+	{ FILES_MSG_STAT, "stat", 4, 8192, 1, 1, ROLE_PEER_MAIN, on_stat },
+	{ FILES_MSG_CHANGES, "changes", 0, 0, 2, 2, ROLE_PEER_MAIN, on_changes },
+	{ FILES_MSG_USAGE, "usage", 0, 0, 1, 1, ROLE_PEER_MAIN, on_usage },
 };
 
 #define CAP(name) (UINT64_C(1) << CAP_##name)

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "engine/role.h"
-#include "engine/role_main.h"
+#include "engine/role_main_work.h"
 #include "init/api/init_msg.h"
 #include "lib/fs.h"
 #include "lib/log.h"
@@ -122,6 +122,7 @@ static void data_up(void)
 	if (container_volumes_clean(&engine.containers, &err) < 0)
 		log_warn("volumes: %s", err_text(&err));
 	engine.data_ready = true;
+	engine_check_started(&engine);
 	store_start(NULL);
 	engine_trashed(&engine);
 	engine_networks_up(&engine);
@@ -135,6 +136,7 @@ static void on_table_stopped(void *owner)
 {
 	(void)owner;
 	log_notice("all services have stopped");
+	engine_check_stopped(&engine);
 	engine.loop.quit = true;
 }
 

@@ -57,6 +57,7 @@ struct engine_pull {
 	uint16_t type;	       /* ENGINE_MSG_PULL or PUSH */
 	uint32_t serial;
 	struct image_take *take;
+	struct image_give *give;
 	struct digest manifest;
 	struct engine_pull *next;
 };
@@ -107,7 +108,7 @@ struct engine {
 	struct msg_peer init;
 	struct loop_io listen;
 	struct loop_timer alive, store_retry, api_retry;
-	struct loop_timer sweep_timer, collect_timer;
+	struct loop_timer sweep_timer, collect_timer, check_timer;
 	struct worker store, api, sweep;
 	bool sweep_again; /* something came into the trash since the sweep began */
 	struct image_leases leases;
@@ -120,6 +121,7 @@ struct engine {
 	struct engine_exec execs[ENGINE_EXECS_MAX];
 	struct engine_pull *pulls;
 	struct engine_build *asked_builds;
+	struct engine_work *works; /* role_main_work.h */
 	bool data_ready, store_up;
 	unsigned store_failures;
 	struct table table; /* containers made over the API */

@@ -9,9 +9,11 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 #include "engine/api/engine_msg.h"
+#include "engine/api/image_msg.h"
 #include "engine/api/store_msg.h"
 #include "engine/oci/reference.h"
-#include "engine/role_main.h"
+#include "engine/image/give.h"
+#include "engine/role_main_work.h"
 #include "lib/log.h"
 #include "lib/own.h"
 
@@ -406,6 +408,15 @@ static void on_pull_done(void *owner, const struct err *err)
 	pull_drop(pull);
 }
 
+static void on_pushed(void *owner, const struct image_gave *gave, const struct err *err)
+{
+	struct engine_pull *pull = owner;
+
+	if (gave)
+		pull->manifest = gave->manifest;
+	on_pull_done(pull, err);
+}
+
 /* A client's own login for one call, and whether it is a push. */
 struct pull_login {
 	struct str user, password, token;
@@ -484,6 +495,11 @@ static void on_pull(struct msg_peer *peer, struct msg *msg)
 				      .store = &engine->store.peer,
 				      .leases = &engine->leases,
 				      .keep_blobs = engine->manager.keep_blobs };
+	static const struct image_give_ops push_ops = { on_pull_progress, on_pushed };
+	const struct image_give_env give = { .loop = &engine->loop,
+					     .store = &engine->store.peer,
+					     .leases = &engine->leases,
+					     .rootfs = &engine->containers.rootfs };
 	struct arena arena OWN(arena_done) = { 0 };
 	char image[OCI_REFERENCE_MAX], target[OCI_REFERENCE_MAX];
 	struct engine_pull *pull = NULL;
@@ -501,10 +517,10 @@ static void on_pull(struct msg_peer *peer, struct msg *msg)
 	manager_pull_hosts(&engine->manager, target, &arena, &start);
 	take_login(&login, target, &arena, &start);
 	if (login.push)
-		pull->take = image_take_push(&env, &start, image, &ops, pull, &err);
+		pull->give = image_give_push(&give, &start, image, &push_ops, pull, &err);
 	else
 		pull->take = image_take_pull(&env, &start, &ops, pull, &err);
-	if (!pull->take) {
+	if (!pull->take && !pull->give) {
 		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
 		pull_drop(pull);
 	}
@@ -574,6 +590,7 @@ void engine_calls_gone(struct engine *engine, struct msg_peer *peer)
 		if (p->peer == peer)
 			p->peer = NULL; /* the pull goes on: its result is wanted all the same */
 	}
+	engine_works_gone(engine, peer);
 	for (struct engine_build *b = engine->asked_builds; b; b = b->next) {
 		if (b->peer == peer)
 			b->peer = NULL;
@@ -639,5 +656,21 @@ const struct msg_rule engine_rules[] = {
 	  engine_volume_remove_call },
 	{ ENGINE_MSG_BUILD, "build", 25, 1 << 20, 0, 0, ENGINE_PEER_ROOT | ENGINE_PEER_CONSOLE,
 	  engine_build_call },
+	{ ENGINE_MSG_TAG, "tag", 8, 2048, 0, 0, WHO_ALL, engine_tag_call },
+	{ ENGINE_MSG_HISTORY, "history", 4, 1024, 0, 0, WHO_ALL, engine_history_call },
+	{ ENGINE_MSG_SAVE, "save", 9, 64 << 10, 0, 1, WHO_ALL, engine_save_call },
+	{ ENGINE_MSG_LOAD, "load", 8, 8192, 0, 1, WHO_ALL, engine_load_call },
+	{ ENGINE_MSG_CHANGES, "changes", 4, 256, 0, 0, WHO_ALL, engine_changes_call },
+	{ ENGINE_MSG_EXPORT, "export", 8, 8192, 0, 1, WHO_ALL, engine_export_call },
+	{ ENGINE_MSG_PATH_STAT, "path-stat", 8, 8192, 0, 0, WHO_ALL, engine_path_stat_call },
+	{ ENGINE_MSG_PATH_GET, "path-get", 8, 8192, 1, 1, WHO_ALL, engine_path_get_call },
+	{ ENGINE_MSG_PATH_PUT, "path-put", 9, 8192, 1, 1, WHO_ALL, engine_path_put_call },
+	{ ENGINE_MSG_STORE_CHECK, "store-check", 1, 1, 0, 0, WHO_ALL, engine_check_call },
+	{ ENGINE_MSG_USAGE, "usage", 0, 0, 0, 0, WHO_ALL, engine_usage_call },
+	{ ENGINE_MSG_PRUNE_KIND, "prune-kind", 5, 64 << 10, 0, 0, WHO_ALL, engine_prune_kind_call },
+	{ ENGINE_MSG_COPY, "copy", 13, 16384, 0, 0, ENGINE_PEER_ROOT | ENGINE_PEER_CONSOLE,
+	  engine_copy_call },
+	{ ENGINE_MSG_COMMIT, "commit", 21, 3 << 20, 0, 0, WHO_ALL, engine_commit_call },
+	{ ENGINE_MSG_IMPORT, "import", 25, 3 << 20, 0, 1, WHO_ALL, engine_import_call },
 };
 const size_t engine_rule_count = ARRAY_LEN(engine_rules);

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -440,22 +441,52 @@ static void on_check_line(void *owner, uint32_t serial, const char *line)
 	(void)msg_reply_more(&role.service.main, STORE_MSG_CHECK, serial, buf_str(&body));
 }
 
+/* What a check found that images lack. */
+struct lacking {
+	uint32_t serial, count;
+	struct buf names;
+};
+
+static void on_lacking(void *owner, const char *reference, const struct digest *layer)
+{
+	struct lacking *lacking = owner;
+	char line[STORE_REFERENCE_MAX + 128], text[DIGEST_TEXT_MAX];
+	(void)snprintf(line, sizeof(line), "image %s lacks its layer %s", reference,
+		       digest_text(layer, text));
+	on_check_line(NULL, lacking->serial, line);
+	wire_put_text(&lacking->names, reference);
+	lacking->count++;
+}
+
 static void on_check_done(void *owner, uint32_t serial, uint32_t checked, uint32_t damaged)
 {
+	struct lacking lacking = { .serial = serial };
+	struct store_collected orphans = { 0 };
+	char line[128];
 	struct buf body OWN(buf_done) = { 0 };
 	struct msg msg = { .type = STORE_MSG_CHECK, .serial = serial };
 	(void)owner;
-	buf_init(&body, 64);
+	buf_init(&body, ROLE_LIST_MAX);
+	buf_init(&lacking.names, ROLE_LIST_MAX - 64);
+	store_lacking(&role.store, on_lacking, &lacking);
+	if (store_orphans(&role.store, &orphans, NULL) == 0 && orphans.objects > 0) {
+		(void)snprintf(line, sizeof(line), "%u files that nothing uses, %llu KiB",
+			       orphans.objects, (unsigned long long)(orphans.bytes >> 10));
+		on_check_line(NULL, serial, line);
+	}
 	wire_put_u32(&body, checked);
-	wire_put_u32(&body, damaged);
+	wire_put_u32(&body, damaged + lacking.count);
+	wire_put_u32(&body, lacking.count);
+	wire_put_bytes(&body, lacking.names.data, lacking.names.len);
 	answer(&msg, &body, -1);
+	buf_done(&lacking.names);
 }
 
 static void on_check(struct msg_peer *peer, struct msg *msg)
 {
 	struct err err = { 0 };
 	(void)peer;
-	if (sum_check(&role.sums, msg->serial, &err) < 0)
+	if (sum_check(&role.sums, msg->serial, msg->body.ptr[0] != 0, &err) < 0)
 		refuse(msg, &err);
 }
 
@@ -476,6 +507,21 @@ static void on_space(struct msg_peer *peer, struct msg *msg)
 	wire_put_u32(&body, space.images);
 	wire_put_u32(&body, space.layers);
 	answer(msg, &body, -1);
+}
+
+static void on_room(struct msg_peer *peer, struct msg *msg)
+{
+	char what[STORE_REFERENCE_MAX];
+	struct err err = { 0 };
+	struct wire in;
+	(void)peer;
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	uint64_t bytes = wire_u64(&in);
+	wire_text(&in, what, sizeof(what));
+	if (wire_end(&in) < 0)
+		refuse_malformed(msg);
+	else
+		answer_empty(msg, store_room(&role.store, bytes, what, &err), &err);
 }
 
 enum { D = SHA256_SIZE, LAYER = 2 * SHA256_SIZE + 8 };
@@ -499,8 +545,9 @@ static const struct msg_rule role_rules[] = {
 	{ STORE_MSG_LEASE, "lease", 8, 4096 + STORE_LEASE_DIGESTS_MAX *D, 0, 0, ROLE_PEER_MAIN,
 	  on_lease },
 	{ STORE_MSG_GC, "gc", 0, 1, 0, 0, ROLE_PEER_MAIN, on_gc },
-	{ STORE_MSG_CHECK, "check", 0, 0, 0, 0, ROLE_PEER_MAIN, on_check },
+	{ STORE_MSG_CHECK, "check", 1, 1, 0, 0, ROLE_PEER_MAIN, on_check },
 	{ STORE_MSG_SPACE, "space", 0, 0, 0, 0, ROLE_PEER_MAIN, on_space },
+	{ STORE_MSG_ROOM, "room", 12, 1024, 0, 0, ROLE_PEER_MAIN, on_room },
 };
 
 /* ---- starting ---- */

@@ -103,6 +103,7 @@ enum engine_msg {
 	/* {text image, text target ("" = the same), text user, text password, text token, u8 push}
 	   -> as ENGINE_MSG_PULL */
 	ENGINE_MSG_PULL_AS,
+	/* 0x390 and on: engine/api/image_msg.h */
 };
 
 enum engine_act {

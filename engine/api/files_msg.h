@@ -49,6 +49,22 @@ enum files_msg {
 	/* {text dest, text chown} fds [0] entry records, [1] destination root -> {u64 files, u64
 	 * bytes}: an archive's content below dest, which becomes its root */
 	FILES_MSG_EXTRACT,
+	/* {u8 plain, text path, text name} fds [0] root, [1] pipe for entry records -> {u64
+	 * entries, u64 bytes, path stat}: struct files_tree */
+	FILES_MSG_TREE,
+	/* {text path} fds [0] root -> {path stat}: u64 size, u32 mode, i64 mtime s, text link */
+	FILES_MSG_STAT,
+	/* {} fds [0] upper directory, [1] the tree below it -> {u32 count, {u8 enum files_change,
+	 * text path}...} */
+	FILES_MSG_CHANGES,
+	/* {} fds [0] root -> {u64 names, u64 bytes on disk} */
+	FILES_MSG_USAGE,
+};
+
+enum files_change {
+	FILES_CHANGE_MODIFIED = 0,
+	FILES_CHANGE_ADDED = 1,
+	FILES_CHANGE_DELETED = 2,
 };
 
 enum {
@@ -62,6 +78,7 @@ enum {
 	FILES_GROUPS_MAX = 64,
 	FILES_USER_MAX = 256,
 	FILES_READ_MAX = 4 << 20,
+	FILES_CHANGES_MAX = 65536,
 };
 
 /* One pattern of .dockerignore, already cleaned: no leading '/', '!' split off. */

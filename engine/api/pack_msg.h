@@ -10,20 +10,33 @@
 /* Calls of engine main to one pack role (one process for each layer, fd 3). */
 enum pack_msg {
 	/*
-	 * {} fds [0] the pipe that entry records come from (engine/api/entry.h), [1] the unnamed
-	 * file from STORE_MSG_LAYER_NEW -> {struct pack_result} when the stream ended with its end
-	 * record. A stream that just stops is an error: nothing half-read becomes a layer. Main
-	 * ends the process afterwards, so that no writer of the file is left.
+	 * {u8 with the tar} fds [0] the pipe that entry records come from (engine/api/entry.h), [1]
+	 * the unnamed file from STORE_MSG_LAYER_NEW -> {struct pack_result} when the stream ended
+	 * with its end record. A stream that just stops is an error: nothing half-read becomes a
+	 * layer. Main ends the process afterwards, so that no writer of the file is left.
 	 */
 	PACK_MSG_START = 0x420,
+	/*
+	 * {u8 enum pack_tar} fds [0] the pipe that entry records come from, [1] file or pipe ->
+	 * {digest, u64 bytes}: the records as a tar (engine/tar/write.h), written and closed.
+	 */
+	PACK_MSG_TAR,
 };
 
-/* u64 bytes, u64 entries, u64 data_bytes, digest records */
+enum pack_tar {
+	PACK_TAR_TREE = 0,
+	PACK_TAR_LAYER = 1, /* a name that begins with ".wh." is refused: it would be a whiteout */
+};
+
+/* u64 bytes, u64 entries, u64 data_bytes, digest records, digest tar, u64 tar_bytes */
 struct pack_result {
 	uint64_t bytes;	       /* of the EROFS image, a multiple of 4,096 */
 	uint64_t entries;      /* records that became inodes or names; 0 = the layer is empty */
 	uint64_t data_bytes;   /* of file contents */
-	struct digest records; /* SHA-256 of the record stream: the key of a layer made here */
+	struct digest records; /* SHA-256 of the record stream */
+	struct digest tar; /* of the layer's tar: key, blob digest and diffID of a layer made here;
+			      zero unless it was asked for */
+	uint64_t tar_bytes;
 };
 
 void pack_result_put(struct buf *out, const struct pack_result *result);

@@ -160,6 +160,26 @@ int pull_archive_decode(struct str body, struct arena *arena, struct pull_archiv
 	return r;
 }
 
+void pull_save_encode(const struct pull_save *save, struct buf *out)
+{
+	wire_put_u8(out, save->docker);
+	wire_put_u32(out, save->count);
+	for (uint32_t i = 0; i < save->count; i++)
+		wire_put_str(out, save->records[i]);
+}
+
+int pull_save_decode(struct str body, struct pull_save *ret_save, struct err *err)
+{
+	struct wire in;
+
+	wire_init(&in, body.ptr, body.len);
+	ret_save->docker = wire_bool(&in);
+	ret_save->count = wire_count(&in, PULL_SAVE_MAX);
+	for (uint32_t i = 0; i < ret_save->count; i++)
+		ret_save->records[i] = wire_blob(&in, IMAGE_RECORD_MAX);
+	return wire_end(&in) < 0 ? err_set(err, -EBADMSG, "malformed archive request") : 0;
+}
+
 void pull_blob_encode(const struct pull_blob *blob, struct buf *out)
 {
 	wire_put_bytes(out, blob->digest.bytes, sizeof(blob->digest.bytes));

@@ -26,8 +26,15 @@
  *   reply: 32 bytes, the digest of the manifest as the registry has it now. Errors as above.
  * PULL_MSG_ARCHIVE (call) text reference to give an image without a name of its own ("" = none),
  *     text os, text architecture, text variant
- *     fds [0] archive, a seekable file: tar of an OCI layout or docker-archive, plain or gzip/zstd
+ *     fds [0] archive: tar of an OCI layout or docker-archive, plain or gzip/zstd; [1] an unnamed
+ *     file that it is copied into first where [0] cannot seek, may be missing
  *   replies: one with MSG_FLAG_MORE and an image record for each image; the last is u32 count
+ *
+ * PULL_MSG_SAVE (call)    struct pull_save; fds [0] file or pipe to write the archive to
+ *   reply: u64 bytes of the archive; blobs are asked for by PULL_MSG_SOURCE
+ *
+ * A record to push or save whose config (and manifest) digest is zero has other layers than the
+ * documents that are kept: the role writes them anew. So it does where they are not kept at all.
  *
  * role -> main, while a job runs
  * PULL_MSG_BLOB (call)    struct pull_blob
@@ -37,8 +44,11 @@
  *   reply: empty once the blob (a layer: its EROFS file too) is stored, or queued to be; an error
  *     ends the job with that error. main must not take a job's last reply for success before every
  *     blob it was given has been stored.
- * PULL_MSG_SOURCE (call)  32 bytes digest; while an image is pushed
+ * PULL_MSG_SOURCE (call)  32 bytes digest; while images are pushed or saved
  *   reply: u64 size, fd [0] the blob, a regular file to read. -ENOENT: it is not kept
+ * PULL_MSG_NEED (call) u64 bytes of the layers, as they are transferred, that main does not have;
+ *   before the first of them
+ *   reply: empty; -ENOSPC: they would not fit, the pull ends before it has begun
  * PULL_MSG_PROGRESS (one-way) 32 bytes digest, u64 done, u64 total, u64 rate, text what;
  *   some 4 a second
  *
@@ -54,6 +64,8 @@ enum pull_msg {
 	PULL_MSG_PROGRESS = 5,
 	PULL_MSG_PUSH = 6,
 	PULL_MSG_SOURCE = 7,
+	PULL_MSG_SAVE = 8,
+	PULL_MSG_NEED = 9,
 };
 
 enum pull_kind {
@@ -121,6 +133,14 @@ struct pull_archive {
 	const char *os, *architecture, *variant;
 };
 
+/* u8 docker, u32 count, {blob image record}... */
+enum { PULL_SAVE_MAX = 64, PULL_SAVE_BODY_MAX = 12 << 20 };
+struct pull_save {
+	bool docker; /* manifest.json too */
+	struct str records[PULL_SAVE_MAX];
+	uint32_t count;
+};
+
 struct pull_blob {
 	struct digest digest;
 	uint64_t size;
@@ -156,6 +176,9 @@ int pull_start_decode(struct str body, struct arena *arena, struct pull_start *r
 void pull_archive_encode(const struct pull_archive *archive, struct buf *out);
 int pull_archive_decode(struct str body, struct arena *arena, struct pull_archive *ret_archive,
 			struct err *err);
+void pull_save_encode(const struct pull_save *save, struct buf *out);
+/* Slices into body. */
+int pull_save_decode(struct str body, struct pull_save *ret_save, struct err *err);
 void pull_blob_encode(const struct pull_blob *blob, struct buf *out);
 int pull_blob_decode(struct str body, struct arena *arena, struct pull_blob *ret_blob,
 		     struct err *err);

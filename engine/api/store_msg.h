@@ -64,10 +64,17 @@ enum store_msg {
 	/* {} or {u8 cache} -> {u64 bytes freed, u32 objects, u32 that only leases kept};
 	 * cache = 1: the build cache goes too */
 	STORE_MSG_GC,
-	/* {} -> MORE {text line}..., last {u32 objects checked, u32 damaged}: reads everything */
+	/*
+	 * {u8 repair} -> MORE {text line}..., last {u32 objects checked, u32 damaged or missing,
+	 * u32 count, {text reference}...}: reads everything. repair: what is damaged goes to the
+	 * trash. The references are of images that lack something, in any case.
+	 */
 	STORE_MSG_CHECK,
 	/* {} -> {u64 bytes of blobs, u64 of layers, u64 free, u32 images, u32 layers} */
 	STORE_MSG_SPACE,
+	/* {u64 bytes, text what they are for} -> {}: they fit beside the reserve; -ENOSPC says how
+	 * much is missing */
+	STORE_MSG_ROOM,
 };
 
 enum {

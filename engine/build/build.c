@@ -264,28 +264,10 @@ static void fill_history(struct build *build, struct image *image)
 /* The image's id is the digest of its OCI config, as everywhere. */
 static int fill_digests(struct image *image, struct err *err)
 {
-	struct buf text OWN(buf_done) = { 0 };
-	struct sha256 sum;
-	buf_init(&text, OCI_DOCUMENT_MAX);
-	int r = oci_config_write(image, &text, err);
-	if (r < 0)
-		return r;
-	sha256_init(&sum);
-	sha256_add(&sum, text.data, text.len);
-	sha256_end(&sum, &image->config);
-	image->config_size = text.len;
-	image->config_type = OCI_MEDIA_CONFIG;
-	buf_clear(&text);
-	r = oci_manifest_write(image, &text, err);
-	if (r < 0)
-		return r;
-	sha256_init(&sum);
-	sha256_add(&sum, text.data, text.len);
-	sha256_end(&sum, &image->manifest);
-	image->source = image->manifest;
-	image->manifest_size = text.len;
-	image->manifest_type = OCI_MEDIA_MANIFEST;
-	return 0;
+	struct buf config OWN(buf_done) = { 0 }, manifest OWN(buf_done) = { 0 };
+	buf_init(&config, OCI_DOCUMENT_MAX);
+	buf_init(&manifest, OCI_DOCUMENT_MAX);
+	return oci_image_seal(image, &config, &manifest, err);
 }
 
 static int finish(struct build *build, struct err *err)

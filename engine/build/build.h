@@ -74,7 +74,7 @@ struct build_params {
 };
 
 /* Layers made here carry this media type: they have no tar blob. */
-#define BUILD_LAYER_TYPE "application/vnd.hoy.layer.v1.erofs"
+#define BUILD_LAYER_TYPE "application/vnd.oci.image.layer.v1.tar"
 
 /*
  * Starts with the first action, which must not answer from within (later ones may). exec and owner

@@ -344,7 +344,7 @@ void build_key_root(const struct image_layer *layers, uint32_t count, struct dig
 {
 	struct sha256 hash;
 	sha256_init(&hash);
-	add_text(&hash, "hoy build key 2");
+	add_text(&hash, "hoy build key 3");
 	add_u64(&hash, count);
 	for (uint32_t i = 0; i < count; i++)
 		sha256_add(&hash, layers[i].blob.bytes, sizeof(layers[i].blob.bytes));

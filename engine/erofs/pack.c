@@ -19,6 +19,8 @@ struct pack {
 	struct entry_state state;
 	struct sha256 hash;
 	struct erofs_writer *writer;
+	pack_each_fn *each;
+	void *owner;
 };
 
 static void pack_done(struct pack *pack)
@@ -60,6 +62,8 @@ static int take_records(struct pack *pack, struct err *err)
 		if (entry.type != ENTRY_END) {
 			int r = erofs_writer_add(pack->writer, &entry, err);
 
+			if (r >= 0 && pack->each)
+				r = pack->each(pack->owner, &entry, err);
 			if (r < 0)
 				return r;
 		}
@@ -69,9 +73,10 @@ static int take_records(struct pack *pack, struct err *err)
 	return 0;
 }
 
-int pack_stream(int in_fd, int out_fd, struct pack_result *ret_result, struct err *err)
+int pack_stream(int in_fd, int out_fd, pack_each_fn *each, void *owner,
+		struct pack_result *ret_result, struct err *err)
 {
-	struct pack pack OWN(pack_done) = { .fd = in_fd };
+	struct pack pack OWN(pack_done) = { .fd = in_fd, .each = each, .owner = owner };
 	struct erofs_totals totals;
 	int r;
 

@@ -12,29 +12,25 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
-#include "engine/api/entry.h"
-#include "engine/files/files.h"
-#include "engine/files/links.h"
+#include "engine/files/diff.h"
 #include "engine/files/stub.h"
 #include "engine/files/walk.h"
-#include "engine/files/xattr.h"
 #include "lib/fs.h"
 #include "lib/own.h"
 
-enum { DIFF_PIECE = ENTRY_DATA_MAX };
+struct diff *diff_new(int upper_fd, int out_fd)
+{
+	struct diff *diff = calloc(1, sizeof(*diff));
+	if (!diff)
+		return NULL;
+	diff->upper = upper_fd;
+	diff->lower = -1;
+	diff->prefix = "";
+	entry_writer_init(&diff->out, out_fd);
+	return diff;
+}
 
-struct diff {
-	int upper;
-	const struct files_diff_rules *rules;
-	struct entry_writer out;
-	struct entry entry;
-	struct xattr_set xattrs;
-	struct links links;
-	char target[FILES_PATH_MAX];
-	uint8_t piece[DIFF_PIECE];
-};
-
-static void diff_free(struct diff **diff)
+void diff_free(struct diff **diff)
 {
 	if (!*diff)
 		return;
@@ -44,19 +40,56 @@ static void diff_free(struct diff **diff)
 	*diff = NULL;
 }
 
+/* The path as it stands in the stream. */
+static int show(const struct diff *diff, const char *path, char dst[FILES_PATH_MAX],
+		struct str *ret_path, struct err *err)
+{
+	const char *slash = *diff->prefix && *path ? "/" : "";
+	int n = snprintf(dst, FILES_PATH_MAX, "%s%s%s", diff->prefix, slash, path);
+	if (n < 0 || n >= FILES_PATH_MAX)
+		return err_set(err, -ENAMETOOLONG, "a path is longer than %d bytes",
+			       FILES_PATH_MAX - 1);
+	*ret_path = str_make(dst, (size_t)n);
+	return 0;
+}
+
+/* Instead of a record: what became of the path, seen from the layers below. */
+static int note_change(struct diff *diff, const char *path, bool gone, struct err *err)
+{
+	struct stat st;
+	if (!*path)
+		return 0;
+	if (diff->change_count == FILES_CHANGES_MAX)
+		return err_set(err, -E2BIG, "more than %d changes", FILES_CHANGES_MAX);
+	bool below = fs_stat(diff->lower, path, FS_BENEATH, &st, NULL) == 0;
+	diff->change_count++;
+	wire_put_u8(diff->changes, gone	   ? FILES_CHANGE_DELETED
+				   : below ? FILES_CHANGE_MODIFIED
+					   : FILES_CHANGE_ADDED);
+	wire_put_text(diff->changes, path);
+	int r = buf_error(diff->changes);
+	return r < 0 ? err_set(err, -E2BIG, "the changed paths are over %zu bytes",
+			       diff->changes->max)
+		     : 0;
+}
+
 static int write_mark(struct diff *diff, enum entry_type type, const char *path, struct err *err)
 {
-	diff->entry = (struct entry){ .type = type, .path = str_from(path) };
-	return entry_write(&diff->out, &diff->entry, err);
+	if (diff->changes)
+		return type == ENTRY_WHITEOUT ? note_change(diff, path, true, err) : 0;
+	diff->entry = (struct entry){ .type = type };
+	int r = show(diff, path, diff->path, &diff->entry.path, err);
+	return r < 0 ? r : entry_write(&diff->out, &diff->entry, err);
 }
 
 static int write_node(struct diff *diff, enum entry_type type, const char *path,
-		      const struct stat *st, struct err *err)
+		      const struct stat *st, const char *link, struct err *err)
 {
 	struct entry *entry = &diff->entry;
+	if (diff->changes)
+		return note_change(diff, path, false, err);
 	*entry = (struct entry){
 		.type = type,
-		.path = str_from(path),
 		.mode = st->st_mode & 07777,
 		.uid = st->st_uid,
 		.gid = st->st_gid,
@@ -74,11 +107,15 @@ static int write_node(struct diff *diff, enum entry_type type, const char *path,
 		entry->rdev_minor = minor(st->st_rdev);
 	}
 	if (type == ENTRY_SYMLINK)
-		entry->target = str_from(diff->target);
+		entry->target = str_from(link);
 	for (uint32_t i = 0; (type == ENTRY_FILE || type == ENTRY_DIR) && i < diff->xattrs.count;
 	     i++)
 		entry->xattrs[entry->xattr_count++] = diff->xattrs.items[i];
-	return entry_write(&diff->out, entry, err);
+	int r = show(diff, path, diff->path, &entry->path, err);
+	/* As in a tar of others it has owner and mode of what it links to: some set them again. */
+	if (r == 0 && type == ENTRY_HARDLINK)
+		r = show(diff, link, diff->link, &entry->target, err);
+	return r < 0 ? r : entry_write(&diff->out, entry, err);
 }
 
 static int write_range(struct diff *diff, int fd, uint64_t at, uint64_t end, struct err *err)
@@ -130,28 +167,24 @@ static int diff_file(struct diff *diff, int dirfd, const char *name, const char 
 		fs_open(dirfd, name, FS_BENEATH, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, err);
 	int r = fd < 0 ? fd : xattr_read(fd, &diff->xattrs, err);
 	if (r == 0)
-		r = write_node(diff, ENTRY_FILE, path, st, err);
-	return r < 0 ? r : write_content(diff, fd, (uint64_t)st->st_size, err);
+		r = write_node(diff, ENTRY_FILE, path, st, NULL, err);
+	return r < 0 || diff->changes ? r : write_content(diff, fd, (uint64_t)st->st_size, err);
 }
 
-static int diff_leaf(struct diff *diff, int dirfd, const char *name, const char *path,
-		     const struct stat *st, struct err *err)
+int diff_leaf(struct diff *diff, int dirfd, const char *name, const char *path,
+	      const struct stat *st, struct err *err)
 {
-	if (S_ISCHR(st->st_mode) && st->st_rdev == 0)
+	if (S_ISCHR(st->st_mode) && st->st_rdev == 0 && !diff->plain)
 		return write_mark(diff, ENTRY_WHITEOUT, path, err);
 	if (S_ISSOCK(st->st_mode))
 		return 0; /* means nothing without its process */
-	if (st->st_nlink > 1) {
+	if (st->st_nlink > 1 && !diff->changes) {
 		const char *first = NULL;
 		int r = links_find(&diff->links, st, path, &first, err);
 		if (r < 0)
 			return r;
-		if (first) {
-			diff->entry = (struct entry){ .type = ENTRY_HARDLINK,
-						      .path = str_from(path),
-						      .target = str_from(first) };
-			return entry_write(&diff->out, &diff->entry, err);
-		}
+		if (first)
+			return write_node(diff, ENTRY_HARDLINK, path, st, first, err);
 	}
 	if (S_ISREG(st->st_mode))
 		return diff_file(diff, dirfd, name, path, st, err);
@@ -160,16 +193,14 @@ static int diff_leaf(struct diff *diff, int dirfd, const char *name, const char 
 		if (n < 0)
 			return err_sys(err, -errno, "cannot read link");
 		diff->target[n] = '\0';
-		return write_node(diff, ENTRY_SYMLINK, path, st, err);
+		return write_node(diff, ENTRY_SYMLINK, path, st, diff->target, err);
 	}
 	return write_node(diff,
 			  S_ISCHR(st->st_mode)	 ? ENTRY_CHAR
 			  : S_ISBLK(st->st_mode) ? ENTRY_BLOCK
 						 : ENTRY_FIFO,
-			  path, st, err);
+			  path, st, NULL, err);
 }
-
-static int diff_dir(struct diff *diff, const char *path, struct err *err);
 
 /* Leaves first; directories are only gathered, so that one fd is open at a time. */
 static int diff_names(struct diff *diff, int dirfd, const char *path,
@@ -229,7 +260,7 @@ static void drop_mount_points(struct diff *diff, struct walk_names *names)
 	names->count = kept;
 }
 
-static int diff_dir(struct diff *diff, const char *path, struct err *err)
+int diff_dir(struct diff *diff, const char *path, struct err *err)
 {
 	struct walk_names names OWN(walk_names_done) = { 0 };
 	struct stat st;
@@ -240,15 +271,16 @@ static int diff_dir(struct diff *diff, const char *path, struct err *err)
 		return r;
 	if (fstat(fd, &st) < 0)
 		return err_sys(err, -errno, "cannot stat");
-	stub_filter(fd, path, &names);
+	if (!diff->whole)
+		stub_filter(fd, path, &names);
 	if (!*path)
 		drop_mount_points(diff, &names);
 	r = xattr_read(fd, &diff->xattrs, err);
 	bool opaque = diff->xattrs.opaque;
 	/* The root itself says nothing as long as there is nothing in it. */
-	if (r == 0 && (*path || names.count > 0))
-		r = write_node(diff, ENTRY_DIR, path, &st, err);
-	if (r == 0 && opaque && *path)
+	if (r == 0 && (*path || names.count > 0 || diff->plain))
+		r = write_node(diff, ENTRY_DIR, path, &st, NULL, err);
+	if (r == 0 && opaque && *path && !diff->plain)
 		r = write_mark(diff, ENTRY_OPAQUE, path, err);
 	/* The directories among the names, borrowed from them. */
 	char **items = calloc(names.count + 1, sizeof(*items));
@@ -267,15 +299,17 @@ static int diff_dir(struct diff *diff, const char *path, struct err *err)
 int files_diff(int upper_fd, int out_fd, const struct files_diff_rules *rules,
 	       struct files_totals *ret_totals, struct err *err)
 {
-	struct diff *diff OWN(diff_free) = calloc(1, sizeof(*diff));
+	struct diff *diff OWN(diff_free) = diff_new(upper_fd, out_fd);
 	if (!diff)
 		return err_set(err, -ENOMEM, "out of memory");
-	diff->upper = upper_fd;
 	diff->rules = rules;
-	entry_writer_init(&diff->out, out_fd);
 	int r = diff_dir(diff, "", err);
-	if (r == 0)
-		r = entry_write_end(&diff->out, err);
+	return r < 0 ? r : diff_end(diff, ret_totals, err);
+}
+
+int diff_end(struct diff *diff, struct files_totals *ret_totals, struct err *err)
+{
+	int r = entry_write_end(&diff->out, err);
 	if (r < 0)
 		return r;
 	ret_totals->files = diff->out.entries;

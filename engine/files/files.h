@@ -32,6 +32,28 @@ struct files_diff_rules {
 int files_diff(int upper_fd, int out_fd, const struct files_diff_rules *rules,
 	       struct files_totals *ret_totals, struct err *err);
 
+/* A tree, or a part of it, as entry records, end record included. */
+struct files_tree {
+	const char *path; /* in the root; with a slash behind it a link is followed */
+	const char *name; /* what it is called in the stream, "" = the stream's root */
+	bool plain;	  /* false: a layer, whose whiteouts and opaque marks are told */
+};
+/* As lstat(2) has it. */
+struct files_stat {
+	uint64_t size;
+	uint32_t mode;
+	int64_t mtime_s;
+	char link[FILES_PATH_MAX];
+};
+int files_tree(int root_fd, int out_fd, const struct files_tree *tree,
+	       struct files_totals *ret_totals, struct files_stat *ret_stat, struct err *err);
+int files_stat(int root_fd, const char *path, struct files_stat *ret_stat, struct err *err);
+/* What an upper changed over the tree below it: {u8 enum files_change, text path}... sorted. */
+int files_changes(int upper_fd, int lower_fd, struct buf *out, uint32_t *ret_count,
+		  struct err *err);
+/* Names and blocks of a tree, hard links in parts. */
+int files_usage(int root_fd, struct files_totals *ret_totals, struct err *err);
+
 /* Docker's COPY, see struct files_copy. -ENOENT names the source that is not there. */
 int files_copy(int source_fd, int dest_fd, const struct files_copy *copy,
 	       struct files_totals *ret_totals, struct err *err);

@@ -52,6 +52,8 @@ static void on_commit(struct msg_peer *peer, void *owner, struct msg *reply, con
 		layer_finish(job, NULL, &bad);
 		return;
 	}
+	if (job->use_records)
+		layer.size = job->blob_size; /* what a manifest has to say of it */
 	layer_finish(job, &layer, NULL);
 }
 
@@ -146,8 +148,9 @@ static void on_pack(struct msg_peer *peer, void *owner, struct msg *reply, const
 	}
 	job->entries = result.entries;
 	if (job->use_records) {
-		job->layer.digest = result.records;
-		job->layer.diff = result.records;
+		job->layer.digest = result.tar;
+		job->layer.diff = result.tar;
+		job->blob_size = result.tar_bytes;
 	}
 	layer_heard(job, RANK_PACK, NULL);
 }
@@ -171,7 +174,8 @@ static int start_pack(struct image_layer_job *job, int records_fd, struct err *e
 	int64_t r = worker_start(&job->pack, job->loop, "pack", NULL, 0, NULL, 0, NULL, job, err);
 
 	if (r >= 0)
-		r = msg_peer_call(&job->pack.peer, PACK_MSG_START, STR(""), fds, 2, on_pack, job,
+		r = msg_peer_call(&job->pack.peer, PACK_MSG_START,
+				  job->use_records ? STR("\1") : STR("\0"), fds, 2, on_pack, job,
 				  err);
 	return r < 0 ? (int)r : 0;
 }

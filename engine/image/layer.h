@@ -31,7 +31,7 @@ struct image_layer_job {
 	int error_rank;		/* which of them spoke: a smaller rank wins */
 	struct store_layer layer;
 	uint64_t entries; /* that pack saw */
-	bool use_records; /* the key is pack's digest of the records */
+	bool use_records; /* the key is the digest that the layer has as a tar */
 	bool has_diff;
 	bool keep;
 	char media_type[128];
@@ -53,7 +53,11 @@ int image_layer_blob(struct image_layer_job *job, struct loop *loop, struct msg_
 		     const struct digest *blob, uint64_t size, bool keep, const char *media_type,
 		     const struct digest *diff, image_layer_done_fn *done, void *owner,
 		     int *ret_feed, struct err *err);
-/* ret_feed takes entry records. done() gets layer = NULL and err = NULL when there was no entry. */
+/*
+ * ret_feed takes entry records, in the order of a files role's walk. The layer's key and diffID are
+ * the digest of its tar, and its size is that tar's. done() gets layer = NULL and err = NULL when
+ * there was no entry.
+ */
 int image_layer_records(struct image_layer_job *job, struct loop *loop, struct msg_peer *store,
 			image_layer_done_fn *done, void *owner, int *ret_feed, struct err *err);
 

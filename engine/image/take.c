@@ -41,13 +41,14 @@ struct image_take {
 	struct take_blob blobs[TAKE_BLOBS_MAX];
 	struct image_lease lease; /* everything the role asked for so far */
 	bool replaced;		  /* an image of the same name was there */
-	struct buf start; /* the role's call, held back until the store said what is known */
-	struct buf known; /* the record that the reference has, empty = none */
-	unsigned setting; /* IMAGE_SET calls that are not answered yet */
-	bool finished;	  /* the role's last reply came */
-	bool archive, push;
-	uint32_t source_serial; /* of the SOURCE call that waits for the store, 0 = none */
-	bool known_held;	/* what `known` names is leased */
+	struct buf start;     /* the role's call, held back until the store said what is known */
+	struct buf known;     /* the record that the reference has, empty = none */
+	uint32_t need_serial; /* of the NEED call that waits for the store, 0 = none */
+	unsigned setting;     /* IMAGE_SET calls that are not answered yet */
+	bool finished;	      /* the role's last reply came */
+	bool archive;
+	int archive_fd;	 /* a pipe, until the role has it; -1 = none */
+	bool known_held; /* what `known` names is leased */
 	char reference[IMAGE_REFERENCE_MAX];
 	char image[OCI_REFERENCE_MAX]; /* whose record `known` is */
 };
@@ -74,6 +75,7 @@ static void take_free(struct image_take *take)
 	if (take->replaced)
 		image_leases_collect(take->env.leases);
 	worker_stop(&take->role);
+	own_close(&take->archive_fd);
 	buf_done(&take->start);
 	buf_done(&take->known);
 	/* We may be inside a callback of the role's peer, which looks at itself afterwards. */
@@ -318,50 +320,52 @@ static void on_role_progress(struct msg_peer *peer, struct msg *msg)
 	take->ops.progress(take->owner, line);
 }
 
-/* ---- the blobs of a push ---- */
+/* ---- room ---- */
 
-static void on_source(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+static void on_room(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	struct image_take *take = owner;
-	uint32_t serial = take->source_serial;
-	struct msg_peer *role = &take->role.peer;
+	uint32_t serial = take->need_serial;
 
 	(void)peer;
-	take->source_serial = 0;
+	take->need_serial = 0;
 	if (reply)
-		(void)msg_reply(role, PULL_MSG_SOURCE, serial, reply->body, reply->fds,
-				reply->nfds);
+		(void)msg_reply(&take->role.peer, PULL_MSG_NEED, serial, STR(""), NULL, 0);
 	else
-		(void)msg_reply_err(role, PULL_MSG_SOURCE, serial, err);
+		(void)msg_reply_err(&take->role.peer, PULL_MSG_NEED, serial, err);
 }
 
-static void on_role_source(struct msg_peer *peer, struct msg *msg)
+/* Unpacked, layers take about 2.5 times what is transferred; the blob stays beside where kept. */
+static void on_role_need(struct msg_peer *peer, struct msg *msg)
 {
-	struct worker *role = peer->owner;
+	const struct worker *role = peer->owner;
 	struct image_take *take = role->owner;
-	struct digest digest;
+	struct buf body OWN(buf_done) = { 0 };
 	struct err err = { 0 };
+	struct wire in;
+	uint64_t bytes;
 
-	if (!take->push || take->source_serial) {
-		err_set(&err, -EBADMSG, "a blob is asked for that is not being pushed");
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	bytes = wire_u64(&in);
+	bytes = bytes > UINT64_MAX / 4 ? UINT64_MAX / 4 : bytes;
+	bytes = bytes * 5 / 2 + (take->env.keep_blobs ? bytes : 0);
+	buf_init(&body, 1024);
+	wire_put_u64(&body, bytes);
+	wire_put_text(&body, *take->image ? take->image : "an image");
+	if (take->need_serial)
+		err_set(&err, -EBADMSG, "room is asked for twice");
+	else if (msg_peer_call(take->env.store, STORE_MSG_ROOM, buf_str(&body), NULL, 0, on_room,
+			       take, &err) >= 0)
+		take->need_serial = msg->serial;
+	if (err.code)
 		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
-		return;
-	}
-	memcpy(digest.bytes, msg->body.ptr, sizeof(digest.bytes));
-	take->source_serial = msg->serial;
-	if (image_lease_add(take->env.leases, &take->lease, &digest, 1, &err) >= 0 &&
-	    msg_peer_call(take->env.store, STORE_MSG_BLOB_OPEN, msg->body, NULL, 0, on_source, take,
-			  &err) >= 0)
-		return;
-	take->source_serial = 0;
-	(void)msg_reply_err(peer, msg->type, msg->serial, &err);
 }
 
 static const struct msg_rule role_rules[] = {
+	{ PULL_MSG_NEED, "need", 8, 8, 0, 0, 1, on_role_need },
 	{ PULL_MSG_BLOB, "blob", 40, 8192, 0, 0, 1, on_role_blob },
 	{ PULL_MSG_BLOB_END, "blob-end", 32, 32, 0, 0, 1, on_role_blob_end },
 	{ PULL_MSG_PROGRESS, "progress", 32, 1024, 0, 0, 1, on_role_progress },
-	{ PULL_MSG_SOURCE, "source", 32, 32, 0, 0, 1, on_role_source },
 };
 
 static void on_set(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
@@ -384,6 +388,7 @@ static int take_record(struct image_take *take, struct str record, struct err *e
 {
 	struct arena arena OWN(arena_done) = { 0 };
 	struct buf body OWN(buf_done) = { 0 };
+	char id[DIGEST_TEXT_MAX];
 	struct image image;
 	struct wire in;
 	int64_t r;
@@ -395,19 +400,15 @@ static int take_record(struct image_take *take, struct str record, struct err *e
 		return err_prefix(err, "role %s", take->role.role);
 	if (!*image.reference)
 		image.reference = take->reference;
-	if (!*image.reference)
-		return err_set(err, -EINVAL, "the image in the archive has no name; give one");
 	/* Also when nothing changed: the name may have been removed meanwhile. */
-	if (!take->push) {
-		buf_init(&body, STORE_RECORD_MAX);
-		wire_put_text(&body, image.reference);
-		image_encode(&image, &body);
-		r = msg_peer_call(take->env.store, STORE_MSG_IMAGE_SET, buf_str(&body), NULL, 0,
-				  on_set, take, err);
-		if (r < 0)
-			return (int)r;
-		take->setting++;
-	}
+	buf_init(&body, STORE_RECORD_MAX);
+	wire_put_text(&body, *image.reference ? image.reference : digest_text(&image.config, id));
+	image_encode(&image, &body);
+	r = msg_peer_call(take->env.store, STORE_MSG_IMAGE_SET, buf_str(&body), NULL, 0, on_set,
+			  take, err);
+	if (r < 0)
+		return (int)r;
+	take->setting++;
 	if (take->ops.image)
 		take->ops.image(take->owner, &image);
 	return 0;
@@ -427,7 +428,6 @@ static void on_job(struct msg_peer *peer, void *owner, struct msg *reply, const 
 {
 	struct image_take *take = owner;
 	struct err bad = { 0 };
-	struct str record;
 	bool more;
 
 	(void)peer;
@@ -436,8 +436,7 @@ static void on_job(struct msg_peer *peer, void *owner, struct msg *reply, const 
 		return;
 	}
 	more = (reply->flags & MSG_FLAG_MORE) != 0;
-	record = take->push ? buf_str(&take->known) : reply->body;
-	if ((more || !take->archive) && take_record(take, record, &bad) < 0) {
+	if ((more || !take->archive) && take_record(take, reply->body, &bad) < 0) {
 		take_end(take, &bad);
 		return;
 	}
@@ -472,24 +471,13 @@ static struct image_take *take_new(const struct image_take_env *env, const char 
 	take->env = *env;
 	take->ops = *ops;
 	take->owner = owner;
+	take->archive_fd = -1;
 	if (worker_start(&take->role, env->loop, role, role_rules, ARRAY_LEN(role_rules), NULL, 0,
 			 on_role_ended, take, err) < 0) {
 		free(take);
 		return NULL;
 	}
 	return take;
-}
-
-static struct image_take *take_call(struct image_take *take, uint16_t type, struct str body, int fd,
-				    struct err *err)
-{
-	int64_t r = msg_peer_call(&take->role.peer, type, body, &fd, fd >= 0 ? 1 : 0, on_job, take,
-				  err);
-
-	if (r >= 0)
-		return take;
-	take_free(take);
-	return NULL;
 }
 
 static int ask_known(struct image_take *take, struct err *err);
@@ -528,10 +516,7 @@ static void on_known(struct msg_peer *peer, void *owner, struct msg *reply, cons
 	int r = 0;
 
 	(void)peer;
-	if (!reply && take->push) {
-		take_end(take, err);
-		return;
-	}
+	(void)err; /* there is none, or the role's next try says more */
 	if (reply && !take->known_held) {
 		take->known_held = true;
 		r = hold_known(take, reply->body, &bad);
@@ -543,8 +528,8 @@ static void on_known(struct msg_peer *peer, void *owner, struct msg *reply, cons
 	}
 	if (reply && buf_add_str(&take->known, reply->body) == 0)
 		pull_start_add_known(&take->start, reply->body);
-	if (msg_peer_call(&take->role.peer, take->push ? PULL_MSG_PUSH : PULL_MSG_START,
-			  buf_str(&take->start), NULL, 0, on_job, take, &bad) < 0)
+	if (msg_peer_call(&take->role.peer, PULL_MSG_START, buf_str(&take->start), NULL, 0, on_job,
+			  take, &bad) < 0)
 		take_end(take, &bad);
 	else
 		buf_done(&take->start);
@@ -562,11 +547,9 @@ static int ask_known(struct image_take *take, struct err *err)
 	return r < 0 ? (int)r : 0;
 }
 
-/* The role's call waits until the store has said what it knows as `image`. */
-static struct image_take *take_registry(const struct image_take_env *env,
-					const struct pull_start *start, const char *image,
-					const struct image_take_ops *ops, void *owner,
-					struct err *err)
+/* The role's call waits until the store has said what it knows as the reference. */
+struct image_take *image_take_pull(const struct image_take_env *env, const struct pull_start *start,
+				   const struct image_take_ops *ops, void *owner, struct err *err)
 {
 	struct image_take *take = take_new(env, "pull", ops, owner, err);
 	int r;
@@ -576,7 +559,7 @@ static struct image_take *take_registry(const struct image_take_env *env,
 	buf_init(&take->start, PULL_START_MAX);
 	buf_init(&take->known, STORE_RECORD_MAX);
 	pull_start_encode(start, &take->start);
-	r = oci_reference_normalise(str_from(image), take->image, err);
+	r = oci_reference_normalise(str_from(start->reference), take->image, err);
 	if (r >= 0)
 		r = ask_known(take, err);
 	if (r >= 0)
@@ -585,21 +568,53 @@ static struct image_take *take_registry(const struct image_take_env *env,
 	return NULL;
 }
 
-struct image_take *image_take_pull(const struct image_take_env *env, const struct pull_start *start,
-				   const struct image_take_ops *ops, void *owner, struct err *err)
+static int call_load(struct image_take *take, struct str body, const int *fds, size_t nfds,
+		     struct err *err)
 {
-	return take_registry(env, start, start->reference, ops, owner, err);
+	int64_t r = msg_peer_call(&take->role.peer, PULL_MSG_ARCHIVE, body, fds, nfds, on_job, take,
+				  err);
+
+	return r < 0 ? (int)r : 0;
 }
 
-struct image_take *image_take_push(const struct image_take_env *env, const struct pull_start *start,
-				   const char *image, const struct image_take_ops *ops, void *owner,
-				   struct err *err)
+/* The unnamed file that an archive out of a pipe is kept in while it is read. */
+static void on_spool(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
-	struct image_take *take = take_registry(env, start, image, ops, owner, err);
+	struct image_take *take = owner;
+	const int fds[2] = { take->archive_fd, reply && reply->nfds ? reply->fds[0] : -1 };
+	struct err bad = { 0 };
 
-	if (take)
-		take->push = true;
-	return take;
+	(void)peer;
+	if (!reply) {
+		take_end(take, err);
+		return;
+	}
+	if (fds[1] < 0)
+		err_set(&bad, -EBADMSG, "store: no file came with LAYER_NEW");
+	else
+		(void)call_load(take, buf_str(&take->start), fds, 2, &bad);
+	own_close(&take->archive_fd);
+	if (bad.code)
+		take_end(take, &bad);
+}
+
+static int begin_archive(struct image_take *take, int fd, struct str body, struct err *err)
+{
+	struct buf size OWN(buf_done) = { 0 };
+	int64_t r;
+
+	if (lseek(fd, 0, SEEK_CUR) >= 0)
+		return call_load(take, body, &fd, 1, err);
+	take->archive_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (take->archive_fd < 0)
+		return err_sys(err, -errno, "no fd for an archive");
+	buf_init(&take->start, 8192);
+	(void)buf_add_str(&take->start, body);
+	buf_init(&size, 16);
+	wire_put_u64(&size, 0);
+	r = msg_peer_call(take->env.store, STORE_MSG_LAYER_NEW, buf_str(&size), NULL, 0, on_spool,
+			  take, err);
+	return r < 0 ? (int)r : 0;
 }
 
 struct image_take *image_take_archive(const struct image_take_env *env, int fd,
@@ -619,7 +634,10 @@ struct image_take *image_take_archive(const struct image_take_env *env, int fd,
 	(void)str_copy(str_from(reference), take->reference, sizeof(take->reference));
 	buf_init(&body, 8192);
 	pull_archive_encode(&archive, &body);
-	return take_call(take, PULL_MSG_ARCHIVE, buf_str(&body), fd, err);
+	if (begin_archive(take, fd, buf_str(&body), err) >= 0)
+		return take;
+	take_free(take);
+	return NULL;
 }
 
 void image_take_cancel(struct image_take *take)

@@ -21,7 +21,7 @@ struct image_take_ops {
 	/* One line for a person, pull_progress_line(). */
 	void (*progress)(void *owner, const char *line);
 	/*
-	 * All blobs of an image are stored (or, for a push, at the registry); it is durable under
+	 * All blobs of an image are stored; it is durable under
 	 * its name once done() says so. Called once for a pull, once for each image of an archive;
 	 * the record lives until the call returns.
 	 */
@@ -42,13 +42,9 @@ struct image_take_env {
 struct image_take *image_take_pull(const struct image_take_env *env, const struct pull_start *start,
 				   const struct image_take_ops *ops, void *owner, struct err *err);
 /*
- * Pushes the image that the store knows as `image` to start->reference. ops.image gets its record
- * at the end; blobs go store -> role as files, unread here.
+ * fd: the archive, a file or pipe; duplicated. reference: for an image without a name; with "" too
+ * it gets its id as the name (store.h: an image without one).
  */
-struct image_take *image_take_push(const struct image_take_env *env, const struct pull_start *start,
-				   const char *image, const struct image_take_ops *ops, void *owner,
-				   struct err *err);
-/* fd: the archive, a seekable file; duplicated. reference: for an image without a name, or "". */
 struct image_take *image_take_archive(const struct image_take_env *env, int fd,
 				      const char *reference, const struct image_take_ops *ops,
 				      void *owner, struct err *err);

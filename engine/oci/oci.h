@@ -121,6 +121,11 @@ int oci_config_parse(struct str text, struct arena *arena, struct image *ret_ima
 int oci_config_write(const struct image *image, struct buf *out, struct err *err);
 /* An OCI manifest; image->config and config_size have to be set. */
 int oci_manifest_write(const struct image *image, struct buf *out, struct err *err);
+/*
+ * Both documents of a record whose layers are set, and their digests, sizes and types into the
+ * record (source becomes the manifest).
+ */
+int oci_image_seal(struct image *image, struct buf *config, struct buf *manifest, struct err *err);
 /* An index of whole images: one manifest descriptor each, named by its reference. */
 int oci_index_write(const struct image *const *images, size_t count, struct buf *out,
 		    struct err *err);

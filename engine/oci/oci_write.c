@@ -195,6 +195,33 @@ int oci_manifest_write(const struct image *image, struct buf *out, struct err *e
 	return finish(out, "manifest", err);
 }
 
+static void digest_of(const struct buf *text, struct digest *ret_digest, uint64_t *ret_size)
+{
+	struct sha256 sum;
+
+	sha256_init(&sum);
+	sha256_add(&sum, text->data, text->len);
+	sha256_end(&sum, ret_digest);
+	*ret_size = text->len;
+}
+
+int oci_image_seal(struct image *image, struct buf *config, struct buf *manifest, struct err *err)
+{
+	int r = oci_config_write(image, config, err);
+
+	if (r < 0)
+		return r;
+	digest_of(config, &image->config, &image->config_size);
+	image->config_type = OCI_MEDIA_CONFIG;
+	r = oci_manifest_write(image, manifest, err);
+	if (r < 0)
+		return r;
+	digest_of(manifest, &image->manifest, &image->manifest_size);
+	image->manifest_type = OCI_MEDIA_MANIFEST;
+	image->source = image->manifest;
+	return 0;
+}
+
 static void write_image_entry(struct json_writer *w, const struct image *image)
 {
 	json_begin_object(w);
@@ -211,6 +238,7 @@ static void write_image_entry(struct json_writer *w, const struct image *image)
 	if (image->reference[0]) {
 		json_key(w, "annotations");
 		json_begin_object(w);
+		json_member_text(w, "io.containerd.image.name", image->reference);
 		json_member_text(w, "org.opencontainers.image.ref.name", image->reference);
 		json_end_object(w);
 	}

@@ -25,6 +25,8 @@ struct pull_sink {
 	/* 0 = stored; -EAGAIN (err untouched) = no answer yet, poll `fd`; -errno = not stored. */
 	int (*end_take)(void *owner, uint32_t token, struct err *err);
 	void (*progress)(void *owner, const struct pull_progress *progress);
+	/* Bytes of layers that are about to come: 0, or -ENOSPC. NULL = not asked. */
+	int (*need)(void *owner, uint64_t bytes, struct err *err);
 	void *owner;
 	int fd;
 };

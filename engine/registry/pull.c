@@ -331,6 +331,40 @@ static int ask_place(struct pull *pull, uint32_t at, struct err *err)
 	return r < 0 ? place_explain(&pull->places, at, r, err) : r;
 }
 
+static bool seen_before(const struct image *image, uint32_t index)
+{
+	for (uint32_t i = 0; i < index; i++)
+		if (memcmp(&image->layers[i].blob, &image->layers[index].blob,
+			   sizeof(struct digest)) == 0)
+			return true;
+	return false;
+}
+
+/* What is missing has to fit before its first byte is asked for. */
+static int ask_room(const struct pull *pull, struct err *err)
+{
+	uint64_t bytes = 0;
+	int fd = -1, r = 1;
+
+	for (uint32_t i = 0; r >= 0 && i < pull->image.layer_count; i++) {
+		const struct image_layer *layer = &pull->image.layers[i];
+		const struct pull_blob probe = { .digest = layer->blob,
+						 .size = layer->size,
+						 .kind = PULL_KIND_LAYER,
+						 .probe = true,
+						 .media_type = layer->media_type };
+
+		if (seen_before(&pull->image, i))
+			continue;
+		r = pull->sink->blob(pull->sink->owner, &probe, &fd, err);
+		if (r == 0 && layer->size > UINT64_MAX - bytes)
+			return err_set(err, -EFBIG, "the layers are said to be over 2^64 bytes");
+		bytes += r == 0 ? layer->size : 0;
+	}
+	return r < 0 || bytes == 0 ? (r < 0 ? r : 0)
+				   : pull->sink->need(pull->sink->owner, bytes, err);
+}
+
 static int pull_all(struct pull *pull, struct err *err)
 {
 	uint32_t at = 0;
@@ -339,6 +373,8 @@ static int pull_all(struct pull *pull, struct err *err)
 	do
 		r = ask_place(pull, at, err);
 	while (r < 0 && ++at < pull->places.count);
+	if (r == 0 && pull->sink->need)
+		r = ask_room(pull, err);
 	if (r == 0)
 		r = layers_fetch(&pull->places, at, &pull->image, pull->sink, err);
 	if (r == 0)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "engine/oci/image.h"
 #include "engine/oci/reference.h"
+#include "engine/registry/documents.h"
 #include "engine/registry/place.h"
 #include "engine/registry/retry.h"
 #include "lib/own.h"
@@ -21,13 +22,13 @@
 enum {
 	PUSH_WHOLE_MAX = 4 << 20, /* one request */
 	PUSH_CHUNK = 8 << 20,
-	PUSH_MANIFEST_MAX = 4 << 20,
 };
 
 struct push {
 	const struct push_source *source;
 	struct oci_reference target;
 	struct image image;
+	struct documents documents;
 	struct session *session;
 };
 
@@ -36,6 +37,7 @@ struct parcel {
 	struct digest digest;
 	char name[DIGEST_TEXT_MAX], what[40];
 	int fd;
+	struct str text; /* instead of a file */
 	uint64_t size, done;
 	struct rate rate;
 	char place[URL_MAX]; /* of the upload, "" = none was begun */
@@ -120,6 +122,7 @@ static int finish(struct push *push, struct parcel *parcel, struct err *err)
 {
 	const struct client_body body = { .type = "application/octet-stream",
 					  .fd = parcel->size > parcel->done ? parcel->fd : -1,
+					  .text = parcel->text,
 					  .from = parcel->done,
 					  .size = parcel->size - parcel->done };
 	struct client_response response;
@@ -211,7 +214,7 @@ static int open_parcel(struct push *push, struct parcel *parcel, struct err *err
 	uint64_t is;
 	int r;
 
-	if (parcel->fd >= 0)
+	if (parcel->fd >= 0 || parcel->text.len > 0)
 		return 0;
 	r = push->source->open(push->source->owner, &parcel->digest, &is, err);
 	if (r == -ENOENT)
@@ -292,10 +295,10 @@ static int send_parcel(struct push *push, struct parcel *parcel, struct err *err
 	return 0;
 }
 
-static int send_blob(struct push *push, const struct digest *digest, uint64_t size,
+static int send_blob(struct push *push, const struct digest *digest, uint64_t size, struct str text,
 		     const char *what, struct err *err)
 {
-	struct parcel parcel = { .digest = *digest, .fd = -1, .size = size };
+	struct parcel parcel = { .digest = *digest, .fd = -1, .size = size, .text = text };
 	int r;
 
 	digest_text(digest, parcel.name);
@@ -308,43 +311,18 @@ static int send_blob(struct push *push, const struct digest *digest, uint64_t si
 
 /* ---- the manifest ---- */
 
-static int read_manifest(struct push *push, struct buf *text, struct err *err)
-{
-	const struct image *image = &push->image;
-	int fd OWN_FD = -1;
-	uint64_t size;
-	ssize_t n = 1;
-
-	fd = push->source->open(push->source->owner, &image->manifest, &size, err);
-	if (fd < 0)
-		return fd;
-	if (size != image->manifest_size || size > PUSH_MANIFEST_MAX ||
-	    buf_reserve(text, (size_t)size) < 0)
-		return err_set(err, -EBADMSG, "the manifest in the store has %" PRIu64 " bytes",
-			       size);
-	while (text->len < size && n > 0) {
-		n = pread(fd, text->data + text->len, (size_t)size - text->len, (off_t)text->len);
-		text->len += n > 0 ? (size_t)n : 0;
-	}
-	return n < 0 ? err_sys(err, -errno, "read a manifest") : 0;
-}
-
 static int send_manifest(struct push *push, struct err *err)
 {
-	struct buf text OWN(buf_done) = { 0 };
 	struct client_response response;
 	char name[DIGEST_TEXT_MAX];
-	struct client_body body = { .type = push->image.manifest_type, .fd = -1 };
+	struct client_body body = { .type = push->image.manifest_type,
+				    .fd = -1,
+				    .text = push->documents.manifest,
+				    .size = push->documents.manifest.len };
 	struct session_request request = { .method = "PUT", .kind = "manifests", .body = &body };
 	unsigned attempt = 0;
 	int r;
 
-	buf_init(&text, PUSH_MANIFEST_MAX + 1);
-	r = read_manifest(push, &text, err);
-	if (r < 0)
-		return r;
-	body.text = buf_str(&text);
-	body.size = text.len;
 	request.name =
 		push->target.tag[0] ? push->target.tag : digest_text(&push->image.manifest, name);
 	do
@@ -366,10 +344,12 @@ static int send_all(struct push *push, struct err *err)
 
 	for (uint32_t i = 0; i < image->layer_count && r == 0; i++) {
 		snprintf(what, sizeof(what), "layer %u/%u", i + 1, image->layer_count);
-		r = send_blob(push, &image->layers[i].blob, image->layers[i].size, what, err);
+		r = send_blob(push, &image->layers[i].blob, image->layers[i].size,
+			      (struct str){ 0 }, what, err);
 	}
 	if (r == 0)
-		r = send_blob(push, &image->config, image->config_size, "config", err);
+		r = send_blob(push, &image->config, image->config_size, push->documents.config,
+			      "config", err);
 	return r < 0 ? r : send_manifest(push, err);
 }
 
@@ -398,6 +378,8 @@ int push_image(const struct pull_start *start, struct str system_ca,
 	wire_init(&in, start->known.ptr, start->known.len);
 	if (r == 0)
 		r = image_decode(&in, arena, &push.image, err);
+	if (r == 0)
+		r = documents_take(source, &push.image, arena, &push.documents, err);
 	if (r < 0)
 		return r;
 	if (push.target.has_digest &&

@@ -13,6 +13,8 @@
 #include "engine/registry/feed.h"
 #include "engine/registry/pull.h"
 #include "engine/registry/push.h"
+#include "engine/registry/save.h"
+#include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/msg.h"
 #include "lib/own.h"
@@ -206,6 +208,20 @@ static void tell_progress(void *owner, const struct pull_progress *progress)
 	(void)msg_send(job->fd, &msg, NULL);
 }
 
+static int ask_need(void *owner, uint64_t bytes, struct err *err)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	struct msg reply = { 0 };
+	int r;
+
+	buf_init(&body, 16);
+	wire_put_u64(&body, bytes);
+	r = ask(owner, PULL_MSG_NEED, buf_str(&body), &reply, err);
+	if (r == 0)
+		msg_done(&reply);
+	return r;
+}
+
 /* ---- answers ---- */
 
 static void send_reply(const struct job *job, uint16_t flags, struct str body)
@@ -249,7 +265,8 @@ static int send_record(const struct job *job, uint16_t flags, const struct image
 
 static int run_pull(struct job *job, struct str body, struct str system_ca, struct err *err)
 {
-	const struct pull_sink sink = { ask_blob, send_end, take_end, tell_progress, job, job->fd };
+	const struct pull_sink sink = { ask_blob, send_end, take_end, tell_progress,
+					ask_need, job,	    job->fd };
 	struct arena arena OWN(arena_done);
 	struct pull_start start;
 	struct image image;
@@ -297,14 +314,58 @@ static int run_push(struct job *job, struct str body, struct str system_ca, stru
 	return r;
 }
 
+static int run_save(struct job *job, struct str body, int out_fd, struct err *err)
+{
+	const struct push_source source = { open_source, tell_progress, job };
+	struct buf reply OWN(buf_done) = { 0 };
+	struct pull_save save;
+	uint64_t bytes = 0;
+	int r = pull_save_decode(body, &save, err);
+
+	if (r == 0 && out_fd < 0)
+		r = err_set(err, -EBADMSG, "no file came to save into");
+	if (r == 0)
+		r = save_images(out_fd, &save, &source, &bytes, err);
+	if (r < 0)
+		return r;
+	buf_init(&reply, 16);
+	wire_put_u64(&reply, bytes);
+	send_reply(job, 0, buf_str(&reply));
+	return 0;
+}
+
 static int on_image(void *owner, const struct image *image, struct err *err)
 {
 	return send_record(owner, MSG_FLAG_MORE, image, err);
 }
 
+/* An archive that only flows is kept in the unnamed file first: its parts are read out of order. */
+static int make_seekable(int *archive_fd, int *spool_fd, struct err *err)
+{
+	static char block[128 << 10];
+	ssize_t n = 1;
+	int r = 0;
+
+	if (*spool_fd < 0 || lseek(*archive_fd, 0, SEEK_CUR) >= 0)
+		return 0;
+	while (r >= 0 && n > 0) {
+		n = read(*archive_fd, block, sizeof(block));
+		if (n < 0 && errno == EINTR)
+			n = 1;
+		else if (n < 0)
+			r = err_sys(err, -errno, "read the archive");
+		else if (n > 0)
+			r = fs_write_fd(*spool_fd, block, (size_t)n, err);
+	}
+	own_close(archive_fd);
+	*archive_fd = take_fd(spool_fd);
+	return r;
+}
+
 static int run_load(struct job *job, struct str body, int archive_fd, struct err *err)
 {
-	const struct pull_sink sink = { ask_blob, send_end, take_end, tell_progress, job, job->fd };
+	const struct pull_sink sink = { ask_blob, send_end, take_end, tell_progress,
+					NULL,	  job,	    job->fd };
 	struct arena arena OWN(arena_done);
 	struct pull_archive wanted;
 	struct buf count OWN(buf_done);
@@ -343,39 +404,47 @@ static int next_call(int fd, struct msg *ret_msg)
 	}
 }
 
-static int run_job(struct job *job, struct str body, struct str system_ca, int archive_fd,
+static int run_job(struct job *job, struct str body, struct str system_ca, int *fd, int *spool_fd,
 		   struct err *err)
 {
+	int r;
+
+	if (job->type == PULL_MSG_SAVE) {
+		r = run_save(job, body, *fd, err);
+		own_close(fd); /* whoever reads the archive waits for its end */
+		return r;
+	}
 	if (job->type == PULL_MSG_START)
 		return run_pull(job, body, system_ca, err);
 	if (job->type == PULL_MSG_PUSH)
 		return run_push(job, body, system_ca, err);
-	return run_load(job, body, archive_fd, err);
+	r = make_seekable(fd, spool_fd, err);
+	return r < 0 ? r : run_load(job, body, *fd, err);
 }
 
 /* What a job needs of its call is copied: the receive buffer serves the answers that come next. */
-static int serve(int fd, uint16_t type, struct str system_ca)
+static int serve(int fd, uint16_t type, uint16_t other, struct str system_ca)
 {
 	struct msg msg = { 0 };
 
 	while (next_call(fd, &msg)) {
 		struct job job = { .fd = fd, .serial = msg.serial, .type = msg.type };
 		OWN_FD int archive_fd = msg_take_fd(&msg, 0);
+		OWN_FD int spool_fd = msg_take_fd(&msg, 1);
 		struct buf body OWN(buf_done);
 		struct err err = { 0 };
 		int r = 0;
 
 		buf_init(&body, PULL_START_MAX);
 		buf_add_str(&body, msg.body);
-		if (!(msg.flags & MSG_FLAG_CALL) ||
-		    (msg.type != type && !(type == PULL_MSG_START && msg.type == PULL_MSG_PUSH)))
+		if (!(msg.flags & MSG_FLAG_CALL) || (msg.type != type && msg.type != other))
 			r = err_set(&err, -EBADMSG, "a message of type %u is not taken here",
 				    msg.type);
 		else if (buf_error(&body))
 			r = err_set(&err, buf_error(&body), "a call that is too long");
 		msg_done(&msg);
 		if (r == 0)
-			r = run_job(&job, buf_str(&body), system_ca, archive_fd, &err);
+			r = run_job(&job, buf_str(&body), system_ca, &archive_fd, &spool_fd, &err);
 		if (r < 0)
 			send_error(&job, &err);
 	}
@@ -384,10 +453,10 @@ static int serve(int fd, uint16_t type, struct str system_ca)
 
 int serve_pull(int fd, struct str system_ca)
 {
-	return serve(fd, PULL_MSG_START, system_ca);
+	return serve(fd, PULL_MSG_START, PULL_MSG_PUSH, system_ca);
 }
 
 int serve_load(int fd)
 {
-	return serve(fd, PULL_MSG_ARCHIVE, (struct str){ 0 });
+	return serve(fd, PULL_MSG_ARCHIVE, PULL_MSG_SAVE, (struct str){ 0 });
 }

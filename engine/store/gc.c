@@ -100,6 +100,7 @@ struct sweep {
 	struct store *store;
 	struct used used, leased;
 	struct store_collected sum;
+	bool look; /* counts only */
 };
 
 static void sweep_done(struct sweep *sweep)
@@ -132,25 +133,42 @@ static int sweep_one(int dirfd, const char *name, unsigned char type, void *owne
 	}
 	if (fs_stat(dirfd, name, FS_BENEATH, &st, NULL) == 0)
 		sweep->sum.bytes += (uint64_t)st.st_blocks * 512;
+	if (sweep->look) {
+		sweep->sum.objects++;
+		return 0;
+	}
 	(void)snprintf(number, sizeof(number), "%llu",
 		       (unsigned long long)sweep->store->trash_number++);
 	sweep->sum.objects++;
 	return fs_rename(dirfd, name, sweep->store->trash, number, err);
 }
 
+static int sweep_all(struct sweep *sweep, struct err *err)
+{
+	int r = collect_used(sweep->store, &sweep->used, err);
+	if (r == 0)
+		r = collect_leased(sweep->store, &sweep->leased, err);
+	if (r < 0)
+		return r;
+	used_sort(&sweep->used);
+	used_sort(&sweep->leased);
+	r = fs_each(sweep->store->blobs, sweep_one, sweep, err);
+	return r == 0 ? fs_each(sweep->store->layers, sweep_one, sweep, err) : r;
+}
+
+int store_orphans(struct store *store, struct store_collected *ret_orphans, struct err *err)
+{
+	struct sweep sweep OWN(sweep_done) = { .store = store, .look = true };
+	int r = sweep_all(&sweep, err);
+	if (r == 0)
+		*ret_orphans = sweep.sum;
+	return r;
+}
+
 int store_gc(struct store *store, struct store_collected *ret_collected, struct err *err)
 {
 	struct sweep sweep OWN(sweep_done) = { .store = store };
-	int r = collect_used(store, &sweep.used, err);
-	if (r == 0)
-		r = collect_leased(store, &sweep.leased, err);
-	if (r < 0)
-		return r;
-	used_sort(&sweep.used);
-	used_sort(&sweep.leased);
-	r = fs_each(store->blobs, sweep_one, &sweep, err);
-	if (r == 0)
-		r = fs_each(store->layers, sweep_one, &sweep, err);
+	int r = sweep_all(&sweep, err);
 	/* Also after a failure: what was moved so far shall be moved for good. */
 	const int dirs[3] = { store->trash, store->blobs, store->layers };
 	for (int i = 0; i < 3 && sweep.sum.objects > 0; i++) {

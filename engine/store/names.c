@@ -12,7 +12,7 @@
 #include "lib/fs.h"
 #include "lib/own.h"
 
-enum { NAMES_FILE_MODE = 0600, NAMES_ARENA = 16 << 20 };
+enum { NAMES_FILE_MODE = 0600, NAMES_ARENA = 16 << 20, NAMES_SHORT_MIN = 4 };
 
 static int save(struct store *store, struct err *err)
 {
@@ -122,6 +122,29 @@ uint64_t store_image_disk(const struct store *store, struct str record)
 	return bytes;
 }
 
+void store_lacking(const struct store *store,
+		   void (*each)(void *owner, const char *reference, const struct digest *layer),
+		   void *owner)
+{
+	for (uint32_t i = 0; i < store->refs.image_count; i++) {
+		struct arena arena OWN(arena_done) = { 0 };
+		struct image image;
+		bool whole = true;
+		arena_init(&arena, NAMES_ARENA);
+		if (decode(&arena, buf_str(&store->refs.images[i]->record), &image, NULL) < 0)
+			continue;
+		for (uint32_t k = 0; whole && k < image.layer_count; k++) {
+			struct store_layer layer;
+			OWN_FD int fd =
+				store_layer_open(store, &image.layers[k].blob, &layer, NULL);
+			whole = fd >= 0;
+			if (!whole)
+				each(owner, store->refs.images[i]->reference,
+				     &image.layers[k].blob);
+		}
+	}
+}
+
 static int no_such_image(const struct store *store, const char *name, struct err *err)
 {
 	static const char *names[REFS_IMAGES_MAX]; /* one process, one loop */
@@ -153,6 +176,33 @@ static bool has_digest(struct str record, const struct digest *digest)
 		memcmp(&image.source, digest, sizeof(*digest)) == 0);
 }
 
+/* "sha256:" and the first digits of an image id, enough for one: its place, -1 = none. */
+static int64_t find_short(const struct store *store, const char *name, struct err *err)
+{
+	struct str digits = str_skip(str_from(name), sizeof("sha256:") - 1);
+	int64_t found = -1;
+	if (!str_starts(str_from(name), STR("sha256:")) || digits.len < NAMES_SHORT_MIN ||
+	    digits.len >= 2 * SHA256_SIZE)
+		return -1;
+	for (uint32_t i = 0; i < store->refs.image_count; i++) {
+		struct arena arena OWN(arena_done) = { 0 };
+		char text[DIGEST_TEXT_MAX];
+		struct image image, other;
+		arena_init(&arena, 2 * NAMES_ARENA);
+		if (decode(&arena, buf_str(&store->refs.images[i]->record), &image, NULL) < 0 ||
+		    !str_starts(str_from(digest_text(&image.config, text) + 7), digits))
+			continue;
+		if (found >= 0 &&
+		    decode(&arena, buf_str(&store->refs.images[found]->record), &other, NULL) ==
+			    0 &&
+		    memcmp(&other.config, &image.config, sizeof(image.config)) != 0)
+			return err_set(err, -EINVAL, "more than one image has an id like %.80s",
+				       name);
+		found = i;
+	}
+	return found;
+}
+
 int store_image_get(const struct store *store, const char *name, struct str *ret_record,
 		    struct err *err)
 {
@@ -163,6 +213,10 @@ int store_image_get(const struct store *store, const char *name, struct str *ret
 			if (has_digest(buf_str(&store->refs.images[i]->record), &digest))
 				at = i;
 	}
+	if (at < 0)
+		at = find_short(store, name, err);
+	if (at < -1)
+		return (int)at;
 	if (at < 0)
 		return no_such_image(store, name, err);
 	*ret_record = buf_str(&store->refs.images[at]->record);

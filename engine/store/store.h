@@ -72,6 +72,10 @@ int store_image_remove(struct store *store, const char *reference, struct err *e
 /* The record of a reference, or of an image with that config or manifest digest. -ENOENT. */
 int store_image_get(const struct store *store, const char *name, struct str *ret_record,
 		    struct err *err);
+/* Each image that lacks a whole layer, once, with the first that it lacks. */
+void store_lacking(const struct store *store,
+		   void (*each)(void *owner, const char *reference, const struct digest *layer),
+		   void *owner);
 /* What an image takes on the disk: its layers, and of its blobs those that are kept. */
 uint64_t store_image_disk(const struct store *store, struct str record);
 /* Forgets the whole build cache; its layers go with the next store_gc(). */
@@ -95,6 +99,8 @@ struct store_collected {
  * store_trash_step().
  */
 int store_gc(struct store *store, struct store_collected *ret_collected, struct err *err);
+/* What store_gc() would move. */
+int store_orphans(struct store *store, struct store_collected *ret_orphans, struct err *err);
 /* Moves one name into the trash, durably. */
 int store_discard(struct store *store, int dirfd, const char *name, struct err *err);
 /* Unlinks one file of the trash: 1 = there was one, 0 = empty. */

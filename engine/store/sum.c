@@ -24,7 +24,7 @@ struct sum_name {
 struct sum_job {
 	struct sum_job *next;
 	uint32_t serial;
-	bool check;
+	bool check, discard;
 	int fd; /* of the file that is being read; -1 = none yet */
 	struct content_hash hash;
 	struct trailer trailer; /* commit: what it becomes; check: what it says */
@@ -181,12 +181,13 @@ static int add_name(int dirfd, const char *name, unsigned char type, void *owner
 	return 0;
 }
 
-int sum_check(struct sum_queue *queue, uint32_t serial, struct err *err)
+int sum_check(struct sum_queue *queue, uint32_t serial, bool discard, struct err *err)
 {
 	struct sum_job *job = job_new(serial, err);
 	if (!job)
 		return -ENOMEM;
 	job->check = true;
+	job->discard = discard;
 	struct listing blobs = { job, false }, layers = { job, true };
 	int r = fs_each(queue->store->blobs, add_name, &blobs, err);
 	if (r == 0)
@@ -233,6 +234,16 @@ static int check_file(struct sum_queue *queue, struct sum_job *job, struct err *
 	return r;
 }
 
+/* Not for an error of the disk: the next try may read it. */
+static void discard_damaged(struct sum_queue *queue, const struct sum_job *job, int why)
+{
+	const struct sum_name *name = &job->names[job->name_at];
+	int dir = name->layer ? queue->store->layers : queue->store->blobs;
+	struct err err = { 0 };
+	if (why == -EBADMSG && store_discard(queue->store, dir, name->text, &err) < 0)
+		queue->events->check_line(queue->owner, job->serial, err_text(&err));
+}
+
 static void check_slice(struct sum_queue *queue, struct sum_job *job)
 {
 	struct err err = { 0 };
@@ -243,13 +254,15 @@ static void check_slice(struct sum_queue *queue, struct sum_job *job)
 		return;
 	}
 	int r = check_file(queue, job, &err);
-	if (r < 0) {
+	if (r < 0 && r != -ENOENT) { /* what went meanwhile was nobody's */
 		const struct sum_name *name = &job->names[job->name_at];
 		char line[ERR_TEXT_MAX + 120];
 		(void)snprintf(line, sizeof(line), "%s/sha256/%s: %s",
 			       name->layer ? "layers" : "blobs", name->text, err_text(&err));
 		job->damaged++;
 		queue->events->check_line(queue->owner, job->serial, line);
+		if (job->discard)
+			discard_damaged(queue, job, r);
 	}
 	if (r <= 0) {
 		own_close(&job->fd);

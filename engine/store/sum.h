@@ -16,6 +16,7 @@ struct sum_events {
 	void (*commit_done)(void *owner, uint32_t serial, const struct store_layer *layer,
 			    const struct err *err);
 	void (*check_line)(void *owner, uint32_t serial, const char *line);
+	/* Every file was read; what images lack is the owner's to find out. */
 	void (*check_done)(void *owner, uint32_t serial, uint32_t checked, uint32_t damaged);
 };
 
@@ -42,7 +43,7 @@ void sum_done(struct sum_queue *queue);
  */
 int sum_commit(struct sum_queue *queue, int fd, const struct store_layer *layer, uint32_t serial,
 	       struct err *err);
-/* Reads every blob and layer and compares digests. */
-int sum_check(struct sum_queue *queue, uint32_t serial, struct err *err);
+/* Reads every blob and layer and compares digests; discard: what differs goes to the trash. */
+int sum_check(struct sum_queue *queue, uint32_t serial, bool discard, struct err *err);
 
 #endif

@@ -125,7 +125,7 @@ extern const size_t console_verb_count;
 
 int verb_status(struct console *console, const struct words *words, struct err *err);
 int verb_ps(struct console *console, const struct words *words, struct err *err);
-int verb_history(struct console *console, const struct words *words, struct err *err);
+int verb_steps(struct console *console, const struct words *words, struct err *err);
 int verb_health(struct console *console, const struct words *words, struct err *err);
 int verb_images(struct console *console, const struct words *words, struct err *err);
 int verb_logs(struct console *console, const struct words *words, struct err *err);
@@ -137,6 +137,18 @@ int verb_pull(struct console *console, const struct words *words, struct err *er
 int verb_push(struct console *console, const struct words *words, struct err *err);
 int verb_prune(struct console *console, const struct words *words, struct err *err);
 int verb_rmi(struct console *console, const struct words *words, struct err *err);
+int verb_tag(struct console *console, const struct words *words, struct err *err);
+int verb_history(struct console *console, const struct words *words, struct err *err);
+int verb_save(struct console *console, const struct words *words, struct err *err);
+int verb_load(struct console *console, const struct words *words, struct err *err);
+int verb_commit(struct console *console, const struct words *words, struct err *err);
+int verb_cp(struct console *console, const struct words *words, struct err *err);
+int verb_diff(struct console *console, const struct words *words, struct err *err);
+int verb_export(struct console *console, const struct words *words, struct err *err);
+int verb_import(struct console *console, const struct words *words, struct err *err);
+int verb_df(struct console *console, const struct words *words, struct err *err);
+int verb_store(struct console *console, const struct words *words, struct err *err);
+int verb_prune_kind(struct console *console, const struct words *words, struct err *err);
 int verb_network(struct console *console, const struct words *words, struct err *err);
 int verb_config(struct console *console, const struct words *words, struct err *err);
 int verb_log(struct console *console, const struct words *words, struct err *err);

@@ -296,10 +296,11 @@ int verb_prune(struct console *console, const struct words *words, struct err *e
 	struct wire in;
 	uint64_t bytes;
 	uint32_t files;
-	int r = console_call(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_PRUNE, STR(""), &reply,
-			     err);
+	int r;
 
-	(void)words;
+	if (words->count > 1)
+		return verb_prune_kind(console, words, err);
+	r = console_call(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_PRUNE, STR(""), &reply, err);
 	if (r < 0)
 		return r;
 	wire_init(&in, reply.body.ptr, reply.body.len);

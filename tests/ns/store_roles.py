@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The store, pack and files roles of the real engine, sandboxed, with a test in main's place."""
 import errno
+import hashlib
 import os
 import stat
 import struct
@@ -38,7 +39,7 @@ def make_layer(root, store, records, digest=None, diff=ZERO):
     _, fds = store.call(peer.LAYER_NEW, struct.pack("<Q", 0))
     feeder = peer.Feeder(records)
     with peer.Role(root, "pack") as pack:
-        serial = pack.send(peer.PACK_START, b"", [feeder.read_fd, fds[0]])
+        serial = pack.send(peer.PACK_START, b"\1", [feeder.read_fd, fds[0]])
         try:
             body, _ = pack.wait(serial)
         finally:
@@ -159,8 +160,8 @@ def layer():
         tap.check(stat.S_IMODE(st.st_mode) == 0o4755 and st.st_uid == 70000, "attributes")
         peer.umount(point)
         os.close(fds[0])
-        body, _ = store.call(peer.CHECK)
-        tap.check(struct.unpack("<II", body) == (1, 0), "check finds it whole")
+        body, _ = store.call(peer.CHECK, b"\0")
+        tap.check(struct.unpack("<III", body) == (1, 0, 0), "check finds it whole")
         store.call(peer.LEASE, peer.text("job") + struct.pack("<I", 1) + digest)
         body, _ = store.call(peer.GC)
         tap.check(struct.unpack("<QII", body)[1:] == (0, 1), "a lease keeps it, and that is said")
@@ -183,16 +184,43 @@ def damaged():
         with open(path, "r+b") as f:
             f.seek(4096 + 10)
             f.write(b"X")
-        body, _ = store.call(peer.CHECK)
-        tap.check(struct.unpack("<II", body) == (1, 1), "check finds the flipped byte")
+        body, _ = store.call(peer.CHECK, b"\0")
+        tap.check(struct.unpack("<III", body) == (1, 1, 0), "check finds the flipped byte")
         tap.check(digest.hex().encode() in store.lines[0], "and names the layer")
         os.truncate(path, os.stat(path).st_size - 4096)
         refused(lambda: store.call(peer.LAYER_OPEN, digest), errno.EBADMSG, "trailer|size|bytes")
         body, _ = store.call(peer.LAYER_HAVE, digest)
         tap.check(body[0] == 0, "a cut one counts as missing")
         make_layer(root, store, records)
-        body, _ = store.call(peer.CHECK)
-        tap.check(struct.unpack("<II", body)[1] == 0, "and is whole after it was made again")
+        body, _ = store.call(peer.CHECK, b"\0")
+        tap.check(struct.unpack("<III", body)[1] == 0, "and is whole after it was made again")
+
+
+@tap.test("a check with repair takes damaged files away and names the images that lack them")
+def repaired():
+    s = rec.Stream()
+    s.file("a", b"content" * 1000)
+    records = s.end()
+    with peer.Root("store-repair") as root, peer.Role(root, "store") as store:
+        digest, path = make_layer(root, store, records)
+        blob = os.urandom(5000)
+        peer.put(store, blob)
+        store.call(peer.LEASE, peer.text("job") + struct.pack("<I", 1) + digest)
+        other = os.path.join(root.data, "store/blobs/sha256", hashlib.sha256(blob).hexdigest())
+        for name in (path, other):
+            with open(name, "r+b") as f:
+                f.seek(4096 + 10 if name == path else 10)
+                f.write(b"XYZ")
+        body, _ = store.call(peer.CHECK, b"\0")
+        tap.check(struct.unpack("<III", body) == (2, 2, 0) and os.path.exists(path), "found, left alone")
+        tap.check(any(b"1 files that nothing uses" in line for line in store.lines), "the blob is nobody's")
+        body, _ = store.call(peer.CHECK, b"\1")
+        tap.check(struct.unpack("<III", body) == (2, 2, 0), "found again")
+        tap.check(not os.path.exists(path) and not os.path.exists(other), "both are gone")
+        body, _ = store.call(peer.CHECK, b"\1")
+        tap.check(struct.unpack("<III", body) == (0, 0, 0), "nothing is left to find")
+        body, _ = store.call(peer.LAYER_HAVE, digest)
+        tap.check(body[0] == 0, "the layer is missing now")
 
 
 @tap.test("pack refuses a stream that just stops")

@@ -17,12 +17,12 @@ static int tool_pack(const char *path)
 {
 	OWN_FD int out = fs_open(AT_FDCWD, path, FS_HOST, O_RDWR | O_CREAT | O_TRUNC, 0644, NULL);
 	char digest[DIGEST_TEXT_MAX];
-	struct pack_result result;
+	struct pack_result result = { 0 };
 	struct err err = { 0 };
 
 	if (out < 0)
 		return 2;
-	if (pack_stream(STDIN_FILENO, out, &result, &err) < 0) {
+	if (pack_stream(STDIN_FILENO, out, NULL, NULL, &result, &err) < 0) {
 		fprintf(stderr, "%s\n", err_text(&err));
 		return 1;
 	}

@@ -9,9 +9,9 @@ codec_cosign := engine/registry/cosign.o engine/registry/tls.o engine/registry/n
 	$(codec_json) $(codec_http)
 codec_cosign_LIBS := -lmbedtls -lmbedx509 -lmbedcrypto -lyyjson
 codec_tar := engine/tar/stream.o engine/tar/name.o engine/tar/unpack.o engine/tar/walk.o \
-	engine/api/entry.o engine/api/unpack_msg.o
+	engine/tar/write.o engine/api/entry.o engine/api/unpack_msg.o
 
-UNIT += $(addprefix $(tests_unit_codec)/test_,json http oci image entry tar challenge pull_msg retry dockercfg \
+UNIT += $(addprefix $(tests_unit_codec)/test_,json http oci image entry tar tar_write challenge pull_msg retry dockercfg \
 	proxy cosign)
 $(tests_unit_codec)/test_json_OBJS := $(tests_unit_codec)/test_json.o $(codec_json)
 $(tests_unit_codec)/test_json_LIBS := -lyyjson
@@ -22,6 +22,8 @@ $(tests_unit_codec)/test_image_OBJS := $(tests_unit_codec)/test_image.o engine/o
 $(tests_unit_codec)/test_entry_OBJS := $(tests_unit_codec)/test_entry.o engine/api/entry.o
 $(tests_unit_codec)/test_tar_OBJS = $(tests_unit_codec)/test_tar.o $(codec_tar) $(codec_oci)
 $(tests_unit_codec)/test_tar_LIBS := -larchive -lz -lzstd -lyyjson
+$(tests_unit_codec)/test_tar_write_OBJS = $(tests_unit_codec)/test_tar_write.o $(codec_tar) $(codec_oci)
+$(tests_unit_codec)/test_tar_write_LIBS := -larchive -lz -lzstd -lyyjson
 $(tests_unit_codec)/test_challenge_OBJS := $(tests_unit_codec)/test_challenge.o \
 	engine/registry/challenge.o engine/http/url.o
 $(tests_unit_codec)/test_pull_msg_OBJS := $(tests_unit_codec)/test_pull_msg.o \
@@ -62,9 +64,11 @@ tests/fuzz/fuzz_retry_OBJS := tests/fuzz/fuzz_retry.o engine/registry/retry.o
 # pull_driver is no test: it plays engine main for tests/ns/pull_*.py.
 NS += tests/tool/pull_driver
 tests/tool/pull_driver_OBJS = tests/ns/pull_driver.o tests/ns/pull_unpack.o \
+	tests/ns/pull_blobs.o \
 	$(engine_registry_OBJS) $(codec_tar) $(codec_oci)
 tests/tool/pull_driver_LIBS := -lmbedtls -lmbedx509 -lmbedcrypto -larchive -lz -lzstd -lyyjson
 
 FUZZ += tests/fuzz/fuzz_role_msg tests/fuzz/fuzz_passwd
-tests/fuzz/fuzz_role_msg_OBJS = tests/fuzz/fuzz_role_msg.o $(engine_api_OBJS)
+tests/fuzz/fuzz_role_msg_OBJS = tests/fuzz/fuzz_role_msg.o $(engine_api_OBJS) \
+	engine/oci/image.o
 tests/fuzz/fuzz_passwd_OBJS := tests/fuzz/fuzz_passwd.o engine/files/user.o

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_ENGINE_ROLE_MAIN_TREE_H
+#define HOY_ENGINE_ROLE_MAIN_TREE_H
+
+#include "engine/api/image_msg.h"
+#include "engine/container/layers.h"
+#include "engine/image/layer.h"
+#include "engine/image/tree.h"
+#include "engine/role_main_work.h"
+
+/*
+ * A call about the files of a container, running or not: its overlay is found or mounted, other
+ * roles work in it by fds, and all is taken back at the end.
+ */
+struct tree_work {
+	struct engine_work work;
+	struct container_def def;
+	char id[CONTAINER_ID_LEN + 1]; /* of the container, "" = none */
+	bool mounted, below_mounted, frozen;
+	int root_fd, upper_fd, below_fd;
+	struct layers_job layers;
+	struct image_lease lease;
+	struct worker files, unpack;
+	struct image_tree tree;
+	struct image_layer_job packing;
+	int (*ready)(struct tree_work *tree, struct err *err);
+	char path[ENGINE_PATH_MAX], other[ENGINE_PATH_MAX];
+	bool wants_root, into, keep_owners;
+	int pending; /* answers that are still to come */
+	struct err error;
+	char scratch[CONTAINER_ID_LEN + 1]; /* a directory below /data/containers, "" = none */
+};
+
+/* As work_new(), with what a tree_work begins as. */
+void *tree_new(struct msg_peer *peer, const struct msg *msg, size_t size);
+/*
+ * Finds the container of that name or id and opens its upper; with root its overlay too. ready()
+ * runs once, maybe from within this call; its error ends the work.
+ */
+int tree_open(struct tree_work *tree, const char *name, bool root,
+	      int (*ready)(struct tree_work *tree, struct err *err), struct err *err);
+/* The layers below the upper, as a tree of their own, in below_fd. After tree_open(). */
+int tree_open_below(struct tree_work *tree, struct err *err);
+/* A call to a fresh files role; fn's owner is the tree_work. */
+int tree_files(struct tree_work *tree, uint16_t type, struct str body, const int *fds, size_t nfds,
+	       msg_reply_fn *fn, struct err *err);
+/*
+ * The tar behind work.file_fd into the directory `dest` of root_fd: an unpack and a files role;
+ * ready() follows, with what went wrong in tree->error.
+ */
+int tree_extract(struct tree_work *tree, int root_fd, const char *dest, const char *owner,
+		 int (*ready)(struct tree_work *tree, struct err *err), struct err *err);
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `tag`, `steps`, `save`, `load`: images as a whole. Runs in the console program, which names
+ * files of the machine and never opens one. Must never print what an image says unescaped.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "engine/api/image_msg.h"
+#include "init/console/archive.h"
+#include "init/console/console.h"
+#include "lib/own.h"
+
+enum { ARCHIVE_CALL_MAX = 64 << 10 };
+
+void archive_put_path(struct buf *body, const char *file)
+{
+	char path[ENGINE_PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s%s", strchr(file, '/') ? "" : "/data/transfer/",
+		       file);
+	wire_put_text(body, path);
+}
+
+/* ---- tag, steps ---- */
+
+int verb_tag(struct console *console, const struct words *words, struct err *err)
+{
+	struct msg reply OWN(msg_done) = { 0 };
+	struct buf body OWN(buf_done) = { 0 };
+
+	buf_init(&body, 4096);
+	wire_put_text(&body, words->items[1]);
+	wire_put_text(&body, words->items[2]);
+	return console_call(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_TAG, buf_str(&body), &reply,
+			    err);
+}
+
+static void print_step(struct console *console, const struct engine_history *row)
+{
+	struct str date = str_head(str_from(row->created), 10);
+	char id[16] = "-";
+
+	if (strlen(row->id) > 19)
+		(void)str_copy(str_head(str_from(row->id + 7), 12), id, sizeof(id));
+	console_printf(console, "%-13s ", id);
+	console_foreign(console, date.len ? date : STR("-         "));
+	console_printf(console, " %8.1f MiB  ", (double)row->bytes / (1 << 20));
+	console_foreign(console, str_head(str_from(row->created_by), 200));
+	console_printf(console, "\n");
+}
+
+int verb_steps(struct console *console, const struct words *words, struct err *err)
+{
+	struct msg reply OWN(msg_done) = { 0 };
+	struct arena arena OWN(arena_done) = { 0 };
+	struct buf body OWN(buf_done) = { 0 };
+	struct engine_history row;
+	struct wire in;
+	uint32_t count;
+	int r;
+
+	arena_init(&arena, 16 << 20);
+	buf_init(&body, 4096);
+	wire_put_text(&body, words->items[1]);
+	r = console_call(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_HISTORY, buf_str(&body), &reply,
+			 err);
+	if (r < 0)
+		return r;
+	console_printf(console, "IMAGE         CREATED         SIZE      CREATED BY\n");
+	wire_init(&in, reply.body.ptr, reply.body.len);
+	count = wire_count(&in, IMAGE_HISTORY_MAX);
+	for (uint32_t i = 0; i < count && !in.error; i++) {
+		engine_history_get(&in, &arena, &row);
+		if (!in.error)
+			print_step(console, &row);
+	}
+	return wire_end(&in) < 0 ? err_set(err, -EBADMSG, "the engine's answer is malformed") : 0;
+}
+
+/* ---- save, load ---- */
+
+int verb_save(struct console *console, const struct words *words, struct err *err)
+{
+	const struct console_job job = { .type = ENGINE_MSG_SAVE,
+					 .done = "",
+					 .background = "the archive is written in the background\n",
+					 .one_line = true };
+	bool oci = !strcmp(words->items[1], "--oci");
+	struct buf body OWN(buf_done) = { 0 };
+	int first = oci ? 3 : 2;
+
+	if (words->count <= first)
+		return err_set(err, -EINVAL, "usage: save [--oci] FILE IMAGE...");
+	buf_init(&body, ARCHIVE_CALL_MAX);
+	wire_put_u8(&body, oci ? ENGINE_ARCHIVE_OCI : ENGINE_ARCHIVE_DOCKER);
+	wire_put_u32(&body, (uint32_t)(words->count - first));
+	for (int i = first; i < words->count; i++)
+		wire_put_text(&body, words->items[i]);
+	archive_put_path(&body, words->items[first - 1]);
+	return console_follow(console, &job, buf_str(&body), err);
+}
+
+int verb_load(struct console *console, const struct words *words, struct err *err)
+{
+	const struct console_job job = { .type = ENGINE_MSG_LOAD,
+					 .done = "",
+					 .background = "the archive is read in the background\n" };
+	struct buf body OWN(buf_done) = { 0 };
+
+	buf_init(&body, ARCHIVE_CALL_MAX);
+	wire_put_text(&body, words->count > 2 ? words->items[2] : "");
+	archive_put_path(&body, words->items[1]);
+	return console_follow(console, &job, buf_str(&body), err);
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `df`, `store`, and `prune` of one kind: the room on the data partition. Runs in the console
+ * program. Must never print a name that others chose unescaped.
+ */
+#include <errno.h>
+#include <string.h>
+#include "engine/api/image_msg.h"
+#include "init/console/console.h"
+#include "lib/own.h"
+
+enum { STORE_WAIT_MS = 600 * 1000, STORE_LIST_MAX = 65536, STORE_TEXT_MAX = 512 };
+
+static double mib(uint64_t bytes)
+{
+	return (double)bytes / (1 << 20);
+}
+
+static void print_text(struct console *console, struct wire *in, unsigned width)
+{
+	struct str text = str_head(wire_str(in, STORE_TEXT_MAX), width);
+
+	console_foreign(console, text);
+	console_printf(console, "%*s ", (int)(width - text.len), "");
+}
+
+static void print_images(struct console *console, struct wire *in)
+{
+	uint32_t count = wire_count(in, STORE_LIST_MAX);
+
+	console_printf(console, "%-40s %10s %10s %s\n", "IMAGE", "MiB", "SHARED", "CONTAINERS");
+	for (uint32_t i = 0; i < count && !in->error; i++) {
+		uint64_t bytes, shared;
+
+		print_text(console, in, 40);
+		(void)wire_str(in, STORE_TEXT_MAX);
+		(void)wire_str(in, STORE_TEXT_MAX);
+		bytes = wire_u64(in);
+		shared = wire_u64(in);
+		console_printf(console, "%10.1f %10.1f %u\n", mib(bytes), mib(shared),
+			       wire_u32(in));
+	}
+}
+
+static void print_containers(struct console *console, struct wire *in)
+{
+	uint32_t count = wire_count(in, STORE_LIST_MAX);
+
+	console_printf(console, "\n%-40s %10s\n", "CONTAINER", "MiB");
+	for (uint32_t i = 0; i < count && !in->error; i++) {
+		(void)wire_str(in, STORE_TEXT_MAX);
+		print_text(console, in, 40);
+		(void)wire_str(in, STORE_TEXT_MAX);
+		(void)wire_str(in, STORE_TEXT_MAX);
+		(void)wire_i64(in);
+		console_printf(console, "%10.1f\n", mib(wire_u64(in)));
+	}
+}
+
+static void print_volumes(struct console *console, struct wire *in)
+{
+	uint32_t count = wire_count(in, STORE_LIST_MAX);
+
+	console_printf(console, "\n%-40s %10s %10s %s\n", "VOLUME", "MiB", "", "CONTAINERS");
+	for (uint32_t i = 0; i < count && !in->error; i++) {
+		uint64_t bytes;
+
+		print_text(console, in, 40);
+		bytes = wire_u64(in);
+		console_printf(console, "%10.1f %10s %u\n", mib(bytes), "", wire_u32(in));
+	}
+}
+
+int verb_df(struct console *console, const struct words *words, struct err *err)
+{
+	struct msg reply OWN(msg_done) = { 0 };
+	struct wire in;
+	uint64_t layers;
+	int r = console_call_within(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_USAGE, STR(""),
+				    STORE_WAIT_MS, &reply, err);
+
+	(void)words;
+	if (r < 0)
+		return r;
+	wire_init(&in, reply.body.ptr, reply.body.len);
+	layers = wire_u64(&in);
+	print_images(console, &in);
+	print_containers(console, &in);
+	print_volumes(console, &in);
+	console_printf(console, "\nlayers and blobs: %.1f MiB\n", mib(layers));
+	return wire_end(&in) < 0 ? err_set(err, -EBADMSG, "the engine's answer is malformed") : 0;
+}
+
+int verb_store(struct console *console, const struct words *words, struct err *err)
+{
+	const struct console_job job = { .type = ENGINE_MSG_STORE_CHECK,
+					 .done = "",
+					 .background = "the check goes on in the background\n" };
+	bool repair = words->count > 2 && !strcmp(words->items[2], "--repair");
+	const char body[1] = { repair };
+
+	if (strcmp(words->items[1], "check") != 0 || (words->count > 2 && !repair))
+		return err_set(err, -EINVAL, "usage: store check [--repair]");
+	return console_follow(console, &job, str_make(body, sizeof(body)), err);
+}
+
+/* `prune images [-a]`, `prune volumes`, `prune cache`. */
+int verb_prune_kind(struct console *console, const struct words *words, struct err *err)
+{
+	static const char *const kinds[] = { "images", "volumes", "cache" };
+	bool all = words->count > 2 && !strcmp(words->items[2], "-a");
+	struct msg reply OWN(msg_done) = { 0 };
+	struct buf body OWN(buf_done) = { 0 };
+	uint8_t kind = 0;
+	uint32_t count;
+	uint64_t bytes;
+	struct wire in;
+	int r;
+
+	while (kind < ARRAY_LEN(kinds) && strcmp(kinds[kind], words->items[1]) != 0)
+		kind++;
+	if (kind == ARRAY_LEN(kinds) || (words->count > 2 && !(all && kind == 0)))
+		return err_set(err, -EINVAL, "usage: prune [images [-a] | volumes | cache]");
+	buf_init(&body, 256);
+	wire_put_u8(&body, kind);
+	wire_put_u32(&body, all ? 1 : 0);
+	if (all) {
+		wire_put_text(&body, "dangling");
+		wire_put_text(&body, "false");
+	}
+	r = console_call_within(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_PRUNE_KIND,
+				buf_str(&body), STORE_WAIT_MS, &reply, err);
+	if (r < 0)
+		return r;
+	wire_init(&in, reply.body.ptr, reply.body.len);
+	bytes = wire_u64(&in);
+	count = wire_count(&in, STORE_LIST_MAX);
+	for (uint32_t i = 0; i < count && !in.error; i++) {
+		console_foreign(console, wire_str(&in, STORE_TEXT_MAX));
+		console_printf(console, "\n");
+	}
+	console_printf(console, "%.1f MiB given back\n", mib(bytes));
+	return wire_end(&in) < 0 ? err_set(err, -EBADMSG, "the engine's answer is malformed") : 0;
+}
