@@ -180,11 +180,10 @@ static void finish(struct new_work *new)
 
 static void thaw(struct tree_work *tree)
 {
-	const struct service *s = tree->work.engine->manager.services;
+	const struct container *container = tree->frozen ? tree_container(tree) : NULL;
 
-	for (; tree->frozen && s; s = s->next)
-		if (!strcmp(s->container_id, tree->id) && s->container)
-			(void)cgroup_freeze(s->container->cgroup_fd, false, NULL);
+	if (container)
+		(void)cgroup_freeze(container->cgroup_fd, false, NULL);
 	tree->frozen = false;
 }
 
@@ -297,16 +296,18 @@ static int take_wanted(struct new_work *new, struct wire *in, struct err *err)
 	return r;
 }
 
+/* One that is paused stays so: it was not we who froze it. */
 static int freeze_and_pack(struct tree_work *tree, struct err *err)
 {
-	struct new_work *new = (struct new_work *)tree;
-	const struct service *s = tree->work.engine->manager.services;
+	const struct new_work *new = (struct new_work *)tree;
+	const struct container *container = tree_container(tree);
+	struct cgroup_stats stats = { 0 };
 
-	for (; new->wanted.pause &&s; s = s->next) {
-		if (strcmp(s->container_id, tree->id) != 0 || !s->container ||
-		    s->container->phase != CONTAINER_PHASE_RUNNING)
-			continue;
-		int r = cgroup_freeze(s->container->cgroup_fd, true, err);
+	if (new->wanted.pause && container &&
+	    container->phase == CONTAINER_PHASE_RUNNING &&cgroup_stats(container->cgroup_fd, &stats,
+								       NULL) >= 0 &&
+	    !stats.frozen) {
+		int r = cgroup_freeze(container->cgroup_fd, true, err);
 
 		if (r < 0)
 			return r;

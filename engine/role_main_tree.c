@@ -16,12 +16,13 @@
 #include "lib/log.h"
 #include "lib/own.h"
 
-static const struct service *service_of(const struct engine *engine, const char *id)
+struct container *tree_container(const struct tree_work *tree)
 {
-	for (const struct service *s = engine->manager.services; s; s = s->next)
-		if (*id && !strcmp(s->container_id, id))
-			return s;
-	return NULL;
+	struct engine_target target;
+
+	if (!*tree->id || engine_target(tree->work.engine, tree->id, &target, NULL) < 0)
+		return NULL;
+	return engine_target_container(&target);
 }
 
 static void below_name(const struct tree_work *tree, char dst[CONTAINER_ID_LEN + 8])
@@ -33,7 +34,7 @@ static void tree_done(struct engine_work *work)
 {
 	struct tree_work *tree = (struct tree_work *)work;
 	struct container_env *env = &work->engine->containers;
-	const struct service *service = service_of(work->engine, tree->id);
+	const struct container *container = tree_container(tree);
 	char name[CONTAINER_ID_LEN + 8];
 
 	layers_cancel(&tree->layers);
@@ -41,8 +42,8 @@ static void tree_done(struct engine_work *work)
 	worker_stop(&tree->unpack);
 	image_tree_done(&tree->tree);
 	image_layer_done(&tree->packing);
-	if (tree->frozen && service && service->container)
-		(void)cgroup_freeze(service->container->cgroup_fd, false, NULL);
+	if (tree->frozen && container)
+		(void)cgroup_freeze(container->cgroup_fd, false, NULL);
 	own_close(&tree->root_fd);
 	own_close(&tree->upper_fd);
 	own_close(&tree->below_fd);
@@ -50,7 +51,7 @@ static void tree_done(struct engine_work *work)
 	if (tree->below_mounted)
 		(void)rootfs_umount(&env->rootfs, name, NULL);
 	/* Started meanwhile: then the mount is the container's. */
-	if (tree->mounted && !(service && service->container))
+	if (tree->mounted && !container)
 		(void)rootfs_umount(&env->rootfs, tree->id, NULL);
 	if (*tree->scratch)
 		(void)container_remove(env, tree->scratch, NULL);
@@ -69,24 +70,6 @@ void *tree_new(struct msg_peer *peer, const struct msg *msg, size_t size)
 }
 
 /* ---- the container ---- */
-
-static int find_service(struct engine *engine, const char *name, const struct service **ret_service,
-			struct err *err)
-{
-	size_t len = strlen(name);
-
-	*ret_service = manager_find(&engine->manager, name);
-	for (const struct service *s = engine->manager.services; !*ret_service && len >= 12 && s;
-	     s = s->next)
-		if (!strncmp(s->container_id, name, len))
-			*ret_service = s;
-	if (!*ret_service)
-		return manager_unknown(&engine->manager, name, err);
-	if (!*(*ret_service)->container_id)
-		return err_set(err, -ENOENT, "%s has no container yet (%s)", name,
-			       service_state_name((*ret_service)->state));
-	return 0;
-}
 
 static int read_def(struct tree_work *tree, int dir_fd, struct err *err)
 {
@@ -121,7 +104,7 @@ static int mount_root(struct tree_work *tree, struct err *err)
 	int work_fd OWN_FD = -1;
 
 	(void)snprintf(path, sizeof(path), "containers/%s/work", tree->id);
-	work_fd = fs_open(env->data_fd, path, FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, err);
+	work_fd = fs_open_dir(env->data_fd, path, FS_BENEATH, 0700, err);
 	if (work_fd < 0)
 		return work_fd;
 	tree->root_fd = layers_root(&env->rootfs, tree->id, tree->def.layers, tree->def.layer_count,
@@ -147,14 +130,18 @@ int tree_open(struct tree_work *tree, const char *name, bool root,
 {
 	struct engine *engine = tree->work.engine;
 	struct container_env *env = &engine->containers;
-	const struct service *service;
+	const struct container *container;
+	struct engine_target target;
 	char path[CONTAINER_ID_LEN + 16];
 	int dir_fd OWN_FD = -1;
-	int r = find_service(engine, name, &service, err);
+	int r = engine_target(engine, name, &target, err);
 
 	if (r < 0)
 		return r;
-	memcpy(tree->id, service->container_id, sizeof(tree->id));
+	(void)str_copy(str_from(engine_target_id(&target)), tree->id, sizeof(tree->id));
+	if (!*tree->id)
+		return err_set(err, -ENOENT, "%s has no container yet", name);
+	container = engine_target_container(&target);
 	(void)snprintf(path, sizeof(path), "containers/%s", tree->id);
 	dir_fd = fs_open(env->data_fd, path, FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, err);
 	r = dir_fd < 0 ? dir_fd : read_def(tree, dir_fd, err);
@@ -166,8 +153,8 @@ int tree_open(struct tree_work *tree, const char *name, bool root,
 				    tree->def.layer_count, err);
 	if (r < 0)
 		return r;
-	if (root && service->container && service->container->root_fd >= 0)
-		tree->root_fd = fcntl(service->container->root_fd, F_DUPFD_CLOEXEC, 0);
+	if (root && container && container->root_fd >= 0)
+		tree->root_fd = fcntl(container->root_fd, F_DUPFD_CLOEXEC, 0);
 	tree->ready = ready;
 	tree->wants_root = root;
 	layers_mount(&tree->layers, env->store, &env->rootfs, tree->def.layers,

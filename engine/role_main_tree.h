@@ -39,6 +39,8 @@ void *tree_new(struct msg_peer *peer, const struct msg *msg, size_t size);
  */
 int tree_open(struct tree_work *tree, const char *name, bool root,
 	      int (*ready)(struct tree_work *tree, struct err *err), struct err *err);
+/* The container, while it starts or runs; NULL. */
+struct container *tree_container(const struct tree_work *tree);
 /* The layers below the upper, as a tree of their own, in below_fd. After tree_open(). */
 int tree_open_below(struct tree_work *tree, struct err *err);
 /* A call to a fresh files role; fn's owner is the tree_work. */

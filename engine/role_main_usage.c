@@ -119,18 +119,23 @@ static int list_volumes(struct usage_work *usage, struct err *err)
 	return dir < 0 ? dir : fs_each(dir, add_volume, usage, err);
 }
 
+static bool has_volume(const struct container_def *def, const char *name)
+{
+	for (uint32_t i = 0; i < def->mount_count; i++)
+		if (def->mounts[i].kind == DEF_MOUNT_VOLUME && !strcmp(def->mounts[i].source, name))
+			return true;
+	return false;
+}
+
 /* Containers that name it among their mounts. */
 static uint32_t volume_users(const struct engine *engine, const char *name)
 {
 	uint32_t users = 0;
 
-	for (const struct service *s = engine->manager.services; s; s = s->next) {
-		const struct container_def *def = s->container ? &s->container->def : NULL;
-
-		for (uint32_t i = 0; def && i < def->mount_count; i++)
-			users += def->mounts[i].kind == DEF_MOUNT_VOLUME &&
-				 !strcmp(def->mounts[i].source, name);
-	}
+	for (const struct service *s = engine->manager.services; s; s = s->next)
+		users += s->container && has_volume(&s->container->def, name);
+	for (const struct table_entry *e = engine->table.first; e; e = e->next)
+		users += has_volume(&e->def, name);
 	return users;
 }
 
@@ -180,12 +185,25 @@ static uint64_t measured(const struct usage_work *usage, const char *name)
 	return 0;
 }
 
+static void put_container(const struct usage_work *usage, struct buf *out, const char *id,
+			  const char *name, const char *image, const char *state, int64_t created_s)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "containers/%s/upper", id);
+	wire_put_text(out, id);
+	wire_put_text(out, name);
+	wire_put_text(out, image);
+	wire_put_text(out, state);
+	wire_put_i64(out, created_s);
+	wire_put_u64(out, measured(usage, path));
+}
+
 static void put_containers(const struct usage_work *usage, struct buf *out)
 {
 	const struct engine *engine = usage->tree.work.engine;
+	uint32_t count = engine->table.count;
 	struct engine_row row;
-	uint32_t count = 0;
-	char path[128];
 
 	for (const struct service *s = engine->manager.services; s; s = s->next)
 		count += *s->container_id != 0;
@@ -194,14 +212,12 @@ static void put_containers(const struct usage_work *usage, struct buf *out)
 		if (!*s->container_id)
 			continue;
 		manager_row(s, &row);
-		(void)snprintf(path, sizeof(path), "containers/%s/upper", s->container_id);
-		wire_put_text(out, row.id);
-		wire_put_text(out, row.name);
-		wire_put_text(out, row.image);
-		wire_put_text(out, row.state);
-		wire_put_i64(out, row.created_s);
-		wire_put_u64(out, measured(usage, path));
+		put_container(usage, out, s->container_id, row.name, row.image, row.state,
+			      row.created_s);
 	}
+	for (const struct table_entry *e = engine->table.first; e; e = e->next)
+		put_container(usage, out, e->id, e->def.name, e->def.reference,
+			      e->state == TABLE_STATE_RUNNING ? "running" : "exited", e->created_s);
 }
 
 static void put_volumes(const struct usage_work *usage, struct buf *out)
@@ -290,6 +306,11 @@ static void on_space(struct msg_peer *peer, void *owner, struct msg *reply, cons
 	usage->layer_bytes = wire_u64(&in);
 	usage->layer_bytes += wire_u64(&in);
 	r = list_volumes(usage, &bad);
+	for (const struct table_entry *e = usage->tree.work.engine->table.first; r >= 0 && e;
+	     e = e->next) {
+		(void)snprintf(path, sizeof(path), "containers/%s/upper", e->id);
+		r = add_name(usage, path, &bad);
+	}
 	for (const struct service *s = usage->tree.work.engine->manager.services; r >= 0 && s;
 	     s = s->next) {
 		(void)snprintf(path, sizeof(path), "containers/%s/upper", s->container_id);

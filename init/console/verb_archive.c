@@ -38,16 +38,14 @@ int verb_tag(struct console *console, const struct words *words, struct err *err
 
 static void print_step(struct console *console, const struct engine_history *row)
 {
-	struct str date = str_head(str_from(row->created), 10);
-	char id[16] = "-";
+	char date[48], by[512], id[16] = "-";
 
 	if (strlen(row->id) > 19)
 		(void)str_copy(str_head(str_from(row->id + 7), 12), id, sizeof(id));
-	console_printf(console, "%-13s ", id);
-	console_foreign(console, date.len ? date : STR("-         "));
-	console_printf(console, " %8.1f MiB  ", (double)row->bytes / (1 << 20));
-	console_foreign(console, str_head(str_from(row->created_by), 200));
-	console_printf(console, "\n");
+	(void)str_escape(str_head(str_from(row->created), 10), date, sizeof(date));
+	(void)str_escape(str_head(str_from(row->created_by), 200), by, sizeof(by));
+	console_printf(console, "%-13s %-10s %8.1f MiB  %s\n", id, *date ? date : "-",
+		       (double)row->bytes / (1 << 20), by);
 }
 
 int verb_steps(struct console *console, const struct words *words, struct err *err)

@@ -18,10 +18,10 @@ static double mib(uint64_t bytes)
 
 static void print_text(struct console *console, struct wire *in, unsigned width)
 {
-	struct str text = str_head(wire_str(in, STORE_TEXT_MAX), width);
+	char shown[STORE_TEXT_MAX];
 
-	console_foreign(console, text);
-	console_printf(console, "%*s ", (int)(width - text.len), "");
+	(void)str_escape(wire_str(in, STORE_TEXT_MAX), shown, sizeof(shown));
+	console_printf(console, "%-*s ", (int)width, shown);
 }
 
 static void print_images(struct console *console, struct wire *in)
@@ -137,7 +137,6 @@ int verb_prune_kind(struct console *console, const struct words *words, struct e
 	count = wire_count(&in, STORE_LIST_MAX);
 	for (uint32_t i = 0; i < count && !in.error; i++) {
 		console_foreign(console, wire_str(&in, STORE_TEXT_MAX));
-		console_printf(console, "\n");
 	}
 	console_printf(console, "%.1f MiB given back\n", mib(bytes));
 	return wire_end(&in) < 0 ? err_set(err, -EBADMSG, "the engine's answer is malformed") : 0;

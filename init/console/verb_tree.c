@@ -41,11 +41,11 @@ int verb_diff(struct console *console, const struct words *words, struct err *er
 	count = wire_count(&in, ENGINE_CHANGES_MAX);
 	for (uint32_t i = 0; i < count && !in.error; i++) {
 		uint8_t kind = wire_u8(&in);
-		struct str path = wire_str(&in, ENGINE_PATH_MAX);
+		char path[ENGINE_PATH_MAX];
 
-		console_printf(console, "%c ", kind <= ENGINE_CHANGE_DELETED ? kinds[kind] : '?');
-		console_foreign(console, path);
-		console_printf(console, "\n");
+		(void)str_escape(wire_str(&in, ENGINE_PATH_MAX), path, sizeof(path));
+		console_printf(console, "%c %s\n",
+			       kind <= ENGINE_CHANGE_DELETED ? kinds[kind] : '?', path);
 	}
 	return wire_end(&in) < 0 ? err_set(err, -EBADMSG, "the engine's answer is malformed") : 0;
 }
@@ -132,7 +132,7 @@ int verb_cp(struct console *console, const struct words *words, struct err *err)
 	uint64_t files;
 	int r;
 
-	if (!into == !strstr(words->items[2], ":/") || !str_cut(&inside, ':', &name))
+	if (into == !strstr(words->items[2], ":/") || !str_cut(&inside, ':', &name))
 		return err_set(err, -EINVAL, "one of the two has to be CONTAINER:/PATH");
 	buf_init(&body, TREE_CALL_MAX);
 	wire_put_str(&body, name);
