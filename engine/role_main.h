@@ -176,6 +176,6 @@ msg_handler_fn engine_views_call, engine_create_call, engine_start_call, engine_
 	engine_attach_call, engine_cancel_call, engine_tty_call, engine_events_call,
 	engine_processes_call, engine_counters_call, engine_volumes_call, engine_volume_make_call,
 	engine_volume_remove_call, engine_networks_call, engine_network_make_call,
-	engine_network_remove_call, engine_tag_call;
+	engine_network_remove_call;
 
 #endif

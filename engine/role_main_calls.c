@@ -642,7 +642,6 @@ const struct msg_rule engine_rules[] = {
 	{ ENGINE_MSG_RECORDS, "records", 0, 0, 0, 0, ENGINE_PEER_API, on_records },
 	{ ENGINE_MSG_PROCESSES, "processes", 4, 256, 0, 0, ENGINE_PEER_API, engine_processes_call },
 	{ ENGINE_MSG_COUNTERS, "counters", 4, 256, 0, 0, ENGINE_PEER_API, engine_counters_call },
-	{ ENGINE_MSG_TAG, "tag", 8, 2048, 0, 0, ENGINE_PEER_API, engine_tag_call },
 	{ ENGINE_MSG_PULL_AS, "pull-as", 21, 65536, 0, 0, ENGINE_PEER_API, on_pull },
 	{ ENGINE_MSG_NETWORKS, "networks", 0, 0, 0, 0, ENGINE_PEER_API, engine_networks_call },
 	{ ENGINE_MSG_NETWORK_MAKE, "network-make", 13, 1 << 20, 0, 0, ENGINE_PEER_API,

@@ -56,6 +56,7 @@ static void on_tagged(struct msg_peer *peer, void *owner, struct msg *reply, con
 	}
 	if (reply->body.len == 1 && reply->body.ptr[0])
 		image_leases_collect(&tag->work.engine->leases);
+	engine_event(tag->work.engine, "image", "tag", tag->reference, tag->reference, NULL, 0);
 	manager_kick(&tag->work.engine->manager, "an image was tagged");
 	buf_init(&body, 256);
 	wire_put_text(&body, tag->unnamed);
