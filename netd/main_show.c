@@ -266,6 +266,53 @@ static void show_networks(const struct netd *netd, struct buf *out)
 	}
 }
 
+/* Rows that lead to containers on this network. */
+static unsigned published_rows(struct netd *netd, const struct network *network)
+{
+	struct nft_port rows[ATTACHMENT_ROWS * NETD_PORTS_MAX];
+	unsigned ports = 0;
+
+	for (const struct attachment *a = netd->attachments.first; a; a = a->next) {
+		int count = attachment_nft_ports(a, &netd->networks, rows, NULL);
+
+		for (int i = 0; i < count; i++) {
+			bool here = rows[i].v6
+					    ? network->prefix6 && ip6_in_prefix(&rows[i].to_ip6,
+										&network->subnet6,
+										network->prefix6)
+					    : !((rows[i].to_ip4 ^ network->subnet) &
+						ip4_mask(network->prefix));
+
+			ports += here ? rows[i].count : 0;
+		}
+	}
+	return ports;
+}
+
+static void show_firewall(struct netd *netd, struct buf *out)
+{
+	buf_printf(out, "table inet hoy, %s\n",
+		   nft_owned(&netd->nft) ? "owned: a foreign flush passes it by"
+					 : "not owned: this kernel cannot protect it");
+	buf_printf(out, "%-16s %-24s %-40s %s\n", "NETWORK", "FROM OUTSIDE", "TO THE OUTSIDE",
+		   "OTHER NETWORKS");
+	for (size_t i = 0; i < netd->networks.count; i++) {
+		const struct network *network = &netd->networks.list[i];
+		bool routed = network->prefix6 && !ip6_is_ula(&network->subnet6);
+		char in[32] = "closed";
+
+		if (!network->internal)
+			snprintf(in, sizeof(in), "%u published ports",
+				 published_rows(netd, network));
+		buf_printf(out, "%-16s %-24s %-40s %s\n", network->name, in,
+			   network->internal   ? "closed"
+			   : routed	       ? "open: IPv4 translated, IPv6 as it is"
+			   : !network->prefix6 ? "open: IPv4 translated, no IPv6"
+					       : "open: both families translated",
+			   "closed");
+	}
+}
+
 int main_show(struct netd *netd, struct str what, struct buf *out, struct err *err)
 {
 	OWN(rtnl_state_done) struct rtnl_state state = { 0 };
@@ -293,6 +340,8 @@ int main_show(struct netd *netd, struct str what, struct buf *out, struct err *e
 		main_time_show(netd, out);
 	else if (str_is(what, "networks"))
 		show_networks(netd, out);
+	else if (str_is(what, "firewall"))
+		show_firewall(netd, out);
 	else if (str_starts(what, STR("why ")))
 		return main_why(netd, &state, str_skip(what, 4), out, err);
 	else {
@@ -301,7 +350,7 @@ int main_show(struct netd *netd, struct str what, struct buf *out, struct err *e
 		str_escape(what, shown, sizeof(shown));
 		return err_set(err, -EINVAL,
 			       "unknown word '%s'%s%s; expected links, addrs, routes, "
-			       "dns, leases, ports, time or networks",
+			       "dns, leases, ports, time, networks or firewall",
 			       shown, nearest ? "; did you mean " : "", nearest ? nearest : "");
 	}
 	return 0;

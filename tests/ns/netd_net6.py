@@ -202,6 +202,20 @@ def why():
     refused(lambda: asked("[fd99::2:80"), "address and a port")
 
 
+@tap.test("network show firewall: what each network lets in and out")
+def firewall():
+    rows = {line.split()[0]: line for line in box["engine"].show("firewall").splitlines()}
+    owned = "flags owner" in n.nft("list", "table", "inet", "hoy")
+    tap.check(("not owned" in rows["table"]) != owned, rows["table"])
+    # 8080 and 5300 in both families, 8082 and 8083 on IPv6 alone.
+    tap.check("6 published ports" in rows["bridge"] and "both families" in rows["bridge"],
+              rows["bridge"])
+    tap.check("0 published ports" in rows["routed"] and "IPv6 as it is" in rows["routed"],
+              rows["routed"])
+    tap.check("no IPv6" in rows["four"] and rows["closed"].split().count("closed") == 4,
+              rows["closed"])
+
+
 @tap.test("IPv6: a republished UDP port serves clients with a fixed source port at once")
 def stale_udp():
     client = ("fd99::1", 40001)
