@@ -252,6 +252,8 @@ bool service_trial_ended(struct service *service, const char *why, bool well)
 {
 	char text[TRIAL_REASON_MAX];
 
+	if (!time_ms(service))
+		return false;
 	(void)str_copy(str_head(str_from(why), sizeof(text) - 1), text, sizeof(text));
 	loop_timer_stop(service->manager->env.loop, &service->trial.timer);
 	if (service->state == SERVICE_STATE_STOPPING || service->state == SERVICE_STATE_CYCLING) {

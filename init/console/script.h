@@ -10,7 +10,7 @@
 /*
  * What scripts rely on: exit codes, and JSON on request. Pure. With --json a verb prints JSON, one
  * value on each line: those that know their fields one object for each row, all others
- * {"line": "..."}; an error is {"error": "...", "code": "ENOENT"}.
+ * {"line": "..."}; an error is {"error": "...", "code": 3}, the code as below.
  */
 enum script_exit {
 	SCRIPT_EXIT_OK = 0,

@@ -10,7 +10,7 @@
 #include "engine/api/engine_msg.h"
 #include "init/api/init_msg.h"
 #include "init/console/console.h"
-#include "init/console/script.h"
+#include "init/console/verb_json.h"
 #include "lib/mono.h"
 #include "lib/own.h"
 #include "netd/api/netd_msg.h"
@@ -91,6 +91,10 @@ int verb_status(struct console *console, const struct words *words, struct err *
 	wire_init(&in, reply.body.ptr, reply.body.len);
 	if (init_status_get(&in, &status) < 0)
 		return err_set(err, -EBADMSG, "init: malformed answer");
+	if (console->json) {
+		console_json_status(console, &status);
+		return 0;
+	}
 	console_printf(console, "machine   %s, Hoy %s, %s\n", status.hostname, status.version,
 		       status.claimed ? "claimed" : "unclaimed: `claim` sets a password");
 	(void)str_escape(str_from(status.boot_reason), text, sizeof(text));
@@ -119,26 +123,6 @@ int verb_status(struct console *console, const struct words *words, struct err *
 
 /* ---- ps, images ---- */
 
-static void json_row(struct console *console, const struct engine_row *row)
-{
-	struct buf out OWN(buf_done) = { 0 };
-
-	buf_init(&out, 16384);
-	(void)buf_printf(&out, "\"pid\":%d", row->pid);
-	script_put_text(&out, "name", row->name);
-	script_put_text(&out, "id", row->id);
-	script_put_text(&out, "image", row->image);
-	script_put_text(&out, "state", row->state);
-	script_put_text(&out, "status", row->status);
-	script_put_text(&out, "health", row->health);
-	script_put_text(&out, "ports", row->ports);
-	script_put_number(&out, "created", row->created_s);
-	script_put_number(&out, "exit_code", row->exit_code);
-	script_put_number(&out, "restarts", row->restarts);
-	script_put_bool(&out, "declared", row->declared);
-	console_json(console, buf_str(&out));
-}
-
 int verb_ps(struct console *console, const struct words *words, struct err *err)
 {
 	struct msg reply OWN(msg_done) = { 0 };
@@ -159,7 +143,7 @@ int verb_ps(struct console *console, const struct words *words, struct err *err)
 	for (uint32_t i = 0; i < count && !in.error; i++) {
 		engine_row_get(&in, &row);
 		if (console->json) {
-			json_row(console, &row);
+			console_json_row(console, &row);
 			continue;
 		}
 		(void)str_escape(str_from(row.status), status, sizeof(status));
@@ -189,6 +173,10 @@ int verb_health(struct console *console, const struct words *words, struct err *
 	engine_health_get(&in, &health);
 	if (wire_end(&in) < 0)
 		return err_set(err, -EBADMSG, "engine: malformed answer");
+	if (console->json) {
+		console_json_health(console, &health);
+		return 0;
+	}
 	if (!strcmp(health.state, "none")) {
 		console_printf(console, "%s has no health check or does not run\n",
 			       words->items[1]);
@@ -283,13 +271,18 @@ int verb_images(struct console *console, const struct words *words, struct err *
 		return r;
 	wire_init(&in, reply.body.ptr, reply.body.len);
 	count = wire_count(&in, 65536);
-	console_printf(console, "%-36s %-12s %-10s %-6s %10s\n", "IMAGE", "DIGEST", "CREATED",
-		       "ARCH", "DISK KIB");
+	if (!console->json)
+		console_printf(console, "%-36s %-12s %-10s %-6s %10s\n", "IMAGE", "DIGEST",
+			       "CREATED", "ARCH", "DISK KIB");
 	for (uint32_t i = 0; i < count && !in.error; i++) {
 		char created[48], architecture[48];
 		struct engine_image image;
 
 		engine_image_get(&in, &image);
+		if (console->json) {
+			console_json_image(console, &image);
+			continue;
+		}
 		/* Of the time the day; both are the image's own words. */
 		(void)str_escape(str_head(str_from(image.created), 10), created, sizeof(created));
 		(void)str_escape(str_from(image.architecture), architecture, sizeof(architecture));

@@ -230,7 +230,7 @@ static void say_error(struct console *console, int code, const struct err *err)
 	buf_init(&out, 8192);
 	(void)buf_add_text(&out, "\"error\":");
 	script_put_string(&out, str_from(err_text(err)));
-	script_put_text(&out, "code", err_name(code));
+	script_put_number(&out, "code", script_exit_code(code));
 	console_json(console, buf_str(&out));
 }
 
