@@ -114,6 +114,23 @@ static const char *volume_path(struct container *container, const struct def_mou
 	return path;
 }
 
+/* The source of a bind; a missing one is made where the definition says so, as Docker does. */
+static const char *bind_path(const struct container_def *def, const struct def_mount *mount,
+			     struct err *err)
+{
+	size_t i = (size_t)(mount - def->mounts);
+	OWN_FD int fd = -1;
+
+	if (!def->host_set || !(def->mounts_more[i].flags & DEF_MOUNT_MAKE) ||
+	    fs_exists(AT_FDCWD, mount->source, FS_HOST))
+		return mount->source;
+	fd = fs_open_dir(AT_FDCWD, mount->source, FS_HOST, 0755, err);
+	if (fd >= 0)
+		return mount->source;
+	err_prefix(err, "error while creating mount source path '%s'", mount->source);
+	return NULL;
+}
+
 static int launch_mount(struct launch *launch, const struct def_mount *from, struct err *err)
 {
 	struct run_mount *mount = &launch->mounts[launch->spec.mount_count];
@@ -131,9 +148,9 @@ static int launch_mount(struct launch *launch, const struct def_mount *from, str
 	} else {
 		mount->kind = RUN_MOUNT_KIND_BIND;
 		mount->flags = RUN_MOUNT_FLAG_RECURSIVE;
-		mount->source = from->source;
-		if (from->kind == DEF_MOUNT_VOLUME)
-			mount->source = volume_path(launch->container, from, err);
+		mount->source = from->kind == DEF_MOUNT_VOLUME
+					? volume_path(launch->container, from, err)
+					: bind_path(&launch->container->def, from, err);
 		if (!mount->source)
 			return err ? err->code : -ENOMEM;
 	}
