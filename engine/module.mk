@@ -2,7 +2,7 @@
 include $(sort $(wildcard engine/*/module.mk))
 
 PROGS += engine
-engine_OBJS := engine/main.o engine/role_main.o engine/role_main_calls.o engine/role_main_exec.o \
+engine_OBJS := engine/main.o engine/role_main.o engine/role_main_calls.o engine/role_main_image_calls.o engine/role_main_exec.o \
 	engine/role_main_space.o \
 	engine/role_main_build.o engine/role_main_box.o engine/role_main_view.o engine/role_main_attach.o \
 	engine/role_main_event.o engine/role_main_volume.o engine/role_main_network.o \

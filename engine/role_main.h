@@ -135,6 +135,7 @@ extern const struct msg_rule engine_rules[];
 extern const size_t engine_rule_count;
 
 void engine_calls_gone(struct engine *engine, struct msg_peer *peer);
+void engine_image_calls_gone(struct engine *engine, const struct msg_peer *peer);
 /* Frees the slot; nobody is told. */
 void engine_exec_drop(struct engine_exec *exec);
 void engine_exec_call(struct msg_peer *peer, struct msg *msg);
@@ -176,6 +177,7 @@ msg_handler_fn engine_views_call, engine_create_call, engine_start_call, engine_
 	engine_attach_call, engine_cancel_call, engine_tty_call, engine_events_call,
 	engine_processes_call, engine_counters_call, engine_volumes_call, engine_volume_make_call,
 	engine_volume_remove_call, engine_networks_call, engine_network_make_call,
-	engine_network_remove_call;
+	engine_network_remove_call, engine_images_call, engine_records_call, engine_pull_call,
+	engine_image_remove_call, engine_prune_call;
 
 #endif

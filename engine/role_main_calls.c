@@ -4,17 +4,12 @@
  * before it acts. Runs in engine main.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 #include "engine/api/engine_msg.h"
 #include "engine/api/image_msg.h"
-#include "engine/api/store_msg.h"
-#include "engine/oci/reference.h"
-#include "engine/image/give.h"
 #include "engine/role_main_work.h"
-#include "lib/log.h"
 #include "lib/own.h"
 
 enum { CALLS_REPLY_MAX = 8 << 20, CALLS_LOGS_MAX = 8 };
@@ -200,332 +195,6 @@ static void on_logs(struct msg_peer *peer, struct msg *msg)
 		close(fds[i]);
 }
 
-/* ---- images ---- */
-
-/* A call that is passed on to the store; its answer goes back to who asked. */
-struct relay {
-	struct engine *engine;
-	struct msg_peer *peer;
-	uint16_t type;
-	uint32_t serial;
-	void (*convert)(struct str body, struct buf *out);
-	void (*after)(struct engine *engine); /* it went well; may be NULL */
-};
-
-static struct relay relays[32];
-
-static void on_relayed(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
-{
-	struct relay *relay = owner;
-	struct buf body OWN(buf_done) = { 0 };
-	struct msg_peer *target = relay->peer;
-
-	(void)peer;
-	relay->peer = NULL;
-	if (reply && relay->after)
-		relay->after(relay->engine);
-	if (!target || !msg_peer_alive(target))
-		return;
-	if (!reply) {
-		(void)msg_reply_err(target, relay->type, relay->serial, err);
-		return;
-	}
-	buf_init(&body, CALLS_REPLY_MAX);
-	if (relay->convert)
-		relay->convert(reply->body, &body);
-	(void)msg_reply(target, relay->type, relay->serial, buf_str(&body), NULL, 0);
-}
-
-static void relay_to_store(struct msg_peer *peer, const struct msg *msg, uint16_t type,
-			   struct str body, void (*convert)(struct str body, struct buf *out),
-			   void (*after)(struct engine *engine))
-{
-	struct engine *engine = engine_of(peer);
-	struct err err = { 0 };
-
-	for (size_t i = 0; i < ARRAY_LEN(relays); i++) {
-		if (relays[i].peer)
-			continue;
-		relays[i] = (struct relay){ engine, peer, msg->type, msg->serial, convert, after };
-		if (msg_peer_call(&engine->store.peer, type, body, NULL, 0, on_relayed, &relays[i],
-				  &err) >= 0)
-			return;
-		relays[i].peer = NULL;
-		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
-		return;
-	}
-	err_set(&err, -EBUSY, "too many requests at once, try again");
-	(void)msg_reply_err(peer, msg->type, msg->serial, &err);
-}
-
-static void copy_body(struct str body, struct buf *out)
-{
-	(void)buf_add_str(out, body);
-}
-
-/* STORE_MSG_IMAGE_LIST -> ENGINE_MSG_IMAGES. */
-static void convert_images(struct str body, struct buf *out)
-{
-	struct wire in;
-	uint32_t count;
-
-	wire_init(&in, body.ptr, body.len);
-	count = wire_count(&in, 65536);
-	wire_put_u32(out, count);
-	for (uint32_t i = 0; i < count && !in.error; i++) {
-		struct arena arena OWN(arena_done) = { 0 };
-		struct str reference = wire_str(&in, STORE_REFERENCE_MAX);
-		struct str record = wire_blob(&in, STORE_RECORD_MAX);
-		struct engine_image row = { .disk_bytes = wire_u64(&in) };
-		struct image image;
-		struct wire one;
-
-		arena_init(&arena, 8 << 20);
-		wire_init(&one, record.ptr, record.len);
-		image_init(&image);
-		(void)image_decode(&one, &arena, &image, NULL);
-		(void)str_copy(reference, row.reference, sizeof(row.reference));
-		(void)digest_text(&image.manifest, row.digest);
-		/* What is too long is no time and no machine: left out, not cut. */
-		(void)str_copy(str_from(image.created), row.created, sizeof(row.created));
-		(void)str_copy(str_from(image.architecture), row.architecture,
-			       sizeof(row.architecture));
-		row.bytes = image_size(&image);
-		row.layers = image.layer_count;
-		engine_image_put(out, &row);
-	}
-}
-
-static void on_images(struct msg_peer *peer, struct msg *msg)
-{
-	relay_to_store(peer, msg, STORE_MSG_IMAGE_LIST, STR(""), convert_images, NULL);
-}
-
-static void on_records(struct msg_peer *peer, struct msg *msg)
-{
-	relay_to_store(peer, msg, STORE_MSG_IMAGE_LIST, STR(""), copy_body, NULL);
-}
-
-static int read_reference(struct msg *msg, char dst[OCI_REFERENCE_MAX], struct err *err)
-{
-	struct wire in;
-	struct str text;
-
-	wire_init(&in, msg->body.ptr, msg->body.len);
-	text = wire_str(&in, ENGINE_REF_MAX);
-	if (wire_end(&in) < 0)
-		return err_set(err, -EBADMSG, "malformed request");
-	return oci_reference_normalise(text, dst, err);
-}
-
-/* An image that a container runs from stays: the container could not be started again. */
-static int image_unused(struct engine *engine, const char *reference, struct err *err)
-{
-	for (const struct service *s = engine->manager.services; s; s = s->next) {
-		if (s->container && !strcmp(s->container->def.reference, reference))
-			return err_set(err, -EBUSY, "%s is in use by %s; `stop %s` first",
-				       reference, s->name, s->name);
-	}
-	for (const struct table_entry *e = engine->table.first; e; e = e->next) {
-		if (e->container && !strcmp(e->def.reference, reference))
-			return err_set(err, -EBUSY, "%s is in use by %s; stop it first", reference,
-				       e->def.name);
-	}
-	return 0;
-}
-
-static void after_remove(struct engine *engine)
-{
-	image_leases_collect(&engine->leases);
-}
-
-static void on_image_remove(struct msg_peer *peer, struct msg *msg)
-{
-	char reference[OCI_REFERENCE_MAX];
-	struct buf body OWN(buf_done) = { 0 };
-	struct err err = { 0 };
-
-	/* The api role has asked for the containers and weighed them as Docker does. */
-	if (read_reference(msg, reference, &err) < 0 ||
-	    (peer->identity != ENGINE_PEER_API &&
-	     image_unused(engine_of(peer), reference, &err) < 0)) {
-		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
-		return;
-	}
-	buf_init(&body, 1024);
-	wire_put_text(&body, reference);
-	relay_to_store(peer, msg, STORE_MSG_IMAGE_REMOVE, buf_str(&body), NULL, after_remove);
-}
-
-static void on_prune(struct msg_peer *peer, struct msg *msg)
-{
-	engine_unmount_unused(engine_of(peer));
-	relay_to_store(peer, msg, STORE_MSG_GC, STR("\1"), copy_body, NULL);
-}
-
-static void pull_drop(struct engine_pull *pull)
-{
-	struct engine_pull **at = &pull->engine->pulls;
-
-	while (*at != pull)
-		at = &(*at)->next;
-	*at = pull->next;
-	free(pull);
-}
-
-static void on_pull_progress(void *owner, const char *line)
-{
-	struct engine_pull *pull = owner;
-	struct buf body OWN(buf_done) = { 0 };
-
-	buf_init(&body, 1024);
-	wire_put_text(&body, line);
-	if (pull->peer)
-		(void)msg_reply_more(pull->peer, pull->type, pull->serial, buf_str(&body));
-}
-
-static void on_pull_image(void *owner, const struct image *image)
-{
-	struct engine_pull *pull = owner;
-
-	pull->manifest = image->manifest;
-}
-
-static void on_pull_done(void *owner, const struct err *err)
-{
-	struct engine_pull *pull = owner;
-	struct buf body OWN(buf_done) = { 0 };
-	char digest[DIGEST_TEXT_MAX];
-
-	buf_init(&body, 1024);
-	wire_put_text(&body, digest_text(&pull->manifest, digest));
-	if (pull->peer && err)
-		(void)msg_reply_err(pull->peer, pull->type, pull->serial, err);
-	else if (pull->peer)
-		(void)msg_reply(pull->peer, pull->type, pull->serial, buf_str(&body), NULL, 0);
-	if (!err && pull->type != ENGINE_MSG_PUSH)
-		manager_kick(&pull->engine->manager, "an image was pulled");
-	pull_drop(pull);
-}
-
-static void on_pushed(void *owner, const struct image_gave *gave, const struct err *err)
-{
-	struct engine_pull *pull = owner;
-
-	if (gave)
-		pull->manifest = gave->manifest;
-	on_pull_done(pull, err);
-}
-
-/* A client's own login for one call, and whether it is a push. */
-struct pull_login {
-	struct str user, password, token;
-	bool push;
-};
-
-/* {text image, text target}; a pull has one text, PULL_AS a login too. */
-static int read_pull(struct msg *msg, char image[OCI_REFERENCE_MAX], char target[OCI_REFERENCE_MAX],
-		     struct pull_login *ret_login, struct err *err)
-{
-	struct str text, to = STR("");
-	struct wire in;
-	int r;
-
-	wire_init(&in, msg->body.ptr, msg->body.len);
-	text = wire_str(&in, ENGINE_REF_MAX);
-	*ret_login = (struct pull_login){ .push = msg->type == ENGINE_MSG_PUSH };
-	if (msg->type != ENGINE_MSG_PULL)
-		to = wire_str(&in, ENGINE_REF_MAX);
-	if (msg->type == ENGINE_MSG_PULL_AS) {
-		ret_login->user = wire_str(&in, PULL_SECRET_MAX);
-		ret_login->password = wire_str(&in, PULL_SECRET_MAX);
-		ret_login->token = wire_str(&in, PULL_SECRET_MAX);
-		ret_login->push = wire_bool(&in);
-	}
-	if (wire_end(&in) < 0)
-		return err_set(err, -EBADMSG, "malformed request");
-	r = oci_reference_normalise(text, image, err);
-	return r < 0 ? r : oci_reference_normalise(to.len ? to : text, target, err);
-}
-
-/* The login goes to the registry itself (the last host), over what engine.ini says for it. */
-static void take_login(const struct pull_login *login, const char *target, struct arena *arena,
-		       struct pull_start *start)
-{
-	struct pull_host *host;
-	struct oci_reference reference;
-
-	if (!login->user.len && !login->token.len)
-		return;
-	if (!start->host_count && oci_reference_parse(str_from(target), &reference, NULL) >= 0)
-		pull_host_init(&start->hosts[start->host_count++],
-			       arena_text(arena, str_from(oci_reference_host(&reference))));
-	if (!start->host_count)
-		return;
-	host = &start->hosts[start->host_count - 1];
-	host->user = arena_text(arena, login->user);
-	host->password = arena_text(arena, login->password);
-	host->token = arena_text(arena, login->token);
-}
-
-static struct engine_pull *pull_new(struct engine *engine, struct msg_peer *peer,
-				    const struct msg *msg, struct err *err)
-{
-	struct engine_pull *pull = calloc(1, sizeof(*pull));
-
-	if (!pull) {
-		err_set(err, -ENOMEM, "no memory for a pull");
-		return NULL;
-	}
-	*pull = (struct engine_pull){ .engine = engine,
-				      .peer = peer,
-				      .type = msg->type,
-				      .serial = msg->serial,
-				      .next = engine->pulls };
-	engine->pulls = pull;
-	return pull;
-}
-
-/* A pull or a push. */
-static void on_pull(struct msg_peer *peer, struct msg *msg)
-{
-	static const struct image_take_ops ops = { on_pull_progress, on_pull_image, on_pull_done };
-	struct engine *engine = engine_of(peer);
-	struct image_take_env env = { .loop = &engine->loop,
-				      .store = &engine->store.peer,
-				      .leases = &engine->leases,
-				      .keep_blobs = engine->manager.keep_blobs };
-	static const struct image_give_ops push_ops = { on_pull_progress, on_pushed };
-	const struct image_give_env give = { .loop = &engine->loop,
-					     .store = &engine->store.peer,
-					     .leases = &engine->leases,
-					     .rootfs = &engine->containers.rootfs };
-	struct arena arena OWN(arena_done) = { 0 };
-	char image[OCI_REFERENCE_MAX], target[OCI_REFERENCE_MAX];
-	struct engine_pull *pull = NULL;
-	struct pull_login login;
-	struct pull_start start;
-	struct err err = { 0 };
-
-	if (read_pull(msg, image, target, &login, &err) == 0)
-		pull = pull_new(engine, peer, msg, &err);
-	if (!pull) {
-		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
-		return;
-	}
-	arena_init(&arena, 4 << 20);
-	manager_pull_hosts(&engine->manager, target, &arena, &start);
-	take_login(&login, target, &arena, &start);
-	if (login.push)
-		pull->give = image_give_push(&give, &start, image, &push_ops, pull, &err);
-	else
-		pull->take = image_take_pull(&env, &start, &ops, pull, &err);
-	if (!pull->take && !pull->give) {
-		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
-		pull_drop(pull);
-	}
-}
-
 /* ---- the rest ---- */
 
 static void on_issues(struct msg_peer *peer, struct msg *msg)
@@ -580,16 +249,7 @@ static void on_info(struct msg_peer *peer, struct msg *msg)
 
 void engine_calls_gone(struct engine *engine, struct msg_peer *peer)
 {
-	for (size_t i = 0; i < ARRAY_LEN(relays); i++) {
-		if (relays[i].peer != peer)
-			continue;
-		msg_peer_forget(&engine->store.peer, &relays[i]);
-		relays[i].peer = NULL;
-	}
-	for (struct engine_pull *p = engine->pulls; p; p = p->next) {
-		if (p->peer == peer)
-			p->peer = NULL; /* the pull goes on: its result is wanted all the same */
-	}
+	engine_image_calls_gone(engine, peer);
 	engine_works_gone(engine, peer);
 	for (struct engine_build *b = engine->asked_builds; b; b = b->next) {
 		if (b->peer == peer)
@@ -615,13 +275,14 @@ const struct msg_rule engine_rules[] = {
 	{ ENGINE_MSG_LOGS, "logs", 4, 256, 0, 0, WHO_ALL, on_logs },
 	{ ENGINE_MSG_EXEC, "exec", 20, 1 << 20, 0, 0, WHO_ALL, engine_exec_call },
 	{ ENGINE_MSG_RESIZE, "resize", 8, 8, 0, 0, WHO_ALL, engine_resize_call },
-	{ ENGINE_MSG_IMAGES, "images", 0, 0, 0, 0, WHO_ALL, on_images },
-	{ ENGINE_MSG_PULL, "pull", 4, 1024, 0, 0, WHO_ALL, on_pull },
-	{ ENGINE_MSG_PUSH, "push", 8, 2048, 0, 0, WHO_ALL, on_pull },
-	{ ENGINE_MSG_IMAGE_REMOVE, "image-remove", 4, 1024, 0, 0, WHO_ALL, on_image_remove },
+	{ ENGINE_MSG_IMAGES, "images", 0, 0, 0, 0, WHO_ALL, engine_images_call },
+	{ ENGINE_MSG_PULL, "pull", 4, 1024, 0, 0, WHO_ALL, engine_pull_call },
+	{ ENGINE_MSG_PUSH, "push", 8, 2048, 0, 0, WHO_ALL, engine_pull_call },
+	{ ENGINE_MSG_IMAGE_REMOVE, "image-remove", 4, 1024, 0, 0, WHO_ALL,
+	  engine_image_remove_call },
 	{ ENGINE_MSG_ISSUES, "issues", 0, 0, 0, 0, WHO_ALL, on_issues },
 	{ ENGINE_MSG_INFO, "info", 0, 0, 0, 0, WHO_ALL, on_info },
-	{ ENGINE_MSG_PRUNE, "prune", 0, 0, 0, 0, WHO_ALL, on_prune },
+	{ ENGINE_MSG_PRUNE, "prune", 0, 0, 0, 0, WHO_ALL, engine_prune_call },
 	{ ENGINE_MSG_ENDS, "ends", 4, 256, 0, 0, WHO_ALL, on_ends },
 	{ ENGINE_MSG_CHECK, "check", 0, 0, 0, 0, WHO_ALL, on_check },
 	{ ENGINE_MSG_HEALTH, "health", 4, 256, 0, 0, WHO_ALL, on_health },
@@ -639,10 +300,10 @@ const struct msg_rule engine_rules[] = {
 	{ ENGINE_MSG_CANCEL, "cancel", 4, 4, 0, 0, ENGINE_PEER_API, engine_cancel_call },
 	{ ENGINE_MSG_TTY, "tty", 8, 256, 0, 0, ENGINE_PEER_API, engine_tty_call },
 	{ ENGINE_MSG_EVENTS, "events", 0, 0, 0, 0, ENGINE_PEER_API, engine_events_call },
-	{ ENGINE_MSG_RECORDS, "records", 0, 0, 0, 0, ENGINE_PEER_API, on_records },
+	{ ENGINE_MSG_RECORDS, "records", 0, 0, 0, 0, ENGINE_PEER_API, engine_records_call },
 	{ ENGINE_MSG_PROCESSES, "processes", 4, 256, 0, 0, ENGINE_PEER_API, engine_processes_call },
 	{ ENGINE_MSG_COUNTERS, "counters", 4, 256, 0, 0, ENGINE_PEER_API, engine_counters_call },
-	{ ENGINE_MSG_PULL_AS, "pull-as", 21, 65536, 0, 0, ENGINE_PEER_API, on_pull },
+	{ ENGINE_MSG_PULL_AS, "pull-as", 21, 65536, 0, 0, ENGINE_PEER_API, engine_pull_call },
 	{ ENGINE_MSG_NETWORKS, "networks", 0, 0, 0, 0, ENGINE_PEER_API, engine_networks_call },
 	{ ENGINE_MSG_NETWORK_MAKE, "network-make", 13, 1 << 20, 0, 0, ENGINE_PEER_API,
 	  engine_network_make_call },
