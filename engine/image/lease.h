@@ -18,12 +18,15 @@ struct image_lease {
 	uint64_t number;
 	struct digest *digests; /* heap */
 	uint32_t count, room;
+	bool untold; /* the store hears of it when it has answered something else */
 };
 
 struct image_leases {
 	struct msg_peer *store;
 	struct image_lease *first;
 	uint64_t last_number;
+	uint64_t *gone; /* heap: numbers whose end the store has not heard of yet */
+	uint32_t gone_count, gone_room;
 	/* Something was dropped that nobody may need any more: asks for a collection, soon. */
 	void (*collect)(void *owner);
 	void *owner;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Leases: what is held, what the store hears of it and in which order, when a collection is due. */
 #include <errno.h>
+#include <stdlib.h>
 #include "engine/api/store_msg.h"
 #include "engine/image/lease.h"
 #include "lib/loop.h"
@@ -104,6 +105,29 @@ static void test_order(struct image_leases *leases)
 	ok(!leases->first, "none is left");
 }
 
+/* More than there may be calls under way, as at a start with many containers. */
+static void test_many(struct image_leases *leases)
+{
+	static struct image_lease many[3 * MSG_CALLS_MAX];
+	const unsigned before = messages;
+
+	for (size_t i = 0; i < ARRAY_LEN(many); i++) {
+		const struct digest digest = digest_of((unsigned char)i);
+
+		is_int(image_lease_add(leases, &many[i], &digest, 1, NULL), 0, "lease %zu", i);
+	}
+	settle(before + (unsigned)ARRAY_LEN(many));
+	image_leases_renew(leases);
+	settle(before + 2 * (unsigned)ARRAY_LEN(many));
+	for (size_t i = 0; i < ARRAY_LEN(many); i++)
+		image_lease_drop(leases, &many[i]);
+	settle(before + 3 * (unsigned)ARRAY_LEN(many));
+	ok(!leases->first && !leases->gone_count, "none is left, and the store has heard of each");
+	free(leases->gone);
+	leases->gone = NULL;
+	leases->gone_room = 0;
+}
+
 static void test_limit(struct image_leases *leases)
 {
 	struct image_lease lease = { 0 };
@@ -138,6 +162,7 @@ int main(void)
 			  NULL) < 0)
 		return 1;
 	test_order(&leases);
+	test_many(&leases);
 	test_limit(&leases);
 	msg_peer_done(&ours);
 	msg_peer_done(&theirs);
