@@ -347,8 +347,11 @@ def _password():
 def _revision():
     tap.check("text <<>>" in M.command("name first"), "edited")
     tap.check("host=nshost" in M.command("status"), "an edit alone changes nothing")
+    before = len(M.text)
     tap.check_match(r"revision 1 counts", M.command("apply x 0"), "applied")
+    M.pos = before  # daemons are told before or after the answer
     M.expect(r"engine: told RELOAD")
+    M.command("status")
     M.until("status", r"host=first")
     tap.check_match(r"error: nothing was edited", M.command("apply x 0"), "nothing to apply")
     M.command("name second")
