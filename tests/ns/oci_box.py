@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.dirname(HERE))
 from fixture import BUILD, deb, tap  # noqa: E402
 
 NAME = os.path.basename(sys.argv[0]).replace(".py", "")
-WORK = os.path.join(BUILD, "ns-" + NAME)
+WORK = os.path.join(BUILD, "ns-" + NAME + os.environ.get("HOY_PLACE", ""))
 RUNTIME = os.environ.get("HOY_OCI", os.path.join(BUILD, "x86_64/san/bin/tests/tool/hoy-oci"))
 ROOT = os.path.join(WORK, "state")
 GROUPS = "hoy-test-oci-" + os.environ.get("HOY_OCI_BOX", "")

@@ -23,7 +23,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 from fixture import BUILD, deb, tap  # noqa: E402
 
-WORK = os.path.join(BUILD, "ns-run-%s" % os.path.basename(sys.argv[0]).replace(".py", ""))
+WORK = os.path.join(BUILD, "ns-run-%s%s" % (os.path.basename(sys.argv[0]).replace(".py", ""),
+                                           os.environ.get("HOY_PLACE", "")))
 TOOL = os.environ.get("RUN_TOOL", os.path.join(BUILD, "x86_64/san/bin/tests/tool/run_tool"))
 SHIM = os.environ.get("RUN_SHIM", os.path.join(BUILD, "x86_64/san/bin/tests/tool/run_shim"))
 SHIPPED = os.path.join(BUILD, "x86_64/bin/shim")  # what the image holds, without sanitisers

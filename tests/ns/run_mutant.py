@@ -58,6 +58,7 @@ ROWS = (
 def run(program, names, off=None):
     """Exit status and output of some tests of a program, over the mutants."""
     env = dict(os.environ, **{k: os.path.join(MUTANT, v) for k, v in PROGRAMS.items()})
+    env["HOY_PLACE"] = "-mutant"  # the same program may be running over the product beside us
     for name in ("HOY_RUN_BOX", "HOY_OCI_BOX"):
         env.pop(name, None)
     if off:

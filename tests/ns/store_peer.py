@@ -7,6 +7,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import sys
 
 from fixture import BUILD
 
@@ -45,7 +46,8 @@ class Root:
     """A root directory with the engine, /proc and /data, for the length of a block."""
 
     def __init__(self, name, data_mib=0):
-        self.path = os.path.join(BUILD, "ns-" + name)
+        program = os.path.basename(sys.argv[0]).replace(".py", "")
+        self.path = os.path.join(BUILD, "ns-" + program + os.environ.get("HOY_PLACE", ""), name)
         self.data = os.path.join(self.path, "data")
         self.data_mib = data_mib
 
