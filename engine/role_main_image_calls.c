@@ -12,6 +12,7 @@
 #include "engine/image/give.h"
 #include "engine/oci/reference.h"
 #include "engine/role_main_work.h"
+#include "engine/service/trial.h"
 #include "lib/log.h"
 #include "lib/own.h"
 
@@ -24,7 +25,8 @@ struct relay {
 	uint16_t type;
 	uint32_t serial;
 	void (*convert)(struct str body, struct buf *out);
-	void (*after)(struct engine *engine); /* it went well; may be NULL */
+	void (*after)(struct engine *engine, const char *about); /* it went well; may be NULL */
+	char about[OCI_REFERENCE_MAX];
 };
 
 static struct relay relays[32];
@@ -38,7 +40,7 @@ static void on_relayed(struct msg_peer *peer, void *owner, struct msg *reply, co
 	(void)peer;
 	relay->peer = NULL;
 	if (reply && relay->after)
-		relay->after(relay->engine);
+		relay->after(relay->engine, relay->about);
 	if (!target || !msg_peer_alive(target))
 		return;
 	if (!reply) {
@@ -53,7 +55,8 @@ static void on_relayed(struct msg_peer *peer, void *owner, struct msg *reply, co
 
 static void relay_to_store(struct msg_peer *peer, const struct msg *msg, uint16_t type,
 			   struct str body, void (*convert)(struct str body, struct buf *out),
-			   void (*after)(struct engine *engine))
+			   void (*after)(struct engine *engine, const char *about),
+			   const char *about)
 {
 	struct engine *engine = engine_of(peer);
 	struct err err = { 0 };
@@ -61,7 +64,9 @@ static void relay_to_store(struct msg_peer *peer, const struct msg *msg, uint16_
 	for (size_t i = 0; i < ARRAY_LEN(relays); i++) {
 		if (relays[i].peer)
 			continue;
-		relays[i] = (struct relay){ engine, peer, msg->type, msg->serial, convert, after };
+		relays[i] =
+			(struct relay){ engine, peer, msg->type, msg->serial, convert, after, "" };
+		(void)str_copy(str_from(about), relays[i].about, sizeof(relays[i].about));
 		if (msg_peer_call(&engine->store.peer, type, body, NULL, 0, on_relayed, &relays[i],
 				  &err) >= 0)
 			return;
@@ -113,12 +118,12 @@ static void convert_images(struct str body, struct buf *out)
 
 void engine_images_call(struct msg_peer *peer, struct msg *msg)
 {
-	relay_to_store(peer, msg, STORE_MSG_IMAGE_LIST, STR(""), convert_images, NULL);
+	relay_to_store(peer, msg, STORE_MSG_IMAGE_LIST, STR(""), convert_images, NULL, "");
 }
 
 void engine_records_call(struct msg_peer *peer, struct msg *msg)
 {
-	relay_to_store(peer, msg, STORE_MSG_IMAGE_LIST, STR(""), copy_body, NULL);
+	relay_to_store(peer, msg, STORE_MSG_IMAGE_LIST, STR(""), copy_body, NULL, "");
 }
 
 static int read_reference(struct msg *msg, char dst[OCI_REFERENCE_MAX], struct err *err)
@@ -149,8 +154,10 @@ static int image_unused(struct engine *engine, const char *reference, struct err
 	return 0;
 }
 
-static void after_remove(struct engine *engine)
+/* Whoever removes an image wants its space, also where a service could have gone back to it. */
+static void after_remove(struct engine *engine, const char *reference)
 {
+	service_trial_image_gone(&engine->manager, reference);
 	image_leases_collect(&engine->leases);
 }
 
@@ -169,13 +176,14 @@ void engine_image_remove_call(struct msg_peer *peer, struct msg *msg)
 	}
 	buf_init(&body, 1024);
 	wire_put_text(&body, reference);
-	relay_to_store(peer, msg, STORE_MSG_IMAGE_REMOVE, buf_str(&body), NULL, after_remove);
+	relay_to_store(peer, msg, STORE_MSG_IMAGE_REMOVE, buf_str(&body), NULL, after_remove,
+		       reference);
 }
 
 void engine_prune_call(struct msg_peer *peer, struct msg *msg)
 {
 	engine_unmount_unused(engine_of(peer));
-	relay_to_store(peer, msg, STORE_MSG_GC, STR("\1"), copy_body, NULL);
+	relay_to_store(peer, msg, STORE_MSG_GC, STR("\1"), copy_body, NULL, "");
 }
 
 static void pull_drop(struct engine_pull *pull)

@@ -139,6 +139,22 @@ void service_trial_load(struct service *service)
 		load_bad(service, buf_str(&file));
 }
 
+void service_trial_image_gone(struct manager *manager, const char *reference)
+{
+	for (struct service *s = manager->services; s; s = s->next) {
+		struct trial *trial = &s->trial;
+		int dir OWN_FD = -1;
+
+		if (s->container || !trial->has_good || strcmp(trial->good.reference, reference))
+			continue;
+		dir = folder(s, "state/good", NULL);
+		if (dir >= 0)
+			(void)fs_unlink(dir, s->name, NULL);
+		trial->has_good = false;
+		image_lease_drop(manager->env.containers->leases, &trial->lease);
+	}
+}
+
 /* ---- the trial ---- */
 
 static unsigned trial_event(struct service *service, enum trial_event event, const char *why);

@@ -61,6 +61,7 @@ struct trial {
 };
 
 struct service;
+struct manager;
 /* Reads what is known of earlier boots, once. */
 void service_trial_load(struct service *service);
 /* Which definition is to be started: *def, or the last good one where *def failed before. */
@@ -71,6 +72,8 @@ void service_trial_started(struct service *service);
  * be started again. */
 bool service_trial_ended(struct service *service, const char *why, bool well);
 void service_trial_health(struct service *service);
+/* A person removed an image: services that do not run give up a good definition of that name. */
+void service_trial_image_gone(struct manager *manager, const char *reference);
 /* A person stopped it, or wants the bad one to be tried again. */
 void service_trial_stop(struct service *service, bool forget_bad);
 
