@@ -21,6 +21,8 @@ docker_handler_fn docker_start, docker_stop, docker_restart, docker_kill, docker
 docker_handler_fn docker_rename, docker_update;
 /* box_wait.c, box_logs.c, box_attach.c, box_top.c */
 docker_handler_fn docker_wait, docker_logs, docker_attach, docker_top, docker_stats;
+/* box_archive.c */
+docker_handler_fn docker_archive_get, docker_archive_put, docker_export, docker_changes;
 /* exec.c */
 docker_handler_fn docker_exec_create, docker_exec_start, docker_exec_resize, docker_exec_inspect;
 /* events.c */

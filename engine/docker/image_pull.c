@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <string.h>
 #include "engine/api/engine_msg.h"
+#include "engine/docker/base64.h"
 #include "engine/docker/handlers.h"
+#include "engine/docker/progress.h"
 #include "engine/oci/reference.h"
 #include "lib/own.h"
 
@@ -25,40 +27,6 @@ static void no_free(void *work)
 
 /* ---- the login: base64 of {"username":..,"password":..,"identitytoken":..} ---- */
 
-static int base64_digit(char c)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const char *at = c ? strchr(digits, c) : NULL;
-
-	if (c == '-' || c == '_')
-		return c == '-' ? 62 : 63;
-	return at ? (int)(at - digits) : -1;
-}
-
-/* Either alphabet, with or without padding; false for anything else. */
-static bool base64_decode(struct str text, struct buf *out)
-{
-	uint32_t bits = 0;
-	unsigned count = 0;
-
-	while (text.len && text.ptr[text.len - 1] == '=')
-		text = str_head(text, text.len - 1);
-	for (size_t i = 0; i < text.len; i++) {
-		int digit = base64_digit(text.ptr[i]);
-
-		if (digit < 0)
-			return false;
-		bits = bits << 6 | (uint32_t)digit;
-		count += 6;
-		if (count >= 8) {
-			count -= 8;
-			(void)buf_add_byte(out, (unsigned char)(bits >> count));
-		}
-	}
-	return !buf_error(out);
-}
-
 /* Appends user, password and token; false: 400 has been answered. */
 static bool put_login(struct docker_client *client, struct buf *body)
 {
@@ -68,7 +36,7 @@ static bool put_login(struct docker_client *client, struct buf *body)
 	struct json_doc doc = { 0 };
 
 	buf_init(&text, LOGIN_MAX);
-	if (header.len && (!base64_decode(header, &text) ||
+	if (header.len && (!docker_base64_decode(header, &text) ||
 			   json_parse(buf_str(&text), LOGIN_MAX, &doc, NULL) < 0)) {
 		docker_reply_error(client, 400, "invalid X-Registry-Auth header");
 		return false;
@@ -80,43 +48,6 @@ static bool put_login(struct docker_client *client, struct buf *body)
 }
 
 /* ---- the stream ---- */
-
-static void put_status(struct docker_client *client, struct str status, const char *id)
-{
-	struct buf body OWN(buf_done) = { 0 };
-	struct json_writer w;
-
-	if (!client->streaming)
-		docker_stream_begin(client, "application/json");
-	buf_init(&body, 8192);
-	json_writer_init(&w, &body);
-	json_begin_object(&w);
-	json_member_str(&w, "status", status);
-	if (*id)
-		json_member_text(&w, "id", id);
-	json_end_object(&w);
-	(void)buf_add_text(&body, "\r\n");
-	docker_stream_add(client, buf_str(&body));
-}
-
-static void put_error(struct docker_client *client, const struct err *err)
-{
-	struct buf body OWN(buf_done) = { 0 };
-	struct json_writer w;
-
-	buf_init(&body, 8192);
-	json_writer_init(&w, &body);
-	json_begin_object(&w);
-	json_key(&w, "errorDetail");
-	json_begin_object(&w);
-	json_member_text(&w, "message", err_text(err));
-	json_end_object(&w);
-	json_member_text(&w, "error", err_text(err));
-	json_end_object(&w);
-	(void)buf_add_text(&body, "\r\n");
-	docker_stream_add(client, buf_str(&body));
-	docker_stream_end(client);
-}
 
 static void pull_end(struct docker_client *client, struct str digest)
 {
@@ -130,13 +61,13 @@ static void pull_end(struct docker_client *client, struct str digest)
 	buf_init(&line, 1024);
 	if (pull->push) {
 		(void)buf_printf(&line, "%s: digest: %.*s size: 0", pull->tag, STR_ARG(digest));
-		put_status(client, buf_str(&line), "");
+		docker_put_status(client, buf_str(&line));
 	} else {
 		(void)buf_printf(&line, "Digest: %.*s", STR_ARG(digest));
-		put_status(client, buf_str(&line), "");
+		docker_put_status(client, buf_str(&line));
 		buf_clear(&line);
 		(void)buf_printf(&line, "Status: Downloaded newer image for %s", name);
-		put_status(client, buf_str(&line), "");
+		docker_put_status(client, buf_str(&line));
 	}
 	docker_stream_end(client);
 }
@@ -150,7 +81,7 @@ static void on_progress(struct msg_peer *peer, void *owner, struct msg *reply,
 
 	(void)peer;
 	if (!reply && client->streaming) {
-		put_error(client, err);
+		docker_put_failure(client, err);
 	} else if (!reply) {
 		docker_reply_err(client, err);
 	} else {
@@ -159,7 +90,7 @@ static void on_progress(struct msg_peer *peer, void *owner, struct msg *reply,
 		if (!(reply->flags & MSG_FLAG_MORE))
 			pull_end(client, text);
 		else if (!docker_stream_full(client)) /* progress may be left out */
-			put_status(client, text, "");
+			docker_put_status(client, text);
 	}
 }
 

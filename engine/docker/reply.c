@@ -8,7 +8,7 @@
 #include "engine/docker/reply.h"
 #include "lib/own.h"
 
-enum { REPLY_IDLE_MS = 60000, REPLY_TURN_MS = 5 };
+enum { REPLY_IDLE_MS = 60000, REPLY_TURN_MS = 5, REPLY_LINGER_MS = 10000 };
 
 static void reply_idle(struct loop_timer *timer)
 {
@@ -24,6 +24,9 @@ static void put_head(struct docker_client *client, unsigned status, const char *
 	(void)http_put_field(&client->out, "Server", STR("Hoy/" HOY_VERSION " (linux)"));
 	if (*type)
 		(void)http_put_field(&client->out, "Content-Type", str_from(type));
+	if (client->path_stat)
+		(void)http_put_field(&client->out, "X-Docker-Container-Path-Stat",
+				     str_from(client->path_stat));
 }
 
 /* The request is over: its bytes and what was made for it go. */
@@ -33,7 +36,19 @@ static void request_over(struct docker_client *client)
 	client->closing = client->closing || !client->head.keep_alive || buf_error(&client->out);
 	buf_consume(&client->in, client->request_size);
 	client->request_size = 0;
+	client->upload.behind_head = false;
 	docker_request_done(client);
+	/* A client that still sends would not read an answer from a connection that is gone. */
+	if (docker_upload_drop(client)) {
+		client->upload.close_after = client->closing;
+		client->closing = false;
+		loop_timer_set(client->server->loop, &client->idle, REPLY_LINGER_MS, reply_idle,
+			       client);
+		docker_flush(client);
+		if (client->fd >= 0)
+			docker_upload_feed(client);
+		return;
+	}
 	loop_timer_set(client->server->loop, &client->idle, REPLY_IDLE_MS, reply_idle, client);
 	docker_flush(client);
 	if (client->fd >= 0 && client->in.len)
@@ -121,17 +136,25 @@ static void ask_again(struct loop_timer *timer)
 	struct buf body OWN(buf_done) = client->turn_body;
 
 	client->turn_body = (struct buf){ 0 };
-	docker_ask(client, client->turn_type, buf_str(&body), client->turn_fn);
+	docker_ask_fd(client, client->turn_type, buf_str(&body), take_fd(&client->turn_fd),
+		      client->turn_fn);
 }
 
 void docker_ask(struct docker_client *client, uint16_t type, struct str body, msg_reply_fn *fn)
 {
+	docker_ask_fd(client, type, body, -1, fn);
+}
+
+void docker_ask_fd(struct docker_client *client, uint16_t type, struct str body, int fd,
+		   msg_reply_fn *fn)
+{
+	int own OWN_FD = fd;
 	struct err err = { 0 };
 	int64_t r;
 
 	client->waiting = true;
 	loop_timer_stop(client->server->loop, &client->idle);
-	r = msg_peer_call(client->server->main, type, body, NULL, 0, fn, client, &err);
+	r = msg_peer_call(client->server->main, type, body, &own, own >= 0, fn, client, &err);
 	if (r >= 0)
 		return;
 	buf_init(&client->turn_body, MSG_BODY_MAX);
@@ -142,6 +165,7 @@ void docker_ask(struct docker_client *client, uint16_t type, struct str body, ms
 	}
 	client->turn_type = type;
 	client->turn_fn = fn;
+	client->turn_fd = take_fd(&own);
 	loop_timer_set(client->server->loop, &client->turn, REPLY_TURN_MS, ask_again, client);
 }
 

@@ -19,6 +19,10 @@ const struct docker_route docker_routes[] = {
 	{ "GET", "/containers/{}/logs", READER, docker_logs },
 	{ "GET", "/containers/{}/top", READER, docker_top },
 	{ "GET", "/containers/{}/stats", READER, docker_stats },
+	{ "GET", "/containers/{}/changes", READER, docker_changes },
+	{ "GET", "/containers/{}/export", ADMIN, docker_export },
+	{ "GET", "/containers/{}/archive", ADMIN, docker_archive_get },
+	{ "PUT", "/containers/{}/archive", ADMIN, docker_archive_put },
 	{ "POST", "/containers/prune", ADMIN, docker_prune_boxes },
 	{ "POST", "/containers/{}/rename", ADMIN, docker_rename },
 	{ "POST", "/containers/{}/update", ADMIN, docker_update },
@@ -69,3 +73,14 @@ const struct docker_route docker_routes[] = {
 	{ "POST", "/configs/create", ADMIN, docker_swarm },
 };
 const size_t docker_route_count = ARRAY_LEN(docker_routes);
+
+bool docker_route_streams(const struct docker_route *route)
+{
+	static docker_handler_fn *const streamed[] = { docker_archive_put };
+
+	for (size_t i = 0; i < ARRAY_LEN(streamed); i++) {
+		if (route->handler == streamed[i])
+			return true;
+	}
+	return false;
+}

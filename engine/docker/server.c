@@ -34,6 +34,10 @@ void docker_request_done(struct docker_client *client)
 	void (*work_free)(void *work) = client->work_free;
 	void *work = client->work;
 
+	if (client->transfers)
+		client->server->transfers--;
+	client->transfers = false;
+	client->path_stat = NULL;
 	client->work = NULL;
 	client->work_free = NULL;
 	client->on_room = client->on_input = NULL;
@@ -64,18 +68,25 @@ void docker_close(struct docker_client *client)
 	loop_timer_stop(server->loop, &client->idle);
 	loop_timer_stop(server->loop, &client->turn);
 	buf_done(&client->turn_body);
+	own_close(&client->turn_fd);
+	docker_upload_done(client);
 	loop_remove(server->loop, &client->io);
 	own_close(&client->fd);
 	/* A handler may be on the stack above us. */
 	loop_timer_set(server->loop, &client->burial, 0, client_bury, client);
 }
 
-/* A hijacked client whose bytes are not taken has to wait; one that has ended sends nothing. */
+static size_t input_max(const struct docker_client *client)
+{
+	if (client->upload.state != DOCKER_UPLOAD_NONE)
+		return DOCKER_UPLOAD_HIGH;
+	return client->hijacked ? DOCKER_STREAM_HIGH : (size_t)DOCKER_REQUEST_MAX;
+}
+
+/* A client whose bytes are not taken has to wait; one that has ended sends nothing. */
 static void watch_client(struct docker_client *client)
 {
-	bool reads = !client->input_ended &&
-		     client->in.len < (client->hijacked ? (size_t)DOCKER_STREAM_HIGH
-							: (size_t)DOCKER_REQUEST_MAX);
+	bool reads = !client->input_ended && client->in.len < input_max(client);
 
 	(void)loop_change(client->server->loop, &client->io,
 			  (reads ? (uint32_t)EPOLLIN : 0) |
@@ -96,22 +107,20 @@ void docker_flush(struct docker_client *client)
 	while (client->out.len) {
 		ssize_t n = send(client->fd, client->out.data, client->out.len, MSG_NOSIGNAL);
 
-		if (n < 0 && errno == EAGAIN) {
-			watch_client(client);
-			return;
-		}
+		if (n < 0 && errno == EAGAIN)
+			break;
 		if (n < 0) {
 			docker_close(client);
 			return;
 		}
 		buf_consume(&client->out, (size_t)n);
 	}
-	if (client->closing) {
+	if (client->closing && !client->out.len) {
 		docker_close(client);
 		return;
 	}
 	watch_client(client);
-	if (was_full && client->on_room)
+	if (was_full && !docker_stream_full(client) && client->on_room)
 		client->on_room(client);
 }
 
@@ -277,28 +286,55 @@ static bool version_fits(struct docker_client *client)
 	return false;
 }
 
-static void dispatch(struct docker_client *client)
+/* NULL where there is none, with another method too, as Docker. */
+static const struct docker_route *find_route(struct docker_client *client)
+{
+	for (size_t i = 0; i < docker_route_count; i++) {
+		const struct docker_route *route = &docker_routes[i];
+
+		if (route_matches(route->pattern, client) &&
+		    (str_is(client->head.method, route->method) ||
+		     (str_is(client->head.method, "HEAD") && !strcmp(route->method, "GET"))))
+			return route;
+	}
+	return NULL;
+}
+
+static void dispatch(struct docker_client *client, const struct docker_route *route)
 {
 	/* The bytes of the head may move as soon as more come. */
 	client->head_only = str_is(client->head.method, "HEAD");
 	client->upgrade = client->head.upgrade.len > 0;
 	if (!version_fits(client))
 		return;
-	for (size_t i = 0; i < docker_route_count; i++) {
-		const struct docker_route *route = &docker_routes[i];
+	if (!route)
+		docker_reply_error(client, 404, "page not found");
+	else if (client->role < route->role)
+		docker_reply_error(client, 403, "your role may not do this");
+	else
+		route->handler(client);
+}
 
-		if (!route_matches(route->pattern, client))
-			continue;
-		if (!str_is(client->head.method, route->method) &&
-		    !(str_is(client->head.method, "HEAD") && !strcmp(route->method, "GET")))
-			continue;
-		if (client->role < route->role)
-			docker_reply_error(client, 403, "your role may not do this");
-		else
-			route->handler(client);
-		return;
-	}
-	docker_reply_error(client, 404, "page not found"); /* another method too, as Docker */
+/* The handler runs with the head alone; where the body goes is for it to say. */
+static void dispatch_streamed(struct docker_client *client, const struct docker_route *route,
+			      size_t head_size)
+{
+	http_body_init(&client->upload.body, &client->head);
+	client->upload.ready = 0;
+	client->upload.close_after = false;
+	client->upload.behind_head = true;
+	client->upload.state = DOCKER_UPLOAD_HELD;
+	client->body = STR("");
+	client->request_size = head_size;
+	if (client->head.expect_continue)
+		(void)buf_add_text(&client->out, "HTTP/1.1 100 Continue\r\n\r\n");
+	dispatch(client, route);
+	if (client->fd < 0 || !client->upload.behind_head)
+		return; /* answered */
+	client->upload.behind_head = false;
+	buf_consume(&client->in, client->request_size);
+	client->request_size = 0;
+	docker_upload_feed(client);
 }
 
 /* The body of the request, once it is there: its bytes stay in client->in. */
@@ -336,7 +372,7 @@ static int take_body(struct docker_client *client, size_t head_size, struct err 
 static bool busy(const struct docker_client *client)
 {
 	return client->waiting || client->closing || client->streaming || client->hijacked ||
-	       client->fd < 0;
+	       client->upload.state != DOCKER_UPLOAD_NONE || client->fd < 0;
 }
 
 void docker_parse(struct docker_client *client)
@@ -344,20 +380,29 @@ void docker_parse(struct docker_client *client)
 	while (!busy(client) && client->in.len) {
 		struct err err = { 0 };
 		int64_t head = http_parse_request(buf_str(&client->in), &client->head, &err);
+		const struct docker_route *route = NULL;
 		int r;
 
 		if (!head && client->in.len < HTTP_HEAD_MAX)
 			return;
-		r = head > 0 ? take_body(client, (size_t)head, &err) : -1;
+		r = head > 0 ? split_target(client) : -1;
+		if (r >= 0)
+			route = find_route(client);
+		if (route && docker_route_streams(route)) {
+			dispatch_streamed(client, route, (size_t)head);
+			continue;
+		}
+		if (r >= 0)
+			r = take_body(client, (size_t)head, &err);
 		if (r == 0 && client->in.len < DOCKER_REQUEST_MAX)
 			return;
-		if (r <= 0 || split_target(client) < 0) {
+		if (r <= 0) {
 			client->closing = true;
 			client->request_size = client->in.len;
 			docker_reply_error(client, head == -E2BIG ? 431 : 400, err_text(&err));
 			return;
 		}
-		dispatch(client);
+		dispatch(client, route);
 	}
 }
 
@@ -386,6 +431,8 @@ static void client_ready(struct loop_io *io, uint32_t events)
 	}
 	if (client->hijacked)
 		client->on_input(client);
+	else if (client->upload.state != DOCKER_UPLOAD_NONE)
+		docker_upload_feed(client);
 	else
 		docker_parse(client);
 	if (client->fd >= 0)
@@ -406,6 +453,7 @@ static void on_accept(struct loop_io *io, uint32_t events)
 	if (!client)
 		return;
 	client->server = server;
+	client->turn_fd = client->upload.fd = -1;
 	client->role = DOCKER_ROLE_ADMIN; /* the socket's file mode says who may connect */
 	buf_init(&client->in, DOCKER_REQUEST_MAX);
 	buf_init(&client->out, DOCKER_REPLY_MAX + 4096);

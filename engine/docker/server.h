@@ -22,6 +22,8 @@ enum {
 	DOCKER_REQUEST_MAX = (4 << 20) + HTTP_HEAD_MAX,
 	DOCKER_REPLY_MAX = 16 << 20,
 	DOCKER_STREAM_HIGH = 256 << 10, /* bytes unsent: what feeds a stream waits */
+	DOCKER_UPLOAD_HIGH = 64 << 10,	/* bytes of a streamed body that wait for their reader */
+	DOCKER_TRANSFERS_MAX = 32,	/* archives on their way, either direction */
 	DOCKER_ARENA_MAX = 16 << 20,
 	DOCKER_API_MINOR = 51, /* 1.51 */
 	DOCKER_API_MINOR_MIN = 24,
@@ -45,6 +47,29 @@ struct docker_server {
 	uint32_t cpus;
 	struct docker_exec *execs; /* exec.c */
 	uint32_t exec_count;
+	uint32_t transfers; /* see DOCKER_TRANSFERS_MAX */
+};
+
+/*
+ * The body of a request whose route streams it: it is read only as fast as it goes on.
+ *   NONE -- head --> HELD -- docker_upload() --> FED -- reader gone, or answered --> DROPPED
+ * and from each, with the body's last byte, back to NONE.
+ */
+enum docker_upload_state {
+	DOCKER_UPLOAD_NONE,
+	DOCKER_UPLOAD_HELD,    /* the handler has not said yet where it goes */
+	DOCKER_UPLOAD_FED,     /* into fd */
+	DOCKER_UPLOAD_DROPPED, /* nobody wants the rest */
+};
+
+struct docker_upload {
+	enum docker_upload_state state;
+	struct http_body body;
+	size_t ready; /* bytes of it at the front of client->in */
+	int fd;	      /* a pipe, -1 = none */
+	struct loop_io io;
+	bool behind_head; /* the head still stands in front of it */
+	bool close_after; /* answered: the connection ends with the body */
 };
 
 /* One HTTP connection and the request it is at. */
@@ -76,8 +101,12 @@ struct docker_client {
 	/* A call to engine main that waits for its turn: MSG_CALLS_MAX are under way. */
 	struct loop_timer turn;
 	struct buf turn_body;
+	int turn_fd; /* goes with it, -1 = none */
 	uint16_t turn_type;
 	msg_reply_fn *turn_fn;
+	struct docker_upload upload;
+	bool transfers;	       /* counted in server->transfers */
+	const char *path_stat; /* X-Docker-Container-Path-Stat of the answer; NULL = none */
 	/* What a handler keeps beyond its return; freed by `work_free` with the request. */
 	void *work;
 	void (*work_free)(void *work);
@@ -95,6 +124,8 @@ struct docker_route {
 
 extern const struct docker_route docker_routes[];
 extern const size_t docker_route_count;
+/* Whether the handler runs before the body is there, for docker_upload() to take it. */
+bool docker_route_streams(const struct docker_route *route);
 
 int docker_server_start(struct docker_server *server, struct loop *loop, int listen_fd,
 			struct msg_peer *main_peer, struct err *err);
@@ -132,6 +163,9 @@ int docker_query_number(struct docker_client *client, const char *name, int64_t 
 bool docker_body_json(struct docker_client *client);
 /* Asks engine main; fn is not called once the client is gone. */
 void docker_ask(struct docker_client *client, uint16_t type, struct str body, msg_reply_fn *fn);
+/* The same with an fd that goes along; it is taken over, whatever happens. */
+void docker_ask_fd(struct docker_client *client, uint16_t type, struct str body, int fd,
+		   msg_reply_fn *fn);
 /* The same with {text argument of the route} as the body. */
 void docker_ask_argument(struct docker_client *client, uint16_t type, msg_reply_fn *fn);
 /* The HTTP status for an errno of engine main. */

@@ -5,12 +5,12 @@ tests/unit/engine_docker/test_rfc3339_OBJS := tests/unit/engine_docker/test_rfc3
 
 FUZZ += tests/fuzz/fuzz_docker
 tests/fuzz/fuzz_docker_OBJS = tests/fuzz/fuzz_docker.o $(engine_docker_OBJS) $(engine_http_OBJS) \
-	$(engine_json_OBJS) $(engine_oci_OBJS) engine/api/engine_msg.o engine/api/view_msg.o \
+	$(engine_json_OBJS) $(engine_oci_OBJS) engine/api/engine_msg.o engine/api/image_msg.o engine/api/view_msg.o \
 	engine/container/def.o engine/container/def_wire.o engine/container/def_host.o
 tests/fuzz/fuzz_docker_LIBS := -lyyjson
 
 docker_api_objs = $(engine_docker_OBJS) $(engine_http_OBJS) $(engine_json_OBJS) $(engine_oci_OBJS) \
-	engine/api/engine_msg.o engine/api/view_msg.o engine/container/def.o \
+	engine/api/engine_msg.o engine/api/image_msg.o engine/api/view_msg.o engine/container/def.o \
 	engine/container/def_wire.o engine/container/def_host.o
 
 FUZZ += tests/fuzz/fuzz_docker_create
