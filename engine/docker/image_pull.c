@@ -132,7 +132,7 @@ void docker_image_pull(struct docker_client *client)
 	(void)docker_query(client, "fromImage", name, sizeof(name));
 	(void)docker_query(client, "tag", tag, sizeof(tag));
 	if (docker_query(client, "fromSrc", source, sizeof(source)) && *source)
-		docker_reply_error(client, 501, "import is not supported by this engine");
+		docker_image_import(client);
 	else if (!pull)
 		docker_reply_error(client, 500, "no memory for a request");
 	else if (pull_name(client, pull, name, tag))

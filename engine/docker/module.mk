@@ -10,4 +10,5 @@ engine_docker_OBJS := engine/docker/server.o engine/docker/reply.o engine/docker
 	engine/docker/events.o engine/docker/box_change.o engine/docker/box_top.o \
 	engine/docker/box_stats.o engine/docker/transfer.o engine/docker/upload.o \
 	engine/docker/base64.o engine/docker/progress.o engine/docker/box_archive.o \
+	engine/docker/image_archive.o engine/docker/new_image.o \
 	engine/docker/box_prune.o engine/docker/system_df.o

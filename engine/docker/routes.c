@@ -41,9 +41,13 @@ const struct docker_route docker_routes[] = {
 	{ "POST", "/exec/{}/resize", ADMIN, docker_exec_resize },
 	{ "GET", "/exec/{}/json", READER, docker_exec_inspect },
 	{ "GET", "/images/json", READER, docker_images },
+	{ "GET", "/images/get", ADMIN, docker_images_save },
+	{ "GET", "/images/{}/get", ADMIN, docker_image_save },
 	{ "GET", "/images/{}/json", READER, docker_image_inspect },
 	{ "GET", "/images/{}/history", READER, docker_image_history },
 	{ "POST", "/images/create", ADMIN, docker_image_pull },
+	{ "POST", "/images/load", ADMIN, docker_image_load },
+	{ "POST", "/commit", ADMIN, docker_commit },
 	{ "POST", "/images/prune", ADMIN, docker_image_prune },
 	{ "POST", "/images/{}/tag", ADMIN, docker_image_tag },
 	{ "POST", "/images/{}/push", ADMIN, docker_image_push },
@@ -76,7 +80,8 @@ const size_t docker_route_count = ARRAY_LEN(docker_routes);
 
 bool docker_route_streams(const struct docker_route *route)
 {
-	static docker_handler_fn *const streamed[] = { docker_archive_put };
+	static docker_handler_fn *const streamed[] = { docker_archive_put, docker_image_pull,
+						       docker_image_load };
 
 	for (size_t i = 0; i < ARRAY_LEN(streamed); i++) {
 		if (route->handler == streamed[i])

@@ -166,6 +166,11 @@ int docker_decode(struct str s, char *dst, size_t cap)
 	return decode(s, false, dst, cap);
 }
 
+int docker_decode_query(struct str s, char *dst, size_t cap)
+{
+	return decode(s, true, dst, cap);
+}
+
 bool docker_query(const struct docker_client *client, const char *name, char *dst, size_t cap)
 {
 	struct str rest = str_from(client->query), pair;

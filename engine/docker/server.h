@@ -172,5 +172,7 @@ void docker_ask_argument(struct docker_client *client, uint16_t type, msg_reply_
 unsigned docker_status(int code);
 /* Percent-decodes s into dst, -EINVAL for bad escapes, NUL or no room. */
 int docker_decode(struct str s, char *dst, size_t cap);
+/* The same for a value of a query, where '+' is a space. */
+int docker_decode_query(struct str s, char *dst, size_t cap);
 
 #endif

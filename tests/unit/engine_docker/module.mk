@@ -4,14 +4,14 @@ tests/unit/engine_docker/test_rfc3339_OBJS := tests/unit/engine_docker/test_rfc3
 	engine/docker/rfc3339.o
 
 FUZZ += tests/fuzz/fuzz_docker
-tests/fuzz/fuzz_docker_OBJS = tests/fuzz/fuzz_docker.o $(engine_docker_OBJS) $(engine_http_OBJS) \
-	$(engine_json_OBJS) $(engine_oci_OBJS) engine/api/engine_msg.o engine/api/image_msg.o engine/api/view_msg.o \
-	engine/container/def.o engine/container/def_wire.o engine/container/def_host.o
+tests/fuzz/fuzz_docker_OBJS = tests/fuzz/fuzz_docker.o $(docker_api_objs)
 tests/fuzz/fuzz_docker_LIBS := -lyyjson
 
 docker_api_objs = $(engine_docker_OBJS) $(engine_http_OBJS) $(engine_json_OBJS) $(engine_oci_OBJS) \
-	engine/api/engine_msg.o engine/api/image_msg.o engine/api/view_msg.o engine/container/def.o \
-	engine/container/def_wire.o engine/container/def_host.o
+	engine/api/engine_msg.o engine/api/image_msg.o engine/api/view_msg.o \
+	engine/container/def.o engine/container/def_wire.o engine/container/def_host.o \
+	engine/build/plan.o engine/build/plan_op.o engine/build/plan_trigger.o \
+	engine/build/plan_steps.o $(engine_dockerfile_OBJS)
 
 FUZZ += tests/fuzz/fuzz_docker_create
 tests/fuzz/fuzz_docker_create_OBJS = tests/fuzz/fuzz_docker_create.o $(docker_api_objs)
