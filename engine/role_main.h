@@ -68,6 +68,7 @@ struct engine_build {
 	struct msg_peer *peer; /* NULL once it went away */
 	uint32_t serial;
 	struct build_job *job;
+	bool notes, attended; /* engine/api/build_call.h */
 	struct engine_build *next;
 };
 
@@ -140,6 +141,9 @@ void engine_image_calls_gone(struct engine *engine, const struct msg_peer *peer)
 void engine_exec_drop(struct engine_exec *exec);
 void engine_exec_call(struct msg_peer *peer, struct msg *msg);
 void engine_build_call(struct msg_peer *peer, struct msg *msg);
+/* Whoever asked for builds is gone, or cancels the one of this serial. */
+void engine_builds_gone(struct engine *engine, const struct msg_peer *peer);
+void engine_build_cancel(struct engine *engine, const struct msg_peer *peer, uint32_t serial);
 void engine_resize_call(struct msg_peer *peer, struct msg *msg);
 void engine_exec_ended(void *owner, struct container *container, uint32_t exec_id, int32_t code);
 void engine_container_gone(void *owner, struct container *container);

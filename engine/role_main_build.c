@@ -6,19 +6,22 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "engine/api/build_call.h"
 #include "engine/api/engine_msg.h"
 #include "engine/build/plan.h"
 #include "engine/oci/reference.h"
 #include "engine/role_main.h"
 #include "lib/own.h"
 
-enum { BUILD_CALL_ARENA_MAX = 2 << 20, BUILD_CALL_PATH_MAX = 4096 };
+enum { BUILD_CALL_PATH_MAX = 4096 };
 
 /* What a call says; memory is the arena's. */
 struct call {
 	struct build_request request;
-	struct image_pairs args, secrets;
+	struct image_pairs args, labels, contexts, hosts;
+	struct build_secret_given secrets[BUILD_SECRETS_MAX];
 	const char *names[BUILD_REFERENCES_MAX];
+	bool notes, attended;
 };
 
 static void build_drop(struct engine_build *build)
@@ -31,15 +34,27 @@ static void build_drop(struct engine_build *build)
 	free(build);
 }
 
-static void on_progress(void *owner, const char *line)
+static void on_note(void *owner, const struct build_note *note)
 {
 	struct engine_build *build = owner;
 	struct buf body OWN(buf_done) = { 0 };
+	bool for_notes = note->kind == BUILD_NOTE_DONE || note->kind == BUILD_NOTE_STDOUT ||
+			 note->kind == BUILD_NOTE_STDERR;
 
-	buf_init(&body, 4096);
-	wire_put_text(&body, line);
-	if (build->peer)
-		(void)msg_reply_more(build->peer, ENGINE_MSG_BUILD, build->serial, buf_str(&body));
+	if (!build->peer || (for_notes && !build->notes))
+		return;
+	buf_init(&body, BUILD_CALL_VALUE_MAX);
+	wire_put_text(&body, note->text);
+	if (build->notes) {
+		wire_put_u8(&body, (uint8_t)note->kind);
+		wire_put_u32(&body, note->step);
+		wire_put_u32(&body, note->line);
+		wire_put_u32(&body, note->column);
+		wire_put_text(&body, note->rule);
+		wire_put_text(&body, note->description);
+		wire_put_text(&body, note->url);
+	}
+	(void)msg_reply_more(build->peer, ENGINE_MSG_BUILD, build->serial, buf_str(&body));
 }
 
 static void on_done(void *owner, const struct image *image, const struct err *err)
@@ -89,13 +104,93 @@ static int take_names(struct wire *in, struct arena *arena, struct call *call, s
 	return 0;
 }
 
+static int take_pair(struct arena *arena, struct image_pairs *pairs, const char *name,
+		     struct str value, struct err *err)
+{
+	const char *text = memchr(value.ptr, 0, value.len) ? NULL : arena_text(arena, value);
+
+	if (!*name || !text)
+		return err_set(err, -EINVAL, "build: malformed option");
+	return image_pairs_set(arena, pairs, name, text, err);
+}
+
+static int take_secret(struct call *call, const char *id, const char *path, struct str value,
+		       struct err *err)
+{
+	struct build_request *request = &call->request;
+
+	if (request->secret_count == BUILD_SECRETS_MAX)
+		return err_set(err, -E2BIG, "more than %d secrets", BUILD_SECRETS_MAX);
+	call->secrets[request->secret_count++] =
+		(struct build_secret_given){ .id = id, .path = path, .value = value };
+	return 0;
+}
+
+/* One of engine/api/build_call.h; the value's bytes are the message's. */
+static int take_option(struct wire *in, struct arena *arena, struct call *call, struct err *err)
+{
+	struct build_request *request = &call->request;
+	struct str key = wire_str(in, 64);
+	const char *name = take_text(in, arena, 1024);
+	struct str value = wire_blob(in, BUILD_CALL_VALUE_MAX);
+
+	if (in->error)
+		return err_set(err, -EBADMSG, "malformed request");
+	if (str_is(key, "label"))
+		return take_pair(arena, &call->labels, name, value, err);
+	if (str_is(key, "context"))
+		return take_pair(arena, &call->contexts, name, value, err);
+	if (str_is(key, "host"))
+		return take_pair(arena, &call->hosts, name, value, err);
+	if (str_is(key, "secret"))
+		return take_secret(call, name, NULL, value, err);
+	if (str_is(key, "dockerfile"))
+		request->text = str_make(value.len ? value.ptr : "", value.len);
+	else if (str_is(key, "platform"))
+		request->platform = arena_text(arena, value);
+	else if (str_is(key, "network") && (str_is(value, "none") || str_is(value, "default")))
+		request->network_none = str_is(value, "none");
+	else if (str_is(key, "pull"))
+		request->pull = true;
+	else if (str_is(key, "notes"))
+		call->notes = true;
+	else if (str_is(key, "attended"))
+		call->attended = true;
+	else if (str_is(key, "network"))
+		return err_set(err, -EPERM,
+			       "build --network=%.*s is not allowed here: default and "
+			       "none are",
+			       STR_ARG(str_head(value, 40)));
+	else
+		return err_set(err, -EINVAL, "build: unknown option %.*s", STR_ARG(key));
+	return 0;
+}
+
+static int take_secret_files(struct wire *in, struct arena *arena, struct call *call,
+			     struct err *err)
+{
+	uint32_t count = wire_count(in, BUILD_SECRETS_MAX);
+	int r = 0;
+
+	for (uint32_t i = 0; r >= 0 && i < count; i++) {
+		const char *id = take_text(in, arena, 256);
+		const char *path = take_text(in, arena, BUILD_CALL_PATH_MAX);
+
+		r = take_secret(call, id, path, (struct str){ 0 }, err);
+	}
+	return r;
+}
+
 static int read_call(struct wire *in, struct arena *arena, struct call *call, struct err *err)
 {
 	int r = 0;
 
 	call->request = (struct build_request){ .references = call->names,
 						.args = &call->args,
-						.secrets = &call->secrets };
+						.labels = &call->labels,
+						.contexts = &call->contexts,
+						.hosts = &call->hosts,
+						.secrets = call->secrets };
 	call->request.context = take_text(in, arena, BUILD_CALL_PATH_MAX);
 	call->request.dockerfile = take_text(in, arena, BUILD_CALL_PATH_MAX);
 	call->request.target = take_text(in, arena, 256);
@@ -109,39 +204,86 @@ static int read_call(struct wire *in, struct arena *arena, struct call *call, st
 	}
 	if (r >= 0)
 		r = take_names(in, arena, call, err);
-	count = wire_count(in, BUILD_SECRETS_MAX);
-	for (uint32_t i = 0; r >= 0 && i < count; i++) {
-		const char *id = take_text(in, arena, 256);
-		const char *path = take_text(in, arena, BUILD_CALL_PATH_MAX);
-
-		r = image_pairs_set(arena, &call->secrets, id, path, err);
-	}
+	if (r >= 0)
+		r = take_secret_files(in, arena, call, err);
+	count = r >= 0 && in->left > 0 ? wire_count(in, BUILD_CALL_OPTIONS_MAX) : 0;
+	for (uint32_t i = 0; r >= 0 && i < count; i++)
+		r = take_option(in, arena, call, err);
 	if (r >= 0 && wire_end(in) < 0)
 		r = err_set(err, -EBADMSG, "malformed request");
-	if (r >= 0 && *call->request.context != '/')
-		r = err_set(err, -EINVAL,
-			    "build: the context has to be a directory with its whole "
-			    "path, such as /config/hello");
 	return r;
+}
+
+/* "/data/build-upload/<64 hex digits>": what main unpacked for the api role. */
+static bool is_upload(const struct engine *engine, const char *path)
+{
+	struct str rest = str_from(path), data = str_from(engine->containers.data_path);
+	size_t digits = 0;
+
+	if (!str_starts(rest, data))
+		return false;
+	rest = str_skip(rest, data.len);
+	if (!str_starts(rest, STR("/" BUILD_UPLOADS "/")))
+		return false;
+	rest = str_skip(rest, sizeof("/" BUILD_UPLOADS "/") - 1);
+	while (digits < rest.len && strchr("0123456789abcdef", rest.ptr[digits]))
+		digits++;
+	return digits == 64 && rest.len == 64;
+}
+
+/* A client of the API must not have the machine's own directories and files read to it. */
+static int check_paths(const struct engine *engine, const struct msg_peer *peer,
+		       const struct call *call, struct err *err)
+{
+	const struct build_request *request = &call->request;
+	bool api = peer->identity == ENGINE_PEER_API;
+
+	if (!request->context_open &&
+	    (*request->context != '/' || (api && !is_upload(engine, request->context))))
+		return err_set(err, -EINVAL,
+			       "build: the context has to be a directory with its whole "
+			       "path, such as /config/hello");
+	for (uint32_t i = 0; i < call->contexts.count; i++) {
+		const char *where = call->contexts.items[i].value;
+
+		if (!str_starts(str_from(where), STR("docker-image://")) &&
+		    (*where != '/' || (api && !is_upload(engine, where))))
+			return err_set(err, -ENOTSUP,
+				       "build --build-context %.60s: docker-image://NAME or a "
+				       "directory is expected",
+				       call->contexts.items[i].key);
+	}
+	for (uint32_t i = 0; i < request->secret_count; i++)
+		if (api && request->secrets[i].path)
+			return err_set(err, -EPERM, "build: a secret of the API is its value");
+	return 0;
 }
 
 static int begin(struct engine_build *build, struct msg *msg, struct err *err)
 {
-	static const struct build_job_ops ops = { on_progress, on_done };
+	static const struct build_job_ops ops = { .done = on_done, .note = on_note };
 	struct engine *engine = build->engine;
 	struct arena arena OWN(arena_done) = { 0 };
-	struct call call = { 0 };
+	struct call *call OWN_FREE = calloc(1, sizeof(*call));
 	struct wire in;
 	int r;
 
-	arena_init(&arena, BUILD_CALL_ARENA_MAX);
+	if (!call)
+		return err_set(err, -ENOMEM, "no memory for a build");
+	arena_init(&arena, BUILD_CALL_BYTES_MAX);
 	wire_init(&in, msg->body.ptr, msg->body.len);
-	r = read_call(&in, &arena, &call, err);
+	r = read_call(&in, &arena, call, err);
+	call->request.context_open = msg->nfds > 0;
+	call->request.context_fd = msg->nfds > 0 ? msg->fds[0] : -1;
+	build->notes = call->notes;
+	build->attended = call->attended;
+	if (r >= 0)
+		r = check_paths(engine, build->peer, call, err);
 	if (r >= 0 && (!engine->data_ready || !engine->store_up))
 		r = err_set(err, -EAGAIN, "build: the data partition or its store is not there");
 	if (r < 0)
 		return r;
-	build->job = build_job_start(&engine->builds, &call.request, &ops, build, err);
+	build->job = build_job_start(&engine->builds, &call->request, &ops, build, err);
 	return build->job ? 0 : (err ? err->code : -EIO);
 }
 
@@ -162,6 +304,38 @@ void engine_build_call(struct msg_peer *peer, struct msg *msg)
 	engine->asked_builds = build;
 	if (begin(build, msg, &err) < 0) {
 		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+		build_drop(build);
+	}
+}
+
+void engine_builds_gone(struct engine *engine, const struct msg_peer *peer)
+{
+	struct engine_build *next;
+
+	for (struct engine_build *build = engine->asked_builds; build; build = next) {
+		next = build->next;
+		if (build->peer != peer)
+			continue;
+		build->peer = NULL;
+		if (!build->attended)
+			continue;
+		build_job_cancel(build->job);
+		build_drop(build);
+	}
+}
+
+void engine_build_cancel(struct engine *engine, const struct msg_peer *peer, uint32_t serial)
+{
+	struct engine_build *next;
+	struct err err = { 0 };
+
+	err_set(&err, -ECANCELED, "build: canceled");
+	for (struct engine_build *build = engine->asked_builds; build; build = next) {
+		next = build->next;
+		if (build->peer != peer || build->serial != serial || !build->attended)
+			continue;
+		(void)msg_reply_err(build->peer, ENGINE_MSG_BUILD, build->serial, &err);
+		build_job_cancel(build->job);
 		build_drop(build);
 	}
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include "engine/api/build_call.h"
 #include "engine/api/engine_msg.h"
 #include "engine/api/image_msg.h"
 #include "engine/role_main_work.h"
@@ -251,10 +252,7 @@ void engine_calls_gone(struct engine *engine, struct msg_peer *peer)
 {
 	engine_image_calls_gone(engine, peer);
 	engine_works_gone(engine, peer);
-	for (struct engine_build *b = engine->asked_builds; b; b = b->next) {
-		if (b->peer == peer)
-			b->peer = NULL;
-	}
+	engine_builds_gone(engine, peer);
 	for (size_t i = 0; i < ENGINE_EXECS_MAX; i++) {
 		if (engine->execs[i].used && engine->execs[i].peer == peer)
 			engine_exec_drop(&engine->execs[i]);
@@ -314,8 +312,7 @@ const struct msg_rule engine_rules[] = {
 	  engine_volume_make_call },
 	{ ENGINE_MSG_VOLUME_REMOVE, "volume-remove", 4, 256, 0, 0, ENGINE_PEER_API,
 	  engine_volume_remove_call },
-	{ ENGINE_MSG_BUILD, "build", 25, 1 << 20, 0, 0, ENGINE_PEER_ROOT | ENGINE_PEER_CONSOLE,
-	  engine_build_call },
+	{ ENGINE_MSG_BUILD, "build", 25, BUILD_CALL_BYTES_MAX, 0, 1, WHO_ALL, engine_build_call },
 	{ ENGINE_MSG_TAG, "tag", 8, 2048, 0, 0, WHO_ALL, engine_tag_call },
 	{ ENGINE_MSG_HISTORY, "history", 4, 1024, 0, 0, WHO_ALL, engine_history_call },
 	{ ENGINE_MSG_SAVE, "save", 9, 64 << 10, 0, 1, WHO_ALL, engine_save_call },

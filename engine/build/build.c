@@ -28,10 +28,11 @@ void build_free(struct build *build)
 	free(build);
 }
 
-static void say(struct build *build, const char *line)
+static void say(struct build *build, enum build_note_kind kind, uint32_t step, const char *line)
 {
+	const struct build_note note = { .kind = kind, .step = step, .text = line };
 	(void)snprintf(build->status, sizeof(build->status), "%s", line);
-	build->exec->progress(build->owner, line);
+	build->exec->note(build->owner, &note);
 }
 
 void build_fail(struct build *build, const struct err *err)
@@ -65,7 +66,7 @@ static int copy_body(struct build *build, struct buf *out, struct err *err)
 	copy->dest = str_from(op->dest);
 	copy->chown = str_from(op->chown);
 	copy->chmod = str_from(op->chmod);
-	copy->context = op->from == BUILD_CONTEXT;
+	copy->context = op->from < 0;
 	copy->parents = op->parents;
 	copy->unpack = op->unpack;
 	copy->exclude_count = copy->file_count = 0;
@@ -79,7 +80,7 @@ static int copy_body(struct build *build, struct buf *out, struct err *err)
 		copy->files[copy->file_count++] =
 			(struct files_inline){ str_from(op->files[i].name),
 					       str_from(op->files[i].data) };
-	if (!copy->context)
+	if (op->from != BUILD_CONTEXT)
 		copy->ignore_count = 0;
 	files_copy_put(out, copy);
 	copy->ignore_count = patterns;
@@ -116,6 +117,8 @@ static int ask(struct build *build, enum build_msg type, struct err *err)
 		.args = build->args,
 		.labels = build->labels,
 		.target = build->params.target,
+		.contexts = build->contexts,
+		.network_none = build->params.network_none,
 	};
 	buf_init(&body, BUILD_BODY_MAX);
 	if (type == BUILD_MSG_IGNORE) {
@@ -142,7 +145,7 @@ static int ask_image(struct build *build, struct err *err)
 	char line[BUILD_STATUS_MAX];
 	const char *reference = build->plan.references.items[build->base];
 	(void)snprintf(line, sizeof(line), "FROM %s", reference);
-	say(build, line);
+	say(build, BUILD_NOTE_TEXT, 0, line);
 	return build->exec->base(build->owner, reference, build->plan.platforms.items[build->base],
 				 err);
 }
@@ -181,14 +184,14 @@ static int hash(struct build *build, struct err *err)
 	char line[BUILD_STATUS_MAX];
 	(void)snprintf(line, sizeof(line), "Step %u/%u : %s", op->step, build->plan.step_count,
 		       op->title);
-	say(build, line);
+	say(build, BUILD_NOTE_STEP, op->step, line);
 	buf_init(&body, 8 << 20);
 	if (op->kind == BUILD_OP_RUN && run_body(build, &body)) {
 		if (buf_error(&body) < 0)
 			return err_set(err, -ENOMEM, "build: out of memory");
-		return build->exec->hash(build->owner, buf_str(&body), err);
+		return build->exec->hash(build->owner, BUILD_CONTEXT, buf_str(&body), err);
 	}
-	if (op->kind != BUILD_OP_COPY || op->from != BUILD_CONTEXT) {
+	if (op->kind != BUILD_OP_COPY || op->from >= 0) {
 		struct build_answer answer = { 0 };
 		if (op->kind == BUILD_OP_COPY)
 			answer.digest = build->results[op->from].key;
@@ -196,7 +199,7 @@ static int hash(struct build *build, struct err *err)
 		return 0;
 	}
 	int r = copy_body(build, &body, err);
-	return r < 0 ? r : build->exec->hash(build->owner, buf_str(&body), err);
+	return r < 0 ? r : build->exec->hash(build->owner, op->from, buf_str(&body), err);
 }
 
 /* Stages that a RUN mounts count by their keys. */
@@ -242,14 +245,14 @@ static int make(struct build *build, struct err *err)
 		return exec->run(build->owner, op, layers, count, err);
 	if (op->kind == BUILD_OP_DIR)
 		return exec->dir(build->owner, op, layers, count, err);
-	if (op->from != BUILD_CONTEXT)
+	if (op->from >= 0)
 		from_count = store_layers(&build->results[op->from], from);
 	buf_init(&body, 8 << 20);
 	int r = copy_body(build, &body, err);
 	if (r < 0)
 		return r;
-	return exec->copy(build->owner, op, buf_str(&body), op->from == BUILD_CONTEXT ? NULL : from,
-			  from_count, layers, count, err);
+	return exec->copy(build->owner, op, buf_str(&body), op->from < 0 ? NULL : from, from_count,
+			  layers, count, err);
 }
 
 /* ---- the result ---- */
@@ -298,6 +301,11 @@ static int start(struct build *build, struct err *err)
 	const char *path = build->params.dockerfile;
 	switch (build->state) {
 	case BUILD_STATE_READ:
+		/* Given with the request: on with what stands beside it. */
+		if (build->params.text.ptr) {
+			build->state = BUILD_STATE_IGNORE_OWN;
+			return start(build, err);
+		}
 		return build->exec->read(build->owner, path, DOCKERFILE_BYTES_MAX, err);
 	case BUILD_STATE_IGNORE_OWN:
 		path = arena_printf(&build->arena, "%s.dockerignore", path);
@@ -402,11 +410,20 @@ static int copy_params(struct build *build, const struct build_params *params, s
 	build->params.target = arena_text(arena, str_from(params->target));
 	build->params.created = arena_text(arena, str_from(params->created));
 	build->params.no_cache = params->no_cache;
+	build->params.network_none = params->network_none;
 	if (!build->params.reference || !build->params.dockerfile || !build->params.target ||
 	    !build->params.created)
 		return err_set(err, -ENOMEM, "build: out of memory");
 	int r = copy_pairs(arena, params->args, &build->args, err);
-	return r < 0 ? r : copy_pairs(arena, params->labels, &build->labels, err);
+	if (r == 0)
+		r = copy_pairs(arena, params->labels, &build->labels, err);
+	if (r == 0)
+		r = copy_pairs(arena, params->contexts, &build->contexts, err);
+	if (r == 0 && params->text.ptr) {
+		build->dockerfile = str_make(arena_text(arena, params->text), params->text.len);
+		build->params.text = build->dockerfile;
+	}
+	return r < 0 ? r : 0;
 }
 
 struct build *build_new(const struct build_params *params, const struct build_exec *exec,

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "engine/api/build_call.h"
 #include "engine/api/build_msg.h"
 #include "engine/api/files_msg.h"
 #include "engine/api/store_msg.h"
@@ -38,8 +39,8 @@ struct build_exec {
 	int (*ask)(void *owner, enum build_msg type, struct str body, struct err *err);
 	/* Have this image, pull it if it is missing; bytes = its record. platform "" = ours. */
 	int (*base)(void *owner, const char *reference, const char *platform, struct err *err);
-	/* FILES_MSG_HASH in the build context; body = struct files_copy in wire form. */
-	int (*hash)(void *owner, struct str body, struct err *err);
+	/* FILES_MSG_HASH in a context (build_op.from); body = struct files_copy in wire form. */
+	int (*hash)(void *owner, int32_t from, struct str body, struct err *err);
 	int (*cache_get)(void *owner, const struct digest *key, struct err *err);
 	int (*cache_set)(void *owner, const struct digest *key, const struct store_cached *cached,
 			 struct err *err);
@@ -48,7 +49,7 @@ struct build_exec {
 	int (*run)(void *owner, const struct build_op *op, const struct store_layer *layers,
 		   uint32_t count, struct err *err);
 	/* FILES_MSG_COPY (body) into a fresh upper over the layers, then diff, pack, commit. Source
-	 * is the root made of `from` (read-only), or the context when from is NULL. */
+	 * is the root made of `from` (read-only), or, when it is NULL, the context op->from. */
 	int (*copy)(void *owner, const struct build_op *op, struct str body,
 		    const struct store_layer *from, uint32_t from_count,
 		    const struct store_layer *layers, uint32_t count, struct err *err);
@@ -57,8 +58,8 @@ struct build_exec {
 		   uint32_t count, struct err *err);
 	/* STORE_MSG_IMAGE_SET of the result, for each of the build's names. */
 	int (*finish)(void *owner, const struct image *image, struct err *err);
-	/* One line for whoever watches; no answer. */
-	void (*progress)(void *owner, const char *line);
+	/* For whoever watches; no answer. */
+	void (*note)(void *owner, const struct build_note *note);
 	/* The end: image is NULL when it failed (then err tells). Nothing is called afterwards; the
 	 * build may be freed from within. */
 	void (*done)(void *owner, const struct image *image, const struct err *err);
@@ -69,7 +70,9 @@ struct build_params {
 	const char *dockerfile; /* path in the context, NULL = "Dockerfile" */
 	const char *target;	/* "" = the last stage */
 	const char *created;	/* RFC 3339, goes into the image, never into a key */
-	const struct image_pairs *args, *labels; /* NULL = none */
+	const struct image_pairs *args, *labels, *contexts; /* NULL = none */
+	struct str text; /* the Dockerfile; ptr NULL = it is read from the context */
+	bool network_none;
 	bool no_cache;
 };
 

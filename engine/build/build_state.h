@@ -35,7 +35,7 @@ struct build {
 	void *owner;
 	struct arena arena;
 	struct build_params params;
-	struct image_pairs args, labels;
+	struct image_pairs args, labels, contexts;
 	enum build_state state;
 	bool waiting, driving; /* for an answer; inside of drive() */
 	struct err error;      /* code 0 = none */

@@ -153,9 +153,9 @@ static int take_bases(struct build *build, struct str bytes, struct err *err)
 		return r;
 	uint32_t count = build->plan.references.count;
 	for (uint32_t i = 0; i < build->plan.warnings.count; i++) {
-		char line[BUILD_STATUS_MAX];
-		(void)snprintf(line, sizeof(line), "warning: %s", build->plan.warnings.items[i]);
-		build->exec->progress(build->owner, line);
+		const struct build_note note = { .kind = BUILD_NOTE_WARNING,
+						 .text = build->plan.warnings.items[i] };
+		build->exec->note(build->owner, &note);
 	}
 	build->bases = arena_array(&build->arena, count + 1, sizeof(*build->bases));
 	build->fetched = arena_array(&build->arena, count + 1, sizeof(*build->fetched));
@@ -203,7 +203,10 @@ static int took_look(struct build *build, const struct build_answer *answer, str
 	if (answer->layer.has_layer && build->results[build->stage].count >= IMAGE_LAYERS_MAX)
 		return err_set(err, -E2BIG, "the image would have more than %d layers",
 			       IMAGE_LAYERS_MAX);
-	build->exec->progress(build->owner, " ---> Using cache");
+	const struct build_note note = { .kind = BUILD_NOTE_CACHED,
+					 .step = build_current_op(build)->step,
+					 .text = " ---> Using cache" };
+	build->exec->note(build->owner, &note);
 	take_layer(build, &answer->layer);
 	return 0;
 }
@@ -257,9 +260,14 @@ int build_take(struct build *build, const struct build_answer *answer, struct er
 		build->made = answer->layer;
 		build->state = BUILD_STATE_KEEP;
 		return 0;
-	case BUILD_STATE_KEEP:
+	case BUILD_STATE_KEEP: {
+		const struct build_note note = { .kind = BUILD_NOTE_DONE,
+						 .step = build_current_op(build)->step,
+						 .text = "" };
+		build->exec->note(build->owner, &note);
 		take_layer(build, &build->made);
 		return 0;
+	}
 	case BUILD_STATE_FINISH:
 		build->state = BUILD_STATE_ENDED;
 		return 0;

@@ -12,6 +12,7 @@
 #include "engine/build/cache.h"
 #include "engine/build/exec_job.h"
 #include "engine/image/take.h"
+#include "engine/oci/oci.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
@@ -96,11 +97,17 @@ static void on_hash(struct msg_peer *peer, void *owner, struct msg *reply, const
 	build_job_done(job, &answer);
 }
 
-static int exec_hash(void *owner, struct str body, struct err *err)
+int build_job_context(const struct build_job *job, int32_t from)
+{
+	return from == BUILD_CONTEXT ? job->context_fd : job->named_fds[BUILD_NAMED - from];
+}
+
+static int exec_hash(void *owner, int32_t from, struct str body, struct err *err)
 {
 	struct build_job *job = owner;
+	const int fd = build_job_context(job, from);
 
-	return build_job_files(job, FILES_MSG_HASH, body, &job->context_fd, 1, on_hash, err);
+	return build_job_files(job, FILES_MSG_HASH, body, &fd, 1, on_hash, err);
 }
 
 /* ---- the api role and the store ---- */
@@ -183,33 +190,46 @@ static void on_pulled(void *owner, const struct err *err)
 		build_job_fail(job, &bad);
 }
 
-static void on_pull_progress(void *owner, const char *line)
+static void tell(struct build_job *job, const struct build_note *note)
 {
-	struct build_job *job = owner;
-
-	job->ops.progress(job->owner, line);
+	if (job->ops.note)
+		job->ops.note(job->owner, note);
+	else if (note->kind != BUILD_NOTE_DONE && note->kind != BUILD_NOTE_STDOUT &&
+		 note->kind != BUILD_NOTE_STDERR)
+		job->ops.progress(job->owner, note->text);
 }
 
-static void on_base(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+static void on_pull_progress(void *owner, const char *line)
+{
+	const struct build_note note = { .kind = BUILD_NOTE_TEXT, .text = line };
+
+	tell(owner, &note);
+}
+
+static int pull_base(struct build_job *job, struct err *err)
 {
 	static const struct image_take_ops ops = { on_pull_progress, NULL, on_pulled };
-	struct build_job *job = owner;
 	struct image_take_env env = { .loop = job->env->containers->loop,
 				      .store = job->env->containers->store,
 				      .leases = job->env->containers->leases,
 				      .keep_blobs = job->env->keep_blobs };
 	struct arena arena OWN(arena_done) = { 0 };
 	struct pull_start start;
-	struct err bad = { 0 };
 
-	if (reply || err->code != -ENOENT) {
-		on_record(peer, owner, reply, err);
-		return;
-	}
 	arena_init(&arena, 4 << 20);
 	job->env->hosts(job->env->owner, job->base_reference, &arena, &start);
-	job->take = image_take_pull(&env, &start, &ops, job, &bad);
-	if (!job->take)
+	job->take = image_take_pull(&env, &start, &ops, job, err);
+	return job->take ? 0 : (err ? err->code : -EIO);
+}
+
+static void on_base(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct build_job *job = owner;
+	struct err bad = { 0 };
+
+	if (reply || err->code != -ENOENT)
+		on_record(peer, owner, reply, err);
+	else if (pull_base(job, &bad) < 0)
 		build_job_fail(job, &bad);
 }
 
@@ -223,7 +243,7 @@ static int exec_base(void *owner, const char *reference, const char *platform, s
 	if (*platform && !strstr(platform, image_take_architecture()))
 		return err_set(err, -ENOTSUP, "FROM --platform=%s: only linux/%s can run here",
 			       platform, image_take_architecture());
-	return ask_image(job, on_base, err);
+	return job->pull ? pull_base(job, err) : ask_image(job, on_base, err);
 }
 
 static void on_cached(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
@@ -320,12 +340,18 @@ static int exec_finish(void *owner, const struct image *image, struct err *err)
 	return set_name(job, err);
 }
 
-static void exec_progress(void *owner, const char *line)
+static void exec_note(void *owner, const struct build_note *note)
 {
 	struct build_job *job = owner;
 
-	log_info("build %s: %s", job->name, line);
-	job->ops.progress(job->owner, line);
+	if (*note->text)
+		log_info("build %s: %s", job->name, note->text);
+	tell(job, note);
+}
+
+void build_job_note(struct build_job *job, const struct build_note *note)
+{
+	tell(job, note);
 }
 
 static void job_delete(struct build_job *job);
@@ -365,7 +391,7 @@ static const struct build_exec exec_table = {
 	.copy = build_job_copy,
 	.dir = build_job_dir,
 	.finish = exec_finish,
-	.progress = exec_progress,
+	.note = exec_note,
 	.done = exec_done,
 };
 
@@ -407,26 +433,105 @@ static int take_epoch(struct build_job *job, const struct image_pairs *args, cha
 }
 
 /* Read once, here, so that a build sees one state of each. */
-static int take_secrets(struct build_job *job, const struct image_pairs *secrets, struct err *err)
+static int take_secret(struct build_job *job, const struct build_secret_given *given,
+		       struct err *err)
 {
-	for (uint32_t i = 0; secrets && i < secrets->count; i++) {
-		struct build_secret *secret = &job->secrets[job->secret_count];
-		int fd OWN_FD = -1;
-		int r;
+	struct build_secret *secret = &job->secrets[job->secret_count++];
+	int fd OWN_FD = -1;
+	int r;
 
-		if (job->secret_count == BUILD_SECRETS_MAX)
-			return err_set(err, -E2BIG, "more than %d secrets", BUILD_SECRETS_MAX);
-		job->secret_count++;
-		buf_init(&secret->data, BUILD_SECRET_BYTES_MAX + 1);
-		secret->id = strdup(secrets->items[i].key);
-		if (!secret->id)
-			return err_set(err, -ENOMEM, "no memory for a build");
-		fd = fs_open(-1, secrets->items[i].value, FS_HOST, O_RDONLY | O_NONBLOCK, 0, err);
-		r = fd < 0 ? fd : fs_read_fd(fd, BUILD_SECRET_BYTES_MAX, &secret->data, err);
-		if (r < 0)
-			return err_prefix(err, "secret %.100s", secret->id);
+	buf_init(&secret->data, BUILD_SECRET_BYTES_MAX + 1);
+	secret->id = strdup(given->id);
+	if (!secret->id)
+		return err_set(err, -ENOMEM, "no memory for a build");
+	if (!given->path) {
+		r = buf_add_str(&secret->data, given->value);
+		return r < 0 ? err_set(err, r, "secret %.100s is longer than %d KiB", given->id,
+				       BUILD_SECRET_BYTES_MAX >> 10)
+			     : 0;
+	}
+	fd = fs_open(-1, given->path, FS_HOST, O_RDONLY | O_NONBLOCK, 0, err);
+	r = fd < 0 ? fd : fs_read_fd(fd, BUILD_SECRET_BYTES_MAX, &secret->data, err);
+	return r < 0 ? err_prefix(err, "secret %.100s", secret->id) : 0;
+}
+
+static int take_secrets(struct build_job *job, const struct build_request *request, struct err *err)
+{
+	int r = 0;
+
+	if (request->secret_count > BUILD_SECRETS_MAX)
+		return err_set(err, -E2BIG, "more than %d secrets", BUILD_SECRETS_MAX);
+	for (uint32_t i = 0; r >= 0 && i < request->secret_count; i++)
+		r = take_secret(job, &request->secrets[i], err);
+	return r;
+}
+
+static int open_tree(const char *path, struct err *err)
+{
+	return fs_open(-1, path, FS_HOST, O_RDONLY | O_DIRECTORY, 0, err);
+}
+
+static int open_contexts(struct build_job *job, const struct build_request *request,
+			 struct err *err)
+{
+	const struct image_pairs *named = request->contexts;
+
+	if (request->context_open)
+		job->context_fd = fcntl(request->context_fd, F_DUPFD_CLOEXEC, 3);
+	else
+		job->context_fd = open_tree(request->context, err);
+	if (job->context_fd < 0 && request->context_open)
+		return err_sys(err, -errno, "build context");
+	if (job->context_fd < 0)
+		return err_prefix(err, "build context");
+	if (named && named->count > BUILD_CONTEXTS_MAX)
+		return err_set(err, -E2BIG, "more than %d build contexts", BUILD_CONTEXTS_MAX);
+	for (uint32_t i = 0; named && i < named->count; i++) {
+		if (*named->items[i].value != '/')
+			continue; /* an image */
+		job->named_fds[i] = open_tree(named->items[i].value, err);
+		if (job->named_fds[i] < 0)
+			return err_prefix(err, "build context %.80s", named->items[i].key);
 	}
 	return 0;
+}
+
+/* Without an emulator the machine builds for itself alone. */
+static int check_platform(const char *platform, struct err *err)
+{
+	struct str rest = str_from(platform), os = { 0 }, arch = { 0 };
+	struct oci_platform own = oci_platform_own();
+
+	if (!platform || !*platform)
+		return 0;
+	(void)str_cut(&rest, '/', &os);
+	if (!str_cut(&rest, '/', &arch)) {
+		arch = os;
+		os = STR("linux");
+	}
+	if (str_is(arch, "x86_64"))
+		arch = STR("amd64");
+	else if (str_is(arch, "aarch64"))
+		arch = STR("arm64");
+	if (str_is_nocase(os, own.os) && str_is_nocase(arch, own.architecture))
+		return 0;
+	return err_set(err, -ENOTSUP,
+		       "build --platform=%.60s: only %s/%s can run here, there is no emulator",
+		       platform, own.os, own.architecture);
+}
+
+static int take_hosts(struct build_job *job, const struct image_pairs *hosts, struct err *err)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; r >= 0 && hosts && i < hosts->count; i++) {
+		const char *host = arena_printf(&job->arena, "%s:%s", hosts->items[i].key,
+						hosts->items[i].value);
+
+		r = host ? image_texts_add(&job->arena, &job->hosts, host, err)
+			 : err_set(err, -ENOMEM, "no memory for a build");
+	}
+	return r;
 }
 
 static void job_delete(struct build_job *job)
@@ -439,6 +544,9 @@ static void job_delete(struct build_job *job)
 	}
 	build_free(job->build);
 	own_close(&job->context_fd);
+	for (size_t i = 0; i < ARRAY_LEN(job->named_fds); i++)
+		own_close(&job->named_fds[i]);
+	arena_done(&job->arena);
 	for (uint32_t i = 0; i < job->reference_count; i++)
 		free(job->references[i]);
 	free(job);
@@ -455,19 +563,26 @@ static int job_begin(struct build_job *job, const struct build_request *request,
 		.created = created,
 		.args = request->args,
 		.labels = request->labels,
+		.contexts = request->contexts,
+		.text = request->text,
 		.no_cache = request->no_cache,
+		.network_none = request->network_none,
 	};
 	int r = copy_names(job, request, err);
 
+	job->pull = request->pull;
+	if (r >= 0)
+		r = check_platform(request->platform, err);
 	if (r >= 0)
 		r = take_epoch(job, request->args, created, err);
 	if (r >= 0)
-		r = take_secrets(job, request->secrets, err);
+		r = take_secrets(job, request, err);
+	if (r >= 0)
+		r = take_hosts(job, request->hosts, err);
+	if (r >= 0)
+		r = open_contexts(job, request, err);
 	if (r < 0)
 		return r;
-	job->context_fd = fs_open(-1, request->context, FS_HOST, O_RDONLY | O_DIRECTORY, 0, err);
-	if (job->context_fd < 0)
-		return err_prefix(err, "build context");
 	(void)build_cache_prune(job->env->containers->data_fd, (int64_t)time(NULL),
 				BUILD_CACHE_COUNT_MAX, NULL);
 	job->build = build_new(&params, &exec_table, job, err);

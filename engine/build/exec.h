@@ -2,6 +2,7 @@
 #ifndef HOY_ENGINE_BUILD_EXEC_H
 #define HOY_ENGINE_BUILD_EXEC_H
 
+#include "engine/api/build_call.h"
 #include "engine/api/pull_msg.h"
 #include "engine/container/container.h"
 #include "engine/oci/image.h"
@@ -25,21 +26,36 @@ struct build_env {
 };
 
 struct build_job_ops {
-	void (*progress)(void *owner, const char *line);
+	void (*progress)(void *owner, const char *line); /* NULL where note is given */
 	/* Once, unless cancelled; image NULL = it failed. The record lives until the call returns.
 	 */
 	void (*done)(void *owner, const struct image *image, const struct err *err);
+	/* All that happens, what RUN prints too. May be NULL: then progress gets the lines. */
+	void (*note)(void *owner, const struct build_note *note);
+};
+
+/* A secret by value, or a file of the machine. */
+struct build_secret_given {
+	const char *id, *path; /* path NULL: value */
+	struct str value;
 };
 
 struct build_request {
-	const char *context;		   /* absolute path of a directory on the machine */
-	const char *const *references;	   /* names of the result, normalised; at least one */
-	uint32_t reference_count;	   /* at most BUILD_REFERENCES_MAX */
-	const char *dockerfile, *target;   /* "" = Dockerfile, the last stage */
-	const struct image_pairs *args;	   /* --build-arg, NULL = none */
-	const struct image_pairs *labels;  /* NULL = none */
-	const struct image_pairs *secrets; /* id and absolute path of a file; NULL = none */
-	bool no_cache;
+	const char *context; /* absolute path of a directory on the machine */
+	int context_fd;	     /* instead, where context_open; duplicated */
+	bool context_open;
+	const char *const *references;	    /* names of the result, normalised; at least one */
+	uint32_t reference_count;	    /* at most BUILD_REFERENCES_MAX */
+	const char *dockerfile, *target;    /* "" = Dockerfile, the last stage */
+	const struct image_pairs *args;	    /* --build-arg, NULL = none */
+	const struct image_pairs *labels;   /* NULL = none */
+	const struct image_pairs *contexts; /* plan.h, struct build_inputs; NULL = none */
+	const struct image_pairs *hosts;    /* name and address for RUN; NULL = none */
+	const struct build_secret_given *secrets;
+	uint32_t secret_count;
+	const char *platform; /* NULL or "" = the machine's */
+	struct str text;      /* of the Dockerfile; ptr NULL = in the context */
+	bool no_cache, pull, network_none;
 };
 
 enum { BUILD_REFERENCES_MAX = 16, BUILD_SECRETS_MAX = 32, BUILD_SECRET_BYTES_MAX = 512 << 10 };

@@ -18,7 +18,7 @@ static int next_archive(struct build_job *job, struct err *err);
 
 static int source_fd(const struct build_job *job)
 {
-	return *job->step.source ? job->step.source_fd : job->context_fd;
+	return *job->step.source ? job->step.source_fd : build_job_context(job, job->step.op->from);
 }
 
 /* ---- what only looked like an archive ---- */
@@ -49,7 +49,7 @@ static int copy_plainly(struct build_job *job, struct err *err)
 	copy->dest = str_from(op->dest);
 	copy->chown = str_from(op->chown);
 	copy->chmod = str_from(op->chmod);
-	copy->context = op->from == BUILD_CONTEXT;
+	copy->context = op->from < 0;
 	buf_init(&body, 64 << 10);
 	files_copy_put(&body, copy);
 	return build_job_files(job, FILES_MSG_COPY, buf_str(&body), fds, 2, on_plain, err);

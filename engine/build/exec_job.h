@@ -11,7 +11,7 @@
 #include "engine/worker/worker.h"
 
 /* Inside of exec.c and exec_step.c: one build and the single action it is at. */
-enum { BUILD_JOB_LAYERS_MAX = 256, BUILD_JOB_BODY_MAX = 1 << 20 };
+enum { BUILD_JOB_LAYERS_MAX = 256, BUILD_JOB_BODY_MAX = 1 << 20, BUILD_JOB_LOG_MAX = 4 << 20 };
 
 /* What RUN --mount=type=secret shows; nowhere but in memory and on the run tmpfs. */
 struct build_secret {
@@ -59,6 +59,9 @@ struct build_step {
 	bool unpack_done, extract_done;
 	struct err unpack_error, extract_error;
 	int root_fd, source_fd, upper_fd;
+	int log_fd; /* RUN: what it prints, followed by log_timer */
+	uint64_t log_at;
+	struct loop_timer log_timer;
 	struct image_layer_job packing;
 	bool diff_done, pack_done;
 	struct build_answer answer;
@@ -73,8 +76,11 @@ struct build_job {
 	char name[128];
 	char *references[BUILD_REFERENCES_MAX]; /* after the first: names that it gets too */
 	uint32_t reference_count, named;
-	const struct image *image; /* the result, while it gets them */
-	int context_fd;
+	const struct image *image;		       /* the result, while it gets them */
+	int context_fd, named_fds[BUILD_CONTEXTS_MAX]; /* -1 = an image */
+	struct arena arena;			       /* hosts */
+	struct image_texts hosts;		       /* "name:address" */
+	bool pull;
 	char base_reference[OCI_REFERENCE_MAX];
 	struct image_take *take;
 	struct worker files;
@@ -92,6 +98,10 @@ void build_job_init(struct build_job *job);
 void build_job_clear(struct build_job *job);
 void build_job_fail(struct build_job *job, const struct err *err);
 void build_job_done(struct build_job *job, const struct build_answer *answer);
+/* The root of a context (build_op.from). */
+int build_job_context(const struct build_job *job, int32_t from);
+/* Tells whoever watches. */
+void build_job_note(struct build_job *job, const struct build_note *note);
 /* A fresh files role with one call to it. */
 int build_job_files(struct build_job *job, uint16_t type, struct str body, const int *fds,
 		    size_t nfds, msg_reply_fn *fn, struct err *err);
@@ -111,6 +121,11 @@ int build_job_scratch(struct build_job *job, const char *name, int *ret_upper, i
 int build_job_mounts(struct build_job *job, struct err *err);
 /* The container of a RUN, once its mounts are there. */
 int build_job_start_run(struct build_job *job, struct err *err);
+/* The end of what the step printed, on one line that can be shown. */
+void build_job_log_tail(struct build_job *job, char *dst, size_t cap);
+/* What the step prints goes to build_job_note(), from the one call to the other. */
+void build_job_log_start(struct build_job *job);
+void build_job_log_end(struct build_job *job);
 /* Takes the mounts away again. */
 void build_job_mounts_clear(struct build_job *job);
 

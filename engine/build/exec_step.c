@@ -19,7 +19,10 @@ void build_job_init(struct build_job *job)
 	job->files.pidfd = -1;
 	job->step.unpack.pidfd = -1;
 	job->step.mounts.root_fd = -1;
-	job->step.root_fd = job->step.source_fd = job->step.upper_fd = -1;
+	job->step.root_fd = job->step.source_fd = job->step.upper_fd = job->step.log_fd = -1;
+	for (size_t i = 0; i < ARRAY_LEN(job->named_fds); i++)
+		job->named_fds[i] = -1;
+	arena_init(&job->arena, BUILD_JOB_BODY_MAX);
 	buf_init(&job->step.body, BUILD_JOB_BODY_MAX);
 }
 
@@ -59,6 +62,8 @@ void build_job_clear(struct build_job *job)
 	own_close(&step->root_fd);
 	own_close(&step->source_fd);
 	own_close(&step->upper_fd);
+	loop_timer_stop(env->loop, &step->log_timer);
+	own_close(&step->log_fd);
 	if (*step->source)
 		(void)rootfs_umount(&env->rootfs, step->source, NULL);
 	if (*step->scratch) {
@@ -70,7 +75,7 @@ void build_job_clear(struct build_job *job)
 	memset(step, 0, sizeof(*step));
 	step->unpack.pidfd = -1;
 	step->mounts.root_fd = -1;
-	step->root_fd = step->source_fd = step->upper_fd = -1;
+	step->root_fd = step->source_fd = step->upper_fd = step->log_fd = -1;
 	buf_init(&step->body, BUILD_JOB_BODY_MAX);
 }
 
@@ -202,7 +207,7 @@ static int copy_begin(struct build_job *job, struct err *err)
 						     step->layer_count, step->upper_fd, work, err);
 	if (step->root_fd < 0)
 		return step->root_fd;
-	fds[0] = job->context_fd;
+	fds[0] = build_job_context(job, step->op->from);
 	fds[1] = step->root_fd;
 	if (*step->source) {
 		step->source_fd = layers_root(&env->rootfs, step->source, step->from,
@@ -304,8 +309,8 @@ int build_job_dir(void *owner, const struct build_op *op, const struct store_lay
 
 static void on_run_started(void *owner, struct container *container)
 {
-	(void)owner;
 	(void)container;
+	build_job_log_start(owner);
 }
 
 static void on_run_failed(void *owner, struct container *container, const struct err *err)
@@ -317,42 +322,6 @@ static void on_run_failed(void *owner, struct container *container, const struct
 	build_job_fail(job, err);
 }
 
-/*
- * The last lines of what the step printed. The log is the shim's: each line starts with {"log":"
- * and its text ends before ","stream":" with all that is special escaped; the escapes stay as they
- * are.
- */
-static void run_tail(struct build_job *job, char *dst, size_t cap)
-{
-	static const char head[] = "{\"log\":\"", tail[] = "\",\"stream\":\"";
-	struct buf text OWN(buf_done) = { 0 }, lines OWN(buf_done) = { 0 };
-	struct str rest, line;
-	int fd OWN_FD = -1;
-
-	*dst = 0;
-	buf_init(&text, 1 << 20);
-	buf_init(&lines, 1 << 20);
-	if (container_logs(job->env->containers, job->step.scratch, &fd, 1, NULL) < 1 ||
-	    fs_read_fd(fd, 1 << 20, &text, NULL) < 0)
-		return;
-	rest = buf_str(&text);
-	while (str_cut(&rest, '\n', &line)) {
-		const char *end =
-			line.len ? memmem(line.ptr, line.len, tail, sizeof(tail) - 1) : NULL;
-		struct str part;
-
-		if (!end || !str_starts(line, str_from(head)))
-			continue;
-		part = str_make(line.ptr + sizeof(head) - 1,
-				(size_t)(end - line.ptr) - (sizeof(head) - 1));
-		if (str_ends(part, STR("\\n")))
-			part.len -= 2;
-		(void)buf_printf(&lines, "%s%.*s", lines.len ? " | " : "", STR_ARG(part));
-	}
-	(void)str_escape(str_skip(buf_str(&lines), lines.len > 300 ? lines.len - 300 : 0), dst,
-			 cap);
-}
-
 static void on_run_ended(void *owner, struct container *container, const struct shim_exit *status)
 {
 	struct build_job *job = owner;
@@ -360,10 +329,11 @@ static void on_run_ended(void *owner, struct container *container, const struct 
 	char tail[360];
 	int r;
 
+	build_job_log_end(job);
 	container_free(container);
 	job->step.container = NULL;
 	if (status->code) {
-		run_tail(job, tail, sizeof(tail));
+		build_job_log_tail(job, tail, sizeof(tail));
 		err_set(&bad, -ENOEXEC, "exit code %d%s%s%s", status->code,
 			status->oom ? " (killed for memory)" : "", *tail ? "; it printed: " : "",
 			tail);
@@ -414,7 +384,8 @@ int build_job_start_run(struct build_job *job, struct err *err)
 		.mounts = mounts->list,
 		.mount_count = mounts->count,
 		.pids_limit = 4096,
-		.log_max_size = 1 << 20,
+		.extra_hosts = job->hosts,
+		.log_max_size = BUILD_JOB_LOG_MAX,
 		.log_max_file = 2,
 	};
 	int r = run_env(job, &def.env, err);

@@ -168,6 +168,23 @@ static struct build_stage *stage_new(struct build_plan *plan, struct err *err)
 	return stage;
 }
 
+/* The named context of this name: its number, or -1. */
+static int find_context(const struct build_inputs *inputs, const char *name)
+{
+	for (uint32_t i = 0; i < inputs->contexts.count; i++)
+		if (str_is_nocase(str_from(name), inputs->contexts.items[i].key))
+			return (int)i;
+	return -1;
+}
+
+/* "docker-image://REFERENCE" of a named context, NULL when it is a directory. */
+static const char *context_image(const struct build_inputs *inputs, int context)
+{
+	static const struct str scheme = STR("docker-image://");
+	const char *where = inputs->contexts.items[context].value;
+	return str_starts(str_from(where), scheme) ? where + scheme.len : NULL;
+}
+
 static int add_stage(struct arena *arena, struct build_plan *plan, const struct scope *global,
 		     const struct dockerfile_step *step, struct err *err)
 {
@@ -189,23 +206,45 @@ static int add_stage(struct arena *arena, struct build_plan *plan, const struct 
 		err_set(err, -EINVAL, "duplicate name %s for two stages", stage->name);
 		return plan_fail(step, err);
 	}
-	stage->base_stage = plan_find_stage(plan, image, index);
+	int context = find_context(global->inputs, image);
+	const char *named = context >= 0 ? context_image(global->inputs, context) : image;
+	if (!named) {
+		err_set(err, -ENOTSUP,
+			"FROM %.80s: a named context that is a directory cannot be a base here",
+			image);
+		return plan_fail_word(global->inputs, step, 0, err);
+	}
+	stage->base_stage = context >= 0 ? -1 : plan_find_stage(plan, image, index);
+	image = named;
 	if (stage->base_stage >= 0 || strcmp(image, "scratch") == 0)
 		return 0;
 	return add_reference(arena, plan, image, platform, &stage->base_image, err);
 }
 
+struct use_reading {
+	const struct build_inputs *inputs;
+	struct arena *arena;
+	struct build_plan *plan;
+	struct plan_uses *uses;
+	uint32_t stages, room;
+};
+
 /* A --from that names no stage is an image: a stage without steps stands for it. */
-static int add_source(struct arena *arena, struct build_plan *plan,
-		      const struct dockerfile_step *step, const char *name,
-		      const struct plan_use *use, uint32_t stages, int32_t *ret_from,
-		      struct err *err)
+static int add_source(const struct use_reading *u, const struct dockerfile_step *step,
+		      const char *name, uint32_t stage, int32_t *ret_from, struct err *err)
 {
+	struct build_plan *plan = u->plan;
 	int32_t reference = BUILD_NONE;
 	uint64_t number = 0;
-	uint32_t stage = use->stage;
-	int found = plan_find_stage(plan, name, stage);
-	if (found < 0 && str_to_u64(str_from(name), 0, UINT32_MAX, &number) == 0) {
+	int context = find_context(u->inputs, name);
+	const char *image = context >= 0 ? context_image(u->inputs, context) : NULL;
+	if (context >= 0 && !image) {
+		*ret_from = BUILD_NAMED - context;
+		return 0;
+	}
+	name = image ? image : name;
+	int found = image ? -1 : plan_find_stage(plan, name, stage);
+	if (found < 0 && !image && str_to_u64(str_from(name), 0, UINT32_MAX, &number) == 0) {
 		if (number >= stage) {
 			err_set(err, -EINVAL,
 				"invalid from flag value %s: there are only %u stages before", name,
@@ -218,11 +257,11 @@ static int add_source(struct arena *arena, struct build_plan *plan,
 	if (found >= 0)
 		return 0;
 	if (strcmp(name, "scratch") != 0) {
-		int r = add_reference(arena, plan, name, "", &reference, err);
+		int r = add_reference(u->arena, plan, name, "", &reference, err);
 		if (r < 0)
 			return r;
 	}
-	for (uint32_t i = stages; i < plan->stage_count; i++)
+	for (uint32_t i = u->stages; i < plan->stage_count; i++)
 		if (plan->stages[i].base_image == reference)
 			*ret_from = (int32_t)i;
 	if (*ret_from >= 0)
@@ -268,7 +307,7 @@ static void mark_needed(struct build_plan *plan, const struct plan_uses *uses)
 		if (stage->base_stage >= 0)
 			plan->stages[stage->base_stage].needed = true;
 		for (uint32_t u = 0; u < uses->count; u++)
-			if (uses->items[u].stage == i)
+			if (uses->items[u].stage == i && uses->items[u].from >= 0)
 				plan->stages[uses->items[u].from].needed = true;
 	}
 }
@@ -291,18 +330,11 @@ static int read_stages(const struct build_inputs *inputs, struct arena *arena,
 	return r;
 }
 
-struct use_reading {
-	struct arena *arena;
-	struct build_plan *plan;
-	struct plan_uses *uses;
-	uint32_t stages, room;
-};
-
 static int add_use(struct use_reading *u, const struct dockerfile_step *step, const char *name,
 		   struct plan_use use, struct err *err)
 {
 	int32_t from = BUILD_NONE;
-	int r = add_source(u->arena, u->plan, step, name, &use, u->stages, &from, err);
+	int r = add_source(u, step, name, use.stage, &from, err);
 	if (r < 0)
 		return r;
 	if (u->uses->count == u->room) {
@@ -315,7 +347,7 @@ static int add_use(struct use_reading *u, const struct dockerfile_step *step, co
 		u->uses->items = items;
 		u->room = room;
 	}
-	use.from = (uint32_t)from;
+	use.from = from;
 	u->uses->items[u->uses->count++] = use;
 	return 0;
 }
@@ -337,12 +369,15 @@ static int read_mounts(struct use_reading *u, const struct dockerfile_step *step
 	return 0;
 }
 
-static int read_uses(struct arena *arena, const struct dockerfile *file, struct build_plan *plan,
-		     struct plan_uses *uses, struct err *err)
+static int read_uses(const struct build_inputs *inputs, struct arena *arena,
+		     const struct dockerfile *file, struct build_plan *plan, struct plan_uses *uses,
+		     struct err *err)
 {
-	struct use_reading u = {
-		.arena = arena, .plan = plan, .uses = uses, .stages = plan->stage_count
-	};
+	struct use_reading u = { .inputs = inputs,
+				 .arena = arena,
+				 .plan = plan,
+				 .uses = uses,
+				 .stages = plan->stage_count };
 	uint32_t stage = UINT32_MAX;
 	for (uint32_t i = 0; i < file->step_count; i++) {
 		const struct dockerfile_step *step = &file->steps[i];
@@ -371,7 +406,7 @@ int plan_read(const struct build_inputs *inputs, const struct image *bases, stru
 	if (r == 0 && bases)
 		r = plan_triggers(plan, bases, arena, &ret->file, err);
 	if (r == 0)
-		r = read_uses(arena, &ret->file, plan, &ret->uses, err);
+		r = read_uses(inputs, arena, &ret->file, plan, &ret->uses, err);
 	if (r == 0)
 		r = find_target(plan, inputs->target ? inputs->target : "", stages, err);
 	if (r < 0)

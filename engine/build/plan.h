@@ -22,6 +22,8 @@ enum {
 	BUILD_STAGES_MAX = 64,
 	BUILD_ARGS_MAX = 256,
 	BUILD_CONTEXT = -1, /* build_op.from: the build context */
+	BUILD_NAMED = -2,   /* the first named context, the others below it */
+	BUILD_CONTEXTS_MAX = 16,
 	BUILD_NONE = -1,
 };
 
@@ -37,7 +39,7 @@ enum build_network { BUILD_NETWORK_DEFAULT, BUILD_NETWORK_NONE, BUILD_NETWORK_HO
 struct build_mount {
 	enum dockerfile_mount_type type;
 	enum dockerfile_sharing sharing;
-	int32_t from;				/* bind: stage index or BUILD_CONTEXT */
+	int32_t from;				/* bind, cache: as build_op.from */
 	const char *source, *target, *id, *env; /* target absolute */
 	bool read_only, required;
 	uint32_t mode, uid, gid; /* of a new cache, or a secret */
@@ -57,7 +59,7 @@ struct build_op {
 	const char *title;		  /* "RUN apk add curl" */
 	struct image_texts argv, env;	  /* RUN: argv complete with the shell; env with ARGs */
 	const char *workdir, *user;	  /* RUN: run there, as; DIR: make it, owned by */
-	int32_t from;			  /* COPY: stage index or BUILD_CONTEXT */
+	int32_t from;			  /* COPY: stage index, BUILD_CONTEXT, BUILD_NAMED - n */
 	struct image_texts sources;	  /* COPY */
 	const char *dest, *chown, *chmod; /* COPY: dest absolute, '/' at its end kept */
 	struct image_texts excludes;	  /* COPY */
@@ -96,9 +98,14 @@ struct build_inputs {
 	struct image_pairs args;   /* --build-arg */
 	struct image_pairs labels; /* added to the result */
 	const char *target;	   /* stage name or number, "" = the last */
+	/* --build-context: name, and "docker-image://REFERENCE" or what main knows as a directory
+	 */
+	struct image_pairs contexts;
+	bool network_none; /* of RUN without --network */
 };
 
-/* {blob dockerfile, u32 count, {text, text}... args, the same of labels, text target} */
+/* {blob dockerfile, u32 count, {text, text}... args, the same of labels, text target, the same of
+ * contexts, u8 without network} */
 void build_inputs_put(struct buf *out, const struct build_inputs *inputs);
 int build_inputs_get(struct wire *in, struct arena *arena, struct build_inputs *ret_inputs,
 		     struct err *err);

@@ -187,6 +187,9 @@ static int add_mount(struct staging *s, struct build_op *op, const struct docker
 		.gid = from->gid,
 		.size_bytes = from->size_bytes,
 	};
+	if (stage <= BUILD_NAMED)
+		return err_set(err, -ENOTSUP,
+			       "RUN --mount from a named context that is a directory: COPY it");
 	if (from->type == DOCKERFILE_MOUNT_SSH && from->required)
 		return err_set(err, -ENOTSUP,
 			       "RUN --mount=type=ssh,required: no ssh agent is forwarded here");
@@ -222,7 +225,7 @@ static int32_t use_of(const struct staging *s, uint32_t step, uint32_t mount)
 {
 	for (uint32_t i = 0; i < s->uses->count; i++)
 		if (s->uses->items[i].step == step && s->uses->items[i].mount == mount)
-			return (int32_t)s->uses->items[i].from;
+			return s->uses->items[i].from;
 	return BUILD_CONTEXT;
 }
 
@@ -271,7 +274,9 @@ int plan_run(struct staging *s, const struct dockerfile_step *step, uint32_t ind
 	}
 	op->workdir = current_dir(s);
 	op->user = s->stage->image.user;
-	op->network = strcmp(step->network, "none") == 0   ? BUILD_NETWORK_NONE
+	bool plain = !*step->network || strcmp(step->network, "default") == 0;
+	op->network = plain && s->inputs->network_none	   ? BUILD_NETWORK_NONE
+		      : strcmp(step->network, "none") == 0 ? BUILD_NETWORK_NONE
 		      : strcmp(step->network, "host") == 0 ? BUILD_NETWORK_HOST
 							   : BUILD_NETWORK_DEFAULT;
 	if (op->network == BUILD_NETWORK_HOST)

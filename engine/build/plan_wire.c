@@ -71,6 +71,8 @@ void build_inputs_put(struct buf *out, const struct build_inputs *inputs)
 	put_pairs(out, &inputs->args);
 	put_pairs(out, &inputs->labels);
 	wire_put_text(out, inputs->target);
+	put_pairs(out, &inputs->contexts);
+	wire_put_u8(out, inputs->network_none);
 }
 
 int build_inputs_get(struct wire *in, struct arena *arena, struct build_inputs *ret_inputs,
@@ -80,6 +82,8 @@ int build_inputs_get(struct wire *in, struct arena *arena, struct build_inputs *
 	get_pairs(in, arena, &ret_inputs->args, BUILD_ARGS_MAX);
 	get_pairs(in, arena, &ret_inputs->labels, IMAGE_TEXTS_MAX);
 	ret_inputs->target = get_text(in, arena);
+	get_pairs(in, arena, &ret_inputs->contexts, BUILD_CONTEXTS_MAX);
+	ret_inputs->network_none = wire_bool(in);
 	return in->error == 0 ? 0 : err_set(err, -EBADMSG, "build: malformed request");
 }
 
@@ -270,7 +274,7 @@ void build_plan_put(struct buf *out, const struct build_plan *plan)
 /* The stage that files come from is built before stage `index`, or is an image's. */
 static bool source_is_sound(const struct build_plan *plan, int32_t from, uint32_t index)
 {
-	return from == BUILD_CONTEXT ||
+	return (from <= BUILD_CONTEXT && from > BUILD_NAMED - BUILD_CONTEXTS_MAX) ||
 	       (from >= 0 && from < (int32_t)plan->stage_count &&
 		(from < (int32_t)index || plan->stages[from].op_count == 0));
 }
@@ -358,7 +362,7 @@ static void add_mounts(struct sha256 *hash, const struct build_op *op)
 	for (uint32_t i = 0; i < op->mount_count; i++) {
 		const struct build_mount *mount = &op->mounts[i];
 		add_u64(hash, (uint64_t)mount->type);
-		add_u64(hash, mount->from == BUILD_CONTEXT);
+		add_u64(hash, mount->from < 0);
 		add_text(hash, mount->source);
 		add_text(hash, mount->target);
 		add_text(hash, mount->id);
@@ -382,7 +386,7 @@ void build_key_next(const struct digest *parent, const struct build_op *op,
 	add_texts(&hash, &op->env);
 	add_text(&hash, op->workdir);
 	add_text(&hash, op->user);
-	add_u64(&hash, op->from == BUILD_CONTEXT);
+	add_u64(&hash, op->from < 0);
 	add_texts(&hash, &op->sources);
 	add_text(&hash, op->dest);
 	add_text(&hash, op->chown);

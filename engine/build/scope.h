@@ -31,7 +31,8 @@ int scope_declare(struct scope *scope, const struct scope *global, const char *w
 
 /* Instruction `step` of stage `stage` takes files from stage `from`; mount: which RUN --mount. */
 struct plan_use {
-	uint32_t step, stage, from;
+	uint32_t step, stage;
+	int32_t from; /* as build_op.from */
 	uint32_t mount;
 };
 struct plan_uses {

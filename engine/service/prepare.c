@@ -152,7 +152,7 @@ static void on_built(void *owner, const struct image *image, const struct err *e
 
 static void build_begin(struct service *service)
 {
-	static const struct build_job_ops ops = { on_progress, on_built };
+	static const struct build_job_ops ops = { .progress = on_progress, .done = on_built };
 	struct manager *manager = service->manager;
 	char reference[OCI_REFERENCE_MAX], plain[OCI_REFERENCE_MAX];
 	struct buf name OWN(buf_done) = { 0 };

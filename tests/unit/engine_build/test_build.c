@@ -130,9 +130,10 @@ static int fake_base(void *owner, const char *reference, const char *platform, s
 	return act("base", false);
 }
 
-static int fake_hash(void *owner, struct str body, struct err *err)
+static int fake_hash(void *owner, int32_t from, struct str body, struct err *err)
 {
 	(void)owner;
+	(void)from;
 	(void)body;
 	(void)err;
 	fake.answer.digest = fake.content;
@@ -222,10 +223,10 @@ static int fake_finish(void *owner, const struct image *image, struct err *err)
 	return act("finish", false);
 }
 
-static void fake_progress(void *owner, const char *line)
+static void fake_note(void *owner, const struct build_note *told)
 {
 	(void)owner;
-	note("%s", line);
+	note("%s", told->text);
 }
 
 static void fake_done(void *owner, const struct image *image, const struct err *err)
@@ -247,7 +248,7 @@ static void fake_done(void *owner, const struct image *image, const struct err *
 
 static const struct build_exec fake_exec = {
 	fake_read, fake_ask,  fake_base, fake_hash,   fake_cache_get, fake_cache_set,
-	fake_run,  fake_copy, fake_dir,	 fake_finish, fake_progress,  fake_done,
+	fake_run,  fake_copy, fake_dir,	 fake_finish, fake_note,  fake_done,
 };
 
 /* One build to its end; the cache stays from build to build. */

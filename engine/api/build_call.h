@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_ENGINE_API_BUILD_CALL_H
+#define HOY_ENGINE_API_BUILD_CALL_H
+
+#include <stdint.h>
+
+/*
+ * The rest of ENGINE_MSG_BUILD (engine_msg.h). Behind the secrets there may stand
+ *
+ *     u32 count, {text key, text name, blob value}...
+ *
+ * with these keys, each as often as it makes sense:
+ *
+ *   label NAME VALUE      of the result, over the Dockerfile's
+ *   secret ID VALUE       for RUN --mount=type=secret; memory of the engine alone
+ *   context NAME WHERE    a named context: "docker-image://REFERENCE" or a directory as `context`
+ *   dockerfile "" TEXT    instead of the file in the context; `dockerfile` then only names it
+ *   platform "" TEXT      "linux/amd64"; another one than the machine's is refused
+ *   network "" TEXT       of RUN without --network: "default" or "none"
+ *   host NAME ADDRESS     in /etc/hosts of RUN
+ *   pull "" ""            bases are asked for at their registries even where they are here
+ *   check "" ""           nothing is built: only what `docker build --check` warns of
+ *   notes "" ""           MORE is a whole build_note, else its line alone
+ *   attended "" ""        ends with whoever asked, or by ENGINE_MSG_CANCEL of its serial
+ *
+ * Context: a directory of the machine with its whole path. The api role may only name what main
+ * unpacked for it: one component of 64 hex digits below BUILD_UPLOADS of the data partition, which
+ * whoever had it made takes away afterwards; from it, secrets come as values only.
+ *
+ * MORE with notes: {text line, u8 enum build_note_kind, u32 step, u32 line, u32 column, text rule,
+ * text description, text url}. step: 1-based number of the instruction, as in "Step 3/7", 0 = none.
+ * Rule, its description and address, line and column: of a warning, else "" and 0.
+ */
+#define BUILD_UPLOADS "build-upload"
+
+enum build_note_kind {
+	BUILD_NOTE_TEXT,   /* anything else, a pull's progress among it */
+	BUILD_NOTE_STEP,   /* "Step 3/7 : RUN x" begins */
+	BUILD_NOTE_CACHED, /* the step was found in the cache */
+	BUILD_NOTE_STDOUT, /* of RUN: inside of a JSON string, still escaped; may lack its newline
+			    */
+	BUILD_NOTE_STDERR,
+	BUILD_NOTE_DONE, /* the step is made */
+	BUILD_NOTE_WARNING,
+};
+
+struct build_note {
+	enum build_note_kind kind;
+	uint32_t step;
+	const char *text;
+	uint32_t line, column;
+	const char *rule, *description, *url; /* NULL as "" */
+};
+
+enum {
+	BUILD_CALL_OPTIONS_MAX = 512,
+	BUILD_CALL_VALUE_MAX = 1 << 20,
+	BUILD_CALL_BYTES_MAX = 8 << 20
+};
+
+#endif
