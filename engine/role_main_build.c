@@ -66,7 +66,7 @@ static void on_done(void *owner, const struct image *image, const struct err *er
 	buf_init(&body, 1024);
 	if (image)
 		wire_put_text(&body, digest_text(&image->config, digest));
-	if (build->peer && image)
+	if (build->peer && (image || !err))
 		(void)msg_reply(build->peer, ENGINE_MSG_BUILD, build->serial, buf_str(&body), NULL,
 				0);
 	else if (build->peer)
@@ -152,6 +152,8 @@ static int take_option(struct wire *in, struct arena *arena, struct call *call, 
 		request->network_none = str_is(value, "none");
 	else if (str_is(key, "pull"))
 		request->pull = true;
+	else if (str_is(key, "check"))
+		request->check = true;
 	else if (str_is(key, "notes"))
 		call->notes = true;
 	else if (str_is(key, "attended"))

@@ -119,6 +119,7 @@ static int ask(struct build *build, enum build_msg type, struct err *err)
 		.target = build->params.target,
 		.contexts = build->contexts,
 		.network_none = build->params.network_none,
+		.ignore = build->ignore,
 	};
 	buf_init(&body, BUILD_BODY_MAX);
 	if (type == BUILD_MSG_IGNORE) {
@@ -365,7 +366,7 @@ static void drive(struct build *build)
 	build->driving = false;
 	if (build->state == BUILD_STATE_ENDED && !build->waiting) {
 		bool good = build->error.code == 0;
-		build->exec->done(build->owner, good ? &build->image : NULL,
+		build->exec->done(build->owner, good && !build->params.check ? &build->image : NULL,
 				  good ? NULL : &build->error);
 	}
 }
@@ -411,6 +412,7 @@ static int copy_params(struct build *build, const struct build_params *params, s
 	build->params.created = arena_text(arena, str_from(params->created));
 	build->params.no_cache = params->no_cache;
 	build->params.network_none = params->network_none;
+	build->params.check = params->check;
 	if (!build->params.reference || !build->params.dockerfile || !build->params.target ||
 	    !build->params.created)
 		return err_set(err, -ENOMEM, "build: out of memory");

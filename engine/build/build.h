@@ -22,7 +22,7 @@ struct build;
 
 /* What an action answered; fields by action, see below. Bytes are copied where they are kept. */
 struct build_answer {
-	bool found;		   /* read, cache_get */
+	bool found;		   /* read, cache_get; base, where it is only checked */
 	struct str bytes;	   /* read: the file; ask: the reply; base: the image record */
 	struct digest digest;	   /* hash */
 	struct store_cached layer; /* cache_get, run, copy, dir */
@@ -74,6 +74,7 @@ struct build_params {
 	struct str text; /* the Dockerfile; ptr NULL = it is read from the context */
 	bool network_none;
 	bool no_cache;
+	bool check; /* only the warnings: done() then gets neither image nor error */
 };
 
 /* Layers made here carry this media type: they have no tar blob. */

@@ -227,8 +227,12 @@ static void on_base(struct msg_peer *peer, void *owner, struct msg *reply, const
 	struct build_job *job = owner;
 	struct err bad = { 0 };
 
+	struct build_answer none = { 0 };
+
 	if (reply || err->code != -ENOENT)
 		on_record(peer, owner, reply, err);
+	else if (job->check)
+		build_job_done(job, &none);
 	else if (pull_base(job, &bad) < 0)
 		build_job_fail(job, &bad);
 }
@@ -243,7 +247,7 @@ static int exec_base(void *owner, const char *reference, const char *platform, s
 	if (*platform && !strstr(platform, image_take_architecture()))
 		return err_set(err, -ENOTSUP, "FROM --platform=%s: only linux/%s can run here",
 			       platform, image_take_architecture());
-	return job->pull ? pull_base(job, err) : ask_image(job, on_base, err);
+	return job->pull && !job->check ? pull_base(job, err) : ask_image(job, on_base, err);
 }
 
 static void on_cached(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
@@ -567,10 +571,12 @@ static int job_begin(struct build_job *job, const struct build_request *request,
 		.text = request->text,
 		.no_cache = request->no_cache,
 		.network_none = request->network_none,
+		.check = request->check,
 	};
 	int r = copy_names(job, request, err);
 
 	job->pull = request->pull;
+	job->check = request->check;
 	if (r >= 0)
 		r = check_platform(request->platform, err);
 	if (r >= 0)

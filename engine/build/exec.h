@@ -56,6 +56,7 @@ struct build_request {
 	const char *platform; /* NULL or "" = the machine's */
 	struct str text;      /* of the Dockerfile; ptr NULL = in the context */
 	bool no_cache, pull, network_none;
+	bool check; /* only the warnings: done() gets neither image nor error */
 };
 
 enum { BUILD_REFERENCES_MAX = 16, BUILD_SECRETS_MAX = 32, BUILD_SECRET_BYTES_MAX = 512 << 10 };

@@ -80,7 +80,7 @@ struct build_job {
 	int context_fd, named_fds[BUILD_CONTEXTS_MAX]; /* -1 = an image */
 	struct arena arena;			       /* hosts */
 	struct image_texts hosts;		       /* "name:address" */
-	bool pull;
+	bool pull, check;
 	char base_reference[OCI_REFERENCE_MAX];
 	struct image_take *take;
 	struct worker files;

@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
+#include "engine/build/plan_lint.h"
 #include "engine/build/scope.h"
 #include "engine/oci/oci.h"
 #include "lib/own.h"
@@ -77,6 +78,18 @@ static const char *platform_value(const struct scope *scope, struct str name)
 	return NULL;
 }
 
+static void add_miss(const struct scope *scope, struct str name)
+{
+	struct scope_misses *misses = scope->misses;
+	for (uint32_t i = 0; i < misses->count; i++)
+		if (str_is(name, misses->names[i]))
+			return;
+	if (misses->count == SCOPE_MISSES_MAX)
+		return;
+	misses->names[misses->count] = arena_text(scope->arena, name);
+	misses->count += misses->names[misses->count] != NULL;
+}
+
 const char *scope_lookup(const void *owner, struct str name)
 {
 	const struct scope *scope = owner;
@@ -88,6 +101,8 @@ const char *scope_lookup(const void *owner, struct str name)
 		value = find_pair(&scope->args, name);
 	if (!value && scope->global)
 		value = platform_value(scope, name);
+	if (!value && scope->misses)
+		add_miss(scope, name);
 	return value;
 }
 
@@ -115,6 +130,12 @@ int scope_declare(struct scope *scope, const struct scope *global, const char *w
 		return err_set(err, -ENOMEM, "out of memory");
 	if (r == 0)
 		r = scope_expand(scope, raw, &key, err);
+	if (r < 0)
+		return r;
+	bool again = false;
+	for (uint32_t i = 0; i < scope->declared.count && !again; i++)
+		again = strcmp(scope->declared.items[i], key) == 0;
+	r = again ? 0 : image_texts_add(scope->arena, &scope->declared, key, err);
 	if (r < 0)
 		return r;
 	const char *given = find_pair(&scope->inputs->args, str_from(key));
@@ -185,12 +206,25 @@ static const char *context_image(const struct build_inputs *inputs, int context)
 	return str_starts(str_from(where), scheme) ? where + scheme.len : NULL;
 }
 
+static int lint_from(struct build_plan *plan, const struct scope *global,
+		     const struct dockerfile *file, const struct dockerfile_step *step,
+		     struct err *err)
+{
+	struct scope_misses misses = { 0 };
+	struct scope scope = *global;
+	scope.misses = &misses;
+	return plan_lint_from(file, &scope, step, plan, err);
+}
+
 static int add_stage(struct arena *arena, struct build_plan *plan, const struct scope *global,
-		     const struct dockerfile_step *step, struct err *err)
+		     const struct dockerfile *file, const struct dockerfile_step *step,
+		     struct err *err)
 {
 	const char *image = "", *platform = "";
 	uint32_t index = plan->stage_count;
-	int r = scope_expand(global, step->words.items[0], &image, err);
+	int r = lint_from(plan, global, file, step, err);
+	if (r == 0)
+		r = scope_expand(global, step->words.items[0], &image, err);
 	if (r < 0)
 		return plan_fail_word(global->inputs, step, 0, err);
 	r = scope_expand(global, step->platform, &platform, err);
@@ -201,10 +235,6 @@ static int add_stage(struct arena *arena, struct build_plan *plan, const struct 
 	if (!*image) {
 		err_set(err, -EINVAL, "base name (%s) should not be blank", step->words.items[0]);
 		return plan_fail_word(global->inputs, step, 0, err);
-	}
-	if (*stage->name && plan_find_stage(plan, stage->name, index) >= 0) {
-		err_set(err, -EINVAL, "duplicate name %s for two stages", stage->name);
-		return plan_fail(step, err);
 	}
 	int context = find_context(global->inputs, image);
 	const char *named = context >= 0 ? context_image(global->inputs, context) : image;
@@ -317,14 +347,23 @@ static int read_stages(const struct build_inputs *inputs, struct arena *arena,
 		       struct err *err)
 {
 	int r = 0;
+	struct build_inputs *plain = arena_alloc(arena, sizeof(*plain));
+	struct scope *defaults = arena_alloc(arena, sizeof(*defaults));
+	if (!plain || !defaults)
+		return err_set(err, -ENOMEM, "out of memory");
+	*plain = *inputs;
+	plain->args = (struct image_pairs){ 0 };
+	scope_init(defaults, plain, arena, file->escape);
 	scope_init(global, inputs, arena, file->escape);
-	global->global = true;
+	defaults->global = global->global = true;
+	global->defaults = defaults;
 	for (uint32_t i = 0; r == 0 && i < file->step_count; i++) {
 		const struct dockerfile_step *step = &file->steps[i];
 		if (step->kind == DOCKERFILE_KIND_FROM)
-			r = add_stage(arena, plan, global, step, err);
+			r = add_stage(arena, plan, global, file, step, err);
 		for (uint32_t w = 0; r == 0 && plan->stage_count == 0 && w < step->words.count; w++)
-			if (scope_declare(global, NULL, step->words.items[w], err) < 0)
+			if (scope_declare(defaults, NULL, step->words.items[w], err) < 0 ||
+			    scope_declare(global, NULL, step->words.items[w], err) < 0)
 				r = plan_fail_word(inputs, step, w, err);
 	}
 	return r;
@@ -400,6 +439,7 @@ int plan_read(const struct build_inputs *inputs, const struct image *bases, stru
 	memset(plan, 0, sizeof(*plan));
 	*ret = (struct plan_reading){ 0 };
 	int r = dockerfile_parse(inputs->dockerfile, arena, &ret->file, err);
+	plan->warnings = ret->file.warnings;
 	if (r == 0)
 		r = read_stages(inputs, arena, &ret->file, plan, &ret->global, err);
 	uint32_t stages = plan->stage_count;
@@ -412,7 +452,7 @@ int plan_read(const struct build_inputs *inputs, const struct image *bases, stru
 	if (r < 0)
 		return r;
 	mark_needed(plan, &ret->uses);
-	plan->warnings = ret->file.warnings;
+	plan->violation = "";
 	return 0;
 }
 

@@ -89,7 +89,8 @@ struct build_plan {
 	uint32_t step_count;	       /* of the needed stages, for "Step 3/7" */
 	struct image_texts references; /* images that stages start from or copy from */
 	struct image_texts platforms;  /* one for each reference, "" = ours */
-	struct image_texts warnings;
+	struct dockerfile_warnings warnings;
+	const char *violation; /* why it fails after they are told, "" = it does not */
 };
 
 /* Inputs that come with a build request. */
@@ -102,10 +103,11 @@ struct build_inputs {
 	 */
 	struct image_pairs contexts;
 	bool network_none; /* of RUN without --network */
+	struct str ignore; /* .dockerignore, for the warnings */
 };
 
 /* {blob dockerfile, u32 count, {text, text}... args, the same of labels, text target, the same of
- * contexts, u8 without network} */
+ * contexts, u8 without network, blob .dockerignore} */
 void build_inputs_put(struct buf *out, const struct build_inputs *inputs);
 int build_inputs_get(struct wire *in, struct arena *arena, struct build_inputs *ret_inputs,
 		     struct err *err);

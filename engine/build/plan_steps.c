@@ -4,10 +4,12 @@
  * operation. Pure; runs in the api role. Must never let two instructions see different values of
  * one variable than Docker would.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include "engine/build/plan.h"
+#include "engine/build/plan_lint.h"
 #include "engine/build/scope.h"
 #include "engine/build/staging.h"
 #include "lib/own.h"
@@ -47,17 +49,32 @@ static int plan_pairs(struct staging *s, const struct dockerfile_step *step, str
 	return r;
 }
 
+/* "1.2.3.4:8080:80" and "8080:80" stand for 80, as they always did; *ret_mapped tells. */
+static struct str container_port(struct str port, bool *ret_mapped)
+{
+	for (size_t i = port.len; i-- > 0;) {
+		if (port.ptr[i] != ':')
+			continue;
+		*ret_mapped = true;
+		return str_skip(port, i + 1);
+	}
+	return port;
+}
+
 /* "80", "80/tcp", "8000-8010/udp". */
-static int add_port(struct staging *s, const char *word, struct err *err)
+static int add_port(struct staging *s, const struct dockerfile_step *step, const char *word,
+		    struct image_texts *ports, struct err *err)
 {
 	struct str port = str_from(word), proto = STR("tcp"), low, high;
 	uint64_t first = 0, last = 0;
+	bool mapped = false;
 	char shown[40];
 	ptrdiff_t slash = str_find(port, '/');
 	if (slash >= 0) {
 		proto = str_skip(port, (size_t)slash + 1);
 		port = str_head(port, (size_t)slash);
 	}
+	port = container_port(port, &mapped);
 	ptrdiff_t dash = str_find(port, '-');
 	low = dash < 0 ? port : str_head(port, (size_t)dash);
 	high = dash < 0 ? port : str_skip(port, (size_t)dash + 1);
@@ -73,15 +90,20 @@ static int add_port(struct staging *s, const char *word, struct err *err)
 	const char *name = str_is_nocase(proto, "udp")	  ? "udp"
 			   : str_is_nocase(proto, "sctp") ? "sctp"
 							  : "tcp";
-	int r = 0;
+	int r = plan_lint_port(s, step, word, mapped, proto, err);
 	for (uint64_t p = first; r == 0 && p <= last; p++) {
 		(void)snprintf(shown, sizeof(shown), "%u/%s", (unsigned)p, name);
-		r = add_once(s, &s->stage->image.exposed_ports, shown, err);
+		const char *kept = arena_text(s->arena, str_from(shown));
+		r = kept ? add_once(s, &s->stage->image.exposed_ports, kept, err)
+			 : staging_no_memory(err);
+		if (r == 0)
+			r = image_texts_add(s->arena, ports, kept, err);
 	}
 	return r;
 }
 
-static int plan_expose(struct staging *s, const struct dockerfile_step *step, struct err *err)
+static int plan_expose(struct staging *s, const struct dockerfile_step *step,
+		       struct image_texts *ports, struct err *err)
 {
 	struct image_texts words = { 0 };
 	int r = 0;
@@ -91,7 +113,7 @@ static int plan_expose(struct staging *s, const struct dockerfile_step *step, st
 					    &s->scope, s->arena, &words, err);
 	}
 	for (uint32_t i = 0; r == 0 && i < words.count; i++)
-		r = add_port(s, words.items[i], err);
+		r = add_port(s, step, words.items[i], ports, err);
 	return r;
 }
 
@@ -137,8 +159,9 @@ static int plan_stopsignal(struct staging *s, const struct dockerfile_step *step
 	int r = scope_expand(&s->scope, step->words.items[0], &text, err);
 	if (r < 0)
 		return r;
+	size_t name = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-");
 	if (str_to_u64(str_from(text), 1, 64, &number) < 0 &&
-	    (strncmp(text, "SIG", 3) != 0 || strlen(text) > 16 || strlen(text) < 5)) {
+	    (text[name] || name > 16 || name < 2 || !isalpha((unsigned char)*text))) {
 		char shown[40];
 		(void)str_escape(str_from(text), shown, sizeof(shown));
 		return err_set(err, -EINVAL, "Invalid signal: %s", shown);
@@ -157,7 +180,7 @@ static int plan_entrypoint(struct staging *s, const struct dockerfile_step *step
 }
 
 static int plan_step(struct staging *s, const struct dockerfile_step *step, uint32_t index,
-		     struct err *err)
+		     struct image_texts *ports, struct err *err)
 {
 	struct image *image = &s->stage->image;
 	switch (step->kind) {
@@ -174,7 +197,7 @@ static int plan_step(struct staging *s, const struct dockerfile_step *step, uint
 	case DOCKERFILE_KIND_LABEL:
 		return plan_pairs(s, step, err);
 	case DOCKERFILE_KIND_EXPOSE:
-		return plan_expose(s, step, err);
+		return plan_expose(s, step, ports, err);
 	case DOCKERFILE_KIND_VOLUME:
 		return plan_volume(s, step, err);
 	case DOCKERFILE_KIND_ARG:
@@ -209,9 +232,15 @@ static bool makes_layer(enum dockerfile_kind kind)
 	       kind == DOCKERFILE_KIND_ADD || kind == DOCKERFILE_KIND_WORKDIR;
 }
 
-static int add_history(struct staging *s, const struct dockerfile_step *step, struct err *err)
+static int add_history(struct staging *s, const struct dockerfile_step *step,
+		       const struct image_texts *ports, struct err *err)
 {
 	struct image *image = &s->stage->image;
+	const char *text = plan_history(s, step, ports);
+	if (!text)
+		return staging_no_memory(err);
+	if (!*text)
+		return 0;
 	if (image->history_count >= IMAGE_HISTORY_MAX)
 		return err_set(err, -EINVAL, "the image's history has more than %d entries",
 			       IMAGE_HISTORY_MAX);
@@ -222,15 +251,17 @@ static int add_history(struct staging *s, const struct dockerfile_step *step, st
 		memcpy(list, image->history, image->history_count * sizeof(*list));
 	list[image->history_count] = (struct image_history){
 		.created = "",
-		.created_by = step->text,
+		.created_by = text,
 		.author = "",
-		.comment = "",
+		.comment = "buildkit.dockerfile.v0",
 		.empty_layer = !makes_layer(step->kind),
 	};
 	image->history = list;
 	image->history_count++;
 	return 0;
 }
+
+#define PLAN_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* The stage begins with what its base says; layers and digests are not the plan's. */
 static int begin_stage(struct staging *s, const struct image *bases, struct err *err)
@@ -241,8 +272,11 @@ static int begin_stage(struct staging *s, const struct image *bases, struct err 
 		base = &s->plan->stages[stage->base_stage].image;
 	if (stage->base_image >= 0)
 		base = &bases[stage->base_image];
-	if (!base)
-		return 0;
+	s->base_known = stage->base_image < 0 || base->layer_count > 0 || *base->os;
+	if (!base) { /* scratch: what every program may count on */
+		stage->image.workdir = "/";
+		return image_texts_add(s->arena, &stage->image.env, "PATH=" PLAN_PATH, err);
+	}
 	int r = image_copy(s->arena, base, &stage->image, err);
 	if (r < 0)
 		return r;
@@ -262,12 +296,18 @@ static int plan_stage(struct staging *s, const struct dockerfile *file, uint32_t
 		      const struct image *bases, struct err *err)
 {
 	const struct dockerfile_step *from = &file->steps[first];
+	s->misses.count = 0;
 	scope_init(&s->scope, s->inputs, s->arena, file->escape);
 	s->scope.env = &s->stage->image.env;
+	s->scope.misses = &s->misses;
+	s->workdir_set = false;
+	s->last_cmd = s->last_entrypoint = s->last_healthcheck = NULL;
 	s->room = 0;
 	s->cmd_set = false;
 	s->step_number++;
 	int r = begin_stage(s, bases, err);
+	if (r == 0 && s->stage->base_image >= 0)
+		r = plan_lint_base(s, from, &bases[s->stage->base_image], err);
 	if (r < 0)
 		return r == -ENOMEM ? r : plan_fail(from, err);
 	for (uint32_t i = first + 1; i < file->step_count; i++) {
@@ -276,9 +316,13 @@ static int plan_stage(struct staging *s, const struct dockerfile *file, uint32_t
 			break;
 		s->step_number++;
 		s->word = UINT32_MAX;
-		r = plan_step(s, step, i, err);
+		struct image_texts ports = { 0 };
+		r = plan_step(s, step, i, &ports, err);
 		if (r == 0)
-			r = add_history(s, step, err);
+			r = plan_lint_step(s, step, err);
+		if (r == 0)
+			r = add_history(s, step, &ports, err);
+		s->misses.count = 0;
 		if (r < 0)
 			return r == -ENOMEM ? r : plan_fail_word(s->inputs, step, s->word, err);
 	}
@@ -303,13 +347,23 @@ static int warn_unused(struct staging *s, const struct dockerfile *file, struct 
 			}
 		}
 		const char *line = arena_printf(s->arena, "build arg %s was not consumed", key);
-		int r = used	? 0
-			: !line ? staging_no_memory(err)
-				: image_texts_add(s->arena, &s->plan->warnings, line, err);
+		struct dockerfile_warning warning = { .text = line };
+		int r = used ? 0
+			     : dockerfile_warn(&s->plan->warnings, s->arena, &file->checks, warning,
+					       err);
 		if (r < 0)
 			return r;
 	}
 	return 0;
+}
+
+/* "# check=error=true": the build fails once the warnings are told. */
+static int note_violation(struct staging *s, const struct dockerfile *file)
+{
+	struct err why = { 0 };
+	if (dockerfile_warnings_fail(&s->plan->warnings, &file->checks, &why) < 0)
+		s->plan->violation = arena_text(s->arena, str_from(why.text));
+	return s->plan->violation ? 0 : -ENOMEM;
 }
 
 static int finish_target(struct staging *s, struct err *err)
@@ -338,6 +392,7 @@ int build_plan_make(const struct build_inputs *inputs, const struct image *bases
 	struct staging s = {
 		.arena = arena,
 		.inputs = inputs,
+		.file = file,
 		.global = &reading.global,
 		.plan = ret_plan,
 		.uses = &reading.uses,
@@ -352,5 +407,8 @@ int build_plan_make(const struct build_inputs *inputs, const struct image *bases
 	}
 	if (r == 0)
 		r = warn_unused(&s, file, err);
+	if (r == 0)
+		r = note_violation(&s, file);
+	dockerfile_warnings_sort(&ret_plan->warnings);
 	return r < 0 ? r : finish_target(&s, err);
 }

@@ -73,6 +73,7 @@ void build_inputs_put(struct buf *out, const struct build_inputs *inputs)
 	wire_put_text(out, inputs->target);
 	put_pairs(out, &inputs->contexts);
 	wire_put_u8(out, inputs->network_none);
+	wire_put_str(out, inputs->ignore);
 }
 
 int build_inputs_get(struct wire *in, struct arena *arena, struct build_inputs *ret_inputs,
@@ -84,6 +85,7 @@ int build_inputs_get(struct wire *in, struct arena *arena, struct build_inputs *
 	ret_inputs->target = get_text(in, arena);
 	get_pairs(in, arena, &ret_inputs->contexts, BUILD_CONTEXTS_MAX);
 	ret_inputs->network_none = wire_bool(in);
+	ret_inputs->ignore = wire_blob(in, FILES_READ_MAX);
 	return in->error == 0 ? 0 : err_set(err, -EBADMSG, "build: malformed request");
 }
 
@@ -259,11 +261,41 @@ static int get_stage(struct wire *in, struct arena *arena, struct build_stage *r
 	return image_decode(in, arena, &ret->image, err);
 }
 
+static void put_warnings(struct buf *out, const struct dockerfile_warnings *list)
+{
+	wire_put_u32(out, list->count);
+	for (uint32_t i = 0; i < list->count; i++) {
+		wire_put_u8(out, (uint8_t)list->items[i].rule);
+		wire_put_u32(out, list->items[i].line);
+		wire_put_u32(out, list->items[i].column);
+		wire_put_text(out, list->items[i].text);
+	}
+}
+
+static void get_warnings(struct wire *in, struct arena *arena, struct dockerfile_warnings *ret)
+{
+	uint32_t count = wire_count(in, DOCKERFILE_WARNINGS_MAX);
+	ret->items = arena_array(arena, count + 1, sizeof(*ret->items));
+	if (!ret->items)
+		in->error = -EBADMSG;
+	for (uint32_t i = 0; in->error == 0 && i < count; i++) {
+		struct dockerfile_warning *warning = &ret->items[ret->count++];
+		uint8_t rule = wire_u8(in);
+		if (rule >= DOCKERFILE_RULE_COUNT)
+			in->error = -EBADMSG;
+		warning->rule = (enum dockerfile_rule)rule;
+		warning->line = wire_u32(in);
+		warning->column = wire_u32(in);
+		warning->text = get_text(in, arena);
+	}
+}
+
 void build_plan_put(struct buf *out, const struct build_plan *plan)
 {
 	put_texts(out, &plan->references);
 	put_texts(out, &plan->platforms);
-	put_texts(out, &plan->warnings);
+	put_warnings(out, &plan->warnings);
+	wire_put_text(out, plan->violation);
 	wire_put_u32(out, plan->target);
 	wire_put_u32(out, plan->step_count);
 	wire_put_u32(out, plan->stage_count);
@@ -304,7 +336,8 @@ int build_plan_get(struct wire *in, struct arena *arena, struct build_plan *ret_
 	memset(ret_plan, 0, sizeof(*ret_plan));
 	get_texts(in, arena, &ret_plan->references);
 	get_texts(in, arena, &ret_plan->platforms);
-	get_texts(in, arena, &ret_plan->warnings);
+	get_warnings(in, arena, &ret_plan->warnings);
+	ret_plan->violation = get_text(in, arena);
 	ret_plan->target = wire_u32(in);
 	ret_plan->step_count = wire_u32(in);
 	uint32_t count = wire_count(in, BUILD_STAGES_MAX);

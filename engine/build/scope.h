@@ -7,12 +7,22 @@
 
 /* Between plan.c and plan_steps.c; private to this folder. */
 
+/* Names that words used and nothing has set, for the warnings. */
+enum { SCOPE_MISSES_MAX = 32 };
+struct scope_misses {
+	const char *names[SCOPE_MISSES_MAX];
+	uint32_t count;
+};
+
 /* The variables that a word may name: ENV before ARG. */
 struct scope {
 	const struct build_inputs *inputs;
 	struct arena *arena;
 	const struct image_texts *env; /* NULL before the first stage */
 	struct image_pairs args;       /* declared so far, with their values */
+	struct image_texts declared;   /* with or without a value */
+	struct scope_misses *misses;   /* NULL = nobody asks */
+	const struct scope *defaults;  /* the same without build arguments; of the global one */
 	char escape;
 	bool global; /* before the first FROM: the platform needs no ARG */
 };

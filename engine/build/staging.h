@@ -10,6 +10,7 @@
 struct staging {
 	struct arena *arena;
 	const struct build_inputs *inputs;
+	const struct dockerfile *file;
 	const struct scope *global;
 	struct build_plan *plan;
 	struct build_stage *stage;
@@ -18,7 +19,10 @@ struct staging {
 	uint32_t room; /* of stage->ops */
 	uint32_t step_number;
 	uint32_t word; /* of the step: where an error belongs */
-	bool cmd_set;
+	bool cmd_set, workdir_set;
+	bool base_known; /* its record is there: what it sets is set */
+	const struct dockerfile_step *last_cmd, *last_entrypoint, *last_healthcheck;
+	struct scope_misses misses;
 };
 
 int staging_no_memory(struct err *err);
@@ -28,6 +32,11 @@ int staging_expand(struct staging *s, const struct image_texts *words, struct im
 /* A shell line as argv of the stage's SHELL; an exec form as it is. */
 int staging_command(struct staging *s, const struct dockerfile_step *step, struct image_texts *ret,
 		    struct err *err);
+
+/* The line of the history for a step that was planned; ports: those of an EXPOSE. NULL: no memory.
+ * "" = none. */
+const char *plan_history(struct staging *s, const struct dockerfile_step *step,
+			 const struct image_texts *ports);
 
 /* Instruction `index` of the file as an operation of the stage. */
 int plan_run(struct staging *s, const struct dockerfile_step *step, uint32_t index,

@@ -87,7 +87,9 @@ int parse_from(struct cursor *cursor, struct dockerfile_step *step, struct err *
 					   shown);
 		}
 		char *text = arena_text(cursor->arena, name);
-		if (!text)
+		step->stage_raw = arena_text(cursor->arena, name);
+		step->as = arena_text(cursor->arena, as);
+		if (!text || !step->stage_raw || !step->as)
 			return err_set(err, -ENOMEM, "Dockerfile is too big");
 		for (char *c = text; *c; c++)
 			*c = (char)tolower((unsigned char)*c);
@@ -207,6 +209,7 @@ static int old_pair(struct cursor *cursor, struct dockerfile_step *step, struct 
 		    struct err *err)
 {
 	struct str value = cursor_rest(cursor);
+	step->legacy = true;
 	if (value.len == 0)
 		return cursor_fail(cursor, 0, err, "%s must have two arguments",
 				   dockerfile_kind_name(step->kind));

@@ -10,10 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 #include "engine/dockerfile/heredoc.h"
+#include "engine/dockerfile/lint.h"
 #include "engine/dockerfile/parse.h"
 #include "lib/own.h"
-
-enum { WARNINGS_MAX = 64 };
 
 static const struct keyword {
 	const char *name;
@@ -163,6 +162,9 @@ static int parse_step(struct line_reader *reader, struct cursor *cursor,
 		.checksum = "",
 		.network = "",
 		.stage = "",
+		.stage_raw = "",
+		.as = "",
+		.comments = cursor->line->comments,
 	};
 	step->text = arena_text(cursor->arena, str_make(cursor->line->text, cursor->line->len));
 	if (!step->text)
@@ -226,15 +228,15 @@ static int check_text(struct str text, struct err *err)
 		       column);
 }
 
-static int add_warning(struct arena *arena, struct dockerfile *file, uint32_t number,
-		       const char *text, struct err *err)
+static int warn_empty(const struct line_reader *reader, struct dockerfile *file,
+		      const struct dockerfile_step *step, uint32_t at, struct err *err)
 {
-	const char *line = arena_printf(arena, "line %u: %s", number, text);
-	if (!line)
-		return err_set(err, -ENOMEM, "out of memory");
-	if (file->warnings.count >= WARNINGS_MAX)
-		return 0;
-	return image_texts_add(arena, &file->warnings, line, err);
+	struct dockerfile_checks checks = file->checks;
+	struct dockerfile_warning warning = { .rule = DOCKERFILE_RULE_NO_EMPTY_CONTINUATION,
+					      .text = "Empty continuation line" };
+	line_position(reader->text, at, &warning.line, &warning.column);
+	dockerfile_checks_comments(&checks, step->comments);
+	return dockerfile_warn(&file->warnings, reader->arena, &checks, warning, err);
 }
 
 static int read_steps(struct line_reader *reader, struct dockerfile *file, bool trigger,
@@ -265,9 +267,8 @@ static int read_steps(struct line_reader *reader, struct dockerfile *file, bool 
 		if (r < 0)
 			return r;
 		count_to(reader->text, &counter, line.origin[0], step);
-		if (line.empty_continuation)
-			r = add_warning(reader->arena, file, step->line,
-					"Empty continuation line found", err);
+		if (line.empty_at)
+			r = warn_empty(reader, file, step, line.empty_at, err);
 		if (r < 0)
 			return r;
 		file->step_count++;
@@ -279,27 +280,21 @@ static int read_steps(struct line_reader *reader, struct dockerfile *file, bool 
 static int check_syntax(struct arena *arena, struct dockerfile *file, struct str syntax,
 			struct err *err)
 {
-	char shown[100], text[200];
+	char shown[100];
 	if (syntax.len == 0 || str_starts(syntax, STR("docker/dockerfile:")) ||
 	    str_is(syntax, "docker/dockerfile") ||
 	    str_starts(syntax, STR("docker.io/docker/dockerfile")))
 		return 0;
 	(void)str_escape(syntax, shown, sizeof(shown));
-	(void)snprintf(text, sizeof(text),
-		       "syntax=%s is not used: the built-in frontend reads this file", shown);
-	return add_warning(arena, file, 1, text, err);
-}
-
-static int add_warnings(struct arena *arena, struct dockerfile *file, struct err *err)
-{
-	int r = 0;
-	for (uint32_t i = 0; r == 0 && i < file->step_count; i++)
-		if (file->steps[i].kind == DOCKERFILE_KIND_MAINTAINER)
-			r = add_warning(arena, file, file->steps[i].line,
-					"MAINTAINER is deprecated, use LABEL "
-					"org.opencontainers.image.authors",
-					err);
-	return r;
+	return dockerfile_warn(
+		&file->warnings, arena, &file->checks,
+		(struct dockerfile_warning){
+			DOCKERFILE_RULE_NONE, 1, 1,
+			arena_printf(arena,
+				     "syntax=%s is not used: the built-in frontend reads this "
+				     "file",
+				     shown) },
+		err);
 }
 
 int dockerfile_parse(struct str text, struct arena *arena, struct dockerfile *ret_file,
@@ -314,6 +309,8 @@ int dockerfile_parse(struct str text, struct arena *arena, struct dockerfile *re
 	if (r < 0)
 		return r;
 	file.escape = reader.escape;
+	if (dockerfile_checks_add(&file.checks, reader.check, err) < 0)
+		return err_prefix(err, "Dockerfile:1:1: check directive");
 	file.steps = arena_array(arena, DOCKERFILE_STEPS_MAX + 1, sizeof(*file.steps));
 	if (!file.steps)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -327,7 +324,8 @@ int dockerfile_parse(struct str text, struct arena *arena, struct dockerfile *re
 	if (r == 0)
 		r = check_syntax(arena, &file, reader.syntax, err);
 	if (r == 0)
-		r = add_warnings(arena, &file, err);
+		r = dockerfile_lint(&file, arena, err);
+	dockerfile_warnings_sort(&file.warnings);
 	if (r == 0)
 		*ret_file = file;
 	return r;

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "engine/dockerfile/rules.h"
 #include "engine/oci/image.h"
 #include "lib/arena.h"
 #include "lib/err.h"
@@ -75,6 +76,9 @@ struct dockerfile_step {
 	struct image_texts excludes; /* COPY ADD --exclude */
 	struct image_texts mounts;   /* RUN --mount, for dockerfile_mount_parse() */
 	const char *stage;	     /* FROM ... AS name, lower case; "" = none */
+	const char *stage_raw, *as;  /* as they were written */
+	bool legacy;		     /* ENV, LABEL: "name value" without '=' */
+	struct str comments;	     /* whole lines right in front of it */
 	struct image_health health;  /* HEALTHCHECK: times and retries; test stays empty */
 	struct dockerfile_heredoc *heredocs;
 	uint32_t heredoc_count;
@@ -84,8 +88,9 @@ struct dockerfile_step {
 struct dockerfile {
 	struct dockerfile_step *steps;
 	uint32_t step_count;
-	char escape;		     /* '\\' or '`' */
-	struct image_texts warnings; /* "line 3: ..." */
+	char escape; /* '\\' or '`' */
+	struct dockerfile_checks checks;
+	struct dockerfile_warnings warnings;
 };
 
 /* -EINVAL with "Dockerfile:LINE:COLUMN: what is wrong", -ENOMEM. */

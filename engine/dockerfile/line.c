@@ -86,6 +86,8 @@ static int take_directive(struct line_reader *reader, int which, struct str valu
 			       directive_names[which]);
 	if (which == DIRECTIVE_SYNTAX)
 		reader->syntax = value;
+	if (which == DIRECTIVE_CHECK)
+		reader->check = value;
 	if (which != DIRECTIVE_ESCAPE)
 		return 0;
 	(void)str_escape(value, shown, sizeof(shown));
@@ -184,27 +186,32 @@ static size_t measure(struct line_reader *reader)
 
 int line_next(struct line_reader *reader, struct line *ret_line, struct err *err)
 {
-	size_t before = reader->at;
+	size_t before = reader->at, comments = reader->at;
 	struct str part;
 	do {
 		if (reader->at >= reader->text.len)
 			return 0;
 		before = reader->at;
 		part = trim_left(physical(reader));
+		/* A blank line or an empty comment parts comments from what follows. */
+		if (part.len == 0 || (part.ptr[0] == '#' && trim(str_skip(part, 1)).len == 0))
+			comments = reader->at;
 	} while (part.len == 0 || part.ptr[0] == '#');
 	reader->at = before;
 	size_t size = measure(reader) + 1;
 	*ret_line = (struct line){ 0 };
+	ret_line->comments = str_make(reader->text.ptr + comments, before - comments);
 	ret_line->text = arena_alloc(reader->arena, size);
 	ret_line->origin = arena_array(reader->arena, size, sizeof(uint32_t));
 	if (!ret_line->text || !ret_line->origin)
 		return err_set(err, -ENOMEM, "Dockerfile is too big");
 	bool first = true, more = true;
 	while (more && reader->at < reader->text.len) {
+		size_t at = reader->at;
 		part = physical(reader);
 		struct str visible = trim_left(part);
 		if (visible.len == 0)
-			ret_line->empty_continuation = true;
+			ret_line->empty_at = (uint32_t)at;
 		if (visible.len == 0 || visible.ptr[0] == '#')
 			continue; /* between the parts of an instruction too */
 		if (first)

@@ -17,7 +17,8 @@ struct line {
 	char *text;	  /* NUL-terminated */
 	uint32_t *origin; /* file offset of each byte, of the NUL too */
 	size_t len;
-	bool empty_continuation; /* a blank line stood between its parts */
+	uint32_t empty_at;   /* offset of a blank line between its parts, 0 = none */
+	struct str comments; /* whole lines right in front of it */
 };
 
 struct line_reader {
@@ -25,6 +26,7 @@ struct line_reader {
 	size_t at;
 	char escape;
 	struct str syntax; /* of "# syntax=", empty = not given */
+	struct str check;  /* of "# check=" */
 	struct arena *arena;
 };
 

@@ -61,7 +61,10 @@ static void put_flags(struct buf *out, const struct dockerfile_step *step)
 static void dump(struct buf *out, const struct dockerfile *file)
 {
 	for (uint32_t i = 0; i < file->warnings.count; i++)
-		(void)buf_printf(out, "warning: %s\n", file->warnings.items[i]);
+		(void)buf_printf(out, "warning: %u:%u %s %s\n", file->warnings.items[i].line,
+				 file->warnings.items[i].column,
+				 dockerfile_rule_name(file->warnings.items[i].rule),
+				 file->warnings.items[i].text);
 	for (uint32_t i = 0; i < file->step_count; i++) {
 		const struct dockerfile_step *step = &file->steps[i];
 		(void)buf_printf(out, "%u:%u %s", step->line, step->column,
