@@ -64,8 +64,7 @@ static void on_done(void *owner, const struct image *image, const struct err *er
 	char digest[DIGEST_TEXT_MAX];
 
 	buf_init(&body, 1024);
-	if (image)
-		wire_put_text(&body, digest_text(&image->config, digest));
+	wire_put_text(&body, image ? digest_text(&image->config, digest) : "");
 	if (build->peer && (image || !err))
 		(void)msg_reply(build->peer, ENGINE_MSG_BUILD, build->serial, buf_str(&body), NULL,
 				0);

@@ -137,7 +137,8 @@ static struct str last_comment(struct str comments)
 
 		if (str_ends(text, STR("\r")))
 			text.len--;
-		last = str_trim(str_skip(text, text.len > 0));
+		if (text.len > 0)
+			last = str_trim(str_skip(text, 1));
 	}
 	return last;
 }

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include "engine/api/build_call.h"
 #include "engine/api/engine_msg.h"
 #include "init/console/console.h"
 #include "lib/own.h"
@@ -13,9 +14,9 @@ enum { BUILD_CALL_MAX = 1 << 20 };
 
 struct build_words {
 	const char *context, *dockerfile, *target;
-	bool no_cache;
-	struct buf args, names, secrets; /* in wire form */
-	uint32_t arg_count, name_count, secret_count;
+	bool no_cache, check;
+	struct buf args, names, secrets, options; /* in wire form */
+	uint32_t arg_count, name_count, secret_count, option_count;
 };
 
 static void build_words_done(struct build_words *b)
@@ -23,13 +24,16 @@ static void build_words_done(struct build_words *b)
 	buf_done(&b->args);
 	buf_done(&b->names);
 	buf_done(&b->secrets);
+	buf_done(&b->options);
 }
 
 static int usage(struct err *err)
 {
 	return err_set(err, -EINVAL,
 		       "usage: build [-t NAME]... [-f FILE] [--target STAGE] [--build-arg "
-		       "NAME=VALUE]... [--secret id=ID,src=FILE]... [--no-cache] DIRECTORY");
+		       "NAME=VALUE]... [--label NAME=VALUE]... [--build-context NAME=WHERE]... "
+		       "[--secret id=ID,src=FILE]... [--platform P] [--network NONE] [--pull] "
+		       "[--no-cache] [--check] DIRECTORY");
 }
 
 static int add_arg(struct build_words *b, const char *word, struct err *err)
@@ -69,47 +73,109 @@ static int add_secret(struct build_words *b, const char *word, struct err *err)
 	return 0;
 }
 
-/* One option and, where it has one, its value, which stands behind '=' or is the next word. */
-static int take_option(struct build_words *b, const struct words *words, int *at, struct err *err)
+/* One of engine/api/build_call.h. */
+static void put_option(struct build_words *b, const char *key, struct str name, struct str value)
 {
-	static const struct {
-		const char *name, *other;
-	} options[] = { { "-t", "--tag" },
-			{ "-f", "--file" },
-			{ "--target", "--target" },
-			{ "--build-arg", "--build-arg" },
-			{ "--secret", "--secret" } };
-	const char *word = words->items[*at], *value = NULL;
-	size_t i;
+	wire_put_text(&b->options, key);
+	wire_put_str(&b->options, name);
+	wire_put_str(&b->options, value);
+	b->option_count++;
+}
 
-	if (!strcmp(word, "--no-cache")) {
+/* "NAME=VALUE" of --label and --build-context. */
+static int add_named(struct build_words *b, const char *key, const char *word, struct err *err)
+{
+	const char *equals = strchr(word, '=');
+
+	if (!equals || equals == word)
+		return err_set(err, -EINVAL, "--%s: NAME=VALUE is expected, not '%.80s'",
+			       strcmp(key, "context") ? key : "build-context", word);
+	put_option(b, key, str_make(word, (size_t)(equals - word)), str_from(equals + 1));
+	return 0;
+}
+
+enum word_kind {
+	WORD_TAG,
+	WORD_FILE,
+	WORD_TARGET,
+	WORD_ARG,
+	WORD_SECRET,
+	WORD_NAMED,  /* key: an option with a name and a value */
+	WORD_VALUED, /* an option with a value alone */
+	WORD_FLAG,   /* one with neither */
+	WORD_NO_CACHE,
+};
+
+static const struct word_option {
+	const char *name, *other, *key;
+	enum word_kind kind;
+} options[] = { { "-t", "--tag", "", WORD_TAG },
+		{ "-f", "--file", "", WORD_FILE },
+		{ "--target", "--target", "", WORD_TARGET },
+		{ "--build-arg", "--build-arg", "", WORD_ARG },
+		{ "--secret", "--secret", "", WORD_SECRET },
+		{ "--label", "--label", "label", WORD_NAMED },
+		{ "--build-context", "--build-context", "context", WORD_NAMED },
+		{ "--platform", "--platform", "platform", WORD_VALUED },
+		{ "--network", "--network", "network", WORD_VALUED },
+		{ "--pull", "--pull", "pull", WORD_FLAG },
+		{ "--check", "--check", "check", WORD_FLAG },
+		{ "--no-cache", "--no-cache", "", WORD_NO_CACHE } };
+
+static int take_value(struct build_words *b, const struct word_option *option, const char *value,
+		      struct err *err)
+{
+	switch (option->kind) {
+	case WORD_TAG:
+		wire_put_text(&b->names, value);
+		b->name_count++;
+		return 0;
+	case WORD_FILE:
+		b->dockerfile = value;
+		return 0;
+	case WORD_TARGET:
+		b->target = value;
+		return 0;
+	case WORD_ARG:
+		return add_arg(b, value, err);
+	case WORD_SECRET:
+		return add_secret(b, value, err);
+	case WORD_NAMED:
+		return add_named(b, option->key, value, err);
+	case WORD_VALUED:
+		put_option(b, option->key, STR(""), str_from(value));
+		return 0;
+	case WORD_FLAG:
+		b->check = b->check || !strcmp(option->key, "check");
+		put_option(b, option->key, STR(""), STR(""));
+		return 0;
+	case WORD_NO_CACHE:
 		b->no_cache = true;
 		return 0;
 	}
-	for (i = 0; i < ARRAY_LEN(options); i++) {
-		size_t len = strlen(options[i].other);
+	return -EINVAL;
+}
 
-		if (!strncmp(word, options[i].other, len) && word[len] == '=')
+/* One option and, where it has one, its value, which stands behind '=' or is the next word. */
+static int take_option(struct build_words *b, const struct words *words, int *at, struct err *err)
+{
+	const char *word = words->items[*at];
+
+	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+		const struct word_option *option = &options[i];
+		size_t len = strlen(option->other);
+		const char *value = "";
+
+		if (!strncmp(word, option->other, len) && word[len] == '=' &&
+		    option->kind < WORD_FLAG)
 			value = word + len + 1;
-		else if (!strcmp(word, options[i].name) || !strcmp(word, options[i].other))
-			value = ++*at < words->count ? words->items[*at] : NULL;
-		else
+		else if (strcmp(word, option->name) && strcmp(word, option->other))
 			continue;
-		break;
+		else if (option->kind < WORD_FLAG)
+			value = ++*at < words->count ? words->items[*at] : NULL;
+		return value ? take_value(b, option, value, err) : usage(err);
 	}
-	if (!value)
-		return usage(err);
-	if (i >= 3)
-		return i == 3 ? add_arg(b, value, err) : add_secret(b, value, err);
-	if (i == 0) {
-		wire_put_text(&b->names, value);
-		b->name_count++;
-	} else if (i == 1) {
-		b->dockerfile = value;
-	} else {
-		b->target = value;
-	}
-	return 0;
+	return usage(err);
 }
 
 static int parse(const struct words *words, struct build_words *b, struct err *err)
@@ -146,12 +212,15 @@ static void put_call(const struct build_words *b, struct buf *body)
 	wire_put_bytes(body, b->names.data, b->names.len);
 	wire_put_u32(body, b->secret_count);
 	wire_put_bytes(body, b->secrets.data, b->secrets.len);
+	wire_put_u32(body, b->option_count);
+	wire_put_bytes(body, b->options.data, b->options.len);
 }
 
 int verb_build(struct console *console, const struct words *words, struct err *err)
 {
 	static const struct console_job job = { ENGINE_MSG_BUILD, "Successfully built ",
 						"the build goes on in the background", false };
+	static const struct console_job check = { ENGINE_MSG_BUILD, "Check complete", "", false };
 	struct build_words b OWN(build_words_done) = { .dockerfile = "", .target = "" };
 	struct buf body OWN(buf_done) = { 0 };
 	int r;
@@ -159,6 +228,7 @@ int verb_build(struct console *console, const struct words *words, struct err *e
 	buf_init(&b.args, BUILD_CALL_MAX);
 	buf_init(&b.names, BUILD_CALL_MAX);
 	buf_init(&b.secrets, BUILD_CALL_MAX);
+	buf_init(&b.options, BUILD_CALL_MAX);
 	buf_init(&body, BUILD_CALL_MAX);
 	r = parse(words, &b, err);
 	if (r < 0)
@@ -166,5 +236,5 @@ int verb_build(struct console *console, const struct words *words, struct err *e
 	put_call(&b, &body);
 	if (buf_error(&body) < 0)
 		return err_set(err, -E2BIG, "build: too many arguments");
-	return console_follow(console, &job, buf_str(&body), err);
+	return console_follow(console, b.check ? &check : &job, buf_str(&body), err);
 }

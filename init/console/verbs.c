@@ -53,7 +53,9 @@ static int verb_version(struct console *console, const struct words *words, stru
 const struct verb console_verbs[] = {
 	{ "build",
 	  "[-t NAME] [-f FILE] [--target STAGE] [--build-arg NAME=VALUE] [--secret id=ID,src=FILE] "
-	  "[--no-cache] DIR",
+	  "[--label NAME=VALUE] [--build-context NAME=WHERE] [--platform P] [--network none] "
+	  "[--pull] "
+	  "[--no-cache] [--check] DIR",
 	  "make an image out of a directory on the machine", C(NONE), 1, -1, verb_build },
 	{ "claim", "", "set the password of this machine", C(NONE), 0, 0, verb_claim },
 	{ "clear", "", "clear the screen", C(NONE), 0, 0, verb_clear },

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "engine/build/plan.h"
+#include "engine/oci/oci.h"
 #include "lib/own.h"
 #include "tests/unit/tap.h"
 
@@ -109,7 +110,7 @@ static void test_run(void)
 	is_text(stage->ops[0].workdir, "/base", "workdir");
 	is_text(stage->ops[0].user, "app", "user");
 	is_text(joined(&stage->image.cmd), "/b|-x|run me", "CMD uses SHELL too");
-	is_text(joined(&plan.warnings), "build arg UNUSED was not consumed", "warning");
+	is_text(plan.warnings.items[0].text, "build arg UNUSED was not consumed", "warning");
 	is_int(plan.step_count, 11, "steps");
 	is_int(stage->ops[0].step, 7, "number of the first RUN");
 }
@@ -164,13 +165,11 @@ static void test_messages(void)
 	} rows[] = {
 		{ "FROM x\nCOPY --from=1 a b\n", "",
 		  "Dockerfile:2:1: invalid from flag value 1: there are only 0 stages before" },
-		{ "FROM x AS a\nFROM y AS a\n", "",
-		  "Dockerfile:2:1: duplicate name a for two stages" },
 		{ "FROM $X\n", "", "Dockerfile:1:6: base name ($X) should not be blank" },
 		{ "FROM x\n", "no", "target stage \"no\" could not be found" },
 		{ "FROM x\nEXPOSE 99999\n", "", "Dockerfile:2:8: invalid containerPort: 99999" },
 		{ "FROM x\nEXPOSE 80/xyz\n", "", "Dockerfile:2:8: invalid proto: 80/xyz" },
-		{ "FROM x\nSTOPSIGNAL TERM\n", "", "Dockerfile:2:1: Invalid signal: TERM" },
+		{ "FROM x\nSTOPSIGNAL what?\n", "", "Dockerfile:2:1: Invalid signal: what?" },
 		{ "FROM x\nCOPY a b c\n", "",
 		  "Dockerfile:2:1: When using COPY with more than one source file, the "
 		  "destination must be a directory and end with a /" },
@@ -379,6 +378,117 @@ static void test_keys(void)
 	ok(memcmp(&keys[6], &other, sizeof(root)) != 0, "another parent");
 }
 
+/* created_by of a stage's history, cut by '|'. */
+static const char *history(uint32_t stage)
+{
+	static struct arena kept;
+	struct image_texts texts = { 0 };
+	const struct image *image = &plan.stages[stage].image;
+	arena_done(&kept);
+	arena_init(&kept, 1 << 20);
+	for (uint32_t i = 0; i < image->history_count; i++)
+		(void)image_texts_add(&kept, &texts, image->history[i].created_by, NULL);
+	return joined(&texts);
+}
+
+static void test_history(void)
+{
+	struct image_pair pairs[] = { { "V", "given" }, { "API_KEY", "hidden" } };
+	struct image_pairs args = { pairs, 2 };
+	struct err err = { 0 };
+	int r = make("FROM scratch\nARG V\nARG API_KEY\nENV A=$V B=\"b c\"\nRUN x $V\n"
+		     "COPY --chown=1:2 a b /d/\nWORKDIR w\nEXPOSE 80 443/udp\nVOLUME /a /b\n"
+		     "CMD [\"q\\\"\", \"\\n\"]\nENTRYPOINT run\nUSER u\nLABEL l=$V\n"
+		     "HEALTHCHECK --interval=90s --timeout=500ms --retries=3 CMD t\n"
+		     "SHELL [\"/s\", \"-c\"]\nSTOPSIGNAL TERM\nONBUILD RUN x\nADD <<E /e\nE\n",
+		     &args, "", &err);
+	is_int(r, 0, "plan: %s", err.text);
+	is_text(history(0),
+		"ARG V=given|ARG API_KEY=***|ENV A=given B=b c|"
+		"RUN |2 V=given API_KEY=*** /bin/sh -c x $V # buildkit|"
+		"COPY --chown=1:2 a b /d/ # buildkit|WORKDIR /w|EXPOSE [80/tcp 443/udp]|"
+		"VOLUME [/a /b]|CMD [\"q\\\"\" \"\\n\"]|ENTRYPOINT [\"/bin/sh\" \"-c\" \"run\"]|"
+		"USER u|LABEL l=given|HEALTHCHECK {Test:[CMD-SHELL t] Interval:1m30s Timeout:500ms "
+		"StartPeriod:0s StartInterval:0s Retries:3}|SHELL [/s -c]|STOPSIGNAL TERM|"
+		"ADD <<E /e # buildkit",
+		"history as BuildKit writes it; a secret's value is not in it");
+	is_text(joined(&plan.stages[0].image.env),
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin|A=given|B=b c",
+		"scratch has a PATH");
+	is_text(plan.stages[0].image.history[0].comment, "buildkit.dockerfile.v0", "comment");
+}
+
+/* "RuleName LINE:COLUMN" of each warning. */
+static void check_rules(const char *text, const char *ignore, const char *expected)
+{
+	struct build_inputs inputs = { .dockerfile = str_from(text),
+				       .target = "",
+				       .ignore = str_from(ignore) };
+	struct buf out OWN(buf_done) = { 0 };
+	struct image bases[8];
+	struct err err = { 0 };
+	fresh();
+	for (size_t i = 0; i < ARRAY_LEN(bases); i++) {
+		image_init(&bases[i]);
+		bases[i].os = "linux";
+		bases[i].architecture = oci_platform_own().architecture;
+	}
+	buf_init(&out, 4096);
+	int r = build_plan_bases(&inputs, &arena, &plan, &err);
+	if (r == 0)
+		r = build_plan_make(&inputs, bases, plan.references.count, &arena, &plan, &err);
+	is_int(r, 0, "planned: %s", err.text);
+	for (uint32_t i = 0; i < plan.warnings.count; i++)
+		(void)buf_printf(&out, "%s%s %u:%u", i ? ", " : "",
+				 dockerfile_rule_name(plan.warnings.items[i].rule),
+				 plan.warnings.items[i].line, plan.warnings.items[i].column);
+	is_text(buf_text(&out), expected, "rules of %.60s", text);
+}
+
+static void test_rules(void)
+{
+	static const struct {
+		const char *text, *ignore, *expected;
+	} rows[] = {
+		{ "FROM x AS Upper\n", "", "StageNameCasing 1:1" },
+		{ "FROM x as a\n", "", "FromAsCasing 1:1" },
+		{ "from x as a\n", "", "" },
+		{ "FROM x\nRUN a \\\n\n  b\n", "", "NoEmptyContinuation 3:1" },
+		{ "FROM x\nrun a\nRUN b\n", "", "ConsistentInstructionCasing 2:1" },
+		{ "FROM x AS a\nFROM x AS a\n", "", "DuplicateStageName 2:1" },
+		{ "FROM x AS scratch\n", "", "ReservedStageName 1:1" },
+		{ "FROM x\nCMD run me\n", "", "JSONArgsRecommended 2:1" },
+		{ "FROM x\nSHELL [\"a\"]\nENTRYPOINT run me\n", "", "" },
+		{ "FROM x\nMAINTAINER me\n", "", "MaintainerDeprecated 2:1" },
+		{ "FROM x${NO}\n", "", "UndefinedArgInFrom 1:1" },
+		{ "ARG NO\nFROM x${NO}\n", "", "" },
+		{ "FROM x\nWORKDIR a\nWORKDIR b\n", "", "WorkdirRelativePath 2:1" },
+		{ "FROM x\nWORKDIR /a\nWORKDIR b\n", "", "" },
+		{ "FROM x\nENV A=1\nLABEL a=b \\\n  c=${NO}\n", "", "UndefinedVar 4:5" },
+		{ "FROM x\nARG NO\nLABEL c=$NO\n", "", "" },
+		{ "FROM x\nCMD [\"a\"]\nCMD [\"b\"]\n", "", "MultipleInstructionsDisallowed 2:1" },
+		{ "FROM x\nENV A b\n", "", "LegacyKeyValueFormat 2:1" },
+		{ "FROM --platform=$TARGETPLATFORM x\n", "", "RedundantTargetPlatform 1:1" },
+		{ "FROM --platform=linux/amd64 x\n", "", "FromPlatformFlagConstDisallowed 1:1" },
+		{ "FROM --platform=linux/amd64 x AS b-amd64\n", "", "" },
+		{ "FROM x\nARG DB_PASSWORD\nENV my_token=a\nENV PUBLIC_KEY=b\n", "",
+		  "SecretsUsedInArgOrEnv 2:1, SecretsUsedInArgOrEnv 3:1" },
+		{ "ARG T\nFROM x:$T\n", "", "InvalidDefaultArgInFrom 2:1" },
+		{ "FROM x\nCOPY a.log b /\n", "*.log\n", "CopyIgnoredFile 2:1" },
+		{ "FROM x\nCOPY . /\n", "*.log\n", "" },
+		{ "FROM x\nCOPY a.log /\n", "*.log\n!b.log\n", "" },
+		{ "FROM x\nEXPOSE 80/TCP\n", "", "ExposeProtoCasing 2:1" },
+		{ "FROM x\nEXPOSE 127.0.0.1:80:80\n", "", "ExposeInvalidFormat 2:1" },
+		{ "FROM x\n# other\nARG A\n", "", "" },
+		{ "# check=experimental=all\nFROM x\n# other\nARG A\n# B it is\nARG B\n", "",
+		  "InvalidDefinitionDescription 4:1" },
+		{ "# check=skip=all\nFROM x as Upper\n", "", "" },
+		{ "FROM x\n# check=skip=MaintainerDeprecated\nMAINTAINER me\n", "", "" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		check_rules(rows[i].text, rows[i].ignore, rows[i].expected);
+}
+
 int main(void)
 {
 	test_config();
@@ -393,5 +503,7 @@ int main(void)
 	test_wire();
 	test_keys();
 	arena_done(&arena);
+	test_history();
+	test_rules();
 	return tap_done();
 }
