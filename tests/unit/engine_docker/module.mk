@@ -11,7 +11,7 @@ docker_api_objs = $(engine_docker_OBJS) $(engine_http_OBJS) $(engine_json_OBJS) 
 	engine/api/engine_msg.o engine/api/image_msg.o engine/api/view_msg.o \
 	engine/container/def.o engine/container/def_wire.o engine/container/def_host.o \
 	engine/build/plan.o engine/build/plan_op.o engine/build/plan_trigger.o \
-	engine/build/plan_steps.o $(engine_dockerfile_OBJS)
+	engine/build/plan_steps.o engine/build/plan_lint.o engine/build/plan_history.o $(engine_dockerfile_OBJS)
 
 FUZZ += tests/fuzz/fuzz_docker_create
 tests/fuzz/fuzz_docker_create_OBJS = tests/fuzz/fuzz_docker_create.o $(docker_api_objs)
