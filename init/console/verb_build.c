@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <string.h>
-#include "engine/api/build_call.h"
 #include "engine/api/engine_msg.h"
 #include "init/console/console.h"
 #include "lib/own.h"
@@ -73,7 +72,6 @@ static int add_secret(struct build_words *b, const char *word, struct err *err)
 	return 0;
 }
 
-/* One of engine/api/build_call.h. */
 static void put_option(struct build_words *b, const char *key, struct str name, struct str value)
 {
 	wire_put_text(&b->options, key);
