@@ -30,6 +30,9 @@ enum {
 	RETRY_EXIT_MS = 1000, /* the status file, while the disk is full */
 	IDENTITY_MAIN = 1,
 	SHELL_SIGNAL_BASE = 128,
+	PAGE_BYTES = 4096,
+	STACK_OURS = 1024,
+	STACK_USED = 128 << 10, /* more than any call needs */
 	SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE,
 };
 
@@ -402,7 +405,7 @@ static int add_peer(struct shim *shim, int fd, struct err *err)
 	unsigned place = (shim->newest + 1) % SHIM_PEERS;
 	struct msg_peer *peer;
 
-	for (unsigned i = 0; i < SHIM_PEERS; i++)
+	for (unsigned i = SHIM_PEERS; i-- > 0;)
 		if (!msg_peer_alive(&shim->peers[i]))
 			place = i;
 	peer = &shim->peers[place];
@@ -458,6 +461,7 @@ static void init(struct shim *shim)
 	if (shim->own_pidns < 0 || loop_init(&shim->loop, &err) < 0)
 		fatal("%s", err_text(&err));
 	shim_streams_init(&shim->streams, &shim->loop, &shim->log);
+	shim->log.room = shim->streams.room = &shim->room;
 	shim->streams.ended = on_output_end;
 	shim->streams.owner = shim;
 	watch_memory(shim);
@@ -465,6 +469,33 @@ static void init(struct shim *shim)
 	    loop_add(&shim->loop, &shim->listen_io, SHIM_FD_LISTEN, EPOLLIN, on_connect, shim,
 		     &err) < 0)
 		fatal("%s", err_text(&err));
+}
+
+/*
+ * Gives the pages of the stack back that only the start of a process needed: they would be ours for
+ * as long as the container runs. The kernel passes over those that are not there.
+ */
+static void trim_stack(void)
+{
+	char here;
+	/* Below what this call and the next one stand on. */
+	uintptr_t end = ((uintptr_t)&here - STACK_OURS) & ~(uintptr_t)(PAGE_BYTES - 1);
+
+	(void)madvise((void *)(end - STACK_USED), STACK_USED, MADV_DONTNEED);
+}
+
+static int run(struct shim *shim, struct err *err)
+{
+	int r = 0;
+
+	while (r == 0 && !shim->loop.quit) {
+		shim->streams.carried = false;
+		r = loop_step(&shim->loop, -1, err);
+		/* Output is carried often, and on little stack. */
+		if (!shim->streams.carried)
+			trim_stack();
+	}
+	return r;
 }
 
 int main(int argc, char **argv)
@@ -477,7 +508,7 @@ int main(int argc, char **argv)
 	if (own_file_protect(argv, &err) < 0)
 		fatal("%s", err_text(&err));
 	init(shim);
-	if (loop_run(&shim->loop, &err) < 0) {
+	if (run(shim, &err) < 0) {
 		log_err("%s", err_text(&err));
 		shim_kill_all(shim);
 		return 1;

@@ -108,6 +108,7 @@ static int make_dir(int dirfd, const char *prefix, enum fs_scope scope, mode_t m
 	char dir[4096], name[FS_NAME_MAX + 1];
 	OWN_FD int parent = -1;
 	OWN_FD int made = -1;
+	struct stat st;
 	int r = split_path(prefix, dir, sizeof(dir), name);
 
 	if (r < 0)
@@ -118,9 +119,10 @@ static int make_dir(int dirfd, const char *prefix, enum fs_scope scope, mode_t m
 	r = sys_mkdirat(parent, name, mode);
 	if (r < 0)
 		return r == -EEXIST ? 0 : r;
-	/* The umask has cut the mode. */
 	made = resolve(parent, name, FS_BENEATH, O_RDONLY | O_DIRECTORY, 0);
-	return made < 0 ? made : sys_fchmod(made, mode);
+	r = made < 0 ? made : sys_fstat(made, &st);
+	/* The umask has cut the mode; that it belongs to the parent's group it has inherited. */
+	return r < 0 ? r : sys_fchmod(made, mode | (st.st_mode & S_ISGID));
 }
 
 int fs_open_dir(int dirfd, const char *path, enum fs_scope scope, mode_t mode, struct err *err)

@@ -281,6 +281,15 @@ static int refuse(struct convert *c, const char *field, const char *why)
 	return err_set(c->err, -ENOTSUP, "config.json: %s: %s", field, why);
 }
 
+static bool binds_own_root(const struct run_spec *spec, const char *root)
+{
+	for (size_t i = 0; i < spec->mount_count; i++)
+		if (spec->mounts[i].kind == RUN_MOUNT_KIND_BIND &&
+		    convert_below(spec->mounts[i].source, root))
+			return true;
+	return false;
+}
+
 static int convert_rest(struct convert *c, struct run_spec *spec)
 {
 	const struct runtime_config *config = c->config;
@@ -299,11 +308,11 @@ static int convert_rest(struct convert *c, struct run_spec *spec)
 	spec->masked_paths = lin->masked_paths.items;
 	spec->readonly_paths = lin->readonly_paths.items;
 	spec->readonly_root = config->root_readonly;
-	/* Only hooks between the mounts and the pivot look there. */
+	/* Only hooks between the mounts and the pivot look there, and binds of what was mounted. */
 	if (config->hooks[RUNTIME_HOOK_CREATE_CONTAINER].count ||
 	    config->hooks[RUNTIME_HOOK_CREATE_RUNTIME].count ||
-	    config->hooks[RUNTIME_HOOK_PRESTART].count)
-		spec->root_path = convert_path(c, c->bundle, config->root_path);
+	    config->hooks[RUNTIME_HOOK_PRESTART].count || binds_own_root(spec, c->root))
+		spec->root_path = c->root;
 	spec->root_propagation = propagation_of(lin->propagation);
 	spec->personality_set = lin->personality != RUNTIME_PERSONALITY_NONE;
 	spec->personality = lin->personality == RUNTIME_PERSONALITY_LINUX32 ? PERSONALITY_LINUX32
@@ -339,6 +348,9 @@ int convert_config(struct convert *c, struct run_spec *ret_spec)
 	int r;
 
 	run_spec_init_listed(ret_spec);
+	c->root = convert_path(c, c->bundle, c->config->root_path);
+	if (!c->root)
+		return convert_no_memory(c);
 	convert_namespaces(c, ret_spec);
 	r = convert_mappings(c, &lin->uids, &ret_spec->uid_map, &ret_spec->uid_map_count);
 	if (r == 0)

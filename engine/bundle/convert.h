@@ -17,6 +17,7 @@ struct convert {
 	struct arena *arena;
 	const struct runtime_config *config;
 	const char *bundle;    /* absolute; relative sources begin here */
+	const char *root;      /* absolute; set by convert_config() */
 	bool may_miss_process; /* `create`: the container waits, its start is refused */
 	struct answer *answer; /* namespaces and warnings are added to it */
 	struct err *err;
@@ -32,6 +33,8 @@ int convert_mount(struct convert *c, const struct runtime_mount *mount, size_t i
 		  struct run_mount *ret_mount);
 /* An absolute path without ".", ".." and "//"; a relative one begins at base. NULL: no memory. */
 const char *convert_path(struct convert *c, const char *base, const char *path);
+/* The path lies below top, which is not "/". By their texts. */
+bool convert_below(const char *path, const char *top);
 /* Mount options that are understood, NULL behind the last one: for features. */
 const char *convert_option_name(size_t index);
 

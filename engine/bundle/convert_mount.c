@@ -202,6 +202,13 @@ const char *convert_path(struct convert *c, const char *base, const char *path)
 	return len > 0 ? out : "/";
 }
 
+bool convert_below(const char *path, const char *top)
+{
+	size_t len = strlen(top);
+
+	return len > 1 && strncmp(path, top, len) == 0 && path[len] == '/';
+}
+
 static int finish_bind(struct convert *c, const struct runtime_mount *mount, size_t index,
 		       struct run_mount *ret)
 {
@@ -226,6 +233,9 @@ int convert_mount(struct convert *c, const struct runtime_mount *mount, size_t i
 				   .target = convert_path(c, "", mount->target) };
 	if (!ret->target)
 		return convert_no_memory(c);
+	/* Some say a place by its name on the host, as runc lets them. */
+	if (convert_below(ret->target, c->root))
+		ret->target += strlen(c->root);
 	if (type && strcmp(type, "bind") == 0)
 		ret->kind = RUN_MOUNT_KIND_BIND;
 	for (size_t i = 0; i < mount->options.count && r == 0; i++) {

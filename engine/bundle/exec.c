@@ -161,14 +161,10 @@ static int open_terminal(struct entry *entry, struct err *err)
 	return entry->console < 0 ? entry->console : 0;
 }
 
-/*
- * A terminal of the container's own devpts. The root is reached by the process that we hold, the
- * rest is resolved inside it; apply_open_tty() looks at what the master really is.
- */
-static int open_tty(struct entry *entry, struct apply *apply, struct err *err)
+/* The container's root, reached by the process that we hold. */
+static int open_root(struct entry *entry, struct err *err)
 {
 	OWN_FD int root = -1;
-	OWN_FD int pts = -1;
 	char path[32];
 
 	(void)snprintf(path, sizeof(path), "/proc/%u/root", entry->container.state.pid);
@@ -178,6 +174,20 @@ static int open_tty(struct entry *entry, struct apply *apply, struct err *err)
 	/* Its number could be another's by now: then the fd that we hold is a dead one's. */
 	if (k_pidfd_signal(entry->target, 0) < 0)
 		return err_set(err, -ESRCH, "cannot exec in a stopped container");
+	return take_fd(&root);
+}
+
+/*
+ * A terminal of the container's own devpts, resolved inside its root; apply_open_tty() looks at
+ * what the master really is.
+ */
+static int open_tty(struct entry *entry, struct apply *apply, struct err *err)
+{
+	OWN_FD int root = open_root(entry, err);
+	OWN_FD int pts = -1;
+
+	if (root < 0)
+		return root;
 	pts = fs_open(root, "dev/pts", FS_IN_ROOT, O_RDONLY | O_DIRECTORY, 0, err);
 	if (pts < 0)
 		return err_prefix(err, "terminal: /dev/pts of the container");
@@ -186,11 +196,19 @@ static int open_tty(struct entry *entry, struct apply *apply, struct err *err)
 
 static int start(struct entry *entry, struct err *err)
 {
+	OWN_FD int root = -1;
 	struct apply apply;
 	int ends[2], r = 0;
 	pid_t pid;
 
+	/* Where the mount namespace is the host's, it does not lead to the container's root. */
+	if (entry->plan.flags & PLAN_FLAG_HOST_MOUNTS) {
+		root = open_root(entry, err);
+		if (root < 0)
+			return root;
+	}
 	apply_init(&apply, &entry->plan);
+	apply.root = root;
 	apply.cgroup = entry->group;
 	apply.pidfd = entry->target;
 	entry->own_pidns = fs_open(AT_FDCWD, "/proc/self/ns/pid", FS_HOST, O_RDONLY, 0, err);

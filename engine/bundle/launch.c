@@ -324,6 +324,8 @@ static int start_process(struct launch *launch, struct err *err)
 static void undo(struct launch *launch)
 {
 	launch_end_child(launch->pidfd);
+	if (!launch->gated && !launch->cmd->options.detach)
+		terminal_drain(launch->master);
 	group_undo(launch);
 	if (launch->dir_new)
 		(void)fs_remove_tree(launch->cmd->root_fd, launch->id, NULL);

@@ -144,12 +144,11 @@ static void pass_signals(struct attend *attend)
 }
 
 /* What the container wrote before its end is still in the terminal. */
-static void drain(const struct attend *attend)
+void terminal_drain(int master)
 {
-	struct pollfd p = { .fd = attend->master, .events = POLLIN };
+	struct pollfd p = { .fd = master, .events = POLLIN };
 
-	while (attend->master >= 0 && poll(&p, 1, DRAIN_MS) > 0 &&
-	       carry(attend->master, STDOUT_FILENO))
+	while (master >= 0 && poll(&p, 1, DRAIN_MS) > 0 && carry(master, STDOUT_FILENO))
 		;
 }
 
@@ -185,7 +184,7 @@ int terminal_attend(int pidfd, int master, int signals, struct err *err)
 
 	make_raw(&attend);
 	attend_loop(&attend);
-	drain(&attend);
+	terminal_drain(attend.master);
 	if (attend.raw)
 		(void)tcsetattr(STDIN_FILENO, TCSANOW, &attend.saved);
 	while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0)

@@ -18,6 +18,9 @@ int terminal_send_fd(int to, struct str text, int fd, size_t *ret_sent, struct e
  */
 void terminal_plain(int master);
 
+/* What was written there before a start that failed: a hook's last words. To stdout. */
+void terminal_drain(int master);
+
 /*
  * `run` and `exec` in the foreground: hands signals to the process and, with a master (else -1),
  * carries bytes between our own terminal and the container's, until the process behind pidfd (our

@@ -24,14 +24,18 @@ struct apply {
 	int listener; /* memfd of apply_listener_page(), for a seccomp listener */
 	int stdio[3]; /* what becomes 0, 1 and 2; stdio[0] = -1: the container's null */
 	int slave;    /* of the tty, -1 without */
-	int pidfd;    /* exec: of the container's first process */
-	int cgroup;   /* to be born in, -1 = stay */
+	int pidfd; /* exec: of the container's first process; with PLAN_FLAG_HOST_MOUNTS root too */
+	int cgroup;		 /* to be born in, -1 = stay */
 	int root_tree, pts_tree; /* detached mounts */
+	int device_tree;	 /* nodes for a user namespace, by what they are */
+	int host_mount;		 /* the caller's mount namespace, to stay in */
 	int group_tree; /* the cgroup, for a container that stays in our cgroup namespace */
 	int trees[RUN_MOUNTS_MAX]; /* cloned bind sources */
 	int sibling_report;	   /* of a child whose elder sibling joined the user namespace */
 	/* The child's own: */
 	int old_root, root, proc, sys, dev, null, mask, cwd;
+	int devices_at;	  /* where device_tree is attached */
+	int dev_readonly; /* 1: /dev becomes read-only when all is in it */
 };
 
 enum apply_state {
@@ -155,6 +159,7 @@ int apply_op_mask_cpus(struct apply *apply, const struct plan_op *op, struct err
 
 int apply_op_listed(struct apply *apply, const struct plan_op *op, struct err *err);
 int apply_op_node_bind(struct apply *apply, const struct plan_op *op, struct err *err);
+int apply_op_node_made(struct apply *apply, const struct plan_op *op, struct err *err);
 
 /* Places in the new root. */
 int apply_open_own_dir(struct apply *apply, const char *target, struct err *err);
@@ -168,6 +173,14 @@ int apply_copy_up(int from, int to, struct err *err);
 
 /* In the caller: clones of the root and of all bind sources, id-mapped where the plan says so. */
 int apply_clone_sources(struct apply *apply, int root_fd, struct err *err);
+/* In the caller: the nodes that a user namespace may not make, in a tmpfs that nobody sees. */
+int apply_make_devices(struct apply *apply, struct err *err);
+/*
+ * In the child: a source that is cloned when its turn comes, out of the child's copy of the host's
+ * mounts. So it holds what was mounted below the new root before.
+ */
+bool apply_clones_late(const struct plan *plan, const struct plan_op *op);
+int apply_clone_late(struct apply *apply, const struct plan_op *op, struct err *err);
 
 /* Bits of enum run_mount_flag as mount attributes. */
 uint64_t apply_attributes(uint32_t flags);

@@ -135,10 +135,36 @@ static void hide_old(struct apply *apply)
 	}
 }
 
+/*
+ * A container in the mount namespace of its runtime: what was put together for it becomes its root,
+ * as a tree that is attached nowhere. So nobody on the host sees these mounts, and they go with the
+ * last one who lives in them.
+ */
+static int return_to_host(struct apply *apply, struct err *err)
+{
+	OWN_FD int tree = k_clone_tree(apply->root, 1);
+
+	if (tree < 0)
+		return err_sys(err, tree, "clone the root");
+	if (setns(apply->host_mount, CLONE_NEWNS) < 0)
+		return err_sys(err, -errno, "return to the host's mount namespace");
+	if (fchdir(tree) < 0 || chroot(".") < 0)
+		return err_sys(err, -errno, "enter the new root");
+	/* These are of the namespace that is gone. */
+	own_close(&apply->cwd);
+	own_close(&apply->dev);
+	apply->root = fs_open(AT_FDCWD, "/", FS_HOST, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, err);
+	if (apply->root < 0)
+		return apply->root;
+	return apply_cwd_open(apply, err);
+}
+
 static int pivot(struct apply *apply, struct err *err)
 {
 	int r;
 
+	if (apply->host_mount >= 0)
+		return return_to_host(apply, err);
 	if (apply->plan->flags & PLAN_FLAG_NO_PIVOT)
 		hide_old(apply);
 	if (fchdir(apply->root) < 0)

@@ -17,6 +17,8 @@
 #include "lib/fs.h"
 #include "lib/own.h"
 
+enum { MADE_NAME_MAX = 64 };
+
 int apply_open_dev(struct apply *apply, struct err *err)
 {
 	if (apply->dev < 0)
@@ -112,27 +114,108 @@ static int clone_node(struct apply *apply, const struct plan_op *op, struct err 
 	return take_fd(&tree);
 }
 
-/* No user namespace may make a device: its root gets the host's, bound over an empty file. */
-int apply_op_node_bind(struct apply *apply, const struct plan_op *op, struct err *err)
+/* The node at its place, bound over an empty file. */
+static int bind_node(struct apply *apply, const struct plan_op *op, int tree, struct err *err)
 {
 	char name[256];
-	OWN_FD int tree = clone_node(apply, op, err);
-	OWN_FD int dir = tree < 0 ? -1 : open_place(apply, op->target, name, err);
+	OWN_FD int dir = open_place(apply, op->target, name, err);
 	OWN_FD int place = -1;
-	int r;
 
-	if (tree < 0 || dir < 0)
-		return tree < 0 ? tree : dir;
+	if (dir < 0)
+		return dir;
 	place = fs_open(dir, name, FS_BENEATH, O_PATH | O_NOFOLLOW, 0, NULL);
 	if (place == -ENOENT)
 		place = fs_open(dir, name, FS_BENEATH, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
 				0666, err);
-	if (place < 0)
-		return place;
-	r = apply_attach(tree, place, op->target, err);
+	return place < 0 ? place : apply_attach(tree, place, op->target, err);
+}
+
+/* No user namespace may make a device: its root gets the host's. */
+int apply_op_node_bind(struct apply *apply, const struct plan_op *op, struct err *err)
+{
+	OWN_FD int tree = clone_node(apply, op, err);
+	int r = tree < 0 ? tree : bind_node(apply, op, tree, err);
+
 	if (r == 0 && strcmp(op->target, "/dev/null") == 0)
 		apply->null = take_fd(&tree);
 	return r;
+}
+
+/* Paths hold slashes and may be long: a node is found by what it is. */
+static void name_made(const struct plan_op *op, char dst[MADE_NAME_MAX])
+{
+	(void)snprintf(dst, MADE_NAME_MAX, "%o.%u.%u.%u.%u", op->mode, op->major, op->minor,
+		       op->uid, op->gid);
+}
+
+static int make_device(int dir, const struct plan_op *op, struct err *err)
+{
+	char name[MADE_NAME_MAX];
+	mode_t mask;
+	int r;
+
+	if (!S_ISCHR(op->mode) && !S_ISBLK(op->mode))
+		return err_set(err, -EINVAL, "%s: not a device", op->target);
+	name_made(op, name);
+	mask = umask(0);
+	r = mknodat(dir, name, op->mode, makedev(op->major, op->minor)) < 0 ? -errno : 0;
+	(void)umask(mask);
+	if (r < 0)
+		return r == -EEXIST ? 0 : err_sys(err, r, "make %s", op->target);
+	/* An id without a place outside is the owner's word for nobody's: it stays ours. */
+	return fchownat(dir, name, op->uid, op->gid, AT_SYMLINK_NOFOLLOW) < 0
+		       ? err_sys(err, -errno, "owner of %s", op->target)
+		       : 0;
+}
+
+int apply_make_devices(struct apply *apply, struct err *err)
+{
+	/* Its visitor is the user namespace's root. */
+	static const char *const options[] = { "mode", "0711", NULL };
+	struct plan_list ops = apply->plan->ops;
+	struct plan_op op;
+	int r = 0;
+
+	while (r == 0 && plan_next_op(&ops, &op)) {
+		if (op.kind != PLAN_OP_NODE_MADE)
+			continue;
+		if (apply->device_tree < 0)
+			apply->device_tree = apply_new_mount("tmpfs", options, 0, err);
+		r = apply->device_tree < 0 ? apply->device_tree
+					   : make_device(apply->device_tree, &op, err);
+	}
+	return r;
+}
+
+/* A node is cloned out of the tmpfs only while that one is attached: it lies over the old /dev,
+ * which goes with the old root. */
+int apply_op_node_made(struct apply *apply, const struct plan_op *op, struct err *err)
+{
+	char name[MADE_NAME_MAX];
+	OWN_FD int node = -1;
+	OWN_FD int tree = -1;
+	int r;
+
+	if (apply->devices_at < 0) {
+		OWN_FD int place = fs_open(apply->old_root, "dev", FS_BENEATH_XDEV,
+					   O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, err);
+
+		if (place < 0)
+			return place;
+		r = k_attach(apply->device_tree, place);
+		if (r < 0)
+			return err_sys(err, r, "attach the devices");
+		apply->devices_at = take_fd(&apply->device_tree);
+	}
+	name_made(op, name);
+	node = fs_open(apply->devices_at, name, FS_BENEATH, O_PATH | O_NOFOLLOW, 0, err);
+	if (node < 0)
+		return node;
+	tree = k_clone_tree(node, 0);
+	r = tree < 0 ? tree
+		     : k_set_attributes(tree, K_MOUNT_ATTR_NOSUID | K_MOUNT_ATTR_NOEXEC, 0, 0);
+	return r < 0 ? err_sys(err, r, "%s: clone the node", op->target)
+		     : bind_node(apply, op, tree, err);
 }
 
 int apply_op_link(struct apply *apply, const struct plan_op *op, struct err *err)

@@ -16,14 +16,14 @@
 #include "lib/fs.h"
 #include "lib/own.h"
 
-enum { EXEC_FD_FIRST = 3, EXEC_FDS = 7 };
+enum { EXEC_FD_FIRST = 3, EXEC_FDS = 8 };
 
 /* Moves the fds that are still needed behind the preserved ones and closes all others. */
 static int gather_fds(struct apply *apply, struct err *err)
 {
 	int *const kept[EXEC_FDS] = { &apply->report,	&apply->pidfd,	  &apply->stdio[0],
 				      &apply->stdio[1], &apply->stdio[2], &apply->slave,
-				      &apply->listener };
+				      &apply->listener, &apply->root };
 	const int first = EXEC_FD_FIRST + (int)apply->plan->preserve_fds;
 	int copies[EXEC_FDS];
 
@@ -65,6 +65,10 @@ static int join_container(struct apply *apply, struct err *err)
 	r = user ? apply_become_root() : 0;
 	if (r < 0)
 		return err_sys(err, r, "stay hidden from the container");
+	if (apply->plan->flags & PLAN_FLAG_HOST_MOUNTS &&
+	    (fchdir(apply->root) < 0 || chroot(".") < 0))
+		return err_sys(err, -errno, "enter the container's root");
+	own_close(&apply->root);
 	apply->root = fs_open(AT_FDCWD, "/", FS_HOST, O_PATH | O_DIRECTORY, 0, err);
 	return apply->root < 0 ? apply->root : 0;
 }

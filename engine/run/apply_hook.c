@@ -49,13 +49,16 @@ static size_t fill(const char **dst, struct plan_list list)
 static _Noreturn void execute(const struct plan *plan, const struct plan_hook *hook, int input)
 {
 	bool inherits = hook->point == RUN_HOOK_START_CONTAINER && hook->env.count == 0;
-
-	static const char *argv[RUN_ARGS_MAX + 1], *env[RUN_ARGS_MAX + 1];
-
+	static const char *argv[RUN_ARGS_MAX + 1], *env[RUN_ARGS_MAX + 2];
+	const char *home;
 	sigset_t none;
+	size_t count;
 
 	fill(argv, hook->argv);
-	fill(env, inherits ? plan->env : hook->env);
+	count = fill(env, inherits ? plan->env : hook->env);
+	home = inherits ? apply_home(plan) : NULL;
+	if (home)
+		env[count] = home;
 	/* hoy-oci reads its signals from an fd: they are blocked there. */
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);

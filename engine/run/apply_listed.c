@@ -8,11 +8,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "engine/run/kernel.h"
 #include "lib/fs.h"
 #include "lib/own.h"
+
+enum { DATA_MAX = 4096 };
 
 static bool is(const char *a, const char *b)
 {
@@ -60,16 +64,43 @@ static int make_sysfs(struct apply *apply, const struct plan_op *op, struct err 
 	return tree;
 }
 
+/* A tmpfs over a directory of the image has that one's mode when nobody says another. */
+static const char *tmpfs_data(struct apply *apply, const struct plan_op *op, char dst[DATA_MAX])
+{
+	const char *target = op->target + strspn(op->target, "/");
+	OWN_FD int place = -1;
+	struct stat st;
+	int n;
+
+	if (strstr(op->data, "mode="))
+		return op->data;
+	place = fs_open(apply->root, *target ? target : ".", FS_IN_ROOT, O_PATH | O_DIRECTORY, 0,
+			NULL);
+	if (place < 0 || fstat(place, &st) < 0)
+		return op->data;
+	n = snprintf(dst, DATA_MAX, "mode=%04o,%s", st.st_mode & 07777u, op->data);
+	return n < 0 || n >= DATA_MAX ? op->data : dst;
+}
+
 static int make_tree(struct apply *apply, const struct plan_op *op, struct err *err)
 {
+	const char *data = op->data;
+	uint32_t flags = op->flags;
+	char text[DATA_MAX];
+
 	if (is(op->type, "devpts") && is(op->target, "/dev/pts") && apply->pts_tree >= 0)
 		return take_fd(&apply->pts_tree);
 	if (is(op->type, "cgroup") || is(op->type, "cgroup2"))
 		return make_cgroup(apply, op, err);
 	if (is(op->type, "sysfs"))
 		return make_sysfs(apply, op, err);
-	return apply_new_mount_data(op->type, op->source, op->data, apply_attributes(op->flags),
-				    err);
+	if (is(op->type, "tmpfs"))
+		data = tmpfs_data(apply, op, text);
+	if (is(op->target, "/dev") && flags & RUN_MOUNT_FLAG_READONLY) {
+		apply->dev_readonly = 1; /* once its nodes are made */
+		flags &= ~(uint32_t)RUN_MOUNT_FLAG_READONLY;
+	}
+	return apply_new_mount_data(op->type, op->source, data, apply_attributes(flags), err);
 }
 
 /* Real directories only: for what the kernel tells, and for the places that later steps stand on.

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "engine/run/kernel.h"
@@ -36,10 +37,11 @@ int apply_open_own_dir(struct apply *apply, const char *target, struct err *err)
 	int fd = fs_open_dir(apply->root, relative(target), scope, 0755, NULL);
 
 	if (fd == -ELOOP || fd == -ENOTDIR)
-		return err_set(err, fd,
-			       "%s in the image is not a directory; remove the link or file from "
-			       "the image",
-			       target);
+		return err_set(
+			err, fd,
+			"%s must be mounted on ordinary directory: in the image it is a link or a "
+			"file; remove it there",
+			target);
 	return fd < 0 ? err_sys(err, fd, "make %s", target) : fd;
 }
 
@@ -92,6 +94,7 @@ static int make_instance(struct apply *apply, const struct plan_op *op, struct e
 	case PLAN_OP_ROOT_READONLY:
 	case PLAN_OP_FILESYSTEM:
 	case PLAN_OP_NODE_BIND:
+	case PLAN_OP_NODE_MADE:
 	case PLAN_OP_KINDS:
 		break;
 	}
@@ -330,13 +333,34 @@ static int open_bind_target(struct apply *apply, const struct plan_op *op, bool 
 	return apply_open_target_dir(apply, op, err);
 }
 
+/*
+ * A source that the caller cloned is older than the mounts that stand before it, and the kernel
+ * lists mounts by their age. A copy has the same peers and ids, and its place in the list; it can
+ * be made once the tree belongs to this namespace.
+ */
+static int renew(const struct plan_op *op, int *tree, int target, struct err *err)
+{
+	OWN_FD int copy = k_clone_tree(*tree, (op->flags & RUN_MOUNT_FLAG_RECURSIVE) != 0);
+
+	if (copy < 0)
+		return err_sys(err, copy, "mount %s: clone it", op->target);
+	if (fchdir(*tree) < 0 || umount2(".", MNT_DETACH) < 0)
+		return err_sys(err, -errno, "mount %s: take the first one away", op->target);
+	own_close(tree);
+	*tree = take_fd(&copy);
+	return apply_attach(*tree, target, op->target, err);
+}
+
 int apply_op_bind(struct apply *apply, const struct plan_op *op, struct err *err)
 {
+	const bool late = apply_clones_late(apply->plan, op);
+	int r = late ? apply_clone_late(apply, op, err) : 0;
 	OWN_FD int tree = take_fd(&apply->trees[op->tree]);
 	OWN_FD int target = -1;
 	struct stat st;
-	int r;
 
+	if (r < 0)
+		return r;
 	if (tree < 0 && op->flags & RUN_MOUNT_FLAG_OPTIONAL)
 		return 0;
 	if (fstat(tree, &st) < 0)
@@ -350,6 +374,9 @@ int apply_op_bind(struct apply *apply, const struct plan_op *op, struct err *err
 	r = apply_options(tree, op, (op->flags & RUN_MOUNT_FLAG_RECURSIVE) != 0, err);
 	if (r == 0)
 		r = apply_attach(tree, target, op->target, err);
+	if (r == 0 && apply->plan->flags & PLAN_FLAG_LISTED && !late &&
+	    (op->propagation & ~PLAN_PROPAGATION_BELOW) != RUN_PROPAGATION_UNBINDABLE)
+		r = renew(op, &tree, target, err);
 	return r < 0 ? r : check_kernels(apply, op, &tree, err);
 }
 
@@ -390,6 +417,8 @@ static int run_op(struct apply *apply, const struct plan_op *op, struct err *err
 		return apply_op_listed(apply, op, err);
 	case PLAN_OP_NODE_BIND:
 		return apply_op_node_bind(apply, op, err);
+	case PLAN_OP_NODE_MADE:
+		return apply_op_node_made(apply, op, err);
 	case PLAN_OP_SYSCTL:
 		return apply_op_sysctl(apply, op, err);
 	case PLAN_OP_READONLY:
@@ -418,5 +447,8 @@ int apply_ops(struct apply *apply, struct err *err)
 
 	while (r >= 0 && plan_next_op(&ops, &op))
 		r = run_op(apply, &op, err);
-	return r;
+	if (r < 0 || apply->dev_readonly != 1)
+		return r;
+	r = k_set_attributes(apply->dev, K_MOUNT_ATTR_RDONLY, 0, 0);
+	return r < 0 ? err_sys(err, r, "make /dev read-only") : 0;
 }

@@ -43,6 +43,9 @@ uint64_t apply_new_namespaces(const struct plan *plan)
 	for (int i = 0; i < PLAN_NS_COUNT; i++)
 		if (plan->ns[i].mode == RUN_NS_MODE_NEW && i != PLAN_NS_CGROUP)
 			namespaces |= (uint64_t)kinds[i].type;
+	/* Its root is put together apart from the host's mounts also if it comes back to them. */
+	if (plan->ns[PLAN_NS_MOUNT].mode == RUN_NS_MODE_HOST)
+		namespaces |= CLONE_NEWNS;
 	/* Offsets have to be written before anybody lives there: the caller made it. */
 	if (plan->flags & PLAN_FLAG_TIME_OFFSETS)
 		namespaces &= ~(uint64_t)K_NS_TIME;

@@ -146,17 +146,27 @@ int apply_cwd_open(struct apply *apply, struct err *err)
 	return apply->cwd < 0 ? apply->cwd : 0;
 }
 
-/* Pipes and the tty are ours and verified; their owner becomes the container's user. */
+/*
+ * Pipes and the tty are ours and verified; their owner becomes the container's user. So does that
+ * of a file, which the caller of hoy-oci gave for the container to write.
+ */
 static void give_to_user(const struct apply *apply, int fd)
 {
+	const struct plan *plan = apply->plan;
 	struct stat st;
 
-	if (apply->plan->uid == 0 || fstat(fd, &st) < 0)
+	if (plan->uid == 0 || fstat(fd, &st) < 0)
 		return;
+	if (plan->flags & PLAN_FLAG_LISTED &&
+	    (S_ISFIFO(st.st_mode) ||
+	     (S_ISREG(st.st_mode) && (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY))) {
+		(void)fchown(fd, plan->uid, plan->gid);
+		return;
+	}
 	if (S_ISFIFO(st.st_mode) ||
 	    (apply->slave >= 0 && S_ISCHR(st.st_mode) && major(st.st_rdev) >= PTS_MAJOR_FIRST &&
 	     major(st.st_rdev) <= PTS_MAJOR_LAST && k_fs_type(fd) == K_DEVPTS_MAGIC))
-		(void)fchown(fd, apply->plan->uid, (gid_t)-1);
+		(void)fchown(fd, plan->uid, (gid_t)-1);
 }
 
 /* The preserved fds, behind them the report pipe and the gate, and nothing else. */

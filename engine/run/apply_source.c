@@ -18,7 +18,7 @@
 #include "lib/fs.h"
 #include "lib/own.h"
 
-enum { OPTION_KEY_MAX = 64, OPTION_VALUE_MAX = 16384 };
+enum { OPTION_KEY_MAX = 64, OPTION_VALUE_SMALL = 256, OPTION_VALUE_MAX = 16384 };
 
 uint64_t apply_attributes(uint32_t flags)
 {
@@ -129,14 +129,17 @@ int apply_new_mount(const char *type, const char *const *options, uint64_t attri
 /* "size=64k" or "ro"; a comma inside of a value is written "\,". */
 static int set_option(int fs, const char *type, struct str option, struct err *err)
 {
-	static char value[OPTION_VALUE_MAX];
-	char key[OPTION_KEY_MAX], message[160];
+	static char large[OPTION_VALUE_MAX];
+	char key[OPTION_KEY_MAX], message[160], small[OPTION_VALUE_SMALL];
 	struct str name;
+	/* The shim keeps what it once wrote to. */
+	char *value = option.len < sizeof(small) ? small : large;
+	size_t room = option.len < sizeof(small) ? sizeof(small) : sizeof(large);
 	bool has_value = memchr(option.ptr, '=', option.len) != NULL;
 	int r;
 
 	(void)str_cut(&option, '=', &name);
-	if (str_copy(name, key, sizeof(key)) < 0 || str_copy(option, value, sizeof(value)) < 0)
+	if (str_copy(name, key, sizeof(key)) < 0 || str_copy(option, value, room) < 0)
 		return err_set(err, -EINVAL, "%s: an option is longer than the runtime takes",
 			       type);
 	r = has_value ? k_fs_string(fs, key, value) : k_fs_flag(fs, key);
@@ -226,6 +229,38 @@ static int clone_source(struct apply *apply, int host_root, const struct plan_op
 	return 0;
 }
 
+static bool is_below(const char *path, const char *top)
+{
+	size_t len = strlen(top);
+
+	return len > 1 && strncmp(path, top, len) == 0 && path[len] == '/';
+}
+
+/*
+ * Early is everything that only the caller can do: mapping ids, and what is tied to the propagation
+ * of the host's mounts, from which the child's copy is cut off. A user namespace may not even reach
+ * the sources, but those below its own root.
+ */
+bool apply_clones_late(const struct plan *plan, const struct plan_op *op)
+{
+	const uint8_t propagation = op->propagation & (uint8_t)~PLAN_PROPAGATION_BELOW;
+
+	if (!(plan->flags & PLAN_FLAG_LISTED) || op->fd || op->idmap ||
+	    plan->ns[PLAN_NS_MOUNT].mode == RUN_NS_MODE_FD)
+		return false;
+	if (propagation == RUN_PROPAGATION_SLAVE || propagation == RUN_PROPAGATION_SHARED)
+		return false;
+	return plan->ns[PLAN_NS_USER].mode == RUN_NS_MODE_HOST ||
+	       is_below(op->source, plan->root_path);
+}
+
+int apply_clone_late(struct apply *apply, const struct plan_op *op, struct err *err)
+{
+	int r = clone_source(apply, apply->old_root, op, err);
+
+	return r == -ENOENT && op->flags & RUN_MOUNT_FLAG_OPTIONAL ? 0 : r;
+}
+
 int apply_clone_sources(struct apply *apply, int root_fd, struct err *err)
 {
 	OWN_FD int host_root = -1;
@@ -238,7 +273,7 @@ int apply_clone_sources(struct apply *apply, int root_fd, struct err *err)
 	while (plan_next_op(&ops, &op)) {
 		int r;
 
-		if (op.kind != PLAN_OP_BIND)
+		if (op.kind != PLAN_OP_BIND || apply_clones_late(apply->plan, &op))
 			continue;
 		if (host_root < 0)
 			host_root = fs_open(AT_FDCWD, "/", FS_HOST, O_PATH | O_DIRECTORY, 0, err);

@@ -42,6 +42,8 @@ void apply_close(struct apply *apply)
 	own_close(&apply->slave);
 	own_close(&apply->root_tree);
 	own_close(&apply->group_tree);
+	own_close(&apply->device_tree);
+	own_close(&apply->host_mount);
 	for (size_t i = 0; i < ARRAY_LEN(apply->trees); i++)
 		own_close(&apply->trees[i]);
 }
@@ -67,6 +69,12 @@ static bool waits_for_caller(const struct plan *plan)
 	       plan->hook_points & (1u << RUN_HOOK_PRESTART | 1u << RUN_HOOK_CREATE_RUNTIME);
 }
 
+static int open_host_mount(struct apply *apply, struct err *err)
+{
+	apply->host_mount = fs_open(AT_FDCWD, "/proc/self/ns/mnt", FS_HOST, O_RDONLY, 0, err);
+	return apply->host_mount < 0 ? apply->host_mount : 0;
+}
+
 int apply_prepare(struct apply *apply, int root_fd, int *ret_pts, struct err *err)
 {
 	const struct plan *plan = apply->plan;
@@ -85,14 +93,15 @@ int apply_prepare(struct apply *apply, int root_fd, int *ret_pts, struct err *er
 		apply->group_tree = k_clone_tree(apply->cgroup, 0);
 	if (r == 0)
 		r = apply_clone_sources(apply, root_fd, err);
+	if (r == 0)
+		r = apply_make_devices(apply, err);
+	if (r == 0 && plan->flags & PLAN_FLAG_HOST_MOUNTS)
+		r = open_host_mount(apply, err);
 	if (r == 0 && waits_for_caller(plan) && pipe2(apply->sync, O_CLOEXEC) < 0)
 		r = err_sys(err, -errno, "make a pipe");
 	if (r < 0 || !options)
 		return r;
-	/* Nobody out here needs it: made by the child it stands in its place in the list of mounts,
-	 * which the kernel keeps in the order of their making. */
-	if (plan->flags & PLAN_FLAG_LISTED && !(plan->flags & PLAN_FLAG_TTY) &&
-	    plan->ns[PLAN_NS_USER].mode == RUN_NS_MODE_HOST)
+	if (plan->flags & PLAN_FLAG_PTS_INSIDE)
 		return 0;
 	apply->pts_tree =
 		apply_new_mount_data("devpts", "devpts", options, apply_attributes(op.flags), err);

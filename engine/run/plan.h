@@ -68,8 +68,10 @@ enum plan_flag {
 	PLAN_FLAG_TIME_OFFSETS = 8192,
 	PLAN_FLAG_CAP_SETS = 16384, /* effective is in force until execve, also for a user */
 	PLAN_FLAG_MEMORY_POLICY = 32768,
-	PLAN_FLAG_NO_PROGRAM = 65536, /* argv is nobody's; the gate refuses the start */
-	PLAN_FLAG_MASK = 131071,
+	PLAN_FLAG_NO_PROGRAM = 65536,	/* argv is nobody's; the gate refuses the start */
+	PLAN_FLAG_PTS_INSIDE = 131072,	/* the child makes devpts, in its place among the mounts */
+	PLAN_FLAG_HOST_MOUNTS = 262144, /* the mount namespace is the runtime's, the root is not */
+	PLAN_FLAG_MASK = 524287,
 };
 
 enum plan_ns {
@@ -104,6 +106,7 @@ enum plan_op_kind {
 	PLAN_OP_ROOT_READONLY,
 	PLAN_OP_FILESYSTEM, /* any type, with data */
 	PLAN_OP_NODE_BIND,  /* as NODE, in a user namespace: the host's node over target */
+	PLAN_OP_NODE_MADE,  /* the same with a node made outside; uid and gid are the host's */
 	PLAN_OP_KINDS,
 };
 

@@ -218,6 +218,8 @@ static uint32_t process_flags(const struct run_spec *spec)
 		{ process->cap_sets != NULL, PLAN_FLAG_CAP_SETS },
 		{ process->memory_policy != NULL, PLAN_FLAG_MEMORY_POLICY },
 		{ process->no_program, PLAN_FLAG_NO_PROGRAM },
+		{ plan_pts_inside(spec), PLAN_FLAG_PTS_INSIDE },
+		{ spec->mount.mode == RUN_NS_MODE_HOST, PLAN_FLAG_HOST_MOUNTS },
 	};
 	uint32_t bits = 0;
 

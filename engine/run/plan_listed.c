@@ -88,9 +88,21 @@ uint32_t plan_outside(const struct run_mapping *rows, size_t count, uint32_t id)
 /* ---- mounts ---- */
 
 /*
- * The devpts instance is made outside of the user namespace: its gid is counted as the host does,
- * and left out when the container has no such group.
+ * A terminal has to be there before the child is. Else nobody out here needs an instance, and made
+ * by the child it stands in its place in the list of mounts, which the kernel keeps in the order of
+ * their making. The kernel gives the first node to root, so there has to be one.
  */
+bool plan_pts_inside(const struct run_spec *spec)
+{
+	if (spec->layout != RUN_LAYOUT_LISTED || spec->process.tty)
+		return false;
+	return spec->user.mode == RUN_NS_MODE_HOST ||
+	       (spec->user.mode == RUN_NS_MODE_NEW &&
+		plan_outside(spec->uid_map, spec->uid_map_count, 0) != UINT32_MAX &&
+		plan_outside(spec->gid_map, spec->gid_map_count, 0) != UINT32_MAX);
+}
+
+/* Ids of devpts are counted as its maker does, and left out when the container has no such one. */
 static const char *devpts_data(const struct run_spec *spec, const char *data, char dst[DATA_MAX])
 {
 	struct str rest = str_from(data ? data : ""), part;
@@ -115,6 +127,8 @@ static const char *devpts_data(const struct run_spec *spec, const char *data, ch
 						       (uint32_t)id);
 			if (outside == UINT32_MAX)
 				continue;
+			if (plan_pts_inside(spec))
+				outside = (uint32_t)id;
 			n = snprintf(dst + len, DATA_MAX - len, "%s%cid=%u", len ? "," : "",
 				     group ? 'g' : 'u', outside);
 		} else {
@@ -218,16 +232,23 @@ bool plan_mount_covers(const struct run_spec *spec, const char *target)
 	return false;
 }
 
+/* No user namespace may make a device: a standard one is the host's own, a listed one is made
+ * outside, with the mode and the owner that the list wants. */
 static void put_node(struct buf *out, const struct run_spec *spec, const struct plan_op *node,
-		     uint32_t *count)
+		     bool standard, uint32_t *count)
 {
 	struct plan_op op = *node;
 
 	if (spec->layout == RUN_LAYOUT_LISTED && plan_mount_covers(spec, op.target))
 		return;
 	op.kind = PLAN_OP_NODE;
-	if (spec->user.mode != RUN_NS_MODE_HOST && !S_ISFIFO(op.mode))
-		op.kind = PLAN_OP_NODE_BIND;
+	if (spec->user.mode != RUN_NS_MODE_HOST && !S_ISFIFO(op.mode)) {
+		op.kind = standard ? PLAN_OP_NODE_BIND : PLAN_OP_NODE_MADE;
+		if (!standard) {
+			op.uid = plan_outside(spec->uid_map, spec->uid_map_count, op.uid);
+			op.gid = plan_outside(spec->gid_map, spec->gid_map_count, op.gid);
+		}
+	}
 	plan_put_op(out, &op, count);
 }
 
@@ -264,7 +285,7 @@ void plan_put_nodes(struct buf *out, const struct run_spec *spec, uint32_t *coun
 		struct plan_op op = nodes[i];
 
 		op.mode = S_IFCHR | 0666;
-		put_node(out, spec, &op, count);
+		put_node(out, spec, &op, true, count);
 	}
 	for (size_t i = 0; i < spec->device_count; i++) {
 		const struct run_device *device = &spec->devices[i];
@@ -278,7 +299,7 @@ void plan_put_nodes(struct buf *out, const struct run_spec *spec, uint32_t *coun
 			.gid = device->gid,
 		};
 
-		put_node(out, spec, &op, count);
+		put_node(out, spec, &op, false, count);
 	}
 	put_links(out, spec, count);
 }

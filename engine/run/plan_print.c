@@ -27,6 +27,7 @@ static const char *const op_names[PLAN_OP_KINDS] = {
 	[PLAN_OP_ROOT_READONLY] = "root-readonly",
 	[PLAN_OP_FILESYSTEM] = "filesystem",
 	[PLAN_OP_NODE_BIND] = "node-bind",
+	[PLAN_OP_NODE_MADE] = "node-made",
 };
 
 const char *plan_op_name(enum plan_op_kind kind)
@@ -108,7 +109,8 @@ static void print_op(struct buf *out, const struct plan_op *op)
 	print_kinds(out, op);
 	if (op->mode)
 		buf_printf(out, " mode=%o", op->mode);
-	if (op->kind == PLAN_OP_NODE || op->kind == PLAN_OP_NODE_BIND)
+	if (op->kind == PLAN_OP_NODE || op->kind == PLAN_OP_NODE_BIND ||
+	    op->kind == PLAN_OP_NODE_MADE)
 		buf_printf(out, " %u:%u uid=%u gid=%u", op->major, op->minor, op->uid, op->gid);
 	if (op->size)
 		buf_printf(out, " size=%llu", (unsigned long long)op->size);
@@ -204,6 +206,8 @@ static void print_process(struct buf *out, const struct plan *plan)
 		{ PLAN_FLAG_CAP_SETS, "cap-sets" },
 		{ PLAN_FLAG_MEMORY_POLICY, "memory-policy" },
 		{ PLAN_FLAG_NO_PROGRAM, "no-program" },
+		{ PLAN_FLAG_PTS_INSIDE, "pts-inside" },
+		{ PLAN_FLAG_HOST_MOUNTS, "host-mounts" },
 	};
 	struct plan_list groups = plan->groups, rlimits = plan->rlimits;
 	struct run_rlimit limit;

@@ -15,6 +15,9 @@ size_t plan_list_len(const char *const *list);
 /* The id that the host knows an id of the container by; the id itself without a mapping. */
 uint32_t plan_outside(const struct run_mapping *rows, size_t count, uint32_t id);
 
+/* devpts is made in the child: then its uid= and gid= are counted as the container does. */
+bool plan_pts_inside(const struct run_spec *spec);
+
 /* A mount of the caller takes this very place. */
 bool plan_mount_covers(const struct run_spec *spec, const char *target);
 

@@ -19,6 +19,17 @@ enum {
 	SHIM_BODY_MAX = 1024,
 };
 
+/*
+ * The large buffers, apart from all else: a page that nobody wrote to costs nothing, and so a
+ * container that says nothing has none of these. Behind the rest of struct shim.
+ */
+struct shim_room {
+	char line[2][SHIM_LINE_MAX];
+	char out[SHIM_LOG_OUT];
+	char frame[8 + SHIM_CHUNK];
+	char in_buf[SHIM_STDIN_BUF];
+};
+
 /* ---- shim_log.c: json-file lines, rotation ---- */
 
 struct shim_log {
@@ -31,9 +42,8 @@ struct shim_log {
 	uint64_t dropped_unsaid; /* of these, not yet mentioned in the log */
 	struct mono retry;	 /* when a failed open is tried again */
 	size_t out_len, out_lines;
-	size_t partial[2]; /* bytes in line[] */
-	char line[2][SHIM_LINE_MAX];
-	char out[SHIM_LOG_OUT];
+	size_t partial[2];	/* bytes in room->line[] */
+	struct shim_room *room; /* line and out */
 };
 
 /* Opens (and repairs the last line of) the log below dir_fd. A failure is no error: lines drop. */
@@ -65,11 +75,11 @@ struct shim_streams {
 	int slave; /* kept open until the container is gone, so that the master never hangs up */
 	struct shim_client clients[SHIM_CLIENTS_MAX];
 	struct loop_timer stalled;
-	size_t frame_len; /* header and data in frame[], 0 = none in flight */
+	struct shim_room *room; /* frame and in_buf */
+	size_t frame_len;	/* header and data in frame[], 0 = none in flight */
 	size_t in_at, in_len;
+	bool carried; /* set when output was read: whoever asks clears it */
 	bool in_ends; /* a client closed its side: stdin ends behind what is in in_buf */
-	char frame[8 + SHIM_CHUNK];
-	char in_buf[SHIM_STDIN_BUF];
 	void (*ended)(void *owner); /* all output was read */
 	void *owner;
 };
@@ -105,9 +115,9 @@ struct shim_exec {
 
 /* ---- role_shim.c ---- */
 
+/* What each shim writes to stands first, on one page; the peers are taken one by one. */
 struct shim {
 	struct loop loop;
-	struct msg_peer peers[SHIM_PEERS];
 	unsigned newest; /* index of the connection that gets one-way messages */
 	struct loop_io listen_io, pidfd_io, report_io, oom_io;
 	struct loop_timer drain, retry;
@@ -121,7 +131,9 @@ struct shim {
 	uint32_t start_serial, last_exec_id;
 	struct shim_log log;
 	struct shim_streams streams;
+	struct msg_peer peers[SHIM_PEERS];
 	struct shim_exec execs[SHIM_EXECS_MAX];
+	struct shim_room room;
 };
 
 /* A buffer for a message body: static memory, so that it never grows and is never freed. */

@@ -211,7 +211,8 @@ static void write_out(struct shim_log *log)
 	if (log->fd >= 0 && log->max_size && log->size > 0 &&
 	    log->size + log->out_len > log->max_size)
 		rotate(log);
-	if ((log->dropped_unsaid && !say_dropped(log)) || !write_all(log, log->out, log->out_len)) {
+	if ((log->dropped_unsaid && !say_dropped(log)) ||
+	    !write_all(log, log->room->out, log->out_len)) {
 		log->dropped += log->out_lines;
 		log->dropped_unsaid += log->out_lines;
 	}
@@ -223,16 +224,16 @@ static void put_line(struct shim_log *log, int stream, const char *data, size_t 
 	size_t worst = len * ESCAPE_WORST + LINE_FRAME + 16;
 
 	/* A batch must not outgrow a log file by more than a line. */
-	if (log->out_len + worst > sizeof(log->out) ||
+	if (log->out_len + worst > sizeof(log->room->out) ||
 	    (log->max_size && log->size + log->out_len > log->max_size))
 		write_out(log);
-	log->out_len += format_line(log->out + log->out_len, stream, data, len);
+	log->out_len += format_line(log->room->out + log->out_len, stream, data, len);
 	log->out_lines++;
 }
 
 void shim_log_add(struct shim_log *log, int stream, const char *data, size_t len)
 {
-	char *line = log->line[stream];
+	char *line = log->room->line[stream];
 	size_t *have = &log->partial[stream];
 
 	if (log->off)
@@ -260,7 +261,7 @@ void shim_log_flush(struct shim_log *log, bool last)
 		return;
 	for (int stream = 0; last && stream < 2; stream++) {
 		if (log->partial[stream] > 0)
-			put_line(log, stream, log->line[stream], log->partial[stream]);
+			put_line(log, stream, log->room->line[stream], log->partial[stream]);
 		log->partial[stream] = 0;
 	}
 	write_out(log);

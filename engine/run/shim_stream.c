@@ -103,7 +103,7 @@ static bool send_frame(struct shim_streams *streams, struct shim_client *client)
 	if (client->sent < skip)
 		client->sent = skip;
 	while (client->sent < streams->frame_len) {
-		ssize_t n = send(client->fd, streams->frame + client->sent,
+		ssize_t n = send(client->fd, streams->room->frame + client->sent,
 				 streams->frame_len - client->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR)
@@ -178,16 +178,17 @@ static void on_output(struct loop_io *io, uint32_t events)
 	ssize_t n;
 
 	(void)events;
-	n = read(streams->out[stream], streams->frame + FRAME_HEAD, SHIM_CHUNK);
+	streams->carried = true;
+	n = read(streams->out[stream], streams->room->frame + FRAME_HEAD, SHIM_CHUNK);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) { /* a pty gives EIO once its last slave is closed */
 		end_output(streams, stream);
 		return;
 	}
-	shim_log_add(streams->log, stream, streams->frame + FRAME_HEAD, (size_t)n);
+	shim_log_add(streams->log, stream, streams->room->frame + FRAME_HEAD, (size_t)n);
 	shim_log_flush(streams->log, false);
-	put_head(streams->frame, stream, (size_t)n);
+	put_head(streams->room->frame, stream, (size_t)n);
 	streams->frame_len = FRAME_HEAD + (size_t)n;
 	push_frame(streams);
 }
@@ -218,7 +219,7 @@ static void end_stdin(struct shim_streams *streams)
 static void push_stdin(struct shim_streams *streams)
 {
 	while (streams->in >= 0 && streams->in_at < streams->in_len) {
-		ssize_t n = write(streams->in, streams->in_buf + streams->in_at,
+		ssize_t n = write(streams->in, streams->room->in_buf + streams->in_at,
 				  streams->in_len - streams->in_at);
 
 		if (n < 0 && errno == EINTR)
@@ -264,8 +265,8 @@ static void read_client(struct shim_streams *streams, struct shim_client *client
 		watch_client(streams, client);
 		return;
 	}
-	n = recv(client->fd, takes ? streams->in_buf : nowhere,
-		 takes ? sizeof(streams->in_buf) : sizeof(nowhere), MSG_DONTWAIT);
+	n = recv(client->fd, takes ? streams->room->in_buf : nowhere,
+		 takes ? sizeof(streams->room->in_buf) : sizeof(nowhere), MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n < 0 || (n == 0 && hung_up)) {

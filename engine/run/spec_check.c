@@ -336,8 +336,9 @@ static const char *spec_gap(const struct run_spec *spec)
 		bool set;
 		const char *name;
 	} fields[] = {
-		{ spec->mount.mode == RUN_NS_MODE_HOST,
-		  "a container in the host's mount namespace" },
+		{ spec->mount.mode == RUN_NS_MODE_HOST && (spec->user.mode != RUN_NS_MODE_HOST ||
+							   spec->layout == RUN_LAYOUT_ENGINE),
+		  "the host's mount namespace with a user namespace" },
 		{ spec->mount_label && *spec->mount_label, "mountLabel" },
 		{ spec->rdt_group && *spec->rdt_group, "intelRdt" },
 	};

@@ -360,9 +360,27 @@ static void test_listed_refusals(void)
 	}
 }
 
-/* Mounts stay in their order, the nodes come behind them, a devpts counts ids as the host does. */
+static void is_devpts(const struct run_spec *spec, const char *want, const char *what)
+{
+	struct buf data OWN(buf_done) = { 0 };
+	struct err err = { 0 };
+	struct plan plan;
+	struct plan_op op = { 0 };
+
+	ok(encode(spec, &data, &err), "encode: %s", err.text);
+	is_int(plan_decode(data.data, data.len, &plan, &err), 0, "decode: %s", err.text);
+	while (plan_next_op(&plan.ops, &op))
+		if (strcmp(op.target, "/dev/pts") == 0)
+			is_text(op.data, want, "%s", what);
+	is_int(plan.flags & PLAN_FLAG_PTS_INSIDE, 0, "it is not the child's");
+}
+
+/* Mounts stay in their order, the nodes come behind them, a devpts counts ids as its maker does. */
 static void test_listed(void)
 {
+	static const struct run_mapping no_root = { .inside = 1,
+						    .outside = 100001,
+						    .count = 65535 };
 	static const struct run_mount mounts[] = {
 		{ .kind = RUN_MOUNT_KIND_FILESYSTEM, .type = "proc", .target = "/proc" },
 		{ .kind = RUN_MOUNT_KIND_BIND, .source = "/srv", .target = "/a/b" },
@@ -397,7 +415,8 @@ static void test_listed(void)
 	is_int(plan_decode(data.data, data.len, &plan, &err), 0, "decode: %s", err.text);
 	is_int((int)plan.owner, 100007, "the user as the host counts");
 	is_text(plan.uid_map, "0 100000 65536\n", "the map");
-	is_int((int)plan.flags, PLAN_FLAG_LISTED | PLAN_FLAG_USER_NS | PLAN_FLAG_OOM_INHERIT,
+	is_int((int)plan.flags,
+	       PLAN_FLAG_LISTED | PLAN_FLAG_USER_NS | PLAN_FLAG_OOM_INHERIT | PLAN_FLAG_PTS_INSIDE,
 	       "flags");
 	while (plan_next_op(&plan.ops, &op)) {
 		bool mount = op.kind == PLAN_OP_BIND || op.kind == PLAN_OP_FILESYSTEM;
@@ -407,7 +426,7 @@ static void test_listed(void)
 			is_text(op.target, mounts[seen % 5].target, "mount %zu", seen);
 		seen += mount;
 		if (mount && strcmp(op.type, "devpts") == 0)
-			is_text(op.data, "mode=0620,gid=100005", "devpts");
+			is_text(op.data, "mode=0620,gid=5", "devpts of the child's making");
 		if (mount && strcmp(op.target, "/a") == 0)
 			ok(op.tree == 1 && op.idmap == RUN_IDMAP_CONTAINER &&
 				   op.propagation == (RUN_PROPAGATION_SHARED | 128) &&
@@ -416,6 +435,12 @@ static void test_listed(void)
 	}
 	is_int((int)seen, 5, "all mounts are there");
 	is_int((int)nodes, 5, "the standard nodes but the one that is bound");
+	spec.process.tty = true;
+	is_devpts(&spec, "mode=0620,gid=100005", "devpts of the caller's making");
+	spec.process.tty = false;
+	spec.uid_map = spec.gid_map = &no_root;
+	spec.process.gid = 7;
+	is_devpts(&spec, "mode=0620,gid=100005", "devpts without a root in the container");
 }
 
 static void test_memfd(void)
