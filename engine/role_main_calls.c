@@ -123,34 +123,6 @@ static void on_ends(struct msg_peer *peer, struct msg *msg)
 	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
 }
 
-static void on_health(struct msg_peer *peer, struct msg *msg)
-{
-	static struct engine_health out;
-	const struct service *service = service_named(peer, msg);
-	struct buf body OWN(buf_done) = { 0 };
-	const struct health *health;
-
-	if (!service)
-		return;
-	health = health_of(service->container);
-	memset(&out, 0, sizeof(out));
-	(void)str_copy(str_from(health_word(service->container)), out.state, sizeof(out.state));
-	out.streak = health ? health->streak : 0;
-	for (uint32_t i = 0; health && i < health->result_count; i++) {
-		const struct health_result *result = &health->results[i];
-
-		out.results[i].start_s = result->start_ns / 1000000000;
-		out.results[i].end_s = result->end_ns / 1000000000;
-		out.results[i].code = result->code;
-		(void)str_copy(str_from(result->output), out.results[i].output,
-			       sizeof(out.results[i].output));
-		out.count++;
-	}
-	buf_init(&body, sizeof(out) + 256);
-	engine_health_put(&body, &out);
-	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
-}
-
 static int read_target(struct msg_peer *peer, struct msg *msg, struct engine_target *ret_target,
 		       struct err *err)
 {
@@ -167,6 +139,40 @@ static int read_target(struct msg_peer *peer, struct msg *msg, struct engine_tar
 			       ? manager_unknown(&engine->manager, name, err)
 			       : err->code;
 	return 0;
+}
+
+static void on_health(struct msg_peer *peer, struct msg *msg)
+{
+	static struct engine_health out;
+	struct engine_target target = { 0 };
+	struct buf body OWN(buf_done) = { 0 };
+	const struct container *container;
+	const struct health *health;
+	struct err err = { 0 };
+
+	if (read_target(peer, msg, &target, &err) < 0) {
+		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+		return;
+	}
+	container = engine_target_container(&target);
+	health = container ? health_of(container) : NULL;
+	memset(&out, 0, sizeof(out));
+	(void)str_copy(str_from(container ? health_word(container) : "none"), out.state,
+		       sizeof(out.state));
+	out.streak = health ? health->streak : 0;
+	for (uint32_t i = 0; health && i < health->result_count; i++) {
+		const struct health_result *result = &health->results[i];
+
+		out.results[i].start_s = result->start_ns / 1000000000;
+		out.results[i].end_s = result->end_ns / 1000000000;
+		out.results[i].code = result->code;
+		(void)str_copy(str_from(result->output), out.results[i].output,
+			       sizeof(out.results[i].output));
+		out.count++;
+	}
+	buf_init(&body, sizeof(out) + 256);
+	engine_health_put(&body, &out);
+	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
 }
 
 static void on_logs(struct msg_peer *peer, struct msg *msg)
@@ -278,6 +284,8 @@ const struct msg_rule engine_rules[] = {
 	{ ENGINE_MSG_PUSH, "push", 8, 2048, 0, 0, WHO_ALL, engine_pull_call },
 	{ ENGINE_MSG_IMAGE_REMOVE, "image-remove", 4, 1024, 0, 0, WHO_ALL,
 	  engine_image_remove_call },
+	{ ENGINE_MSG_IMAGE_DROP, "image-drop", 9, 256 << 10, 0, 0, ENGINE_PEER_API,
+	  engine_image_drop_call },
 	{ ENGINE_MSG_ISSUES, "issues", 0, 0, 0, 0, WHO_ALL, on_issues },
 	{ ENGINE_MSG_INFO, "info", 0, 0, 0, 0, WHO_ALL, on_info },
 	{ ENGINE_MSG_PRUNE, "prune", 0, 0, 0, 0, WHO_ALL, engine_prune_call },

@@ -154,8 +154,7 @@ static int image_unused(struct engine *engine, const char *reference, struct err
 	return 0;
 }
 
-/* Whoever removes an image wants its space, also where a service could have gone back to it. */
-static void after_remove(struct engine *engine, const char *reference)
+void engine_image_removed(struct engine *engine, const char *reference)
 {
 	service_trial_image_gone(&engine->manager, reference);
 	image_leases_collect(&engine->leases);
@@ -167,17 +166,15 @@ void engine_image_remove_call(struct msg_peer *peer, struct msg *msg)
 	struct buf body OWN(buf_done) = { 0 };
 	struct err err = { 0 };
 
-	/* The api role has asked for the containers and weighed them as Docker does. */
 	if (read_reference(msg, reference, &err) < 0 ||
-	    (peer->identity != ENGINE_PEER_API &&
-	     image_unused(engine_of(peer), reference, &err) < 0)) {
+	    image_unused(engine_of(peer), reference, &err) < 0) {
 		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
 		return;
 	}
 	buf_init(&body, 1024);
 	wire_put_text(&body, reference);
-	relay_to_store(peer, msg, STORE_MSG_IMAGE_REMOVE, buf_str(&body), NULL, after_remove,
-		       reference);
+	relay_to_store(peer, msg, STORE_MSG_IMAGE_REMOVE, buf_str(&body), NULL,
+		       engine_image_removed, reference);
 }
 
 void engine_prune_call(struct msg_peer *peer, struct msg *msg)

@@ -83,6 +83,8 @@ static uint32_t users_of(const struct engine *engine, const struct image *image)
 	for (const struct service *s = engine->manager.services; s; s = s->next)
 		users += s->container &&
 			 !memcmp(&s->container->def.image, &image->config, sizeof(image->config));
+	for (const struct table_entry *e = engine->table.first; e; e = e->next)
+		users += !memcmp(&e->def.image, &image->config, sizeof(image->config));
 	return users;
 }
 
@@ -404,7 +406,7 @@ static bool label_fits(const struct image_pairs *labels, const char *filter)
 }
 
 /* A service that is declared may need it at any time: its image is in use. */
-static bool is_declared(const struct engine *engine, const char *reference)
+bool engine_image_declared(const struct engine *engine, const char *reference)
 {
 	char name[OCI_REFERENCE_MAX];
 
@@ -436,7 +438,7 @@ static bool may_go(const struct usage_work *usage, const struct held *held)
 	const struct engine *engine = usage->tree.work.engine;
 
 	if ((!usage->all && *held->image.reference) || users_of(engine, &held->image) ||
-	    is_declared(engine, held->reference))
+	    engine_image_declared(engine, held->reference))
 		return false;
 	if (usage->until_s && is_younger(held->image.created, usage->until_s))
 		return false;

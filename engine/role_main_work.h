@@ -58,7 +58,15 @@ int image_name(struct str text, char dst[ENGINE_REF_MAX], struct err *err);
 /* Whoever asked through this peer is gone. */
 void engine_works_gone(struct engine *engine, const struct msg_peer *peer);
 
-/* Handlers (role_main_images.c, role_main_trees.c, role_main_commit.c). */
+/* Whether a service needs the image of this name, now or at its next start. */
+bool engine_image_declared(const struct engine *engine, const char *reference);
+
+/* A name of an image went. Whoever removes one wants its space, also where a service could have
+ * gone back to it. */
+void engine_image_removed(struct engine *engine, const char *reference);
+
+/* Handlers (role_main_images.c, role_main_drop.c, role_main_trees.c, role_main_commit.c). */
+void engine_image_drop_call(struct msg_peer *peer, struct msg *msg);
 void engine_tag_call(struct msg_peer *peer, struct msg *msg);
 void engine_history_call(struct msg_peer *peer, struct msg *msg);
 void engine_save_call(struct msg_peer *peer, struct msg *msg);

@@ -65,6 +65,16 @@ enum engine_image_msg {
 	/* {u8 repair} -> MORE {text line}..., last {text "N checked, N damaged, N repaired"}: reads
 	 * every blob and layer of the store */
 	ENGINE_MSG_STORE_CHECK,
+	/* {text name as the client said it, u8 enum engine_drop, u32 count, {text image}...} -> {u8
+	 * nothing names it any more}: takes these names of one image away. With the last of them
+	 * -EEXIST in Docker's words where a container has the image: one that runs, or, without
+	 * FORCE, any */
+	ENGINE_MSG_IMAGE_DROP = 0x3c0,
+};
+
+enum engine_drop {
+	ENGINE_DROP_FORCE = 1, /* also where a container that does not run has it */
+	ENGINE_DROP_PRUNE = 2, /* not where a service declares it */
 };
 
 enum engine_archive {
@@ -87,6 +97,7 @@ enum engine_prune {
 enum {
 	ENGINE_CHANGES_MAX = 65536,
 	ENGINE_SAVE_IMAGES_MAX = 64,
+	ENGINE_DROP_MAX = 256,
 	ENGINE_FILTERS_MAX = 32,
 	ENGINE_PATH_MAX = 4096,
 };

@@ -16,7 +16,7 @@
 #define NS_PER_S INT64_C(1000000000)
 
 static const char list_filters[] =
-	"ancestor before exited expose health id is-task isolation label "
+	"ancestor before exited expose health id is-task isolation label label! "
 	"name network publish since status volume";
 
 struct list {
@@ -154,18 +154,16 @@ static bool fits_exit(const struct list *list, const struct docker_box *box)
 static bool fits(const struct list *list, const struct docker_box *box)
 {
 	const struct docker_filters *filters = &list->filters;
-	struct str labels[IMAGE_TEXTS_MAX + 1];
-	uint32_t count = 0;
+	const struct docker_labels labels = { .texts = box->has_def ? &box->def.labels : NULL,
+					      .own = box->view.declared ? DOCKER_LABEL_DECLARED
+							     "=true"
+									: NULL };
 
-	for (uint32_t i = 0; box->has_def && i < box->def.labels.count; i++)
-		labels[count++] = str_from(box->def.labels.items[i]);
-	if (box->view.declared)
-		labels[count++] = STR(DOCKER_LABEL_DECLARED "=true");
 	return docker_filters_fit(filters, "id", box->view.id, true) &&
 	       docker_filters_fit(filters, "name", box->view.name, true) &&
 	       docker_filters_fit(filters, "status", str_from(docker_box_state(box)), false) &&
 	       docker_filters_fit(filters, "health", box->view.health, false) &&
-	       docker_filters_labels(filters, "label", labels, count) && fits_ancestor(list, box) &&
+	       docker_filters_labels(filters, &labels) && fits_ancestor(list, box) &&
 	       fits_lists(list, box) && fits_exit(list, box) &&
 	       (!list->before_ns || box->view.created_ns < list->before_ns) &&
 	       (!list->since_ns || box->view.created_ns > list->since_ns);

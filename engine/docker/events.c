@@ -61,6 +61,8 @@ static bool fits_type(const struct events *events, const struct engine_event *ev
 
 static bool fits(const struct events *events, const struct engine_event *event)
 {
+	const struct docker_labels labels = { .slices = event->labels,
+					      .slice_count = event->label_count };
 	struct str word = event->action, colon;
 
 	(void)str_cut(&word, ':', &colon); /* "health_status: healthy" is a health_status too */
@@ -69,7 +71,7 @@ static bool fits(const struct events *events, const struct engine_event *event)
 	       fits_type(events, event) &&
 	       (docker_filters_fit(&events->filters, "event", event->action, false) ||
 		docker_filters_fit(&events->filters, "event", colon, false)) &&
-	       docker_filters_labels(&events->filters, "label", event->labels, event->label_count);
+	       docker_filters_labels(&events->filters, &labels);
 }
 
 /* ---- one event ---- */

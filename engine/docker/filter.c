@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 #include "engine/docker/filter.h"
+#include "engine/docker/moment.h"
+#include "engine/docker/text.h"
 #include "lib/own.h"
 
 enum { FILTERS_MAX = 8192 };
@@ -118,21 +120,52 @@ bool docker_filters_fit(const struct docker_filters *filters, const char *name, 
 	return false;
 }
 
-static bool has_label(struct str wanted, const struct str *labels, uint32_t count)
+/* The filter "name" or "name=value" against one label. */
+static bool label_is(struct str wanted, struct str name, struct str value)
 {
-	bool with_value = str_find(wanted, '=') >= 0;
+	struct str rest = wanted, key;
 
-	for (uint32_t i = 0; i < count; i++) {
-		if (str_eq(labels[i], wanted) ||
-		    (!with_value && labels[i].len > wanted.len &&
-		     labels[i].ptr[wanted.len] == '=' && str_starts(labels[i], wanted)))
-			return true;
-	}
-	return false;
+	(void)str_cut(&rest, '=', &key);
+	return str_eq(key, name) && (key.len == wanted.len || str_eq(rest, value));
 }
 
-bool docker_filters_labels(const struct docker_filters *filters, const char *name,
-			   const struct str *labels, uint32_t count)
+static bool text_is(struct str wanted, struct str text)
+{
+	struct str name;
+
+	(void)str_cut(&text, '=', &name);
+	return label_is(wanted, name, text);
+}
+
+static bool has_label(struct str wanted, const struct docker_labels *labels)
+{
+	const struct json *value;
+	struct json_iter iter;
+	struct str name;
+
+	json_iter_init(&iter, labels->object);
+	while (json_iter_next(&iter, &name, &value)) {
+		if (label_is(wanted, name, json_str(value)))
+			return true;
+	}
+	for (uint32_t i = 0; labels->pairs && i < labels->pairs->count; i++) {
+		if (label_is(wanted, str_from(labels->pairs->items[i].key),
+			     str_from(labels->pairs->items[i].value)))
+			return true;
+	}
+	for (uint32_t i = 0; labels->texts && i < labels->texts->count; i++) {
+		if (text_is(wanted, str_from(labels->texts->items[i])))
+			return true;
+	}
+	for (uint32_t i = 0; i < labels->slice_count; i++) {
+		if (text_is(wanted, labels->slices[i]))
+			return true;
+	}
+	return labels->own && text_is(wanted, str_from(labels->own));
+}
+
+static bool has_all(const struct docker_filters *filters, const char *name,
+		    const struct docker_labels *labels)
 {
 	struct json_iter iter;
 	struct str value;
@@ -140,10 +173,63 @@ bool docker_filters_labels(const struct docker_filters *filters, const char *nam
 
 	(void)values(filters, name, &iter, &object);
 	while (next_value(&iter, object, &value)) {
-		if (!has_label(value, labels, count))
+		if (!has_label(value, labels))
 			return false;
 	}
 	return true;
+}
+
+bool docker_filters_labels(const struct docker_filters *filters, const struct docker_labels *labels)
+{
+	return has_all(filters, "label", labels) &&
+	       (!docker_filters_have(filters, "label!") || !has_all(filters, "label!", labels));
+}
+
+/* 400 with the value that is wrong. */
+static bool bad_value(struct docker_client *client, const char *name, struct str value)
+{
+	char shown[200];
+
+	(void)snprintf(shown, sizeof(shown), "invalid filter '%s=%.*s'", name,
+		       value.len > 80 ? 80 : (int)value.len, value.ptr ? value.ptr : "");
+	docker_reply_error(client, 400, shown);
+	return false;
+}
+
+bool docker_filters_flag(struct docker_client *client, const struct docker_filters *filters,
+			 const char *name, bool fallback, bool *ret_flag)
+{
+	struct json_iter iter;
+	bool object, yes = false, no = false;
+	struct str value;
+
+	*ret_flag = fallback;
+	if (!values(filters, name, &iter, &object))
+		return true;
+	while (next_value(&iter, object, &value)) {
+		yes |= str_is(value, "true") || str_is(value, "1");
+		no |= str_is(value, "false") || str_is(value, "0");
+	}
+	if (yes == no)
+		return bad_value(client, name, docker_filters_value(filters, name, 0));
+	*ret_flag = yes;
+	return true;
+}
+
+bool docker_filters_until(struct docker_client *client, const struct docker_filters *filters,
+			  int64_t *ret_ns)
+{
+	struct str value = docker_filters_value(filters, "until", 0);
+
+	*ret_ns = INT64_MAX;
+	if (!docker_filters_have(filters, "until"))
+		return true;
+	if (docker_filters_value(filters, "until", 1).len) {
+		docker_reply_error(client, 400, "more than one until filter specified");
+		return false;
+	}
+	return docker_moment_parse(value, docker_now_ns(), ret_ns) >= 0 ||
+	       bad_value(client, "until", value);
 }
 
 struct str docker_filters_value(const struct docker_filters *filters, const char *name, size_t n)

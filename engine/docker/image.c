@@ -3,6 +3,7 @@
  * Images as Docker shows them: list, inspect, history. Runs in the api role.
  */
 #include <errno.h>
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include "engine/api/engine_msg.h"
@@ -11,6 +12,7 @@
 #include "engine/docker/record.h"
 #include "engine/docker/rfc3339.h"
 #include "engine/docker/text.h"
+#include "engine/oci/reference.h"
 #include "lib/own.h"
 
 /* Rows of one id, the first of them at `at`. */
@@ -68,7 +70,20 @@ static int64_t created_s(const struct image *image)
 
 /* ---- list ---- */
 
-static const char list_filters[] = "before dangling label reference since until";
+static const char list_filters[] = "before dangling label label! reference since until";
+
+/* A pattern as Go's path.Match reads it, against "repo:tag" and "repo". */
+static bool matches(struct str pattern, const char *familiar)
+{
+	const char *slash = strrchr(familiar, '/'), *colon = strrchr(familiar, ':');
+	bool tagged = colon && (!slash || colon > slash);
+	char text[256], repo[OCI_REFERENCE_MAX];
+	size_t len = tagged ? (size_t)(colon - familiar) : strlen(familiar);
+
+	return str_copy(pattern, text, sizeof(text)) >= 0 &&
+	       str_copy(str_make(familiar, len), repo, sizeof(repo)) >= 0 &&
+	       (!fnmatch(text, familiar, FNM_PATHNAME) || !fnmatch(text, repo, FNM_PATHNAME));
+}
 
 static bool fits_reference(const struct docker_filters *filters, const struct docker_images *images,
 			   const char *id)
@@ -76,53 +91,82 @@ static bool fits_reference(const struct docker_filters *filters, const struct do
 	if (!docker_filters_have(filters, "reference"))
 		return true;
 	for (uint32_t i = 0; i < images->count; i++) {
-		struct str name = str_from(images->rows[i].familiar), path = name, part;
-		bool star = false;
-
-		if (strcmp(images->rows[i].id, id) != 0)
-			continue;
-		(void)str_cut(&path, ':', &part);
-		for (size_t n = 0;; n++) {
+		for (size_t n = 0; !strcmp(images->rows[i].id, id); n++) {
 			struct str value = docker_filters_value(filters, "reference", n);
 
 			if (!value.len)
 				break;
-			star = str_ends(value, STR("*"));
-			if (str_eq(value, name) || str_eq(value, part) ||
-			    (star && str_starts(name, str_head(value, value.len - 1))))
+			if (matches(value, images->rows[i].familiar))
 				return true;
 		}
 	}
 	return false;
 }
 
-static bool fits(const struct docker_filters *filters, const struct docker_images *images,
-		 const struct docker_image *row)
-{
-	struct buf text OWN(buf_done) = { 0 };
-	struct str labels[64];
-	uint32_t count = 0;
-	bool dangling = !*row->familiar;
+/* What a list is narrowed to beyond names and labels. */
+struct bounds {
+	bool dangling;	      /* where the filter is given */
+	int64_t since, until; /* created between the two, in nanoseconds */
+};
 
-	buf_init(&text, 256 << 10);
-	for (uint32_t i = 0; i < row->image.labels.count && count < ARRAY_LEN(labels); i++, count++)
-		(void)buf_printf(&text, "%s=%s%c", row->image.labels.items[i].key,
-				 row->image.labels.items[i].value, 0);
-	for (uint32_t i = 0, at = 0; i < count && at < text.len; i++) {
-		labels[i] = str_from(text.data + at);
-		at += (uint32_t)labels[i].len + 1;
-	}
-	if (docker_filters_have(filters, "dangling") &&
-	    !docker_filters_fit(filters, "dangling", dangling ? STR("true") : STR("false"),
-				false) &&
-	    !docker_filters_fit(filters, "dangling", dangling ? STR("1") : STR("0"), false))
+static int64_t created_ns(const struct image *image)
+{
+	int64_t ns = 0;
+
+	(void)docker_time_parse(str_from(image->created), &ns);
+	return ns;
+}
+
+/* `before` and `since` name images; of several the narrowest counts. False: it was answered. */
+static bool read_bounds(struct docker_client *client, const struct docker_filters *filters,
+			const struct docker_images *images, struct bounds *ret_bounds)
+{
+	static const char *const names[] = { "since", "before" };
+	struct bounds bounds = { .since = INT64_MIN };
+
+	if (!docker_filters_flag(client, filters, "dangling", false, &bounds.dangling) ||
+	    !docker_filters_until(client, filters, &bounds.until))
 		return false;
-	return docker_filters_labels(filters, "label", labels, buf_error(&text) ? 0 : count) &&
-	       fits_reference(filters, images, row->id);
+	for (size_t k = 0; k < ARRAY_LEN(names); k++) {
+		for (size_t n = 0;; n++) {
+			const struct docker_image *found;
+			char name[OCI_REFERENCE_MAX];
+			struct str value = docker_filters_value(filters, names[k], n);
+			struct err err = { 0 };
+			int64_t at;
+
+			if (!value.len)
+				break;
+			if (str_copy(value, name, sizeof(name)) < 0)
+				name[0] = 0;
+			if (docker_images_find(images, name, &found, &err) < 0) {
+				docker_reply_err(client, &err);
+				return false;
+			}
+			at = created_ns(&found->image);
+			if (k == 0 && at > bounds.since)
+				bounds.since = at;
+			if (k == 1 && at < bounds.until)
+				bounds.until = at;
+		}
+	}
+	*ret_bounds = bounds;
+	return true;
+}
+
+static bool fits(const struct docker_filters *filters, const struct bounds *bounds,
+		 const struct docker_images *images, const struct docker_image *row)
+{
+	const struct docker_labels labels = { .pairs = &row->image.labels };
+	int64_t at = created_ns(&row->image);
+
+	return (!docker_filters_have(filters, "dangling") || bounds->dangling == !*row->familiar) &&
+	       at > bounds->since && at < bounds->until &&
+	       docker_filters_labels(filters, &labels) && fits_reference(filters, images, row->id);
 }
 
 static void list_reply(struct docker_client *client, const struct docker_images *images,
-		       const struct docker_filters *filters)
+		       const struct docker_filters *filters, const struct bounds *bounds)
 {
 	struct buf body OWN(buf_done) = { 0 };
 	struct json_writer w;
@@ -133,7 +177,7 @@ static void list_reply(struct docker_client *client, const struct docker_images 
 	for (uint32_t i = 0; i < images->count; i++) {
 		const struct docker_image *row = &images->rows[i];
 
-		if (!first_of_id(images, i) || !fits(filters, images, row))
+		if (!first_of_id(images, i) || !fits(filters, bounds, images, row))
 			continue;
 		json_begin_object(&w);
 		json_member_text(&w, "Id", row->id);
@@ -155,18 +199,19 @@ static void list_reply(struct docker_client *client, const struct docker_images 
 static void on_list(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	struct docker_client *client = owner;
-	struct docker_filters filters = { 0 };
+	struct docker_filters filters OWN(docker_filters_done) = { 0 };
 	struct docker_images images;
 	struct err bad = { 0 };
+	struct bounds bounds;
 
 	(void)peer;
 	if (!reply || docker_images_read(reply->body, &client->arena, &images, &bad) < 0) {
 		docker_reply_err(client, reply ? &bad : err);
 		return;
 	}
-	if (docker_filters_read(client, list_filters, &filters))
-		list_reply(client, &images, &filters);
-	docker_filters_done(&filters);
+	if (docker_filters_read(client, list_filters, &filters) &&
+	    read_bounds(client, &filters, &images, &bounds))
+		list_reply(client, &images, &filters, &bounds);
 }
 
 void docker_images(struct docker_client *client)

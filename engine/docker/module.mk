@@ -1,5 +1,5 @@
 engine_docker_OBJS := engine/docker/server.o engine/docker/reply.o engine/docker/routes.o \
-	engine/docker/rfc3339.o engine/docker/text.o engine/docker/watch.o engine/docker/record.o \
+	engine/docker/rfc3339.o engine/docker/moment.o engine/docker/text.o engine/docker/watch.o engine/docker/record.o \
 	engine/docker/filter.o engine/docker/view.o engine/docker/create.o \
 	engine/docker/create_config.o engine/docker/create_host.o engine/docker/create_mount.o \
 	engine/docker/create_net.o engine/docker/create_api.o engine/docker/box_list.o \
@@ -11,4 +11,4 @@ engine_docker_OBJS := engine/docker/server.o engine/docker/reply.o engine/docker
 	engine/docker/box_stats.o engine/docker/transfer.o engine/docker/upload.o \
 	engine/docker/base64.o engine/docker/progress.o engine/docker/box_archive.o \
 	engine/docker/image_archive.o engine/docker/new_image.o \
-	engine/docker/box_prune.o engine/docker/system_df.o
+	engine/docker/prune.o engine/docker/image_prune.o engine/docker/box_prune.o engine/docker/system_df.o

@@ -10,13 +10,14 @@
 #include "engine/docker/create.h"
 #include "engine/docker/filter.h"
 #include "engine/docker/handlers.h"
+#include "engine/docker/prune.h"
 #include "engine/docker/text.h"
 #include "engine/docker/view.h"
 #include "lib/own.h"
 
 enum { NETWORKS_MAX = 256, NETWORK_API_MAX = 256 << 10 };
 
-static const char list_filters[] = "dangling driver id label name scope type";
+static const char list_filters[] = "dangling driver id label label! name scope type";
 
 struct networks {
 	struct engine_network rows[NETWORKS_MAX];
@@ -224,65 +225,62 @@ static const struct engine_network *find(struct docker_client *client,
 
 /* ---- list, inspect ---- */
 
-static bool fits(const struct docker_filters *filters, const struct engine_network *network,
-		 const struct docker_boxes *boxes)
+/* Whether a container is said to be on it. */
+static bool in_use(const struct engine_network *network, const struct docker_boxes *boxes)
 {
-	struct json_doc api = { 0 };
-	struct buf text OWN(buf_done) = { 0 };
-	struct str labels[64], key;
-	const struct json *value;
-	struct json_iter iter;
-	uint32_t count = 0;
-	size_t at[64];
-	bool fine, used = false;
+	for (uint32_t i = 0; i < boxes->count; i++) {
+		const struct docker_box *box = &boxes->rows[i];
+
+		for (uint32_t k = 0; box->has_def && k < box->def.networks.count; k++) {
+			if (str_is(network->name, box->def.networks.items[k]))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* All but `dangling`, which is for who lists. */
+static bool fits(const struct docker_filters *filters, const struct engine_network *network)
+{
+	struct json_doc api OWN(json_done) = { 0 };
+	struct docker_labels labels = { 0 };
 	char id[65];
 
 	if (network->api.len)
 		(void)json_parse(network->api, NETWORK_API_MAX, &api, NULL);
-	buf_init(&text, NETWORK_API_MAX * 2);
-	json_iter_init(&iter, json_get(api.root, "Labels"));
-	while (count < ARRAY_LEN(labels) && json_iter_next(&iter, &key, &value)) {
-		at[count++] = text.len;
-		(void)buf_printf(&text, "%.*s=%.*s", STR_ARG(key), STR_ARG(json_str(value)));
-		(void)buf_add_byte(&text, 0);
-	}
-	for (uint32_t i = 0; i < count; i++)
-		labels[i] = str_from(buf_text(&text) + at[i]);
-	for (uint32_t i = 0; i < boxes->count; i++) {
-		for (uint32_t k = 0;
-		     boxes->rows[i].has_def && k < boxes->rows[i].def.networks.count; k++)
-			used |= str_is(network->name, boxes->rows[i].def.networks.items[k]);
-	}
+	labels.object = json_get(api.root, "Labels");
 	docker_network_id(network->name, id);
-	fine = docker_filters_fit(filters, "name", network->name, true) &&
+	return docker_filters_fit(filters, "name", network->name, true) &&
 	       docker_filters_fit(filters, "id", str_from(id), true) &&
 	       docker_filters_fit(filters, "driver", str_from(driver(network)), false) &&
 	       docker_filters_fit(filters, "scope", STR("local"), false) &&
 	       docker_filters_fit(filters, "type",
 				  built_in(network) ? STR("builtin") : STR("custom"), false) &&
-	       docker_filters_labels(filters, "label", labels, count) &&
-	       (!docker_filters_have(filters, "dangling") || (!used && !network->fixed));
-	json_done(&api);
-	return fine;
+	       docker_filters_labels(filters, &labels);
 }
 
 static void list_then(struct docker_client *client, struct networks *networks)
 {
-	struct docker_filters filters = { 0 };
+	struct docker_filters filters OWN(docker_filters_done) = { 0 };
 	struct buf body OWN(buf_done) = { 0 };
 	struct json_writer w;
+	bool dangling;
 
-	if (!docker_filters_read(client, list_filters, &filters))
+	if (!docker_filters_read(client, list_filters, &filters) ||
+	    !docker_filters_flag(client, &filters, "dangling", false, &dangling))
 		return;
 	buf_init(&body, DOCKER_REPLY_MAX);
 	json_writer_init(&w, &body);
 	json_begin_array(&w);
 	for (uint32_t i = 0; i < networks->count; i++) {
-		if (fits(&filters, &networks->rows[i], &networks->boxes))
-			put_network(&w, &networks->rows[i], NULL);
+		const struct engine_network *network = &networks->rows[i];
+		bool used = network->fixed || in_use(network, &networks->boxes);
+
+		if (fits(&filters, network) &&
+		    (!docker_filters_have(&filters, "dangling") || dangling == !used))
+			put_network(&w, network, NULL);
 	}
 	json_end_array(&w);
-	docker_filters_done(&filters);
 	docker_reply_json(client, 200, buf_str(&body));
 }
 
@@ -442,74 +440,43 @@ void docker_network_remove(struct docker_client *client)
 	read_networks(client, remove_then);
 }
 
-struct prune {
-	const char *names[NETWORKS_MAX];
-	uint32_t count, at;
-};
-
-static void no_free(void *work)
+static void put_prune(const struct docker_prune_row *row, struct buf *body)
 {
-	(void)work;
+	wire_put_text(body, row->name);
 }
 
-static void prune_next(struct docker_client *client);
-
-static void on_pruned(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+static void answer_prune(const struct docker_prune *prune, struct json_writer *w)
 {
-	(void)peer;
-	(void)reply;
-	(void)err; /* somebody took it meanwhile: it stays */
-	prune_next(owner);
+	docker_prune_put_names(prune, w, "NetworksDeleted", true);
 }
 
-static void prune_next(struct docker_client *client)
-{
-	struct buf body OWN(buf_done) = { 0 };
-	struct prune *prune = client->work;
-	struct json_writer w;
-
-	buf_init(&body, 65536);
-	if (prune->at < prune->count) {
-		wire_put_text(&body, prune->names[prune->at++]);
-		docker_ask(client, ENGINE_MSG_NETWORK_REMOVE, buf_str(&body), on_pruned);
-		return;
-	}
-	json_writer_init(&w, &body);
-	json_begin_object(&w);
-	json_key(&w, "NetworksDeleted");
-	json_begin_array(&w);
-	for (uint32_t i = 0; i < prune->count; i++)
-		json_put_text(&w, prune->names[i]);
-	json_end_array(&w);
-	json_end_object(&w);
-	docker_reply_json(client, 200, buf_str(&body));
-}
+static const struct docker_prune_kind prune_kind = { ENGINE_MSG_NETWORK_REMOVE, put_prune, NULL,
+						     answer_prune };
 
 static void prune_then(struct docker_client *client, struct networks *networks)
 {
-	struct prune *prune = arena_alloc(&client->arena, sizeof(*prune));
+	struct docker_filters filters OWN(docker_filters_done) = { 0 };
+	int64_t until_ns;
 
-	for (uint32_t i = 0; prune && i < networks->count; i++) {
-		const struct engine_network *network = &networks->rows[i];
-		bool used = network->fixed || built_in(network);
-
-		for (uint32_t k = 0; !used && k < networks->boxes.count; k++) {
-			const struct docker_box *box = &networks->boxes.rows[k];
-
-			for (uint32_t n = 0; box->has_def && n < box->def.networks.count; n++)
-				used |= str_is(network->name, box->def.networks.items[n]);
-		}
-		if (!used)
-			prune->names[prune->count++] = arena_text(&client->arena, network->name);
-	}
-	if (!prune) {
-		docker_reply_error(client, 500, "no memory for a request");
+	if (!docker_filters_read(client, "label label! until", &filters) ||
+	    !docker_filters_until(client, &filters, &until_ns))
+		return;
+	client->work = NULL; /* the rows are read from it below */
+	client->work_free = NULL;
+	if (!docker_prune_new(client, &prune_kind, networks->count)) {
+		networks_free(networks);
 		return;
 	}
+	for (uint32_t i = 0; i < networks->count; i++) {
+		const struct engine_network *network = &networks->rows[i];
+
+		if (!network->fixed && !built_in(network) &&
+		    network->created_s < until_ns / 1000000000 && fits(&filters, network) &&
+		    !in_use(network, &networks->boxes))
+			docker_prune_add(client, network->name, NULL);
+	}
 	networks_free(networks);
-	client->work = prune;
-	client->work_free = no_free;
-	prune_next(client);
+	docker_prune_run(client);
 }
 
 void docker_network_prune(struct docker_client *client)

@@ -12,6 +12,21 @@
 
 enum { RECORDS_MAX = 65536, ID_DIGITS = 64 };
 
+static bool is_hex(struct str text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		if (!strchr("0123456789abcdef", text.ptr[i]))
+			return false;
+	}
+	return text.len > 0 && text.len <= ID_DIGITS;
+}
+
+static bool is_id(struct str reference)
+{
+	return str_starts(reference, STR("sha256:")) && reference.len == 7 + ID_DIGITS &&
+	       is_hex(str_skip(reference, 7));
+}
+
 static int read_row(struct wire *in, struct arena *arena, struct docker_image *row, struct err *err)
 {
 	struct str reference = wire_str(in, STORE_REFERENCE_MAX);
@@ -29,7 +44,8 @@ static int read_row(struct wire *in, struct arena *arena, struct docker_image *r
 	(void)str_copy(str_from(digest_text(&row->image.config, digest)), row->id, sizeof(row->id));
 	row->image.reference = arena_text(arena, reference);
 	row->familiar = row->digest = "";
-	if (oci_reference_parse(reference, &parsed, NULL) >= 0) {
+	/* The store knows one without a name by its id, which reads like a name with a tag. */
+	if (!is_id(reference) && oci_reference_parse(reference, &parsed, NULL) >= 0) {
 		if (*parsed.tag)
 			row->familiar =
 				arena_text(arena, str_from(oci_reference_familiar(&parsed, text)));
@@ -65,15 +81,6 @@ int docker_images_read(struct str body, struct arena *arena, struct docker_image
 		return err_set(err, -EBADMSG, "malformed list of images");
 	*ret_images = images;
 	return 0;
-}
-
-static bool is_hex(struct str text)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		if (!strchr("0123456789abcdef", text.ptr[i]))
-			return false;
-	}
-	return text.len > 0 && text.len <= ID_DIGITS;
 }
 
 /* "sha256:ab12" or "ab12": NULL when none fits; *ret_many when several different ones do. */

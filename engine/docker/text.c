@@ -80,7 +80,10 @@ int docker_time_parse(struct str text, int64_t *ret_ns)
 	while (digits < rest.len && rest.ptr[digits] >= '0' && rest.ptr[digits] <= '9')
 		digits++;
 	(void)fraction_ns(str_head(rest, digits), &ns);
-	*ret_ns = seconds * NS_PER_S + ns;
+	/* The calendar goes further than nanoseconds in 64 bits do. */
+	if (__builtin_mul_overflow(seconds, NS_PER_S, &seconds) ||
+	    __builtin_add_overflow(seconds, ns, ret_ns))
+		return -EINVAL;
 	return 0;
 }
 

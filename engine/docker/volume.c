@@ -11,12 +11,18 @@
 #include "engine/docker/create.h"
 #include "engine/docker/filter.h"
 #include "engine/docker/handlers.h"
+#include "engine/docker/prune.h"
 #include "engine/docker/text.h"
 #include "lib/own.h"
 
-enum { VOLUMES_MAX = 65536, VOLUME_API_MAX = 256 << 10, ANONYMOUS_LEN = 64 };
+enum {
+	VOLUMES_MAX = 65536,
+	VOLUME_API_MAX = 256 << 10,
+	ANONYMOUS_LEN = 64,
+	VOLUMES_ALL_MINOR = 42
+};
 
-static const char list_filters[] = "dangling driver label name";
+static const char list_filters[] = "dangling driver label label! name";
 
 static void put_said(struct json_writer *w, const struct json_doc *api, const char *key)
 {
@@ -56,37 +62,18 @@ static bool anonymous(const struct engine_volume *volume)
 	return str_unhex(volume->name, bytes, sizeof(bytes)) >= 0;
 }
 
+/* Name, driver and labels; `dangling` is for who lists. */
 static bool fits(const struct docker_filters *filters, const struct engine_volume *volume)
 {
-	struct json_doc api = { 0 };
-	struct buf text OWN(buf_done) = { 0 };
-	struct str labels[64], key;
-	const struct json *value;
-	struct json_iter iter;
-	uint32_t count = 0;
-	size_t at[64];
-	bool fine;
+	struct json_doc api OWN(json_done) = { 0 };
+	struct docker_labels labels = { 0 };
 
 	if (volume->api.len)
 		(void)json_parse(volume->api, VOLUME_API_MAX, &api, NULL);
-	buf_init(&text, VOLUME_API_MAX * 2);
-	json_iter_init(&iter, json_get(api.root, "Labels"));
-	while (count < ARRAY_LEN(labels) && json_iter_next(&iter, &key, &value)) {
-		at[count++] = text.len;
-		(void)buf_printf(&text, "%.*s=%.*s", STR_ARG(key), STR_ARG(json_str(value)));
-		(void)buf_add_byte(&text, 0);
-	}
-	for (uint32_t i = 0; i < count; i++)
-		labels[i] = str_from(buf_text(&text) + at[i]);
-	fine = docker_filters_fit(filters, "name", volume->name, true) &&
+	labels.object = json_get(api.root, "Labels");
+	return docker_filters_fit(filters, "name", volume->name, true) &&
 	       docker_filters_fit(filters, "driver", STR("local"), false) &&
-	       docker_filters_labels(filters, "label", labels, count) &&
-	       (docker_filters_fit(filters, "dangling", volume->users ? STR("false") : STR("true"),
-				   false) ||
-		docker_filters_fit(filters, "dangling", volume->users ? STR("0") : STR("1"),
-				   false));
-	json_done(&api);
-	return fine;
+	       docker_filters_labels(filters, &labels);
 }
 
 /* ---- list, inspect ---- */
@@ -94,18 +81,20 @@ static bool fits(const struct docker_filters *filters, const struct engine_volum
 static void on_list(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	struct docker_client *client = owner;
-	struct docker_filters filters = { 0 };
+	struct docker_filters filters OWN(docker_filters_done) = { 0 };
 	struct buf body OWN(buf_done) = { 0 };
 	struct json_writer w;
 	struct wire in;
 	uint32_t count;
+	bool dangling;
 
 	(void)peer;
 	if (!reply) {
 		docker_reply_err(client, err);
 		return;
 	}
-	if (!docker_filters_read(client, list_filters, &filters))
+	if (!docker_filters_read(client, list_filters, &filters) ||
+	    !docker_filters_flag(client, &filters, "dangling", false, &dangling))
 		return;
 	wire_init(&in, reply->body.ptr, reply->body.len);
 	count = wire_count(&in, VOLUMES_MAX);
@@ -118,13 +107,13 @@ static void on_list(struct msg_peer *peer, void *owner, struct msg *reply, const
 		struct engine_volume volume;
 
 		engine_volume_get(&in, &volume);
-		if (!in.error && fits(&filters, &volume))
+		if (!in.error && fits(&filters, &volume) &&
+		    (!docker_filters_have(&filters, "dangling") || dangling == !volume.users))
 			put_volume(&w, &volume);
 	}
 	json_end_array(&w);
 	json_member_null(&w, "Warnings");
 	json_end_object(&w);
-	docker_filters_done(&filters);
 	docker_reply_json(client, 200, buf_str(&body));
 }
 
@@ -266,87 +255,51 @@ void docker_volume_remove(struct docker_client *client)
 
 /* ---- prune ---- */
 
-struct prune {
-	const char **names; /* in the arena */
-	uint32_t count, at;
-};
-
-static void no_free(void *work)
+static void put_prune(const struct docker_prune_row *row, struct buf *body)
 {
-	(void)work;
+	wire_put_text(body, row->name);
 }
 
-static void prune_next(struct docker_client *client);
-
-static void on_pruned(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+static void answer_prune(const struct docker_prune *prune, struct json_writer *w)
 {
-	(void)peer;
-	(void)reply;
-	(void)err; /* somebody took it meanwhile: it stays */
-	prune_next(owner);
+	docker_prune_put_names(prune, w, "VolumesDeleted", false);
+	json_member_u64(w, "SpaceReclaimed", 0);
 }
 
-static void prune_next(struct docker_client *client)
-{
-	struct buf body OWN(buf_done) = { 0 };
-	struct prune *prune = client->work;
-	struct json_writer w;
+static const struct docker_prune_kind prune_kind = { ENGINE_MSG_VOLUME_REMOVE, put_prune, NULL,
+						     answer_prune };
 
-	buf_init(&body, 1 << 20);
-	if (prune->at < prune->count) {
-		wire_put_text(&body, prune->names[prune->at++]);
-		docker_ask(client, ENGINE_MSG_VOLUME_REMOVE, buf_str(&body), on_pruned);
-		return;
-	}
-	json_writer_init(&w, &body);
-	json_begin_object(&w);
-	json_key(&w, "VolumesDeleted");
-	json_begin_array(&w);
-	for (uint32_t i = 0; i < prune->count; i++)
-		json_put_text(&w, prune->names[i]);
-	json_end_array(&w);
-	json_member_u64(&w, "SpaceReclaimed", 0);
-	json_end_object(&w);
-	docker_reply_json(client, 200, buf_str(&body));
-}
-
+/* Before 1.42 all that nothing uses; since then only what nobody named, unless `all` is said. */
 static void on_prune_list(struct msg_peer *peer, void *owner, struct msg *reply,
 			  const struct err *err)
 {
 	struct docker_client *client = owner;
-	struct prune *prune = arena_alloc(&client->arena, sizeof(*prune));
-	struct docker_filters filters = { 0 };
+	struct docker_filters filters OWN(docker_filters_done) = { 0 };
 	struct wire in;
 	uint32_t count;
 	bool all;
 
 	(void)peer;
-	if (!reply || !prune) {
+	if (!reply) {
 		docker_reply_err(client, err);
 		return;
 	}
-	if (!docker_filters_read(client, "all label label!", &filters))
-		return;
-	all = docker_filters_have(&filters, "all") &&
-	      (docker_filters_fit(&filters, "all", STR("true"), false) ||
-	       docker_filters_fit(&filters, "all", STR("1"), false));
 	wire_init(&in, reply->body.ptr, reply->body.len);
 	count = wire_count(&in, VOLUMES_MAX);
-	prune->names = arena_array(&client->arena, count + 1U, sizeof(*prune->names));
-	for (uint32_t i = 0; prune->names && i < count && !in.error; i++) {
+	if (!docker_filters_read(client, "all label label!", &filters) ||
+	    !docker_filters_flag(client, &filters, "all", client->minor < VOLUMES_ALL_MINOR,
+				 &all) ||
+	    !docker_prune_new(client, &prune_kind, count))
+		return;
+	for (uint32_t i = 0; i < count && !in.error; i++) {
 		struct engine_volume volume;
 
 		engine_volume_get(&in, &volume);
-		if (in.error || volume.users || (!all && !anonymous(&volume)) ||
-		    !fits(&filters, &volume))
-			continue;
-		prune->names[prune->count] = arena_text(&client->arena, volume.name);
-		prune->count += prune->names[prune->count] != NULL;
+		if (!in.error && !volume.users && (all || anonymous(&volume)) &&
+		    fits(&filters, &volume))
+			docker_prune_add(client, volume.name, NULL);
 	}
-	docker_filters_done(&filters);
-	client->work = prune;
-	client->work_free = no_free;
-	prune_next(client);
+	docker_prune_run(client);
 }
 
 void docker_volume_prune(struct docker_client *client)

@@ -6,8 +6,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include "engine/docker/moment.h"
 #include "engine/docker/rfc3339.h"
 #include "engine/docker/server.h"
+#include "engine/docker/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -42,11 +44,14 @@ static void check_query(struct str text)
 
 static void check_time(struct str text)
 {
-	int64_t seconds = 0;
+	int64_t seconds = 0, moment, plain;
 
 	/* With a zone of up to a day either way. */
 	if (rfc3339_parse(text, &seconds) == 0)
 		require(seconds >= -62135596800 - 86400 && seconds <= 253402300800 + 86400);
+	/* What is a time for one reader is the same for the other. */
+	if (docker_moment_parse(text, 0, &moment) == 0 && docker_time_parse(text, &plain) == 0)
+		require(moment == plain);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

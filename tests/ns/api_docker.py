@@ -21,15 +21,18 @@ from fixture import tap  # noqa: E402
 (VIEWS, CREATE, START, STOP, RESTART, KILL, REMOVE, PAUSE, CHANGE, ATTACH, CANCEL, TTY, EVENTS,
  RECORDS) = range(0x360, 0x36E)
 LOGS = 0x302
+VOLUMES, VOLUME_MAKE, VOLUME_REMOVE, NETWORKS, NETWORK_MAKE, NETWORK_REMOVE = range(0x371, 0x377)
+IMAGE_DROP, PRUNE = 0x3C0, 0x30D
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def image_row(reference, config, created, architecture, disk):
+def image_row(reference, config, created, architecture, disk, labels=()):
     """One row of STORE_MSG_IMAGE_LIST; the record is written as engine/oci/image.c does."""
+    pairs = struct.pack("<I", len(labels)) + b"".join(peer.text(k) + peer.text(v) for k, v in labels)
     blank, none, text = bytes(32), struct.pack("<I", 0), peer.text
-    record = (b"\x01" + text(reference) + blank + bytes([config ^ 255]) * 32 + bytes([config]) * 32 + struct.pack("<QQ", 0, 0) +
+    record = (b"\x01" + text("" if reference.startswith("sha256:") else reference) + blank + bytes([config ^ 255]) * 32 + bytes([config]) * 32 + struct.pack("<QQ", 0, 0) +
               text("") + text("") + text(created) + text("") + text("linux") + text(architecture) + text("") + none +
-              none * 7 + none + text("") * 3 + none + struct.pack("<qqqqI", 0, 0, 0, 0, 0) + none)
+              none * 7 + pairs + text("") * 3 + none + struct.pack("<qqqqI", 0, 0, 0, 0, 0) + none)
     return text(reference) + text(record) + struct.pack("<Q", disk)
 
 
@@ -37,8 +40,8 @@ def view(name, state, number, started=1, code=0):
     """A container without a definition, as engine/api/view_msg.c writes it."""
     ident = ("%02x" % number) * 32
     row = (peer.text(ident) + peer.text(name) + peer.text("docker.io/library/x:1") + peer.text("") +
-           peer.text("") + peer.text("none") + struct.pack("<BBBIiIqqqI", state, 0, 0, 77 if state == 1 else 0,
-                                                           code, 0, number * 10**9, started * 10**9, 0, 0) +
+           peer.text("") + peer.text("none") + struct.pack("<BBBIiI", state, 0, 0, 77 if state == 1 else 0, code, 0) +
+           peer.text("") + struct.pack("<IqqqI", 0, number * 10**9, started * 10**9, 0, 0) +
            struct.pack("<I", 0))
     return peer.text(row)
 
@@ -113,6 +116,8 @@ class Api:
             self.asked.append((kind, data[20:20 + length]))
             self.gate.wait(60)
             body = self.answers[kind]
+            if callable(body):
+                body = body(data[20:20 + length])
             if isinstance(body, OSError):
                 body = struct.pack("<i", -body.errno) + peer.text(body.strerror)
                 head = struct.pack("<4sHHIIHH", b"HOY1", kind, peer.REPLY | 2, serial, len(body), 0, 0)
@@ -200,6 +205,130 @@ def listed():
             tap.check(got == status and "message" in json.loads(data), "%s: %d %r" % (path, got, data))
         row = api.json("/containers/json?all=1")[3]
         tap.check(row["State"] == "exited" and row["Status"].startswith("Exited (3) "), row)
+
+
+def volume(name, users=0, labels=None, created=1):
+    api = json.dumps({"Labels": labels or {}, "Options": None})
+    return peer.text(name) + peer.text("/data/volumes/" + name) + peer.text(api) + struct.pack("<qI", created, users)
+
+
+def network(name, labels=None, created=1, fixed=0):
+    api = json.dumps({"Labels": labels or {}, "Options": {}})
+    return (b"".join(peer.text(t) for t in (name, "", "10.9.0.0/24", "10.9.0.1", "hoy-x", api)) +
+            struct.pack("<BBq", 0, fixed, created))
+
+
+def rows(*parts):
+    return struct.pack("<I", len(parts)) + b"".join(parts)
+
+
+def first_text(body):
+    return body[4:4 + struct.unpack("<I", body[:4])[0]].decode()
+
+
+def filtered(path, filters):
+    return path + "?filters=" + urllib.parse.quote(json.dumps(filters))
+
+
+def refuse(*names):
+    """Engine main's answer to a removal: no for these, yes for all others."""
+    return lambda body: OSError(17, "in use") if first_text(body) in names else b""
+
+
+HELD = "0a" * 32  # a name that nobody gave
+
+
+@tap.test("prune: only what all filters let through goes, and only what went is listed")
+def prunes():
+    old, now = 10**9, 2 * 10**9  # seconds
+    volumes = rows(volume("plain"), volume(HELD, labels={"keep": "1", "a": "b"}), volume("0b" * 32, labels={"a": "b"}),
+                   volume("0c" * 32, users=1, labels={"a": "b"}))
+    networks = rows(network("bridge", fixed=1), network("old", {"x": "y", "keep": ""}, old), network("new", {"x": "y"}, now),
+                    network("bare", created=old))
+    views = rows(view("gone", 5, 1), view("up", 1, 2), view("new", 0, 3))
+    answers = {VIEWS: views, RECORDS: rows(), VOLUMES: volumes, NETWORKS: networks, VOLUME_REMOVE: refuse("0b" * 32),
+               NETWORK_REMOVE: refuse("bare"), REMOVE: refuse("01" * 32)}
+    many = {"label": ["l%d=x" % n for n in range(100)]}
+    table = (("/v1.51/volumes/prune", {}, "VolumesDeleted", [HELD]),
+             ("/v1.51/volumes/prune", {"label!": ["keep"]}, "VolumesDeleted", []),
+             ("/v1.51/volumes/prune", {"label!": ["keep=2"]}, "VolumesDeleted", [HELD]),
+             ("/v1.51/volumes/prune", {"label": ["a=c"]}, "VolumesDeleted", []),
+             ("/v1.51/volumes/prune", {"all": ["1"]}, "VolumesDeleted", ["plain", HELD]),
+             ("/v1.41/volumes/prune", {}, "VolumesDeleted", ["plain", HELD]),
+             ("/v1.51/volumes/prune", many, "VolumesDeleted", []),
+             ("/v1.51/networks/prune", {"label": ["x"]}, "NetworksDeleted", ["old", "new"]),
+             ("/v1.51/networks/prune", {"label": ["x=y"], "label!": ["keep"]}, "NetworksDeleted", ["new"]),
+             ("/v1.51/networks/prune", {"until": ["1500000000"]}, "NetworksDeleted", ["old"]),
+             ("/v1.51/networks/prune", {"until": ["2017-07-14"]}, "NetworksDeleted", ["old"]),
+             ("/v1.51/networks/prune", {"until": ["1000000h"]}, "NetworksDeleted", None),
+             ("/v1.51/networks/prune", {}, "NetworksDeleted", ["old", "new"]),
+             ("/v1.51/containers/prune", {}, "ContainersDeleted", ["03" * 32]),
+             ("/v1.51/containers/prune", {"until": ["2.5"]}, "ContainersDeleted", None),
+             ("/v1.51/containers/prune", {"label": ["a"]}, "ContainersDeleted", None),
+             ("/v1.51/containers/prune", {"label!": ["a"]}, "ContainersDeleted", ["03" * 32]))
+    with Api("prunes", answers) as api:
+        for path, filters, key, want in table:
+            status, data = api.post(filtered(path, filters))
+            tap.check(status == 200 and json.loads(data)[key] == want, "%s %s: %d %r" % (path, filters, status, data))
+        for path, filters in (("/volumes/prune", {"until": ["1h"]}), ("/volumes/prune", {"all": ["maybe"]}),
+                              ("/networks/prune", {"until": ["soon"]}), ("/networks/prune", {"colour": ["red"]}),
+                              ("/networks/prune", {"until": ["1h", "2h"]}), ("/containers/prune", {"until": ["1x"]}),
+                              ("/containers/prune", {"status": ["exited"]}), ("/build/prune", {"until": ["24h"]}),
+                              ("/images/prune", {"dangling": ["true", "false"]}), ("/images/prune", {"before": ["x"]})):
+            before = len(api.asked)
+            status, data = api.post(filtered(path, filters))
+            kinds = {kind for kind, _ in api.asked[before:]}
+            tap.check(status == 400 and not kinds & {REMOVE, VOLUME_REMOVE, NETWORK_REMOVE, IMAGE_DROP, PRUNE},
+                      "%s %s: %d %r" % (path, filters, status, data))
+        status, data = api.post("/build/prune?keep-storage=1000")
+        tap.check(status == 400 and PRUNE not in [kind for kind, _ in api.asked], data)
+
+
+@tap.test("image prune: dangling, labels, until; one that stays does not stop the others")
+def image_prunes():
+    full = "docker.io/library/"
+    records = rows(image_row("sha256:" + "05" * 32, 5, "2020-01-01T00:00:00Z", "amd64", 50),
+                   image_row("sha256:" + "06" * 32, 6, "2022-01-01T00:00:00Z", "amd64", 60, [("a", "b")]),
+                   image_row(full + "one:1", 1, "2020-01-01T00:00:00Z", "amd64", 10, [("a", "b"), ("c", "d")]),
+                   image_row(full + "one:2", 1, "2020-01-01T00:00:00Z", "amd64", 10, [("a", "b"), ("c", "d")]),
+                   image_row(full + "two:1", 2, "2022-01-01T00:00:00Z", "amd64", 20))
+    ids = {n: "sha256:" + ("%02x" % n) * 32 for n in (1, 2, 5, 6)}
+
+    def drop(body):
+        return OSError(17, "in use") if first_text(body) == ids[5] else b"\1"
+
+    table = (({}, [6]), ({"dangling": ["true"]}, [6]), ({"dangling": ["0"]}, [6, 1, 2]),
+             ({"dangling": ["false"], "label": ["a=b"]}, [6, 1]), ({"dangling": ["false"], "label!": ["a"]}, [2]),
+             ({"dangling": ["false"], "label": ["a", "c=d"]}, [1]), ({"dangling": ["false"], "until": ["2021-01-01T00:00:00Z"]}, [1]),
+             ({"until": ["2021-01-01"]}, []))
+    with Api("image-prunes", {RECORDS: records, IMAGE_DROP: drop}) as api:
+        for filters, want in table:
+            status, data = api.post(filtered("/v1.51/images/prune", filters))
+            got = [row["Deleted"] for row in json.loads(data)["ImagesDeleted"] or [] if "Deleted" in row]
+            tap.check(status == 200 and got == [ids[n] for n in want], "%s: %d %r" % (filters, status, data))
+        names = json.loads(api.post(filtered("/images/prune", {"dangling": ["0"], "label": ["c"]}))[1])
+        tap.check(names["ImagesDeleted"][:2] == [{"Untagged": "one:1"}, {"Untagged": "one:2"}], names)
+        tap.check(names["SpaceReclaimed"] == 10, names)
+
+
+@tap.test("images: before, since, until, reference, label and dangling narrow the list")
+def image_filters():
+    full = "docker.io/library/"
+    records = rows(image_row(full + "a:1", 1, "2020-01-01T00:00:00.5Z", "amd64", 1, [("k%d" % n, "v") for n in range(100)]),
+                   image_row(full + "b:1", 2, "2020-01-01T00:00:00.7Z", "amd64", 1),
+                   image_row("host:5000/team/c:2", 3, "2024-01-01T00:00:00Z", "amd64", 1),
+                   image_row("sha256:" + "04" * 32, 4, "2023-01-01T00:00:00Z", "amd64", 1))
+    table = (({"before": ["b:1"]}, [1]), ({"since": ["a"]}, None), ({"since": ["a:1"]}, [2, 3, 4]),
+             ({"since": ["a:1"], "before": ["host:5000/team/c:2"]}, [2, 4]), ({"until": ["2023-06-01"]}, [1, 2, 4]),
+             ({"reference": ["a"]}, [1]), ({"reference": ["*:1"]}, [1, 2]), ({"reference": ["host:5000/*/c"]}, [3]),
+             ({"reference": ["host:5000/*"]}, []), ({"reference": ["[ab]"]}, [1, 2]), ({"label": ["k99=v"]}, [1]),
+             ({"label!": ["k99"]}, [2, 3, 4]), ({"dangling": ["true"]}, [4]), ({"dangling": ["false"]}, [1, 2, 3]),
+             ({"before": ["nothing"]}, None), ({"until": ["never"]}, None), ({"dangling": ["maybe"]}, None))
+    with Api("image-filters", {RECORDS: records}) as api:
+        for filters, want in table:
+            status, data = api.get(filtered("/v1.51/images/json", filters))
+            got = sorted(int(row["Id"][7:9], 16) for row in json.loads(data)) if status == 200 else None
+            tap.check(got == want, "%s: %d %s instead of %s" % (filters, status, got, want))
 
 
 @tap.test("errors have Docker's status and its JSON body, whatever engine main says")

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Times and durations as Docker writes them, and what belongs to the engine among labels. */
 #include "engine/docker/label.h"
+#include "engine/docker/moment.h"
 #include "engine/docker/text.h"
 #include "lib/own.h"
 #include "tests/unit/tap.h"
@@ -31,7 +32,14 @@ static void test_parse(void)
 		{ "2026-01-02T03:04:05.6+02:00", 1767315845 * NS_PER_S + 600000000 },
 		{ "2026-01-02T01:04:05Z", 1767315845 * NS_PER_S },
 	};
-	static const char *const wrong[] = { "", "x", "-1", "1.x", "2026-13-01T00:00:00Z", "1e9" };
+	static const char *const wrong[] = { "",
+					     "x",
+					     "-1",
+					     "1.x",
+					     "2026-13-01T00:00:00Z",
+					     "1e9",
+					     "9999-01-01T00:00:00Z",
+					     "0001-01-01T00:00:00Z" };
 	int64_t ns = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -41,6 +49,52 @@ static void test_parse(void)
 	}
 	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
 		ok(docker_time_parse(str_from(wrong[i]), &ns) < 0, "'%s' is none", wrong[i]);
+}
+
+static void test_moments(void)
+{
+	const int64_t now = 1767315845 * NS_PER_S;
+	const struct {
+		const char *text;
+		int64_t ns;
+	} rows[] = {
+		{ "1h30m", now - 5400 * NS_PER_S },
+		{ "1.5h", now - 5400 * NS_PER_S },
+		{ ".5s", now - NS_PER_S / 2 },
+		{ "10ms", now - 10000000 },
+		{ "1\xc2\xb5s", now - 1000 },
+		{ "-1s", now + NS_PER_S },
+		{ "24h", now - 86400 * NS_PER_S },
+		{ "1767315845", now },
+		{ "2026-01-02T01:04:05Z", now },
+		{ "2026-01-02T01:04:05", now },
+		{ "2026-01-02T01:04", now - 5 * NS_PER_S },
+		{ "2026-01-02T01", now - 245 * NS_PER_S },
+		{ "2026-01-02", now - 3845 * NS_PER_S },
+	};
+	static const char *const wrong[] = { "",
+					     "x",
+					     "h",
+					     "-",
+					     "1h2",
+					     "1.h.",
+					     "1d",
+					     "2026-13-02",
+					     "2026-01-02T",
+					     "9223372036854775807h",
+					     "1 h",
+					     "9223372036854775808",
+					     "2026-01-02T25" };
+	int64_t ns = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		is_int(docker_moment_parse(str_from(rows[i].text), now, &ns), 0, "%s is a moment",
+		       rows[i].text);
+		ok(ns == rows[i].ns, "%s: %lld", rows[i].text, (long long)ns);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+		ok(docker_moment_parse(str_from(wrong[i]), now, &ns) < 0, "'%s' is no moment",
+		   wrong[i]);
 }
 
 static void test_ago(void)
@@ -66,6 +120,7 @@ int main(void)
 {
 	test_times();
 	test_parse();
+	test_moments();
 	test_ago();
 	ok(docker_label_reserved(STR("hoy.declared")) && !docker_label_reserved(STR("hoyle")) &&
 		   !docker_label_reserved(STR("a.hoy.declared")),
