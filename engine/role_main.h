@@ -181,7 +181,7 @@ msg_handler_fn engine_views_call, engine_create_call, engine_start_call, engine_
 	engine_attach_call, engine_cancel_call, engine_tty_call, engine_events_call,
 	engine_processes_call, engine_counters_call, engine_volumes_call, engine_volume_make_call,
 	engine_volume_remove_call, engine_networks_call, engine_network_make_call,
-	engine_network_remove_call, engine_images_call, engine_records_call, engine_pull_call,
-	engine_image_remove_call, engine_prune_call;
+	engine_networks_of_call, engine_network_remove_call, engine_images_call,
+	engine_records_call, engine_pull_call, engine_image_remove_call, engine_prune_call;
 
 #endif

@@ -122,6 +122,12 @@ static enum engine_state service_view_state(const struct service *service)
 
 static void put_service(struct buf *out, const struct service *service)
 {
+	static const char *const policies[] = {
+		[SERVICE_RESTART_NO] = "no",
+		[SERVICE_RESTART_ALWAYS] = "always",
+		[SERVICE_RESTART_ON_FAILURE] = "on-failure",
+		[SERVICE_RESTART_UNLESS_STOPPED] = "unless-stopped",
+	};
 	const struct container *container = service->container;
 	struct arena arena OWN(arena_done) = { 0 };
 	struct container_def def;
@@ -139,6 +145,8 @@ static void put_service(struct buf *out, const struct service *service)
 	view.exit_code = service->last_exit.code;
 	view.oom = service->last_exit.oom;
 	view.restarts = service->restarts;
+	view.policy = str_from(service->spec ? policies[service->spec->restart] : "no");
+	view.policy_max = service->spec ? service->spec->restart_max : 0;
 	view.started_ns = container ? container->started_ns : service->last_exit.started_ns;
 	view.finished_ns = container ? 0 : service->last_exit.finished_ns;
 	view.created_ns = row.created_s * NS_PER_S;

@@ -53,7 +53,8 @@ enum engine_msg {
 	   MORE {text line}..., last {text image id}; what may follow the secrets: build_call.h.
 	   fds, or none: [0] the context's directory, then context is only a name for it */
 	ENGINE_MSG_BUILD,
-	/* {text name} -> {struct engine_health}: its state and the last probes, oldest first */
+	/* {text name} -> {struct engine_health}: its state and the last probes, oldest first. Any
+	 * container, by name or id */
 	ENGINE_MSG_HEALTH = 0x340,
 	/* {} -> twice {u32 count, text issue..., text changes} (ini_try() of lib/ini.h):
 	 * services.ini and engine.ini as the layers in INI_TRY_DIR would make them */

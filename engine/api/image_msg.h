@@ -70,6 +70,9 @@ enum engine_image_msg {
 	 * -EEXIST in Docker's words where a container has the image: one that runs, or, without
 	 * FORCE, any */
 	ENGINE_MSG_IMAGE_DROP = 0x3c0,
+	/* {text container, blob definition} -> {}: its networks, addresses and names become those
+	 * of the definition; of one that runs at once, and it has them once netd has answered */
+	ENGINE_MSG_NETWORKS_OF,
 };
 
 enum engine_drop {

@@ -22,6 +22,8 @@ void engine_view_put(struct buf *out, const struct engine_view *view)
 	wire_put_u32(out, (uint32_t)view->pid);
 	wire_put_u32(out, (uint32_t)view->exit_code);
 	wire_put_u32(out, view->restarts);
+	wire_put_str(out, view->policy);
+	wire_put_u32(out, view->policy_max);
 	wire_put_i64(out, view->created_ns);
 	wire_put_i64(out, view->started_ns);
 	wire_put_i64(out, view->finished_ns);
@@ -57,6 +59,8 @@ void engine_view_get(struct wire *in, struct engine_view *ret_view)
 	ret_view->pid = (int32_t)wire_u32(in);
 	ret_view->exit_code = (int32_t)wire_u32(in);
 	ret_view->restarts = wire_u32(in);
+	ret_view->policy = wire_str(in, VIEW_TEXT_MAX);
+	ret_view->policy_max = wire_u32(in);
 	ret_view->created_ns = wire_i64(in);
 	ret_view->started_ns = wire_i64(in);
 	ret_view->finished_ns = wire_i64(in);

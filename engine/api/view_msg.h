@@ -38,6 +38,10 @@ struct engine_view {
 	bool declared, oom;
 	int32_t pid, exit_code;
 	uint32_t restarts;
+	/* Of a declared one: "no", "always", "on-failure", "unless-stopped"; "" = see its
+	 * definition */
+	struct str policy;
+	uint32_t policy_max;
 	int64_t created_ns, started_ns, finished_ns;
 	struct engine_address addresses[ENGINE_VIEW_NETWORKS_MAX];
 	uint32_t address_count;

@@ -23,6 +23,7 @@ static void container_bury(struct loop_timer *timer)
 {
 	struct container *container = timer->owner;
 
+	arena_done(&container->joined);
 	arena_done(&container->arena);
 	free(container);
 }
@@ -228,7 +229,7 @@ static void step_launch(struct container *container)
 		container_fail(container, &err);
 }
 
-static void take_addresses(struct container *container, const struct netd_attached *attached)
+void container_take_addresses(struct container *container, const struct netd_attached *attached)
 {
 	container->address_count = 0;
 	for (uint32_t i = 0; i < attached->count && i < CONTAINER_NETWORKS_MAX; i++) {
@@ -245,6 +246,14 @@ static void take_addresses(struct container *container, const struct netd_attach
 	if (attached->count)
 		(void)str_copy(attached->networks[0].ip4, container->address,
 			       sizeof(container->address));
+}
+
+void container_close_sockets(struct container *container)
+{
+	own_close(&container->ns.netlink_fd);
+	own_close(&container->ns.udp_fd);
+	own_close(&container->ns.tcp_fd);
+	own_close(&container->ns.netfilter_fd);
 }
 
 static void on_attached(struct msg_peer *peer, void *owner, struct msg *reply,
@@ -265,14 +274,11 @@ static void on_attached(struct msg_peer *peer, void *owner, struct msg *reply,
 	else if (reply)
 		err = NULL;
 	if (!err)
-		take_addresses(container, &attached);
+		container_take_addresses(container, &attached);
 	if (container->phase == CONTAINER_PHASE_RUNNING) { /* after a restart of netd or us */
 		if (err)
 			log_warn("container %s: network: %s", container->def.name, err_text(err));
-		own_close(&container->ns.netlink_fd);
-		own_close(&container->ns.udp_fd);
-		own_close(&container->ns.tcp_fd);
-		own_close(&container->ns.netfilter_fd);
+		container_close_sockets(container);
 		return;
 	}
 	if (err)
@@ -560,27 +566,34 @@ int container_stop(struct container *container, int64_t grace_ms, struct err *er
 	return container_kill(container, signal, err);
 }
 
+int container_reopen(struct container *container, struct err *err)
+{
+	int netns OWN_FD = take_fd(&container->ns.netns_fd);
+	int r;
+
+	network_namespace_done(&container->ns);
+	r = network_namespace_open(netns, &container->ns, err);
+	if (r == -ENOTRECOVERABLE)
+		fatal("%s", err_text(err));
+	if (container->ns.netns_fd < 0)
+		container->ns.netns_fd = take_fd(&netns);
+	return r;
+}
+
 void container_reattach(struct container *container)
 {
 	struct err err = { 0 };
-	int netns OWN_FD = -1;
 	int r;
 
 	if (container->phase != CONTAINER_PHASE_RUNNING ||
 	    container->def.network_mode == DEF_NETWORK_HOST ||
 	    container_shares_network(container) || container->ns.netns_fd < 0)
 		return;
-	netns = take_fd(&container->ns.netns_fd);
-	network_namespace_done(&container->ns);
-	r = network_namespace_open(netns, &container->ns, &err);
-	if (r == -ENOTRECOVERABLE)
-		fatal("%s", err_text(&err));
+	r = container_reopen(container, &err);
 	if (r >= 0)
 		r = container_attach(container, on_attached, &err);
 	if (r < 0)
 		log_warn("container %s: network: %s", container->def.name, err_text(&err));
-	if (container->ns.netns_fd < 0)
-		container->ns.netns_fd = take_fd(&netns);
 }
 
 void container_free(struct container *container)
@@ -590,6 +603,7 @@ void container_free(struct container *container)
 	loop_timer_stop(container->env->loop, &container->stop_timer);
 	loop_timer_stop(container->env->loop, &container->relink);
 	container_volumes_cancel(container);
+	container_join_cancel(container);
 	health_monitor_stop(container);
 	image_lease_drop(container->env->leases, &container->lease);
 	layers_cancel(&container->layers);

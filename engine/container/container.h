@@ -117,6 +117,8 @@ struct container {
 	struct health_monitor *health; /* NULL = no health checks; see health_of() */
 	struct container_address addresses[CONTAINER_NETWORKS_MAX];
 	uint32_t address_count;
+	struct arena joined;		   /* of def's networks, names and addresses once changed */
+	struct container_joining *joining; /* netd has been asked for others; NULL = no */
 	int extra_fds[CONTAINER_EXTRA_MAX]; /* SHIM_FD_EXTRA: namespaces that it joins */
 	uint32_t extra_count;
 	struct loop_timer stop_timer, burial, relink;
@@ -160,6 +162,14 @@ int container_exec_plan(const struct container *container, const struct containe
 
 /* After up() of the network client: attach again what runs. */
 void container_reattach(struct container *container);
+
+/*
+ * Gives one that runs the networks, names and addresses of def; done() follows once netd has
+ * answered, unless this fails. On an error it keeps what it had. -EBUSY: it does not run.
+ */
+int container_join_networks(struct container *container, const struct container_def *def,
+			    void (*done)(void *owner, const struct err *err), void *owner,
+			    struct err *err);
 
 /* Takes back what was made for running: network, mount, cgroup, sockets. The data stays. */
 void container_release(struct container *container);

@@ -17,6 +17,15 @@ int container_state_read(struct container *container, struct err *err);
 int container_join(struct container *container, const char *id, const char *name, struct err *err);
 int container_files_write(struct container *container, struct err *err);
 int container_attach(struct container *container, msg_reply_fn *fn, struct err *err);
+/* Opens anew the sockets inside the network namespace of one that runs, for netd. */
+int container_reopen(struct container *container, struct err *err);
+/* What netd gave. */
+struct netd_attached;
+void container_take_addresses(struct container *container, const struct netd_attached *attached);
+/* Netd has what it needs. */
+void container_close_sockets(struct container *container);
+/* The container goes: whoever waits in container_join_networks() is told. */
+void container_join_cancel(struct container *container);
 /* The plan for the shim as a sealed memfd. */
 int container_plan(struct container *container, struct err *err);
 int container_launch(struct container *container, struct err *err);

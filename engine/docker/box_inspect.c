@@ -16,7 +16,39 @@
 #include "engine/service/machine.h"
 #include "lib/own.h"
 
-static void put_state(struct json_writer *w, const struct docker_box *box)
+#define NS_PER_S INT64_C(1000000000)
+
+/* What is answered in two steps: the container, then its probes. */
+struct inspect {
+	struct docker_box *box;
+	struct engine_health health; /* state "" = it has no test */
+};
+
+static void put_health(struct json_writer *w, const struct engine_health *health)
+{
+	char time[DOCKER_TIME_MAX];
+
+	json_key(w, "Health");
+	json_begin_object(w);
+	json_member_text(w, "Status", health->state);
+	json_member_u64(w, "FailingStreak", health->streak);
+	json_key(w, "Log");
+	json_begin_array(w);
+	for (uint32_t i = 0; i < health->count; i++) {
+		json_begin_object(w);
+		json_member_text(w, "Start",
+				 docker_time(health->results[i].start_s * NS_PER_S, time));
+		json_member_text(w, "End", docker_time(health->results[i].end_s * NS_PER_S, time));
+		json_member_i64(w, "ExitCode", health->results[i].code);
+		json_member_text(w, "Output", health->results[i].output);
+		json_end_object(w);
+	}
+	json_end_array(w);
+	json_end_object(w);
+}
+
+static void put_state(struct json_writer *w, const struct docker_box *box,
+		      const struct engine_health *health)
 {
 	const struct engine_view *view = &box->view;
 	bool up = view->state == ENGINE_STATE_RUNNING || view->state == ENGINE_STATE_PAUSED;
@@ -35,16 +67,8 @@ static void put_state(struct json_writer *w, const struct docker_box *box)
 	json_member_str(w, "Error", view->error);
 	json_member_text(w, "StartedAt", docker_time(view->started_ns, time));
 	json_member_text(w, "FinishedAt", docker_time(view->finished_ns, time));
-	if (view->health.len && !str_is(view->health, "none")) {
-		json_key(w, "Health");
-		json_begin_object(w);
-		json_member_str(w, "Status", view->health);
-		json_member_u64(w, "FailingStreak", 0);
-		json_key(w, "Log");
-		json_begin_array(w);
-		json_end_array(w);
-		json_end_object(w);
-	}
+	if (*health->state)
+		put_health(w, health);
 	json_end_object(w);
 }
 
@@ -178,8 +202,8 @@ static void put_declared_host(struct json_writer *w, const struct docker_box *bo
 	json_member_i64(w, "PidsLimit", def->pids_limit);
 	json_key(w, "RestartPolicy");
 	json_begin_object(w);
-	json_member_text(w, "Name", "always");
-	json_member_u64(w, "MaximumRetryCount", 0);
+	json_member_str(w, "Name", box->view.policy);
+	json_member_u64(w, "MaximumRetryCount", box->view.policy_max);
 	json_end_object(w);
 	json_end_object(w);
 }
@@ -228,8 +252,10 @@ static void put_files(struct json_writer *w, const struct docker_box *box)
 	}
 }
 
-static void put_box(struct json_writer *w, const struct docker_box *box, const struct json_doc *api)
+static void put_box(struct json_writer *w, const struct inspect *inspect,
+		    const struct json_doc *api)
 {
+	const struct docker_box *box = inspect->box;
 	char time[DOCKER_TIME_MAX], id[DIGEST_TEXT_MAX], name[ENGINE_NAME_MAX + 2];
 
 	(void)snprintf(name, sizeof(name), "/%.*s", STR_ARG(box->view.name));
@@ -237,7 +263,7 @@ static void put_box(struct json_writer *w, const struct docker_box *box, const s
 	json_member_str(w, "Id", box->view.id);
 	json_member_text(w, "Created", docker_time(box->view.created_ns, time));
 	put_path(w, box);
-	put_state(w, box);
+	put_state(w, box, &inspect->health);
 	json_member_text(w, "Image", box->has_def ? digest_text(&box->def.image, id) : "");
 	put_files(w, box);
 	json_member_text(w, "Name", name);
@@ -257,28 +283,72 @@ static void put_box(struct json_writer *w, const struct docker_box *box, const s
 	(void)buf_add_byte(w->out, '\n');
 }
 
+static void inspect_reply(struct docker_client *client, const struct inspect *inspect)
+{
+	const struct docker_box *box = inspect->box;
+	struct json_doc api OWN(json_done) = { 0 };
+	struct buf body OWN(buf_done) = { 0 };
+	struct json_writer w;
+
+	if (box->has_def && box->def.host_set)
+		(void)json_parse(str_from(box->def.host.api), JSON_TEXT_MAX, &api, NULL);
+	buf_init(&body, DOCKER_REPLY_MAX);
+	json_writer_init(&w, &body);
+	put_box(&w, inspect, &api);
+	docker_reply_json(client, 200, buf_str(&body));
+}
+
+static void on_health(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct docker_client *client = owner;
+	struct inspect *inspect = client->work;
+	struct wire in;
+
+	(void)peer;
+	(void)err; /* it ended meanwhile: what is known without its probes */
+	if (reply) {
+		wire_init(&in, reply->body.ptr, reply->body.len);
+		engine_health_get(&in, &inspect->health);
+		if (wire_end(&in) < 0)
+			inspect->health.count = 0;
+	}
+	inspect_reply(client, inspect);
+}
+
+static void no_free(void *work)
+{
+	(void)work; /* in the request's arena */
+}
+
 static void on_view(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	struct docker_client *client = owner;
-	struct buf body OWN(buf_done) = { 0 };
+	struct inspect *inspect = arena_alloc(&client->arena, sizeof(*inspect));
 	struct docker_boxes boxes = { 0 };
-	struct json_doc api = { 0 };
-	struct err bad = { 0 };
-	struct json_writer w;
+	struct err bad = { -ENOMEM, "no memory for a request" };
+	char *bytes;
 
 	(void)peer;
-	if (!reply || docker_boxes_read(reply->body, &client->arena, &boxes, &bad) < 0 ||
+	/* Slices of the box point into the answer, which has to last. */
+	bytes = reply ? arena_alloc(&client->arena, reply->body.len + 1) : NULL;
+	if (bytes)
+		memcpy(bytes, reply->body.ptr, reply->body.len);
+	if (!inspect || !bytes ||
+	    docker_boxes_read(str_make(bytes, reply->body.len), &client->arena, &boxes, &bad) < 0 ||
 	    !boxes.count) {
 		docker_reply_err(client, reply ? &bad : err);
 		return;
 	}
-	if (boxes.rows[0].has_def && boxes.rows[0].def.host_set)
-		(void)json_parse(str_from(boxes.rows[0].def.host.api), JSON_TEXT_MAX, &api, NULL);
-	buf_init(&body, DOCKER_REPLY_MAX);
-	json_writer_init(&w, &body);
-	put_box(&w, &boxes.rows[0], &api);
-	json_done(&api);
-	docker_reply_json(client, 200, buf_str(&body));
+	inspect->box = &boxes.rows[0];
+	client->work = inspect;
+	client->work_free = no_free;
+	if (!inspect->box->view.health.len || str_is(inspect->box->view.health, "none")) {
+		inspect_reply(client, inspect);
+		return;
+	}
+	(void)str_copy(inspect->box->view.health, inspect->health.state,
+		       sizeof(inspect->health.state));
+	docker_ask_argument(client, ENGINE_MSG_HEALTH, on_health);
 }
 
 void docker_inspect(struct docker_client *client)

@@ -23,9 +23,10 @@ enum {
 struct sample {
 	int64_t time_ns;
 	uint64_t cpu_ns, user_ns, system_ns, host_ns;
-	uint64_t memory, memory_max, cache, pids, pids_max;
-	uint64_t rx_bytes, rx_packets, tx_bytes, tx_packets;
+	uint64_t memory, memory_max, pids, pids_max;
+	uint64_t periods, throttled, throttled_ns;
 	uint32_t cpus;
+	struct str net, memory_stat, io_stat; /* the files, while the answer is there */
 };
 
 struct stats {
@@ -100,31 +101,6 @@ static void read_host(struct str text, struct sample *sample)
 	}
 }
 
-/* "eth0: RX_BYTES PACKETS ERRS ... (8) TX_BYTES PACKETS ...": all interfaces but lo. */
-static void read_net(struct str text, struct sample *sample)
-{
-	uint64_t *const sums[16] = { [0] = &sample->rx_bytes,
-				     [1] = &sample->rx_packets,
-				     [8] = &sample->tx_bytes,
-				     [9] = &sample->tx_packets };
-	struct str line, name, word;
-	uint64_t number;
-
-	while (str_cut(&text, '\n', &line)) {
-		ptrdiff_t colon = str_find(line, ':');
-
-		if (colon < 0)
-			continue;
-		name = str_trim(str_head(line, (size_t)colon));
-		line = str_skip(line, (size_t)colon + 1);
-		for (size_t i = 0; i < ARRAY_LEN(sums) && next_word(&line, &word); i++) {
-			if (sums[i] && !str_is(name, "lo") &&
-			    str_to_u64(word, 0, UINT64_MAX, &number) >= 0)
-				*sums[i] += number;
-		}
-	}
-}
-
 static void read_file(struct str name, struct str text, struct sample *sample)
 {
 	if (str_is(name, "memory.current"))
@@ -132,19 +108,24 @@ static void read_file(struct str name, struct str text, struct sample *sample)
 	else if (str_is(name, "memory.max"))
 		sample->memory_max = plain(text); /* "max": 0 */
 	else if (str_is(name, "memory.stat"))
-		sample->cache = keyed(text, "inactive_file");
+		sample->memory_stat = text;
 	else if (str_is(name, "pids.current"))
 		sample->pids = plain(text);
 	else if (str_is(name, "pids.max"))
 		sample->pids_max = plain(text);
 	else if (str_is(name, "net/dev"))
-		read_net(text, sample);
+		sample->net = text;
+	else if (str_is(name, "io.stat"))
+		sample->io_stat = text;
 	else if (str_is(name, "host"))
 		read_host(text, sample);
 	else if (str_is(name, "cpu.stat")) {
 		sample->cpu_ns = keyed(text, "usage_usec") * 1000;
 		sample->user_ns = keyed(text, "user_usec") * 1000;
 		sample->system_ns = keyed(text, "system_usec") * 1000;
+		sample->periods = keyed(text, "nr_periods");
+		sample->throttled = keyed(text, "nr_throttled");
+		sample->throttled_ns = keyed(text, "throttled_usec") * 1000;
 	}
 }
 
@@ -181,41 +162,105 @@ static void put_cpu(struct json_writer *w, const char *key, const struct sample 
 	json_member_u64(w, "online_cpus", sample->cpus);
 	json_key(w, "throttling_data");
 	json_begin_object(w);
-	json_member_u64(w, "periods", 0);
-	json_member_u64(w, "throttled_periods", 0);
-	json_member_u64(w, "throttled_time", 0);
+	json_member_u64(w, "periods", sample->periods);
+	json_member_u64(w, "throttled_periods", sample->throttled);
+	json_member_u64(w, "throttled_time", sample->throttled_ns);
 	json_end_object(w);
 	json_end_object(w);
 }
 
 static void put_memory(struct json_writer *w, const struct sample *sample, uint64_t machine)
 {
+	struct str rest = sample->memory_stat, line, name;
+	uint64_t number;
+
 	json_key(w, "memory_stats");
 	json_begin_object(w);
 	json_member_u64(w, "usage", sample->memory);
 	json_key(w, "stats");
 	json_begin_object(w);
-	json_member_u64(w, "inactive_file", sample->cache);
+	while (str_cut(&rest, '\n', &line)) {
+		(void)str_cut(&line, ' ', &name);
+		if (!name.len || str_to_u64(line, 0, UINT64_MAX, &number) < 0)
+			continue;
+		json_key_str(w, name);
+		json_put_u64(w, number);
+	}
 	json_end_object(w);
 	json_member_u64(w, "limit", sample->memory_max ? sample->memory_max : machine);
 	json_end_object(w);
 }
 
-static void put_networks(struct json_writer *w, const struct sample *sample)
+/* "eth0: RX_BYTES PACKETS ERRS DROP ... (8) TX_BYTES ...": all interfaces but lo. */
+static void put_networks(struct json_writer *w, struct str text)
 {
+	static const char *const columns[16] = {
+		[0] = "rx_bytes", [1] = "rx_packets", [2] = "rx_errors",  [3] = "rx_dropped",
+		[8] = "tx_bytes", [9] = "tx_packets", [10] = "tx_errors", [11] = "tx_dropped"
+	};
+	struct str line, name, word;
+	uint64_t number;
+
 	json_key(w, "networks");
 	json_begin_object(w);
-	json_key(w, "eth0");
-	json_begin_object(w);
-	json_member_u64(w, "rx_bytes", sample->rx_bytes);
-	json_member_u64(w, "rx_packets", sample->rx_packets);
-	json_member_u64(w, "rx_errors", 0);
-	json_member_u64(w, "rx_dropped", 0);
-	json_member_u64(w, "tx_bytes", sample->tx_bytes);
-	json_member_u64(w, "tx_packets", sample->tx_packets);
-	json_member_u64(w, "tx_errors", 0);
-	json_member_u64(w, "tx_dropped", 0);
+	while (str_cut(&text, '\n', &line)) {
+		ptrdiff_t colon = str_find(line, ':');
+
+		name = colon < 0 ? STR("lo") : str_trim(str_head(line, (size_t)colon));
+		if (str_is(name, "lo"))
+			continue;
+		line = str_skip(line, (size_t)colon + 1);
+		json_key_str(w, name);
+		json_begin_object(w);
+		for (size_t i = 0; i < ARRAY_LEN(columns) && next_word(&line, &word); i++) {
+			if (columns[i] && str_to_u64(word, 0, UINT64_MAX, &number) >= 0)
+				json_member_u64(w, columns[i], number);
+		}
+		json_end_object(w);
+	}
 	json_end_object(w);
+}
+
+/* "8:0 rbytes=1 wbytes=2 rios=3 ...": what Docker lists as "read" and "write" of a device. */
+static void put_device(struct json_writer *w, struct str line)
+{
+	static const char *const kinds[] = { "rbytes=", "read", "wbytes=", "write" };
+	struct str number, word;
+	uint64_t major, minor, value;
+
+	(void)str_cut(&line, ' ', &number);
+	(void)str_cut(&number, ':', &word);
+	if (str_to_u64(word, 0, UINT32_MAX, &major) < 0 ||
+	    str_to_u64(number, 0, UINT32_MAX, &minor) < 0)
+		return;
+	while (next_word(&line, &word)) {
+		for (size_t i = 0; i < ARRAY_LEN(kinds); i += 2) {
+			struct str key = str_from(kinds[i]);
+
+			if (!str_starts(word, key) ||
+			    str_to_u64(str_skip(word, key.len), 0, UINT64_MAX, &value) < 0)
+				continue;
+			json_begin_object(w);
+			json_member_u64(w, "major", major);
+			json_member_u64(w, "minor", minor);
+			json_member_text(w, "op", kinds[i + 1]);
+			json_member_u64(w, "value", value);
+			json_end_object(w);
+		}
+	}
+}
+
+static void put_blocks(struct json_writer *w, struct str text)
+{
+	struct str line;
+
+	json_key(w, "blkio_stats");
+	json_begin_object(w);
+	json_key(w, "io_service_bytes_recursive");
+	json_begin_array(w);
+	while (str_cut(&text, '\n', &line))
+		put_device(w, line);
+	json_end_array(w);
 	json_end_object(w);
 }
 
@@ -237,16 +282,12 @@ static void put_sample(struct buf *out, const struct stats *stats, const struct 
 	if (sample->pids_max)
 		json_member_u64(&w, "limit", sample->pids_max);
 	json_end_object(&w);
-	json_key(&w, "blkio_stats");
-	json_begin_object(&w);
-	json_key(&w, "io_service_bytes_recursive");
-	json_put_null(&w);
-	json_end_object(&w);
+	put_blocks(&w, sample->io_stat);
 	json_member_u64(&w, "num_procs", 0);
 	put_cpu(&w, "cpu_stats", sample);
 	put_cpu(&w, "precpu_stats", before);
 	put_memory(&w, sample, stats->client->server->memory_bytes);
-	put_networks(&w, sample);
+	put_networks(&w, sample->net);
 	json_end_object(&w);
 	(void)buf_add_byte(out, '\n');
 }

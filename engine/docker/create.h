@@ -28,6 +28,9 @@ int create_config(struct create *create, struct err *err);
 /* HostConfig without mounts and network. Refuses what it does not know unless it is empty. */
 int create_host(struct create *create, struct err *err);
 int create_mounts(struct create *create, struct err *err);
+/* One more network with its EndpointConfig (NULL = nothing said of it). */
+int create_endpoint(struct create *create, struct str name, const struct json *endpoint,
+		    struct err *err);
 int create_network(struct create *create, struct err *err);
 /* Limits, as `update` may change them too. */
 int create_limits(struct create *create, const struct json *host, struct err *err);

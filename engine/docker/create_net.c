@@ -113,8 +113,8 @@ static int net_ports(struct create *create, struct err *err)
 
 /* ---- networks ---- */
 
-static int add_network(struct create *create, struct str name, const struct json *endpoint,
-		       struct err *err)
+int create_endpoint(struct create *create, struct str name, const struct json *endpoint,
+		    struct err *err)
 {
 	struct container_def *def = &create->def;
 	struct str ip = json_str(json_get(json_get(endpoint, "IPAMConfig"), "IPv4Address"));
@@ -159,11 +159,11 @@ static int net_mode(struct create *create, struct str mode, struct err *err)
 
 	if (str_copy(mode, text, sizeof(text)) < 0)
 		return err_set(err, -EINVAL, "invalid network mode");
-	r = add_network(create, mode, json_get(endpoints, text), err);
+	r = create_endpoint(create, mode, json_get(endpoints, text), err);
 	json_iter_init(&iter, endpoints);
 	while (r >= 0 && json_iter_next(&iter, &name, &endpoint)) {
 		if (!str_is(name, "default"))
-			r = add_network(create, name, endpoint, err);
+			r = create_endpoint(create, name, endpoint, err);
 	}
 	/* A name of its own in the resolver of networks that somebody made. */
 	if (r >= 0 && strcmp(text, "bridge") != 0)

@@ -36,7 +36,8 @@ docker_handler_fn docker_images, docker_image_inspect, docker_image_history, doc
 docker_handler_fn docker_volumes, docker_volume_create, docker_volume_inspect, docker_volume_remove,
 	docker_volume_prune;
 docker_handler_fn docker_networks, docker_network_create, docker_network_inspect,
-	docker_network_remove, docker_network_prune;
+	docker_network_remove, docker_network_prune, docker_network_connect,
+	docker_network_disconnect;
 /* system_df.c */
 docker_handler_fn docker_df;
 

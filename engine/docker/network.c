@@ -10,22 +10,14 @@
 #include "engine/docker/create.h"
 #include "engine/docker/filter.h"
 #include "engine/docker/handlers.h"
+#include "engine/docker/network.h"
 #include "engine/docker/prune.h"
 #include "engine/docker/text.h"
-#include "engine/docker/view.h"
 #include "lib/own.h"
 
-enum { NETWORKS_MAX = 256, NETWORK_API_MAX = 256 << 10 };
+enum { NETWORKS_MAX = DOCKER_NETWORKS_MAX, NETWORK_API_MAX = 256 << 10 };
 
 static const char list_filters[] = "dangling driver id label label! name scope type";
-
-struct networks {
-	struct engine_network rows[NETWORKS_MAX];
-	uint32_t count;
-	struct docker_boxes boxes;
-	struct buf body; /* of the answer that rows point into */
-	void (*then)(struct docker_client *client, struct networks *networks);
-};
 
 static bool built_in(const struct engine_network *network)
 {
@@ -137,22 +129,26 @@ static void put_network(struct json_writer *w, const struct engine_network *netw
 
 /* ---- reading them: netd's, then the containers ---- */
 
-static void networks_free(void *work)
+void docker_networks_free(void *work)
 {
-	struct networks *networks = work;
+	struct docker_networks *networks = work;
 
 	buf_done(&networks->body);
+	buf_done(&networks->views);
 	free(networks);
 }
 
 static void on_views(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	struct docker_client *client = owner;
-	struct networks *networks = client->work;
+	struct docker_networks *networks = client->work;
 	struct err bad = { 0 };
 
 	(void)peer;
-	if (!reply || docker_boxes_read(reply->body, &client->arena, &networks->boxes, &bad) < 0)
+	if (reply)
+		(void)buf_add_str(&networks->views, reply->body);
+	if (!reply || docker_boxes_read(buf_str(&networks->views), &client->arena, &networks->boxes,
+					&bad) < 0)
 		docker_reply_err(client, reply ? &bad : err);
 	else
 		networks->then(client, networks);
@@ -162,7 +158,7 @@ static void on_networks(struct msg_peer *peer, void *owner, struct msg *reply,
 			const struct err *err)
 {
 	struct docker_client *client = owner;
-	struct networks *networks = client->work;
+	struct docker_networks *networks = client->work;
 	struct wire in;
 	uint32_t count;
 
@@ -183,10 +179,11 @@ static void on_networks(struct msg_peer *peer, void *owner, struct msg *reply,
 	docker_ask(client, ENGINE_MSG_VIEWS, STR(""), on_views);
 }
 
-static void read_networks(struct docker_client *client,
-			  void (*then)(struct docker_client *client, struct networks *networks))
+void docker_networks_read(struct docker_client *client,
+			  void (*then)(struct docker_client *client,
+				       struct docker_networks *networks))
 {
-	struct networks *networks = calloc(1, sizeof(*networks));
+	struct docker_networks *networks = calloc(1, sizeof(*networks));
 
 	if (!networks) {
 		docker_reply_error(client, 500, "no memory for a request");
@@ -194,14 +191,14 @@ static void read_networks(struct docker_client *client,
 	}
 	networks->then = then;
 	buf_init(&networks->body, MSG_BODY_MAX);
+	buf_init(&networks->views, MSG_BODY_MAX);
 	client->work = networks;
-	client->work_free = networks_free;
+	client->work_free = docker_networks_free;
 	docker_ask(client, ENGINE_MSG_NETWORKS, STR(""), on_networks);
 }
 
-/* By name, id or the beginning of an id; NULL: 404 has been answered. */
-static const struct engine_network *find(struct docker_client *client,
-					 const struct networks *networks)
+const struct engine_network *docker_network_find(struct docker_client *client,
+						 const struct docker_networks *networks)
 {
 	struct buf text OWN(buf_done) = { 0 };
 	struct str name = str_from(client->argument);
@@ -259,7 +256,7 @@ static bool fits(const struct docker_filters *filters, const struct engine_netwo
 	       docker_filters_labels(filters, &labels);
 }
 
-static void list_then(struct docker_client *client, struct networks *networks)
+static void list_then(struct docker_client *client, struct docker_networks *networks)
 {
 	struct docker_filters filters OWN(docker_filters_done) = { 0 };
 	struct buf body OWN(buf_done) = { 0 };
@@ -286,12 +283,12 @@ static void list_then(struct docker_client *client, struct networks *networks)
 
 void docker_networks(struct docker_client *client)
 {
-	read_networks(client, list_then);
+	docker_networks_read(client, list_then);
 }
 
-static void inspect_then(struct docker_client *client, struct networks *networks)
+static void inspect_then(struct docker_client *client, struct docker_networks *networks)
 {
-	const struct engine_network *network = find(client, networks);
+	const struct engine_network *network = docker_network_find(client, networks);
 	struct buf body OWN(buf_done) = { 0 };
 	struct json_writer w;
 
@@ -305,7 +302,7 @@ static void inspect_then(struct docker_client *client, struct networks *networks
 
 void docker_network_inspect(struct docker_client *client)
 {
-	read_networks(client, inspect_then);
+	docker_networks_read(client, inspect_then);
 }
 
 /* ---- create ---- */
@@ -332,7 +329,7 @@ static void on_made(struct msg_peer *peer, void *owner, struct msg *reply, const
 	docker_reply_json(client, 201, buf_str(&body));
 }
 
-static bool known_already(struct docker_client *client, const struct networks *networks)
+static bool known_already(struct docker_client *client, const struct docker_networks *networks)
 {
 	struct str name = json_str(json_get(client->json.root, "Name"));
 	struct buf text OWN(buf_done) = { 0 };
@@ -348,7 +345,7 @@ static bool known_already(struct docker_client *client, const struct networks *n
 	return false;
 }
 
-static void create_then(struct docker_client *client, struct networks *networks)
+static void create_then(struct docker_client *client, struct docker_networks *networks)
 {
 	const struct json *root = client->json.root;
 	const struct json *ipam = json_get(json_get(root, "IPAM"), "Config"), *config = NULL;
@@ -400,7 +397,7 @@ void docker_network_create(struct docker_client *client)
 	else if (json_count(json_get(json_get(root, "IPAM"), "Config")) > 1)
 		docker_reply_error(client, 400, "bridge driver doesn't support multiple subnets");
 	else
-		read_networks(client, create_then);
+		docker_networks_read(client, create_then);
 }
 
 /* ---- remove, prune ---- */
@@ -417,9 +414,9 @@ static void on_removed(struct msg_peer *peer, void *owner, struct msg *reply, co
 				   err_text(err));
 }
 
-static void remove_then(struct docker_client *client, struct networks *networks)
+static void remove_then(struct docker_client *client, struct docker_networks *networks)
 {
-	const struct engine_network *network = find(client, networks);
+	const struct engine_network *network = docker_network_find(client, networks);
 	struct buf body OWN(buf_done) = { 0 };
 
 	if (!network)
@@ -437,7 +434,7 @@ static void remove_then(struct docker_client *client, struct networks *networks)
 
 void docker_network_remove(struct docker_client *client)
 {
-	read_networks(client, remove_then);
+	docker_networks_read(client, remove_then);
 }
 
 static void put_prune(const struct docker_prune_row *row, struct buf *body)
@@ -453,7 +450,7 @@ static void answer_prune(const struct docker_prune *prune, struct json_writer *w
 static const struct docker_prune_kind prune_kind = { ENGINE_MSG_NETWORK_REMOVE, put_prune, NULL,
 						     answer_prune };
 
-static void prune_then(struct docker_client *client, struct networks *networks)
+static void prune_then(struct docker_client *client, struct docker_networks *networks)
 {
 	struct docker_filters filters OWN(docker_filters_done) = { 0 };
 	int64_t until_ns;
@@ -464,7 +461,7 @@ static void prune_then(struct docker_client *client, struct networks *networks)
 	client->work = NULL; /* the rows are read from it below */
 	client->work_free = NULL;
 	if (!docker_prune_new(client, &prune_kind, networks->count)) {
-		networks_free(networks);
+		docker_networks_free(networks);
 		return;
 	}
 	for (uint32_t i = 0; i < networks->count; i++) {
@@ -475,11 +472,11 @@ static void prune_then(struct docker_client *client, struct networks *networks)
 		    !in_use(network, &networks->boxes))
 			docker_prune_add(client, network->name, NULL);
 	}
-	networks_free(networks);
+	docker_networks_free(networks);
 	docker_prune_run(client);
 }
 
 void docker_network_prune(struct docker_client *client)
 {
-	read_networks(client, prune_then);
+	docker_networks_read(client, prune_then);
 }

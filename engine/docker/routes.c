@@ -61,6 +61,8 @@ const struct docker_route docker_routes[] = {
 	{ "GET", "/networks", READER, docker_networks },
 	{ "POST", "/networks/create", ADMIN, docker_network_create },
 	{ "POST", "/networks/prune", ADMIN, docker_network_prune },
+	{ "POST", "/networks/{}/connect", ADMIN, docker_network_connect },
+	{ "POST", "/networks/{}/disconnect", ADMIN, docker_network_disconnect },
 	{ "GET", "/networks/{}", READER, docker_network_inspect },
 	{ "DELETE", "/networks/{}", ADMIN, docker_network_remove },
 	{ "GET", "/events", READER, docker_events },

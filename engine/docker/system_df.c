@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * GET /system/df: images, containers and volumes with what they take. Runs in the api role. The
- * size of a volume and of a container's own files is not counted: it would take a walk over each.
+ * GET /system/df: images, containers and volumes with what they take. Runs in the api role.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "engine/api/image_msg.h"
 #include "engine/docker/handlers.h"
 #include "engine/docker/record.h"
 #include "engine/docker/text.h"
+#include "engine/docker/usage.h"
 #include "engine/docker/view.h"
 #include "lib/own.h"
 
@@ -18,6 +19,7 @@ struct df {
 	struct docker_images images;
 	struct docker_boxes boxes;
 	struct buf views; /* boxes point into it */
+	struct docker_usage usage;
 };
 
 static void df_free(void *work)
@@ -39,21 +41,19 @@ static int64_t users(const struct df *df, const struct docker_image *row)
 	return count;
 }
 
-static uint64_t put_images(struct json_writer *w, const struct df *df)
+static void put_images(struct json_writer *w, const struct df *df)
 {
-	uint64_t sum = 0;
-
 	json_key(w, "Images");
 	json_begin_array(w);
 	for (uint32_t i = 0; i < df->images.count; i++) {
 		const struct docker_image *row = &df->images.rows[i];
+		const struct docker_usage_row *used = docker_usage_image(&df->usage, row->id);
 		bool again = false;
 
 		for (uint32_t k = 0; k < i; k++)
 			again |= !strcmp(df->images.rows[k].id, row->id);
 		if (again)
 			continue;
-		sum += row->disk_bytes;
 		json_begin_object(w);
 		json_member_text(w, "Id", row->id);
 		json_key(w, "RepoTags");
@@ -62,12 +62,21 @@ static uint64_t put_images(struct json_writer *w, const struct df *df)
 			json_put_text(w, row->familiar);
 		json_end_array(w);
 		json_member_u64(w, "Size", row->disk_bytes);
-		json_member_u64(w, "SharedSize", 0);
+		json_member_u64(w, "SharedSize", used ? used->shared : 0);
 		json_member_i64(w, "Containers", users(df, row));
 		json_end_object(w);
 	}
 	json_end_array(w);
-	return sum;
+}
+
+static uint64_t image_bytes(const struct df *df, const struct docker_box *box)
+{
+	for (uint32_t i = 0; box->has_def && i < df->images.count; i++) {
+		if (!memcmp(&df->images.rows[i].image.config, &box->def.image,
+			    sizeof(box->def.image)))
+			return df->images.rows[i].disk_bytes;
+	}
+	return 0;
 }
 
 static void put_boxes(struct json_writer *w, const struct df *df)
@@ -76,6 +85,7 @@ static void put_boxes(struct json_writer *w, const struct df *df)
 	json_begin_array(w);
 	for (uint32_t i = 0; i < df->boxes.count; i++) {
 		const struct docker_box *box = &df->boxes.rows[i];
+		const struct docker_usage_row *used = docker_usage_box(&df->usage, box->view.id);
 		struct buf name OWN(buf_done) = { 0 };
 
 		buf_init(&name, 256);
@@ -89,14 +99,14 @@ static void put_boxes(struct json_writer *w, const struct df *df)
 		json_member_str(w, "Image", box->view.reference);
 		json_member_text(w, "State", docker_box_state(box));
 		json_member_i64(w, "Created", box->view.created_ns / 1000000000);
-		json_member_u64(w, "SizeRw", 0);
-		json_member_u64(w, "SizeRootFs", 0);
+		json_member_u64(w, "SizeRw", used ? used->bytes : 0);
+		json_member_u64(w, "SizeRootFs", (used ? used->bytes : 0) + image_bytes(df, box));
 		json_end_object(w);
 	}
 	json_end_array(w);
 }
 
-static void put_volumes(struct json_writer *w, struct str body)
+static void put_volumes(struct json_writer *w, const struct df *df, struct str body)
 {
 	struct wire in;
 	uint32_t count;
@@ -106,11 +116,13 @@ static void put_volumes(struct json_writer *w, struct str body)
 	json_key(w, "Volumes");
 	json_begin_array(w);
 	for (uint32_t i = 0; i < count && !in.error; i++) {
+		const struct docker_usage_row *used;
 		struct engine_volume volume;
 
 		engine_volume_get(&in, &volume);
 		if (in.error)
 			break;
+		used = docker_usage_volume(&df->usage, volume.name);
 		json_begin_object(w);
 		json_member_str(w, "Name", volume.name);
 		json_member_text(w, "Driver", "local");
@@ -118,7 +130,7 @@ static void put_volumes(struct json_writer *w, struct str body)
 		json_member_text(w, "Scope", "local");
 		json_key(w, "UsageData");
 		json_begin_object(w);
-		json_member_i64(w, "Size", 0);
+		json_member_u64(w, "Size", used ? used->bytes : 0);
 		json_member_u64(w, "RefCount", volume.users);
 		json_end_object(w);
 		json_end_object(w);
@@ -132,7 +144,6 @@ static void on_volumes(struct msg_peer *peer, void *owner, struct msg *reply, co
 	const struct df *df = client->work;
 	struct buf body OWN(buf_done) = { 0 };
 	struct json_writer w;
-	uint64_t sum;
 
 	(void)peer;
 	if (!reply) {
@@ -142,16 +153,29 @@ static void on_volumes(struct msg_peer *peer, void *owner, struct msg *reply, co
 	buf_init(&body, DOCKER_REPLY_MAX);
 	json_writer_init(&w, &body);
 	json_begin_object(&w);
-	sum = put_images(&w, df);
-	json_member_u64(&w, "LayersSize", sum);
+	put_images(&w, df);
+	json_member_u64(&w, "LayersSize", df->usage.layer_bytes);
 	put_boxes(&w, df);
-	put_volumes(&w, reply->body);
+	put_volumes(&w, df, reply->body);
 	json_key(&w, "BuildCache");
 	json_begin_array(&w);
 	json_end_array(&w);
 	json_member_u64(&w, "BuilderSize", 0);
 	json_end_object(&w);
 	docker_reply_json(client, 200, buf_str(&body));
+}
+
+static void on_usage(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct docker_client *client = owner;
+	struct df *df = client->work;
+	struct err bad = { 0 };
+
+	(void)peer;
+	if (!reply || docker_usage_read(reply->body, &client->arena, &df->usage, &bad) < 0)
+		docker_reply_err(client, reply ? &bad : err);
+	else
+		docker_ask(client, ENGINE_MSG_VOLUMES, STR(""), on_volumes);
 }
 
 static void on_views(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
@@ -166,7 +190,7 @@ static void on_views(struct msg_peer *peer, void *owner, struct msg *reply, cons
 	if (!reply || docker_boxes_read(buf_str(&df->views), &client->arena, &df->boxes, &bad) < 0)
 		docker_reply_err(client, reply ? &bad : err);
 	else
-		docker_ask(client, ENGINE_MSG_VOLUMES, STR(""), on_volumes);
+		docker_ask(client, ENGINE_MSG_USAGE, STR(""), on_usage);
 }
 
 static void on_records(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
