@@ -163,10 +163,8 @@ int container_exec_plan(const struct container *container, const struct containe
 /* After up() of the network client: attach again what runs. */
 void container_reattach(struct container *container);
 
-/*
- * Gives one that runs the networks, names and addresses of def; done() follows once netd has
- * answered, unless this fails. On an error it keeps what it had. -EBUSY: it does not run.
- */
+/* Gives one that runs (else -EBUSY) def's networks, names and addresses; done() follows unless this
+ * fails. On an error it keeps what it had. */
 int container_join_networks(struct container *container, const struct container_def *def,
 			    void (*done)(void *owner, const struct err *err), void *owner,
 			    struct err *err);
