@@ -15,5 +15,6 @@ int role_pull(void);
 int role_load(void);
 int role_sweep(void);
 int role_api(void);
+int role_gate(void);
 
 #endif

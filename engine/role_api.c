@@ -4,8 +4,10 @@
  * bytes end here: no file system, no capability, and only checked messages to engine main (fd 3).
  */
 #include <errno.h>
+#include <string.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
+#include "engine/api/gate_msg.h"
 #include "engine/api/health_msg.h"
 #include "engine/api/schedule_msg.h"
 #include "engine/build/serve.h"
@@ -31,7 +33,24 @@ static void on_build(struct msg_peer *peer, struct msg *msg)
 		(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
 }
 
+static struct docker_server server;
+
+/* A client from the network: what it shows has been verified, what it sends has not. */
+static void on_stream(struct msg_peer *peer, struct msg *msg)
+{
+	struct gate_client who;
+	struct wire in;
+	int fd OWN_FD = msg_take_fd(msg, 0);
+
+	(void)peer;
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	gate_client_get(&in, &who);
+	if (wire_end(&in) >= 0 && !strcmp(who.protocol, "http/1.1"))
+		docker_server_take(&server, take_fd(&fd), &who);
+}
+
 static const struct msg_rule rules[] = {
+	{ GATE_MSG_STREAM, "gate-stream", 13, 1024, 1, 1, ROLE_PEER_MAIN, on_stream },
 	{ BUILD_MSG_BASES, "build-bases", 4, BUILD_BODY_MAX, 0, 0, ROLE_PEER_MAIN, on_build },
 	{ BUILD_MSG_PLAN, "build-plan", 4, BUILD_BODY_MAX, 0, 0, ROLE_PEER_MAIN, on_build },
 	{ BUILD_MSG_IGNORE, "build-ignore", 4, BUILD_BODY_MAX, 0, 0, ROLE_PEER_MAIN, on_build },
@@ -44,7 +63,6 @@ int role_api(void)
 	static struct role_service service = { .rules = rules,
 					       .rule_count = ARRAY_LEN(rules),
 					       .queue_max = 8 << 20 };
-	static struct docker_server server;
 	const struct sandbox sandbox = { .profile = SANDBOX_PROFILE_SERVER,
 					 .uid = API_UID,
 					 .gid = API_UID,

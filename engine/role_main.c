@@ -170,6 +170,7 @@ static void on_init_reload(struct msg_peer *peer, struct msg *msg)
 	(void)msg;
 	if (manager_load(&engine.manager, &err) < 0)
 		log_err("configuration: %s", err_text(&err));
+	engine_gate_load(&engine);
 	if (!worker_running(&engine.api))
 		api_start_soon();
 	if (engine.data_ready)
@@ -358,8 +359,8 @@ static void setup(void)
 
 	if (loop_init(&engine.loop, &err) < 0)
 		fatal("%s", err_text(&err));
-	engine.store.pidfd = engine.api.pidfd = engine.sweep.pidfd = -1;
-	engine.store.peer.fd = engine.api.peer.fd = -1;
+	engine.store.pidfd = engine.api.pidfd = engine.sweep.pidfd = engine.gate.pidfd = -1;
+	engine.store.peer.fd = engine.api.peer.fd = engine.gate.peer.fd = -1;
 	env->loop = &engine.loop;
 	env->store = &engine.store.peer;
 	env->api = &engine.api.peer;
@@ -420,6 +421,7 @@ int role_main(void)
 	}
 	if (manager_load(&engine.manager, &err) < 0)
 		log_err("configuration: %s", err_text(&err));
+	engine_gate_load(&engine);
 	api_start_soon();
 	network_client_start(&engine.network, &engine.loop, engine.run_hoy_fd, &network_ops,
 			     &engine);

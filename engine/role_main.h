@@ -110,8 +110,10 @@ struct engine {
 	struct loop_io listen;
 	struct loop_timer alive, store_retry, api_retry;
 	struct loop_timer sweep_timer, collect_timer, check_timer;
-	struct worker store, api, sweep;
-	bool sweep_again; /* something came into the trash since the sweep began */
+	struct worker store, api, sweep, gate;
+	struct loop_timer gate_retry;
+	char gate_listen[32]; /* where the gate listens, "" = nowhere */
+	bool sweep_again;     /* something came into the trash since the sweep began */
 	struct image_leases leases;
 	int run_hoy_fd;
 	struct network_client network;
@@ -130,6 +132,9 @@ struct engine {
 	struct engine_attach *attaches;
 	struct engine_listener listeners[4];
 };
+
+/* [remote] of engine.ini as it is now: opens, changes or closes the way in from the network. */
+void engine_gate_load(struct engine *engine);
 
 /* The messages that console, CLI and api role may send (role_main_calls.c). */
 extern const struct msg_rule engine_rules[];

@@ -22,6 +22,7 @@
 struct inspect {
 	struct docker_box *box;
 	struct engine_health health; /* state "" = it has no test */
+	bool secrets;		     /* the client may see them */
 };
 
 static void put_health(struct json_writer *w, const struct engine_health *health)
@@ -221,6 +222,31 @@ static void put_said(struct json_writer *w, const struct docker_box *box, const 
 		fallback(w, box);
 }
 
+/* Config as it was said; who only reads does not see the environment, where secrets stand. */
+static void put_config(struct json_writer *w, const struct docker_box *box,
+		       const struct json_doc *api, bool secrets)
+{
+	const struct json *config = json_get(api->root, "Config"), *value;
+	struct json_iter iter;
+	struct str key;
+
+	if (secrets || !config) {
+		put_said(w, box, "Config", api, put_declared_config);
+		return;
+	}
+	json_key(w, "Config");
+	json_begin_object(w);
+	json_iter_init(&iter, config);
+	while (json_iter_next(&iter, &key, &value)) {
+		json_key_str(w, key);
+		if (str_is(key, "Env"))
+			json_put_null(w);
+		else
+			json_put_value(w, value);
+	}
+	json_end_object(w);
+}
+
 static void put_driver(struct json_writer *w, const struct docker_box *box)
 {
 	json_key(w, "GraphDriver");
@@ -277,7 +303,7 @@ static void put_box(struct json_writer *w, const struct inspect *inspect,
 	put_said(w, box, "HostConfig", api, put_declared_host);
 	put_driver(w, box);
 	docker_put_mounts(w, box);
-	put_said(w, box, "Config", api, put_declared_config);
+	put_config(w, box, api, inspect->secrets);
 	put_network(w, box);
 	json_end_object(w);
 	(void)buf_add_byte(w->out, '\n');
@@ -340,6 +366,9 @@ static void on_view(struct msg_peer *peer, void *owner, struct msg *reply, const
 		return;
 	}
 	inspect->box = &boxes.rows[0];
+	inspect->secrets = client->role > DOCKER_ROLE_READER;
+	if (!inspect->secrets)
+		inspect->box->def.env = (struct image_texts){ 0 };
 	client->work = inspect;
 	client->work_free = no_free;
 	if (!inspect->box->view.health.len || str_is(inspect->box->view.health, "none")) {

@@ -11,6 +11,7 @@
 #include "engine/api/engine_msg.h"
 #include "engine/docker/create.h"
 #include "engine/docker/handlers.h"
+#include "engine/docker/policy.h"
 #include "engine/docker/text.h"
 #include "lib/own.h"
 
@@ -178,6 +179,8 @@ static void on_records(struct msg_peer *peer, void *owner, struct msg *reply, co
 		create->host = json_get(create->body, "HostConfig");
 		create->image = &found->image;
 		r = create_def(create, &bad);
+		if (r >= 0)
+			r = docker_policy_check(client->role, &create->def, &bad);
 	}
 	if (r < 0) {
 		docker_reply_err(client, &bad);

@@ -1,6 +1,6 @@
 engine_docker_OBJS := engine/docker/server.o engine/docker/reply.o engine/docker/routes.o \
 	engine/docker/rfc3339.o engine/docker/moment.o engine/docker/text.o engine/docker/watch.o engine/docker/record.o \
-	engine/docker/filter.o engine/docker/view.o engine/docker/create.o \
+	engine/docker/filter.o engine/docker/view.o engine/docker/create.o engine/docker/policy.o \
 	engine/docker/create_config.o engine/docker/create_host.o engine/docker/create_mount.o \
 	engine/docker/create_net.o engine/docker/create_api.o engine/docker/box_list.o \
 	engine/docker/box_inspect.o engine/docker/box_act.o engine/docker/box_wait.o \

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 #include "engine/docker/reply.h"
+#include "lib/log.h"
 #include "lib/own.h"
 
 enum { REPLY_IDLE_MS = 60000, REPLY_TURN_MS = 5, REPLY_LINGER_MS = 10000 };
@@ -15,8 +16,24 @@ static void reply_idle(struct loop_timer *timer)
 	docker_close(timer->owner);
 }
 
+/* A line for each call that may change something; once, when its answer is known. */
+static void audit(struct docker_client *client, unsigned status)
+{
+	bool reads = !strcmp(client->method, "GET") || !strcmp(client->method, "HEAD");
+	char path[200];
+
+	if (*client->method && (!reads || status == 403)) {
+		(void)str_escape(str_from(client->path), path, sizeof(path));
+		log_notice("audit: %s (%s) from %s: %s %s: %u", client->who,
+			   gate_role_name((enum gate_role)client->role), client->from,
+			   client->method, path, status);
+	}
+	client->method[0] = 0;
+}
+
 static void put_head(struct docker_client *client, unsigned status, const char *type)
 {
+	audit(client, status);
 	http_put_response(&client->out, status);
 	(void)http_put_field(&client->out, "Api-Version", STR("1.51"));
 	(void)http_put_field(&client->out, "Docker-Experimental", STR("false"));
@@ -219,6 +236,7 @@ void docker_hijack(struct docker_client *client, const char *type)
 {
 	struct buf *out = &client->out;
 
+	audit(client, client->upgrade ? 101 : 200);
 	if (client->upgrade) {
 		(void)buf_add_text(out, "HTTP/1.1 101 UPGRADED\r\n");
 		(void)http_put_field(out, "Content-Type", str_from(type));

@@ -34,8 +34,10 @@ void docker_request_done(struct docker_client *client)
 	void (*work_free)(void *work) = client->work_free;
 	void *work = client->work;
 
-	if (client->transfers)
+	if (client->transfers) {
 		client->server->transfers--;
+		loop_timer_stop(client->server->loop, &client->stall);
+	}
 	client->transfers = false;
 	client->path_stat = NULL;
 	client->work = NULL;
@@ -113,6 +115,7 @@ void docker_flush(struct docker_client *client)
 			docker_close(client);
 			return;
 		}
+		client->moved += (size_t)n;
 		buf_consume(&client->out, (size_t)n);
 	}
 	if (client->closing && !client->out.len) {
@@ -305,17 +308,30 @@ static const struct docker_route *find_route(struct docker_client *client)
 	return NULL;
 }
 
+static void refuse_role(struct docker_client *client, const struct docker_route *route)
+{
+	char text[160];
+
+	(void)snprintf(text, sizeof(text),
+		       "access denied: this needs the role %s, the certificate of %s has %s",
+		       gate_role_name((enum gate_role)route->role), client->who,
+		       gate_role_name((enum gate_role)client->role));
+	docker_reply_error(client, 403, text);
+}
+
 static void dispatch(struct docker_client *client, const struct docker_route *route)
 {
 	/* The bytes of the head may move as soon as more come. */
 	client->head_only = str_is(client->head.method, "HEAD");
+	if (str_copy(client->head.method, client->method, sizeof(client->method)) < 0)
+		(void)str_copy(STR("?"), client->method, sizeof(client->method));
 	client->upgrade = client->head.upgrade.len > 0;
 	if (!version_fits(client))
 		return;
 	if (!route)
 		docker_reply_error(client, 404, "page not found");
 	else if (client->role < route->role)
-		docker_reply_error(client, 403, "your role may not do this");
+		refuse_role(client, route);
 	else
 		route->handler(client);
 }
@@ -434,6 +450,7 @@ static void client_ready(struct loop_io *io, uint32_t events)
 		docker_close(client);
 		return;
 	}
+	client->moved += (size_t)n;
 	if (client->hijacked)
 		client->on_input(client);
 	else if (client->upload.state != DOCKER_UPLOAD_NONE)
@@ -448,10 +465,25 @@ static void on_accept(struct loop_io *io, uint32_t events)
 {
 	struct docker_server *server = io->owner;
 	int fd OWN_FD = accept4(io->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct docker_client *client;
+	struct gate_client who = { .role = GATE_ROLE_ADMIN, .address = "unix" };
+	struct ucred peer = { .uid = (uid_t)-1 };
+	socklen_t len = sizeof(peer);
 
 	(void)events;
-	if (fd < 0 || server->count >= DOCKER_CLIENTS_MAX)
+	if (fd < 0)
+		return;
+	/* The socket's file mode says who may connect; the log says who it was. */
+	(void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
+	(void)snprintf(who.name, sizeof(who.name), "uid-%u", peer.uid);
+	docker_server_take(server, take_fd(&fd), &who);
+}
+
+void docker_server_take(struct docker_server *server, int fd, const struct gate_client *who)
+{
+	int own OWN_FD = fd;
+	struct docker_client *client;
+
+	if (server->count >= DOCKER_CLIENTS_MAX)
 		return;
 	docker_watch_init(server);
 	client = calloc(1, sizeof(*client));
@@ -459,15 +491,17 @@ static void on_accept(struct loop_io *io, uint32_t events)
 		return;
 	client->server = server;
 	client->turn_fd = client->upload.fd = -1;
-	client->role = DOCKER_ROLE_ADMIN; /* the socket's file mode says who may connect */
+	client->role = (enum docker_role)who->role;
+	(void)str_copy(str_from(who->name), client->who, sizeof(client->who));
+	(void)str_copy(str_from(who->address), client->from, sizeof(client->from));
 	buf_init(&client->in, DOCKER_REQUEST_MAX);
 	buf_init(&client->out, DOCKER_REPLY_MAX + 4096);
 	arena_init(&client->arena, DOCKER_ARENA_MAX);
-	if (loop_add(server->loop, &client->io, fd, EPOLLIN, client_ready, client, NULL) < 0) {
+	if (loop_add(server->loop, &client->io, own, EPOLLIN, client_ready, client, NULL) < 0) {
 		free(client);
 		return;
 	}
-	client->fd = take_fd(&fd);
+	client->fd = take_fd(&own);
 	client->next = server->clients;
 	server->clients = client;
 	server->count++;

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "engine/api/gate_msg.h"
 #include "engine/http/http.h"
 #include "engine/json/json.h"
 #include "lib/arena.h"
@@ -15,7 +16,12 @@
  * The Docker Engine API over accepted connections: one route table, each row with the role a client
  * needs. Lives in the api role; whatever it does it asks engine main for, in checked messages.
  */
-enum docker_role { DOCKER_ROLE_READER = 1, DOCKER_ROLE_OPERATOR, DOCKER_ROLE_ADMIN };
+enum docker_role {
+	DOCKER_ROLE_READER = GATE_ROLE_READER,
+	DOCKER_ROLE_OPERATOR = GATE_ROLE_OPERATOR,
+	DOCKER_ROLE_DEPLOYER = GATE_ROLE_DEPLOYER,
+	DOCKER_ROLE_ADMIN = GATE_ROLE_ADMIN,
+};
 
 enum {
 	DOCKER_CLIENTS_MAX = 1024,
@@ -24,6 +30,8 @@ enum {
 	DOCKER_STREAM_HIGH = 256 << 10, /* bytes unsent: what feeds a stream waits */
 	DOCKER_UPLOAD_HIGH = 64 << 10,	/* bytes of a streamed body that wait for their reader */
 	DOCKER_TRANSFERS_MAX = 32,	/* archives on their way, either direction */
+	DOCKER_STALL_MS = 30000, /* a client that is waited for moves 1 KiB/s of its archive */
+	DOCKER_STALL_MIN = 30 << 10,
 	DOCKER_ARENA_MAX = 16 << 20,
 	DOCKER_API_MINOR = 51, /* 1.51 */
 	DOCKER_API_MINOR_MIN = 24,
@@ -80,6 +88,9 @@ struct docker_client {
 	struct loop_timer idle, burial;
 	int fd;
 	enum docker_role role;
+	char who[GATE_NAME_MAX + 1]; /* "uid-0", or the name of a certificate */
+	char from[64];		     /* "unix", or an address */
+	char method[8];		     /* of the request, as long as it is not in the audit log */
 	struct buf in, out;
 	struct http_head head;
 	struct str body;     /* of the request, complete */
@@ -105,8 +116,10 @@ struct docker_client {
 	uint16_t turn_type;
 	msg_reply_fn *turn_fn;
 	struct docker_upload upload;
-	bool transfers;	       /* counted in server->transfers */
-	const char *path_stat; /* X-Docker-Container-Path-Stat of the answer; NULL = none */
+	bool transfers;		      /* counted in server->transfers */
+	struct loop_timer stall;      /* while it transfers */
+	uint64_t moved, moved_before; /* bytes to and from the client; at the last look */
+	const char *path_stat;	      /* X-Docker-Container-Path-Stat of the answer; NULL = none */
 	/* What a handler keeps beyond its return; freed by `work_free` with the request. */
 	void *work;
 	void (*work_free)(void *work);
@@ -129,6 +142,9 @@ bool docker_route_streams(const struct docker_route *route);
 
 int docker_server_start(struct docker_server *server, struct loop *loop, int listen_fd,
 			struct msg_peer *main_peer, struct err *err);
+
+/* A client that the gate has verified; fd is taken over. */
+void docker_server_take(struct docker_server *server, int fd, const struct gate_client *who);
 
 /* ---- for handlers: each ends in exactly one reply, or in a stream that is ended ---- */
 void docker_reply_json(struct docker_client *client, unsigned status, struct str json);

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <unistd.h>
+#include "lib/log.h"
 #include "lib/own.h"
 
 enum { TRANSFER_CHUNK = 64 << 10 };
@@ -21,6 +22,26 @@ struct download {
 	bool said; /* engine main's answer was good */
 };
 
+/*
+ * Engine main and its roles wait for as long as the transfer lasts: one who does not read or send
+ * what is waited for is let go. What takes its time on our side does not count.
+ */
+static void on_stall(struct loop_timer *timer)
+{
+	struct docker_client *client = timer->owner;
+	bool sends = client->upload.state == DOCKER_UPLOAD_FED && !client->upload.ready;
+	bool slow = client->moved - client->moved_before < DOCKER_STALL_MIN;
+
+	if (slow && (sends || client->out.len)) {
+		log_notice("%s: an archive has stalled for %d s: its connection is closed",
+			   client->who, DOCKER_STALL_MS / 1000);
+		docker_close(client);
+		return;
+	}
+	client->moved_before = client->moved;
+	loop_timer_set(client->server->loop, timer, DOCKER_STALL_MS, on_stall, client);
+}
+
 bool docker_transfer_begin(struct docker_client *client)
 {
 	if (client->server->transfers >= DOCKER_TRANSFERS_MAX) {
@@ -29,6 +50,8 @@ bool docker_transfer_begin(struct docker_client *client)
 	}
 	client->server->transfers++;
 	client->transfers = true;
+	client->moved_before = client->moved;
+	loop_timer_set(client->server->loop, &client->stall, DOCKER_STALL_MS, on_stall, client);
 	return true;
 }
 

@@ -3,6 +3,7 @@
  * The keys of services.ini and engine.ini. Owned by engine main; the man pages and the console's
  * completion are held against these tables. Must hold no logic beyond the check of one value.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
 #include "engine/health/test.h"
@@ -91,6 +92,21 @@ static int check_context(struct str value, struct err *err)
 	if (str_starts(value, STR("/config/")) || str_starts(value, STR("/data/builds/")))
 		return 0;
 	return err_set(err, -EINVAL, "a directory below /config/ or /data/builds/");
+}
+
+/* "2376", "192.0.2.1:2376" */
+static int check_listen(struct str value, struct err *err)
+{
+	ptrdiff_t colon = str_find(value, ':');
+	struct str host = colon < 0 ? STR("0.0.0.0") : str_head(value, (size_t)colon);
+	struct in_addr address;
+	char text[INET_ADDRSTRLEN];
+	uint64_t port;
+
+	if (str_copy(host, text, sizeof(text)) < 0 || inet_pton(AF_INET, text, &address) != 1 ||
+	    str_to_u64(str_skip(value, colon < 0 ? 0 : (size_t)colon + 1), 1, 65535, &port) < 0)
+		return err_set(err, -EINVAL, "[ADDRESS:]PORT, such as 2376 or 192.0.2.1:2376");
+	return 0;
 }
 
 #define LEN(min_, max_) .min = (min_), .max = (max_)
@@ -456,6 +472,34 @@ static const struct ini_key engine_keys[] = {
 	  .list = true,
 	  LEN(1, 1000),
 	  .help = "PEM file with ECDSA P-256 public keys (cosign.pub)" },
+	{ .section = "remote",
+	  .key = "listen",
+	  .type = INI_TYPE_TEXT,
+	  LEN(1, 21),
+	  .check = check_listen,
+	  .def = "2376",
+	  .help = "[ADDRESS:]PORT where the Docker API is served to clients with a certificate" },
+	{ .section = "remote",
+	  .key = "ca_file",
+	  .type = INI_TYPE_PATH,
+	  LEN(1, 1000),
+	  .help = "PEM file of the authority that signs the clients' certificates" },
+	{ .section = "remote",
+	  .key = "cert_file",
+	  .type = INI_TYPE_PATH,
+	  LEN(1, 1000),
+	  .help = "PEM file of the machine's own certificate" },
+	{ .section = "remote",
+	  .key = "key_file",
+	  .type = INI_TYPE_PATH,
+	  LEN(1, 1000),
+	  .help = "PEM file of its private key" },
+	{ .section = "remote",
+	  .key = "revoked",
+	  .type = INI_TYPE_TEXT,
+	  .list = true,
+	  LEN(1, 100),
+	  .help = "common name or serial number of a client's certificate that counts no more" },
 	{ .section = "registry",
 	  .key = "insecure",
 	  .type = INI_TYPE_BOOL,

@@ -8,7 +8,7 @@ tests/fuzz/fuzz_docker_OBJS = tests/fuzz/fuzz_docker.o $(docker_api_objs)
 tests/fuzz/fuzz_docker_LIBS := -lyyjson
 
 docker_api_objs = $(engine_docker_OBJS) $(engine_http_OBJS) $(engine_json_OBJS) $(engine_oci_OBJS) \
-	engine/api/engine_msg.o engine/api/image_msg.o engine/api/view_msg.o \
+	engine/api/engine_msg.o engine/api/image_msg.o engine/api/view_msg.o engine/api/gate_msg.o \
 	engine/container/def.o engine/container/def_wire.o engine/container/def_host.o \
 	engine/build/plan.o engine/build/plan_op.o engine/build/plan_trigger.o \
 	engine/build/plan_steps.o engine/build/plan_lint.o engine/build/plan_history.o $(engine_dockerfile_OBJS)
@@ -23,3 +23,10 @@ tests/fuzz/fuzz_docker_view_OBJS = tests/fuzz/fuzz_docker_view.o engine/api/view
 UNIT += tests/unit/engine_docker/test_text
 tests/unit/engine_docker/test_text_OBJS = tests/unit/engine_docker/test_text.o $(docker_api_objs)
 tests/unit/engine_docker/test_text_LIBS := -lyyjson
+
+UNIT += tests/unit/engine_docker/test_gate
+tests/unit/engine_docker/test_gate_OBJS := tests/unit/engine_docker/test_gate.o \
+	engine/api/gate_msg.o engine/gate/revoked.o
+
+FUZZ += tests/fuzz/fuzz_gate
+tests/fuzz/fuzz_gate_OBJS = tests/fuzz/fuzz_gate.o engine/api/gate_msg.o engine/gate/revoked.o

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_ENGINE_GATE_TRUST_H
+#define HOY_ENGINE_GATE_TRUST_H
+
+#include "engine/api/gate_msg.h"
+#include "lib/err.h"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wswitch-enum"
+#include <mbedtls/ctr_drbg.h>
+#include <mbedtls/entropy.h>
+#include <mbedtls/ssl.h>
+#pragma GCC diagnostic pop
+
+/*
+ * What handshakes are made with: the machine's own certificate, and the authority of its clients.
+ * Counted: each connection holds the one it began with.
+ */
+struct gate_trust {
+	unsigned users;
+	mbedtls_ssl_config config;
+	mbedtls_x509_crt authority, own;
+	mbedtls_pk_context key;
+	mbedtls_entropy_context entropy;
+	mbedtls_ctr_drbg_context random;
+};
+
+/* With one user. -EINVAL names the text in which nothing can be read. */
+int gate_trust_new(const struct gate_config *texts, struct gate_trust **ret_trust, struct err *err);
+/* One user less; accepts NULL. */
+void gate_trust_drop(struct gate_trust *trust);
+
+#endif
