@@ -408,14 +408,12 @@ static void take_text(const struct ini_config *ini, const char *section, const c
 		dst[0] = '\0';
 }
 
-static uint32_t take_seconds(const struct ini_config *ini, const char *section, const char *key)
+static int64_t take_number(const struct ini_config *ini, const char *section, const char *key)
 {
 	const struct ini_section none = { .kind = section, .name = "" };
 	const struct ini_section *found = ini_find(ini, section, "");
 
-	return (uint32_t)(ini_number(&boot_config_schema, found && !found->bad ? found : &none, key,
-				     0) /
-			  1000);
+	return ini_number(&boot_config_schema, found && !found->bad ? found : &none, key, 0);
 }
 
 int boot_config_read(struct boot_settings *ret_settings, struct err *err)
@@ -434,7 +432,8 @@ int boot_config_read(struct boot_settings *ret_settings, struct err *err)
 		take_text(&ini, "auth", "password_hash", settings.hash, sizeof(settings.hash));
 		take_text(&ini, "hoy", "console_login", word, sizeof(word));
 		settings.login = strcmp(word, "none") != 0;
-		settings.idle_s = take_seconds(&ini, "hoy", "idle_logout");
+		settings.idle_s = (uint32_t)(take_number(&ini, "hoy", "idle_logout") / 1000);
+		settings.log_max = (uint64_t)take_number(&ini, "hoy", "log_max_size");
 		take_text(&ini, "hoy", "console_log", word, sizeof(word));
 		for (size_t i = 0; i < ARRAY_LEN(levels); i++)
 			if (strcmp(word, levels[i]) == 0)

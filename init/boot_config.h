@@ -39,6 +39,7 @@ struct boot_settings {
 	bool login;
 	uint32_t idle_s;  /* without a key until a login ends, 0 = never */
 	uint8_t log_prio; /* 0 = not given */
+	uint64_t log_max; /* bytes of the log on the data partition */
 	uint32_t issues;
 };
 

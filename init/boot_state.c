@@ -20,8 +20,6 @@
 #include "lib/own.h"
 
 enum {
-	LOG_FILE_MAX = 1 << 20,
-	LOG_FILES = 8,
 	SEED_BYTES = 512,
 	BALLAST_MAX = 64 << 20,
 	BALLAST_SHARE = 50, /* one part of so many of the disk */
@@ -29,7 +27,7 @@ enum {
 
 void boot_state_init(struct boot_state *state)
 {
-	*state = (struct boot_state){ .data_fd = -1, .log_fd = -1 };
+	*state = (struct boot_state){ .data_fd = -1, .log_fd = -1, .log_max = BOOT_LOG_MAX };
 }
 
 void boot_state_done(struct boot_state *state)
@@ -188,7 +186,7 @@ static void rotate(int dir_fd)
 {
 	char from[24], to[24];
 
-	for (int i = LOG_FILES - 1; i >= 1; i--) {
+	for (int i = BOOT_LOG_FILES - 1; i >= 1; i--) {
 		if (i == 1)
 			snprintf(from, sizeof(from), "hoy.log");
 		else
@@ -206,7 +204,8 @@ void boot_state_log(struct boot_state *state, struct str lines)
 
 	if (dir_fd < 0)
 		return;
-	if (state->log_fd >= 0 && state->log_bytes + lines.len > LOG_FILE_MAX) {
+	if (state->log_fd >= 0 && state->log_bytes > 0 &&
+	    state->log_bytes + lines.len > state->log_max / BOOT_LOG_FILES) {
 		own_close(&state->log_fd);
 		rotate(dir_fd);
 	}
@@ -220,6 +219,48 @@ void boot_state_log(struct boot_state *state, struct str lines)
 	/* A full disk loses log lines here, the ring in memory still has them. */
 	if (state->log_fd >= 0 && fs_write_fd(state->log_fd, lines.ptr, lines.len, NULL) == 0)
 		state->log_bytes += lines.len;
+}
+
+int boot_state_log_files(const struct boot_state *state, int ret_fds[BOOT_LOG_FILES],
+			 struct err *err)
+{
+	OWN_FD int dir_fd = state->data_fd >= 0 ? sub_dir(state, "log") : -1;
+	char name[24] = "hoy.log";
+	int count = 0;
+
+	if (dir_fd < 0)
+		return err_set(err, -ENODEV, "there is no data partition that keeps the log");
+	for (int i = BOOT_LOG_FILES - 1; i >= 0; i--) {
+		int fd;
+
+		if (i > 0)
+			snprintf(name, sizeof(name), "hoy.log.%d", i);
+		else
+			memcpy(name, "hoy.log", sizeof("hoy.log"));
+		fd = fs_open(dir_fd, name, FS_BENEATH, O_RDONLY | O_NOFOLLOW, 0, NULL);
+		if (fd >= 0)
+			ret_fds[count++] = fd;
+	}
+	return count;
+}
+
+int boot_state_support_file(const struct boot_state *state, char ret_path[BOOT_SUPPORT_PATH_MAX],
+			    struct err *err)
+{
+	time_t now = (time_t)wall_now_s();
+	OWN_FD int dir_fd = -1;
+	struct tm tm = { 0 };
+	char name[48];
+
+	if (state->data_fd < 0)
+		return err_set(err, -ENODEV, "there is no data partition to put the archive on");
+	dir_fd = fs_open_dir(state->data_fd, "transfer", FS_BENEATH, 0700, err);
+	if (dir_fd < 0)
+		return dir_fd;
+	(void)gmtime_r(&now, &tm);
+	(void)strftime(name, sizeof(name), "support-%Y%m%d-%H%M%S.tar", &tm);
+	snprintf(ret_path, BOOT_SUPPORT_PATH_MAX, "/data/transfer/%s", name);
+	return fs_open(dir_fd, name, FS_BENEATH, O_WRONLY | O_CREAT | O_EXCL, 0600, err);
 }
 
 bool boot_state_is_hash(struct str text)

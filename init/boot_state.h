@@ -15,13 +15,16 @@
  *   state/fault    what PID 1 wrote with its last breath (fault.h), empty otherwise
  *   state/seed     512 random bytes, mixed in (never credited) and replaced at each boot
  *   config/auth    the password hash, mode 0600
- *   log/hoy.log    the log, with hoy.log.1 ... .7 behind it, 1 MiB each
+ *   log/hoy.log    the log, with hoy.log.1 ... .7 behind it, each an eighth of log_max_size
  *   ballast        space that can be freed when the disk is full
  */
+enum { BOOT_LOG_FILES = 8, BOOT_LOG_MAX = 8 << 20 }; /* as many as a message carries fds */
+
 struct boot_state {
 	int data_fd; /* directory /data, -1 while it is not mounted */
 	int log_fd;
 	uint64_t log_bytes;
+	uint64_t log_max; /* of all files together */
 	bool fault_blank; /* nothing in it, and room for something */
 };
 
@@ -44,6 +47,15 @@ void boot_state_pstore(char *dst, size_t cap);
 void boot_state_save_clock(struct boot_state *state);
 void boot_state_note(struct boot_state *state, struct str reason);
 void boot_state_log(struct boot_state *state, struct str lines);
+
+/* The log's files, oldest first, opened to be read; returns how many, the caller closes them. */
+int boot_state_log_files(const struct boot_state *state, int ret_fds[BOOT_LOG_FILES],
+			 struct err *err);
+
+/* A new file in /data/transfer for a support archive: its fd, open for writing, and its path. */
+enum { BOOT_SUPPORT_PATH_MAX = 80 };
+int boot_state_support_file(const struct boot_state *state, char ret_path[BOOT_SUPPORT_PATH_MAX],
+			    struct err *err);
 
 /* "" when there is none. */
 void boot_state_auth(const struct boot_state *state, char ret_hash[INIT_HASH_MAX]);

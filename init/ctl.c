@@ -423,7 +423,8 @@ static void config_came(struct msg_peer *disk, void *owner, struct msg *reply,
 	if (reply == NULL)
 		(void)msg_reply_err(peer, relay->type, relay->serial, err);
 	else
-		(void)msg_reply(peer, relay->type, relay->serial, reply->body, NULL, 0);
+		(void)msg_reply(peer, relay->type, relay->serial, reply->body, reply->fds,
+				reply->nfds);
 }
 
 static void ask_disk(struct relay *relay, struct msg *msg, uint16_t type, msg_reply_fn *fn)
@@ -485,6 +486,18 @@ static void on_boots(struct msg_peer *peer, struct msg *msg)
 	pass_on(peer, msg, DISK_MSG_BOOTS);
 }
 
+/* What is in memory goes first: the disk role takes messages in their order. */
+static void on_log_files(struct msg_peer *peer, struct msg *msg)
+{
+	sup_log_flush_disk(the_sup);
+	pass_on(peer, msg, DISK_MSG_LOG_FILES);
+}
+
+static void on_support_file(struct msg_peer *peer, struct msg *msg)
+{
+	pass_on(peer, msg, DISK_MSG_SUPPORT_FILE);
+}
+
 static void on_auth_try(struct msg_peer *peer, struct msg *msg)
 {
 	pass_on(peer, msg, DISK_MSG_AUTH_TRY);
@@ -517,6 +530,8 @@ const struct msg_rule ctl_rules[] = {
 	{ INIT_MSG_CONFIG_MEDIA, "CONFIG_MEDIA", 0, 0, 0, 0, INIT_PEER_CONSOLE, on_config_media },
 	{ INIT_MSG_CONFIG_ACT, "CONFIG_ACT", 17, SUP_REPLY_MAX, 0, 0, PEOPLE, on_config_act },
 	{ INIT_MSG_AUTH_TRY, "AUTH_TRY", 1, 1, 0, 0, INIT_PEER_CONSOLE, on_auth_try },
+	{ INIT_MSG_LOG_FILES, "LOG_FILES", 0, 0, 0, 0, PEOPLE, on_log_files },
+	{ INIT_MSG_SUPPORT_FILE, "SUPPORT_FILE", 0, 0, 0, 0, PEOPLE, on_support_file },
 	{ INIT_MSG_BOOTS, "BOOTS", 0, 0, 0, 0, PEOPLE, on_boots },
 	{ INIT_MSG_LINES, "LINES", 1, 1, 0, 0, INIT_PEER_CONSOLE, on_lines },
 	{ DISK_MSG_DATA, "DISK_DATA", 17, 1024, 0, 0, SUP_PEER_DISK, on_data },

@@ -26,15 +26,17 @@ enum disk_msg {
 	DISK_MSG_FAULT_FILE = 0x0204,
 
 	/* ---- main -> disk ---- */
-	DISK_MSG_LOG = 0x0211,	      /* one way: blob, whole lines for /data/log/hoy.log */
-	DISK_MSG_NOTE = 0x0212,	      /* one way: text, the reason of the end that now comes */
-	DISK_MSG_AUTH_SET = 0x0213,   /* call {text hash} -> {} */
-	DISK_MSG_CONFIG_GET = 0x0214, /* call, bodies of INIT_MSG_CONFIG_GET */
-	DISK_MSG_RESET = 0x0215,      /* one way: at STOP make the file system anew */
-	DISK_MSG_MEDIA = 0x0216,      /* call {} -> {text}, as INIT_MSG_CONFIG_MEDIA */
-	DISK_MSG_AUTH_TRY = 0x0219,   /* call, bodies of INIT_MSG_AUTH_TRY */
-	DISK_MSG_BOOTS = 0x0218,      /* call {} -> {text}, as INIT_MSG_BOOTS */
-	DISK_MSG_CONFIG_ACT = 0x0217, /* call, bodies of INIT_MSG_CONFIG_ACT */
+	DISK_MSG_LOG = 0x0211,		/* one way: blob, whole lines for /data/log/hoy.log */
+	DISK_MSG_NOTE = 0x0212,		/* one way: text, the reason of the end that now comes */
+	DISK_MSG_AUTH_SET = 0x0213,	/* call {text hash} -> {} */
+	DISK_MSG_CONFIG_GET = 0x0214,	/* call, bodies of INIT_MSG_CONFIG_GET */
+	DISK_MSG_RESET = 0x0215,	/* one way: at STOP make the file system anew */
+	DISK_MSG_MEDIA = 0x0216,	/* call {} -> {text}, as INIT_MSG_CONFIG_MEDIA */
+	DISK_MSG_AUTH_TRY = 0x0219,	/* call, bodies of INIT_MSG_AUTH_TRY */
+	DISK_MSG_BOOTS = 0x0218,	/* call {} -> {text}, as INIT_MSG_BOOTS */
+	DISK_MSG_LOG_FILES = 0x021A,	/* call {} -> {} and fds, as INIT_MSG_LOG_FILES */
+	DISK_MSG_SUPPORT_FILE = 0x021B, /* call {} -> {text} and an fd */
+	DISK_MSG_CONFIG_ACT = 0x0217,	/* call, bodies of INIT_MSG_CONFIG_ACT */
 };
 
 enum { DISK_PEER_MAIN = 1, DISK_REASON_MAX = 160, DISK_LOG_BATCH_MAX = 16384 };

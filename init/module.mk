@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # PID 1 with its disk role: one program. The pure parts are listed apart for the tests.
-init_PURE := init/unit/machine.o init/unit/ring.o init/unit/kmsg.o init/boot_cmdline.o init/boot_layer.o \
+init_PURE := init/unit/machine.o init/unit/ring.o init/unit/kmsg.o init/unit/logline.o init/unit/watch.o init/boot_cmdline.o init/boot_layer.o \
 	init/boot_gpt.o init/boot_probe.o init/api/init_msg.o
 init_OBJS := init/main.o init/fault.o init/boot_root.o init/boot_mount.o init/boot_kernel.o \
 	init/boot_disk.o init/boot_search.o init/boot_data.o init/boot_mounts.o init/boot_config.o \

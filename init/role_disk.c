@@ -139,6 +139,8 @@ static void publish_config(bool changed)
 
 	if (boot_config_read(&role.settings, &err) < 0)
 		log_err("hoy.ini not read: %s", err_text(&err));
+	else
+		role.state.log_max = role.settings.log_max;
 	send_config(changed);
 }
 
@@ -492,6 +494,37 @@ static void on_boots(struct msg_peer *peer, struct msg *msg)
 	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
 }
 
+static void on_log_files(struct msg_peer *peer, struct msg *msg)
+{
+	struct err err = { 0 };
+	int fds[BOOT_LOG_FILES];
+	int count = boot_state_log_files(&role.state, fds, &err);
+
+	if (count < 0)
+		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+	else
+		(void)msg_reply(peer, msg->type, msg->serial, (struct str){ 0 }, fds,
+				(size_t)count);
+	while (count > 0)
+		own_close(&fds[--count]);
+}
+
+static void on_support_file(struct msg_peer *peer, struct msg *msg)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	char path[BOOT_SUPPORT_PATH_MAX];
+	struct err err = { 0 };
+	OWN_FD int fd = boot_state_support_file(&role.state, path, &err);
+
+	if (fd < 0) {
+		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+		return;
+	}
+	buf_init(&body, 512);
+	wire_put_text(&body, path);
+	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), &fd, 1);
+}
+
 static void on_config_get(struct msg_peer *peer, struct msg *msg)
 {
 	struct err err = { 0 };
@@ -526,6 +559,8 @@ static const struct msg_rule rules[] = {
 	{ DISK_MSG_CONFIG_ACT, "CONFIG_ACT", 17, MSG_BODY_INLINE_MAX, 0, 0, DISK_PEER_MAIN,
 	  on_config_act },
 	{ DISK_MSG_AUTH_TRY, "AUTH_TRY", 1, 1, 0, 0, DISK_PEER_MAIN, on_auth_try },
+	{ DISK_MSG_LOG_FILES, "LOG_FILES", 0, 0, 0, 0, DISK_PEER_MAIN, on_log_files },
+	{ DISK_MSG_SUPPORT_FILE, "SUPPORT_FILE", 0, 0, 0, 0, DISK_PEER_MAIN, on_support_file },
 	{ DISK_MSG_BOOTS, "BOOTS", 0, 0, 0, 0, DISK_PEER_MAIN, on_boots },
 	{ DISK_MSG_MEDIA, "MEDIA", 0, 0, 0, 0, DISK_PEER_MAIN, on_media },
 	/* Every unit is told of these; they concern the daemons. */

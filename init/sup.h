@@ -75,6 +75,8 @@ struct sup_unit {
 	struct loop_timer timer, silence;
 	struct mono since;
 	int64_t retry_at_ms; /* uptime, -1 */
+	int64_t answered_ms; /* uptime of its last sign of life */
+	bool was_ready;	     /* in this boot */
 	char text[208];
 	char end_reason[64];			/* of the process or start that just ended */
 	struct init_exit exits[INIT_EXITS_MAX]; /* newest first */
@@ -158,6 +160,7 @@ struct sup {
 	struct loop_io signal_io;
 	struct sup_power power;
 	int watchdog_fd;
+	bool watchdog_starves; /* it was said that it is not fed any more */
 	struct loop_timer watchdog_timer, late_timer;
 	struct loop_io keys[SUP_KEYS_MAX];
 	int key_fds[SUP_KEYS_MAX], input_fd;

@@ -12,11 +12,19 @@
 #include <time.h>
 #include <unistd.h>
 #include "init/sup_calls.h"
+#include "init/unit/logline.h"
 #include "lib/log.h"
 #include "lib/mono.h"
 #include "lib/own.h"
 
-enum { FLUSH_MS = 1000, FOLLOW_MS = 50, FOLLOW_RETRY_MS = 300, BATCH_MAX = 16384, CHUNK = 4096 };
+enum {
+	FLUSH_MS = 1000,
+	FOLLOW_MS = 50,
+	FOLLOW_RETRY_MS = 300,
+	BATCH_MAX = 16384,
+	CHUNK = 4096,
+	HEADS_MAX = 256, /* of two lines */
+};
 
 int64_t sup_uptime_ms(void)
 {
@@ -175,17 +183,19 @@ int sup_log_open(struct sup_unit *unit, struct err *err)
 
 /* ---- to the disk ---- */
 
-static void stamp(const struct ring_line *line, char *dst, size_t cap)
+static const char *unit_name(const struct sup *sup, uint8_t unit)
+{
+	return unit < SUP_COUNT ? sup->units[unit].name : "init";
+}
+
+static void put_head(const struct sup *sup, struct buf *body, const struct ring_line *line)
 {
 	int64_t age_s = (sup_uptime_ms() - line->uptime_ms) / 1000;
-	time_t at = (time_t)(wall_now_s() - age_s);
-	struct tm tm = { 0 };
-	char date[32];
 
-	gmtime_r(&at, &tm);
-	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	snprintf(dst, cap, "%s %lld.%03lld <%u>", date, (long long)(line->uptime_ms / 1000),
-		 (long long)(line->uptime_ms % 1000), line->prio);
+	logline_put_head(body, &(struct logline){ .wall_s = wall_now_s() - age_s,
+						  .uptime_ms = line->uptime_ms,
+						  .prio = line->prio,
+						  .unit = str_from(unit_name(sup, line->unit)) });
 }
 
 /* One batch; false when nothing more can go now. */
@@ -195,17 +205,18 @@ static bool flush_batch(struct sup *sup)
 	struct ring_cursor cursor = sup->disk_cursor, before = cursor;
 	struct buf body = sup_body();
 	uint64_t lost = 0;
-	char head[64];
 
 	body.max = DISK_LOG_BATCH_MAX;
-	while (body.len + sizeof(head) + RING_TEXT_MAX + 64 < DISK_LOG_BATCH_MAX &&
+	while (body.len + RING_TEXT_MAX + HEADS_MAX < DISK_LOG_BATCH_MAX &&
 	       ring_read(&sup->ring, &cursor, &line, &lost)) {
-		stamp(&line, head, sizeof(head));
-		if (lost > 0)
-			buf_printf(&body, "%s init: %llu lines lost before this one\n", head,
+		if (lost > 0) {
+			put_head(sup, &body, &line);
+			buf_printf(&body, "init: %llu lines lost before this one\n",
 				   (unsigned long long)lost);
+		}
 		lost = 0;
-		buf_printf(&body, "%s %s\n", head, line.text);
+		put_head(sup, &body, &line);
+		buf_printf(&body, "%s\n", line.text);
 	}
 	if (cursor.number == before.number)
 		return false;

@@ -280,6 +280,8 @@ static void became_ready(struct sup_unit *unit)
 {
 	const char *text = plans[unit->index].ready;
 
+	unit->was_ready = true;
+	unit->answered_ms = sup_uptime_ms();
 	if (unit->restarts == 0 && text != NULL)
 		sup_mark(unit->sup, unit->name, sup_monotonic_ms(), "%s", text);
 	else if (unit->restarts > 0)
@@ -329,6 +331,8 @@ static void silent(struct loop_timer *timer)
 
 void sup_unit_alive(struct sup_unit *unit)
 {
+	if (unit->state == UNIT_STATE_READY)
+		unit->answered_ms = sup_uptime_ms();
 	if (unit->state == UNIT_STATE_READY || unit->state == UNIT_STATE_STARTING)
 		loop_timer_set(&unit->sup->loop, &unit->silence, UNIT_SILENCE_MS, silent, unit);
 }

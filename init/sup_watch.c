@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include "init/boot_history.h"
 #include "init/sup_calls.h"
+#include "init/unit/watch.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/mono.h"
@@ -32,11 +33,36 @@ static long control(int fd, unsigned long request, void *arg)
 
 /* ---- watchdog ---- */
 
+static struct watch_unit watch_unit(const struct sup_unit *unit)
+{
+	bool down = unit->state == UNIT_STATE_STOPPED || unit->state == UNIT_STATE_STOPPING;
+
+	return (struct watch_unit){ .was_ready = unit->was_ready,
+				    .wanted = unit->enabled && !down,
+				    .answered_ms = unit->answered_ms };
+}
+
+/* True: a daemon that ran does not answer any more, and starting it again did not help. */
+static bool starves(struct sup *sup)
+{
+	const struct sup_unit *units[] = { &sup->units[SUP_NETD], &sup->units[SUP_ENGINE] };
+	struct watch_unit watched[] = { watch_unit(units[0]), watch_unit(units[1]) };
+	int culprit = watch_starves(watched, ARRAY_LEN(watched), sup_uptime_ms());
+
+	if (culprit >= 0 && !sup->watchdog_starves)
+		sup_say(sup, LOG_PRIO_ERR,
+			"%s has not answered for %d s: the watchdog is not fed any more",
+			units[culprit]->name, WATCH_ANSWER_MS / 1000);
+	sup->watchdog_starves = culprit >= 0;
+	return sup->watchdog_starves;
+}
+
 static void feed(struct loop_timer *timer)
 {
 	struct sup *sup = timer->owner;
 
-	(void)control(sup->watchdog_fd, WDIOC_KEEPALIVE, NULL);
+	if (!starves(sup))
+		(void)control(sup->watchdog_fd, WDIOC_KEEPALIVE, NULL);
 	loop_timer_set(&sup->loop, timer, FEED_MS, feed, sup);
 }
 

@@ -271,6 +271,7 @@ void manager_data_ready(struct manager *manager)
 		if (s->spec)
 			service_trial_load(s);
 	}
+	service_trial_sweep(manager);
 	manager_adopt(manager);
 	manager_recall_stopped(manager);
 	manager_preload(manager);

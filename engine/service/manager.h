@@ -31,6 +31,7 @@ struct service {
 	struct digest section;		  /* of the section's text: tells a changed definition */
 	enum service_state state;
 	bool declared;	     /* false: its section is gone, it is being stopped */
+	bool was_declared;   /* before this reading of the configuration */
 	bool operator_stop;  /* stopped by a person: stays so until the next boot, or for ever
 				where restart = unless-stopped */
 	bool operator_start; /* started by a person, whatever its profiles say */
@@ -96,6 +97,7 @@ struct manager {
 	uint32_t preload_next;
 	bool first_reported;
 	struct loop_timer ends_timer; /* what ended is written, soon */
+	struct loop_timer sweep;      /* what was kept of services that are gone goes */
 	bool ends_known;	      /* the file was read */
 	void (*stopped)(void *owner); /* once, after manager_stop() and the last end */
 	void *owner;

@@ -5,6 +5,7 @@
  */
 #include "engine/service/trial.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include "engine/service/manager.h"
 #include "lib/fs.h"
@@ -153,6 +154,61 @@ void service_trial_image_gone(struct manager *manager, const char *reference)
 		trial->has_good = false;
 		image_lease_drop(manager->env.containers->leases, &trial->lease);
 	}
+}
+
+/* ---- sections that are gone ---- */
+
+enum { TRIAL_SWEEP_MS = 600000 }; /* behind the start: media may be plugged in late */
+
+void service_trial_gone(struct service *service)
+{
+	static const char *const folders[] = { "state/good", "state/bad" };
+	struct trial *trial = &service->trial;
+
+	loop_timer_stop(service->manager->env.loop, &trial->timer);
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+		int dir OWN_FD = folder(service, folders[i], NULL);
+
+		if (dir >= 0)
+			(void)fs_unlink(dir, service->name, NULL);
+	}
+	if (trial->has_good)
+		image_lease_drop(service->manager->env.containers->leases, &trial->lease);
+	arena_done(&trial->arena);
+	trial->has_good = trial->has_bad = trial->loaded = false;
+	trial->state = TRIAL_STATE_NONE;
+}
+
+static int sweep_one(int dir_fd, const char *name, unsigned char type, void *owner, struct err *err)
+{
+	const struct service *service = manager_find(owner, name);
+
+	(void)type;
+	(void)err;
+	if (!service || !service->declared) {
+		log_info("service %s is declared no more: what was kept of its trials goes", name);
+		(void)fs_unlink(dir_fd, name, NULL);
+	}
+	return 0;
+}
+
+static void sweep_due(struct loop_timer *timer)
+{
+	static const char *const folders[] = { "state/good", "state/bad" };
+	struct manager *manager = timer->owner;
+
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+		int dir OWN_FD = fs_open(manager->env.containers->data_fd, folders[i], FS_BENEATH,
+					 O_RDONLY | O_DIRECTORY, 0, NULL);
+
+		if (dir >= 0)
+			(void)fs_each(dir, sweep_one, manager, NULL);
+	}
+}
+
+void service_trial_sweep(struct manager *manager)
+{
+	loop_timer_set(manager->env.loop, &manager->sweep, TRIAL_SWEEP_MS, sweep_due, manager);
 }
 
 /* ---- the trial ---- */

@@ -74,6 +74,10 @@ bool service_trial_ended(struct service *service, const char *why, bool well);
 void service_trial_health(struct service *service);
 /* A person removed an image: services that do not run give up a good definition of that name. */
 void service_trial_image_gone(struct manager *manager, const char *reference);
+/* Its section is gone: so is what was kept of it. */
+void service_trial_gone(struct service *service);
+/* Some minutes from now what is kept of sections that nobody declares goes, too. */
+void service_trial_sweep(struct manager *manager);
 /* A person stopped it, or wants the bad one to be tried again. */
 void service_trial_stop(struct service *service, bool forget_bad);
 

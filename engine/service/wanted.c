@@ -198,6 +198,9 @@ static void apply_removed(struct manager *manager)
 	for (struct service *s = manager->services; s; s = s->next) {
 		if (s->declared)
 			continue;
+		if (s->was_declared)
+			service_trial_gone(s);
+		s->was_declared = false;
 		log_notice("service %s is no longer declared: stopped", s->name);
 		service_event(s, SERVICE_EVENT_UNWANT);
 	}
@@ -276,8 +279,10 @@ int manager_load(struct manager *manager, struct err *err)
 	}
 	for (const struct ini_issue *i = engine.issues; i; i = i->next)
 		log_err("%s", i->text);
-	for (struct service *s = manager->services; s; s = s->next)
+	for (struct service *s = manager->services; s; s = s->next) {
+		s->was_declared = s->declared;
 		s->declared = false;
+	}
 	ini_done(&manager->engine_config);
 	manager->engine_config = engine;
 	take_engine_settings(manager);

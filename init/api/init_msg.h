@@ -103,6 +103,11 @@ enum init_msg {
 	 * seconds to wait first; 0 = go on, the try is counted already}.
 	 */
 	INIT_MSG_AUTH_TRY = 0x012C,
+	/* {} -> {} and fds: the log's files on /data, oldest first (unit/logline.h), all in them.
+	 */
+	INIT_MSG_LOG_FILES = 0x012D,
+	/* {} -> {text path} and an fd: a new file in /data/transfer for a support archive. */
+	INIT_MSG_SUPPORT_FILE = 0x012E,
 };
 
 enum init_unit_act { INIT_UNIT_ACT_START = 1, INIT_UNIT_ACT_STOP, INIT_UNIT_ACT_RESTART };

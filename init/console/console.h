@@ -33,6 +33,7 @@ struct console {
 	int64_t alive_at_ms;  /* when init heard of us last */
 	bool interrupted;     /* Ctrl-C while a command ran */
 	bool full_screen;     /* log lines are not printed into it */
+	struct buf *capture;  /* what is printed goes here instead; NULL = to the terminal */
 	bool json;	      /* --json: everything is printed as JSON */
 	char json_line[4096]; /* of what is printed, until its newline comes */
 	size_t json_len;
@@ -128,6 +129,7 @@ int verb_ps(struct console *console, const struct words *words, struct err *err)
 int verb_steps(struct console *console, const struct words *words, struct err *err);
 int verb_health(struct console *console, const struct words *words, struct err *err);
 int verb_images(struct console *console, const struct words *words, struct err *err);
+int verb_follow(struct console *console, const struct words *words, struct err *err);
 int verb_logs(struct console *console, const struct words *words, struct err *err);
 int verb_build(struct console *console, const struct words *words, struct err *err);
 int verb_dashboard(struct console *console, const struct words *words, struct err *err);
@@ -146,6 +148,8 @@ int verb_cp(struct console *console, const struct words *words, struct err *err)
 int verb_diff(struct console *console, const struct words *words, struct err *err);
 int verb_export(struct console *console, const struct words *words, struct err *err);
 int verb_import(struct console *console, const struct words *words, struct err *err);
+int verb_boot(struct console *console, const struct words *words, struct err *err);
+int verb_support(struct console *console, const struct words *words, struct err *err);
 int verb_df(struct console *console, const struct words *words, struct err *err);
 int verb_store(struct console *console, const struct words *words, struct err *err);
 int verb_prune_kind(struct console *console, const struct words *words, struct err *err);

@@ -52,6 +52,10 @@ void console_raw(struct console *console, const char *bytes, size_t len)
 {
 	struct mono end = mono_add_ms(mono_now(), TTY_WRITE_MS);
 
+	if (console->capture) {
+		(void)buf_add(console->capture, bytes, len);
+		return;
+	}
 	while (len) {
 		struct pollfd poll_fd = { .fd = console->out_fd, .events = POLLOUT };
 		int64_t left = mono_diff_ms(end, mono_now());
@@ -76,7 +80,7 @@ void console_json(struct console *console, struct str members)
 	buf_init(&out, TTY_PRINT_MAX + members.len);
 	(void)buf_add_byte(&out, '{');
 	(void)buf_add_str(&out, members);
-	(void)buf_add_text(&out, console->is_tty ? "}\r\n" : "}\n");
+	(void)buf_add_text(&out, console->is_tty && !console->capture ? "}\r\n" : "}\n");
 	console_raw(console, buf_text(&out), out.len);
 }
 
@@ -111,6 +115,10 @@ void console_write(struct console *console, const char *text, size_t len)
 {
 	if (console->json) {
 		json_write(console, text, len);
+		return;
+	}
+	if (console->capture) {
+		(void)buf_add(console->capture, text, len);
 		return;
 	}
 	while (len) {

@@ -51,6 +51,7 @@ static int verb_version(struct console *console, const struct words *words, stru
 #define C(name) VERB_COMPLETE_##name
 
 const struct verb console_verbs[] = {
+	{ "boot", "chart", "this boot as SVG: when what was ready", C(NONE), 1, 1, verb_boot },
 	{ "build",
 	  "[-t NAME] [-f FILE] [--target STAGE] [--build-arg NAME=VALUE] [--secret id=ID,src=FILE] "
 	  "[--label NAME=VALUE] [--build-context NAME=WHERE] [--platform P] [--network none] "
@@ -79,6 +80,8 @@ const struct verb console_verbs[] = {
 	{ "export", "NAME FILE", "a container's files as a tar", C(CONTAINER), 2, 2, verb_export },
 	{ "factory-reset", "", "erase the data partition and start again", C(NONE), 0, 0,
 	  verb_power },
+	{ "follow", "NAME...", "what containers write from now on, in the order of its time",
+	  C(CONTAINER), 1, 8, verb_follow },
 	{ "health", "NAME", "health checks of a container: state, last results", C(CONTAINER), 1, 1,
 	  verb_health },
 	{ "help", "[COMMAND]", "this list, or one command; ? does the same", C(NONE), 0, 1,
@@ -90,10 +93,14 @@ const struct verb console_verbs[] = {
 	{ "kill", "NAME [SIGNAL]", "send a signal, KILL when none is named", C(CONTAINER), 1, 2,
 	  verb_act },
 	{ "load", "FILE [NAME]", "take the images of an archive in", C(NONE), 1, 2, verb_load },
-	{ "log", "[UNIT] [-f] [-n N]", "system log: init, netd, engine, kernel", C(UNIT), 0, 4,
+	{ "log",
+	  "[UNIT] [-f] [-n N] [-p LEVEL] [--boot -N] [--boots] [--since TIME] [--until TIME] "
+	  "[--grep TEXT]",
+	  "system log: init, netd, engine, kernel; of boots before this one, too", C(UNIT), 0, -1,
 	  verb_log },
 	{ "logout", "", "leave the console", C(NONE), 0, 0, verb_logout },
-	{ "logs", "NAME [-f] [-n N]", "what a container wrote", C(CONTAINER), 1, 4, verb_logs },
+	{ "logs", "NAME... [-f] [-n N] [--since TIME] [--until TIME] [--grep TEXT]",
+	  "what containers wrote, in the order of its time", C(CONTAINER), 1, -1, verb_logs },
 	{ "network", "show WHAT | why ADDRESS:PORT",
 	  "links addrs routes dns leases ports time networks", C(NETWORK), 1, 2, verb_network },
 	{ "passwd", "", "change the password", C(NONE), 0, 0, verb_claim },
@@ -114,6 +121,8 @@ const struct verb console_verbs[] = {
 	{ "stop", "NAME", "stop a container until the next boot", C(CONTAINER), 1, 1, verb_act },
 	{ "store", "check [--repair]", "read every blob and layer, mend what is damaged", C(NONE),
 	  1, 2, verb_store },
+	{ "support", "collect", "an archive for whoever helps, without secrets", C(NONE), 1, 1,
+	  verb_support },
 	{ "tag", "IMAGE NAME", "give an image another name", C(NONE), 2, 2, verb_tag },
 	{ "version", "", "version of Hoy", C(NONE), 0, 0, verb_version },
 };
@@ -194,7 +203,7 @@ void console_help(struct console *console, const char *line)
 
 static int unknown(const char *name, struct err *err)
 {
-	const char *names[64];
+	const char *names[80];
 	const char *nearest;
 	char shown[64];
 

@@ -120,3 +120,18 @@ int log_line_text(struct str line, char *dst, size_t cap, bool *ret_stderr)
 	dst[at] = 0;
 	return (int)at;
 }
+
+struct str log_line_time(struct str line)
+{
+	static const char head[] = "\"time\":\"";
+	size_t end = line.len, start, n = sizeof(head) - 1;
+
+	if (!str_ends(line, STR("\"}")))
+		return (struct str){ 0 };
+	end -= 2;
+	for (start = end; start > 0 && line.ptr[start - 1] != '"'; start--)
+		;
+	if (start < n || memcmp(line.ptr + start - n, head, n) != 0)
+		return (struct str){ 0 };
+	return str_make(line.ptr + start, end - start);
+}

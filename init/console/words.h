@@ -24,5 +24,7 @@ int words_split(struct str line, struct words *ret_words, struct err *err);
  * returns its length, or -EBADMSG for another form.
  */
 int log_line_text(struct str line, char *dst, size_t cap, bool *ret_stderr);
+/* When it was written, "2026-11-21T21:55:36.123456789Z"; empty where the line has no such end. */
+struct str log_line_time(struct str line);
 
 #endif

@@ -32,5 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (log_line_text(str_make(data, size), text, sizeof(text), &is_stderr) >=
 	    (int)sizeof(text))
 		abort();
+	if (log_line_time(str_make(data, size)).len > size)
+		abort();
 	return 0;
 }

@@ -7,3 +7,12 @@ tests/unit/console/test_edit_OBJS := tests/unit/console/test_edit.o init/console
 tests/unit/console/test_words_OBJS := tests/unit/console/test_words.o init/console/words.o
 FUZZ += tests/fuzz/fuzz_console
 tests/fuzz/fuzz_console_OBJS := tests/fuzz/fuzz_console.o init/console/edit.o init/console/words.o
+UNIT += tests/unit/console/test_log
+tests/unit/console/test_log_OBJS := tests/unit/console/test_log.o init/console/log_options.o init/console/log_reader.o \
+	init/console/words.o init/unit/logline.o
+UNIT += tests/unit/console/test_chart tests/unit/console/test_support
+tests/unit/console/test_chart_OBJS := tests/unit/console/test_chart.o init/console/chart.o
+tests/unit/console/test_support_OBJS := tests/unit/console/test_support.o init/console/redact.o init/console/ustar.o \
+	init/unit/logline.o
+FUZZ += tests/fuzz/fuzz_redact
+tests/fuzz/fuzz_redact_OBJS := tests/fuzz/fuzz_redact.o init/console/redact.o init/unit/logline.o

@@ -44,6 +44,11 @@ static void test_log_line(void)
 	ok(log_line_text(STR("{\"log\":\"open"), text, sizeof(text), &is_stderr) < 0, "cut off");
 	ok(log_line_text(STR("{\"log\":\"\\u12"), text, sizeof(text), &is_stderr) < 0,
 	   "cut off in an escape");
+	ok(str_is(log_line_time(STR("{\"log\":\"a\",\"stream\":\"stdout\",\"time\":\"x\"}")), "x"),
+	   "the time");
+	ok(log_line_time(STR("x\"}")).len == 0 && log_line_time(STR("\"}")).len == 0 &&
+		   log_line_time(STR("")).len == 0,
+	   "no time");
 	ok(log_line_text(STR("garbage"), text, sizeof(text), &is_stderr) < 0, "another form");
 }
 

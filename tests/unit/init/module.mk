@@ -41,3 +41,9 @@ tests/unit/init/test_edits_OBJS = tests/unit/init/test_edits.o init/conf_text.o 
 	init/boot_state.o init/boot_history.o init/api/init_msg.o netd/conf.o $(netd_PURE) engine/service/schema.o \
 	engine/service/parse.o engine/health/test.o engine/oci/image.o $(engine_json_OBJS)
 tests/unit/init/test_edits_LIBS := -lyyjson
+UNIT += tests/unit/init/test_logline
+tests/unit/init/test_logline_OBJS := tests/unit/init/test_logline.o init/unit/logline.o
+FUZZ += tests/fuzz/fuzz_logline
+tests/fuzz/fuzz_logline_OBJS := tests/fuzz/fuzz_logline.o init/unit/logline.o
+UNIT += tests/unit/init/test_watch
+tests/unit/init/test_watch_OBJS := tests/unit/init/test_watch.o init/unit/watch.o

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * support collect, boot chart: the machine told to somebody who is not there. Runs in the console
+ * program. Must never put a line into an archive that was not redacted.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include "init/api/init_msg.h"
+#include "init/console/chart.h"
+#include "init/console/console.h"
+#include "init/console/log_reader.h"
+#include "init/console/redact.h"
+#include "init/console/ustar.h"
+#include "init/unit/logline.h"
+#include "lib/fs.h"
+#include "lib/mono.h"
+#include "lib/own.h"
+
+enum { SUPPORT_FILE_MAX = 2 << 20, SUPPORT_PATH_MAX = 256, CHART_SVG_MAX = 1 << 20 };
+
+/* ---- support collect ---- */
+
+/* What the archive holds: a file, and the command whose output it is. */
+static const struct part {
+	const char *name, *command;
+} parts[] = {
+	{ "version.txt", "version" },
+	{ "status.json", "status --json" },
+	{ "status.txt", "status" },
+	{ "containers.txt", "ps" },
+	{ "containers.json", "ps --json" },
+	{ "images.txt", "images" },
+	{ "space.txt", "df" },
+	{ "starts.txt", "history" },
+	{ "config/issues.txt", "config issues" },
+	{ "config/hoy.txt", "config show hoy" },
+	{ "config/network.txt", "config show network" },
+	{ "config/engine.txt", "config show engine" },
+	{ "config/services.txt", "config show services" },
+	{ "config/history.txt", "config history" },
+	{ "network/links.txt", "network show links" },
+	{ "network/addrs.txt", "network show addrs" },
+	{ "network/routes.txt", "network show routes" },
+	{ "network/dns.txt", "network show dns" },
+	{ "network/leases.txt", "network show leases" },
+	{ "network/ports.txt", "network show ports" },
+	{ "network/time.txt", "network show time" },
+	{ "network/networks.txt", "network show networks" },
+	{ "network/firewall.txt", "network show firewall" },
+	{ "log/boots.txt", "log --boots" },
+	{ "log/this-boot.txt", "log --boot 0 -n 8000" },
+	{ "log/boot-before.txt", "log --boot -1 -n 4000" },
+	{ "log/memory.txt", "log -n 0" },
+	{ "log/kernel.txt", "log kernel -n 0" },
+};
+
+static int write_all(int fd, const struct buf *data, struct err *err)
+{
+	return buf_error(data) ? err_set(err, buf_error(data), "support: out of memory")
+			       : fs_write_fd(fd, data->data, data->len, err);
+}
+
+/* What a command prints, without secrets; an error of it is part of the picture. */
+static void capture(struct console *console, const char *command, struct buf *out)
+{
+	struct buf raw OWN(buf_done) = { 0 };
+
+	buf_init(&raw, SUPPORT_FILE_MAX);
+	console->capture = &raw;
+	(void)console_run(console, command);
+	console->capture = NULL;
+	redact_text(buf_str(&raw), out);
+	if (buf_error(&raw))
+		(void)buf_add_text(out, "(cut here: it is longer)\n");
+}
+
+static int put_part(struct console *console, const struct part *part, const char *folder, int fd,
+		    struct err *err)
+{
+	struct buf text OWN(buf_done) = { 0 }, file OWN(buf_done) = { 0 };
+	char name[USTAR_NAME_MAX + 1];
+	int r;
+
+	(void)snprintf(name, sizeof(name), "%s/%s", folder, part->name);
+	buf_init(&text, 2 * SUPPORT_FILE_MAX);
+	buf_init(&file, 2 * SUPPORT_FILE_MAX + 4 * USTAR_BLOCK);
+	capture(console, part->command, &text);
+	r = ustar_put_file(&file, name, buf_str(&text), wall_now_s());
+	return r < 0 ? err_set(err, r, "support: %s", name) : write_all(fd, &file, err);
+}
+
+static int put_parts(struct console *console, const char *folder, int fd, struct err *err)
+{
+	struct buf end OWN(buf_done) = { 0 };
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(parts) && r >= 0; i++) {
+		r = put_part(console, &parts[i], folder, fd, err);
+		if (console->interrupted || console->quit)
+			return err_set(err, -EINTR, "interrupted");
+	}
+	buf_init(&end, 2 * USTAR_BLOCK);
+	if (r >= 0 && ustar_put_end(&end) >= 0)
+		r = write_all(fd, &end, err);
+	return r;
+}
+
+static int collect(struct console *console, struct err *err)
+{
+	struct msg reply OWN(msg_done) = { 0 };
+	bool full_screen = console->full_screen;
+	char path[SUPPORT_PATH_MAX], folder[64];
+	int fd OWN_FD = -1;
+	struct wire in;
+	int r = console_call(console, CONSOLE_SERVER_INIT, INIT_MSG_SUPPORT_FILE, STR(""), &reply,
+			     err);
+
+	if (r < 0)
+		return r;
+	wire_init(&in, reply.body.ptr, reply.body.len);
+	wire_text(&in, path, sizeof(path));
+	if (wire_end(&in) < 0 || reply.nfds != 1)
+		return err_set(err, -EBADMSG, "init: malformed answer");
+	fd = msg_take_fd(&reply, 0);
+	(void)snprintf(folder, sizeof(folder), "support-%.40s", console->hostname);
+	console->full_screen = true; /* lines of the log stay out of what is captured */
+	r = put_parts(console, *console->hostname ? folder : "support", fd, err);
+	console->full_screen = full_screen;
+	if (r >= 0)
+		console_printf(console,
+			       "%s: passwords, tokens, keys and environments are "
+			       "redacted; logs of containers are not in it\n",
+			       path);
+	return r;
+}
+
+int verb_support(struct console *console, const struct words *words, struct err *err)
+{
+	if (strcmp(words->items[1], "collect") != 0)
+		return err_set(err, -EINVAL, "usage: support collect");
+	return collect(console, err);
+}
+
+/* ---- boot chart ---- */
+
+/* From memory where the whole boot is still in it, which init says by its first lines. */
+static int read_marks(struct console *console, struct chart *chart, struct err *err)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	bool more = true;
+	int fd, r;
+
+	buf_init(&body, 64);
+	wire_put_text(&body, "");
+	wire_put_u32(&body, 0);
+	wire_put_u8(&body, 0);
+	fd = console_send(console, CONSOLE_SERVER_INIT, INIT_MSG_LOG, buf_str(&body), 1, err);
+	while (fd >= 0 && more) {
+		struct msg reply OWN(msg_done) = { 0 };
+		char role[32], text[INIT_LINE_MAX + 8];
+		struct wire in;
+		uint32_t count;
+
+		if (!(console_wait(console, fd, 20000) & 2))
+			return err_set(err, -ETIMEDOUT, "init does not answer");
+		r = console_next(console, CONSOLE_SERVER_INIT, &reply, err);
+		if (r == -EAGAIN)
+			continue;
+		if (r <= 0)
+			return r < 0 ? r : -EPIPE;
+		wire_init(&in, reply.body.ptr, reply.body.len);
+		count = wire_count(&in, 65536);
+		for (uint32_t i = 0; i < count && !in.error; i++) {
+			(void)wire_i64(&in);
+			(void)wire_u8(&in);
+			wire_text(&in, role, sizeof(role));
+			wire_text(&in, text, sizeof(text));
+			if (!in.error)
+				chart_take(chart, str_from(role), str_from(text));
+		}
+		more = (reply.flags & MSG_FLAG_MORE) != 0;
+	}
+	return fd < 0 ? fd : 0;
+}
+
+/* The newest boot in the files comes last: each beginning starts the picture anew. */
+static int read_files(struct console *console, struct chart *chart, struct err *err)
+{
+	struct msg reply OWN(msg_done) = { 0 };
+	struct logline_boots boots = { 0 };
+	struct log_reader reader;
+	struct logline line;
+	struct str text;
+	int r = console_call(console, CONSOLE_SERVER_INIT, INIT_MSG_LOG_FILES, STR(""), &reply,
+			     err);
+
+	if (r < 0)
+		return r;
+	log_reader_init(&reader, &reply);
+	for (; log_reader_line(&reader, &text); log_reader_next(&reader)) {
+		if (!logline_parse(text, &line))
+			continue;
+		if (logline_boots_pass(&boots, &line))
+			*chart = (struct chart){ 0 };
+		chart_take(chart, line.role, line.text);
+	}
+	log_reader_done(&reader);
+	return 0;
+}
+
+static bool has_start(const struct chart *chart)
+{
+	return chart->count > 0 && !strcmp(chart->rows[0].name, "pid1");
+}
+
+int verb_boot(struct console *console, const struct words *words, struct err *err)
+{
+	static struct chart chart;
+	struct buf svg OWN(buf_done) = { 0 };
+	char title[160];
+	int r;
+
+	if (strcmp(words->items[1], "chart") != 0)
+		return err_set(err, -EINVAL, "usage: boot chart");
+	chart = (struct chart){ 0 };
+	r = read_marks(console, &chart, err);
+	if (r >= 0 && !has_start(&chart))
+		r = read_files(console, &chart, err);
+	if (r < 0)
+		return r;
+	buf_init(&svg, CHART_SVG_MAX);
+	(void)snprintf(title, sizeof(title), "%s, Hoy %s: ms since the kernel started",
+		       *console->hostname ? console->hostname : "this machine", HOY_VERSION);
+	r = chart_svg(&chart, title, &svg);
+	if (r < 0)
+		return err_set(err, r, "the log holds no marks of this boot any more");
+	console_write(console, buf_text(&svg), svg.len);
+	return 0;
+}
