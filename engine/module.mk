@@ -4,7 +4,7 @@ include $(sort $(wildcard engine/*/module.mk))
 PROGS += engine
 engine_OBJS := engine/main.o engine/role_main.o engine/role_main_calls.o engine/role_main_image_calls.o engine/role_main_exec.o \
 	engine/role_main_space.o \
-	engine/role_main_build.o engine/role_main_box.o engine/role_main_view.o engine/role_main_attach.o \
+	engine/role_main_build.o engine/role_main_box.o engine/role_main_view.o engine/role_main_metrics.o engine/role_main_attach.o \
 	engine/role_main_event.o engine/role_main_volume.o engine/role_main_network.o \
 	engine/role_main_work.o engine/role_main_images.o engine/role_main_drop.o engine/role_main_join.o engine/role_main_gate.o \
 	engine/role_main_tree.o engine/role_main_trees.o engine/role_main_commit.o engine/role_main_check.o engine/role_main_usage.o \
@@ -16,5 +16,5 @@ engine_OBJS := engine/main.o engine/role_main.o engine/role_main_calls.o engine/
 	$(engine_erofs_OBJS) $(engine_files_OBJS) $(engine_build_OBJS) $(engine_build_exec_OBJS) \
 	$(engine_run_OBJS) \
 	$(engine_service_OBJS) $(engine_worker_OBJS) $(engine_image_OBJS) \
-	$(engine_container_OBJS) $(engine_health_OBJS) $(engine_network_OBJS) $(engine_docker_OBJS) $(engine_gate_OBJS) $(engine_api_OBJS)
+	$(engine_container_OBJS) $(engine_health_OBJS) $(engine_network_OBJS) $(engine_docker_OBJS) $(engine_gate_OBJS) $(engine_metrics_OBJS) $(engine_api_OBJS)
 engine_LIBS := -larchive -lzstd -lz -lmbedtls -lmbedx509 -lmbedcrypto -lseccomp -lyyjson

@@ -149,6 +149,8 @@ void engine_build_call(struct msg_peer *peer, struct msg *msg);
 /* Whoever asked for builds is gone, or cancels the one of this serial. */
 void engine_builds_gone(struct engine *engine, const struct msg_peer *peer);
 void engine_build_cancel(struct engine *engine, const struct msg_peer *peer, uint32_t serial);
+/* role_main_metrics.c */
+void engine_metrics_call(struct msg_peer *peer, struct msg *msg);
 void engine_resize_call(struct msg_peer *peer, struct msg *msg);
 void engine_exec_ended(void *owner, struct container *container, uint32_t exec_id, int32_t code);
 void engine_container_gone(void *owner, struct container *container);

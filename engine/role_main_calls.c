@@ -290,6 +290,7 @@ const struct msg_rule engine_rules[] = {
 	{ ENGINE_MSG_INFO, "info", 0, 0, 0, 0, WHO_ALL, on_info },
 	{ ENGINE_MSG_PRUNE, "prune", 0, 0, 0, 0, WHO_ALL, engine_prune_call },
 	{ ENGINE_MSG_ENDS, "ends", 4, 256, 0, 0, WHO_ALL, on_ends },
+	{ ENGINE_MSG_METRICS, "metrics", 0, 0, 0, 0, WHO_ALL, engine_metrics_call },
 	{ ENGINE_MSG_CHECK, "check", 0, 0, 0, 0, WHO_ALL, on_check },
 	{ ENGINE_MSG_HEALTH, "health", 4, 256, 0, 0, WHO_ALL, on_health },
 	{ ENGINE_MSG_INSPECT, "inspect", 4, 256, 0, 0, WHO_ALL, on_inspect },

@@ -9,6 +9,8 @@ typedef void docker_handler_fn(struct docker_client *client);
 
 /* system.c */
 docker_handler_fn docker_ping, docker_version, docker_info, docker_swarm;
+/* metrics.c */
+docker_handler_fn docker_metrics;
 /* create.c */
 docker_handler_fn docker_create;
 int docker_name_check(const char *name, struct err *err);

@@ -14,6 +14,7 @@ const struct docker_route docker_routes[] = {
 	{ "GET", "/_ping", READER, docker_ping },
 	{ "GET", "/version", READER, docker_version },
 	{ "GET", "/info", READER, docker_info },
+	{ "GET", "/metrics", READER, docker_metrics },
 	{ "GET", "/containers/json", READER, docker_list },
 	{ "POST", "/containers/create", DEPLOYER, docker_create },
 	{ "GET", "/containers/{}/json", READER, docker_inspect },

@@ -148,6 +148,7 @@ int verb_cp(struct console *console, const struct words *words, struct err *err)
 int verb_diff(struct console *console, const struct words *words, struct err *err);
 int verb_export(struct console *console, const struct words *words, struct err *err);
 int verb_import(struct console *console, const struct words *words, struct err *err);
+int verb_metrics(struct console *console, const struct words *words, struct err *err);
 int verb_boot(struct console *console, const struct words *words, struct err *err);
 int verb_support(struct console *console, const struct words *words, struct err *err);
 int verb_df(struct console *console, const struct words *words, struct err *err);

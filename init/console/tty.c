@@ -281,6 +281,8 @@ bool console_ask(struct console *console, const char *prompt, bool hidden, char 
 	struct buf out OWN(buf_done) = { 0 };
 	static struct edit edit;
 
+	if (console->capture) /* nobody would see what is asked */
+		return false;
 	buf_init(&out, 16384);
 	edit_init(&edit, console->columns);
 	edit_begin(&edit, prompt, hidden, &out);

@@ -164,7 +164,7 @@ int verb_dashboard(struct console *console, const struct words *words, struct er
 	char bottom[32];
 
 	(void)words;
-	if (!console->is_tty || console->json)
+	if (!console->is_tty || console->json || console->capture)
 		return err_set(err, -EPERM,
 			       "the dashboard needs a terminal; `status` and `ps` do "
 			       "not");

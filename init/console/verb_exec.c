@@ -168,6 +168,8 @@ int verb_exec(struct console *console, const struct words *words, struct err *er
 
 	if (r < 0)
 		return r;
+	if (args.tty && console->capture)
+		return err_set(err, -EPERM, "exec -t has no pipe behind it");
 	buf_init(&body, 65536);
 	engine_exec_put(&body, &args);
 	memset(&run, 0, sizeof(run));

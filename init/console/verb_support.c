@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * support collect, boot chart: the machine told to somebody who is not there. Runs in the console
- * program. Must never put a line into an archive that was not redacted.
+ * support collect, boot chart, metrics: the machine told to somebody who is not there. Runs in the
+ * console program. Must never put a line into an archive that was not redacted.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include "engine/api/engine_msg.h"
 #include "init/api/init_msg.h"
 #include "init/console/chart.h"
 #include "init/console/console.h"
@@ -237,5 +238,26 @@ int verb_boot(struct console *console, const struct words *words, struct err *er
 	if (r < 0)
 		return err_set(err, r, "the log holds no marks of this boot any more");
 	console_write(console, buf_text(&svg), svg.len);
+	return 0;
+}
+
+/* ---- metrics ---- */
+
+int verb_metrics(struct console *console, const struct words *words, struct err *err)
+{
+	struct msg reply OWN(msg_done) = { 0 };
+	struct wire in;
+	struct str text;
+	int r = console_call(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_METRICS, STR(""), &reply,
+			     err);
+
+	(void)words;
+	if (r < 0)
+		return r;
+	wire_init(&in, reply.body.ptr, reply.body.len);
+	text = wire_str(&in, reply.body.len);
+	if (wire_end(&in) < 0)
+		return err_set(err, -EBADMSG, "engine: malformed answer");
+	console_write(console, text.ptr, text.len);
 	return 0;
 }

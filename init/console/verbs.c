@@ -5,8 +5,10 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 #include "engine/api/engine_msg.h"
 #include "init/console/console.h"
+#include "init/console/pipe.h"
 #include "init/console/script.h"
 #include "lib/own.h"
 #include "netd/api/netd_msg.h"
@@ -101,6 +103,8 @@ const struct verb console_verbs[] = {
 	{ "logout", "", "leave the console", C(NONE), 0, 0, verb_logout },
 	{ "logs", "NAME... [-f] [-n N] [--since TIME] [--until TIME] [--grep TEXT]",
 	  "what containers wrote, in the order of its time", C(CONTAINER), 1, -1, verb_logs },
+	{ "metrics", "", "counters of the machine and its containers, as Prometheus text", C(NONE),
+	  0, 0, verb_metrics },
 	{ "network", "show WHAT | why ADDRESS:PORT",
 	  "links addrs routes dns leases ports time networks", C(NETWORK), 1, 2, verb_network },
 	{ "passwd", "", "change the password", C(NONE), 0, 0, verb_claim },
@@ -198,7 +202,8 @@ void console_help(struct console *console, const char *line)
 	}
 	for (size_t i = 0; i < console_verb_count; i++)
 		print_row(console, &console_verbs[i]);
-	console_printf(console, "Tab completes, arrow up brings a line back, Ctrl-R searches.\n");
+	console_printf(console, "Tab completes, arrow up brings a line back, Ctrl-R searches.\n"
+				"COMMAND | grep [-v] TEXT, | count, | json, | more.\n");
 }
 
 static int unknown(const char *name, struct err *err)
@@ -245,12 +250,12 @@ static void say_error(struct console *console, int code, const struct err *err)
 	console_json(console, buf_str(&out));
 }
 
-int console_run(struct console *console, const char *line)
+static int run_command(struct console *console, struct str line)
 {
 	static struct words words;
 	const struct verb *verb;
 	struct err err = { 0 };
-	int r = words_split(str_from(line), &words, &err);
+	int r = words_split(line, &words, &err);
 
 	if (r >= 0 && !words.count)
 		return 0;
@@ -269,6 +274,74 @@ int console_run(struct console *console, const char *line)
 		say_error(console, r, &err);
 	console->json = false;
 	return r;
+}
+
+/* ---- pipes ---- */
+
+enum { PIPE_OUTPUT_MAX = 8 << 20 };
+
+/* A page at a time; space: the next one, Enter: a line more, q: no more. */
+static void page(struct console *console, struct str text)
+{
+	unsigned left = console->rows > 2 ? console->rows - 1 : 1;
+	struct str line;
+
+	while (text.len > 0 && str_cut(&text, '\n', &line)) {
+		unsigned char key = 0;
+
+		console_write(console, line.ptr, line.len);
+		console_write(console, "\n", 1);
+		if (--left > 0 || text.len == 0)
+			continue;
+		console_raw(console, "-- more --", 10);
+		while (!console->quit && !strchr(" \rq\x03", key ? key : '-'))
+			if (!(console_wait(console, -1, -1) & 1) ||
+			    read(console->in_fd, &key, 1) != 1)
+				key = 'q';
+		console_raw(console, "\r\x1b[K", 4);
+		if (key == 'q' || key == 3 || console->quit)
+			return;
+		left = key == '\r' ? 1 : console->rows > 2 ? console->rows - 1 : 1;
+	}
+}
+
+static int run_pipe(struct console *console, const struct pipe_line *pipe)
+{
+	struct buf line OWN(buf_done) = { 0 }, raw OWN(buf_done) = { 0 };
+	struct buf out OWN(buf_done) = { 0 };
+	int r;
+
+	buf_init(&line, EDIT_LINE_MAX + 16);
+	buf_init(&raw, PIPE_OUTPUT_MAX);
+	buf_init(&out, PIPE_OUTPUT_MAX);
+	(void)buf_add_str(&line, pipe->command);
+	if (pipe_has(pipe, PIPE_JSON))
+		(void)buf_add_text(&line, " --json");
+	console->capture = &raw;
+	r = run_command(console, buf_str(&line));
+	console->capture = NULL;
+	if (pipe_apply(pipe, buf_str(&raw), &out) < 0 || buf_error(&raw))
+		console_printf(console, "(it is longer than a pipe holds)\n");
+	if (pipe_has(pipe, PIPE_MORE) && console->is_tty)
+		page(console, buf_str(&out));
+	else
+		console_write(console, buf_text(&out), out.len);
+	return r;
+}
+
+int console_run(struct console *console, const char *line)
+{
+	struct err err = { 0 };
+	struct pipe_line pipe;
+	int r = pipe_parse(str_from(line), &pipe, &err);
+
+	if (r < 0) {
+		say_error(console, r, &err);
+		return r;
+	}
+	/* What runs inside another command's capture is that command's own. */
+	return pipe.count && !console->capture ? run_pipe(console, &pipe)
+					       : run_command(console, str_from(line));
 }
 
 /* ---- completion ---- */

@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include "init/console/edit.h"
+#include "init/console/pipe.h"
 #include "init/console/words.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -11,6 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct edit edit;
 	static struct words words;
+	struct pipe_line pipe;
 	struct buf out;
 	char text[64];
 	bool is_stderr;
@@ -31,6 +33,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)words_split(str_make(data, size), &words, NULL);
 	if (log_line_text(str_make(data, size), text, sizeof(text), &is_stderr) >=
 	    (int)sizeof(text))
+		abort();
+	if (pipe_parse(str_make(data, size), &pipe, NULL) == 0 &&
+	    (pipe.count > PIPE_MAX || pipe.command.len > size))
 		abort();
 	if (log_line_time(str_make(data, size)).len > size)
 		abort();

@@ -6,7 +6,7 @@ UNIT += tests/unit/console/test_edit tests/unit/console/test_words
 tests/unit/console/test_edit_OBJS := tests/unit/console/test_edit.o init/console/edit.o
 tests/unit/console/test_words_OBJS := tests/unit/console/test_words.o init/console/words.o
 FUZZ += tests/fuzz/fuzz_console
-tests/fuzz/fuzz_console_OBJS := tests/fuzz/fuzz_console.o init/console/edit.o init/console/words.o
+tests/fuzz/fuzz_console_OBJS := tests/fuzz/fuzz_console.o init/console/edit.o init/console/words.o init/console/pipe.o init/unit/logline.o
 UNIT += tests/unit/console/test_log
 tests/unit/console/test_log_OBJS := tests/unit/console/test_log.o init/console/log_options.o init/console/log_reader.o \
 	init/console/words.o init/unit/logline.o
@@ -16,3 +16,6 @@ tests/unit/console/test_support_OBJS := tests/unit/console/test_support.o init/c
 	init/unit/logline.o
 FUZZ += tests/fuzz/fuzz_redact
 tests/fuzz/fuzz_redact_OBJS := tests/fuzz/fuzz_redact.o init/console/redact.o init/unit/logline.o
+UNIT += tests/unit/console/test_pipe
+tests/unit/console/test_pipe_OBJS := tests/unit/console/test_pipe.o init/console/pipe.o init/console/words.o \
+	init/unit/logline.o

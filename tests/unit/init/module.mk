@@ -47,3 +47,7 @@ FUZZ += tests/fuzz/fuzz_logline
 tests/fuzz/fuzz_logline_OBJS := tests/fuzz/fuzz_logline.o init/unit/logline.o
 UNIT += tests/unit/init/test_watch
 tests/unit/init/test_watch_OBJS := tests/unit/init/test_watch.o init/unit/watch.o
+# The man pages' sections KEYS, held against the schema tables or, with HOY_MAN_WRITE=1, made anew.
+UNIT += tests/unit/init/test_man
+tests/unit/init/test_man_OBJS = tests/unit/init/test_man.o $(filter-out tests/unit/init/test_edits.o,$(tests/unit/init/test_edits_OBJS))
+tests/unit/init/test_man_LIBS := -lyyjson

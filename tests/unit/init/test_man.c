@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The section KEYS of the man pages of the INI files is made out of the schema tables: this holds
+ * each page against its table. HOY_MAN_WRITE=1 writes the sections anew.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "engine/service/spec.h"
+#include "init/boot_config.h"
+#include "lib/fs.h"
+#include "lib/ini.h"
+#include "lib/own.h"
+#include "netd/conf.h"
+#include "tests/unit/tap.h"
+
+enum { PAGE_MAX = 1 << 20, SECONDS = 1000, THOUSAND = 1000, KIB = 1024 };
+
+#define BEGIN                                                                   \
+	".\\\" Made out of the schema table: HOY_MAN_WRITE=1 tests/run --only " \
+	"unit/init/test_man unit\n"
+#define END ".\\\" End of what is made.\n"
+
+static const char *type_word(const struct ini_key *key)
+{
+	switch (key->type) {
+	case INI_TYPE_TEXT:
+		return "text";
+	case INI_TYPE_NAME:
+		return "name";
+	case INI_TYPE_UINT:
+		return "number";
+	case INI_TYPE_BOOL:
+		return "yes or no";
+	case INI_TYPE_SIZE:
+		return "size";
+	case INI_TYPE_DURATION:
+		return "time";
+	case INI_TYPE_DECIMAL:
+		return "decimal";
+	case INI_TYPE_ENUM:
+		return "word";
+	case INI_TYPE_PATH:
+		return "path";
+	case INI_TYPE_COMMAND:
+		return "command";
+	}
+	return "";
+}
+
+/* Text of a table on a line of its own: mdoc reads a dot or quote in front as a request. */
+static void put_text(struct buf *out, const char *text)
+{
+	if (*text == '.' || *text == '\'')
+		(void)buf_add_text(out, "\\&");
+	for (; *text != '\0'; text++)
+		if (*text == '\\')
+			(void)buf_add_text(out, "\\e");
+		else
+			(void)buf_add_byte(out, (unsigned char)*text);
+}
+
+static void put_number(struct buf *out, enum ini_type type, int64_t value)
+{
+	static const char letters[] = { 0, 'k', 'm', 'g' };
+	size_t letter = 0;
+
+	if (type == INI_TYPE_DURATION && value % SECONDS == 0) {
+		(void)buf_printf(out, "%llds", (long long)value / SECONDS);
+	} else if (type == INI_TYPE_DURATION) {
+		(void)buf_printf(out, "%lldms", (long long)value);
+	} else if (type == INI_TYPE_DECIMAL) {
+		(void)buf_printf(out, "%lld.%03lld", (long long)value / THOUSAND,
+				 (long long)value % THOUSAND);
+	} else if (type == INI_TYPE_SIZE) {
+		for (; letter + 1 < sizeof(letters) && value > 0 && value % KIB == 0; letter++)
+			value /= KIB;
+		(void)buf_printf(out, "%lld%.1s", (long long)value, &letters[letter]);
+	} else {
+		(void)buf_printf(out, "%lld", (long long)value);
+	}
+}
+
+static void put_bounds(struct buf *out, const struct ini_key *key)
+{
+	bool length = key->type == INI_TYPE_TEXT || key->type == INI_TYPE_NAME ||
+		      key->type == INI_TYPE_PATH || key->type == INI_TYPE_COMMAND;
+
+	if (key->type == INI_TYPE_ENUM) {
+		(void)buf_add_text(out, "One of: ");
+		for (const char *c = key->choices; *c != '\0'; c++)
+			(void)buf_add_text(out, *c == '|' ? ", " : (char[]){ *c, 0 });
+		(void)buf_add_text(out, ".\n");
+	} else if ((key->min != 0 || key->max != 0) && key->type != INI_TYPE_BOOL) {
+		(void)buf_add_text(out, length ? "Length: " : "From ");
+		put_number(out, length ? INI_TYPE_UINT : key->type, key->min);
+		(void)buf_add_text(out, " to ");
+		put_number(out, length ? INI_TYPE_UINT : key->type, key->max);
+		(void)buf_printf(out, "%s%s.\n", key->unit != NULL ? " " : "",
+				 key->unit != NULL ? key->unit : "");
+	}
+	if (key->list)
+		(void)buf_add_text(out, "May be given several times.\n");
+	if (key->def != NULL) {
+		(void)buf_add_text(out, "Default: ");
+		put_text(out, *key->def != '\0' ? key->def : "empty");
+		(void)buf_add_text(out, "\n");
+	}
+}
+
+static void put_key(struct buf *out, const struct ini_key *key)
+{
+	(void)buf_add_text(out, ".It Ic ");
+	put_text(out, key->key);
+	(void)buf_printf(out, " = Ar %s\n", type_word(key));
+	put_text(out, key->help != NULL ? key->help : "");
+	(void)buf_add_text(out, ".\n");
+	put_bounds(out, key);
+}
+
+static void put_keys(struct buf *out, const struct ini_schema *schema)
+{
+	const char *section = "";
+
+	(void)buf_add_text(out, BEGIN ".Sh KEYS\n");
+	for (size_t i = 0; i < schema->count; i++) {
+		const struct ini_key *key = &schema->keys[i];
+
+		if (strcmp(section, key->section) != 0) {
+			(void)buf_printf(out, "%s.Ss Section %s\n.Bl -tag -width Ds -compact\n",
+					 *section != '\0' ? ".El\n" : "", key->section);
+			section = key->section;
+		}
+		put_key(out, key);
+	}
+	(void)buf_add_text(out, ".El\n" END);
+}
+
+/* The page with another section KEYS: between the marks, or in front of EXAMPLES. */
+static bool with_keys(struct str page, struct str keys, struct buf *out)
+{
+	const char *begin = memmem(page.ptr, page.len, BEGIN, sizeof(BEGIN) - 1);
+	const char *end = memmem(page.ptr, page.len, END, sizeof(END) - 1);
+
+	if (begin == NULL || end == NULL) {
+		begin = end = memmem(page.ptr, page.len, ".Sh EXAMPLES\n", 13);
+		if (begin == NULL)
+			return false;
+	} else {
+		end += sizeof(END) - 1;
+	}
+	(void)buf_add(out, page.ptr, (size_t)(begin - page.ptr));
+	(void)buf_add_str(out, keys);
+	(void)buf_add(out, end, page.len - (size_t)(end - page.ptr));
+	return buf_error(out) == 0;
+}
+
+static bool current = true;
+
+static void test_page(const struct ini_schema *schema)
+{
+	struct buf page OWN(buf_done) = { 0 }, keys OWN(buf_done) = { 0 };
+	struct buf want OWN(buf_done) = { 0 };
+	char name[64];
+	OWN_FD int dir = fs_open(AT_FDCWD, "docs/man", FS_HOST, O_RDONLY | O_DIRECTORY, 0, NULL);
+
+	(void)snprintf(name, sizeof(name), "%s.ini.5", schema->file);
+	buf_init(&page, PAGE_MAX);
+	buf_init(&keys, PAGE_MAX);
+	buf_init(&want, PAGE_MAX);
+	put_keys(&keys, schema);
+	if (!ok(fs_read(dir, name, FS_BENEATH, PAGE_MAX, &page, NULL) == 0 &&
+			with_keys(buf_str(&page), buf_str(&keys), &want),
+		"%s has a place for its keys", name))
+		return;
+	if (getenv("HOY_MAN_WRITE") != NULL && !str_eq(buf_str(&page), buf_str(&want)))
+		(void)fs_replace(dir, name, want.data, want.len, 0644, NULL);
+	else if (!str_eq(buf_str(&page), buf_str(&want))) {
+		current = false;
+		note("%s differs; HOY_MAN_WRITE=1 tests/run --only unit/init/test_man unit writes "
+		     "it",
+		     name);
+	}
+}
+
+int main(void)
+{
+	test_page(&boot_config_schema);
+	test_page(&service_schema);
+	test_page(&engine_schema);
+	test_page(&conf_schema);
+	ok(current, "each page's KEYS is that of its schema table");
+	return tap_done();
+}
