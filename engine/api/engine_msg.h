@@ -62,8 +62,7 @@ enum engine_msg {
 	/* {text name} -> {u64 ends in all, u32 count, {i64 wall clock s, text reason}...}: how it
 	 * ended, newest first, at most 8; over reboots */
 	ENGINE_MSG_ENDS,
-	/* {} -> {text}: the machine and its containers as Prometheus text */
-	ENGINE_MSG_METRICS,
+	ENGINE_MSG_METRICS, /* {} -> {text}: machine and containers as Prometheus text */
 	/* From here on for the api role. "name": a name, an id or the beginning of an id; texts of
 	 * errors are Docker's. -EALREADY: it is so already. */
 	/* {} or {text name} -> {u32 count, blob engine_view...} */

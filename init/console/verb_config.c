@@ -12,6 +12,8 @@
 #include "init/api/init_msg.h"
 #include "init/conf_text.h"
 #include "init/console/console.h"
+#include "init/console/gateway.h"
+#include "lib/mono.h"
 #include "lib/own.h"
 #include "netd/api/netd_msg.h"
 
@@ -193,6 +195,7 @@ static int config_diff(struct console *console, uint32_t number, struct err *err
 struct trial {
 	uint32_t mistakes; /* in what is edited here; other layers have their own */
 	uint32_t changes;
+	uint32_t network; /* of them, netd's */
 };
 
 /* {u32 count, text issue..., text changes} of one daemon. */
@@ -247,7 +250,9 @@ static int config_try(struct console *console, struct trial *trial, struct err *
 	show_trial(console, &in, trial);
 	msg_done(&reply);
 	reply = (struct msg){ 0 };
+	trial->network = trial->changes;
 	try_daemon(console, CONSOLE_SERVER_NETD, NETD_MSG_CHECK, 1, trial);
+	trial->network = trial->changes - trial->network;
 	try_daemon(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_CHECK, 2, trial);
 	return 0;
 }
@@ -269,15 +274,57 @@ static int config_validate(struct console *console, struct err *err)
 
 static int apply_usage(struct err *err)
 {
-	return err_set(err, -EINVAL, "usage: config apply [--confirm TIME] [--force] [-m NOTE]");
+	return err_set(err, -EINVAL,
+		       "usage: config apply [--confirm TIME] [--gateway TIME] [--force] [-m NOTE]");
+}
+
+/* ---- the way out ---- */
+
+enum { GATEWAY_EVERY_MS = 1000, GATEWAY_SPARE_MS = 20000 };
+
+/* False also where netd does not say. */
+static bool gateway_there(struct console *console)
+{
+	struct msg reply OWN(msg_done) = { 0 };
+	struct buf body OWN(buf_done) = { 0 };
+	struct wire in;
+
+	buf_init(&body, 64);
+	wire_put_text(&body, "routes");
+	if (console_call_within(console, CONSOLE_SERVER_NETD, NETD_MSG_SHOW, buf_str(&body),
+				GATEWAY_EVERY_MS, &reply, NULL) < 0)
+		return false;
+	wire_init(&in, reply.body.ptr, reply.body.len);
+	return gateway_listed(wire_str(&in, NETD_SHOW_MAX));
+}
+
+/* The change waits to be confirmed: it is, once the default route stands; else nobody does it. */
+static int watch_gateway(struct console *console, int64_t away_ms, struct err *err)
+{
+	const struct act confirm = { .act = INIT_CONFIG_CONFIRM };
+	enum gateway_verdict verdict = GATEWAY_WAIT;
+	struct gateway_watch watch;
+
+	gateway_begin(&watch, mono_now().ns / 1000000, away_ms);
+	while (verdict == GATEWAY_WAIT) {
+		(void)console_wait(console, -1, GATEWAY_EVERY_MS);
+		if (console->quit || console_interrupted(console))
+			return err_set(err, -EINTR, "interrupted");
+		verdict = gateway_look(&watch, gateway_there(console), mono_now().ns / 1000000);
+	}
+	if (verdict == GATEWAY_GOOD)
+		return say(console, &confirm, err);
+	return err_set(err, -ENETUNREACH,
+		       "the default route is gone: the revision before comes back by itself; "
+		       "`config apply --gateway 0s` does without");
 }
 
 static int config_apply(struct console *console, const struct words *words, struct err *err)
 {
 	struct act act = { .act = INIT_CONFIG_APPLY };
 	struct trial trial;
-	bool force = false;
-	int64_t ms = 0;
+	int64_t ms = 0, away_ms = GATEWAY_AWAY_MS;
+	bool force = false, guard;
 	int r;
 
 	for (int i = 2; i < words->count; i++) {
@@ -292,6 +339,10 @@ static int config_apply(struct console *console, const struct words *words, stru
 			    ms < 1000)
 				return err_set(err, -EINVAL,
 					       "--confirm takes a time from 1s to 1d");
+		} else if (!strcmp(words->items[i], "--gateway") && value) {
+			if (str_to_duration_ms(str_from(words->items[++i]), 600000, &away_ms) < 0)
+				return err_set(err, -EINVAL,
+					       "--gateway takes a time up to 10m; 0s: without");
 		} else if (!strcmp(words->items[i], "-m") && value) {
 			act.a = str_from(words->items[++i]);
 		} else {
@@ -307,7 +358,11 @@ static int config_apply(struct console *console, const struct words *words, stru
 			       "%u mistakes: nothing was applied; `config apply "
 			       "--force` leaves out the sections they stand in",
 			       trial.mistakes);
-	return say(console, &act, err);
+	guard = !ms && away_ms && trial.network && gateway_there(console);
+	if (guard)
+		act.number = (uint32_t)((away_ms + GATEWAY_SPARE_MS) / 1000);
+	r = say(console, &act, err);
+	return r < 0 || !guard ? r : watch_gateway(console, away_ms, err);
 }
 
 /* ---- whole texts ---- */

@@ -67,7 +67,8 @@ const struct verb console_verbs[] = {
 	{ "config",
 	  "show [FILE] | issues | set \"SECTION NAME\" KEY VALUE... | unset \"SECTION NAME\" [KEY] "
 	  "| "
-	  "candidate | diff [N] | validate | apply [--confirm TIME] [--force] [-m NOTE] | confirm "
+	  "candidate | diff [N] | validate | apply [--confirm TIME] [--gateway TIME] [--force] [-m "
+	  "NOTE] | confirm "
 	  "| "
 	  "discard | rollback [N] | history | export [N|--secrets] | import | media confirm",
 	  "the configuration: in force, edited, applied, taken back", C(CONFIG), 1, -1,

@@ -16,6 +16,8 @@ tests/unit/console/test_support_OBJS := tests/unit/console/test_support.o init/c
 	init/unit/logline.o
 FUZZ += tests/fuzz/fuzz_redact
 tests/fuzz/fuzz_redact_OBJS := tests/fuzz/fuzz_redact.o init/console/redact.o init/unit/logline.o
+UNIT += tests/unit/console/test_gateway
+tests/unit/console/test_gateway_OBJS := tests/unit/console/test_gateway.o init/console/gateway.o
 UNIT += tests/unit/console/test_pipe
 tests/unit/console/test_pipe_OBJS := tests/unit/console/test_pipe.o init/console/pipe.o init/console/words.o \
 	init/unit/logline.o
