@@ -127,7 +127,9 @@ int console_call_within(struct console *console, enum console_server server, uin
 int console_call(struct console *console, enum console_server server, uint16_t type,
 		 struct str body, struct msg *ret_reply, struct err *err)
 {
-	return console_call_within(console, server, type, body, CLIENT_TIMEOUT_MS, ret_reply, err);
+	int patience_ms = console->patience_ms ? console->patience_ms : CLIENT_TIMEOUT_MS;
+
+	return console_call_within(console, server, type, body, patience_ms, ret_reply, err);
 }
 
 /* ---- jobs ---- */

@@ -33,6 +33,7 @@ struct console {
 	int64_t alive_at_ms;  /* when init heard of us last */
 	bool interrupted;     /* Ctrl-C while a command ran */
 	bool full_screen;     /* log lines are not printed into it */
+	int patience_ms;      /* of a call; 0 = 20 s */
 	struct buf *capture;  /* what is printed goes here instead; NULL = to the terminal */
 	bool json;	      /* --json: everything is printed as JSON */
 	char json_line[4096]; /* of what is printed, until its newline comes */

@@ -19,42 +19,48 @@
 #include "lib/mono.h"
 #include "lib/own.h"
 
-enum { SUPPORT_FILE_MAX = 2 << 20, SUPPORT_PATH_MAX = 256, CHART_SVG_MAX = 1 << 20 };
+enum {
+	SUPPORT_PATIENCE_MS = 5000,
+	SUPPORT_FILE_MAX = 2 << 20,
+	SUPPORT_PATH_MAX = 256,
+	CHART_SVG_MAX = 1 << 20
+};
 
 /* ---- support collect ---- */
 
 /* What the archive holds: a file, and the command whose output it is. */
 static const struct part {
 	const char *name, *command;
+	enum console_server server; /* who answers it */
 } parts[] = {
-	{ "version.txt", "version" },
-	{ "status.json", "status --json" },
-	{ "status.txt", "status" },
-	{ "containers.txt", "ps" },
-	{ "containers.json", "ps --json" },
-	{ "images.txt", "images" },
-	{ "space.txt", "df" },
-	{ "starts.txt", "history" },
-	{ "config/issues.txt", "config issues" },
-	{ "config/hoy.txt", "config show hoy" },
-	{ "config/network.txt", "config show network" },
-	{ "config/engine.txt", "config show engine" },
-	{ "config/services.txt", "config show services" },
-	{ "config/history.txt", "config history" },
-	{ "network/links.txt", "network show links" },
-	{ "network/addrs.txt", "network show addrs" },
-	{ "network/routes.txt", "network show routes" },
-	{ "network/dns.txt", "network show dns" },
-	{ "network/leases.txt", "network show leases" },
-	{ "network/ports.txt", "network show ports" },
-	{ "network/time.txt", "network show time" },
-	{ "network/networks.txt", "network show networks" },
-	{ "network/firewall.txt", "network show firewall" },
-	{ "log/boots.txt", "log --boots" },
-	{ "log/this-boot.txt", "log --boot 0 -n 8000" },
-	{ "log/boot-before.txt", "log --boot -1 -n 4000" },
-	{ "log/memory.txt", "log -n 0" },
-	{ "log/kernel.txt", "log kernel -n 0" },
+	{ "version.txt", "version", CONSOLE_SERVER_INIT },
+	{ "status.json", "status --json", CONSOLE_SERVER_INIT },
+	{ "status.txt", "status", CONSOLE_SERVER_INIT },
+	{ "containers.txt", "ps", CONSOLE_SERVER_ENGINE },
+	{ "containers.json", "ps --json", CONSOLE_SERVER_ENGINE },
+	{ "images.txt", "images", CONSOLE_SERVER_ENGINE },
+	{ "space.txt", "df", CONSOLE_SERVER_ENGINE },
+	{ "starts.txt", "history", CONSOLE_SERVER_INIT },
+	{ "config/issues.txt", "config issues", CONSOLE_SERVER_ENGINE },
+	{ "config/hoy.txt", "config show hoy", CONSOLE_SERVER_INIT },
+	{ "config/network.txt", "config show network", CONSOLE_SERVER_INIT },
+	{ "config/engine.txt", "config show engine", CONSOLE_SERVER_INIT },
+	{ "config/services.txt", "config show services", CONSOLE_SERVER_INIT },
+	{ "config/history.txt", "config history", CONSOLE_SERVER_INIT },
+	{ "network/links.txt", "network show links", CONSOLE_SERVER_NETD },
+	{ "network/addrs.txt", "network show addrs", CONSOLE_SERVER_NETD },
+	{ "network/routes.txt", "network show routes", CONSOLE_SERVER_NETD },
+	{ "network/dns.txt", "network show dns", CONSOLE_SERVER_NETD },
+	{ "network/leases.txt", "network show leases", CONSOLE_SERVER_NETD },
+	{ "network/ports.txt", "network show ports", CONSOLE_SERVER_NETD },
+	{ "network/time.txt", "network show time", CONSOLE_SERVER_NETD },
+	{ "network/networks.txt", "network show networks", CONSOLE_SERVER_NETD },
+	{ "network/firewall.txt", "network show firewall", CONSOLE_SERVER_NETD },
+	{ "log/boots.txt", "log --boots", CONSOLE_SERVER_INIT },
+	{ "log/this-boot.txt", "log --boot 0 -n 8000", CONSOLE_SERVER_INIT },
+	{ "log/boot-before.txt", "log --boot -1 -n 4000", CONSOLE_SERVER_INIT },
+	{ "log/memory.txt", "log -n 0", CONSOLE_SERVER_INIT },
+	{ "log/kernel.txt", "log kernel -n 0", CONSOLE_SERVER_INIT },
 };
 
 static int write_all(int fd, const struct buf *data, struct err *err)
@@ -64,22 +70,27 @@ static int write_all(int fd, const struct buf *data, struct err *err)
 }
 
 /* What a command prints, without secrets; an error of it is part of the picture. */
-static void capture(struct console *console, const char *command, struct buf *out)
+static int capture(struct console *console, const char *command, struct buf *out)
 {
 	struct buf raw OWN(buf_done) = { 0 };
+	int r;
 
 	buf_init(&raw, SUPPORT_FILE_MAX);
 	console->capture = &raw;
-	(void)console_run(console, command);
+	r = console_run(console, command);
 	console->capture = NULL;
 	redact_text(buf_str(&raw), out);
 	if (buf_error(&raw))
 		(void)buf_add_text(out, "(cut here: it is longer)\n");
+	return r;
 }
 
+/* A daemon that did not answer once is not asked again: the archive is wanted most when it hangs.
+ */
 static int put_part(struct console *console, const struct part *part, const char *folder, int fd,
 		    struct err *err)
 {
+	static bool away[CONSOLE_SERVER_COUNT];
 	struct buf text OWN(buf_done) = { 0 }, file OWN(buf_done) = { 0 };
 	char name[USTAR_NAME_MAX + 1];
 	int r;
@@ -87,7 +98,12 @@ static int put_part(struct console *console, const struct part *part, const char
 	(void)snprintf(name, sizeof(name), "%s/%s", folder, part->name);
 	buf_init(&text, 2 * SUPPORT_FILE_MAX);
 	buf_init(&file, 2 * SUPPORT_FILE_MAX + 4 * USTAR_BLOCK);
-	capture(console, part->command, &text);
+	if (part == parts)
+		memset(away, 0, sizeof(away));
+	if (away[part->server])
+		(void)buf_add_text(&text, "not asked: it did not answer before\n");
+	else
+		away[part->server] = capture(console, part->command, &text) == -ETIMEDOUT;
 	r = ustar_put_file(&file, name, buf_str(&text), wall_now_s());
 	return r < 0 ? err_set(err, r, "support: %s", name) : write_all(fd, &file, err);
 }
@@ -127,8 +143,10 @@ static int collect(struct console *console, struct err *err)
 	fd = msg_take_fd(&reply, 0);
 	(void)snprintf(folder, sizeof(folder), "support-%.40s", console->hostname);
 	console->full_screen = true; /* lines of the log stay out of what is captured */
+	console->patience_ms = SUPPORT_PATIENCE_MS;
 	r = put_parts(console, *console->hostname ? folder : "support", fd, err);
 	console->full_screen = full_screen;
+	console->patience_ms = 0;
 	if (r >= 0)
 		console_printf(console,
 			       "%s: passwords, tokens, keys and environments are "
@@ -164,8 +182,10 @@ static int read_marks(struct console *console, struct chart *chart, struct err *
 		struct wire in;
 		uint32_t count;
 
-		if (!(console_wait(console, fd, 20000) & 2))
-			return err_set(err, -ETIMEDOUT, "init does not answer");
+		if (console->quit || console_interrupted(console))
+			return err_set(err, -EINTR, "interrupted");
+		if (!(console_wait(console, fd, SUPPORT_PATIENCE_MS) & 2))
+			continue;
 		r = console_next(console, CONSOLE_SERVER_INIT, &reply, err);
 		if (r == -EAGAIN)
 			continue;
