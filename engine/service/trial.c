@@ -222,10 +222,22 @@ static void fail(struct service *service, const char *why)
 		service_event(service, SERVICE_EVENT_CYCLE);
 }
 
+static int64_t time_ms(const struct service *service)
+{
+	return service->spec ? service->spec->trial_ms : 0;
+}
+
 static void time_over(struct loop_timer *timer)
 {
 	struct service *service = timer->owner;
 	char why[TRIAL_REASON_MAX];
+
+	/* Pulling and starting are not its time, however long a busy machine takes for them. */
+	if (service->state == SERVICE_STATE_PREPARING || service->state == SERVICE_STATE_STARTING) {
+		loop_timer_set(service->manager->env.loop, timer, time_ms(service), time_over,
+			       service);
+		return;
+	}
 
 	if (service->state == SERVICE_STATE_RUNNING && !health_of(service->container)) {
 		(void)trial_event(service, TRIAL_EVENT_PASS, "");
@@ -237,11 +249,6 @@ static void time_over(struct loop_timer *timer)
 				sizeof(why) - 1),
 		       why, sizeof(why));
 	fail(service, why);
-}
-
-static int64_t time_ms(const struct service *service)
-{
-	return service->spec ? service->spec->trial_ms : 0;
 }
 
 /* The actions that were carried out. */
