@@ -10,13 +10,12 @@
 #include "lib/wire.h"
 
 /*
- * What the engine answers on engine.sock (console, CLI) and to its own api role. Every message is a
- * call; a reply has the call's type. Strings are bounded by the reader; names are at most 128
- * bytes.
+ * What the engine answers on engine.sock (console, CLI) and to its own api role. All are calls; a
+ * reply has the call's type. Strings are bounded by the reader; names are at most 128 bytes.
  */
 enum engine_msg {
-	/* {} -> {u32 count, row...}; a row is written by engine_row_put(). Declared services that
-	 * have no container are rows too. */
+	/* {} -> {u32 count, row...} by engine_row_put(), declared services without a container too
+	 */
 	ENGINE_MSG_PS = 0x300,
 	/* {text name, u8 enum engine_act, i64 argument} -> {}; stop: argument = grace in ms, -1 =
 	 * the container's own; kill: the signal number. */
