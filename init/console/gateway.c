@@ -27,19 +27,23 @@ enum gateway_verdict gateway_look(struct gateway_watch *watch, bool there, int64
 	return GATEWAY_WAIT;
 }
 
-bool gateway_listed(struct str routes)
+unsigned gateway_listed(struct str routes)
 {
+	unsigned found = 0;
 	struct str line;
 
 	while (routes.len > 0 && str_cut(&routes, '\n', &line)) {
 		struct str word;
+		unsigned kind;
 
-		if (!str_cut(&line, ' ', &word) ||
-		    (!str_is(word, "default") && !str_is(word, "::/0")))
+		if (!str_cut(&line, ' ', &word))
 			continue;
+		kind = str_is(word, "default") ? GATEWAY_IP4
+		       : str_is(word, "::/0")  ? GATEWAY_IP6
+					       : 0;
 		line = str_trim(line);
 		if (str_cut(&line, ' ', &word) && !str_is(word, "-") && !str_is(word, "prohibit"))
-			return true;
+			found |= kind;
 	}
-	return false;
+	return found;
 }

@@ -24,7 +24,8 @@ struct gateway_watch {
 void gateway_begin(struct gateway_watch *watch, int64_t now_ms, int64_t away_ms);
 enum gateway_verdict gateway_look(struct gateway_watch *watch, bool there, int64_t now_ms);
 
-/* Whether netd's list of routes has a default route through a gateway. */
-bool gateway_listed(struct str routes);
+/* Which default routes through a gateway netd's list has: bits. */
+enum { GATEWAY_IP4 = 1, GATEWAY_IP6 = 2 };
+unsigned gateway_listed(struct str routes);
 
 #endif

@@ -280,10 +280,10 @@ static int apply_usage(struct err *err)
 
 /* ---- the way out ---- */
 
-enum { GATEWAY_EVERY_MS = 1000, GATEWAY_SPARE_MS = 20000 };
+enum { GATEWAY_EVERY_MS = 1000, GATEWAY_TAKE_UP_MS = 10000, GATEWAY_SPARE_MS = 30000 };
 
-/* False also where netd does not say. */
-static bool gateway_there(struct console *console)
+/* The default routes there are; none also where netd does not say. */
+static unsigned gateways(struct console *console)
 {
 	struct msg reply OWN(msg_done) = { 0 };
 	struct buf body OWN(buf_done) = { 0 };
@@ -293,27 +293,54 @@ static bool gateway_there(struct console *console)
 	wire_put_text(&body, "routes");
 	if (console_call_within(console, CONSOLE_SERVER_NETD, NETD_MSG_SHOW, buf_str(&body),
 				GATEWAY_EVERY_MS, &reply, NULL) < 0)
-		return false;
+		return 0;
 	wire_init(&in, reply.body.ptr, reply.body.len);
 	return gateway_listed(wire_str(&in, NETD_SHOW_MAX));
 }
 
-/* The change waits to be confirmed: it is, once the default route stands; else nobody does it. */
-static int watch_gateway(struct console *console, int64_t away_ms, struct err *err)
+/* Whether what was tried still differs from what netd has: it has not read the revision yet. */
+static bool netd_behind(struct console *console)
+{
+	struct msg reply OWN(msg_done) = { 0 };
+	struct wire in;
+	uint32_t count;
+
+	if (console_call_within(console, CONSOLE_SERVER_NETD, NETD_MSG_CHECK, STR(""),
+				GATEWAY_EVERY_MS, &reply, NULL) < 0)
+		return true;
+	wire_init(&in, reply.body.ptr, reply.body.len);
+	count = wire_count(&in, 65536);
+	for (uint32_t i = 0; i < count && !in.error; i++)
+		(void)wire_str(&in, 4096);
+	return wire_str(&in, 1 << 20).len > 0;
+}
+
+static int pause_or_end(struct console *console, struct err *err)
+{
+	(void)console_wait(console, -1, GATEWAY_EVERY_MS);
+	return console->quit || console_interrupted(console) ? err_set(err, -EINTR, "interrupted")
+							     : 0;
+}
+
+/* The change waits to be confirmed: it is, once the default routes stand; else nobody does it. */
+static int watch_gateway(struct console *console, unsigned before, int64_t away_ms, struct err *err)
 {
 	const struct act confirm = { .act = INIT_CONFIG_CONFIRM };
+	struct mono taken_up = mono_add_ms(mono_now(), GATEWAY_TAKE_UP_MS);
 	enum gateway_verdict verdict = GATEWAY_WAIT;
 	struct gateway_watch watch;
+	int r = 0;
 
+	while (r >= 0 && mono_before(mono_now(), taken_up) && netd_behind(console))
+		r = pause_or_end(console, err);
 	gateway_begin(&watch, mono_now().ns / 1000000, away_ms);
-	while (verdict == GATEWAY_WAIT) {
-		(void)console_wait(console, -1, GATEWAY_EVERY_MS);
-		if (console->quit || console_interrupted(console))
-			return err_set(err, -EINTR, "interrupted");
-		verdict = gateway_look(&watch, gateway_there(console), mono_now().ns / 1000000);
+	while (r >= 0 && verdict == GATEWAY_WAIT) {
+		r = pause_or_end(console, err);
+		verdict = gateway_look(&watch, (gateways(console) & before) == before,
+				       mono_now().ns / 1000000);
 	}
-	if (verdict == GATEWAY_GOOD)
-		return say(console, &confirm, err);
+	if (r < 0 || verdict == GATEWAY_GOOD)
+		return r < 0 ? r : say(console, &confirm, err);
 	return err_set(err, -ENETUNREACH,
 		       "the default route is gone: the revision before comes back by itself; "
 		       "`config apply --gateway 0s` does without");
@@ -324,7 +351,8 @@ static int config_apply(struct console *console, const struct words *words, stru
 	struct act act = { .act = INIT_CONFIG_APPLY };
 	struct trial trial;
 	int64_t ms = 0, away_ms = GATEWAY_AWAY_MS;
-	bool force = false, guard;
+	unsigned guard = 0; /* the default routes that have to stay */
+	bool force = false;
 	int r;
 
 	for (int i = 2; i < words->count; i++) {
@@ -358,11 +386,12 @@ static int config_apply(struct console *console, const struct words *words, stru
 			       "%u mistakes: nothing was applied; `config apply "
 			       "--force` leaves out the sections they stand in",
 			       trial.mistakes);
-	guard = !ms && away_ms && trial.network && gateway_there(console);
+	if (!ms && away_ms && trial.network)
+		guard = gateways(console);
 	if (guard)
 		act.number = (uint32_t)((away_ms + GATEWAY_SPARE_MS) / 1000);
 	r = say(console, &act, err);
-	return r < 0 || !guard ? r : watch_gateway(console, away_ms, err);
+	return r < 0 || !guard ? r : watch_gateway(console, guard, away_ms, err);
 }
 
 /* ---- whole texts ---- */

@@ -17,9 +17,13 @@ int main(void)
 	is_int(gateway_look(&watch, false, 3000), GATEWAY_WAIT, "it is away");
 	is_int(gateway_look(&watch, false, 12999), GATEWAY_WAIT, "for a while");
 	is_int(gateway_look(&watch, false, 13000), GATEWAY_LOST, "a route that stays away is lost");
-	ok(gateway_listed(STR("DESTINATION  GATEWAY\ndefault      10.0.2.2   eth0  100 netd\n")),
-	   "a default route");
-	ok(gateway_listed(STR("::/0   fe80::2   eth0  100 netd\n")), "one of IPv6");
+	is_int((long)gateway_listed(
+		       STR("DESTINATION  GATEWAY\ndefault      10.0.2.2   eth0  100 netd\n")),
+	       GATEWAY_IP4, "a default route");
+	is_int((long)gateway_listed(STR("::/0   fe80::2   eth0  100 netd\n")), GATEWAY_IP6,
+	       "one of IPv6");
+	is_int((long)gateway_listed(STR("default  10.0.2.2  eth0\n::/0  fe80::2  eth0\n")),
+	       GATEWAY_IP4 | GATEWAY_IP6, "both");
 	ok(!gateway_listed(STR("10.0.2.0/24   -   eth0  100 netd\n")), "a link's own is none");
 	ok(!gateway_listed(STR("default   prohibit   -  100 netd\n")), "a wall is none");
 	ok(!gateway_listed(STR("default   -   eth0  100 netd\n")), "nor one without a gateway");
