@@ -99,7 +99,7 @@ const struct verb console_verbs[] = {
 	{ "log",
 	  "[UNIT] [-f] [-n N] [-p LEVEL] [--boot -N] [--boots] [--since TIME] [--until TIME] "
 	  "[--grep TEXT]",
-	  "system log: init, netd, engine, kernel; of boots before this one, too", C(UNIT), 0, -1,
+	  "system log: init, netd, engine, kernel; earlier boots as well", C(UNIT), 0, -1,
 	  verb_log },
 	{ "logout", "", "leave the console", C(NONE), 0, 0, verb_logout },
 	{ "logs", "NAME... [-f] [-n N] [--since TIME] [--until TIME] [--grep TEXT]",
