@@ -17,4 +17,4 @@ engine_OBJS := engine/main.o engine/role_main.o engine/role_main_calls.o engine/
 	$(engine_run_OBJS) \
 	$(engine_service_OBJS) $(engine_worker_OBJS) $(engine_image_OBJS) \
 	$(engine_container_OBJS) $(engine_health_OBJS) $(engine_network_OBJS) $(engine_docker_OBJS) $(engine_gate_OBJS) $(engine_metrics_OBJS) $(engine_api_OBJS)
-engine_LIBS := -larchive -lzstd -lz -lmbedtls -lmbedx509 -lmbedcrypto -lseccomp -lyyjson
+engine_LIBS := -larchive -llzma -lbz2 -lzstd -lz -lmbedtls -lmbedx509 -lmbedcrypto -lseccomp -lyyjson

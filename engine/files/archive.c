@@ -17,14 +17,13 @@ enum { BLOCK = 512, SUM_AT = 148, SUM_LEN = 8 };
 static const struct magic {
 	const char *bytes;
 	size_t len;
-	const char *refused; /* why, or NULL */
 } magics[] = {
-	{ "\x1f\x8b", 2, NULL },
-	{ "\x28\xb5\x2f\xfd", 4, NULL },
+	{ "\x1f\x8b", 2 },
+	{ "\x28\xb5\x2f\xfd", 4 },
 	{ "\xfd"
 	  "7zXZ",
-	  6, "xz" },
-	{ "BZh", 3, "bzip2" },
+	  6 },
+	{ "BZh", 3 },
 };
 
 /* The header's own sum: its bytes, those of the sum taken as blanks (POSIX ustar). */
@@ -53,15 +52,8 @@ int archive_kind(int fd, struct err *err)
 	ssize_t n = pread(fd, block, sizeof(block), 0);
 	if (n < 0)
 		return err_sys(err, -errno, "cannot read");
-	for (size_t i = 0; i < ARRAY_LEN(magics); i++) {
-		if ((size_t)n < magics[i].len || memcmp(block, magics[i].bytes, magics[i].len) != 0)
-			continue;
-		if (!magics[i].refused)
+	for (size_t i = 0; i < ARRAY_LEN(magics); i++)
+		if ((size_t)n >= magics[i].len && !memcmp(block, magics[i].bytes, magics[i].len))
 			return 1;
-		return err_set(err, -ENOTSUP,
-			       "ADD does not take %s archives apart here: use gzip or zstd, "
-			       "--unpack=false, or COPY it and unpack it in a RUN step",
-			       magics[i].refused);
-	}
 	return n == BLOCK && is_tar(block);
 }

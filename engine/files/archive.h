@@ -5,9 +5,8 @@
 #include "lib/err.h"
 
 /*
- * Whether an open file begins like what ADD takes apart (tar, gzip, zstd): 1 = it may be one, 0 =
- * no. -ENOTSUP: xz, bzip2. Reads its first 512 bytes, the file's position stays. Private to this
- * folder.
+ * Whether an open file begins like what ADD takes apart (tar, gzip, zstd, xz, bzip2): 1 = it may be
+ * one, 0 = no. Reads its first 512 bytes, the file's position stays. Private to this folder.
  */
 int archive_kind(int fd, struct err *err);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Decompression by zlib and zstd behind limits. Runs in the unpack and load roles, which hold
- * nothing but pipes. It must never give out more than its limits allow, whatever a header promises.
+ * Decompression behind limits; zlib and zstd are here, xz and bzip2 beside it. Runs in the unpack
+ * and load roles, which hold nothing but pipes. It must never give out more than its limits allow,
+ * whatever a header promises.
  */
 #include "engine/tar/stream.h"
 
@@ -11,6 +12,7 @@
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
+#include "engine/tar/stream_decode.h"
 
 enum {
 	WINDOW_LOG_DEFAULT = 23,
@@ -29,8 +31,7 @@ ssize_t tar_source_fd(void *owner, void *dst, size_t cap, struct err *err)
 	return n < 0 ? err_sys(err, -errno, "read of the compressed stream") : n;
 }
 
-/* Makes sure there is input while the source has any: 1, 0 at its end, -errno. */
-static int fill(struct tar_stream *stream, struct err *err)
+int tar_stream_fill(struct tar_stream *stream, struct err *err)
 {
 	ssize_t n;
 
@@ -51,7 +52,7 @@ static int fill(struct tar_stream *stream, struct err *err)
 /* The first bytes decide; a pipe may give them one by one. */
 static int read_magic(struct tar_stream *stream, struct err *err)
 {
-	enum { MAGIC = 4 };
+	enum { MAGIC = 6 };
 	const unsigned char *p = stream->in;
 
 	while (stream->in_len < MAGIC) {
@@ -70,11 +71,18 @@ static int read_magic(struct tar_stream *stream, struct err *err)
 	stream->compression = TAR_PLAIN;
 	if (stream->in_len >= 2 && p[0] == 0x1f && p[1] == 0x8b)
 		stream->compression = TAR_GZIP;
-	if (stream->in_len >= MAGIC &&
+	if (stream->in_len >= 4 &&
 	    ((p[0] == 0x28 && p[1] == 0xb5 && p[2] == 0x2f) ||
 	     ((p[0] & 0xf0) == 0x50 && p[1] == 0x2a && p[2] == 0x4d)) &&
 	    p[3] == (p[0] == 0x28 ? 0xfd : 0x18))
 		stream->compression = TAR_ZSTD;
+	if (stream->in_len >= MAGIC && !memcmp(p,
+					       "\xfd"
+					       "7zXZ",
+					       MAGIC))
+		stream->compression = TAR_XZ;
+	if (stream->in_len >= 4 && !memcmp(p, "BZh", 3) && p[3] >= '1' && p[3] <= '9')
+		stream->compression = TAR_BZIP2;
 	return 0;
 }
 
@@ -118,6 +126,10 @@ int tar_stream_init(struct tar_stream *stream, tar_source_fn *source, void *owne
 		r = open_gzip(stream, err);
 	if (r == 0 && stream->compression == TAR_ZSTD)
 		r = open_zstd(stream, err);
+	if (r == 0 && stream->compression == TAR_XZ)
+		r = stream_open_xz(stream, err);
+	if (r == 0 && stream->compression == TAR_BZIP2)
+		r = stream_open_bzip2(stream, err);
 	if (r < 0)
 		tar_stream_done(stream);
 	return r;
@@ -133,13 +145,17 @@ void tar_stream_done(struct tar_stream *stream)
 	}
 	if (stream->decoder && stream->compression == TAR_ZSTD)
 		ZSTD_freeDCtx(stream->decoder);
+	if (stream->decoder && stream->compression == TAR_XZ)
+		stream_close_xz(stream);
+	if (stream->decoder && stream->compression == TAR_BZIP2)
+		stream_close_bzip2(stream);
 	free(stream->in);
 	*stream = (struct tar_stream){ 0 };
 }
 
 static ssize_t read_plain(struct tar_stream *stream, void *dst, size_t cap, struct err *err)
 {
-	int r = fill(stream, err);
+	int r = tar_stream_fill(stream, err);
 	size_t n;
 
 	if (r <= 0)
@@ -161,7 +177,7 @@ static int next_member(struct tar_stream *stream, struct err *err)
 	int r;
 
 	for (;;) {
-		r = fill(stream, err);
+		r = tar_stream_fill(stream, err);
 		if (r <= 0)
 			return r;
 		if (stream->in[stream->in_at] != 0)
@@ -187,7 +203,7 @@ static ssize_t read_gzip(struct tar_stream *stream, void *dst, size_t cap, struc
 			if (r <= 0)
 				return r;
 		}
-		r = fill(stream, err);
+		r = tar_stream_fill(stream, err);
 		if (r < 0)
 			return r;
 		if (r == 0)
@@ -228,7 +244,7 @@ static ssize_t read_zstd(struct tar_stream *stream, void *dst, size_t cap, struc
 	for (;;) {
 		ZSTD_inBuffer in;
 
-		r = fill(stream, err);
+		r = tar_stream_fill(stream, err);
 		if (r < 0)
 			return r;
 		in = (ZSTD_inBuffer){ .src = stream->in,
@@ -281,6 +297,12 @@ ssize_t tar_stream_read(struct tar_stream *stream, void *dst, size_t cap, struct
 		break;
 	case TAR_ZSTD:
 		n = read_zstd(stream, dst, cap, err);
+		break;
+	case TAR_XZ:
+		n = stream_read_xz(stream, dst, cap, err);
+		break;
+	case TAR_BZIP2:
+		n = stream_read_bzip2(stream, dst, cap, err);
 		break;
 	}
 	if (n == 0)

@@ -9,11 +9,11 @@
 #include "lib/err.h"
 
 /*
- * A compressed byte stream read as what it holds: gzip (RFC 1952, several members), zstd (RFC 8878)
- * or plain, told by its magic. Bounded: a stream that grows beyond its limits is an error, never a
- * full disk.
+ * A compressed byte stream read as what it holds: gzip (RFC 1952, several members), zstd (RFC
+ * 8878), xz, bzip2 or plain, told by its magic. Bounded: a stream that grows beyond its limits is
+ * an error, never a full disk.
  */
-enum tar_compression { TAR_PLAIN, TAR_GZIP, TAR_ZSTD };
+enum tar_compression { TAR_PLAIN, TAR_GZIP, TAR_ZSTD, TAR_XZ, TAR_BZIP2 };
 
 /* Reads at most cap bytes: 0 = end, -errno with err set. */
 typedef ssize_t tar_source_fn(void *owner, void *dst, size_t cap, struct err *err);
@@ -29,7 +29,7 @@ struct tar_stream {
 	void *owner;
 	struct tar_stream_limits limits;
 	enum tar_compression compression;
-	void *decoder;	   /* z_stream or ZSTD_DCtx, heap */
+	void *decoder;	   /* of the library's, heap */
 	unsigned char *in; /* heap, TAR_STREAM_BLOCK */
 	size_t in_at, in_len;
 	bool in_end;	 /* the source is at its end */

@@ -408,6 +408,11 @@ int tar_unpack(tar_source_fn *source, void *owner, const struct unpack_start *st
 	sha256_init(&u->hash);
 	r = u->block ? tar_stream_init(&u->stream, source, owner, &limits, err)
 		     : err_set(err, -ENOMEM, "no memory to unpack a layer");
+	/* No registry's layer is one of these: for archives of ADD alone. */
+	if (r == 0 && u->layer &&
+	    (u->stream.compression == TAR_XZ || u->stream.compression == TAR_BZIP2))
+		r = err_set(err, -ENOTSUP, "a layer is compressed by %s: gzip and zstd are known",
+			    u->stream.compression == TAR_XZ ? "xz" : "bzip2");
 	if (r == 0)
 		r = open_archive(u);
 	if (r == 0)
