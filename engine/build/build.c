@@ -54,10 +54,10 @@ static uint32_t store_layers(const struct stage_result *result, struct store_lay
 	return result->count;
 }
 
-/* The body of a FILES_MSG_COPY or FILES_MSG_HASH for the current operation. */
-static int copy_body(struct build *build, struct buf *out, struct err *err)
+/* The body of a FILES_MSG_COPY or FILES_MSG_HASH for an operation. */
+static int copy_body(struct build *build, const struct build_op *op, struct buf *out,
+		     struct err *err)
 {
-	const struct build_op *op = build_current_op(build);
 	struct files_copy *copy = &build->copy;
 	uint32_t patterns = copy->ignore_count;
 	copy->source_count = 0;
@@ -157,9 +157,8 @@ static bool binds_context(const struct build_mount *mount)
 }
 
 /* The body of a FILES_MSG_HASH for what a RUN mounts of the context; false when it is nothing. */
-static bool run_body(struct build *build, struct buf *out)
+static bool run_body(struct build *build, const struct build_op *op, struct buf *out)
 {
-	const struct build_op *op = build_current_op(build);
 	struct files_copy *copy = &build->copy;
 	copy->source_count = copy->exclude_count = copy->file_count = 0;
 	for (uint32_t i = 0; i < op->mount_count && i < FILES_SOURCES_MAX; i++)
@@ -176,84 +175,92 @@ static bool run_body(struct build *build, struct buf *out)
 	return true;
 }
 
+static unsigned number_of(const struct build *build, const struct build_track *track)
+{
+	return (unsigned)(track - build->tracks);
+}
+
 /* What goes into the key besides the operation: files of the context, or the stage they are from.
  */
-static int hash(struct build *build, struct err *err)
+static int hash(struct build *build, struct build_track *track, struct err *err)
 {
 	struct buf body OWN(buf_done) = { 0 };
-	const struct build_op *op = build_current_op(build);
+	const struct build_op *op = build_current_op(build, track);
+	unsigned number = number_of(build, track);
 	char line[BUILD_STATUS_MAX];
 	(void)snprintf(line, sizeof(line), "Step %u/%u : %s", op->step, build->plan.step_count,
 		       op->title);
 	say(build, BUILD_NOTE_STEP, op->step, line);
 	buf_init(&body, 8 << 20);
-	if (op->kind == BUILD_OP_RUN && run_body(build, &body)) {
+	if (op->kind == BUILD_OP_RUN && run_body(build, op, &body)) {
 		if (buf_error(&body) < 0)
 			return err_set(err, -ENOMEM, "build: out of memory");
-		return build->exec->hash(build->owner, BUILD_CONTEXT, buf_str(&body), err);
+		return build->exec->hash(build->owner, number, BUILD_CONTEXT, buf_str(&body), err);
 	}
 	if (op->kind != BUILD_OP_COPY || op->from >= 0) {
 		struct build_answer answer = { 0 };
 		if (op->kind == BUILD_OP_COPY)
 			answer.digest = build->results[op->from].key;
-		build_answer(build, &answer, NULL);
+		build_answer(build, number, &answer, NULL);
 		return 0;
 	}
-	int r = copy_body(build, &body, err);
-	return r < 0 ? r : build->exec->hash(build->owner, op->from, buf_str(&body), err);
+	int r = copy_body(build, op, &body, err);
+	return r < 0 ? r : build->exec->hash(build->owner, number, op->from, buf_str(&body), err);
 }
 
 /* Stages that a RUN mounts count by their keys. */
-static void add_stage_keys(struct build *build)
+static void add_stage_keys(struct build *build, struct build_track *track)
 {
-	const struct build_op *op = build_current_op(build);
+	const struct build_op *op = build_current_op(build, track);
 	for (uint32_t i = 0; i < op->mount_count; i++) {
 		struct sha256 hash;
 		if (op->mounts[i].from < 0)
 			continue;
 		sha256_init(&hash);
-		sha256_add(&hash, build->files.bytes, sizeof(build->files.bytes));
+		sha256_add(&hash, track->files.bytes, sizeof(track->files.bytes));
 		sha256_add(&hash, build->results[op->mounts[i].from].key.bytes,
-			   sizeof(build->files.bytes));
-		sha256_end(&hash, &build->files);
+			   sizeof(track->files.bytes));
+		sha256_end(&hash, &track->files);
 	}
 }
 
-static int look(struct build *build, struct err *err)
+static int look(struct build *build, struct build_track *track, struct err *err)
 {
-	const struct digest *parent = &build->results[build->stage].key;
+	const struct digest *parent = &build->results[track->stage].key;
 	struct build_answer none = { .found = false };
-	add_stage_keys(build);
-	build_key_next(parent, build_current_op(build), &build->files, &build->key);
+	unsigned number = number_of(build, track);
+	add_stage_keys(build, track);
+	build_key_next(parent, build_current_op(build, track), &track->files, &track->key);
 	if (!build->params.no_cache)
-		return build->exec->cache_get(build->owner, &build->key, err);
-	build_answer(build, &none, NULL);
+		return build->exec->cache_get(build->owner, number, &track->key, err);
+	build_answer(build, number, &none, NULL);
 	return 0;
 }
 
-static int make(struct build *build, struct err *err)
+static int make(struct build *build, struct build_track *track, struct err *err)
 {
 	static struct store_layer layers[IMAGE_LAYERS_MAX], from[IMAGE_LAYERS_MAX];
 	struct buf body OWN(buf_done) = { 0 };
-	const struct build_op *op = build_current_op(build);
+	const struct build_op *op = build_current_op(build, track);
 	const struct build_exec *exec = build->exec;
-	uint32_t count = store_layers(&build->results[build->stage], layers);
+	unsigned number = number_of(build, track);
+	uint32_t count = store_layers(&build->results[track->stage], layers);
 	uint32_t from_count = 0;
 	if (count >= IMAGE_LAYERS_MAX)
 		return err_set(err, -E2BIG, "the image would have more than %d layers",
 			       IMAGE_LAYERS_MAX);
 	if (op->kind == BUILD_OP_RUN)
-		return exec->run(build->owner, op, layers, count, err);
+		return exec->run(build->owner, number, op, layers, count, err);
 	if (op->kind == BUILD_OP_DIR)
-		return exec->dir(build->owner, op, layers, count, err);
+		return exec->dir(build->owner, number, op, layers, count, err);
 	if (op->from >= 0)
 		from_count = store_layers(&build->results[op->from], from);
 	buf_init(&body, 8 << 20);
-	int r = copy_body(build, &body, err);
+	int r = copy_body(build, op, &body, err);
 	if (r < 0)
 		return r;
-	return exec->copy(build->owner, op, buf_str(&body), op->from < 0 ? NULL : from, from_count,
-			  layers, count, err);
+	return exec->copy(build->owner, number, op, buf_str(&body), op->from < 0 ? NULL : from,
+			  from_count, layers, count, err);
 }
 
 /* ---- the result ---- */
@@ -323,31 +330,75 @@ static int start(struct build *build, struct err *err)
 		return ask_image(build, err);
 	case BUILD_STATE_PLAN:
 		return ask(build, BUILD_MSG_PLAN, err);
-	case BUILD_STATE_HASH:
-		return hash(build, err);
-	case BUILD_STATE_LOOK:
-		return look(build, err);
-	case BUILD_STATE_MAKE:
-		return make(build, err);
-	case BUILD_STATE_KEEP:
-		return build->exec->cache_set(build->owner, &build->key, &build->made, err);
 	case BUILD_STATE_FINISH:
 		return finish(build, err);
+	case BUILD_STATE_STEPS:
+	case BUILD_STATE_HASH:
+	case BUILD_STATE_LOOK:
+	case BUILD_STATE_MAKE:
+	case BUILD_STATE_KEEP:
 	case BUILD_STATE_ENDED:
 		break;
 	}
 	return 0;
 }
 
+static int start_step(struct build *build, struct build_track *track, struct err *err)
+{
+	if (track->state == BUILD_STATE_HASH)
+		return hash(build, track, err);
+	if (track->state == BUILD_STATE_LOOK)
+		return look(build, track, err);
+	if (track->state == BUILD_STATE_MAKE)
+		return make(build, track, err);
+	return build->exec->cache_set(build->owner, number_of(build, track), &track->key,
+				      &track->made, err);
+}
+
 /* An error during an operation says which one. */
-static void fail_here(struct build *build, const struct err *err)
+static void fail_here(struct build *build, const struct build_track *track, const struct err *err)
 {
 	struct err full = *err;
-	if (build->state >= BUILD_STATE_HASH && build->state <= BUILD_STATE_KEEP) {
-		const struct build_op *op = build_current_op(build);
+	if (build->state == BUILD_STATE_STEPS) {
+		const struct build_op *op = build_current_op(build, track);
 		(void)err_prefix(&full, "Dockerfile:%u: %.120s", op->line, op->title);
 	}
 	build_fail(build, &full);
+}
+
+/* The stages that the operation takes files from are built. */
+static bool can_start(const struct build *build, const struct build_track *track)
+{
+	const struct build_op *op = build_current_op(build, track);
+	bool good = op->from < 0 || build->results[op->from].done;
+	for (uint32_t i = 0; good && i < op->mount_count; i++)
+		good = op->mounts[i].from < 0 || build->results[op->mounts[i].from].done;
+	return good;
+}
+
+/* Starts what can be started; whether anything was. */
+static bool drive_once(struct build *build)
+{
+	bool moved = false;
+	struct err err = { 0 };
+	if (build->state == BUILD_STATE_STEPS && build_assign(build, &err))
+		build->state = BUILD_STATE_FINISH;
+	if (err.code)
+		build_fail(build, &err);
+	for (size_t i = 0; i < ARRAY_LEN(build->tracks); i++) {
+		struct build_track *track = &build->tracks[i];
+		bool steps = build->state == BUILD_STATE_STEPS;
+		if (build->state == BUILD_STATE_ENDED)
+			break;
+		if (track->waiting || (steps ? !track->used || !can_start(build, track) : i > 0))
+			continue;
+		track->waiting = moved = true;
+		if ((steps ? start_step(build, track, &err) : start(build, &err)) < 0) {
+			track->waiting = false;
+			fail_here(build, track, &err);
+		}
+	}
+	return moved;
 }
 
 static void drive(struct build *build)
@@ -355,17 +406,12 @@ static void drive(struct build *build)
 	if (build->driving)
 		return;
 	build->driving = true;
-	while (!build->waiting && build->state != BUILD_STATE_ENDED) {
-		struct err err = { 0 };
-		build->waiting = true;
-		if (start(build, &err) < 0) {
-			build->waiting = false;
-			fail_here(build, &err);
-		}
-	}
+	while (build->state != BUILD_STATE_ENDED && drive_once(build))
+		;
 	build->driving = false;
-	if (build->state == BUILD_STATE_ENDED && !build->waiting) {
+	if (build->state == BUILD_STATE_ENDED && !build->told) {
 		bool good = build->error.code == 0;
+		build->told = true;
 		build->exec->done(build->owner, good && !build->params.check ? &build->image : NULL,
 				  good ? NULL : &build->error);
 	}
@@ -373,20 +419,22 @@ static void drive(struct build *build)
 
 /* ---- answers ---- */
 
-void build_answer(struct build *build, const struct build_answer *answer, const struct err *err)
+void build_answer(struct build *build, unsigned lane, const struct build_answer *answer,
+		  const struct err *err)
 {
+	struct build_track *track = &build->tracks[lane];
 	struct err why = { 0 };
-	if (!build->waiting)
+	if (!track->waiting || build->state == BUILD_STATE_ENDED)
 		return;
-	build->waiting = false;
+	track->waiting = false;
 	if (!answer) {
 		if (err)
 			why = *err;
 		else
 			err_set(&why, -EIO, "build: an action failed without a reason");
-		fail_here(build, &why);
-	} else if (build_take(build, answer, &why) < 0) {
-		fail_here(build, &why);
+		fail_here(build, track, &why);
+	} else if (build_take(build, track, answer, &why) < 0) {
+		fail_here(build, track, &why);
 	}
 	drive(build);
 }
@@ -442,7 +490,7 @@ struct build *build_new(const struct build_params *params, const struct build_ex
 	arena_init(&build->arena, BUILD_ARENA_MAX);
 	build->exec = exec;
 	build->owner = owner;
-	build->waiting = true;
+	build->tracks[0].waiting = true;
 	if (copy_params(build, params, err) < 0 || start(build, err) < 0) {
 		build_free(build);
 		return NULL;

@@ -12,13 +12,16 @@
 
 /*
  * One build, as a state machine in engine main: it decides what comes next, `struct build_exec`
- * does it. Exactly one action is under way at a time; its answer comes through build_answer(),
- * once, from the loop or from within the action itself. Order of actions: read Dockerfile, read
- * .dockerignore, ask IGNORE, ask BASES, base for each reference, ask PLAN, then for each operation
- * of the needed stages: hash (COPY from the context), cache_get, on a miss run|copy|dir and
- * cache_set; at last finish.
+ * does it. Each lane has at most one action under way; its answer comes through build_answer(),
+ * once, from the loop or from within the action itself. All but the steps are lane 0's. Order of
+ * actions: read Dockerfile, read .dockerignore, ask IGNORE, ask BASES, base for each reference, ask
+ * PLAN, then for each operation of the needed stages: hash (COPY from the context), cache_get, on a
+ * miss run|copy|dir and cache_set; at last finish. Stages that do not need each other take a lane
+ * each.
  */
 struct build;
+
+enum { BUILD_LANES_MAX = 4 };
 
 /* What an action answered; fields by action, see below. Bytes are copied where they are kept. */
 struct build_answer {
@@ -40,22 +43,22 @@ struct build_exec {
 	/* Have this image, pull it if it is missing; bytes = its record. platform "" = ours. */
 	int (*base)(void *owner, const char *reference, const char *platform, struct err *err);
 	/* FILES_MSG_HASH in a context (build_op.from); body = struct files_copy in wire form. */
-	int (*hash)(void *owner, int32_t from, struct str body, struct err *err);
-	int (*cache_get)(void *owner, const struct digest *key, struct err *err);
-	int (*cache_set)(void *owner, const struct digest *key, const struct store_cached *cached,
-			 struct err *err);
+	int (*hash)(void *owner, unsigned lane, int32_t from, struct str body, struct err *err);
+	int (*cache_get)(void *owner, unsigned lane, const struct digest *key, struct err *err);
+	int (*cache_set)(void *owner, unsigned lane, const struct digest *key,
+			 const struct store_cached *cached, struct err *err);
 	/* Run op->argv over the layers with a fresh upper, then diff, pack, commit. An exit code
 	 * other than 0 is an error of the action: "exit code 1". */
-	int (*run)(void *owner, const struct build_op *op, const struct store_layer *layers,
-		   uint32_t count, struct err *err);
+	int (*run)(void *owner, unsigned lane, const struct build_op *op,
+		   const struct store_layer *layers, uint32_t count, struct err *err);
 	/* FILES_MSG_COPY (body) into a fresh upper over the layers, then diff, pack, commit. Source
 	 * is the root made of `from` (read-only), or, when it is NULL, the context op->from. */
-	int (*copy)(void *owner, const struct build_op *op, struct str body,
+	int (*copy)(void *owner, unsigned lane, const struct build_op *op, struct str body,
 		    const struct store_layer *from, uint32_t from_count,
 		    const struct store_layer *layers, uint32_t count, struct err *err);
 	/* FILES_MSG_MKDIR of op->workdir owned by op->user, then diff, pack, commit. */
-	int (*dir)(void *owner, const struct build_op *op, const struct store_layer *layers,
-		   uint32_t count, struct err *err);
+	int (*dir)(void *owner, unsigned lane, const struct build_op *op,
+		   const struct store_layer *layers, uint32_t count, struct err *err);
 	/* STORE_MSG_IMAGE_SET of the result, for each of the build's names. */
 	int (*finish)(void *owner, const struct image *image, struct err *err);
 	/* For whoever watches; no answer. */
@@ -86,8 +89,9 @@ struct build_params {
  */
 struct build *build_new(const struct build_params *params, const struct build_exec *exec,
 			void *owner, struct err *err);
-/* The answer to the action under way; answer NULL = it failed with err. */
-void build_answer(struct build *build, const struct build_answer *answer, const struct err *err);
+/* The answer to the action that a lane has under way; answer NULL = it failed with err. */
+void build_answer(struct build *build, unsigned lane, const struct build_answer *answer,
+		  const struct err *err);
 /* Ends it without calling done(); the executor stops its own action. Accepts NULL. */
 void build_free(struct build *build);
 /* The layers of a stage that is built, or of an image to copy from, base first; their number. */

@@ -15,8 +15,9 @@ enum build_state {
 	BUILD_STATE_BASES, /* which images */
 	BUILD_STATE_IMAGE, /* one of them */
 	BUILD_STATE_PLAN,
-	BUILD_STATE_HASH, /* of the files of one operation */
-	BUILD_STATE_LOOK, /* into the cache */
+	BUILD_STATE_STEPS, /* lanes are at work; the next four are theirs */
+	BUILD_STATE_HASH,  /* of the files of one operation */
+	BUILD_STATE_LOOK,  /* into the cache */
 	BUILD_STATE_MAKE,
 	BUILD_STATE_KEEP, /* in the cache */
 	BUILD_STATE_FINISH,
@@ -28,6 +29,16 @@ struct stage_result {
 	struct image_layer layers[IMAGE_LAYERS_MAX];
 	uint32_t count;
 	struct digest key;
+	bool begun, done;
+};
+
+/* A stage that is being built. */
+struct build_track {
+	bool used, waiting; /* for an answer */
+	enum build_state state;
+	uint32_t stage, op; /* where it is */
+	struct digest files, key;
+	struct store_cached made;
 };
 
 struct build {
@@ -37,25 +48,27 @@ struct build {
 	struct build_params params;
 	struct image_pairs args, labels, contexts;
 	enum build_state state;
-	bool waiting, driving; /* for an answer; inside of drive() */
-	struct err error;      /* code 0 = none */
+	bool driving, told; /* inside of drive(); done() was called */
+	struct err error;   /* code 0 = none */
 	struct str dockerfile, ignore;
 	struct files_copy copy;
 	struct build_plan plan;
 	struct image *bases;
-	bool *fetched;		  /* which of them are there: those that the target needs */
-	uint32_t base, stage, op; /* where it is */
+	bool *fetched; /* which of them are there: those that the target needs */
+	uint32_t base; /* the image that is asked for */
+	struct build_track tracks[BUILD_LANES_MAX];
 	struct stage_result *results;
-	struct digest files, key;
-	struct store_cached made;
 	struct image image;
 	char status[BUILD_STATUS_MAX];
 };
 
-/* The operation that is being worked at. */
-const struct build_op *build_current_op(const struct build *build);
+/* The operation that a lane works at. */
+const struct build_op *build_current_op(const struct build *build, const struct build_track *track);
+/* Gives stages that can begin to lanes that are free; whether all of the target is done. */
+bool build_assign(struct build *build, struct err *err);
 /* Takes an answer to what the state asked for and goes to the next state. */
-int build_take(struct build *build, const struct build_answer *answer, struct err *err);
+int build_take(struct build *build, struct build_track *track, const struct build_answer *answer,
+	       struct err *err);
 /* The end, with this error. */
 void build_fail(struct build *build, const struct err *err);
 

@@ -23,9 +23,9 @@ static int keep_bytes(struct build *build, struct str bytes, struct str *ret, st
 
 /* ---- where it is in the plan ---- */
 
-const struct build_op *build_current_op(const struct build *build)
+const struct build_op *build_current_op(const struct build *build, const struct build_track *track)
 {
-	return &build->plan.stages[build->stage].ops[build->op];
+	return &build->plan.stages[track->stage].ops[track->op];
 }
 
 /* Layers and key of a stage before its first operation. */
@@ -36,6 +36,7 @@ static int begin_stage(struct build *build, uint32_t index, struct err *err)
 	result->count = 0;
 	if (stage->base_stage >= 0) {
 		*result = build->results[stage->base_stage];
+		result->done = false;
 		return 0;
 	}
 	if (stage->base_image >= 0) {
@@ -51,34 +52,68 @@ static int begin_stage(struct build *build, uint32_t index, struct err *err)
 	return 0;
 }
 
-/* To the next operation that a needed stage has, or to the end. */
-static void next_op(struct build *build, bool first)
+/* What a stage made nothing of, those upon it have nothing of either. */
+static void inherit_history(struct build *build, uint32_t index)
 {
-	build->op += !first;
-	while (build->stage < build->plan.stage_count) {
-		const struct build_stage *stage = &build->plan.stages[build->stage];
-		struct err err = { 0 };
-		if (stage->needed && build->op == 0 && begin_stage(build, build->stage, &err) < 0) {
-			build_fail(build, &err);
-			return;
-		}
-		if (stage->needed && build->op < stage->op_count) {
-			build->state = BUILD_STATE_HASH;
-			return;
-		}
-		build->stage++;
-		build->op = 0;
+	struct build_stage *stage = &build->plan.stages[index];
+	const struct image *base = &build->plan.stages[stage->base_stage].image;
+	for (uint32_t i = 0; i < base->history_count && i < stage->image.history_count; i++)
+		stage->image.history[i].empty_layer = base->history[i].empty_layer;
+}
+
+static struct build_track *free_track(struct build *build)
+{
+	for (size_t i = 0; i < ARRAY_LEN(build->tracks); i++)
+		if (!build->tracks[i].used)
+			return &build->tracks[i];
+	return NULL;
+}
+
+/* In their order: a stage only ever waits for those before it, so one of the lanes always moves. */
+bool build_assign(struct build *build, struct err *err)
+{
+	for (uint32_t i = 0; i < build->plan.stage_count; i++) {
+		const struct build_stage *stage = &build->plan.stages[i];
+		struct stage_result *result = &build->results[i];
+		struct build_track *track = free_track(build);
+		if (!stage->needed || result->begun ||
+		    (stage->base_stage >= 0 && !build->results[stage->base_stage].done))
+			continue;
+		if (stage->op_count > 0 && !track)
+			break;
+		if (begin_stage(build, i, err) < 0)
+			return false;
+		if (stage->base_stage >= 0)
+			inherit_history(build, i);
+		result->begun = true;
+		result->done = stage->op_count == 0;
+		if (!result->done)
+			*track = (struct build_track){ .used = true,
+						       .state = BUILD_STATE_HASH,
+						       .stage = i };
 	}
-	build->state = BUILD_STATE_FINISH;
+	return build->results[build->plan.target].done;
+}
+
+static void next_op(struct build *build, struct build_track *track)
+{
+	track->state = BUILD_STATE_HASH;
+	if (++track->op < build->plan.stages[track->stage].op_count)
+		return;
+	build->results[track->stage].done = true;
+	track->used = false;
 }
 
 /* Stages that only stand for an image to copy from come last: their layers are needed before. */
 static int begin_sources(struct build *build, struct err *err)
 {
 	int r = 0;
-	for (uint32_t i = 0; r == 0 && i < build->plan.stage_count; i++)
-		if (build->plan.stages[i].op_count == 0 && build->plan.stages[i].base_stage < 0)
-			r = begin_stage(build, i, err);
+	for (uint32_t i = 0; r == 0 && i < build->plan.stage_count; i++) {
+		if (build->plan.stages[i].op_count > 0 || build->plan.stages[i].base_stage >= 0)
+			continue;
+		r = begin_stage(build, i, err);
+		build->results[i].begun = build->results[i].done = r == 0;
+	}
 	return r;
 }
 
@@ -163,10 +198,11 @@ static int take_bases(struct build *build, struct str bytes, struct err *err)
 }
 
 /* An operation is done, from the cache or by itself. */
-static void take_layer(struct build *build, const struct store_cached *made)
+static void take_layer(struct build *build, struct build_track *track,
+		       const struct store_cached *made)
 {
-	struct stage_result *result = &build->results[build->stage];
-	struct build_stage *stage = &build->plan.stages[build->stage];
+	struct stage_result *result = &build->results[track->stage];
+	struct build_stage *stage = &build->plan.stages[track->stage];
 	if (made->has_layer)
 		result->layers[result->count++] = (struct image_layer){
 			.blob = made->layer.digest,
@@ -175,9 +211,9 @@ static void take_layer(struct build *build, const struct store_cached *made)
 			.media_type = BUILD_LAYER_TYPE,
 		};
 	else
-		stage->image.history[build_current_op(build)->history].empty_layer = true;
-	result->key = build->key;
-	next_op(build, false);
+		stage->image.history[build_current_op(build, track)->history].empty_layer = true;
+	result->key = track->key;
+	next_op(build, track);
 }
 
 static int took_dockerfile(struct build *build, const struct build_answer *answer, struct err *err)
@@ -189,20 +225,21 @@ static int took_dockerfile(struct build *build, const struct build_answer *answe
 	return keep_bytes(build, answer->bytes, &build->dockerfile, err);
 }
 
-static int took_look(struct build *build, const struct build_answer *answer, struct err *err)
+static int took_look(struct build *build, struct build_track *track,
+		     const struct build_answer *answer, struct err *err)
 {
 	if (!answer->found) {
-		build->state = BUILD_STATE_MAKE;
+		track->state = BUILD_STATE_MAKE;
 		return 0;
 	}
-	if (answer->layer.has_layer && build->results[build->stage].count >= IMAGE_LAYERS_MAX)
+	if (answer->layer.has_layer && build->results[track->stage].count >= IMAGE_LAYERS_MAX)
 		return err_set(err, -E2BIG, "the image would have more than %d layers",
 			       IMAGE_LAYERS_MAX);
 	const struct build_note note = { .kind = BUILD_NOTE_CACHED,
-					 .step = build_current_op(build)->step,
+					 .step = build_current_op(build, track)->step,
 					 .text = " ---> Using cache" };
 	build->exec->note(build->owner, &note);
-	take_layer(build, &answer->layer);
+	take_layer(build, track, &answer->layer);
 	return 0;
 }
 
@@ -248,11 +285,38 @@ static int took_plan(struct build *build, struct str bytes, struct err *err)
 	if (r == 0)
 		r = begin_sources(build, err);
 	if (r == 0)
-		next_op(build, true);
+		build->state = BUILD_STATE_STEPS;
 	return r;
 }
 
-int build_take(struct build *build, const struct build_answer *answer, struct err *err)
+static void tell_done(struct build *build, const struct build_track *track)
+{
+	const struct build_note note = { .kind = BUILD_NOTE_DONE,
+					 .step = build_current_op(build, track)->step,
+					 .text = "" };
+	build->exec->note(build->owner, &note);
+}
+
+static int take_step(struct build *build, struct build_track *track,
+		     const struct build_answer *answer, struct err *err)
+{
+	if (track->state == BUILD_STATE_HASH) {
+		track->files = answer->digest;
+		track->state = BUILD_STATE_LOOK;
+	} else if (track->state == BUILD_STATE_LOOK) {
+		return took_look(build, track, answer, err);
+	} else if (track->state == BUILD_STATE_MAKE) {
+		track->made = answer->layer;
+		track->state = BUILD_STATE_KEEP;
+	} else {
+		tell_done(build, track);
+		take_layer(build, track, &track->made);
+	}
+	return 0;
+}
+
+int build_take(struct build *build, struct build_track *track, const struct build_answer *answer,
+	       struct err *err)
 {
 	switch (build->state) {
 	case BUILD_STATE_READ:
@@ -269,36 +333,24 @@ int build_take(struct build *build, const struct build_answer *answer, struct er
 	case BUILD_STATE_BASES:
 		return take_bases(build, answer->bytes, err);
 	case BUILD_STATE_IMAGE:
-		if (answer->bytes.len == 0 && build->params.check)
-			; /* not here: its record stays empty */
-		else if (take_image(build, answer->bytes, err) < 0)
+		/* Only looked at: what is not here has an empty record. */
+		if (!(answer->bytes.len == 0 && build->params.check) &&
+		    take_image(build, answer->bytes, err) < 0)
 			return -EBADMSG;
 		build->fetched[build->base++] = true;
 		next_base(build);
 		return 0;
 	case BUILD_STATE_PLAN:
 		return took_plan(build, answer->bytes, err);
-	case BUILD_STATE_HASH:
-		build->files = answer->digest;
-		build->state = BUILD_STATE_LOOK;
-		return 0;
-	case BUILD_STATE_LOOK:
-		return took_look(build, answer, err);
-	case BUILD_STATE_MAKE:
-		build->made = answer->layer;
-		build->state = BUILD_STATE_KEEP;
-		return 0;
-	case BUILD_STATE_KEEP: {
-		const struct build_note note = { .kind = BUILD_NOTE_DONE,
-						 .step = build_current_op(build)->step,
-						 .text = "" };
-		build->exec->note(build->owner, &note);
-		take_layer(build, &build->made);
-		return 0;
-	}
+	case BUILD_STATE_STEPS:
+		return take_step(build, track, answer, err);
 	case BUILD_STATE_FINISH:
 		build->state = BUILD_STATE_ENDED;
 		return 0;
+	case BUILD_STATE_HASH:
+	case BUILD_STATE_LOOK:
+	case BUILD_STATE_MAKE:
+	case BUILD_STATE_KEEP:
 	case BUILD_STATE_ENDED:
 		break;
 	}

@@ -5,14 +5,12 @@
  * or of the image itself.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include "engine/build/cache.h"
 #include "engine/build/exec_job.h"
 #include "engine/image/take.h"
-#include "engine/oci/oci.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
@@ -20,25 +18,38 @@
 
 /* ---- answers ---- */
 
-void build_job_fail(struct build_job *job, const struct err *err)
+static unsigned lane_number(const struct build_lane *lane)
+{
+	return (unsigned)(lane - lane->job->lanes);
+}
+
+/* Before the steps, and behind them, there is one action at a time. */
+static struct build_lane *first_lane(void *owner)
+{
+	struct build_job *job = owner;
+
+	return &job->lanes[0];
+}
+
+void build_job_fail(struct build_lane *lane, const struct err *err)
 {
 	struct err copy = *err;
 
-	build_job_clear(job);
-	build_answer(job->build, NULL, &copy);
+	build_job_clear(lane);
+	build_answer(lane->job->build, lane_number(lane), NULL, &copy);
 }
 
-void build_job_done(struct build_job *job, const struct build_answer *answer)
+void build_job_done(struct build_lane *lane, const struct build_answer *answer)
 {
-	build_job_clear(job);
-	build_answer(job->build, answer, NULL);
+	build_job_clear(lane);
+	build_answer(lane->job->build, lane_number(lane), answer, NULL);
 }
 
 /* ---- the files role, on the context ---- */
 
 static void on_read(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
-	struct build_job *job = owner;
+	struct build_lane *lane = owner;
 	struct build_answer answer = { 0 };
 	struct err bad = { 0 };
 	struct buf copy OWN(buf_done) = { 0 };
@@ -46,7 +57,7 @@ static void on_read(struct msg_peer *peer, void *owner, struct msg *reply, const
 
 	(void)peer;
 	if (!reply) {
-		build_job_fail(job, err);
+		build_job_fail(lane, err);
 		return;
 	}
 	wire_init(&in, reply->body.ptr, reply->body.len);
@@ -55,35 +66,35 @@ static void on_read(struct msg_peer *peer, void *owner, struct msg *reply, const
 	(void)buf_add_str(&copy, wire_blob(&in, FILES_READ_MAX));
 	if (wire_end(&in) < 0 || buf_error(&copy)) {
 		err_set(&bad, -EBADMSG, "role files: malformed answer");
-		build_job_fail(job, &bad);
+		build_job_fail(lane, &bad);
 		return;
 	}
 	answer.bytes = buf_str(&copy);
-	build_job_done(job, &answer);
+	build_job_done(lane, &answer);
 }
 
 static int exec_read(void *owner, const char *path, uint32_t max, struct err *err)
 {
-	struct build_job *job = owner;
+	struct build_lane *lane = first_lane(owner);
 	struct buf body OWN(buf_done) = { 0 };
 
 	buf_init(&body, 8192);
 	wire_put_text(&body, path);
 	wire_put_u32(&body, max);
-	return build_job_files(job, FILES_MSG_READ, buf_str(&body), &job->context_fd, 1, on_read,
-			       err);
+	return build_job_files(lane, FILES_MSG_READ, buf_str(&body), &lane->job->context_fd, 1,
+			       on_read, err);
 }
 
 static void on_hash(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
-	struct build_job *job = owner;
+	struct build_lane *lane = owner;
 	struct build_answer answer = { 0 };
 	struct err bad = { 0 };
 	struct wire in;
 
 	(void)peer;
 	if (!reply) {
-		build_job_fail(job, err);
+		build_job_fail(lane, err);
 		return;
 	}
 	wire_init(&in, reply->body.ptr, reply->body.len);
@@ -91,48 +102,50 @@ static void on_hash(struct msg_peer *peer, void *owner, struct msg *reply, const
 	(void)wire_u64(&in);
 	if (wire_end(&in) < 0) {
 		err_set(&bad, -EBADMSG, "role files: malformed answer");
-		build_job_fail(job, &bad);
+		build_job_fail(lane, &bad);
 		return;
 	}
-	build_job_done(job, &answer);
+	build_job_done(lane, &answer);
 }
 
-int build_job_context(const struct build_job *job, int32_t from)
+int build_job_context(const struct build_lane *lane, int32_t from)
 {
-	return from == BUILD_CONTEXT ? job->context_fd : job->named_fds[BUILD_NAMED - from];
+	return from == BUILD_CONTEXT ? lane->job->context_fd
+				     : lane->job->named_fds[BUILD_NAMED - from];
 }
 
-static int exec_hash(void *owner, int32_t from, struct str body, struct err *err)
+static int exec_hash(void *owner, unsigned number, int32_t from, struct str body, struct err *err)
 {
-	struct build_job *job = owner;
-	const int fd = build_job_context(job, from);
+	struct build_lane *lane = &((struct build_job *)owner)->lanes[number];
+	const int fd = build_job_context(lane, from);
 
-	return build_job_files(job, FILES_MSG_HASH, body, &fd, 1, on_hash, err);
+	return build_job_files(lane, FILES_MSG_HASH, body, &fd, 1, on_hash, err);
 }
 
 /* ---- the api role and the store ---- */
 
 static void on_bytes(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
-	struct build_job *job = owner;
+	struct build_lane *lane = owner;
 	struct build_answer answer = { .found = true };
 	struct buf copy OWN(buf_done) = { 0 };
 
 	(void)peer;
 	if (!reply) {
-		build_job_fail(job, err);
+		build_job_fail(lane, err);
 		return;
 	}
 	buf_init(&copy, BUILD_BODY_MAX);
 	(void)buf_add_str(&copy, reply->body);
 	answer.bytes = buf_str(&copy);
-	build_job_done(job, &answer);
+	build_job_done(lane, &answer);
 }
 
 static int exec_ask(void *owner, enum build_msg type, struct str body, struct err *err)
 {
-	struct build_job *job = owner;
-	int64_t r = msg_peer_call(job->env->api, (uint16_t)type, body, NULL, 0, on_bytes, job, err);
+	struct build_lane *lane = first_lane(owner);
+	int64_t r = msg_peer_call(lane->job->env->api, (uint16_t)type, body, NULL, 0, on_bytes,
+				  lane, err);
 
 	return r < 0 ? (int)r : 0;
 }
@@ -140,54 +153,54 @@ static int exec_ask(void *owner, enum build_msg type, struct str body, struct er
 /* A base image that is there: from now on until the build ends it stays. */
 static void on_record(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
-	struct build_job *job = owner;
+	struct build_lane *lane = owner;
 	struct arena arena OWN(arena_done) = { 0 };
-	struct image_leases *leases = job->env->containers->leases;
+	struct image_leases *leases = lane->job->env->containers->leases;
 	struct err bad = { 0 };
 	struct image image;
 	struct wire in;
 	int r = 0;
 
 	if (!reply) {
-		build_job_fail(job, err);
+		build_job_fail(lane, err);
 		return;
 	}
 	arena_init(&arena, 8 << 20);
 	wire_init(&in, reply->body.ptr, reply->body.len);
 	r = image_decode(&in, &arena, &image, &bad);
 	for (uint32_t i = 0; r >= 0 && i < image.layer_count; i++)
-		r = image_lease_add(leases, &job->lease, &image.layers[i].blob, 1, &bad);
+		r = image_lease_add(leases, &lane->job->lease, &image.layers[i].blob, 1, &bad);
 	if (r < 0)
-		build_job_fail(job, &bad);
+		build_job_fail(lane, &bad);
 	else
 		on_bytes(peer, owner, reply, err);
 }
 
-static int ask_image(struct build_job *job, msg_reply_fn *fn, struct err *err)
+static int ask_image(struct build_lane *lane, msg_reply_fn *fn, struct err *err)
 {
 	struct buf body OWN(buf_done) = { 0 };
 	char reference[OCI_REFERENCE_MAX];
-	int64_t r = oci_reference_normalise(str_from(job->base_reference), reference, err);
+	int64_t r = oci_reference_normalise(str_from(lane->job->base_reference), reference, err);
 
 	if (r < 0)
-		return err_prefix(err, "FROM %s", job->base_reference);
+		return err_prefix(err, "FROM %s", lane->job->base_reference);
 	buf_init(&body, 1024);
 	wire_put_text(&body, reference);
-	r = msg_peer_call(job->env->containers->store, STORE_MSG_IMAGE_GET, buf_str(&body), NULL, 0,
-			  fn, job, err);
+	r = msg_peer_call(lane->job->env->containers->store, STORE_MSG_IMAGE_GET, buf_str(&body),
+			  NULL, 0, fn, lane, err);
 	return r < 0 ? (int)r : 0;
 }
 
 static void on_pulled(void *owner, const struct err *err)
 {
-	struct build_job *job = owner;
+	struct build_lane *lane = owner;
 	struct err bad = { 0 };
 
-	job->take = NULL;
+	lane->job->take = NULL;
 	if (err)
-		build_job_fail(job, err);
-	else if (ask_image(job, on_record, &bad) < 0)
-		build_job_fail(job, &bad);
+		build_job_fail(lane, err);
+	else if (ask_image(lane, on_record, &bad) < 0)
+		build_job_fail(lane, &bad);
 }
 
 static void tell(struct build_job *job, const struct build_note *note)
@@ -202,64 +215,67 @@ static void tell(struct build_job *job, const struct build_note *note)
 static void on_pull_progress(void *owner, const char *line)
 {
 	const struct build_note note = { .kind = BUILD_NOTE_TEXT, .text = line };
+	struct build_lane *lane = owner;
 
-	tell(owner, &note);
+	tell(lane->job, &note);
 }
 
-static int pull_base(struct build_job *job, struct err *err)
+static int pull_base(struct build_lane *lane, struct err *err)
 {
 	static const struct image_take_ops ops = { on_pull_progress, NULL, on_pulled };
-	struct image_take_env env = { .loop = job->env->containers->loop,
-				      .store = job->env->containers->store,
-				      .leases = job->env->containers->leases,
-				      .keep_blobs = job->env->keep_blobs };
+	struct image_take_env env = { .loop = lane->job->env->containers->loop,
+				      .store = lane->job->env->containers->store,
+				      .leases = lane->job->env->containers->leases,
+				      .keep_blobs = lane->job->env->keep_blobs };
 	struct arena arena OWN(arena_done) = { 0 };
 	struct pull_start start;
 
 	arena_init(&arena, 4 << 20);
-	job->env->hosts(job->env->owner, job->base_reference, &arena, &start);
-	job->take = image_take_pull(&env, &start, &ops, job, err);
-	return job->take ? 0 : (err ? err->code : -EIO);
+	lane->job->env->hosts(lane->job->env->owner, lane->job->base_reference, &arena, &start);
+	lane->job->take = image_take_pull(&env, &start, &ops, lane, err);
+	return lane->job->take ? 0 : (err ? err->code : -EIO);
 }
 
 static void on_base(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
-	struct build_job *job = owner;
+	struct build_lane *lane = owner;
 	struct err bad = { 0 };
 
 	struct build_answer none = { 0 };
 
 	if (reply || err->code != -ENOENT)
 		on_record(peer, owner, reply, err);
-	else if (job->check)
-		build_job_done(job, &none);
-	else if (pull_base(job, &bad) < 0)
-		build_job_fail(job, &bad);
+	else if (lane->job->check)
+		build_job_done(lane, &none);
+	else if (pull_base(lane, &bad) < 0)
+		build_job_fail(lane, &bad);
 }
 
 static int exec_base(void *owner, const char *reference, const char *platform, struct err *err)
 {
-	struct build_job *job = owner;
-	int r = str_copy(str_from(reference), job->base_reference, sizeof(job->base_reference));
+	struct build_lane *lane = first_lane(owner);
+	int r = str_copy(str_from(reference), lane->job->base_reference,
+			 sizeof(lane->job->base_reference));
 
 	if (r < 0)
 		return err_set(err, r, "FROM: the reference is too long");
 	if (*platform && !strstr(platform, image_take_architecture()))
 		return err_set(err, -ENOTSUP, "FROM --platform=%s: only linux/%s can run here",
 			       platform, image_take_architecture());
-	return job->pull && !job->check ? pull_base(job, err) : ask_image(job, on_base, err);
+	return lane->job->pull && !lane->job->check ? pull_base(lane, err)
+						    : ask_image(lane, on_base, err);
 }
 
 static void on_cached(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
-	struct build_job *job = owner;
+	struct build_lane *lane = owner;
 	struct build_answer answer = { 0 };
 	struct err bad = { 0 };
 	struct wire in;
 
 	(void)peer;
 	if (!reply) {
-		build_job_fail(job, err);
+		build_job_fail(lane, err);
 		return;
 	}
 	wire_init(&in, reply->body.ptr, reply->body.len);
@@ -268,80 +284,80 @@ static void on_cached(struct msg_peer *peer, void *owner, struct msg *reply, con
 	if (wire_end(&in) < 0)
 		err_set(&bad, -EBADMSG, "store: malformed cache entry");
 	else if (answer.found && answer.layer.has_layer)
-		(void)image_lease_add(job->env->containers->leases, &job->lease,
+		(void)image_lease_add(lane->job->env->containers->leases, &lane->job->lease,
 				      &answer.layer.layer.digest, 1, &bad);
 	if (bad.code) {
-		build_job_fail(job, &bad);
+		build_job_fail(lane, &bad);
 		return;
 	}
-	build_job_done(job, &answer);
+	build_job_done(lane, &answer);
 }
 
-static int exec_cache_get(void *owner, const struct digest *key, struct err *err)
+static int exec_cache_get(void *owner, unsigned number, const struct digest *key, struct err *err)
 {
-	struct build_job *job = owner;
+	struct build_lane *lane = &((struct build_job *)owner)->lanes[number];
 	struct buf body OWN(buf_done) = { 0 };
 	int64_t r;
 
 	buf_init(&body, 64);
 	store_digest_put(&body, key);
-	r = msg_peer_call(job->env->containers->store, STORE_MSG_CACHE_GET, buf_str(&body), NULL, 0,
-			  on_cached, job, err);
+	r = msg_peer_call(lane->job->env->containers->store, STORE_MSG_CACHE_GET, buf_str(&body),
+			  NULL, 0, on_cached, lane, err);
 	return r < 0 ? (int)r : 0;
 }
 
-static int exec_cache_set(void *owner, const struct digest *key, const struct store_cached *cached,
-			  struct err *err)
+static int exec_cache_set(void *owner, unsigned number, const struct digest *key,
+			  const struct store_cached *cached, struct err *err)
 {
-	struct build_job *job = owner;
+	struct build_lane *lane = &((struct build_job *)owner)->lanes[number];
 	struct buf body OWN(buf_done) = { 0 };
 	int64_t r;
 
 	buf_init(&body, 256);
 	store_digest_put(&body, key);
 	store_cached_put(&body, cached);
-	r = msg_peer_call(job->env->containers->store, STORE_MSG_CACHE_SET, buf_str(&body), NULL, 0,
-			  on_bytes, job, err);
+	r = msg_peer_call(lane->job->env->containers->store, STORE_MSG_CACHE_SET, buf_str(&body),
+			  NULL, 0, on_bytes, lane, err);
 	return r < 0 ? (int)r : 0;
 }
 
-static int set_name(struct build_job *job, struct err *err);
+static int set_name(struct build_lane *lane, struct err *err);
 
 static void on_named(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
-	struct build_job *job = owner;
+	struct build_lane *lane = owner;
 	struct err bad = { 0 };
 
-	job->replaced |= reply && reply->body.len == 1 && reply->body.ptr[0];
-	if (!reply || ++job->named == job->reference_count)
+	lane->job->replaced |= reply && reply->body.len == 1 && reply->body.ptr[0];
+	if (!reply || ++lane->job->named == lane->job->reference_count)
 		on_bytes(peer, owner, reply, err);
-	else if (set_name(job, &bad) < 0)
-		build_job_fail(job, &bad);
+	else if (set_name(lane, &bad) < 0)
+		build_job_fail(lane, &bad);
 }
 
 /* The finished record under the next of its names. */
-static int set_name(struct build_job *job, struct err *err)
+static int set_name(struct build_lane *lane, struct err *err)
 {
 	struct buf body OWN(buf_done) = { 0 };
-	struct image image = *job->image;
+	struct image image = *lane->job->image;
 	int64_t r;
 
-	image.reference = job->references[job->named];
+	image.reference = lane->job->references[lane->job->named];
 	buf_init(&body, STORE_RECORD_MAX);
 	wire_put_text(&body, image.reference);
 	image_encode(&image, &body);
-	r = msg_peer_call(job->env->containers->store, STORE_MSG_IMAGE_SET, buf_str(&body), NULL, 0,
-			  on_named, job, err);
+	r = msg_peer_call(lane->job->env->containers->store, STORE_MSG_IMAGE_SET, buf_str(&body),
+			  NULL, 0, on_named, lane, err);
 	return r < 0 ? (int)r : 0;
 }
 
 static int exec_finish(void *owner, const struct image *image, struct err *err)
 {
-	struct build_job *job = owner;
+	struct build_lane *lane = first_lane(owner);
 
-	job->image = image;
-	job->named = 0;
-	return set_name(job, err);
+	lane->job->image = image;
+	lane->job->named = 0;
+	return set_name(lane, err);
 }
 
 static void exec_note(void *owner, const struct build_note *note)
@@ -358,7 +374,23 @@ void build_job_note(struct build_job *job, const struct build_note *note)
 	tell(job, note);
 }
 
-static void job_delete(struct build_job *job);
+static void job_delete(struct build_job *job)
+{
+	for (uint32_t i = 0; i < job->secret_count; i++) {
+		if (job->secrets[i].data.data)
+			explicit_bzero(job->secrets[i].data.data, job->secrets[i].data.len);
+		buf_done(&job->secrets[i].data);
+		free(job->secrets[i].id);
+	}
+	build_free(job->build);
+	own_close(&job->context_fd);
+	for (size_t i = 0; i < ARRAY_LEN(job->named_fds); i++)
+		own_close(&job->named_fds[i]);
+	arena_done(&job->arena);
+	for (uint32_t i = 0; i < job->reference_count; i++)
+		free(job->references[i]);
+	free(job);
+}
 
 static void job_bury(struct loop_timer *timer)
 {
@@ -367,7 +399,10 @@ static void job_bury(struct loop_timer *timer)
 
 static void job_free(struct build_job *job)
 {
-	build_job_clear(job);
+	image_take_cancel(job->take);
+	job->take = NULL;
+	for (size_t i = 0; i < ARRAY_LEN(job->lanes); i++)
+		build_job_clear(&job->lanes[i]);
 	image_lease_drop(job->env->containers->leases, &job->lease);
 	if (job->replaced)
 		image_leases_collect(job->env->containers->leases);
@@ -399,163 +434,6 @@ static const struct build_exec exec_table = {
 	.done = exec_done,
 };
 
-static int copy_names(struct build_job *job, const struct build_request *request, struct err *err)
-{
-	if (request->reference_count < 1 || request->reference_count > BUILD_REFERENCES_MAX)
-		return err_set(err, -EINVAL, "a build needs one to %d names", BUILD_REFERENCES_MAX);
-	for (uint32_t i = 0; i < request->reference_count; i++) {
-		job->references[i] = strdup(request->references[i]);
-		if (!job->references[i])
-			return err_set(err, -ENOMEM, "no memory for a build");
-		job->reference_count++;
-	}
-	return str_copy(str_head(str_from(request->references[0]), sizeof(job->name) - 1),
-			job->name, sizeof(job->name));
-}
-
-/* SOURCE_DATE_EPOCH among the arguments: RFC 3339 into dst, "" without it. */
-static int take_epoch(struct build_job *job, const struct image_pairs *args, char dst[32],
-		      struct err *err)
-{
-	time_t epoch;
-	struct tm tm;
-
-	dst[0] = 0;
-	for (uint32_t i = 0; args && i < args->count; i++) {
-		if (strcmp(args->items[i].key, "SOURCE_DATE_EPOCH") != 0)
-			continue;
-		/* At most the end of the year 9999: what RFC 3339 can write. */
-		if (str_to_i64(str_from(args->items[i].value), 0, INT64_C(253402300799),
-			       &job->newest_s) < 0)
-			return err_set(err, -EINVAL,
-				       "SOURCE_DATE_EPOCH has to be a number of seconds");
-		epoch = (time_t)job->newest_s;
-		(void)gmtime_r(&epoch, &tm);
-		(void)strftime(dst, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
-	}
-	return 0;
-}
-
-/* Read once, here, so that a build sees one state of each. */
-static int take_secret(struct build_job *job, const struct build_secret_given *given,
-		       struct err *err)
-{
-	struct build_secret *secret = &job->secrets[job->secret_count++];
-	int fd OWN_FD = -1;
-	int r;
-
-	buf_init(&secret->data, BUILD_SECRET_BYTES_MAX + 1);
-	secret->id = strdup(given->id);
-	if (!secret->id)
-		return err_set(err, -ENOMEM, "no memory for a build");
-	if (!given->path) {
-		r = buf_add_str(&secret->data, given->value);
-		return r < 0 ? err_set(err, r, "secret %.100s is longer than %d KiB", given->id,
-				       BUILD_SECRET_BYTES_MAX >> 10)
-			     : 0;
-	}
-	fd = fs_open(-1, given->path, FS_HOST, O_RDONLY | O_NONBLOCK, 0, err);
-	r = fd < 0 ? fd : fs_read_fd(fd, BUILD_SECRET_BYTES_MAX, &secret->data, err);
-	return r < 0 ? err_prefix(err, "secret %.100s", secret->id) : 0;
-}
-
-static int take_secrets(struct build_job *job, const struct build_request *request, struct err *err)
-{
-	int r = 0;
-
-	if (request->secret_count > BUILD_SECRETS_MAX)
-		return err_set(err, -E2BIG, "more than %d secrets", BUILD_SECRETS_MAX);
-	for (uint32_t i = 0; r >= 0 && i < request->secret_count; i++)
-		r = take_secret(job, &request->secrets[i], err);
-	return r;
-}
-
-static int open_tree(const char *path, struct err *err)
-{
-	return fs_open(-1, path, FS_HOST, O_RDONLY | O_DIRECTORY, 0, err);
-}
-
-static int open_contexts(struct build_job *job, const struct build_request *request,
-			 struct err *err)
-{
-	const struct image_pairs *named = request->contexts;
-
-	if (request->context_open)
-		job->context_fd = fcntl(request->context_fd, F_DUPFD_CLOEXEC, 3);
-	else
-		job->context_fd = open_tree(request->context, err);
-	if (job->context_fd < 0 && request->context_open)
-		return err_sys(err, -errno, "build context");
-	if (job->context_fd < 0)
-		return err_prefix(err, "build context");
-	if (named && named->count > BUILD_CONTEXTS_MAX)
-		return err_set(err, -E2BIG, "more than %d build contexts", BUILD_CONTEXTS_MAX);
-	for (uint32_t i = 0; named && i < named->count; i++) {
-		if (*named->items[i].value != '/')
-			continue; /* an image */
-		job->named_fds[i] = open_tree(named->items[i].value, err);
-		if (job->named_fds[i] < 0)
-			return err_prefix(err, "build context %.80s", named->items[i].key);
-	}
-	return 0;
-}
-
-/* Without an emulator the machine builds for itself alone. */
-static int check_platform(const char *platform, struct err *err)
-{
-	struct str rest = str_from(platform), os = { 0 }, arch = { 0 };
-	struct oci_platform own = oci_platform_own();
-
-	if (!platform || !*platform)
-		return 0;
-	(void)str_cut(&rest, '/', &os);
-	if (!str_cut(&rest, '/', &arch)) {
-		arch = os;
-		os = STR("linux");
-	}
-	if (str_is(arch, "x86_64"))
-		arch = STR("amd64");
-	else if (str_is(arch, "aarch64"))
-		arch = STR("arm64");
-	if (str_is_nocase(os, own.os) && str_is_nocase(arch, own.architecture))
-		return 0;
-	return err_set(err, -ENOTSUP,
-		       "build --platform=%.60s: only %s/%s can run here, there is no emulator",
-		       platform, own.os, own.architecture);
-}
-
-static int take_hosts(struct build_job *job, const struct image_pairs *hosts, struct err *err)
-{
-	int r = 0;
-
-	for (uint32_t i = 0; r >= 0 && hosts && i < hosts->count; i++) {
-		const char *host = arena_printf(&job->arena, "%s:%s", hosts->items[i].key,
-						hosts->items[i].value);
-
-		r = host ? image_texts_add(&job->arena, &job->hosts, host, err)
-			 : err_set(err, -ENOMEM, "no memory for a build");
-	}
-	return r;
-}
-
-static void job_delete(struct build_job *job)
-{
-	for (uint32_t i = 0; i < job->secret_count; i++) {
-		if (job->secrets[i].data.data)
-			explicit_bzero(job->secrets[i].data.data, job->secrets[i].data.len);
-		buf_done(&job->secrets[i].data);
-		free(job->secrets[i].id);
-	}
-	build_free(job->build);
-	own_close(&job->context_fd);
-	for (size_t i = 0; i < ARRAY_LEN(job->named_fds); i++)
-		own_close(&job->named_fds[i]);
-	arena_done(&job->arena);
-	for (uint32_t i = 0; i < job->reference_count; i++)
-		free(job->references[i]);
-	free(job);
-}
-
 static int job_begin(struct build_job *job, const struct build_request *request, struct err *err)
 {
 	char created[32];
@@ -573,20 +451,8 @@ static int job_begin(struct build_job *job, const struct build_request *request,
 		.network_none = request->network_none,
 		.check = request->check,
 	};
-	int r = copy_names(job, request, err);
+	int r = build_job_take(job, request, created, err);
 
-	job->pull = request->pull;
-	job->check = request->check;
-	if (r >= 0)
-		r = check_platform(request->platform, err);
-	if (r >= 0)
-		r = take_epoch(job, request->args, created, err);
-	if (r >= 0)
-		r = take_secrets(job, request, err);
-	if (r >= 0)
-		r = take_hosts(job, request->hosts, err);
-	if (r >= 0)
-		r = open_contexts(job, request, err);
 	if (r < 0)
 		return r;
 	(void)build_cache_prune(job->env->containers->data_fd, (int64_t)time(NULL),

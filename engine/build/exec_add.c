@@ -14,37 +14,38 @@
 
 enum { ARCHIVES_BYTES_MAX = 4 << 20 };
 
-static int next_archive(struct build_job *job, struct err *err);
+static int next_archive(struct build_lane *lane, struct err *err);
 
-static int source_fd(const struct build_job *job)
+static int source_fd(const struct build_lane *lane)
 {
-	return *job->step.source ? job->step.source_fd : build_job_context(job, job->step.op->from);
+	return *lane->step.source ? lane->step.source_fd
+				  : build_job_context(lane, lane->step.op->from);
 }
 
 /* ---- what only looked like an archive ---- */
 
 static void on_plain(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
-	struct build_job *job = owner;
+	struct build_lane *lane = owner;
 	struct err bad = { 0 };
 
 	(void)peer;
 	if (!reply)
-		build_job_fail(job, err);
-	else if (next_archive(job, &bad) < 0)
-		build_job_fail(job, &bad);
+		build_job_fail(lane, err);
+	else if (next_archive(lane, &bad) < 0)
+		build_job_fail(lane, &bad);
 }
 
-static int copy_plainly(struct build_job *job, struct err *err)
+static int copy_plainly(struct build_lane *lane, struct err *err)
 {
-	const struct build_op *op = job->step.op;
+	const struct build_op *op = lane->step.op;
 	struct files_copy *copy OWN_FREE = calloc(1, sizeof(*copy));
 	struct buf body OWN(buf_done) = { 0 };
-	const int fds[2] = { source_fd(job), job->step.root_fd };
+	const int fds[2] = { source_fd(lane), lane->step.root_fd };
 
 	if (!copy)
 		return err_set(err, -ENOMEM, "build: out of memory");
-	copy->sources[0] = str_from(job->step.archive);
+	copy->sources[0] = str_from(lane->step.archive);
 	copy->source_count = 1;
 	copy->dest = str_from(op->dest);
 	copy->chown = str_from(op->chown);
@@ -52,14 +53,14 @@ static int copy_plainly(struct build_job *job, struct err *err)
 	copy->context = op->from < 0;
 	buf_init(&body, 64 << 10);
 	files_copy_put(&body, copy);
-	return build_job_files(job, FILES_MSG_COPY, buf_str(&body), fds, 2, on_plain, err);
+	return build_job_files(lane, FILES_MSG_COPY, buf_str(&body), fds, 2, on_plain, err);
 }
 
 /* ---- both sides of the pipe ---- */
 
-static void settle(struct build_job *job)
+static void settle(struct build_lane *lane)
 {
-	struct build_step *step = &job->step;
+	struct build_step *step = &lane->step;
 	struct err bad = { 0 };
 	int r;
 
@@ -67,7 +68,7 @@ static void settle(struct build_job *job)
 		return;
 	worker_stop(&step->unpack);
 	if (step->unpack_error.code == -EBADMSG && step->extract_error.code == -ENODATA) {
-		r = copy_plainly(job, &bad);
+		r = copy_plainly(lane, &bad);
 	} else if (step->unpack_error.code && step->unpack_error.code != -EPIPE) {
 		bad = step->unpack_error;
 		r = err_prefix(&bad, "ADD %.200s", step->archive);
@@ -75,37 +76,37 @@ static void settle(struct build_job *job)
 		bad = step->extract_error;
 		r = err_prefix(&bad, "ADD %.200s", step->archive);
 	} else {
-		r = next_archive(job, &bad);
+		r = next_archive(lane, &bad);
 	}
 	if (r < 0)
-		build_job_fail(job, &bad);
+		build_job_fail(lane, &bad);
 }
 
 static void on_unpacked(struct msg_peer *peer, void *owner, struct msg *reply,
 			const struct err *err)
 {
-	struct build_job *job = owner;
+	struct build_lane *lane = owner;
 
 	(void)peer;
-	job->step.unpack_done = true;
+	lane->step.unpack_done = true;
 	if (!reply)
-		job->step.unpack_error = *err;
-	settle(job);
+		lane->step.unpack_error = *err;
+	settle(lane);
 }
 
 static void on_extracted(struct msg_peer *peer, void *owner, struct msg *reply,
 			 const struct err *err)
 {
-	struct build_job *job = owner;
+	struct build_lane *lane = owner;
 
 	(void)peer;
-	job->step.extract_done = true;
+	lane->step.extract_done = true;
 	if (!reply)
-		job->step.extract_error = *err;
-	settle(job);
+		lane->step.extract_error = *err;
+	settle(lane);
 }
 
-static int start_unpack(struct build_job *job, int archive_fd, int records_fd, struct err *err)
+static int start_unpack(struct build_lane *lane, int archive_fd, int records_fd, struct err *err)
 {
 	const struct unpack_start start = { .flags = 0 };
 	const int fds[2] = { archive_fd, records_fd };
@@ -114,17 +115,17 @@ static int start_unpack(struct build_job *job, int archive_fd, int records_fd, s
 
 	buf_init(&body, 4096);
 	unpack_start_encode(&start, &body);
-	r = worker_start(&job->step.unpack, job->env->containers->loop, "unpack", NULL, 0, NULL, 0,
-			 NULL, job, err);
+	r = worker_start(&lane->step.unpack, lane->job->env->containers->loop, "unpack", NULL, 0,
+			 NULL, 0, NULL, lane, err);
 	if (r >= 0)
-		r = msg_peer_call(&job->step.unpack.peer, UNPACK_MSG_START, buf_str(&body), fds, 2,
-				  on_unpacked, job, err);
+		r = msg_peer_call(&lane->step.unpack.peer, UNPACK_MSG_START, buf_str(&body), fds, 2,
+				  on_unpacked, lane, err);
 	return r < 0 ? (int)r : 0;
 }
 
-static int take_apart(struct build_job *job, int archive_fd, struct err *err)
+static int take_apart(struct build_lane *lane, int archive_fd, struct err *err)
 {
-	struct build_step *step = &job->step;
+	struct build_step *step = &lane->step;
 	struct buf body OWN(buf_done) = { 0 };
 	int read_end OWN_FD = -1, write_end OWN_FD = -1, pair[2], fds[2];
 	int r;
@@ -136,7 +137,7 @@ static int take_apart(struct build_job *job, int archive_fd, struct err *err)
 	step->unpack_done = step->extract_done = false;
 	memset(&step->unpack_error, 0, sizeof(step->unpack_error));
 	memset(&step->extract_error, 0, sizeof(step->extract_error));
-	r = start_unpack(job, archive_fd, write_end, err);
+	r = start_unpack(lane, archive_fd, write_end, err);
 	if (r < 0)
 		return r;
 	buf_init(&body, 8192);
@@ -144,39 +145,39 @@ static int take_apart(struct build_job *job, int archive_fd, struct err *err)
 	wire_put_text(&body, step->op->chown);
 	fds[0] = read_end;
 	fds[1] = step->root_fd;
-	return build_job_files(job, FILES_MSG_EXTRACT, buf_str(&body), fds, 2, on_extracted, err);
+	return build_job_files(lane, FILES_MSG_EXTRACT, buf_str(&body), fds, 2, on_extracted, err);
 }
 
 static void on_opened(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
-	struct build_job *job = owner;
+	struct build_lane *lane = owner;
 	struct err bad = { 0 };
 	int fd OWN_FD = -1;
 	int r = 0;
 
 	(void)peer;
 	if (!reply) {
-		build_job_fail(job, err);
+		build_job_fail(lane, err);
 		return;
 	}
 	fd = msg_take_fd(reply, 0);
 	if (fd < 0)
 		r = err_set(&bad, -EBADMSG, "role files: no file came with OPEN");
 	else
-		r = take_apart(job, fd, &bad);
+		r = take_apart(lane, fd, &bad);
 	if (r < 0)
-		build_job_fail(job, &bad);
+		build_job_fail(lane, &bad);
 }
 
-static int next_archive(struct build_job *job, struct err *err)
+static int next_archive(struct build_lane *lane, struct err *err)
 {
-	struct build_step *step = &job->step;
+	struct build_step *step = &lane->step;
 	struct buf body OWN(buf_done) = { 0 };
-	const int fd = source_fd(job);
+	const int fd = source_fd(lane);
 	struct wire in;
 
 	if (step->archive_count == 0)
-		return build_job_pack(job, err);
+		return build_job_pack(lane, err);
 	step->archive_count--;
 	wire_init(&in, step->archives.data, step->archives.len);
 	wire_text(&in, step->archive, sizeof(step->archive));
@@ -185,12 +186,12 @@ static int next_archive(struct build_job *job, struct err *err)
 	buf_consume(&step->archives, step->archives.len - in.left);
 	buf_init(&body, 8192);
 	wire_put_text(&body, step->archive);
-	return build_job_files(job, FILES_MSG_OPEN, buf_str(&body), &fd, 1, on_opened, err);
+	return build_job_files(lane, FILES_MSG_OPEN, buf_str(&body), &fd, 1, on_opened, err);
 }
 
-int build_job_copied(struct build_job *job, struct str body, struct err *err)
+int build_job_copied(struct build_lane *lane, struct str body, struct err *err)
 {
-	struct build_step *step = &job->step;
+	struct build_step *step = &lane->step;
 	struct wire in;
 
 	wire_init(&in, body.ptr, body.len);
@@ -202,5 +203,5 @@ int build_job_copied(struct build_job *job, struct str body, struct err *err)
 	buf_init(&step->archives, ARCHIVES_BYTES_MAX);
 	if (buf_add(&step->archives, in.ptr, in.left) < 0)
 		return err_set(err, -ENOMEM, "build: out of memory");
-	return next_archive(job, err);
+	return next_archive(lane, err);
 }

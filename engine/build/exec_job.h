@@ -10,7 +10,7 @@
 #include "engine/oci/reference.h"
 #include "engine/worker/worker.h"
 
-/* Inside of exec.c and exec_step.c: one build and the single action it is at. */
+/* Inside of exec*.c: one build and the actions it is at. */
 enum { BUILD_JOB_LAYERS_MAX = 256, BUILD_JOB_BODY_MAX = 1 << 20, BUILD_JOB_LOG_MAX = 4 << 20 };
 
 /* What RUN --mount=type=secret shows; nowhere but in memory and on the run tmpfs. */
@@ -68,6 +68,13 @@ struct build_step {
 	struct err error;
 };
 
+/* One of the actions that may be under way at the same time. */
+struct build_lane {
+	struct build_job *job;
+	struct worker files;
+	struct build_step step;
+};
+
 struct build_job {
 	struct build_env *env;
 	struct build *build;
@@ -83,59 +90,61 @@ struct build_job {
 	bool pull, check;
 	char base_reference[OCI_REFERENCE_MAX];
 	struct image_take *take;
-	struct worker files;
 	struct image_lease lease; /* layers of bases, of the cache, and those it made */
 	bool replaced;		  /* an image of the same name was there */
 	struct build_secret secrets[BUILD_SECRETS_MAX];
 	uint32_t secret_count;
 	int64_t newest_s; /* of the files in layers: SOURCE_DATE_EPOCH, INT64_MAX = none */
-	struct build_step step;
+	struct build_lane lanes[BUILD_LANES_MAX];
 	struct loop_timer burial;
 };
 
 void build_job_init(struct build_job *job);
+/* Takes in what a request gives; created: SOURCE_DATE_EPOCH as RFC 3339, "" without it. */
+int build_job_take(struct build_job *job, const struct build_request *request, char created[32],
+		   struct err *err);
 /* Ends whatever action is under way and takes its scratch away. */
-void build_job_clear(struct build_job *job);
-void build_job_fail(struct build_job *job, const struct err *err);
-void build_job_done(struct build_job *job, const struct build_answer *answer);
+void build_job_clear(struct build_lane *lane);
+void build_job_fail(struct build_lane *lane, const struct err *err);
+void build_job_done(struct build_lane *lane, const struct build_answer *answer);
 /* The root of a context (build_op.from). */
-int build_job_context(const struct build_job *job, int32_t from);
+int build_job_context(const struct build_lane *lane, int32_t from);
 /* Tells whoever watches. */
 void build_job_note(struct build_job *job, const struct build_note *note);
 /* A fresh files role with one call to it. */
-int build_job_files(struct build_job *job, uint16_t type, struct str body, const int *fds,
+int build_job_files(struct build_lane *lane, uint16_t type, struct str body, const int *fds,
 		    size_t nfds, msg_reply_fn *fn, struct err *err);
 
 /* The upper becomes a layer. */
-int build_job_pack(struct build_job *job, struct err *err);
+int build_job_pack(struct build_lane *lane, struct err *err);
 /* The answer to FILES_MSG_COPY: archives that it left out are taken apart, then the layer is made.
  */
-int build_job_copied(struct build_job *job, struct str body, struct err *err);
+int build_job_copied(struct build_lane *lane, struct str body, struct err *err);
 
 /* A random name for a scratch directory or mount. */
 int build_job_name(char dst[CONTAINER_ID_LEN + 1], struct err *err);
 /* containers/<name>/upper (and work), made. The fds are the caller's. */
-int build_job_scratch(struct build_job *job, const char *name, int *ret_upper, int *ret_work,
+int build_job_scratch(struct build_lane *lane, const char *name, int *ret_upper, int *ret_work,
 		      struct err *err);
 /* Makes the operation's mounts ready, then calls build_job_start_run(). */
-int build_job_mounts(struct build_job *job, struct err *err);
+int build_job_mounts(struct build_lane *lane, struct err *err);
 /* The container of a RUN, once its mounts are there. */
-int build_job_start_run(struct build_job *job, struct err *err);
+int build_job_start_run(struct build_lane *lane, struct err *err);
 /* The end of what the step printed, on one line that can be shown. */
-void build_job_log_tail(struct build_job *job, char *dst, size_t cap);
+void build_job_log_tail(struct build_lane *lane, char *dst, size_t cap);
 /* What the step prints goes to build_job_note(), from the one call to the other. */
-void build_job_log_start(struct build_job *job);
-void build_job_log_end(struct build_job *job);
+void build_job_log_start(struct build_lane *lane);
+void build_job_log_end(struct build_lane *lane);
 /* Takes the mounts away again. */
-void build_job_mounts_clear(struct build_job *job);
+void build_job_mounts_clear(struct build_lane *lane);
 
 /* Rows of struct build_exec. */
-int build_job_run(void *owner, const struct build_op *op, const struct store_layer *layers,
-		  uint32_t count, struct err *err);
-int build_job_copy(void *owner, const struct build_op *op, struct str body,
+int build_job_run(void *owner, unsigned number, const struct build_op *op,
+		  const struct store_layer *layers, uint32_t count, struct err *err);
+int build_job_copy(void *owner, unsigned number, const struct build_op *op, struct str body,
 		   const struct store_layer *from, uint32_t from_count,
 		   const struct store_layer *layers, uint32_t count, struct err *err);
-int build_job_dir(void *owner, const struct build_op *op, const struct store_layer *layers,
-		  uint32_t count, struct err *err);
+int build_job_dir(void *owner, unsigned number, const struct build_op *op,
+		  const struct store_layer *layers, uint32_t count, struct err *err);
 
 #endif

@@ -31,7 +31,7 @@ static bool log_text(struct str line, struct str *ret_text, bool *ret_stderr)
 	return true;
 }
 
-void build_job_log_tail(struct build_job *job, char *dst, size_t cap)
+void build_job_log_tail(struct build_lane *lane, char *dst, size_t cap)
 {
 	struct buf text OWN(buf_done) = { 0 }, lines OWN(buf_done) = { 0 };
 	struct str rest, line, part;
@@ -41,7 +41,7 @@ void build_job_log_tail(struct build_job *job, char *dst, size_t cap)
 	*dst = 0;
 	buf_init(&text, BUILD_JOB_LOG_MAX + LOG_BLOCK);
 	buf_init(&lines, BUILD_JOB_LOG_MAX + LOG_BLOCK);
-	if (container_logs(job->env->containers, job->step.scratch, &fd, 1, NULL) < 1 ||
+	if (container_logs(lane->job->env->containers, lane->step.scratch, &fd, 1, NULL) < 1 ||
 	    fs_read_fd(fd, BUILD_JOB_LOG_MAX + LOG_BLOCK, &text, NULL) < 0)
 		return;
 	rest = buf_str(&text);
@@ -56,10 +56,10 @@ void build_job_log_tail(struct build_job *job, char *dst, size_t cap)
 			 cap);
 }
 
-static void pass_line(struct build_job *job, struct str line)
+static void pass_line(struct build_lane *lane, struct str line)
 {
 	struct buf copy OWN(buf_done) = { 0 };
-	struct build_note note = { .step = job->step.op->step };
+	struct build_note note = { .step = lane->step.op->step };
 	struct str text;
 	bool is_stderr;
 
@@ -70,14 +70,14 @@ static void pass_line(struct build_job *job, struct str line)
 		return;
 	note.kind = is_stderr ? BUILD_NOTE_STDERR : BUILD_NOTE_STDOUT;
 	note.text = buf_text(&copy);
-	build_job_note(job, &note);
+	build_job_note(lane->job, &note);
 }
 
 /* All whole lines that are there by now. */
-static void drain(struct build_job *job)
+static void drain(struct build_lane *lane)
 {
 	static char block[LOG_BLOCK];
-	struct build_step *step = &job->step;
+	struct build_step *step = &lane->step;
 
 	for (;;) {
 		ssize_t n = pread(step->log_fd, block, sizeof(block), (off_t)step->log_at);
@@ -87,7 +87,7 @@ static void drain(struct build_job *job)
 		while (rest.len > 0 && memchr(rest.ptr, '\n', rest.len) &&
 		       str_cut(&rest, '\n', &line)) {
 			done += line.len + 1;
-			pass_line(job, line);
+			pass_line(lane, line);
 		}
 		/* A line that fills the block is nobody's of ours: it is passed over. */
 		if (done == 0 && n == (ssize_t)sizeof(block))
@@ -98,16 +98,16 @@ static void drain(struct build_job *job)
 	}
 }
 
-static void look(struct build_job *job)
+static void look(struct build_lane *lane)
 {
-	struct build_step *step = &job->step;
+	struct build_step *step = &lane->step;
 	struct stat now, before;
 	int fd OWN_FD = -1;
 
-	if (container_logs(job->env->containers, step->scratch, &fd, 1, NULL) < 1)
+	if (container_logs(lane->job->env->containers, step->scratch, &fd, 1, NULL) < 1)
 		return;
 	if (step->log_fd >= 0) {
-		drain(job);
+		drain(lane);
 		if (fstat(fd, &now) < 0 || fstat(step->log_fd, &before) < 0 ||
 		    now.st_ino == before.st_ino)
 			return;
@@ -115,27 +115,27 @@ static void look(struct build_job *job)
 	}
 	step->log_fd = take_fd(&fd);
 	step->log_at = 0;
-	drain(job);
+	drain(lane);
 }
 
 static void on_period(struct loop_timer *timer)
 {
-	struct build_job *job = timer->owner;
+	struct build_lane *lane = timer->owner;
 
-	look(job);
-	loop_timer_set(job->env->containers->loop, timer, LOG_PERIOD_MS, on_period, job);
+	look(lane);
+	loop_timer_set(lane->job->env->containers->loop, timer, LOG_PERIOD_MS, on_period, lane);
 }
 
-void build_job_log_start(struct build_job *job)
+void build_job_log_start(struct build_lane *lane)
 {
-	if (job->ops.note)
-		loop_timer_set(job->env->containers->loop, &job->step.log_timer, LOG_PERIOD_MS,
-			       on_period, job);
+	if (lane->job->ops.note)
+		loop_timer_set(lane->job->env->containers->loop, &lane->step.log_timer,
+			       LOG_PERIOD_MS, on_period, lane);
 }
 
-void build_job_log_end(struct build_job *job)
+void build_job_log_end(struct build_lane *lane)
 {
-	if (job->ops.note)
-		look(job);
-	loop_timer_stop(job->env->containers->loop, &job->step.log_timer);
+	if (lane->job->ops.note)
+		look(lane);
+	loop_timer_stop(lane->job->env->containers->loop, &lane->step.log_timer);
 }

@@ -23,17 +23,17 @@
 
 enum { MOUNT_RETRY_MS = 300, MOUNT_ARENA_MAX = 2 << 20 };
 
-static int next_mount(struct build_job *job, struct err *err);
+static int next_mount(struct build_lane *lane, struct err *err);
 
 static int no_memory(struct err *err)
 {
 	return err_set(err, -ENOMEM, "no memory for the mounts of a build step");
 }
 
-static int add(struct build_job *job, enum def_mount_kind kind, const char *source,
+static int add(struct build_lane *lane, enum def_mount_kind kind, const char *source,
 	       const char *target, bool read_only, struct err *err)
 {
-	struct build_mounting *m = &job->step.mounts;
+	struct build_mounting *m = &lane->step.mounts;
 
 	if (!source || !target)
 		return no_memory(err);
@@ -43,29 +43,30 @@ static int add(struct build_job *job, enum def_mount_kind kind, const char *sour
 	return 0;
 }
 
-static const struct build_mount *current(const struct build_job *job)
+static const struct build_mount *current(const struct build_lane *lane)
 {
-	return &job->step.op->mounts[job->step.mounts.next];
+	return &lane->step.op->mounts[lane->step.mounts.next];
 }
 
 /* One mount is ready: on with the next. */
-static void proceed(struct build_job *job)
+static void proceed(struct build_lane *lane)
 {
 	struct err bad = { 0 };
 
-	own_close(&job->step.mounts.root_fd);
-	job->step.mounts.next++;
-	if (next_mount(job, &bad) < 0)
-		build_job_fail(job, &bad);
+	own_close(&lane->step.mounts.root_fd);
+	lane->step.mounts.next++;
+	if (next_mount(lane, &bad) < 0)
+		build_job_fail(lane, &bad);
 }
 
 /* ---- bind ---- */
 
-static int make_point(struct build_job *job, bool is_file, struct err *err)
+static int make_point(struct build_lane *lane, bool is_file, struct err *err)
 {
-	struct build_mounting *m = &job->step.mounts;
+	struct build_mounting *m = &lane->step.mounts;
 	char *name = m->points[m->point_count];
-	int dir OWN_FD = fs_open_dir(job->env->containers->run_fd, POINTS, FS_BENEATH, 0700, err);
+	int dir OWN_FD =
+		fs_open_dir(lane->job->env->containers->run_fd, POINTS, FS_BENEATH, 0700, err);
 	int fd, r = dir < 0 ? dir : build_job_name(name, err);
 
 	if (r < 0)
@@ -79,10 +80,10 @@ static int make_point(struct build_job *job, bool is_file, struct err *err)
 }
 
 /* m->root_fd is the tree: the source in it becomes a mount of our own. */
-static int bind_source(struct build_job *job, struct err *err)
+static int bind_source(struct build_lane *lane, struct err *err)
 {
-	struct build_mounting *m = &job->step.mounts;
-	const struct build_mount *mount = current(job);
+	struct build_mounting *m = &lane->step.mounts;
+	const struct build_mount *mount = current(lane);
 	const char *source = mount->source;
 	int from OWN_FD = -1, point OWN_FD = -1;
 	struct stat st;
@@ -99,19 +100,19 @@ static int bind_source(struct build_job *job, struct err *err)
 		return err_set(err, -EINVAL,
 			       "RUN --mount source %s is neither a file nor a directory",
 			       mount->source);
-	point = make_point(job, S_ISREG(st.st_mode), err);
+	point = make_point(lane, S_ISREG(st.st_mode), err);
 	r = point < 0 ? point : fs_mount_bind(from, point, false, err);
 	if (r < 0)
 		return err_prefix(err, "RUN --mount source %s", mount->source);
-	return add(job, DEF_MOUNT_BIND,
-		   arena_printf(&m->arena, "%s/" POINTS "/%s", job->env->containers->run_path,
+	return add(lane, DEF_MOUNT_BIND,
+		   arena_printf(&m->arena, "%s/" POINTS "/%s", lane->job->env->containers->run_path,
 				m->points[m->point_count - 1]),
 		   mount->target, mount->read_only, err);
 }
 
-static char *add_scratch(struct build_job *job, struct err *err)
+static char *add_scratch(struct build_lane *lane, struct err *err)
 {
-	struct build_mounting *m = &job->step.mounts;
+	struct build_mounting *m = &lane->step.mounts;
 
 	if (build_job_name(m->scratch[m->scratch_count], err) < 0)
 		return NULL;
@@ -120,114 +121,121 @@ static char *add_scratch(struct build_job *job, struct err *err)
 
 static void on_stage_mounted(void *owner, const struct err *err)
 {
-	struct build_job *job = owner;
-	struct build_mounting *m = &job->step.mounts;
-	struct build_step *step = &job->step;
+	struct build_lane *lane = owner;
+	struct build_mounting *m = &lane->step.mounts;
+	struct build_step *step = &lane->step;
 	int upper OWN_FD = -1, work OWN_FD = -1;
 	struct err bad = { 0 };
 	const char *name;
 	int r = 0;
 
 	if (err) {
-		build_job_fail(job, err);
+		build_job_fail(lane, err);
 		return;
 	}
-	name = add_scratch(job, &bad);
+	name = add_scratch(lane, &bad);
 	if (!name)
 		r = bad.code;
 	/* What the step writes into it goes with the step. */
-	if (r >= 0 && (!current(job)->read_only || step->from_count == 0))
-		r = build_job_scratch(job, name, &upper, &work, &bad);
+	if (r >= 0 && (!current(lane)->read_only || step->from_count == 0))
+		r = build_job_scratch(lane, name, &upper, &work, &bad);
 	if (r >= 0 && step->from_count == 0)
 		m->root_fd = take_fd(&upper);
 	else if (r >= 0)
-		r = m->root_fd = layers_root(&job->env->containers->rootfs, name, step->from,
+		r = m->root_fd = layers_root(&lane->job->env->containers->rootfs, name, step->from,
 					     step->from_count, upper, work, &bad);
 	if (r >= 0)
-		r = bind_source(job, &bad);
+		r = bind_source(lane, &bad);
 	if (r < 0)
-		build_job_fail(job, &bad);
+		build_job_fail(lane, &bad);
 	else
-		proceed(job);
+		proceed(lane);
 }
 
-static int bind_stage(struct build_job *job, struct err *err)
+static int bind_stage(struct build_lane *lane, struct err *err)
 {
 	static struct store_layer layers[IMAGE_LAYERS_MAX];
-	struct build_step *step = &job->step;
-	struct container_env *env = job->env->containers;
+	struct build_step *step = &lane->step;
+	struct container_env *env = lane->job->env->containers;
 
 	(void)err;
-	step->from_count = build_stage_layers(job->build, current(job)->from, layers);
+	step->from_count = build_stage_layers(lane->job->build, current(lane)->from, layers);
 	for (uint32_t i = 0; i < step->from_count; i++)
 		step->from[i] = layers[i].digest;
 	layers_mount(&step->mounts.layers, env->store, &env->rootfs, step->from, step->from_count,
-		     on_stage_mounted, job);
+		     on_stage_mounted, lane);
 	return 0;
 }
 
 static void on_context_copied(struct msg_peer *peer, void *owner, struct msg *reply,
 			      const struct err *err)
 {
-	struct build_job *job = owner;
+	struct build_lane *lane = owner;
 	struct err bad = { 0 };
 
 	(void)peer;
 	if (!reply)
-		build_job_fail(job, err);
-	else if (bind_source(job, &bad) < 0)
-		build_job_fail(job, &bad);
+		build_job_fail(lane, err);
+	else if (bind_source(lane, &bad) < 0)
+		build_job_fail(lane, &bad);
 	else
-		proceed(job);
+		proceed(lane);
 }
 
 /* A copy: the context may hold what .dockerignore keeps out, and lie on media that nothing may be
  * run from. */
-static int bind_context(struct build_job *job, struct err *err)
+static int bind_context(struct build_lane *lane, struct err *err)
 {
-	struct build_mounting *m = &job->step.mounts;
+	struct build_mounting *m = &lane->step.mounts;
 	struct buf body OWN(buf_done) = { 0 };
-	const char *name = add_scratch(job, err);
+	const char *name = add_scratch(lane, err);
 	int fds[2];
-	int r = name ? build_job_scratch(job, name, &m->root_fd, NULL, err) : err->code;
+	int r = name ? build_job_scratch(lane, name, &m->root_fd, NULL, err) : err->code;
 
 	if (r < 0)
 		return r;
 	buf_init(&body, 8 << 20);
-	r = build_context_copy(job->build, current(job)->source, &body, err);
+	r = build_context_copy(lane->job->build, current(lane)->source, &body, err);
 	if (r < 0)
 		return r;
-	fds[0] = job->context_fd;
+	fds[0] = lane->job->context_fd;
 	fds[1] = m->root_fd;
-	return build_job_files(job, FILES_MSG_COPY, buf_str(&body), fds, 2, on_context_copied, err);
+	return build_job_files(lane, FILES_MSG_COPY, buf_str(&body), fds, 2, on_context_copied,
+			       err);
 }
 
 /* ---- cache ---- */
 
 static void on_retry(struct loop_timer *timer)
 {
-	struct build_job *job = timer->owner;
+	struct build_lane *lane = timer->owner;
+	struct build_mounting *m = &lane->step.mounts;
 	struct err bad = { 0 };
 
-	if (next_mount(job, &bad) < 0)
-		build_job_fail(job, &bad);
+	build_job_mounts_clear(lane);
+	memset(m, 0, sizeof(*m));
+	m->root_fd = -1;
+	if (build_job_mounts(lane, &bad) < 0)
+		build_job_fail(lane, &bad);
 }
 
-/* 1 = ready, 0 = somebody else holds it: later again. */
-static int mount_cache(struct build_job *job, struct err *err)
+/* 1 = ready, 0 = somebody else holds it: all is given back and begun again later, so that no two
+ * steps ever wait for each other. */
+static int mount_cache(struct build_lane *lane, struct err *err)
 {
-	struct build_mounting *m = &job->step.mounts;
-	struct container_env *env = job->env->containers;
-	const struct build_mount *mount = current(job);
+	struct build_mounting *m = &lane->step.mounts;
+	struct container_env *env = lane->job->env->containers;
+	const struct build_mount *mount = current(lane);
 	char name[BUILD_CACHE_NAME_MAX];
-	int r = build_cache_take(env->data_fd, mount, job, &m->caches, name, err);
+	int r = build_cache_take(env->data_fd, mount, lane, &m->caches, name, err);
 
 	if (r == -EBUSY) {
-		loop_timer_set(env->loop, &m->retry, MOUNT_RETRY_MS, on_retry, job);
+		build_cache_drop(&m->caches);
+		loop_timer_set(env->loop, &m->retry, MOUNT_RETRY_MS, on_retry, lane);
 		return 0;
 	}
 	if (r >= 0)
-		r = add(job, DEF_MOUNT_BIND,
+		r = add(lane, DEF_MOUNT_BIND,
 			arena_printf(&m->arena, "%s/%s/%s/tree", env->data_path, BUILD_CACHE_DIR,
 				     name),
 			mount->target, mount->read_only, err);
@@ -236,29 +244,29 @@ static int mount_cache(struct build_job *job, struct err *err)
 
 /* ---- the others ---- */
 
-static int mount_tmpfs(struct build_job *job, struct err *err)
+static int mount_tmpfs(struct build_lane *lane, struct err *err)
 {
-	const struct build_mount *mount = current(job);
-	const char *options = arena_printf(&job->step.mounts.arena, "exec,%llu",
+	const struct build_mount *mount = current(lane);
+	const char *options = arena_printf(&lane->step.mounts.arena, "exec,%llu",
 					   (unsigned long long)mount->size_bytes);
 
-	return add(job, DEF_MOUNT_TMPFS, options, mount->target, mount->read_only, err);
+	return add(lane, DEF_MOUNT_TMPFS, options, mount->target, mount->read_only, err);
 }
 
-static const struct build_secret *find_secret(const struct build_job *job, const char *id)
+static const struct build_secret *find_secret(const struct build_lane *lane, const char *id)
 {
-	for (uint32_t i = 0; i < job->secret_count; i++)
-		if (strcmp(job->secrets[i].id, id) == 0)
-			return &job->secrets[i];
+	for (uint32_t i = 0; i < lane->job->secret_count; i++)
+		if (strcmp(lane->job->secrets[i].id, id) == 0)
+			return &lane->job->secrets[i];
 	return NULL;
 }
 
 /* A file of the run directory, which is memory: a secret is never on the data partition. */
-static int write_secret(struct build_job *job, const struct build_secret *secret,
+static int write_secret(struct build_lane *lane, const struct build_secret *secret,
 			const struct build_mount *mount, struct err *err)
 {
-	struct build_mounting *m = &job->step.mounts;
-	struct container_env *env = job->env->containers;
+	struct build_mounting *m = &lane->step.mounts;
+	struct container_env *env = lane->job->env->containers;
 	char *name = m->secrets[m->secret_count];
 	int dir OWN_FD = fs_open_dir(env->run_fd, SECRETS, FS_BENEATH, 0700, err);
 	int fd OWN_FD = -1;
@@ -274,16 +282,16 @@ static int write_secret(struct build_job *job, const struct build_secret *secret
 	if (r >= 0 && (fchown(fd, mount->uid, mount->gid) < 0 || fchmod(fd, mount->mode) < 0))
 		r = err_sys(err, -errno, "secret %s", mount->id);
 	return r < 0 ? r
-		     : add(job, DEF_MOUNT_BIND,
+		     : add(lane, DEF_MOUNT_BIND,
 			   arena_printf(&m->arena, "%s/" SECRETS "/%s", env->run_path, name),
 			   mount->target, mount->read_only, err);
 }
 
 /* One that was not given matters only where it is required, as with Docker. */
-static int mount_secret(struct build_job *job, struct err *err)
+static int mount_secret(struct build_lane *lane, struct err *err)
 {
-	const struct build_mount *mount = current(job);
-	const struct build_secret *secret = find_secret(job, mount->id);
+	const struct build_mount *mount = current(lane);
+	const struct build_secret *secret = find_secret(lane, mount->id);
 
 	if (!secret && mount->required)
 		return err_set(err, -ENOENT, "RUN --mount=type=secret: secret %.100s was not given",
@@ -294,55 +302,55 @@ static int mount_secret(struct build_job *job, struct err *err)
 		return err_set(err, -ENOTSUP,
 			       "RUN --mount=type=secret,env=: a secret is a file here, for an "
 			       "environment is written down");
-	return write_secret(job, secret, mount, err);
+	return write_secret(lane, secret, mount, err);
 }
 
 /* A here-document with "#!" is a file of its own that the step runs. */
-static int mount_script(struct build_job *job, struct err *err)
+static int mount_script(struct build_lane *lane, struct err *err)
 {
-	const struct build_op *op = job->step.op;
-	struct build_mounting *m = &job->step.mounts;
+	const struct build_op *op = lane->step.op;
+	struct build_mounting *m = &lane->step.mounts;
 	int upper OWN_FD = -1;
 	const char *name;
 	int r;
 
 	if (op->file_count == 0)
 		return 0;
-	name = add_scratch(job, err);
-	r = name ? build_job_scratch(job, name, &upper, NULL, err) : err->code;
+	name = add_scratch(lane, err);
+	r = name ? build_job_scratch(lane, name, &upper, NULL, err) : err->code;
 	if (r >= 0)
 		r = fs_replace(upper, "script", op->files[0].data, strlen(op->files[0].data), 0755,
 			       err);
 	if (r < 0)
 		return r;
-	return add(job, DEF_MOUNT_BIND,
+	return add(lane, DEF_MOUNT_BIND,
 		   arena_printf(&m->arena, "%s/containers/%s/upper/script",
-				job->env->containers->data_path, name),
+				lane->job->env->containers->data_path, name),
 		   arena_printf(&m->arena, "/dev/pipes/%s", op->files[0].name), true, err);
 }
 
-static int next_mount(struct build_job *job, struct err *err)
+static int next_mount(struct build_lane *lane, struct err *err)
 {
-	struct build_mounting *m = &job->step.mounts;
+	struct build_mounting *m = &lane->step.mounts;
 	int r = 1;
 
-	for (; m->next < job->step.op->mount_count; m->next++) {
-		const struct build_mount *mount = current(job);
+	for (; m->next < lane->step.op->mount_count; m->next++) {
+		const struct build_mount *mount = current(lane);
 
 		switch (mount->type) {
 		case DOCKERFILE_MOUNT_BIND:
-			return mount->from == BUILD_CONTEXT ? bind_context(job, err)
-							    : bind_stage(job, err);
+			return mount->from == BUILD_CONTEXT ? bind_context(lane, err)
+							    : bind_stage(lane, err);
 		case DOCKERFILE_MOUNT_CACHE:
-			r = mount_cache(job, err);
+			r = mount_cache(lane, err);
 			if (r <= 0)
 				return r;
 			break;
 		case DOCKERFILE_MOUNT_TMPFS:
-			r = mount_tmpfs(job, err);
+			r = mount_tmpfs(lane, err);
 			break;
 		case DOCKERFILE_MOUNT_SECRET:
-			r = mount_secret(job, err);
+			r = mount_secret(lane, err);
 			break;
 		case DOCKERFILE_MOUNT_SSH:
 			break; /* none is forwarded; the plan refused it where it is required */
@@ -350,21 +358,21 @@ static int next_mount(struct build_job *job, struct err *err)
 		if (r < 0)
 			return r;
 	}
-	return build_job_start_run(job, err);
+	return build_job_start_run(lane, err);
 }
 
-int build_job_mounts(struct build_job *job, struct err *err)
+int build_job_mounts(struct build_lane *lane, struct err *err)
 {
-	struct build_mounting *m = &job->step.mounts;
+	struct build_mounting *m = &lane->step.mounts;
 	int r;
 
 	arena_init(&m->arena, MOUNT_ARENA_MAX);
 	m->root_fd = -1;
-	if (job->step.op->mount_count >= DOCKERFILE_MOUNTS_MAX)
+	if (lane->step.op->mount_count >= DOCKERFILE_MOUNTS_MAX)
 		return err_set(err, -E2BIG, "a step has more than %d mounts",
 			       DOCKERFILE_MOUNTS_MAX - 1);
-	r = mount_script(job, err);
-	return r < 0 ? r : next_mount(job, err);
+	r = mount_script(lane, err);
+	return r < 0 ? r : next_mount(lane, err);
 }
 
 /* The bind goes, then the directory or file that it was on. */
@@ -399,10 +407,10 @@ void build_sweep(struct container_env *env)
 	(void)fs_remove_tree(env->run_fd, SECRETS, NULL);
 }
 
-void build_job_mounts_clear(struct build_job *job)
+void build_job_mounts_clear(struct build_lane *lane)
 {
-	struct build_mounting *m = &job->step.mounts;
-	struct container_env *env = job->env->containers;
+	struct build_mounting *m = &lane->step.mounts;
+	struct container_env *env = lane->job->env->containers;
 	struct rootfs *rootfs = &env->rootfs;
 
 	loop_timer_stop(env->loop, &m->retry);

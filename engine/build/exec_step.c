@@ -13,44 +13,51 @@
 #include "lib/log.h"
 #include "lib/own.h"
 
+static void step_reset(struct build_step *step)
+{
+	memset(step, 0, sizeof(*step));
+	step->unpack.pidfd = -1;
+	step->mounts.root_fd = -1;
+	step->root_fd = step->source_fd = step->upper_fd = step->log_fd = -1;
+	buf_init(&step->body, BUILD_JOB_BODY_MAX);
+}
+
 void build_job_init(struct build_job *job)
 {
 	job->context_fd = -1;
-	job->files.pidfd = -1;
-	job->step.unpack.pidfd = -1;
-	job->step.mounts.root_fd = -1;
-	job->step.root_fd = job->step.source_fd = job->step.upper_fd = job->step.log_fd = -1;
 	for (size_t i = 0; i < ARRAY_LEN(job->named_fds); i++)
 		job->named_fds[i] = -1;
 	arena_init(&job->arena, BUILD_JOB_BODY_MAX);
-	buf_init(&job->step.body, BUILD_JOB_BODY_MAX);
+	for (size_t i = 0; i < ARRAY_LEN(job->lanes); i++) {
+		job->lanes[i].job = job;
+		job->lanes[i].files.pidfd = -1;
+		step_reset(&job->lanes[i].step);
+	}
 }
 
-int build_job_files(struct build_job *job, uint16_t type, struct str body, const int *fds,
+int build_job_files(struct build_lane *lane, uint16_t type, struct str body, const int *fds,
 		    size_t nfds, msg_reply_fn *fn, struct err *err)
 {
 	int64_t r;
 
-	worker_stop(&job->files);
-	r = worker_start(&job->files, job->env->containers->loop, "files", NULL, 0, NULL, 0, NULL,
-			 job, err);
+	worker_stop(&lane->files);
+	r = worker_start(&lane->files, lane->job->env->containers->loop, "files", NULL, 0, NULL, 0,
+			 NULL, lane, err);
 	if (r >= 0)
-		r = msg_peer_call(&job->files.peer, type, body, fds, nfds, fn, job, err);
+		r = msg_peer_call(&lane->files.peer, type, body, fds, nfds, fn, lane, err);
 	return r < 0 ? (int)r : 0;
 }
 
-void build_job_clear(struct build_job *job)
+void build_job_clear(struct build_lane *lane)
 {
-	struct build_step *step = &job->step;
-	struct container_env *env = job->env->containers;
+	struct build_step *step = &lane->step;
+	struct container_env *env = lane->job->env->containers;
 
-	image_take_cancel(job->take);
-	job->take = NULL;
 	if (msg_peer_alive(env->store))
-		msg_peer_forget(env->store, job);
-	if (msg_peer_alive(job->env->api))
-		msg_peer_forget(job->env->api, job);
-	worker_stop(&job->files);
+		msg_peer_forget(env->store, lane);
+	if (msg_peer_alive(lane->job->env->api))
+		msg_peer_forget(lane->job->env->api, lane);
+	worker_stop(&lane->files);
 	worker_stop(&step->unpack);
 	layers_cancel(&step->mounting);
 	image_layer_done(&step->packing);
@@ -58,7 +65,7 @@ void build_job_clear(struct build_job *job)
 		container_release(step->container);
 		container_free(step->container);
 	}
-	build_job_mounts_clear(job);
+	build_job_mounts_clear(lane);
 	own_close(&step->root_fd);
 	own_close(&step->source_fd);
 	own_close(&step->upper_fd);
@@ -72,70 +79,66 @@ void build_job_clear(struct build_job *job)
 	}
 	buf_done(&step->body);
 	buf_done(&step->archives);
-	memset(step, 0, sizeof(*step));
-	step->unpack.pidfd = -1;
-	step->mounts.root_fd = -1;
-	step->root_fd = step->source_fd = step->upper_fd = step->log_fd = -1;
-	buf_init(&step->body, BUILD_JOB_BODY_MAX);
+	step_reset(step);
 }
 
 /* ---- the upper becomes a layer ---- */
 
-static void step_settle(struct build_job *job)
+static void step_settle(struct build_lane *lane)
 {
-	struct build_answer answer = job->step.answer;
+	struct build_answer answer = lane->step.answer;
 
-	if (!job->step.diff_done || !job->step.pack_done)
+	if (!lane->step.diff_done || !lane->step.pack_done)
 		return;
-	if (job->step.error.code)
-		build_job_fail(job, &job->step.error);
+	if (lane->step.error.code)
+		build_job_fail(lane, &lane->step.error);
 	else
-		build_job_done(job, &answer);
+		build_job_done(lane, &answer);
 }
 
 static void on_packed(void *owner, struct image_layer_job *packing, const struct store_layer *layer,
 		      const struct err *err)
 {
-	struct build_job *job = owner;
+	struct build_lane *lane = owner;
 
 	(void)packing;
-	job->step.pack_done = true;
-	if (err && !job->step.error.code)
-		job->step.error = *err;
+	lane->step.pack_done = true;
+	if (err && !lane->step.error.code)
+		lane->step.error = *err;
 	if (layer) {
-		job->step.answer.layer.has_layer = true;
-		job->step.answer.layer.layer = *layer;
+		lane->step.answer.layer.has_layer = true;
+		lane->step.answer.layer.layer = *layer;
 	}
-	step_settle(job);
+	step_settle(lane);
 }
 
 static void on_walked(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
-	struct build_job *job = owner;
+	struct build_lane *lane = owner;
 
 	(void)peer;
-	job->step.diff_done = true;
+	lane->step.diff_done = true;
 	/* What the walk says is nearer to the cause than pack's "the stream just stopped". */
 	if (!reply)
-		job->step.error = *err;
-	step_settle(job);
+		lane->step.error = *err;
+	step_settle(lane);
 }
 
 /* Mount points are no part of the layer, nor are times after SOURCE_DATE_EPOCH. */
-static void diff_rules(const struct build_job *job, struct buf *out)
+static void diff_rules(const struct build_lane *lane, struct buf *out)
 {
-	const struct build_mounting *mounts = &job->step.mounts;
+	const struct build_mounting *mounts = &lane->step.mounts;
 
-	wire_put_i64(out, job->newest_s);
+	wire_put_i64(out, lane->job->newest_s);
 	wire_put_u32(out, mounts->count);
 	for (uint32_t i = 0; i < mounts->count; i++)
 		wire_put_text(out, mounts->list[i].target + 1);
 }
 
-int build_job_pack(struct build_job *job, struct err *err)
+int build_job_pack(struct build_lane *lane, struct err *err)
 {
-	struct build_step *step = &job->step;
-	struct container_env *env = job->env->containers;
+	struct build_step *step = &lane->step;
+	struct container_env *env = lane->job->env->containers;
 	struct buf rules OWN(buf_done) = { 0 };
 	int feed OWN_FD = -1, fds[2];
 	int r;
@@ -145,34 +148,35 @@ int build_job_pack(struct build_job *job, struct err *err)
 	r = rootfs_umount(&env->rootfs, step->scratch, err);
 	if (r < 0)
 		return r;
-	r = image_layer_records(&step->packing, env->loop, env->store, on_packed, job, &feed, err);
+	r = image_layer_records(&step->packing, env->loop, env->store, on_packed, lane, &feed, err);
 	if (r < 0)
 		return r;
 	step->packing.leases = env->leases;
-	step->packing.lease = &job->lease;
+	step->packing.lease = &lane->job->lease;
 	fds[0] = step->upper_fd;
 	fds[1] = feed;
 	buf_init(&rules, 512 << 10);
-	diff_rules(job, &rules);
-	return build_job_files(job, FILES_MSG_DIFF, buf_str(&rules), fds, 2, on_walked, err);
+	diff_rules(lane, &rules);
+	return build_job_files(lane, FILES_MSG_DIFF, buf_str(&rules), fds, 2, on_walked, err);
 }
 
 /* ---- COPY and WORKDIR ---- */
 
 static void on_copied(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
-	struct build_job *job = owner;
+	struct build_lane *lane = owner;
 	struct err bad = { 0 };
 
 	(void)peer;
 	if (!reply)
-		build_job_fail(job, err);
-	else if ((job->step.files_type == FILES_MSG_COPY ? build_job_copied(job, reply->body, &bad)
-							 : build_job_pack(job, &bad)) < 0)
-		build_job_fail(job, &bad);
+		build_job_fail(lane, err);
+	else if ((lane->step.files_type == FILES_MSG_COPY
+			  ? build_job_copied(lane, reply->body, &bad)
+			  : build_job_pack(lane, &bad)) < 0)
+		build_job_fail(lane, &bad);
 }
 
-int build_job_scratch(struct build_job *job, const char *name, int *ret_upper, int *ret_work,
+int build_job_scratch(struct build_lane *lane, const char *name, int *ret_upper, int *ret_work,
 		      struct err *err)
 {
 	struct buf path OWN(buf_done) = { 0 };
@@ -180,7 +184,8 @@ int build_job_scratch(struct build_job *job, const char *name, int *ret_upper, i
 
 	buf_init(&path, 128);
 	(void)buf_printf(&path, "containers/%s", name);
-	dir = fs_open_dir(job->env->containers->data_fd, buf_text(&path), FS_BENEATH, 0700, err);
+	dir = fs_open_dir(lane->job->env->containers->data_fd, buf_text(&path), FS_BENEATH, 0700,
+			  err);
 	if (dir < 0)
 		return dir;
 	*ret_upper = fs_open_dir(dir, "upper", FS_BENEATH, 0755, err);
@@ -191,12 +196,12 @@ int build_job_scratch(struct build_job *job, const char *name, int *ret_upper, i
 	return ret_work && *ret_work < 0 ? *ret_work : 0;
 }
 
-static int copy_begin(struct build_job *job, struct err *err)
+static int copy_begin(struct build_lane *lane, struct err *err)
 {
-	struct build_step *step = &job->step;
-	struct container_env *env = job->env->containers;
+	struct build_step *step = &lane->step;
+	struct container_env *env = lane->job->env->containers;
 	int work OWN_FD = -1, fds[2];
-	int r = build_job_scratch(job, step->scratch, &step->upper_fd, &work, err);
+	int r = build_job_scratch(lane, step->scratch, &step->upper_fd, &work, err);
 
 	if (r < 0)
 		return r;
@@ -207,7 +212,7 @@ static int copy_begin(struct build_job *job, struct err *err)
 						     step->layer_count, step->upper_fd, work, err);
 	if (step->root_fd < 0)
 		return step->root_fd;
-	fds[0] = build_job_context(job, step->op->from);
+	fds[0] = build_job_context(lane, step->op->from);
 	fds[1] = step->root_fd;
 	if (*step->source) {
 		step->source_fd = layers_root(&env->rootfs, step->source, step->from,
@@ -217,33 +222,34 @@ static int copy_begin(struct build_job *job, struct err *err)
 		fds[0] = step->source_fd;
 	}
 	if (step->files_type == FILES_MSG_MKDIR)
-		return build_job_files(job, step->files_type, buf_str(&step->body), &fds[1], 1,
+		return build_job_files(lane, step->files_type, buf_str(&step->body), &fds[1], 1,
 				       on_copied, err);
-	return build_job_files(job, step->files_type, buf_str(&step->body), fds, 2, on_copied, err);
+	return build_job_files(lane, step->files_type, buf_str(&step->body), fds, 2, on_copied,
+			       err);
 }
 
 static void on_mounted(void *owner, const struct err *err)
 {
-	struct build_job *job = owner;
+	struct build_lane *lane = owner;
 	struct err bad = { 0 };
 
 	if (err)
-		build_job_fail(job, err);
-	else if (copy_begin(job, &bad) < 0)
-		build_job_fail(job, &bad);
+		build_job_fail(lane, err);
+	else if (copy_begin(lane, &bad) < 0)
+		build_job_fail(lane, &bad);
 }
 
 static void on_source_mounted(void *owner, const struct err *err)
 {
-	struct build_job *job = owner;
-	struct container_env *env = job->env->containers;
+	struct build_lane *lane = owner;
+	struct container_env *env = lane->job->env->containers;
 
 	if (err) {
-		build_job_fail(job, err);
+		build_job_fail(lane, err);
 		return;
 	}
-	layers_mount(&job->step.mounting, env->store, &env->rootfs, job->step.layers,
-		     job->step.layer_count, on_mounted, job);
+	layers_mount(&lane->step.mounting, env->store, &env->rootfs, lane->step.layers,
+		     lane->step.layer_count, on_mounted, lane);
 }
 
 int build_job_name(char dst[CONTAINER_ID_LEN + 1], struct err *err)
@@ -256,52 +262,52 @@ int build_job_name(char dst[CONTAINER_ID_LEN + 1], struct err *err)
 	return 0;
 }
 
-static int step_begin(struct build_job *job, const struct store_layer *layers, uint32_t count,
+static int step_begin(struct build_lane *lane, const struct store_layer *layers, uint32_t count,
 		      struct err *err)
 {
 	if (count > BUILD_JOB_LAYERS_MAX)
 		return err_set(err, -E2BIG, "more than %d layers", BUILD_JOB_LAYERS_MAX);
 	for (uint32_t i = 0; i < count; i++)
-		job->step.layers[i] = layers[i].digest;
-	job->step.layer_count = count;
-	return build_job_name(job->step.scratch, err);
+		lane->step.layers[i] = layers[i].digest;
+	lane->step.layer_count = count;
+	return build_job_name(lane->step.scratch, err);
 }
 
-int build_job_copy(void *owner, const struct build_op *op, struct str body,
+int build_job_copy(void *owner, unsigned number, const struct build_op *op, struct str body,
 		   const struct store_layer *from, uint32_t from_count,
 		   const struct store_layer *layers, uint32_t count, struct err *err)
 {
-	struct build_job *job = owner;
-	struct container_env *env = job->env->containers;
-	int r = step_begin(job, layers, count, err);
+	struct build_lane *lane = &((struct build_job *)owner)->lanes[number];
+	struct container_env *env = lane->job->env->containers;
+	int r = step_begin(lane, layers, count, err);
 
 	if (r >= 0 && from)
-		r = build_job_name(job->step.source, err);
+		r = build_job_name(lane->step.source, err);
 	if (r < 0)
 		return r;
-	job->step.op = op;
-	job->step.files_type = FILES_MSG_COPY;
-	(void)buf_add_str(&job->step.body, body);
+	lane->step.op = op;
+	lane->step.files_type = FILES_MSG_COPY;
+	(void)buf_add_str(&lane->step.body, body);
 	for (uint32_t i = 0; from && i < from_count && i < BUILD_JOB_LAYERS_MAX; i++)
-		job->step.from[job->step.from_count++] = from[i].digest;
-	layers_mount(&job->step.mounting, env->store, &env->rootfs, job->step.from,
-		     job->step.from_count, on_source_mounted, job);
+		lane->step.from[lane->step.from_count++] = from[i].digest;
+	layers_mount(&lane->step.mounting, env->store, &env->rootfs, lane->step.from,
+		     lane->step.from_count, on_source_mounted, lane);
 	return 0;
 }
 
-int build_job_dir(void *owner, const struct build_op *op, const struct store_layer *layers,
-		  uint32_t count, struct err *err)
+int build_job_dir(void *owner, unsigned number, const struct build_op *op,
+		  const struct store_layer *layers, uint32_t count, struct err *err)
 {
-	struct build_job *job = owner;
-	int r = step_begin(job, layers, count, err);
+	struct build_lane *lane = &((struct build_job *)owner)->lanes[number];
+	int r = step_begin(lane, layers, count, err);
 
 	if (r < 0)
 		return r;
-	job->step.op = op;
-	job->step.files_type = FILES_MSG_MKDIR;
-	wire_put_text(&job->step.body, op->workdir);
-	wire_put_text(&job->step.body, op->user);
-	on_source_mounted(job, NULL);
+	lane->step.op = op;
+	lane->step.files_type = FILES_MSG_MKDIR;
+	wire_put_text(&lane->step.body, op->workdir);
+	wire_put_text(&lane->step.body, op->user);
+	on_source_mounted(lane, NULL);
 	return 0;
 }
 
@@ -315,65 +321,65 @@ static void on_run_started(void *owner, struct container *container)
 
 static void on_run_failed(void *owner, struct container *container, const struct err *err)
 {
-	struct build_job *job = owner;
+	struct build_lane *lane = owner;
 
 	container_free(container);
-	job->step.container = NULL;
-	build_job_fail(job, err);
+	lane->step.container = NULL;
+	build_job_fail(lane, err);
 }
 
 static void on_run_ended(void *owner, struct container *container, const struct shim_exit *status)
 {
-	struct build_job *job = owner;
+	struct build_lane *lane = owner;
 	struct err bad = { 0 };
 	char tail[360];
 	int r;
 
-	build_job_log_end(job);
+	build_job_log_end(lane);
 	container_free(container);
-	job->step.container = NULL;
+	lane->step.container = NULL;
 	if (status->code) {
-		build_job_log_tail(job, tail, sizeof(tail));
+		build_job_log_tail(lane, tail, sizeof(tail));
 		err_set(&bad, -ENOEXEC, "exit code %d%s%s%s", status->code,
 			status->oom ? " (killed for memory)" : "", *tail ? "; it printed: " : "",
 			tail);
-		build_job_fail(job, &bad);
+		build_job_fail(lane, &bad);
 		return;
 	}
-	r = build_job_scratch(job, job->step.scratch, &job->step.upper_fd, NULL, &bad);
+	r = build_job_scratch(lane, lane->step.scratch, &lane->step.upper_fd, NULL, &bad);
 	if (r >= 0)
-		r = build_job_pack(job, &bad);
+		r = build_job_pack(lane, &bad);
 	if (r < 0)
-		build_job_fail(job, &bad);
+		build_job_fail(lane, &bad);
 }
 
 /* The environment of the step, with what is no part of its key. */
-static int run_env(struct build_job *job, struct image_texts *ret_env, struct err *err)
+static int run_env(struct build_lane *lane, struct image_texts *ret_env, struct err *err)
 {
-	const struct build_op *op = job->step.op;
+	const struct build_op *op = lane->step.op;
 	int r = 0;
 
 	*ret_env = op->env;
 	for (uint32_t i = 0; r >= 0 && i < op->proxy.count; i++)
-		r = image_texts_add(&job->step.mounts.arena, ret_env, op->proxy.items[i], err);
+		r = image_texts_add(&lane->step.mounts.arena, ret_env, op->proxy.items[i], err);
 	return r;
 }
 
-int build_job_start_run(struct build_job *job, struct err *err)
+int build_job_start_run(struct build_lane *lane, struct err *err)
 {
 	static const struct container_ops ops = { .started = on_run_started,
 						  .failed = on_run_failed,
 						  .ended = on_run_ended };
 	static const char *networks[] = { "bridge" };
-	const struct build_op *op = job->step.op;
-	struct build_mounting *mounts = &job->step.mounts;
+	const struct build_op *op = lane->step.op;
+	struct build_mounting *mounts = &lane->step.mounts;
 	bool network = op->network == BUILD_NETWORK_DEFAULT;
 	char name[24] = "build-";
 	struct container_def def = {
 		.name = name,
-		.reference = job->name,
-		.layers = job->step.layers,
-		.layer_count = job->step.layer_count,
+		.reference = lane->job->name,
+		.layers = lane->step.layers,
+		.layer_count = lane->step.layer_count,
 		.argv = op->argv,
 		.workdir = *op->workdir ? op->workdir : "/",
 		.user = op->user,
@@ -384,27 +390,27 @@ int build_job_start_run(struct build_job *job, struct err *err)
 		.mounts = mounts->list,
 		.mount_count = mounts->count,
 		.pids_limit = 4096,
-		.extra_hosts = job->hosts,
+		.extra_hosts = lane->job->hosts,
 		.log_max_size = BUILD_JOB_LOG_MAX,
 		.log_max_file = 2,
 	};
-	int r = run_env(job, &def.env, err);
+	int r = run_env(lane, &def.env, err);
 
 	if (r < 0)
 		return r;
-	job->step.container =
-		container_start(job->env->containers, &def, job->step.scratch, &ops, job, err);
-	return job->step.container ? 0 : (err ? err->code : -EIO);
+	lane->step.container = container_start(lane->job->env->containers, &def, lane->step.scratch,
+					       &ops, lane, err);
+	return lane->step.container ? 0 : (err ? err->code : -EIO);
 }
 
-int build_job_run(void *owner, const struct build_op *op, const struct store_layer *layers,
-		  uint32_t count, struct err *err)
+int build_job_run(void *owner, unsigned number, const struct build_op *op,
+		  const struct store_layer *layers, uint32_t count, struct err *err)
 {
-	struct build_job *job = owner;
-	int r = step_begin(job, layers, count, err);
+	struct build_lane *lane = &((struct build_job *)owner)->lanes[number];
+	int r = step_begin(lane, layers, count, err);
 
 	if (r < 0)
 		return r;
-	job->step.op = op;
-	return build_job_mounts(job, err);
+	lane->step.op = op;
+	return build_job_mounts(lane, err);
 }

@@ -26,8 +26,12 @@ static struct fake {
 	unsigned cached, layers;
 	struct digest content; /* of the context */
 	/* the answer that is due */
-	bool pending, bad;
-	struct build_answer answer;
+	struct build_answer answer; /* of the action that is being started */
+	unsigned lane;
+	struct {
+		bool pending, bad;
+		struct build_answer answer;
+	} slots[BUILD_LANES_MAX];
 	struct buf bytes;
 	/* the end */
 	bool ended;
@@ -43,25 +47,38 @@ static void trace(const char *word)
 	(void)snprintf(fake.trace + len, sizeof(fake.trace) - len, "%s%s", len ? " " : "", word);
 }
 
-static void deliver(void)
+static void deliver(int lane)
 {
-	struct build_answer answer = fake.answer;
+	struct build_answer answer = fake.slots[lane].answer;
 	struct err err = { 0 };
-	bool bad = fake.bad;
-	fake.pending = false;
-	fake.answer = (struct build_answer){ 0 };
+	bool bad = fake.slots[lane].bad;
+	fake.slots[lane].pending = false;
 	if (bad)
 		err_set(&err, -EIO, "it broke");
-	build_answer(fake.build, bad ? NULL : &answer, &err);
+	build_answer(fake.build, (unsigned)lane, bad ? NULL : &answer, &err);
+}
+
+/* The last lane that waits for an answer, or -1. */
+static int pending(void)
+{
+	for (int i = BUILD_LANES_MAX; i-- > 0;)
+		if (fake.slots[i].pending)
+			return i;
+	return -1;
 }
 
 static int act(const char *name, bool first)
 {
+	unsigned lane = fake.lane;
 	trace(name);
-	fake.pending = true;
-	fake.bad = fake.fail_at && strcmp(fake.fail_at, name) == 0;
+	ok(!fake.slots[lane].pending, "one action of a lane at a time");
+	fake.slots[lane].answer = fake.answer;
+	fake.slots[lane].pending = true;
+	fake.slots[lane].bad = fake.fail_at && strcmp(fake.fail_at, name) == 0;
+	fake.answer = (struct build_answer){ 0 };
+	fake.lane = 0;
 	if (fake.at_once && !first)
-		deliver();
+		deliver((int)lane);
 	return 0;
 }
 
@@ -130,8 +147,9 @@ static int fake_base(void *owner, const char *reference, const char *platform, s
 	return act("base", false);
 }
 
-static int fake_hash(void *owner, int32_t from, struct str body, struct err *err)
+static int fake_hash(void *owner, unsigned lane, int32_t from, struct str body, struct err *err)
 {
+	fake.lane = lane;
 	(void)owner;
 	(void)from;
 	(void)body;
@@ -140,8 +158,9 @@ static int fake_hash(void *owner, int32_t from, struct str body, struct err *err
 	return act("hash", false);
 }
 
-static int fake_cache_get(void *owner, const struct digest *key, struct err *err)
+static int fake_cache_get(void *owner, unsigned lane, const struct digest *key, struct err *err)
 {
+	fake.lane = lane;
 	(void)owner;
 	(void)err;
 	for (unsigned i = 0; i < fake.cached; i++) {
@@ -153,9 +172,10 @@ static int fake_cache_get(void *owner, const struct digest *key, struct err *err
 	return act(fake.answer.found ? "hit" : "miss", false);
 }
 
-static int fake_cache_set(void *owner, const struct digest *key, const struct store_cached *cached,
-			  struct err *err)
+static int fake_cache_set(void *owner, unsigned lane, const struct digest *key,
+			  const struct store_cached *cached, struct err *err)
 {
+	fake.lane = lane;
 	(void)owner;
 	(void)err;
 	fake.cache[fake.cached].key = *key;
@@ -170,9 +190,10 @@ static void new_layer(bool has_layer)
 	fake.answer.layer.layer.size = 4096;
 }
 
-static int fake_run(void *owner, const struct build_op *op, const struct store_layer *layers,
-		    uint32_t count, struct err *err)
+static int fake_run(void *owner, unsigned lane, const struct build_op *op,
+		    const struct store_layer *layers, uint32_t count, struct err *err)
 {
+	fake.lane = lane;
 	char name[32];
 	(void)owner;
 	(void)layers;
@@ -183,10 +204,11 @@ static int fake_run(void *owner, const struct build_op *op, const struct store_l
 	return act(name, false);
 }
 
-static int fake_copy(void *owner, const struct build_op *op, struct str body,
+static int fake_copy(void *owner, unsigned lane, const struct build_op *op, struct str body,
 		     const struct store_layer *from, uint32_t from_count,
 		     const struct store_layer *layers, uint32_t count, struct err *err)
 {
+	fake.lane = lane;
 	static struct files_copy copy;
 	char name[64];
 	struct wire in;
@@ -203,9 +225,10 @@ static int fake_copy(void *owner, const struct build_op *op, struct str body,
 	return act(name, false);
 }
 
-static int fake_dir(void *owner, const struct build_op *op, const struct store_layer *layers,
-		    uint32_t count, struct err *err)
+static int fake_dir(void *owner, unsigned lane, const struct build_op *op,
+		    const struct store_layer *layers, uint32_t count, struct err *err)
 {
+	fake.lane = lane;
 	(void)owner;
 	(void)op;
 	(void)layers;
@@ -269,8 +292,8 @@ static void run(const char *dockerfile, const char *ignore, bool no_cache)
 	fake.build = build_new(&params, &fake_exec, &fake, &err);
 	if (!ok(fake.build != NULL, "starts"))
 		return;
-	for (int i = 0; i < 1000 && fake.pending; i++)
-		deliver();
+	for (int i = 0; i < 1000 && pending() >= 0; i++)
+		deliver(pending());
 	ok(fake.ended, "ends");
 	build_free(fake.build);
 }
@@ -397,11 +420,12 @@ static void test_free_midway(void)
 	struct build_params params = { .reference = "x", .target = "", .created = "" };
 	fake.dockerfile = "FROM base\nRUN x\n";
 	fake.build = build_new(&params, &fake_exec, &fake, NULL);
-	for (int i = 0; i < 4 && fake.pending; i++)
-		deliver();
+	for (int i = 0; i < 4 && pending() >= 0; i++)
+		deliver(pending());
 	fake.ended = false;
 	build_free(fake.build);
-	fake.pending = false;
+	for (int i = 0; i < BUILD_LANES_MAX; i++)
+		fake.slots[i].pending = false;
 	ok(!fake.ended, "a build that is freed does not end");
 }
 
