@@ -113,6 +113,12 @@ static int join(char *dst, const char *dir, const char *name, struct err *err)
 static int expand(int root_fd, const char *dir, struct str pattern, struct walk_names *matches,
 		  struct err *err);
 
+static bool is_there(int root_fd, const char *path)
+{
+	OWN_FD int fd = fs_open(root_fd, path, FS_IN_ROOT, O_PATH | O_NOFOLLOW, 0, NULL);
+	return fd >= 0;
+}
+
 static bool is_dir(int root_fd, const char *path)
 {
 	struct stat st;
@@ -144,6 +150,24 @@ static int expand_deep(int root_fd, const char *dir, struct str pattern, struct 
 	return r;
 }
 
+/* Whether the names without wildcards that follow one are there: else it was no match. */
+static bool leads_on(int root_fd, const char *dir, struct str rest)
+{
+	char path[FILES_PATH_MAX], more[FILES_PATH_MAX];
+	struct str part;
+	if (str_copy(str_from(dir), path, sizeof(path)) < 0)
+		return false;
+	while (str_cut(&rest, '/', &part) && !ignore_is_glob(part)) {
+		char name[256];
+		if (str_copy(part, name, sizeof(name)) < 0 || join(more, path, name, NULL) < 0)
+			return false;
+		memcpy(path, more, sizeof(path));
+		if (!is_there(root_fd, path))
+			return false;
+	}
+	return true;
+}
+
 /* Adds the paths that match `pattern` below dir. The pattern is clean. */
 static int expand(int root_fd, const char *dir, struct str pattern, struct walk_names *matches,
 		  struct err *err)
@@ -171,7 +195,7 @@ static int expand(int root_fd, const char *dir, struct str pattern, struct walk_
 		if (!ignore_component(part, str_from(names.items[i])))
 			continue;
 		r = join(path, dir, names.items[i], err);
-		if (r == 0)
+		if (r == 0 && leads_on(root_fd, path, rest))
 			r = expand(root_fd, path, rest, matches, err);
 		if (r == 0 && matches->count > WALK_MATCHES_MAX)
 			r = err_set(err, -E2BIG, "'%.*s' matches too many files", STR_ARG(pattern));

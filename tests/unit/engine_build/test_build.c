@@ -9,7 +9,7 @@
 #include "lib/own.h"
 #include "tests/unit/tap.h"
 
-enum { CACHE_MAX = 32 };
+enum { CACHE_MAX = 256 };
 
 /* A store and a machine room in memory. Answers come late (pending) or at once. */
 static struct fake {
@@ -27,7 +27,7 @@ static struct fake {
 	struct digest content; /* of the context */
 	/* the answer that is due */
 	struct build_answer answer; /* of the action that is being started */
-	unsigned lane;
+	unsigned lane, most;	    /* actions that were under way at once */
 	struct {
 		bool pending, bad;
 		struct build_answer answer;
@@ -77,6 +77,10 @@ static int act(const char *name, bool first)
 	fake.slots[lane].bad = fake.fail_at && strcmp(fake.fail_at, name) == 0;
 	fake.answer = (struct build_answer){ 0 };
 	fake.lane = 0;
+	unsigned count = 0;
+	for (size_t i = 0; i < BUILD_LANES_MAX; i++)
+		count += fake.slots[i].pending;
+	fake.most = count > fake.most ? count : fake.most;
 	if (fake.at_once && !first)
 		deliver((int)lane);
 	return 0;
@@ -370,6 +374,28 @@ static void test_at_once(void)
 	fake.at_once = false;
 }
 
+/* Five stages that need nothing of each other, and one that needs them all. */
+static void test_side_by_side(void)
+{
+	static const char many[] = "FROM base AS a\nRUN 1\nFROM base AS b\nRUN 2\nFROM base AS c\n"
+				   "RUN 3\nFROM base AS d\nRUN 4\nFROM base AS e\nRUN 5\n"
+				   "FROM base\nCOPY --from=a /1 /\nCOPY --from=b /2 /\n"
+				   "RUN --mount=from=e,source=/5,target=/5 6\nCOPY --from=c /3 /\n"
+				   "COPY --from=d /4 /\n";
+	fake.most = 0;
+	run(two_stages, NULL, true);
+	is_int((int)fake.most, 2,
+	       "two stages that wait for nothing of each other are under way at once");
+	fake.most = 0;
+	run(many, NULL, true);
+	is_int((int)fake.most, BUILD_LANES_MAX, "and never more than there are lanes");
+	is_int(fake.error.code, 0, "all of them end: %s", fake.error.text);
+	fake.fail_at = "run1";
+	run(many, NULL, true);
+	fake.fail_at = NULL;
+	ok(fake.error.code != 0, "one that fails ends the others");
+}
+
 static void test_scratch_and_image(void)
 {
 	run("FROM scratch\nCOPY --from=other /a /a\n", NULL, false);
@@ -435,6 +461,7 @@ int main(void)
 	test_needed_and_mounts();
 	test_order_and_cache();
 	test_at_once();
+	test_side_by_side();
 	test_scratch_and_image();
 	test_errors();
 	test_forged_plan();
