@@ -154,6 +154,11 @@ void main_time_show(const struct netd *netd, struct buf *out);
 int main_firewall_load(struct netd *netd, struct err *err);
 int main_attach(struct netd *netd, const struct netd_attach *attach, struct msg *msg,
 		struct buf *reply, struct err *err);
+/* main_connect.c: NETD_MSG_CONNECT and DISCONNECT. */
+int main_connect(struct netd *netd, struct str id, const struct netd_attach_network *network,
+		 struct msg *msg, struct buf *reply, struct err *err);
+int main_disconnect(struct netd *netd, struct str id, struct str network, struct msg *msg,
+		    struct buf *reply, struct err *err);
 void main_detach(struct netd *netd, struct attachment *attachment);
 int main_network_set(struct netd *netd, const struct network *wanted, struct network **ret_network,
 		     struct err *err);

@@ -33,22 +33,67 @@ static void refuse_form(struct msg_peer *peer, const struct msg *msg)
 	refuse(peer, msg, &err);
 }
 
+static void answer_attached(struct msg_peer *peer, const struct msg *msg, int r,
+			    const struct buf *reply, const struct err *err)
+{
+	if (r < 0) {
+		log_warn("attach: %s", err_text(err));
+		refuse(peer, msg, err);
+		return;
+	}
+	(void)msg_reply(peer, msg->type, msg->serial, buf_str(reply), NULL, 0);
+}
+
 static void take_attach(struct msg_peer *peer, struct msg *msg)
 {
 	OWN(arena_done) struct arena arena = { 0 };
 	OWN(buf_done) struct buf reply = { 0 };
 	struct netd_attach attach;
 	struct err err;
+	int r;
 
 	arena_init(&arena, ATTACH_MEMORY_MAX);
 	buf_init(&reply, MSG_BODY_INLINE_MAX);
-	if (netd_attach_decode(msg->body, &arena, &attach, &err) < 0 ||
-	    main_attach(netd_of(peer), &attach, msg, &reply, &err) < 0) {
-		log_warn("attach: %s", err_text(&err));
-		refuse(peer, msg, &err);
+	r = netd_attach_decode(msg->body, &arena, &attach, &err);
+	if (r == 0)
+		r = main_attach(netd_of(peer), &attach, msg, &reply, &err);
+	answer_attached(peer, msg, r, &reply, &err);
+}
+
+static void take_connect(struct msg_peer *peer, struct msg *msg)
+{
+	OWN(arena_done) struct arena arena = { 0 };
+	OWN(buf_done) struct buf reply = { 0 };
+	struct netd_attach_network network;
+	struct str id;
+	struct err err;
+	int r;
+
+	arena_init(&arena, ATTACH_MEMORY_MAX);
+	buf_init(&reply, MSG_BODY_INLINE_MAX);
+	r = netd_connect_decode(msg->body, &arena, &id, &network, &err);
+	if (r == 0)
+		r = main_connect(netd_of(peer), id, &network, msg, &reply, &err);
+	answer_attached(peer, msg, r, &reply, &err);
+}
+
+static void take_disconnect(struct msg_peer *peer, struct msg *msg)
+{
+	OWN(buf_done) struct buf reply = { 0 };
+	struct str id, network;
+	struct wire in;
+	struct err err;
+
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	id = wire_str(&in, NETD_ID_MAX);
+	network = wire_str(&in, NETD_NAME_MAX);
+	if (wire_end(&in) < 0) {
+		refuse_form(peer, msg);
 		return;
 	}
-	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&reply), NULL, 0);
+	buf_init(&reply, MSG_BODY_INLINE_MAX);
+	answer_attached(peer, msg, main_disconnect(netd_of(peer), id, network, msg, &reply, &err),
+			&reply, &err);
 }
 
 static void take_detach(struct msg_peer *peer, struct msg *msg)
@@ -366,6 +411,10 @@ static const struct msg_rule rules[] = {
 	{ NETD_MSG_NETWORK_LIST, "NETWORK_LIST", 0, 0, 0, 0, BOTH, take_network_list },
 	{ NETD_MSG_SUBSCRIBE, "SUBSCRIBE", 0, 0, 0, 0, BOTH, take_subscribe },
 	{ NETD_MSG_SHOW, "SHOW", 4, 4 + SHOW_WORD_MAX, 0, 0, BOTH, take_show },
+	{ NETD_MSG_CONNECT, "CONNECT", 24, MSG_BODY_INLINE_MAX, 2, 2, MAIN_IDENTITY_ENGINE,
+	  take_connect },
+	{ NETD_MSG_DISCONNECT, "DISCONNECT", 8, 8 + NETD_ID_MAX + NETD_NAME_MAX, 2, 2,
+	  MAIN_IDENTITY_ENGINE, take_disconnect },
 	{ NETD_MSG_CHECK, "CHECK", 0, 0, 0, 0, BOTH, take_check },
 };
 

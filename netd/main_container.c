@@ -132,14 +132,18 @@ int main_network_remove(struct netd *netd, struct network *network, struct err *
 
 /* ---- containers ---- */
 
-static void remove_interfaces(struct netd *netd, const struct attachment *attachment, uint32_t from)
+/* Those of `attachment` that `keep` (or NULL) does not have. */
+static void remove_interfaces(struct netd *netd, const struct attachment *attachment,
+			      const struct attachment *keep)
 {
 	struct err err;
 
-	for (uint32_t i = from; i < attachment->attach.network_count; i++) {
+	for (uint32_t i = 0; i < attachment->attach.network_count; i++) {
 		struct veth veth = { 0 };
 
-		veth_name(&veth, attachment->attach.id, i);
+		if (keep && attachment_has_slot(keep, attachment->slots[i]))
+			continue;
+		veth_name(&veth, attachment->attach.id, attachment->slots[i]);
 		if (veth_remove(veth.host_name, &netd->route, &err) < 0)
 			log_warn("%s", err_text(&err));
 	}
@@ -175,7 +179,7 @@ static void fill_veth(struct netd *netd, const struct attachment *attachment, ui
 	(void)ip4_parse(attachment->attach.networks[i].ip4, &ret_veth->ip4);
 	if (network->prefix6 && ip6_parse(attachment->attach.networks[i].ip6, &ret_veth->ip6) == 0)
 		ret_veth->prefix6 = network->prefix6;
-	veth_name(ret_veth, attachment->attach.id, i);
+	veth_name(ret_veth, attachment->attach.id, attachment->slots[i]);
 	(void)mac_parse(attachment->attach.networks[i].mac, ret_veth->mac);
 	if (!network->internal && !*routed) {
 		ret_veth->gateway = network_gateway(network);
@@ -427,8 +431,11 @@ static int attach_rows(struct netd *netd, struct attachment *fresh, struct attac
 		r = err_set(err, -ENOMEM, "no memory for the ports");
 	if (r == 0)
 		r = note_namespace(fresh, netns_fd, err);
-	if (r == 0)
+	if (r == 0) {
+		/* A new namespace has no interfaces yet: its first one is eth0. */
+		attachment_place(fresh, old && same_namespace(old, fresh) ? old : NULL);
 		r = check_attach(netd, fresh, old, now.ports, err);
+	}
 	if (r < 0)
 		return r;
 	now.port_count = (size_t)r;
@@ -439,17 +446,16 @@ static int attach_rows(struct netd *netd, struct attachment *fresh, struct attac
 	if (r == 0)
 		r = publish(netd, before.ports, before.port_count, now.ports, now.port_count, err);
 	if (r < 0) {
-		if (!old)
-			remove_interfaces(netd, fresh, 0);
+		remove_interfaces(netd, fresh, old);
 		return r;
 	}
 	if (old)
-		remove_interfaces(netd, old, fresh->attach.network_count);
+		remove_interfaces(netd, old, fresh);
 	take_sockets(fresh, old, msg, &sockets);
 	r = attachment_put(&netd->attachments, fresh, err);
 	if (r < 0) {
 		(void)main_firewall_load(netd, NULL);
-		remove_interfaces(netd, fresh, 0);
+		remove_interfaces(netd, fresh, NULL);
 		return r;
 	}
 	if (sockets)
@@ -488,7 +494,7 @@ void main_detach(struct netd *netd, struct attachment *attachment)
 		log_err("%s", err_text(&err));
 	change.port_del = rows.ports;
 	change.port_del_count = rows.port_count;
-	remove_interfaces(netd, attachment, 0);
+	remove_interfaces(netd, attachment, NULL);
 	main_dns_detach(netd, attachment->attach.id);
 	keep_drop(&netd->keep, attachment->attach.id);
 	attachment_remove(&netd->attachments, attachment);

@@ -54,7 +54,7 @@ static void heal_end(struct netd *netd, const struct attachment *a, uint32_t i,
 	const struct rtnl_link *link;
 	struct err err;
 
-	veth_name(&veth, a->attach.id, i);
+	veth_name(&veth, a->attach.id, a->slots[i]);
 	link = rtnl_state_named(state, veth.host_name);
 	/* Without its host end the inner one is gone as well: the engine has to attach again. */
 	if (!network || !link || (link->master == network->index && (link->flags & IFF_UP)))

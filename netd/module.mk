@@ -11,7 +11,7 @@ netd_NL := netd/nl/nl.o netd/nl/rtnl.o netd/nl/nft.o netd/nl/nft_expr.o netd/nl/
 PROGS += netd
 netd_OBJS := $(netd_PURE) $(netd_NL) netd/netd.o netd/conf.o netd/role_main.o netd/role_start.o netd/role_dhcp.o netd/role_nd.o netd/main_nd.o \
 	netd/role_dns.o netd/role_ntp.o netd/main_time.o netd/main_heal.o netd/main_ula.o netd/main_why.o netd/main_init.o netd/main_conf.o netd/main_link.o netd/main_roles.o \
-	netd/main_container.o netd/main_client.o netd/main_show.o netd/link/link_plan.o \
+	netd/main_container.o netd/main_connect.o netd/main_client.o netd/main_show.o netd/link/link_plan.o \
 	netd/link/packet.o netd/link/uplink.o netd/container/network.o netd/container/veth.o \
 	netd/container/attachment.o netd/container/keep.o netd/container/port.o netd/dns/dns_forward.o \
 	netd/dns/dns_server.o

@@ -69,7 +69,7 @@ static void drop_dead_containers(struct netd *netd)
 		for (uint32_t i = 0; i < a->attach.network_count && !alive; i++) {
 			struct veth veth = { 0 };
 
-			veth_name(&veth, a->attach.id, i);
+			veth_name(&veth, a->attach.id, a->slots[i]);
 			alive = rtnl_state_named(&state, veth.host_name) != NULL;
 		}
 		if (!alive)

@@ -19,22 +19,25 @@ static int decode_error(struct err *err, const char *what)
 	return err_set(err, -EBADMSG, "malformed %s record", what);
 }
 
+static void encode_network(const struct netd_attach_network *network, struct buf *out)
+{
+	wire_put_str(out, network->name);
+	wire_put_u32(out, network->alias_count);
+	for (uint32_t a = 0; a < network->alias_count; a++)
+		wire_put_str(out, network->aliases[a]);
+	wire_put_str(out, network->ip4);
+	wire_put_str(out, network->ip6);
+	wire_put_str(out, network->mac);
+}
+
 void netd_attach_encode(const struct netd_attach *attach, struct buf *out)
 {
 	wire_put_str(out, attach->id);
 	wire_put_str(out, attach->name);
 	wire_put_u8(out, attach->flags);
 	wire_put_u32(out, attach->network_count);
-	for (uint32_t i = 0; i < attach->network_count; i++) {
-		const struct netd_attach_network *network = &attach->networks[i];
-		wire_put_str(out, network->name);
-		wire_put_u32(out, network->alias_count);
-		for (uint32_t a = 0; a < network->alias_count; a++)
-			wire_put_str(out, network->aliases[a]);
-		wire_put_str(out, network->ip4);
-		wire_put_str(out, network->ip6);
-		wire_put_str(out, network->mac);
-	}
+	for (uint32_t i = 0; i < attach->network_count; i++)
+		encode_network(&attach->networks[i], out);
 	wire_put_u32(out, attach->port_count);
 	for (uint32_t i = 0; i < attach->port_count; i++) {
 		const struct netd_port *port = &attach->ports[i];
@@ -129,7 +132,8 @@ int netd_attach_decode(struct str body, struct arena *arena, struct netd_attach 
 		return err_set(err, -ENOMEM, "no memory for the attach record");
 	for (uint32_t i = 0; i < attach.port_count; i++)
 		decode_port(&in, &attach.ports[i]);
-	if (wire_end(&in) < 0 || !attach.id.len || (attach.flags & ~NETD_ATTACH_NO_FORWARD))
+	if (wire_end(&in) < 0 || !attach.id.len ||
+	    (attach.flags & ~(NETD_ATTACH_NO_FORWARD | NETD_ATTACH_PORTS_WAIT)))
 		return decode_error(err, "attach");
 	for (uint32_t i = 0; i < attach.port_count; i++) {
 		int r = check_port(&attach.ports[i], err);
@@ -137,6 +141,30 @@ int netd_attach_decode(struct str body, struct arena *arena, struct netd_attach 
 			return r;
 	}
 	*ret_attach = attach;
+	return 0;
+}
+
+void netd_connect_encode(struct str id, const struct netd_attach_network *network, struct buf *out)
+{
+	wire_put_str(out, id);
+	encode_network(network, out);
+}
+
+int netd_connect_decode(struct str body, struct arena *arena, struct str *ret_id,
+			struct netd_attach_network *ret_network, struct err *err)
+{
+	struct netd_attach_network network = { .alias_count = 0 };
+	struct str id;
+	struct wire in;
+
+	wire_init(&in, body.ptr, body.len);
+	id = wire_str(&in, NETD_ID_MAX);
+	if (decode_network(&in, arena, &network) < 0)
+		return err_set(err, -ENOMEM, "no memory for the connect record");
+	if (wire_end(&in) < 0 || !id.len || !network.name.len)
+		return decode_error(err, "connect");
+	*ret_id = id;
+	*ret_network = network;
 	return 0;
 }
 

@@ -58,6 +58,21 @@ enum netd_msg {
 	/* {} -> {u32 count, text issue..., text changes} (ini_try() of lib/ini.h): network.ini as
 	 * the layers in INI_TRY_DIR would make it */
 	NETD_MSG_CHECK = 9,
+	/*
+	 * A further network for an attached container while it runs: {text id} and one struct
+	 * netd_attach_network (netd_connect_encode()); fds: [0] its network namespace, [1]
+	 * NETLINK_ROUTE socket opened inside it. -> struct netd_attached, all of its networks. The
+	 * new one comes last: it takes the default route only where no other carries one. -EEXIST:
+	 * it is on that network already. -ENOENT: the container is not attached (ATTACH it), or no
+	 * such network. -ESTALE: it is attached in another namespace.
+	 */
+	NETD_MSG_CONNECT = 10,
+	/*
+	 * {text id, text network}; fds as CONNECT -> struct netd_attached, what is left. The others
+	 * keep their interfaces; default route and published ports go over to the next network that
+	 * is not internal, or wait for one. -ENOENT: it is not on that network.
+	 */
+	NETD_MSG_DISCONNECT = 11,
 };
 
 enum netd_event_kind {
@@ -80,6 +95,9 @@ enum {
 
 enum netd_attach_flag {
 	NETD_ATTACH_NO_FORWARD = 1, /* the container's resolver answers container names only */
+	/* Ports wait where no network of the container lets them in; without it ATTACH is refused.
+	 */
+	NETD_ATTACH_PORTS_WAIT = 2,
 };
 
 struct netd_attach_network {
@@ -167,6 +185,10 @@ extern const char *const netd_show_names[];
 void netd_attach_encode(const struct netd_attach *attach, struct buf *out);
 int netd_attach_decode(struct str body, struct arena *arena, struct netd_attach *ret_attach,
 		       struct err *err);
+
+void netd_connect_encode(struct str id, const struct netd_attach_network *network, struct buf *out);
+int netd_connect_decode(struct str body, struct arena *arena, struct str *ret_id,
+			struct netd_attach_network *ret_network, struct err *err);
 
 void netd_network_set_encode(const struct netd_network_set *set, struct buf *out);
 int netd_network_set_decode(struct str body, struct netd_network_set *ret_set, struct err *err);

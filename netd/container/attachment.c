@@ -17,7 +17,7 @@ enum {
 	MEMORY_MAX = 96 << 10,
 	FILE_MAX = 64 << 10,
 	FILE_NAME = 33, /* 32 hex digits */
-	FILE_VERSION = 2,
+	FILE_VERSION = 3,
 };
 
 struct attachment *attachment_new(const struct netd_attach *attach)
@@ -29,6 +29,8 @@ struct attachment *attachment_new(const struct netd_attach *attach)
 	if (!attachment)
 		return NULL;
 	attachment->udp_fd = attachment->tcp_fd = -1;
+	for (uint8_t i = 0; i < NETD_NETWORKS_MAX; i++)
+		attachment->slots[i] = i;
 	arena_init(&attachment->arena, MEMORY_MAX);
 	buf_init(&record, FILE_MAX);
 	netd_attach_encode(attach, &record);
@@ -60,6 +62,34 @@ struct attachment *attachment_find(const struct attachments *attachments, struct
 	while (a && !str_eq(a->attach.id, id))
 		a = a->next;
 	return a;
+}
+
+bool attachment_has_slot(const struct attachment *attachment, uint8_t slot)
+{
+	for (uint32_t i = 0; i < attachment->attach.network_count; i++)
+		if (attachment->slots[i] == slot)
+			return true;
+	return false;
+}
+
+void attachment_place(struct attachment *attachment, const struct attachment *before)
+{
+	struct netd_attach *attach = &attachment->attach;
+
+	memset(attachment->slots, UINT8_MAX, sizeof(attachment->slots));
+	for (uint32_t i = 0; i < attach->network_count; i++)
+		for (uint32_t j = 0; before && j < before->attach.network_count; j++)
+			if (str_eq(attach->networks[i].name, before->attach.networks[j].name) &&
+			    !attachment_has_slot(attachment, before->slots[j]))
+				attachment->slots[i] = before->slots[j];
+	for (uint32_t i = 0; i < attach->network_count; i++) {
+		uint8_t slot = 0;
+
+		while (attachment->slots[i] == UINT8_MAX && attachment_has_slot(attachment, slot))
+			slot++;
+		if (attachment->slots[i] == UINT8_MAX)
+			attachment->slots[i] = slot;
+	}
 }
 
 static void file_name(struct str id, char dst[FILE_NAME])
@@ -99,6 +129,7 @@ static int write_file(const struct attachments *attachments, const struct attach
 	wire_put_u32(&record, FILE_VERSION);
 	wire_put_u64(&record, attachment->netns_dev);
 	wire_put_u64(&record, attachment->netns_ino);
+	wire_put_bytes(&record, attachment->slots, sizeof(attachment->slots));
 	netd_attach_encode(&attachment->attach, &record);
 	if (buf_error(&record) < 0)
 		return err_set(err, buf_error(&record), "the attachment's record is too long");
@@ -144,6 +175,7 @@ static int load_file(int dirfd, const char *name, unsigned char d_type, void *ow
 	OWN(arena_done) struct arena arena = { 0 };
 	OWN(buf_done) struct buf record = { 0 };
 	struct attachment *attachment = NULL;
+	uint8_t slots[NETD_NETWORKS_MAX];
 	struct netd_attach attach;
 	uint64_t dev, ino;
 	struct wire in;
@@ -158,6 +190,7 @@ static int load_file(int dirfd, const char *name, unsigned char d_type, void *ow
 	version = wire_u32(&in);
 	dev = wire_u64(&in);
 	ino = wire_u64(&in);
+	wire_bytes(&in, slots, sizeof(slots));
 	if (!in.error && version == FILE_VERSION &&
 	    netd_attach_decode(str_make(in.ptr, in.left), &arena, &attach, NULL) == 0)
 		attachment = attachment_new(&attach);
@@ -168,6 +201,7 @@ static int load_file(int dirfd, const char *name, unsigned char d_type, void *ow
 		(void)fs_unlink(dirfd, name, NULL);
 		return 0;
 	}
+	memcpy(attachment->slots, slots, sizeof(slots));
 	attachment->netns_dev = dev;
 	attachment->netns_ino = ino;
 	attachment->next = attachments->first;

@@ -16,6 +16,8 @@ struct attachment {
 	struct attachment *next;
 	struct arena arena;	   /* holds what `attach` points to */
 	struct netd_attach attach; /* every ip4, and ip6 where there is IPv6, filled in */
+	/* Place of each network's interface: eth0 has 0. It stays while others come and go. */
+	uint8_t slots[NETD_NETWORKS_MAX];
 	uint64_t netns_dev, netns_ino;
 	int udp_fd, tcp_fd; /* resolver sockets inside, -1 = none (yet) */
 };
@@ -39,6 +41,10 @@ void attachment_remove(struct attachments *attachments, struct attachment *attac
 int attachment_load_all(struct attachments *attachments, struct err *err);
 void attachment_done_all(struct attachments *attachments);
 
+/* Pure. Networks that `before` has keep their slot, the others get the lowest free ones. */
+void attachment_place(struct attachment *attachment, const struct attachment *before);
+bool attachment_has_slot(const struct attachment *attachment, uint8_t slot);
+
 /*
  * Fills in the missing addresses of `attach` (strings go into its arena): the wish, else what this
  * id would have had, else the next free one. -EADDRINUSE names the holder, -ENOSPC.
@@ -48,7 +54,8 @@ int attachment_pick_addresses(const struct attachments *attachments, struct netw
 
 /*
  * The rows for the firewall: to the addresses on the first network that is not internal. Their
- * number; -EINVAL when there are ports but no such network, or no IPv6 where a port asks for it.
+ * number; -EINVAL when there are ports but no such network, or no IPv6 where a port asks for it
+ * (NETD_ATTACH_PORTS_WAIT: such rows are left out).
  * ret_ports holds ATTACHMENT_ROWS rows for each port.
  */
 enum { ATTACHMENT_ROWS = 2 };

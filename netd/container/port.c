@@ -58,6 +58,8 @@ int attachment_nft_ports(const struct attachment *attachment, struct networks *n
 	int count = 0;
 
 	find_target(attach, networks, &to);
+	if (!to.to_ip4 && attach->flags & NETD_ATTACH_PORTS_WAIT)
+		return 0;
 	if (attach->port_count && !to.to_ip4)
 		return err_set(
 			err, -EINVAL,
@@ -70,7 +72,8 @@ int attachment_nft_ports(const struct attachment *attachment, struct networks *n
 					.to_port = port->container_port,
 					.count = port->count };
 
-		if (insists_ip6(port) && ip6_is_zero(&to.to_ip6))
+		if (insists_ip6(port) && ip6_is_zero(&to.to_ip6) &&
+		    !(attach->flags & NETD_ATTACH_PORTS_WAIT))
 			return err_set(err, -EINVAL,
 				       "port %u is published on IPv6 but container %.*s has none; "
 				       "use a network with ipv6 = yes",

@@ -29,6 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	OWN(arena_done) struct arena arena = { 0 };
 	struct netd_attached attached;
 	struct netd_network *networks;
+	struct netd_attach_network network;
+	struct str id;
 	struct netd_attach attach;
 	struct netd_event event;
 	uint32_t count;
@@ -36,6 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	read_messages(input);
 	arena_init(&arena, 1 << 20);
 	(void)netd_attach_decode(input, &arena, &attach, NULL);
+	(void)netd_connect_decode(input, &arena, &id, &network, NULL);
 	(void)netd_attached_decode(input, &arena, &attached, NULL);
 	(void)netd_networks_decode(input, &arena, &networks, &count, NULL);
 	(void)netd_event_decode(input, &event, NULL);

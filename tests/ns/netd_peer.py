@@ -25,6 +25,7 @@ NETD = os.environ.get("NETD", os.path.join(BUILD, os.uname().machine, "san/bin/n
 HEADER = struct.Struct("<4sHHIIHH")
 REPLY, ERROR, MORE, CALL = 1, 2, 4, 16
 ATTACH, DETACH, SYNC, NETWORK_SET, NETWORK_REMOVE, NETWORK_LIST, SUBSCRIBE, SHOW = range(1, 9)
+CONNECT, DISCONNECT = 10, 11
 READY, STATUS, ALIVE, STOP, RELOAD, CLOCK, DATA, OFF = (
     0x101, 0x102, 0x103, 0x111, 0x112, 0x113, 0x114, 0x116)
 TCP, UDP = 6, 17
@@ -225,6 +226,14 @@ def ip_number(dotted):
     return struct.unpack(">I", socket.inet_aton(dotted))[0]
 
 
+def attach_network(entry):
+    """name or (name, [aliases], ip, ip6, mac) as struct netd_attach_network."""
+    name, aliases, ip, ip6, mac = ((entry, [], "", "", "") if isinstance(entry, str) else
+                                   (tuple(entry) + ("", "", ""))[:5])
+    return (text(name) + struct.pack("<I", len(aliases)) + b"".join(text(a) for a in aliases) +
+            text(ip) + text(ip6) + text(mac))
+
+
 class Engine(Peer):
     """Plays the engine on netd.sock."""
 
@@ -237,11 +246,7 @@ class Engine(Peer):
         """networks: name or (name, [aliases], ip, ip6, mac); ports: (proto, host, host port,
         container port, number), host "*" = both families, "0.0.0.0", "::" or an address."""
         body = text(box.ident) + text(box.name) + struct.pack("<BI", flags, len(networks))
-        for entry in networks:
-            name, aliases, ip, ip6, mac = ((entry, [], "", "", "") if isinstance(entry, str) else
-                                           (tuple(entry) + ("", ""))[:5])
-            body += text(name) + struct.pack("<I", len(aliases))
-            body += b"".join(text(a) for a in aliases) + text(ip) + text(ip6) + text(mac)
+        body += b"".join(attach_network(entry) for entry in networks)
         body += struct.pack("<I", len(ports))
         for proto, host_ip, host, inner, count in ports:
             v6 = ":" in host_ip
@@ -249,9 +254,17 @@ class Engine(Peer):
             body += struct.pack("<BIHHHB", proto, number, host, inner, count,
                                 0 if host_ip == "*" else 2 if v6 else 1)
             body += socket.inet_pton(socket.AF_INET6, host_ip if v6 else "::")
+        rows = self.call_inside(ATTACH, body, box)
+        box.ip = rows[0]["ip"] if rows else None
+        box.ip6 = rows[0]["ip6"] if rows else None
+        return rows
+
+    def call_inside(self, kind, body, box, limit=5):
+        """A call with the first `limit` fds of the container; what it is attached to then."""
         netns, sockets = box.fds()
         try:
-            answer = Cursor(self.call(ATTACH, body, [netns] + [s.fileno() for s in sockets]))
+            fds = [netns] + [s.fileno() for s in sockets]
+            answer = Cursor(self.call(kind, body, fds[:limit]))
         finally:
             os.close(netns)
             for s in sockets:
@@ -262,9 +275,13 @@ class Engine(Peer):
             row.update(gateway=answer.text(), mac=answer.text(), ifname=answer.text())
             row.update(ip6=answer.text(), prefix6=answer.take("B"), gateway6=answer.text())
             rows.append(row)
-        box.ip = rows[0]["ip"] if rows else None
-        box.ip6 = rows[0]["ip6"] if rows else None
         return rows
+
+    def connect(self, box, network):
+        return self.call_inside(CONNECT, text(box.ident) + attach_network(network), box, 2)
+
+    def disconnect(self, box, name):
+        return self.call_inside(DISCONNECT, text(box.ident) + text(name), box, 2)
 
     def detach(self, box):
         self.call(DETACH, text(box.ident))

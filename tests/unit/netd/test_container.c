@@ -187,12 +187,34 @@ static void test_ip6(void)
 	ok(local.list[0].subnet6.b[1] == 9 && !local.list[1].prefix6, "renumbered");
 }
 
+static void test_places(void)
+{
+	struct netd_attach_network list[3] = { { .name = STR("one") }, { .name = STR("two") } };
+	struct netd_attach attach = { .id = STR("dddd"), .networks = list, .network_count = 2 };
+	struct attachment *before = attachment_new(&attach), *after;
+
+	list[0].name = STR("two");
+	list[1].name = STR("three");
+	list[2].name = STR("four");
+	attach.network_count = 3;
+	after = attachment_new(&attach);
+	attachment_place(after, before);
+	ok(after->slots[0] == 1, "a network that stays keeps its interface");
+	ok(after->slots[1] == 0 && after->slots[2] == 2, "new ones take the lowest free places");
+	ok(attachment_has_slot(after, 2) && !attachment_has_slot(after, 3), "three in all");
+	attachment_place(after, NULL);
+	ok(after->slots[0] == 0 && after->slots[2] == 2, "in a new namespace the first is eth0");
+	attachment_free(before);
+	attachment_free(after);
+}
+
 int main(void)
 {
 	test_networks();
 	test_addresses();
 	test_ports();
 	test_ip6();
+	test_places();
 	attachment_done_all(&attachments);
 	return tap_done();
 }

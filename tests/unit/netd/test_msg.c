@@ -107,6 +107,32 @@ static void test_network_set(void)
 	       "but not in part");
 }
 
+static void test_connect(void)
+{
+	struct str aliases[] = { STR("db") };
+	const struct netd_attach_network network = {
+		STR("shop"), aliases, 1, STR("172.30.0.7"), STR("fd00::7"), STR("02:00:00:00:00:07")
+	};
+	OWN(arena_done) struct arena arena = { 0 };
+	OWN(buf_done) struct buf out = { 0 };
+	struct netd_attach_network back;
+	bool refused = true;
+	struct err err;
+	struct str id;
+
+	buf_init(&out, 4096);
+	arena_init(&arena, 65536);
+	netd_connect_encode(STR("0123"), &network, &out);
+	ok(netd_connect_decode(buf_str(&out), &arena, &id, &back, &err) == 0 &&
+		   str_is(id, "0123") && str_is(back.aliases[0], "db") &&
+		   str_is(back.mac, "02:00:00:00:00:07"),
+	   "a network to connect comes back as it went");
+	for (size_t n = 0; n < out.len; n++)
+		refused &= netd_connect_decode(str_head(buf_str(&out), n), &arena, &id, &back,
+					       &err) == -EBADMSG;
+	ok(refused, "no shorter form of it is taken");
+}
+
 static void test_lists(void)
 {
 	const struct netd_network networks[] = { { STR("bridge"), STR("172.20.0.0/16"),
@@ -149,6 +175,7 @@ int main(void)
 	test_attach();
 	test_lease();
 	test_network_set();
+	test_connect();
 	test_lists();
 	return tap_done();
 }
