@@ -7,9 +7,11 @@
 #include <errno.h>
 #include <string.h>
 #include "lib/own.h"
-#include "netd/conf.h"
+#include "netd/conf_read.h"
 
 enum { METRIC_DEFAULT = 100 };
+
+#define BOND_MODES "balance-rr|active-backup|balance-xor|broadcast|802.3ad|balance-tlb|balance-alb"
 
 static int check_glob(struct str value, struct err *err)
 {
@@ -115,11 +117,24 @@ static int check_subnet6(struct str value, struct err *err)
 	struct ip6 subnet6;
 	uint8_t prefix6;
 
+	if (str_is(value, "delegated"))
+		return 0;
 	if (ip6_parse_prefix(value, -1, &subnet6, &prefix6) < 0 ||
 	    !conf_subnet6_ok(&subnet6, prefix6))
-		return err_set(
-			err, -EINVAL,
-			"expected a subnet with a prefix of 16 to 112: fd12:3456:789a:1::/64");
+		return err_set(err, -EINVAL,
+			       "expected a subnet with a prefix of 16 to 112 such as "
+			       "fd12:3456:789a:1::/64, or delegated");
+	return 0;
+}
+
+static int check_hint(struct str value, struct err *err)
+{
+	struct ip6 ip6;
+	uint8_t prefix;
+
+	if (ip6_parse_prefix(value, -1, &ip6, &prefix) < 0 || !ip6_is_zero(&ip6) || prefix < 16 ||
+	    prefix > 64)
+		return err_set(err, -EINVAL, "expected a prefix length as in ::/56");
 	return 0;
 }
 
@@ -156,6 +171,21 @@ static const struct ini_key keys[] = {
 	  "use the routers' name servers", NULL },
 	{ "network", "IPv6AcceptRA.UseDomains", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
 	  "use the routers' search domains", NULL },
+	{ "network", "IPv6AcceptRA.DHCPv6Client", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
+	  "ask a DHCPv6 server where routers say that there is one", NULL },
+	{ "network", "DHCPv6.UseAddress", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
+	  "take an address of the server", NULL },
+	{ "network", "DHCPv6.UseDNS", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
+	  "use the server's name servers", NULL },
+	{ "network", "DHCPv6.UseDomains", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
+	  "use the server's search domains", NULL },
+	{ "network", "DHCPv6.PrefixDelegationHint", INI_TYPE_TEXT, false, 4, 8, NULL, NULL, NULL,
+	  "ask for a prefix of this length: ::/56", check_hint },
+	{ "network", "DHCPv6.WithoutRA", INI_TYPE_ENUM, false, 0, 0, "no",
+	  "no|solicit|information-request", NULL, "ask a server also where no router calls for it",
+	  NULL },
+	{ "network", "DHCPv6.SendRelease", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
+	  "give the lease back when the machine is powered off", NULL },
 	{ "network", "MTUBytes", INI_TYPE_UINT, false, 576, 65535, NULL, NULL, "bytes",
 	  "MTU of the interface", NULL },
 	{ "network", "RouteMetric", INI_TYPE_UINT, false, 1, 65535, "100", NULL, NULL,
@@ -182,6 +212,42 @@ static const struct ini_key keys[] = {
 	  "give the lease back when the machine is powered off", NULL },
 	{ "network", "DHCPv4.RouteMetric", INI_TYPE_UINT, false, 1, 65535, NULL, NULL, NULL,
 	  "metric of the routes that a lease brings, where it is another", NULL },
+	{ "network", "VLAN", INI_TYPE_TEXT, true, 1, IFNAMSIZ - 1, NULL, NULL, NULL,
+	  "a VLAN on the interface, declared as [netdev NAME]", conf_check_ifname },
+	{ "network", "Bond", INI_TYPE_TEXT, false, 1, IFNAMSIZ - 1, NULL, NULL, NULL,
+	  "the bond that the interface is a part of", conf_check_ifname },
+	{ "network", "Bridge", INI_TYPE_TEXT, false, 1, IFNAMSIZ - 1, NULL, NULL, NULL,
+	  "the bridge that the interface is a port of", conf_check_ifname },
+	{ "netdev", "Kind", INI_TYPE_ENUM, false, 0, 0, "bridge", "vlan|bond|bridge", NULL,
+	  "what the interface is", NULL },
+	{ "netdev", "MACAddress", INI_TYPE_TEXT, false, 17, 17, NULL, NULL, NULL,
+	  "its address; without it that of its parts", check_own_mac },
+	{ "netdev", "VLAN.Id", INI_TYPE_UINT, false, 1, 4094, NULL, NULL, NULL,
+	  "number of the VLAN", NULL },
+	{ "netdev", "Bond.Mode", INI_TYPE_ENUM, false, 0, 0, "active-backup", BOND_MODES, NULL,
+	  "how its parts share the work", NULL },
+	{ "netdev", "Bond.MIIMonitorSec", INI_TYPE_DURATION, false, 10, 10000, "100ms", NULL, NULL,
+	  "how often the parts' carriers are looked at", NULL },
+	{ "netdev", "Bond.LACPTransmitRate", INI_TYPE_ENUM, false, 0, 0, "slow", "slow|fast", NULL,
+	  "802.3ad: how often the other side is to speak", NULL },
+	{ "netdev", "Bridge.STP", INI_TYPE_BOOL, false, 0, 0, "no", NULL, NULL,
+	  "find loops with other bridges", NULL },
+	{ "netdev", "Bridge.VLANFiltering", INI_TYPE_BOOL, false, 0, 0, "no", NULL, NULL,
+	  "ports carry only the VLANs that are theirs", NULL },
+	{ "address", "Network", INI_TYPE_TEXT, false, 1, NETD_NAME_MAX, NULL, NULL, NULL,
+	  "the [network] section it belongs to", NULL },
+	{ "address", "Address", INI_TYPE_TEXT, false, 1, 64, NULL, NULL, NULL,
+	  "a static address with its prefix", check_prefix },
+	{ "address", "Label", INI_TYPE_TEXT, false, 1, IFNAMSIZ - 1, NULL, NULL, NULL,
+	  "name of an IPv4 address: the interface's, a colon, a word", check_glob },
+	{ "address", "Scope", INI_TYPE_ENUM, false, 0, 0, "global", "global|link|host", NULL,
+	  "where an IPv4 address means something", NULL },
+	{ "address", "PreferredLifetime", INI_TYPE_ENUM, false, 0, 0, "forever", "forever|0", NULL,
+	  "0: never a source by itself", NULL },
+	{ "address", "AddPrefixRoute", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
+	  "its prefix is on the link", NULL },
+	{ "address", "DuplicateAddressDetection", INI_TYPE_ENUM, false, 0, 0, "ipv6", "ipv6|none",
+	  NULL, "ask whether somebody has an IPv6 address", NULL },
 	{ "route", "Network", INI_TYPE_TEXT, false, 1, NETD_NAME_MAX, NULL, NULL, NULL,
 	  "the [network] section it belongs to", NULL },
 	{ "route", "Destination", INI_TYPE_TEXT, false, 1, 64, "default", NULL, NULL,
@@ -190,6 +256,12 @@ static const struct ini_key keys[] = {
 	  "over which machine; without it the destination is on the link", check_host },
 	{ "route", "Metric", INI_TYPE_UINT, false, 1, 65535, NULL, NULL, NULL,
 	  "the lowest wins; else that of the network", NULL },
+	{ "route", "Table", INI_TYPE_UINT, false, 1, 4294967295, NULL, NULL, NULL,
+	  "number of the routing table, where it is not the main one", NULL },
+	{ "route", "PreferredSource", INI_TYPE_TEXT, false, 1, 64, NULL, NULL, NULL,
+	  "address that packets on this way come from", check_host },
+	{ "route", "GatewayOnLink", INI_TYPE_BOOL, false, 0, 0, "no", NULL, NULL,
+	  "the gateway is on the link, whatever the addresses say", NULL },
 	{ "route", "MTUBytes", INI_TYPE_UINT, false, 576, 65535, NULL, NULL, "bytes",
 	  "largest packet on this way", NULL },
 	{ "bridge", "subnet", INI_TYPE_TEXT, false, 1, 64, NULL, NULL, NULL,
@@ -214,24 +286,6 @@ bool conf_subnet6_ok(const struct ip6 *subnet6, uint8_t prefix6)
 	       (ip6_is_ula(subnet6) || (subnet6->b[0] & 0xe0) == 0x20);
 }
 
-static const struct ini_value *values(const struct ini_section *section, const char *key)
-{
-	for (const struct ini_entry *entry = section->entries; entry; entry = entry->next)
-		if (!strcmp(entry->key->key, key))
-			return entry->values;
-	return NULL;
-}
-
-static bool flag(const struct ini_section *section, const char *key)
-{
-	return ini_number(&conf_schema, section, key, 0) != 0;
-}
-
-static uint32_t number(const struct ini_section *section, const char *key)
-{
-	return (uint32_t)ini_number(&conf_schema, section, key, 0);
-}
-
 void conf_uplink_default(struct conf_uplink *ret_uplink)
 {
 	*ret_uplink = (struct conf_uplink){
@@ -242,6 +296,11 @@ void conf_uplink_default(struct conf_uplink *ret_uplink)
 		.accept_ra = true,
 		.ra_dns = true,
 		.ra_domains = true,
+		.ra_dhcp6 = true,
+		.dhcp6 = { .use_address = true,
+			   .use_dns = true,
+			   .use_domains = true,
+			   .send_release = true },
 		.dhcp4 = { .use_routes = CONF_USE_ROUTES_GATEWAY,
 			   .use_dns = true,
 			   .use_domains = true,
@@ -259,40 +318,58 @@ static void read_dhcp4(const struct ini_section *section, struct conf_dhcp4 *dhc
 	dhcp4->use_routes = !strcmp(routes, "no")    ? CONF_USE_ROUTES_NO
 			    : !strcmp(routes, "yes") ? CONF_USE_ROUTES_ALL
 						     : CONF_USE_ROUTES_GATEWAY;
-	dhcp4->use_dns = flag(section, "DHCPv4.UseDNS");
-	dhcp4->use_domains = flag(section, "DHCPv4.UseDomains");
-	dhcp4->use_mtu = flag(section, "DHCPv4.UseMTU");
-	dhcp4->use_ntp = flag(section, "DHCPv4.UseNTP");
-	dhcp4->send_hostname = flag(section, "DHCPv4.SendHostname");
-	dhcp4->send_release = flag(section, "DHCPv4.SendRelease");
-	dhcp4->metric = number(section, "DHCPv4.RouteMetric");
+	dhcp4->use_dns = conf_flag(section, "DHCPv4.UseDNS");
+	dhcp4->use_domains = conf_flag(section, "DHCPv4.UseDomains");
+	dhcp4->use_mtu = conf_flag(section, "DHCPv4.UseMTU");
+	dhcp4->use_ntp = conf_flag(section, "DHCPv4.UseNTP");
+	dhcp4->send_hostname = conf_flag(section, "DHCPv4.SendHostname");
+	dhcp4->send_release = conf_flag(section, "DHCPv4.SendRelease");
+	dhcp4->metric = conf_number(section, "DHCPv4.RouteMetric");
 	(void)str_copy(str_from(ini_text(&conf_schema, section, "DHCPv4.Hostname")),
 		       dhcp4->hostname, sizeof(dhcp4->hostname));
+}
+
+static void read_dhcp6(const struct ini_section *section, struct conf_dhcp6 *dhcp6)
+{
+	const struct ini_value *hint =
+		ini_get(&conf_schema, section, "DHCPv6.PrefixDelegationHint");
+	const char *without = ini_text(&conf_schema, section, "DHCPv6.WithoutRA");
+	struct ip6 ip6;
+
+	if (hint)
+		(void)ip6_parse_prefix(hint->text, -1, &ip6, &dhcp6->hint_len);
+	dhcp6->without_ra = !strcmp(without, "solicit") ? CONF_WITHOUT_RA_SOLICIT
+			    : !strcmp(without, "no")	? CONF_WITHOUT_RA_NO
+							: CONF_WITHOUT_RA_INFORMATION;
+	dhcp6->use_address = conf_flag(section, "DHCPv6.UseAddress");
+	dhcp6->use_dns = conf_flag(section, "DHCPv6.UseDNS");
+	dhcp6->use_domains = conf_flag(section, "DHCPv6.UseDomains");
+	dhcp6->send_release = conf_flag(section, "DHCPv6.SendRelease");
 }
 
 static void read_link(const struct ini_section *section, struct conf_uplink *uplink)
 {
 	const char *policy = ini_text(&conf_schema, section, "Link.ActivationPolicy");
-	const struct ini_value *v = values(section, "Match.MACAddress");
+	const struct ini_value *v = conf_values(section, "Match.MACAddress");
 
 	for (; v && uplink->mac_count < CONF_MACS_MAX; v = v->next)
 		(void)mac_parse(v->text, uplink->macs[uplink->mac_count++]);
 	v = ini_get(&conf_schema, section, "Link.MACAddress");
 	uplink->set_mac = v && mac_parse(v->text, uplink->mac) == 0;
-	uplink->unmanaged = flag(section, "Link.Unmanaged");
+	uplink->unmanaged = conf_flag(section, "Link.Unmanaged");
 	uplink->activation = !strcmp(policy, "manual") ? CONF_ACTIVATION_MANUAL
 			     : !strcmp(policy, "down") ? CONF_ACTIVATION_DOWN
 						       : CONF_ACTIVATION_UP;
-	uplink->mtu = number(section, "Link.MTUBytes");
+	uplink->mtu = conf_number(section, "Link.MTUBytes");
 	if (!uplink->mtu)
-		uplink->mtu = number(section, "MTUBytes");
+		uplink->mtu = conf_number(section, "MTUBytes");
 }
 
 static void read_addresses(const struct ini_section *section, struct conf_uplink *uplink)
 {
 	const struct ini_value *v;
 
-	for (v = values(section, "Address"); v; v = v->next) {
+	for (v = conf_values(section, "Address"); v; v = v->next) {
 		struct conf_addr6 *six = &uplink->addrs6[uplink->addr6_count];
 		struct conf_addr *four = &uplink->addrs[uplink->addr_count];
 
@@ -303,27 +380,28 @@ static void read_addresses(const struct ini_section *section, struct conf_uplink
 			 ip6_parse_prefix(v->text, -1, &six->ip6, &six->prefix) == 0)
 			uplink->addr6_count++;
 	}
-	for (v = values(section, "Gateway"); v; v = v->next)
+	for (v = conf_values(section, "Gateway"); v; v = v->next)
 		if (ip4_parse(v->text, &uplink->gateway) < 0)
 			(void)ip6_parse(v->text, &uplink->gateway6);
 	uplink->no_ip6 = !strcmp(ini_text(&conf_schema, section, "LinkLocalAddressing"), "no");
-	uplink->accept_ra = !uplink->no_ip6 && flag(section, "IPv6AcceptRA");
-	uplink->ra_dns = flag(section, "IPv6AcceptRA.UseDNS");
-	uplink->ra_domains = flag(section, "IPv6AcceptRA.UseDomains");
+	uplink->accept_ra = !uplink->no_ip6 && conf_flag(section, "IPv6AcceptRA");
+	uplink->ra_dns = conf_flag(section, "IPv6AcceptRA.UseDNS");
+	uplink->ra_domains = conf_flag(section, "IPv6AcceptRA.UseDomains");
+	uplink->ra_dhcp6 = conf_flag(section, "IPv6AcceptRA.DHCPv6Client");
 }
 
 static void read_lists(const struct ini_section *section, struct conf_uplink *uplink)
 {
 	const struct ini_value *v;
 
-	for (v = values(section, "DNS"); v && uplink->dns_count < CONF_DNS_MAX; v = v->next)
+	for (v = conf_values(section, "DNS"); v && uplink->dns_count < CONF_DNS_MAX; v = v->next)
 		if (ip_any_parse(v->text, &uplink->dns[uplink->dns_count]) == 0)
 			uplink->dns_count++;
-	for (v = values(section, "Domains"); v && uplink->domain_count < CONF_DOMAINS_MAX;
+	for (v = conf_values(section, "Domains"); v && uplink->domain_count < CONF_DOMAINS_MAX;
 	     v = v->next)
 		if (str_copy(v->text, uplink->domains[uplink->domain_count], DOMAIN_MAX) == 0)
 			uplink->domain_count++;
-	for (v = values(section, "NTP"); v && uplink->ntp_count < CONF_NTP_MAX; v = v->next)
+	for (v = conf_values(section, "NTP"); v && uplink->ntp_count < CONF_NTP_MAX; v = v->next)
 		if (str_copy(v->text, uplink->ntp[uplink->ntp_count], DOMAIN_MAX) == 0)
 			uplink->ntp_count++;
 }
@@ -350,56 +428,16 @@ static void add_uplink(struct ini_config *ini, struct ini_section *section, stru
 	read_addresses(section, uplink);
 	read_lists(section, uplink);
 	read_dhcp4(section, &uplink->dhcp4);
+	read_dhcp6(section, &uplink->dhcp6);
+	conf_read_parts(ini, section, uplink);
 	dhcp = ini_text(&conf_schema, section, "DHCP");
-	uplink->dhcp = dhcp[0] ? strcmp(dhcp, "no") != 0 : uplink->addr_count == 0;
+	uplink->dhcp =
+		!uplink->master[0] && (dhcp[0] ? strcmp(dhcp, "no") != 0 : uplink->addr_count == 0);
 	probe = ini_text(&conf_schema, section, "DuplicateAddressDetection");
 	uplink->probe = !strcmp(probe, "strict") ? CONF_PROBE_STRICT
 			: !strcmp(probe, "no")	 ? CONF_PROBE_NO
 						 : CONF_PROBE_YES;
-	uplink->metric = number(section, "RouteMetric");
-}
-
-static struct conf_uplink *uplink_named(struct conf *conf, const char *name)
-{
-	for (size_t i = 0; i < conf->uplink_count; i++)
-		if (!strcmp(conf->uplinks[i].name, name))
-			return &conf->uplinks[i];
-	return NULL;
-}
-
-/* A route with a mistake, or of a network that is not there, costs that route alone. */
-static void add_route(struct ini_config *ini, struct ini_section *section, struct conf *conf)
-{
-	const char *network = ini_text(&conf_schema, section, "Network");
-	const struct ini_value *v = ini_get(&conf_schema, section, "Gateway");
-	struct conf_uplink *uplink = uplink_named(conf, network);
-	struct conf_route route = { .metric = number(section, "Metric"),
-				    .mtu = number(section, "MTUBytes") };
-
-	if (section->bad)
-		return;
-	if (!uplink || uplink->route_count == CONF_ROUTES_MAX) {
-		ini_complain(ini, section, ini_get(&conf_schema, section, "Network"),
-			     uplink ? "[route %s]: network %s has its %d routes already"
-				    : "[route %s]: Network = %s names no [network] section",
-			     section->name, network, CONF_ROUTES_MAX);
-		return;
-	}
-	if (v && ip4_parse(v->text, &route.gateway) < 0)
-		route.v6 = ip6_parse(v->text, &route.gateway6) == 0;
-	v = ini_get(&conf_schema, section, "Destination");
-	if (v && !str_is(v->text, "default") &&
-	    ip4_parse_prefix(v->text, 32, &route.dst.ip4, &route.dst.prefix) < 0 &&
-	    ip6_parse_prefix(v->text, 128, &route.dst6.ip6, &route.dst6.prefix) == 0) {
-		route.v6 = true;
-		if (route.gateway) {
-			ini_complain(ini, section, v,
-				     "[route %s]: Destination and Gateway are of two families",
-				     section->name);
-			return;
-		}
-	}
-	uplink->routes[uplink->route_count++] = route;
+	uplink->metric = conf_number(section, "RouteMetric");
 }
 
 static void add_bridge(struct ini_config *ini, struct ini_section *section, struct conf *conf)
@@ -420,9 +458,10 @@ static void add_bridge(struct ini_config *ini, struct ini_section *section, stru
 	}
 	if (subnet)
 		(void)ip4_parse_prefix(subnet->text, -1, &bridge.subnet, &bridge.prefix);
-	if (subnet6)
+	bridge.delegated = subnet6 && str_is(subnet6->text, "delegated");
+	if (subnet6 && !bridge.delegated)
 		(void)ip6_parse_prefix(subnet6->text, -1, &bridge.subnet6, &bridge.prefix6);
-	bridge.no_ip6 = !flag(section, "ipv6");
+	bridge.no_ip6 = !conf_flag(section, "ipv6");
 	bridge.internal = ini_number(&conf_schema, section, "internal", 0) != 0;
 	slot = strcmp(bridge.name, "bridge") ? &conf->bridges[conf->bridge_count++]
 					     : &conf->bridges[0];
@@ -458,9 +497,14 @@ void conf_from_ini(struct ini_config *ini, struct conf *ret_conf)
 		else if (!strcmp(section->kind, "bridge"))
 			add_bridge(ini, section, ret_conf);
 	}
-	for (struct ini_section *section = ini->sections; section; section = section->next)
+	for (struct ini_section *section = ini->sections; section; section = section->next) {
 		if (!strcmp(section->kind, "route"))
-			add_route(ini, section, ret_conf);
+			conf_add_route(ini, section, ret_conf);
+		else if (!strcmp(section->kind, "address"))
+			conf_add_address(ini, section, ret_conf);
+		else if (!strcmp(section->kind, "netdev"))
+			conf_add_netdev(ini, section, ret_conf);
+	}
 }
 
 bool conf_match(const char *glob, const char *name)

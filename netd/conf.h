@@ -13,7 +13,9 @@
 
 /* network.ini (network.ini(5)) as netd uses it: fixed-size records, nothing to free. */
 enum {
-	CONF_UPLINKS_MAX = 8,
+	CONF_UPLINKS_MAX = 16,
+	CONF_NETDEVS_MAX = 16,
+	CONF_VLANS_MAX = 8, /* on one link */
 	CONF_ADDRS_MAX = 8,
 	CONF_DNS_MAX = 4,
 	CONF_DOMAINS_MAX = 6,
@@ -31,6 +33,13 @@ struct conf_addr {
 	uint8_t prefix;
 };
 
+/* What [address NAME] says beyond the address itself. */
+struct conf_addr_more {
+	char label[IFNAMSIZ];
+	uint8_t scope;
+	bool deprecated, nodad, noroute;
+};
+
 struct conf_addr6 {
 	struct ip6 ip6;
 	uint8_t prefix;
@@ -45,6 +54,10 @@ struct conf_route {
 	uint32_t gateway; /* 0 = on the link */
 	uint32_t metric;  /* 0 = the uplink's */
 	uint32_t mtu;	  /* 0 = the link's */
+	uint32_t table;	  /* 0 = the main one */
+	bool onlink;	  /* the gateway is, whatever the addresses say */
+	uint32_t source;
+	struct ip6 source6;
 };
 
 /* Which routes of a DHCP server count. */
@@ -61,6 +74,15 @@ struct conf_dhcp4 {
 	uint32_t metric;   /* 0 = the uplink's */
 };
 
+enum conf_without_ra { CONF_WITHOUT_RA_NO, CONF_WITHOUT_RA_INFORMATION, CONF_WITHOUT_RA_SOLICIT };
+
+/* [network NAME] DHCPv6.*: what is asked of a server and taken from it. */
+struct conf_dhcp6 {
+	bool use_address, use_dns, use_domains, send_release;
+	uint8_t hint_len; /* of the prefix that is asked for, 0 = none is asked for by this */
+	enum conf_without_ra without_ra;
+};
+
 /* One [network NAME]: what the links that match it get. */
 struct conf_uplink {
 	char name[NETD_NAME_MAX + 1];
@@ -74,17 +96,25 @@ struct conf_uplink {
 	uint8_t mac[6];
 	bool dhcp;
 	struct conf_dhcp4 dhcp4;
+	struct conf_dhcp6 dhcp6;
 	enum conf_probe probe;
 	uint32_t mtu;	 /* 0 = as it is */
 	uint32_t metric; /* of its routes */
 	uint32_t gateway;
 	struct conf_addr addrs[CONF_ADDRS_MAX];
+	struct conf_addr_more more[CONF_ADDRS_MAX];
 	size_t addr_count;
+	char master[IFNAMSIZ]; /* the bond or bridge it is a part of; "" = none */
+	bool bonded;	       /* that is a bond */
+	char vlans[CONF_VLANS_MAX][IFNAMSIZ];
+	size_t vlan_count;
 	bool no_ip6;	/* LinkLocalAddressing = no: the link has no IPv6 at all */
 	bool accept_ra; /* addresses and routes by router advertisements */
 	bool ra_dns, ra_domains;
+	bool ra_dhcp6; /* routers may call for DHCPv6 */
 	struct ip6 gateway6;
 	struct conf_addr6 addrs6[CONF_ADDRS_MAX];
+	struct conf_addr_more more6[CONF_ADDRS_MAX];
 	size_t addr6_count;
 	struct conf_route routes[CONF_ROUTES_MAX];
 	size_t route_count;
@@ -96,6 +126,21 @@ struct conf_uplink {
 	size_t domain_count;
 };
 
+enum conf_netdev_kind { CONF_NETDEV_VLAN, CONF_NETDEV_BOND, CONF_NETDEV_BRIDGE };
+
+/* One [netdev NAME]: a virtual link of the host. */
+struct conf_netdev {
+	char name[IFNAMSIZ];
+	enum conf_netdev_kind kind;
+	bool set_mac;
+	uint8_t mac[6];
+	uint16_t vlan_id;
+	uint8_t bond_mode; /* 0 balance-rr ... 6 balance-alb */
+	uint32_t bond_watch_ms;
+	bool bond_lacp_fast;
+	bool stp, vlan_filtering;
+};
+
 /* One [bridge NAME]: a container network. */
 struct conf_bridge {
 	char name[NETD_NAME_MAX + 1];
@@ -105,12 +150,15 @@ struct conf_bridge {
 	bool no_ip6;
 	struct ip6 subnet6;
 	uint8_t prefix6; /* 0 = pick one */
+	bool delegated;	 /* subnet6 lies below the prefix that DHCPv6 delegates */
 };
 
 struct conf {
 	/* In the order of the file; none at all means: DHCP on the first Ethernet link. */
 	struct conf_uplink uplinks[CONF_UPLINKS_MAX];
 	size_t uplink_count;
+	struct conf_netdev netdevs[CONF_NETDEVS_MAX];
+	size_t netdev_count;
 	struct conf_bridge bridges[CONF_BRIDGES_MAX]; /* "bridge" is always the first */
 	size_t bridge_count;
 };

@@ -123,6 +123,25 @@ void main_link_stop(struct netd *netd, bool release);
 bool main_link_releasing(const struct netd *netd);
 void main_link_data(struct netd *netd, bool ready); /* /data came or went */
 
+/* main_lease.c; main_lease_read(): the lease and when it was asked for, into start. */
+struct dhcp_start;
+void main_lease_save(const struct netd *netd, const struct uplink *uplink);
+void main_lease_drop(const struct netd *netd, const struct uplink *uplink);
+bool main_lease_read(int dirfd, const struct uplink *uplink, struct dhcp_start *start);
+
+/* main_dhcp6.c */
+void main_link_lease6(struct netd *netd, uint32_t index, struct mono asked,
+		      const struct dhcp6_lease *lease);
+void main_link_lost6(struct netd *netd, uint32_t index, const char *why);
+void main_dhcp6_recall(struct netd *netd, struct uplink *uplink); /* the lease of this boot */
+void main_dhcp6_keep(struct netd *netd, struct uplink *uplink, const struct rtnl_state *state);
+void main_dhcp6_stop(struct netd *netd, struct uplink *uplink, bool release);
+void main_dhcp6_decline(struct netd *netd, struct uplink *uplink);
+void main_dhcp6_data(struct netd *netd, struct uplink *uplink); /* /data is there */
+/* Gives the networks below a delegated prefix their subnets, where it is another one. */
+void main_dhcp6_networks(struct netd *netd);
+void main_dhcp6_networks_recall(struct netd *netd); /* the prefix of this boot, at the start */
+
 /* main_nd.c: routers of IPv6. */
 void main_nd_start(struct netd *netd, struct uplink *uplink);
 void main_nd_stop(struct netd *netd, struct uplink *uplink);
@@ -167,11 +186,16 @@ uint32_t main_network_users(const struct netd *netd, const struct network *netwo
 
 /* main_client.c */
 int main_client_start(struct netd *netd, int listen_fd, struct err *err);
+/* The engine connects again and attaches everything anew: addresses have changed. */
+void main_client_renew(struct netd *netd);
 void main_client_event(struct netd *netd, enum netd_event_kind kind, const char *text);
 
 /* main_why.c: what becomes of packets to "ADDRESS:PORT[/udp]", as lines; -EINVAL. */
 int main_why(struct netd *netd, const struct rtnl_state *state, struct str what, struct buf *out,
 	     struct err *err);
+
+/* main_rows.c: the same for programs. */
+int main_rows(struct netd *netd, struct str what, struct buf *out, struct err *err);
 
 /* main_show.c; -EINVAL for an unknown word. */
 int main_show(struct netd *netd, struct str what, struct buf *out, struct err *err);

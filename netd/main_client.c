@@ -13,7 +13,13 @@
 #include "lib/own.h"
 #include "netd/main.h"
 
-enum { QUEUE_MAX = 1 << 20, ATTACH_MEMORY_MAX = 96 << 10, SHOW_WORD_MAX = 80, BOTH = 3 };
+enum {
+	ROWS_MAX = 1 << 20,
+	QUEUE_MAX = 2 << 20,
+	ATTACH_MEMORY_MAX = 96 << 10,
+	SHOW_WORD_MAX = 80,
+	BOTH = 3
+};
 
 static struct netd *netd_of(const struct msg_peer *peer)
 {
@@ -378,6 +384,28 @@ static void take_show(struct msg_peer *peer, struct msg *msg)
 	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&reply), NULL, 0);
 }
 
+static void take_rows(struct msg_peer *peer, struct msg *msg)
+{
+	OWN(buf_done) struct buf rows = { 0 };
+	struct str what;
+	struct wire in;
+	struct err err;
+
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	what = wire_str(&in, SHOW_WORD_MAX);
+	if (wire_end(&in) < 0) {
+		refuse_form(peer, msg);
+		return;
+	}
+	buf_init(&rows, ROWS_MAX);
+	if (main_rows(netd_of(peer), what, &rows, &err) < 0)
+		refuse(peer, msg, &err);
+	else if (buf_error(&rows) < 0)
+		refuse_form(peer, msg);
+	else
+		(void)msg_reply(peer, msg->type, msg->serial, buf_str(&rows), NULL, 0);
+}
+
 /* Beside single values: what conf_from_ini() finds; its record is thrown away. */
 static void check_conf(struct ini_config *ini)
 {
@@ -415,6 +443,7 @@ static const struct msg_rule rules[] = {
 	  take_connect },
 	{ NETD_MSG_DISCONNECT, "DISCONNECT", 8, 8 + NETD_ID_MAX + NETD_NAME_MAX, 2, 2,
 	  MAIN_IDENTITY_ENGINE, take_disconnect },
+	{ NETD_MSG_ROWS, "ROWS", 4, 4 + SHOW_WORD_MAX, 0, 0, BOTH, take_rows },
 	{ NETD_MSG_CHECK, "CHECK", 0, 0, 0, 0, BOTH, take_check },
 };
 
@@ -425,6 +454,19 @@ static void client_gone(struct msg_peer *peer)
 	/* Containers stay attached: an engine that comes back finds them. */
 	client->used = false;
 	client->subscribed = 0;
+}
+
+void main_client_renew(struct netd *netd)
+{
+	for (size_t i = 0; i < MAIN_CLIENTS_MAX; i++) {
+		struct main_client *client = &netd->clients[i];
+
+		if (!client->used || client->peer.identity != MAIN_IDENTITY_ENGINE)
+			continue;
+		msg_peer_done(&client->peer);
+		client->used = false;
+		client->subscribed = 0;
+	}
 }
 
 static uint32_t identify(int fd)

@@ -69,6 +69,7 @@ static void add_saved(struct netd *netd, const struct rtnl_state *state)
 		network.given6 = wire_bool(&in);
 		wire_bytes(&in, network.subnet6.b, sizeof(network.subnet6.b));
 		network.prefix6 = wire_u8(&in);
+		network.delegated = wire_bool(&in);
 		if (!in.error && network.name[0] &&
 		    !network_find(&netd->networks, str_from(network.name)))
 			(void)add(netd, &network, state);
@@ -97,6 +98,7 @@ void main_networks_load(struct netd *netd)
 						   .given6 = bridge->prefix6 != 0,
 						   .subnet6 = bridge->subnet6,
 						   .prefix6 = bridge->prefix6,
+						   .delegated = bridge->delegated,
 						   .fixed = true };
 
 			if ((bridge->subnet == 0) != (pass == 1))
@@ -126,6 +128,7 @@ int main_networks_save(struct netd *netd, struct err *err)
 		wire_put_u8(&file, network->given6);
 		wire_put_bytes(&file, network->subnet6.b, sizeof(network->subnet6.b));
 		wire_put_u8(&file, network->prefix6);
+		wire_put_u8(&file, network->delegated);
 	}
 	if (buf_error(&file) < 0)
 		return err_set(err, buf_error(&file), "the list of networks is too long");

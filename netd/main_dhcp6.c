@@ -141,8 +141,8 @@ static bool find_wish(const struct netd *netd, const struct uplink *uplink,
 	bool managed = by_router && uplink->known.managed;
 	bool other = by_router && uplink->known.other;
 
-	*ret_wish = (struct dhcp6_wish){ .addresses = conf->use_address &&
-						      (managed || conf->without_ra),
+	*ret_wish = (struct dhcp6_wish){ .addresses =
+						 conf->use_address && (managed || conf->without_ra),
 					 .prefixes = wants_prefix(netd, uplink),
 					 .hint_len = conf->hint_len };
 	/* A prefix is asked for where there is DHCPv6 at all. */
@@ -236,6 +236,42 @@ void main_dhcp6_data(struct netd *netd, struct uplink *uplink)
 		uplink->dhcp6_started = false; /* again, now that it knows what to ask for */
 }
 
+/* ---- networks below a delegated prefix ---- */
+
+static const struct dhcp6_item *delegated_now(const struct netd *netd)
+{
+	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++) {
+		const struct uplink *uplink = &netd->uplinks.list[i];
+
+		if (uplink->index && uplink->has_lease6 && uplink->lease6.prefix_count)
+			return &uplink->lease6.prefixes[0];
+	}
+	return NULL;
+}
+
+static void renumber(struct netd *netd, const struct ip6 *prefix, uint8_t len)
+{
+	bool users = false;
+	struct err err;
+
+	for (size_t i = 0; i < netd->networks.count; i++) {
+		if (!netd->networks.list[i].delegated)
+			continue;
+		network_drop_guard6(&netd->networks.list[i], &netd->route);
+		users |= main_network_users(netd, &netd->networks.list[i]) > 0;
+	}
+	networks_set_delegated(&netd->networks, prefix, len);
+	if (main_firewall_load(netd, &err) < 0)
+		log_err("%s", err_text(&err));
+	for (size_t i = 0; i < netd->networks.count; i++)
+		if (netd->networks.list[i].delegated &&
+		    network_ensure(&netd->networks.list[i], &netd->route, netd->sysctl_fd, &err) <
+			    0)
+			log_err("%s", err_text(&err));
+	if (users)
+		main_client_renew(netd);
+}
+
 /* ---- what the role says ---- */
 
 void main_link_lease6(struct netd *netd, uint32_t index, struct mono asked,
@@ -275,5 +311,49 @@ void main_link_lost6(struct netd *netd, uint32_t index, const char *why)
 	log_warn("%s: DHCPv6 lease lost: %s", uplink->name, shown);
 	uplink->has_lease6 = false;
 	drop_files(netd, uplink);
+	if (netd->networks.delegated_len && !delegated_now(netd)) {
+		renumber(netd, &(struct ip6){ { 0 } }, 0);
+		(void)fs_unlink(netd->state_fd, "delegated", NULL);
+	}
 	main_link_scan_soon(netd);
+}
+
+static void save_delegated(const struct netd *netd)
+{
+	OWN(buf_done) struct buf file = { 0 };
+	struct err err;
+
+	buf_init(&file, 64);
+	wire_put_bytes(&file, netd->networks.delegated.b, sizeof(netd->networks.delegated.b));
+	wire_put_u8(&file, netd->networks.delegated_len);
+	if (fs_replace(netd->state_fd, "delegated", file.data, file.len, 0600, &err) < 0)
+		log_warn("keep the delegated prefix: %s", err_text(&err));
+}
+
+void main_dhcp6_networks_recall(struct netd *netd)
+{
+	OWN(buf_done) struct buf file = { 0 };
+	struct ip6 prefix;
+	struct wire in;
+	uint8_t len;
+
+	buf_init(&file, 64);
+	if (fs_read(netd->state_fd, "delegated", FS_BENEATH, 63, &file, NULL) < 0)
+		return;
+	wire_init(&in, file.data, file.len);
+	wire_bytes(&in, prefix.b, sizeof(prefix.b));
+	len = wire_u8(&in);
+	if (wire_end(&in) == 0 && len >= 16 && len <= 64)
+		networks_set_delegated(&netd->networks, &prefix, len);
+}
+
+void main_dhcp6_networks(struct netd *netd)
+{
+	const struct dhcp6_item *item = delegated_now(netd);
+
+	if (!item || (item->len == netd->networks.delegated_len &&
+		      ip6_equal(&item->ip6, &netd->networks.delegated)))
+		return;
+	renumber(netd, &item->ip6, item->len);
+	save_delegated(netd);
 }

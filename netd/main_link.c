@@ -15,15 +15,13 @@
 #include "lib/log.h"
 #include "lib/own.h"
 #include "netd/dhcp/dhcp_msg.h"
+#include "netd/link/netdev.h"
 #include "netd/link/packet.h"
 #include "netd/main.h"
 
 enum {
 	SCAN_DELAY_MS = 20,
 	RETRY_MS = 5000, /* after the kernel refused something */
-	LEASE_FILE_MAX = 2048,
-	LEASE_VERSION = 2,
-	LEASE_NAME = 32,
 };
 
 static void scan(struct loop_timer *timer);
@@ -32,73 +30,6 @@ void main_link_scan_soon(struct netd *netd)
 {
 	if (!netd->scan.armed)
 		loop_timer_set(&netd->loop, &netd->scan, SCAN_DELAY_MS, scan, netd);
-}
-
-/* ---- lease files ---- */
-
-static void lease_name(const struct uplink *uplink, char dst[LEASE_NAME])
-{
-	snprintf(dst, LEASE_NAME, "lease.%s", uplink->name);
-	for (char *c = dst; *c; c++)
-		if (*c == '/')
-			*c = '_';
-}
-
-static void save_lease(const struct netd *netd, const struct uplink *uplink)
-{
-	OWN(buf_done) struct buf file = { 0 };
-	char name[LEASE_NAME];
-	struct err err;
-
-	buf_init(&file, LEASE_FILE_MAX);
-	wire_put_u32(&file, LEASE_VERSION);
-	wire_put_bytes(&file, uplink->mac, sizeof(uplink->mac));
-	wire_put_i64(&file, uplink->asked.ns);
-	dhcp_lease_encode(&uplink->lease, &file);
-	lease_name(uplink, name);
-	if (fs_replace(netd->state_fd, name, file.data, file.len, 0600, &err) < 0)
-		log_warn("keep the lease: %s", err_text(&err));
-	if (netd->data_fd >= 0 &&
-	    fs_replace(netd->data_fd, name, file.data, file.len, 0600, &err) < 0)
-		log_warn("keep the lease on the data partition: %s", err_text(&err));
-}
-
-static void drop_lease_file(const struct netd *netd, const struct uplink *uplink)
-{
-	char name[LEASE_NAME];
-
-	lease_name(uplink, name);
-	(void)fs_unlink(netd->state_fd, name, NULL);
-	if (netd->data_fd >= 0)
-		(void)fs_unlink(netd->data_fd, name, NULL);
-}
-
-static bool read_lease(int dirfd, const struct uplink *uplink, struct dhcp_start *start)
-{
-	OWN(buf_done) struct buf file = { 0 };
-	char name[LEASE_NAME];
-	struct dhcp_lease lease;
-	uint8_t mac[6];
-	struct wire in;
-	uint32_t version;
-	int64_t asked;
-
-	if (dirfd < 0)
-		return false;
-	buf_init(&file, LEASE_FILE_MAX);
-	lease_name(uplink, name);
-	if (fs_read(dirfd, name, FS_BENEATH, LEASE_FILE_MAX - 1, &file, NULL) < 0)
-		return false;
-	wire_init(&in, file.data, file.len);
-	version = wire_u32(&in);
-	wire_bytes(&in, mac, sizeof(mac));
-	asked = wire_i64(&in);
-	dhcp_lease_decode(&in, &lease);
-	if (wire_end(&in) < 0 || version != LEASE_VERSION || memcmp(mac, uplink->mac, 6) != 0)
-		return false;
-	start->lease = lease;
-	start->bound_ns = asked;
-	return true;
 }
 
 /* ---- the dhcp role ---- */
@@ -125,9 +56,9 @@ static void start_dhcp(struct netd *netd, struct uplink *uplink)
 	memcpy(start.mac, uplink->mac, 6);
 	fill_hostname(&uplink->conf.dhcp4, start.hostname, sizeof(start.hostname));
 	/* This boot's lease is in force; an older one is worth asking for. */
-	if (read_lease(netd->state_fd, uplink, &start))
+	if (main_lease_read(netd->state_fd, uplink, &start))
 		start.memory = DHCP_MEMORY_BOUND;
-	else if (read_lease(netd->data_fd, uplink, &start))
+	else if (main_lease_read(netd->data_fd, uplink, &start))
 		start.memory = DHCP_MEMORY_KNOWN;
 	ip_fd = packet_open_dhcp(uplink->index, &err);
 	if (ip_fd >= 0)
@@ -166,7 +97,8 @@ static void stop_dhcp(struct netd *netd, struct uplink *uplink, bool release)
 void main_link_forget_dhcp(struct netd *netd)
 {
 	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++)
-		netd->uplinks.list[i].dhcp_started = netd->uplinks.list[i].nd_started = false;
+		netd->uplinks.list[i].dhcp_started = netd->uplinks.list[i].nd_started =
+			netd->uplinks.list[i].dhcp6_started = false;
 	main_link_scan_soon(netd);
 }
 
@@ -279,6 +211,8 @@ static void forget_uplink(struct netd *netd, struct uplink *uplink)
 		stop_dhcp(netd, uplink, false);
 	if (uplink->nd_started)
 		main_nd_stop(netd, uplink);
+	if (uplink->dhcp6_started)
+		main_dhcp6_stop(netd, uplink, false);
 	*uplink = (struct uplink){ .index = 0 };
 }
 
@@ -289,7 +223,7 @@ static void recall_lease(struct netd *netd, struct uplink *uplink)
 	struct dhcp_start start = { .index = 0 };
 	int64_t age_s;
 
-	if (!uplink->conf.dhcp || !read_lease(netd->state_fd, uplink, &start))
+	if (!uplink->conf.dhcp || !main_lease_read(netd->state_fd, uplink, &start))
 		return;
 	uplink->asked.ns = start.bound_ns;
 	age_s = mono_diff_ms(mono_now(), uplink->asked) / 1000;
@@ -321,9 +255,22 @@ static void set_uplink_sysctls(struct netd *netd, const char *name)
 	}
 }
 
-static void keep_uplink(struct netd *netd, const struct rtnl_link *link,
-			const struct conf_uplink *conf)
+/* The lease and what routers said go along with the interface, under its new name. */
+static void rename_uplink(struct netd *netd, struct uplink *uplink, const char *name)
 {
+	log_notice("%s is called %s now", uplink->name, name);
+	main_lease_drop(netd, uplink);
+	(void)str_copy(str_from(name), uplink->name, sizeof(uplink->name));
+	if (uplink->has_lease)
+		main_lease_save(netd, uplink);
+	set_uplink_sysctls(netd, uplink->name);
+	main_nd_sysctls(netd, uplink);
+}
+
+static void keep_uplink(struct netd *netd, const struct rtnl_state *state,
+			const struct rtnl_link *link, const struct conf_uplink *conf)
+{
+	const struct rtnl_link *master = rtnl_state_named(state, conf->master);
 	struct uplink *uplink = uplink_find(&netd->uplinks, link->index);
 	bool carrier = link->carrier && (link->flags & IFF_UP);
 
@@ -339,6 +286,7 @@ static void keep_uplink(struct netd *netd, const struct rtnl_link *link,
 		uplink->conf = *conf;
 		recall_lease(netd, uplink);
 		main_nd_recall(netd, uplink);
+		main_dhcp6_recall(netd, uplink);
 		set_uplink_sysctls(netd, link->name);
 		main_nd_sysctls(netd, uplink);
 	}
@@ -347,22 +295,48 @@ static void keep_uplink(struct netd *netd, const struct rtnl_link *link,
 		main_nd_sysctls(netd, uplink);
 	}
 	uplink->conf = *conf;
+	uplink->master = conf->master[0] && master ? master->index : 0;
+	if (strcmp(uplink->name, link->name) != 0)
+		rename_uplink(netd, uplink, link->name);
 	note_networks(netd, uplink);
 	if (uplink->carrier != carrier) {
 		uplink->carrier = carrier;
-		if (uplink->dhcp_started || uplink->nd_started)
+		if (uplink->dhcp_started || uplink->nd_started || uplink->dhcp6_started)
 			send_carrier(netd, uplink);
 	}
 	if (conf->accept_ra && !uplink->nd_started && msg_peer_alive(&netd->dhcp.peer))
 		main_nd_start(netd, uplink);
 	if (!conf->accept_ra && uplink->nd_started)
 		main_nd_stop(netd, uplink);
+	main_dhcp6_keep(netd, uplink, state);
 	if (conf->dhcp && !uplink->dhcp_started && msg_peer_alive(&netd->dhcp.peer))
 		start_dhcp(netd, uplink);
 	if (!conf->dhcp && uplink->dhcp_started) {
 		stop_dhcp(netd, uplink, true);
 		uplink->has_lease = false;
 	}
+}
+
+/* *state is loaded anew where something was made; false = try again soon. */
+static bool make_netdevs(struct netd *netd, struct rtnl_state *state)
+{
+	static struct netdev_plan plan;
+	OWN(buf_done) struct buf text = { 0 };
+	struct err err;
+	int r;
+
+	netdev_plan_make(&netd->conf, state, &plan);
+	if (!plan.count)
+		return true;
+	buf_init(&text, 4096);
+	netdev_plan_print(&plan, &text);
+	if (text.len)
+		log_notice("%.*s", (int)text.len - 1, text.data);
+	r = netdev_plan_apply(&plan, &netd->route, &err);
+	if (r < 0)
+		log_err("%s", err_text(&err));
+	rtnl_state_done(state);
+	return rtnl_state_load(&netd->route, state, &err) == 0 && r == 0;
 }
 
 static void scan(struct loop_timer *timer)
@@ -378,6 +352,7 @@ static void scan(struct loop_timer *timer)
 		return;
 	}
 	failed = !main_heal(netd, &state);
+	failed |= !make_netdevs(netd, &state);
 	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++) {
 		struct uplink *uplink = &netd->uplinks.list[i];
 		const struct rtnl_link *link = rtnl_state_link(&state, uplink->index);
@@ -390,9 +365,10 @@ static void scan(struct loop_timer *timer)
 		struct conf_uplink conf;
 
 		if (uplink_configure(&state, &netd->conf, &state.links[i], &conf))
-			keep_uplink(netd, &state.links[i], &conf);
+			keep_uplink(netd, &state, &state.links[i], &conf);
 	}
 	uplinks_rank(&netd->uplinks);
+	main_dhcp6_networks(netd);
 	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++)
 		if (netd->uplinks.list[i].index)
 			failed |= apply(netd, &netd->uplinks.list[i], &state) < 0;
@@ -418,7 +394,7 @@ void main_link_lease(struct netd *netd, uint32_t index, struct mono asked,
 	uplink->lease = *lease;
 	uplink->asked = asked;
 	uplink->has_lease = true;
-	save_lease(netd, uplink);
+	main_lease_save(netd, uplink);
 	main_link_scan_soon(netd);
 }
 
@@ -432,7 +408,7 @@ void main_link_lost(struct netd *netd, uint32_t index, const char *why)
 	str_escape(str_from(why), shown, sizeof(shown));
 	log_warn("%s: lease lost: %s", uplink->name, shown);
 	uplink->has_lease = false;
-	drop_lease_file(netd, uplink);
+	main_lease_drop(netd, uplink);
 	if (uplink->releasing) {
 		uplink->releasing = false;
 		if (!main_link_releasing(netd))
@@ -455,6 +431,8 @@ void main_link_stop(struct netd *netd, bool release)
 		struct uplink *uplink = &netd->uplinks.list[i];
 		bool give_back = release && uplink->conf.dhcp4.send_release;
 
+		if (uplink->dhcp6_started)
+			main_dhcp6_stop(netd, uplink, release && uplink->conf.dhcp6.send_release);
 		if (!uplink->dhcp_started)
 			continue;
 		uplink->releasing = give_back && uplink->has_lease && uplink->carrier;
@@ -479,14 +457,22 @@ void main_link_data(struct netd *netd, bool ready)
 		struct uplink *uplink = &netd->uplinks.list[i];
 		struct dhcp_start start;
 
+		main_dhcp6_data(netd, uplink);
 		if (uplink->has_lease)
-			save_lease(netd, uplink);
-		else if (uplink->dhcp_started && read_lease(netd->data_fd, uplink, &start))
+			main_lease_save(netd, uplink);
+		else if (uplink->dhcp_started && main_lease_read(netd->data_fd, uplink, &start))
 			start_dhcp(netd, uplink); /* again, now that it knows what to ask for */
 	}
 }
 
 /* ---- notifications ---- */
+
+static void decline_leased(struct netd *netd, struct uplink *uplink, const struct rtnl_addr *addr)
+{
+	for (size_t i = 0; uplink->has_lease6 && i < uplink->lease6.addr_count; i++)
+		if (addr->v6 && ip6_equal(&addr->ip6, &uplink->lease6.addrs[i].ip6))
+			main_dhcp6_decline(netd, uplink);
+}
 
 /* The kernel takes an address with an end away itself when somebody else has it: that is to be seen
  * here only. */
@@ -500,6 +486,9 @@ static void note_conflicts(struct netd *netd, struct str datagram)
 
 		if (rtnl_read_addr(&message, &addr) < 0 || !addr.dad_failed)
 			continue;
+		for (size_t i = 0; i < CONF_UPLINKS_MAX; i++)
+			if (netd->uplinks.list[i].index == addr.index)
+				decline_leased(netd, &netd->uplinks.list[i], &addr);
 		for (size_t i = 0; i < CONF_UPLINKS_MAX; i++)
 			if (netd->uplinks.list[i].index == addr.index &&
 			    uplink_note_conflicts(&netd->uplinks.list[i], &one))

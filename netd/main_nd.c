@@ -61,6 +61,8 @@ void main_nd_recall(struct netd *netd, struct uplink *uplink)
 	if (wire_end(&in) < 0 || version != FILE_VERSION || memcmp(mac, uplink->mac, 6) != 0)
 		return;
 	uplink->known = known;
+	uplink->managed = known.managed;
+	uplink->other = known.other;
 	memcpy(uplink->tries, tries, sizeof(tries));
 	(void)nd_known_expire(&uplink->known, mono_now());
 }
@@ -144,6 +146,8 @@ void main_link_known(struct netd *netd, uint32_t index, const struct nd_known *k
 		(void)sysctl_set(netd->sysctl_fd, path, mtu, true, NULL);
 	}
 	uplink->known = *known;
+	uplink->managed |= known->managed;
+	uplink->other |= known->other;
 	save(netd, uplink);
 	main_link_scan_soon(netd);
 }

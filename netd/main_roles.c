@@ -14,6 +14,7 @@
 #include "lib/own.h"
 #include "lib/spawn.h"
 #include "netd/dhcp/dhcp_msg.h"
+#include "netd/dhcp6/dhcp6_msg.h"
 #include "netd/dns/dns_msg.h"
 #include "netd/ntp/ntp_msg.h"
 #include "netd/main.h"
@@ -68,7 +69,8 @@ static void take_state(struct msg_peer *peer, struct msg *msg)
 	uplink = wire_end(&in) == 0 && index ? uplink_find(&helper->netd->uplinks, (int)index)
 					     : NULL;
 	if (uplink)
-		memcpy(uplink->dhcp_state, state, sizeof(state));
+		memcpy(msg->type == DHCP6_MSG_STATE ? uplink->dhcp6_state : uplink->dhcp_state,
+		       state, sizeof(state));
 }
 
 static void take_adjust(struct msg_peer *peer, struct msg *msg)
@@ -116,6 +118,32 @@ static void take_known(struct msg_peer *peer, struct msg *msg)
 		main_link_known(helper->netd, index, &known);
 }
 
+static void take_lease6(struct msg_peer *peer, struct msg *msg)
+{
+	struct main_helper *helper = peer->owner;
+	struct dhcp6_report report;
+
+	if (dhcp6_report_decode(msg->body, &report) < 0)
+		log_err("dhcp role sent a malformed DHCPv6 lease; ignored");
+	else
+		main_link_lease6(helper->netd, report.index, (struct mono){ report.asked_ns },
+				 &report.lease);
+}
+
+static void take_lost6(struct msg_peer *peer, struct msg *msg)
+{
+	struct main_helper *helper = peer->owner;
+	char why[128];
+	struct wire in;
+	uint32_t index;
+
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	index = wire_u32(&in);
+	wire_text(&in, why, sizeof(why));
+	if (wire_end(&in) == 0)
+		main_link_lost6(helper->netd, index, why);
+}
+
 static const struct msg_rule ntp_rules[] = {
 	{ NTP_MSG_ADJUST, "ADJUST", 9, 9, 0, 0, 1, take_adjust },
 	{ NTP_MSG_STATE, "STATE", 11, 11, 0, 0, 1, take_time_state },
@@ -126,6 +154,9 @@ static const struct msg_rule dhcp_rules[] = {
 	{ DHCP_MSG_LOST, "LOST", 8, 256, 0, 0, 1, take_lost },
 	{ DHCP_MSG_STATE, "STATE", 8, 64, 0, 0, 1, take_state },
 	{ DHCP_MSG_ND_KNOWN, "ND_KNOWN", 26, DHCP_MSG_BODY_MAX, 0, 0, 1, take_known },
+	{ DHCP6_MSG_LEASE, "DHCP6_LEASE", 33, DHCP_MSG_BODY_MAX, 0, 0, 1, take_lease6 },
+	{ DHCP6_MSG_LOST, "DHCP6_LOST", 8, 256, 0, 0, 1, take_lost6 },
+	{ DHCP6_MSG_STATE, "DHCP6_STATE", 8, 64, 0, 0, 1, take_state },
 };
 
 static void restart_due(struct loop_timer *timer);

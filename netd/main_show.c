@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "lib/own.h"
+#include "netd/link/netdev.h"
 #include "netd/main.h"
 
 static const struct uplink *uplink_of(const struct netd *netd, int index)
@@ -53,6 +54,18 @@ static void show_absent(const struct netd *netd, const struct rtnl_state *state,
 	}
 }
 
+/* Virtual links of network.ini that are not there, or are in somebody's way. */
+static void show_waiting(const struct netd *netd, const struct rtnl_state *state, struct buf *out)
+{
+	static struct netdev_plan plan;
+
+	netdev_plan_make(&netd->conf, state, &plan);
+	for (size_t i = 0; i < netd->conf.netdev_count; i++)
+		if (plan.waits[i][0])
+			buf_printf(out, "[netdev %s] waits: %s\n", netd->conf.netdevs[i].name,
+				   plan.waits[i]);
+}
+
 static void show_links(struct netd *netd, const struct rtnl_state *state, struct buf *out)
 {
 	char mac[MAC_TEXT_MAX];
@@ -81,6 +94,7 @@ static void show_links(struct netd *netd, const struct rtnl_state *state, struct
 			buf_printf(out, "%s\n", master ? master->name : "-");
 	}
 	show_absent(netd, state, out);
+	show_waiting(netd, state, out);
 }
 
 static void cidr_text(const char *address, uint8_t prefix, char dst[IP6_TEXT_MAX + 4])
@@ -182,6 +196,25 @@ static void show_routers(const struct netd *netd, struct buf *out)
 	}
 }
 
+static void show_lease6(const struct uplink *uplink, struct buf *out)
+{
+	int64_t age = mono_diff_ms(mono_now(), uplink->asked6) / 1000;
+	const struct dhcp6_lease *lease = &uplink->lease6;
+	char text[IP6_TEXT_MAX];
+
+	buf_printf(out, "%s DHCPv6 %s", uplink->name,
+		   uplink->dhcp6_state[0] ? uplink->dhcp6_state : "starting");
+	for (size_t i = 0; uplink->has_lease6 && i < lease->addr_count; i++)
+		buf_printf(out, " %s", ip6_text(&lease->addrs[i].ip6, text));
+	for (size_t i = 0; uplink->has_lease6 && i < lease->prefix_count; i++)
+		buf_printf(out, " prefix %s/%u", ip6_text(&lease->prefixes[i].ip6, text),
+			   lease->prefixes[i].len);
+	if (uplink->has_lease6 && (lease->addr_count || lease->prefix_count) &&
+	    dhcp6_lease_valid_s(lease) != DHCP6_FOREVER)
+		buf_printf(out, " valid %lld s", (long long)(dhcp6_lease_valid_s(lease) - age));
+	buf_add_byte(out, '\n');
+}
+
 static void show_leases(const struct netd *netd, struct buf *out)
 {
 	char ip4[IP4_TEXT_MAX], server[IP4_TEXT_MAX];
@@ -207,6 +240,9 @@ static void show_leases(const struct netd *netd, struct buf *out)
 				   (long long)(uplink->lease.lease_s - age),
 				   (long long)(uplink->lease.t1_s - age));
 	}
+	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++)
+		if (netd->uplinks.list[i].index && netd->uplinks.list[i].dhcp6_started)
+			show_lease6(&netd->uplinks.list[i], out);
 	show_routers(netd, out);
 	if (!out->len)
 		buf_add_text(out, "no link takes its address by DHCP\n");

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns the dhcp role: packet sockets that main opened, one client machine for each link. The only
- * process that parses DHCP, ARP and (role_nd.c) router advertisements; it has no capability, no
- * file and no way to open a socket. It must never act on the host: it proposes leases, main
- * decides.
+ * process that parses DHCP, ARP, (role_nd.c) router advertisements and (role_dhcp6.c) DHCPv6; it
+ * has no capability, no file and no way to open a socket. It must never act on the host: it
+ * proposes leases, main decides.
  */
 #include <errno.h>
 #include <linux/if_packet.h>
@@ -17,9 +17,11 @@
 #include "lib/own.h"
 #include "netd/dhcp/dhcp_msg.h"
 #include "netd/role.h"
+#include "netd/dhcp6/dhcp6_msg.h"
+#include "netd/role_dhcp6.h"
 #include "netd/role_nd.h"
 
-enum { PACKETS_PER_WAKE = 16, FILES_MAX = 64 };
+enum { PACKETS_PER_WAKE = 16, FILES_MAX = 128 };
 
 struct link {
 	uint32_t index; /* 0 = free */
@@ -274,6 +276,7 @@ static void take_carrier(struct msg_peer *peer, struct msg *msg)
 	if (wire_end(&in) < 0 || !index)
 		return;
 	role_nd_carrier(index, carrier);
+	role_dhcp6_carrier(index, carrier);
 	if (!link)
 		return;
 	dhcp_client_carrier(&link->client, mono_now(), carrier, &actions);
@@ -308,6 +311,9 @@ static const struct msg_rule rules[] = {
 	{ DHCP_MSG_STOP, "STOP", 5, 5, 0, 0, 1, take_stop },
 	{ DHCP_MSG_ND_START, "ND_START", 6, DHCP_MSG_BODY_MAX, 1, 1, 1, role_nd_start },
 	{ DHCP_MSG_ND_STOP, "ND_STOP", 4, 4, 0, 0, 1, role_nd_stop },
+	{ DHCP6_MSG_START, "DHCP6_START", 40, DHCP_MSG_BODY_MAX, 1, 1, 1, role_dhcp6_start },
+	{ DHCP6_MSG_STOP, "DHCP6_STOP", 5, 5, 0, 0, 1, role_dhcp6_stop },
+	{ DHCP6_MSG_DECLINE, "DHCP6_DECLINE", 4, 4, 0, 0, 1, role_dhcp6_decline },
 };
 
 int role_dhcp(void)
@@ -316,5 +322,6 @@ int role_dhcp(void)
 		role.links[i].ip_fd = role.links[i].arp_fd = -1;
 	role_meet(&role.loop, &role.main, "dhcp", rules, ARRAY_LEN(rules));
 	role_nd_init(&role.loop, &role.main);
+	role_dhcp6_init(&role.loop, &role.main);
 	return role_serve(&role.loop, SANDBOX_PROFILE_COMPUTE, ROLE_UID_DHCP, FILES_MAX);
 }

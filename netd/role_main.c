@@ -83,6 +83,7 @@ static int start_containers(struct netd *netd, struct err *err)
 	int r;
 
 	main_self_start(netd);
+	main_dhcp6_networks_recall(netd);
 	main_networks_load(netd);
 	netd->attachments.state_fd = netd->attach_fd;
 	if (attachment_load_all(&netd->attachments, &failed) < 0)

@@ -10,10 +10,12 @@
 #include "engine/api/engine_msg.h"
 #include "init/api/init_msg.h"
 #include "init/console/console.h"
+#include "init/console/script.h"
 #include "init/console/verb_json.h"
 #include "lib/mono.h"
 #include "lib/own.h"
 #include "netd/api/netd_msg.h"
+#include "netd/api/netd_row.h"
 
 /* ---- status ---- */
 
@@ -297,6 +299,41 @@ int verb_images(struct console *console, const struct words *words, struct err *
 
 /* ---- network, config ---- */
 
+/* A row of netd's as one object; names and texts are netd's, and escaped by the writer. */
+static int network_json(struct console *console, struct str what, struct err *err)
+{
+	struct msg reply OWN(msg_done) = { 0 };
+	struct buf body OWN(buf_done) = { 0 }, out OWN(buf_done) = { 0 };
+	struct netd_field field;
+	struct wire in;
+	int r;
+
+	buf_init(&body, 256);
+	wire_put_str(&body, what);
+	r = console_call(console, CONSOLE_SERVER_NETD, NETD_MSG_ROWS, buf_str(&body), &reply, err);
+	if (r < 0)
+		return r;
+	buf_init(&out, NETD_SHOW_MAX);
+	wire_init(&in, reply.body.ptr, reply.body.len);
+	while (netd_row_next(&in, &field)) {
+		if (field.kind == NETD_FIELD_END) {
+			console_json(console, buf_str(&out));
+			buf_clear(&out);
+			continue;
+		}
+		(void)buf_add_text(&out, out.len ? "," : "");
+		script_put_string(&out, field.name);
+		(void)buf_add_byte(&out, ':');
+		if (field.kind == NETD_FIELD_TEXT)
+			script_put_string(&out, field.text);
+		else if (field.kind == NETD_FIELD_NUMBER)
+			(void)buf_printf(&out, "%lld", (long long)field.number);
+		else
+			(void)buf_add_text(&out, field.number ? "true" : "false");
+	}
+	return in.error ? err_set(err, in.error, "netd answered with nonsense") : 0;
+}
+
 int verb_network(struct console *console, const struct words *words, struct err *err)
 {
 	const char *what = words->count > 2 ? words->items[2] : "links";
@@ -314,6 +351,8 @@ int verb_network(struct console *console, const struct words *words, struct err 
 	if (snprintf(question, sizeof(question), "%s%s", why ? "why " : "", what) >=
 	    (int)sizeof(question))
 		return err_set(err, -EINVAL, "network: that word is too long");
+	if (console->json && !why)
+		return network_json(console, str_from(what), err);
 	buf_init(&body, 256);
 	wire_put_text(&body, question);
 	r = console_call(console, CONSOLE_SERVER_NETD, NETD_MSG_SHOW, buf_str(&body), &reply, err);

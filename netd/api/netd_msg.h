@@ -59,20 +59,24 @@ enum netd_msg {
 	 * the layers in INI_TRY_DIR would make it */
 	NETD_MSG_CHECK = 9,
 	/*
-	 * A further network for an attached container while it runs: {text id} and one struct
-	 * netd_attach_network (netd_connect_encode()); fds: [0] its network namespace, [1]
-	 * NETLINK_ROUTE socket opened inside it. -> struct netd_attached, all of its networks. The
-	 * new one comes last: it takes the default route only where no other carries one. -EEXIST:
-	 * it is on that network already. -ENOENT: the container is not attached (ATTACH it), or no
-	 * such network. -ESTALE: it is attached in another namespace.
+	 * A further network for an attached container: netd_connect_encode(); fds: [0] its network
+	 * namespace, [1] NETLINK_ROUTE socket opened inside it. -> struct netd_attached, all of its
+	 * networks. The new one is the last: it takes the default route where no other carries one.
+	 * -EEXIST: it is there already. -ENOENT: not attached, or no such network. -ESTALE: it is
+	 * attached in another namespace.
 	 */
 	NETD_MSG_CONNECT = 10,
 	/*
-	 * {text id, text network}; fds as CONNECT -> struct netd_attached, what is left. The others
-	 * keep their interfaces; default route and published ports go over to the next network that
-	 * is not internal, or wait for one. -ENOENT: it is not on that network.
+	 * {text id, text network}; fds as CONNECT -> struct netd_attached, what is left. Default
+	 * route and ports go over to the next network that is not internal, or wait for one.
+	 * -ENOENT: it is not on that network.
 	 */
 	NETD_MSG_DISCONNECT = 11,
+	/*
+	 * {text what} -> rows: what SHOW prints, for programs; what: see netd_show_names. Read with
+	 * netd_row_next() of netd_row.h. Names of fields stay, new ones may come.
+	 */
+	NETD_MSG_ROWS = 12,
 };
 
 enum netd_event_kind {

@@ -260,14 +260,56 @@ static void pick_subnet6(const struct networks *networks, struct network *networ
 	}
 }
 
+/* The same below a delegated prefix, with as many bits as there are up to 64 (16 at most). */
+static void pick_delegated(const struct networks *networks, struct network *network)
+{
+	unsigned bits = 64U - networks->delegated_len < 16 ? 64U - networks->delegated_len : 16;
+	uint32_t number, count = UINT32_C(1) << bits;
+	const struct rtnl_state nothing = { 0 };
+	struct digest digest;
+	struct sha256 sha;
+	char who[96];
+
+	network->prefix6 = 0;
+	if (!networks->delegated_len)
+		return;
+	sha256_init(&sha);
+	sha256_add(&sha, network->name, strlen(network->name));
+	sha256_end(&sha, &digest);
+	number = (uint32_t)digest.bytes[0] << 8 | digest.bytes[1];
+	for (uint32_t i = 0; i < count; i++, number++) {
+		network->subnet6 = networks->delegated;
+		network->subnet6.b[7] |= (uint8_t)(number % count);
+		network->subnet6.b[6] |= (uint8_t)(number % count >> 8);
+		network->prefix6 = 64;
+		subnet6_holder(networks, &nothing, network, who, sizeof(who));
+		if (!who[0])
+			return;
+	}
+	network->prefix6 = 0;
+}
+
+void networks_set_delegated(struct networks *networks, const struct ip6 *prefix, uint8_t len)
+{
+	networks->delegated = ip6_network(prefix, len);
+	networks->delegated_len = len;
+	for (size_t i = 0; i < networks->count; i++)
+		if (networks->list[i].delegated)
+			networks->list[i].prefix6 = 0;
+	for (size_t i = 0; i < networks->count; i++)
+		if (networks->list[i].delegated)
+			pick_delegated(networks, &networks->list[i]);
+}
+
 void networks_set_ula(struct networks *networks, const struct ip6 *ula)
 {
 	networks->ula = *ula;
 	for (size_t i = 0; i < networks->count; i++)
-		if (!networks->list[i].given6)
+		if (!networks->list[i].given6 && !networks->list[i].delegated)
 			networks->list[i].prefix6 = 0;
 	for (size_t i = 0; i < networks->count; i++)
-		if (!networks->list[i].given6 && !networks->list[i].no_ip6)
+		if (!networks->list[i].given6 && !networks->list[i].no_ip6 &&
+		    !networks->list[i].delegated)
 			pick_subnet6(networks, &networks->list[i]);
 }
 
@@ -278,6 +320,10 @@ static int check_subnet6(const struct networks *networks, const struct rtnl_stat
 
 	if (fresh->no_ip6 || ip6_is_zero(&networks->ula)) {
 		fresh->prefix6 = 0;
+		return 0;
+	}
+	if (fresh->delegated) {
+		pick_delegated(networks, fresh);
 		return 0;
 	}
 	if (!fresh->given6) {
@@ -293,7 +339,8 @@ static int check_subnet6(const struct networks *networks, const struct rtnl_stat
 
 static bool same_network(const struct network *there, const struct network *wanted)
 {
-	return there->internal == wanted->internal && there->no_ip6 == wanted->no_ip6 &&
+	return there->internal == wanted->internal && there->delegated == wanted->delegated &&
+	       there->no_ip6 == wanted->no_ip6 &&
 	       (!wanted->subnet ||
 		(there->subnet == wanted->subnet && there->prefix == wanted->prefix)) &&
 	       (!wanted->given6 || (there->given6 && there->prefix6 == wanted->prefix6 &&

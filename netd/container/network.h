@@ -18,7 +18,8 @@ struct network {
 	uint8_t prefix;
 	bool internal;
 	bool no_ip6;
-	bool given6; /* subnet6 was asked for; else it lies below the machine's prefix */
+	bool delegated; /* subnet6 lies below networks->delegated */
+	bool given6;	/* subnet6 was asked for; else it lies below the machine's prefix */
 	struct ip6 subnet6;
 	uint8_t prefix6; /* 0 = no IPv6 */
 	bool fixed;	 /* from network.ini or built in: not to be removed by a call */
@@ -31,6 +32,9 @@ struct networks {
 	/* The machine's own prefix fdXX:XXXX:XXXX::/48 (RFC 4193); zero = the kernel has no IPv6.
 	 */
 	struct ip6 ula;
+	/* What DHCPv6 delegates; length 0 = nothing (yet). */
+	struct ip6 delegated;
+	uint8_t delegated_len;
 };
 
 /* Pure. The name of a network's bridge: "hoy0" for "bridge", else "br-" and ten hex digits of the
@@ -50,6 +54,8 @@ int network_add(struct networks *networks, const struct network *wanted,
 		const struct rtnl_state *state, struct network **ret_network, struct err *err);
 /* Pure. Gives each network whose IPv6 prefix nobody asked for one below another machine prefix. */
 void networks_set_ula(struct networks *networks, const struct ip6 *ula);
+/* Pure. Gives each network below a delegated prefix its subnet of another one. */
+void networks_set_delegated(struct networks *networks, const struct ip6 *prefix, uint8_t len);
 void network_remove(struct networks *networks, struct network *network);
 void network_to_nft(const struct network *network, struct nft_network *ret_nft);
 

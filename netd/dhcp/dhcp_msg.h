@@ -48,7 +48,7 @@ struct dhcp_report {
 	struct dhcp_lease lease;
 };
 
-enum { DHCP_LINKS_MAX = 8, DHCP_MSG_BODY_MAX = 4096 };
+enum { DHCP_LINKS_MAX = 16, DHCP_MSG_BODY_MAX = 4096 };
 
 void dhcp_start_encode(const struct dhcp_start *start, struct buf *out);
 int dhcp_start_decode(struct str body, struct dhcp_start *ret_start); /* 0 or -EBADMSG */

@@ -34,11 +34,17 @@ static bool same_lifetime(int64_t a, int64_t b)
 	return a - b <= LIFETIME_SLACK_S && b - a <= LIFETIME_SLACK_S;
 }
 
+static uint32_t table_of(const struct rtnl_route *route)
+{
+	return route->table ? route->table : RTNL_TABLE_MAIN;
+}
+
 /* The key by which the kernel tells routes apart, and what may differ under it. */
 static bool same_route_key(const struct rtnl_route *a, const struct rtnl_route *b)
 {
 	return a->v6 == b->v6 && a->dst == b->dst && a->prefix == b->prefix &&
-	       a->metric == b->metric && (!a->v6 || ip6_equal(&a->dst6, &b->dst6));
+	       table_of(a) == table_of(b) && a->metric == b->metric &&
+	       (!a->v6 || ip6_equal(&a->dst6, &b->dst6));
 }
 
 static bool same_route(const struct rtnl_route *a, const struct rtnl_route *b)
@@ -118,8 +124,10 @@ static void plan_link(const struct link_wanted *wanted, const struct rtnl_link *
 	bool up = (link->flags & IFF_UP) != 0;
 	bool new_mac = wanted->mac && memcmp(wanted->mac, link->mac, 6) != 0;
 
+	bool new_master = wanted->set_master && wanted->master != link->master;
+
 	/* Many drivers take another address only while they are down. */
-	if (up && (wanted->down || new_mac)) {
+	if (up && (wanted->down || new_mac || (new_master && wanted->bonded))) {
 		step(plan, LINK_STEP_DOWN);
 		up = false;
 	}
@@ -127,6 +135,8 @@ static void plan_link(const struct link_wanted *wanted, const struct rtnl_link *
 		memcpy(step(plan, LINK_STEP_MAC)->mac, wanted->mac, 6);
 	if (wanted->mtu && wanted->mtu != link->mtu)
 		step(plan, LINK_STEP_MTU)->mtu = wanted->mtu;
+	if (new_master)
+		step(plan, LINK_STEP_MASTER)->master = wanted->master;
 	if (wanted->up && !wanted->down && !up)
 		step(plan, LINK_STEP_UP);
 }
@@ -192,6 +202,9 @@ void link_plan_print(const struct link_plan *plan, struct buf *out)
 		case LINK_STEP_MTU:
 			buf_printf(out, "set mtu %u\n", s->mtu);
 			break;
+		case LINK_STEP_MASTER:
+			buf_printf(out, "set master %d\n", s->master);
+			break;
 		case LINK_STEP_UP:
 			buf_add_text(out, "set up\n");
 			break;
@@ -226,6 +239,11 @@ static void encode_step(const struct link_plan *plan, const struct link_step *s,
 		break;
 	case LINK_STEP_MTU:
 		change.mtu = s->mtu;
+		rtnl_encode_link_change(&change, out);
+		break;
+	case LINK_STEP_MASTER:
+		change.set_master = true;
+		change.master = s->master;
 		rtnl_encode_link_change(&change, out);
 		break;
 	case LINK_STEP_UP:

@@ -18,7 +18,10 @@ struct link_wanted {
 	bool up;
 	bool down;	    /* taken down; up has no meaning then */
 	const uint8_t *mac; /* NULL = as it is */
-	uint32_t mtu;	    /* 0 = as it is */
+	bool set_master;    /* also to none */
+	int master;
+	bool bonded;  /* that is a bond: it takes parts only while they are down */
+	uint32_t mtu; /* 0 = as it is */
 	struct rtnl_addr addrs[LINK_ADDRS_MAX];
 	size_t addr_count;
 	struct rtnl_route routes[LINK_ROUTES_MAX]; /* out is filled in by the plan */
@@ -29,6 +32,7 @@ enum link_step_kind {
 	LINK_STEP_DOWN,
 	LINK_STEP_MAC,
 	LINK_STEP_MTU,
+	LINK_STEP_MASTER,
 	LINK_STEP_UP,
 	LINK_STEP_ROUTE_DEL,
 	LINK_STEP_ADDR_DEL,
@@ -42,6 +46,7 @@ struct link_step {
 	struct rtnl_route route;
 	uint32_t mtu;
 	uint8_t mac[6];
+	int master;
 };
 
 struct link_plan {

@@ -37,6 +37,13 @@ static const struct sock_filter nd_code[] = {
 	BPF_STMT(BPF_RET | BPF_K, 0),
 };
 
+/* IPv6 packets, from the IPv6 header on: UDP at once, destination port 546. */
+static const struct sock_filter dhcp6_code[] = {
+	BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 6),	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 17, 0, 3),
+	BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 42), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 546, 0, 1),
+	BPF_STMT(BPF_RET | BPF_K, KEEP_ALL),	BPF_STMT(BPF_RET | BPF_K, 0),
+};
+
 static const struct sock_filter arp_code[] = {
 	BPF_STMT(BPF_RET | BPF_K, KEEP_ALL),
 };
@@ -71,6 +78,18 @@ int packet_open_dhcp(int index, struct err *err)
 int packet_open_arp(int index, struct err *err)
 {
 	return open_filtered(index, ETHERTYPE_ARP, arp_code, ARRAY_LEN(arp_code), err);
+}
+
+int packet_open_dhcp6(int index, struct err *err)
+{
+	const int one = 1;
+	OWN_FD int fd =
+		open_filtered(index, ETHERTYPE_IPV6, dhcp6_code, ARRAY_LEN(dhcp6_code), err);
+
+	/* Is a packet's checksum there already? */
+	if (fd >= 0 && setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &one, sizeof(one)) < 0)
+		return err_sys(err, -errno, "set up a packet socket");
+	return take_fd(&fd);
 }
 
 int packet_open_nd(int index, struct err *err)

@@ -13,4 +13,7 @@ int packet_open_arp(int index, struct err *err);
 /* IPv6 packets that are router advertisements. */
 int packet_open_nd(int index, struct err *err);
 
+/* UDP to port 546 over IPv6 on one link, from the IPv6 header on. */
+int packet_open_dhcp6(int index, struct err *err);
+
 #endif

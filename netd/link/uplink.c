@@ -42,13 +42,20 @@ static bool section_matches(const struct conf_uplink *section, const struct rtnl
 bool uplink_configure(const struct rtnl_state *state, const struct conf *conf,
 		      const struct rtnl_link *link, struct conf_uplink *ret_conf)
 {
-	if (link->arp_type != ARPHRD_ETHER || (link->flags & IFF_LOOPBACK) || link->master)
+	const struct rtnl_link *master = link->master ? rtnl_state_link(state, link->master) : NULL;
+
+	if (link->arp_type != ARPHRD_ETHER || (link->flags & IFF_LOOPBACK))
 		return false;
 	for (size_t i = 0; i < conf->uplink_count; i++) {
 		const struct conf_uplink *section = &conf->uplinks[i];
 
 		if (!section_matches(section, link))
 			continue;
+		/* A part of something is ours where the section says so, or is taken out of ours.
+		 */
+		if (link->master && (!master || (strcmp(master->name, section->master) != 0 &&
+						 master->group != RTNL_OURS)))
+			return false;
 		*ret_conf = *section;
 		return !section->refused && !section->unmanaged;
 	}
@@ -82,12 +89,18 @@ static void want_configured(const struct uplink *uplink, struct link_wanted *wan
 {
 	const struct conf_uplink *conf = &uplink->conf;
 
-	for (size_t i = 0; i < conf->addr_count; i++)
-		wanted->addrs[wanted->addr_count++] = (struct rtnl_addr){
-			.ip4 = conf->addrs[i].ip4,
-			.prefix = conf->addrs[i].prefix,
-			.valid_s = RTNL_FOREVER,
-		};
+	for (size_t i = 0; i < conf->addr_count; i++) {
+		const struct conf_addr_more *more = &conf->more[i];
+		struct rtnl_addr *addr = &wanted->addrs[wanted->addr_count++];
+
+		*addr = (struct rtnl_addr){ .ip4 = conf->addrs[i].ip4,
+					    .prefix = conf->addrs[i].prefix,
+					    .scope = more->scope,
+					    .noroute = more->noroute,
+					    .deprecated = more->deprecated,
+					    .valid_s = RTNL_FOREVER };
+		memcpy(addr->label, more->label, sizeof(addr->label));
+	}
 }
 
 static void want_leased_address(const struct uplink *uplink, struct mono now,
@@ -149,8 +162,10 @@ static void want_static_routes(const struct uplink *uplink, uint32_t metric,
 			continue;
 		made = add_route(wanted, route->dst.ip4, route->dst.prefix, route->gateway,
 				 route->metric ? route->metric : metric);
-
 		made->mtu = route->mtu;
+		made->table = route->table;
+		made->prefsrc = route->source;
+		made->onlink |= route->onlink && route->gateway;
 	}
 }
 
@@ -192,8 +207,11 @@ static void want_configured6(const struct uplink *uplink, struct link_wanted *wa
 			(struct rtnl_addr){ .v6 = true,
 					    .ip6 = conf->addrs6[i].ip6,
 					    .prefix = conf->addrs6[i].prefix,
+					    .nodad = conf->more6[i].nodad,
+					    .noroute = conf->more6[i].noroute,
 					    .valid_s = RTNL_FOREVER,
-					    .preferred_s = RTNL_FOREVER };
+					    .preferred_s =
+						    conf->more6[i].deprecated ? 0 : RTNL_FOREVER };
 }
 
 static struct rtnl_route *add_route6(struct link_wanted *wanted, uint32_t metric)
@@ -239,6 +257,36 @@ static void want_known(const struct uplink *uplink, struct mono now, uint32_t me
 		add_route6(wanted, metric)->gateway6 = router->ip6;
 }
 
+/* Seconds that are left of a lease's time; 0 = it is over. */
+static int64_t lease_left_s(const struct uplink *uplink, struct mono now, uint32_t seconds)
+{
+	int64_t left = (int64_t)seconds - mono_diff_ms(now, uplink->asked6) / 1000;
+
+	if (seconds == DHCP6_FOREVER)
+		return RTNL_FOREVER;
+	return left > 0 ? left : 0;
+}
+
+static void want_leased6(const struct uplink *uplink, struct mono now, struct link_wanted *wanted)
+{
+	for (size_t i = 0; i < uplink->lease6.addr_count; i++) {
+		const struct dhcp6_item *item = &uplink->lease6.addrs[i];
+		int64_t valid_s = lease_left_s(uplink, now, item->valid_s);
+
+		if (!valid_s || wanted->addr_count == LINK_ADDRS_MAX)
+			continue;
+		/* Who else is on the link is for the routers to say. */
+		wanted->addrs[wanted->addr_count++] = (struct rtnl_addr){
+			.v6 = true,
+			.ip6 = item->ip6,
+			.prefix = 128,
+			.valid_s = valid_s,
+			.preferred_s = lease_left_s(uplink, now, item->preferred_s),
+			.noroute = true,
+		};
+	}
+}
+
 static void want_static_routes6(const struct uplink *uplink, uint32_t metric,
 				struct link_wanted *wanted)
 {
@@ -253,6 +301,9 @@ static void want_static_routes6(const struct uplink *uplink, uint32_t metric,
 		made->prefix = route->dst6.prefix;
 		made->gateway6 = route->gateway6;
 		made->mtu = route->mtu;
+		made->table = route->table;
+		made->prefsrc6 = route->source6;
+		made->onlink = route->onlink && !ip6_is_zero(&route->gateway6);
 	}
 }
 
@@ -264,6 +315,8 @@ static void want_ip6(const struct uplink *uplink, struct mono now, uint32_t metr
 	want_configured6(uplink, wanted);
 	if (uplink->conf.accept_ra)
 		want_known(uplink, now, metric, wanted);
+	if (uplink->has_lease6)
+		want_leased6(uplink, now, wanted);
 	if (!ip6_is_zero(&uplink->conf.gateway6)) {
 		struct rtnl_route *route = add_route6(wanted, metric);
 
@@ -305,6 +358,9 @@ void uplink_wanted(const struct uplink *uplink, struct mono now, struct link_wan
 					    .up = conf->activation == CONF_ACTIVATION_UP,
 					    .down = conf->activation == CONF_ACTIVATION_DOWN,
 					    .mac = conf->set_mac ? conf->mac : NULL,
+					    .set_master = !conf->master[0] || uplink->master,
+					    .master = uplink->master,
+					    .bonded = conf->bonded,
 					    .mtu = conf->mtu };
 	if (conf->activation != CONF_ACTIVATION_DOWN)
 		want_ip6(uplink, now, metric, ret_wanted);
@@ -402,6 +458,22 @@ static void add_known_dns(const struct uplink *uplink, struct uplink_dns *dns)
 		add_domain(dns, known->domains[d]);
 }
 
+static void add_leased_dns6(const struct uplink *uplink, struct uplink_dns *dns)
+{
+	const struct conf_uplink *conf = &uplink->conf;
+	const struct dhcp6_lease *lease = &uplink->lease6;
+
+	for (size_t d = 0; d < lease->dns_count && !conf->dns_count && conf->dhcp6.use_dns; d++)
+		add_server(dns, &(struct ip_any){ .v6 = true,
+						  .ip6 = lease->dns[d],
+						  .scope = ip6_is_link_local(&lease->dns[d])
+								   ? (uint32_t)uplink->index
+								   : 0 });
+	for (size_t d = 0;
+	     d < lease->domain_count && !conf->domain_count && conf->dhcp6.use_domains; d++)
+		add_domain(dns, lease->domains[d]);
+}
+
 static void add_uplink_dns(const struct uplink *uplink, struct uplink_dns *dns)
 {
 	const struct conf_uplink *conf = &uplink->conf;
@@ -417,6 +489,8 @@ static void add_uplink_dns(const struct uplink *uplink, struct uplink_dns *dns)
 		add_domain(dns, conf->domains[d]);
 	if (uplink->has_lease && conf->dhcp)
 		add_leased_dns(uplink, dns);
+	if (uplink->has_lease6)
+		add_leased_dns6(uplink, dns);
 	if (conf->accept_ra)
 		add_known_dns(uplink, dns);
 }

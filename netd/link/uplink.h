@@ -5,6 +5,7 @@
 #include "lib/mono.h"
 #include "netd/conf.h"
 #include "netd/dhcp/dhcp_codec.h"
+#include "netd/dhcp6/dhcp6_client.h"
 #include "netd/link/link_plan.h"
 #include "netd/nd/nd_client.h"
 
@@ -16,6 +17,7 @@ struct uplink {
 	char name[IFNAMSIZ];
 	uint8_t mac[6];
 	bool carrier;
+	int master; /* index of conf.master, 0 = not there (yet) */
 	struct conf_uplink conf;
 	uint32_t metric; /* conf.metric, moved where another uplink has the same; uplinks_rank() */
 	struct conf_addr inner[UPLINK_INNER_MAX]; /* container networks: no lease leads them away */
@@ -26,6 +28,15 @@ struct uplink {
 	bool has_lease;
 	struct dhcp_lease lease;
 	struct mono asked; /* its time counts from here */
+	bool dhcp6_started;
+	bool releasing6;
+	bool managed, other; /* a router said that there is DHCPv6 */
+	struct dhcp6_wish wish6;
+	struct ip6 source6;
+	char dhcp6_state[16]; /* for SHOW */
+	bool has_lease6;
+	struct dhcp6_lease lease6;
+	struct mono asked6; /* its times count from here */
 	bool nd_started;
 	struct nd_known known;		/* what its routers say */
 	uint8_t tries[ND_PREFIXES_MAX]; /* addresses of a prefix that somebody else had */

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "lib/own.h"
-#include "netd/nl/rtnl.h"
+#include "netd/nl/rtnl_dev.h"
 
 /* Since kernel 5.18; older headers lack the name. */
 enum { ADDR_ATTR_PROTO = 11 };
@@ -35,7 +35,7 @@ void rtnl_encode_link_change(const struct rtnl_link_change *change, struct buf *
 		nl_put_u32(out, IFLA_MTU, change->mtu);
 	if (change->mac)
 		nl_put(out, IFLA_ADDRESS, change->mac, 6);
-	if (change->master)
+	if (change->master || change->set_master)
 		nl_put_u32(out, IFLA_MASTER, (uint32_t)change->master);
 	nl_end(out, start);
 }
@@ -126,7 +126,13 @@ static void put_addr4(const struct rtnl_addr *addr, bool add, struct buf *out)
 
 		cache.ifa_valid = cache.ifa_prefered = valid;
 	}
+	if (addr->deprecated)
+		cache.ifa_prefered = 0;
 	nl_put(out, IFA_CACHEINFO, &cache, sizeof(cache));
+	if (addr->label[0])
+		nl_put_text(out, IFA_LABEL, addr->label);
+	if (addr->noroute)
+		nl_put_u32(out, IFA_FLAGS, IFA_F_NOPREFIXROUTE);
 	nl_put_u8(out, ADDR_ATTR_PROTO, addr->proto);
 }
 
@@ -134,6 +140,7 @@ void rtnl_encode_addr(const struct rtnl_addr *addr, bool add, struct buf *out)
 {
 	const struct ifaddrmsg info = { .ifa_family = addr->v6 ? AF_INET6 : AF_INET,
 					.ifa_prefixlen = addr->prefix,
+					.ifa_scope = addr->scope,
 					.ifa_index = (uint32_t)addr->index };
 	size_t start = nl_begin(out, add ? RTM_NEWADDR : RTM_DELADDR,
 				add ? NLM_F_CREATE | NLM_F_REPLACE : 0, &info, sizeof(info));
@@ -173,7 +180,9 @@ void rtnl_encode_route(const struct rtnl_route *route, bool add, struct buf *out
 	const struct rtmsg info = {
 		.rtm_family = route->v6 ? AF_INET6 : AF_INET,
 		.rtm_dst_len = route->prefix,
-		.rtm_table = RT_TABLE_MAIN,
+		.rtm_table = route->table && route->table < 256 ? (uint8_t)route->table
+			     : route->table			? (uint8_t)RT_TABLE_UNSPEC
+								: (uint8_t)RT_TABLE_MAIN,
 		.rtm_protocol = route->proto,
 		.rtm_scope = route->v6 ? (uint8_t)RT_SCOPE_UNIVERSE : route->scope,
 		.rtm_type = route->type ? route->type : RTN_UNICAST,
@@ -183,6 +192,8 @@ void rtnl_encode_route(const struct rtnl_route *route, bool add, struct buf *out
 				add ? NLM_F_CREATE | NLM_F_REPLACE : 0, &info, sizeof(info));
 
 	put_route_places(route, out);
+	if (route->table)
+		nl_put_u32(out, RTA_TABLE, route->table);
 	if (route->out)
 		nl_put_u32(out, RTA_OIF, (uint32_t)route->out);
 	if (route->metric)
@@ -214,10 +225,13 @@ static void read_link_kind(const struct nl_attr *info, struct rtnl_link *link)
 	struct str rest = info->data;
 	struct nl_attr attr;
 
-	while (nl_attr_next(&rest, &attr))
+	while (nl_attr_next(&rest, &attr)) {
 		if (attr.type == IFLA_INFO_KIND &&
 		    !nl_attr_text(&attr, link->kind, sizeof(link->kind)))
 			memcpy(link->kind, "?", 2); /* some kind: so not hardware */
+		if (attr.type == IFLA_INFO_DATA)    /* it comes behind the kind */
+			rtnl_read_dev(attr.data, link);
+	}
 }
 
 int rtnl_read_link(const struct nl_message *message, struct rtnl_link *ret_link)
@@ -243,6 +257,10 @@ int rtnl_read_link(const struct nl_message *message, struct rtnl_link *ret_link)
 			link.mtu = nl_attr_u32(&attr);
 		if (attr.type == IFLA_MASTER)
 			link.master = (int)nl_attr_u32(&attr);
+		if (attr.type == IFLA_GROUP)
+			link.group = nl_attr_u32(&attr);
+		if (attr.type == IFLA_LINK)
+			link.parent = (int)nl_attr_u32(&attr);
 		if (attr.type == IFLA_CARRIER)
 			link.carrier = nl_attr_u8(&attr) != 0;
 		if (attr.type == IFLA_ADDRESS && attr.data.len == 6)
@@ -423,8 +441,8 @@ static int keep_route(const struct nl_message *message, void *owner, struct err 
 	struct rtnl_route route;
 
 	(void)err;
-	if (rtnl_read_route(message, &route) < 0 || route.table != RT_TABLE_MAIN ||
-	    route.proto == RTPROT_KERNEL)
+	if (rtnl_read_route(message, &route) < 0 || route.proto == RTPROT_KERNEL ||
+	    (route.table != RT_TABLE_MAIN && route.proto != RTNL_OURS))
 		return 0;
 	if (state->route_count == RTNL_ROUTES_MAX)
 		state->more = true;

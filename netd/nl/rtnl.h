@@ -17,7 +17,7 @@
 
 /* Marks addresses (IFA_PROTO) and routes (rtm_protocol) as ours: what lacks it is never touched. */
 enum { RTNL_OURS = 72 };
-enum { RTNL_FOREVER = -1 };
+enum { RTNL_FOREVER = -1, RTNL_TABLE_MAIN = 254 };
 /* Value of rtm_type: packets are refused. */
 enum { RTNL_TYPE_PROHIBIT = 8 };
 /* Values of rtm_scope. */
@@ -33,6 +33,11 @@ struct rtnl_link {
 	char name[IFNAMSIZ];
 	char kind[16]; /* "bridge", "veth" ...; "" = hardware (or lo) */
 	uint8_t mac[6];
+	uint32_t group;	   /* RTNL_OURS: network.ini declares it */
+	int parent;	   /* of a VLAN; 0 = none */
+	uint16_t vlan_id;  /* of a VLAN */
+	uint8_t bond_mode; /* of a bond */
+	bool stp, vlan_filtering;
 };
 
 struct rtnl_addr {
@@ -43,18 +48,21 @@ struct rtnl_addr {
 	int64_t valid_s; /* RTNL_FOREVER = no end */
 	bool v6;
 	struct ip6 ip6;
-	int64_t preferred_s; /* IPv6; 0 = deprecated */
-	bool nodad;	     /* used at once: nobody else can have it */
-	bool noroute;	     /* its prefix is not on the link by itself */
-	bool tentative;	     /* read: not usable yet */
-	bool dad_failed;     /* read: somebody else has it */
+	int64_t preferred_s;  /* IPv6; 0 = deprecated */
+	bool nodad;	      /* used at once: nobody else can have it */
+	bool noroute;	      /* its prefix is not on the link by itself */
+	bool tentative;	      /* read: not usable yet */
+	bool dad_failed;      /* read: somebody else has it */
+	bool deprecated;      /* IPv4: not a source by itself (IPv6: preferred_s = 0) */
+	uint8_t scope;	      /* IPv4: RTNL_SCOPE_* */
+	char label[IFNAMSIZ]; /* IPv4: "" = the link's name */
 };
 
 struct rtnl_route {
 	uint32_t dst, gateway, prefsrc; /* 0 = none */
 	uint8_t prefix;
 	uint8_t proto, scope, type; /* RT_SCOPE_*, RTN_* */
-	uint32_t table;
+	uint32_t table;		    /* 0 = the main one */
 	uint32_t metric;
 	int out;      /* ifindex, 0 = none */
 	uint32_t mtu; /* 0 = the link's */
@@ -79,6 +87,7 @@ struct rtnl_link_change {
 	int index;
 	bool set_up, up;
 	uint32_t mtu;
+	bool set_master; /* also to none */
 	int master;
 	const uint8_t *mac; /* six bytes, or NULL */
 	const char *name;
@@ -104,7 +113,8 @@ enum { RTNL_LINKS_MAX = 1024, RTNL_ADDRS_MAX = 1024, RTNL_ROUTES_MAX = 1024 };
 struct rtnl_state {
 	struct rtnl_link *links;
 	struct rtnl_addr *addrs;
-	struct rtnl_route *routes; /* of the main table, without the kernel's own */
+	/* Of the main table, and ours of the others; without the kernel's own. */
+	struct rtnl_route *routes;
 	size_t link_count, addr_count, route_count;
 	bool more; /* there was more than fits */
 };

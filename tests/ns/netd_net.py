@@ -209,6 +209,24 @@ def malformed():
     tap.check("web" in box["engine"].show("dns"), "the others are served on")
 
 
+@tap.test("network show for programs: rows of named fields for each word")
+def rows():
+    e = box["engine"]
+    ports = [r for r in e.rows("ports") if r["port"] == 8081]
+    tap.check(ports and ports[0]["address"] == "127.0.0.1" and ports[0]["container"] == "web" and
+              ports[0]["ip4"] and not ports[0]["ip6"], str(ports))
+    up0 = [r for r in e.rows("links") if r["name"] == "up0"][0]
+    tap.check(up0["uplink"] == "up" and up0["up"] and up0["mtu"] == 1500, str(up0))
+    tap.check([r for r in e.rows("addrs") if r["address"] == "10.9.0.2/24" and r["ours"]], "addrs")
+    tap.check([r for r in e.rows("routes") if r["gateway"] == "10.9.0.1"], str(e.rows("routes")))
+    names = {r["name"]: r for r in e.rows("networks")}
+    tap.check(names["closed"]["internal"] and names["bridge"]["subnet"] == "172.20.0.0/16", str(names))
+    tap.check({"server": "10.9.0.1"} in e.rows("dns"), str(e.rows("dns")))
+    for what in ("leases", "time", "firewall"):
+        tap.check(isinstance(e.rows(what), list), what)
+    refused(lambda: e.rows("prots"), "prots")
+
+
 @tap.test("network why: which port, rule or absence decides")
 def why():
     def asked(place):

@@ -25,7 +25,7 @@ NETD = os.environ.get("NETD", os.path.join(BUILD, os.uname().machine, "san/bin/n
 HEADER = struct.Struct("<4sHHIIHH")
 REPLY, ERROR, MORE, CALL = 1, 2, 4, 16
 ATTACH, DETACH, SYNC, NETWORK_SET, NETWORK_REMOVE, NETWORK_LIST, SUBSCRIBE, SHOW = range(1, 9)
-CONNECT, DISCONNECT = 10, 11
+CONNECT, DISCONNECT, ROWS = 10, 11, 12
 READY, STATUS, ALIVE, STOP, RELOAD, CLOCK, DATA, OFF = (
     0x101, 0x102, 0x103, 0x111, 0x112, 0x113, 0x114, 0x116)
 TCP, UDP = 6, 17
@@ -304,6 +304,20 @@ class Engine(Peer):
 
     def show(self, what):
         return Cursor(self.call(SHOW, text(what))).text()
+
+
+    def rows(self, what):
+        """What SHOW prints, as dictionaries."""
+        c, rows, row = Cursor(self.call(ROWS, text(what))), [], {}
+        while c.data:
+            kind = c.take("B")
+            if not kind:
+                rows.append(row)
+                row = {}
+                continue
+            name = c.text()
+            row[name] = c.text() if kind == 1 else c.take("q") if kind == 2 else bool(c.take("q"))
+        return rows
 
 
 def helper_pid(role):

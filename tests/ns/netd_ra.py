@@ -65,6 +65,16 @@ def send(*packets):
     s.close()
 
 
+def flipped(options, at, bit):
+    """An advertisement with one bit turned over, and the checksum that fits it."""
+    packet = bytearray(advert(options))
+    packet[at] ^= 1 << bit
+    packet[42:44] = b"\0\0"
+    packet[42:44] = struct.pack(">H", checksum(bytes(packet[8:40]) + struct.pack(
+        ">II", len(packet) - 40, 58) + bytes(packet[40:])))
+    return bytes(packet)
+
+
 @tap.test("SLAAC: address, default route and name server by the advertisements of dnsmasq")
 def slaac():
     machine.lan.sh("ip -6 addr add %s1/64 dev lan0 nodad; sysctl -qw net.ipv6.conf.all.forwarding=1"
@@ -126,6 +136,11 @@ def rogue():
            advert(b"\x1f\2\0\0" + struct.pack(">I", 99) + b"\x07a\nb.com\0"),
            advert(b"\x1f\2\0\0" + struct.pack(">I", 99) + b"\x3fabcdefg")]
     dice = random.Random(7)
+    # Each bit without which it is no advertisement for this link, the checksum being right: version,
+    # length, next header, hop limit, link-local source, type, code, length of the option.
+    bits = [(at, bit) for at in (4, 6, 7, 8, 40, 41, 57) for bit in range(8)]
+    bits += [(0, bit) for bit in range(4, 8)] + [(9, 6), (9, 7)]
+    bad += [flipped(good, at, bit) for at, bit in bits]
     while len(bad) < 400:  # what a bit flips to, with a checksum that does not fit
         packet = bytearray(advert(good, wrong_sum=True))
         packet[dice.randrange(8, len(packet))] ^= 1 << dice.randrange(8)
@@ -139,6 +154,19 @@ def rogue():
     tap.check(addresses().keys() == before[0], "addresses: %s" % addresses())
     tap.check("ff02" not in resolv() and "com" not in resolv(), resolv())
     tap.check("bad" not in Engine().show("leases"), Engine().show("leases"))
+
+
+@tap.test("300 flipped bits under a right checksum: what may be believed stays bounded, nothing is lost")
+def flips():
+    dice = random.Random(11)
+    good = prefix_option("2001:db8:f00::", valid=3600, preferred=60)
+    send(*[flipped(good, dice.randrange(42, 56 + 32), dice.randrange(8)) for _ in range(300)])
+    send(advert(b"\x19\3\0\0" + struct.pack(">I", 900) + socket.inet_pton(
+        socket.AF_INET6, PREFIX + "3")))
+    n.wait_for("all of them", lambda: "nameserver %s3" % PREFIX in resolv())
+    tap.check(box["address"] in addresses() and len(addresses()) <= 8, str(addresses()))
+    shown = Engine().show("leases")
+    tap.check(shown.count("router") <= 4 and shown.count("prefix") <= 8, shown)
 
 
 @tap.test("a forged end of the prefix leaves two hours; many prefixes and routers are capped")

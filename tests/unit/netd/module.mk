@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-tests_unit_netd := nl plan conf msg dhcp dns container ntp nd
+tests_unit_netd := nl plan conf msg dhcp dns container ntp nd dhcp6 netdev
 
 UNIT += $(tests_unit_netd:%=tests/unit/netd/test_%)
 $(foreach t,$(tests_unit_netd),$(eval tests/unit/netd/test_$(t)_OBJS := tests/unit/netd/test_$(t).o \
 	$(netd_PURE)))
 tests/unit/netd/test_nl_OBJS += $(netd_NL)
-tests/unit/netd/test_plan_OBJS += $(netd_NL) netd/conf.o netd/link/link_plan.o netd/link/uplink.o
-tests/unit/netd/test_nd_OBJS += $(netd_NL) netd/conf.o netd/link/link_plan.o netd/link/uplink.o
-tests/unit/netd/test_conf_OBJS += netd/conf.o
-tests/unit/netd/test_container_OBJS += $(netd_NL) netd/conf.o netd/link/link_plan.o \
+tests/unit/netd/test_plan_OBJS += $(netd_NL) $(netd_CONF) netd/link/netdev.o netd/link/link_plan.o netd/link/uplink.o
+tests/unit/netd/test_netdev_OBJS += $(netd_NL) $(netd_CONF) netd/link/netdev.o netd/link/link_plan.o netd/link/uplink.o
+tests/unit/netd/test_nd_OBJS += $(netd_NL) $(netd_CONF) netd/link/link_plan.o netd/link/uplink.o
+tests/unit/netd/test_conf_OBJS += $(netd_NL) $(netd_CONF)
+tests/unit/netd/test_container_OBJS += $(netd_NL) $(netd_CONF) netd/link/link_plan.o \
 	netd/container/network.o netd/container/attachment.o netd/container/port.o
 
-tests_fuzz_netd := dhcp4 dns netlink ntp nd
+tests_fuzz_netd := dhcp4 dns netlink ntp nd dhcp6
 FUZZ += $(tests_fuzz_netd:%=tests/fuzz/fuzz_%)
 $(foreach t,$(tests_fuzz_netd),$(eval tests/fuzz/fuzz_$(t)_OBJS := tests/fuzz/fuzz_$(t).o \
 	$(netd_PURE) $(netd_NL)))

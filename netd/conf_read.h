@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_NETD_CONF_READ_H
+#define HOY_NETD_CONF_READ_H
+
+#include "netd/conf.h"
+
+/* What conf.c and conf_link.c share: values of a section, and the sections beside [network]. */
+const struct ini_value *conf_values(const struct ini_section *section, const char *key);
+bool conf_flag(const struct ini_section *section, const char *key);
+uint32_t conf_number(const struct ini_section *section, const char *key);
+
+/* A name that the kernel takes for an interface. */
+int conf_check_ifname(struct str value, struct err *err);
+/* VLAN, Bond and Bridge of a [network] section; a part of a bond or bridge has nothing else. */
+void conf_read_parts(struct ini_config *ini, struct ini_section *section,
+		     struct conf_uplink *uplink);
+/* A section with a mistake, or of a network that is not there, costs that section alone. */
+void conf_add_route(struct ini_config *ini, struct ini_section *section, struct conf *conf);
+void conf_add_address(struct ini_config *ini, struct ini_section *section, struct conf *conf);
+void conf_add_netdev(struct ini_config *ini, struct ini_section *section, struct conf *conf);
+
+#endif
