@@ -110,8 +110,7 @@ void main_self_data(struct netd *netd);
 
 /* main_link.c */
 int main_link_start(struct netd *netd, struct err *err);
-/* Compares the kernel with what is wanted and changes the difference, soon (many events, one scan).
- */
+/* Compares the kernel with what is wanted and changes the difference, soon. */
 void main_link_scan_soon(struct netd *netd);
 void main_link_lease(struct netd *netd, uint32_t index, struct mono asked,
 		     const struct dhcp_lease *lease);
@@ -145,7 +144,7 @@ void main_dhcp6_networks_recall(struct netd *netd); /* the prefix of this boot, 
 /* main_nd.c: routers of IPv6. */
 void main_nd_start(struct netd *netd, struct uplink *uplink);
 void main_nd_stop(struct netd *netd, struct uplink *uplink);
-void main_nd_recall(struct netd *netd, struct uplink *uplink); /* what they said in this boot */
+void main_nd_recall(struct netd *netd, struct uplink *uplink); /* of this boot */
 void main_nd_sysctls(struct netd *netd, const struct uplink *uplink);
 
 /* main_roles.c */
@@ -157,8 +156,9 @@ void main_dns_attach(struct netd *netd, const struct attachment *attachment, boo
 void main_dns_detach(struct netd *netd, struct str id);
 void main_dns_upstreams(struct netd *netd);
 
-/* main_heal.c: *state is loaded anew where something was put back; false = try again soon. */
+/* main_heal.c: *state is loaded anew where something was put back; false = try again. */
 bool main_heal(struct netd *netd, struct rtnl_state *state);
+void main_sweep(struct netd *netd); /* once the engine has said what there is */
 
 /* main_time.c */
 bool main_time_allowed(void);		   /* may this process be given CAP_SYS_TIME? */
@@ -186,18 +186,15 @@ uint32_t main_network_users(const struct netd *netd, const struct network *netwo
 
 /* main_client.c */
 int main_client_start(struct netd *netd, int listen_fd, struct err *err);
-/* The engine connects again and attaches everything anew: addresses have changed. */
+/* The engine connects again and attaches everything anew. */
 void main_client_renew(struct netd *netd);
 void main_client_event(struct netd *netd, enum netd_event_kind kind, const char *text);
 
-/* main_why.c: what becomes of packets to "ADDRESS:PORT[/udp]", as lines; -EINVAL. */
+/* main_why.c: what becomes of packets to "ADDRESS:PORT[/udp]", as lines; main_show.c: a word of
+ * SHOW; main_rows.c: the same for programs. All: -EINVAL. */
 int main_why(struct netd *netd, const struct rtnl_state *state, struct str what, struct buf *out,
 	     struct err *err);
-
-/* main_rows.c: the same for programs. */
-int main_rows(struct netd *netd, struct str what, struct buf *out, struct err *err);
-
-/* main_show.c; -EINVAL for an unknown word. */
 int main_show(struct netd *netd, struct str what, struct buf *out, struct err *err);
+int main_rows(struct netd *netd, struct str what, struct buf *out, struct err *err);
 
 #endif

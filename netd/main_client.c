@@ -156,6 +156,7 @@ static void take_sync(struct msg_peer *peer, struct msg *msg)
 		log_notice("container %.*s is gone; detaching it", STR_ARG(a->attach.name));
 		main_detach(netd, a);
 	}
+	main_sweep(netd);
 	(void)msg_reply(peer, msg->type, msg->serial, (struct str){ 0 }, NULL, 0);
 }
 

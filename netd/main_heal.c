@@ -5,6 +5,7 @@
  * must never change what is as it should be.
  */
 #include <stdio.h>
+#include <string.h>
 #include "lib/log.h"
 #include "lib/own.h"
 #include "netd/container/veth.h"
@@ -95,4 +96,70 @@ bool main_heal(struct netd *netd, struct rtnl_state *state)
 		for (uint32_t i = 0; i < a->attach.network_count; i++)
 			heal_end(netd, a, i, state);
 	return !failed;
+}
+
+/* ---- what a netd that died in the middle of a change left behind ---- */
+
+/* PREFIX, ten hex digits, and a dot with a number where that belongs to the name. */
+static bool is_made_name(const char *name, const char *prefix, bool numbered)
+{
+	size_t len = strlen(prefix), digits;
+
+	if (strncmp(name, prefix, len) != 0)
+		return false;
+	digits = strspn(name + len, "0123456789abcdef");
+	name += len + digits;
+	return digits == 10 &&
+	       (numbered ? name[0] == '.' && strspn(name + 1, "0123456789") == strlen(name + 1)
+			 : !name[0]);
+}
+
+static bool is_network(const struct netd *netd, int index)
+{
+	for (size_t i = 0; i < netd->networks.count; i++)
+		if (netd->networks.list[i].index == index)
+			return true;
+	return false;
+}
+
+static bool is_attached(const struct netd *netd, const char *host_name)
+{
+	for (const struct attachment *a = netd->attachments.first; a; a = a->next) {
+		for (uint32_t i = 0; i < a->attach.network_count; i++) {
+			struct veth veth = { 0 };
+
+			veth_name(&veth, a->attach.id, a->slots[i]);
+			if (!strcmp(veth.host_name, host_name))
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool is_orphan(const struct netd *netd, const struct rtnl_link *link)
+{
+	if (!strcmp(link->kind, "veth"))
+		return is_made_name(link->name, "v", true) && is_network(netd, link->master) &&
+		       !is_attached(netd, link->name);
+	return !strcmp(link->kind, "bridge") && is_made_name(link->name, "br-", false) &&
+	       link->mac[0] == 2 && link->mac[1] == 0x42 && !is_network(netd, link->index);
+}
+
+void main_sweep(struct netd *netd)
+{
+	OWN(rtnl_state_done) struct rtnl_state state = { 0 };
+	struct err err;
+
+	if (rtnl_state_load(&netd->route, &state, &err) < 0) {
+		log_err("%s", err_text(&err));
+		return;
+	}
+	for (size_t i = 0; i < state.link_count; i++) {
+		if (!is_orphan(netd, &state.links[i]))
+			continue;
+		log_notice("interface %s belongs to nobody; removed", state.links[i].name);
+		if (veth_remove(state.links[i].name, &netd->route, &err) < 0)
+			log_err("%s", err_text(&err));
+	}
+	networks_drop_guards(&netd->networks, &state, &netd->route);
 }

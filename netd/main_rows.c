@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "lib/own.h"
-#include "netd/api/netd_row.h"
+#include "netd/api/netd_rows_msg.h"
 #include "netd/main.h"
 #include "netd/ntp/ntp_client.h"
 

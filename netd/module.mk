@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The network daemon. netd_PURE holds what has no socket in it: what the unit and fuzz tests link.
 
-netd_PURE := netd/ip4.o netd/ip6.o netd/api/netd_msg.o netd/api/netd_row.o netd/dhcp/dhcp_codec.o netd/dhcp/dhcp_client.o \
+netd_PURE := netd/ip4.o netd/ip6.o netd/api/netd_msg.o netd/api/netd_rows_msg.o netd/dhcp/dhcp_codec.o netd/dhcp/dhcp_client.o \
 	netd/dhcp/dhcp_msg.o netd/dns/dns_codec.o netd/dns/dns_cache.o netd/dns/dns_table.o \
 	netd/ntp/ntp_codec.o netd/ntp/ntp_client.o \
 	netd/nd/nd_codec.o netd/nd/nd_client.o netd/dhcp6/dhcp6_codec.o netd/dhcp6/dhcp6_client.o \

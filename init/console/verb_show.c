@@ -15,7 +15,7 @@
 #include "lib/mono.h"
 #include "lib/own.h"
 #include "netd/api/netd_msg.h"
-#include "netd/api/netd_row.h"
+#include "netd/api/netd_rows_msg.h"
 
 /* ---- status ---- */
 

@@ -11,12 +11,11 @@
 
 /*
  * What others say to netd on /run/hoy/netd.sock. A peer with uid 0 is the engine, one with group
- * hoy-console is the console; SHOW, CHECK, SUBSCRIBE and NETWORK_LIST are open to both, all else is
- * the engine's. Every call is answered; an error carries a text for the user: -EADDRINUSE  a port
- * is taken; the text names the holder (a container, or "the host") -ENOENT      unknown network
- * (the text names the nearest) or unknown container -ENOSPC      the network has no free address
- * -EINVAL  a value is wrong -EBUSY       the network still has containers     -EEXIST  the address
- * is taken
+ * hoy-console is the console; SHOW, ROWS, CHECK, SUBSCRIBE and NETWORK_LIST are open to both, all
+ * else is the engine's. Every call is answered; an error carries a text for the user. -EADDRINUSE:
+ * a port or address is taken, by whom; -ENOENT: unknown network (the nearest is named) or
+ * container; -ENOSPC: no free address; -EINVAL: a wrong value; -EBUSY: the network still has
+ * containers.
  */
 enum netd_msg {
 	/*
@@ -32,14 +31,10 @@ enum netd_msg {
 	 * another namespace: the old one is detached first, its addresses are kept for the new one.
 	 */
 	NETD_MSG_ATTACH = 1,
-	/* {text id} -> {}. Interfaces, ports, names and addresses are given back. Unknown: success.
-	 */
+	/* {text id} -> {}. Interfaces, ports, names, addresses are given back. Unknown: success. */
 	NETD_MSG_DETACH = 2,
-	/*
-	 * {u32 count, text id ...} -> {}. The whole list of containers the engine has attached
-	 * since it connected: whatever netd remembers beyond it is detached. Sent once after a
-	 * reconnect.
-	 */
+	/* {u32 count, text id ...} -> {}. All that the engine has attached since it connected: what
+	 * netd remembers beyond it is detached. Sent once after a reconnect. */
 	NETD_MSG_SYNC = 3,
 	/*
 	 * struct netd_network_set -> {text subnet, text gateway, text subnet6, text gateway6}; the
@@ -66,16 +61,10 @@ enum netd_msg {
 	 * attached in another namespace.
 	 */
 	NETD_MSG_CONNECT = 10,
-	/*
-	 * {text id, text network}; fds as CONNECT -> struct netd_attached, what is left. Default
-	 * route and ports go over to the next network that is not internal, or wait for one.
-	 * -ENOENT: it is not on that network.
-	 */
+	/* {text id, text network}; fds as CONNECT -> struct netd_attached, what is left. Default
+	 * route and ports go over to the next network that is not internal, or wait for one. */
 	NETD_MSG_DISCONNECT = 11,
-	/*
-	 * {text what} -> rows: what SHOW prints, for programs; what: see netd_show_names. Read with
-	 * netd_row_next() of netd_row.h. Names of fields stay, new ones may come.
-	 */
+	/* {text what} -> rows (netd_rows_msg.h): what SHOW prints, for programs */
 	NETD_MSG_ROWS = 12,
 };
 
@@ -99,8 +88,7 @@ enum {
 
 enum netd_attach_flag {
 	NETD_ATTACH_NO_FORWARD = 1, /* the container's resolver answers container names only */
-	/* Ports wait where no network of the container lets them in; without it ATTACH is refused.
-	 */
+	/* Ports wait where no network lets them in; without it such an ATTACH is refused. */
 	NETD_ATTACH_PORTS_WAIT = 2,
 };
 

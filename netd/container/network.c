@@ -150,6 +150,30 @@ void network_drop_guard6(const struct network *network, struct nl *nl)
 		(void)set_guard(network, true, false, nl, NULL);
 }
 
+void networks_drop_guards(const struct networks *networks, const struct rtnl_state *state,
+			  struct nl *nl)
+{
+	for (size_t i = 0; i < state->route_count; i++) {
+		const struct rtnl_route *route = &state->routes[i];
+		OWN(buf_done) struct buf request = { 0 };
+		bool known = !is_guard(route);
+
+		for (size_t k = 0; k < networks->count && !known; k++) {
+			const struct network *network = &networks->list[k];
+
+			known = route->v6 ? route->prefix == network->prefix6 &&
+						    ip6_equal(&route->dst6, &network->subnet6)
+					  : route->prefix == network->prefix &&
+						    route->dst == network->subnet;
+		}
+		if (known)
+			continue;
+		buf_init(&request, 256);
+		rtnl_encode_route(route, false, &request);
+		(void)nl_call(nl, &request, "remove a guard of no network", NULL);
+	}
+}
+
 static bool overlaps(uint32_t a, uint8_t a_prefix, uint32_t b, uint8_t b_prefix)
 {
 	return ((a ^ b) & ip4_mask(a_prefix < b_prefix ? a_prefix : b_prefix)) == 0;

@@ -67,6 +67,9 @@ void network_to_nft(const struct network *network, struct nft_network *ret_nft);
 int network_ensure(struct network *network, struct nl *nl, int sysctl_fd, struct err *err);
 /* Takes the guard of an IPv6 subnet away that is no longer the network's. */
 void network_drop_guard6(const struct network *network, struct nl *nl);
+/* Takes guards away that are no network's. */
+void networks_drop_guards(const struct networks *networks, const struct rtnl_state *state,
+			  struct nl *nl);
 /* Pure: do the guards stand? */
 bool network_has_guard(const struct network *network, const struct rtnl_state *state);
 int network_delete_bridge(const struct network *network, struct nl *nl, struct err *err);

@@ -5,7 +5,7 @@
  */
 #include <errno.h>
 #include "netd/api/netd_msg.h"
-#include "netd/api/netd_row.h"
+#include "netd/api/netd_rows_msg.h"
 
 void netd_row_put(struct buf *out, const char *name, enum netd_field_kind kind, struct str text,
 		  int64_t number)

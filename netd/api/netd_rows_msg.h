@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef HOY_NETD_API_NETD_ROW_H
-#define HOY_NETD_API_NETD_ROW_H
+#ifndef HOY_NETD_API_NETD_ROWS_MSG_H
+#define HOY_NETD_API_NETD_ROWS_MSG_H
 
 #include <stdbool.h>
 #include <stdint.h>
