@@ -16,7 +16,7 @@ from netd_peer import TCP, Container, DhcpServer, Echo, Engine, Machine, Refused
 
 n.enter()
 FLAPS = int(os.environ.get("HOY_FLAPS", "20"))
-KILLS = int(os.environ.get("HOY_KILLS", "8"))
+KILLS = int(os.environ.get("HOY_KILLS", "4"))
 LOSS = int(os.environ.get("HOY_LOSS", "0"))
 SEED = int(os.environ.get("HOY_SEED", "41"))
 CONFIG = "[network up]\nMatch.Name = up0\nDuplicateAddressDetection = no\n"
