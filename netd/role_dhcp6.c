@@ -127,13 +127,15 @@ static ssize_t take_packet(int fd, char *data, size_t cap, bool *ret_sum_open)
 			       .msg_controllen = sizeof(control) };
 	ssize_t n = recvmsg(fd, &head, MSG_DONTWAIT);
 	struct tpacket_auxdata aux = { 0 };
+	struct cmsghdr *c;
 
 	if (n < 0)
 		return -1;
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&head); c; c = CMSG_NXTHDR(&head, c))
-		if (c->cmsg_level == SOL_PACKET && c->cmsg_type == PACKET_AUXDATA &&
-		    c->cmsg_len >= CMSG_LEN(sizeof(aux)))
-			memcpy(&aux, CMSG_DATA(c), sizeof(aux));
+	/* There is room for one, and no other is asked for. */
+	c = CMSG_FIRSTHDR(&head);
+	if (c && c->cmsg_level == SOL_PACKET && c->cmsg_type == PACKET_AUXDATA &&
+	    c->cmsg_len >= CMSG_LEN(sizeof(aux)))
+		memcpy(&aux, CMSG_DATA(c), sizeof(aux));
 	*ret_sum_open = (aux.tp_status & TP_STATUS_CSUMNOTREADY) != 0;
 	return from.sll_pkttype == PACKET_OUTGOING ? 0 : n;
 }

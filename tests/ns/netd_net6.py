@@ -265,7 +265,7 @@ def stable():
     tap.check(box["prefix"] not in fresh or len(fresh.splitlines()) > 1, "another boot, no data yet")
     data(1)
     n.wait_for("the machine's own", lambda: sh(
-        "ip -6 -o addr show dev hoy0 scope global").split()[3] == box["prefix"] + "1/64")
+        "ip -6 -o addr show dev hoy0 scope global").split()[3:4] == [box["prefix"] + "1/64"])
     tap.check(sh("ip -6 -o addr show dev hoy0 scope global").count("inet6") == 1, "and only that")
     tap.check(sh("ip -6 route").count("prohibit") == 4, sh("ip -6 route"))
     tap.check(box["prefix"] + "/64" in n.nft("list", "table", "inet", "hoy"), "in the firewall")
