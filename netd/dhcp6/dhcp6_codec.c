@@ -90,8 +90,8 @@ static bool next_option(struct str *rest, struct option *ret_option, bool *ret_b
 
 	if (!rest->len)
 		return false;
-	len = rest->len < 4 ? SIZE_MAX : get16(at + 2);
-	if (len > rest->len - 4) {
+	len = rest->len < 4 ? 0 : get16(at + 2);
+	if (rest->len < 4 || len > rest->len - 4) {
 		*ret_bad = true;
 		return false;
 	}

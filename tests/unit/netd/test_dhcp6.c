@@ -102,6 +102,18 @@ static void test_packets(void)
 		   reply.lease.server.len == 3 && reply.iaid == 7,
 	   "the same as an answer");
 	is_int((long long)reply.lease.prefix_count, 0, "times of nought are no lease");
+	/* What is behind the last option is too short for one of its own: 1, 2 and 3 bytes. */
+	for (size_t n = 1; n < 4; n++) {
+		buf_add_byte(&out, 0);
+		at = (uint8_t *)out.data;
+		at[5]++;
+		at[45]++;
+		refused &= dhcp6_reply_read(buf_str(&out), true, &reply) == -EBADMSG;
+	}
+	ok(refused, "bytes behind the last option that are none");
+	out.len -= 3;
+	at[5] -= 3;
+	at[45] -= 3;
 	for (size_t n = 0; n < out.len; n++)
 		refused &= dhcp6_reply_read(str_head(buf_str(&out), n), false, &reply) == -EBADMSG;
 	ok(refused, "no shorter form of it is taken");
