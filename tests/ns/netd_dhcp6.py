@@ -202,8 +202,7 @@ def renumbered():
     rows = engine.attach(box["web"], ["wide"])
     box["server"] = Server6("2001:db8:bb00::")
     machine.lan.sh("ip link set cable down")
-    n.wait_for("netd to notice", lambda: [r for r in Engine().rows("links") if r["name"] == "up0" and
-                                          not r["carrier"]])
+    n.wait_for("netd to notice", lambda: "DHCPv6 idle" in Engine().show("leases"))
     machine.lan.sh("ip link set cable up")
     n.wait_for("the new prefix", lambda: "2001:db8:bb" in Engine().show("networks"))
     n.wait_for("the connection to end", lambda: n.select.select([engine.sock], [], [], 0)[0] and
