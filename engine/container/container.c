@@ -239,6 +239,7 @@ void container_take_addresses(struct container *container, const struct netd_att
 		memset(to, 0, sizeof(*to));
 		(void)str_copy(from->network, to->network, sizeof(to->network));
 		(void)str_copy(from->ip4, to->ip4, sizeof(to->ip4));
+		(void)str_copy(from->ip6, to->ip6, sizeof(to->ip6));
 		(void)str_copy(from->gateway, to->gateway, sizeof(to->gateway));
 		(void)str_copy(from->mac, to->mac, sizeof(to->mac));
 		to->prefix = from->prefix;

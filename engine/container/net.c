@@ -99,6 +99,8 @@ static void write_hosts(const struct container *container, struct buf *out)
 	(void)buf_add_text(out, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n");
 	if (*container->address)
 		(void)buf_printf(out, "%s\t%s\n", container->address, def->hostname);
+	if (container->address_count && *container->addresses[0].ip6)
+		(void)buf_printf(out, "%s\t%s\n", container->addresses[0].ip6, def->hostname);
 	for (uint32_t i = 0; i < def->extra_hosts.count; i++) {
 		struct str item = str_from(def->extra_hosts.items[i]);
 		ptrdiff_t colon = str_find(item, ':');
