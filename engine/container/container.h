@@ -86,8 +86,7 @@ enum { CONTAINER_ID_LEN = 64, CONTAINER_NETWORKS_MAX = 8, CONTAINER_EXTRA_MAX = 
 
 /* What netd gave it in one network. */
 struct container_address {
-	char network[64], ip4[16], gateway[16], mac[18];
-	char ip6[46]; /* "" = none */
+	char network[64], ip4[16], ip6[46], gateway[16], mac[18];
 	uint8_t prefix;
 };
 
