@@ -123,6 +123,7 @@ static void data_up(void)
 		log_warn("volumes: %s", err_text(&err));
 	engine.data_ready = true;
 	engine_check_started(&engine);
+	engine_clean_started(&engine);
 	store_start(NULL);
 	engine_trashed(&engine);
 	engine_networks_up(&engine);
@@ -368,6 +369,8 @@ static void setup(void)
 	env->data_fd = -1;
 	engine.leases = (struct image_leases){ .store = &engine.store.peer,
 					       .collect = engine_collect,
+					       .make_room = engine_clean_room,
+					       .forget_room = engine_clean_forget,
 					       .owner = &engine };
 	env->leases = &engine.leases;
 	env->trashed = engine_trashed;

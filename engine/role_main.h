@@ -7,6 +7,7 @@
 #include "engine/container/container.h"
 #include "engine/container/table.h"
 #include "engine/network/client.h"
+#include "engine/role_main_clean.h"
 #include "engine/service/manager.h"
 #include "engine/worker/worker.h"
 #include "lib/loop.h"
@@ -115,6 +116,7 @@ struct engine {
 	char gate_listen[32]; /* where the gate listens, "" = nowhere */
 	bool sweep_again;     /* something came into the trash since the sweep began */
 	struct image_leases leases;
+	struct engine_clean clean;
 	int run_hoy_fd;
 	struct network_client network;
 	struct container_env containers;
@@ -189,6 +191,7 @@ msg_handler_fn engine_views_call, engine_create_call, engine_start_call, engine_
 	engine_processes_call, engine_counters_call, engine_volumes_call, engine_volume_make_call,
 	engine_volume_remove_call, engine_networks_call, engine_network_make_call,
 	engine_networks_of_call, engine_network_remove_call, engine_images_call,
-	engine_records_call, engine_pull_call, engine_image_remove_call, engine_prune_call;
+	engine_records_call, engine_pull_call, engine_image_remove_call, engine_prune_call,
+	engine_clean_call;
 
 #endif

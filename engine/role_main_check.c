@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The check of the store and its repair: what is damaged goes, images that lack something are
- * pulled again. Asked for by a person, and by itself after an unclean stop. Runs in engine main,
- * which only hears what the store found.
+ * pulled again, or where that fails mean again what they meant before. Asked for by a person, and
+ * by itself after an unclean stop. Runs in engine main, which only hears what the store found.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #include "lib/log.h"
 #include "lib/own.h"
 
-enum { CHECK_LINE_MAX = 4096, CHECK_LATE_MS = 60000 };
+enum { CHECK_LINE_MAX = 4096, CHECK_LATE_MS = 30000 };
 
 static const char running_mark[] = "engine-running";
 
@@ -26,6 +26,7 @@ struct check_work {
 	const char **names; /* images that lack something */
 	uint32_t count, at;
 	struct image_take *take;
+	struct err why; /* the pull that failed */
 };
 
 static void check_done(struct engine_work *work)
@@ -68,22 +69,71 @@ static void finish(struct check_work *check)
 
 static void next_pull(struct check_work *check);
 
+static void next_image(struct check_work *check)
+{
+	check->at++;
+	next_pull(check);
+}
+
+static void say_image(struct check_work *check, const char *text, bool repaired)
+{
+	char line[ENGINE_REF_MAX + 2 * ERR_TEXT_MAX + 128];
+
+	(void)snprintf(line, sizeof(line), "image %s %s", check->names[check->at], text);
+	check->repaired += repaired;
+	say(check, line);
+}
+
+static void on_fallen_back(struct msg_peer *peer, void *owner, struct msg *reply,
+			   const struct err *err)
+{
+	struct check_work *check = owner;
+	char text[2 * ERR_TEXT_MAX + 64], id[DIGEST_TEXT_MAX];
+	struct digest config;
+	struct wire in;
+
+	(void)peer;
+	if (!reply) {
+		(void)snprintf(text, sizeof(text), "cannot be repaired: %s; %s", check->why.text,
+			       err_text(err));
+		say_image(check, text, false);
+	} else {
+		wire_init(&in, reply->body.ptr, reply->body.len);
+		store_digest_get(&in, &config);
+		(void)snprintf(text, sizeof(text),
+			       "means the image before it again, %s, until it is pulled: %s",
+			       digest_text(&config, id), check->why.text);
+		say_image(check, text, true);
+	}
+	next_image(check);
+}
+
+/* The registry cannot help: the image that the name meant before may still be whole. */
+static void fall_back(struct check_work *check, const struct err *err)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	struct err bad = { 0 };
+
+	check->why = *err;
+	buf_init(&body, 1024);
+	wire_put_text(&body, check->names[check->at]);
+	if (work_ask(&check->work, STORE_MSG_FALL_BACK, buf_str(&body), on_fallen_back, &bad) >= 0)
+		return;
+	say_image(check, err_text(&bad), false);
+	next_image(check);
+}
+
 static void on_pulled(void *owner, const struct err *err)
 {
 	struct check_work *check = owner;
-	char line[ENGINE_REF_MAX + ERR_TEXT_MAX + 64];
 
 	check->take = NULL;
-	if (err)
-		(void)snprintf(line, sizeof(line), "image %s: %s", check->names[check->at],
-			       err_text(err));
-	else
-		(void)snprintf(line, sizeof(line), "image %s was pulled again",
-			       check->names[check->at]);
-	check->repaired += !err;
-	say(check, line);
-	check->at++;
-	next_pull(check);
+	if (err) {
+		fall_back(check, err);
+		return;
+	}
+	say_image(check, "was pulled again", true);
+	next_image(check);
 }
 
 static void next_pull(struct check_work *check)

@@ -385,11 +385,11 @@ static void on_collected(struct msg_peer *peer, void *owner, struct msg *reply,
 
 static void collect(struct usage_work *usage)
 {
-	const uint8_t cache = usage->kind == ENGINE_PRUNE_CACHE;
+	const uint8_t what = usage->kind == ENGINE_PRUNE_CACHE ? STORE_GC_CACHE : STORE_GC_BEFORE;
 	struct err err = { 0 };
 
 	engine_unmount_unused(usage->tree.work.engine);
-	if (work_ask(&usage->tree.work, STORE_MSG_GC, str_make(&cache, 1), on_collected, &err) < 0)
+	if (work_ask(&usage->tree.work, STORE_MSG_GC, str_make(&what, 1), on_collected, &err) < 0)
 		usage_fail(usage, &err);
 }
 

@@ -65,6 +65,8 @@ enum engine_image_msg {
 	/* {u8 repair} -> MORE {text line}..., last {text "N checked, N damaged, N repaired"}: reads
 	 * every blob and layer of the store */
 	ENGINE_MSG_STORE_CHECK,
+	/* {} -> {u32 count, {text line}...}: what goes by itself, when, and what went last */
+	ENGINE_MSG_CLEAN,
 	/* {text name as the client said it, u8 enum engine_drop, u32 count, {text image}...} -> {u8
 	 * nothing names it any more}: takes these names of one image away. With the last of them
 	 * -EEXIST in Docker's words where a container has the image: one that runs, or, without

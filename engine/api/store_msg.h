@@ -61,8 +61,7 @@ enum store_msg {
 	 * its leases after a restart, and leases what it is about to pull or build first.
 	 */
 	STORE_MSG_LEASE,
-	/* {} or {u8 cache} -> {u64 bytes freed, u32 objects, u32 that only leases kept};
-	 * cache = 1: the build cache goes too */
+	/* {} or {u8 enum store_gc} -> {u64 bytes freed, u32 objects, u32 that only leases kept} */
 	STORE_MSG_GC,
 	/*
 	 * {u8 repair} -> MORE {text line}..., last {u32 objects checked, u32 damaged or missing,
@@ -75,6 +74,26 @@ enum store_msg {
 	/* {u64 bytes, text what they are for} -> {}: they fit beside the reserve; -ENOSPC says how
 	 * much is missing */
 	STORE_MSG_ROOM,
+	/*
+	 * {u64 wall clock s (0 = not known), u64 age s (0 = none goes by age), u64 ms that who was
+	 * asked for stays, u64 bytes to give back (0 = by age only), u32 count, {text reference
+	 * that is used}... sorted} -> {u64 bytes freed, u32 objects, u32 that only leases kept, u32
+	 * count, {text reference, u8 enum store_gone, u64 wall clock s since when it was
+	 * idle}...}. With bytes to give back the answer comes when the room is free.
+	 */
+	STORE_MSG_CLEAN,
+	/* {text reference} -> {digest config}: the name means the image again that it meant before;
+	 * -ENOENT: there is none; -EBADMSG: it is damaged as well */
+	STORE_MSG_FALL_BACK,
+};
+
+/* Why STORE_MSG_CLEAN let a name go; BEFORE: only what it meant before. */
+enum store_gone { STORE_GONE_AGE = 1, STORE_GONE_ROOM = 2, STORE_GONE_BEFORE = 3 };
+
+/* What STORE_MSG_GC takes besides what nothing names. */
+enum store_gc {
+	STORE_GC_CACHE = 1,  /* the build cache */
+	STORE_GC_BEFORE = 2, /* what names meant before */
 };
 
 enum {
@@ -82,6 +101,7 @@ enum {
 	STORE_RECORD_MAX = 2 << 20, /* as IMAGE_RECORD_MAX */
 	STORE_LEASE_DIGESTS_MAX = 4096,
 	STORE_PUTS_MAX = 16,
+	STORE_CLEAN_USED_MAX = 8192,
 };
 
 #define STORE_SIZE_UNKNOWN UINT64_MAX

@@ -30,6 +30,12 @@ struct image_leases {
 	/* Something was dropped that nobody may need any more: asks for a collection, soon. */
 	void (*collect)(void *owner);
 	void *owner;
+	/*
+	 * `bytes` do not fit: lets go of what may go by itself, then calls done(asker), once,
+	 * unless forget_room() came before. May be NULL, both.
+	 */
+	void (*make_room)(void *owner, uint64_t bytes, void (*done)(void *asker), void *asker);
+	void (*forget_room)(void *owner, const void *asker);
 	bool held; /* the last collection left something that only a lease kept, or was put off */
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A pull or load job: answers the role's questions for blobs, runs one layer job for each missing
- * layer, records the image at the end. Runs in engine main; must never parse what came from a
+ * A pull or load job: starts the role with what is known, asks for room, records the image at the
+ * end; its blobs are take_blob.c's. Runs in engine main; must never parse what came from a
  * registry or an archive: it sees digests, sizes and checked records only.
  */
 #include <errno.h>
@@ -9,49 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "engine/image/layer.h"
-#include "engine/image/take.h"
+#include "engine/image/take_job.h"
 #include "engine/oci/oci.h"
-#include "engine/oci/reference.h"
-#include "engine/worker/worker.h"
 #include "lib/own.h"
-
-enum { TAKE_BLOBS_MAX = 8 };
-
-/* A blob the role is handing over at this moment. */
-struct take_blob {
-	struct image_take *take;
-	bool used;
-	bool is_layer;
-	bool ready;	     /* stored, or failed */
-	struct err error;    /* code 0 = stored */
-	uint32_t end_serial; /* of the BLOB_END call that waits, 0 = none yet */
-	uint32_t ask_serial; /* of the BLOB call that waits for LAYER_HAVE */
-	struct pull_blob blob;
-	char media_type[128];
-	struct image_layer_job job;
-};
-
-struct image_take {
-	struct image_take_env env;
-	struct worker role;
-	struct loop_timer burial;
-	struct image_take_ops ops;
-	void *owner;
-	struct take_blob blobs[TAKE_BLOBS_MAX];
-	struct image_lease lease; /* everything the role asked for so far */
-	bool replaced;		  /* an image of the same name was there */
-	struct buf start;     /* the role's call, held back until the store said what is known */
-	struct buf known;     /* the record that the reference has, empty = none */
-	uint32_t need_serial; /* of the NEED call that waits for the store, 0 = none */
-	unsigned setting;     /* IMAGE_SET calls that are not answered yet */
-	bool finished;	      /* the role's last reply came */
-	bool archive;
-	int archive_fd;	 /* a pipe, until the role has it; -1 = none */
-	bool known_held; /* what `known` names is leased */
-	char reference[IMAGE_REFERENCE_MAX];
-	char image[OCI_REFERENCE_MAX]; /* whose record `known` is */
-};
 
 const char *image_take_architecture(void)
 {
@@ -65,12 +25,11 @@ static void take_bury(struct loop_timer *timer)
 
 static void take_free(struct image_take *take)
 {
-	for (size_t i = 0; i < TAKE_BLOBS_MAX; i++)
-		image_layer_done(&take->blobs[i].job);
-	for (size_t i = 0; i < TAKE_BLOBS_MAX && msg_peer_alive(take->env.store); i++)
-		msg_peer_forget(take->env.store, &take->blobs[i]);
+	image_take_blobs_done(take);
 	if (msg_peer_alive(take->env.store))
 		msg_peer_forget(take->env.store, take);
+	if (take->env.leases->forget_room)
+		take->env.leases->forget_room(take->env.leases->owner, take);
 	image_lease_drop(take->env.leases, &take->lease);
 	if (take->replaced)
 		image_leases_collect(take->env.leases);
@@ -82,7 +41,7 @@ static void take_free(struct image_take *take)
 	loop_timer_set(take->env.loop, &take->burial, 0, take_bury, take);
 }
 
-static void take_end(struct image_take *take, const struct err *err)
+void image_take_end(struct image_take *take, const struct err *err)
 {
 	struct image_take_ops ops = take->ops;
 	struct err copy = { 0 };
@@ -92,217 +51,6 @@ static void take_end(struct image_take *take, const struct err *err)
 		copy = *err;
 	take_free(take);
 	ops.done(owner, err ? &copy : NULL);
-}
-
-/* Answers a BLOB_END that waits and frees the slot. */
-static void blob_settle(struct take_blob *blob)
-{
-	struct msg_peer *peer = &blob->take->role.peer;
-
-	if (!blob->ready || !blob->end_serial)
-		return;
-	if (blob->error.code)
-		(void)msg_reply_err(peer, PULL_MSG_BLOB_END, blob->end_serial, &blob->error);
-	else
-		(void)msg_reply(peer, PULL_MSG_BLOB_END, blob->end_serial, STR(""), NULL, 0);
-	image_layer_done(&blob->job);
-	blob->used = false;
-}
-
-static void blob_finished(struct take_blob *blob, const struct err *err)
-{
-	blob->ready = true;
-	if (err)
-		blob->error = *err;
-	blob_settle(blob);
-}
-
-static void on_layer(void *owner, struct image_layer_job *job, const struct store_layer *layer,
-		     const struct err *err)
-{
-	(void)job;
-	(void)layer;
-	blob_finished(owner, err);
-}
-
-static void on_blob_put(struct msg_peer *peer, void *owner, struct msg *reply,
-			const struct err *err)
-{
-	(void)peer;
-	blob_finished(owner, reply ? NULL : err);
-}
-
-/* The role gets the write end of the pipe, or the news that it need not send. */
-static void blob_answer(struct take_blob *blob, bool skip, int feed_fd, const struct err *err)
-{
-	struct msg_peer *peer = &blob->take->role.peer;
-	struct buf body OWN(buf_done) = { 0 };
-	uint32_t serial = blob->ask_serial;
-
-	if (err) {
-		(void)msg_reply_err(peer, PULL_MSG_BLOB, serial, err);
-		blob->used = false;
-		return;
-	}
-	buf_init(&body, 16);
-	wire_put_u8(&body, skip);
-	(void)msg_reply(peer, PULL_MSG_BLOB, serial, buf_str(&body), &feed_fd,
-			feed_fd >= 0 ? 1 : 0);
-	if (feed_fd < 0)
-		blob->used = false;
-}
-
-static int blob_begin_plain(struct take_blob *blob, int *ret_feed, struct err *err)
-{
-	struct store_put_args args = { .digest = blob->blob.digest,
-				       .size = blob->blob.size,
-				       .keep = true };
-	struct buf body OWN(buf_done) = { 0 };
-	int read_fd OWN_FD = -1, write_fd OWN_FD = -1, fds[2];
-	int64_t r;
-
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return err_sys(err, -errno, "pipe for a blob");
-	read_fd = fds[0];
-	write_fd = fds[1];
-	buf_init(&body, 4096);
-	store_put_args_put(&body, &args);
-	r = msg_peer_call(blob->take->env.store, STORE_MSG_BLOB_PUT, buf_str(&body), &read_fd, 1,
-			  on_blob_put, blob, err);
-	if (r < 0)
-		return (int)r;
-	*ret_feed = take_fd(&write_fd);
-	return 0;
-}
-
-static void on_have(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
-{
-	struct take_blob *blob = owner;
-	const struct image_take_env *env = &blob->take->env;
-	int feed OWN_FD = -1;
-	struct err bad = { 0 };
-	int r;
-
-	(void)peer;
-	if (!reply) {
-		blob_answer(blob, false, -1, err);
-		return;
-	}
-	if (blob->blob.probe || (reply->body.len && reply->body.ptr[0])) {
-		blob_answer(blob, reply->body.len && reply->body.ptr[0], -1, NULL);
-		return;
-	}
-	if (blob->is_layer)
-		r = image_layer_blob(&blob->job, env->loop, env->store, &blob->blob.digest,
-				     blob->blob.size, env->keep_blobs, blob->media_type,
-				     blob->blob.has_diff ? &blob->blob.diff : NULL, on_layer, blob,
-				     &feed, &bad);
-	else
-		r = blob_begin_plain(blob, &feed, &bad);
-	blob_answer(blob, false, feed, r < 0 ? &bad : NULL);
-}
-
-static struct take_blob *blob_slot(struct image_take *take)
-{
-	for (size_t i = 0; i < TAKE_BLOBS_MAX; i++) {
-		if (!take->blobs[i].used)
-			return &take->blobs[i];
-	}
-	return NULL;
-}
-
-/* The role gave a blob up and begins it anew, from another place: what came of it is dropped. */
-static void drop_given_up(struct image_take *take, const struct digest *digest)
-{
-	for (size_t i = 0; i < TAKE_BLOBS_MAX; i++) {
-		struct take_blob *blob = &take->blobs[i];
-
-		if (!blob->used || memcmp(&blob->blob.digest, digest, sizeof(*digest)) != 0)
-			continue;
-		image_layer_done(&blob->job);
-		msg_peer_forget(take->env.store, blob);
-		blob->used = false;
-	}
-}
-
-/* A message that does not parse ends the role: it is confined, but it is broken or hostile. */
-static void drop_role(struct image_take *take, const struct err *err)
-{
-	take_end(take, err);
-}
-
-static int blob_ask(struct take_blob *blob, struct err *err)
-{
-	struct image_take *take = blob->take;
-	uint16_t type = blob->is_layer ? STORE_MSG_LAYER_HAVE : STORE_MSG_BLOB_HAVE;
-	struct buf body OWN(buf_done) = { 0 };
-	int64_t r;
-
-	/* First: what is there already must not go while the rest is on its way. */
-	r = image_lease_add(take->env.leases, &take->lease, &blob->blob.digest, 1, err);
-	if (r < 0)
-		return (int)r;
-	if (blob->is_layer && take->env.keep_blobs)
-		type = STORE_MSG_BLOB_HAVE;
-	buf_init(&body, 64);
-	store_digest_put(&body, &blob->blob.digest);
-	r = msg_peer_call(take->env.store, type, buf_str(&body), NULL, 0, on_have, blob, err);
-	return r < 0 ? (int)r : 0;
-}
-
-static void on_role_blob(struct msg_peer *peer, struct msg *msg)
-{
-	struct worker *role = peer->owner;
-	struct image_take *take = role->owner;
-	struct arena arena OWN(arena_done) = { 0 };
-	struct take_blob *blob;
-	struct pull_blob wanted;
-	struct err err = { 0 };
-	char media_type[sizeof(blob->media_type)];
-
-	arena_init(&arena, 16384);
-	if (pull_blob_decode(msg->body, &arena, &wanted, &err) < 0 ||
-	    str_copy(str_from(wanted.media_type), media_type, sizeof(media_type)) < 0) {
-		drop_role(take, &err);
-		return;
-	}
-	drop_given_up(take, &wanted.digest);
-	blob = blob_slot(take);
-	if (!blob) {
-		err_set(&err, -EBUSY, "too many blobs at once");
-		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
-		return;
-	}
-	memset(blob, 0, sizeof(*blob));
-	blob->take = take;
-	blob->blob = wanted;
-	memcpy(blob->media_type, media_type, sizeof(media_type));
-	blob->blob.media_type = blob->media_type;
-	blob->used = true;
-	blob->is_layer = blob->blob.kind == PULL_KIND_LAYER;
-	blob->ask_serial = msg->serial;
-	if (blob_ask(blob, &err) < 0)
-		blob_answer(blob, false, -1, &err);
-}
-
-static void on_role_blob_end(struct msg_peer *peer, struct msg *msg)
-{
-	struct worker *role = peer->owner;
-	struct image_take *take = role->owner;
-	struct err err = { 0 };
-
-	for (size_t i = 0; i < TAKE_BLOBS_MAX; i++) {
-		struct take_blob *blob = &take->blobs[i];
-
-		if (!blob->used || msg->body.len != SHA256_SIZE ||
-		    memcmp(blob->blob.digest.bytes, msg->body.ptr, SHA256_SIZE) != 0)
-			continue;
-		blob->end_serial = msg->serial;
-		blob_settle(blob);
-		return;
-	}
-	err_set(&err, -EBADMSG, "end of a blob that was not begun");
-	(void)msg_reply_err(peer, msg->type, msg->serial, &err);
 }
 
 static void on_role_progress(struct msg_peer *peer, struct msg *msg)
@@ -322,17 +70,54 @@ static void on_role_progress(struct msg_peer *peer, struct msg *msg)
 
 /* ---- room ---- */
 
+static int ask_room(struct image_take *take, struct err *err);
+
+static void answer_need(struct image_take *take, const struct err *err)
+{
+	uint32_t serial = take->need_serial;
+
+	take->need_serial = 0;
+	if (err)
+		(void)msg_reply_err(&take->role.peer, PULL_MSG_NEED, serial, err);
+	else
+		(void)msg_reply(&take->role.peer, PULL_MSG_NEED, serial, STR(""), NULL, 0);
+}
+
+static void on_room_made(void *owner)
+{
+	struct image_take *take = owner;
+	struct err err = { 0 };
+
+	if (ask_room(take, &err) < 0)
+		answer_need(take, &err);
+}
+
+/* What does not fit may fit when images that nobody uses have gone: asked twice at most. */
 static void on_room(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	struct image_take *take = owner;
-	uint32_t serial = take->need_serial;
+	const struct image_leases *leases = take->env.leases;
 
 	(void)peer;
-	take->need_serial = 0;
-	if (reply)
-		(void)msg_reply(&take->role.peer, PULL_MSG_NEED, serial, STR(""), NULL, 0);
-	else
-		(void)msg_reply_err(&take->role.peer, PULL_MSG_NEED, serial, err);
+	if (!reply && err->code == -ENOSPC && !take->room_made && leases->make_room) {
+		take->room_made = true;
+		leases->make_room(leases->owner, take->need, on_room_made, take);
+		return;
+	}
+	answer_need(take, reply ? NULL : err);
+}
+
+static int ask_room(struct image_take *take, struct err *err)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	int64_t r;
+
+	buf_init(&body, 1024);
+	wire_put_u64(&body, take->need);
+	wire_put_text(&body, *take->image ? take->image : "an image");
+	r = msg_peer_call(take->env.store, STORE_MSG_ROOM, buf_str(&body), NULL, 0, on_room, take,
+			  err);
+	return r < 0 ? (int)r : 0;
 }
 
 /* Unpacked, layers take about 2.5 times what is transferred; the blob stays beside where kept. */
@@ -340,31 +125,28 @@ static void on_role_need(struct msg_peer *peer, struct msg *msg)
 {
 	const struct worker *role = peer->owner;
 	struct image_take *take = role->owner;
-	struct buf body OWN(buf_done) = { 0 };
 	struct err err = { 0 };
 	struct wire in;
 	uint64_t bytes;
 
+	if (take->need_serial) {
+		err_set(&err, -EBADMSG, "room is asked for twice");
+		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+		return;
+	}
 	wire_init(&in, msg->body.ptr, msg->body.len);
 	bytes = wire_u64(&in);
 	bytes = bytes > UINT64_MAX / 4 ? UINT64_MAX / 4 : bytes;
-	bytes = bytes * 5 / 2 + (take->env.keep_blobs ? bytes : 0);
-	buf_init(&body, 1024);
-	wire_put_u64(&body, bytes);
-	wire_put_text(&body, *take->image ? take->image : "an image");
-	if (take->need_serial)
-		err_set(&err, -EBADMSG, "room is asked for twice");
-	else if (msg_peer_call(take->env.store, STORE_MSG_ROOM, buf_str(&body), NULL, 0, on_room,
-			       take, &err) >= 0)
-		take->need_serial = msg->serial;
-	if (err.code)
-		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+	take->need = bytes * 5 / 2 + (take->env.keep_blobs ? bytes : 0);
+	take->need_serial = msg->serial;
+	if (ask_room(take, &err) < 0)
+		answer_need(take, &err);
 }
 
 static const struct msg_rule role_rules[] = {
 	{ PULL_MSG_NEED, "need", 8, 8, 0, 0, 1, on_role_need },
-	{ PULL_MSG_BLOB, "blob", 40, 8192, 0, 0, 1, on_role_blob },
-	{ PULL_MSG_BLOB_END, "blob-end", 32, 32, 0, 0, 1, on_role_blob_end },
+	{ PULL_MSG_BLOB, "blob", 40, 8192, 0, 0, 1, image_take_on_blob },
+	{ PULL_MSG_BLOB_END, "blob-end", 32, 32, 0, 0, 1, image_take_on_blob_end },
 	{ PULL_MSG_PROGRESS, "progress", 32, 1024, 0, 0, 1, on_role_progress },
 };
 
@@ -375,12 +157,12 @@ static void on_set(struct msg_peer *peer, void *owner, struct msg *reply, const 
 	(void)peer;
 	take->setting--;
 	if (!reply) {
-		take_end(take, err);
+		image_take_end(take, err);
 		return;
 	}
 	take->replaced |= reply->body.len == 1 && reply->body.ptr[0];
 	if (take->finished && !take->setting)
-		take_end(take, NULL);
+		image_take_end(take, NULL);
 }
 
 /* Records one image under its reference and tells the owner. */
@@ -414,16 +196,6 @@ static int take_record(struct image_take *take, struct str record, struct err *e
 	return 0;
 }
 
-/* A role that found its pipe broken cannot know why: the store or unpack said so before. */
-static const struct err *nearest_cause(const struct image_take *take, const struct err *err)
-{
-	for (size_t i = 0; i < TAKE_BLOBS_MAX; i++) {
-		if (take->blobs[i].used && take->blobs[i].error.code)
-			return &take->blobs[i].error;
-	}
-	return err;
-}
-
 static void on_job(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	struct image_take *take = owner;
@@ -432,19 +204,19 @@ static void on_job(struct msg_peer *peer, void *owner, struct msg *reply, const 
 
 	(void)peer;
 	if (!reply) {
-		take_end(take, nearest_cause(take, err));
+		image_take_end(take, image_take_cause(take, err));
 		return;
 	}
 	more = (reply->flags & MSG_FLAG_MORE) != 0;
 	if ((more || !take->archive) && take_record(take, reply->body, &bad) < 0) {
-		take_end(take, &bad);
+		image_take_end(take, &bad);
 		return;
 	}
 	if (more)
 		return;
 	take->finished = true;
 	if (!take->setting)
-		take_end(take, NULL);
+		image_take_end(take, NULL);
 }
 
 static void on_role_ended(struct worker *role)
@@ -456,7 +228,7 @@ static void on_role_ended(struct worker *role)
 		return;
 	err_set(&err, -ECHILD, "role %s ended before its work was done (%s)", role->role,
 		role->why);
-	take_end(take, &err);
+	image_take_end(take, &err);
 }
 
 static struct image_take *take_new(const struct image_take_env *env, const char *role,
@@ -523,14 +295,14 @@ static void on_known(struct msg_peer *peer, void *owner, struct msg *reply, cons
 		if (r >= 0)
 			r = ask_known(take, &bad);
 		if (r < 0)
-			take_end(take, &bad);
+			image_take_end(take, &bad);
 		return;
 	}
 	if (reply && buf_add_str(&take->known, reply->body) == 0)
 		pull_start_add_known(&take->start, reply->body);
 	if (msg_peer_call(&take->role.peer, PULL_MSG_START, buf_str(&take->start), NULL, 0, on_job,
 			  take, &bad) < 0)
-		take_end(take, &bad);
+		image_take_end(take, &bad);
 	else
 		buf_done(&take->start);
 }
@@ -586,7 +358,7 @@ static void on_spool(struct msg_peer *peer, void *owner, struct msg *reply, cons
 
 	(void)peer;
 	if (!reply) {
-		take_end(take, err);
+		image_take_end(take, err);
 		return;
 	}
 	if (fds[1] < 0)
@@ -595,7 +367,7 @@ static void on_spool(struct msg_peer *peer, void *owner, struct msg *reply, cons
 		(void)call_load(take, buf_str(&take->start), fds, 2, &bad);
 	own_close(&take->archive_fd);
 	if (bad.code)
-		take_end(take, &bad);
+		image_take_end(take, &bad);
 }
 
 static int begin_archive(struct image_take *take, int fd, struct str body, struct err *err)

@@ -71,7 +71,10 @@ static int collect_used(const struct store *store, struct used *used, struct err
 {
 	int r = 0;
 	for (uint32_t i = 0; r == 0 && i < store->refs.image_count; i++) {
-		r = add_image(used, buf_str(&store->refs.images[i]->record), err);
+		const struct refs_image *image = store->refs.images[i];
+		r = add_image(used, buf_str(&image->record), err);
+		if (r == 0 && image->before.len > 0)
+			r = add_image(used, buf_str(&image->before), err);
 		if (r < 0)
 			(void)err_prefix(err, "image %s", store->refs.images[i]->reference);
 	}

@@ -32,6 +32,33 @@ static int save(struct store *store, struct err *err)
 	return 0;
 }
 
+int store_aside_save(const struct store *store, struct err *err)
+{
+	struct buf file OWN(buf_done) = { 0 };
+	buf_init(&file, REFS_BYTES_MAX);
+	int r = refs_aside_encode(&store->refs, &file, err);
+	return r < 0 ? r
+		     : fs_replace(store->refs_dir, "aside", file.data, file.len, NAMES_FILE_MODE,
+				  err);
+}
+
+/* What an image that is replaced leaves to the new one: itself, to go back to. */
+static int inherit(struct store *store, struct refs_image *fresh, const struct refs_image *old,
+		   struct err *err)
+{
+	struct refs_image *back = NULL;
+	int r = buf_add_str(&fresh->before, buf_str(&old->record));
+	if (r < 0)
+		return err_set(err, r, "out of memory for image %s", fresh->reference);
+	/* The file names it before the table does; refs.c needs the new one in its place for that.
+	 */
+	r = refs_swap(&store->refs, fresh->reference, fresh, &back, err);
+	if (r == 0)
+		r = store_aside_save(store, err);
+	(void)refs_swap(&store->refs, fresh->reference, back, &fresh, NULL);
+	return r;
+}
+
 /* Puts image (NULL = none) under a reference, on disk too, or leaves all as it was. */
 static int change_image(struct store *store, const char *reference, struct refs_image *image,
 			struct err *err)
@@ -50,6 +77,10 @@ static int change_image(struct store *store, const char *reference, struct refs_
 		refs_image_free(taken_back);
 		return r;
 	}
+	/* What stood aside for a name that is gone would be found again under the next of that
+	 * name. */
+	if (old && !image && (old->before.len > 0 || old->idle_s > 0))
+		(void)store_aside_save(store, NULL);
 	refs_image_free(old);
 	/* Only for readers from outside, made again at each change. */
 	(void)store_index_write(store, NULL);
@@ -82,10 +113,16 @@ int store_image_set(struct store *store, struct str reference, struct str record
 		return -ENOMEM;
 	int64_t at = refs_find(&store->refs, fresh->reference);
 	bool replaced = at >= 0 && !str_eq(buf_str(&store->refs.images[at]->record), record);
+	fresh->asked = mono_now();
 	if (at >= 0 && !replaced) {
 		refs_image_free(fresh);
+		store->refs.images[at]->asked = mono_now();
 		*ret_replaced = false;
 		return 0; /* it stands there already, durably */
+	}
+	if (replaced && inherit(store, fresh, store->refs.images[at], err) < 0) {
+		refs_image_free(fresh);
+		return err ? err->code : -EIO;
 	}
 	r = change_image(store, fresh->reference, fresh, err);
 	if (r == 0)
@@ -219,8 +256,48 @@ int store_image_get(const struct store *store, const char *name, struct str *ret
 		return (int)at;
 	if (at < 0)
 		return no_such_image(store, name, err);
+	store->refs.images[at]->asked = mono_now();
 	*ret_record = buf_str(&store->refs.images[at]->record);
 	return 0;
+}
+
+/* The first layer of the record that is not there or damaged: -ENOENT, -EBADMSG. */
+static int has_layers(const struct store *store, const struct image *image, struct err *err)
+{
+	int r = 0;
+	for (uint32_t i = 0; r == 0 && i < image->layer_count; i++) {
+		struct store_layer layer;
+		OWN_FD int fd = store_layer_open(store, &image->layers[i].blob, &layer, err);
+		r = fd < 0 ? fd : 0;
+	}
+	return r;
+}
+
+int store_fall_back(struct store *store, const char *reference, struct digest *ret_config,
+		    struct err *err)
+{
+	struct arena arena OWN(arena_done) = { 0 };
+	struct image image;
+	int64_t at = refs_find(&store->refs, reference);
+	if (at < 0)
+		return no_such_image(store, reference, err);
+	const struct buf *before = &store->refs.images[at]->before;
+	if (before->len == 0)
+		return err_set(err, -ENOENT, "there is no image before it to go back to");
+	arena_init(&arena, NAMES_ARENA);
+	int r = decode(&arena, buf_str(before), &image, err);
+	if (r == 0)
+		r = has_layers(store, &image, err);
+	if (r < 0) {
+		(void)err_prefix(err, "the image before it");
+		return r;
+	}
+	struct refs_image *fresh = refs_image_new(str_from(reference), buf_str(before), err);
+	if (!fresh)
+		return -ENOMEM;
+	fresh->asked = mono_now();
+	*ret_config = image.config;
+	return change_image(store, fresh->reference, fresh, err);
 }
 
 int store_cache_get(struct store *store, const struct digest *key, bool *ret_found,

@@ -25,6 +25,7 @@ void refs_image_free(struct refs_image *image)
 		return;
 	free(image->reference);
 	buf_done(&image->record);
+	buf_done(&image->before);
 	free(image);
 }
 
@@ -45,6 +46,7 @@ struct refs_image *refs_image_new(struct str reference, struct str record, struc
 	if (image) {
 		image->reference = strndup(reference.ptr ? reference.ptr : "", reference.len);
 		buf_init(&image->record, STORE_RECORD_MAX);
+		buf_init(&image->before, STORE_RECORD_MAX);
 		if (image->reference && buf_add_str(&image->record, record) == 0)
 			return image;
 	}

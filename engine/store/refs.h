@@ -6,6 +6,7 @@
 #include "engine/api/store_msg.h"
 #include "lib/buf.h"
 #include "lib/err.h"
+#include "lib/mono.h"
 #include "lib/str.h"
 
 /*
@@ -21,6 +22,11 @@ enum {
 struct refs_image {
 	char *reference;
 	struct buf record; /* struct image in wire form */
+	/* what refs/aside keeps */
+	struct buf before; /* the record that the name had before; empty = none */
+	uint64_t idle_s;   /* wall clock since when nothing uses it; 0 = used, or not known */
+	/* not kept: when its name was set or asked for last */
+	struct mono asked;
 };
 
 struct refs_cached {
@@ -62,5 +68,9 @@ void refs_cache_remove(struct refs *refs, const struct digest *key);
 int refs_encode(const struct refs *refs, struct buf *out, struct err *err);
 /* -EBADMSG when it is not a whole, intact generation file; refs has to be initialised and empty. */
 int refs_decode(struct refs *refs, struct str file, struct err *err);
+
+/* The same for refs/aside. Decoding adds to what the table has: unknown names are passed over. */
+int refs_aside_encode(const struct refs *refs, struct buf *out, struct err *err);
+int refs_aside_decode(struct refs *refs, struct str file, struct err *err);
 
 #endif

@@ -11,6 +11,7 @@
  *   layers/sha256/<hex>.erofs     unpacked layers; <hex> is the digest of the blob it came from, or
  *                                 of the entry records for a layer that was made here
  *   refs/table.0, refs/table.1    generation files: the valid one with the higher generation counts
+ *   refs/aside                    what an image was before, and since when nothing uses it
  *   trash/<number>                what was dropped and waits for its unlink
  *
  * A generation file (all little-endian):
@@ -20,6 +21,12 @@
  * of the last use}... Valid: exactly 56 + n bytes, magic, checksum, content within its bounds. Each
  * change writes the whole table into the file that does not count, so a damaged or half-written one
  * costs one change at most, never the table.
+ *
+ * refs/aside, replaced as a whole, before the table where a name gets another image:
+ *   0  "HOYASIDE"   8  SHA-256 of all behind it   40 u32 count, {text reference, u64 wall seconds
+ *   since when nothing uses it (0 = used, or not known), blob image record that the name had before
+ *   (empty = none)}... A missing or damaged one loses that and no image; names that the table does
+ *   not have, and a record before that is the one there is, count for nothing.
  *
  * A layer file is an EROFS image of s bytes (a multiple of 4,096) and one block:
  *   s+0 "HOYLAYER"  s+8 u32 version 1  s+12 u32 zero  s+16 u64 s  s+24 digest (the file's name)
@@ -110,6 +117,25 @@ static int read_tables(struct store *store, struct buf *notes, struct err *err)
 	return 0;
 }
 
+/* Nothing in it is worth a store that does not open. */
+static int read_aside(struct store *store, struct buf *notes, struct err *err)
+{
+	struct buf file OWN(buf_done) = { 0 };
+	struct err why = { 0 };
+	buf_init(&file, REFS_BYTES_MAX);
+	int r = fs_read(store->refs_dir, "aside", FS_BENEATH, REFS_BYTES_MAX, &file, &why);
+	if (r == 0)
+		r = refs_aside_decode(&store->refs, buf_str(&file), &why);
+	if (r == -ENOMEM)
+		return err_set(err, r, "store: %s", err_text(&why));
+	if (r < 0 && r != -ENOENT && notes)
+		(void)buf_printf(notes,
+				 "store: refs/aside %s; images before the present ones are "
+				 "forgotten\n",
+				 err_text(&why));
+	return 0;
+}
+
 static int open_dir(const struct store *store, const char *path, int *ret_fd, struct err *err)
 {
 	*ret_fd = fs_open_dir(store->root, path, FS_BENEATH, STORE_DIR_MODE, err);
@@ -160,6 +186,8 @@ int store_open(struct store *store, int root_fd, struct buf *ret_notes, struct e
 		r = fs_each(store->trash, find_trash_number, store, err);
 	if (r == 0)
 		r = read_tables(store, ret_notes, err);
+	if (r == 0)
+		r = read_aside(store, ret_notes, err);
 	return r;
 }
 

@@ -72,6 +72,14 @@ int store_image_remove(struct store *store, const char *reference, struct err *e
 /* The record of a reference, or of an image with that config or manifest digest. -ENOENT. */
 int store_image_get(const struct store *store, const char *name, struct str *ret_record,
 		    struct err *err);
+/*
+ * Makes a name mean the image that it meant before, where that one has all its layers; the one that
+ * it means now is forgotten. -ENOENT: there is none. -EBADMSG: it is damaged as well.
+ */
+int store_fall_back(struct store *store, const char *reference, struct digest *ret_config,
+		    struct err *err);
+/* Writes refs/aside; called by what changes it. */
+int store_aside_save(const struct store *store, struct err *err);
 /* Each image that lacks a whole layer, once, with the first that it lacks. */
 void store_lacking(const struct store *store,
 		   void (*each)(void *owner, const char *reference, const struct digest *layer),
@@ -105,6 +113,29 @@ int store_orphans(struct store *store, struct store_collected *ret_orphans, stru
 int store_discard(struct store *store, int dirfd, const char *name, struct err *err);
 /* Unlinks one file of the trash: 1 = there was one, 0 = empty. */
 int store_trash_step(struct store *store, struct err *err);
+
+/* ---- clean.c ---- */
+
+/* What nobody uses any more and may go by itself. */
+struct store_clean {
+	int64_t now_s;	   /* wall clock; 0 = not known: nothing goes by age */
+	int64_t age_s;	   /* idle for so long: goes; 0 = none by age */
+	int64_t keep_ms;   /* who was set or asked for less than this ago stays */
+	uint64_t need;	   /* bytes to give back, if it takes all; 0 = by age only */
+	const char **used; /* sorted: references that stay */
+	uint32_t used_count;
+};
+/*
+ * Notes since when each image is idle and lets go: first what is over its age, then, until `need`
+ * bytes are on their way out, the build cache, the images before the present ones, and images, the
+ * longest idle first. gone() hears of each name; BEFORE: only the one before it went.
+ */
+int store_clean(struct store *store, const struct store_clean *clean,
+		void (*gone)(void *owner, const char *reference, enum store_gone why,
+			     int64_t idle_s),
+		void *owner, struct store_collected *ret_collected, struct err *err);
+/* Forgets the images before the present ones: 1 = there were some. */
+int store_before_clear(struct store *store, struct err *err);
 
 struct store_space {
 	uint64_t blob_bytes, layer_bytes, free_bytes;

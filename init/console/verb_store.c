@@ -71,6 +71,27 @@ static void print_volumes(struct console *console, struct wire *in)
 	}
 }
 
+/* What goes by itself, and what went last. */
+static int print_clean(struct console *console, struct err *err)
+{
+	struct msg reply OWN(msg_done) = { 0 };
+	char shown[2 * STORE_TEXT_MAX];
+	struct wire in;
+	uint32_t count;
+	int r = console_call_within(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_CLEAN, STR(""),
+				    STORE_WAIT_MS, &reply, err);
+
+	if (r < 0)
+		return r;
+	wire_init(&in, reply.body.ptr, reply.body.len);
+	count = wire_count(&in, STORE_LIST_MAX);
+	for (uint32_t i = 0; i < count && !in.error; i++) {
+		(void)str_escape(wire_str(&in, STORE_TEXT_MAX), shown, sizeof(shown));
+		console_printf(console, "clean-up: %s\n", shown);
+	}
+	return wire_end(&in) < 0 ? err_set(err, -EBADMSG, "the engine's answer is malformed") : 0;
+}
+
 int verb_df(struct console *console, const struct words *words, struct err *err)
 {
 	struct msg reply OWN(msg_done) = { 0 };
@@ -88,7 +109,9 @@ int verb_df(struct console *console, const struct words *words, struct err *err)
 	print_containers(console, &in);
 	print_volumes(console, &in);
 	console_printf(console, "\nlayers and blobs: %.1f MiB\n", mib(layers));
-	return wire_end(&in) < 0 ? err_set(err, -EBADMSG, "the engine's answer is malformed") : 0;
+	if (wire_end(&in) < 0)
+		return err_set(err, -EBADMSG, "the engine's answer is malformed");
+	return print_clean(console, err);
 }
 
 int verb_store(struct console *console, const struct words *words, struct err *err)

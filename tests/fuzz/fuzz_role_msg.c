@@ -8,6 +8,7 @@
 #include <string.h>
 #include "engine/api/engine_msg.h"
 #include "engine/api/files_msg.h"
+#include "engine/api/image_msg.h"
 #include "engine/api/pack_msg.h"
 #include "engine/api/pull_msg.h"
 #include "engine/api/shim_msg.h"
@@ -48,6 +49,21 @@ typedef bool record_fn(struct str body, struct arena *arena, struct buf *out);
 		return true;                                                         \
 	}
 
+/* One with get and put on a cursor whose texts live in the arena. */
+#define TEXTS(name)                                                                  \
+	static bool on_##name(struct str body, struct arena *arena, struct buf *out) \
+	{                                                                            \
+		static struct name record;                                           \
+		struct wire in;                                                      \
+		memset(&record, 0, sizeof(record));                                  \
+		wire_init(&in, body.ptr, body.len);                                  \
+		name##_get(&in, arena, &record);                                     \
+		if (wire_end(&in) < 0)                                               \
+			return false;                                                \
+		name##_put(out, &record);                                            \
+		return true;                                                         \
+	}
+
 RECORD(files_copy)
 RECORD(files_user)
 RECORD(pack_result)
@@ -64,6 +80,21 @@ BODY(pull_blob, arena, )
 BODY(pull_progress, arena, )
 BODY(unpack_start, )
 BODY(unpack_result, )
+BODY(pull_save, )
+TEXTS(engine_history)
+TEXTS(engine_path_stat)
+
+static bool on_new_image(struct str body, struct arena *arena, struct buf *out)
+{
+	static struct engine_new_image wanted;
+	struct wire in;
+
+	wire_init(&in, body.ptr, body.len);
+	if (engine_new_image_get(&in, arena, &wanted, NULL) < 0 || wire_end(&in) < 0)
+		return false;
+	engine_new_image_put(out, &wanted);
+	return true;
+}
 
 static bool on_exit_file(struct str body, struct arena *arena, struct buf *out)
 {
@@ -103,11 +134,12 @@ static bool on_report(struct str body, struct arena *arena, struct buf *out)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static record_fn *const records[] = {
-		on_files_copy,	 on_files_user,	    on_pack_result,   on_store_layer,
-		on_store_cached, on_store_put_args, on_engine_row,    on_shim_exit,
-		on_pull_start,	 on_pull_archive,   on_pull_blob,     on_pull_progress,
-		on_unpack_start, on_unpack_result,  on_exit_file,     on_report,
-		on_exec,	 on_engine_image,   on_engine_health,
+		on_files_copy,	   on_files_user,	on_pack_result,	  on_store_layer,
+		on_store_cached,   on_store_put_args,	on_engine_row,	  on_shim_exit,
+		on_pull_start,	   on_pull_archive,	on_pull_blob,	  on_pull_progress,
+		on_unpack_start,   on_unpack_result,	on_exit_file,	  on_report,
+		on_exec,	   on_engine_image,	on_engine_health, on_pull_save,
+		on_engine_history, on_engine_path_stat, on_new_image,
 	};
 	struct arena arena OWN(arena_done) = { 0 };
 	struct buf out OWN(buf_done) = { 0 };

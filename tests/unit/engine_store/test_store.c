@@ -208,7 +208,7 @@ static void test_damage(void)
 	}
 }
 
-/* Another image under the same name: said, and what only the old one used can go. */
+/* Another image under the same name: said, and what only the one before the last used can go. */
 static void test_replace(void)
 {
 	struct buf other OWN(buf_done) = { 0 };
@@ -229,8 +229,15 @@ static void test_replace(void)
 	is_int(store_image_set(&store, STR("x"), buf_str(&other), &replaced, &err), 0, "another");
 	ok(replaced, "is said to replace");
 	is_int(store_gc(&store, &sum, &err), 0, "collects");
+	ok(sum.objects == 0 && has_layer(&store, "lx"), "nothing: it can be gone back to");
+	ok(set_image(&store, "z", &err) == 0, "a name of its own");
+	buf_clear(&other);
+	buf_done(&other);
+	record("z", &other);
+	is_int(store_image_set(&store, STR("x"), buf_str(&other), &replaced, &err), 0, "a third");
+	is_int(store_gc(&store, &sum, &err), 0, "collects");
 	ok(sum.objects == 1 && sum.bytes > 0 && !has_layer(&store, "lx") && has_layer(&store, "ly"),
-	   "the old one's layer");
+	   "the layer of the first");
 	store_done(&store);
 }
 
@@ -326,6 +333,8 @@ static void test_damaged_layer(void)
 
 enum act {
 	ACT_SET,
+	ACT_REPLACE,
+	ACT_BACK,
 	ACT_REMOVE,
 	ACT_BLOB,
 	ACT_LAYER,
@@ -336,14 +345,35 @@ enum act {
 	ACT_COUNT
 };
 
+/* Gives a name the image of another tag. */
+static int set_as(struct store *store, const char *name, const char *tag, struct err *err)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	record(tag, &body);
+	return store_image_set(store, str_from(name), buf_str(&body), &replaced, err);
+}
+
+static bool is_as(const struct store *store, const char *name, const char *tag)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	int64_t at = refs_find(&store->refs, name);
+	record(tag, &body);
+	return at >= 0 && str_eq(buf_str(&store->refs.images[at]->record), buf_str(&body));
+}
+
 static int perform(struct store *store, enum act act, struct err *err)
 {
+	struct digest config;
 	struct store_cached cached = { .has_layer = false };
 	struct digest key = digest_of("new key");
 	struct store_collected sum = { 0 };
 	switch (act) {
 	case ACT_SET:
 		return set_image(store, "new", err);
+	case ACT_REPLACE:
+		return set_as(store, "two", "y", err);
+	case ACT_BACK:
+		return store_fall_back(store, "two", &config, err);
 	case ACT_REMOVE:
 		return store_image_remove(store, "x", err);
 	case ACT_BLOB:
@@ -372,6 +402,9 @@ static bool happened(struct store *store, enum act act)
 	switch (act) {
 	case ACT_SET:
 		return refs_find(&store->refs, "new") >= 0;
+	case ACT_REPLACE:
+	case ACT_BACK:
+		return is_as(store, "two", "y");
 	case ACT_REMOVE:
 		return refs_find(&store->refs, "x") < 0;
 	case ACT_BLOB:
@@ -397,6 +430,8 @@ static bool rest_is_whole(struct store *store, enum act act)
 	struct digest key = digest_of("old key");
 	return (act == ACT_REMOVE || refs_find(&store->refs, "x") >= 0) &&
 	       refs_find(&store->refs, "y") >= 0 &&
+	       (is_as(store, "two", "x") ||
+		((act == ACT_REPLACE || act == ACT_BACK) && is_as(store, "two", "y"))) &&
 	       (act == ACT_CLEAR || refs_cache_find(&store->refs, &key)) && has_blob(store, "my") &&
 	       has_layer(store, "ly");
 }
@@ -410,6 +445,8 @@ static void prepare(struct store *store)
 	(void)open_again(store, NULL, NULL);
 	(void)set_image(store, "x", NULL);
 	(void)set_image(store, "y", NULL);
+	(void)set_as(store, "two", "y", NULL);
+	(void)set_as(store, "two", "x", NULL);
 	(void)store_cache_set(store, &key, &cached, NULL);
 	(void)add_blob(store, "my", NULL);
 	(void)add_blob(store, "orphan", NULL);

@@ -1,0 +1,220 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""What goes by itself and what is repaired, by the image's own engine in namespaces: images that nothing
+uses go at their age and for a pull that does not fit; damaged ones are pulled again, or mean again what
+they meant before; also after the engine was cut off."""
+import http.client
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.dirname(HERE), HERE]
+import store_peer as peer  # noqa: E402
+from fixture import deb, engine, image, pulling, registry, tap  # noqa: E402
+
+CHECK, CLEAN = 0x39d, 0x39e
+MIB = 1 << 20
+deb.tree("busybox-static")
+deb.tree("docker-registry")
+engine.enter()
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
+def make(seed, size=MIB, under=()):
+    return image.Image(list(under) + [{"data%d" % seed: pulling.noise(size, seed)}], {"Cmd": ["true"]}, compress=False)
+
+
+class Socket(http.client.HTTPConnection):
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(engine.LIMIT_S)
+        folder = os.open(os.path.join(self.host, "run/hoy"), os.O_PATH | os.O_DIRECTORY)
+        self.sock.connect("/proc/self/fd/%d/docker.sock" % folder)
+        os.close(folder)
+
+
+def api(e, method, path, body=None, status=(200, 201, 204)):
+    connection = Socket(e.root)
+    connection.request(method, path, json.dumps(body) if body is not None else None,
+                       {"Content-Type": "application/json", "Host": "docker"})
+    reply = connection.getresponse()
+    text = reply.read().decode("utf-8", "replace")
+    tap.check(reply.status in status, "%s %s: %d %s" % (method, path, reply.status, text))
+    return text
+
+
+def names(e):
+    return {tag for row in json.loads(api(e, "GET", "/images/json")) for tag in row["RepoTags"] or ()}
+
+
+def until_names(e, wanted, unwanted=()):
+    def fits():
+        have = names(e)
+        return set(wanted) <= have and not have & set(unwanted)
+    engine.wait_for("images %s without %s; there are %s; %s" % (wanted, unwanted, names(e), e.log()[-800:]), fits)
+
+
+def pull(e, ref):
+    text = api(e, "POST", "/images/create?fromImage=" + ref.replace("/", "%2F"), status=(200, 500))
+    return "error" not in text and "missing" not in text, text
+
+
+class Console:
+    """The console's connection to engine main: lines of a call, then its last body."""
+
+    def __init__(self, e):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.settimeout(engine.LIMIT_S)
+        folder = os.open(os.path.join(e.root, "run/hoy"), os.O_PATH | os.O_DIRECTORY)
+        self.socket.connect("/proc/self/fd/%d/engine.sock" % folder)
+        os.close(folder)
+
+    def call(self, kind, body=b""):
+        self.socket.send(struct.pack("<4sHHIIHH", b"HOY1", kind, peer.CALL, 1, len(body), 0, 0) + body)
+        lines = []
+        while True:
+            data = self.socket.recv(1 << 20)
+            tap.check(len(data) >= 20, "the engine is gone: " + E.log()[-2000:])
+            flags, body = struct.unpack("<4sHHIIHH", data[:20])[2], data[20:]
+            tap.check(not flags & peer.ERROR, repr(body))
+            if not flags & peer.MORE:
+                return lines, body
+            lines.append(body[4:].decode())
+
+
+def check(e, repair):
+    console = Console(e)
+    lines, body = console.call(CHECK, bytes([repair]))
+    console.socket.close()
+    return "\n".join(lines + [body[4:].decode()])
+
+
+def damage(e, img):
+    """One byte in the middle of the EROFS file of the image's last layer."""
+    path = os.path.join(e.root, "data/store/layers/sha256", img.layers[-1]["digest"][7:] + ".erofs")
+    size = os.path.getsize(path)
+    # In place, even where the file is sealed: another file of the same name, one byte off.
+    with open(path, "rb") as f:
+        data = bytearray(f.read())
+    data[size // 2] ^= 0xff
+    owner = os.stat(path)
+    with open(path + ".new", "wb") as f:
+        f.write(data)
+    os.chown(path + ".new", owner.st_uid, owner.st_gid)
+    os.rename(path + ".new", path)
+
+
+HELD, SPARE, IDLE, REFUSED, MADE = make(1, 8 * MIB), make(2, 12 * MIB), make(3), make(4), make(5)
+V1, V2 = make(11), make(12)
+E = engine.Engine("store-clean", images=[(HELD, "kept:1"), (SPARE, "spare:1"), (IDLE, "idle:1"),
+                                         (REFUSED, "refused:1"), (MADE, "made:1")])
+SERVER = registry.Registry(os.path.join(E.work, "registry"))
+HOST = "127.0.0.1:%d" % SERVER.port
+WEB = HOST + "/shop/web:1"
+with open(os.path.join(E.root, "config/ca.pem"), "w", encoding="ascii") as ca:
+    ca.write(SERVER.ca_pem())
+LOGIN = "[registry %s]\nca_file = /config/ca.pem\nusername = %s\npassword = %s\n" % (
+    HOST, registry.USER, registry.PASSWORD)
+E.services = ("[service d]\nimage = kept:1\nprofiles = never\n[service w]\nimage = %s\nprofiles = never\n"
+              "[service r]\nimage = refused:1\nmem_limit = lots\n" % WEB)
+E.write("services.ini", E.services)
+
+
+def configure(lines):
+    E.config = "[engine]\n" + lines + LOGIN
+    E.write("engine.ini", E.config)
+
+
+def push(img, name):
+    SERVER.push(img, name, "1")
+    return "%s/%s:1" % (HOST, name)
+
+
+@tap.test("a pull that does not fit makes unused images go; a declared one stays")
+def _room():
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=56m", "tmpfs", E.root + "/data"], check=True)
+    configure("cleanup_keep = 0s\ncleanup_at = 99\ncleanup_to = 98\n")
+    SERVER.start()
+    E.start()
+    until_names(E, ["kept:1", "spare:1", "refused:1"])
+    ref = push(make(23, 15 * MIB), "shop/big")
+    tap.check(*pull(E, ref))
+    until_names(E, ["kept:1", "refused:1", ref], ["spare:1"])
+    tap.check_match(r"clean-up: docker\.io/library/spare:1 \(.*\): room was needed", E.log(), "log")
+    good, text = pull(E, push(make(24, 30 * MIB), "shop/huge"))
+    tap.check(not good and "MiB are missing" in text, text)
+    until_names(E, ["kept:1", "refused:1"])
+
+
+@tap.test("a damaged image is pulled again; without its registry its name means the image before it again")
+def _repair():
+    subprocess.run(["umount", "-l", E.root + "/data"], check=True)
+    configure("cleanup_at = 0\n")
+    E.reboot()
+    push(V1, "shop/web")
+    tap.check(*pull(E, WEB))
+    push(V2, "shop/web")
+    tap.check(*pull(E, WEB))
+    damage(E, V2)
+    text = check(E, 0)
+    tap.check("has another content" in text and " 0 repaired" in text, text)
+    text = check(E, 1)
+    tap.check("%s was pulled again" % WEB in text and " 1 repaired" in text, text)
+    tap.check(" 0 damaged" in check(E, 0), "whole again")
+    damage(E, V2)
+    SERVER.stop()
+    text = check(E, 1)
+    tap.check_match(r"image %s means the image before it again, %s" % (WEB, image.digest(V1.config)), text, "fall back")
+    found = json.loads(api(E, "GET", "/images/%s/json" % WEB.replace("/", "%2F")))
+    tap.check(found["Id"] == image.digest(V1.config), "the image before serves: " + found["Id"])
+    tap.check(" 0 damaged" in check(E, 0), "whole again")
+    damage(E, V1)
+    tap.check_match(r"cannot be repaired: .*there is no image before it", check(E, 1), "nothing is left to go back to")
+    SERVER.start()
+    text = check(E, 1)
+    tap.check("%s was pulled again" % WEB in text, text)
+
+
+@tap.test("the engine is cut off while an image is damaged")
+def _cut():
+    damage(E, V2)
+    tap.check("store check after an unclean stop" not in E.log(), "not after a stop in order")
+    E.kill_engine()
+    configure("cleanup_age = 2s\ncleanup_keep = 1s\ncleanup_at = 0\n")
+    E.start_engine()
+
+
+@tap.test("images that nothing uses go at their age: not a declared, a refused section's or a container's one")
+def _age():
+    stay = ["kept:1", "made:1", "refused:1"]
+    until_names(E, stay + ["idle:1"])
+    api(E, "POST", "/containers/create?name=box", {"Image": "made:1"})
+    E.engine.send(engine.CLOCK, b"\2")
+    until_names(E, stay, ["idle:1"])
+    tap.check_match(r"clean-up: docker\.io/library/idle:1 \(.*\): its age", E.log(), "log")
+    layer = os.path.join(E.root, "data/store/layers/sha256", IDLE.layers[-1]["digest"][7:] + ".erofs")
+    tap.check(not os.path.exists(layer), "its layer is gone too")
+    time.sleep(5)  # more than twice the age: what is used has none
+    until_names(E, stay)
+    _, body = Console(E).call(CLEAN)
+    tap.check(b"those unused for" in body and b"none goes for room" in body and b"idle:1" in body, repr(body))
+
+
+@tap.test("after the engine was cut off the store is checked and repaired by itself")
+def _unclean():
+    engine.wait_for("the check", lambda: "store check after an unclean stop" in E.log())
+    tap.check_match(r"store check: image \S+/shop/web:1 was pulled again", E.log(), "log")
+    tap.check(" 0 damaged" in check(E, 0), "whole again")
+
+
+try:
+    tap.run()
+finally:
+    E.stop()
+    SERVER.stop()
