@@ -237,7 +237,8 @@ static void say_gone(struct engine *engine, const char *reference, enum store_go
 		     int64_t idle_s)
 {
 	struct engine_clean *clean = &engine->clean;
-	char shown[STORE_REFERENCE_MAX * 2], since[64] = "nothing uses it", line[STORE_REFERENCE_MAX * 2 + 120];
+	char shown[STORE_REFERENCE_MAX * 2], since[64] = "nothing uses it",
+					     line[STORE_REFERENCE_MAX * 2 + 120];
 	size_t len = strlen(clean->last);
 
 	(void)str_escape(str_from(reference), shown, sizeof(shown));

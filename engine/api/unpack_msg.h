@@ -29,6 +29,8 @@ enum unpack_msg {
 
 enum unpack_flag {
 	UNPACK_FLAG_LAYER = 1, /* ".wh." names are whiteouts; else they are refused */
+	/* A tar without the zeros at its end is refused: no digest tells whether all of it came. */
+	UNPACK_FLAG_WHOLE = 2,
 };
 
 enum {

@@ -20,7 +20,7 @@
 #include "engine/tar/name.h"
 #include "lib/sha256.h"
 
-enum { UNPACK_BLOCK = 256 << 10 };
+enum { UNPACK_BLOCK = 256 << 10, UNPACK_END_MARK = 512 };
 
 struct unpack {
 	struct tar_stream stream;
@@ -33,6 +33,7 @@ struct unpack {
 	uint64_t bytes_max;
 	uint32_t entries_max;
 	bool layer;
+	int64_t end; /* where the last entry ends in the uncompressed stream */
 	char name[TAR_NAME_MAX], path[TAR_NAME_MAX], target[TAR_NAME_MAX];
 	struct entry entry;
 };
@@ -312,8 +313,10 @@ static int read_entries(struct unpack *u)
 	for (;;) {
 		r = archive_read_next_header(u->archive, &in);
 		/* A stream that failed before its first byte looks like an empty archive. */
-		if (r == ARCHIVE_EOF)
+		if (r == ARCHIVE_EOF) {
+			u->end = archive_read_header_position(u->archive);
 			return u->error;
+		}
 		if (r != ARCHIVE_OK && !(r == ARCHIVE_WARN && is_name_warning(u->archive)))
 			return archive_fault(u, "");
 		r = write_entry(u, in);
@@ -359,6 +362,11 @@ static int finish(struct unpack *u, const struct unpack_start *start, struct unp
 
 	if (r < 0)
 		return r;
+	if ((start->flags & UNPACK_FLAG_WHOLE) &&
+	    u->stream.out_bytes < (uint64_t)u->end + UNPACK_END_MARK)
+		return err_set(
+			u->err, -EBADMSG,
+			"tar: it stops behind an entry without its end mark: it was cut off");
 	sha256_end(&u->hash, &result.diff);
 	if (start->has_diff && memcmp(&result.diff, &start->diff, sizeof(result.diff)) != 0)
 		return err_set(u->err, -EBADMSG,

@@ -279,6 +279,31 @@ static void test_xattrs(void)
 	gives("file a; ", "labels of another host are not");
 }
 
+/* Cut between two entries, a tar is a shorter tar: only its end mark tells. */
+static void test_whole(void)
+{
+	const struct unpack_start whole = { .flags = UNPACK_FLAG_WHOLE };
+	static char listing[LISTING_MAX];
+	static const char zeros[1024];
+	struct unpack_result result;
+	struct err err = { 0 };
+
+	buf_clear(&tar);
+	PUT(.name = "a", .type = '0', .size = sizeof(zeros));
+	put_data(zeros, sizeof(zeros));
+	is_int(unpack(buf_str(&tar), 0, &layer, &result, listing, &err), 0, "a layer has a digest");
+	is_int(unpack(buf_str(&tar), 0, &whole, &result, listing, &err), -EBADMSG,
+	       "cut behind a file of zeros");
+	ok(strstr(err.text, "cut off"), "%s", err.text);
+	is_int(unpack(STR(""), 0, &whole, &result, listing, &err), -EBADMSG, "cut before all");
+	buf_add(&tar, zeros, 512);
+	is_int(unpack(buf_str(&tar), 0, &whole, &result, listing, &err), 0,
+	       "one block of its mark");
+	put_end();
+	is_int(unpack(buf_str(&tar), 0, &whole, &result, listing, &err), 0, "more than it needs");
+	buf_clear(&tar);
+}
+
 static void test_damage(void)
 {
 	static char listing[LISTING_MAX];
@@ -474,6 +499,7 @@ int main(void)
 	test_bad_names();
 	test_whiteouts();
 	test_xattrs();
+	test_whole();
 	test_damage();
 	test_compression();
 	test_members();
