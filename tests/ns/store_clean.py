@@ -6,6 +6,7 @@ they meant before; also after the engine was cut off."""
 import http.client
 import json
 import os
+import random
 import socket
 import struct
 import subprocess
@@ -16,7 +17,7 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.dirname(HERE), HERE]
 import store_peer as peer  # noqa: E402
-from fixture import deb, engine, image, pulling, registry, tap  # noqa: E402
+from fixture import deb, engine, image, registry, tap  # noqa: E402
 
 CHECK, CLEAN = 0x39d, 0x39e
 MIB = 1 << 20
@@ -27,7 +28,7 @@ subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
 
 def make(seed, size=MIB, under=()):
-    return image.Image(list(under) + [{"data%d" % seed: pulling.noise(size, seed)}], {"Cmd": ["true"]}, compress=False)
+    return image.Image(list(under) + [{"data%d" % seed: random.Random(seed).randbytes(size)}], {"Cmd": ["true"]}, compress=False)
 
 
 class Socket(http.client.HTTPConnection):

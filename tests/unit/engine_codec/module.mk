@@ -12,12 +12,14 @@ codec_tar := engine/tar/stream.o engine/tar/stream_xz.o engine/tar/stream_bzip2.
 	engine/tar/write.o engine/api/entry.o engine/api/unpack_msg.o
 
 UNIT += $(addprefix $(tests_unit_codec)/test_,json http oci image entry tar tar_write challenge pull_msg retry dockercfg \
-	proxy cosign)
+	proxy cosign confusion)
 $(tests_unit_codec)/test_json_OBJS := $(tests_unit_codec)/test_json.o $(codec_json)
 $(tests_unit_codec)/test_json_LIBS := -lyyjson
 $(tests_unit_codec)/test_http_OBJS := $(tests_unit_codec)/test_http.o $(codec_http)
 $(tests_unit_codec)/test_oci_OBJS = $(tests_unit_codec)/test_oci.o $(codec_oci)
 $(tests_unit_codec)/test_oci_LIBS := -lyyjson
+$(tests_unit_codec)/test_confusion_OBJS = $(tests_unit_codec)/test_confusion.o $(codec_oci)
+$(tests_unit_codec)/test_confusion_LIBS := -lyyjson
 $(tests_unit_codec)/test_image_OBJS := $(tests_unit_codec)/test_image.o engine/oci/image.o
 $(tests_unit_codec)/test_entry_OBJS := $(tests_unit_codec)/test_entry.o engine/api/entry.o
 $(tests_unit_codec)/test_tar_OBJS = $(tests_unit_codec)/test_tar.o $(codec_tar) $(codec_oci)
