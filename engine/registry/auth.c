@@ -15,7 +15,7 @@
 #include "lib/mono.h"
 #include "lib/own.h"
 
-enum { AUTH_ANSWER_MAX = 128 << 10, AUTH_BASIC_MAX = 2 * PULL_SECRET_MAX + 2 };
+enum { AUTH_ANSWER_MAX = 128 << 10, AUTH_BASIC_MAX = 2 * PULL_SECRET_MAX + 2, AUTH_SECRET_MIN = 4 };
 
 static bool has_login(const struct pull_host *host)
 {
@@ -42,7 +42,41 @@ static int put_basic(const struct pull_host *host, struct buf *out, struct err *
 	return 0;
 }
 
-void auth_error_text(struct str body, char *dst, size_t cap)
+static bool repeats(struct str text, const char *secret)
+{
+	return strlen(secret) >= AUTH_SECRET_MIN &&
+	       memmem(text.ptr, text.len, secret, strlen(secret)) != NULL;
+}
+
+/* A registry that is broken or hostile may say what it was told: that goes into no log. */
+static bool repeats_login(const struct session *session, struct str text)
+{
+	const char *sent = strchr(buf_text(&session->authorization), ' ');
+
+	return repeats(text, session->host->password) || repeats(text, session->host->token) ||
+	       (sent && repeats(text, sent + 1));
+}
+
+/* Without the queries of URLs, which may be signed. */
+static void show(const struct session *session, struct str text, char *dst, size_t cap)
+{
+	char plain[512];
+	size_t len = 0;
+	bool query = false;
+
+	if (repeats_login(session, text)) {
+		(void)str_copy(STR("(it repeats the login)"), dst, cap);
+		return;
+	}
+	for (size_t i = 0; i < text.len && len < sizeof(plain); i++) {
+		query = text.ptr[i] == '?' || (query && (unsigned char)text.ptr[i] > ' ');
+		if (!query || text.ptr[i] == '?')
+			plain[len++] = text.ptr[i];
+	}
+	(void)str_escape(str_make(plain, len), dst, cap);
+}
+
+void auth_error_text(const struct session *session, struct str body, char *dst, size_t cap)
 {
 	struct json_doc doc = { 0 };
 	struct json_iter iter;
@@ -55,8 +89,8 @@ void auth_error_text(struct str body, char *dst, size_t cap)
 		return;
 	json_iter_init(&iter, json_get(doc.root, "errors"));
 	if (json_iter_next(&iter, &key, &first)) {
-		str_escape(json_str(json_get(first, "code")), code, sizeof(code));
-		str_escape(json_str(json_get(first, "message")), message, sizeof(message));
+		show(session, json_str(json_get(first, "code")), code, sizeof(code));
+		show(session, json_str(json_get(first, "message")), message, sizeof(message));
 		snprintf(dst, cap, "%s%s%s", code, code[0] && message[0] ? ": " : "", message);
 	}
 	json_done(&doc);
@@ -118,7 +152,7 @@ static int token_refused(struct session *session, const struct client_response *
 	unsigned status = response->head.status;
 	char text[220];
 
-	auth_error_text(body, text, sizeof(text));
+	auth_error_text(session, body, text, sizeof(text));
 	if (status == 429 || status >= 500)
 		session->asked_ms =
 			retry_after_ms(http_field(&response->head, "Retry-After"), wall_now_s());

@@ -16,7 +16,10 @@ int auth_challenge(const struct client_response *response, struct challenge *ret
  */
 int auth_answer(struct session *session, const struct challenge *challenge, struct err *err);
 
-/* {"errors":[{"code","message"}]} of a registry's error answer as "CODE: message", "" if none. */
-void auth_error_text(struct str body, char *dst, size_t cap);
+/*
+ * {"errors":[{"code","message"}]} of a registry's error answer as "CODE: message", "" if none. What
+ * stands behind a '?' is left out, and the whole message where it repeats the login.
+ */
+void auth_error_text(const struct session *session, struct str body, char *dst, size_t cap);
 
 #endif

@@ -116,7 +116,7 @@ static int status_error(struct session *session, const struct session_request *r
 			 (long long)((session->asked_ms + 999) / 1000));
 	buf_init(&body, SESSION_ERROR_MAX);
 	if (client_read_all(response, SESSION_ERROR_MAX, &body, NULL) == 0)
-		auth_error_text(buf_str(&body), text, sizeof(text));
+		auth_error_text(session, buf_str(&body), text, sizeof(text));
 	if (status == 404)
 		return not_found(session, request, text, err);
 	if (status == 403)
