@@ -10,6 +10,7 @@ struct erofs_writer {
 	int fd;
 	struct tree tree;
 	uint64_t next_block; /* first free one */
+	uint64_t on_its_way; /* bytes in front that the kernel was asked to write */
 	uint32_t tails;	     /* bytes kept for inline ends */
 	uint32_t file;	     /* node that DATA belongs to, or TREE_NONE */
 	uint32_t *placed;    /* nodes in the order of their place in the metadata area */

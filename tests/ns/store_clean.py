@@ -207,6 +207,27 @@ def _age():
     tap.check(b"those unused for" in body and b"none goes for room" in body and b"idle:1" in body, repr(body))
 
 
+@tap.test("B5 nobody but the engine reaches what images and containers consist of")
+def _closed():
+    layer = os.path.join(E.root, "data/store/layers/sha256")
+    tap.check(os.listdir(layer), "there is something to hide")
+    pid = os.fork()
+    if pid == 0:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+        found = 0
+        for folder, dirs, files in os.walk(os.path.join(E.root, "data")):
+            # A named volume may be looked up, as Docker's may: what is in it is its owner's matter.
+            dirs[:] = [d for d in dirs if d != "volumes"]
+            found += len(files)
+        os._exit(min(found, 99))
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    tap.check(status == 0, "%d files below /data can be listed by anybody" % status)
+    for folder, _, _ in os.walk(os.path.join(E.root, "data/store")):
+        tap.check(os.stat(folder).st_mode & 0o077 == 0, "%s is open" % folder)
+
+
 @tap.test("after the engine was cut off the store is checked and repaired by itself")
 def _unclean():
     engine.wait_for("the check", lambda: "store check after an unclean stop" in E.log())

@@ -261,6 +261,65 @@ def _b7():
         tap.check(peak < 64 << 10, "unpack took %d KiB" % peak)
 
 
+def sparse(name, size, end):
+    """GNU's sparse form: a file of `size` bytes of which only the last ones are in the archive."""
+    head = bytearray(512)
+
+    def put(at, width, value):
+        head[at:at + width] = value
+    put(0, 100, name.encode().ljust(100, b"\0"))
+    for at, width, value in ((100, 8, 0o644), (108, 8, 0), (116, 8, 0), (124, 12, len(end)), (136, 12, 0),
+                             (386, 12, size - len(end)), (398, 12, len(end)), (483, 12, size)):
+        put(at, width, b"%0*o\0" % (width - 1, value))
+    put(156, 1, b"S")
+    put(257, 8, b"ustar  \0")
+    put(148, 8, b" " * 8)
+    put(148, 8, b"%06o\0 " % sum(head))
+    return bytes(head) + end.ljust(512, b"\0")
+
+
+@tap.test("B15 sizes around 2^31 and 2^32 are whole; what was written behind the store's back is noticed")
+def _b15():
+    sizes = [edge + off for edge in (1 << 31, 1 << 32) for off in (-1, 0, 1)]
+    with Place("sizes") as p:
+        layer = b"".join(sparse("f%d" % size, size, b"end of %d" % size) for size in sizes) + bytes(1024)
+        result, records = p.unpack(layer)
+        tap.check(not isinstance(result, peer.RoleError), "%s" % result)
+        point, path = os.path.join(p.root.path, "mnt"), os.path.join(p.root.path, "layer")
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        packed = p.feed("pack", peer.PACK_START, b"\0", records, fd)
+        tap.check(not isinstance(packed, peer.RoleError), "%s" % packed)
+        os.makedirs(point)
+        mounts.mount_erofs(path, point)
+        try:
+            for size in sizes:
+                with open("%s/f%d" % (point, size), "rb") as f:
+                    end = b"end of %d" % size
+                    tap.check(os.fstat(f.fileno()).st_size == size, "size of f%d" % size)
+                    f.seek(-len(end) - 1, os.SEEK_END)
+                    tap.check(f.read() == b"\0" + end, "end of f%d" % size)
+        finally:
+            peer.umount(point)
+        # Verified and used are the same bytes: whoever still has the file open for writing changes nothing.
+        with peer.Role(p.root, "store") as store:
+            _, fds = store.call(peer.LAYER_NEW, struct.pack("<Q", 0))
+            with open(path, "rb") as f:
+                os.write(fds[0], f.read(4096))
+            body = struct.pack("<Q", 0)
+            digest = hashlib.sha256(b"key").digest()
+            store.call(peer.LAYER_COMMIT, digest + bytes(32) + body, fds)
+            try:
+                os.pwrite(fds[0], b"changed", 2000)
+            except OSError:
+                pass  # the file system seals it: nothing can be written any more
+            name = os.path.join(p.root.data, "store/layers/sha256", digest.hex() + ".erofs")
+            with open(name, "rb") as f:
+                changed = b"changed" in f.read()
+            found = struct.unpack("<III", store.call(peer.CHECK, b"\0")[0][:12])
+            tap.check(found[1] == int(changed), "changed: %s, damaged: %d" % (changed, found[1]))
+            os.close(fds[0])
+
+
 @tap.test("B16 only tar, gzip and zstd are read: nothing else is unpacked, no program is asked to do it")
 def _b16():
     plain = tar([reg("a")])

@@ -174,7 +174,7 @@ def layer():
         tap.check(os.listdir(root.data + "/store/trash") == [], "and the trash is emptied")
 
 
-@tap.test("a flipped byte or a cut layer is noticed; a damaged one is made again")
+@tap.test("B14 a flipped byte or a cut layer is noticed; a damaged one is made again")
 def damaged():
     s = rec.Stream()
     s.file("a", b"content" * 1000)
