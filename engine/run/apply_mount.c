@@ -336,7 +336,8 @@ static int open_bind_target(struct apply *apply, const struct plan_op *op, bool 
 /*
  * A source that the caller cloned is older than the mounts that stand before it, and the kernel
  * lists mounts by their age. A copy has the same peers and ids, and its place in the list; it can
- * be made once the tree belongs to this namespace.
+ * be made once the tree belongs to this namespace. A file keeps its age: nobody can stand on one,
+ * and by its path another mount could be met.
  */
 static int renew(const struct plan_op *op, int *tree, int target, struct err *err)
 {
@@ -374,7 +375,7 @@ int apply_op_bind(struct apply *apply, const struct plan_op *op, struct err *err
 	r = apply_options(tree, op, (op->flags & RUN_MOUNT_FLAG_RECURSIVE) != 0, err);
 	if (r == 0)
 		r = apply_attach(tree, target, op->target, err);
-	if (r == 0 && apply->plan->flags & PLAN_FLAG_LISTED && !late &&
+	if (r == 0 && apply->plan->flags & PLAN_FLAG_LISTED && !late && S_ISDIR(st.st_mode) &&
 	    (op->propagation & ~PLAN_PROPAGATION_BELOW) != RUN_PROPAGATION_UNBINDABLE)
 		r = renew(op, &tree, target, err);
 	return r < 0 ? r : check_kernels(apply, op, &tree, err);

@@ -67,6 +67,20 @@ def before():
         good(b.run(), "first\n")
 
 
+@tap.test("files-are-bound-with-every-propagation-and-in-a-user-namespace")
+def files():
+    source = os.path.join(box.WORK, "one-file")
+    with open(source, "w", encoding="ascii") as f:
+        f.write("text\n")
+    for users in (False, True):
+        for word in ("rprivate", "slave", "rshared", "unbindable"):
+            with Bundle("cat", "/etc/bound") as b:
+                if users:
+                    user(b)
+                b.mount("/etc/bound", source, "bind", word)
+                good(b.run(), "text\n")
+
+
 @tap.test("in-the-hosts-mount-namespace-the-root-is-the-containers-own")
 def host_mounts():
     ours = os.readlink("/proc/self/ns/mnt")
