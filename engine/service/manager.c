@@ -14,7 +14,7 @@
 #include "lib/own.h"
 #include "netd/api/netd_msg.h"
 
-enum { RETRY_BASE_MS = 1000, RESTART_BASE_MS = 200, RESTART_CAP_MS = 60000, TURNS_MAX = 32 };
+enum { RETRY_BASE_MS = 1000, RESTART_BASE_MS = 200, RESTART_CAP_MS = 60000 };
 
 static uint32_t random_bits(void)
 {
@@ -90,20 +90,6 @@ static bool dependency_met(const struct service *service, const struct service_d
 	return false;
 }
 
-/*
- * A thousand services that come up at once would all ask the store at once, which takes so many
- * calls, and most would be put off for minutes. Those that pull or build wait for others than us.
- */
-static bool has_turn(const struct manager *manager)
-{
-	unsigned busy = 0;
-
-	for (const struct service *s = manager->services; s; s = s->next)
-		busy += s->state == SERVICE_STATE_STARTING ||
-			(s->state == SERVICE_STATE_PREPARING && !s->take && !s->build);
-	return busy < TURNS_MAX;
-}
-
 static void check_deps(struct service *service)
 {
 	char why[200];
@@ -122,10 +108,6 @@ static void check_deps(struct service *service)
 		return;
 	if (!service->spec) { /* its section broke while it ran */
 		service_event(service, SERVICE_EVENT_REFUSE);
-		return;
-	}
-	if (!has_turn(service->manager)) {
-		service_reason(service, "waits for its turn: others are being started");
 		return;
 	}
 	service_reason(service, "");
@@ -209,13 +191,9 @@ void service_event(struct service *service, enum service_event event)
 
 void manager_check_waiting(struct manager *manager)
 {
-	bool turn = has_turn(manager);
-
-	for (struct service *s = manager->services; s && turn; s = s->next) {
-		if (s->state != SERVICE_STATE_WAITING || !manager->data_ready || manager->stopping)
-			continue;
-		check_deps(s);
-		turn = s->state == SERVICE_STATE_WAITING || has_turn(manager);
+	for (struct service *s = manager->services; s; s = s->next) {
+		if (s->state == SERVICE_STATE_WAITING && manager->data_ready && !manager->stopping)
+			check_deps(s);
 	}
 }
 
