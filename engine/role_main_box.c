@@ -177,6 +177,25 @@ static int check_binds(const struct container_def *def, struct err *err)
 	return 0;
 }
 
+/* Docker's words for a link to what is not there. */
+static int check_links(struct engine *engine, const struct container_def *def, struct err *err)
+{
+	for (uint32_t i = 0; i < def->extra_hosts.count; i++) {
+		struct str address = str_from(def->extra_hosts.items[i]), name;
+		struct engine_target target;
+		struct err bad = { 0 };
+
+		(void)str_cut(&address, ':', &name);
+		if (!str_starts(address, STR(DEF_HOST_CONTAINER)))
+			continue;
+		address = str_skip(address, sizeof(DEF_HOST_CONTAINER) - 1);
+		if (engine_target(engine, address.ptr, &target, &bad) < 0)
+			return err_set(err, -EINVAL, "could not get container for %.*s: %s",
+				       STR_ARG(address), err_text(&bad));
+	}
+	return 0;
+}
+
 static int read_def(struct wire *in, struct arena *arena, struct container_def *ret_def,
 		    struct err *err)
 {
@@ -215,6 +234,8 @@ void engine_create_call(struct msg_peer *peer, struct msg *msg)
 		r = check_name(engine, &def, "", &err);
 	if (r >= 0)
 		r = check_binds(&def, &err);
+	if (r >= 0)
+		r = check_links(engine, &def, &err);
 	if (r >= 0)
 		entry = table_create(&engine->table, id, &def, &err);
 	if (!entry) {

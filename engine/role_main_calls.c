@@ -318,6 +318,7 @@ const struct msg_rule engine_rules[] = {
 	  engine_network_remove_call },
 	{ ENGINE_MSG_NETWORKS_OF, "networks-of", 8, 2 << 20, 0, 0, ENGINE_PEER_API,
 	  engine_networks_of_call },
+	{ ENGINE_MSG_REGISTRY, "registry", 20, 65536, 0, 0, ENGINE_PEER_API, engine_registry_call },
 	{ ENGINE_MSG_VOLUMES, "volumes", 0, 0, 0, 0, ENGINE_PEER_API, engine_volumes_call },
 	{ ENGINE_MSG_VOLUME_MAKE, "volume-make", 8, 1 << 20, 0, 0, ENGINE_PEER_API,
 	  engine_volume_make_call },

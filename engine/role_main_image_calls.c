@@ -268,14 +268,14 @@ static int read_pull(struct msg *msg, char image[OCI_REFERENCE_MAX], char target
 	return r < 0 ? r : oci_reference_normalise(to.len ? to : text, target, err);
 }
 
-/* The login goes to the registry itself (the last host), over what engine.ini says for it. */
-static void take_login(const struct pull_login *login, const char *target, struct arena *arena,
-		       struct pull_start *start)
+/* The last host is the registry itself. */
+void engine_take_login(struct str user, struct str password, struct str token, const char *target,
+		       struct arena *arena, struct pull_start *start)
 {
 	struct pull_host *host;
 	struct oci_reference reference;
 
-	if (!login->user.len && !login->token.len)
+	if (!user.len && !token.len)
 		return;
 	if (!start->host_count && oci_reference_parse(str_from(target), &reference, NULL) >= 0)
 		pull_host_init(&start->hosts[start->host_count++],
@@ -283,9 +283,9 @@ static void take_login(const struct pull_login *login, const char *target, struc
 	if (!start->host_count)
 		return;
 	host = &start->hosts[start->host_count - 1];
-	host->user = arena_text(arena, login->user);
-	host->password = arena_text(arena, login->password);
-	host->token = arena_text(arena, login->token);
+	host->user = arena_text(arena, user);
+	host->password = arena_text(arena, password);
+	host->token = arena_text(arena, token);
 }
 
 static struct engine_pull *pull_new(struct engine *engine, struct msg_peer *peer,
@@ -335,7 +335,7 @@ void engine_pull_call(struct msg_peer *peer, struct msg *msg)
 	}
 	arena_init(&arena, 4 << 20);
 	manager_pull_hosts(&engine->manager, target, &arena, &start);
-	take_login(&login, target, &arena, &start);
+	engine_take_login(login.user, login.password, login.token, target, &arena, &start);
 	if (login.push)
 		pull->give = image_give_push(&give, &start, image, &push_ops, pull, &err);
 	else

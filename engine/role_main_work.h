@@ -2,6 +2,7 @@
 #ifndef HOY_ENGINE_ROLE_MAIN_WORK_H
 #define HOY_ENGINE_ROLE_MAIN_WORK_H
 
+#include "engine/api/pull_msg.h"
 #include "engine/role_main.h"
 #include "lib/arena.h"
 
@@ -67,6 +68,10 @@ void engine_image_removed(struct engine *engine, const char *reference);
 
 /* Handlers (role_main_images.c, role_main_drop.c, role_main_trees.c, role_main_commit.c). */
 void engine_image_drop_call(struct msg_peer *peer, struct msg *msg);
+void engine_registry_call(struct msg_peer *peer, struct msg *msg);
+/* A client's own login for one call; it goes to the registry itself, over what engine.ini says. */
+void engine_take_login(struct str user, struct str password, struct str token, const char *target,
+		       struct arena *arena, struct pull_start *start);
 void engine_tag_call(struct msg_peer *peer, struct msg *msg);
 void engine_history_call(struct msg_peer *peer, struct msg *msg);
 void engine_save_call(struct msg_peer *peer, struct msg *msg);

@@ -75,6 +75,10 @@ enum engine_image_msg {
 	/* {text container, blob definition} -> {}: its networks, addresses and names become those
 	 * of the definition; of one that runs at once, and it has them once netd has answered */
 	ENGINE_MSG_NETWORKS_OF,
+	/* {text reference, text place, text user, text password, text token} -> as
+	 * PULL_MSG_DOCUMENT: the registry's manifest of this reference, or what is at `place` there
+	 */
+	ENGINE_MSG_REGISTRY,
 };
 
 enum engine_drop {

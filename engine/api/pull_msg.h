@@ -24,6 +24,10 @@
  * PULL_MSG_PUSH (call)    struct pull_start: `known` is the image to push, `reference` where to; of
  *     the hosts the last one is used (nobody pushes to a mirror)
  *   reply: 32 bytes, the digest of the manifest as the registry has it now. Errors as above.
+ * PULL_MSG_DOCUMENT (call) text place (path on the registry, "" = the reference's manifest), struct
+ *     pull_start; of the hosts the last one is asked
+ *   reply: text media type, text digest (Docker-Content-Digest, "" = not said), blob the document,
+ *     at most PULL_DOCUMENT_MAX. Errors as above.
  * PULL_MSG_ARCHIVE (call) text reference to give an image without a name of its own ("" = none),
  *     text os, text architecture, text variant
  *     fds [0] archive: tar of an OCI layout or docker-archive, plain or gzip/zstd; [1] an unnamed
@@ -66,6 +70,7 @@ enum pull_msg {
 	PULL_MSG_SOURCE = 7,
 	PULL_MSG_SAVE = 8,
 	PULL_MSG_NEED = 9,
+	PULL_MSG_DOCUMENT = 10,
 };
 
 enum pull_kind {
@@ -83,6 +88,8 @@ enum {
 	PULL_PROXY_MAX = 2048,
 	PULL_DOCKER_CONFIG_MAX = 256 << 10,
 	PULL_START_MAX = 12 << 20,
+	PULL_DOCUMENT_MAX = 4 << 20,
+	PULL_PLACE_MAX = 2048,
 	PULL_LAYERS_AT_ONCE = 4, /* begun and not yet stored */
 };
 

@@ -26,6 +26,13 @@ enum {
 	DEF_BYTES_MAX = 1 << 20,
 };
 
+/*
+ * An entry of extra_hosts is "NAME:ADDRESS"; for ADDRESS may stand "host-gateway", the machine as
+ * the container sees it, or this and a container: its address when ours starts.
+ */
+#define DEF_HOST_GATEWAY   "host-gateway"
+#define DEF_HOST_CONTAINER "container:"
+
 enum def_mount_kind { DEF_MOUNT_VOLUME, DEF_MOUNT_BIND, DEF_MOUNT_TMPFS };
 
 struct def_mount {

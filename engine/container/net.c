@@ -92,6 +92,42 @@ int container_attach(struct container *container, msg_reply_fn *fn, struct err *
 	return r < 0 ? (int)r : 0;
 }
 
+/* Where a container is found from ours: in a network that both have, else wherever it is. */
+static const char *address_of(const struct container *container, const char *name)
+{
+	struct container_env *env = container->env;
+	const struct container *other = env->running ? env->running(env->owner, name) : NULL;
+
+	for (uint32_t i = 0; other && i < other->address_count; i++) {
+		for (uint32_t k = 0; k < container->address_count; k++) {
+			if (!strcmp(other->addresses[i].network, container->addresses[k].network))
+				return other->addresses[i].ip4;
+		}
+	}
+	return other ? other->address : "";
+}
+
+/* "NAME:ADDRESS", "NAME:host-gateway", "NAME:container:OTHER"; what is not there has no line. */
+static void write_host(const struct container *container, struct str item, struct buf *out)
+{
+	struct str address = item, name;
+	const char *found = NULL, *other = "";
+
+	(void)str_cut(&address, ':', &name);
+	if (str_is(address, DEF_HOST_GATEWAY)) {
+		found = container->address_count ? container->addresses[0].gateway : "127.0.0.1";
+	} else if (str_starts(address, STR(DEF_HOST_CONTAINER))) {
+		other = address.ptr + sizeof(DEF_HOST_CONTAINER) -
+			1; /* the text's own NUL ends it */
+		found = address_of(container, other);
+	}
+	if (found && *found)
+		(void)buf_printf(out, "%s\t%.*s%s%s\n", found, STR_ARG(name), *other ? " " : "",
+				 other);
+	else if (!found && name.len && address.len)
+		(void)buf_printf(out, "%.*s\t%.*s\n", STR_ARG(address), STR_ARG(name));
+}
+
 static void write_hosts(const struct container *container, struct buf *out)
 {
 	const struct container_def *def = &container->def;
@@ -101,14 +137,8 @@ static void write_hosts(const struct container *container, struct buf *out)
 		(void)buf_printf(out, "%s\t%s\n", container->address, def->hostname);
 	if (container->address_count && *container->addresses[0].ip6)
 		(void)buf_printf(out, "%s\t%s\n", container->addresses[0].ip6, def->hostname);
-	for (uint32_t i = 0; i < def->extra_hosts.count; i++) {
-		struct str item = str_from(def->extra_hosts.items[i]);
-		ptrdiff_t colon = str_find(item, ':');
-
-		if (colon > 0)
-			(void)buf_printf(out, "%s\t%.*s\n", item.ptr + colon + 1,
-					 STR_ARG(str_head(item, (size_t)colon)));
-	}
+	for (uint32_t i = 0; i < def->extra_hosts.count; i++)
+		write_host(container, str_from(def->extra_hosts.items[i]), out);
 }
 
 static void write_resolv(const struct container *container, struct buf *out)

@@ -249,6 +249,8 @@ static void exec_hijack(struct docker_exec *exec)
 
 	client->work = exec;
 	client->work_free = exec_left;
+	if (client->hijacked)
+		return;
 	client->on_input = no_input;
 	docker_hijack(client, exec->args.tty || client->minor < 42
 				      ? "application/vnd.docker.raw-stream"
@@ -382,6 +384,12 @@ void docker_exec_start(struct docker_client *client)
 	client->work_free = start_left;
 	client->waiting = true;
 	loop_timer_stop(client->server->loop, &client->idle);
+	/* As Docker: the head is out before there is output, which some clients read past it. */
+	if (!exec->detach) {
+		exec_hijack(exec);
+		if (exec->client)
+			client->work_free = start_left; /* the pump is not open yet */
+	}
 	buf_init(&body, EXEC_BODY_MAX);
 	engine_exec_put(&body, &exec->args);
 	serial = msg_peer_call(client->server->main, ENGINE_MSG_EXEC, buf_str(&body), NULL, 0,

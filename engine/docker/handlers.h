@@ -40,6 +40,8 @@ docker_handler_fn docker_volumes, docker_volume_create, docker_volume_inspect, d
 docker_handler_fn docker_networks, docker_network_create, docker_network_inspect,
 	docker_network_remove, docker_network_prune, docker_network_connect,
 	docker_network_disconnect;
+/* registry.c */
+docker_handler_fn docker_auth, docker_distribution, docker_search;
 /* system_df.c */
 docker_handler_fn docker_df;
 

@@ -15,6 +15,9 @@
 #include "engine/oci/reference.h"
 #include "lib/own.h"
 
+/* Before this version of the API an image told of the container that it was made in. */
+enum { IMAGE_CONTAINER_MINOR = 45 };
+
 /* Rows of one id, the first of them at `at`. */
 static bool first_of_id(const struct docker_images *images, uint32_t at)
 {
@@ -237,9 +240,9 @@ static void put_set(struct json_writer *w, const char *key, const struct image_t
 	json_end_object(w);
 }
 
-static void put_config(struct json_writer *w, const struct image *image)
+static void put_config(struct json_writer *w, const char *key, const struct image *image)
 {
-	json_key(w, "Config");
+	json_key(w, key);
 	json_begin_object(w);
 	json_member_text(w, "Hostname", "");
 	json_member_text(w, "Domainname", "");
@@ -308,7 +311,11 @@ static void inspect_reply(struct docker_client *client, const struct docker_imag
 	json_member_text(&w, "Created", row->image.created);
 	json_member_text(&w, "DockerVersion", "");
 	json_member_text(&w, "Author", row->image.author);
-	put_config(&w, &row->image);
+	put_config(&w, "Config", &row->image);
+	if (client->minor < IMAGE_CONTAINER_MINOR) { /* docker-compose 1 reads it */
+		json_member_text(&w, "Container", "");
+		put_config(&w, "ContainerConfig", &row->image);
+	}
 	json_member_text(&w, "Architecture", row->image.architecture);
 	if (*row->image.variant)
 		json_member_text(&w, "Variant", row->image.variant);

@@ -8,6 +8,7 @@
 #include "engine/api/engine_msg.h"
 #include "engine/docker/base64.h"
 #include "engine/docker/handlers.h"
+#include "engine/docker/login.h"
 #include "engine/docker/progress.h"
 #include "engine/oci/reference.h"
 #include "lib/own.h"
@@ -27,13 +28,19 @@ static void no_free(void *work)
 
 /* ---- the login: base64 of {"username":..,"password":..,"identitytoken":..} ---- */
 
-/* Appends user, password and token; false: 400 has been answered. */
-static bool put_login(struct docker_client *client, struct buf *body)
+void docker_put_login(const struct json *login, struct buf *body)
 {
 	static const char *const keys[] = { "username", "password", "identitytoken" };
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		wire_put_str(body, json_str(json_get(login, keys[i])));
+}
+
+bool docker_put_header_login(struct docker_client *client, struct buf *body)
+{
 	struct str header = http_field(&client->head, "X-Registry-Auth");
 	struct buf text OWN(buf_done) = { 0 };
-	struct json_doc doc = { 0 };
+	struct json_doc doc OWN(json_done) = { 0 };
 
 	buf_init(&text, LOGIN_MAX);
 	if (header.len && (!docker_base64_decode(header, &text) ||
@@ -41,9 +48,7 @@ static bool put_login(struct docker_client *client, struct buf *body)
 		docker_reply_error(client, 400, "invalid X-Registry-Auth header");
 		return false;
 	}
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		wire_put_str(body, json_str(json_get(doc.root, keys[i])));
-	json_done(&doc);
+	docker_put_login(doc.root, body);
 	return true;
 }
 
@@ -103,7 +108,7 @@ static void pull_ask(struct docker_client *client, struct pull *pull)
 	buf_init(&body, LOGIN_MAX * 2);
 	wire_put_text(&body, pull->reference);
 	wire_put_text(&body, "");
-	if (!put_login(client, &body))
+	if (!docker_put_header_login(client, &body))
 		return;
 	wire_put_u8(&body, pull->push);
 	docker_ask(client, ENGINE_MSG_PULL_AS, buf_str(&body), on_progress);

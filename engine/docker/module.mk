@@ -6,7 +6,7 @@ engine_docker_OBJS := engine/docker/server.o engine/docker/reply.o engine/docker
 	engine/docker/box_inspect.o engine/docker/box_act.o engine/docker/box_wait.o \
 	engine/docker/box_logs.o engine/docker/box_attach.o engine/docker/pump.o \
 	engine/docker/exec.o engine/docker/system.o engine/docker/metrics.o engine/docker/image.o engine/docker/image_act.o \
-	engine/docker/image_pull.o engine/docker/volume.o engine/docker/network.o engine/docker/network_join.o \
+	engine/docker/image_pull.o engine/docker/registry.o engine/docker/volume.o engine/docker/network.o engine/docker/network_join.o \
 	engine/docker/events.o engine/docker/box_change.o engine/docker/box_top.o \
 	engine/docker/box_stats.o engine/docker/transfer.o engine/docker/upload.o \
 	engine/docker/base64.o engine/docker/progress.o engine/docker/box_archive.o \

@@ -102,9 +102,6 @@ static int join(struct create *create, const struct docker_box *box, struct str 
 	char id[16];
 	int r;
 
-	if (!create_empty(json_get(endpoint, "Links")))
-		return err_set(err, -EINVAL,
-			       "links of an endpoint are not supported by this engine");
 	r = create_endpoint(create, name, endpoint, err);
 	if (r < 0 || str_is(name, "bridge"))
 		return r;

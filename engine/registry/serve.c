@@ -9,8 +9,10 @@
 #include <poll.h>
 #include <unistd.h>
 #include "engine/api/pull_msg.h"
+#include "engine/oci/oci.h"
 #include "engine/registry/archive.h"
 #include "engine/registry/feed.h"
+#include "engine/registry/place.h"
 #include "engine/registry/pull.h"
 #include "engine/registry/push.h"
 #include "engine/registry/save.h"
@@ -362,6 +364,67 @@ static int make_seekable(int *archive_fd, int *spool_fd, struct err *err)
 	return r;
 }
 
+static const char document_types[] = OCI_MEDIA_INDEX
+	", " OCI_MEDIA_MANIFEST ", " OCI_MEDIA_DOCKER_LIST ", " OCI_MEDIA_DOCKER_MANIFEST;
+
+/* One document, read whole; what stands in it is for who asked. */
+static int send_document(struct job *job, struct session *session,
+			 const struct session_request *request, struct err *err)
+{
+	struct client_response response;
+	struct buf text OWN(buf_done), reply OWN(buf_done);
+	int r = session_get(session, request, &response, err);
+
+	buf_init(&text, PULL_DOCUMENT_MAX);
+	buf_init(&reply, PULL_DOCUMENT_MAX + 4096);
+	if (r < 0)
+		return r;
+	wire_put_str(&reply, http_field(&response.head, "Content-Type"));
+	wire_put_str(&reply, http_field(&response.head, "Docker-Content-Digest"));
+	r = client_read_all(&response, PULL_DOCUMENT_MAX, &text, err);
+	client_finish(&response);
+	if (r < 0)
+		return r;
+	wire_put_str(&reply, buf_str(&text));
+	send_reply(job, 0, buf_str(&reply));
+	return 0;
+}
+
+static int run_document(struct job *job, struct str body, struct str system_ca, struct err *err)
+{
+	struct session_request request = { .kind = "manifests", .accept = document_types };
+	struct arena arena OWN(arena_done);
+	struct places places;
+	struct pull_start start;
+	struct oci_reference reference;
+	struct session *session;
+	char digest[DIGEST_TEXT_MAX], place[PULL_PLACE_MAX];
+	struct wire in;
+	int r;
+
+	arena_init(&arena, SERVE_ARENA_MAX);
+	wire_init(&in, body.ptr, body.len);
+	wire_text(&in, place, sizeof(place));
+	if (in.error)
+		return err_set(err, -EBADMSG, "malformed request for a document");
+	r = pull_start_decode(str_make(in.ptr, in.left), &arena, &start, err);
+	if (r == 0)
+		r = oci_reference_parse(str_from(start.reference), &reference, err);
+	if (r < 0)
+		return r;
+	request.place = *place ? place : NULL;
+	request.name =
+		reference.has_digest ? digest_text(&reference.digest, digest) : reference.tag;
+	places_init(&places, &start, &reference, system_ca, &arena);
+	r = place_open(&places, places.count - 1, &session, err);
+	if (r == 0)
+		r = send_document(job, session, &request, err);
+	if (r < 0)
+		r = place_explain(&places, places.count - 1, r, err);
+	places_done(&places);
+	return r;
+}
+
 static int run_load(struct job *job, struct str body, int archive_fd, struct err *err)
 {
 	const struct pull_sink sink = { ask_blob, send_end, take_end, tell_progress,
@@ -418,6 +481,8 @@ static int run_job(struct job *job, struct str body, struct str system_ca, int *
 		return run_pull(job, body, system_ca, err);
 	if (job->type == PULL_MSG_PUSH)
 		return run_push(job, body, system_ca, err);
+	if (job->type == PULL_MSG_DOCUMENT)
+		return run_document(job, body, system_ca, err);
 	r = make_seekable(fd, spool_fd, err);
 	return r < 0 ? r : run_load(job, body, *fd, err);
 }
@@ -437,7 +502,9 @@ static int serve(int fd, uint16_t type, uint16_t other, struct str system_ca)
 
 		buf_init(&body, PULL_START_MAX);
 		buf_add_str(&body, msg.body);
-		if (!(msg.flags & MSG_FLAG_CALL) || (msg.type != type && msg.type != other))
+		if (!(msg.flags & MSG_FLAG_CALL) ||
+		    (msg.type != type && msg.type != other &&
+		     (msg.type != PULL_MSG_DOCUMENT || !system_ca.ptr)))
 			r = err_set(&err, -EBADMSG, "a message of type %u is not taken here",
 				    msg.type);
 		else if (buf_error(&body))
