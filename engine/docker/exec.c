@@ -135,9 +135,7 @@ static bool read_args(struct docker_exec *exec, const struct json *body)
 
 static void exec_created(struct docker_client *client, const struct docker_box *box)
 {
-	struct buf body OWN(buf_done) = { 0 };
 	struct docker_exec *exec = exec_new(client->server);
-	struct json_writer w;
 
 	if (!exec || !read_args(exec, client->json.root)) {
 		if (exec)
@@ -149,13 +147,7 @@ static void exec_created(struct docker_client *client, const struct docker_box *
 	}
 	(void)str_copy(box->view.id, exec->container, sizeof(exec->container));
 	(void)str_copy(box->view.name, exec->args.name, sizeof(exec->args.name));
-	buf_init(&body, 256);
-	json_writer_init(&w, &body);
-	json_begin_object(&w);
-	json_member_text(&w, "Id", exec->id);
-	json_end_object(&w);
-	(void)buf_add_byte(&body, '\n');
-	docker_reply_json(client, 201, buf_str(&body));
+	docker_reply_id(client, str_from(exec->id), DOCKER_REPLY_BARE);
 }
 
 static void on_view(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)

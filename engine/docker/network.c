@@ -310,8 +310,6 @@ void docker_network_inspect(struct docker_client *client)
 static void on_made(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	struct docker_client *client = owner;
-	struct buf body OWN(buf_done) = { 0 };
-	struct json_writer w;
 	char id[65];
 
 	(void)peer;
@@ -320,13 +318,7 @@ static void on_made(struct msg_peer *peer, void *owner, struct msg *reply, const
 		return;
 	}
 	docker_network_id(json_str(json_get(client->json.root, "Name")), id);
-	buf_init(&body, 256);
-	json_writer_init(&w, &body);
-	json_begin_object(&w);
-	json_member_text(&w, "Id", id);
-	json_member_text(&w, "Warning", "");
-	json_end_object(&w);
-	docker_reply_json(client, 201, buf_str(&body));
+	docker_reply_id(client, str_from(id), DOCKER_REPLY_WARNING);
 }
 
 static bool known_already(struct docker_client *client, const struct docker_networks *networks)

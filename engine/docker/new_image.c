@@ -208,24 +208,15 @@ void docker_image_import(struct docker_client *client)
 static void on_committed(struct msg_peer *peer, void *owner, struct msg *reply,
 			 const struct err *err)
 {
-	struct docker_client *client = owner;
-	struct buf body OWN(buf_done) = { 0 };
-	struct json_writer w;
 	struct wire in;
 
 	(void)peer;
 	if (!reply) {
-		docker_reply_err(client, err);
+		docker_reply_err(owner, err);
 		return;
 	}
 	wire_init(&in, reply->body.ptr, reply->body.len);
-	buf_init(&body, 512);
-	json_writer_init(&w, &body);
-	json_begin_object(&w);
-	json_member_str(&w, "Id", wire_str(&in, 128));
-	json_end_object(&w);
-	(void)buf_add_byte(&body, '\n');
-	docker_reply_json(client, 201, buf_str(&body));
+	docker_reply_id(owner, wire_str(&in, 128), DOCKER_REPLY_BARE);
 }
 
 /* The names of an object's members: "ExposedPorts", "Volumes". */

@@ -93,6 +93,27 @@ void docker_reply_json(struct docker_client *client, unsigned status, struct str
 	reply(client, status, "application/json", json);
 }
 
+void docker_reply_id(struct docker_client *client, struct str id, enum docker_reply_more more)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	struct json_writer w;
+
+	buf_init(&body, 512);
+	json_writer_init(&w, &body);
+	json_begin_object(&w);
+	json_member_str(&w, "Id", id);
+	if (more == DOCKER_REPLY_WARNING)
+		json_member_text(&w, "Warning", "");
+	if (more == DOCKER_REPLY_WARNINGS) {
+		json_key(&w, "Warnings");
+		json_begin_array(&w);
+		json_end_array(&w);
+	}
+	json_end_object(&w);
+	(void)buf_add_byte(&body, '\n');
+	docker_reply_json(client, 201, buf_str(&body));
+}
+
 void docker_reply_text(struct docker_client *client, unsigned status, const char *text)
 {
 	reply(client, status, "text/plain; charset=utf-8", str_from(text));

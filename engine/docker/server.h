@@ -149,6 +149,9 @@ void docker_server_take(struct docker_server *server, int fd, const struct gate_
 /* ---- for handlers: each ends in exactly one reply, or in a stream that is ended ---- */
 void docker_reply_json(struct docker_client *client, unsigned status, struct str json);
 void docker_reply_text(struct docker_client *client, unsigned status, const char *text);
+/* 201 {"Id": id} for what was made, with the member for warnings that its kind has. */
+enum docker_reply_more { DOCKER_REPLY_BARE, DOCKER_REPLY_WARNING, DOCKER_REPLY_WARNINGS };
+void docker_reply_id(struct docker_client *client, struct str id, enum docker_reply_more more);
 /* {"message": text} */
 void docker_reply_error(struct docker_client *client, unsigned status, const char *text);
 /* With the status that fits its errno. */
