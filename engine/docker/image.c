@@ -15,9 +15,6 @@
 #include "engine/oci/reference.h"
 #include "lib/own.h"
 
-/* Before this version of the API an image told of the container that it was made in. */
-enum { IMAGE_CONTAINER_MINOR = 45 };
-
 /* Rows of one id, the first of them at `at`. */
 static bool first_of_id(const struct docker_images *images, uint32_t at)
 {
@@ -312,10 +309,7 @@ static void inspect_reply(struct docker_client *client, const struct docker_imag
 	json_member_text(&w, "DockerVersion", "");
 	json_member_text(&w, "Author", row->image.author);
 	put_config(&w, "Config", &row->image);
-	if (client->minor < IMAGE_CONTAINER_MINOR) { /* docker-compose 1 reads it */
-		json_member_text(&w, "Container", "");
-		put_config(&w, "ContainerConfig", &row->image);
-	}
+	put_config(&w, "ContainerConfig", &row->image); /* docker-compose 1 reads it */
 	json_member_text(&w, "Architecture", row->image.architecture);
 	if (*row->image.variant)
 		json_member_text(&w, "Variant", row->image.variant);
