@@ -116,7 +116,7 @@ static int net_ports(struct create *create, struct err *err)
 /* "NAME", "NAME:ALIAS", as Docker prints them "/NAME:/OWN/ALIAS": a line of its hosts file. */
 static int add_link(struct create *create, struct str link, struct err *err)
 {
-	struct str alias = link, name, part;
+	struct str alias = link, name, part = STR("");
 	char *line;
 
 	(void)str_cut(&alias, ':', &name);
@@ -126,7 +126,7 @@ static int add_link(struct create *create, struct str link, struct err *err)
 		if (!alias.len)
 			break;
 	}
-	if (!part.len || !alias.ptr)
+	if (!part.len)
 		part = name;
 	if (!name.len)
 		return err_set(err, -EINVAL, "invalid link: \"%.*s\"", STR_ARG(link));

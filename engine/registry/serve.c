@@ -504,7 +504,7 @@ static int serve(int fd, uint16_t type, uint16_t other, struct str system_ca)
 		buf_add_str(&body, msg.body);
 		if (!(msg.flags & MSG_FLAG_CALL) ||
 		    (msg.type != type && msg.type != other &&
-		     (msg.type != PULL_MSG_DOCUMENT || !system_ca.ptr)))
+		     (msg.type != PULL_MSG_DOCUMENT || type != PULL_MSG_START)))
 			r = err_set(&err, -EBADMSG, "a message of type %u is not taken here",
 				    msg.type);
 		else if (buf_error(&body))
