@@ -254,6 +254,10 @@ static void on_found(struct msg_peer *peer, void *owner, struct msg *reply, cons
 	struct str none;
 
 	(void)peer;
+	if (!reply && err->code == -ENOENT) {
+		docker_reply_error(client, 404, "this registry offers no search");
+		return;
+	}
 	if (!reply) {
 		docker_reply_err(client, err);
 		return;
