@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 #include "engine/api/build_call.h"
+#include "engine/api/context_msg.h"
 #include "engine/api/engine_msg.h"
 #include "engine/api/image_msg.h"
 #include "engine/role_main_work.h"
@@ -257,6 +258,7 @@ static void on_info(struct msg_peer *peer, struct msg *msg)
 void engine_calls_gone(struct engine *engine, struct msg_peer *peer)
 {
 	engine_image_calls_gone(engine, peer);
+	engine_contexts_gone(peer);
 	engine_works_gone(engine, peer);
 	engine_builds_gone(engine, peer);
 	for (size_t i = 0; i < ENGINE_EXECS_MAX; i++) {
@@ -341,6 +343,10 @@ const struct msg_rule engine_rules[] = {
 	{ ENGINE_MSG_COPY, "copy", 13, 16384, 0, 0, ENGINE_PEER_ROOT | ENGINE_PEER_CONSOLE,
 	  engine_copy_call },
 	{ ENGINE_MSG_COMMIT, "commit", 21, 3 << 20, 0, 0, WHO_ALL, engine_commit_call },
+	{ ENGINE_MSG_BUILD_CONTEXT, "build-context", 39, 2 << 20, 1, 1, ENGINE_PEER_API,
+	  engine_build_context_call },
+	{ ENGINE_MSG_BUILD_CANCEL, "build-cancel", 8, 8, 0, 0, ENGINE_PEER_API,
+	  engine_build_cancel_call },
 	{ ENGINE_MSG_IMPORT, "import", 25, 3 << 20, 0, 1, WHO_ALL, engine_import_call },
 };
 const size_t engine_rule_count = ARRAY_LEN(engine_rules);

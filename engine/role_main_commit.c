@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 #include "engine/api/files_msg.h"
@@ -14,7 +13,6 @@
 #include "engine/oci/oci.h"
 #include "engine/oci/reference.h"
 #include "engine/role_main_tree.h"
-#include "lib/fs.h"
 #include "lib/own.h"
 
 struct new_work {
@@ -335,22 +333,6 @@ void engine_commit_call(struct msg_peer *peer, struct msg *msg)
 		work_fail(&new->tree.work, &err);
 }
 
-/* An empty directory below /data/containers, gone with the work. */
-static int make_scratch(struct tree_work *tree, struct err *err)
-{
-	int data = tree->work.engine->containers.data_fd;
-	struct buf path OWN(buf_done) = { 0 };
-	uint8_t random[CONTAINER_ID_LEN / 2];
-
-	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
-		return err_set(err, -EAGAIN, "no random bytes for a directory's name");
-	str_hex(random, sizeof(random), tree->scratch);
-	buf_init(&path, 128);
-	(void)buf_printf(&path, "containers/%s/upper", tree->scratch);
-	tree->upper_fd = fs_open_dir(data, buf_text(&path), FS_BENEATH, 0755, err);
-	return tree->upper_fd < 0 ? tree->upper_fd : 0;
-}
-
 void engine_import_call(struct msg_peer *peer, struct msg *msg)
 {
 	struct new_work *new = tree_new(peer, msg, sizeof(*new));
@@ -370,7 +352,7 @@ void engine_import_call(struct msg_peer *peer, struct msg *msg)
 	if (r >= 0)
 		r = work_open_file(&new->tree.work, msg, path, false, &err);
 	if (r >= 0)
-		r = make_scratch(&new->tree, &err);
+		r = tree_scratch(&new->tree, &err);
 	if (r >= 0)
 		r = tree_extract(&new->tree, new->tree.upper_fd, "/", "", pack_upper, &err);
 	if (r < 0)

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 #include "engine/api/store_msg.h"
 #include "engine/api/unpack_msg.h"
@@ -171,6 +172,21 @@ int tree_open_below(struct tree_work *tree, struct err *err)
 				     -1, -1, err);
 	tree->below_mounted = tree->below_fd >= 0;
 	return tree->below_fd < 0 ? tree->below_fd : 0;
+}
+
+int tree_scratch(struct tree_work *tree, struct err *err)
+{
+	int data = tree->work.engine->containers.data_fd;
+	struct buf path OWN(buf_done) = { 0 };
+	uint8_t random[CONTAINER_ID_LEN / 2];
+
+	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return err_set(err, -EAGAIN, "no random bytes for a directory's name");
+	str_hex(random, sizeof(random), tree->scratch);
+	buf_init(&path, 128);
+	(void)buf_printf(&path, "containers/%s/upper", tree->scratch);
+	tree->upper_fd = fs_open_dir(data, buf_text(&path), FS_BENEATH, 0755, err);
+	return tree->upper_fd < 0 ? tree->upper_fd : 0;
 }
 
 /* ---- other roles ---- */

@@ -43,6 +43,8 @@ int tree_open(struct tree_work *tree, const char *name, bool root,
 struct container *tree_container(const struct tree_work *tree);
 /* The layers below the upper, as a tree of their own, in below_fd. After tree_open(). */
 int tree_open_below(struct tree_work *tree, struct err *err);
+/* An empty directory below /data/containers in upper_fd, gone with the work. */
+int tree_scratch(struct tree_work *tree, struct err *err);
 /* A call to a fresh files role; fn's owner is the tree_work. */
 int tree_files(struct tree_work *tree, uint16_t type, struct str body, const int *fds, size_t nfds,
 	       msg_reply_fn *fn, struct err *err);

@@ -35,6 +35,36 @@ static void say(struct build *build, enum build_note_kind kind, uint32_t step, c
 	build->exec->note(build->owner, &note);
 }
 
+static void say_step(struct build *build, uint32_t at)
+{
+	char line[BUILD_STATUS_MAX];
+	if (build->told[at])
+		return;
+	build->told[at] = true;
+	(void)snprintf(line, sizeof(line), "Step %u/%u : %s", at + 1, build->plan.step_count,
+		       build->plan.steps.items[at]);
+	say(build, BUILD_NOTE_STEP, at + 1, line);
+}
+
+/*
+ * Each step is told once, also one that only changes the record: before the next one of its stage
+ * that makes a layer. Stages run side by side, so only those of this stage are.
+ */
+static void say_steps(struct build *build, uint32_t step)
+{
+	uint32_t count = build->plan.steps.count, first;
+	if (!build->told)
+		build->told = arena_array(&build->arena, count + 1, sizeof(*build->told));
+	if (!build->told || step > count)
+		return;
+	for (first = step; first > 0 && !build->told[first - 1]; first--)
+		if (str_is_nocase(str_head(str_from(build->plan.steps.items[first - 1]), 4),
+				  "FROM"))
+			break;
+	for (first = first ? first - 1 : 0; first < step; first++)
+		say_step(build, first);
+}
+
 void build_fail(struct build *build, const struct err *err)
 {
 	build->error = *err;
@@ -187,10 +217,7 @@ static int hash(struct build *build, struct build_track *track, struct err *err)
 	struct buf body OWN(buf_done) = { 0 };
 	const struct build_op *op = build_current_op(build, track);
 	unsigned number = number_of(build, track);
-	char line[BUILD_STATUS_MAX];
-	(void)snprintf(line, sizeof(line), "Step %u/%u : %s", op->step, build->plan.step_count,
-		       op->title);
-	say(build, BUILD_NOTE_STEP, op->step, line);
+	say_steps(build, op->step);
 	buf_init(&body, 8 << 20);
 	if (op->kind == BUILD_OP_RUN && run_body(build, op, &body)) {
 		if (buf_error(&body) < 0)
@@ -286,6 +313,8 @@ static int finish(struct build *build, struct err *err)
 	struct stage_result *result = &build->results[build->plan.target];
 	struct oci_platform own = oci_platform_own();
 	struct image *image = &build->image;
+	for (uint32_t i = 1; i <= build->plan.steps.count; i++)
+		say_steps(build, i);
 	*image = build->plan.stages[build->plan.target].image;
 	image->reference = build->params.reference;
 	image->created = build->params.created;

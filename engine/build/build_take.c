@@ -219,7 +219,7 @@ static void take_layer(struct build *build, struct build_track *track,
 static int took_dockerfile(struct build *build, const struct build_answer *answer, struct err *err)
 {
 	if (!answer->found)
-		return err_set(err, -ENOENT, "build: there is no %s in the build context",
+		return err_set(err, -ENOENT, "Cannot locate specified Dockerfile: %s",
 			       build->params.dockerfile);
 	build->state = BUILD_STATE_IGNORE_OWN;
 	return keep_bytes(build, answer->bytes, &build->dockerfile, err);

@@ -232,6 +232,7 @@ static int pull_base(struct build_lane *lane, struct err *err)
 
 	arena_init(&arena, 4 << 20);
 	lane->job->env->hosts(lane->job->env->owner, lane->job->base_reference, &arena, &start);
+	build_job_login(lane->job, &arena, &start);
 	lane->job->take = image_take_pull(&env, &start, &ops, lane, err);
 	return lane->job->take ? 0 : (err ? err->code : -EIO);
 }
@@ -329,7 +330,7 @@ static void on_named(struct msg_peer *peer, void *owner, struct msg *reply, cons
 	struct err bad = { 0 };
 
 	lane->job->replaced |= reply && reply->body.len == 1 && reply->body.ptr[0];
-	if (!reply || ++lane->job->named == lane->job->reference_count)
+	if (!reply || ++lane->job->named >= lane->job->reference_count)
 		on_bytes(peer, owner, reply, err);
 	else if (set_name(lane, &bad) < 0)
 		build_job_fail(lane, &bad);
@@ -340,11 +341,12 @@ static int set_name(struct build_lane *lane, struct err *err)
 {
 	struct buf body OWN(buf_done) = { 0 };
 	struct image image = *lane->job->image;
+	char id[DIGEST_TEXT_MAX];
 	int64_t r;
 
-	image.reference = lane->job->references[lane->job->named];
+	image.reference = lane->job->reference_count ? lane->job->references[lane->job->named] : "";
 	buf_init(&body, STORE_RECORD_MAX);
-	wire_put_text(&body, image.reference);
+	wire_put_text(&body, *image.reference ? image.reference : digest_text(&image.config, id));
 	image_encode(&image, &body);
 	r = msg_peer_call(lane->job->env->containers->store, STORE_MSG_IMAGE_SET, buf_str(&body),
 			  NULL, 0, on_named, lane, err);
@@ -438,7 +440,7 @@ static int job_begin(struct build_job *job, const struct build_request *request,
 {
 	char created[32];
 	struct build_params params = {
-		.reference = request->references[0],
+		.reference = request->reference_count ? request->references[0] : "",
 		.dockerfile =
 			request->dockerfile && *request->dockerfile ? request->dockerfile : NULL,
 		.target = request->target ? request->target : "",

@@ -14,6 +14,7 @@
  * role for COPY and for reading the context, pack and store for each layer.
  */
 struct build_job;
+struct build_op;
 
 struct build_env {
 	struct container_env *containers;
@@ -32,6 +33,13 @@ struct build_job_ops {
 	void (*done)(void *owner, const struct image *image, const struct err *err);
 	/* All that happens, what RUN prints too. May be NULL: then progress gets the lines. */
 	void (*note)(void *owner, const struct build_note *note);
+	/* A RUN ended with another status than 0: done() follows. May be NULL. */
+	void (*run_failed)(void *owner, const struct build_op *op, int32_t code);
+};
+
+/* A client's own login at a registry, for this build. */
+struct build_login {
+	const char *host, *user, *password, *token; /* "" = none */
 };
 
 /* A secret by value, or a file of the machine. */
@@ -44,7 +52,7 @@ struct build_request {
 	const char *context; /* absolute path of a directory on the machine */
 	int context_fd;	     /* instead, where context_open; duplicated */
 	bool context_open;
-	const char *const *references;	    /* names of the result, normalised; at least one */
+	const char *const *references;	    /* names of the result, normalised; none: its id */
 	uint32_t reference_count;	    /* at most BUILD_REFERENCES_MAX */
 	const char *dockerfile, *target;    /* "" = Dockerfile, the last stage */
 	const struct image_pairs *args;	    /* --build-arg, NULL = none */
@@ -56,10 +64,17 @@ struct build_request {
 	const char *platform; /* NULL or "" = the machine's */
 	struct str text;      /* of the Dockerfile; ptr NULL = in the context */
 	bool no_cache, pull, network_none;
+	const struct build_login *logins; /* copied */
+	uint32_t login_count;
 	bool check; /* only the warnings: done() gets neither image nor error */
 };
 
-enum { BUILD_REFERENCES_MAX = 16, BUILD_SECRETS_MAX = 32, BUILD_SECRET_BYTES_MAX = 512 << 10 };
+enum {
+	BUILD_REFERENCES_MAX = 16,
+	BUILD_SECRETS_MAX = 32,
+	BUILD_SECRET_BYTES_MAX = 512 << 10,
+	BUILD_LOGINS_MAX = 32
+};
 
 /*
  * A build argument SOURCE_DATE_EPOCH (seconds) becomes the time of the image and of all that its

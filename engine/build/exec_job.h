@@ -91,7 +91,9 @@ struct build_job {
 	char base_reference[OCI_REFERENCE_MAX];
 	struct image_take *take;
 	struct image_lease lease; /* layers of bases, of the cache, and those it made */
-	bool replaced;		  /* an image of the same name was there */
+	struct build_login logins[BUILD_LOGINS_MAX];
+	uint32_t login_count;
+	bool replaced; /* an image of the same name was there */
 	struct build_secret secrets[BUILD_SECRETS_MAX];
 	uint32_t secret_count;
 	int64_t newest_s; /* of the files in layers: SOURCE_DATE_EPOCH, INT64_MAX = none */
@@ -115,6 +117,9 @@ void build_job_note(struct build_job *job, const struct build_note *note);
 int build_job_files(struct build_lane *lane, uint16_t type, struct str body, const int *fds,
 		    size_t nfds, msg_reply_fn *fn, struct err *err);
 
+/* exec_login.c: the request's logins, copied; and the one for the base image that is pulled. */
+int build_job_logins(struct build_job *job, const struct build_request *request, struct err *err);
+void build_job_login(const struct build_job *job, struct arena *arena, struct pull_start *start);
 /* The upper becomes a layer. */
 int build_job_pack(struct build_lane *lane, struct err *err);
 /* The answer to FILES_MSG_COPY: archives that it left out are taken apart, then the layer is made.

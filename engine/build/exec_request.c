@@ -15,15 +15,17 @@
 
 static int copy_names(struct build_job *job, const struct build_request *request, struct err *err)
 {
-	if (request->reference_count < 1 || request->reference_count > BUILD_REFERENCES_MAX)
-		return err_set(err, -EINVAL, "a build needs one to %d names", BUILD_REFERENCES_MAX);
+	if (request->reference_count > BUILD_REFERENCES_MAX)
+		return err_set(err, -EINVAL, "an image of a build has at most %d names",
+			       BUILD_REFERENCES_MAX);
 	for (uint32_t i = 0; i < request->reference_count; i++) {
 		job->references[i] = strdup(request->references[i]);
 		if (!job->references[i])
 			return err_set(err, -ENOMEM, "no memory for a build");
 		job->reference_count++;
 	}
-	return str_copy(str_head(str_from(request->references[0]), sizeof(job->name) - 1),
+	return str_copy(str_head(str_from(job->reference_count ? job->references[0] : "unnamed"),
+				 sizeof(job->name) - 1),
 			job->name, sizeof(job->name));
 }
 
@@ -167,6 +169,8 @@ int build_job_take(struct build_job *job, const struct build_request *request, c
 		r = take_secrets(job, request, err);
 	if (r >= 0)
 		r = take_hosts(job, request->hosts, err);
+	if (r >= 0)
+		r = build_job_logins(job, request, err);
 	if (r >= 0)
 		r = open_contexts(job, request, err);
 	return r;

@@ -339,6 +339,8 @@ static void on_run_ended(void *owner, struct container *container, const struct 
 	container_free(container);
 	lane->step.container = NULL;
 	if (status->code) {
+		if (lane->job->ops.run_failed)
+			lane->job->ops.run_failed(lane->job->owner, lane->step.op, status->code);
 		build_job_log_tail(lane, tail, sizeof(tail));
 		err_set(&bad, -ENOEXEC, "exit code %d%s%s%s", status->code,
 			status->oom ? " (killed for memory)" : "", *tail ? "; it printed: " : "",

@@ -305,7 +305,9 @@ static int plan_stage(struct staging *s, const struct dockerfile *file, uint32_t
 	s->room = 0;
 	s->cmd_set = false;
 	s->step_number++;
-	int r = begin_stage(s, bases, err);
+	int r = image_texts_add(s->arena, &s->plan->steps, from->text, err);
+	if (r == 0)
+		r = begin_stage(s, bases, err);
 	if (r == 0 && s->stage->base_image >= 0)
 		r = plan_lint_base(s, from, &bases[s->stage->base_image], err);
 	if (r < 0)
@@ -317,7 +319,9 @@ static int plan_stage(struct staging *s, const struct dockerfile *file, uint32_t
 		s->step_number++;
 		s->word = UINT32_MAX;
 		struct image_texts ports = { 0 };
-		r = plan_step(s, step, i, &ports, err);
+		r = image_texts_add(s->arena, &s->plan->steps, step->text, err);
+		if (r == 0)
+			r = plan_step(s, step, i, &ports, err);
 		if (r == 0)
 			r = plan_lint_step(s, step, err);
 		if (r == 0)

@@ -34,6 +34,8 @@ docker_handler_fn docker_images, docker_image_inspect, docker_image_history, doc
 	docker_image_remove, docker_image_save, docker_images_save, docker_image_load,
 	docker_image_import, docker_commit, docker_image_pull, docker_image_push,
 	docker_image_prune, docker_build_prune;
+/* build.c */
+docker_handler_fn docker_build;
 /* volume.c, network.c */
 docker_handler_fn docker_volumes, docker_volume_create, docker_volume_inspect, docker_volume_remove,
 	docker_volume_prune;

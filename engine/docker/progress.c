@@ -39,7 +39,28 @@ void docker_put_stream(struct docker_client *client, struct str text)
 	put_member(client, "stream", text);
 }
 
+void docker_put_aux_id(struct docker_client *client, const char *id)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	struct json_writer w;
+
+	buf_init(&body, PROGRESS_LINE_MAX);
+	json_writer_init(&w, &body);
+	json_begin_object(&w);
+	json_key(&w, "aux");
+	json_begin_object(&w);
+	json_member_text(&w, "ID", id);
+	json_end_object(&w);
+	json_end_object(&w);
+	put_object(client, &body);
+}
+
 void docker_put_failure(struct docker_client *client, const struct err *err)
+{
+	docker_put_failure_code(client, err_text(err), 0);
+}
+
+void docker_put_failure_code(struct docker_client *client, const char *text, int32_t code)
 {
 	struct buf body OWN(buf_done) = { 0 };
 	struct json_writer w;
@@ -49,9 +70,11 @@ void docker_put_failure(struct docker_client *client, const struct err *err)
 	json_begin_object(&w);
 	json_key(&w, "errorDetail");
 	json_begin_object(&w);
-	json_member_text(&w, "message", err_text(err));
+	if (code)
+		json_member_i64(&w, "code", code);
+	json_member_text(&w, "message", text);
 	json_end_object(&w);
-	json_member_text(&w, "error", err_text(err));
+	json_member_text(&w, "error", text);
 	json_end_object(&w);
 	put_object(client, &body);
 	docker_stream_end(client);

@@ -57,6 +57,7 @@ const struct docker_route docker_routes[] = {
 	{ "POST", "/images/{}/tag", DEPLOYER, docker_image_tag },
 	{ "POST", "/images/{}/push", DEPLOYER, docker_image_push },
 	{ "DELETE", "/images/{}", DEPLOYER, docker_image_remove },
+	{ "POST", "/build", DEPLOYER, docker_build },
 	{ "POST", "/build/prune", DEPLOYER, docker_build_prune },
 	{ "GET", "/volumes", READER, docker_volumes },
 	{ "POST", "/volumes/create", DEPLOYER, docker_volume_create },
@@ -88,7 +89,7 @@ const size_t docker_route_count = ARRAY_LEN(docker_routes);
 bool docker_route_streams(const struct docker_route *route)
 {
 	static docker_handler_fn *const streamed[] = { docker_archive_put, docker_image_pull,
-						       docker_image_load };
+						       docker_image_load, docker_build };
 
 	for (size_t i = 0; i < ARRAY_LEN(streamed); i++) {
 		if (route->handler == streamed[i])

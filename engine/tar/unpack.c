@@ -211,6 +211,10 @@ static int take_type(struct unpack *u, struct archive_entry *in)
 	}
 }
 
+/*
+ * 1: the stream ends behind the last byte of this file, without the zeros that fill its block up.
+ * That is how docker's CLI ends a context into which it puts a Dockerfile from elsewhere.
+ */
 static int copy_data(struct unpack *u)
 {
 	struct entry data = { .type = ENTRY_DATA };
@@ -224,6 +228,8 @@ static int copy_data(struct unpack *u)
 		r = archive_read_data_block(u->archive, &block, &size, &offset);
 		if (r == ARCHIVE_EOF)
 			return 0;
+		if (r != ARCHIVE_OK && !u->layer && !u->error && next == u->entry.size)
+			return 1;
 		if (r != ARCHIVE_OK)
 			return archive_fault(u, "data");
 		if (size == 0)
@@ -320,8 +326,8 @@ static int read_entries(struct unpack *u)
 		if (r != ARCHIVE_OK && !(r == ARCHIVE_WARN && is_name_warning(u->archive)))
 			return archive_fault(u, "");
 		r = write_entry(u, in);
-		if (r < 0)
-			return r;
+		if (r != 0)
+			return r < 0 ? r : 0;
 	}
 }
 

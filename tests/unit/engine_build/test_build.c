@@ -410,7 +410,7 @@ static void test_errors(void)
 					       "run1",	"keep", "hash", "copy2<context0,i0",
 					       "finish" };
 	run(NULL, NULL, false);
-	is_text(err_text(&fake.error), "build: there is no Dockerfile in the build context",
+	is_text(err_text(&fake.error), "Cannot locate specified Dockerfile: Dockerfile",
 		"no Dockerfile");
 	run("FROM base\nRUNN x\n", NULL, false);
 	is_text(err_text(&fake.error),

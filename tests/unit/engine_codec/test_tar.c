@@ -492,6 +492,31 @@ static void test_limits(void)
 	buf_clear(&tar);
 }
 
+/* A context of docker's CLI may lack the zeros behind its last file, and never a byte of it. */
+static void test_cut(void)
+{
+	const struct unpack_start archive = { 0 };
+	struct unpack_result result;
+	char listing[LISTING_MAX];
+	struct err err = { 0 };
+	struct str whole;
+
+	buf_clear(&tar);
+	PUT(.name = "a", .type = '0', .size = 700);
+	put_data(listing, 700);
+	PUT(.name = "b", .type = '0', .size = 30);
+	put_data(listing, 30);
+	whole = str_head(buf_str(&tar), tar.len - 512 + 30);
+	is_int(unpack(whole, 0, &archive, &result, listing, &err), 0, "cut behind the last byte");
+	is_text(listing, "file a; data 700; file b; data 30; ", "all of it is there");
+	is_int(unpack(whole, 0, &layer, &result, listing, &err), -EBADMSG, "no layer may be cut");
+	whole = str_head(whole, whole.len - 1);
+	is_int(unpack(whole, 0, &archive, &result, listing, &err), -EBADMSG, "one byte is missing");
+	whole = str_head(whole, 512 + 1024 + 100);
+	is_int(unpack(whole, 0, &archive, &result, listing, &err), -EBADMSG, "cut in a head");
+	buf_clear(&tar);
+}
+
 int main(void)
 {
 	buf_init(&tar, TAR_MAX);
@@ -504,6 +529,7 @@ int main(void)
 	test_compression();
 	test_members();
 	test_limits();
+	test_cut();
 	buf_done(&tar);
 	return tap_done();
 }

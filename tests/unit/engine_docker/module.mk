@@ -8,7 +8,7 @@ tests/fuzz/fuzz_docker_OBJS = tests/fuzz/fuzz_docker.o $(docker_api_objs)
 tests/fuzz/fuzz_docker_LIBS := -lyyjson
 
 docker_api_objs = $(engine_docker_OBJS) $(engine_http_OBJS) $(engine_json_OBJS) $(engine_oci_OBJS) \
-	engine/api/engine_msg.o engine/api/image_msg.o engine/api/view_msg.o engine/api/gate_msg.o \
+	engine/api/engine_msg.o engine/api/image_msg.o engine/api/context_msg.o engine/api/view_msg.o engine/api/gate_msg.o \
 	engine/container/def.o engine/container/def_wire.o engine/container/def_host.o \
 	engine/build/plan.o engine/build/plan_op.o engine/build/plan_trigger.o \
 	engine/build/plan_steps.o engine/build/plan_lint.o engine/build/plan_history.o $(engine_dockerfile_OBJS)
@@ -30,3 +30,6 @@ tests/unit/engine_docker/test_gate_OBJS := tests/unit/engine_docker/test_gate.o 
 
 FUZZ += tests/fuzz/fuzz_gate
 tests/fuzz/fuzz_gate_OBJS = tests/fuzz/fuzz_gate.o engine/api/gate_msg.o engine/gate/revoked.o
+
+FUZZ += tests/fuzz/fuzz_build_context
+tests/fuzz/fuzz_build_context_OBJS = tests/fuzz/fuzz_build_context.o engine/api/context_msg.o engine/oci/image.o

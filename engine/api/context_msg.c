@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Encoding of the call for a build whose context comes as a tar. Pure; linked by engine main and
+ * the api role. Must never trust a length or count of a message.
+ */
+#include "engine/api/context_msg.h"
+
+#include <errno.h>
+#include "engine/api/engine_msg.h"
+#include "engine/api/image_msg.h"
+#include "engine/api/pull_msg.h"
+
+enum { KEY_MAX = 1024 };
+
+static const char *get_text(struct wire *in, struct arena *arena, size_t max)
+{
+	struct str s = wire_str(in, max);
+	const char *text = in->error ? "" : arena_text(arena, s);
+
+	if (!text)
+		in->error = -EBADMSG;
+	return text ? text : "";
+}
+
+static void put_pairs(struct buf *out, const struct image_pairs *pairs)
+{
+	wire_put_u32(out, pairs->count);
+	for (uint32_t i = 0; i < pairs->count; i++) {
+		wire_put_text(out, pairs->items[i].key);
+		wire_put_text(out, pairs->items[i].value);
+	}
+}
+
+static int get_pairs(struct wire *in, struct arena *arena, struct image_pairs *pairs,
+		     struct err *err)
+{
+	uint32_t count = wire_count(in, ENGINE_CONTEXT_PAIRS_MAX);
+	int r = 0;
+
+	*pairs = (struct image_pairs){ 0 };
+	for (uint32_t i = 0; r >= 0 && !in->error && i < count; i++) {
+		const char *key = get_text(in, arena, KEY_MAX);
+		const char *value = get_text(in, arena, IMAGE_TEXT_MAX);
+
+		r = image_pairs_set(arena, pairs, key, value, err);
+	}
+	return r;
+}
+
+void engine_context_put(struct buf *out, const struct engine_context *context)
+{
+	wire_put_u64(out, context->token);
+	wire_put_text(out, context->dockerfile);
+	wire_put_text(out, context->target);
+	wire_put_u8(out, context->no_cache);
+	wire_put_u8(out, context->pull);
+	wire_put_u8(out, context->network_none);
+	put_pairs(out, &context->args);
+	put_pairs(out, &context->labels);
+	put_pairs(out, &context->hosts);
+	wire_put_u32(out, context->name_count);
+	for (uint32_t i = 0; i < context->name_count; i++)
+		wire_put_text(out, context->names[i]);
+	wire_put_u32(out, context->login_count);
+	for (uint32_t i = 0; i < context->login_count; i++) {
+		wire_put_text(out, context->logins[i].host);
+		wire_put_text(out, context->logins[i].user);
+		wire_put_text(out, context->logins[i].password);
+		wire_put_text(out, context->logins[i].token);
+	}
+}
+
+static void get_lists(struct wire *in, struct arena *arena, struct engine_context *context)
+{
+	uint32_t count = wire_count(in, ENGINE_CONTEXT_NAMES_MAX);
+
+	for (uint32_t i = 0; i < count; i++)
+		context->names[context->name_count++] = get_text(in, arena, ENGINE_REF_MAX);
+	count = wire_count(in, ENGINE_CONTEXT_LOGINS_MAX);
+	for (uint32_t i = 0; i < count; i++) {
+		struct engine_context_login *login = &context->logins[context->login_count++];
+
+		login->host = get_text(in, arena, KEY_MAX);
+		login->user = get_text(in, arena, PULL_SECRET_MAX);
+		login->password = get_text(in, arena, PULL_SECRET_MAX);
+		login->token = get_text(in, arena, PULL_SECRET_MAX);
+	}
+}
+
+int engine_context_get(struct wire *in, struct arena *arena, struct engine_context *ret_context,
+		       struct err *err)
+{
+	int r;
+
+	*ret_context = (struct engine_context){ .token = wire_u64(in) };
+	ret_context->dockerfile = get_text(in, arena, ENGINE_PATH_MAX);
+	ret_context->target = get_text(in, arena, KEY_MAX);
+	ret_context->no_cache = wire_bool(in);
+	ret_context->pull = wire_bool(in);
+	ret_context->network_none = wire_bool(in);
+	r = get_pairs(in, arena, &ret_context->args, err);
+	if (r >= 0)
+		r = get_pairs(in, arena, &ret_context->labels, err);
+	if (r >= 0)
+		r = get_pairs(in, arena, &ret_context->hosts, err);
+	if (r < 0)
+		return r;
+	get_lists(in, arena, ret_context);
+	if (wire_end(in) < 0 || !ret_context->token)
+		return err_set(err, -EBADMSG, "malformed request");
+	return 0;
+}

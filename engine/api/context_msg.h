@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_ENGINE_API_CONTEXT_MSG_H
+#define HOY_ENGINE_API_CONTEXT_MSG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "engine/api/build_call.h"
+#include "engine/oci/image.h"
+#include "lib/arena.h"
+#include "lib/buf.h"
+#include "lib/err.h"
+#include "lib/wire.h"
+
+/*
+ * Builds that a client of the API asks for: the context comes as a tar through a pipe, which the
+ * unpack and files roles read. Calls of the api role to engine main, as in engine_msg.h.
+ */
+enum engine_context_msg {
+	/* {struct engine_context} fds [0] the tar, plain, gzip or zstd -> MORE {u8 enum
+	 * engine_context_said, ...}..., last {text image id} */
+	ENGINE_MSG_BUILD_CONTEXT = 0x3c0,
+	/* {u64 token}, one-way: nobody wants that build any more: it ends and names no image */
+	ENGINE_MSG_BUILD_CANCEL,
+};
+
+enum engine_context_said {
+	/* {u8 enum build_note_kind, u32 step, text}: as engine/api/build_call.h has it */
+	ENGINE_CONTEXT_NOTE = 1,
+	/* {u32 status, text command}: a RUN's; the error follows */
+	ENGINE_CONTEXT_FAILED = 2,
+};
+
+enum {
+	ENGINE_CONTEXT_LOGINS_MAX = 32,
+	ENGINE_CONTEXT_NAMES_MAX = 16,
+	ENGINE_CONTEXT_PAIRS_MAX = 256
+};
+
+struct engine_context_login {
+	const char *host, *user, *password, *token; /* "" = none */
+};
+
+/*
+ * {u64 token, text dockerfile, text target, u8 without cache, u8 pull, u8 RUN without network, u32
+ * count, {text key, text value}... arguments, the same of labels, the same of hosts for RUN, u32
+ * count, {text name}..., u32 count, {text host, text
+ * user, text password, text token}...}. token: the caller's own number for it, not 0.
+ */
+struct engine_context {
+	uint64_t token;
+	const char *dockerfile, *target; /* "" = "Dockerfile", the last stage */
+	bool no_cache, pull, network_none;
+	struct image_pairs args, labels, hosts;
+	const char *names[ENGINE_CONTEXT_NAMES_MAX]; /* of the image, canonical */
+	uint32_t name_count;
+	struct engine_context_login logins[ENGINE_CONTEXT_LOGINS_MAX];
+	uint32_t login_count;
+};
+
+void engine_context_put(struct buf *out, const struct engine_context *context);
+/* Texts live in the arena. -EBADMSG, -ENOMEM. */
+int engine_context_get(struct wire *in, struct arena *arena, struct engine_context *ret_context,
+		       struct err *err);
+
+#endif

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A build whose context a client of the API sends as a tar: the unpack and files roles lay it into
+ * a directory of its own, then the builder has it. Runs in engine main; must never read a name or
+ * byte of the context, nor leave it behind.
+ */
+#include <errno.h>
+#include <string.h>
+#include "engine/api/context_msg.h"
+#include "engine/build/plan.h"
+#include "engine/oci/reference.h"
+#include "engine/role_main_tree.h"
+#include "lib/log.h"
+#include "lib/own.h"
+
+struct context_work {
+	struct tree_work tree; /* first: work_end() gives back what it holds */
+	struct engine_context wanted;
+	const char *names[ENGINE_CONTEXT_NAMES_MAX];
+	struct build_login logins[ENGINE_CONTEXT_LOGINS_MAX];
+	struct build_job *job; /* NULL before the context is there, and after the end */
+	struct context_work *next;
+};
+
+static struct context_work *contexts;
+
+/* ---- what is said of it ---- */
+
+static void on_note(void *owner, const struct build_note *note)
+{
+	struct context_work *context = owner;
+	struct buf body OWN(buf_done) = { 0 };
+
+	buf_init(&body, BUILD_CALL_VALUE_MAX);
+	wire_put_u8(&body, ENGINE_CONTEXT_NOTE);
+	wire_put_u8(&body, (uint8_t)note->kind);
+	wire_put_u32(&body, note->step);
+	wire_put_text(&body, note->text);
+	work_more(&context->tree.work, buf_str(&body));
+}
+
+static void on_run_failed(void *owner, const struct build_op *op, int32_t code)
+{
+	struct context_work *context = owner;
+	struct buf body OWN(buf_done) = { 0 };
+	struct buf command OWN(buf_done) = { 0 };
+
+	buf_init(&command, IMAGE_TEXT_MAX);
+	for (uint32_t i = 0; i < op->argv.count; i++)
+		(void)buf_printf(&command, "%s%s", i ? " " : "", op->argv.items[i]);
+	buf_init(&body, IMAGE_TEXT_MAX + 64);
+	wire_put_u8(&body, ENGINE_CONTEXT_FAILED);
+	wire_put_u32(&body, (uint32_t)code);
+	wire_put_str(&body, str_head(buf_str(&command), 1024));
+	work_more(&context->tree.work, buf_str(&body));
+}
+
+/* ---- its end ---- */
+
+static void context_drop(struct context_work *context)
+{
+	struct context_work **at = &contexts;
+
+	while (*at && *at != context)
+		at = &(*at)->next;
+	if (*at)
+		*at = context->next;
+	context->job = NULL;
+}
+
+static void context_fail(struct context_work *context, const struct err *err)
+{
+	struct err why = *err;
+
+	context_drop(context);
+	work_fail(&context->tree.work, &why);
+}
+
+static void on_done(void *owner, const struct image *image, const struct err *err)
+{
+	struct context_work *context = owner;
+	struct engine *engine = context->tree.work.engine;
+	struct buf body OWN(buf_done) = { 0 };
+	char id[DIGEST_TEXT_MAX];
+
+	if (!image) {
+		context_fail(context, err);
+		return;
+	}
+	buf_init(&body, 256);
+	wire_put_text(&body, digest_text(&image->config, id));
+	manager_kick(&engine->manager, "an image was built");
+	context_drop(context);
+	work_reply(&context->tree.work, buf_str(&body));
+}
+
+/* ---- from the tar to the builder ---- */
+
+static int begin_build(struct tree_work *tree, struct err *err)
+{
+	static const struct build_job_ops ops = { .done = on_done,
+						  .note = on_note,
+						  .run_failed = on_run_failed };
+	struct context_work *context = (struct context_work *)tree;
+	const struct engine_context *wanted = &context->wanted;
+	struct build_request request = { .context_fd = tree->upper_fd,
+					 .context_open = true,
+					 .references = context->names,
+					 .reference_count = wanted->name_count,
+					 .dockerfile = wanted->dockerfile,
+					 .target = wanted->target,
+					 .args = &wanted->args,
+					 .labels = &wanted->labels,
+					 .hosts = &wanted->hosts,
+					 .network_none = wanted->network_none,
+					 .no_cache = wanted->no_cache,
+					 .pull = wanted->pull,
+					 .logins = context->logins,
+					 .login_count = wanted->login_count };
+
+	if (tree->error.code) {
+		*err = tree->error;
+		(void)err_prefix(err, "build context");
+	} else {
+		for (uint32_t i = 0; i < wanted->login_count; i++)
+			context->logins[i] = (struct build_login){ wanted->logins[i].host,
+								   wanted->logins[i].user,
+								   wanted->logins[i].password,
+								   wanted->logins[i].token };
+		context->job =
+			build_job_start(&tree->work.engine->builds, &request, &ops, context, err);
+	}
+	if (!context->job)
+		context_drop(context); /* the caller ends the work */
+	return context->job ? 0 : err->code;
+}
+
+static int take_names(struct context_work *context, struct err *err)
+{
+	char name[OCI_REFERENCE_MAX];
+	int r = 0;
+
+	for (uint32_t i = 0; r >= 0 && i < context->wanted.name_count; i++) {
+		r = oci_reference_normalise(str_from(context->wanted.names[i]), name, err);
+		if (r >= 0) {
+			context->names[i] = arena_text(&context->tree.work.arena, str_from(name));
+			r = context->names[i] ? 0 : err_set(err, -ENOMEM, "no memory for a build");
+		}
+	}
+	return r;
+}
+
+void engine_build_context_call(struct msg_peer *peer, struct msg *msg)
+{
+	struct context_work *context = tree_new(peer, msg, sizeof(*context));
+	struct tree_work *tree = &context->tree;
+	struct err err = { 0 };
+	struct wire in;
+	int r;
+
+	if (!context)
+		return;
+	context->next = contexts;
+	contexts = context;
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	r = engine_context_get(&in, &tree->work.arena, &context->wanted, &err);
+	if (r >= 0)
+		r = take_names(context, &err);
+	if (r >= 0)
+		r = work_open_file(&tree->work, msg, STR(""), false, &err);
+	if (r >= 0)
+		r = tree_scratch(tree, &err);
+	if (r >= 0)
+		r = tree_extract(tree, tree->upper_fd, "/", "", begin_build, &err);
+	if (r < 0)
+		context_fail(context, &err);
+}
+
+/* ---- nobody wants it ---- */
+
+static void context_cancel(struct context_work *context)
+{
+	struct err err = { 0 };
+
+	build_job_cancel(context->job);
+	/* While the tar is unpacked: the two roles are ended, and nobody hears of it. */
+	msg_peer_forget(&context->tree.files.peer, context);
+	msg_peer_forget(&context->tree.unpack.peer, context);
+	err_set(&err, -ECANCELED, "build canceled");
+	context_fail(context, &err);
+}
+
+void engine_build_cancel_call(struct msg_peer *peer, struct msg *msg)
+{
+	struct context_work *next;
+	uint64_t token;
+	struct wire in;
+
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	token = wire_u64(&in);
+	if (wire_end(&in) < 0) {
+		log_warn("malformed message from role api");
+		return;
+	}
+	for (struct context_work *c = contexts; c; c = next) {
+		next = c->next;
+		if (c->tree.work.peer == peer && c->wanted.token == token)
+			context_cancel(c);
+	}
+}
+
+void engine_contexts_gone(const struct msg_peer *peer)
+{
+	struct context_work *next;
+
+	for (struct context_work *c = contexts; c; c = next) {
+		next = c->next;
+		if (c->tree.work.peer == peer)
+			context_cancel(c);
+	}
+}
