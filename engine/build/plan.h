@@ -91,7 +91,8 @@ struct build_plan {
 	struct image_texts platforms;  /* one for each reference, "" = ours */
 	struct dockerfile_warnings warnings;
 	const char *violation; /* why it fails after they are told, "" = it does not */
-	struct image_texts steps; /* what each step of the needed stages says, the first is step 1 */
+	struct image_texts
+		steps; /* what each step of the needed stages says, the first is step 1 */
 };
 
 /* Inputs that come with a build request. */
