@@ -82,33 +82,31 @@ static int read_pairs(struct docker_client *client, const char *name, struct ima
 	return r;
 }
 
-/* ["name:address"] */
+/* Each extrahosts=NAME:ADDRESS of the query. */
 static int read_hosts(struct docker_client *client, struct image_pairs *hosts, struct err *err)
 {
-	struct json_doc doc;
-	const struct json *value;
-	struct json_iter iter;
-	struct str key;
-	int r = parse_query(client, "extrahosts", &doc, err);
+	struct str rest = str_from(client->query), pair;
+	struct arena *arena = &client->arena;
+	char text[1024];
+	int r = 0;
 
-	json_iter_init(&iter, doc.root);
-	while (r >= 0 && json_iter_next(&iter, &key, &value)) {
-		struct str host = json_str(value);
-		ptrdiff_t colon = str_find(host, ':');
-		const char *name =
-			colon <= 0 ? NULL
-				   : arena_text(&client->arena, str_head(host, (size_t)colon));
-		const char *address =
-			colon <= 0 ? NULL
-				   : arena_text(&client->arena, str_skip(host, (size_t)colon + 1));
+	while (r >= 0 && str_cut(&rest, '&', &pair)) {
+		const char *name = NULL, *address = NULL;
+		char *colon;
 
-		if (!name || !address || !*address || hosts->count >= ENGINE_CONTEXT_PAIRS_MAX)
-			r = err_set(err, -EINVAL, "bad format for add-host: \"%.*s\"",
-				    STR_ARG(str_head(host, 100)));
-		else
-			r = image_pairs_set(&client->arena, hosts, name, address, err);
+		if (!str_starts(pair, STR("extrahosts=")))
+			continue;
+		if (docker_decode_query(str_skip(pair, 11), text, sizeof(text)) < 0)
+			return err_set(err, -EINVAL, "bad format for add-host");
+		colon = strchr(text, ':');
+		if (!colon || colon == text || !colon[1] ||
+		    hosts->count >= ENGINE_CONTEXT_PAIRS_MAX)
+			return err_set(err, -EINVAL, "bad format for add-host: \"%.100s\"", text);
+		name = arena_text(arena, str_make(text, (size_t)(colon - text)));
+		address = arena_text(arena, str_from(colon + 1));
+		r = name && address ? image_pairs_set(arena, hosts, name, address, err)
+				    : no_memory(err);
 	}
-	json_done(&doc);
 	return r;
 }
 
