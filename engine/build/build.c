@@ -38,9 +38,9 @@ static void say(struct build *build, enum build_note_kind kind, uint32_t step, c
 static void say_step(struct build *build, uint32_t at)
 {
 	char line[BUILD_STATUS_MAX];
-	if (build->told[at])
+	if (build->step_told[at])
 		return;
-	build->told[at] = true;
+	build->step_told[at] = true;
 	(void)snprintf(line, sizeof(line), "Step %u/%u : %s", at + 1, build->plan.step_count,
 		       build->plan.steps.items[at]);
 	say(build, BUILD_NOTE_STEP, at + 1, line);
@@ -53,11 +53,11 @@ static void say_step(struct build *build, uint32_t at)
 static void say_steps(struct build *build, uint32_t step)
 {
 	uint32_t count = build->plan.steps.count, first;
-	if (!build->told)
-		build->told = arena_array(&build->arena, count + 1, sizeof(*build->told));
-	if (!build->told || step > count)
+	if (!build->step_told)
+		build->step_told = arena_array(&build->arena, count + 1, sizeof(*build->step_told));
+	if (!build->step_told || step > count)
 		return;
-	for (first = step; first > 0 && !build->told[first - 1]; first--)
+	for (first = step; first > 0 && !build->step_told[first - 1]; first--)
 		if (str_is_nocase(str_head(str_from(build->plan.steps.items[first - 1]), 4),
 				  "FROM"))
 			break;

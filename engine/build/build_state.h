@@ -57,7 +57,7 @@ struct build {
 	bool *fetched; /* which of them are there: those that the target needs */
 	uint32_t base; /* the image that is asked for */
 	struct build_track tracks[BUILD_LANES_MAX];
-	bool *told; /* of each step, whether it was */
+	bool *step_told; /* of each step */
 	struct stage_result *results;
 	struct image image;
 	char status[BUILD_STATUS_MAX];
