@@ -175,7 +175,7 @@ static const char *below_root(const char *path)
 	return *path ? path : ".";
 }
 
-static int open_source(int host_root, const struct plan_op *op, struct err *err)
+static int open_source(int dir, const char *path, const struct plan_op *op, struct err *err)
 {
 	bool follow = op->flags & RUN_MOUNT_FLAG_FOLLOW || !defence_on(DEFENCE_A17_SOURCE);
 	int fd;
@@ -183,10 +183,9 @@ static int open_source(int host_root, const struct plan_op *op, struct err *err)
 	/* No link anywhere: a volume's content may be hostile. What FOLLOW names is the word of the
 	 * one who may do everything on this host. */
 	if (follow)
-		fd = fs_open(host_root, below_root(op->source), FS_IN_ROOT, O_PATH, 0, err);
+		fd = fs_open(dir, below_root(path), FS_IN_ROOT, O_PATH, 0, err);
 	else
-		fd = fs_open(host_root, below_root(op->source), FS_BENEATH_XDEV,
-			     O_PATH | O_NOFOLLOW, 0, err);
+		fd = fs_open(dir, below_root(path), FS_BENEATH_XDEV, O_PATH | O_NOFOLLOW, 0, err);
 	return fd < 0 ? err_prefix(err, "mount %s: source", op->target) : fd;
 }
 
@@ -208,10 +207,11 @@ static int map_tree(const struct apply *apply, int tree, const struct plan_op *o
 	return r < 0 ? err_sys(err, r, "mount %s: idmap", op->target) : 0;
 }
 
-static int clone_source(struct apply *apply, int host_root, const struct plan_op *op,
+/* path: below dir, what op->source names. */
+static int clone_source(struct apply *apply, int dir, const char *path, const struct plan_op *op,
 			struct err *err)
 {
-	OWN_FD int source = op->fd ? -1 : open_source(host_root, op, err);
+	OWN_FD int source = op->fd ? -1 : open_source(dir, path, op, err);
 	OWN_FD int tree = -1;
 	int r;
 
@@ -256,7 +256,11 @@ bool apply_clones_late(const struct plan *plan, const struct plan_op *op)
 
 int apply_clone_late(struct apply *apply, const struct plan_op *op, struct err *err)
 {
-	int r = clone_source(apply, apply->old_root, op, err);
+	const struct plan *plan = apply->plan;
+	/* The way there from the host's root may be closed to a user namespace. */
+	bool own = plan->ns[PLAN_NS_USER].mode != RUN_NS_MODE_HOST;
+	int r = clone_source(apply, own ? apply->root : apply->old_root,
+			     own ? op->source + strlen(plan->root_path) : op->source, op, err);
 
 	return r == -ENOENT && op->flags & RUN_MOUNT_FLAG_OPTIONAL ? 0 : r;
 }
@@ -279,7 +283,7 @@ int apply_clone_sources(struct apply *apply, int root_fd, struct err *err)
 			host_root = fs_open(AT_FDCWD, "/", FS_HOST, O_PATH | O_DIRECTORY, 0, err);
 		if (host_root < 0)
 			return host_root;
-		r = clone_source(apply, host_root, &op, err);
+		r = clone_source(apply, host_root, op.source, &op, err);
 		if (r < 0 && !(r == -ENOENT && op.flags & RUN_MOUNT_FLAG_OPTIONAL))
 			return err_prefix(err, "mounts");
 	}

@@ -61,6 +61,9 @@ def before():
             b.mount("/place/deep", source, "bind")
             b.mount("/again", root + "/place", "rbind")
             good(b.run(), "first\n")
+            # The bundle may lie where the namespace's users cannot go.
+            os.chmod(b.dir, 0o700)
+            good(b.run(), "first\n")
     # Another runtime takes a destination by its name on the host as well.
     with Bundle("cat", "/inside/file") as b:
         b.mount(b.own_root() + "/inside", source, "bind")
