@@ -69,7 +69,7 @@ struct engine_build {
 	struct msg_peer *peer; /* NULL once it went away */
 	uint32_t serial;
 	struct build_job *job;
-	bool notes, attended; /* engine/api/build_call.h */
+	bool notes; /* engine/api/build_call.h */
 	struct engine_build *next;
 };
 
@@ -148,9 +148,8 @@ void engine_image_calls_gone(struct engine *engine, const struct msg_peer *peer)
 void engine_exec_drop(struct engine_exec *exec);
 void engine_exec_call(struct msg_peer *peer, struct msg *msg);
 void engine_build_call(struct msg_peer *peer, struct msg *msg);
-/* Whoever asked for builds is gone, or cancels the one of this serial. */
+/* Whoever asked for builds is gone: they go on. */
 void engine_builds_gone(struct engine *engine, const struct msg_peer *peer);
-void engine_build_cancel(struct engine *engine, const struct msg_peer *peer, uint32_t serial);
 /* role_main_metrics.c */
 void engine_metrics_call(struct msg_peer *peer, struct msg *msg);
 void engine_resize_call(struct msg_peer *peer, struct msg *msg);

@@ -185,8 +185,6 @@ void engine_cancel_call(struct msg_peer *peer, struct msg *msg)
 		if (a->peer == peer && a->serial == serial)
 			attach_drop(a);
 	}
-	if (!err.code)
-		engine_build_cancel(engine, peer, serial);
 	engine_answer(peer, msg, err.code, &err);
 }
 

@@ -21,7 +21,7 @@ struct call {
 	struct image_pairs args, labels, contexts, hosts;
 	struct build_secret_given secrets[BUILD_SECRETS_MAX];
 	const char *names[BUILD_REFERENCES_MAX];
-	bool notes, attended;
+	bool notes;
 };
 
 static void build_drop(struct engine_build *build)
@@ -155,8 +155,6 @@ static int take_option(struct wire *in, struct arena *arena, struct call *call, 
 		request->check = true;
 	else if (str_is(key, "notes"))
 		call->notes = true;
-	else if (str_is(key, "attended"))
-		call->attended = true;
 	else if (str_is(key, "network"))
 		return err_set(err, -EPERM,
 			       "build --network=%.*s is not allowed here: default and "
@@ -215,48 +213,21 @@ static int read_call(struct wire *in, struct arena *arena, struct call *call, st
 	return r;
 }
 
-/* "/data/build-upload/<64 hex digits>": what main unpacked for the api role. */
-static bool is_upload(const struct engine *engine, const char *path)
+static int check_paths(const struct call *call, struct err *err)
 {
-	struct str rest = str_from(path), data = str_from(engine->containers.data_path);
-	size_t digits = 0;
-
-	if (!str_starts(rest, data))
-		return false;
-	rest = str_skip(rest, data.len);
-	if (!str_starts(rest, STR("/" BUILD_UPLOADS "/")))
-		return false;
-	rest = str_skip(rest, sizeof("/" BUILD_UPLOADS "/") - 1);
-	while (digits < rest.len && strchr("0123456789abcdef", rest.ptr[digits]))
-		digits++;
-	return digits == 64 && rest.len == 64;
-}
-
-/* A client of the API must not have the machine's own directories and files read to it. */
-static int check_paths(const struct engine *engine, const struct msg_peer *peer,
-		       const struct call *call, struct err *err)
-{
-	const struct build_request *request = &call->request;
-	bool api = peer->identity == ENGINE_PEER_API;
-
-	if (!request->context_open &&
-	    (*request->context != '/' || (api && !is_upload(engine, request->context))))
+	if (*call->request.context != '/')
 		return err_set(err, -EINVAL,
 			       "build: the context has to be a directory with its whole "
 			       "path, such as /config/hello");
 	for (uint32_t i = 0; i < call->contexts.count; i++) {
 		const char *where = call->contexts.items[i].value;
 
-		if (!str_starts(str_from(where), STR("docker-image://")) &&
-		    (*where != '/' || (api && !is_upload(engine, where))))
+		if (!str_starts(str_from(where), STR("docker-image://")) && *where != '/')
 			return err_set(err, -ENOTSUP,
 				       "build --build-context %.60s: docker-image://NAME or a "
 				       "directory is expected",
 				       call->contexts.items[i].key);
 	}
-	for (uint32_t i = 0; i < request->secret_count; i++)
-		if (api && request->secrets[i].path)
-			return err_set(err, -EPERM, "build: a secret of the API is its value");
 	return 0;
 }
 
@@ -274,12 +245,9 @@ static int begin(struct engine_build *build, struct msg *msg, struct err *err)
 	arena_init(&arena, BUILD_CALL_BYTES_MAX);
 	wire_init(&in, msg->body.ptr, msg->body.len);
 	r = read_call(&in, &arena, call, err);
-	call->request.context_open = msg->nfds > 0;
-	call->request.context_fd = msg->nfds > 0 ? msg->fds[0] : -1;
 	build->notes = call->notes;
-	build->attended = call->attended;
 	if (r >= 0)
-		r = check_paths(engine, build->peer, call, err);
+		r = check_paths(call, err);
 	if (r >= 0 && (!engine->data_ready || !engine->store_up))
 		r = err_set(err, -EAGAIN, "build: the data partition or its store is not there");
 	if (r < 0)
@@ -311,32 +279,7 @@ void engine_build_call(struct msg_peer *peer, struct msg *msg)
 
 void engine_builds_gone(struct engine *engine, const struct msg_peer *peer)
 {
-	struct engine_build *next;
-
-	for (struct engine_build *build = engine->asked_builds; build; build = next) {
-		next = build->next;
-		if (build->peer != peer)
-			continue;
-		build->peer = NULL;
-		if (!build->attended)
-			continue;
-		build_job_cancel(build->job);
-		build_drop(build);
-	}
-}
-
-void engine_build_cancel(struct engine *engine, const struct msg_peer *peer, uint32_t serial)
-{
-	struct engine_build *next;
-	struct err err = { 0 };
-
-	err_set(&err, -ECANCELED, "build: canceled");
-	for (struct engine_build *build = engine->asked_builds; build; build = next) {
-		next = build->next;
-		if (build->peer != peer || build->serial != serial || !build->attended)
-			continue;
-		(void)msg_reply_err(build->peer, ENGINE_MSG_BUILD, build->serial, &err);
-		build_job_cancel(build->job);
-		build_drop(build);
-	}
+	for (struct engine_build *build = engine->asked_builds; build; build = build->next)
+		if (build->peer == peer)
+			build->peer = NULL;
 }

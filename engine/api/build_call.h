@@ -21,18 +21,14 @@
  *   pull "" ""            bases are asked for at their registries even where they are here
  *   check "" ""           nothing is built: only what `docker build --check` warns of
  *   notes "" ""           MORE is a whole build_note, else its line alone
- *   attended "" ""        ends with whoever asked, or by ENGINE_MSG_CANCEL of its serial
  *
- * Context: a directory of the machine with its whole path. The api role may only name what main
- * unpacked for it: one component of 64 hex digits below BUILD_UPLOADS of the data partition, which
- * whoever had it made takes away afterwards; from it, secrets come as values only.
+ * Context: a directory of the machine with its whole path. So the api role may not ask this: a
+ * client of the API must not have the machine's own files read to it (context_msg.h is for them).
  *
  * MORE with notes: {text line, u8 enum build_note_kind, u32 step, u32 line, u32 column, text rule,
  * text description, text url}. step: 1-based number of the instruction, as in "Step 3/7", 0 = none.
  * Rule, its description and address, line and column: of a warning, else "" and 0.
  */
-#define BUILD_UPLOADS "build-upload"
-
 enum build_note_kind {
 	BUILD_NOTE_TEXT,   /* anything else, a pull's progress among it */
 	BUILD_NOTE_STEP,   /* "Step 3/7 : RUN x" begins */

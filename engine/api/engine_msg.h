@@ -49,8 +49,7 @@ enum engine_msg {
 	ENGINE_MSG_PRUNE,
 	/* {text context, text dockerfile, text target, u8 without cache, u32 count, {text argument,
 	   text value}..., u32 count, {text name}..., u32 count, {text secret, text file}...} ->
-	   MORE {text line}..., last {text image id}; what may follow the secrets: build_call.h.
-	   fds, or none: [0] the context's directory, then context is only a name for it */
+	   MORE {text line}..., last {text image id}; what may follow the secrets: build_call.h */
 	ENGINE_MSG_BUILD,
 	/* {text name} -> {struct engine_health}: its state and the last probes, oldest first. Any
 	 * container, by name or id */
@@ -83,8 +82,7 @@ enum engine_msg {
 	/* {text name, u8 stdin} -> {u8 tty} fds [stream], as SHIM_MSG_ATTACH. For one that has not
 	 * been started the answer comes when it is. */
 	ENGINE_MSG_ATTACH,
-	/* {u32 serial}: the ATTACH or attended BUILD of this serial is not waited for any more ->
-	   {} */
+	/* {u32 serial}: the ATTACH of this serial is not waited for any more -> {} */
 	ENGINE_MSG_CANCEL,
 	ENGINE_MSG_TTY,	    /* {text name, u16 rows, u16 columns} -> {} */
 	ENGINE_MSG_EVENTS,  /* {} -> MORE engine_event..., without end */

@@ -206,3 +206,31 @@ int container_files_write(struct container *container, struct err *err)
 	(void)buf_printf(&text, "%s\n", container->def.hostname);
 	return fs_replace(dir, "hostname", text.data, text.len, 0644, err);
 }
+
+void container_take_addresses(struct container *container, const struct netd_attached *attached)
+{
+	container->address_count = 0;
+	for (uint32_t i = 0; i < attached->count && i < CONTAINER_NETWORKS_MAX; i++) {
+		struct container_address *to = &container->addresses[container->address_count++];
+		const struct netd_attached_network *from = &attached->networks[i];
+
+		memset(to, 0, sizeof(*to));
+		(void)str_copy(from->network, to->network, sizeof(to->network));
+		(void)str_copy(from->ip4, to->ip4, sizeof(to->ip4));
+		(void)str_copy(from->ip6, to->ip6, sizeof(to->ip6));
+		(void)str_copy(from->gateway, to->gateway, sizeof(to->gateway));
+		(void)str_copy(from->mac, to->mac, sizeof(to->mac));
+		to->prefix = from->prefix;
+	}
+	if (attached->count)
+		(void)str_copy(attached->networks[0].ip4, container->address,
+			       sizeof(container->address));
+}
+
+void container_close_sockets(struct container *container)
+{
+	own_close(&container->ns.netlink_fd);
+	own_close(&container->ns.udp_fd);
+	own_close(&container->ns.tcp_fd);
+	own_close(&container->ns.netfilter_fd);
+}

@@ -11,8 +11,8 @@
 #include "engine/docker/view.h"
 #include "lib/own.h"
 
-static void ask_change(struct docker_client *client, const struct docker_box *box,
-		       const struct container_def *def, msg_reply_fn *fn)
+void docker_ask_def(struct docker_client *client, const struct docker_box *box,
+		    const struct container_def *def, uint16_t type, msg_reply_fn *fn)
 {
 	struct buf bytes OWN(buf_done) = { 0 }, body OWN(buf_done) = { 0 };
 
@@ -24,7 +24,7 @@ static void ask_change(struct docker_client *client, const struct docker_box *bo
 	if (buf_error(&bytes) || buf_error(&body))
 		docker_reply_error(client, 400, "the container's configuration is too large");
 	else
-		docker_ask(client, ENGINE_MSG_CHANGE, buf_str(&body), fn);
+		docker_ask(client, type, buf_str(&body), fn);
 }
 
 /* The container to change; NULL: an error has been answered. */
@@ -71,7 +71,7 @@ static void on_rename_view(struct msg_peer *peer, void *owner, struct msg *reply
 	else if (docker_name_check(def.name, &bad) < 0)
 		docker_reply_err(client, &bad);
 	else
-		ask_change(client, box, &def, docker_done_empty);
+		docker_ask_def(client, box, &def, ENGINE_MSG_CHANGE, docker_done_empty);
 }
 
 void docker_rename(struct docker_client *client)
@@ -160,7 +160,7 @@ static void on_update_view(struct msg_peer *peer, void *owner, struct msg *reply
 	if (r < 0)
 		docker_reply_err(client, &bad);
 	else
-		ask_change(client, box, &create->def, on_updated);
+		docker_ask_def(client, box, &create->def, ENGINE_MSG_CHANGE, on_updated);
 }
 
 void docker_update(struct docker_client *client)

@@ -167,7 +167,7 @@ static void take_note(struct build *build, struct wire *in)
 	struct str text;
 	char line[4096];
 
-	(void)wire_u32(in); /* the step: its lines come in order */
+	(void)wire_u32(in); /* the step: lines are told as they come */
 	text = wire_str(in, BUILD_CALL_VALUE_MAX);
 	if (in->error)
 		return;

@@ -49,22 +49,6 @@ static const struct docker_box *find_box(struct docker_client *client,
 	return NULL;
 }
 
-static void ask(struct docker_client *client, const struct docker_box *box,
-		const struct container_def *def)
-{
-	struct buf bytes OWN(buf_done) = { 0 }, body OWN(buf_done) = { 0 };
-
-	buf_init(&bytes, DEF_BYTES_MAX);
-	buf_init(&body, DEF_BYTES_MAX + 1024);
-	container_def_encode(def, &bytes);
-	wire_put_str(&body, box->view.id);
-	wire_put_str(&body, buf_str(&bytes));
-	if (buf_error(&bytes) || buf_error(&body))
-		docker_reply_error(client, 400, "the container's configuration is too large");
-	else
-		docker_ask(client, ENGINE_MSG_NETWORKS_OF, buf_str(&body), on_joined);
-}
-
 static bool is_on(const struct container_def *def, struct str name)
 {
 	for (uint32_t i = 0; i < def->networks.count; i++) {
@@ -142,7 +126,7 @@ static void connect_then(struct docker_client *client, struct docker_networks *n
 	    0)
 		docker_reply_err(client, &err);
 	else
-		ask(client, box, &create->def);
+		docker_ask_def(client, box, &create->def, ENGINE_MSG_NETWORKS_OF, on_joined);
 }
 
 static int leave(struct container_def *def, struct arena *arena, struct str name, struct err *err)
@@ -187,7 +171,7 @@ static void disconnect_then(struct docker_client *client, struct docker_networks
 	if (leave(&def, &client->arena, network->name, &err) < 0)
 		docker_reply_err(client, &err);
 	else
-		ask(client, box, &def);
+		docker_ask_def(client, box, &def, ENGINE_MSG_NETWORKS_OF, on_joined);
 }
 
 void docker_network_connect(struct docker_client *client)

@@ -32,6 +32,10 @@ void docker_put_networks(struct json_writer *w, const struct docker_box *box);
 /* "busybox:latest" as the client named it at creation, or the reference in short. */
 struct str docker_box_image(const struct docker_box *box, struct json_doc *api, char *dst,
 			    size_t cap);
+/* Asks engine main for a call of this type, {text id, blob definition}, of a container as it shall
+ * be. */
+void docker_ask_def(struct docker_client *client, const struct docker_box *box,
+		    const struct container_def *def, uint16_t type, msg_reply_fn *fn);
 /* A stable id for a network's name: 64 hex digits. */
 void docker_network_id(struct str name, char dst[65]);
 
