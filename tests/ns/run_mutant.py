@@ -17,6 +17,8 @@ PROGRAMS = {"HOY_OCI": "hoy-oci", "RUN_SHIM": "shim", "RUN_TOOL": "run_tool",
             "RUN_DIRECT": "run_direct", "ENGINE": "files"}
 SWITCH = "HOY_DEFENCE_OFF"
 LIMIT_S = 300
+# Starts of a race without its defence, which ends with the first that the attacker wins.
+ATTEMPTS = 10000
 
 # The defence, the test and the program it stands in, a word of the failure that shows why.
 ROWS = (
@@ -62,7 +64,7 @@ def run(program, names, off=None):
     for name in ("HOY_RUN_BOX", "HOY_OCI_BOX"):
         env.pop(name, None)
     if off:
-        env[SWITCH] = off
+        env.update({SWITCH: off, "HOY_ROUNDS": str(ATTEMPTS)})
     done = subprocess.run([os.path.join(HERE, program + ".py")] + list(names), env=env, check=False,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, timeout=LIMIT_S)

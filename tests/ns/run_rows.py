@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 os.environ.setdefault("HOY_OCI", os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__)))), "build/x86_64/bin/hoy-oci"))
@@ -173,6 +174,8 @@ def recycled():
         pid = b.state()["pid"]
         os.kill(pid, signal.SIGKILL)
         wait_for("its end", lambda: not os.path.exists("/proc/%d" % pid))
+        # A start is dated to a hundredth of a second, and no kernel gives a number again so soon.
+        time.sleep(0.05)
         victim = None
         for _ in range(200):  # others of this namespace may take the number meanwhile
             with open("/proc/sys/kernel/ns_last_pid", "w", encoding="ascii") as f:
