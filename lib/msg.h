@@ -22,7 +22,7 @@ enum {
 	MSG_BODY_INLINE_MAX = 65536,
 	MSG_BODY_MAX = 16 << 20,
 	MSG_FDS_MAX = 8,
-	MSG_CALLS_MAX = 64,
+	MSG_CALLS_MAX = 64, /* that the other side is asked at once */
 };
 
 enum msg_flag {
@@ -111,6 +111,7 @@ struct msg_peer {
 	uint32_t next_serial;
 	struct msg_call calls[MSG_CALLS_MAX];
 	struct msg_queued *queue;      /* unsent messages, heap, bounded by queue_max */
+	struct msg_queued *held;       /* calls over MSG_CALLS_MAX, oldest first, as bounded */
 	size_t queue_bytes, queue_max; /* 0 = never queue: a full socket drops the message */
 	uint64_t dropped;
 };
@@ -126,7 +127,11 @@ bool msg_peer_alive(const struct msg_peer *peer);
 /* One-way message. */
 int msg_peer_send(struct msg_peer *peer, uint16_t type, struct str body, const int *fds,
 		  size_t nfds, struct err *err);
-/* A call; fn runs exactly once (or once more for each MORE). Returns the serial or -errno. */
+/*
+ * A call; fn runs exactly once (or once more for each MORE). Returns the serial or -errno. While
+ * MSG_CALLS_MAX wait for an answer a further one waits for its turn within queue_max: -EAGAIN when
+ * that is full, -EBUSY when it is 0.
+ */
 int64_t msg_peer_call(struct msg_peer *peer, uint16_t type, struct str body, const int *fds,
 		      size_t nfds, msg_reply_fn *fn, void *owner, struct err *err);
 /* fn will not run any more for calls of this owner. */

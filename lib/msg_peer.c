@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns a peer on a loop: calls and their answers, the table check in front of each handler, the
- * bounded queue of what the socket did not take. Every daemon runs it; with queue_max 0 nothing is
- * allocated. It must never touch a peer again after a handler or gone() ran: either may free it.
+ * bounded queue of what the socket did not take and of calls that wait for their turn. Every daemon
+ * runs it; with queue_max 0 nothing is allocated. It must never touch a peer again after a handler
+ * or gone() ran: either may free it.
  */
 #include "lib/msg.h"
 
@@ -15,9 +16,10 @@
 #include "lib/own.h"
 #include "lib/sys.h"
 
-/* One packet that waits for room in the socket. */
+/* One packet that waits for room in the socket, or a call that waits for one of calls[]. */
 struct msg_queued {
 	struct msg_queued *next;
+	struct msg_call call;	  /* of one that waits in held */
 	int fds[MSG_FDS_MAX + 1]; /* owned */
 	size_t nfds, len;
 	unsigned char header[MSG_HEADER_SIZE];
@@ -31,21 +33,30 @@ static void queued_free(struct msg_queued *item)
 	free(item);
 }
 
-static void pop_queue(struct msg_peer *peer)
+/* The first of the queue or of held, whose bytes are one account. */
+static void pop_item(struct msg_peer *peer, struct msg_queued **first)
 {
-	struct msg_queued *item = peer->queue;
+	struct msg_queued *item = *first;
 
-	peer->queue = item->next;
+	*first = item->next;
 	peer->queue_bytes -= sizeof(*item) + item->len;
 	queued_free(item);
 }
 
-/* A copy of the packet at the end of the queue; -EAGAIN and counted as dropped without room. */
-static int queue_packet(struct msg_peer *peer, const struct msg *msg, struct err *err)
+static void append(struct msg_queued **at, struct msg_queued *item)
+{
+	while (*at)
+		at = &(*at)->next;
+	*at = item;
+}
+
+/* A copy of the packet that is counted as queued; -EAGAIN and counted as dropped without room. */
+static int copy_packet(struct msg_peer *peer, const struct msg *msg, struct msg_queued **ret_item,
+		       struct err *err)
 {
 	bool apart = msg->body.len > MSG_BODY_INLINE_MAX;
 	size_t len = apart ? 0 : msg->body.len;
-	struct msg_queued *item = NULL, **at;
+	struct msg_queued *item = NULL;
 	int r = 0;
 
 	if (peer->queue_max > peer->queue_bytes &&
@@ -76,10 +87,19 @@ static int queue_packet(struct msg_peer *peer, const struct msg *msg, struct err
 		queued_free(item);
 		return r;
 	}
-	for (at = &peer->queue; *at; at = &(*at)->next)
-		;
-	*at = item;
 	peer->queue_bytes += sizeof(*item) + len;
+	*ret_item = item;
+	return 0;
+}
+
+static int queue_packet(struct msg_peer *peer, const struct msg *msg, struct err *err)
+{
+	struct msg_queued *item;
+	int r = copy_packet(peer, msg, &item, err);
+
+	if (r < 0)
+		return r;
+	append(&peer->queue, item);
 	return loop_change(peer->loop, &peer->io, EPOLLIN | EPOLLOUT);
 }
 
@@ -97,7 +117,7 @@ static int flush_queue(struct msg_peer *peer)
 			return r;
 		if (r < 0) /* this packet cannot be sent (too many fds in flight): the next may */
 			peer->dropped++;
-		pop_queue(peer);
+		pop_item(peer, &peer->queue);
 	}
 	return loop_change(peer->loop, &peer->io, EPOLLIN);
 }
@@ -149,31 +169,76 @@ static struct msg_call *find_call(struct msg_peer *peer, uint32_t serial)
 	return NULL;
 }
 
+static bool serial_held(const struct msg_peer *peer, uint32_t serial)
+{
+	for (const struct msg_queued *item = peer->held; item; item = item->next)
+		if (item->call.serial == serial)
+			return true;
+	return false;
+}
+
 static uint32_t fresh_serial(struct msg_peer *peer)
 {
 	do {
 		if (++peer->next_serial == 0)
 			peer->next_serial = 1;
-	} while (find_call(peer, peer->next_serial));
+	} while (find_call(peer, peer->next_serial) || serial_held(peer, peer->next_serial));
 	return peer->next_serial;
+}
+
+/* All of calls[] are taken: the call is kept until one is answered. */
+static int hold_call(struct msg_peer *peer, const struct msg *msg, const struct msg_call *call,
+		     struct err *err)
+{
+	struct msg_queued *item;
+	int r = msg_peer_alive(peer)
+			? msg_check_outgoing(msg, err)
+			: err_set(err, -EPIPE, "call %u: the other side is gone", msg->type);
+
+	if (r >= 0 && peer->queue_max == 0)
+		r = err_set(err, -EBUSY, "call %u: %d calls wait for an answer already", msg->type,
+			    MSG_CALLS_MAX);
+	if (r >= 0)
+		r = copy_packet(peer, msg, &item, err);
+	if (r < 0)
+		return r;
+	item->call = *call;
+	append(&peer->held, item);
+	return 0;
+}
+
+/* Calls that were held go on, in their order, as far as there is room for them. */
+static void release_held(struct msg_peer *peer)
+{
+	struct msg_call *slot;
+
+	if (!peer->held || !msg_peer_alive(peer)) /* of one that is gone they fail, all */
+		return;
+	while (peer->held && (slot = find_call(peer, 0))) {
+		struct msg_queued *item = peer->held;
+
+		peer->held = item->next;
+		item->next = NULL;
+		*slot = item->call;
+		append(&peer->queue, item);
+	}
+	(void)loop_change(peer->loop, &peer->io, EPOLLIN | (peer->queue ? EPOLLOUT : 0U));
 }
 
 int64_t msg_peer_call(struct msg_peer *peer, uint16_t type, struct str body, const int *fds,
 		      size_t nfds, msg_reply_fn *fn, void *owner, struct err *err)
 {
 	struct msg msg = { .type = type, .flags = MSG_FLAG_CALL, .body = body };
-	struct msg_call *call = find_call(peer, 0);
+	struct msg_call *slot = find_call(peer, 0), call = { .fn = fn, .owner = owner };
 	int r;
 
-	if (!call)
-		return err_set(err, -EBUSY, "call %u: %d calls wait for an answer already", type,
-			       MSG_CALLS_MAX);
-	msg.serial = fresh_serial(peer);
+	msg.serial = call.serial = fresh_serial(peer);
 	set_fds(&msg, fds, nfds);
-	r = transmit(peer, &msg, err);
+	r = slot ? transmit(peer, &msg, err) : hold_call(peer, &msg, &call, err);
 	if (r < 0)
 		return r;
-	*call = (struct msg_call){ .serial = msg.serial, .fn = fn, .owner = owner };
+	if (slot)
+		*slot = call;
 	return (int64_t)msg.serial;
 }
 
@@ -182,6 +247,11 @@ void msg_peer_forget(struct msg_peer *peer, const void *owner)
 	for (size_t i = 0; i < MSG_CALLS_MAX; i++)
 		if (peer->calls[i].serial != 0 && peer->calls[i].owner == owner)
 			peer->calls[i] = (struct msg_call){ 0 };
+	/* What it asked for is done all the same, as with a call that is on its way. */
+	for (struct msg_queued *item = peer->held; item; item = item->next)
+		if (item->call.owner == owner)
+			item->call.fn = NULL;
+	release_held(peer);
 }
 
 static void fail_calls(struct msg_peer *peer)
@@ -195,6 +265,13 @@ static void fail_calls(struct msg_peer *peer)
 		if (call.serial == 0)
 			continue;
 		peer->calls[i] = (struct msg_call){ 0 };
+		if (call.fn)
+			call.fn(peer, call.owner, NULL, &err);
+	}
+	while (peer->held) {
+		struct msg_call call = peer->held->call;
+
+		pop_item(peer, &peer->held);
 		if (call.fn)
 			call.fn(peer, call.owner, NULL, &err);
 	}
@@ -248,7 +325,7 @@ static void close_peer(struct msg_peer *peer)
 	loop_remove(peer->loop, &peer->io);
 	own_close(&peer->fd);
 	while (peer->queue)
-		pop_queue(peer);
+		pop_item(peer, &peer->queue);
 }
 
 static void lose_peer(struct msg_peer *peer)
@@ -270,8 +347,10 @@ static void take_reply(struct msg_peer *peer, struct msg *msg)
 	if (!slot) /* forgotten meanwhile */
 		return;
 	call = *slot;
-	if (!(msg->flags & MSG_FLAG_MORE) || (msg->flags & MSG_FLAG_ERROR))
+	if (!(msg->flags & MSG_FLAG_MORE) || (msg->flags & MSG_FLAG_ERROR)) {
 		*slot = (struct msg_call){ 0 };
+		release_held(peer);
+	}
 	if (!call.fn)
 		return;
 	if (msg->flags & MSG_FLAG_ERROR) {

@@ -14,7 +14,7 @@
 #include "lib/own.h"
 #include "netd/api/netd_msg.h"
 
-enum { RETRY_BASE_MS = 1000, RESTART_BASE_MS = 200, RESTART_CAP_MS = 60000 };
+enum { RETRY_BASE_MS = 1000, RESTART_BASE_MS = 200, RESTART_CAP_MS = 60000, STARTS_AT_ONCE = 16 };
 
 static uint32_t random_bits(void)
 {
@@ -256,6 +256,7 @@ int manager_init(struct manager *manager, const struct manager_env *env, struct 
 	(void)err;
 	memset(manager, 0, sizeof(*manager));
 	manager->env = *env;
+	turns_init(&manager->starts, STARTS_AT_ONCE);
 	ini_init(&manager->config);
 	ini_init(&manager->engine_config);
 	return 0;

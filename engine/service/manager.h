@@ -12,6 +12,7 @@
 #include "engine/service/machine.h"
 #include "engine/service/spec.h"
 #include "engine/service/trial.h"
+#include "engine/service/turn.h"
 #include "lib/ini.h"
 #include "lib/loop.h"
 #include "lib/msg.h"
@@ -42,6 +43,7 @@ struct service {
 	/* work under way */
 	struct image_take *take;
 	struct build_job *build;
+	struct turn start; /* while it is STARTING */
 	struct container *container;
 	char container_id[CONTAINER_ID_LEN + 1]; /* of the last one, "" = none */
 	struct digest container_def;		 /* its definition */
@@ -88,6 +90,7 @@ struct manager {
 	struct ini_config config;	 /* services.ini, the one in force */
 	struct ini_config engine_config; /* engine.ini */
 	struct service *services;
+	struct turns starts;
 	bool data_ready, stopping;
 	bool network_up, clock_good; /* for wait_for */
 	bool keep_blobs; /* engine.ini: compressed layers stay in the store, however they came */

@@ -196,6 +196,7 @@ void service_cancel(struct service *service)
 	build_job_cancel(service->build);
 	service->build = NULL;
 	service->progress[0] = 0;
+	turn_leave(&service->manager->starts, &service->start);
 	if (service->container && service->state != SERVICE_STATE_RUNNING) {
 		container_release(service->container);
 		container_free(service->container);

@@ -20,6 +20,7 @@ static void on_started(void *owner, struct container *container)
 	struct service *service = owner;
 	struct mono now = mono_now();
 
+	turn_leave(&service->manager->starts, &service->start);
 	service->container = container;
 	service->running_since = now;
 	service->failures = 0;
@@ -36,14 +37,20 @@ static void on_started(void *owner, struct container *container)
 	service_trial_started(service);
 }
 
+static void start_failed(struct service *service, const struct err *err)
+{
+	turn_leave(&service->manager->starts, &service->start);
+	service_reason(service, err_text(err));
+	service_event(service, SERVICE_EVENT_FAILED);
+}
+
 static void on_failed(void *owner, struct container *container, const struct err *err)
 {
 	struct service *service = owner;
 
 	service->container = NULL;
 	container_free(container);
-	service_reason(service, err_text(err));
-	service_event(service, SERVICE_EVENT_FAILED);
+	start_failed(service, err);
 }
 
 static void end_reason(struct service *service, const struct shim_exit *status)
@@ -154,13 +161,16 @@ static void keep_or_drop(struct service *service, const struct container_def *de
 	service->container_def = digest;
 }
 
-void service_start(struct service *service)
+/* Its turn: the definition is made now, for the configuration may have changed while it waited. */
+static void start_now(struct turn *turn)
 {
+	struct service *service = turn->owner;
 	struct arena arena OWN(arena_done) = { 0 };
 	const struct container_def *chosen;
 	struct container_def def;
 	struct err err = { 0 };
 
+	service_reason(service, "");
 	arena_init(&arena, DEF_BYTES_MAX);
 	if (!service->spec)
 		err_set(&err, -EINVAL, "its section is no longer valid");
@@ -173,11 +183,16 @@ void service_start(struct service *service)
 					service->container_id, &service_ops, service, &err);
 	}
 	if (!service->container) {
-		service_reason(service, err_text(&err));
-		service_event(service, SERVICE_EVENT_FAILED);
+		start_failed(service, &err);
 		return;
 	}
 	memcpy(service->container_id, service->container->id, sizeof(service->container_id));
+}
+
+void service_start(struct service *service)
+{
+	service_reason(service, "waits while others start");
+	turn_take(&service->manager->starts, &service->start, start_now, service);
 }
 
 void service_stop(struct service *service)
@@ -293,6 +308,7 @@ void manager_stop(struct manager *manager, int64_t grace_max_ms, void (*stopped)
 		  void *owner)
 {
 	manager->stopping = true;
+	manager->starts.most = 0; /* who is cancelled makes no room for another */
 	manager->stopped = stopped;
 	manager->owner = owner;
 	image_take_cancel(manager->preload);

@@ -32,3 +32,7 @@ tests/unit/engine_service/test_ends_OBJS := tests/unit/engine_service/test_ends.
 UNIT += tests/unit/engine_service/test_trial
 tests/unit/engine_service/test_trial_OBJS := tests/unit/engine_service/test_trial.o \
 	engine/service/trial_machine.o
+
+UNIT += tests/unit/engine_service/test_turn
+tests/unit/engine_service/test_turn_OBJS := tests/unit/engine_service/test_turn.o \
+	engine/service/turn.o

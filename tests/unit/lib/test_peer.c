@@ -263,18 +263,102 @@ static void test_queued_fds(void)
 	stop();
 }
 
+/* LATE is answered by hand; the serials in the order in which they came. */
+enum { MANY_CALLS = 4 * MSG_CALLS_MAX };
+static uint32_t asked[MANY_CALLS];
+static unsigned asked_count, most_at_once;
+static int ordered[MANY_CALLS];
+static unsigned ordered_count;
+
+static void on_asked(struct msg_peer *peer, struct msg *msg)
+{
+	(void)peer;
+	if (asked_count < MANY_CALLS)
+		asked[asked_count++] = msg->serial;
+}
+
+static const struct msg_rule asked_rules[] = { { LATE, "LATE", 0, 8, 0, 1, ENGINE, on_asked } };
+
+static void on_ordered(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	(void)peer;
+	(void)reply;
+	answers += !err;
+	ordered[ordered_count++ % MANY_CALLS] = (int)(intptr_t)owner;
+}
+
+static void start_asked(void)
+{
+	start(ENGINE, 1 << 20);
+	server.rules = asked_rules;
+	server.rule_count = ARRAY_LEN(asked_rules);
+	asked_count = most_at_once = ordered_count = 0;
+}
+
+static int64_t ask(int number, int fd)
+{
+	return msg_peer_call(&client, LATE, STR("12345678"), &fd, fd >= 0, on_ordered,
+			     (void *)(intptr_t)number, NULL); // NOLINT: a number as its owner
+}
+
 static void test_many_calls(void)
 {
-	int64_t r = 0;
+	int fd = dup(0), good = 0, in_order = 1;
 
-	start(ENGINE, 1 << 20);
-	for (int i = 0; i < MSG_CALLS_MAX && r >= 0; i++)
-		r = msg_peer_call(&client, LATE, STR(""), NULL, 0, on_answer, NULL, NULL);
-	ok(r > 0, "%d calls at once", MSG_CALLS_MAX);
-	is_int((long long)msg_peer_call(&client, LATE, STR(""), NULL, 0, on_answer, NULL, NULL),
-	       -EBUSY, "one more is too many");
+	start_asked();
+	for (int i = 1; i <= MANY_CALLS; i++)
+		good += ask(i, fd) > 0;
+	(void)close(fd);
+	is_int(good, MANY_CALLS, "%d calls at once are taken", MANY_CALLS);
+	settle();
+	is_int(asked_count, MSG_CALLS_MAX, "%d of them are on their way", MSG_CALLS_MAX);
+	for (unsigned done = 0; done < asked_count; done++) {
+		if (asked_count - done > most_at_once)
+			most_at_once = asked_count - done;
+		(void)msg_reply(&server, LATE, asked[done], STR(""), NULL, 0);
+		settle();
+	}
+	for (unsigned i = 0; i < ordered_count; i++)
+		in_order &= ordered[i] == (int)i + 1;
+	is_int(answers, MANY_CALLS, "each is answered in the end");
+	ok(ordered_count == MANY_CALLS && in_order, "in the order of the calls");
+	is_int(most_at_once, MSG_CALLS_MAX, "never more on their way than that");
+	is_int((long long)client.queue_bytes, 0, "and nothing is kept");
 	stop();
-	is_int(answers, MSG_CALLS_MAX, "each is answered in the end");
+}
+
+static void test_held_calls_end(void)
+{
+	int64_t r = 1;
+	unsigned taken = 0;
+
+	start_asked();
+	while (r > 0 && taken < 1U << 20) {
+		r = ask(7, -1);
+		taken += r > 0;
+	}
+	is_int(r, -EAGAIN, "calls that wait are bounded");
+	ok(taken > MANY_CALLS && client.queue_bytes <= client.queue_max, "by the queue's bytes");
+	for (int i = 0; i < 8; i++)
+		(void)ask(8, -1);
+	msg_peer_forget(&client, (void *)(intptr_t)7); // NOLINT: a number as its owner
+	settle();
+	is_int(asked_count, 2 * MSG_CALLS_MAX, "calls that are forgotten make room for the next");
+	stop();
+	is_int(ordered_count, 0, "and tell nobody, neither those nor the ones that waited");
+
+	start_asked();
+	for (int i = 0; i < MANY_CALLS; i++)
+		(void)ask(9, -1);
+	stop();
+	is_int(ordered_count, MANY_CALLS, "the end of the other side is told to those that wait");
+
+	start(ENGINE, 0);
+	for (r = 0; r >= 0;)
+		r = msg_peer_call(&client, LATE, STR(""), NULL, 0, on_answer, NULL, NULL);
+	is_int(r, -EBUSY, "without a queue one more is too many");
+	stop();
+	is_int(answers, MSG_CALLS_MAX, "each of the others is answered");
 }
 
 int main(void)
@@ -287,6 +371,7 @@ int main(void)
 	test_pressure();
 	test_queued_fds();
 	test_many_calls();
+	test_held_calls_end();
 	loop_done(&loop);
 	return tap_done();
 }
