@@ -16,5 +16,6 @@ int role_load(void);
 int role_sweep(void);
 int role_api(void);
 int role_gate(void);
+int role_sign(void);
 
 #endif

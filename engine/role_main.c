@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "engine/role.h"
+#include "engine/role_main_access.h"
 #include "engine/role_main_work.h"
 #include "init/api/init_msg.h"
 #include "lib/fs.h"
@@ -122,6 +123,8 @@ static void data_up(void)
 	if (container_volumes_clean(&engine.containers, &err) < 0)
 		log_warn("volumes: %s", err_text(&err));
 	engine.data_ready = true;
+	engine_access_load(&engine);
+	engine_gate_load(&engine);
 	engine_check_started(&engine);
 	engine_clean_started(&engine);
 	store_start(NULL);

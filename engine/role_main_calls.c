@@ -7,10 +7,12 @@
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include "engine/api/access_msg.h"
 #include "engine/api/build_call.h"
 #include "engine/api/context_msg.h"
 #include "engine/api/engine_msg.h"
 #include "engine/api/image_msg.h"
+#include "engine/role_main_access.h"
 #include "engine/role_main_work.h"
 #include "lib/own.h"
 
@@ -348,6 +350,12 @@ const struct msg_rule engine_rules[] = {
 	  engine_build_context_call },
 	{ ENGINE_MSG_BUILD_CANCEL, "build-cancel", 8, 8, 0, 0, ENGINE_PEER_API,
 	  engine_build_cancel_call },
+	{ ACCESS_MSG_ISSUE, "access-issue", 13, 8192, 0, 0, ENGINE_PEER_ROOT | ENGINE_PEER_CONSOLE,
+	  engine_access_issue_call },
+	{ ACCESS_MSG_LIST, "access-list", 0, 0, 0, 0, ENGINE_PEER_ROOT | ENGINE_PEER_CONSOLE,
+	  engine_access_list_call },
+	{ ACCESS_MSG_REVOKE, "access-revoke", 4, 256, 0, 0, ENGINE_PEER_ROOT | ENGINE_PEER_CONSOLE,
+	  engine_access_revoke_call },
 	{ ENGINE_MSG_IMPORT, "import", 25, 3 << 20, 0, 1, WHO_ALL, engine_import_call },
 };
 const size_t engine_rule_count = ARRAY_LEN(engine_rules);

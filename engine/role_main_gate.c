@@ -12,9 +12,12 @@
 #include <unistd.h>
 #include "engine/api/gate_msg.h"
 #include "engine/role_main.h"
+#include "engine/role_main_access.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
+
+static const char gate_default[] = "2376"; /* without a section, as in the schema */
 
 enum { GATE_RETRY_MS = 1000, GATE_BACKLOG = 512, GATE_PEER = 1 };
 
@@ -63,11 +66,41 @@ static int read_pem(const struct ini_section *section, const char *key, struct b
 	return fs_read(-1, path, FS_HOST, GATE_PEM_MAX, text, err);
 }
 
-static int put_config(const struct ini_section *section, struct buf *body, struct err *err)
+/* Whether [remote] names files: without any the machine's own authority counts. */
+static bool names_files(const struct ini_section *section)
+{
+	static const char *const keys[] = { "ca_file", "cert_file", "key_file" };
+	bool any = false;
+
+	for (size_t i = 0; section && i < ARRAY_LEN(keys); i++)
+		any |= *ini_text(&engine_schema, section, keys[i]) != 0;
+	return any;
+}
+
+bool engine_gate_foreign(const struct engine *engine)
+{
+	return names_files(ini_find(&engine->manager.engine_config, "remote", ""));
+}
+
+static int put_revoked(const struct ini_section *section, struct gate_config *config,
+		       struct err *err)
+{
+	const struct ini_value *value =
+		section ? ini_get(&engine_schema, section, "revoked") : NULL;
+
+	for (; value && config->revoked_count < GATE_REVOKED_MAX; value = value->next)
+		config->revoked[config->revoked_count++] = value->text;
+	if (value)
+		return err_set(err, -EINVAL,
+			       "more than %d revoked certificates: make a new authority",
+			       GATE_REVOKED_MAX);
+	return 0;
+}
+
+static int put_files(const struct ini_section *section, struct buf *body, struct err *err)
 {
 	struct buf ca OWN(buf_done) = { 0 }, certificate OWN(buf_done) = { 0 },
 		      key OWN(buf_done) = { 0 };
-	const struct ini_value *value = ini_get(&engine_schema, section, "revoked");
 	static struct gate_config config;
 	int r = read_pem(section, "ca_file", &ca, err);
 
@@ -80,15 +113,31 @@ static int put_config(const struct ini_section *section, struct buf *body, struc
 	config = (struct gate_config){ .ca = buf_str(&ca),
 				       .certificate = buf_str(&certificate),
 				       .key = buf_str(&key) };
-	for (; value && config.revoked_count < GATE_REVOKED_MAX; value = value->next)
-		config.revoked[config.revoked_count++] = value->text;
-	if (value)
-		return err_set(err, -EINVAL,
-			       "more than %d revoked certificates: make a new authority",
-			       GATE_REVOKED_MAX);
+	r = put_revoked(section, &config, err);
 	gate_config_put(body, &config);
 	explicit_bzero(key.data, key.len);
-	return buf_error(body) ? err_set(err, -E2BIG, "the certificates are too large") : 0;
+	return r;
+}
+
+/* 1; 0 = nobody has been given a certificate yet, so nothing listens. */
+static int put_config(const struct ini_section *section, struct buf *body, struct err *err)
+{
+	static struct gate_config config;
+	int r;
+
+	if (names_files(section)) {
+		r = put_files(section, body, err);
+	} else {
+		config = (struct gate_config){ 0 };
+		err->code = 0;
+		if (!engine_access_config(&config, err))
+			return err->code;
+		r = put_revoked(section, &config, err);
+		gate_config_put(body, &config);
+	}
+	if (r >= 0 && buf_error(body))
+		r = err_set(err, -E2BIG, "the certificates are too large");
+	return r < 0 ? r : 1;
 }
 
 /* "2376", "192.0.2.1:2376" */
@@ -184,14 +233,20 @@ void engine_gate_load(struct engine *engine)
 	int r;
 
 	loop_timer_stop(&engine->loop, &engine->gate_retry);
-	if (!section || section->bad) {
+	if (section && section->bad) {
 		gate_stop(engine);
 		return;
 	}
 	buf_init(&body, GATE_CONFIG_MAX);
 	r = put_config(section, &body, &err);
+	if (!r) {
+		gate_stop(engine);
+		return;
+	}
 	if (r >= 0)
-		r = gate_start(engine, ini_text(&engine_schema, section, "listen"), &err);
+		r = gate_start(engine,
+			       section ? ini_text(&engine_schema, section, "listen") : gate_default,
+			       &err);
 	if (r >= 0)
 		r = (int)msg_peer_call(&engine->gate.peer, GATE_MSG_CONFIG, buf_str(&body), NULL, 0,
 				       on_configured, engine, &err);

@@ -125,6 +125,7 @@ void console_help(struct console *console, const char *line);
 extern const struct verb console_verbs[];
 extern const size_t console_verb_count;
 
+int verb_access(struct console *console, const struct words *words, struct err *err);
 int verb_status(struct console *console, const struct words *words, struct err *err);
 int verb_ps(struct console *console, const struct words *words, struct err *err);
 int verb_steps(struct console *console, const struct words *words, struct err *err);

@@ -53,6 +53,9 @@ static int verb_version(struct console *console, const struct words *words, stru
 #define C(name) VERB_COMPLETE_##name
 
 const struct verb console_verbs[] = {
+	{ "access",
+	  "issue NAME --role ROLE [--host PLACE]... [--days N] | list | revoke NAME|SERIAL",
+	  "who may use the Docker API from elsewhere", C(NONE), 1, -1, verb_access },
 	{ "boot", "chart", "this boot as SVG: when what was ready", C(NONE), 1, 1, verb_boot },
 	{ "build",
 	  "[-t NAME] [-f FILE] [--target STAGE] [--build-arg NAME=VALUE] [--secret id=ID,src=FILE] "

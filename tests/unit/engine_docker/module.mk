@@ -28,8 +28,15 @@ UNIT += tests/unit/engine_docker/test_gate
 tests/unit/engine_docker/test_gate_OBJS := tests/unit/engine_docker/test_gate.o \
 	engine/api/gate_msg.o engine/gate/revoked.o
 
+UNIT += tests/unit/engine_docker/test_keep
+tests/unit/engine_docker/test_keep_OBJS := tests/unit/engine_docker/test_keep.o \
+	engine/api/gate_msg.o engine/api/access_msg.o engine/gate/keep.o
+
 FUZZ += tests/fuzz/fuzz_gate
 tests/fuzz/fuzz_gate_OBJS = tests/fuzz/fuzz_gate.o engine/api/gate_msg.o engine/gate/revoked.o
+
+FUZZ += tests/fuzz/fuzz_access
+tests/fuzz/fuzz_access_OBJS = tests/fuzz/fuzz_access.o engine/api/gate_msg.o engine/api/access_msg.o engine/gate/keep.o
 
 FUZZ += tests/fuzz/fuzz_build_context
 tests/fuzz/fuzz_build_context_OBJS = tests/fuzz/fuzz_build_context.o engine/api/context_msg.o engine/oci/image.o
