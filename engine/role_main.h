@@ -135,9 +135,6 @@ struct engine {
 	struct engine_listener listeners[4];
 };
 
-/* [remote] of engine.ini as it is now: opens, changes or closes the way in from the network. */
-void engine_gate_load(struct engine *engine);
-
 /* The messages that console, CLI and api role may send (role_main_calls.c). */
 extern const struct msg_rule engine_rules[];
 extern const size_t engine_rule_count;
@@ -146,13 +143,8 @@ void engine_calls_gone(struct engine *engine, struct msg_peer *peer);
 void engine_image_calls_gone(struct engine *engine, const struct msg_peer *peer);
 /* Frees the slot; nobody is told. */
 void engine_exec_drop(struct engine_exec *exec);
-void engine_exec_call(struct msg_peer *peer, struct msg *msg);
-void engine_build_call(struct msg_peer *peer, struct msg *msg);
 /* Whoever asked for builds is gone: they go on. */
 void engine_builds_gone(struct engine *engine, const struct msg_peer *peer);
-/* role_main_metrics.c */
-void engine_metrics_call(struct msg_peer *peer, struct msg *msg);
-void engine_resize_call(struct msg_peer *peer, struct msg *msg);
 void engine_exec_ended(void *owner, struct container *container, uint32_t exec_id, int32_t code);
 void engine_container_gone(void *owner, struct container *container);
 /* An image went or was replaced: drops, soon, what nothing needs any more. owner: the engine. */
@@ -191,6 +183,7 @@ msg_handler_fn engine_views_call, engine_create_call, engine_start_call, engine_
 	engine_volume_remove_call, engine_networks_call, engine_network_make_call,
 	engine_networks_of_call, engine_network_remove_call, engine_images_call,
 	engine_records_call, engine_pull_call, engine_image_remove_call, engine_prune_call,
-	engine_clean_call;
+	engine_clean_call, engine_exec_call, engine_build_call, engine_metrics_call,
+	engine_resize_call;
 
 #endif

@@ -7,6 +7,8 @@
 /* Inside of role_main*.c: the machine's own authority (role_main_access.c), and [remote]'s. */
 struct gate_config;
 
+/* [remote] of engine.ini as it is now: opens, changes or closes the way in from the network. */
+void engine_gate_load(struct engine *engine);
 /* Whether [remote] names the authority's files, so that the machine's own does not count. */
 bool engine_gate_foreign(const struct engine *engine);
 /* Its record, once the data partition is there. */
