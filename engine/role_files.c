@@ -110,6 +110,19 @@ static void on_hash(struct msg_peer *peer, struct msg *msg)
 	reply(peer, msg, r, &body, &err);
 }
 
+static void on_sum(struct msg_peer *peer, struct msg *msg)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	struct digest digest = { 0 };
+	uint64_t bytes = 0;
+	struct err err = { 0 };
+	buf_init(&body, 64);
+	int r = files_sum(msg->fds[0], &digest, &bytes, &err);
+	wire_put_bytes(&body, digest.bytes, sizeof(digest.bytes));
+	wire_put_u64(&body, bytes);
+	reply(peer, msg, r, &body, &err);
+}
+
 static void on_passwd(struct msg_peer *peer, struct msg *msg)
 {
 	static struct files_user user;
@@ -317,6 +330,7 @@ static const struct msg_rule role_rules[] = {
 	{ FILES_MSG_STAT, "stat", 4, 8192, 1, 1, ROLE_PEER_MAIN, on_stat },
 	{ FILES_MSG_CHANGES, "changes", 0, 0, 2, 2, ROLE_PEER_MAIN, on_changes },
 	{ FILES_MSG_USAGE, "usage", 0, 0, 1, 1, ROLE_PEER_MAIN, on_usage },
+	{ FILES_MSG_SUM, "sum", 0, 0, 1, 1, ROLE_PEER_MAIN, on_sum },
 };
 
 #define CAP(name) (UINT64_C(1) << CAP_##name)

@@ -18,7 +18,7 @@ enum { BUILD_CALL_PATH_MAX = 4096 };
 /* What a call says; memory is the arena's. */
 struct call {
 	struct build_request request;
-	struct image_pairs args, labels, contexts, hosts;
+	struct image_pairs args, labels, contexts, hosts, ssh;
 	struct build_secret_given secrets[BUILD_SECRETS_MAX];
 	const char *names[BUILD_REFERENCES_MAX];
 	bool notes;
@@ -125,6 +125,17 @@ static int take_secret(struct call *call, const char *id, const char *path, stru
 	return 0;
 }
 
+static int take_network(struct build_request *request, struct str value, struct err *err)
+{
+	request->network_none = str_is(value, "none");
+	request->network_host = str_is(value, "host");
+	if (request->network_none || request->network_host || str_is(value, "default"))
+		return 0;
+	return err_set(err, -EINVAL,
+		       "build --network=%.*s is not known here: default, none and host are",
+		       STR_ARG(str_head(value, 40)));
+}
+
 /* One of engine/api/build_call.h; the value's bytes are the message's. */
 static int take_option(struct wire *in, struct arena *arena, struct call *call, struct err *err)
 {
@@ -141,24 +152,26 @@ static int take_option(struct wire *in, struct arena *arena, struct call *call, 
 		return take_pair(arena, &call->contexts, name, value, err);
 	if (str_is(key, "host"))
 		return take_pair(arena, &call->hosts, name, value, err);
+	if (str_is(key, "ssh"))
+		return take_pair(arena, &call->ssh, name, value, err);
 	if (str_is(key, "secret"))
 		return take_secret(call, name, NULL, value, err);
 	if (str_is(key, "dockerfile"))
 		request->text = str_make(value.len ? value.ptr : "", value.len);
 	else if (str_is(key, "platform"))
 		request->platform = arena_text(arena, value);
-	else if (str_is(key, "network") && (str_is(value, "none") || str_is(value, "default")))
-		request->network_none = str_is(value, "none");
+	else if (str_is(key, "network"))
+		return take_network(request, value, err);
+	else if (str_is(key, "allow") && str_is(value, "network.host"))
+		request->host_allowed = true;
 	else if (str_is(key, "pull"))
 		request->pull = true;
 	else if (str_is(key, "check"))
 		request->check = true;
 	else if (str_is(key, "notes"))
 		call->notes = true;
-	else if (str_is(key, "network"))
-		return err_set(err, -EPERM,
-			       "build --network=%.*s is not allowed here: default and "
-			       "none are",
+	else if (str_is(key, "allow"))
+		return err_set(err, -EPERM, "build --allow %.*s: only network.host may be allowed",
 			       STR_ARG(str_head(value, 40)));
 	else
 		return err_set(err, -EINVAL, "build: unknown option %.*s", STR_ARG(key));
@@ -189,6 +202,7 @@ static int read_call(struct wire *in, struct arena *arena, struct call *call, st
 						.labels = &call->labels,
 						.contexts = &call->contexts,
 						.hosts = &call->hosts,
+						.ssh = &call->ssh,
 						.secrets = call->secrets };
 	call->request.context = take_text(in, arena, BUILD_CALL_PATH_MAX);
 	call->request.dockerfile = take_text(in, arena, BUILD_CALL_PATH_MAX);

@@ -34,6 +34,10 @@ enum defence {
 	DEFENCE_A23_SAME,	 /* a pid is used for the process that was meant */
 	DEFENCE_A24_MASKS,	 /* what tells about the host is masked */
 	DEFENCE_A25_USERS,	 /* the container's root is nobody on the host */
+	/* of the builder: tests/compat/build_mutant */
+	DEFENCE_C3_NETWORK, /* the machine's network has to be allowed */
+	DEFENCE_C4_SOURCE,  /* what a RUN mounts is found inside of its stage */
+	DEFENCE_C7_OUTSIDE, /* a build asks no address of this machine */
 	DEFENCE_COUNT,
 };
 

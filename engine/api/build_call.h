@@ -16,7 +16,9 @@
  *   context NAME WHERE    a named context: "docker-image://REFERENCE" or a directory as `context`
  *   dockerfile "" TEXT    instead of the file in the context; `dockerfile` then only names it
  *   platform "" TEXT      "linux/amd64"; another one than the machine's is refused
- *   network "" TEXT       of RUN without --network: "default" or "none"
+ *   network "" TEXT       of RUN without --network: "default", "none" or, where allowed, "host"
+ *   allow "" TEXT         "network.host": RUN may have the machine's own network
+ *   ssh ID PATH           the socket of an agent on the machine, for RUN --mount=type=ssh
  *   host NAME ADDRESS     in /etc/hosts of RUN
  *   pull "" ""            bases are asked for at their registries even where they are here
  *   check "" ""           nothing is built: only what `docker build --check` warns of

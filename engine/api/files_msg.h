@@ -59,6 +59,8 @@ enum files_msg {
 	FILES_MSG_CHANGES,
 	/* {} fds [0] root -> {u64 names, u64 bytes on disk} */
 	FILES_MSG_USAGE,
+	/* {} fds [0] a regular file -> {digest, u64 bytes}: SHA-256 of its content */
+	FILES_MSG_SUM,
 };
 
 enum files_change {

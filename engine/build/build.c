@@ -149,6 +149,8 @@ static int ask(struct build *build, enum build_msg type, struct err *err)
 		.target = build->params.target,
 		.contexts = build->contexts,
 		.network_none = build->params.network_none,
+		.network_host = build->params.network_host,
+		.host_allowed = build->params.host_allowed,
 		.ignore = build->ignore,
 	};
 	buf_init(&body, BUILD_BODY_MAX);
@@ -210,6 +212,27 @@ static unsigned number_of(const struct build *build, const struct build_track *t
 	return (unsigned)(track - build->tracks);
 }
 
+/* Those that all have a checksum are known by it: a cached step downloads nothing. */
+static int fetch(struct build *build, struct build_track *track, struct err *err)
+{
+	struct build_answer answer = { 0 };
+	const struct build_op *op = build_current_op(build, track);
+	unsigned number = number_of(build, track);
+	struct sha256 key;
+	say_steps(build, op->step);
+	sha256_init(&key);
+	for (uint32_t i = 0; i < op->remote_count; i++) {
+		struct digest sum;
+		if (digest_parse(str_from(op->remotes[i].checksum), &sum, NULL) < 0)
+			return build->exec->fetch(build->owner, number, op, err);
+		build_remote_key(&key, op->remotes[i].name, &sum);
+	}
+	if (op->remote_count > 0)
+		sha256_end(&key, &answer.digest);
+	build_answer(build, number, &answer, NULL);
+	return 0;
+}
+
 /* What goes into the key besides the operation: files of the context, or the stage they are from.
  */
 static int hash(struct build *build, struct build_track *track, struct err *err)
@@ -217,16 +240,16 @@ static int hash(struct build *build, struct build_track *track, struct err *err)
 	struct buf body OWN(buf_done) = { 0 };
 	const struct build_op *op = build_current_op(build, track);
 	unsigned number = number_of(build, track);
-	say_steps(build, op->step);
+	bool plain = op->remote_count > 0 && op->sources.count == 0 && op->file_count == 0;
 	buf_init(&body, 8 << 20);
 	if (op->kind == BUILD_OP_RUN && run_body(build, op, &body)) {
 		if (buf_error(&body) < 0)
 			return err_set(err, -ENOMEM, "build: out of memory");
 		return build->exec->hash(build->owner, number, BUILD_CONTEXT, buf_str(&body), err);
 	}
-	if (op->kind != BUILD_OP_COPY || op->from >= 0) {
+	if (op->kind != BUILD_OP_COPY || op->from >= 0 || plain) {
 		struct build_answer answer = { 0 };
-		if (op->kind == BUILD_OP_COPY)
+		if (op->kind == BUILD_OP_COPY && op->from >= 0)
 			answer.digest = build->results[op->from].key;
 		build_answer(build, number, &answer, NULL);
 		return 0;
@@ -235,20 +258,24 @@ static int hash(struct build *build, struct build_track *track, struct err *err)
 	return r < 0 ? r : build->exec->hash(build->owner, number, op->from, buf_str(&body), err);
 }
 
+static void mix(struct digest *digest, const struct digest *more)
+{
+	struct sha256 hash;
+	sha256_init(&hash);
+	sha256_add(&hash, digest->bytes, sizeof(digest->bytes));
+	sha256_add(&hash, more->bytes, sizeof(more->bytes));
+	sha256_end(&hash, digest);
+}
+
 /* Stages that a RUN mounts count by their keys. */
 static void add_stage_keys(struct build *build, struct build_track *track)
 {
 	const struct build_op *op = build_current_op(build, track);
-	for (uint32_t i = 0; i < op->mount_count; i++) {
-		struct sha256 hash;
-		if (op->mounts[i].from < 0)
-			continue;
-		sha256_init(&hash);
-		sha256_add(&hash, track->files.bytes, sizeof(track->files.bytes));
-		sha256_add(&hash, build->results[op->mounts[i].from].key.bytes,
-			   sizeof(track->files.bytes));
-		sha256_end(&hash, &track->files);
-	}
+	for (uint32_t i = 0; i < op->mount_count; i++)
+		if (op->mounts[i].from >= 0)
+			mix(&track->files, &build->results[op->mounts[i].from].key);
+	if (op->remote_count > 0)
+		mix(&track->files, &track->remotes);
 }
 
 static int look(struct build *build, struct build_track *track, struct err *err)
@@ -362,6 +389,7 @@ static int start(struct build *build, struct err *err)
 	case BUILD_STATE_FINISH:
 		return finish(build, err);
 	case BUILD_STATE_STEPS:
+	case BUILD_STATE_FETCH:
 	case BUILD_STATE_HASH:
 	case BUILD_STATE_LOOK:
 	case BUILD_STATE_MAKE:
@@ -374,6 +402,8 @@ static int start(struct build *build, struct err *err)
 
 static int start_step(struct build *build, struct build_track *track, struct err *err)
 {
+	if (track->state == BUILD_STATE_FETCH)
+		return fetch(build, track, err);
 	if (track->state == BUILD_STATE_HASH)
 		return hash(build, track, err);
 	if (track->state == BUILD_STATE_LOOK)
@@ -489,6 +519,8 @@ static int copy_params(struct build *build, const struct build_params *params, s
 	build->params.created = arena_text(arena, str_from(params->created));
 	build->params.no_cache = params->no_cache;
 	build->params.network_none = params->network_none;
+	build->params.network_host = params->network_host;
+	build->params.host_allowed = params->host_allowed;
 	build->params.check = params->check;
 	if (!build->params.reference || !build->params.dockerfile || !build->params.target ||
 	    !build->params.created)

@@ -42,6 +42,8 @@ struct build_exec {
 	int (*ask)(void *owner, enum build_msg type, struct str body, struct err *err);
 	/* Have this image, pull it if it is missing; bytes = its record. platform "" = ours. */
 	int (*base)(void *owner, const char *reference, const char *platform, struct err *err);
+	/* Downloads op->remotes; digest: build_remote_key() of them all. */
+	int (*fetch)(void *owner, unsigned lane, const struct build_op *op, struct err *err);
 	/* FILES_MSG_HASH in a context (build_op.from); body = struct files_copy in wire form. */
 	int (*hash)(void *owner, unsigned lane, int32_t from, struct str body, struct err *err);
 	int (*cache_get)(void *owner, unsigned lane, const struct digest *key, struct err *err);
@@ -75,7 +77,7 @@ struct build_params {
 	const char *created;	/* RFC 3339, goes into the image, never into a key */
 	const struct image_pairs *args, *labels, *contexts; /* NULL = none */
 	struct str text; /* the Dockerfile; ptr NULL = it is read from the context */
-	bool network_none;
+	bool network_none, network_host, host_allowed; /* plan.h, struct build_inputs */
 	bool no_cache;
 	bool check; /* only the warnings: done() then gets neither image nor error */
 };

@@ -15,7 +15,8 @@ enum build_state {
 	BUILD_STATE_BASES, /* which images */
 	BUILD_STATE_IMAGE, /* one of them */
 	BUILD_STATE_PLAN,
-	BUILD_STATE_STEPS, /* lanes are at work; the next four are theirs */
+	BUILD_STATE_STEPS, /* lanes are at work; the next five are theirs */
+	BUILD_STATE_FETCH, /* what is elsewhere */
 	BUILD_STATE_HASH,  /* of the files of one operation */
 	BUILD_STATE_LOOK,  /* into the cache */
 	BUILD_STATE_MAKE,
@@ -37,7 +38,7 @@ struct build_track {
 	bool used, waiting; /* for an answer */
 	enum build_state state;
 	uint32_t stage, op; /* where it is */
-	struct digest files, key;
+	struct digest files, remotes, key;
 	struct store_cached made;
 };
 

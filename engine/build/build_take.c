@@ -89,7 +89,7 @@ bool build_assign(struct build *build, struct err *err)
 		result->done = stage->op_count == 0;
 		if (!result->done)
 			*track = (struct build_track){ .used = true,
-						       .state = BUILD_STATE_HASH,
+						       .state = BUILD_STATE_FETCH,
 						       .stage = i };
 	}
 	return build->results[build->plan.target].done;
@@ -97,7 +97,7 @@ bool build_assign(struct build *build, struct err *err)
 
 static void next_op(struct build *build, struct build_track *track)
 {
-	track->state = BUILD_STATE_HASH;
+	track->state = BUILD_STATE_FETCH;
 	if (++track->op < build->plan.stages[track->stage].op_count)
 		return;
 	build->results[track->stage].done = true;
@@ -300,7 +300,10 @@ static void tell_done(struct build *build, const struct build_track *track)
 static int take_step(struct build *build, struct build_track *track,
 		     const struct build_answer *answer, struct err *err)
 {
-	if (track->state == BUILD_STATE_HASH) {
+	if (track->state == BUILD_STATE_FETCH) {
+		track->remotes = answer->digest;
+		track->state = BUILD_STATE_HASH;
+	} else if (track->state == BUILD_STATE_HASH) {
 		track->files = answer->digest;
 		track->state = BUILD_STATE_LOOK;
 	} else if (track->state == BUILD_STATE_LOOK) {
@@ -347,6 +350,7 @@ int build_take(struct build *build, struct build_track *track, const struct buil
 	case BUILD_STATE_FINISH:
 		build->state = BUILD_STATE_ENDED;
 		return 0;
+	case BUILD_STATE_FETCH:
 	case BUILD_STATE_HASH:
 	case BUILD_STATE_LOOK:
 	case BUILD_STATE_MAKE:

@@ -47,13 +47,16 @@ static void name_of(const char *id, char dst[BUILD_CACHE_NAME_MAX])
 
 /* The directory of the name, with its tree; a new tree gets the mount's owner and mode. */
 static int open_cache(int data_fd, const char *name, const struct build_mount *mount,
-		      struct err *err)
+		      bool *ret_fresh, struct err *err)
 {
 	OWN_FD int caches = fs_open_dir(data_fd, BUILD_CACHE_DIR, FS_BENEATH, 0700, err);
 	OWN_FD int cache = caches < 0 ? caches : fs_open_dir(caches, name, FS_BENEATH, 0700, err);
 	if (cache < 0)
 		return cache;
 	bool fresh = !fs_exists(cache, "tree", FS_BENEATH);
+	*ret_fresh = fresh && mount->from >= 0;
+	if (*ret_fresh)
+		return 0;
 	OWN_FD int tree = fs_open_dir(cache, "tree", FS_BENEATH, 0755, err);
 	if (tree < 0)
 		return tree;
@@ -66,7 +69,7 @@ static int open_cache(int data_fd, const char *name, const struct build_mount *m
 
 int build_cache_take(int data_fd, const struct build_mount *mount, const void *taker,
 		     struct build_cache_use **list, char ret_name[BUILD_CACHE_NAME_MAX],
-		     struct err *err)
+		     bool *ret_fresh, struct err *err)
 {
 	struct build_cache_use *use;
 	char plain[BUILD_CACHE_NAME_MAX];
@@ -80,7 +83,7 @@ int build_cache_take(int data_fd, const struct build_mount *mount, const void *t
 			return err_set(err, -EMFILE, "cache mount: too many private copies");
 		(void)snprintf(ret_name, BUILD_CACHE_NAME_MAX, "%.64s-%u", plain, i);
 	}
-	int r = open_cache(data_fd, ret_name, mount, err);
+	int r = open_cache(data_fd, ret_name, mount, ret_fresh, err);
 	if (r < 0)
 		return r;
 	use = calloc(1, sizeof(*use));
@@ -106,6 +109,32 @@ void build_cache_drop(struct build_cache_use **list)
 			*at = use->all_next;
 		free(use);
 	}
+}
+
+/* ---- caches that begin with something ---- */
+
+static int open_named(int data_fd, const char *name, struct err *err)
+{
+	OWN_FD int caches = fs_open_dir(data_fd, BUILD_CACHE_DIR, FS_BENEATH, 0700, err);
+	return caches < 0 ? caches : fs_open_dir(caches, name, FS_BENEATH, 0700, err);
+}
+
+int build_cache_fill(int data_fd, const char *name, struct err *err)
+{
+	OWN_FD int cache = open_named(data_fd, name, err);
+	if (cache < 0)
+		return cache;
+	int r = fs_exists(cache, "new", FS_BENEATH) ? fs_remove_tree(cache, "new", err) : 0;
+	return r < 0 ? r : fs_open_dir(cache, "new", FS_BENEATH, 0755, err);
+}
+
+int build_cache_filled(int data_fd, const char *name, struct err *err)
+{
+	OWN_FD int cache = open_named(data_fd, name, err);
+	if (cache < 0)
+		return cache;
+	int r = fs_rename(cache, "new", cache, "tree", err);
+	return r >= 0 && futimens(cache, NULL) < 0 ? err_sys(err, -errno, "cache mount") : r;
 }
 
 /* ---- pruning ---- */

@@ -18,11 +18,15 @@ struct build_cache_use;
 
 /*
  * Takes the cache for a step and puts it into *list. -EBUSY: sharing=locked and another step has
- * it. sharing=private gives a directory that no other step has. ret_name: its name.
+ * it. sharing=private gives a directory that no other step has. ret_name: its name; ret_fresh: it
+ * begins with files of mount->from, and is not there yet.
  */
 int build_cache_take(int data_fd, const struct build_mount *mount, const void *taker,
 		     struct build_cache_use **list, char ret_name[BUILD_CACHE_NAME_MAX],
-		     struct err *err);
+		     bool *ret_fresh, struct err *err);
+/* For a fresh one: an empty directory, which becomes the cache's tree once it is filled. */
+int build_cache_fill(int data_fd, const char *name, struct err *err);
+int build_cache_filled(int data_fd, const char *name, struct err *err);
 /* Gives back all of the list. */
 void build_cache_drop(struct build_cache_use **list);
 

@@ -403,8 +403,10 @@ static void job_free(struct build_job *job)
 {
 	image_take_cancel(job->take);
 	job->take = NULL;
-	for (size_t i = 0; i < ARRAY_LEN(job->lanes); i++)
+	for (size_t i = 0; i < ARRAY_LEN(job->lanes); i++) {
 		build_job_clear(&job->lanes[i]);
+		build_job_fetch_clear(&job->lanes[i]);
+	}
 	image_lease_drop(job->env->containers->leases, &job->lease);
 	if (job->replaced)
 		image_leases_collect(job->env->containers->leases);
@@ -425,6 +427,7 @@ static const struct build_exec exec_table = {
 	.read = exec_read,
 	.ask = exec_ask,
 	.base = exec_base,
+	.fetch = build_job_fetch,
 	.hash = exec_hash,
 	.cache_get = exec_cache_get,
 	.cache_set = exec_cache_set,
@@ -451,6 +454,8 @@ static int job_begin(struct build_job *job, const struct build_request *request,
 		.text = request->text,
 		.no_cache = request->no_cache,
 		.network_none = request->network_none,
+		.network_host = request->network_host,
+		.host_allowed = request->host_allowed,
 		.check = request->check,
 	};
 	int r = build_job_take(job, request, created, err);

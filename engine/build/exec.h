@@ -64,6 +64,8 @@ struct build_request {
 	const char *platform; /* NULL or "" = the machine's */
 	struct str text;      /* of the Dockerfile; ptr NULL = in the context */
 	bool no_cache, pull, network_none;
+	bool network_host, host_allowed;  /* plan.h, struct build_inputs */
+	const struct image_pairs *ssh;	  /* id and path of an agent's socket; NULL = none */
 	const struct build_login *logins; /* copied */
 	uint32_t login_count;
 	bool check; /* only the warnings: done() gets neither image nor error */

@@ -18,8 +18,9 @@ static int next_archive(struct build_lane *lane, struct err *err);
 
 static int source_fd(const struct build_lane *lane)
 {
-	return *lane->step.source ? lane->step.source_fd
-				  : build_job_context(lane, lane->step.op->from);
+	return lane->step.remote    ? lane->fetch.fd
+	       : *lane->step.source ? lane->step.source_fd
+				    : build_job_context(lane, lane->step.op->from);
 }
 
 /* ---- what only looked like an archive ---- */
@@ -177,7 +178,7 @@ static int next_archive(struct build_lane *lane, struct err *err)
 	struct wire in;
 
 	if (step->archive_count == 0)
-		return build_job_pack(lane, err);
+		return build_job_copy_more(lane, err);
 	step->archive_count--;
 	wire_init(&in, step->archives.data, step->archives.len);
 	wire_text(&in, step->archive, sizeof(step->archive));

@@ -3,6 +3,7 @@
 #define HOY_ENGINE_BUILD_EXEC_JOB_H
 
 #include "engine/build/build.h"
+#include "engine/build/cache.h"
 #include "engine/build/exec.h"
 #include "engine/container/layers.h"
 #include "engine/image/layer.h"
@@ -25,6 +26,7 @@ struct build_mounting {
 	struct def_mount list[DOCKERFILE_MOUNTS_MAX + 1];
 	uint32_t count;
 	struct arena arena;
+	struct image_texts env; /* secrets and sockets: of the process, kept nowhere */
 	char scratch[DOCKERFILE_MOUNTS_MAX][CONTAINER_ID_LEN + 1]; /* directories and overlays */
 	uint32_t scratch_count;
 	char points[DOCKERFILE_MOUNTS_MAX][CONTAINER_ID_LEN + 1]; /* binds */
@@ -33,7 +35,8 @@ struct build_mounting {
 	uint32_t secret_count;
 	struct build_cache_use *caches; /* in use by this step */
 	struct layers_job layers;
-	int root_fd; /* the tree that the bind under way is taken from */
+	int root_fd;			  /* the tree that the bind under way is taken from */
+	char cache[BUILD_CACHE_NAME_MAX]; /* the one under way */
 	struct loop_timer retry;
 };
 
@@ -51,6 +54,7 @@ struct build_step {
 	struct build_mounting mounts;
 	const struct build_op *op;
 	uint16_t files_type; /* COPY, DIR: what the files role is asked */
+	bool remote;	     /* COPY: at its remotes */
 	struct buf body;
 	struct buf archives; /* ADD: wire texts, paths that are still to be taken apart */
 	uint32_t archive_count;
@@ -68,9 +72,25 @@ struct build_step {
 	struct err error;
 };
 
+struct build_lane;
+
+/* Remote sources of an ADD: they stay from the question for their digest to the copy of them. */
+struct build_fetch {
+	const struct build_op *op; /* whose they are; NULL = none */
+	bool whole;
+	char scratch[CONTAINER_ID_LEN + 1]; /* below containers/; its upper holds NUMBER/NAME */
+	int fd, file_fd;		    /* that upper; the unnamed file under way */
+	uint32_t at;
+	int64_t mtime_s;
+	struct sha256 key;
+	struct worker role;
+	void (*then)(struct build_lane *lane); /* NULL: the action is answered */
+};
+
 /* One of the actions that may be under way at the same time. */
 struct build_lane {
 	struct build_job *job;
+	struct build_fetch fetch;
 	struct worker files;
 	struct build_step step;
 };
@@ -87,6 +107,7 @@ struct build_job {
 	int context_fd, named_fds[BUILD_CONTEXTS_MAX]; /* -1 = an image */
 	struct arena arena;			       /* hosts */
 	struct image_texts hosts;		       /* "name:address" */
+	struct image_pairs ssh;			       /* id, path of a socket */
 	bool pull, check;
 	char base_reference[OCI_REFERENCE_MAX];
 	struct image_take *take;
@@ -125,6 +146,16 @@ int build_job_pack(struct build_lane *lane, struct err *err);
 /* The answer to FILES_MSG_COPY: archives that it left out are taken apart, then the layer is made.
  */
 int build_job_copied(struct build_lane *lane, struct str body, struct err *err);
+
+/* exec_fetch.c */
+int build_job_fetch(void *owner, unsigned number, const struct build_op *op, struct err *err);
+int build_job_fetch_then(struct build_lane *lane, const struct build_op *op,
+			 void (*then)(struct build_lane *lane), struct err *err);
+/* Ends a download; and takes away what was downloaded. */
+void build_job_fetch_stop(struct build_lane *lane);
+void build_job_fetch_clear(struct build_lane *lane);
+/* What was copied from the context is followed by what was downloaded; then the layer is made. */
+int build_job_copy_more(struct build_lane *lane, struct err *err);
 
 /* A random name for a scratch directory or mount. */
 int build_job_name(char dst[CONTAINER_ID_LEN + 1], struct err *err);

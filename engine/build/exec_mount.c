@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "engine/build/cache.h"
 #include "engine/build/exec_job.h"
+#include "lib/defence.h"
 #include "lib/fs.h"
 #include "lib/own.h"
 
@@ -24,6 +25,7 @@
 enum { MOUNT_RETRY_MS = 300, MOUNT_ARENA_MAX = 2 << 20 };
 
 static int next_mount(struct build_lane *lane, struct err *err);
+static int fill_cache(struct build_lane *lane, struct err *err);
 
 static int no_memory(struct err *err)
 {
@@ -91,7 +93,8 @@ static int bind_source(struct build_lane *lane, struct err *err)
 
 	while (*source == '/')
 		source++;
-	from = fs_open(m->root_fd, *source ? source : ".", FS_IN_ROOT, O_PATH, 0, err);
+	from = fs_open(m->root_fd, *source ? source : ".",
+		       defence_on(DEFENCE_C4_SOURCE) ? FS_IN_ROOT : FS_HOST, O_PATH, 0, err);
 	if (from < 0)
 		return err_prefix(err, "RUN --mount source");
 	if (fstat(from, &st) < 0)
@@ -144,6 +147,11 @@ static void on_stage_mounted(void *owner, const struct err *err)
 	else if (r >= 0)
 		r = m->root_fd = layers_root(&lane->job->env->containers->rootfs, name, step->from,
 					     step->from_count, upper, work, &bad);
+	if (r >= 0 && current(lane)->type == DOCKERFILE_MOUNT_CACHE) {
+		if (fill_cache(lane, &bad) < 0)
+			build_job_fail(lane, &bad);
+		return;
+	}
 	if (r >= 0)
 		r = bind_source(lane, &bad);
 	if (r < 0)
@@ -219,26 +227,79 @@ static void on_retry(struct loop_timer *timer)
 		build_job_fail(lane, &bad);
 }
 
-/* 1 = ready, 0 = somebody else holds it: all is given back and begun again later, so that no two
- * steps ever wait for each other. */
+static int add_cache(struct build_lane *lane, const char *name, struct err *err)
+{
+	struct build_mounting *m = &lane->step.mounts;
+	const struct build_mount *mount = current(lane);
+
+	return add(lane, DEF_MOUNT_BIND,
+		   arena_printf(&m->arena, "%s/%s/%s/tree", lane->job->env->containers->data_path,
+				BUILD_CACHE_DIR, name),
+		   mount->target, mount->read_only, err);
+}
+
+/* It is whole: only now does it become the cache. */
+static void on_cache_filled(struct msg_peer *peer, void *owner, struct msg *reply,
+			    const struct err *err)
+{
+	struct build_lane *lane = owner;
+	struct build_mounting *m = &lane->step.mounts;
+	struct err bad = { 0 };
+	struct wire in;
+	int r = 0;
+
+	(void)peer;
+	if (!reply) {
+		build_job_fail(lane, err);
+		return;
+	}
+	wire_init(&in, reply->body.ptr, reply->body.len);
+	if (!wire_bool(&in))
+		r = err_set(&bad, -ENOENT, "RUN --mount=type=cache: no directory %s to begin with",
+			    *current(lane)->source ? current(lane)->source : "/");
+	if (r >= 0)
+		r = build_cache_filled(lane->job->env->containers->data_fd, m->cache, &bad);
+	if (r >= 0)
+		r = add_cache(lane, m->cache, &bad);
+	if (r < 0)
+		build_job_fail(lane, &bad);
+	else
+		proceed(lane);
+}
+
+static int fill_cache(struct build_lane *lane, struct err *err)
+{
+	struct build_mounting *m = &lane->step.mounts;
+	struct buf body OWN(buf_done) = { 0 };
+	int fill OWN_FD = build_cache_fill(lane->job->env->containers->data_fd, m->cache, err);
+	const int fds[2] = { m->root_fd, fill };
+
+	if (fill < 0)
+		return fill;
+	buf_init(&body, 8192);
+	wire_put_text(&body, *current(lane)->source ? current(lane)->source : "/");
+	return build_job_files(lane, FILES_MSG_FILL, buf_str(&body), fds, 2, on_cache_filled, err);
+}
+
+/* 1 = ready, 0 = not yet. Where somebody else holds it all is given back and begun again later, so
+ * that no two steps ever wait for each other. */
 static int mount_cache(struct build_lane *lane, struct err *err)
 {
 	struct build_mounting *m = &lane->step.mounts;
 	struct container_env *env = lane->job->env->containers;
 	const struct build_mount *mount = current(lane);
-	char name[BUILD_CACHE_NAME_MAX];
-	int r = build_cache_take(env->data_fd, mount, lane, &m->caches, name, err);
+	bool fresh = false;
+	int r = build_cache_take(env->data_fd, mount, lane, &m->caches, m->cache, &fresh, err);
 
 	if (r == -EBUSY) {
 		build_cache_drop(&m->caches);
 		loop_timer_set(env->loop, &m->retry, MOUNT_RETRY_MS, on_retry, lane);
 		return 0;
 	}
+	if (r >= 0 && fresh)
+		return bind_stage(lane, err); /* what it begins with, then fill_cache() */
 	if (r >= 0)
-		r = add(lane, DEF_MOUNT_BIND,
-			arena_printf(&m->arena, "%s/%s/%s/tree", env->data_path, BUILD_CACHE_DIR,
-				     name),
-			mount->target, mount->read_only, err);
+		r = add_cache(lane, m->cache, err);
 	return r < 0 ? r : 1;
 }
 
@@ -287,6 +348,18 @@ static int write_secret(struct build_lane *lane, const struct build_secret *secr
 			   mount->target, mount->read_only, err);
 }
 
+/* Of this step's first process; in no key, no history and no state file. */
+static int add_env(struct build_lane *lane, const char *name, struct str value, struct err *err)
+{
+	struct build_mounting *m = &lane->step.mounts;
+	const char *text = arena_printf(&m->arena, "%s=%.*s", name, STR_ARG(value));
+
+	if (value.len && memchr(value.ptr, 0, value.len))
+		return err_set(err, -EINVAL, "secret %s holds a zero byte: it cannot be a variable",
+			       name);
+	return text ? image_texts_add(&m->arena, &m->env, text, err) : no_memory(err);
+}
+
 /* One that was not given matters only where it is required, as with Docker. */
 static int mount_secret(struct build_lane *lane, struct err *err)
 {
@@ -298,11 +371,51 @@ static int mount_secret(struct build_lane *lane, struct err *err)
 			       mount->id);
 	if (!secret)
 		return 0;
-	if (*mount->env)
-		return err_set(err, -ENOTSUP,
-			       "RUN --mount=type=secret,env=: a secret is a file here, for an "
-			       "environment is written down");
-	return write_secret(lane, secret, mount, err);
+	if (*mount->env && add_env(lane, mount->env, buf_str(&secret->data), err) < 0)
+		return -EINVAL;
+	return *mount->env && !*mount->target ? 0 : write_secret(lane, secret, mount, err);
+}
+
+/* ---- ssh ---- */
+
+/* The agent's socket itself, on a place of our own. */
+static int mount_ssh(struct build_lane *lane, struct err *err)
+{
+	struct build_mounting *m = &lane->step.mounts;
+	const struct build_mount *mount = current(lane);
+	const struct image_pairs *given = &lane->job->ssh;
+	int from OWN_FD = -1, point OWN_FD = -1;
+	const char *path = NULL;
+	struct stat st;
+	int r;
+
+	for (uint32_t i = 0; i < given->count; i++)
+		if (!strcmp(given->items[i].key, mount->id))
+			path = given->items[i].value;
+	if (!path && mount->required)
+		return err_set(err, -ENOENT,
+			       "unset ssh forward key %.100s: give --ssh %.100s=SOCKET", mount->id,
+			       mount->id);
+	if (!path)
+		return 0;
+	from = fs_open(-1, path, FS_HOST, O_PATH, 0, err);
+	if (from < 0)
+		return err_prefix(err, "--ssh %.100s", mount->id);
+	if (fstat(from, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return err_set(err, -EINVAL,
+			       "--ssh %.100s: %.200s is no socket of an agent; keys are not read, "
+			       "ssh-add them to one",
+			       mount->id, path);
+	point = make_point(lane, true, err);
+	r = point < 0 ? point : fs_mount_bind(from, point, false, err);
+	if (r >= 0)
+		r = add_env(lane, "SSH_AUTH_SOCK", str_from(mount->target), err);
+	if (r < 0)
+		return err_prefix(err, "--ssh %.100s", mount->id);
+	return add(lane, DEF_MOUNT_BIND,
+		   arena_printf(&m->arena, "%s/" POINTS "/%s", lane->job->env->containers->run_path,
+				m->points[m->point_count - 1]),
+		   mount->target, false, err);
 }
 
 /* A here-document with "#!" is a file of its own that the step runs. */
@@ -353,7 +466,8 @@ static int next_mount(struct build_lane *lane, struct err *err)
 			r = mount_secret(lane, err);
 			break;
 		case DOCKERFILE_MOUNT_SSH:
-			break; /* none is forwarded; the plan refused it where it is required */
+			r = mount_ssh(lane, err);
+			break;
 		}
 		if (r < 0)
 			return r;

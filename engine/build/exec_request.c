@@ -169,6 +169,9 @@ int build_job_take(struct build_job *job, const struct build_request *request, c
 		r = take_secrets(job, request, err);
 	if (r >= 0)
 		r = take_hosts(job, request->hosts, err);
+	for (uint32_t i = 0; r >= 0 && request->ssh && i < request->ssh->count; i++)
+		r = image_pairs_set(&job->arena, &job->ssh, request->ssh->items[i].key,
+				    request->ssh->items[i].value, err);
 	if (r >= 0)
 		r = build_job_logins(job, request, err);
 	if (r >= 0)

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -31,6 +32,8 @@ void build_job_init(struct build_job *job)
 	for (size_t i = 0; i < ARRAY_LEN(job->lanes); i++) {
 		job->lanes[i].job = job;
 		job->lanes[i].files.pidfd = -1;
+		job->lanes[i].fetch.fd = job->lanes[i].fetch.file_fd = -1;
+		job->lanes[i].fetch.role.pidfd = -1;
 		step_reset(&job->lanes[i].step);
 	}
 }
@@ -59,6 +62,7 @@ void build_job_clear(struct build_lane *lane)
 		msg_peer_forget(lane->job->env->api, lane);
 	worker_stop(&lane->files);
 	worker_stop(&step->unpack);
+	build_job_fetch_stop(lane);
 	layers_cancel(&step->mounting);
 	image_layer_done(&step->packing);
 	if (step->container) {
@@ -196,6 +200,52 @@ int build_job_scratch(struct build_lane *lane, const char *name, int *ret_upper,
 	return ret_work && *ret_work < 0 ? *ret_work : 0;
 }
 
+/* What was downloaded, as if it were a context. */
+static int copy_remotes(struct build_lane *lane, struct err *err)
+{
+	const struct build_op *op = lane->step.op;
+	struct files_copy *copy OWN_FREE = calloc(1, sizeof(*copy));
+	struct arena arena OWN(arena_done) = { 0 };
+	struct buf body OWN(buf_done) = { 0 };
+	const int fds[2] = { lane->fetch.fd, lane->step.root_fd };
+
+	if (!copy)
+		return err_set(err, -ENOMEM, "build: out of memory");
+	arena_init(&arena, 1 << 20);
+	lane->step.remote = true;
+	for (uint32_t i = 0; i < op->remote_count && i < FILES_SOURCES_MAX; i++) {
+		struct buf path OWN(buf_done) = { 0 };
+
+		buf_init(&path, FILES_PATH_MAX);
+		(void)buf_printf(&path, "%u/", i);
+		for (const char *c = op->remotes[i].name; *c; c++) {
+			if (strchr("*?[]\\", *c)) /* in a name they mean themselves */
+				(void)buf_add_byte(&path, '\\');
+			(void)buf_add_byte(&path, (uint8_t)*c);
+		}
+		copy->sources[copy->source_count++] = str_from(arena_text(&arena, buf_str(&path)));
+	}
+	copy->dest = str_from(op->dest);
+	copy->chown = str_from(op->chown);
+	copy->chmod = str_from(op->chmod);
+	copy->context = true;
+	copy->unpack = op->unpack_remotes;
+	buf_init(&body, BUILD_JOB_BODY_MAX);
+	files_copy_put(&body, copy);
+	return build_job_files(lane, FILES_MSG_COPY, buf_str(&body), fds, 2, on_copied, err);
+}
+
+int build_job_copy_more(struct build_lane *lane, struct err *err)
+{
+	return lane->step.op->remote_count > 0 && !lane->step.remote ? copy_remotes(lane, err)
+								     : build_job_pack(lane, err);
+}
+
+static bool only_remotes(const struct build_op *op)
+{
+	return op->remote_count > 0 && op->sources.count == 0 && op->file_count == 0;
+}
+
 static int copy_begin(struct build_lane *lane, struct err *err)
 {
 	struct build_step *step = &lane->step;
@@ -212,6 +262,8 @@ static int copy_begin(struct build_lane *lane, struct err *err)
 						     step->layer_count, step->upper_fd, work, err);
 	if (step->root_fd < 0)
 		return step->root_fd;
+	if (only_remotes(step->op))
+		return copy_remotes(lane, err);
 	fds[0] = build_job_context(lane, step->op->from);
 	fds[1] = step->root_fd;
 	if (*step->source) {
@@ -273,12 +325,19 @@ static int step_begin(struct build_lane *lane, const struct store_layer *layers,
 	return build_job_name(lane->step.scratch, err);
 }
 
+static void on_ready(struct build_lane *lane)
+{
+	struct container_env *env = lane->job->env->containers;
+
+	layers_mount(&lane->step.mounting, env->store, &env->rootfs, lane->step.from,
+		     lane->step.from_count, on_source_mounted, lane);
+}
+
 int build_job_copy(void *owner, unsigned number, const struct build_op *op, struct str body,
 		   const struct store_layer *from, uint32_t from_count,
 		   const struct store_layer *layers, uint32_t count, struct err *err)
 {
 	struct build_lane *lane = &((struct build_job *)owner)->lanes[number];
-	struct container_env *env = lane->job->env->containers;
 	int r = step_begin(lane, layers, count, err);
 
 	if (r >= 0 && from)
@@ -290,8 +349,9 @@ int build_job_copy(void *owner, unsigned number, const struct build_op *op, stru
 	(void)buf_add_str(&lane->step.body, body);
 	for (uint32_t i = 0; from && i < from_count && i < BUILD_JOB_LAYERS_MAX; i++)
 		lane->step.from[lane->step.from_count++] = from[i].digest;
-	layers_mount(&lane->step.mounting, env->store, &env->rootfs, lane->step.from,
-		     lane->step.from_count, on_source_mounted, lane);
+	if (op->remote_count > 0 && !(lane->fetch.whole && lane->fetch.op == op))
+		return build_job_fetch_then(lane, op, on_ready, err);
+	on_ready(lane);
 	return 0;
 }
 
@@ -375,6 +435,9 @@ int build_job_start_run(struct build_lane *lane, struct err *err)
 	static const char *networks[] = { "bridge" };
 	const struct build_op *op = lane->step.op;
 	struct build_mounting *mounts = &lane->step.mounts;
+	static const enum def_network_mode modes[] = { [BUILD_NETWORK_DEFAULT] = DEF_NETWORK_BRIDGE,
+						       [BUILD_NETWORK_NONE] = DEF_NETWORK_NONE,
+						       [BUILD_NETWORK_HOST] = DEF_NETWORK_HOST };
 	bool network = op->network == BUILD_NETWORK_DEFAULT;
 	char name[24] = "build-";
 	struct container_def def = {
@@ -388,7 +451,7 @@ int build_job_start_run(struct build_lane *lane, struct err *err)
 		.hostname = "build",
 		.stop_signal = "",
 		.networks = { networks, network ? 1 : 0 },
-		.network_mode = network ? DEF_NETWORK_BRIDGE : DEF_NETWORK_NONE,
+		.network_mode = modes[op->network],
 		.mounts = mounts->list,
 		.mount_count = mounts->count,
 		.pids_limit = 4096,
@@ -402,7 +465,9 @@ int build_job_start_run(struct build_lane *lane, struct err *err)
 		return r;
 	lane->step.container = container_start(lane->job->env->containers, &def, lane->step.scratch,
 					       &ops, lane, err);
-	return lane->step.container ? 0 : (err ? err->code : -EIO);
+	if (!lane->step.container)
+		return err ? err->code : -EIO;
+	return container_more_env(lane->step.container, &mounts->env, err);
 }
 
 int build_job_run(void *owner, unsigned number, const struct build_op *op,

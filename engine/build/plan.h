@@ -24,6 +24,7 @@ enum {
 	BUILD_CONTEXT = -1, /* build_op.from: the build context */
 	BUILD_NAMED = -2,   /* the first named context, the others below it */
 	BUILD_CONTEXTS_MAX = 16,
+	BUILD_REMOTES_MAX = 64,
 	BUILD_NONE = -1,
 };
 
@@ -51,6 +52,12 @@ struct build_file {
 	const char *name, *data;
 };
 
+/* A source of ADD that is elsewhere. */
+struct build_remote {
+	const char *url, *name; /* name: of the file it becomes */
+	const char *checksum;	/* "sha256:...", "" = none */
+};
+
 struct build_op {
 	enum build_op_kind kind;
 	uint32_t line;			  /* of the Dockerfile */
@@ -66,6 +73,9 @@ struct build_op {
 	bool link, parents, unpack; /* COPY; unpack: archives among the sources, as ADD does */
 	struct build_file *files;
 	uint32_t file_count;
+	struct build_remote *remotes; /* COPY; they come behind the sources */
+	uint32_t remote_count;
+	bool unpack_remotes;
 	struct build_mount *mounts; /* RUN */
 	uint32_t mount_count;
 	struct image_texts proxy; /* RUN: more environment, which is no part of the key */
@@ -105,11 +115,13 @@ struct build_inputs {
 	 */
 	struct image_pairs contexts;
 	bool network_none; /* of RUN without --network */
+	bool host_allowed; /* RUN --network=host, as --allow network.host */
+	bool network_host; /* of RUN without --network */
 	struct str ignore; /* .dockerignore, for the warnings */
 };
 
 /* {blob dockerfile, u32 count, {text, text}... args, the same of labels, text target, the same of
- * contexts, u8 without network, blob .dockerignore} */
+ * contexts, u8 without network, blob .dockerignore, u8 host allowed, u8 host network} */
 void build_inputs_put(struct buf *out, const struct build_inputs *inputs);
 int build_inputs_get(struct wire *in, struct arena *arena, struct build_inputs *ret_inputs,
 		     struct err *err);
@@ -134,6 +146,8 @@ int build_plan_get(struct wire *in, struct arena *arena, struct build_plan *ret_
  * root of a chain is the base's layers, each link adds the whole operation and, for COPY, the
  * digest of the files (of the context) or the key of the stage they come from.
  */
+/* The digest of an operation's remotes: begun with sha256_init(), each in its order. */
+void build_remote_key(struct sha256 *key, const char *name, const struct digest *sum);
 void build_key_root(const struct image_layer *layers, uint32_t count, struct digest *ret_key);
 void build_key_next(const struct digest *parent, const struct build_op *op,
 		    const struct digest *files, struct digest *ret_key);

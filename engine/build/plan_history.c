@@ -140,8 +140,12 @@ static void put_copy(struct staging *s, struct buf *out, const struct dockerfile
 		(void)buf_printf(out, " --chown=%s", op->chown);
 	if (*op->chmod)
 		(void)buf_printf(out, " --chmod=%s", op->chmod);
-	for (uint32_t i = 0; i < op->sources.count; i++)
-		(void)buf_printf(out, " %s", op->sources.items[i]);
+	for (uint32_t i = 0; i + 1 < step->words.count; i++) {
+		const char *source = step->words.items[i];
+
+		(void)scope_expand(&s->scope, source, &source, NULL);
+		(void)buf_printf(out, " %s", source);
+	}
 	for (uint32_t i = 0; i < op->file_count; i++)
 		(void)buf_printf(out, " <<%s", op->files[i].name);
 	(void)buf_printf(out, " %s # buildkit", dest);
@@ -173,63 +177,76 @@ static void put_volumes(struct staging *s, struct buf *out, const struct dockerf
 	put_list(out, &words, false);
 }
 
-const char *plan_history(struct staging *s, const struct dockerfile_step *step,
-			 const struct image_texts *ports)
+/* What words of the instruction became, not how they are written. */
+static void put_lists(struct staging *s, struct buf *out, const struct dockerfile_step *step,
+		      const struct image_texts *ports)
 {
-	struct buf out OWN(buf_done) = { 0 };
 	const struct image *image = &s->stage->image;
+	bool quoted = step->kind == DOCKERFILE_KIND_CMD || step->kind == DOCKERFILE_KIND_ENTRYPOINT;
+	const struct image_texts *list = step->kind == DOCKERFILE_KIND_CMD     ? &image->cmd
+					 : quoted			       ? &image->entrypoint
+					 : step->kind == DOCKERFILE_KIND_SHELL ? &image->shell
+									       : ports;
+
+	(void)buf_add_text(out, dockerfile_kind_name(step->kind));
+	put_list(out, list, quoted);
+}
+
+/* false: it leaves no trace of its own. */
+static bool put_line(struct staging *s, struct buf *out, const struct dockerfile_step *step,
+		     const struct image_texts *ports)
+{
 	const struct build_op *op =
 		s->stage->op_count ? &s->stage->ops[s->stage->op_count - 1] : NULL;
-	const char *name = dockerfile_kind_name(step->kind);
 
-	buf_init(&out, HISTORY_TEXT_MAX);
 	switch (step->kind) {
 	case DOCKERFILE_KIND_RUN:
-		put_run(s, &out, op);
+		put_run(s, out, op);
 		break;
 	case DOCKERFILE_KIND_COPY:
 	case DOCKERFILE_KIND_ADD:
-		put_copy(s, &out, step, op);
+		put_copy(s, out, step, op);
 		break;
 	case DOCKERFILE_KIND_CMD:
-		(void)buf_add_text(&out, name);
-		put_list(&out, &image->cmd, true);
-		break;
 	case DOCKERFILE_KIND_ENTRYPOINT:
-		(void)buf_add_text(&out, name);
-		put_list(&out, &image->entrypoint, true);
-		break;
 	case DOCKERFILE_KIND_SHELL:
-		(void)buf_add_text(&out, name);
-		put_list(&out, &image->shell, false);
-		break;
 	case DOCKERFILE_KIND_EXPOSE:
-		(void)buf_add_text(&out, name);
-		put_list(&out, ports, false);
+		put_lists(s, out, step, ports);
 		break;
 	case DOCKERFILE_KIND_HEALTHCHECK:
-		put_health(&out, &image->health);
+		put_health(out, &s->stage->image.health);
 		break;
 	case DOCKERFILE_KIND_ARG:
-		put_args(s, &out, step);
+		put_args(s, out, step);
 		break;
 	case DOCKERFILE_KIND_WORKDIR:
-		(void)buf_printf(&out, "WORKDIR %s", image->workdir);
+		(void)buf_printf(out, "WORKDIR %s", s->stage->image.workdir);
 		break;
 	case DOCKERFILE_KIND_VOLUME:
-		put_volumes(s, &out, step);
+		put_volumes(s, out, step);
 		break;
 	case DOCKERFILE_KIND_USER:
 	case DOCKERFILE_KIND_STOPSIGNAL:
 	case DOCKERFILE_KIND_MAINTAINER:
 	case DOCKERFILE_KIND_ENV:
 	case DOCKERFILE_KIND_LABEL:
-		put_words(s, &out, step);
+		put_words(s, out, step);
 		break;
 	case DOCKERFILE_KIND_FROM:
 	case DOCKERFILE_KIND_ONBUILD:
-		return ""; /* they leave no trace of their own */
+		return false;
 	}
+	return true;
+}
+
+const char *plan_history(struct staging *s, const struct dockerfile_step *step,
+			 const struct image_texts *ports)
+{
+	struct buf out OWN(buf_done) = { 0 };
+
+	buf_init(&out, HISTORY_TEXT_MAX);
+	if (!put_line(s, &out, step, ports))
+		return "";
 	if (buf_error(&out) < 0 || out.len >= IMAGE_TEXT_MAX)
 		return step->text;
 	return arena_text(s->arena, buf_str(&out));

@@ -9,6 +9,8 @@
 #include "engine/api/files_msg.h"
 #include "engine/build/staging.h"
 #include "engine/dockerfile/ignore.h"
+#include "engine/http/url.h"
+#include "lib/defence.h"
 #include "lib/own.h"
 
 enum { PLAN_PATH_MAX = 4096 };
@@ -190,15 +192,13 @@ static int add_mount(struct staging *s, struct build_op *op, const struct docker
 	if (stage <= BUILD_NAMED)
 		return err_set(err, -ENOTSUP,
 			       "RUN --mount from a named context that is a directory: COPY it");
-	if (from->type == DOCKERFILE_MOUNT_SSH && from->required)
-		return err_set(err, -ENOTSUP,
-			       "RUN --mount=type=ssh,required: no ssh agent is forwarded here");
-	if (from->type == DOCKERFILE_MOUNT_SSH)
-		return 0; /* as with Docker when no agent was given */
-	if (from->type == DOCKERFILE_MOUNT_CACHE && stage >= 0)
-		return err_set(err, -ENOTSUP,
-			       "RUN --mount=type=cache,from=: a cache starts empty here");
-	if (from->type == DOCKERFILE_MOUNT_SECRET) {
+	if (from->type == DOCKERFILE_MOUNT_SSH) {
+		if (!*mount->id)
+			mount->id = "default";
+		if (!*target)
+			target = arena_printf(s->arena, "/run/buildkit/ssh_agent.%u",
+					      op->mount_count);
+	} else if (from->type == DOCKERFILE_MOUNT_SECRET) {
 		if (!*mount->id)
 			mount->id = *from->source ? from->source : staging_base(target);
 		if (!*target && !*from->env)
@@ -258,6 +258,23 @@ static int run_proxy(struct staging *s, struct build_op *op, struct err *err)
 	return r;
 }
 
+/* One policy for RUN's own --network and the build's: the machine's network has to be allowed. */
+static int run_network(struct staging *s, const struct dockerfile_step *step, struct build_op *op,
+		       struct err *err)
+{
+	const struct build_inputs *inputs = s->inputs;
+	bool plain = !*step->network || strcmp(step->network, "default") == 0;
+	bool none = plain ? inputs->network_none : strcmp(step->network, "none") == 0;
+	bool host = plain ? inputs->network_host : strcmp(step->network, "host") == 0;
+	op->network = none ? BUILD_NETWORK_NONE : host ? BUILD_NETWORK_HOST : BUILD_NETWORK_DEFAULT;
+	if (op->network == BUILD_NETWORK_HOST && !inputs->host_allowed &&
+	    defence_on(DEFENCE_C3_NETWORK))
+		return err_set(err, -EPERM,
+			       "RUN --network=host: network.host is not allowed: a build on the "
+			       "machine itself may say --allow network.host");
+	return 0;
+}
+
 int plan_run(struct staging *s, const struct dockerfile_step *step, uint32_t index, struct err *err)
 {
 	struct build_op *op = op_new(s, step, BUILD_OP_RUN, err);
@@ -274,14 +291,8 @@ int plan_run(struct staging *s, const struct dockerfile_step *step, uint32_t ind
 	}
 	op->workdir = current_dir(s);
 	op->user = s->stage->image.user;
-	bool plain = !*step->network || strcmp(step->network, "default") == 0;
-	op->network = plain && s->inputs->network_none	   ? BUILD_NETWORK_NONE
-		      : strcmp(step->network, "none") == 0 ? BUILD_NETWORK_NONE
-		      : strcmp(step->network, "host") == 0 ? BUILD_NETWORK_HOST
-							   : BUILD_NETWORK_DEFAULT;
-	if (op->network == BUILD_NETWORK_HOST)
-		return err_set(err, -EPERM,
-			       "RUN --network=host: network.host is not allowed for builds here");
+	if (r == 0)
+		r = run_network(s, step, op, err);
 	if (r == 0)
 		r = run_proxy(s, op, err);
 	if (r == 0)
@@ -304,6 +315,95 @@ static bool is_http(struct str s)
 	return str_starts(s, STR("http://")) || str_starts(s, STR("https://"));
 }
 
+/* The last component of the URL's path, decoded; "__unnamed__" where it has none, as BuildKit says.
+ */
+static const char *remote_name(struct staging *s, struct str url)
+{
+	struct buf name OWN(buf_done) = { 0 };
+	struct str path = url, part, last = { 0 };
+	buf_init(&name, PLAN_PATH_MAX);
+	for (size_t i = 0; i < path.len; i++)
+		if (path.ptr[i] == '?' || path.ptr[i] == '#')
+			path = str_head(path, i);
+	path = str_skip(path, str_starts(path, STR("https://")) ? 8 : 7);
+	(void)str_cut(&path, '/', &part); /* the host */
+	if (url_decode(path, false, &name) < 0)
+		return NULL;
+	path = buf_str(&name);
+	while (str_cut(&path, '/', &part))
+		last = part.len > 0 ? part : last;
+	if (last.len == 0 || str_is(last, ".") || str_is(last, "..") || last.len > 255)
+		return "__unnamed__";
+	return arena_text(s->arena, last);
+}
+
+static int add_remote(struct staging *s, struct build_op *op, const char *url, struct err *err)
+{
+	struct build_remote *remote = &op->remotes[op->remote_count];
+	struct str host = str_skip(str_from(url), strncmp(url, "https://", 8) ? 7 : 8), login;
+	(void)str_cut(&host, '/', &login);
+	if (str_find(login, '@') >= 0)
+		return err_set(err, -EINVAL,
+			       "a URL with a login would stand in the image's history: use "
+			       "RUN --mount=type=secret");
+	*remote = (struct build_remote){ url, remote_name(s, str_from(url)), "" };
+	if (!remote->name)
+		return err_set(err, -EINVAL, "the URL %.100s cannot be read", url);
+	op->remote_count++;
+	return 0;
+}
+
+/* "sha256:" and 64 lower case digits. */
+static int take_checksum(struct staging *s, const struct dockerfile_step *step, struct build_op *op,
+			 struct err *err)
+{
+	struct digest digest;
+	const char *text = "";
+	char plain[DIGEST_TEXT_MAX];
+	int r = scope_expand(&s->scope, step->checksum, &text, err);
+	if (r < 0 || !*text)
+		return r;
+	if (op->remote_count + op->sources.count > 1)
+		return err_set(err, -EINVAL, "checksum can't be specified for multiple sources");
+	if (op->remote_count == 0)
+		return err_set(err, -EINVAL,
+			       "checksum can't be specified for sources that are not HTTP(S)");
+	if (digest_parse(str_from(text), &digest, NULL) < 0)
+		return err_set(err, -EINVAL,
+			       "invalid checksum digest format %.100s: sha256 and 64 digits are "
+			       "expected",
+			       text);
+	op->remotes[0].checksum = arena_text(s->arena, str_from(digest_text(&digest, plain)));
+	return op->remotes[0].checksum ? 0 : staging_no_memory(err);
+}
+
+/* Sources of ADD that are URLs are no part of the context. */
+static int split_sources(struct staging *s, const struct dockerfile_step *step, struct build_op *op,
+			 struct err *err)
+{
+	struct image_texts all = op->sources;
+	op->sources = (struct image_texts){ 0 };
+	op->remotes = arena_array(s->arena, BUILD_REMOTES_MAX, sizeof(*op->remotes));
+	if (!op->remotes)
+		return staging_no_memory(err);
+	for (uint32_t i = 0; i < all.count; i++) {
+		struct str source = str_from(all.items[i]);
+		bool remote =
+			step->kind == DOCKERFILE_KIND_ADD && is_http(source) && !is_git(source);
+		int r = 0;
+		if (remote && op->remote_count == BUILD_REMOTES_MAX)
+			r = err_set(err, -EINVAL, "more than %d URLs", BUILD_REMOTES_MAX);
+		else if (remote)
+			r = add_remote(s, op, all.items[i], err);
+		else
+			r = image_texts_add(s->arena, &op->sources, all.items[i], err);
+		if (r < 0)
+			return r;
+	}
+	op->unpack_remotes = step->unpack;
+	return take_checksum(s, step, op, err);
+}
+
 /* Sources that are not in the build context. */
 static int check_sources(const struct dockerfile_step *step, const struct build_op *op,
 			 struct err *err)
@@ -317,15 +417,12 @@ static int check_sources(const struct dockerfile_step *step, const struct build_
 				       PLAN_PATH_MAX - 1);
 		if (step->kind == DOCKERFILE_KIND_COPY && is_http(source))
 			return err_set(err, -EINVAL, "source can't be a URL for COPY");
-		if (step->kind == DOCKERFILE_KIND_ADD && (is_git(source) || is_http(source)))
+		if (step->kind == DOCKERFILE_KIND_ADD && is_git(source))
 			return err_set(err, -ENOTSUP,
-				       "ADD of a remote source is not supported here: download %s "
+				       "ADD of a git repository is not supported here: clone %s "
 				       "in a RUN step, or put it into the build context",
 				       shown);
 	}
-	if (*step->checksum)
-		return err_set(err, -EINVAL,
-			       "checksum can't be specified for sources that are not HTTP(S)");
 	if (step->keep_git_dir)
 		return err_set(err, -EINVAL, "keep-git-dir can only be used with git sources");
 	return 0;
@@ -414,10 +511,13 @@ int plan_copy(struct staging *s, const struct dockerfile_step *step, uint32_t in
 	s->word = UINT32_MAX;
 	r = copy_flags(s, step, op, err);
 	if (r == 0)
+		r = split_sources(s, step, op, err);
+	if (r == 0)
 		r = check_sources(step, op, err);
 	if (r < 0)
 		return r;
-	if (op->sources.count + op->file_count > 1 && !str_ends(str_from(op->dest), STR("/")))
+	if (op->sources.count + op->file_count + op->remote_count > 1 &&
+	    !str_ends(str_from(op->dest), STR("/")))
 		return err_set(err, -EINVAL,
 			       "When using %s with more than one source file, the "
 			       "destination must be a directory and end with a /",

@@ -74,6 +74,8 @@ void build_inputs_put(struct buf *out, const struct build_inputs *inputs)
 	put_pairs(out, &inputs->contexts);
 	wire_put_u8(out, inputs->network_none);
 	wire_put_str(out, inputs->ignore);
+	wire_put_u8(out, inputs->host_allowed);
+	wire_put_u8(out, inputs->network_host);
 }
 
 int build_inputs_get(struct wire *in, struct arena *arena, struct build_inputs *ret_inputs,
@@ -86,6 +88,8 @@ int build_inputs_get(struct wire *in, struct arena *arena, struct build_inputs *
 	get_pairs(in, arena, &ret_inputs->contexts, BUILD_CONTEXTS_MAX);
 	ret_inputs->network_none = wire_bool(in);
 	ret_inputs->ignore = wire_blob(in, FILES_READ_MAX);
+	ret_inputs->host_allowed = wire_bool(in);
+	ret_inputs->network_host = wire_bool(in);
 	return in->error == 0 ? 0 : err_set(err, -EBADMSG, "build: malformed request");
 }
 
@@ -172,6 +176,41 @@ static void get_mounts(struct wire *in, struct arena *arena, struct build_op *re
 	}
 }
 
+static void put_remotes(struct buf *out, const struct build_op *op)
+{
+	wire_put_u8(out, op->unpack_remotes);
+	wire_put_u32(out, op->remote_count);
+	for (uint32_t i = 0; i < op->remote_count; i++) {
+		wire_put_text(out, op->remotes[i].url);
+		wire_put_text(out, op->remotes[i].name);
+		wire_put_text(out, op->remotes[i].checksum);
+	}
+}
+
+/* A name is one component: main makes a file of it. */
+static bool name_is_sound(const char *name)
+{
+	return *name && strlen(name) < 256 && !strchr(name, '/') && strcmp(name, ".") != 0 &&
+	       strcmp(name, "..") != 0;
+}
+
+static void get_remotes(struct wire *in, struct arena *arena, struct build_op *ret)
+{
+	ret->unpack_remotes = wire_bool(in);
+	uint32_t count = wire_count(in, BUILD_REMOTES_MAX);
+	ret->remotes = arena_array(arena, count + 1, sizeof(*ret->remotes));
+	if (!ret->remotes)
+		in->error = -EBADMSG;
+	for (uint32_t i = 0; in->error == 0 && i < count; i++) {
+		struct build_remote *remote = &ret->remotes[ret->remote_count++];
+		remote->url = get_text(in, arena);
+		remote->name = get_text(in, arena);
+		remote->checksum = get_text(in, arena);
+		if (!name_is_sound(remote->name))
+			in->error = -EBADMSG;
+	}
+}
+
 static void put_op(struct buf *out, const struct build_op *op)
 {
 	wire_put_u8(out, (uint8_t)op->kind);
@@ -193,6 +232,7 @@ static void put_op(struct buf *out, const struct build_op *op)
 	wire_put_u8(out, op->parents);
 	wire_put_u8(out, op->unpack);
 	put_files(out, op);
+	put_remotes(out, op);
 	put_mounts(out, op);
 	put_texts(out, &op->proxy);
 	wire_put_u8(out, (uint8_t)op->network);
@@ -222,6 +262,7 @@ static void get_op(struct wire *in, struct arena *arena, struct build_op *ret)
 	ret->parents = wire_bool(in);
 	ret->unpack = wire_bool(in);
 	get_files(in, arena, ret);
+	get_remotes(in, arena, ret);
 	get_mounts(in, arena, ret);
 	get_texts(in, arena, &ret->proxy);
 	uint8_t network = wire_u8(in);
@@ -390,6 +431,12 @@ void build_key_root(const struct image_layer *layers, uint32_t count, struct dig
 	sha256_end(&hash, ret_key);
 }
 
+void build_remote_key(struct sha256 *key, const char *name, const struct digest *sum)
+{
+	add_text(key, name);
+	sha256_add(key, sum->bytes, sizeof(sum->bytes));
+}
+
 /* Secrets count by their place, never by what is in them, as everywhere. */
 static void add_mounts(struct sha256 *hash, const struct build_op *op)
 {
@@ -428,7 +475,7 @@ void build_key_next(const struct digest *parent, const struct build_op *op,
 	add_text(&hash, op->chmod);
 	add_texts(&hash, &op->excludes);
 	add_u64(&hash, (op->link ? 1U : 0U) | (op->parents ? 2U : 0U) | (op->unpack ? 4U : 0U) |
-			       (uint64_t)op->network << 8);
+			       (op->unpack_remotes ? 8U : 0U) | (uint64_t)op->network << 8);
 	add_u64(&hash, op->file_count);
 	for (uint32_t i = 0; i < op->file_count; i++) {
 		add_text(&hash, op->files[i].name);

@@ -81,7 +81,6 @@ struct container_ops {
 	/* The kernel killed a process of it for memory. May be NULL. */
 	void (*oom)(void *owner, struct container *container);
 };
-
 enum { CONTAINER_ID_LEN = 64, CONTAINER_NETWORKS_MAX = 8, CONTAINER_EXTRA_MAX = 8 };
 
 /* What netd gave it in one network. */
@@ -121,6 +120,7 @@ struct container {
 	struct container_joining *joining; /* netd has been asked for others; NULL = no */
 	int extra_fds[CONTAINER_EXTRA_MAX]; /* SHIM_FD_EXTRA: namespaces that it joins */
 	uint32_t extra_count;
+	struct image_texts more_env;
 	struct loop_timer stop_timer, burial, relink;
 	unsigned relinks;
 	bool stopping;
@@ -137,6 +137,9 @@ struct container *container_start(struct container_env *env, const struct contai
 				  const char *id, const struct container_ops *ops, void *owner,
 				  struct err *err);
 
+/* For its first process, in no state file; before the loop runs again. */
+int container_more_env(struct container *container, const struct image_texts *env, struct err *err);
+
 /*
  * Takes over what an earlier engine main left: reads the state, connects to the shim. started() or
  * ended() follows. -ENOENT: no such container or state, -EBADMSG: the state is damaged.
@@ -147,7 +150,6 @@ struct container *container_adopt(struct container_env *env, const char *id,
 /* Sends the stop signal, SIGKILL to all after grace (ms, -1 = the definition's). */
 int container_stop(struct container *container, int64_t grace_ms, struct err *err);
 int container_kill(struct container *container, int signal, struct err *err);
-
 /* A further process in it. */
 struct container_exec {
 	const char *const *argv, *const *env; /* NULL-terminated; env over the container's own */
@@ -162,7 +164,6 @@ int container_exec_plan(const struct container *container, const struct containe
 
 /* After up() of the network client: attach again what runs. */
 void container_reattach(struct container *container);
-
 /* Gives one that runs (else -EBUSY) def's networks, names and addresses; done() follows unless this
  * fails. On an error it keeps what it had. */
 int container_join_networks(struct container *container, const struct container_def *def,
@@ -174,21 +175,20 @@ void container_release(struct container *container);
 
 /* Ends our part; what runs goes on under its shim. Accepts NULL. */
 void container_free(struct container *container);
-
 /* Writes the state of a container, making its directory when it is new. Durable on return. */
 int container_define(struct container_env *env, const char *id, const struct container_def *def,
 		     int64_t created_s, struct err *err);
 /* Changes the limits of one that runs to what def says. */
 int container_limit(struct container *container, const struct container_def *def, struct err *err);
 
-/* Moves /data/containers/<id> to the trash. Only for one that does not run. */
+/* To the trash. Only for one that does not run. */
 int container_remove(struct container_env *env, const char *id, struct err *err);
 
 /* The log files, oldest first, read-only; returns how many (at most max), the caller owns them. */
 int container_logs(struct container_env *env, const char *id, int *ret_fds, int max,
 		   struct err *err);
 
-/* Drops what a fill left that was cut off. Once, before the first container starts. */
+/* Drops what a fill left that was cut off. Once, at first. */
 int container_volumes_clean(struct container_env *env, struct err *err);
 
 /* Whether its network is another container's. */

@@ -27,6 +27,19 @@ const char **launch_vector(struct arena *arena, const struct image_texts *texts)
 	return vector;
 }
 
+int container_more_env(struct container *container, const struct image_texts *env, struct err *err)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; r >= 0 && i < env->count; i++) {
+		const char *copy = arena_text(&container->arena, str_from(env->items[i]));
+
+		r = copy ? image_texts_add(&container->arena, &container->more_env, copy, err)
+			 : err_set(err, -ENOMEM, "no memory for a container");
+	}
+	return r;
+}
+
 static int launch_process(struct launch *launch, struct err *err)
 {
 	struct container *container = launch->container;
@@ -37,6 +50,8 @@ static int launch_process(struct launch *launch, struct err *err)
 
 	for (uint32_t i = 0; r >= 0 && i < def->env.count; i++)
 		r = image_texts_add(&container->arena, &env, def->env.items[i], err);
+	for (uint32_t i = 0; r >= 0 && i < container->more_env.count; i++)
+		r = image_texts_add(&container->arena, &env, container->more_env.items[i], err);
 	if (r >= 0 && !image_env_get(&env, "HOME"))
 		r = image_env_set(&container->arena, &env, "HOME", container->home, err);
 	if (r >= 0 && def->tty && !image_env_get(&env, "TERM"))

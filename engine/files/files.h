@@ -74,6 +74,9 @@ struct files_owner;
 int files_extract(int records_fd, int root_fd, struct str dest, const struct files_owner *owner,
 		  struct files_totals *ret_totals, struct err *err);
 
+/* SHA-256 and size of a regular file. */
+int files_sum(int fd, struct digest *ret_digest, uint64_t *ret_bytes, struct err *err);
+
 /* What files_copy() would take, as a digest: paths, types, modes, link targets, contents. */
 int files_hash(int source_fd, const struct files_copy *copy, struct digest *ret_digest,
 	       uint64_t *ret_files, struct err *err);

@@ -94,3 +94,23 @@ int files_hash(int source_fd, const struct files_copy *copy, struct digest *ret_
 	*ret_files = h->files;
 	return 0;
 }
+
+int files_sum(int fd, struct digest *ret_digest, uint64_t *ret_bytes, struct err *err)
+{
+	static uint8_t piece[HASH_PIECE];
+	struct sha256 hash;
+	uint64_t at = 0;
+	ssize_t n;
+	sha256_init(&hash);
+	while ((n = pread(fd, piece, sizeof(piece), (off_t)at)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(err, -errno, "cannot read the file");
+		sha256_add(&hash, piece, (size_t)n);
+		at += (uint64_t)n;
+	}
+	sha256_end(&hash, ret_digest);
+	*ret_bytes = at;
+	return 0;
+}

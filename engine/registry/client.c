@@ -79,7 +79,14 @@ static int open_connection(struct client *client, struct client_connection *c,
 
 	c->origin = *origin;
 	c->origin.target = (struct str){ 0 };
-	c->fd = net_connect(proxy ? &proxy->url : origin, err);
+	/* A proxy is the machine's own choice; what it resolves is not seen here but as a number.
+	 */
+	if (client->outside && proxy && net_is_inside(origin))
+		c->fd = net_inside(origin, err);
+	else if (client->outside && !proxy)
+		c->fd = net_connect_outside(origin, err);
+	else
+		c->fd = net_connect(proxy ? &proxy->url : origin, err);
 	if (c->fd < 0 && proxy)
 		return err_prefix(err, "proxy %s", proxy->url.host);
 	if (c->fd < 0)

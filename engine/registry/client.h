@@ -33,6 +33,7 @@ struct client {
 	const struct tls_trust *trust;
 	const struct url *identity;	/* the one origin that the client certificate is shown to */
 	const struct pull_proxy *proxy; /* NULL = none */
+	bool outside;			/* only net_outside() is asked */
 	struct client_connection connections[CLIENT_CONNECTIONS];
 	uint64_t stamp;
 };

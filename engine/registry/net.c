@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "lib/defence.h"
 #include "lib/mono.h"
 #include "lib/own.h"
 
@@ -97,14 +98,83 @@ static int connect_error(const struct url *url, int code, struct err *err)
 	}
 }
 
-int net_connect(const struct url *url, struct err *err)
+/* ---- what a foreign text may not make us ask ---- */
+
+static bool is_inside_ip4(uint32_t a)
+{
+	static const struct {
+		uint32_t net, mask;
+	} rows[] = {
+		{ 0x00000000, 0xff000000 }, /* 0.0.0.0/8: this machine */
+		{ 0x7f000000, 0xff000000 }, /* 127.0.0.0/8 */
+		{ 0xa9fe0000, 0xffff0000 }, /* 169.254.0.0/16: the link; metadata of clouds */
+		{ 0xe0000000, 0xe0000000 }, /* 224.0.0.0 up: multicast, reserved, broadcast */
+		{ 0x64646464, 0xffffffff }, /* 100.100.100.100: metadata of one more cloud */
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if ((a & rows[i].mask) == rows[i].net)
+			return true;
+	return false;
+}
+
+static bool is_inside(const struct sockaddr *address)
+{
+	const struct sockaddr_in6 *six = (const void *)address;
+	const uint8_t *b = six->sin6_addr.s6_addr;
+
+	if (address->sa_family == AF_INET)
+		return is_inside_ip4(ntohl(
+			((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr));
+	if (address->sa_family != AF_INET6)
+		return true;
+	if (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr) || IN6_IS_ADDR_V4COMPAT(&six->sin6_addr))
+		return is_inside_ip4((uint32_t)b[12] << 24 | (uint32_t)b[13] << 16 |
+				     (uint32_t)b[14] << 8 | b[15]);
+	if (IN6_IS_ADDR_LOOPBACK(&six->sin6_addr) || IN6_IS_ADDR_UNSPECIFIED(&six->sin6_addr))
+		return true;
+	return b[0] == 0xff || (b[0] == 0xfe && (b[1] & 0xc0) == 0x80) ||
+	       (b[0] == 0xfd && b[1] == 0x00 && b[2] == 0x0e && b[3] == 0xc2);
+}
+
+bool net_is_inside(const struct url *url)
+{
+	struct addrinfo hints = { .ai_family = AF_UNSPEC,
+				  .ai_socktype = SOCK_STREAM,
+				  .ai_flags = AI_NUMERICHOST };
+	struct addrinfo *list = NULL;
+	bool inside;
+
+	if (getaddrinfo(url->host, NULL, &hints, &list) != 0)
+		return !strcmp(url->host, "localhost");
+	inside = is_inside(list->ai_addr);
+	freeaddrinfo(list);
+	return inside;
+}
+
+int net_inside(const struct url *url, struct err *err)
+{
+	return err_set(err, -EPERM,
+		       "%s is an address of this machine or its link: a build may not ask it",
+		       url->host);
+}
+
+/* ---- connecting ---- */
+
+static int connect_to(const struct url *url, bool outside, struct err *err)
 {
 	struct addrinfo *list = NULL;
 	int r = resolve(url, &list, err), last = -EHOSTUNREACH;
+	bool refused = false;
 
 	if (r < 0)
 		return r;
+	r = -EHOSTUNREACH;
 	for (const struct addrinfo *a = list; a; a = a->ai_next) {
+		if (outside && defence_on(DEFENCE_C7_OUTSIDE) && is_inside(a->ai_addr)) {
+			refused = true;
+			continue;
+		}
 		r = connect_one(a);
 		if (r >= 0)
 			break;
@@ -113,7 +183,19 @@ int net_connect(const struct url *url, struct err *err)
 			last = r;
 	}
 	freeaddrinfo(list);
+	if (r < 0 && refused)
+		return net_inside(url, err);
 	return r >= 0 ? r : connect_error(url, last, err);
+}
+
+int net_connect(const struct url *url, struct err *err)
+{
+	return connect_to(url, false, err);
+}
+
+int net_connect_outside(const struct url *url, struct err *err)
+{
+	return connect_to(url, true, err);
 }
 
 ssize_t net_read(int fd, void *dst, size_t cap, int timeout_ms)

@@ -2,6 +2,7 @@
 #ifndef HOY_ENGINE_REGISTRY_NET_H
 #define HOY_ENGINE_REGISTRY_NET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -22,6 +23,17 @@ enum {
  * -ENETUNREACH; the text begins behind "registry X: ".
  */
 int net_connect(const struct url *url, struct err *err);
+
+/*
+ * The same, but only to addresses that are neither this machine's loopback, its link's
+ * (169.254.0.0/16, fe80::/10: cloud metadata too), multicast, nor unspecified. -EPERM where a name
+ * has no other. What was resolved is what is connected to.
+ */
+int net_connect_outside(const struct url *url, struct err *err);
+/* Whether the URL's host is such an address, written as one. */
+bool net_is_inside(const struct url *url);
+/* The error for it. */
+int net_inside(const struct url *url, struct err *err);
 
 /*
  * At least one byte, at most cap; 0 = the other side ended. -ETIMEDOUT, -ECONNRESET ...; with

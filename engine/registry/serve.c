@@ -12,6 +12,7 @@
 #include "engine/oci/oci.h"
 #include "engine/registry/archive.h"
 #include "engine/registry/feed.h"
+#include "engine/registry/fetch.h"
 #include "engine/registry/place.h"
 #include "engine/registry/pull.h"
 #include "engine/registry/push.h"
@@ -425,6 +426,34 @@ static int run_document(struct job *job, struct str body, struct str system_ca, 
 	return r;
 }
 
+static int run_fetch(struct job *job, struct str body, struct str system_ca, int out_fd,
+		     struct err *err)
+{
+	struct arena arena OWN(arena_done);
+	struct buf reply OWN(buf_done) = { 0 };
+	struct pull_start settings;
+	struct fetched fetched;
+	char url[URL_MAX];
+	struct wire in;
+	int r;
+
+	arena_init(&arena, SERVE_ARENA_MAX);
+	wire_init(&in, body.ptr, body.len);
+	wire_text(&in, url, sizeof(url));
+	if (in.error || out_fd < 0)
+		return err_set(err, -EBADMSG, "malformed request for a file");
+	r = pull_start_decode(str_make(in.ptr, in.left), &arena, &settings, err);
+	if (r == 0)
+		r = fetch_url(url, &settings, system_ca, out_fd, &fetched, err);
+	if (r < 0)
+		return r;
+	buf_init(&reply, 32);
+	wire_put_u64(&reply, fetched.size);
+	wire_put_i64(&reply, fetched.mtime_s);
+	send_reply(job, 0, buf_str(&reply));
+	return 0;
+}
+
 static int run_load(struct job *job, struct str body, int archive_fd, struct err *err)
 {
 	const struct pull_sink sink = { ask_blob, send_end, take_end, tell_progress,
@@ -483,11 +512,21 @@ static int run_job(struct job *job, struct str body, struct str system_ca, int *
 		return run_push(job, body, system_ca, err);
 	if (job->type == PULL_MSG_DOCUMENT)
 		return run_document(job, body, system_ca, err);
+	if (job->type == PULL_MSG_FETCH)
+		return run_fetch(job, body, system_ca, *fd, err);
 	r = make_seekable(fd, spool_fd, err);
 	return r < 0 ? r : run_load(job, body, *fd, err);
 }
 
 /* What a job needs of its call is copied: the receive buffer serves the answers that come next. */
+static bool is_served(uint16_t type, uint16_t first, uint16_t other)
+{
+	bool pulls = first == PULL_MSG_START;
+
+	return type == first || type == other ||
+	       (pulls && (type == PULL_MSG_DOCUMENT || type == PULL_MSG_FETCH));
+}
+
 static int serve(int fd, uint16_t type, uint16_t other, struct str system_ca)
 {
 	struct msg msg = { 0 };
@@ -502,9 +541,7 @@ static int serve(int fd, uint16_t type, uint16_t other, struct str system_ca)
 
 		buf_init(&body, PULL_START_MAX);
 		buf_add_str(&body, msg.body);
-		if (!(msg.flags & MSG_FLAG_CALL) ||
-		    (msg.type != type && msg.type != other &&
-		     (msg.type != PULL_MSG_DOCUMENT || type != PULL_MSG_START)))
+		if (!(msg.flags & MSG_FLAG_CALL) || !is_served(msg.type, type, other))
 			r = err_set(&err, -EBADMSG, "a message of type %u is not taken here",
 				    msg.type);
 		else if (buf_error(&body))

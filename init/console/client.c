@@ -171,8 +171,12 @@ int console_follow(struct console *console, const struct console_job *job, struc
 		wire_init(&in, reply.body.ptr, reply.body.len);
 		wire_text(&in, text, sizeof(text));
 		more = (reply.flags & MSG_FLAG_MORE) != 0;
-		console_printf(console, "%s%s%s%s", over ? "\r\x1b[K" : "", more ? "" : job->done,
-			       text, over && more ? "" : "\n");
+		if (!more && job->last)
+			(void)str_copy(str_from(text), job->last, job->last_cap);
+		if (!more || !job->quiet)
+			console_printf(console, "%s%s%s%s", over ? "\r\x1b[K" : "",
+				       more || job->quiet ? "" : job->done, text,
+				       over && more ? "" : "\n");
 		if (!more)
 			return 0;
 	}

@@ -86,6 +86,9 @@ struct console_job {
 	const char *done;	/* put in front of its last line */
 	const char *background; /* said when a person stops waiting: it goes on */
 	bool one_line;		/* progress: on a terminal each line takes the place of the last */
+	bool quiet;		/* only the last line, and nothing in front of it */
+	char *last; /* takes the last line too, `last_cap` bytes; NULL = nobody wants it */
+	size_t last_cap;
 };
 /* Prints them; Ctrl-C leaves the job alone. */
 int console_follow(struct console *console, const struct console_job *job, struct str body,

@@ -83,7 +83,10 @@ int verb_save(struct console *console, const struct words *words, struct err *er
 	const struct console_job job = { .type = ENGINE_MSG_SAVE,
 					 .done = "",
 					 .background = "the archive is written in the background\n",
-					 .one_line = true };
+					 .one_line = true,
+					 false,
+					 NULL,
+					 0 };
 	bool oci = !strcmp(words->items[1], "--oci");
 	struct buf body OWN(buf_done) = { 0 };
 	int first = oci ? 3 : 2;

@@ -4,16 +4,20 @@
  * program; must never read the directory itself: that is the engine's.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include "engine/api/engine_msg.h"
 #include "init/console/console.h"
+#include "lib/fs.h"
 #include "lib/own.h"
+#include "lib/sha256.h"
 
 enum { BUILD_CALL_MAX = 1 << 20 };
 
 struct build_words {
 	const char *context, *dockerfile, *target;
-	bool no_cache, check;
+	const char *id_file; /* "" = none */
+	bool no_cache, check, quiet;
 	struct buf args, names, secrets, options; /* in wire form */
 	uint32_t arg_count, name_count, secret_count, option_count;
 };
@@ -28,11 +32,14 @@ static void build_words_done(struct build_words *b)
 
 static int usage(struct err *err)
 {
-	return err_set(err, -EINVAL,
-		       "usage: build [-t NAME]... [-f FILE] [--target STAGE] [--build-arg "
-		       "NAME=VALUE]... [--label NAME=VALUE]... [--build-context NAME=WHERE]... "
-		       "[--secret id=ID,src=FILE]... [--platform P] [--network NONE] [--pull] "
-		       "[--no-cache] [--check] DIRECTORY");
+	return err_set(
+		err, -EINVAL,
+		"usage: build [-t NAME]... [-f FILE] [--target STAGE] [--build-arg "
+		"NAME=VALUE]... [--label NAME=VALUE]... [--build-context NAME=WHERE]... "
+		"[--secret id=ID,src=FILE]... [--ssh ID=SOCKET]... [--add-host NAME:ADDRESS]... "
+		"[--platform P] [--network none|host] [--allow network.host] [--pull] "
+		"[--no-cache] [--check] [--iidfile FILE] [--progress plain|quiet] [-q] "
+		"DIRECTORY");
 }
 
 static int add_arg(struct build_words *b, const char *word, struct err *err)
@@ -98,10 +105,14 @@ enum word_kind {
 	WORD_TARGET,
 	WORD_ARG,
 	WORD_SECRET,
+	WORD_ID_FILE,
+	WORD_PROGRESS,
+	WORD_HOST,
 	WORD_NAMED,  /* key: an option with a name and a value */
 	WORD_VALUED, /* an option with a value alone */
 	WORD_FLAG,   /* one with neither */
 	WORD_NO_CACHE,
+	WORD_QUIET,
 };
 
 static const struct word_option {
@@ -114,11 +125,37 @@ static const struct word_option {
 		{ "--secret", "--secret", "", WORD_SECRET },
 		{ "--label", "--label", "label", WORD_NAMED },
 		{ "--build-context", "--build-context", "context", WORD_NAMED },
+		{ "--ssh", "--ssh", "ssh", WORD_NAMED },
+		{ "--add-host", "--add-host", "host", WORD_HOST },
+		{ "--iidfile", "--iidfile", "", WORD_ID_FILE },
+		{ "--progress", "--progress", "", WORD_PROGRESS },
+		{ "-q", "--quiet", "", WORD_QUIET },
+		{ "--allow", "--allow", "allow", WORD_VALUED },
 		{ "--platform", "--platform", "platform", WORD_VALUED },
 		{ "--network", "--network", "network", WORD_VALUED },
 		{ "--pull", "--pull", "pull", WORD_FLAG },
 		{ "--check", "--check", "check", WORD_FLAG },
 		{ "--no-cache", "--no-cache", "", WORD_NO_CACHE } };
+
+static int take_progress(struct build_words *b, const char *value, struct err *err)
+{
+	b->quiet = !strcmp(value, "quiet");
+	if (b->quiet || !strcmp(value, "plain") || !strcmp(value, "auto") || !strcmp(value, "tty"))
+		return 0;
+	return err_set(err, -EINVAL, "--progress: plain or quiet is expected, not '%.40s'", value);
+}
+
+/* "NAME:ADDRESS", as docker takes it; the address may hold more colons. */
+static int add_host(struct build_words *b, const char *word, struct err *err)
+{
+	struct str rest = str_from(word), name;
+
+	if (!str_cut(&rest, ':', &name) || name.len == 0 || rest.len == 0)
+		return err_set(err, -EINVAL, "--add-host: NAME:ADDRESS is expected, not '%.80s'",
+			       word);
+	put_option(b, "host", name, rest);
+	return 0;
+}
 
 static int take_value(struct build_words *b, const struct word_option *option, const char *value,
 		      struct err *err)
@@ -140,6 +177,16 @@ static int take_value(struct build_words *b, const struct word_option *option, c
 		return add_secret(b, value, err);
 	case WORD_NAMED:
 		return add_named(b, option->key, value, err);
+	case WORD_ID_FILE:
+		b->id_file = value;
+		return 0;
+	case WORD_PROGRESS:
+		return take_progress(b, value, err);
+	case WORD_HOST:
+		return add_host(b, value, err);
+	case WORD_QUIET:
+		b->quiet = true;
+		return 0;
 	case WORD_VALUED:
 		put_option(b, option->key, STR(""), str_from(value));
 		return 0;
@@ -216,10 +263,15 @@ static void put_call(const struct build_words *b, struct buf *body)
 
 int verb_build(struct console *console, const struct words *words, struct err *err)
 {
-	static const struct console_job job = { ENGINE_MSG_BUILD, "Successfully built ",
-						"the build goes on in the background", false };
-	static const struct console_job check = { ENGINE_MSG_BUILD, "Check complete", "", false };
-	struct build_words b OWN(build_words_done) = { .dockerfile = "", .target = "" };
+	int fd OWN_FD = -1;
+	char id[DIGEST_TEXT_MAX] = "";
+	struct console_job job = { .type = ENGINE_MSG_BUILD,
+				   .done = "Successfully built ",
+				   .background = "the build goes on in the background",
+				   .last = id,
+				   .last_cap = sizeof(id) };
+	struct build_words b OWN(
+		build_words_done) = { .dockerfile = "", .target = "", .id_file = "" };
 	struct buf body OWN(buf_done) = { 0 };
 	int r;
 
@@ -234,5 +286,15 @@ int verb_build(struct console *console, const struct words *words, struct err *e
 	put_call(&b, &body);
 	if (buf_error(&body) < 0)
 		return err_set(err, -E2BIG, "build: too many arguments");
-	return console_follow(console, b.check ? &check : &job, buf_str(&body), err);
+	job.quiet = b.quiet;
+	if (b.check) {
+		job.done = "Check complete";
+		job.background = "";
+	}
+	r = console_follow(console, &job, buf_str(&body), err);
+	/* No newline behind it, as docker writes it. */
+	if (r < 0 || !*b.id_file || !*id)
+		return r;
+	fd = fs_open(-1, b.id_file, FS_HOST, O_WRONLY | O_CREAT | O_TRUNC, 0644, err);
+	return fd < 0 ? fd : fs_write_fd(fd, id, strlen(id), err);
 }

@@ -69,10 +69,12 @@ int verb_act(struct console *console, const struct words *words, struct err *err
 
 /* ---- images ---- */
 
-static const struct console_job pull_job = { ENGINE_MSG_PULL, "", "it goes on in the background",
-					     true };
-static const struct console_job push_job = { ENGINE_MSG_PUSH, "", "it goes on in the background",
-					     true };
+static const struct console_job pull_job = {
+	ENGINE_MSG_PULL, "", "it goes on in the background", true, false, NULL, 0
+};
+static const struct console_job push_job = {
+	ENGINE_MSG_PUSH, "", "it goes on in the background", true, false, NULL, 0
+};
 
 int verb_pull(struct console *console, const struct words *words, struct err *err)
 {

@@ -59,9 +59,9 @@ const struct verb console_verbs[] = {
 	{ "boot", "chart", "this boot as SVG: when what was ready", C(NONE), 1, 1, verb_boot },
 	{ "build",
 	  "[-t NAME] [-f FILE] [--target STAGE] [--build-arg NAME=VALUE] [--secret id=ID,src=FILE] "
-	  "[--label NAME=VALUE] [--build-context NAME=WHERE] [--platform P] [--network none] "
-	  "[--pull] "
-	  "[--no-cache] [--check] DIR",
+	  "[--label NAME=VALUE] [--build-context NAME=WHERE] [--ssh ID=SOCKET] [--platform P] "
+	  "[--network none] [--allow network.host] [--iidfile FILE] [--pull] [--no-cache] "
+	  "[--check] DIR",
 	  "make an image out of a directory on the machine", C(NONE), 1, -1, verb_build },
 	{ "claim", "", "set the password of this machine", C(NONE), 0, 0, verb_claim },
 	{ "clear", "", "clear the screen", C(NONE), 0, 0, verb_clear },

@@ -151,6 +151,19 @@ static int fake_base(void *owner, const char *reference, const char *platform, s
 	return act("base", false);
 }
 
+static int fake_fetch(void *owner, unsigned lane, const struct build_op *op, struct err *err)
+{
+	struct sha256 key;
+	(void)owner;
+	(void)err;
+	fake.lane = lane;
+	sha256_init(&key);
+	for (uint32_t i = 0; i < op->remote_count; i++)
+		build_remote_key(&key, op->remotes[i].name, &fake.content);
+	sha256_end(&key, &fake.answer.digest);
+	return act("fetch", false);
+}
+
 static int fake_hash(void *owner, unsigned lane, int32_t from, struct str body, struct err *err)
 {
 	fake.lane = lane;
@@ -274,8 +287,8 @@ static void fake_done(void *owner, const struct image *image, const struct err *
 }
 
 static const struct build_exec fake_exec = {
-	fake_read, fake_ask,  fake_base, fake_hash,   fake_cache_get, fake_cache_set,
-	fake_run,  fake_copy, fake_dir,	 fake_finish, fake_note,      fake_done,
+	fake_read, fake_ask,  fake_base, fake_fetch,  fake_hash, fake_cache_get, fake_cache_set,
+	fake_run,  fake_copy, fake_dir,	 fake_finish, fake_note, fake_done,
 };
 
 /* One build to its end; the cache stays from build to build. */
@@ -396,6 +409,26 @@ static void test_side_by_side(void)
 	ok(fake.error.code != 0, "one that fails ends the others");
 }
 
+/* What is elsewhere is asked for its digest, unless the Dockerfile says it. */
+static void test_remotes(void)
+{
+	static const char sum[] =
+		"FROM base\nADD --checksum=sha256:"
+		"0000000000000000000000000000000000000000000000000000000000000001 http://h/a /a\n";
+	run("FROM base\nADD http://h/a /a\n", NULL, false);
+	is_text(fake.trace, "read read read ask base ask fetch miss copy1<context0,i0 keep finish",
+		"downloaded before the cache is asked");
+	run("FROM base\nADD http://h/a /a\n", NULL, false);
+	is_text(fake.trace, "read read read ask base ask fetch hit finish", "the same content");
+	run("FROM base\nADD http://h/a b /a/\n", NULL, false);
+	is_text(fake.trace,
+		"read read read ask base ask fetch hash miss copy1<context0,i0 keep finish",
+		"and beside files of the context");
+	run(sum, NULL, false);
+	is_text(fake.trace, "read read read ask base ask miss copy1<context0,i0 keep finish",
+		"known by its checksum");
+}
+
 static void test_scratch_and_image(void)
 {
 	run("FROM scratch\nCOPY --from=other /a /a\n", NULL, false);
@@ -462,6 +495,7 @@ int main(void)
 	test_order_and_cache();
 	test_at_once();
 	test_side_by_side();
+	test_remotes();
 	test_scratch_and_image();
 	test_errors();
 	test_forged_plan();

@@ -13,10 +13,14 @@
 static int take(int data, const char *id, enum dockerfile_sharing sharing, const void *taker,
 		struct build_cache_use **list, char *name)
 {
-	struct build_mount mount = {
-		.id = id, .sharing = sharing, .mode = 0710, .uid = getuid(), .gid = getgid()
-	};
-	return build_cache_take(data, &mount, taker, list, name, NULL);
+	struct build_mount mount = { .id = id,
+				     .from = -1,
+				     .sharing = sharing,
+				     .mode = 0710,
+				     .uid = getuid(),
+				     .gid = getgid() };
+	bool fresh = false;
+	return build_cache_take(data, &mount, taker, list, name, &fresh, NULL);
 }
 
 static void test_sharing(int data)

@@ -176,8 +176,16 @@ static void test_messages(void)
 		{ "FROM x\n ENV A=\"${B:?must be given}\"\n", "",
 		  "Dockerfile:2:8: B: must be given" },
 		{ "FROM x\nRUN --network=host a\n", "",
-		  "Dockerfile:2:1: RUN --network=host: network.host is not allowed for builds "
-		  "here" },
+		  "Dockerfile:2:1: RUN --network=host: network.host is not allowed: a build "
+		  "on the machine itself may say --allow network.host" },
+		{ "FROM x\nADD --checksum=sha256:00 http://h/a /a\n", "",
+		  "Dockerfile:2:1: invalid checksum digest format sha256:00: sha256 and 64 digits "
+		  "are expected" },
+		{ "FROM x\nADD --checksum=sha256:00 http://h/a http://h/b /a/\n", "",
+		  "Dockerfile:2:1: checksum can't be specified for multiple sources" },
+		{ "FROM x\nADD http://u:p@h.example/a /a\n", "",
+		  "Dockerfile:2:1: a URL with a login would stand in the image's history: use "
+		  "RUN --mount=type=secret" },
 		{ "FROM x\nCOPY http://h.example/a /a\n", "",
 		  "Dockerfile:2:1: source can't be a URL for COPY" },
 		{ "FROM x\nADD --checksum=sha256:00 a /a\n", "",
@@ -262,7 +270,8 @@ static void test_mounts(void)
 		return;
 	const struct build_op *op = &plan.stages[1].ops[1];
 	const struct build_mount *mounts = op->mounts;
-	is_int(op->mount_count, 5, "mounts, without the agent that is not there");
+	is_int(op->mount_count, 6, "mounts");
+	is_text(mounts[4].target, "/run/buildkit/ssh_agent.4", "where an agent's socket is");
 	ok(mounts[0].from == 0 && mounts[0].read_only, "of a stage, read-only");
 	is_text(mounts[0].target, "/d", "variables");
 	is_text(mounts[1].target, "/w/c", "relative to the workdir");
@@ -273,7 +282,7 @@ static void test_mounts(void)
 	is_text(mounts[2].target, "/run/secrets/key", "a secret's place");
 	is_int(mounts[2].mode, 0400, "its mode");
 	is_int((long long)mounts[3].size_bytes, 1024, "a size");
-	ok(mounts[4].from == 2 && !mounts[4].read_only, "of an image, to be written");
+	ok(mounts[5].from == 2 && !mounts[5].read_only, "of an image, to be written");
 	is_int(op->network, BUILD_NETWORK_NONE, "network");
 	op = &plan.stages[1].ops[2];
 	is_text(joined(&op->argv), "/dev/pipes/EOF", "a script is run by its own interpreter");

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sources of ADD that are elsewhere: a pull role downloads each into an unnamed file, a files role
+ * says its digest, and only what has the right one gets a name. Runs in engine main. Must never
+ * read a byte of them, nor believe the role that downloaded a file what is in it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include "engine/build/exec_job.h"
+#include "engine/http/url.h"
+#include "lib/fs.h"
+#include "lib/own.h"
+
+static int next_remote(struct build_lane *lane, struct err *err);
+
+void build_job_fetch_stop(struct build_lane *lane)
+{
+	worker_stop(&lane->fetch.role);
+	own_close(&lane->fetch.file_fd);
+	lane->fetch.then = NULL;
+}
+
+void build_job_fetch_clear(struct build_lane *lane)
+{
+	struct build_fetch *fetch = &lane->fetch;
+
+	build_job_fetch_stop(lane);
+	own_close(&fetch->fd);
+	if (*fetch->scratch)
+		(void)container_remove(lane->job->env->containers, fetch->scratch, NULL);
+	*fetch = (struct build_fetch){ .fd = -1, .file_fd = -1, .role = { .pidfd = -1 } };
+}
+
+static const struct build_remote *current(const struct build_lane *lane)
+{
+	return &lane->fetch.op->remotes[lane->fetch.at];
+}
+
+static void fail(struct build_lane *lane, const struct err *err)
+{
+	struct err why = *err;
+
+	(void)err_prefix(&why, "ADD %.200s", current(lane)->url);
+	lane->fetch.op = NULL;
+	build_job_fail(lane, &why);
+}
+
+/* In a directory of its own: two of them may have the same name. */
+static int keep(struct build_lane *lane, struct err *err)
+{
+	struct build_fetch *fetch = &lane->fetch;
+	const struct timespec times[2] = { { .tv_sec = fetch->mtime_s },
+					   { .tv_sec = fetch->mtime_s } };
+	char number[12];
+	int dir OWN_FD = -1;
+	int r;
+
+	(void)snprintf(number, sizeof(number), "%u", fetch->at);
+	dir = fs_open_dir(fetch->fd, number, FS_BENEATH, 0755, err);
+	if (dir < 0)
+		return dir;
+	if (futimens(fetch->file_fd, times) < 0)
+		return err_sys(err, -errno, "cannot set the time");
+	r = fs_publish(dir, fetch->file_fd, current(lane)->name, false, err);
+	own_close(&fetch->file_fd);
+	return r;
+}
+
+static int check(const struct build_lane *lane, const struct digest *sum, struct err *err)
+{
+	char text[DIGEST_TEXT_MAX];
+	const char *wanted = current(lane)->checksum;
+
+	if (!*wanted || strcmp(digest_text(sum, text), wanted) == 0)
+		return 0;
+	return err_set(err, -EBADMSG, "digest mismatch %s: %s", text, wanted);
+}
+
+static void on_sum(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct build_lane *lane = owner;
+	struct build_fetch *fetch = &lane->fetch;
+	struct digest sum = { 0 };
+	struct err bad = { 0 };
+	struct wire in;
+	int r = 0;
+
+	(void)peer;
+	if (!reply) {
+		fail(lane, err);
+		return;
+	}
+	wire_init(&in, reply->body.ptr, reply->body.len);
+	store_digest_get(&in, &sum);
+	(void)wire_u64(&in);
+	if (wire_end(&in) < 0)
+		r = err_set(&bad, -EBADMSG, "role files: malformed answer");
+	if (r >= 0)
+		r = check(lane, &sum, &bad);
+	if (r >= 0)
+		r = keep(lane, &bad);
+	if (r < 0) {
+		fail(lane, &bad);
+		return;
+	}
+	build_remote_key(&fetch->key, current(lane)->name, &sum);
+	fetch->at++;
+	if (next_remote(lane, &bad) < 0)
+		build_job_fail(lane, &bad);
+}
+
+static void on_fetched(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct build_lane *lane = owner;
+	struct build_fetch *fetch = &lane->fetch;
+	struct err bad = { 0 };
+	struct wire in;
+
+	(void)peer;
+	if (!reply) {
+		fail(lane, err);
+		return;
+	}
+	wire_init(&in, reply->body.ptr, reply->body.len);
+	(void)wire_u64(&in);
+	fetch->mtime_s = wire_i64(&in);
+	if (wire_end(&in) < 0)
+		err_set(&bad, -EBADMSG, "role pull: malformed answer");
+	/* It has the file open for writing until it is gone. */
+	worker_stop(&fetch->role);
+	if (bad.code ||
+	    build_job_files(lane, FILES_MSG_SUM, STR(""), &fetch->file_fd, 1, on_sum, &bad) < 0)
+		fail(lane, &bad);
+}
+
+/* The registry settings of the URL's host, for its authorities and the machine's proxies. */
+static void settings(struct build_lane *lane, struct arena *arena, struct pull_start *start)
+{
+	const struct build_env *env = lane->job->env;
+	struct url url;
+	const char *reference = "localhost/x";
+
+	if (url_parse(str_from(current(lane)->url), &url, NULL) == 0)
+		reference = arena_printf(arena, url.ip6 ? "[%s]:%u/x" : "%s:%u/x", url.host,
+					 (unsigned)url.port);
+	env->hosts(env->owner, reference ? reference : "localhost/x", arena, start);
+	for (uint32_t i = 0; i < start->host_count; i++) {
+		start->hosts[i].user = start->hosts[i].password = start->hosts[i].token = "";
+		start->hosts[i].client_cert = start->hosts[i].client_key = "";
+	}
+	start->docker_config = "";
+}
+
+static int next_remote(struct build_lane *lane, struct err *err)
+{
+	struct build_fetch *fetch = &lane->fetch;
+	struct arena arena OWN(arena_done) = { 0 };
+	struct buf body OWN(buf_done) = { 0 };
+	struct build_answer answer = { 0 };
+	struct pull_start start;
+	int64_t r;
+
+	if (fetch->at == fetch->op->remote_count) {
+		void (*then)(struct build_lane * lane) = fetch->then;
+
+		fetch->whole = true;
+		fetch->then = NULL;
+		sha256_end(&fetch->key, &answer.digest);
+		if (then)
+			then(lane);
+		else
+			build_job_done(lane, &answer);
+		return 0;
+	}
+	fetch->file_fd = fs_tmpfile(fetch->fd, 0600, err);
+	if (fetch->file_fd < 0)
+		return fetch->file_fd;
+	arena_init(&arena, 4 << 20);
+	settings(lane, &arena, &start);
+	buf_init(&body, PULL_START_MAX);
+	wire_put_text(&body, current(lane)->url);
+	pull_start_encode(&start, &body);
+	r = worker_start(&fetch->role, lane->job->env->containers->loop, "pull", NULL, 0, NULL, 0,
+			 NULL, lane, err);
+	if (r >= 0)
+		r = msg_peer_call(&fetch->role.peer, PULL_MSG_FETCH, buf_str(&body),
+				  &fetch->file_fd, 1, on_fetched, lane, err);
+	return r < 0 ? (int)r : 0;
+}
+
+int build_job_fetch_then(struct build_lane *lane, const struct build_op *op,
+			 void (*then)(struct build_lane *lane), struct err *err)
+{
+	struct build_fetch *fetch = &lane->fetch;
+	int r;
+
+	build_job_fetch_clear(lane);
+	fetch->op = op;
+	fetch->then = then;
+	sha256_init(&fetch->key);
+	r = build_job_name(fetch->scratch, err);
+	if (r >= 0)
+		r = build_job_scratch(lane, fetch->scratch, &fetch->fd, NULL, err);
+	return r < 0 ? r : next_remote(lane, err);
+}
+
+int build_job_fetch(void *owner, unsigned number, const struct build_op *op, struct err *err)
+{
+	struct build_lane *lane = &((struct build_job *)owner)->lanes[number];
+
+	return build_job_fetch_then(lane, op, NULL, err);
+}
