@@ -115,6 +115,7 @@ struct engine {
 	struct loop_timer gate_retry;
 	char gate_listen[32]; /* where the gate listens, "" = nowhere */
 	bool sweep_again;     /* something came into the trash since the sweep began */
+	bool collect_soon;    /* somebody removed an image: the timer runs without a delay */
 	struct image_leases leases;
 	struct engine_clean clean;
 	int run_hoy_fd;
@@ -147,8 +148,10 @@ void engine_exec_drop(struct engine_exec *exec);
 void engine_builds_gone(struct engine *engine, const struct msg_peer *peer);
 void engine_exec_ended(void *owner, struct container *container, uint32_t exec_id, int32_t code);
 void engine_container_gone(void *owner, struct container *container);
-/* An image went or was replaced: drops, soon, what nothing needs any more. owner: the engine. */
+/* Something is let go of: drops, a little later, what nothing needs any more. owner: the engine. */
 void engine_collect(void *owner);
+/* An image was removed: the same, as soon as who asked has its answer. */
+void engine_collect_soon(struct engine *engine);
 /* Something lies in the trash: it is removed, soon. owner: the engine. */
 void engine_trashed(void *owner);
 /* Takes away the mounts of layers that nobody works with. */

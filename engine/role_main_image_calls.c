@@ -157,7 +157,7 @@ static int image_unused(struct engine *engine, const char *reference, struct err
 void engine_image_removed(struct engine *engine, const char *reference)
 {
 	service_trial_image_gone(&engine->manager, reference);
-	image_leases_collect(&engine->leases);
+	engine_collect_soon(engine);
 }
 
 void engine_image_remove_call(struct msg_peer *peer, struct msg *msg)

@@ -101,6 +101,7 @@ static void collect_now(struct loop_timer *timer)
 	struct engine *engine = timer->owner;
 	struct err err = { 0 };
 
+	engine->collect_soon = false;
 	/* Until the answer is here, and without a store: the next lease that ends asks again. */
 	engine->leases.held = true;
 	if (!msg_peer_alive(&engine->store.peer))
@@ -115,5 +116,13 @@ void engine_collect(void *owner)
 {
 	struct engine *engine = owner;
 
-	loop_timer_set(&engine->loop, &engine->collect_timer, COLLECT_MS, collect_now, engine);
+	if (!engine->collect_soon)
+		loop_timer_set(&engine->loop, &engine->collect_timer, COLLECT_MS, collect_now,
+			       engine);
+}
+
+void engine_collect_soon(struct engine *engine)
+{
+	engine->collect_soon = true;
+	loop_timer_set(&engine->loop, &engine->collect_timer, 0, collect_now, engine);
 }

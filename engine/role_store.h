@@ -17,7 +17,7 @@ enum {
 	ROLE_FILES_MAX = 256,
 	ROLE_BODY_MAX = STORE_RECORD_MAX + 4096,
 	ROLE_LIST_MAX = 15 << 20,
-	ROLE_TRASH_MS = 50,
+	ROLE_TRASH_MS = 50, /* the longest pause between two files of the trash */
 };
 
 /* A put with the call it answers. */

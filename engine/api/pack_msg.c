@@ -10,7 +10,6 @@ void pack_result_put(struct buf *out, const struct pack_result *result)
 	wire_put_u64(out, result->bytes);
 	wire_put_u64(out, result->entries);
 	wire_put_u64(out, result->data_bytes);
-	wire_put_bytes(out, result->records.bytes, sizeof(result->records.bytes));
 	wire_put_bytes(out, result->tar.bytes, sizeof(result->tar.bytes));
 	wire_put_u64(out, result->tar_bytes);
 }
@@ -20,7 +19,6 @@ void pack_result_get(struct wire *in, struct pack_result *ret_result)
 	ret_result->bytes = wire_u64(in);
 	ret_result->entries = wire_u64(in);
 	ret_result->data_bytes = wire_u64(in);
-	wire_bytes(in, ret_result->records.bytes, sizeof(ret_result->records.bytes));
 	wire_bytes(in, ret_result->tar.bytes, sizeof(ret_result->tar.bytes));
 	ret_result->tar_bytes = wire_u64(in);
 }

@@ -28,12 +28,11 @@ enum pack_tar {
 	PACK_TAR_LAYER = 1, /* a name that begins with ".wh." is refused: it would be a whiteout */
 };
 
-/* u64 bytes, u64 entries, u64 data_bytes, digest records, digest tar, u64 tar_bytes */
+/* u64 bytes, u64 entries, u64 data_bytes, digest tar, u64 tar_bytes */
 struct pack_result {
-	uint64_t bytes;	       /* of the EROFS image, a multiple of 4,096 */
-	uint64_t entries;      /* records that became inodes or names; 0 = the layer is empty */
-	uint64_t data_bytes;   /* of file contents */
-	struct digest records; /* SHA-256 of the record stream */
+	uint64_t bytes;	     /* of the EROFS image, a multiple of 4,096 */
+	uint64_t entries;    /* records that became inodes or names; 0 = the layer is empty */
+	uint64_t data_bytes; /* of file contents */
 	struct digest tar; /* of the layer's tar: key, blob digest and diffID of a layer made here;
 			      zero unless it was asked for */
 	uint64_t tar_bytes;

@@ -17,7 +17,6 @@ struct pack {
 	int fd;
 	struct buf buf;
 	struct entry_state state;
-	struct sha256 hash;
 	struct erofs_writer *writer;
 	pack_each_fn *each;
 	void *owner;
@@ -41,7 +40,6 @@ static int read_more(struct pack *pack, struct err *err)
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return err_sys(err, -errno, "cannot read a layer's records");
-	sha256_add(&pack->hash, pack->buf.data + pack->buf.len, (size_t)n);
 	pack->buf.len += (size_t)n;
 	return n > 0;
 }
@@ -84,7 +82,6 @@ int pack_stream(int in_fd, int out_fd, pack_each_fn *each, void *owner,
 	if (!pack.writer)
 		return err_set(err, -ENOMEM, "out of memory for a layer");
 	buf_init(&pack.buf, PACK_ROOM);
-	sha256_init(&pack.hash);
 	while ((r = read_more(&pack, err)) > 0) {
 		if (pack.state.ended)
 			return err_set(err, -EBADMSG, "a layer's records go on behind their end");
@@ -104,6 +101,5 @@ int pack_stream(int in_fd, int out_fd, pack_each_fn *each, void *owner,
 	ret_result->bytes = totals.bytes;
 	ret_result->entries = totals.entries;
 	ret_result->data_bytes = totals.data_bytes;
-	sha256_end(&pack.hash, &ret_result->records);
 	return 0;
 }

@@ -354,6 +354,15 @@ static bool is_whole(const struct store *store, const struct image *image)
 	return whole;
 }
 
+/* Most changes change nothing here (no blobs are kept): then the disk need not be waited for. */
+static bool is_written(const struct store *store, struct str text)
+{
+	struct buf is OWN(buf_done) = { 0 };
+	buf_init(&is, text.len + 1);
+	return fs_read(store->root, "index.json", FS_BENEATH, text.len, &is, NULL) == 0 &&
+	       str_eq(buf_str(&is), text);
+}
+
 int store_index_write(const struct store *store, struct err *err)
 {
 	struct arena arena OWN(arena_done) = { 0 };
@@ -374,7 +383,7 @@ int store_index_write(const struct store *store, struct err *err)
 	if (!images)
 		return err_set(err, -ENOMEM, "out of memory for index.json");
 	int r = oci_index_write(images, count, &text, err);
-	if (r == 0)
+	if (r == 0 && !is_written(store, buf_str(&text)))
 		r = fs_replace(store->root, "index.json", text.data, text.len, NAMES_FILE_MODE,
 			       err);
 	return r;

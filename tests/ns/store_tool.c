@@ -16,7 +16,6 @@
 static int tool_pack(const char *path)
 {
 	OWN_FD int out = fs_open(AT_FDCWD, path, FS_HOST, O_RDWR | O_CREAT | O_TRUNC, 0644, NULL);
-	char digest[DIGEST_TEXT_MAX];
 	struct pack_result result = { 0 };
 	struct err err = { 0 };
 
@@ -26,9 +25,8 @@ static int tool_pack(const char *path)
 		fprintf(stderr, "%s\n", err_text(&err));
 		return 1;
 	}
-	printf("%llu %llu %llu %s\n", (unsigned long long)result.bytes,
-	       (unsigned long long)result.entries, (unsigned long long)result.data_bytes,
-	       digest_text(&result.records, digest));
+	printf("%llu %llu %llu\n", (unsigned long long)result.bytes,
+	       (unsigned long long)result.entries, (unsigned long long)result.data_bytes);
 	return 0;
 }
 
