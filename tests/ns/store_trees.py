@@ -122,7 +122,7 @@ def layer_again():
         fill(p.tree, True)
         data, _ = p.records(peer.FILES_DIFF, b"")
         answer, image = p.pack(peer.PACK_START, b"\1", data, "layer.erofs")
-        digest, size = answer[56:88], struct.unpack("<Q", answer[88:96])[0]
+        digest, size = answer[24:56], struct.unpack("<Q", answer[56:64])[0]
         point = os.path.join(p.root.data, "point")
         os.makedirs(point)
         mounts.mount_erofs(image, point)
