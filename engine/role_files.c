@@ -132,8 +132,15 @@ static void on_passwd(struct msg_peer *peer, struct msg *msg)
 	buf_init(&body, 8192);
 	wire_init(&in, msg->body.ptr, msg->body.len);
 	struct str spec = wire_str(&in, FILES_USER_MAX - 1);
+	uint32_t count = in.left ? wire_count(&in, FILES_GROUPS_MAX) : 0;
+	struct wire groups = in;
+	for (uint32_t i = 0; i < count; i++)
+		(void)wire_str(&in, FILES_USER_MAX - 1);
 	int r = wire_end(&in) < 0 ? malformed(msg, &err)
 				  : files_user_find(msg->fds[0], spec, &user, &err);
+	for (uint32_t i = 0; r == 0 && i < count; i++)
+		r = files_user_join(msg->fds[0], wire_str(&groups, FILES_USER_MAX - 1), &user,
+				    &err);
 	if (r == 0)
 		files_user_put(&body, &user);
 	reply(peer, msg, r, &body, &err);
@@ -320,7 +327,7 @@ static const struct msg_rule role_rules[] = {
 	{ FILES_MSG_DIFF, "diff", 0, ROLE_BODY_MAX, 2, 2, ROLE_PEER_MAIN, on_diff },
 	{ FILES_MSG_COPY, "copy", 39, ROLE_BODY_MAX, 2, 2, ROLE_PEER_MAIN, on_copy },
 	{ FILES_MSG_HASH, "hash", 39, ROLE_BODY_MAX, 1, 1, ROLE_PEER_MAIN, on_hash },
-	{ FILES_MSG_PASSWD, "passwd", 4, 4096, 1, 1, ROLE_PEER_MAIN, on_passwd },
+	{ FILES_MSG_PASSWD, "passwd", 4, 32768, 1, 1, ROLE_PEER_MAIN, on_passwd },
 	{ FILES_MSG_READ, "read", 8, 8192, 1, 1, ROLE_PEER_MAIN, on_read },
 	{ FILES_MSG_MKDIR, "mkdir", 8, 8192, 1, 1, ROLE_PEER_MAIN, on_mkdir },
 	{ FILES_MSG_FILL, "fill", 4, 8192, 2, 2, ROLE_PEER_MAIN, on_fill },

@@ -71,6 +71,7 @@ static int exec_plan(struct engine_exec *exec, const struct files_user *user, st
 						.workdir = args->cwd,
 						.user = user,
 						.tty = args->tty,
+						.privileged = args->privileged,
 						.rows = args->rows,
 						.columns = args->columns };
 

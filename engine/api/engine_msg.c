@@ -111,6 +111,7 @@ void engine_exec_put(struct buf *out, const struct engine_exec_args *args)
 {
 	wire_put_text(out, args->name);
 	wire_put_u8(out, args->tty);
+	wire_put_u8(out, args->privileged);
 	wire_put_u16(out, args->rows);
 	wire_put_u16(out, args->columns);
 	wire_put_text(out, args->user);
@@ -141,6 +142,7 @@ int engine_exec_get(struct str body, struct arena *arena, struct engine_exec_arg
 	wire_init(&in, body.ptr, body.len);
 	wire_text(&in, ret_args->name, sizeof(ret_args->name));
 	ret_args->tty = wire_bool(&in);
+	ret_args->privileged = wire_bool(&in);
 	ret_args->rows = wire_u16(&in);
 	ret_args->columns = wire_u16(&in);
 	wire_text(&in, ret_args->user, sizeof(ret_args->user));

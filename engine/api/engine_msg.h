@@ -176,8 +176,8 @@ void engine_row_put(struct buf *out, const struct engine_row *row);
 void engine_row_get(struct wire *in, struct engine_row *ret_row);
 
 /*
- * The body of ENGINE_MSG_EXEC: text name, u8 tty, u16 rows, u16 columns, text user, text cwd, u32
- * count, text argv..., u32 count, text env...
+ * The body of ENGINE_MSG_EXEC: text name, u8 tty, u8 privileged, u16 rows, u16 columns, text user,
+ * text cwd, u32 count, text argv..., u32 count, text env...
  */
 enum { ENGINE_EXEC_TEXTS_MAX = 1024, ENGINE_EXEC_TEXT_MAX = 131072 };
 
@@ -186,6 +186,7 @@ struct engine_exec_args {
 	char user[256]; /* "NAME|UID[:GROUP|GID]", "" = the container's own */
 	char cwd[4096]; /* "" = the container's own */
 	bool tty;
+	bool privileged; /* all capabilities, no filter of system calls */
 	uint16_t rows, columns;
 	const char *const *argv, *const *env; /* NULL-terminated */
 };

@@ -320,6 +320,19 @@ static void on_user(struct msg_peer *peer, void *owner, struct msg *reply, const
 		step_attach(container);
 }
 
+/* Whether one of the further groups has to be looked up in the container's own files. */
+static bool group_named(const struct container_def *def)
+{
+	uint64_t number;
+
+	for (uint32_t i = 0; def->host_set && i < def->host.group_add.count; i++) {
+		if (str_to_u64(str_from(def->host.group_add.items[i]), 0, UINT32_MAX - 1, &number) <
+		    0)
+			return true;
+	}
+	return false;
+}
+
 /* 1 = the answer is on its way, 0 = it is root: nothing to look up. */
 int container_user(struct container *container, struct err *err)
 {
@@ -327,13 +340,21 @@ int container_user(struct container *container, struct err *err)
 	int64_t r;
 
 	memcpy(container->home, "/root", 6);
-	if (!*container->def.user || !strcmp(container->def.user, "root") ||
-	    !strcmp(container->def.user, "0")) {
+	if ((!*container->def.user || !strcmp(container->def.user, "root") ||
+	     !strcmp(container->def.user, "0")) &&
+	    !group_named(&container->def)) {
 		container->user_known = true;
 		return 0;
 	}
-	buf_init(&body, 1024);
+	buf_init(&body, 32768);
 	wire_put_text(&body, container->def.user);
+	if (group_named(&container->def)) {
+		const struct image_texts *groups = &container->def.host.group_add;
+
+		wire_put_u32(&body, groups->count);
+		for (uint32_t i = 0; i < groups->count; i++)
+			wire_put_text(&body, groups->items[i]);
+	}
 	r = worker_start(&container->files, container->env->loop, "files", NULL, 0, NULL, 0, NULL,
 			 container, err);
 	if (r >= 0)

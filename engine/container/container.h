@@ -155,7 +155,7 @@ struct container_exec {
 	const char *const *argv, *const *env; /* NULL-terminated; env over the container's own */
 	const char *workdir;		      /* "" = the container's */
 	const struct files_user *user;	      /* NULL = the container's */
-	bool tty, no_stdin;
+	bool tty, no_stdin, privileged;
 	uint16_t rows, columns;
 };
 /* Its plan for SHIM_MSG_EXEC as a sealed memfd, which the caller owns. */

@@ -64,6 +64,7 @@ int container_exec_plan(const struct container *container, const struct containe
 	process.rows = exec->rows;
 	process.columns = exec->columns;
 	buf_init(&plan, EXEC_PLAN_MAX);
-	r = run_plan_encode_exec(&process, container->def.privileged, &plan, err);
+	r = run_plan_encode_exec(&process, container->def.privileged || exec->privileged, &plan,
+				 err);
 	return r < 0 ? r : run_plan_memfd(&plan, err);
 }

@@ -100,6 +100,17 @@ static int launch_caps(struct launch *launch, struct err *err)
 	return 0;
 }
 
+/* "a/b", never above: the volume's own links are not followed by who mounts it. */
+static bool subpath_stays(const char *subpath)
+{
+	struct str rest = str_from(subpath), part;
+	bool stays = *subpath != '/';
+
+	while (str_cut(&rest, '/', &part))
+		stays = stays && !str_is(part, "..");
+	return stays;
+}
+
 /* A named volume is made when it is first used. */
 static const char *volume_path(struct container *container, const struct def_mount *mount,
 			       struct err *err)
@@ -122,6 +133,11 @@ static const char *volume_path(struct container *container, const struct def_mou
 	own_close(&fd);
 	if (def->host_set)
 		subpath = def->mounts_more[mount - def->mounts].subpath;
+	if (!subpath_stays(subpath)) {
+		err_set(err, -EINVAL, "subpath must be a relative path within the volume: %s",
+			subpath);
+		return NULL;
+	}
 	path = arena_printf(&container->arena, "%s/volumes/%s%s%s", env->data_path, name,
 			    *subpath ? "/" : "", subpath);
 	if (!path)

@@ -148,7 +148,7 @@ static int host_groups(struct launch *launch, struct err *err)
 {
 	const struct image_texts *texts = &launch->container->def.host.group_add;
 	struct run_process *process = &launch->spec.process;
-	size_t count = process->group_count;
+	size_t count = process->group_count, seen;
 
 	if (count + texts->count > ARRAY_LEN(launch->groups))
 		return err_set(err, -E2BIG, "too many groups");
@@ -157,11 +157,13 @@ static int host_groups(struct launch *launch, struct err *err)
 	for (uint32_t i = 0; i < texts->count; i++) {
 		uint64_t number;
 
+		/* Names were looked up in the container's root with its user. */
 		if (str_to_u64(str_from(texts->items[i]), 0, UINT32_MAX - 1, &number) < 0)
-			return err_set(err, -EINVAL,
-				       "Unable to find group %s: give its number in --group-add",
-				       texts->items[i]);
-		launch->groups[count++] = (uint32_t)number;
+			continue;
+		for (seen = 0; seen < count && launch->groups[seen] != (uint32_t)number; seen++)
+			;
+		if (seen == count)
+			launch->groups[count++] = (uint32_t)number;
 	}
 	process->groups = launch->groups;
 	process->group_count = count;

@@ -5,19 +5,30 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "engine/docker/handlers.h"
+#include "engine/docker/log_lines.h"
 #include "engine/docker/pump.h"
 #include "engine/docker/view.h"
 #include "lib/own.h"
+
+enum { ATTACH_FILES_MAX = 8, ATTACH_BLOCK = 64 << 10 };
 
 struct attach {
 	struct docker_pump pump; /* the first member: client->work is both */
 	struct docker_client *client;
 	uint32_t serial; /* of the call to engine main; 0 = answered */
-	bool wants_stdin, stdin_once, tty;
+	struct docker_detach keys;
+	bool wants_stdin, stdin_once, tty, logs, stream;
 	uint8_t streams;
+	/* logs=1: what was written before, from its files. */
+	struct docker_log_lines lines;
+	int fds[ATTACH_FILES_MAX];
+	unsigned count, at;
+	off_t offset;
 };
 
 static void attach_free(void *work)
@@ -33,6 +44,9 @@ static void attach_free(void *work)
 				    NULL, NULL);
 	}
 	docker_pump_done(&attach->pump);
+	while (attach->count)
+		own_close(&attach->fds[--attach->count]);
+	docker_log_lines_done(&attach->lines);
 	free(attach);
 }
 
@@ -66,6 +80,8 @@ static void on_stream(struct msg_peer *peer, void *owner, struct msg *reply, con
 		copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	attach->pump.streams = attach->tty ? 0 : attach->streams;
 	attach->pump.keep_stdin = !attach->stdin_once;
+	if (attach->tty)
+		attach->pump.detach = attach->keys;
 	if (docker_pump_output(&attach->pump, 0, take_fd(&fd), 0, &bad) < 0 ||
 	    (copy >= 0 && docker_pump_input(&attach->pump, take_fd(&copy), true, &bad) < 0)) {
 		docker_close(client);
@@ -74,19 +90,18 @@ static void on_stream(struct msg_peer *peer, void *owner, struct msg *reply, con
 	docker_pump_client(&attach->pump, client);
 }
 
-static void attach_begin(struct docker_client *client)
+static void ask_stream(struct docker_client *client)
 {
 	struct attach *attach = client->work;
 	struct buf body OWN(buf_done) = { 0 };
 	struct err err = { 0 };
 	int64_t serial;
 
-	client->on_input = wait_for_stream;
-	docker_hijack(client, attach->tty || client->minor < 42
-				      ? "application/vnd.docker.raw-stream"
-				      : "application/vnd.docker.multiplexed-stream");
-	if (client->fd < 0)
+	client->on_room = NULL;
+	if (!attach->stream) {
+		docker_finish(client);
 		return;
+	}
 	buf_init(&body, 2048);
 	wire_put_text(&body, client->argument);
 	wire_put_u8(&body, attach->wants_stdin);
@@ -96,6 +111,67 @@ static void attach_begin(struct docker_client *client)
 		docker_finish(client);
 	else
 		attach->serial = (uint32_t)serial;
+}
+
+/* As many blocks as the client has room for; then it is asked for the stream itself. */
+static void replay(struct docker_client *client)
+{
+	struct attach *attach = client->work;
+	char block[ATTACH_BLOCK];
+
+	while (attach->at < attach->count && !docker_stream_full(client)) {
+		ssize_t n = pread(attach->fds[attach->at], block, sizeof(block), attach->offset);
+
+		if (n <= 0) {
+			attach->at++;
+			attach->offset = 0;
+			continue;
+		}
+		attach->offset += n;
+		docker_log_lines_put(&attach->lines, str_make(block, (size_t)n), &client->out);
+	}
+	if (attach->at == attach->count)
+		ask_stream(client);
+	docker_flush(client); /* the last act: it may close the client */
+}
+
+static void on_files(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct docker_client *client = owner;
+	struct attach *attach = client->work;
+
+	(void)peer;
+	(void)err; /* without a log nothing was before */
+	for (size_t i = 0; reply && i < reply->nfds && i < ATTACH_FILES_MAX; i++)
+		attach->fds[attach->count++] = msg_take_fd(reply, i);
+	client->on_room = replay;
+	replay(client);
+}
+
+static void attach_begin(struct docker_client *client)
+{
+	struct attach *attach = client->work;
+	struct buf body OWN(buf_done) = { 0 };
+
+	client->on_input = wait_for_stream;
+	docker_hijack(client, attach->tty || client->minor < 42
+				      ? "application/vnd.docker.raw-stream"
+				      : "application/vnd.docker.multiplexed-stream");
+	if (client->fd < 0)
+		return;
+	if (!attach->logs) {
+		ask_stream(client);
+		return;
+	}
+	docker_log_lines_init(&attach->lines);
+	attach->lines.tty = attach->tty;
+	attach->lines.out = attach->streams & 1U << 1;
+	attach->lines.err = attach->streams & 1U << 2;
+	buf_init(&body, 2048);
+	wire_put_text(&body, client->argument);
+	if (msg_peer_call(client->server->main, ENGINE_MSG_LOGS, buf_str(&body), NULL, 0, on_files,
+			  client, NULL) < 0)
+		docker_finish(client);
 }
 
 static void on_view(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
@@ -128,6 +204,7 @@ static void on_view(struct msg_peer *peer, void *owner, struct msg *reply, const
 void docker_attach(struct docker_client *client)
 {
 	struct attach *attach = calloc(1, sizeof(*attach));
+	char text[64], shown[128];
 
 	if (!attach) {
 		docker_reply_error(client, 500, "no memory for a request");
@@ -143,9 +220,13 @@ void docker_attach(struct docker_client *client)
 		attach->streams |= 1U << 1;
 	if (docker_query_flag(client, "stderr", false))
 		attach->streams |= 1U << 2;
-	if (!docker_query_flag(client, "stream", false)) {
-		docker_reply_error(client, 400,
-				   "attach without stream=1 is not supported; use logs");
+	attach->stream = docker_query_flag(client, "stream", false);
+	attach->logs = docker_query_flag(client, "logs", false);
+	if (!docker_query(client, "detachKeys", text, sizeof(text)))
+		*text = 0;
+	if (docker_detach_parse(str_from(text), &attach->keys) < 0) {
+		(void)snprintf(shown, sizeof(shown), "Invalid detach keys (%s) provided", text);
+		docker_reply_error(client, 400, shown);
 		return;
 	}
 	if (!attach->streams)

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "engine/docker/handlers.h"
-#include "engine/docker/pump.h"
+#include "engine/docker/log_lines.h"
 #include "engine/docker/text.h"
 #include "engine/docker/view.h"
 #include "engine/docker/watch.h"
@@ -21,7 +21,6 @@
 enum {
 	LOGS_FILES_MAX = 8,
 	LOGS_BLOCK = 64 << 10,
-	LOGS_LINE_MAX = 256 << 10,
 	LOGS_POLL_MS = 100,
 	LOGS_AGAIN = 10, /* polls without news before the files are asked for again */
 };
@@ -34,9 +33,9 @@ struct logs {
 	unsigned count, at; /* files, the one that is read */
 	off_t offset;
 	ino_t inode; /* of the file that was read last */
-	struct buf line;
-	int64_t since_ns, until_ns, tail; /* tail -1 = all */
-	bool out, err, follow, times, details, tty, ended, over;
+	struct docker_log_lines lines;
+	int64_t tail; /* -1 = all */
+	bool follow, ended;
 	unsigned idle;
 	char id[68];
 };
@@ -57,59 +56,8 @@ static void logs_free(void *work)
 	docker_watch_remove(logs->client->server, &logs->watch);
 	loop_timer_stop(logs->client->server->loop, &logs->timer);
 	close_files(logs);
-	buf_done(&logs->line);
+	docker_log_lines_done(&logs->lines);
 	free(logs);
-}
-
-/* ---- lines ---- */
-
-/* Stops at the first line that is too late. */
-static void put_line(struct logs *logs, struct str line, struct buf *out)
-{
-	struct json_doc doc = { 0 };
-	struct str text, stream, time;
-	struct buf whole OWN(buf_done) = { 0 };
-	int64_t ns = 0;
-	bool is_err;
-
-	if (!line.len || json_parse(line, LOGS_LINE_MAX, &doc, NULL) < 0)
-		return; /* half a line of a power cut */
-	text = json_str(json_get(doc.root, "log"));
-	stream = json_str(json_get(doc.root, "stream"));
-	time = json_str(json_get(doc.root, "time"));
-	(void)docker_time_parse(time, &ns);
-	is_err = str_is(stream, "stderr");
-	if (logs->until_ns && ns > logs->until_ns)
-		logs->over = true;
-	if (!logs->over && ns >= logs->since_ns && (is_err ? logs->err : logs->out)) {
-		buf_init(&whole, LOGS_LINE_MAX + 64);
-		if (logs->times)
-			(void)buf_printf(&whole, "%.*s ", STR_ARG(time));
-		(void)buf_add_str(&whole, text);
-		docker_put_frame(out, is_err ? 2 : 1, logs->tty, buf_str(&whole));
-	}
-	json_done(&doc);
-}
-
-/* What was read, line by line; a line without its end stays for the next block. */
-static void put_block(struct logs *logs, struct str data, struct buf *out)
-{
-	while (data.len && !logs->over) {
-		ptrdiff_t end = str_find(data, '\n');
-
-		if (end < 0) {
-			(void)buf_add_str(&logs->line, data);
-			return;
-		}
-		if (logs->line.len) {
-			(void)buf_add_str(&logs->line, str_head(data, (size_t)end));
-			put_line(logs, buf_str(&logs->line), out);
-			buf_clear(&logs->line);
-		} else {
-			put_line(logs, str_head(data, (size_t)end), out);
-		}
-		data = str_skip(data, (size_t)end + 1);
-	}
 }
 
 /* ---- tail ---- */
@@ -198,7 +146,7 @@ static void at_end(struct logs *logs)
 {
 	struct docker_client *client = logs->client;
 
-	if (!logs->follow || logs->over || (logs->ended && logs->idle > 0)) {
+	if (!logs->follow || logs->lines.over || (logs->ended && logs->idle > 0)) {
 		docker_stream_end(client);
 		return;
 	}
@@ -225,14 +173,14 @@ static void logs_step(struct logs *logs)
 		logs->at++;
 		logs->offset = 0;
 	}
-	if (n <= 0 || logs->over) {
+	if (n <= 0 || logs->lines.over) {
 		at_end(logs);
 		return;
 	}
 	logs->offset += n;
 	logs->idle = 0;
 	buf_init(&out, DOCKER_REPLY_MAX);
-	put_block(logs, str_make(block, (size_t)n), &out);
+	docker_log_lines_put(&logs->lines, str_make(block, (size_t)n), &out);
 	loop_timer_set(client->server->loop, &logs->timer, 0, on_timer, logs);
 	docker_stream_add(client, buf_str(&out)); /* the last act: it may end us */
 }
@@ -290,7 +238,7 @@ static void on_files(struct msg_peer *peer, void *owner, struct msg *reply, cons
 	if (logs->count)
 		seek_tail(logs);
 	client->on_room = on_room;
-	docker_stream_begin(client, logs->tty || client->minor < 42
+	docker_stream_begin(client, logs->lines.tty || client->minor < 42
 					    ? "application/vnd.docker.raw-stream"
 					    : "application/vnd.docker.multiplexed-stream");
 	if (client->fd >= 0)
@@ -317,7 +265,7 @@ static void on_view(struct msg_peer *peer, void *owner, struct msg *reply, const
 				   "configured logging driver does not support reading");
 		return;
 	}
-	logs->tty = box->has_def && box->def.tty;
+	logs->lines.tty = box->has_def && box->def.tty;
 	logs->ended = box->view.state != ENGINE_STATE_RUNNING &&
 		      box->view.state != ENGINE_STATE_PAUSED &&
 		      box->view.state != ENGINE_STATE_RESTARTING;
@@ -332,7 +280,7 @@ static bool read_times(struct docker_client *client, struct logs *logs)
 	const struct {
 		const char *name;
 		int64_t *ns;
-	} times[] = { { "since", &logs->since_ns }, { "until", &logs->until_ns } };
+	} times[] = { { "since", &logs->lines.since_ns }, { "until", &logs->lines.until_ns } };
 	char text[64], shown[160];
 
 	for (size_t i = 0; i < ARRAY_LEN(times); i++) {
@@ -362,14 +310,14 @@ void docker_logs(struct docker_client *client)
 	logs->client = client;
 	client->work = logs;
 	client->work_free = logs_free;
-	buf_init(&logs->line, LOGS_LINE_MAX);
-	logs->out = docker_query_flag(client, "stdout", false);
-	logs->err = docker_query_flag(client, "stderr", false);
+	docker_log_lines_init(&logs->lines);
+	logs->lines.out = docker_query_flag(client, "stdout", false);
+	logs->lines.err = docker_query_flag(client, "stderr", false);
 	logs->follow = docker_query_flag(client, "follow", false);
-	logs->times = docker_query_flag(client, "timestamps", false);
+	logs->lines.times = docker_query_flag(client, "timestamps", false);
 	if (!read_times(client, logs))
 		return;
-	if (!logs->out && !logs->err)
+	if (!logs->lines.out && !logs->lines.err)
 		docker_reply_error(client, 400,
 				   "Bad parameters: you must choose at least one stream");
 	else

@@ -15,13 +15,13 @@ static void put(const struct docker_prune_row *row, struct buf *body)
 	wire_put_u8(body, false);
 }
 
-static void answer(const struct docker_prune *prune, struct json_writer *w)
+static void answer(struct docker_prune *prune, struct json_writer *w)
 {
 	docker_prune_put_names(prune, w, "ContainersDeleted", true);
 	json_member_u64(w, "SpaceReclaimed", 0);
 }
 
-static const struct docker_prune_kind kind = { ENGINE_MSG_REMOVE, put, NULL, answer };
+static const struct docker_prune_kind kind = { ENGINE_MSG_REMOVE, "container", put, NULL, answer };
 
 static bool fits(const struct docker_filters *filters, int64_t until_ns,
 		 const struct docker_box *box)

@@ -166,6 +166,7 @@ static void on_records(struct msg_peer *peer, void *owner, struct msg *reply, co
 		create->body = client->json.root;
 		create->host = json_get(create->body, "HostConfig");
 		create->image = &found->image;
+		create->others = client->work;
 		r = create_def(create, &bad);
 		if (r >= 0)
 			r = docker_policy_check(client->role, &create->def, &bad);
@@ -185,6 +186,38 @@ static void on_records(struct msg_peer *peer, void *owner, struct msg *reply, co
 		docker_ask(client, ENGINE_MSG_CREATE, buf_str(&body), on_created);
 }
 
+static void no_free(void *work)
+{
+	(void)work; /* in the request's arena */
+}
+
+/* The other containers, for VolumesFrom: kept until the images are there. */
+static void on_others(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct docker_client *client = owner;
+	struct docker_boxes *boxes = arena_alloc(&client->arena, sizeof(*boxes));
+	char *copy = reply ? arena_alloc(&client->arena, reply->body.len + 1) : NULL;
+	struct err bad = { 0 };
+
+	(void)peer;
+	if (!reply) {
+		docker_reply_err(client, err);
+		return;
+	}
+	if (!boxes || !copy) {
+		docker_reply_error(client, 500, "no memory for a request");
+		return;
+	}
+	memcpy(copy, reply->body.ptr, reply->body.len);
+	if (docker_boxes_read(str_make(copy, reply->body.len), &client->arena, boxes, &bad) < 0) {
+		docker_reply_err(client, &bad);
+		return;
+	}
+	client->work = boxes;
+	client->work_free = no_free;
+	docker_ask(client, ENGINE_MSG_RECORDS, STR(""), on_records);
+}
+
 void docker_create(struct docker_client *client)
 {
 	if (!docker_body_json(client))
@@ -193,6 +226,8 @@ void docker_create(struct docker_client *client)
 		docker_reply_error(client, 400,
 				   "config cannot be empty in order to create a "
 				   "container");
+	else if (json_count(json_get(json_get(client->json.root, "HostConfig"), "VolumesFrom")))
+		docker_ask(client, ENGINE_MSG_VIEWS, STR(""), on_others);
 	else
 		docker_ask(client, ENGINE_MSG_RECORDS, STR(""), on_records);
 }

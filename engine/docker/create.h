@@ -5,6 +5,7 @@
 #include "engine/container/def.h"
 #include "engine/docker/record.h"
 #include "engine/docker/server.h"
+#include "engine/docker/view.h"
 
 /*
  * For create*.c: the body of POST /containers/create on its way to a definition. The parts write
@@ -17,6 +18,7 @@ struct create {
 	struct arena *arena;
 	const struct json *body, *host;
 	const struct image *image;
+	const struct docker_boxes *others; /* with VolumesFrom: all containers; else NULL */
 	struct container_def def;
 	struct image_texts labels;  /* "name=value" */
 	struct image_texts exposed; /* "80/tcp", the image's too */
@@ -28,6 +30,13 @@ int create_config(struct create *create, struct err *err);
 /* HostConfig without mounts and network. Refuses what it does not know unless it is empty. */
 int create_host(struct create *create, struct err *err);
 int create_mounts(struct create *create, struct err *err);
+/* The mounts of the containers that VolumesFrom names; create_mount.c has the rest. */
+int create_volumes_from(struct create *create, struct err *err);
+/* Adds one; -EINVAL when its target is taken, or there are too many. */
+int create_mount_add(struct create *create, const struct def_mount *mount,
+		     const struct def_mount_more *more, struct err *err);
+/* Whether a mount stands there already. */
+bool create_mount_taken(const struct create *create, struct str target);
 /* One more network with its EndpointConfig (NULL = nothing said of it). */
 int create_endpoint(struct create *create, struct str name, const struct json *endpoint,
 		    struct err *err);

@@ -41,7 +41,8 @@ static const char *const known[] = {
 	"ConsoleSize",	   "ContainerIDFile",
 	"Isolation",	   "KernelMemory",
 	"KernelMemoryTCP", "VolumeDriver",
-	"Annotations",
+	"Annotations",	   "VolumesFrom",
+	"DeviceRequests",
 };
 
 static int refuse_unknown(const struct create *create, struct err *err)
@@ -303,6 +304,35 @@ static int host_lists(struct create *create, struct err *err)
 	return r < 0 ? r : host_devices(create, err);
 }
 
+/* There is no driver for any: refused in Docker's words, "[[gpu]]" as Go prints the list. */
+static int host_device_requests(const struct create *create, struct err *err)
+{
+	const struct json *request = NULL, *sets, *set, *word;
+	struct json_iter iter, outer, inner;
+	struct buf text OWN(buf_done) = { 0 };
+	struct str none, driver;
+
+	json_iter_init(&iter, json_get(create->host, "DeviceRequests"));
+	if (!json_iter_next(&iter, &none, &request))
+		return 0;
+	driver = json_str(json_get(request, "Driver"));
+	sets = json_get(request, "Capabilities");
+	buf_init(&text, 512);
+	(void)buf_add_byte(&text, '[');
+	json_iter_init(&outer, sets);
+	for (bool more = false; json_iter_next(&outer, &none, &set); more = true) {
+		(void)buf_add_text(&text, more ? " [" : "[");
+		json_iter_init(&inner, set);
+		for (bool again = false; json_iter_next(&inner, &none, &word); again = true)
+			(void)buf_printf(&text, "%s%.*s", again ? " " : "",
+					 STR_ARG(json_str(word)));
+		(void)buf_add_byte(&text, ']');
+	}
+	(void)buf_add_byte(&text, ']');
+	return err_set(err, -EIO, "could not select device driver \"%.*s\" with capabilities: %s",
+		       STR_ARG(driver), buf_text(&text));
+}
+
 /* ---- namespaces and the rest ---- */
 
 static int host_modes(struct create *create, struct err *err)
@@ -390,5 +420,7 @@ int create_host(struct create *create, struct err *err)
 		r = host_lists(create, err);
 	if (r >= 0)
 		r = host_modes(create, err);
+	if (r >= 0)
+		r = host_device_requests(create, err);
 	return r < 0 ? r : host_log(create, err);
 }

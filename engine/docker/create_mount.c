@@ -10,13 +10,13 @@
 #include "engine/run/spec_mount.h"
 #include "lib/own.h"
 
-static int find_target(const struct create *create, struct str target)
+bool create_mount_taken(const struct create *create, struct str target)
 {
 	for (uint32_t i = 0; i < create->def.mount_count; i++) {
 		if (str_is(target, create->def.mounts[i].target))
-			return (int)i;
+			return true;
 	}
-	return -1;
+	return false;
 }
 
 /* A clean absolute path in the arena: no empty component, no slash at the end. */
@@ -36,8 +36,8 @@ static const char *clean(struct create *create, struct str path)
 				: arena_text(create->arena, text.len ? buf_str(&text) : STR("/"));
 }
 
-static int add(struct create *create, const struct def_mount *mount,
-	       const struct def_mount_more *more, struct err *err)
+int create_mount_add(struct create *create, const struct def_mount *mount,
+		     const struct def_mount_more *more, struct err *err)
 {
 	struct container_def *def = &create->def;
 
@@ -45,7 +45,7 @@ static int add(struct create *create, const struct def_mount *mount,
 		return err_set(err, -ENOMEM, "no memory for mounts");
 	if (!strcmp(mount->target, "/"))
 		return err_set(err, -EINVAL, "invalid specification: destination can't be '/'");
-	if (find_target(create, str_from(mount->target)) >= 0)
+	if (create_mount_taken(create, str_from(mount->target)))
 		return err_set(err, -EINVAL, "Duplicate mount point: %s", mount->target);
 	if (def->mount_count == DEF_MOUNTS_MAX)
 		return err_set(err, -EINVAL, "too many mounts: at most %d", DEF_MOUNTS_MAX);
@@ -170,10 +170,24 @@ static int one_bind(struct create *create, struct str text, struct err *err)
 	} else {
 		mount.source = arena_text(create->arena, source);
 	}
-	return add(create, &mount, &more, err);
+	return create_mount_add(create, &mount, &more, err);
 }
 
 /* ---- Mounts ---- */
+
+/* A client's word: with ".." a volume would be the way to any directory of the machine. */
+static int check_subpath(const char *subpath, struct err *err)
+{
+	struct str rest = str_from(subpath), part;
+	bool stays = *subpath != '/';
+
+	while (str_cut(&rest, '/', &part))
+		stays = stays && !str_is(part, "..");
+	return stays ? 0
+		     : err_set(err, -EINVAL,
+			       "invalid mount config for type \"volume\": subpath must be a "
+			       "relative path within the volume");
+}
 
 static int mount_volume(struct create *create, const struct json *value, struct def_mount *mount,
 			struct def_mount_more *more, struct err *err)
@@ -183,6 +197,8 @@ static int mount_volume(struct create *create, const struct json *value, struct 
 	int r = create_text(create, options, "Subpath", &more->subpath, err);
 
 	mount->kind = DEF_MOUNT_VOLUME;
+	if (r >= 0)
+		r = check_subpath(more->subpath, err);
 	if (r >= 0 && driver.len && !str_is(driver, "local"))
 		r = err_set(err, -EINVAL,
 			    "error looking up volume plugin %.*s: plugin \"%.*s\" "
@@ -266,7 +282,7 @@ static int one_mount(struct create *create, const struct json *value, struct err
 	else
 		r = err_set(err, -EINVAL, "mount type \"%.*s\" is not supported by this engine",
 			    STR_ARG(type));
-	return r < 0 ? r : add(create, &mount, &more, err);
+	return r < 0 ? r : create_mount_add(create, &mount, &more, err);
 }
 
 /* ---- Tmpfs: {"/run":"rw,noexec,size=65536k"} ---- */
@@ -330,7 +346,7 @@ static int tmpfs_all(struct create *create, struct err *err)
 		while (r >= 0 && str_cut(&options, ',', &word))
 			r = tmpfs_option(word, &mount, &more, err);
 		if (r >= 0)
-			r = add(create, &mount, &more, err);
+			r = create_mount_add(create, &mount, &more, err);
 	}
 	return r;
 }
@@ -344,10 +360,10 @@ static int anonymous(struct create *create, struct str path, struct err *err)
 
 	if (!mount.target || !path.len || path.ptr[0] != '/')
 		return err_set(err, -EINVAL, "invalid volume specification: '%.*s'", STR_ARG(path));
-	if (find_target(create, str_from(mount.target)) >= 0)
+	if (create_mount_taken(create, str_from(mount.target)))
 		return 0;
 	mount.source = random_name(create);
-	return add(create, &mount, &more, err);
+	return create_mount_add(create, &mount, &more, err);
 }
 
 int create_mounts(struct create *create, struct err *err)
@@ -371,6 +387,8 @@ int create_mounts(struct create *create, struct err *err)
 		r = one_mount(create, value, err);
 	if (r >= 0)
 		r = tmpfs_all(create, err);
+	if (r >= 0)
+		r = create_volumes_from(create, err);
 	json_iter_init(&iter, json_get(create->body, "Volumes"));
 	while (r >= 0 && json_iter_next(&iter, &key, &value))
 		r = anonymous(create, key, err);

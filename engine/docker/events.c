@@ -100,7 +100,8 @@ static void put_attributes(struct json_writer *w, const struct engine_event *eve
 		json_member_text(w, "signal", number);
 	if (event->image.len && oci_reference_parse(event->image, &reference, NULL) >= 0)
 		json_member_text(w, "image", oci_reference_familiar(&reference, image));
-	json_member_str(w, "name", event->name);
+	if (!str_is(event->action, "prune"))
+		json_member_str(w, "name", event->name);
 	json_end_object(w);
 }
 

@@ -24,6 +24,7 @@ struct docker_exec {
 	struct arena arena;	      /* of args */
 	struct engine_exec_args args;
 	char id[EXEC_ID_LEN + 1], container[EXEC_ID_LEN + 4];
+	struct docker_detach detach_keys;
 	bool attach_stdin, detach, started, running, exited;
 	int32_t exit_code;
 	uint32_t serial;
@@ -122,13 +123,16 @@ static bool read_args(struct docker_exec *exec, const struct json *body)
 	args->argv = read_list(&exec->arena, json_get(body, "Cmd"));
 	args->env = read_list(&exec->arena, json_get(body, "Env"));
 	args->tty = json_true(json_get(body, "Tty"));
+	args->privileged = json_true(json_get(body, "Privileged"));
 	exec->attach_stdin = json_true(json_get(body, "AttachStdin"));
 	json_iter_init(&iter, size);
 	for (size_t i = 0; i < 2 && json_iter_next(&iter, &key, &value); i++)
 		(void)json_i64(value, 0, UINT16_MAX, &numbers[i]);
 	args->rows = (uint16_t)numbers[0];
 	args->columns = (uint16_t)numbers[1];
-	return args->argv && args->env &&
+	return docker_detach_parse(json_str(json_get(body, "DetachKeys")), &exec->detach_keys) >=
+		       0 &&
+	       args->argv && args->env &&
 	       str_copy(json_str(json_get(body, "User")), args->user, sizeof(args->user)) >= 0 &&
 	       str_copy(json_str(json_get(body, "WorkingDir")), args->cwd, sizeof(args->cwd)) >= 0;
 }
@@ -141,7 +145,8 @@ static void exec_created(struct docker_client *client, const struct docker_box *
 		if (exec)
 			exec_drop(exec);
 		docker_reply_error(client, exec ? 400 : 503,
-				   exec ? "the exec's configuration is too large"
+				   exec ? "the exec's configuration is too large, or its "
+					  "DetachKeys are invalid"
 					: "too many execs at once");
 		return;
 	}
@@ -186,10 +191,6 @@ void docker_exec_create(struct docker_client *client)
 	cmd = json_get(client->json.root, "Cmd");
 	if (!json_count(cmd) && json_type(cmd) != JSON_STRING)
 		docker_reply_error(client, 400, "No exec command specified");
-	else if (json_true(json_get(client->json.root, "Privileged")))
-		docker_reply_error(client, 400,
-				   "a privileged exec is not supported by this engine; run a "
-				   "privileged container");
 	else
 		docker_ask_argument(client, ENGINE_MSG_VIEWS, on_view);
 }
@@ -298,6 +299,8 @@ static int exec_fds(struct docker_exec *exec, struct msg *reply, struct err *err
 		fds[i] = msg_take_fd(reply, i);
 	if (exec->args.tty) {
 		int copy = exec->attach_stdin ? fcntl(fds[0], F_DUPFD_CLOEXEC, 3) : -1;
+
+		exec->pump.detach = exec->detach_keys;
 
 		r = docker_pump_output(&exec->pump, 0, fds[0], 0, err);
 		if (r >= 0 && copy >= 0)
@@ -448,7 +451,7 @@ void docker_exec_inspect(struct docker_client *client)
 	for (size_t i = 1; exec->args.argv[0] && exec->args.argv[i]; i++)
 		json_put_text(&w, exec->args.argv[i]);
 	json_end_array(&w);
-	json_member_bool(&w, "privileged", false);
+	json_member_bool(&w, "privileged", exec->args.privileged);
 	json_member_text(&w, "user", exec->args.user);
 	json_end_object(&w);
 	json_member_bool(&w, "OpenStdin", exec->attach_stdin);

@@ -8,7 +8,8 @@
 typedef void docker_handler_fn(struct docker_client *client);
 
 /* system.c */
-docker_handler_fn docker_ping, docker_version, docker_info, docker_swarm;
+docker_handler_fn docker_ping, docker_version, docker_info, docker_swarm, docker_plugins,
+	docker_plugin_none;
 /* metrics.c */
 docker_handler_fn docker_metrics;
 /* create.c */

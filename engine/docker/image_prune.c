@@ -80,7 +80,7 @@ static void put_gone(const struct prunable *one, struct json_writer *w)
 	json_end_object(w);
 }
 
-static void answer(const struct docker_prune *prune, struct json_writer *w)
+static void answer(struct docker_prune *prune, struct json_writer *w)
 {
 	uint64_t bytes = 0;
 	uint32_t gone = 0;
@@ -100,10 +100,11 @@ static void answer(const struct docker_prune *prune, struct json_writer *w)
 	} else {
 		json_put_null(w);
 	}
+	prune->freed_bytes = bytes;
 	json_member_u64(w, "SpaceReclaimed", bytes);
 }
 
-static const struct docker_prune_kind kind = { ENGINE_MSG_IMAGE_DROP, put, NULL, answer };
+static const struct docker_prune_kind kind = { ENGINE_MSG_IMAGE_DROP, "image", put, NULL, answer };
 
 /* The first row of its id, which no container has been looked for yet. */
 static bool fits(const struct docker_filters *filters, bool dangling, int64_t until_ns,

@@ -434,13 +434,13 @@ static void put_prune(const struct docker_prune_row *row, struct buf *body)
 	wire_put_text(body, row->name);
 }
 
-static void answer_prune(const struct docker_prune *prune, struct json_writer *w)
+static void answer_prune(struct docker_prune *prune, struct json_writer *w)
 {
 	docker_prune_put_names(prune, w, "NetworksDeleted", true);
 }
 
-static const struct docker_prune_kind prune_kind = { ENGINE_MSG_NETWORK_REMOVE, put_prune, NULL,
-						     answer_prune };
+static const struct docker_prune_kind prune_kind = { ENGINE_MSG_NETWORK_REMOVE, "network",
+						     put_prune, NULL, answer_prune };
 
 static void prune_then(struct docker_client *client, struct docker_networks *networks)
 {

@@ -5,6 +5,7 @@
  */
 #include "engine/docker/prune.h"
 
+#include "engine/docker/watch.h"
 #include "lib/own.h"
 
 enum { PRUNE_ANSWER_MAX = 8 << 20, PRUNE_BODY_MAX = 64 << 10 };
@@ -76,6 +77,7 @@ void docker_prune_run(struct docker_client *client)
 	prune->kind->answer(prune, &w);
 	json_end_object(&w);
 	(void)buf_add_byte(&body, '\n');
+	docker_watch_pruned(client->server, prune->kind->event, prune->freed_bytes);
 	docker_reply_json(client, 200, buf_str(&body));
 }
 

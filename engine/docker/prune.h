@@ -18,18 +18,20 @@ struct docker_prune_row {
 struct docker_prune;
 
 struct docker_prune_kind {
-	uint16_t type; /* of the message to engine main that removes one */
+	uint16_t type;	   /* of the message to engine main that removes one */
+	const char *event; /* "container": the type in the event that tells of it */
 	void (*put)(const struct docker_prune_row *row, struct buf *body);
 	/* May be NULL: the answer to one that went. */
 	void (*went)(struct docker_prune_row *row, struct str body);
 	/* The members of the answer. */
-	void (*answer)(const struct docker_prune *prune, struct json_writer *w);
+	void (*answer)(struct docker_prune *prune, struct json_writer *w);
 };
 
 struct docker_prune {
 	const struct docker_prune_kind *kind;
 	struct docker_prune_row *rows;
 	uint32_t count, max, at;
+	uint64_t freed_bytes; /* for the event; `answer` may set it */
 };
 
 /* Room for max rows; replaces client->work. NULL: 500 was answered. */

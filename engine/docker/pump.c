@@ -161,11 +161,15 @@ static void push_input(struct docker_pump *pump)
 {
 	struct docker_client *client = pump->client;
 	uint32_t wanted = 0;
+	bool left = false;
+	size_t fit;
 
 	if (!client)
 		return;
-	while (pump->in_fd >= 0 && client->in.len) {
-		ssize_t n = write(pump->in_fd, client->in.data, client->in.len);
+	fit = docker_detach_scan(&pump->detach, buf_str(&client->in), pump->scanned, &left);
+	pump->scanned = client->in.len;
+	while (pump->in_fd >= 0 && fit) {
+		ssize_t n = write(pump->in_fd, client->in.data, fit);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -178,10 +182,17 @@ static void push_input(struct docker_pump *pump)
 			break;
 		}
 		buf_consume(&client->in, (size_t)n);
+		pump->scanned -= (size_t)n;
+		fit -= (size_t)n;
 	}
-	if (pump->in_fd < 0)
+	if (left) { /* the process goes on, without this client */
+		docker_finish(client);
+		return;
+	}
+	if (pump->in_fd < 0) {
 		buf_clear(&client->in);
-	else if (client->input_ended && !client->in.len && !pump->keep_stdin)
+		pump->scanned = 0;
+	} else if (client->input_ended && !fit && !pump->keep_stdin)
 		close_input(pump);
 	if (pump->in_fd >= 0)
 		(void)loop_change(pump->server->loop, &pump->in_io, wanted);

@@ -2,6 +2,7 @@
 #ifndef HOY_ENGINE_DOCKER_PUMP_H
 #define HOY_ENGINE_DOCKER_PUMP_H
 
+#include "engine/docker/detach.h"
 #include "engine/docker/server.h"
 
 /*
@@ -27,6 +28,8 @@ struct docker_pump {
 	uint8_t streams; /* bits of the streams in frames that are wanted; 0 = no frames, raw */
 	uint8_t head[8]; /* of the frame under way */
 	uint32_t head_len, frame_left;
+	struct docker_detach detach; /* with a terminal: the keys that end the client's part */
+	size_t scanned;		     /* bytes of client->in that were looked at for them */
 	/* Every output has ended. */
 	void (*ended)(struct docker_pump *pump);
 	void *owner;

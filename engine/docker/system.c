@@ -243,3 +243,22 @@ void docker_swarm(struct docker_client *client)
 		"This node is not a swarm manager. Use \"docker swarm init\" or \"docker "
 		"swarm join\" to connect this node to swarm and try again.");
 }
+
+/* ---- plugins: there are none, and none can be ---- */
+
+void docker_plugins(struct docker_client *client)
+{
+	docker_reply_json(client, 200, STR("[]\n"));
+}
+
+void docker_plugin_none(struct docker_client *client)
+{
+	char text[160];
+
+	if (*client->argument) {
+		(void)snprintf(text, sizeof(text), "plugin \"%.100s\" not found", client->argument);
+		docker_reply_error(client, 404, text);
+		return;
+	}
+	docker_reply_error(client, 501, "this engine has no plugins");
+}

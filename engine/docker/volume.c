@@ -260,14 +260,14 @@ static void put_prune(const struct docker_prune_row *row, struct buf *body)
 	wire_put_text(body, row->name);
 }
 
-static void answer_prune(const struct docker_prune *prune, struct json_writer *w)
+static void answer_prune(struct docker_prune *prune, struct json_writer *w)
 {
 	docker_prune_put_names(prune, w, "VolumesDeleted", false);
 	json_member_u64(w, "SpaceReclaimed", 0);
 }
 
-static const struct docker_prune_kind prune_kind = { ENGINE_MSG_VOLUME_REMOVE, put_prune, NULL,
-						     answer_prune };
+static const struct docker_prune_kind prune_kind = { ENGINE_MSG_VOLUME_REMOVE, "volume", put_prune,
+						     NULL, answer_prune };
 
 /* Before 1.42 all that nothing uses; since then only what nobody named, unless `all` is said. */
 static void on_prune_list(struct msg_peer *peer, void *owner, struct msg *reply,

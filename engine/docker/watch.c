@@ -4,6 +4,8 @@
  * Must never keep more than the last DOCKER_HISTORY_MAX.
  */
 #include <errno.h>
+#include <stdio.h>
+#include "engine/docker/text.h"
 #include "engine/docker/watch.h"
 #include "lib/log.h"
 #include "lib/own.h"
@@ -28,24 +30,44 @@ static bool decode(struct str body, struct engine_event *ret_event)
 	return wire_end(&in) >= 0;
 }
 
-static void on_event(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+static void tell(struct docker_server *server, struct str body)
 {
 	static struct engine_event event;
-	struct docker_server *server = owner;
 	struct docker_watch *watch;
 
-	(void)peer;
-	if (!reply) {
-		log_warn("events: %s", err_text(err));
+	if (!decode(body, &event))
 		return;
-	}
-	if (!decode(reply->body, &event))
-		return;
-	keep(server, reply->body);
+	keep(server, body);
 	for (watch = server->watches; watch; watch = server->watch_next) {
 		server->watch_next = watch->next; /* a removal in the callback moves it on */
 		watch->fn(watch, &event);
 	}
+}
+
+static void on_event(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	(void)peer;
+	if (reply)
+		tell(owner, reply->body);
+	else
+		log_warn("events: %s", err_text(err));
+}
+
+void docker_watch_pruned(struct docker_server *server, const char *type, uint64_t bytes)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	struct engine_event event = { .time_ns = docker_now_ns(),
+				      .type = str_from(type),
+				      .action = STR("prune"),
+				      .label_count = 1 };
+	char label[40];
+
+	(void)snprintf(label, sizeof(label), "reclaimed=%llu", (unsigned long long)bytes);
+	event.labels[0] = str_from(label);
+	buf_init(&body, WATCH_EVENT_MAX);
+	engine_event_put(&body, &event);
+	if (!buf_error(&body))
+		tell(server, buf_str(&body));
 }
 
 void docker_watch_init(struct docker_server *server)

@@ -174,6 +174,18 @@ int files_user_find(int root_fd, struct str spec, struct files_user *ret_user, s
 		     : files_user_search(spec, buf_str(&passwd), buf_str(&group), ret_user, err);
 }
 
+int files_user_join(int root_fd, struct str group, struct files_user *user, struct err *err)
+{
+	struct buf file OWN(buf_done) = { 0 };
+	uint32_t gid = 0;
+	int r = read_file(root_fd, "etc/group", &file, err);
+	if (r == 0)
+		r = set_group(buf_str(&file), group, &gid, err);
+	if (r == 0)
+		add_group(user, gid);
+	return r;
+}
+
 int files_owner_find(int root_fd, struct str spec, struct files_owner *ret_owner, struct err *err)
 {
 	static struct files_user user; /* one process, one call at a time */

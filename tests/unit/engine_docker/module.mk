@@ -40,3 +40,6 @@ tests/fuzz/fuzz_access_OBJS = tests/fuzz/fuzz_access.o engine/api/gate_msg.o eng
 
 FUZZ += tests/fuzz/fuzz_build_context
 tests/fuzz/fuzz_build_context_OBJS = tests/fuzz/fuzz_build_context.o engine/api/context_msg.o engine/oci/image.o
+
+UNIT += tests/unit/engine_docker/test_detach
+tests/unit/engine_docker/test_detach_OBJS := tests/unit/engine_docker/test_detach.o engine/docker/detach.o
