@@ -536,6 +536,8 @@ int container_kill(struct container *container, int signal, struct err *err)
 	wire_put_u32(&body, (uint32_t)signal);
 	r = msg_peer_call(&container->shim, SHIM_MSG_SIGNAL, buf_str(&body), NULL, 0, NULL, NULL,
 			  err);
+	if (r == -EPIPE || r == -ECONNRESET) /* it has ended, and nobody has been told yet */
+		return err_set(err, -ESRCH, "container %s is not running", container->def.name);
 	return r < 0 ? (int)r : 0;
 }
 

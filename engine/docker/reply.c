@@ -154,7 +154,13 @@ unsigned docker_status(int code)
 	case -EINVAL:
 	case -EBADMSG:
 	case -ENOTSUP:
+	case -ENAMETOOLONG:
+	case -ENOTDIR:
+	case -ELOOP:
+	case -E2BIG:
+	case -ERANGE:
 		return 400;
+	case -ECANCELED: /* somebody stopped it while it was starting */
 	case -EBUSY:
 	case -EEXIST:
 	case -ESRCH:

@@ -86,7 +86,8 @@ int files_hash(int source_fd, const struct files_copy *copy, struct digest *ret_
  * entry. -ENOENT: "unable to find user x: no matching entries in passwd file".
  */
 int files_user_find(int root_fd, struct str spec, struct files_user *ret_user, struct err *err);
-/* One more group of a user, by its name or number in that root. -ENOENT: it has none of the name. */
+/* One more group of a user, by its name or number in that root. -ENOENT: it has none of the name.
+ */
 int files_user_join(int root_fd, struct str group, struct files_user *user, struct err *err);
 /* The same in the content of these two files. Pure. */
 int files_user_search(struct str spec, struct str passwd, struct str group,
