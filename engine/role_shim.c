@@ -371,7 +371,9 @@ static void on_start(struct msg_peer *peer, struct msg *msg)
 	}
 	if (r < 0)
 		fail_start(shim, &err);
-	/* What only the start needed would keep the root and the network busy. */
+	/* What only the start needed would keep the root and the network busy, and the plan's
+	 * memory. */
+	(void)close(SHIM_FD_PLAN);
 	for (int fd = SHIM_FD_NETNS; fd <= SHIM_FD_MAX; fd++)
 		(void)close(fd);
 }

@@ -9,10 +9,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 #include "engine/run/kernel.h"
 #include "lib/defence.h"
@@ -85,11 +87,43 @@ static int open_host_null(struct apply *apply, struct err *err)
 	return take_fd(&node);
 }
 
+static int count_entry(int dirfd, const char *name, unsigned char d_type, void *owner,
+		       struct err *err)
+{
+	(void)dirfd;
+	(void)name;
+	(void)d_type;
+	(void)err;
+	(*(unsigned *)owner)++;
+	return 0;
+}
+
 /*
- * Over directories an empty read-only tmpfs, over files the container's own null node. The first
- * directory takes the tmpfs itself; a detached one could not be cloned for the next.
+ * A directory of sysfs that is for mounts only: empty, and the kernel lets nobody put anything into
+ * it. As a mask it costs no file system of its own, of which a machine with a thousand containers
+ * has a thousand less. -1: this /sys has none.
  */
-static int mask_tree(struct apply *apply, bool directory, struct err *err)
+static int open_empty(struct apply *apply)
+{
+	static const char *const places[] = { "fs/bpf", "kernel/debug", "kernel/tracing",
+					      "fs/pstore" };
+	struct statfs fs;
+
+	if (apply->sys < 0 || fstatfs(apply->sys, &fs) < 0 || fs.f_type != SYSFS_MAGIC)
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		OWN_FD int dir = fs_open(apply->sys, places[i], FS_BENEATH_XDEV,
+					 O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, NULL);
+		unsigned entries = 0;
+
+		if (dir >= 0 && fs_each(dir, count_entry, &entries, NULL) == 0 && entries == 0)
+			return take_fd(&dir);
+	}
+	return -1;
+}
+
+/* What masks directories: an empty directory of /sys, else an empty tmpfs. */
+static int mask_directory(struct apply *apply, struct err *err)
 {
 	static const char *const options[] = {
 		"mode", "755", "size", "4096", "nr_inodes", "2", NULL
@@ -98,24 +132,40 @@ static int mask_tree(struct apply *apply, bool directory, struct err *err)
 				    K_MOUNT_ATTR_NOEXEC;
 	int tree;
 
-	if (!directory && apply->null < 0) {
-		tree = open_host_null(apply, err);
-		if (tree < 0)
-			return tree;
-		apply->null = tree;
-	}
-	if (directory && apply->mask < 0) {
+	if (apply->mask < 0)
+		apply->mask = open_empty(apply);
+	if (apply->mask < 0) {
+		/* The first directory takes it itself; a detached one could not be cloned for the
+		 * next. */
 		tree = apply_new_mount("tmpfs", options, attributes, err);
 		if (tree >= 0)
 			apply->mask = fcntl(tree, F_DUPFD_CLOEXEC, 0);
 		return tree;
 	}
-	tree = k_clone_tree(directory ? apply->mask : apply->null, 0);
+	tree = k_clone_tree(apply->mask, 0);
+	if (tree >= 0 && k_set_attributes(tree, attributes, 0, 0) < 0) {
+		own_close(&tree);
+		return err_set(err, -EIO, "make the mask read-only");
+	}
+	return tree < 0 ? err_sys(err, tree, "clone the mask") : tree;
+}
+
+/* Over files the container's own null node. */
+static int mask_file(struct apply *apply, struct err *err)
+{
+	int tree;
+
+	if (apply->null < 0) {
+		tree = open_host_null(apply, err);
+		if (tree < 0)
+			return tree;
+		apply->null = tree;
+	}
+	tree = k_clone_tree(apply->null, 0);
 	if (tree < 0)
 		return err_sys(err, tree, "clone the mask");
 	/* Read-only: its owner and mode shall not be changed through the masked name. */
-	if (!directory &&
-	    k_set_attributes(tree, K_MOUNT_ATTR_RDONLY | K_MOUNT_ATTR_NOSUID | K_MOUNT_ATTR_NOEXEC,
+	if (k_set_attributes(tree, K_MOUNT_ATTR_RDONLY | K_MOUNT_ATTR_NOSUID | K_MOUNT_ATTR_NOEXEC,
 			     0, 0) < 0) {
 		own_close(&tree);
 		return err_set(err, -EIO, "make the mask read-only");
@@ -134,7 +184,7 @@ static int mask(struct apply *apply, const char *path, struct err *err)
 		return place;
 	if (fstat(place, &st) < 0)
 		return err_sys(err, -errno, "mask %s: stat", path);
-	tree = mask_tree(apply, S_ISDIR(st.st_mode), err);
+	tree = S_ISDIR(st.st_mode) ? mask_directory(apply, err) : mask_file(apply, err);
 	if (tree < 0)
 		return err_prefix(err, "mask %s", path);
 	r = k_attach(tree, place);

@@ -517,6 +517,7 @@ def shim_fds():
         fds = {int(n): os.readlink("/proc/%d/fd/%s" % (c.proc.pid, n))
                for n in os.listdir("/proc/%d/fd" % c.proc.pid)}
         tap.check(not [v for v in fds.values() if "net:[" in v], "the netns is held: %s" % fds)
+        tap.check(not [v for v in fds.values() if "memfd:" in v], "the plan's memory is held: %s" % fds)
         tap.check(c.tree not in fds.values(), "the root is held: %s" % fds)
         c.signal(signal.SIGKILL)
         c.wait()

@@ -38,6 +38,19 @@ def end(pid):
     os.waitpid(pid, 0)
 
 
+def settle(path, make):
+    """Nobody exchanges any more: what stands at `path` is what belongs there, and a start is no race."""
+    if os.path.islink(path) or not os.path.exists(path):
+        if os.path.lexists(path):
+            os.unlink(path)
+        make(path)
+
+
+def empty_file(path):
+    with open(path, "w", encoding="ascii"):
+        pass
+
+
 @tap.test("A4-A9-targets-and-missing-directories-while-links-are-swapped-in")
 def swapped():
     shared = volume("swapped")
@@ -58,11 +71,21 @@ def swapped():
             out = direct(*user, "--mount", "bind|%s|/v|" % shared, *more, check=None)
             good += out == ""
             refused += out != ""
-            tap.check(os.listdir(canary) == [], "the host was written to: %s" % os.listdir(canary))
+            tap.check(os.listdir(canary) == [], "the host was written to, round %d: %s" % (
+                i + 1, os.listdir(canary)))
     finally:
         end(swapper)
-    tap.note("%d started, %d refused" % (good, refused))
+    tap.note("%d started, %d refused of %d" % (good, refused, ROUNDS))
+    settle(shared + "/sub", os.mkdir)
+    direct("--mount", "bind|%s|/v|" % shared, "--mount", "bind|%s|/v/sub/last|" % other)
+    tap.check(os.path.isdir(shared + "/sub/last"), "the start without a race made nothing")
     tap.check(not [f for f in os.listdir(canary)], "the host was written to")
+
+
+def masked(tree):
+    return direct("--masked", "/proc/keys", "--caps", "%d:%d:%d:0:0" % ((FULL,) * 3),
+                  files=FILES[:2], root=tree, check=None,
+                  command=("sh", "-c", "wc -c < /proc/keys; echo x > /proc/keys; true"))
 
 
 @tap.test("A5-null-of-a-root-is-swapped-while-containers-start")
@@ -76,17 +99,22 @@ def swapped_null():
     good = 0
     swapper = swapping(os.path.join(tree, "dev/null"), os.path.join(tree, "dev/evil"))
     try:
-        for _ in range(ROUNDS):
-            out = direct("--masked", "/proc/keys", "--caps", "%d:%d:%d:0:0" % ((FULL,) * 3),
-                         files=FILES[:2], root=tree, check=None,
-                         command=("sh", "-c", "wc -c < /proc/keys; echo x > /proc/keys; true"))
-            tap.check(out.startswith("0\n") or "/dev/null" in out, "no mask: " + out)
+        for i in range(ROUNDS):
+            out = masked(tree)
+            tap.check(out.startswith("0\n") or "/dev/null" in out, "no mask, round %d: %s" % (i + 1, out))
             good += out.startswith("0\n")
     finally:
         end(swapper)
     tap.note("%d of %d started" % (good, ROUNDS))
+    settle(os.path.join(tree, "dev/null"), lambda p: os.mknod(p, 0o20666, os.makedev(1, 3)))
+    tap.check(masked(tree).startswith("0\n"), "no start without a race either: nothing was tried")
     with open("/proc/sys/kernel/core_pattern", encoding="utf-8") as f:
         tap.check(f.read() == before, "the host's core_pattern was written")
+
+
+def terminals(tree):
+    return direct(*NEW, "--tty", files=FILES[:2] + FILES[4:6], root=tree, check=None,
+                  command=("grep", "-c", " - devpts ", "/proc/self/mountinfo")).strip()
 
 
 @tap.test("A6-console-is-swapped-for-a-link-while-terminals-are-made")
@@ -101,18 +129,23 @@ def swapped_console():
     good = refused = 0
     swapper = swapping(os.path.join(tree, "dev/console"), os.path.join(tree, "dev/evil"))
     try:
-        for _ in range(ROUNDS):
-            out = direct(*NEW, "--tty", files=FILES[:2] + FILES[4:6], root=tree, check=None,
-                         command=("grep", "-c", " - devpts ", "/proc/self/mountinfo")).strip()
+        for i in range(ROUNDS):
+            out = terminals(tree)
             # Wherever the names are by now: the terminal is mounted somewhere in the container.
-            tap.check(out == "2" or "console" in out, "no console in the container: " + out)
+            tap.check(out == "2" or "console" in out, "no console in the container, round %d: %s" % (i + 1, out))
             good += out == "2"
             refused += out != "2"
             tap.check(os.stat(canary).st_uid == 0 and os.path.getsize(canary) == 4, "the canary")
     finally:
         end(swapper)
-    tap.note("%d started, %d refused" % (good, refused))
-    tap.check(good > 0, "no start at all: nothing was tried")
+    tap.note("%d started, %d refused of %d" % (good, refused, ROUNDS))
+    settle(os.path.join(tree, "dev/console"), empty_file)
+    tap.check(terminals(tree) == "2", "no start without a race either: nothing was tried")
+
+
+def mounted(shared, user):
+    return direct(*NEW, *user, "--mount", "bind|%s|/v|" % shared, "--mount", "tmpfs||/v/t|",
+                  check=None, command=("grep", "-c", " /proc/", "/proc/mounts")).strip()
 
 
 @tap.test("A7-a-directory-becomes-a-link-into-proc-while-it-is-mounted-on")
@@ -125,15 +158,15 @@ def swapped_place():
     try:
         for i in range(ROUNDS):
             user = USER if i % 4 == 0 else []
-            out = direct(*NEW, *user, "--mount", "bind|%s|/v|" % shared, "--mount", "tmpfs||/v/t|",
-                         check=None, command=("grep", "-c", " /proc/", "/proc/mounts")).strip()
-            tap.check(out == "0" or "link" in out, "mounted in /proc: " + out)
+            out = mounted(shared, user)
+            tap.check(out == "0" or "link" in out, "mounted in /proc, round %d: %s" % (i + 1, out))
             good += out == "0"
             refused += out != "0"
     finally:
         end(swapper)
-    tap.note("%d started, %d refused" % (good, refused))
-    tap.check(good > 0, "no start at all: nothing was tried")
+    tap.note("%d started, %d refused of %d" % (good, refused, ROUNDS))
+    settle(shared + "/t", os.mkdir)
+    tap.check(mounted(shared, []) == "0", "no start without a race either: nothing was tried")
 
 
 def detach(path):
@@ -163,9 +196,9 @@ def replaced():
         with open("/proc/%d/task/%d/children" % (proc.pid, proc.pid), encoding="ascii") as f:
             child = f.read().split()[0]
         os.set_blocking(proc.stdout.fileno(), False)
-        for _ in range(ROUNDS):
+        for i in range(ROUNDS):
             direct(*NEW, "--cgroup", group)
-            tap.check(not proc.stdout.read(), "a device was open for a moment")
+            tap.check(not proc.stdout.read(), "a device was open for a moment, round %d" % (i + 1))
         detach(group)
         # Not so the hunter: a moment without a program is enough for it.
         box.wait_for("the hunter to succeed", proc.stdout.read)
@@ -202,10 +235,10 @@ def hunted():
         with open("/proc/%d/task/%d/children" % (proc.pid, proc.pid), encoding="ascii") as f:
             child = f.read().split()[0]
         os.set_blocking(proc.stdout.fileno(), False)
-        for _ in range(ROUNDS):
+        for i in range(ROUNDS):
             direct("--exec", child, *rights, "--seccomp", path, files=[], command=("true",))
             seen = proc.stdout.read()
-            tap.check(not seen, "a young process was seen: %s" % seen)
+            tap.check(not seen, "a young process was seen, round %d: %s" % (i + 1, seen))
     finally:
         os.kill(int(child), signal.SIGKILL)
         proc.wait(box.LIMIT_S)
