@@ -267,5 +267,7 @@ int command_exec(struct command *cmd, struct err *err)
 		launch_end_child(entry.pidfd);
 		return err_prefix(err, "exec");
 	}
-	return cmd->options.detach ? 0 : terminal_attend(entry.pidfd, entry.master, signals, err);
+	return cmd->options.detach
+		       ? 0
+		       : terminal_attend(entry.pidfd, entry.master, signals, -1, 0, err);
 }

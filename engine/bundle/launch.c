@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "engine/bundle/agent.h"
 #include "engine/bundle/group.h"
+#include "engine/bundle/notify.h"
 #include "engine/bundle/say.h"
 #include "engine/bundle/terminal.h"
 #include "engine/oci/runtime_config.h"
@@ -38,6 +39,7 @@ void launch_init(struct launch *launch, struct command *cmd, bool gated)
 				   .gate = -1,
 				   .report = -1,
 				   .console = -1,
+				   .notify = -1,
 				   .pidfd = -1,
 				   .master = -1 };
 }
@@ -46,7 +48,7 @@ void launch_done(struct launch *launch)
 {
 	int *const fds[] = { &launch->bundle,  &launch->dir,   &launch->void_fd, &launch->root,
 			     &launch->top,     &launch->group, &launch->gate,	 &launch->report,
-			     &launch->console, &launch->pidfd, &launch->master };
+			     &launch->console, &launch->pidfd, &launch->master,	 &launch->notify };
 
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		own_close(fds[i]);
@@ -106,6 +108,8 @@ static int begin_parser(struct launch *launch, struct err *err)
 	r = launch_preserved(options, &launch->job.preserve_fds, err);
 	if (r == 0)
 		r = launch_listening(&launch->job, err);
+	if (r == 0)
+		r = launch_notify(launch, err);
 	if (r < 0)
 		return r;
 	launch->void_fd = command_void(launch->cmd, err);
@@ -137,6 +141,10 @@ static int make_dir(struct launch *launch, struct err *err)
 		return launch->dir;
 	launch->dir_new = true;
 	r = state_file_put(launch->dir, STATE_CONFIG, launch->config.data, launch->config.len, err);
+	if (r == 0 && launch->job.notify_target)
+		r = notify_make(launch->dir, err);
+	if (r == 0 && !launch->gated) /* else `start` listens */
+		r = notify_open(launch->dir, &launch->notify, err);
 	if (r < 0 || !launch->gated)
 		return r;
 	launch->gate = msg_listen(launch->dir, STATE_GATE, 0600, err);

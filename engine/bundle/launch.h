@@ -15,9 +15,9 @@ struct launch {
 	struct command *cmd;
 	const char *id;
 	bool gated; /* `create`: the process waits for `start` */
-	int bundle, dir, void_fd, root, top, group, gate, report, console;
+	int bundle, dir, void_fd, root, top, group, gate, report, console, notify;
 	int pidfd, master; /* what remains for the caller */
-	char bundle_path[4096], root_path[4096], group_path[CGROUP_PATH_MAX];
+	char bundle_path[4096], root_path[4096], group_path[CGROUP_PATH_MAX], notify_path[4096];
 	bool group_new, dir_new;
 	enum cgroup_host host;
 	struct buf config, memory;
@@ -34,6 +34,8 @@ void launch_done(struct launch *launch);
 
 /* ---- shared with exec ---- */
 
+/* Where the directory of NOTIFY_SOCKET will stand, if there is to be one. */
+int launch_notify(struct launch *launch, struct err *err);
 /* The number of --preserve-fds; -EINVAL, also when one of those fds is not open. */
 int launch_preserved(const struct options *options, uint32_t *ret_count, struct err *err);
 /* The sockets that a service manager handed to us stand in front of them (sd_listen_fds(3)). */

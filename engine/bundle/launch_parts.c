@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "engine/bundle/launch.h"
+#include "engine/bundle/notify.h"
 #include "engine/run/kernel.h"
 #include "lib/fs.h"
 #include "lib/own.h"
@@ -49,6 +50,28 @@ int launch_listening(struct parser_job *job, struct err *err)
 	job->listen_fds = (uint32_t)count;
 	job->listen_names = getenv("LISTEN_FDNAMES");
 	job->preserve_fds += job->listen_fds;
+	return 0;
+}
+
+int launch_notify(struct launch *launch, struct err *err)
+{
+	const char *target = notify_target();
+	char link[FS_FD_PATH_MAX];
+	ssize_t n;
+	int more;
+
+	if (!target)
+		return 0;
+	n = readlinkat(AT_FDCWD, fs_fd_path(launch->cmd->root_fd, link), launch->notify_path,
+		       sizeof(launch->notify_path) - 1);
+	if (n < 0)
+		return err_sys(err, -errno, "the path of --root");
+	more = snprintf(launch->notify_path + n, sizeof(launch->notify_path) - (size_t)n,
+			"/%s/" NOTIFY_DIR, launch->id);
+	if (more < 0 || (size_t)more >= sizeof(launch->notify_path) - (size_t)n)
+		return err_set(err, -ENAMETOOLONG, "NOTIFY_SOCKET: --root is too long a path");
+	launch->job.notify_source = launch->notify_path;
+	launch->job.notify_target = target;
 	return 0;
 }
 

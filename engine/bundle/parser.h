@@ -32,8 +32,10 @@ struct parser_job {
 	const char *id, *bundle;
 	const struct parser_exec *exec;
 	uint32_t preserve_fds;
-	uint32_t listen_fds;	  /* the first of them: sd_listen_fds(3), 0 = none */
-	const char *listen_names; /* LISTEN_FDNAMES, NULL = none */
+	uint32_t listen_fds;	   /* the first of them: sd_listen_fds(3), 0 = none */
+	const char *listen_names;  /* LISTEN_FDNAMES, NULL = none */
+	const char *notify_source; /* the directory of NOTIFY_SOCKET, NULL = none */
+	const char *notify_target;
 	bool no_pivot, no_new_keyring, may_miss_process;
 	/* The parser's own: */
 	pid_t pid;

@@ -105,6 +105,42 @@ static int add_listening(const struct parser_job *job, struct convert *c, struct
 	return 0;
 }
 
+/* NOTIFY_SOCKET: the directory with our own socket, mounted behind all others. */
+static int add_notify(const struct parser_job *job, struct convert *c, struct run_spec *spec)
+{
+	size_t count = spec->mount_count, vars = 0, kept = 0;
+	struct run_mount *mounts;
+	const char **env;
+
+	if (!job->notify_target)
+		return 0;
+	while (spec->process.env && spec->process.env[vars])
+		vars++;
+	mounts = arena_array(c->arena, count + 1, sizeof(*mounts));
+	env = arena_array(c->arena, vars + 2, sizeof(*env));
+	if (!mounts || !env)
+		return convert_no_memory(c);
+	for (size_t i = 0; i < count; i++)
+		mounts[i] = spec->mounts[i];
+	for (size_t i = 0; i < vars; i++) {
+		if (!str_starts(str_from(spec->process.env[i]), STR("NOTIFY_SOCKET=")))
+			env[kept++] = spec->process.env[i];
+	}
+	mounts[count] = (struct run_mount){
+		.kind = RUN_MOUNT_KIND_BIND,
+		.flags = RUN_MOUNT_FLAG_READONLY | RUN_MOUNT_FLAG_NOSUID | RUN_MOUNT_FLAG_NODEV |
+			 RUN_MOUNT_FLAG_NOEXEC,
+		.source = job->notify_source,
+		.source_fd = -1,
+		.target = job->notify_target,
+	};
+	env[kept] = arena_printf(c->arena, "NOTIFY_SOCKET=%s/notify", job->notify_target);
+	spec->mounts = mounts;
+	spec->mount_count = count + 1;
+	spec->process.env = env;
+	return env[kept] ? 0 : convert_no_memory(c);
+}
+
 static int work_container(const struct parser_job *job, struct convert *c, struct buf *plan)
 {
 	struct run_spec spec;
@@ -114,6 +150,8 @@ static int work_container(const struct parser_job *job, struct convert *c, struc
 		r = add_states(c, job->id, &spec);
 	if (r == 0)
 		r = add_listening(job, c, &spec);
+	if (r == 0)
+		r = add_notify(job, c, &spec);
 	if (r < 0)
 		return r;
 	spec.no_pivot = job->no_pivot;

@@ -10,6 +10,7 @@
 #include "engine/bundle/command.h"
 #include "engine/bundle/hooks.h"
 #include "engine/bundle/launch.h"
+#include "engine/bundle/notify.h"
 #include "engine/bundle/say.h"
 #include "engine/bundle/signals.h"
 #include "engine/bundle/terminal.h"
@@ -59,6 +60,8 @@ int command_start(struct command *cmd, struct err *err)
 {
 	struct container container OWN(container_done) = { .dir = -1 };
 	enum state_status status;
+	OWN_FD int notify = -1;
+	OWN_FD int pidfd = -1;
 	int r = container_open(cmd, cmd->argv[0], &container, err);
 
 	if (r < 0)
@@ -68,17 +71,24 @@ int command_start(struct command *cmd, struct err *err)
 		return err_set(err, -ESRCH, "cannot start a container that has stopped");
 	if (status != STATE_STATUS_CREATED)
 		return err_set(err, -EBUSY, "cannot start an already running container");
-	r = open_gate(container.dir, err);
+	r = notify_open(container.dir, &notify, err);
+	if (r == 0)
+		r = open_gate(container.dir, err);
 	if (r < 0)
 		return err_prefix(err, "start");
 	r = run_poststart(cmd, cmd->argv[0], &container, err);
+	if (r == 0 && notify >= 0)
+		pidfd = state_process_open(&container.state, NULL);
+	if (pidfd >= 0)
+		notify_wait(notify, pidfd, container.state.pid);
 	return r < 0 ? err_prefix(err, "start") : 0;
 }
 
 static int attend(struct command *cmd, struct launch *launch, int signals, struct err *err)
 {
 	struct container container OWN(container_done) = { .dir = -1 };
-	int status = terminal_attend(launch->pidfd, launch->master, signals, err);
+	int status = terminal_attend(launch->pidfd, launch->master, signals, launch->notify,
+				     launch->state.pid, err);
 	struct err later = { 0 };
 	int r;
 
@@ -115,5 +125,9 @@ int command_run(struct command *cmd, struct err *err)
 		if (r < 0)
 			return err_prefix(err, "run");
 	}
-	return cmd->options.detach ? 0 : attend(cmd, &launch, signals, err);
+	if (cmd->options.detach) {
+		notify_wait(launch.notify, launch.pidfd, launch.state.pid);
+		return 0;
+	}
+	return attend(cmd, &launch, signals, err);
 }

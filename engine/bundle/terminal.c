@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
+#include "engine/bundle/notify.h"
 #include "engine/bundle/signals.h"
 #include "engine/run/kernel.h"
 #include "lib/fs.h"
@@ -79,7 +80,8 @@ int terminal_send(int console, int master, struct err *err)
 /* ---- the foreground ---- */
 
 struct attend {
-	int pidfd, master, signals;
+	int pidfd, master, signals, notify;
+	uint32_t pid;
 	bool raw, stdin_open;
 	struct termios saved;
 };
@@ -160,6 +162,7 @@ static void attend_loop(struct attend *attend)
 			{ .fd = attend->signals, .events = POLLIN },
 			{ .fd = attend->master, .events = POLLIN },
 			{ .fd = attend->stdin_open ? STDIN_FILENO : -1, .events = POLLIN },
+			{ .fd = attend->notify, .events = POLLIN },
 		};
 
 		if (poll(fds, ARRAY_LEN(fds), -1) < 0 && errno != EINTR)
@@ -170,16 +173,21 @@ static void attend_loop(struct attend *attend)
 			attend->master = -1;
 		if (fds[3].revents)
 			attend->stdin_open = carry(STDIN_FILENO, attend->master);
+		if (fds[4].revents && notify_pass(attend->notify, attend->pid))
+			attend->notify = -1; /* once is enough */
 		if (fds[0].revents)
 			return;
 	}
 }
 
-int terminal_attend(int pidfd, int master, int signals, struct err *err)
+int terminal_attend(int pidfd, int master, int signals, int notify, uint32_t pid, struct err *err)
 {
-	struct attend attend = {
-		.pidfd = pidfd, .master = master, .signals = signals, .stdin_open = master >= 0
-	};
+	struct attend attend = { .pidfd = pidfd,
+				 .master = master,
+				 .signals = signals,
+				 .stdin_open = master >= 0,
+				 .notify = notify,
+				 .pid = pid };
 	siginfo_t info = { 0 };
 
 	make_raw(&attend);

@@ -2,6 +2,7 @@
 #ifndef HOY_ENGINE_BUNDLE_TERMINAL_H
 #define HOY_ENGINE_BUNDLE_TERMINAL_H
 
+#include <stdint.h>
 #include "lib/err.h"
 #include "lib/str.h"
 
@@ -26,7 +27,8 @@ void terminal_drain(int master);
  * carries bytes between our own terminal and the container's, until the process behind pidfd (our
  * child) has ended. Returns its exit status, 128 + N for signal N. `signals` is signals_open()'s,
  * called before the process was made: what came in between is not lost, and does not end us alone.
+ * notify is notify_open()'s, or -1, and pid the process's.
  */
-int terminal_attend(int pidfd, int master, int signals, struct err *err);
+int terminal_attend(int pidfd, int master, int signals, int notify, uint32_t pid, struct err *err);
 
 #endif

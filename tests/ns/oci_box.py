@@ -211,13 +211,14 @@ class Bundle:
         self.write()
         return runtime("run", "--bundle", self.dir, *args, self.id, **more)
 
-    def create(self, *args, **more):
+    def create(self, *args, extra=None, **more):
         """`create` with stdout in a file, for the container keeps it open."""
         self.write()
         with open(os.path.join(self.dir, "out"), "wb") as out:
             done = subprocess.run([RUNTIME, "--root", ROOT, "create", "--bundle", self.dir]
                                   + [str(a) for a in args] + [self.id], stdin=subprocess.DEVNULL,
-                                  stdout=out, stderr=out, check=False, env=ENV, **more)
+                                  stdout=out, stderr=out, check=False,
+                                  env=dict(ENV, **(extra or {})), **more)
         return Result(done.returncode, b"", self.output().encode())
 
     def output(self):

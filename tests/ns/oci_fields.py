@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import re
+import socket
 import subprocess
 
 import oci_box as box
@@ -130,6 +131,81 @@ def listening():
         good(done, "1 1 web\n")
         tap.check(os.read(read_end, 100) == b"through\n", "fd 3")
     os.close(3)
+
+
+READY = r"""
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+	struct sockaddr_un a = { AF_UNIX, "" };
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	strncpy(a.sun_path, getenv("NOTIFY_SOCKET"), sizeof(a.sun_path) - 1);
+	for (int i = 2; i < argc; i++)
+		if (sendto(fd, argv[i], strlen(argv[i]), 0, (struct sockaddr *)&a, sizeof(a)) < 0 && (perror(a.sun_path), 1))
+			return 9;
+	(void)write(1, a.sun_path, strlen(a.sun_path));
+	sleep((unsigned)atoi(argv[1]));
+	return 0;
+}
+"""
+
+
+def notifier(root):
+    """A program of the container that says its words to NOTIFY_SOCKET and sleeps."""
+    subprocess.run(["gcc", "-static", "-O1", "-w", "-x", "c", "-", "-o", os.path.join(root, "bin/ready")],
+                   input=READY.encode(), check=True)
+
+
+@tap.test("readiness-goes-to-the-service-manager-and-nothing-else-does")
+def notify():
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    path = os.path.join(box.WORK, "notify")
+    manager.bind(path)
+    manager.settimeout(box.LIMIT_S)
+    words = ("STATUS=starting", "MAINPID=1\nSTOPPING=1", "NOTREADY=1", "STATUS=up\nREADY=1\nMAINPID=1", "READY=1")
+    env = {"NOTIFY_SOCKET": path}
+    try:
+        with Bundle("ready", "0", *words) as b:
+            notifier(b.own_root())
+            b.process["env"] = ["NOTIFY_SOCKET=/of/somebody", "PATH=/bin"]
+            good(b.run(env=env), path + "/notify")
+            said = manager.recv(1000)
+            tap.check(said.startswith(b"MAINPID=") and said.endswith(b"\nREADY=1") and
+                      not said.startswith(b"MAINPID=1\n"), "the manager heard %r" % said)
+        with Bundle("ready", "900", *words) as b:  # detached: `run` waits until it is ready
+            notifier(b.own_root())
+            with open(os.devnull, "r+b") as null:
+                done = subprocess.run([box.RUNTIME, "--root", box.ROOT, "run", "-d", "--bundle", b.write().dir, b.id],
+                                      stdin=null, stdout=null, stderr=null, env=dict(box.ENV, **env),
+                                      check=False, timeout=box.LIMIT_S)
+            tap.check(done.returncode == 0, "run -d: %d" % done.returncode)
+            tap.check(manager.recv(1000) == b"MAINPID=%d\nREADY=1" % b.state()["pid"], "run -d")
+        with Bundle("ready", "900", *words) as b:
+            notifier(b.own_root())
+            done = b.create(extra=env)
+            tap.check(done.code == 0, str(done))
+            good(runtime("start", b.id, env=env))
+            tap.check(manager.recv(1000) == b"MAINPID=%d\nREADY=1" % b.state()["pid"], "start")
+        with Bundle("true") as b:  # ends without a word: `start` does not wait for ever
+            b.own_root()
+            tap.check(b.create(extra=env).code == 0, "create")
+            good(runtime("start", b.id, env=env))
+        manager.setblocking(False)
+        try:
+            tap.check(not manager.recv(1000), "more than one word came")
+        except BlockingIOError:
+            pass
+        for other in ("@abstract", ""):  # nothing that can be mounted: it is not handed on
+            with Bundle("sh", "-c", "echo [$NOTIFY_SOCKET]") as b:
+                good(b.run(env={"NOTIFY_SOCKET": other}), "[]\n")
+    finally:
+        manager.close()
+        os.unlink(path)
 
 
 @tap.test("memory-policies")
