@@ -44,6 +44,7 @@ int notify_open(int dir, int *ret_fd, struct err *err)
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	OWN_FD int place = -1;
 	OWN_FD int fd = -1;
+	mode_t mask;
 	int n;
 
 	*ret_fd = -1;
@@ -59,10 +60,11 @@ int notify_open(int dir, int *ret_fd, struct err *err)
 	if (n < 0 || (size_t)n >= sizeof(addr.sun_path))
 		return err_set(err, -ENAMETOOLONG, "NOTIFY_SOCKET: the path is too long");
 	(void)fs_unlink(place, NOTIFY_NAME, NULL);
-	if (bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
+	mask = umask(0111); /* whoever reaches it: the container's users may be any of the host's */
+	n = bind(fd, (const struct sockaddr *)&addr, sizeof(addr));
+	(void)umask(mask);
+	if (n < 0)
 		return err_sys(err, -errno, "bind the container's NOTIFY_SOCKET");
-	if (fchmodat(place, NOTIFY_NAME, 0666, 0) < 0)
-		return err_sys(err, -errno, "mode of the container's NOTIFY_SOCKET");
 	*ret_fd = take_fd(&fd);
 	return 0;
 }
