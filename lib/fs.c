@@ -431,6 +431,19 @@ int fs_stat(int dirfd, const char *path, enum fs_scope scope, struct stat *ret_s
 	return 0;
 }
 
+int fs_stat_name(int dirfd, const char *name, struct stat *ret_st, struct err *err)
+{
+	struct stat st;
+	int r = check_name(name, err);
+
+	if (r < 0)
+		return r;
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
+		return err_sys(err, -errno, "stat %s", name);
+	*ret_st = st;
+	return 0;
+}
+
 bool fs_exists(int dirfd, const char *path, enum fs_scope scope)
 {
 	struct stat st;

@@ -67,6 +67,8 @@ int fs_rmdir(int dirfd, const char *name, struct err *err);
 int fs_rename(int from_dirfd, const char *from, int to_dirfd, const char *to, struct err *err);
 int fs_symlink(const char *target, int dirfd, const char *name, struct err *err);
 int fs_stat(int dirfd, const char *path, enum fs_scope scope, struct stat *ret_st, struct err *err);
+/* One name that was read out of dirfd: no path, and a link is itself; one call instead of three. */
+int fs_stat_name(int dirfd, const char *name, struct stat *ret_st, struct err *err);
 bool fs_exists(int dirfd, const char *path, enum fs_scope scope);
 int fs_sync_dir(int dirfd, struct err *err);
 

@@ -30,7 +30,8 @@ struct copying {
 	bool has_owner, into_dir;
 	uint32_t archives;
 	uint64_t tops; /* files that were named themselves, not found in a directory */
-	char dest[FILES_PATH_MAX];
+	char dest[FILES_PATH_MAX], parent[FILES_PATH_MAX];
+	int parent_fd; /* of the last leaf, open; -1 = none */
 	struct files_totals totals;
 	struct buf *archive_paths; /* NULL = archives are files like others */
 	struct links links;	   /* source inodes and where they were copied to */
@@ -167,7 +168,7 @@ static int clear_name(struct copying *c, int parent, const char *name, const cha
 {
 	struct stat st;
 	struct err why = { 0 };
-	int r = fs_stat(parent, name, FS_BENEATH, &st, &why);
+	int r = fs_stat_name(parent, name, &st, &why);
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
@@ -176,21 +177,36 @@ static int clear_name(struct copying *c, int parent, const char *name, const cha
 		return err_set(err, -EISDIR, "cannot copy a file over the directory /%s", target);
 	links_done(&c->links); /* one of its paths may be this one, and mean another file from now
 				  on */
+	own_close(&c->parent_fd);
 	return fs_unlink(parent, name, err);
+}
+
+/* The directory of a leaf, which is most often that of the one before: found once, as long as
+ * nothing on the way to it was taken away. */
+static int leaf_parent(struct copying *c, const char *path, struct err *err)
+{
+	bool made = false;
+	if (c->parent_fd < 0 || strcmp(c->parent, path) != 0) {
+		own_close(&c->parent_fd);
+		c->parent_fd = target_dir(c->dest_fd, path, &c->owner, &made, err);
+		if (c->parent_fd < 0)
+			return c->parent_fd;
+		(void)str_copy(str_from(path), c->parent, sizeof(c->parent));
+	}
+	int fd = fcntl(c->parent_fd, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? err_sys(err, -errno, "cannot open /%s", path) : fd;
 }
 
 static int copy_leaf(struct copying *c, const struct walk_item *item, char *target, struct err *err)
 {
 	char name[256];
-	bool made = false;
 	char *slash = strrchr(target, '/');
 	const char *last = slash ? slash + 1 : target;
 	if (!*last || str_copy(str_from(last), name, sizeof(name)) < 0)
 		return err_set(err, -EINVAL, "'/%s' is no destination for a file", target);
-	OWN_FD int parent = -1;
 	if (slash)
 		*slash = '\0';
-	parent = target_dir(c->dest_fd, slash ? target : "", &c->owner, &made, err);
+	OWN_FD int parent = leaf_parent(c, slash ? target : "", err);
 	if (slash)
 		*slash = '/';
 	int r = parent < 0 ? parent : clear_name(c, parent, name, target, err);
@@ -300,8 +316,10 @@ static int prepare(struct copying *c, struct err *err)
 
 static void copying_free(struct copying **c)
 {
-	if (*c)
+	if (*c) {
 		links_done(&(*c)->links);
+		own_close(&(*c)->parent_fd);
+	}
 	free(*c);
 	*c = NULL;
 }
@@ -320,6 +338,7 @@ int files_add(int source_fd, int dest_fd, const struct files_copy *copy,
 	if (!c)
 		return err_set(err, -ENOMEM, "out of memory");
 	c->dest_fd = dest_fd;
+	c->parent_fd = -1;
 	c->copy = copy;
 	c->archive_paths = archives;
 	int r = prepare(c, err);

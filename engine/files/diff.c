@@ -214,7 +214,7 @@ static int diff_names(struct diff *diff, int dirfd, const char *path,
 		if (n < 0 || (size_t)n >= sizeof(child))
 			return err_set(err, -ENAMETOOLONG, "a path is longer than %d bytes",
 				       FILES_PATH_MAX - 1);
-		int r = fs_stat(dirfd, name, FS_BENEATH, &st, err);
+		int r = fs_stat_name(dirfd, name, &st, err);
 		if (r < 0)
 			return r;
 		if (S_ISDIR(st.st_mode)) {

@@ -303,7 +303,7 @@ static int walk_children(struct walk *walk, const char *path, int dirfd,
 		struct stat st;
 		r = join(child, path, name, err);
 		if (r == 0)
-			r = fs_stat(dirfd, name, FS_BENEATH, &st, err);
+			r = fs_stat_name(dirfd, name, &st, err);
 		if (r < 0)
 			return r;
 		if (S_ISDIR(st.st_mode))

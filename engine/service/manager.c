@@ -184,6 +184,9 @@ void service_event(struct service *service, enum service_event event)
 	act(service, step.actions);
 	if (!changed)
 		return;
+	if (service->state == SERVICE_STATE_STOPPING || service->state == SERVICE_STATE_STOPPED ||
+	    service->state == SERVICE_STATE_REFUSED)
+		service_rebuild_stop(service);
 	manager_check_waiting(service->manager);
 	if (service->manager->stopping)
 		manager_stop_next(service->manager);
@@ -200,8 +203,11 @@ void manager_check_waiting(struct manager *manager)
 void manager_kick(struct manager *manager, const char *why)
 {
 	log_info("services that wait try again: %s", why);
-	for (struct service *s = manager->services; s && !manager->stopping; s = s->next)
+	for (struct service *s = manager->services; s && !manager->stopping; s = s->next) {
 		service_event(s, SERVICE_EVENT_KICK);
+		if (s->stale && !s->rebuild && s->rebuild_failures)
+			service_rebuild(s);
+	}
 }
 
 /*
@@ -214,7 +220,7 @@ static void sync_attached(struct manager *manager)
 	uint32_t count = 0;
 
 	for (const struct service *s = manager->services; s; s = s->next) {
-		if (s->build)
+		if (s->build || s->rebuild)
 			return;
 		count += s->container != NULL;
 	}
@@ -317,6 +323,7 @@ static int act_restart(struct service *service, struct err *err)
 	service->operator_stop = false;
 	service_mark_stopped(service, false);
 	service_trial_stop(service, true);
+	service->stale = true;
 	service_event(service, SERVICE_EVENT_CYCLE);
 	return 0;
 }

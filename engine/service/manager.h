@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include "engine/api/engine_msg.h"
 #include "engine/build/exec.h"
+#include "engine/oci/reference.h"
 #include "engine/container/container.h"
 #include "engine/image/take.h"
 #include "engine/service/ends.h"
@@ -43,6 +44,11 @@ struct service {
 	/* work under way */
 	struct image_take *take;
 	struct build_job *build;
+	struct build_job *rebuild;	 /* while it runs from the image of before */
+	struct loop_timer rebuild_again; /* one that failed */
+	unsigned rebuild_failures;
+	bool stale; /* its context may be another one than the image was made of */
+	char rebuild_line[160];
 	struct turn start; /* while it is STARTING */
 	struct container *container;
 	char container_id[CONTAINER_ID_LEN + 1]; /* of the last one, "" = none */
@@ -148,6 +154,16 @@ void manager_hosts(void *owner, const char *reference, struct arena *arena,
 void service_event(struct service *service, enum service_event event);
 void service_reason(struct service *service, const char *text);
 void service_prepare(struct service *service);
+/* rebuild.c: builds in the background, for a service that runs; then, if what would start is
+ * another definition, it is cycled. Begins anew where one is under way. */
+void service_rebuild(struct service *service);
+void service_rebuild_stop(struct service *service);
+void service_rebuild_status(const struct service *service, struct buf *out);
+/* The name of its image: `image`, or one of our own for what is built. */
+int service_image_name(const struct service *service, char ret_name[OCI_REFERENCE_MAX],
+		       struct err *err);
+struct build_job *service_build(struct service *service, const struct build_job_ops *ops,
+				struct err *err);
 void service_cancel(struct service *service);
 void service_start(struct service *service);
 void service_stop(struct service *service);

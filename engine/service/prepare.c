@@ -35,6 +35,7 @@ static void on_progress(void *owner, const char *line)
 }
 
 static void image_ask(struct service *service);
+static void build_begin(struct service *service);
 
 static void on_pulled(void *owner, const struct err *err)
 {
@@ -88,10 +89,14 @@ static void on_image(struct msg_peer *peer, void *owner, struct msg *reply, cons
 	struct err bad = { 0 };
 
 	(void)peer;
-	if (service->state != SERVICE_STATE_PREPARING || service->take || !service->spec)
+	if (service->state != SERVICE_STATE_PREPARING || service->take || service->build ||
+	    !service->spec)
 		return;
 	if (!reply && err->code == -ENOENT && !service->manager->preloading) {
-		pull(service);
+		if (*service->spec->build)
+			build_begin(service);
+		else
+			pull(service);
 		return;
 	}
 	if (!reply && err->code == -ENOENT)
@@ -112,10 +117,9 @@ static void image_ask(struct service *service)
 	struct buf body OWN(buf_done) = { 0 };
 	char reference[OCI_REFERENCE_MAX];
 	struct err err = { 0 };
-	int64_t r = oci_reference_normalise(str_from(service->spec->image), reference, &err);
+	int64_t r = service_image_name(service, reference, &err);
 
 	if (r < 0) {
-		err_prefix(&err, "image = %s", service->spec->image);
 		failed(service, &err);
 		return;
 	}
@@ -146,6 +150,7 @@ static void on_built(void *owner, const struct image *image, const struct err *e
 		failed(service, &bad);
 		return;
 	}
+	service->stale = false;
 	log_notice("service %s: built from %s", service->name, service->spec->build);
 	service_event(service, SERVICE_EVENT_PREPARED);
 }
@@ -153,37 +158,25 @@ static void on_built(void *owner, const struct image *image, const struct err *e
 static void build_begin(struct service *service)
 {
 	static const struct build_job_ops ops = { .progress = on_progress, .done = on_built };
-	struct manager *manager = service->manager;
-	char reference[OCI_REFERENCE_MAX], plain[OCI_REFERENCE_MAX];
-	struct buf name OWN(buf_done) = { 0 };
 	struct err err = { 0 };
-	int r = 0;
 
-	buf_init(&name, sizeof(plain) - 1);
-	if (*service->spec->image)
-		(void)buf_add_text(&name, service->spec->image);
-	else
-		(void)buf_printf(&name, "hoy.local/%s:latest", service->name);
-	r = oci_reference_normalise(buf_str(&name), reference, &err);
-	if (r >= 0) {
-		const char *const names[] = { reference };
-		const struct build_request request = {
-			.context = service->spec->build,
-			.references = names,
-			.reference_count = 1,
-		};
-
-		service->build =
-			build_job_start(manager->env.builds, &request, &ops, service, &err);
-		r = service->build ? 0 : -1;
-	}
-	if (r < 0)
+	service->build = service_build(service, &ops, &err);
+	if (!service->build)
 		failed(service, &err);
+}
+
+/* One that ends by itself is run from what its context is now; another one starts from the image
+ * that is there, and is built anew while it runs. */
+static bool builds_first(const struct service *service)
+{
+	return service->stale &&
+	       (*service->spec->schedule || service->spec->restart == SERVICE_RESTART_NO ||
+		service->spec->restart == SERVICE_RESTART_ON_FAILURE);
 }
 
 void service_prepare(struct service *service)
 {
-	if (!*service->spec->build)
+	if (!*service->spec->build || !builds_first(service))
 		image_ask(service);
 	else if (!service->manager->preloading)
 		build_begin(service); /* its base may be in an archive */

@@ -35,6 +35,8 @@ static void on_started(void *owner, struct container *container)
 		service->manager->env.event(service->manager->env.owner, service, "start", 0);
 	service_event(service, SERVICE_EVENT_STARTED);
 	service_trial_started(service);
+	if (service->stale)
+		service_rebuild(service);
 }
 
 static void start_failed(struct service *service, const struct err *err)
@@ -413,6 +415,7 @@ static void status_text(const struct service *service, struct buf *out)
 	if (service->state == SERVICE_STATE_RUNNING && service->restarts)
 		(void)buf_printf(out, ", restarted %u times, last: %s", service->restarts,
 				 service->end_text);
+	service_rebuild_status(service, out);
 	if (service->trial.state == TRIAL_STATE_BACK)
 		(void)buf_printf(out, "; the last good definition, the newer one failed: %s",
 				 service->trial.reason);

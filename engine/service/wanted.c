@@ -117,9 +117,14 @@ static void apply_spec(struct service *service, struct service_spec *spec,
 		service->operator_stop = true;
 	if (service->state == SERVICE_STATE_REFUSED)
 		service_event(service, SERVICE_EVENT_UNWANT);
-	if (memcmp(digest, &service->section, sizeof(*digest)) != 0 &&
-	    service->state != SERVICE_STATE_STOPPED && !service->operator_stop)
+	if (*spec->build && service->state == SERVICE_STATE_RUNNING) {
+		service->stale = true;
+		service_rebuild(service); /* what runs goes on until the new image is there */
+	} else if (memcmp(digest, &service->section, sizeof(*digest)) != 0 &&
+		   service->state != SERVICE_STATE_STOPPED && !service->operator_stop) {
 		service_event(service, SERVICE_EVENT_CYCLE);
+	}
+	service->stale = service->stale || *spec->build;
 	service->section = *digest;
 }
 

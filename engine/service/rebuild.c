@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Builds behind a service that runs: its context or its section may have changed. Runs in engine
+ * main. Must never touch what runs before the new image is there, nor replace it by the same; a new
+ * one is on trial like any other change (trial.h).
+ */
+#include <errno.h>
+#include <string.h>
+#include "engine/oci/reference.h"
+#include "engine/service/manager.h"
+#include "lib/log.h"
+#include "lib/own.h"
+
+enum { REBUILD_BASE_MS = 2000, REBUILD_CAP_MS = 300000, REBUILD_ARENA_MAX = 8 << 20 };
+
+int service_image_name(const struct service *service, char ret_name[OCI_REFERENCE_MAX],
+		       struct err *err)
+{
+	struct buf name OWN(buf_done) = { 0 };
+	int r;
+
+	buf_init(&name, OCI_REFERENCE_MAX - 1);
+	if (*service->spec->image)
+		(void)buf_add_text(&name, service->spec->image);
+	else
+		(void)buf_printf(&name, "hoy.local/%s:latest", service->name);
+	r = oci_reference_normalise(buf_str(&name), ret_name, err);
+	return r < 0 ? err_prefix(err, "image = %s", service->spec->image) : 0;
+}
+
+struct build_job *service_build(struct service *service, const struct build_job_ops *ops,
+				struct err *err)
+{
+	char reference[OCI_REFERENCE_MAX];
+	const char *const names[] = { reference };
+	const struct build_request request = { .context = service->spec->build,
+					       .references = names,
+					       .reference_count = 1 };
+
+	if (service_image_name(service, reference, err) < 0)
+		return NULL;
+	return build_job_start(service->manager->env.builds, &request, ops, service, err);
+}
+
+static void say(struct service *service, const char *text)
+{
+	(void)str_copy(str_head(str_from(text), sizeof(service->rebuild_line) - 1),
+		       service->rebuild_line, sizeof(service->rebuild_line));
+}
+
+static void on_progress(void *owner, const char *line)
+{
+	say(owner, line);
+}
+
+static void on_again(struct loop_timer *timer)
+{
+	service_rebuild(timer->owner);
+}
+
+static void failed(struct service *service, const struct err *err)
+{
+	int64_t ms = backoff_ms(service->rebuild_failures++, REBUILD_BASE_MS, REBUILD_CAP_MS, 0);
+
+	say(service, err_text(err));
+	log_err("service %s: its new image was not built, what runs goes on: %s; retry in %lld s",
+		service->name, service->rebuild_line, (long long)((ms + 999) / 1000));
+	loop_timer_set(service->manager->env.loop, &service->rebuild_again, ms, on_again, service);
+}
+
+/* What would start now is another definition than what runs, and none that failed before. */
+static bool is_other(struct service *service, const struct image *image)
+{
+	const struct trial *trial = &service->trial;
+	struct arena arena OWN(arena_done) = { 0 };
+	struct container_def def;
+	struct digest digest;
+
+	arena_init(&arena, DEF_BYTES_MAX);
+	if (container_def_service(service->spec, image, &arena, &def, NULL) < 0 ||
+	    container_def_digest(&def, &digest, NULL) < 0)
+		return true; /* its start says why */
+	if (trial->has_bad && !memcmp(&digest, &trial->bad_digest, sizeof(digest)))
+		return false;
+	return memcmp(&digest, &service->container_def, sizeof(digest)) != 0;
+}
+
+static void on_built(void *owner, const struct image *image, const struct err *err)
+{
+	struct service *service = owner;
+
+	service->rebuild = NULL;
+	say(service, "");
+	if (!service->spec || !*service->spec->build || service->state != SERVICE_STATE_RUNNING)
+		return; /* the next start has it */
+	if (!image) {
+		failed(service, err);
+		return;
+	}
+	service->rebuild_failures = 0;
+	service->stale = false;
+	if (!is_other(service, image)) {
+		log_info("service %s: built from %s, nothing changed", service->name,
+			 service->spec->build);
+		return;
+	}
+	log_notice("service %s: built anew from %s, what runs is replaced", service->name,
+		   service->spec->build);
+	service_event(service, SERVICE_EVENT_CYCLE);
+}
+
+void service_rebuild(struct service *service)
+{
+	static const struct build_job_ops ops = { .progress = on_progress, .done = on_built };
+	struct err err = { 0 };
+
+	loop_timer_stop(service->manager->env.loop, &service->rebuild_again);
+	if (!service->spec || !*service->spec->build || service->manager->stopping ||
+	    service->state != SERVICE_STATE_RUNNING)
+		return;
+	build_job_cancel(service->rebuild); /* of what was read before */
+	say(service, "");
+	service->rebuild = service_build(service, &ops, &err);
+	if (!service->rebuild)
+		failed(service, &err);
+}
+
+void service_rebuild_stop(struct service *service)
+{
+	loop_timer_stop(service->manager->env.loop, &service->rebuild_again);
+	build_job_cancel(service->rebuild);
+	service->rebuild = NULL;
+	say(service, "");
+}
+
+void service_rebuild_status(const struct service *service, struct buf *out)
+{
+	if (service->rebuild)
+		(void)buf_printf(out, ", building anew%s%s", *service->rebuild_line ? ": " : "",
+				 service->rebuild_line);
+	else if (*service->rebuild_line)
+		(void)buf_printf(out, "; not built anew: %s", service->rebuild_line);
+}
