@@ -11,7 +11,8 @@
 
 enum { METRIC_DEFAULT = 100 };
 
-#define BOND_MODES "balance-rr|active-backup|balance-xor|broadcast|802.3ad|balance-tlb|balance-alb"
+#define RULE_ACTIONS_TEXT "accept|drop|reject"
+#define BOND_MODES	  "balance-rr|active-backup|balance-xor|broadcast|802.3ad|balance-tlb|balance-alb"
 
 static int check_glob(struct str value, struct err *err)
 {
@@ -273,6 +274,29 @@ static const struct ini_key keys[] = {
 	  check_subnet6 },
 	{ "bridge", "internal", INI_TYPE_BOOL, false, 0, 0, "no", NULL, NULL,
 	  "no way out and no way in but from containers on it", NULL },
+	{ "firewall", "inbound", INI_TYPE_ENUM, false, 0, 0, "accept", RULE_ACTIONS_TEXT, NULL,
+	  "what becomes of connections to the machine itself that no rule is about", NULL },
+	{ "firewall", "published", INI_TYPE_ENUM, false, 0, 0, "accept", RULE_ACTIONS_TEXT, NULL,
+	  "the same of connections from outside to published ports", NULL },
+	{ "firewall", "outbound", INI_TYPE_ENUM, false, 0, 0, "accept", RULE_ACTIONS_TEXT, NULL,
+	  "the same of connections from containers to the outside", NULL },
+	{ "firewall", "routed", INI_TYPE_ENUM, false, 0, 0, "drop", RULE_ACTIONS_TEXT, NULL,
+	  "the same of connections through the machine, between its interfaces", NULL },
+	{ "rule", "on", INI_TYPE_ENUM, false, 0, 0, NULL, "inbound|published|outbound|routed", NULL,
+	  "which connections the rule is about", NULL },
+	{ "rule", "action", INI_TYPE_ENUM, false, 0, 0, NULL, RULE_ACTIONS_TEXT, NULL,
+	  "what becomes of them", NULL },
+	{ "rule", "interface", INI_TYPE_TEXT, false, 1, IFNAMSIZ - 1, NULL, NULL, NULL,
+	  "the interface to the outside; a * at the end matches all that begin so",
+	  rule_check_interface },
+	{ "rule", "source", INI_TYPE_TEXT, true, 1, 64, NULL, NULL, NULL,
+	  "only from this address or subnet", rule_check_prefix },
+	{ "rule", "destination", INI_TYPE_TEXT, true, 1, 64, NULL, NULL, NULL,
+	  "only to this address or subnet", rule_check_prefix },
+	{ "rule", "protocol", INI_TYPE_ENUM, true, 0, 0, NULL, "tcp|udp|icmp", NULL,
+	  "only this protocol", NULL },
+	{ "rule", "port", INI_TYPE_TEXT, true, 1, 11, NULL, NULL, NULL,
+	  "only to this port or range; of a published port the host's", rule_check_ports },
 };
 
 const struct ini_schema conf_schema = { "network", keys, ARRAY_LEN(keys) };
@@ -505,6 +529,7 @@ void conf_from_ini(struct ini_config *ini, struct conf *ret_conf)
 		else if (!strcmp(section->kind, "netdev"))
 			conf_add_netdev(ini, section, ret_conf);
 	}
+	rules_from_ini(ini, &ret_conf->rules);
 }
 
 bool conf_match(const char *glob, const char *name)

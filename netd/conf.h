@@ -10,6 +10,7 @@
 #include "netd/api/netd_msg.h"
 #include "netd/ip4.h"
 #include "netd/ip6.h"
+#include "netd/rule.h"
 
 /* network.ini (network.ini(5)) as netd uses it: fixed-size records, nothing to free. */
 enum {
@@ -161,6 +162,7 @@ struct conf {
 	size_t netdev_count;
 	struct conf_bridge bridges[CONF_BRIDGES_MAX]; /* "bridge" is always the first */
 	size_t bridge_count;
+	struct rules rules;
 };
 
 extern const struct ini_schema conf_schema;

@@ -69,12 +69,14 @@ struct main_helper {
 struct netd {
 	struct loop loop;
 	struct conf conf;
-	int config_fd; /* /run/hoy/config, -1 = none */
-	int state_fd;  /* /run/hoy/netd */
-	int attach_fd; /* /run/hoy/netd/attach */
-	int etc_fd;    /* /run/hoy/net/etc */
-	int sysctl_fd; /* /proc/sys */
-	int data_fd;   /* /data/state, -1 = not there (yet) */
+	bool has_rules;	 /* the firewall's part of it was without a mistake once */
+	bool rules_kept; /* now it has one: the rules are those from before */
+	int config_fd;	 /* /run/hoy/config, -1 = none */
+	int state_fd;	 /* /run/hoy/netd */
+	int attach_fd;	 /* /run/hoy/netd/attach */
+	int etc_fd;	 /* /run/hoy/net/etc */
+	int sysctl_fd;	 /* /proc/sys */
+	int data_fd;	 /* /data/state, -1 = not there (yet) */
 	struct nl route, events;
 	struct nft nft;
 	struct main_self self;
@@ -189,12 +191,5 @@ int main_client_start(struct netd *netd, int listen_fd, struct err *err);
 /* The engine connects again and attaches everything anew. */
 void main_client_renew(struct netd *netd);
 void main_client_event(struct netd *netd, enum netd_event_kind kind, const char *text);
-
-/* main_why.c: what becomes of packets to "ADDRESS:PORT[/udp]", as lines; main_show.c: a word of
- * SHOW; main_rows.c: the same for programs. All: -EINVAL. */
-int main_why(struct netd *netd, const struct rtnl_state *state, struct str what, struct buf *out,
-	     struct err *err);
-int main_show(struct netd *netd, struct str what, struct buf *out, struct err *err);
-int main_rows(struct netd *netd, struct str what, struct buf *out, struct err *err);
 
 #endif

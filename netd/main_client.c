@@ -11,7 +11,7 @@
 #include "init/api/init_msg.h"
 #include "lib/log.h"
 #include "lib/own.h"
-#include "netd/main.h"
+#include "netd/main_tell.h"
 
 enum {
 	ROWS_MAX = 1 << 20,

@@ -15,6 +15,7 @@ enum { NETWORKS_FILE_MAX = 32 << 10, ISSUES_SHOWN = 16 };
 
 int main_conf_load(struct netd *netd, struct err *err)
 {
+	static struct rules old; /* large */
 	OWN(ini_done) struct ini_config ini;
 	const struct ini_issue *issue;
 	unsigned shown = 0;
@@ -25,11 +26,22 @@ int main_conf_load(struct netd *netd, struct err *err)
 		r = ini_load(&ini, &conf_schema, netd->config_fd, err);
 	if (r < 0)
 		return r;
+	old = netd->conf.rules;
 	conf_from_ini(&ini, &netd->conf);
 	for (issue = ini.issues; issue && shown < ISSUES_SHOWN; issue = issue->next, shown++)
 		log_err("%s", issue->text);
 	if (ini.issue_count > shown)
 		log_err("network.ini: %u further mistakes", ini.issue_count - shown);
+	netd->rules_kept = netd->conf.rules.refused && netd->has_rules;
+	if (netd->rules_kept) {
+		log_err("network.ini: mistakes in [firewall] or [rule]: the rules stay as they "
+			"were");
+		netd->conf.rules = old;
+	} else if (netd->conf.rules.refused) {
+		log_err("network.ini: mistakes in [firewall] or [rule]: nothing is let in until "
+			"they are mended");
+	}
+	netd->has_rules |= !netd->conf.rules.refused;
 	return 0;
 }
 

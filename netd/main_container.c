@@ -50,7 +50,8 @@ int main_firewall_load(struct netd *netd, struct err *err)
 	content = (struct nft_content){ .networks = rows.networks,
 					.network_count = netd->networks.count,
 					.ports = rows.ports,
-					.port_count = rows.port_count };
+					.port_count = rows.port_count,
+					.rules = &netd->conf.rules };
 	return nft_load(&netd->nft, &content, err);
 }
 

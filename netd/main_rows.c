@@ -10,7 +10,7 @@
 #include <string.h>
 #include "lib/own.h"
 #include "netd/api/netd_rows_msg.h"
-#include "netd/main.h"
+#include "netd/main_tell.h"
 #include "netd/ntp/ntp_client.h"
 
 static void put_text(struct buf *out, const char *name, const char *text)
@@ -335,6 +335,8 @@ int main_rows(struct netd *netd, struct str what, struct buf *out, struct err *e
 		rows_networks(netd, out);
 	else if (str_is(what, "firewall"))
 		rows_firewall(netd, out);
+	else if (str_is(what, "rules"))
+		main_rules_rows(netd, out);
 	else
 		return err_set(err, -EINVAL, "unknown word '%s'; try it without --json",
 			       (str_escape(what, shown, sizeof(shown)), shown));

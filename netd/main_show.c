@@ -9,7 +9,7 @@
 #include <string.h>
 #include "lib/own.h"
 #include "netd/link/netdev.h"
-#include "netd/main.h"
+#include "netd/main_tell.h"
 
 static const struct uplink *uplink_of(const struct netd *netd, int index)
 {
@@ -378,6 +378,8 @@ int main_show(struct netd *netd, struct str what, struct buf *out, struct err *e
 		show_networks(netd, out);
 	else if (str_is(what, "firewall"))
 		show_firewall(netd, out);
+	else if (str_is(what, "rules"))
+		main_rules_show(netd, out);
 	else if (str_starts(what, STR("why ")))
 		return main_why(netd, &state, str_skip(what, 4), out, err);
 	else {
@@ -386,7 +388,7 @@ int main_show(struct netd *netd, struct str what, struct buf *out, struct err *e
 		str_escape(what, shown, sizeof(shown));
 		return err_set(err, -EINVAL,
 			       "unknown word '%s'%s%s; expected links, addrs, routes, "
-			       "dns, leases, ports, time, networks or firewall",
+			       "dns, leases, ports, time, networks, firewall or rules",
 			       shown, nearest ? "; did you mean " : "", nearest ? nearest : "");
 	}
 	return 0;

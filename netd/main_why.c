@@ -8,7 +8,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include "lib/own.h"
-#include "netd/main.h"
+#include "netd/main_tell.h"
 
 struct place {
 	bool v6; /* ip6 counts, else ip4 */
@@ -127,8 +127,9 @@ static bool find_port(struct netd *netd, const struct place *place, bool one_add
 	return false;
 }
 
-static void why_published(const struct place *place, const struct nft_port *row,
-			  const struct attachment *holder, struct buf *out)
+static void why_published(const struct netd *netd, const struct place *place,
+			  const struct nft_port *row, const struct attachment *holder,
+			  struct buf *out)
 {
 	bool any = row->v6 ? ip6_is_zero(&row->host_ip6) : !row->host_ip4;
 	unsigned to = (unsigned)(row->to_port + place->port - row->host_port);
@@ -148,9 +149,14 @@ static void why_published(const struct place *place, const struct nft_port *row,
 		buf_add_text(out,
 			     "open to this machine only: chain guard drops 127/8 that comes in "
 			     "over a wire\n");
-	else
+	else if (main_rules_silent(netd, RULE_PUBLISHED, place->proto, place->port, place->v6))
 		buf_add_text(out, "open to this machine, its containers but those on internal "
 				  "networks, and all who reach that address\n");
+	else {
+		buf_add_text(out, "open to this machine and its containers but those on internal "
+				  "networks\n");
+		main_rules_why(netd, RULE_PUBLISHED, place->proto, place->port, place->v6, out);
+	}
 }
 
 static void why_container(const struct network *network, const struct place *place, struct buf *out)
@@ -183,6 +189,9 @@ static void why_absent(struct netd *netd, const struct place *place, struct buf 
 	if (!is_loopback(place) && find_port(netd, &other, true, &holder, &row))
 		buf_printf(out, "container %.*s publishes that port on 127.0.0.1 alone\n",
 			   STR_ARG(holder->attach.name));
+	if (!is_loopback(place) &&
+	    !main_rules_silent(netd, RULE_INBOUND, place->proto, place->port, place->v6))
+		main_rules_why(netd, RULE_INBOUND, place->proto, place->port, place->v6, out);
 }
 
 int main_why(struct netd *netd, const struct rtnl_state *state, struct str what, struct buf *out,
@@ -208,7 +217,7 @@ int main_why(struct netd *netd, const struct rtnl_state *state, struct str what,
 	}
 	if (find_port(netd, &place, true, &holder, &row) ||
 	    find_port(netd, &place, false, &holder, &row))
-		why_published(&place, &row, holder, out);
+		why_published(netd, &place, &row, holder, out);
 	else
 		why_absent(netd, &place, out);
 	return 0;

@@ -11,7 +11,8 @@
 enum { IP4_TEXT_LEN = 15, IP6_TEXT_LEN = 45, MAC_TEXT_LEN = 17, SUBNET6_TEXT_LEN = 49 };
 
 const char *const netd_show_names[] = {
-	"links", "addrs", "routes", "dns", "leases", "ports", "time", "networks", "firewall", NULL,
+	"links", "addrs",    "routes",	 "dns",	  "leases", "ports",
+	"time",	 "networks", "firewall", "rules", NULL,
 };
 
 static int decode_error(struct err *err, const char *what)

@@ -7,10 +7,12 @@
 #include <stdint.h>
 #include "netd/ip6.h"
 #include "netd/nl/nl.h"
+#include "netd/rule.h"
 
 /*
- * The one firewall table, "inet hoy". Its chains never change; networks and published ports are
- * elements of its sets and maps, so a change costs the same with ten ports and ten thousand.
+ * The one firewall table, "inet hoy". Its chains change with the operator's rules alone; networks
+ * and published ports are elements of its sets and maps, so a change costs the same with ten ports
+ * and ten thousand.
  *
  *   map pub4   address . protocol . port -> address . port   published on one host address
  *   map any4   protocol . port -> address . port             published on every host address
@@ -22,7 +24,10 @@
  *   guard (prerouting -300)  nothing but lo may carry 127/8 (of ::1 the kernel sees to that);
  *                            nobody outside reaches a container's translated address directly
  *   pre, out (nat -100)      to a local address -> pub: dnat by pub4, else by any4
- *   fwdc (forward 0, drop)   established; same bridge; internal ends here; dnat; bridge -> outside
+ *   in (input 0)             lo, established, neighbours and DHCP; all else -> opin
+ *   fwdc (forward 0, drop)   established; same bridge; internal ends here; dnat from a bridge; dnat
+ *                            -> oppub; bridge -> outside -> opout; outside -> outside -> oproute
+ *   opin, oppub, opout, oproute   the operator's rules for that way, then its policy
  *   pst (nat 100)            masquerade loopback and hairpin of published ports, and what leaves
  */
 struct nft_network {
@@ -51,6 +56,7 @@ struct nft_content {
 	size_t network_count;
 	const struct nft_port *ports;
 	size_t port_count;
+	const struct rules *rules;
 };
 
 /* What changes in one batch: the removals come first. */
@@ -78,14 +84,17 @@ struct nft_expr nft_expr_begin(struct buf *out, const char *name);
 void nft_expr_end(struct buf *out, struct nft_expr expr);
 void nft_expr_meta(struct buf *out, uint32_t key, uint32_t reg);
 void nft_expr_ct(struct buf *out, uint32_t key, uint32_t reg);
+void nft_expr_ct_original(struct buf *out, uint32_t key, uint32_t reg); /* before translation */
 void nft_expr_payload(struct buf *out, uint32_t base, uint32_t offset, uint32_t len, uint32_t reg);
 void nft_expr_cmp(struct buf *out, uint32_t reg, bool equal, const void *data, size_t len);
-void nft_expr_mask32(struct buf *out, uint32_t reg, uint32_t mask);
+void nft_expr_range(struct buf *out, uint32_t reg, const void *first, const void *last, size_t len);
+void nft_expr_mask(struct buf *out, uint32_t reg, const void *mask, size_t len); /* len <= 16 */
 void nft_expr_lookup(struct buf *out, const char *set, bool invert);
 void nft_expr_map(struct buf *out, const char *map, uint32_t dreg);
 void nft_expr_fib_daddr_type(struct buf *out);
 void nft_expr_dnat(struct buf *out, uint8_t family, uint32_t addr_reg, uint32_t port_reg);
 void nft_expr_masquerade(struct buf *out);
+void nft_expr_reject(struct buf *out, bool tcp);
 void nft_expr_verdict(struct buf *out, int32_t code, const char *chain);
 
 /* ---- messages of a batch, for nft_table.c and nft_elem.c ---- */
@@ -93,6 +102,8 @@ void nft_expr_verdict(struct buf *out, int32_t code, const char *chain);
 size_t nft_begin(struct buf *out, uint16_t type, uint16_t flags, uint8_t family);
 void nft_batch_begin(struct buf *out);
 void nft_batch_end(struct buf *out);
+void nft_encode_rules(const struct rules *rules, struct buf *out);
+extern const char *const nft_rule_chains[RULE_WAYS];
 void nft_encode_networks(const struct nft_network *networks, size_t count, bool add,
 			 struct buf *out);
 void nft_encode_ports(const struct nft_port *ports, size_t count, bool add, struct buf *out);

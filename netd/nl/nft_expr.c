@@ -72,6 +72,16 @@ void nft_expr_ct(struct buf *out, uint32_t key, uint32_t reg)
 	nft_expr_end(out, expr);
 }
 
+void nft_expr_ct_original(struct buf *out, uint32_t key, uint32_t reg)
+{
+	struct nft_expr expr = nft_expr_begin(out, "ct");
+
+	nl_put_be32(out, NFTA_CT_KEY, key);
+	nl_put_be32(out, NFTA_CT_DREG, reg);
+	nl_put_u8(out, NFTA_CT_DIRECTION, 0); /* IP_CT_DIR_ORIGINAL */
+	nft_expr_end(out, expr);
+}
+
 void nft_expr_payload(struct buf *out, uint32_t base, uint32_t offset, uint32_t len, uint32_t reg)
 {
 	struct nft_expr expr = nft_expr_begin(out, "payload");
@@ -101,16 +111,27 @@ void nft_expr_cmp(struct buf *out, uint32_t reg, bool equal, const void *data, s
 	nft_expr_end(out, expr);
 }
 
-void nft_expr_mask32(struct buf *out, uint32_t reg, uint32_t mask)
+void nft_expr_range(struct buf *out, uint32_t reg, const void *first, const void *last, size_t len)
 {
-	const uint32_t zero = 0;
+	struct nft_expr expr = nft_expr_begin(out, "range");
+
+	nl_put_be32(out, NFTA_RANGE_SREG, reg);
+	nl_put_be32(out, NFTA_RANGE_OP, NFT_RANGE_EQ);
+	put_value(out, NFTA_RANGE_FROM_DATA, first, len);
+	put_value(out, NFTA_RANGE_TO_DATA, last, len);
+	nft_expr_end(out, expr);
+}
+
+void nft_expr_mask(struct buf *out, uint32_t reg, const void *mask, size_t len)
+{
+	static const uint8_t zero[16];
 	struct nft_expr expr = nft_expr_begin(out, "bitwise");
 
 	nl_put_be32(out, NFTA_BITWISE_SREG, reg);
 	nl_put_be32(out, NFTA_BITWISE_DREG, reg);
-	nl_put_be32(out, NFTA_BITWISE_LEN, sizeof(mask));
-	put_value(out, NFTA_BITWISE_MASK, &mask, sizeof(mask));
-	put_value(out, NFTA_BITWISE_XOR, &zero, sizeof(zero));
+	nl_put_be32(out, NFTA_BITWISE_LEN, (uint32_t)len);
+	put_value(out, NFTA_BITWISE_MASK, mask, len);
+	put_value(out, NFTA_BITWISE_XOR, zero, len);
 	nft_expr_end(out, expr);
 }
 
@@ -159,6 +180,16 @@ void nft_expr_dnat(struct buf *out, uint8_t family, uint32_t addr_reg, uint32_t 
 void nft_expr_masquerade(struct buf *out)
 {
 	nft_expr_end(out, nft_expr_begin(out, "masq"));
+}
+
+void nft_expr_reject(struct buf *out, bool tcp)
+{
+	struct nft_expr expr = nft_expr_begin(out, "reject");
+
+	nl_put_be32(out, NFTA_REJECT_TYPE, tcp ? NFT_REJECT_TCP_RST : NFT_REJECT_ICMPX_UNREACH);
+	if (!tcp)
+		nl_put_u8(out, NFTA_REJECT_ICMP_CODE, NFT_REJECT_ICMPX_ADMIN_PROHIBITED);
+	nft_expr_end(out, expr);
 }
 
 void nft_expr_verdict(struct buf *out, int32_t code, const char *chain)

@@ -30,6 +30,9 @@ enum {
 	REG_BEHIND6 = NFT_REG32_04, /* behind an IPv6 address in NFT_REG_1 */
 	REG_BEHIND6_SECOND = NFT_REG32_05,
 	LOOPBACK_NET = 127,
+	ND_FIRST = 130, /* ICMPv6: listeners, routers, neighbours, redirects */
+	ND_LAST = 137,
+	DHCP6_CLIENT = 546,
 };
 
 #define CONCAT2(a, b)	 ((a) << 6 | (b))
@@ -72,6 +75,11 @@ static const struct chain chains[] = {
 	{ "pub", NULL, 0, 0, 0 },
 	{ "pre", "nat", NF_INET_PRE_ROUTING, NF_IP_PRI_NAT_DST, NF_ACCEPT },
 	{ "out", "nat", NF_INET_LOCAL_OUT, NF_IP_PRI_NAT_DST, NF_ACCEPT },
+	{ "opin", NULL, 0, 0, 0 },
+	{ "oppub", NULL, 0, 0, 0 },
+	{ "opout", NULL, 0, 0, 0 },
+	{ "oproute", NULL, 0, 0, 0 },
+	{ "in", "filter", NF_INET_LOCAL_IN, NF_IP_PRI_FILTER, NF_ACCEPT },
 	{ "fwdc", "filter", NF_INET_FORWARD, NF_IP_PRI_FILTER, NF_DROP },
 	{ "pst", "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC, NF_ACCEPT },
 };
@@ -134,12 +142,23 @@ static void is_ipv6(struct buf *out)
 	is_family(NFPROTO_IPV6, out);
 }
 
-static void in_not_lo(struct buf *out)
+static void in_lo(bool equal, struct buf *out)
 {
 	const char lo[IFNAMSIZ] = "lo";
 
 	nft_expr_meta(out, NFT_META_IIFNAME, NFT_REG_1);
-	nft_expr_cmp(out, NFT_REG_1, false, lo, sizeof(lo));
+	nft_expr_cmp(out, NFT_REG_1, equal, lo, sizeof(lo));
+}
+
+static void in_not_lo(struct buf *out)
+{
+	in_lo(false, out);
+}
+
+static void is_proto(uint8_t proto, struct buf *out)
+{
+	nft_expr_meta(out, NFT_META_L4PROTO, NFT_REG_1);
+	nft_expr_cmp(out, NFT_REG_1, true, &proto, sizeof(proto));
 }
 
 static void name_in(uint32_t key, const char *set, bool invert, struct buf *out)
@@ -173,7 +192,7 @@ static void ct_has(uint32_t key, uint32_t bits, struct buf *out)
 	const uint32_t zero = 0;
 
 	nft_expr_ct(out, key, NFT_REG_1);
-	nft_expr_mask32(out, NFT_REG_1, bits);
+	nft_expr_mask(out, NFT_REG_1, &bits, sizeof(bits));
 	nft_expr_cmp(out, NFT_REG_1, false, &zero, sizeof(zero));
 }
 
@@ -262,6 +281,56 @@ static void local_to_pub(struct buf *out)
 	nft_expr_verdict(out, NFT_JUMP, "pub");
 }
 
+static void in_own(struct buf *out)
+{
+	in_lo(true, out);
+	nft_expr_verdict(out, NF_ACCEPT, NULL);
+}
+
+/* Without these the machine would lose its addresses and its neighbours. */
+static void in_neighbours(struct buf *out)
+{
+	const uint8_t first = ND_FIRST, last = ND_LAST;
+
+	is_ipv6(out);
+	is_proto(IPPROTO_ICMPV6, out);
+	nft_expr_payload(out, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, NFT_REG_1);
+	nft_expr_range(out, NFT_REG_1, &first, &last, 1);
+	nft_expr_verdict(out, NF_ACCEPT, NULL);
+}
+
+static void in_dhcp(struct buf *out)
+{
+	const uint8_t ports[] = { 0, 67, 0, 68 }; /* server's and client's */
+
+	is_ipv4(out);
+	is_proto(IPPROTO_UDP, out);
+	nft_expr_payload(out, NFT_PAYLOAD_TRANSPORT_HEADER, 0, sizeof(ports), NFT_REG_1);
+	nft_expr_cmp(out, NFT_REG_1, true, ports, sizeof(ports));
+	nft_expr_verdict(out, NF_ACCEPT, NULL);
+}
+
+static void in_dhcp6(struct buf *out)
+{
+	const uint8_t port[] = { DHCP6_CLIENT >> 8, DHCP6_CLIENT & 0xff };
+	const uint8_t link_local[] = { 0xfe, 0x80 }, mask[] = { 0xff, 0xc0 };
+
+	is_ipv6(out);
+	nft_expr_payload(out, NFT_PAYLOAD_NETWORK_HEADER, OFFSET6_SADDR, sizeof(mask), NFT_REG_1);
+	nft_expr_mask(out, NFT_REG_1, mask, sizeof(mask));
+	nft_expr_cmp(out, NFT_REG_1, true, link_local, sizeof(link_local));
+	is_proto(IPPROTO_UDP, out);
+	nft_expr_payload(out, NFT_PAYLOAD_TRANSPORT_HEADER, OFFSET_DPORT, sizeof(port), NFT_REG_1);
+	nft_expr_cmp(out, NFT_REG_1, true, port, sizeof(port));
+	nft_expr_verdict(out, NF_ACCEPT, NULL);
+}
+
+static void in_others(struct buf *out)
+{
+	nft_expr_verdict(out, NFT_JUMP, nft_rule_chains[RULE_INBOUND]);
+}
+
+/* Also of chain in. */
 static void forward_established(struct buf *out)
 {
 	ct_has(NFT_CT_STATE, NF_CT_STATE_BIT(IP_CT_ESTABLISHED) | NF_CT_STATE_BIT(IP_CT_RELATED),
@@ -295,17 +364,32 @@ static void forward_to_internal(struct buf *out)
 	nft_expr_verdict(out, NF_DROP, NULL);
 }
 
+/* A container that goes by an address of the machine is no stranger. */
+static void forward_hairpin(struct buf *out)
+{
+	ct_has(NFT_CT_STATUS, IPS_DST_NAT, out);
+	name_in(NFT_META_IIFNAME, "brs", false, out);
+	nft_expr_verdict(out, NF_ACCEPT, NULL);
+}
+
 static void forward_published(struct buf *out)
 {
 	ct_has(NFT_CT_STATUS, IPS_DST_NAT, out);
-	nft_expr_verdict(out, NF_ACCEPT, NULL);
+	nft_expr_verdict(out, NFT_JUMP, nft_rule_chains[RULE_PUBLISHED]);
 }
 
 static void forward_outside(struct buf *out)
 {
 	name_in(NFT_META_IIFNAME, "brs", false, out);
 	name_in(NFT_META_OIFNAME, "brs", true, out);
-	nft_expr_verdict(out, NF_ACCEPT, NULL);
+	nft_expr_verdict(out, NFT_JUMP, nft_rule_chains[RULE_OUTBOUND]);
+}
+
+static void forward_routed(struct buf *out)
+{
+	name_in(NFT_META_IIFNAME, "brs", true, out);
+	name_in(NFT_META_OIFNAME, "brs", true, out);
+	nft_expr_verdict(out, NFT_JUMP, nft_rule_chains[RULE_ROUTED]);
 }
 
 static void masquerade_loopback(struct buf *out)
@@ -354,17 +438,36 @@ static const struct {
 	const char *chain;
 	void (*put)(struct buf *out);
 } rules[] = {
-	{ "guard", guard_to_loopback },	 { "guard", guard_from_loopback },
-	{ "guard", guard_direct },	 { "guard", guard_direct6 },
-	{ "pub", pub_one_address },	 { "pub", pub_any_address },
-	{ "pub", pub_one_address6 },	 { "pub", pub_any_address6 },
-	{ "pre", local_to_pub },	 { "out", local_to_pub },
-	{ "fwdc", forward_established }, { "fwdc", forward_invalid },
-	{ "fwdc", forward_same_bridge }, { "fwdc", forward_from_internal },
-	{ "fwdc", forward_to_internal }, { "fwdc", forward_published },
-	{ "fwdc", forward_outside },	 { "pst", masquerade_loopback },
-	{ "pst", masquerade_hairpin },	 { "pst", masquerade_outside },
-	{ "pst", masquerade_hairpin6 },	 { "pst", masquerade_outside6 },
+	{ "guard", guard_to_loopback },
+	{ "guard", guard_from_loopback },
+	{ "guard", guard_direct },
+	{ "guard", guard_direct6 },
+	{ "pub", pub_one_address },
+	{ "pub", pub_any_address },
+	{ "pub", pub_one_address6 },
+	{ "pub", pub_any_address6 },
+	{ "pre", local_to_pub },
+	{ "out", local_to_pub },
+	{ "in", in_own },
+	{ "in", forward_established },
+	{ "in", in_neighbours },
+	{ "in", in_dhcp },
+	{ "in", in_dhcp6 },
+	{ "in", in_others },
+	{ "fwdc", forward_established },
+	{ "fwdc", forward_invalid },
+	{ "fwdc", forward_same_bridge },
+	{ "fwdc", forward_from_internal },
+	{ "fwdc", forward_to_internal },
+	{ "fwdc", forward_hairpin },
+	{ "fwdc", forward_published },
+	{ "fwdc", forward_outside },
+	{ "fwdc", forward_routed },
+	{ "pst", masquerade_loopback },
+	{ "pst", masquerade_hairpin },
+	{ "pst", masquerade_outside },
+	{ "pst", masquerade_hairpin6 },
+	{ "pst", masquerade_outside6 },
 };
 
 static void put_rule(size_t i, struct buf *out)
@@ -416,6 +519,7 @@ void nft_encode_table(uint32_t table_flags, const struct nft_content *content, s
 		put_chain(&chains[i], out);
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
 		put_rule(i, out);
+	nft_encode_rules(content->rules, out);
 	nft_encode_networks(content->networks, content->network_count, true, out);
 	nft_encode_ports(content->ports, content->port_count, true, out);
 	nft_batch_end(out);

@@ -2,8 +2,8 @@
 /*
  * No test: lets tests/ns/netd_rules.py load netd's firewall table without one of its rules, in
  * place of a netd that is dead. Words: rule to leave out (-1 = none), then "net BRIDGE SUBNET
- * SUBNET6 open|internal" and "port PROTO HOST PORT TO PORT" in any number. Prints the chain of each
- * rule.
+ * SUBNET6 open|internal", "port PROTO HOST PORT TO PORT" and "policy WAY ACTION" in any number.
+ * Prints the chain of each rule.
  */
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -18,7 +18,10 @@ enum { ROWS_MAX = 32, BATCH_MAX = 1 << 20 };
 
 static struct nft_network networks[ROWS_MAX];
 static struct nft_port ports[ROWS_MAX];
-static struct nft_content content = { .networks = networks, .ports = ports };
+static struct rules operator_rules;
+static struct nft_content content = { .networks = networks,
+				      .ports = ports,
+				      .rules = &operator_rules };
 
 static int fail(const char *what)
 {
@@ -62,6 +65,39 @@ static int take_port(char **words)
 	return 0;
 }
 
+static int take_policy(char **words)
+{
+	for (unsigned way = 0; way < RULE_WAYS; way++)
+		for (unsigned action = 0; action < RULE_ACTIONS; action++) {
+			if (strcmp(words[0], rule_way_names[way]) != 0 ||
+			    strcmp(words[1], rule_action_names[action]) != 0)
+				continue;
+			operator_rules.policies[way] = (enum rule_action)action;
+			return 0;
+		}
+	return -1;
+}
+
+static const struct {
+	const char *word;
+	int count; /* of the words behind it */
+	int (*take)(char **words);
+} kinds[] = {
+	{ "net", 4, take_network },
+	{ "port", 5, take_port },
+	{ "policy", 2, take_policy },
+};
+
+/* The number of words that were taken; 0 = they are malformed. */
+static int take_words(char **words, int count)
+{
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (!strcmp(words[0], kinds[i].word) && kinds[i].count < count &&
+		    kinds[i].take(words + 1) == 0)
+			return kinds[i].count + 1;
+	return 0;
+}
+
 static void print_chain(const struct nl_message *message)
 {
 	struct str rest = str_skip(message->body, sizeof(struct nfgenmsg));
@@ -102,14 +138,13 @@ int main(int argc, char **argv)
 	if (argc < 2)
 		return fail("which rule?");
 	without = (int)strtol(argv[1], NULL, 10);
+	rules_default(&operator_rules);
 	for (int i = 2; i < argc;) {
-		bool network = !strcmp(argv[i], "net");
-		int words = network ? 4 : 5;
+		int taken = take_words(argv + i, argc - i);
 
-		if (i + words >= argc ||
-		    (network ? take_network(argv + i + 1) : take_port(argv + i + 1)) < 0)
+		if (!taken)
 			return fail("malformed words");
-		i += 1 + words;
+		i += taken;
 	}
 	if (nft_open(&nft, &err) < 0)
 		return fail(err_text(&err));

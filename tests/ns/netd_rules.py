@@ -19,6 +19,7 @@ MUTANT = os.path.join(n.BUILD, os.uname().machine, "san/bin/tests/tool/netd_muta
 machine = Machine("[network up]\nMatch.Name = up0\nAddress = 10.9.0.2/24\n"
                   "Gateway = 10.9.0.1\nDNS = 10.9.0.1\n"
                   "[bridge bridge]\nsubnet6 = %s/64\n"
+                  "[bridge other]\nsubnet = 172.30.0.0/24\nipv6 = no\n"
                   "[bridge closed]\nsubnet = 172.31.0.0/24\nsubnet6 = %s/64\ninternal = yes\n"
                   % ("fd00:20::", "fd00:31::"))
 box = {}
@@ -27,17 +28,19 @@ OPEN_S = 60.0  # what shall answer has time, however loaded the machine
 HOME6, INNER6 = "fd00:20::", "fd00:31::"
 
 
-def load(without=-1):
-    """Loads the table as netd would, but for one rule; the chains of all rules."""
+def load(without=-1, policy=()):
+    """Loads the table as netd would, but for one rule; the chains of all rules that are not the operator's."""
     words = ["net", "hoy0", "172.20.0.0/16", HOME6 + "/64", "open",
+             "net", box["other"], "172.30.0.0/24", "::/0", "open",
              "net", box["closed"], "172.31.0.0/24", INNER6 + "/64", "internal"]
     for host, port in (("0.0.0.0", 8080), ("127.0.0.1", 8081), ("::", 8080), ("fd99::2", 8082)):
         to = box["web"].ip6 if ":" in host else box["web"].ip
         words += ["port", str(TCP), host, str(port), to, "80"]
+    words += (["policy"] + list(policy)) if policy else []
     done = subprocess.run([MUTANT, str(without)] + words, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, check=False)
     tap.check(done.returncode == 0, done.stderr.decode())
-    return done.stdout.decode().split()
+    return [chain for chain in done.stdout.decode().split() if not chain.startswith("op")]
 
 
 def answers(ns, ip, port, proto="tcp", expected="web"):
@@ -112,6 +115,37 @@ def same_bridge():
     return arrives(box["sink"], lambda: (s.sendto(b"probe", (box["web"].ip, 7001)), s.close()))
 
 
+def own_socket():
+    """The host hears a neighbour on a port of its own."""
+    return arrives(box["host"], lambda: sent_from(machine.lan, "10.9.0.1", "10.9.0.2", 7000))
+
+
+def neighbours():
+    """The host's IPv6 address is found by a neighbour who does not know it yet."""
+    machine.lan.sh("ip -6 neigh flush dev lan0")
+    return answers(machine.lan, "fd99::2", 8082)
+
+
+def to_client(server, target, port):
+    """A DHCP server speaks to the client's port from its own."""
+    with machine.lan.inside():
+        s = socket.socket(socket.AF_INET6 if ":" in target[0] else socket.AF_INET, socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(server)
+    s.sendto(b"probe", (target[0], port) + tuple(target[1:]))
+    s.close()
+
+
+def from_dhcp():
+    return arrives(box["dhcp"], lambda: to_client(("10.9.0.1", 67), ("10.9.0.2",), 68))
+
+
+def from_dhcp6():
+    scope = int(machine.lan.sh("ip -o link show lan0").split(":")[0])
+    return arrives(box["dhcp6"], lambda: to_client(("fe80::1", 547, 0, scope),
+                                                   ("fe80::2", 0, scope), 546))
+
+
 # (chain, what the rule is for, probe, its answer while the rule is there), in the table's order.
 RULES = [
     ("guard", "127/8 does not come in over a wire", wire_loopback, False),
@@ -126,6 +160,13 @@ RULES = [
     ("pub", "published on every IPv6 address", lambda: answers(machine.lan, "fd99::2", 8080), True),
     ("pre", "published for the LAN", lambda: answers(machine.lan, "10.9.0.2", 8080), True),
     ("out", "published for the host", lambda: answers(None, "10.9.0.2", 8080), True),
+    ("in", "the host talks to itself", lambda: answers(None, "127.0.0.1", 7100, expected="own"), True),
+    ("in", "answers to the host pass",
+     lambda: answers(None, "10.9.0.1", 4000, expected="outside"), True),
+    ("in", "neighbours of IPv6 find the host", neighbours, True),
+    ("in", "a DHCP server is heard", from_dhcp, True),
+    ("in", "a DHCPv6 server is heard", from_dhcp6, True),
+    ("in", "nobody else reaches a socket of the host", own_socket, False),
     ("fwdc", "answers of a connection pass",
      lambda: answers(box["web"].ns, "10.9.0.1", 4000, expected="outside"), True),
     ("fwdc", "what belongs to no connection does not leave with its inner address",
@@ -135,9 +176,13 @@ RULES = [
      lambda: answers(box["inner"].ns, "10.9.0.1", 4000, expected="outside"), False),
     ("fwdc", "nor is it reached, whoever translates the address",
      lambda: answers(machine.lan, "10.9.0.2", 6000, expected="inner"), False),
+    ("fwdc", "a container reaches a port that one of another network publishes",
+     lambda: answers(box["far"].ns, "10.9.0.2", 8080), True),
     ("fwdc", "published connections pass", lambda: answers(machine.lan, "10.9.0.2", 8080), True),
     ("fwdc", "containers reach out",
      lambda: answers(box["web"].ns, "10.9.0.1", 4000, expected="outside"), True),
+    ("fwdc", "what is routed passes", lambda: answers(machine.lan, "10.8.0.1", 4000, expected="beyond"),
+     True),
     ("pst", "published on 127.0.0.1 answers to the host",
      lambda: answers(None, "127.0.0.1", 8081), True),
     ("pst", "a container reaches its own published port",
@@ -151,25 +196,49 @@ RULES = [
 ]
 
 
-def bound(ns, port):
+def policy_of(chain, what):
+    """What the operator has to have said for a rule to matter."""
+    if chain == "in":
+        return "inbound", "drop"
+    if "another network" in what:
+        return "published", "drop"
+    return ("routed", "accept") if "routed" in what else ()
+
+
+def bound(ns, port, ip="0.0.0.0"):
     with (ns.inside() if ns else contextlib.nullcontext()):
-        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    s.bind(("0.0.0.0", port))
+        s = socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind((ip, port))
     return s
+
+
+def link_beyond():
+    """A second neighbour of the host, to whom it may route."""
+    box["beyond"] = n.Netns("beyond")
+    sh("ip link add up1 type veth peer name wire1 netns %s; ip addr add 10.8.0.2/24 dev up1;"
+       "ip link set up1 up" % box["beyond"].path())
+    box["beyond"].sh("ip addr add 10.8.0.1/24 dev wire1; ip link set wire1 up; ip link set lo up;"
+                     "ip route add default via 10.8.0.2")
+    machine.lan.sh("ip route add 10.8.0.0/24 via 10.9.0.2")
+    Echo(box["beyond"], "tcp", 4000, "beyond")
 
 
 def prepare():
     """Everything a probe needs, set up in the way that hides a missing rule worst."""
     machine.start()
     engine = Engine()
-    for name, networks in (("web", ["bridge"]), ("peer", ["bridge"]), ("inner", ["closed"])):
+    for name, networks in (("web", ["bridge"]), ("peer", ["bridge"]), ("inner", ["closed"]),
+                           ("far", ["other"])):
         box[name] = Container(name)
         engine.attach(box[name], networks)
-    box["closed"] = next(line.split()[1] for line in engine.show("networks").splitlines()
-                         if line.startswith("closed"))
+    for name in ("closed", "other"):
+        box[name] = next(line.split()[1] for line in engine.show("networks").splitlines()
+                         if line.startswith(name))
     Echo(box["web"].ns, "tcp", 80, "web", "::")
     Echo(box["inner"].ns, "tcp", 80, "inner", "::")
     Echo(machine.lan, "tcp", 4000, "outside", "::")
+    Echo(None, "tcp", 7100, "own")
+    link_beyond()
     box["host"], box["sink"] = bound(None, 7000), bound(box["web"].ns, 7001)
     with machine.lan.inside():
         box["wire"] = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
@@ -184,7 +253,9 @@ def prepare():
     box["peer"].ns.sh("ip route add %s/32 via 172.20.0.1" % box["web"].ip)
     box["inner"].ns.sh("ip route add default via 172.31.0.1")
     machine.lan.sh("ip -6 addr add fd99::1/64 dev lan0 nodad; ip -6 route add fd00:20::/64 via fd99::2")
-    sh("ip -6 addr add fd99::2/64 dev up0 nodad")
+    sh("ip -6 addr add fd99::2/64 dev up0 nodad; ip -6 addr add fe80::2/64 dev up0 nodad")
+    machine.lan.sh("ip -6 addr add fe80::1/64 dev lan0 nodad")
+    box["dhcp"], box["dhcp6"] = bound(None, 68), bound(None, 546, "::")
     n.wait_for("the uplink", lambda: machine.address() == "10.9.0.2/24")
     machine.kill()
     n.nft("add", "table", "ip", "foreign")
@@ -198,13 +269,17 @@ def whole():
     chains = load()
     tap.check(chains == [r[0] for r in RULES], "one probe for each rule, in order: %s" % chains)
     for chain, what, probe, expected in RULES:
+        if policy_of(chain, what):
+            load(-1, policy_of(chain, what))
         tap.check(try_probe(probe, expected), "%s: %s" % (chain, what))
+        if policy_of(chain, what):
+            load()
 
 
 def register(number, chain, what, probe, expected):
     @tap.test("rule %d of %s: %s" % (number + 1, chain, what))
     def one():
-        load(number)
+        load(number, policy_of(chain, what))
         tap.check(try_probe(probe, not expected), "nothing changes without it")
 
 
@@ -215,7 +290,8 @@ for index, row in enumerate(RULES):
 @tap.test("netd takes the table over and makes it whole again")
 def again():
     machine.start()
-    for chain, what, probe, expected in RULES[1:4] + RULES[11:12]:
+    for chain, what, probe, expected in [r for r in RULES if r[1].startswith("nobody") and r[0] == "guard"
+                                         or "connection does not leave" in r[1]]:
         tap.check(try_probe(probe, expected), "%s: %s" % (chain, what))
     machine.check_log()
 

@@ -12,11 +12,12 @@ tests/unit/netd/test_conf_OBJS += $(netd_NL) $(netd_CONF)
 tests/unit/netd/test_container_OBJS += $(netd_NL) $(netd_CONF) netd/link/link_plan.o \
 	netd/container/network.o netd/container/attachment.o netd/container/port.o
 
-tests_fuzz_netd := dhcp4 dns netlink ntp nd dhcp6
+tests_fuzz_netd := dhcp4 dns netlink ntp nd dhcp6 network_ini
 FUZZ += $(tests_fuzz_netd:%=tests/fuzz/fuzz_%)
 $(foreach t,$(tests_fuzz_netd),$(eval tests/fuzz/fuzz_$(t)_OBJS := tests/fuzz/fuzz_$(t).o \
 	$(netd_PURE) $(netd_NL)))
+tests/fuzz/fuzz_network_ini_OBJS += $(netd_CONF)
 
 # Loads the firewall table without one of its rules, for tests/ns/netd_rules.py.
 NS += tests/tool/netd_mutant
-tests/tool/netd_mutant_OBJS := tests/ns/netd_mutant.o netd/ip4.o netd/ip6.o $(netd_NL)
+tests/tool/netd_mutant_OBJS := tests/ns/netd_mutant.o netd/ip4.o netd/ip6.o netd/rule.o $(netd_NL)

@@ -152,11 +152,113 @@ static void test_text(void)
 	   "globs");
 }
 
+static void test_rules(void)
+{
+	static struct conf conf;
+	const struct rule *rule = &conf.rules.list[0];
+	struct rule_entry entry;
+	int entries = 0;
+	char issue[400];
+
+	(void)load("", &conf, issue, sizeof(issue));
+	ok(!conf.rules.refused && conf.rules.count == 0 &&
+		   conf.rules.policies[RULE_PUBLISHED] == RULE_ACCEPT &&
+		   conf.rules.policies[RULE_ROUTED] == RULE_DROP,
+	   "without rules: open, but nothing is routed");
+	is_int(load("[firewall]\ninbound = drop\npublished = reject\n"
+		    "[rule a]\non = published\naction = accept\nsource = 10.0.0.0/8\n"
+		    "source = 2001:db8::/32\ndestination = 192.0.2.7\nprotocol = tcp\n"
+		    "protocol = udp\nport = 80\nport = 8000-8099\ninterface = wlan*\n"
+		    "[rule b]\non = outbound\naction = drop\nprotocol = icmp\n",
+		    &conf, issue, sizeof(issue)),
+	       0, "rules with every part: %s", issue);
+	ok(conf.rules.count == 2 && conf.rules.policies[RULE_INBOUND] == RULE_DROP &&
+		   conf.rules.policies[RULE_PUBLISHED] == RULE_REJECT && rule->source_count == 2 &&
+		   rule->ports[1].last == 8099 && rule->protocols == (RULE_TCP | RULE_UDP) &&
+		   !strcmp(rule->interface, "wlan*"),
+	   "are what was said");
+	for (size_t i = 0; i < rule_combinations(rule); i++)
+		entries += rule_entry(rule, i, &entry);
+	is_int(entries, 4,
+	       "two protocols, two ports, and only sources of the destination's family");
+	entries = 0;
+	for (size_t i = 0; i < rule_combinations(&conf.rules.list[1]); i++)
+		entries += rule_entry(&conf.rules.list[1], i, &entry);
+	is_int(entries, 2, "ICMP is one of each family");
+	ok(rule_may_match(rule, RULE_PUBLISHED, 6, 8050, false) &&
+		   !rule_may_match(rule, RULE_PUBLISHED, 6, 8050, true) &&
+		   !rule_may_match(rule, RULE_PUBLISHED, 6, 81, false) &&
+		   !rule_may_match(rule, RULE_INBOUND, 6, 80, false),
+	   "what may meet it");
+}
+
+static void test_rule_mistakes(void)
+{
+	static const struct {
+		const char *text, *why;
+	} rows[] = {
+		{ "[rule a]\naction = drop\n", "on is missing" },
+		{ "[rule a]\non = inbound\n", "action is missing" },
+		{ "[rule a]\non = inbound\naction = drop\nport = 22\n", "protocol = tcp or udp" },
+		{ "[rule a]\non = inbound\naction = drop\nprotocol = icmp\nport = 22\n",
+		  "protocol = tcp or udp" },
+		{ "[rule a]\non = inbound\naction = drop\nsource = 10.0.0.1/8\n", "host bits" },
+		{ "[rule a]\non = inbound\naction = drop\nsource = ::1\ndestination = 10.0.0.1\n",
+		  "two families" },
+		{ "[rule a]\non = inbound\naction = drop\nprotocol = tcp\nport = 90-80\n",
+		  "a port or a range" },
+		{ "[rule a]\non = inbound\naction = drop\nprotocol = tcp\nport = 90-\n",
+		  "a port or a range" },
+		{ "[rule a]\non = inbound\naction = drop\ninterface = e*h\n", "eth0 or wlan*" },
+		{ "[rule]\non = inbound\naction = drop\n", "a name of its own" },
+		{ "[firewall]\ninbound = open\n", "accept" },
+	};
+	static struct conf conf;
+	char issue[400];
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		unsigned issues = load(rows[i].text, &conf, issue, sizeof(issue));
+
+		ok(issues == 1 && strstr(issue, rows[i].why) && conf.rules.refused &&
+			   conf.rules.count == 0 &&
+			   conf.rules.policies[RULE_PUBLISHED] == RULE_DROP &&
+			   conf.rules.policies[RULE_INBOUND] == RULE_DROP &&
+			   conf.rules.policies[RULE_OUTBOUND] == RULE_ACCEPT,
+		   "a mistake lets nothing in: %s", issue);
+	}
+}
+
+static void test_rules_full(void)
+{
+	static struct conf conf;
+	OWN(buf_done) struct buf text = { 0 };
+	char issue[400];
+
+	buf_init(&text, 1 << 16);
+	buf_add_text(&text, "[rule a]\non = inbound\naction = drop\nprotocol = tcp\n");
+	for (unsigned i = 0; i < RULE_PARTS_MAX; i++)
+		buf_printf(&text, "source = 10.0.%u.0/24\ndestination = 10.1.%u.0/24\nport = %u\n",
+			   i, i, i + 1);
+	buf_add_byte(&text, '\0');
+	is_int(load((const char *)text.data, &conf, issue, sizeof(issue)), 1,
+	       "too many combinations");
+	ok(strstr(issue, "more than 1024") && conf.rules.refused, "are refused: %s", issue);
+	buf_clear(&text);
+	for (unsigned i = 0; i <= RULES_MAX; i++)
+		buf_printf(&text, "[rule r%u]\non = inbound\naction = drop\n", i);
+	buf_add_byte(&text, '\0');
+	is_int(load((const char *)text.data, &conf, issue, sizeof(issue)), 1, "too many rules");
+	ok(strstr(issue, "at most 64 rules"), "are refused: %s", issue);
+}
+
 int main(void)
 {
 	test_good();
 	test_systemd();
 	test_bad();
 	test_text();
+	test_rules();
+	test_rule_mistakes();
+	test_rules_full();
 	return tap_done();
 }

@@ -1,0 +1,249 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The operator's own firewall rules on a real kernel: each way that a connection can take, order,
+parts of a rule, live changes, mistakes, and what is told of it."""
+import errno
+import socket
+
+import netd_peer as n
+from netd_peer import TCP, UDP, Container, Echo, Engine, Machine, Netns, answering, sh, talk, tap
+
+n.enter()
+BASE = ("[network up]\nMatch.Name = up0\nAddress = 10.9.0.2/24\nAddress = fd99::2/64\n"
+        "Gateway = 10.9.0.1\nDNS = 10.9.0.1\n[network more]\nMatch.Name = up1\nAddress = 10.8.0.2/24\n"
+        "[bridge bridge]\nsubnet6 = fd00:20::/64\n[bridge other]\nsubnet = 172.30.0.0/24\n")
+machine = Machine(BASE)
+box = {}
+
+
+def rules(text):
+    """Gives the machine these rules and waits until they hold."""
+    machine.configure(BASE + text)
+    machine.init.send(n.RELOAD)
+    box["count"] = box.get("count", 0) + 1
+    mark = "mark%d" % box["count"]
+    machine.configure(BASE + text + "[rule %s]\non = routed\naction = drop\nsource = 192.0.2.%d\n"
+                      % (mark, box["count"]))
+    machine.init.send(n.RELOAD)
+    n.wait_for("the rules", lambda: mark in box["engine"].show("rules") or
+               "mistakes" in box["engine"].show("rules"))
+
+
+def opened(ns, ip, port, proto="tcp", source=None):
+    """Does it answer? A yes is waited for."""
+    return talk(ns, ip, port, proto, 60.0, source) is not None
+
+
+def how_refused(ip, port):
+    """What a neighbour's connect() answers; a silent drop would be no errno at all."""
+    with machine.lan.inside():
+        s = socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET)
+    s.settimeout(60)
+    try:
+        s.connect((ip, port))
+        return "open"
+    except OSError as e:
+        return errno.errorcode.get(e.errno, str(e))
+    finally:
+        s.close()
+
+
+def closed(*probes):
+    """None of (namespace, address, port[, proto[, source]]) answers."""
+    heard = answering(*probes)
+    tap.check(not heard, "open: %s\n%s" % (heard, n.nft("list", "table", "inet", "hoy")))
+
+
+@tap.test("without rules all is as it was: own sockets and published ports open, nothing is routed")
+def before():
+    box["beyond"] = Netns("beyond")
+    sh("ip link add up1 type veth peer name wire1 netns %s; ip link set up1 up" % box["beyond"].path())
+    box["beyond"].sh("ip addr add 10.8.0.1/24 dev wire1; ip link set wire1 up; ip link set lo up;"
+                     "ip route add default via 10.8.0.2")
+    machine.lan.sh("ip addr add 10.9.0.7/24 dev lan0; ip -6 addr add fd99::1/64 dev lan0 nodad;"
+                   "ip route add 10.8.0.0/24 via 10.9.0.2")
+    machine.start()
+    box["engine"] = Engine()
+    n.wait_for("the addresses", lambda: machine.address() == "10.9.0.2/24" and
+               machine.address("up1") == "10.8.0.2/24")
+    box["web"], box["far"] = Container("web"), Container("far")
+    box["engine"].attach(box["web"], ports=[(TCP, "*", 8080, 80, 4), (UDP, "*", 8080, 80, 1)])
+    box["engine"].attach(box["far"], ["other"])
+    for port in (80, 81, 82, 83):
+        Echo(box["web"].ns, "tcp", port, "web", "::")
+    Echo(box["web"].ns, "udp", 80, "web", "::")
+    for proto in ("tcp", "udp"):
+        Echo(None, proto, 7000, "own", "::")
+    for ns, name in ((machine.lan, "outside"), (box["beyond"], "beyond")):
+        Echo(ns, "tcp", 4000, name, "::")
+        Echo(ns, "tcp", 4001, name, "::")
+    for ns, ip, port in ((machine.lan, "10.9.0.2", 8080), (machine.lan, "fd99::2", 8080),
+                         (machine.lan, "10.9.0.2", 7000), (machine.lan, "fd99::2", 7000),
+                         (box["web"].ns, "10.9.0.1", 4000), (box["web"].ns, "172.20.0.1", 7000),
+                         (None, "10.9.0.1", 4000), (None, "127.0.0.1", 7000)):
+        tap.check(opened(ns, ip, port), "%s %d" % (ip, port))
+    closed((machine.lan, "10.8.0.1", 4000))
+
+
+@tap.test("published ports: by host port, source and family; the first that matches decides")
+def published():
+    rules("[firewall]\npublished = drop\n"
+          "[rule no]\non = published\naction = drop\nprotocol = tcp\nport = 8081\n"
+          "[rule some]\non = published\naction = accept\nsource = 10.9.0.1\nsource = fd99::/64\n"
+          "protocol = tcp\nport = 8080-8082\n")
+    tap.check(opened(machine.lan, "10.9.0.2", 8080, source=("10.9.0.1", 0)), "from the one address")
+    tap.check(opened(machine.lan, "10.9.0.2", 8082, source=("10.9.0.1", 0)), "the range's end")
+    tap.check(opened(machine.lan, "fd99::2", 8080), "from the IPv6 subnet")
+    closed((machine.lan, "10.9.0.2", 8080, "tcp", ("10.9.0.7", 0)),  # another source
+           (machine.lan, "10.9.0.2", 8081, "tcp", ("10.9.0.1", 0)),  # an earlier rule
+           (machine.lan, "10.9.0.2", 8083, "tcp", ("10.9.0.1", 0)),  # not in the range
+           (machine.lan, "10.9.0.2", 8080, "udp", ("10.9.0.1", 0)))  # another protocol
+    tap.check(opened(None, "10.9.0.2", 8083) and opened(None, "127.0.0.1", 8083), "the host itself")
+    tap.check(opened(box["far"].ns, "10.9.0.2", 8083), "a container of another network")
+    tap.check(opened(box["web"].ns, "10.9.0.2", 8083), "the container itself")
+
+
+@tap.test("published ports: the address that was asked for is what a destination means")
+def asked_for():
+    sh("ip addr add 10.9.0.3/24 dev up0")
+    rules("[rule old]\non = published\naction = drop\ndestination = 10.9.0.3\n"
+          "[rule six]\non = published\naction = reject\ndestination = fd99::2\nprotocol = tcp\n")
+    tap.check(opened(machine.lan, "10.9.0.2", 8080), "the other address")
+    closed((machine.lan, "10.9.0.3", 8080), (machine.lan, "fd99::2", 8080))
+    sh("ip addr del 10.9.0.3/24 dev up0")
+
+
+@tap.test("own sockets: interface, protocol, order; answers, neighbours and the host itself pass")
+def inbound():
+    rules("[firewall]\ninbound = drop\n"
+          "[rule udp]\non = inbound\naction = accept\nprotocol = udp\nprotocol = icmp\n"
+          "[rule lan]\non = inbound\naction = accept\ninterface = up1\n")
+    tap.check(opened(machine.lan, "10.9.0.2", 7000, "udp"), "UDP from anywhere")
+    tap.check(opened(box["beyond"], "10.8.0.2", 7000), "TCP over the interface")
+    machine.lan.sh("ip -6 neigh flush dev lan0")
+    tap.check(opened(machine.lan, "fd99::2", 7000, "udp"), "a new neighbour finds the host")
+    closed((machine.lan, "10.9.0.2", 7000), (machine.lan, "fd99::2", 7000),
+           (box["web"].ns, "172.20.0.1", 7000))
+    tap.check(opened(None, "10.9.0.1", 4000) and opened(None, "127.0.0.1", 7000), "outward and inside")
+    tap.check(opened(machine.lan, "10.9.0.2", 8080), "a published port is not an own socket")
+    machine.lan.sh("ping -c1 -W60 10.9.0.2")
+    rules("[rule all]\non = inbound\naction = drop\ninterface = up*\nprotocol = tcp\nport = 7000\n")
+    closed((machine.lan, "10.9.0.2", 7000), (box["beyond"], "10.8.0.2", 7000))
+    tap.check(opened(box["web"].ns, "172.20.0.1", 7000), "not over a bridge")
+
+
+@tap.test("outward: destinations and ports are closed to containers, not to the host")
+def outbound():
+    rules("[rule lan]\non = outbound\naction = reject\ndestination = 10.9.0.0/24\n"
+          "destination = fd99::/64\nprotocol = tcp\nport = 4000\n"
+          "[rule wire]\non = outbound\naction = drop\ninterface = up1\n")
+    closed((box["web"].ns, "10.9.0.1", 4000), (box["web"].ns, "fd99::1", 4000),
+           (box["web"].ns, "10.8.0.1", 4001))
+    tap.check(opened(box["web"].ns, "10.9.0.1", 4001), "another port")
+    tap.check(opened(None, "10.9.0.1", 4000), "the host")
+    tap.check(opened(machine.lan, "10.9.0.2", 8080), "answers of a published port")
+
+
+@tap.test("routed: from one uplink to the other where a rule says so, and no further")
+def routed():
+    rules("[rule through]\non = routed\naction = accept\ninterface = up0\nsource = 10.9.0.0/24\n"
+          "destination = 10.8.0.0/24\nprotocol = tcp\nport = 4000\n")
+    tap.check(opened(machine.lan, "10.8.0.1", 4000), "as the rule says")
+    closed((machine.lan, "10.8.0.1", 4001), (box["beyond"], "10.9.0.1", 4000))
+    machine.lan.sh("ip route add 172.20.0.0/16 via 10.9.0.2")
+    closed((machine.lan, box["web"].ip, 80))
+    machine.lan.sh("ip route del 172.20.0.0/16")
+
+
+@tap.test("reject says so at once, drop is silent")
+def rejected():
+    rules("[firewall]\npublished = reject\ninbound = reject\n"
+          "[rule silent]\non = published\naction = drop\nprotocol = tcp\nport = 8081\n")
+    for ip, port in (("10.9.0.2", 8080), ("10.9.0.2", 7000), ("fd99::2", 8080), ("fd99::2", 7000)):
+        tap.check(how_refused(ip, port) in ("EHOSTUNREACH", "EACCES", "ECONNREFUSED"),
+                  "%s %d: %s" % (ip, port, how_refused(ip, port)))
+    closed((machine.lan, "10.9.0.2", 8081))
+
+
+@tap.test("rules change in one transaction: a stream goes on, and a killed netd keeps them")
+def lasting():
+    rules("")
+    with machine.lan.inside():
+        s = socket.socket()
+    s.settimeout(60)
+    s.connect(("10.9.0.2", 8080))
+    s.sendall(b"x")
+    tap.check(s.recv(100), "before")
+    rules("[firewall]\npublished = drop\n")
+    s.sendall(b"x")
+    tap.check(s.recv(100), "what was let through goes on")
+    closed((machine.lan, "10.9.0.2", 8080))
+    machine.kill()
+    closed((machine.lan, "10.9.0.2", 8080))
+    machine.start()
+    box["engine"] = Engine()
+    closed((machine.lan, "10.9.0.2", 8080))
+    s.sendall(b"x")
+    tap.check(s.recv(100), "over a killed netd too")
+    s.close()
+
+
+@tap.test("a mistake changes nothing, and lets nothing in where there was nothing before")
+def mistakes():
+    rules("[rule one]\non = published\naction = drop\nprotocol = tcp\nport = 8081\n")
+    for bad in ("[rule one]\non = published\naction = accept\nport = 8081\n",
+                "[rule one]\non = published\n", "[rule one]\naction = drop\n",
+                "[rule one]\non = published\naction = drop\nsource = 10.9.0.1/24\n",
+                "[rule one]\non = inbound\naction = drop\nsource = 10.9.0.1\ndestination = fd99::1\n",
+                "[firewall]\npublished = open\n"):
+        machine.configure(BASE + bad)
+        machine.init.send(n.RELOAD)
+        n.wait_for("the verdict on " + bad, lambda: "rules from before" in box["engine"].show("rules"))
+        tap.check("one" in box["engine"].show("rules"), box["engine"].show("rules"))
+        closed((machine.lan, "10.9.0.2", 8081))
+        tap.check(opened(machine.lan, "10.9.0.2", 8080), "and no more than before")
+        rules("[rule one]\non = published\naction = drop\nprotocol = tcp\nport = 8081\n")
+    machine.configure(BASE + "[rule one]\non = published\n")
+    machine.kill()
+    machine.start()
+    box["engine"] = Engine()
+    tap.check("nothing is let in" in box["engine"].show("rules"), box["engine"].show("rules"))
+    closed((machine.lan, "10.9.0.2", 8080), (machine.lan, "10.9.0.2", 7000))
+    tap.check(opened(None, "10.9.0.1", 4000) and opened(box["web"].ns, "10.9.0.1", 4000), "outward goes on")
+    tap.check("network.ini" in machine.log_text() and "action is missing" in machine.log_text(),
+              "the log names it")
+    rules("")
+    tap.check(opened(machine.lan, "10.9.0.2", 8080), "open again")
+
+
+@tap.test("network rules, their rows and network why say what decides")
+def told():
+    rules("[firewall]\npublished = drop\n[rule office]\non = published\naction = accept\n"
+          "source = 10.9.0.0/24\nprotocol = tcp\nport = 8080\ninterface = up0\n"
+          "[rule ssh]\non = inbound\naction = drop\nprotocol = tcp\nport = 7000\n")
+    shown = box["engine"].show("rules")
+    for word in ("office", "10.9.0.0/24", "8080", "published  drop", "routed     drop", "all else"):
+        tap.check(word in shown, "%s in %s" % (word, shown))
+    row = [r for r in box["engine"].rows("rules") if r.get("rule") == "office"][0]
+    tap.check(row == {"on": "published", "action": "accept", "rule": "office", "interface": "up0",
+                      "protocol": "tcp", "port": "8080", "source": "10.9.0.0/24",
+                      "destination": "*"}, str(row))
+    policies = {r["on"]: r["action"] for r in box["engine"].rows("rules") if r.get("policy") == "set"}
+    tap.check(policies == {"inbound": "accept", "published": "drop", "outbound": "accept",
+                           "routed": "drop"}, str(policies))
+    why = box["engine"].show("why 10.9.0.2:8080")
+    tap.check("rule office: accept from 10.9.0.0/24 over up0" in why and
+              "[firewall] published: drop" in why, why)
+    why = box["engine"].show("why 10.9.0.2:7000")
+    tap.check("rule ssh: drop" in why and "[firewall] inbound" not in why, why)
+    why = box["engine"].show("why 10.9.0.2:7001")
+    tap.check("from outside" not in why, why)
+    tap.check('comment "office"' in n.nft("list", "chain", "inet", "hoy", "oppub"), "named in the kernel")
+
+
+@tap.test("no sanitizer report, no forbidden system call")
+def log():
+    machine.check_log()
+
+
+tap.run()
