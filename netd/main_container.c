@@ -235,15 +235,21 @@ static bool same_row(const struct nft_port *a, const struct nft_port *b)
 	       ip6_equal(&a->to_ip6, &b->to_ip6);
 }
 
-static bool same_rows(const struct nft_port *a, size_t a_count, const struct nft_port *b,
-		      size_t b_count)
+/* The rows of `a` that `b` does not have. */
+static size_t rows_beyond(const struct nft_port *a, size_t a_count, const struct nft_port *b,
+			  size_t b_count, struct nft_port *ret_rows)
 {
-	if (a_count != b_count)
-		return false;
-	for (size_t i = 0; i < a_count; i++)
-		if (!same_row(&a[i], &b[i]))
-			return false;
-	return true;
+	size_t count = 0;
+
+	for (size_t i = 0; i < a_count; i++) {
+		bool found = false;
+
+		for (size_t j = 0; j < b_count && !found; j++)
+			found = same_row(&a[i], &b[j]);
+		if (!found)
+			ret_rows[count++] = a[i];
+	}
+	return count;
 }
 
 static void forget_flows(const struct nft_port *ports, size_t count)
@@ -254,23 +260,27 @@ static void forget_flows(const struct nft_port *ports, size_t count)
 		log_warn("%s: clients with a fixed port may have to wait", err_text(&err));
 }
 
-/* Puts the new ports in place of the old ones: one batch, none when nothing differs. */
+/* Puts the new ports in place of the old ones: one batch of what differs, none when nothing does.
+ */
 static int publish(struct netd *netd, const struct nft_port *old, size_t old_count,
 		   const struct nft_port *now, size_t now_count, struct err *err)
 {
-	const struct nft_change change = { .port_del = old,
-					   .port_del_count = old_count,
-					   .port_add = now,
-					   .port_add_count = now_count };
+	struct nft_port gone[ATTACHMENT_ROWS * NETD_PORTS_MAX], new[ARRAY_LEN(gone)];
+	const struct nft_change change = {
+		.port_del = gone,
+		.port_del_count = rows_beyond(old, old_count, now, now_count, gone),
+		.port_add = new,
+		.port_add_count = rows_beyond(now, now_count, old, old_count, new),
+	};
 	int r;
 
-	if (same_rows(old, old_count, now, now_count))
+	if (!change.port_del_count && !change.port_add_count)
 		return 0;
 	r = change_firewall(netd, &change, err);
 	if (r < 0)
 		return r;
-	forget_flows(old, old_count);
-	forget_flows(now, now_count);
+	forget_flows(gone, change.port_del_count);
+	forget_flows(new, change.port_add_count);
 	return 0;
 }
 

@@ -29,8 +29,17 @@ struct dns_entry {
 	size_t network_count;
 };
 
+/* One name or address of a container on one of its networks. */
+struct dns_row {
+	uint32_t hash;
+	uint16_t entry, network;
+};
+
 struct dns_table {
 	struct dns_entry *entries; /* DNS_CONTAINERS_MAX, heap */
+	struct dns_row *rows;	   /* sorted by hash, entry, network; heap */
+	size_t row_count, row_room;
+	bool stale; /* rows are made anew by the next question */
 };
 
 int dns_table_init(struct dns_table *table);
@@ -53,12 +62,11 @@ struct dns_found {
  * Addresses of `name` as container `asker` sees it. The name is known when the result is true, even
  * with no address of one kind.
  */
-bool dns_table_lookup(const struct dns_table *table, int asker, const struct dns_name *name,
+bool dns_table_lookup(struct dns_table *table, int asker, const struct dns_name *name,
 		      struct dns_found *ret_found);
 /* The name of the container that has this address on a network of the asker. */
-bool dns_table_reverse(const struct dns_table *table, int asker, uint32_t ip4,
-		       struct dns_name *ret_name);
-bool dns_table_reverse6(const struct dns_table *table, int asker, const struct ip6 *ip6,
+bool dns_table_reverse(struct dns_table *table, int asker, uint32_t ip4, struct dns_name *ret_name);
+bool dns_table_reverse6(struct dns_table *table, int asker, const struct ip6 *ip6,
 			struct dns_name *ret_name);
 
 #endif

@@ -196,6 +196,44 @@ static void test_table(void)
 	is_int(dns_table_find(&table, STR("1111")), -ENOENT, "removed");
 }
 
+/* As many containers as there can be: what was added, replaced and removed is what is found. */
+static void test_full_table(void)
+{
+	OWN(dns_table_done) struct dns_table table = { 0 };
+	struct dns_found found;
+	struct dns_name name, pointer;
+	char text[DNS_NAME_TEXT_MAX], id[16], called[16], ip4[32];
+	int wrong = 0, asker = 0;
+
+	is_int(dns_table_init(&table), 0, "a table");
+	for (int i = 0; i < DNS_CONTAINERS_MAX; i++) {
+		snprintf(id, sizeof(id), "id%d", i);
+		snprintf(called, sizeof(called), "box%d", i);
+		snprintf(ip4, sizeof(ip4), "172.20.%d.%d", i / 250, 2 + i % 250);
+		asker = add(&table, id, called, "bridge", ip4, NULL, i % 100 ? called : "Shared");
+	}
+	is_int(add(&table, "more", "more", "bridge", "172.20.200.1", NULL, NULL), -ENOSPC, "full");
+	for (int i = 0; i < DNS_CONTAINERS_MAX; i++) {
+		snprintf(called, sizeof(called), "BOX%d", i);
+		(void)dns_name_parse(str_from(called), &name);
+		wrong += !dns_table_lookup(&table, asker, &name, &found) || found.ip4_count != 1 ||
+			 found.ip4[0] != (0xac140002 + (uint32_t)(i / 250 * 256 + i % 250));
+	}
+	is_int(wrong, 0, "each is found, once, also where an alias is its name again");
+	(void)dns_name_parse(STR("shared"), &name);
+	ok(dns_table_lookup(&table, asker, &name, &found) && found.ip4_count == 11 &&
+		   found.ip4[0] == 0xac140002 && found.ip4[10] == 0xac140402,
+	   "all that share an alias, in the order they came in");
+	(void)add(&table, "id0", "other", "bridge", "172.20.100.1", NULL, NULL);
+	ok(dns_table_lookup(&table, asker, &name, &found) && found.ip4_count == 10 &&
+		   !dns_table_reverse(&table, asker, 0xac140002, &pointer) &&
+		   dns_table_reverse(&table, asker, 0xac146401, &pointer) &&
+		   !strcmp(dns_name_text(&pointer, text), "other"),
+	   "replaced");
+	dns_table_remove(&table, dns_table_find(&table, STR("id0")));
+	ok(!dns_table_reverse(&table, asker, 0xac146401, &pointer), "removed");
+}
+
 int main(void)
 {
 	test_queries();
@@ -204,5 +242,6 @@ int main(void)
 	test_cache();
 	test_names();
 	test_table();
+	test_full_table();
 	return tap_done();
 }
