@@ -111,6 +111,14 @@ while True:
         self.child.wait()
 
 
+def shown(what):
+    """What netd shows; nothing where it lets go of its clients at that moment, so that they come anew."""
+    try:
+        return Engine().show(what)
+    except (ConnectionError, AssertionError):
+        return ""
+
+
 @tap.test("DHCPv6 where a router calls for it: address, name server and domain by dnsmasq")
 def managed():
     machine.lan.sh("ip -6 addr add 2001:db8:6::1/64 dev lan0 nodad;"
@@ -126,7 +134,7 @@ def managed():
     tap.check("valid_lft forever" not in addresses()["2001:db8:6::100/128"], "with its lifetime")
     n.wait_for("the names", lambda: "nameserver 2001:db8:6::1" in resolv() and
                "search six.example" in resolv())
-    n.wait_for("it to be shown", lambda: "2001:db8:6::100" in Engine().show("leases"))
+    n.wait_for("it to be shown", lambda: "2001:db8:6::100" in shown("leases"))
 
 
 @tap.test("kill -9: the DHCPv6 lease is taken over without a packet, the address is never touched")
@@ -137,7 +145,7 @@ def kill():
                                stdout=open("/run/monitor.log", "wb"))
     machine.kill()
     machine.start()
-    n.wait_for("bound", lambda: "DHCPv6 bound" in Engine().show("leases"))
+    n.wait_for("bound", lambda: "DHCPv6 bound" in shown("leases"))
     time.sleep(0.3)
     monitor.terminate()
     monitor.wait()
@@ -163,7 +171,7 @@ def delegated():
     server = box["server"] = Server6("2001:db8:aa00::")
     anew(UPLINK + "Address = 2001:db8:6::2/64\nDHCPv6.WithoutRA = solicit\n"
          "DHCPv6.PrefixDelegationHint = ::/56\n[bridge wide]\nsubnet6 = delegated\n")
-    n.wait_for("the prefix", lambda: "2001:db8:aa" in Engine().show("networks"))
+    n.wait_for("the prefix", lambda: "2001:db8:aa" in shown("networks"))
     n.wait_for("the address", lambda: any(a.endswith("99/128") for a in addresses()))
     web = box["web"] = Container("web")
     rows = Engine().attach(web, ["wide"])
@@ -189,7 +197,7 @@ def delegated_kill():
     before, inside = globals_of(), globals_of(box["web"])
     machine.kill()
     machine.start()
-    n.wait_for("bound", lambda: "DHCPv6 bound" in Engine().show("leases"))
+    n.wait_for("bound", lambda: "DHCPv6 bound" in shown("leases"))
     time.sleep(0.3)
     tap.check(before == globals_of(), "the host's: %s, %s" % (before, globals_of()))
     tap.check(inside == globals_of(box["web"]), "the container's: %s" % inside)
@@ -202,9 +210,9 @@ def renumbered():
     rows = engine.attach(box["web"], ["wide"])
     box["server"] = Server6("2001:db8:bb00::")
     machine.lan.sh("ip link set cable down")
-    n.wait_for("netd to notice", lambda: "DHCPv6 idle" in Engine().show("leases"))
+    n.wait_for("netd to notice", lambda: "DHCPv6 idle" in shown("leases"))
     machine.lan.sh("ip link set cable up")
-    n.wait_for("the new prefix", lambda: "2001:db8:bb" in Engine().show("networks"))
+    n.wait_for("the new prefix", lambda: "2001:db8:bb" in shown("networks"))
     n.wait_for("the connection to end", lambda: n.select.select([engine.sock], [], [], 0)[0] and
                not engine.sock.recv(1 << 17))
     again = Engine().attach(box["web"], ["wide"])
