@@ -4,6 +4,7 @@
  * answer before the table is on disk, nor keep a change in memory that did not get there.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include "engine/oci/image.h"
 #include "engine/oci/oci.h"
@@ -14,6 +15,32 @@
 
 enum { NAMES_FILE_MODE = 0600, NAMES_ARENA = 16 << 20, NAMES_SHORT_MIN = 4 };
 
+static const char spare[] = "spare";
+
+/* Best effort: on a disk without one inode it is made by the next change that leaves one. */
+static void make_spare(const struct store *store)
+{
+	OWN_FD int fd = -1;
+	if (!fs_exists(store->refs_dir, spare, FS_BENEATH))
+		fd = fs_open(store->refs_dir, spare, FS_BENEATH, O_WRONLY | O_CREAT | O_EXCL,
+			     NAMES_FILE_MODE, NULL);
+}
+
+/* What is kept free of a disk are blocks, never inodes: the empty file `spare` holds the one that a
+ * change needs until the file that it replaces gives one back. */
+static int replace(const struct store *store, int dirfd, const char *name, const struct buf *file,
+		   struct err *err)
+{
+	struct err first = { 0 };
+	int r = fs_replace(dirfd, name, file->data, file->len, NAMES_FILE_MODE, &first);
+	if (r == -ENOSPC && fs_unlink(store->refs_dir, spare, NULL) == 0)
+		r = fs_replace(dirfd, name, file->data, file->len, NAMES_FILE_MODE, err);
+	else if (r < 0)
+		r = err_set(err, r, "%s", err_text(&first));
+	make_spare(store);
+	return r;
+}
+
 static int save(struct store *store, struct err *err)
 {
 	static const char *const names[2] = { "table.0", "table.1" };
@@ -22,8 +49,7 @@ static int save(struct store *store, struct err *err)
 	store->refs.generation++;
 	int r = refs_encode(&store->refs, &file, err);
 	if (r == 0)
-		r = fs_replace(store->refs_dir, names[store->slot], file.data, file.len,
-			       NAMES_FILE_MODE, err);
+		r = replace(store, store->refs_dir, names[store->slot], &file, err);
 	if (r < 0) {
 		store->refs.generation--;
 		return r;
@@ -37,9 +63,7 @@ int store_aside_save(const struct store *store, struct err *err)
 	struct buf file OWN(buf_done) = { 0 };
 	buf_init(&file, REFS_BYTES_MAX);
 	int r = refs_aside_encode(&store->refs, &file, err);
-	return r < 0 ? r
-		     : fs_replace(store->refs_dir, "aside", file.data, file.len, NAMES_FILE_MODE,
-				  err);
+	return r < 0 ? r : replace(store, store->refs_dir, "aside", &file, err);
 }
 
 /* What an image that is replaced leaves to the new one: itself, to go back to. */
@@ -384,7 +408,6 @@ int store_index_write(const struct store *store, struct err *err)
 		return err_set(err, -ENOMEM, "out of memory for index.json");
 	int r = oci_index_write(images, count, &text, err);
 	if (r == 0 && !is_written(store, buf_str(&text)))
-		r = fs_replace(store->root, "index.json", text.data, text.len, NAMES_FILE_MODE,
-			       err);
+		r = replace(store, store->root, "index.json", &text, err);
 	return r;
 }

@@ -12,6 +12,7 @@
  *                                 of the entry records for a layer that was made here
  *   refs/table.0, refs/table.1    generation files: the valid one with the higher generation counts
  *   refs/aside                    what an image was before, and since when nothing uses it
+ *   refs/spare                    empty: the inode of the next change where the disk has none left
  *   trash/<number>                what was dropped and waits for its unlink
  *
  * A generation file (all little-endian):

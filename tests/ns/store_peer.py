@@ -45,11 +45,11 @@ def umount(target):
 class Root:
     """A root directory with the engine, /proc and /data, for the length of a block."""
 
-    def __init__(self, name, data_mib=0):
+    def __init__(self, name, data_mib=0, data_inodes=0):
         program = os.path.basename(sys.argv[0]).replace(".py", "")
         self.path = os.path.join(BUILD, "ns-" + program + os.environ.get("HOY_PLACE", ""), name)
         self.data = os.path.join(self.path, "data")
-        self.data_mib = data_mib
+        self.data_mib, self.data_inodes = data_mib, data_inodes  # 0 = the disk's own
 
     def __enter__(self):
         self.clear()
@@ -58,7 +58,7 @@ class Root:
         shutil.copy(ENGINE, os.path.join(self.path, "engine"))
         mount("proc", os.path.join(self.path, "proc"), "proc")
         if self.data_mib:
-            mount("tmpfs", self.data, "tmpfs", 0, "size=%dm" % self.data_mib)
+            mount("tmpfs", self.data, "tmpfs", 0, "size=%dm,nr_inodes=%d" % (self.data_mib, self.data_inodes))
         return self
 
     def clear(self):

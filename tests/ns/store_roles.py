@@ -141,6 +141,35 @@ def killed():
             tap.check(len(blobs(root)) == 1, "nothing else is")
 
 
+def set_key(store, number):
+    """A change of the table of names: an entry of the build cache."""
+    store.call(peer.CACHE_SET, hashlib.sha256(b"%d" % number).digest() + b"\0" + 2 * ZERO + bytes(8))
+
+
+def has_key(store, number):
+    return store.call(peer.CACHE_GET, hashlib.sha256(b"%d" % number).digest())[0][0] == 1
+
+
+@tap.test("a disk without one free inode: names change all the same, and stand there after a restart")
+def no_inode():
+    with peer.Root("store-inodes", data_mib=8, data_inodes=64) as root:
+        with peer.Role(root, "store") as store:
+            for number in range(2):
+                set_key(store, number)
+            for number in range(100):
+                try:
+                    os.close(os.open(os.path.join(root.data, "fill%d" % number), os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+                except OSError as full:
+                    tap.check(full.errno == errno.ENOSPC, "%s" % full)
+                    break
+            tap.check(os.statvfs(root.data).f_ffree == 0, "the disk has inodes left")
+            for number in range(2, 9):
+                set_key(store, number)
+        with peer.Role(root, "store") as store:
+            set_key(store, 9)
+            tap.check(all(has_key(store, n) for n in range(10)) and not has_key(store, 10), "other names than were set")
+
+
 @tap.test("records become a layer that is checked, found, mounted and collected")
 def layer():
     s = rec.Stream()
