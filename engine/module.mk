@@ -16,5 +16,5 @@ engine_OBJS := engine/main.o engine/role_main.o engine/role_main_calls.o engine/
 	$(engine_erofs_OBJS) $(engine_files_OBJS) $(engine_build_OBJS) $(engine_build_exec_OBJS) \
 	$(engine_run_OBJS) \
 	$(engine_service_OBJS) $(engine_worker_OBJS) $(engine_image_OBJS) \
-	$(engine_container_OBJS) $(engine_health_OBJS) $(engine_network_OBJS) $(engine_docker_OBJS) $(engine_gate_OBJS) $(engine_metrics_OBJS) $(engine_api_OBJS)
-engine_LIBS := -larchive -llzma -lbz2 -lzstd -lz -lmbedtls -lmbedx509 -lmbedcrypto -lseccomp -lyyjson
+	$(engine_container_OBJS) $(engine_health_OBJS) $(engine_network_OBJS) $(engine_docker_OBJS) $(engine_buildkit_OBJS) $(engine_gate_OBJS) $(engine_metrics_OBJS) $(engine_api_OBJS)
+engine_LIBS := -larchive -llzma -lbz2 -lzstd -lz -lmbedtls -lmbedx509 -lmbedcrypto -lseccomp -lyyjson -lnghttp2 -lnanopb

@@ -18,6 +18,7 @@ struct context_work {
 	struct engine_context wanted;
 	const char *names[ENGINE_CONTEXT_NAMES_MAX];
 	struct build_login logins[ENGINE_CONTEXT_LOGINS_MAX];
+	struct build_secret_given secrets[ENGINE_CONTEXT_SECRETS_MAX];
 	struct build_job *job; /* NULL before the context is there, and after the end */
 	struct context_work *next;
 };
@@ -112,6 +113,10 @@ static int begin_build(struct tree_work *tree, struct err *err)
 					 .args = &wanted->args,
 					 .labels = &wanted->labels,
 					 .hosts = &wanted->hosts,
+					 .contexts = &wanted->contexts,
+					 .text = wanted->text,
+					 .secrets = context->secrets,
+					 .secret_count = wanted->secret_count,
 					 .network_none = wanted->network_none,
 					 .no_cache = wanted->no_cache,
 					 .pull = wanted->pull,
@@ -127,6 +132,10 @@ static int begin_build(struct tree_work *tree, struct err *err)
 								   wanted->logins[i].user,
 								   wanted->logins[i].password,
 								   wanted->logins[i].token };
+		for (uint32_t i = 0; i < wanted->secret_count; i++)
+			context->secrets[i] =
+				(struct build_secret_given){ .id = wanted->secrets[i].id,
+							     .value = wanted->secrets[i].value };
 		context->job =
 			build_job_start(&tree->work.engine->builds, &request, &ops, context, err);
 	}
@@ -150,22 +159,41 @@ static int take_names(struct context_work *context, struct err *err)
 	return r;
 }
 
+/* The request, in memory of the work: Dockerfile and secrets are wanted after the message. */
+static int take_request(struct context_work *context, struct str body, struct err *err)
+{
+	struct arena *arena = &context->tree.work.arena;
+	char *copy = arena_alloc(arena, body.len);
+	struct wire in;
+	int r;
+
+	if (!copy)
+		return err_set(err, -ENOMEM, "no memory for a build");
+	memcpy(copy, body.ptr, body.len);
+	wire_init(&in, copy, body.len);
+	r = engine_context_get(&in, arena, &context->wanted, err);
+	/* A directory of the machine is no client's to name. */
+	for (uint32_t i = 0; r >= 0 && i < context->wanted.contexts.count; i++) {
+		if (!str_starts(str_from(context->wanted.contexts.items[i].value),
+				STR("docker-image://")))
+			r = err_set(err, -EINVAL, "build context %.80s is no image",
+				    context->wanted.contexts.items[i].key);
+	}
+	return r < 0 ? r : take_names(context, err);
+}
+
 void engine_build_context_call(struct msg_peer *peer, struct msg *msg)
 {
 	struct context_work *context = tree_new(peer, msg, sizeof(*context));
 	struct tree_work *tree = &context->tree;
 	struct err err = { 0 };
-	struct wire in;
 	int r;
 
 	if (!context)
 		return;
 	context->next = contexts;
 	contexts = context;
-	wire_init(&in, msg->body.ptr, msg->body.len);
-	r = engine_context_get(&in, &tree->work.arena, &context->wanted, &err);
-	if (r >= 0)
-		r = take_names(context, &err);
+	r = take_request(context, msg->body, &err);
 	if (r >= 0)
 		r = work_open_file(&tree->work, msg, STR(""), false, &err);
 	if (r >= 0)

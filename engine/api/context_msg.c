@@ -68,6 +68,14 @@ void engine_context_put(struct buf *out, const struct engine_context *context)
 		wire_put_text(out, context->logins[i].password);
 		wire_put_text(out, context->logins[i].token);
 	}
+	wire_put_u8(out, context->text.ptr != NULL);
+	wire_put_str(out, context->text);
+	put_pairs(out, &context->contexts);
+	wire_put_u32(out, context->secret_count);
+	for (uint32_t i = 0; i < context->secret_count; i++) {
+		wire_put_text(out, context->secrets[i].id);
+		wire_put_str(out, context->secrets[i].value);
+	}
 }
 
 static void get_lists(struct wire *in, struct arena *arena, struct engine_context *context)
@@ -85,6 +93,29 @@ static void get_lists(struct wire *in, struct arena *arena, struct engine_contex
 		login->password = get_text(in, arena, PULL_SECRET_MAX);
 		login->token = get_text(in, arena, PULL_SECRET_MAX);
 	}
+}
+
+static void get_secrets(struct wire *in, struct arena *arena, struct engine_context *context)
+{
+	uint32_t count = wire_count(in, ENGINE_CONTEXT_SECRETS_MAX);
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct engine_context_secret *secret = &context->secrets[context->secret_count++];
+
+		secret->id = get_text(in, arena, KEY_MAX);
+		secret->value = wire_blob(in, ENGINE_CONTEXT_SECRET_MAX);
+	}
+}
+
+static void get_text_of(struct wire *in, struct engine_context *context)
+{
+	bool given = wire_bool(in);
+	struct str text = wire_blob(in, ENGINE_CONTEXT_TEXT_MAX);
+
+	if (given)
+		context->text = text.len ? text : STR("");
+	else if (text.len)
+		in->error = -EBADMSG;
 }
 
 int engine_context_get(struct wire *in, struct arena *arena, struct engine_context *ret_context,
@@ -106,6 +137,11 @@ int engine_context_get(struct wire *in, struct arena *arena, struct engine_conte
 	if (r < 0)
 		return r;
 	get_lists(in, arena, ret_context);
+	get_text_of(in, ret_context);
+	r = get_pairs(in, arena, &ret_context->contexts, err);
+	if (r < 0)
+		return r;
+	get_secrets(in, arena, ret_context);
 	if (wire_end(in) < 0 || !ret_context->token)
 		return err_set(err, -EBADMSG, "malformed request");
 	return 0;

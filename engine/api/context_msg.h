@@ -33,11 +33,20 @@ enum engine_context_said {
 enum {
 	ENGINE_CONTEXT_LOGINS_MAX = 32,
 	ENGINE_CONTEXT_NAMES_MAX = 16,
-	ENGINE_CONTEXT_PAIRS_MAX = 256
+	ENGINE_CONTEXT_PAIRS_MAX = 256,
+	ENGINE_CONTEXT_SECRETS_MAX = 32,
+	ENGINE_CONTEXT_SECRET_MAX = 512 << 10, /* bytes */
+	ENGINE_CONTEXT_TEXT_MAX = 1 << 20,     /* a Dockerfile */
+	ENGINE_CONTEXT_BODY_MAX = 4 << 20,     /* of the call */
 };
 
 struct engine_context_login {
 	const char *host, *user, *password, *token; /* "" = none */
+};
+
+struct engine_context_secret {
+	const char *id;
+	struct str value;
 };
 
 /*
@@ -55,10 +64,15 @@ struct engine_context {
 	uint32_t name_count;
 	struct engine_context_login logins[ENGINE_CONTEXT_LOGINS_MAX];
 	uint32_t login_count;
+	struct str text; /* instead of the file `dockerfile`; ptr NULL = that file */
+	/* Named contexts: "docker-image://NAME", nothing else. */
+	struct image_pairs contexts;
+	struct engine_context_secret secrets[ENGINE_CONTEXT_SECRETS_MAX];
+	uint32_t secret_count;
 };
 
 void engine_context_put(struct buf *out, const struct engine_context *context);
-/* Texts live in the arena. -EBADMSG, -ENOMEM. */
+/* Texts live in the arena, `text` and the secrets in the message. -EBADMSG, -ENOMEM. */
 int engine_context_get(struct wire *in, struct arena *arena, struct engine_context *ret_context,
 		       struct err *err);
 

@@ -267,14 +267,20 @@ static int read_logins(struct docker_client *client, struct engine_context *want
 
 /* ---- the request ---- */
 
+uint64_t docker_build_token(void)
+{
+	static uint64_t tokens;
+
+	return ++tokens;
+}
+
 static int read_request(struct docker_client *client, struct engine_context *wanted,
 			struct err *err)
 {
-	static uint64_t tokens;
 	char network[32] = "";
 	int r = check_source(client, err);
 
-	*wanted = (struct engine_context){ .token = ++tokens };
+	*wanted = (struct engine_context){ .token = docker_build_token() };
 	wanted->dockerfile = query_text(client, "dockerfile");
 	wanted->target = query_text(client, "target");
 	wanted->no_cache = docker_query_flag(client, "nocache", false);

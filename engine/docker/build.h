@@ -21,6 +21,11 @@ struct build {
 
 /* What engine main answers to ENGINE_MSG_BUILD_CONTEXT; the owner is the client. */
 void build_on_said(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err);
+/* A number of its own for a build: struct engine_context. */
+uint64_t docker_build_token(void);
+/* What RUN printed, out of a note of engine main (it is still the inside of a JSON string). The
+ * text lives as long as *doc, which the caller gives back. */
+struct str docker_build_output(struct str text, struct json_doc *ret_doc);
 /* The work of a client from here on; NULL: no memory. */
 struct build *build_new_work(struct docker_client *client);
 

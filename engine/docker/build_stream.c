@@ -144,20 +144,25 @@ static void tell_output(struct build *build, struct str text, bool is_stderr)
 	}
 }
 
-/* The text comes as the inside of a JSON string. */
-static void take_output(struct build *build, struct str text, bool is_stderr)
+struct str docker_build_output(struct str text, struct json_doc *ret_doc)
 {
 	struct buf quoted OWN(buf_done) = { 0 };
-	struct json_doc doc = { 0 };
 
+	*ret_doc = (struct json_doc){ 0 };
 	buf_init(&quoted, JSON_TEXT_MAX);
 	(void)buf_add_byte(&quoted, '"');
 	(void)buf_add_str(&quoted, text);
 	(void)buf_add_byte(&quoted, '"');
-	if (json_parse(buf_str(&quoted), JSON_TEXT_MAX, &doc, NULL) >= 0)
-		tell_output(build, json_str(doc.root), is_stderr);
-	else
-		tell_output(build, text, is_stderr);
+	if (json_parse(buf_str(&quoted), JSON_TEXT_MAX, ret_doc, NULL) >= 0)
+		return json_str(ret_doc->root);
+	return text;
+}
+
+static void take_output(struct build *build, struct str text, bool is_stderr)
+{
+	struct json_doc doc;
+
+	tell_output(build, docker_build_output(text, &doc), is_stderr);
 	json_done(&doc);
 }
 

@@ -259,6 +259,28 @@ void docker_stream_end(struct docker_client *client)
 	request_over(client);
 }
 
+static void hijacked(struct docker_client *client)
+{
+	http_put_end(&client->out);
+	buf_consume(&client->in, client->request_size);
+	client->request_size = 0;
+	client->waiting = false;
+	client->hijacked = true;
+	loop_timer_stop(client->server->loop, &client->idle);
+	docker_flush(client);
+}
+
+void docker_hijack_as(struct docker_client *client, const char *protocol)
+{
+	struct buf *out = &client->out;
+
+	audit(client, 101);
+	http_put_response(out, 101);
+	(void)http_put_field(out, "Connection", STR("Upgrade"));
+	(void)http_put_field(out, "Upgrade", str_from(protocol));
+	hijacked(client);
+}
+
 void docker_hijack(struct docker_client *client, const char *type)
 {
 	struct buf *out = &client->out;
@@ -273,13 +295,7 @@ void docker_hijack(struct docker_client *client, const char *type)
 		http_put_response(out, 200);
 		(void)http_put_field(out, "Content-Type", str_from(type));
 	}
-	http_put_end(out);
-	buf_consume(&client->in, client->request_size);
-	client->request_size = 0;
-	client->waiting = false;
-	client->hijacked = true;
-	loop_timer_stop(client->server->loop, &client->idle);
-	docker_flush(client);
+	hijacked(client);
 }
 
 void docker_finish(struct docker_client *client)

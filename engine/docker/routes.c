@@ -58,6 +58,8 @@ const struct docker_route docker_routes[] = {
 	{ "POST", "/images/{}/push", DEPLOYER, docker_image_push },
 	{ "DELETE", "/images/{}", DEPLOYER, docker_image_remove },
 	{ "POST", "/build", DEPLOYER, docker_build },
+	{ "POST", "/grpc", DEPLOYER, docker_grpc },
+	{ "POST", "/session", DEPLOYER, docker_session },
 	{ "POST", "/build/prune", DEPLOYER, docker_build_prune },
 	{ "GET", "/volumes", READER, docker_volumes },
 	{ "POST", "/volumes/create", DEPLOYER, docker_volume_create },

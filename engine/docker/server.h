@@ -165,6 +165,8 @@ bool docker_stream_full(const struct docker_client *client);
 void docker_stream_end(struct docker_client *client);
 /* From here on raw bytes: client->in and client->out. `type`: the content type to name. */
 void docker_hijack(struct docker_client *client, const char *type);
+/* The same for another protocol on the connection, which the client has asked for: 101. */
+void docker_hijack_as(struct docker_client *client, const char *protocol);
 /* Sends what is in client->out. */
 void docker_flush(struct docker_client *client);
 /* No more is sent behind what is in client->out. */

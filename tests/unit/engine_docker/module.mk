@@ -5,24 +5,25 @@ tests/unit/engine_docker/test_rfc3339_OBJS := tests/unit/engine_docker/test_rfc3
 
 FUZZ += tests/fuzz/fuzz_docker
 tests/fuzz/fuzz_docker_OBJS = tests/fuzz/fuzz_docker.o $(docker_api_objs)
-tests/fuzz/fuzz_docker_LIBS := -lyyjson
+tests/fuzz/fuzz_docker_LIBS := -lyyjson -lnghttp2 -lnanopb
 
 docker_api_objs = $(engine_docker_OBJS) $(engine_http_OBJS) $(engine_json_OBJS) $(engine_oci_OBJS) \
 	engine/api/engine_msg.o engine/api/image_msg.o engine/api/context_msg.o engine/api/view_msg.o engine/api/gate_msg.o \
 	engine/container/def.o engine/container/def_wire.o engine/container/def_host.o \
 	engine/build/plan.o engine/build/plan_op.o engine/build/plan_trigger.o \
-	engine/build/plan_steps.o engine/build/plan_lint.o engine/build/plan_history.o $(engine_dockerfile_OBJS)
+	engine/build/plan_steps.o engine/build/plan_lint.o engine/build/plan_history.o $(engine_dockerfile_OBJS) \
+	$(engine_buildkit_OBJS)
 
 FUZZ += tests/fuzz/fuzz_docker_create
 tests/fuzz/fuzz_docker_create_OBJS = tests/fuzz/fuzz_docker_create.o $(docker_api_objs)
-tests/fuzz/fuzz_docker_create_LIBS := -lyyjson
+tests/fuzz/fuzz_docker_create_LIBS := -lyyjson -lnghttp2 -lnanopb
 
 FUZZ += tests/fuzz/fuzz_docker_view
 tests/fuzz/fuzz_docker_view_OBJS = tests/fuzz/fuzz_docker_view.o engine/api/view_msg.o
 
 UNIT += tests/unit/engine_docker/test_text
 tests/unit/engine_docker/test_text_OBJS = tests/unit/engine_docker/test_text.o $(docker_api_objs)
-tests/unit/engine_docker/test_text_LIBS := -lyyjson
+tests/unit/engine_docker/test_text_LIBS := -lyyjson -lnghttp2 -lnanopb
 
 UNIT += tests/unit/engine_docker/test_gate
 tests/unit/engine_docker/test_gate_OBJS := tests/unit/engine_docker/test_gate.o \

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the builds of clients that speak BuildKit's protocol: their calls, and how those end. Runs
+ * in the api role. Must never let a build go on that nobody waits for.
+ */
+#include "engine/buildkit/solve.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "engine/api/engine_msg.h"
+#include "engine/buildkit/pb.h"
+#include "lib/log.h"
+#include "lib/own.h"
+
+static struct solve *solves;
+static uint32_t solve_count;
+
+/* ---- the list ---- */
+
+static struct docker_client *client_of(const struct grpc_call *call)
+{
+	return call->grpc->client;
+}
+
+static void make_room(void);
+
+static struct solve *solve_new(const struct grpc_call *call, const char *ref)
+{
+	const struct docker_client *client = client_of(call);
+	struct solve *solve;
+
+	make_room();
+	solve = solve_count < SOLVES_MAX ? calloc(1, sizeof(*solve)) : NULL;
+
+	if (!solve)
+		return NULL;
+	(void)str_copy(str_from(ref), solve->ref, sizeof(solve->ref));
+	(void)str_copy(str_from(client->who), solve->who, sizeof(solve->who));
+	solve->server = client->server;
+	solve->role = client->role;
+	arena_init(&solve->arena, SOLVE_ARENA_MAX);
+	buf_init(&solve->answer, GRPC_MESSAGE_MAX);
+	report_init(&solve->report, solve->ref);
+	solve->next = solves;
+	solves = solve;
+	solve_count++;
+	return solve;
+}
+
+/* The build of this reference, of the same client; made where it is not there. */
+static struct solve *solve_of(const struct grpc_call *call, const char *ref, bool make)
+{
+	if (!*ref || strlen(ref) >= SOLVE_REF_MAX)
+		return NULL;
+	for (struct solve *s = solves; s; s = s->next) {
+		if (!strcmp(s->ref, ref) && !strcmp(s->who, client_of(call)->who) &&
+		    s->role == client_of(call)->role)
+			return s;
+	}
+	return make ? solve_new(call, ref) : NULL;
+}
+
+static void refuse(struct grpc_call *call)
+{
+	grpc_finish(call, GRPC_EXHAUSTED, "no such build, or too many at once");
+}
+
+/* What it has under way ends; engine main hears of it. */
+static void stop(struct solve *solve)
+{
+	struct msg_peer *to_main = solve->server->main;
+	struct buf body OWN(buf_done) = { 0 };
+
+	loop_timer_stop(solve->server->loop, &solve->timer);
+	sync_cancel(take_ptr(&solve->sync));
+	if (solve->ask)
+		grpc_cancel(solve->ask);
+	solve->ask = NULL;
+	msg_peer_forget(to_main, solve);
+	if (solve->at_main && msg_peer_alive(to_main)) {
+		buf_init(&body, 16);
+		wire_put_u64(&body, solve->wanted.token);
+		(void)msg_peer_send(to_main, ENGINE_MSG_BUILD_CANCEL, buf_str(&body), NULL, 0,
+				    NULL);
+	}
+	solve->at_main = false;
+}
+
+static void solve_free(struct solve *solve)
+{
+	struct solve **at = &solves;
+
+	while (*at && *at != solve)
+		at = &(*at)->next;
+	if (*at)
+		*at = solve->next;
+	solve_count--;
+	stop(solve);
+	for (size_t i = 0; i < SOLVE_FILES; i++)
+		buf_done(&solve->files[i].data);
+	buf_done(&solve->answer);
+	report_done(&solve->report);
+	arena_done(&solve->arena);
+	free(solve);
+}
+
+static void bury(struct loop_timer *timer)
+{
+	struct solve *solve = timer->owner;
+
+	solve->forgotten = true;
+	if (!solve->report.listener_count)
+		solve_free(solve);
+}
+
+/* A call of it has ended. It is known for a while yet: a client may ask for its status only then.
+ */
+static void settle(struct solve *solve)
+{
+	if (solve->control || solve->bridge)
+		return;
+	if (!solve->asked && solve->state == SOLVE_STATE_NEW) {
+		if (!solve->report.listener_count)
+			solve_free(solve);
+		return;
+	}
+	if (!solve->over) {
+		solve->over = true;
+		stop(solve);
+		solve->state = SOLVE_STATE_ENDED;
+		report_over(&solve->report);
+		loop_timer_set(solve->server->loop, &solve->timer, SOLVE_LINGER_MS, bury, solve);
+	} else if (solve->forgotten && !solve->report.listener_count) {
+		solve_free(solve);
+	}
+}
+
+/* Room for another one: of those that are over the first to be found goes. */
+static void make_room(void)
+{
+	struct solve *s = solves;
+
+	while (s && !(s->over && !s->report.listener_count))
+		s = s->next;
+	if (solve_count == SOLVES_MAX && s)
+		solve_free(s);
+}
+
+/* ---- answers ---- */
+
+static void put_pair(struct buf *message, const char *key, const char *value)
+{
+	pb_put_entry(message, 1, key, str_from(value));
+}
+
+/* ExporterResponse, as Docker's own exporter fills it. */
+static void answer_control(struct solve *solve)
+{
+	struct buf message OWN(buf_done) = { 0 }, names OWN(buf_done) = { 0 };
+
+	buf_init(&message, 64 << 10);
+	buf_init(&names, 32 << 10);
+	for (uint32_t i = 0; i < solve->wanted.name_count; i++)
+		(void)buf_printf(&names, "%s%s", i ? "," : "", solve->wanted.names[i]);
+	if (*solve->image) {
+		if (names.len)
+			put_pair(&message, "image.name", buf_text(&names));
+		put_pair(&message, "containerimage.digest", solve->image);
+		put_pair(&message, "containerimage.config.digest", solve->image);
+	}
+	grpc_answer(solve->control, buf_str(&message));
+	report_over(&solve->report);
+}
+
+/* Result{ref{id}}: one thing that was made, known by the build's own reference. */
+static void answer_bridge(struct solve *solve)
+{
+	struct buf message OWN(buf_done) = { 0 }, result OWN(buf_done) = { 0 },
+			   ref OWN(buf_done) = { 0 };
+
+	buf_init(&message, 1024);
+	buf_init(&result, 512);
+	buf_init(&ref, 256);
+	pb_put_text(&ref, 1, solve->ref);
+	pb_put_bytes(&result, 3, buf_str(&ref));
+	pb_put_bytes(&message, 3, buf_str(&result));
+	grpc_answer(solve->bridge, buf_str(&message));
+}
+
+static void answer_failure(struct solve *solve, struct grpc_call *call)
+{
+	struct buf text OWN(buf_done) = { 0 }, status OWN(buf_done) = { 0 };
+
+	buf_init(&text, 4096);
+	buf_init(&status, GRPC_DETAILS_MAX);
+	solve_put_failure(solve, &text, &status);
+	grpc_finish_with(call, GRPC_UNKNOWN, buf_text(&text),
+			 buf_error(&status) ? STR("") : buf_str(&status));
+}
+
+void solve_end(struct solve *solve)
+{
+	stop(solve);
+	solve->state = SOLVE_STATE_ENDED;
+	if (solve->error.code)
+		solve_tell_failure(solve);
+	else
+		solve_tell_result(solve);
+	if (solve->bridge && solve->error.code) {
+		answer_failure(solve, solve->bridge);
+	} else if (solve->bridge) {
+		answer_bridge(solve);
+	} else if (solve->control && solve->error.code) {
+		answer_failure(solve, solve->control);
+		report_over(&solve->report);
+	} else if (solve->control) {
+		answer_control(solve);
+	}
+}
+
+/* "Dockerfile:3:1: text" and "Dockerfile:3: text"; the line, 0 = there is none. */
+static uint32_t cut_place(struct str *text)
+{
+	struct str rest = *text, part;
+	uint64_t line = 0, column;
+
+	if (!str_cut(&rest, ':', &part) || !str_is(part, "Dockerfile") ||
+	    !str_cut(&rest, ':', &part) || str_to_u64(part, 1, UINT32_MAX, &line) < 0)
+		return 0;
+	*text = rest;
+	if (str_cut(&rest, ':', &part) && str_to_u64(part, 1, UINT32_MAX, &column) >= 0)
+		*text = rest;
+	*text = str_trim(*text);
+	return (uint32_t)line;
+}
+
+void solve_fail(struct solve *solve, const struct err *err)
+{
+	struct err copy = *err;
+	struct str text = str_from(err_text(&copy));
+
+	if (solve->state == SOLVE_STATE_ENDED)
+		return;
+	solve->error_line = cut_place(&text);
+	err_set(&solve->error, copy.code, "%.*s", STR_ARG(text));
+	solve_end(solve);
+}
+
+/* ---- calls of Control ---- */
+
+static void on_control_closed(struct grpc_call *call)
+{
+	struct solve *solve = call->owner;
+
+	solve->control = NULL;
+	settle(solve);
+}
+
+static void audit(const struct solve *solve, const struct grpc_call *call)
+{
+	const struct docker_client *client = client_of(call);
+	char ref[SOLVE_REF_MAX + 8];
+
+	(void)str_escape(str_from(solve->ref), ref, sizeof(ref));
+	log_notice("audit: %s (%s) from %s: build %s", client->who,
+		   gate_role_name((enum gate_role)client->role), client->from, ref);
+}
+
+static void begin(struct solve *solve, const struct grpc_call *call)
+{
+	audit(solve, call);
+	solve_begin(solve);
+}
+
+void solve_control(struct grpc_call *call, struct str message)
+{
+	struct solve_request *request;
+	struct arena arena OWN(arena_done) = { 0 };
+	struct solve_request first;
+	struct err err = { 0 };
+	struct solve *solve;
+
+	arena_init(&arena, SOLVE_ARENA_MAX);
+	if (solve_request_get(message, &arena, &first, &err) < 0) {
+		grpc_finish(call, GRPC_INVALID, err_text(&err));
+		return;
+	}
+	solve = solve_of(call, first.ref, true);
+	if (!solve || solve->asked) {
+		refuse(call);
+		return;
+	}
+	request = &solve->request;
+	if (solve_request_get(message, &solve->arena, request, &err) < 0) {
+		grpc_finish(call, GRPC_INVALID, err_text(&err));
+		settle(solve);
+		return;
+	}
+	solve->asked = true;
+	solve->control = call;
+	call->owner = solve;
+	call->closed = on_control_closed;
+	if (request->has_definition) {
+		err_set(&err, -ENOTSUP, "this engine builds Dockerfiles, no other definitions");
+		solve_fail(solve, &err);
+	} else if (*request->frontend) {
+		begin(solve, call);
+	} else if (solve->bridge) {
+		solve_bridge(solve->bridge, buf_str(&solve->answer));
+	}
+}
+
+static void on_status_closed(struct grpc_call *call)
+{
+	struct solve *solve = call->owner;
+
+	report_leave(&solve->report, call);
+	settle(solve);
+}
+
+/* {1 ref} */
+static const char *status_ref(struct str message, char ref[SOLVE_REF_MAX])
+{
+	struct pb_field f;
+
+	ref[0] = 0;
+	while (pb_next(&message, &f) > 0) {
+		if (f.number == 1 && f.is_bytes && str_copy(f.bytes, ref, SOLVE_REF_MAX) < 0)
+			ref[0] = 0;
+	}
+	return ref;
+}
+
+void solve_status(struct grpc_call *call, struct str message)
+{
+	char ref[SOLVE_REF_MAX];
+	struct solve *solve = solve_of(call, status_ref(message, ref), true);
+
+	if (!solve || !report_listen(&solve->report, call)) {
+		refuse(call);
+		return;
+	}
+	call->owner = solve;
+	call->closed = on_status_closed;
+}
+
+/* ---- calls of LLBBridge ---- */
+
+static struct solve *bridged(const struct grpc_call *call, bool make)
+{
+	return solve_of(call, grpc_header(call, "buildkit-controlapi-buildid"), make);
+}
+
+static void on_bridge_closed(struct grpc_call *call)
+{
+	struct solve *solve = call->owner;
+
+	solve->bridge = NULL;
+	settle(solve);
+}
+
+/* May come before Control's Solve has: then its message is kept until that is there. */
+void solve_bridge(struct grpc_call *call, struct str message)
+{
+	struct solve *solve = bridged(call, true);
+	struct err err = { 0 };
+
+	if (!solve || (solve->bridge && solve->bridge != call) || solve->state != SOLVE_STATE_NEW) {
+		refuse(call);
+		return;
+	}
+	solve->bridge = call;
+	call->owner = solve;
+	call->closed = on_bridge_closed;
+	if (!solve->asked) {
+		buf_clear(&solve->answer);
+		(void)buf_add_str(&solve->answer, message);
+		return;
+	}
+	if (solve_request_frontend(message, &solve->arena, &solve->request, &err) < 0)
+		solve_fail(solve, &err);
+	else
+		begin(solve, call);
+}
+
+/* google.rpc.Status in ReturnRequest: {1 result, 2 error{1 code, 2 message, 3 details}} */
+static bool returned_error(struct str message, struct str *ret_status, uint32_t *ret_code,
+			   struct str *ret_text)
+{
+	struct pb_field f;
+
+	*ret_status = *ret_text = STR("");
+	*ret_code = 0;
+	while (pb_next(&message, &f) > 0) {
+		if (f.number == 2 && f.is_bytes)
+			*ret_status = f.bytes;
+	}
+	message = *ret_status;
+	while (pb_next(&message, &f) > 0) {
+		if (f.number == 1 && !f.is_bytes)
+			*ret_code = (uint32_t)f.value;
+		else if (f.number == 2 && f.is_bytes)
+			*ret_text = f.bytes;
+	}
+	return *ret_code != 0;
+}
+
+void solve_return(struct grpc_call *call, struct str message)
+{
+	struct solve *solve = bridged(call, false);
+	struct str status, text;
+	uint32_t code;
+	char words[1024];
+
+	grpc_answer(call, STR(""));
+	if (!solve || !solve->control)
+		return;
+	if (returned_error(message, &status, &code, &text)) {
+		(void)str_copy(str_head(text, sizeof(words) - 1), words, sizeof(words));
+		grpc_finish_with(solve->control, code, words, status);
+		report_over(&solve->report);
+	} else {
+		answer_control(solve);
+	}
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_ENGINE_BUILDKIT_SOLVE_H
+#define HOY_ENGINE_BUILDKIT_SOLVE_H
+
+#include "engine/buildkit/outline.h"
+#include "engine/buildkit/report.h"
+#include "engine/buildkit/request.h"
+#include "engine/buildkit/sync.h"
+
+/*
+ * One build of a client that speaks BuildKit's protocol. Known by the reference that the client
+ * gives to all its calls; whichever of them comes first makes it.
+ *
+ *   NEW -- Solve of Control, and the frontend with it or over LLBBridge --> SESSION
+ *   SESSION -- the client's session is there --> FILES (Dockerfile, .dockerignore)
+ *   FILES --> ASKING (secrets, then logins that the Dockerfile needs) --> BUILDING (engine main
+ *   has it, the context goes there) --> ENDED, which every state goes to with an error
+ */
+enum solve_state {
+	SOLVE_STATE_NEW,
+	SOLVE_STATE_SESSION,
+	SOLVE_STATE_FILES,
+	SOLVE_STATE_ASKING,
+	SOLVE_STATE_BUILDING,
+	SOLVE_STATE_ENDED,
+};
+
+enum {
+	SOLVES_MAX = 32,
+	SOLVE_REF_MAX = 128,
+	SOLVE_ARENA_MAX = 16 << 20,
+	SOLVE_LINGER_MS = 10000,
+	SOLVE_FILES = 3, /* Dockerfile, its own .dockerignore, that of the context */
+	SOLVE_SESSION_TRIES = 250,
+	SOLVE_SESSION_MS = 20,
+};
+
+struct solve {
+	struct solve *next;
+	struct docker_server *server;
+	char who[GATE_NAME_MAX + 1]; /* whose build it is */
+	enum docker_role role;
+	char ref[SOLVE_REF_MAX];
+	enum solve_state state;
+	struct arena arena;
+	struct solve_request request;
+	struct engine_context wanted;
+	bool asked;	      /* Control's Solve has come */
+	bool planned;	      /* the Dockerfile is one */
+	bool over, forgotten; /* nobody waits for it; it was known long enough */
+	/* Calls that wait for their answer: Control's Solve, LLBBridge's. */
+	struct grpc_call *control, *bridge;
+	struct report report;
+	/* What is asked of the client: one at a time. */
+	struct sync *sync;
+	struct grpc_call *ask;
+	struct buf answer;
+	struct sync_file files[SOLVE_FILES];
+	struct outline outline;
+	uint32_t asked_secrets, asked_hosts;
+	/* Steps that are told of: by number of engine main's, and those that have none. */
+	struct report_vertex *steps[OUTLINE_STEPS_MAX + 1];
+	struct report_vertex *definition, *loading, *metadata;
+	uint64_t moved; /* bytes of the context */
+	uint32_t step;	/* the last that began */
+	bool at_main;	/* engine main has not said its last word */
+	struct loop_timer timer;
+	unsigned tries;
+	char image[DIGEST_TEXT_MAX]; /* what was built, "" = nothing */
+	int32_t failed_status;
+	const char *failed_command;
+	struct err error;
+	uint32_t error_line, failed_step; /* of the Dockerfile; 0 = unknown */
+};
+
+/* ---- solve.c: the calls of a client; each of them ends its call, now or later ---- */
+void solve_control(struct grpc_call *call, struct str message);
+void solve_bridge(struct grpc_call *call, struct str message);
+void solve_return(struct grpc_call *call, struct str message);
+void solve_status(struct grpc_call *call, struct str message);
+/* The build is over: error code 0 = image is its result. */
+void solve_end(struct solve *solve);
+/* With an error: its place, "Dockerfile:3:1: ", becomes error_line. */
+void solve_fail(struct solve *solve, const struct err *err);
+
+/* ---- solve_gather.c: from NEW to BUILDING ---- */
+void solve_begin(struct solve *solve);
+
+/* ---- solve_tell.c: what engine main says, and what clients are told ---- */
+void solve_take_note(struct solve *solve, struct wire *in);
+void solve_tell_result(struct solve *solve);
+void solve_tell_failure(struct solve *solve);
+/* google.rpc.Status of what went wrong; text is its message. */
+void solve_put_failure(const struct solve *solve, struct buf *text, struct buf *status);
+
+#endif
