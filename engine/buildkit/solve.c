@@ -109,6 +109,8 @@ static void bury(struct loop_timer *timer)
 {
 	struct solve *solve = timer->owner;
 
+	if (solve->control || solve->bridge)
+		return;
 	solve->forgotten = true;
 	if (!solve->report.listener_count)
 		solve_free(solve);
@@ -247,6 +249,43 @@ void solve_fail(struct solve *solve, const struct err *err)
 	solve_end(solve);
 }
 
+/* google.rpc.Status in ReturnRequest: {1 result, 2 error{1 code, 2 message, 3 details}} */
+static bool returned_error(struct str message, struct str *ret_status, uint32_t *ret_code,
+			   struct str *ret_text)
+{
+	struct pb_field f;
+
+	*ret_status = *ret_text = STR("");
+	*ret_code = 0;
+	while (pb_next(&message, &f) > 0) {
+		if (f.number == 2 && f.is_bytes)
+			*ret_status = f.bytes;
+	}
+	message = *ret_status;
+	while (pb_next(&message, &f) > 0) {
+		if (f.number == 1 && !f.is_bytes)
+			*ret_code = (uint32_t)f.value;
+		else if (f.number == 2 && f.is_bytes)
+			*ret_text = f.bytes;
+	}
+	return *ret_code != 0;
+}
+
+static void take_return(struct solve *solve, struct str message)
+{
+	struct str status, text;
+	uint32_t code;
+	char words[1024];
+
+	if (returned_error(message, &status, &code, &text)) {
+		(void)str_copy(str_head(text, sizeof(words) - 1), words, sizeof(words));
+		grpc_finish_with(solve->control, code, words, status);
+		report_over(&solve->report);
+	} else {
+		answer_control(solve);
+	}
+}
+
 /* ---- calls of Control ---- */
 
 static void on_control_closed(struct grpc_call *call)
@@ -308,6 +347,8 @@ void solve_control(struct grpc_call *call, struct str message)
 		begin(solve, call);
 	} else if (solve->bridge) {
 		solve_bridge(solve->bridge, buf_str(&solve->answer));
+	} else if (solve->returned) {
+		take_return(solve, buf_str(&solve->answer));
 	}
 }
 
@@ -384,43 +425,20 @@ void solve_bridge(struct grpc_call *call, struct str message)
 		begin(solve, call);
 }
 
-/* google.rpc.Status in ReturnRequest: {1 result, 2 error{1 code, 2 message, 3 details}} */
-static bool returned_error(struct str message, struct str *ret_status, uint32_t *ret_code,
-			   struct str *ret_text)
-{
-	struct pb_field f;
-
-	*ret_status = *ret_text = STR("");
-	*ret_code = 0;
-	while (pb_next(&message, &f) > 0) {
-		if (f.number == 2 && f.is_bytes)
-			*ret_status = f.bytes;
-	}
-	message = *ret_status;
-	while (pb_next(&message, &f) > 0) {
-		if (f.number == 1 && !f.is_bytes)
-			*ret_code = (uint32_t)f.value;
-		else if (f.number == 2 && f.is_bytes)
-			*ret_text = f.bytes;
-	}
-	return *ret_code != 0;
-}
-
+/* May come before Control's Solve has, too: then it is kept until that is there, for a while. */
 void solve_return(struct grpc_call *call, struct str message)
 {
-	struct solve *solve = bridged(call, false);
-	struct str status, text;
-	uint32_t code;
-	char words[1024];
+	struct solve *solve = bridged(call, true);
 
 	grpc_answer(call, STR(""));
-	if (!solve || !solve->control)
+	if (!solve || solve->bridge || solve->returned)
 		return;
-	if (returned_error(message, &status, &code, &text)) {
-		(void)str_copy(str_head(text, sizeof(words) - 1), words, sizeof(words));
-		grpc_finish_with(solve->control, code, words, status);
-		report_over(&solve->report);
-	} else {
-		answer_control(solve);
+	solve->returned = true;
+	if (solve->control) {
+		take_return(solve, message);
+	} else if (!solve->asked) {
+		buf_clear(&solve->answer);
+		(void)buf_add_str(&solve->answer, message);
+		loop_timer_set(solve->server->loop, &solve->timer, SOLVE_LINGER_MS, bury, solve);
 	}
 }

@@ -47,6 +47,7 @@ struct solve {
 	struct engine_context wanted;
 	bool asked;	      /* Control's Solve has come */
 	bool planned;	      /* the Dockerfile is one */
+	bool returned;	      /* LLBBridge's Return has come */
 	bool over, forgotten; /* nobody waits for it; it was known long enough */
 	/* Calls that wait for their answer: Control's Solve, LLBBridge's. */
 	struct grpc_call *control, *bridge;
