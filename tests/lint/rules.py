@@ -136,6 +136,28 @@ def path_calls(tree):
                                   % (m.group(1), where or "the file"))
 
 
+MESSAGE = re.compile(r"\b([A-Z]+_MSG)_([A-Z0-9_]+)\s*(?:=\s*(0x[0-9a-fA-F]+|\d+))?\s*[,}]")
+
+
+def message_numbers(tree):
+    """Two messages of one program with the same number: the second is taken for the first."""
+    known = {}
+    for path in tree.c_files():
+        if not path.endswith("_msg.h") or "/api/" not in path:
+            continue
+        next_number = 0
+        for number, line in enumerate(code(tree, path).split("\n"), 1):
+            if re.match(r"\s*enum\b", line):
+                next_number = 0
+            for m in MESSAGE.finditer(line):
+                value = int(m.group(3), 0) if m.group(3) else next_number
+                next_number = value + 1
+                other = known.setdefault((m.group(1), value), m.group(2))
+                if other != m.group(2):
+                    yield Finding(path, number, "%s_%s has the number %#x of %s_%s" % (
+                        m.group(1), m.group(2), value, m.group(1), other))
+
+
 def function_length(tree):
     for path in tree.c_files():
         for name, line, length in functions(tree, path):
