@@ -346,7 +346,7 @@ const struct msg_rule engine_rules[] = {
 	{ ENGINE_MSG_COPY, "copy", 13, 16384, 0, 0, ENGINE_PEER_ROOT | ENGINE_PEER_CONSOLE,
 	  engine_copy_call },
 	{ ENGINE_MSG_COMMIT, "commit", 21, 3 << 20, 0, 0, WHO_ALL, engine_commit_call },
-	{ ENGINE_MSG_BUILD_CONTEXT, "build-context", 52, ENGINE_CONTEXT_BODY_MAX, 1, 1,
+	{ ENGINE_MSG_BUILD_CONTEXT, "build-context", 53, ENGINE_CONTEXT_BODY_MAX, 1, 1,
 	  ENGINE_PEER_API, engine_build_context_call },
 	{ ENGINE_MSG_BUILD_CANCEL, "build-cancel", 8, 8, 0, 0, ENGINE_PEER_API,
 	  engine_build_cancel_call },

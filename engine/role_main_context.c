@@ -5,11 +5,13 @@
  * byte of the context, nor leave it behind.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include "engine/api/context_msg.h"
 #include "engine/build/plan.h"
 #include "engine/oci/reference.h"
 #include "engine/role_main_tree.h"
+#include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
 
@@ -19,6 +21,8 @@ struct context_work {
 	const char *names[ENGINE_CONTEXT_NAMES_MAX];
 	struct build_login logins[ENGINE_CONTEXT_LOGINS_MAX];
 	struct build_secret_given secrets[ENGINE_CONTEXT_SECRETS_MAX];
+	/* Of a tar with parts: the context's own directory, those of named ones; -1 = none. */
+	int part_fd, named_fds[BUILD_CONTEXTS_MAX];
 	struct build_job *job; /* NULL before the context is there, and after the end */
 	struct context_work *next;
 };
@@ -97,6 +101,41 @@ static void on_done(void *owner, const struct image *image, const struct err *er
 
 /* ---- from the tar to the builder ---- */
 
+static void close_parts(struct context_work *context)
+{
+	own_close(&context->part_fd);
+	for (uint32_t i = 0; i < BUILD_CONTEXTS_MAX; i++)
+		own_close(&context->named_fds[i]);
+}
+
+/* Whatever the tar made of its top: only a directory that stands there itself is one. */
+static int open_part(const struct tree_work *tree, const char *name, struct err *err)
+{
+	return fs_open(tree->upper_fd, name, FS_BENEATH, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0,
+		       err);
+}
+
+static int open_parts(struct context_work *context, struct err *err)
+{
+	const struct image_pairs *named = &context->wanted.contexts;
+
+	if (!context->wanted.parted)
+		return 0;
+	context->part_fd = open_part(&context->tree, "0", err);
+	if (context->part_fd < 0)
+		return context->part_fd;
+	for (uint32_t i = 0; i < named->count && i < BUILD_CONTEXTS_MAX; i++) {
+		const char *where = named->items[i].value;
+
+		if (!str_starts(str_from(where), STR("tar:")))
+			continue;
+		context->named_fds[i] = open_part(&context->tree, where + 4, err);
+		if (context->named_fds[i] < 0)
+			return context->named_fds[i];
+	}
+	return 0;
+}
+
 static int begin_build(struct tree_work *tree, struct err *err)
 {
 	static const struct build_job_ops ops = { .done = on_done,
@@ -114,6 +153,7 @@ static int begin_build(struct tree_work *tree, struct err *err)
 					 .labels = &wanted->labels,
 					 .hosts = &wanted->hosts,
 					 .contexts = &wanted->contexts,
+					 .context_fds = context->named_fds,
 					 .text = wanted->text,
 					 .secrets = context->secrets,
 					 .secret_count = wanted->secret_count,
@@ -126,7 +166,9 @@ static int begin_build(struct tree_work *tree, struct err *err)
 	if (tree->error.code) {
 		*err = tree->error;
 		(void)err_prefix(err, "build context");
-	} else {
+	} else if (open_parts(context, err) >= 0) {
+		if (context->part_fd >= 0)
+			request.context_fd = context->part_fd;
 		for (uint32_t i = 0; i < wanted->login_count; i++)
 			context->logins[i] = (struct build_login){ wanted->logins[i].host,
 								   wanted->logins[i].user,
@@ -139,6 +181,7 @@ static int begin_build(struct tree_work *tree, struct err *err)
 		context->job =
 			build_job_start(&tree->work.engine->builds, &request, &ops, context, err);
 	}
+	close_parts(context);
 	if (!context->job)
 		context_drop(context); /* the caller ends the work */
 	return context->job ? 0 : err->code;
@@ -159,6 +202,17 @@ static int take_names(struct context_work *context, struct err *err)
 	return r;
 }
 
+/* An image, or a part of the tar by its number: never a directory of the machine. */
+static bool context_is_sound(const struct engine_context *wanted, const char *where)
+{
+	uint64_t number;
+
+	if (str_starts(str_from(where), STR("docker-image://")))
+		return true;
+	return wanted->parted && str_starts(str_from(where), STR("tar:")) &&
+	       str_to_u64(str_from(where + 4), 1, BUILD_CONTEXTS_MAX, &number) >= 0;
+}
+
 /* The request, in memory of the work: Dockerfile and secrets are wanted after the message. */
 static int take_request(struct context_work *context, struct str body, struct err *err)
 {
@@ -172,12 +226,12 @@ static int take_request(struct context_work *context, struct str body, struct er
 	memcpy(copy, body.ptr, body.len);
 	wire_init(&in, copy, body.len);
 	r = engine_context_get(&in, arena, &context->wanted, err);
-	/* A directory of the machine is no client's to name. */
 	for (uint32_t i = 0; r >= 0 && i < context->wanted.contexts.count; i++) {
-		if (!str_starts(str_from(context->wanted.contexts.items[i].value),
-				STR("docker-image://")))
-			r = err_set(err, -EINVAL, "build context %.80s is no image",
-				    context->wanted.contexts.items[i].key);
+		const struct image_pair *named = &context->wanted.contexts.items[i];
+
+		if (!context_is_sound(&context->wanted, named->value))
+			r = err_set(err, -EINVAL,
+				    "build context %.80s is no image and no directory", named->key);
 	}
 	return r < 0 ? r : take_names(context, err);
 }
@@ -191,6 +245,9 @@ void engine_build_context_call(struct msg_peer *peer, struct msg *msg)
 
 	if (!context)
 		return;
+	context->part_fd = -1;
+	for (uint32_t i = 0; i < BUILD_CONTEXTS_MAX; i++)
+		context->named_fds[i] = -1;
 	context->next = contexts;
 	contexts = context;
 	r = take_request(context, msg->body, &err);

@@ -70,6 +70,7 @@ void engine_context_put(struct buf *out, const struct engine_context *context)
 	}
 	wire_put_u8(out, context->text.ptr != NULL);
 	wire_put_str(out, context->text);
+	wire_put_u8(out, context->parted);
 	put_pairs(out, &context->contexts);
 	wire_put_u32(out, context->secret_count);
 	for (uint32_t i = 0; i < context->secret_count; i++) {
@@ -138,6 +139,7 @@ int engine_context_get(struct wire *in, struct arena *arena, struct engine_conte
 		return r;
 	get_lists(in, arena, ret_context);
 	get_text_of(in, ret_context);
+	ret_context->parted = wire_bool(in);
 	r = get_pairs(in, arena, &ret_context->contexts, err);
 	if (r < 0)
 		return r;

@@ -52,8 +52,10 @@ struct engine_context_secret {
 /*
  * {u64 token, text dockerfile, text target, u8 without cache, u8 pull, u8 RUN without network, u32
  * count, {text key, text value}... arguments, the same of labels, the same of hosts for RUN, u32
- * count, {text name}..., u32 count, {text host, text
- * user, text password, text token}...}. token: the caller's own number for it, not 0.
+ * count, {text name}..., u32 count, {text host, text user, text password, text token}..., u8
+ * whether the Dockerfile comes along, blob Dockerfile, u8 parted, u32 count, {text name, text
+ * where}... named contexts, u32 count, {text id, blob value}... secrets}. token: the caller's own
+ * number for it, not 0.
  */
 struct engine_context {
 	uint64_t token;
@@ -65,7 +67,11 @@ struct engine_context {
 	struct engine_context_login logins[ENGINE_CONTEXT_LOGINS_MAX];
 	uint32_t login_count;
 	struct str text; /* instead of the file `dockerfile`; ptr NULL = that file */
-	/* Named contexts: "docker-image://NAME", nothing else. */
+	/*
+	 * The tar has a directory for each context: "0" for the build's own, and one for each of
+	 * the named ones that are "tar:NUMBER" (from 1 on). The others are "docker-image://NAME".
+	 */
+	bool parted;
 	struct image_pairs contexts;
 	struct engine_context_secret secrets[ENGINE_CONTEXT_SECRETS_MAX];
 	uint32_t secret_count;

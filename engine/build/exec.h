@@ -58,7 +58,10 @@ struct build_request {
 	const struct image_pairs *args;	    /* --build-arg, NULL = none */
 	const struct image_pairs *labels;   /* NULL = none */
 	const struct image_pairs *contexts; /* plan.h, struct build_inputs; NULL = none */
-	const struct image_pairs *hosts;    /* name and address for RUN; NULL = none */
+	/* Directories among them that are given without a path, duplicated; -1 = none, NULL = all.
+	 */
+	const int *context_fds;
+	const struct image_pairs *hosts; /* name and address for RUN; NULL = none */
 	const struct build_secret_given *secrets;
 	uint32_t secret_count;
 	const char *platform; /* NULL or "" = the machine's */

@@ -107,9 +107,12 @@ static int open_contexts(struct build_job *job, const struct build_request *requ
 	if (named && named->count > BUILD_CONTEXTS_MAX)
 		return err_set(err, -E2BIG, "more than %d build contexts", BUILD_CONTEXTS_MAX);
 	for (uint32_t i = 0; named && i < named->count; i++) {
-		if (*named->items[i].value != '/')
+		int fd = request->context_fds ? request->context_fds[i] : -1;
+
+		if (fd < 0 && *named->items[i].value != '/')
 			continue; /* an image */
-		job->named_fds[i] = open_tree(named->items[i].value, err);
+		job->named_fds[i] = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3)
+					    : open_tree(named->items[i].value, err);
 		if (job->named_fds[i] < 0)
 			return err_prefix(err, "build context %.80s", named->items[i].key);
 	}

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "engine/build/plan.h"
 #include "engine/buildkit/pb.h"
 #include "engine/oci/oci.h"
 #include "engine/oci/reference.h"
@@ -183,18 +184,31 @@ static int take_network(const char *value, struct engine_context *context, struc
 		       value);
 }
 
+/* "local:DIR": a directory of the client, which becomes a part of the tar. */
+static const char *part_of_tar(struct arena *arena, const char *value,
+			       struct engine_context *context)
+{
+	if (!str_starts(str_from(value), STR("local:")) || !value[6])
+		return value;
+	context->parted = true;
+	return arena_printf(arena, "tar:%u", context->contexts.count + 1);
+}
+
 static int take_context(struct arena *arena, const char *name, const char *value,
 			struct engine_context *context, struct err *err)
 {
-	if (context->contexts.count == ENGINE_CONTEXT_PAIRS_MAX)
-		return err_set(err, -E2BIG, "more than %d build contexts",
-			       ENGINE_CONTEXT_PAIRS_MAX);
-	if (!str_starts(str_from(value), STR("docker-image://")))
+	const char *where = part_of_tar(arena, value, context);
+
+	if (context->contexts.count == BUILD_CONTEXTS_MAX)
+		return err_set(err, -E2BIG, "more than %d build contexts", BUILD_CONTEXTS_MAX);
+	if (!where)
+		return err_set(err, -ENOMEM, "no memory for a build");
+	if (where == value && !str_starts(str_from(value), STR("docker-image://")))
 		return err_set(err, -ENOTSUP,
-			       "build --build-context %.60s=%.100s: this engine takes "
-			       "docker-image://NAME alone",
+			       "build --build-context %.60s=%.100s: this engine takes directories "
+			       "and docker-image://NAME",
 			       name, value);
-	return image_pairs_set(arena, &context->contexts, name, value, err);
+	return image_pairs_set(arena, &context->contexts, name, where, err);
 }
 
 /* Options that say nothing about the image, or what is so here anyway. */

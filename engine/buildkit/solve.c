@@ -38,6 +38,7 @@ static struct solve *solve_new(const struct grpc_call *call, const char *ref)
 	(void)str_copy(str_from(ref), solve->ref, sizeof(solve->ref));
 	(void)str_copy(str_from(client->who), solve->who, sizeof(solve->who));
 	solve->server = client->server;
+	solve->pipe_fd = -1;
 	solve->role = client->role;
 	arena_init(&solve->arena, SOLVE_ARENA_MAX);
 	buf_init(&solve->answer, GRPC_MESSAGE_MAX);
@@ -77,6 +78,7 @@ static void stop(struct solve *solve)
 	if (solve->ask)
 		grpc_cancel(solve->ask);
 	solve->ask = NULL;
+	own_close(&solve->pipe_fd);
 	msg_peer_forget(to_main, solve);
 	if (solve->at_main && msg_peer_alive(to_main)) {
 		buf_init(&body, 16);
@@ -99,6 +101,8 @@ static void solve_free(struct solve *solve)
 	stop(solve);
 	for (size_t i = 0; i < SOLVE_FILES; i++)
 		buf_done(&solve->files[i].data);
+	for (uint32_t i = 0; i < solve->tree_count; i++)
+		buf_done(&solve->trees[i].ignore.data);
 	buf_done(&solve->answer);
 	report_done(&solve->report);
 	arena_done(&solve->arena);

@@ -30,9 +30,17 @@ enum {
 	SOLVE_REF_MAX = 128,
 	SOLVE_ARENA_MAX = 16 << 20,
 	SOLVE_LINGER_MS = 10000,
-	SOLVE_FILES = 3, /* Dockerfile, its own .dockerignore, that of the context */
+	SOLVE_FILES = 2, /* Dockerfile, its own .dockerignore */
+	SOLVE_TREES_MAX = BUILD_CONTEXTS_MAX + 1,
 	SOLVE_SESSION_TRIES = 250,
 	SOLVE_SESSION_MS = 20,
+};
+
+/* A directory of the client: the context is the first, named ones come behind it. */
+struct solve_tree {
+	const char *dir;  /* as the client knows it */
+	const char *part; /* of the tar: "0", "1"...; NULL = all of it */
+	struct sync_file ignore;
 };
 
 struct solve {
@@ -57,6 +65,9 @@ struct solve {
 	struct grpc_call *ask;
 	struct buf answer;
 	struct sync_file files[SOLVE_FILES];
+	struct solve_tree trees[SOLVE_TREES_MAX];
+	uint32_t tree_count, tree; /* the one that is fetched */
+	int pipe_fd;		   /* towards engine main, -1 = none */
 	struct outline outline;
 	uint32_t asked_secrets, asked_hosts;
 	/* Steps that are told of: by number of engine main's, and those that have none. */

@@ -175,9 +175,10 @@ static struct str file_text(const struct solve *solve, size_t i)
 
 /* The patterns of what is not wanted of the context; NULL: engine main's to leave out, once it is
  * there. */
-static const char *const *exclude_patterns(struct solve *solve)
+static const char *const *exclude_patterns(struct solve *solve, const struct solve_tree *tree)
 {
-	struct str text = file_text(solve, solve->files[1].found ? 1 : 2);
+	bool own = tree == solve->trees && solve->files[1].found;
+	struct str text = own ? file_text(solve, 1) : buf_str(&tree->ignore.data);
 	struct files_ignore *list = arena_array(&solve->arena, FILES_IGNORE_MAX, sizeof(*list));
 	const char **patterns =
 		arena_array(&solve->arena, SYNC_PATTERNS_MAX + 1, sizeof(*patterns));
@@ -211,9 +212,6 @@ static void got_files(struct solve *solve)
 	struct err err = { 0 };
 
 	wanted->text = inputs.dockerfile;
-	report_part(&solve->report, solve->loading,
-		    "transferring context:", solve->files[2].data.len, true);
-	report_end(&solve->report, solve->loading, "");
 	if (outline_make(&inputs, &solve->arena, &solve->outline, &err) < 0) {
 		solve_fail(solve, &err);
 		return;
@@ -221,17 +219,6 @@ static void got_files(struct solve *solve)
 	solve->planned = true;
 	solve->state = SOLVE_STATE_ASKING;
 	ask_next(solve);
-}
-
-static void on_ignore(void *owner, const struct err *err)
-{
-	struct solve *solve = owner;
-
-	solve->sync = NULL;
-	if (err)
-		solve_fail(solve, err);
-	else
-		got_files(solve);
 }
 
 static void start_sync(struct solve *solve, const struct sync_request *request,
@@ -250,17 +237,45 @@ static void start_sync(struct solve *solve, const struct sync_request *request,
 		solve_fail(solve, &err);
 }
 
+static const char *tree_title(struct solve *solve, const char *what)
+{
+	const struct solve_tree *tree = &solve->trees[solve->tree];
+	const char *title =
+		solve->tree ? arena_printf(&solve->arena, "[context %s] %s", tree->dir, what)
+			    : arena_printf(&solve->arena, "[internal] %s", what);
+
+	return title ? title : what;
+}
+
+static void ask_ignore(struct solve *solve);
+
+static void on_ignore(void *owner, const struct err *err)
+{
+	struct solve *solve = owner;
+
+	solve->sync = NULL;
+	if (err) {
+		solve_fail(solve, err);
+		return;
+	}
+	if (++solve->tree < solve->tree_count)
+		ask_ignore(solve);
+	else
+		got_files(solve);
+}
+
 static void ask_ignore(struct solve *solve)
 {
 	static const struct sync_ops ops = { .done = on_ignore };
 	static const char *const follow[] = { ".dockerignore", NULL };
-	const struct sync_request request = { .dir = "context",
+	struct solve_tree *tree = &solve->trees[solve->tree];
+	const struct sync_request request = { .dir = tree->dir,
 					      .follow = follow,
-					      .files = &solve->files[2],
+					      .files = &tree->ignore,
 					      .file_count = 1,
 					      .fd = -1 };
 
-	solve->loading = report_begin(&solve->report, "[internal] load .dockerignore");
+	solve->loading = report_begin(&solve->report, tree_title(solve, "load .dockerignore"));
 	start_sync(solve, &request, &ops);
 }
 
@@ -318,6 +333,33 @@ static void wait_session(struct loop_timer *timer)
 		loop_timer_set(solve->server->loop, timer, SOLVE_SESSION_MS, wait_session, solve);
 }
 
+static bool add_tree(struct solve *solve, const char *dir, const char *part)
+{
+	struct solve_tree *tree = &solve->trees[solve->tree_count++];
+
+	*tree = (struct solve_tree){ .dir = dir, .part = part, .ignore.name = ".dockerignore" };
+	buf_init(&tree->ignore.data, SYNC_FILE_MAX + 1);
+	return dir && part;
+}
+
+/* The directories that are asked for; false: no memory. */
+static bool add_trees(struct solve *solve)
+{
+	const struct image_pairs *named = &solve->wanted.contexts;
+	bool good = add_tree(solve, "context", "0");
+
+	for (uint32_t i = 0; good && i < named->count; i++) {
+		const char *option = arena_printf(&solve->arena, "context:%s", named->items[i].key);
+
+		if (option && str_starts(str_from(named->items[i].value), STR("tar:")))
+			good = add_tree(solve, solve_request_option(&solve->request, option) + 6,
+					named->items[i].value + 4);
+	}
+	if (!solve->wanted.parted)
+		solve->trees[0].part = NULL;
+	return good;
+}
+
 void solve_begin(struct solve *solve)
 {
 	static const char title[] = "[internal] load build definition from ";
@@ -333,11 +375,10 @@ void solve_begin(struct solve *solve)
 	name = solve->wanted.dockerfile;
 	solve->files[0].name = name;
 	solve->files[1].name = arena_printf(&solve->arena, "%s.dockerignore", name);
-	solve->files[2].name = ".dockerignore";
 	for (size_t i = 0; i < SOLVE_FILES; i++)
 		buf_init(&solve->files[i].data, SYNC_FILE_MAX + 1);
 	name = arena_printf(&solve->arena, "%s%s", title, name);
-	if (!solve->files[1].name || !name) {
+	if (!solve->files[1].name || !name || !add_trees(solve)) {
 		fail(solve, -ENOMEM, "no memory for a build");
 		return;
 	}
@@ -346,6 +387,8 @@ void solve_begin(struct solve *solve)
 }
 
 /* ---- to engine main ---- */
+
+static void send_tree(struct solve *solve);
 
 static void on_context(void *owner, const struct err *err)
 {
@@ -359,6 +402,10 @@ static void on_context(void *owner, const struct err *err)
 	}
 	report_part(&solve->report, solve->loading, "transferring context:", solve->moved, true);
 	report_end(&solve->report, solve->loading, "");
+	if (!err && ++solve->tree < solve->tree_count)
+		send_tree(solve);
+	else
+		own_close(&solve->pipe_fd);
 }
 
 static void on_moved(void *owner, uint64_t bytes)
@@ -367,6 +414,26 @@ static void on_moved(void *owner, uint64_t bytes)
 
 	solve->moved = bytes;
 	report_part(&solve->report, solve->loading, "transferring context:", bytes, false);
+}
+
+/* The next directory into the pipe; the last one ends the tar. */
+static void send_tree(struct solve *solve)
+{
+	static const struct sync_ops ops = { .done = on_context, .moved = on_moved };
+	const struct solve_tree *tree = &solve->trees[solve->tree];
+	const char *what = solve->tree ? "load from client" : "load build context";
+	const struct sync_request request = { .dir = tree->dir,
+					      .excludes = exclude_patterns(solve, tree),
+					      .part = tree->part,
+					      .more = solve->tree + 1 < solve->tree_count,
+					      .fd = fcntl(solve->pipe_fd, F_DUPFD_CLOEXEC, 3) };
+
+	solve->moved = 0;
+	solve->loading = report_begin(&solve->report, tree_title(solve, what));
+	if (request.fd < 0)
+		fail(solve, -errno, "no pipe for a build context");
+	else
+		start_sync(solve, &request, &ops);
 }
 
 static void on_said(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
@@ -412,9 +479,7 @@ static int call_main(struct solve *solve, int reader, struct err *err)
 
 static void build(struct solve *solve)
 {
-	static const struct sync_ops ops = { .done = on_context, .moved = on_moved };
-	struct sync_request request = { .dir = "context", .fd = -1 };
-	int reader OWN_FD = -1, fds[2];
+	int reader OWN_FD = -1, writer OWN_FD = -1, fds[2];
 	struct err err = { 0 };
 	int r;
 
@@ -423,10 +488,8 @@ static void build(struct solve *solve)
 		return;
 	}
 	reader = fds[0];
-	request.fd = fds[1];
+	writer = fds[1];
 	r = call_main(solve, reader, &err);
-	if (r < 0)
-		(void)close(request.fd);
 	if (r == -EBUSY) {
 		loop_timer_set(solve->server->loop, &solve->timer, GATHER_BUSY_MS, build_again,
 			       solve);
@@ -437,7 +500,7 @@ static void build(struct solve *solve)
 		return;
 	}
 	solve->at_main = true;
-	solve->loading = report_begin(&solve->report, "[internal] load build context");
-	request.excludes = exclude_patterns(solve);
-	start_sync(solve, &request, &ops);
+	solve->pipe_fd = take_fd(&writer);
+	solve->tree = 0;
+	send_tree(solve);
 }

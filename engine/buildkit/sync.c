@@ -7,12 +7,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 #include "engine/buildkit/tar.h"
 #include "lib/own.h"
+
+enum { SYNC_PART_MAX = 16 };
 
 static const char method[] = "/moby.filesync.v1.FileSync/DiffCopy";
 
@@ -39,6 +42,8 @@ struct sync {
 	size_t list_bytes;
 	uint64_t ahead, moved;
 	bool listed, finished;
+	bool more;		  /* as sync_request has it */
+	char part[SYNC_PART_MAX]; /* "3/", "" = none */
 	struct err error;
 	const struct sync_ops *ops;
 	void *owner;
@@ -180,7 +185,7 @@ static void advance(struct sync *sync)
 		ask_ahead(sync);
 	}
 	if (sync->listed && !sync->first && !sync->finished) {
-		if (sync->fd >= 0)
+		if (sync->fd >= 0 && !sync->more)
 			tar_put_end(&sync->out);
 		sync->finished = true;
 		send_packet(sync, PACKET_FIN, 0);
@@ -204,6 +209,32 @@ static struct sync_file *find_file(const struct sync *sync, const struct packet_
 	return NULL;
 }
 
+/* Below the part's directory, and so is what a hard link repeats. */
+static void put_head(const struct sync *sync, const struct packet_stat *stat, struct buf *out)
+{
+	char path[SYNC_PART_MAX + PACKET_PATH_MAX + 1], link[sizeof(path)];
+	struct packet_stat moved = *stat;
+	int n = snprintf(path, sizeof(path), "%s%.*s", sync->part, STR_ARG(stat->path));
+
+	moved.path = str_make(path, (size_t)n);
+	if (stat->kind == PACKET_KIND_FILE && stat->link.len) {
+		n = snprintf(link, sizeof(link), "%s%.*s", sync->part, STR_ARG(stat->link));
+		moved.link = str_make(link, (size_t)n);
+	}
+	tar_put_entry(out, &moved);
+}
+
+/* The directory itself: it is there even where nothing is in it. */
+static void begin_part(struct sync *sync, const char *part)
+{
+	const struct packet_stat top = { .path = str_from(part),
+					 .kind = PACKET_KIND_DIR,
+					 .mode = 0755 };
+
+	tar_put_entry(&sync->out, &top);
+	(void)snprintf(sync->part, sizeof(sync->part), "%s/", part);
+}
+
 static struct entry *entry_new(struct sync *sync, const struct packet_stat *stat, uint32_t id)
 {
 	struct entry *entry = calloc(1, sizeof(*entry));
@@ -216,7 +247,7 @@ static struct entry *entry_new(struct sync *sync, const struct packet_stat *stat
 	/* One more: a whole file is not cut at what was said of it. */
 	buf_init(&entry->data, entry->size < SYNC_AHEAD ? SYNC_AHEAD : 32 << 20);
 	if (!sync->file_count)
-		tar_put_entry(&entry->head, stat);
+		put_head(sync, stat, &entry->head);
 	entry->cost = sizeof(*entry) + entry->head.cap;
 	sync->list_bytes += entry->cost;
 	return entry;
@@ -400,6 +431,9 @@ struct sync *sync_start(struct session *session, const struct sync_request *requ
 	sync->call->message = on_message;
 	sync->call->closed = on_closed;
 	buf_init(&sync->out, 64 << 20);
+	sync->more = request->more;
+	if (request->part)
+		begin_part(sync, request->part);
 	if (fd >= 0) {
 		(void)fcntl(fd, F_SETFL, O_NONBLOCK);
 		if (loop_add(sync->loop, &sync->io, fd, 0, on_pipe, sync, err) < 0) {

@@ -43,7 +43,9 @@ struct sync_request {
 	const char *const *follow;   /* only these and what they link to; NULL = all */
 	struct sync_file *files;     /* wanted in memory, else NULL */
 	uint32_t file_count;
-	int fd; /* the pipe, taken over in any case; -1 where files are wanted */
+	const char *part; /* the directory of the tar that it becomes; NULL = its top */
+	bool more;	  /* other directories come behind it: the tar does not end */
+	int fd;		  /* the pipe, taken over in any case; -1 where files are wanted */
 };
 
 /* NULL with err: the client does not offer its files, or no memory. */

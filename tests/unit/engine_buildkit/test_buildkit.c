@@ -140,7 +140,8 @@ static void test_options(struct arena *arena)
 	} bad[] = { { "platform", "linux/s390x", "only linux/" },
 		    { "force-network-mode", "host", "not allowed" },
 		    { "context", "https://example.org/x.git", "fetches no context" },
-		    { "context:lib", "local:lib", "docker-image://NAME alone" },
+		    { "context:lib", "https://example.org/x",
+		      "directories and docker-image://NAME" },
 		    { "add-hosts", "x", "invalid add-host" },
 		    { "shm-size", "64000000", "shm-size" },
 		    { "attest:sbom", "", "attest:sbom" },
@@ -164,6 +165,10 @@ static void test_options(struct arena *arena)
 	ok(translate("context:base", "docker-image://x:1", arena, &context, NULL) == 0 &&
 		   context.contexts.count == 1,
 	   "a named context that is an image");
+	ok(translate("context:lib", "local:lib", arena, &context, NULL) == 0 && context.parted &&
+		   !strcmp(context.contexts.items[0].key, "lib") &&
+		   !strcmp(context.contexts.items[0].value, "tar:1"),
+	   "a named context that is a directory is a part of the tar");
 	ok(translate("no-cache", "", arena, &context, NULL) == 0 && context.no_cache, "no cache");
 	ok(translate("image-resolve-mode", "pull", arena, &context, NULL) == 0 && context.pull,
 	   "pull");
