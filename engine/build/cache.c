@@ -11,10 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 #include "lib/fs.h"
 #include "lib/own.h"
 #include "lib/sha256.h"
+#include "lib/str.h"
 
 enum { PRIVATE_MAX = 64 };
 
@@ -137,16 +139,65 @@ int build_cache_filled(int data_fd, const char *name, struct err *err)
 	return r >= 0 && futimens(cache, NULL) < 0 ? err_sys(err, -errno, "cache mount") : r;
 }
 
+/* ---- sizes ---- */
+
+const struct build_cache_use *build_cache_next(const struct build_cache_use *use)
+{
+	return use->next;
+}
+
+const char *build_cache_name(const struct build_cache_use *use)
+{
+	return use->name;
+}
+
+int build_cache_tree(int data_fd, const char *name, struct err *err)
+{
+	OWN_FD int cache = open_named(data_fd, name, err);
+	return cache < 0 ? cache
+			 : fs_open(cache, "tree", FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, err);
+}
+
+int build_cache_set_size(int data_fd, const char *name, uint64_t bytes, struct err *err)
+{
+	char text[24];
+	OWN_FD int cache = open_named(data_fd, name, err);
+	if (cache < 0)
+		return cache;
+	int n = snprintf(text, sizeof(text), "%llu", (unsigned long long)bytes);
+	return fs_replace(cache, "size", text, (size_t)n, 0600, err);
+}
+
+/* 0 = it was never measured. */
+static uint64_t size_of(int caches_fd, const char *name)
+{
+	struct buf text OWN(buf_done) = { 0 };
+	uint64_t bytes = 0;
+	OWN_FD int cache = fs_open(caches_fd, name, FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, NULL);
+	buf_init(&text, 32);
+	if (cache >= 0 && fs_read(cache, "size", FS_BENEATH, 24, &text, NULL) >= 0)
+		(void)str_to_u64(buf_str(&text), 0, UINT64_MAX, &bytes);
+	return bytes;
+}
+
+uint64_t build_cache_room(int data_fd)
+{
+	struct statvfs fs;
+	return fstatvfs(data_fd, &fs) < 0 ? UINT64_MAX : (uint64_t)fs.f_blocks * fs.f_frsize / 4;
+}
+
 /* ---- pruning ---- */
 
 struct pruned {
 	char name[BUILD_CACHE_NAME_MAX];
 	int64_t used_s;
+	uint64_t bytes;
 };
 
 struct pruning {
 	struct pruned *items;
 	size_t count;
+	uint64_t bytes;
 };
 
 static int look_at(int dirfd, const char *name, unsigned char type, void *owner, struct err *err)
@@ -164,6 +215,8 @@ static int look_at(int dirfd, const char *name, unsigned char type, void *owner,
 		return err_set(err, -ENOMEM, "no memory to prune build caches");
 	p->items = more;
 	(void)snprintf(more[p->count].name, sizeof(more[p->count].name), "%s", name);
+	more[p->count].bytes = size_of(dirfd, name);
+	p->bytes += more[p->count].bytes;
 	more[p->count++].used_s = st.st_mtim.tv_sec;
 	return 0;
 }
@@ -174,7 +227,8 @@ static int by_age(const void *a, const void *b)
 	return x->used_s < y->used_s ? -1 : x->used_s > y->used_s;
 }
 
-int build_cache_prune(int data_fd, int64_t now_s, uint32_t keep, struct err *err)
+int build_cache_prune(int data_fd, int64_t now_s, uint32_t keep, uint64_t keep_bytes,
+		      struct err *err)
 {
 	struct pruning p = { 0 };
 	int gone = 0;
@@ -188,8 +242,9 @@ int build_cache_prune(int data_fd, int64_t now_s, uint32_t keep, struct err *err
 		qsort(p.items, p.count, sizeof(*p.items), by_age);
 	for (size_t i = 0; r >= 0 && i < p.count; i++) {
 		bool old = p.items[i].used_s < now_s - BUILD_CACHE_AGE_S;
-		if (!old && p.count - i <= keep)
+		if (!old && p.count - i <= keep && p.bytes <= keep_bytes)
 			break;
+		p.bytes -= p.items[i].bytes;
 		r = fs_rename(caches, p.items[i].name, trash, p.items[i].name, err);
 		gone += r >= 0;
 	}

@@ -463,7 +463,8 @@ static int job_begin(struct build_job *job, const struct build_request *request,
 	if (r < 0)
 		return r;
 	(void)build_cache_prune(job->env->containers->data_fd, (int64_t)time(NULL),
-				BUILD_CACHE_COUNT_MAX, NULL);
+				BUILD_CACHE_COUNT_MAX,
+				build_cache_room(job->env->containers->data_fd), NULL);
 	job->build = build_new(&params, &exec_table, job, err);
 	return job->build ? 0 : (err ? err->code : -ENOMEM);
 }

@@ -33,7 +33,8 @@ struct build_mounting {
 	uint32_t point_count;
 	char secrets[DOCKERFILE_MOUNTS_MAX][CONTAINER_ID_LEN + 1]; /* files of the run directory */
 	uint32_t secret_count;
-	struct build_cache_use *caches; /* in use by this step */
+	struct build_cache_use *caches;		/* in use by this step */
+	const struct build_cache_use *measured; /* whose size is asked for */
 	struct layers_job layers;
 	int root_fd;			  /* the tree that the bind under way is taken from */
 	char cache[BUILD_CACHE_NAME_MAX]; /* the one under way */
@@ -147,6 +148,10 @@ int build_job_pack(struct build_lane *lane, struct err *err);
  */
 int build_job_copied(struct build_lane *lane, struct str body, struct err *err);
 
+/* exec_measure.c: the sizes of the caches that a RUN wrote to, then build_job_ran(). */
+int build_job_measure(struct build_lane *lane, struct err *err);
+/* What a RUN changed becomes a layer. */
+int build_job_ran(struct build_lane *lane, struct err *err);
 /* exec_fetch.c */
 int build_job_fetch(void *owner, unsigned number, const struct build_op *op, struct err *err);
 int build_job_fetch_then(struct build_lane *lane, const struct build_op *op,

@@ -393,7 +393,6 @@ static void on_run_ended(void *owner, struct container *container, const struct 
 	struct build_lane *lane = owner;
 	struct err bad = { 0 };
 	char tail[360];
-	int r;
 
 	build_job_log_end(lane);
 	container_free(container);
@@ -408,11 +407,15 @@ static void on_run_ended(void *owner, struct container *container, const struct 
 		build_job_fail(lane, &bad);
 		return;
 	}
-	r = build_job_scratch(lane, lane->step.scratch, &lane->step.upper_fd, NULL, &bad);
-	if (r >= 0)
-		r = build_job_pack(lane, &bad);
-	if (r < 0)
+	if (build_job_measure(lane, &bad) < 0)
 		build_job_fail(lane, &bad);
+}
+
+int build_job_ran(struct build_lane *lane, struct err *err)
+{
+	int r = build_job_scratch(lane, lane->step.scratch, &lane->step.upper_fd, NULL, err);
+
+	return r < 0 ? r : build_job_pack(lane, err);
 }
 
 /* The environment of the step, with what is no part of its key. */

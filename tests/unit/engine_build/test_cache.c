@@ -62,15 +62,38 @@ static void test_prune(int data)
 		ok(fd >= 0 && futimens(fd, times) == 0, "cache %d", i);
 	}
 	build_cache_drop(&two);
-	is_int(build_cache_prune(data, 2000, 100, NULL), 0, "young and few: all stay");
-	is_int(build_cache_prune(data, 2000, 2, NULL), 2,
+	is_int(build_cache_prune(data, 2000, 100, UINT64_MAX, NULL), 0, "young and few: all stay");
+	is_int(build_cache_prune(data, 2000, 2, UINT64_MAX, NULL), 2,
 	       "of those that nobody has, the oldest go");
 	(void)snprintf(path, sizeof(path), BUILD_CACHE_DIR "/%s", name);
 	is_int(fs_stat(data, path, FS_BENEATH, &st, NULL), 0, "the newest stays");
-	is_int(build_cache_prune(data, 2000 + 40 * 86400, 100, NULL), 2, "and the rest by age");
+	is_int(build_cache_prune(data, 2000 + 40 * 86400, 100, UINT64_MAX, NULL), 2,
+	       "and the rest by age");
 	(void)snprintf(path, sizeof(path), BUILD_CACHE_DIR "/%s", used);
 	is_int(fs_stat(data, path, FS_BENEATH, &st, NULL), 0, "one that is in use never does");
 	build_cache_drop(&one);
+}
+
+/* 10, 20 and 30 bytes, the oldest first. */
+static void test_sizes(int data)
+{
+	struct build_cache_use *list = NULL;
+	char name[BUILD_CACHE_NAME_MAX], path[200];
+	for (int i = 0; i < 3; i++) {
+		char id[2] = { (char)('x' + i), 0 };
+		const struct timespec times[2] = { { .tv_sec = 1000 + i }, { .tv_sec = 1000 + i } };
+		(void)take(data, id, DOCKERFILE_SHARING_SHARED, "one", &list, name);
+		is_int(build_cache_set_size(data, name, 10 * (uint64_t)(i + 1), NULL), 0, "size");
+		(void)snprintf(path, sizeof(path), BUILD_CACHE_DIR "/%s", name);
+		OWN_FD int fd = fs_open(data, path, FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, NULL);
+		ok(fd >= 0 && futimens(fd, times) == 0, "its time");
+	}
+	is_text(build_cache_name(list), name, "the name of the last one");
+	is_int(build_cache_prune(data, 2000, 100, 5, NULL), 0, "those in use stay, however big");
+	build_cache_drop(&list);
+	is_int(build_cache_prune(data, 2000, 100, 60, NULL), 0, "all have room");
+	is_int(build_cache_prune(data, 2000, 100, 50, NULL), 1, "the oldest makes room");
+	is_int(build_cache_prune(data, 2000, 100, 29, NULL), 2, "as many as it takes");
 }
 
 int main(void)
@@ -82,6 +105,8 @@ int main(void)
 		test_sharing(data);
 		(void)fs_remove_tree(data, BUILD_CACHE_DIR, NULL);
 		test_prune(data);
+		(void)fs_remove_tree(data, BUILD_CACHE_DIR, NULL);
+		test_sizes(data);
 	}
 	(void)fs_remove_tree(top, "build-cache", NULL);
 	return tap_done();
