@@ -4,7 +4,10 @@ tests_unit_build_objs = engine/http/url.o $(engine_dockerfile_OBJS) $(engine_jso
 
 UNIT += tests/unit/engine_build/test_dockerfile tests/unit/engine_build/test_plan \
 	tests/unit/engine_build/test_build tests/unit/engine_build/test_table \
-	tests/unit/engine_build/test_cache
+	tests/unit/engine_build/test_cache tests/unit/engine_build/test_graph
+tests/unit/engine_build/test_graph_OBJS = tests/unit/engine_build/test_graph.o $(tests_unit_build) \
+	$(tests_unit_build_objs) $(engine_build_OBJS)
+tests/unit/engine_build/test_graph_LIBS = -lyyjson
 tests/unit/engine_build/test_cache_OBJS = tests/unit/engine_build/test_cache.o engine/build/cache.o
 tests/unit/engine_build/test_dockerfile_OBJS = tests/unit/engine_build/test_dockerfile.o \
 	$(tests_unit_build_objs)
