@@ -79,7 +79,8 @@ bool boot_shield(void)
 
 void boot_kernel(const struct boot_reporter *reporter)
 {
-	struct rlimit files = { 4096, 1048576 };
+	/* The engine and netd hold some five for each container, of which a thousand may run. */
+	struct rlimit files = { 65536, 1048576 };
 	struct err err;
 
 	apply_settings(reporter);

@@ -19,7 +19,8 @@
 #include "lib/own.h"
 #include "lib/str.h"
 
-enum { DATAGRAM_MAX = 4096 };
+/* More than a socket's queue holds (net.unix.max_dgram_qlen). */
+enum { DATAGRAM_MAX = 4096, DATAGRAMS_MAX = 1024 };
 #define NOTIFY_NAME "notify"
 
 const char *notify_target(void)
@@ -84,18 +85,33 @@ static void tell(uint32_t pid)
 		     (const struct sockaddr *)&addr, sizeof(addr));
 }
 
+static bool is_ready(struct str datagram)
+{
+	struct str rest = datagram, line;
+
+	while (str_cut(&rest, '\n', &line))
+		if (str_is(line, "READY=1"))
+			return true;
+	return false;
+}
+
 bool notify_pass(int fd, uint32_t pid)
 {
 	char data[DATAGRAM_MAX];
-	ssize_t n = recv(fd, data, sizeof(data), MSG_DONTWAIT);
-	struct str rest = str_make(data, n < 0 ? 0 : (size_t)n), line;
-	bool ready = false;
 
-	while (!ready && str_cut(&rest, '\n', &line))
-		ready = str_is(line, "READY=1");
-	if (ready)
+	/* All that is there: the container may have said it and ended. Bounded, for it may go on.
+	 */
+	for (int i = 0; i < DATAGRAMS_MAX; i++) {
+		ssize_t n = recv(fd, data, sizeof(data), MSG_DONTWAIT);
+
+		if (n < 0)
+			return false;
+		if (!is_ready(str_make(data, (size_t)n)))
+			continue;
 		tell(pid);
-	return ready;
+		return true;
+	}
+	return false;
 }
 
 void notify_wait(int fd, int pidfd, uint32_t pid)
@@ -106,6 +122,6 @@ void notify_wait(int fd, int pidfd, uint32_t pid)
 	while (!over) {
 		if (poll(fds, 2, -1) < 0 && errno != EINTR)
 			return;
-		over = (fds[0].revents && notify_pass(fd, pid)) || fds[1].revents;
+		over = notify_pass(fd, pid) || fds[1].revents;
 	}
 }

@@ -22,7 +22,8 @@ int notify_make(int dir, struct err *err);
 /* The socket on which it is waited for, before the program runs; -1 without err where none is. */
 int notify_open(int dir, int *ret_fd, struct err *err);
 
-/* One datagram. True once READY=1 came and was handed on, with pid as MAINPID: nothing more does.
+/* What came so far. True once READY=1 came and was handed on, with pid as MAINPID: nothing more
+ * does.
  */
 bool notify_pass(int fd, uint32_t pid);
 

@@ -173,7 +173,7 @@ static void attend_loop(struct attend *attend)
 			attend->master = -1;
 		if (fds[3].revents)
 			attend->stdin_open = carry(STDIN_FILENO, attend->master);
-		if (fds[4].revents && notify_pass(attend->notify, attend->pid))
+		if (attend->notify >= 0 && notify_pass(attend->notify, attend->pid))
 			attend->notify = -1; /* once is enough */
 		if (fds[0].revents)
 			return;

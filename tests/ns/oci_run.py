@@ -474,6 +474,30 @@ def seccomp():
         refused(b.run(), "SCMP_ACT_NOTIFY")
 
 
+@tap.test("every-seccomp-action-is-in-force")
+def seccomp_actions():
+    # What sethostname(2) becomes: the exit status, and what is said behind it.
+    for action, more, code, said in (
+            ("SCMP_ACT_ALLOW", {}, 0, "moby\n"), ("SCMP_ACT_LOG", {}, 0, "moby\n"),
+            ("SCMP_ACT_ERRNO", {}, 1, "not permitted"), ("SCMP_ACT_ERRNO", {"errnoRet": 5}, 1, "Input/output error"),
+            ("SCMP_ACT_ERRNO", {"errnoRet": 0}, 0, "before\n"), ("SCMP_ACT_TRACE", {}, 1, "not implemented"),
+            ("SCMP_ACT_TRAP", {}, 159, "Bad system call"), ("SCMP_ACT_KILL", {}, 159, "Bad system call"),
+            ("SCMP_ACT_KILL_THREAD", {}, 159, "Bad system call"), ("SCMP_ACT_KILL_PROCESS", {}, 159, "Bad system call")):
+        with Bundle("sh", "-c", "hostname moby 2>&1 || exit $?; hostname") as b:
+            b.config["hostname"] = "before"
+            caps = b.process["capabilities"]
+            for kind in ("bounding", "permitted", "effective"):
+                caps[kind] = caps.get(kind, []) + ["CAP_SYS_ADMIN"]
+            b.linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+                dict({"names": ["sethostname"], "action": action}, **more)]}
+            done = b.run()
+            tap.check(done.code == code and said in done.out,
+                      "%s %s: %s" % (action, more, done))
+    with Bundle() as b:
+        b.linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_BOGUS"]}
+        refused(b.run(), "SCMP_ARCH_BOGUS")
+
+
 @tap.test("the-seccomp-agent-gets-the-listener")
 def agent():
     with Bundle("sh", "-c", "echo go") as b:
