@@ -18,7 +18,7 @@ netd_OBJS := $(netd_PURE) $(netd_NL) netd/netd.o $(netd_CONF) netd/link/netdev.o
 	netd/main_container.o netd/main_connect.o netd/main_client.o netd/main_show.o netd/main_rows.o netd/link/link_plan.o \
 	netd/link/packet.o netd/link/uplink.o netd/container/network.o netd/container/veth.o \
 	netd/container/attachment.o netd/container/keep.o netd/container/port.o netd/dns/dns_forward.o \
-	netd/dns/dns_server.o
+	netd/dns/dns_server.o netd/dns/dns_batch.o
 netd_LIBS :=
 
 # The same program with ASan and UBSan for the namespace tests.

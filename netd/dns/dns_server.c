@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "lib/own.h"
+#include "netd/dns/dns_batch.h"
 #include "netd/dns/dns_server.h"
 
 enum {
@@ -43,6 +44,7 @@ static struct {
 	struct served *served; /* DNS_CONTAINERS_MAX */
 	struct stream streams[DNS_STREAMS_MAX];
 	uint32_t serial;
+	bool batching; /* answers are kept for one flush */
 } server;
 
 int dns_server_init(struct loop *loop, struct dns_table *table)
@@ -111,6 +113,8 @@ static void send_answer(const struct dns_client *client, struct str message)
 		return;
 	to.sin_addr.s_addr = client->from_ip4;
 	to.sin_port = client->from_port;
+	if (server.batching && dns_batch_keep(served->udp_fd, &to, message))
+		return;
 	(void)!sendto(served->udp_fd, message.ptr, message.len, MSG_DONTWAIT | MSG_NOSIGNAL,
 		      (struct sockaddr *)(void *)&to, sizeof(to));
 }
@@ -243,14 +247,13 @@ static void handle_query(struct dns_client *client, struct str message)
 static void udp_ready(struct loop_io *io, uint32_t events)
 {
 	struct served *served = io->owner;
-	static char data[DNS_UDP_MAX];
+	int count = dns_batch_receive(served->udp_fd);
 
 	(void)events;
-	for (int i = 0; i < PER_WAKE && served->udp_fd >= 0; i++) {
-		struct sockaddr_in from = { 0 };
-		socklen_t len = sizeof(from);
-		ssize_t n = recvfrom(served->udp_fd, data, sizeof(data), MSG_DONTWAIT,
-				     (struct sockaddr *)(void *)&from, &len);
+	server.batching = true;
+	for (int i = 0; i < count; i++) {
+		struct sockaddr_in from;
+		struct str message = dns_batch_message(i, &from);
 		struct dns_client client = {
 			.container = (uint32_t)(served - server.served),
 			.container_serial = served->serial,
@@ -259,10 +262,10 @@ static void udp_ready(struct loop_io *io, uint32_t events)
 			.from_port = from.sin_port,
 		};
 
-		if (n < 0)
-			return;
-		handle_query(&client, str_make(data, (size_t)n));
+		handle_query(&client, message);
 	}
+	server.batching = false;
+	dns_batch_flush();
 }
 
 static void stream_late(struct loop_timer *timer)
