@@ -20,6 +20,7 @@
 struct msg_queued {
 	struct msg_queued *next;
 	struct msg_call call;	  /* of one that waits in held */
+	uint32_t serial;	  /* of a call, 0 = none */
 	int fds[MSG_FDS_MAX + 1]; /* owned */
 	size_t nfds, len;
 	unsigned char header[MSG_HEADER_SIZE];
@@ -88,6 +89,7 @@ static int copy_packet(struct msg_peer *peer, const struct msg *msg, struct msg_
 		return r;
 	}
 	peer->queue_bytes += sizeof(*item) + len;
+	item->serial = msg->flags & MSG_FLAG_CALL ? msg->serial : 0;
 	*ret_item = item;
 	return 0;
 }
@@ -103,11 +105,15 @@ static int queue_packet(struct msg_peer *peer, const struct msg *msg, struct err
 	return loop_change(peer->loop, &peer->io, EPOLLIN | EPOLLOUT);
 }
 
-/* Sends what waits, as far as the socket takes it. 0, or the error that ends the peer. */
-static int flush_queue(struct msg_peer *peer)
+/*
+ * Sends what waits, as far as the socket takes it. 0, or the error that ends the peer; 1: a call
+ * could not be sent and is taken out, *ret_serial says which.
+ */
+static int flush_queue(struct msg_peer *peer, uint32_t *ret_serial)
 {
 	while (peer->queue) {
 		struct msg_queued *item = peer->queue;
+		uint32_t serial = item->serial;
 		int r = msg_send_raw(peer->fd, item->header, str_make(item->body, item->len),
 				     item->fds, item->nfds);
 
@@ -115,9 +121,14 @@ static int flush_queue(struct msg_peer *peer)
 			return 0;
 		if (r == -EPIPE || r == -ECONNRESET || r == -ENOTCONN)
 			return r;
-		if (r < 0) /* this packet cannot be sent (too many fds in flight): the next may */
-			peer->dropped++;
 		pop_item(peer, &peer->queue);
+		if (r >= 0)
+			continue;
+		peer->dropped++; /* it cannot be sent (no memory, its size): the next may */
+		if (!serial)
+			continue;
+		*ret_serial = serial;
+		return 1;
 	}
 	return loop_change(peer->loop, &peer->io, EPOLLIN);
 }
@@ -400,15 +411,36 @@ static void take_request(struct msg_peer *peer, struct msg *msg)
 		peer->dropped++;
 }
 
+/* Its packet was lost: whoever called is told, and the next in the hold takes its place. */
+static void fail_call(struct msg_peer *peer, uint32_t serial)
+{
+	struct msg_call *slot = find_call(peer, serial), call;
+	struct err err;
+
+	if (!slot) /* forgotten meanwhile */
+		return;
+	call = *slot;
+	*slot = (struct msg_call){ 0 };
+	release_held(peer);
+	(void)err_set(&err, -EIO, "the call could not be sent");
+	if (call.fn)
+		call.fn(peer, call.owner, NULL, &err);
+}
+
 /* One message for each event: afterwards the peer may be gone, so nothing looks at it again. */
 static void peer_ready(struct loop_io *io, uint32_t events)
 {
 	struct msg_peer *peer = io->owner;
 	struct msg msg = { 0 };
-	int r;
+	uint32_t lost;
+	int r = events & EPOLLOUT ? flush_queue(peer, &lost) : 0;
 
-	if ((events & EPOLLOUT) && flush_queue(peer) < 0) {
+	if (r < 0) {
 		lose_peer(peer);
+		return;
+	}
+	if (r > 0) {
+		fail_call(peer, lost);
 		return;
 	}
 	if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))

@@ -2,7 +2,7 @@
 /*
  * Owns the sections [firewall] and [rule NAME] of network.ini. Run by netd main at start and at
  * RELOAD. It must never let a mistake open anything: one rule that cannot be read refuses all of
- * them.
+ * them, and so does a section that may have been meant to be one.
  */
 #include <errno.h>
 #include <string.h>
@@ -197,11 +197,51 @@ static void read_policies(const struct ini_section *section, struct rules *rules
 			ini_text(&conf_schema, section, rule_way_names[i]));
 }
 
+/* A section that nobody knows: was one of ours meant? Without a likely other one it counts. */
+static bool may_be_ours(const char *kind)
+{
+	static const char *const kinds[] = { "network", "netdev", "address",  "route",
+					     "bridge",	"rule",	  "firewall", NULL };
+	const char *nearest;
+
+	for (size_t i = 0; kinds[i]; i++)
+		if (!strcmp(kinds[i], kind))
+			return false; /* it says so itself, by its mark */
+	nearest = str_nearest(str_from(kind), kinds, ARRAY_LEN(kinds) - 1);
+	return !nearest || !strcmp(nearest, "rule") || !strcmp(nearest, "firewall");
+}
+
+/* Does the text mean to hold back what leaves, as far as it can be read? */
+static bool closes_outbound(const struct ini_config *ini)
+{
+	for (const struct ini_section *s = ini->sections; s; s = s->next) {
+		if (!strcmp(s->kind, "firewall") &&
+		    strcmp(ini_text(&conf_schema, s, "outbound"), "accept") != 0)
+			return true;
+		if (!strcmp(s->kind, "rule") &&
+		    !strcmp(ini_text(&conf_schema, s, "on"), "outbound"))
+			return true;
+	}
+	return false;
+}
+
+static void close_all(const struct ini_config *ini, struct rules *rules)
+{
+	rules_default(rules);
+	rules->refused = true;
+	rules->policies[RULE_INBOUND] = RULE_DROP;
+	rules->policies[RULE_PUBLISHED] = RULE_DROP;
+	if (closes_outbound(ini))
+		rules->policies[RULE_OUTBOUND] = RULE_DROP;
+}
+
 void rules_from_ini(struct ini_config *ini, struct rules *ret_rules)
 {
 	size_t entries = 0;
 
 	rules_default(ret_rules);
+	for (const struct ini_issue *issue = ini->issues; issue; issue = issue->next)
+		ret_rules->refused |= may_be_ours(issue->kind);
 	for (struct ini_section *section = ini->sections; section; section = section->next) {
 		bool policy = !strcmp(section->kind, "firewall");
 
@@ -214,10 +254,6 @@ void rules_from_ini(struct ini_config *ini, struct rules *ret_rules)
 		else
 			add_rule(ini, section, ret_rules, &entries);
 	}
-	if (!ret_rules->refused)
-		return;
-	rules_default(ret_rules);
-	ret_rules->refused = true;
-	ret_rules->policies[RULE_INBOUND] = RULE_DROP;
-	ret_rules->policies[RULE_PUBLISHED] = RULE_DROP;
+	if (ret_rules->refused)
+		close_all(ini, ret_rules);
 }

@@ -195,7 +195,8 @@ def mistakes():
                 "[rule one]\non = published\n", "[rule one]\naction = drop\n",
                 "[rule one]\non = published\naction = drop\nsource = 10.9.0.1/24\n",
                 "[rule one]\non = inbound\naction = drop\nsource = 10.9.0.1\ndestination = fd99::1\n",
-                "[firewall]\npublished = open\n"):
+                "[firewall]\npublished = open\n", "[firewal]\npublished = accept\n",
+                "[rule one\non = published\naction = accept\n"):
         machine.configure(BASE + bad)
         machine.init.send(n.RELOAD)
         n.wait_for("the verdict on " + bad, lambda: "rules from before" in box["engine"].show("rules"))

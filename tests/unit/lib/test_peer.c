@@ -361,6 +361,29 @@ static void test_held_calls_end(void)
 	is_int(answers, MSG_CALLS_MAX, "each of the others is answered");
 }
 
+/* A call that waits for room and then cannot be sent at all is answered, and the next one goes. */
+static void test_lost_call(void)
+{
+	static char large[60000];
+	const int small = 1;
+	int64_t r;
+
+	start(ENGINE, 1 << 20);
+	do
+		r = msg_peer_send(&client, NUMBER, str_make(large, 2000), NULL, 0, NULL);
+	while (r == 0 && !client.queue);
+	r = msg_peer_call(&client, ECHO, str_make(large, sizeof(large)), NULL, 0, on_answer,
+			  &answers, NULL);
+	is_int(r > 0, 1, "a call waits for room");
+	r = msg_peer_call(&client, ECHO, STR("next"), NULL, 0, on_answer, &answers, NULL);
+	is_int(r > 0, 1, "and another behind it");
+	(void)setsockopt(client.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	settle();
+	is_int(answers, 2, "both are answered");
+	is_text(answer, "next", "the second by the other side");
+	stop();
+}
+
 int main(void)
 {
 	is_int(loop_init(&loop, NULL), 0, "a loop");
@@ -372,6 +395,7 @@ int main(void)
 	test_queued_fds();
 	test_many_calls();
 	test_held_calls_end();
+	test_lost_call();
 	loop_done(&loop);
 	return tap_done();
 }

@@ -212,6 +212,10 @@ static void test_rule_mistakes(void)
 		{ "[rule a]\non = inbound\naction = drop\ninterface = e*h\n", "eth0 or wlan*" },
 		{ "[rule]\non = inbound\naction = drop\n", "a name of its own" },
 		{ "[firewall]\ninbound = open\n", "accept" },
+		{ "[firewal]\ninbound = drop\n", "unknown section" },
+		{ "[rules ssh]\naction = drop\n", "unknown section" },
+		{ "[fw]\ninbound = drop\n", "unknown section" },
+		{ "[rule one\naction = drop\n", "section head" },
 	};
 	static struct conf conf;
 	char issue[400];
@@ -226,6 +230,14 @@ static void test_rule_mistakes(void)
 			   conf.rules.policies[RULE_OUTBOUND] == RULE_ACCEPT,
 		   "a mistake lets nothing in: %s", issue);
 	}
+	(void)load("[bridg x]\ninternal = yes\n", &conf, issue, sizeof(issue));
+	ok(!conf.rules.refused, "what is like another section has nothing to do with it: %s",
+	   issue);
+	(void)load("[firewall]\noutbound = drop\n[rule a]\non = inbound\n", &conf, issue,
+		   sizeof(issue));
+	ok(conf.rules.policies[RULE_OUTBOUND] == RULE_DROP, "what was to be kept in stays in");
+	(void)load("[rule a]\non = outbound\n", &conf, issue, sizeof(issue));
+	ok(conf.rules.policies[RULE_OUTBOUND] == RULE_DROP, "also where only a rule says so");
 }
 
 static void test_rules_full(void)
