@@ -20,8 +20,9 @@ enum { IMAGES_REPLY_MAX = 8 << 20 };
 
 /* A call that is passed on to the store; its answer goes back to who asked. */
 struct relay {
+	struct relay *next;
 	struct engine *engine;
-	struct msg_peer *peer;
+	struct msg_peer *peer; /* NULL once it went away */
 	uint16_t type;
 	uint32_t serial;
 	void (*convert)(struct str body, struct buf *out);
@@ -29,28 +30,38 @@ struct relay {
 	char about[OCI_REFERENCE_MAX];
 };
 
-static struct relay relays[32];
+/* As many as those who ask may have under way: their peers bound them (MSG_CALLS_MAX each). */
+static struct relay *relays;
+
+static void relay_free(struct relay *relay)
+{
+	struct relay **at = &relays;
+
+	while (*at != relay)
+		at = &(*at)->next;
+	*at = relay->next;
+	free(relay);
+}
 
 static void on_relayed(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	struct relay *relay = owner;
 	struct buf body OWN(buf_done) = { 0 };
-	struct msg_peer *target = relay->peer;
+	struct msg_peer *target;
 
 	(void)peer;
-	relay->peer = NULL;
 	if (reply && relay->after)
 		relay->after(relay->engine, relay->about);
-	if (!target || !msg_peer_alive(target))
-		return;
-	if (!reply) {
+	target = relay->peer;
+	if (target && msg_peer_alive(target) && !reply) {
 		(void)msg_reply_err(target, relay->type, relay->serial, err);
-		return;
+	} else if (target && msg_peer_alive(target)) {
+		buf_init(&body, IMAGES_REPLY_MAX);
+		if (relay->convert)
+			relay->convert(reply->body, &body);
+		(void)msg_reply(target, relay->type, relay->serial, buf_str(&body), NULL, 0);
 	}
-	buf_init(&body, IMAGES_REPLY_MAX);
-	if (relay->convert)
-		relay->convert(reply->body, &body);
-	(void)msg_reply(target, relay->type, relay->serial, buf_str(&body), NULL, 0);
+	relay_free(relay);
 }
 
 static void relay_to_store(struct msg_peer *peer, const struct msg *msg, uint16_t type,
@@ -59,22 +70,20 @@ static void relay_to_store(struct msg_peer *peer, const struct msg *msg, uint16_
 			   const char *about)
 {
 	struct engine *engine = engine_of(peer);
+	struct relay *relay = calloc(1, sizeof(*relay));
 	struct err err = { 0 };
 
-	for (size_t i = 0; i < ARRAY_LEN(relays); i++) {
-		if (relays[i].peer)
-			continue;
-		relays[i] =
-			(struct relay){ engine, peer, msg->type, msg->serial, convert, after, "" };
-		(void)str_copy(str_from(about), relays[i].about, sizeof(relays[i].about));
-		if (msg_peer_call(&engine->store.peer, type, body, NULL, 0, on_relayed, &relays[i],
-				  &err) >= 0)
-			return;
-		relays[i].peer = NULL;
+	if (!relay) {
+		err_set(&err, -ENOMEM, "no memory for a request");
 		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
 		return;
 	}
-	err_set(&err, -EBUSY, "too many requests at once, try again");
+	*relay = (struct relay){ relays, engine, peer, msg->type, msg->serial, convert, after, "" };
+	relays = relay;
+	(void)str_copy(str_from(about), relay->about, sizeof(relay->about));
+	if (msg_peer_call(&engine->store.peer, type, body, NULL, 0, on_relayed, relay, &err) >= 0)
+		return;
+	relay_free(relay);
 	(void)msg_reply_err(peer, msg->type, msg->serial, &err);
 }
 
@@ -348,11 +357,9 @@ void engine_pull_call(struct msg_peer *peer, struct msg *msg)
 
 void engine_image_calls_gone(struct engine *engine, const struct msg_peer *peer)
 {
-	for (size_t i = 0; i < ARRAY_LEN(relays); i++) {
-		if (relays[i].peer != peer)
-			continue;
-		msg_peer_forget(&engine->store.peer, &relays[i]);
-		relays[i].peer = NULL;
+	for (struct relay *relay = relays; relay; relay = relay->next) {
+		if (relay->peer == peer)
+			relay->peer = NULL; /* what was begun goes on */
 	}
 	for (struct engine_pull *p = engine->pulls; p; p = p->next) {
 		if (p->peer == peer)

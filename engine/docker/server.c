@@ -5,6 +5,7 @@
  * grow.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 #include "engine/docker/watch.h"
 #include "lib/own.h"
 
-enum { DOCKER_IDLE_MS = 60000, DOCKER_HEAD_MS = 10000 };
+enum { DOCKER_IDLE_MS = 60000, DOCKER_HEAD_MS = 10000, DOCKER_ACCEPTS = 32 };
 
 static void client_ready(struct loop_io *io, uint32_t events);
 
@@ -461,21 +462,48 @@ static void client_ready(struct loop_io *io, uint32_t events)
 		watch_client(client);
 }
 
-static void on_accept(struct loop_io *io, uint32_t events)
+static bool accept_one(struct docker_server *server)
 {
-	struct docker_server *server = io->owner;
-	int fd OWN_FD = accept4(io->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd OWN_FD = accept4(server->listen.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct gate_client who = { .role = GATE_ROLE_ADMIN, .address = "unix" };
 	struct ucred peer = { .uid = (uid_t)-1 };
 	socklen_t len = sizeof(peer);
 
-	(void)events;
 	if (fd < 0)
-		return;
+		return false;
 	/* The socket's file mode says who may connect; the log says who it was. */
 	(void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
 	(void)snprintf(who.name, sizeof(who.name), "uid-%u", peer.uid);
 	docker_server_take(server, take_fd(&fd), &who);
+	return true;
+}
+
+/* Several at a time: a queue that is full turns the next client away at once. */
+static void on_accept(struct loop_io *io, uint32_t events)
+{
+	struct docker_server *server = io->owner;
+	struct pollfd more = { .fd = io->fd, .events = POLLIN };
+
+	(void)events;
+	for (int i = 0; i < DOCKER_ACCEPTS; i++) {
+		if (!accept_one(server) || poll(&more, 1, 0) <= 0)
+			return;
+	}
+}
+
+/* Slow and idle ones must not keep others out: whoever has waited longest without a whole request
+ * gives way. False: all are being served. */
+static bool make_room(struct docker_server *server)
+{
+	struct docker_client *oldest = NULL;
+
+	for (struct docker_client *c = server->clients; c; c = c->next) {
+		if (!busy(c)) /* new ones stand in front */
+			oldest = c;
+	}
+	if (oldest)
+		docker_close(oldest);
+	return oldest != NULL;
 }
 
 void docker_server_take(struct docker_server *server, int fd, const struct gate_client *who)
@@ -483,7 +511,7 @@ void docker_server_take(struct docker_server *server, int fd, const struct gate_
 	int own OWN_FD = fd;
 	struct docker_client *client;
 
-	if (server->count >= DOCKER_CLIENTS_MAX)
+	if (server->count >= DOCKER_CLIENTS_MAX && !make_room(server))
 		return;
 	docker_watch_init(server);
 	client = calloc(1, sizeof(*client));

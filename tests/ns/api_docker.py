@@ -4,6 +4,7 @@
 import http.client
 import json
 import os
+import resource
 import socket
 import struct
 import subprocess
@@ -23,6 +24,7 @@ from fixture import tap  # noqa: E402
 LOGS = 0x302
 VOLUMES, VOLUME_MAKE, VOLUME_REMOVE, NETWORKS, NETWORK_MAKE, NETWORK_REMOVE = range(0x371, 0x377)
 IMAGE_DROP, PRUNE = 0x3C0, 0x30D
+CLIENTS_MAX = 1024  # DOCKER_CLIENTS_MAX
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -403,6 +405,30 @@ def crowd():
                 data += part
             tap.check(data.startswith(b"HTTP/1.1 200"), data)
             s.close()
+
+
+@tap.test("slow clients beyond the bound: those that waited longest give way, a new one is served at once")
+def _slow_clients():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    with Api("slow", {VIEWS: struct.pack("<I", 0)}) as api:
+        held = []
+        for number in range(CLIENTS_MAX + 200):
+            sock = socket.socket(socket.AF_UNIX)
+            sock.connect(api.path)
+            sock.sendall(b"GET /_ping HTTP/1.1\r\nHost: x"[:1 + number % 28])
+            held.append(sock)
+            if number % 100 == 0:
+                tap.check(api.get("/_ping") == (200, b"OK"), "beside %d" % number)
+        tap.check(api.get("/containers/json")[0] == 200, "when all places are taken")
+        held[0].settimeout(60)
+        try:
+            tap.check(held[0].recv(100) == b"", "the first one has gone")
+        except ConnectionResetError:
+            pass
+        for sock in held:
+            sock.close()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @tap.test("what is no request and no route is refused, and the next client is served")
