@@ -393,6 +393,8 @@ static void step_volumes(struct container *container)
 		container_fail(container, &err);
 	else if (!r)
 		step_user(container);
+	else if (container->ops->filling)
+		container->ops->filling(container->owner, container);
 }
 
 static int mount_root(struct container *container, struct err *err)

@@ -64,7 +64,6 @@ struct container_env {
 };
 
 struct container;
-
 struct container_ops {
 	void (*started)(void *owner, struct container *container);
 	/* Could not start: everything was taken back. */
@@ -76,6 +75,7 @@ struct container_ops {
 			   int32_t code);
 	/* health_of() tells another state. May be NULL. */
 	void (*health)(void *owner, struct container *container);
+	void (*filling)(void *owner, struct container *container); /* waits for volumes; or NULL */
 	/* The shim is there and has not been told to start yet. May be NULL. */
 	void (*launched)(void *owner, struct container *container);
 	/* The kernel killed a process of it for memory. May be NULL. */

@@ -324,6 +324,8 @@ static int act_restart(struct service *service, struct err *err)
 	service_mark_stopped(service, false);
 	service_trial_stop(service, true);
 	service->stale = true;
+	service->image_stays = false;
+	service_rebuild_stop(service); /* of a context that may have changed since */
 	service_event(service, SERVICE_EVENT_CYCLE);
 	return 0;
 }

@@ -31,6 +31,7 @@ struct service {
 	char group[SERVICE_NAME_MAX + 1]; /* its section; another than name for replicas */
 	struct service_spec *spec;	  /* in manager->config's arena; NULL when refused */
 	struct digest section;		  /* of the section's text: tells a changed definition */
+	struct digest source;		  /* of what in it says what is built, and its name */
 	enum service_state state;
 	bool declared;	     /* false: its section is gone, it is being stopped */
 	bool was_declared;   /* before this reading of the configuration */
@@ -46,10 +47,15 @@ struct service {
 	struct build_job *build;
 	struct build_job *rebuild;	 /* while it runs from the image of before */
 	struct loop_timer rebuild_again; /* one that failed */
+	bool rebuild_due;		 /* rebuild_again is set */
 	unsigned rebuild_failures;
-	bool stale; /* its context may be another one than the image was made of */
+	bool stale;	   /* its context may be another one than the image was made of */
+	bool section_due;  /* it changed since what runs was started */
+	bool source_moved; /* and what is built, or its name, did */
+	bool image_stays;  /* cycled for its section: the next start is from the image of before */
 	char rebuild_line[160];
-	struct turn start; /* while it is STARTING */
+	struct turn start;	/* while it is STARTING */
+	struct loop_timer late; /* a start that does not get on gives its turn back */
 	struct container *container;
 	char container_id[CONTAINER_ID_LEN + 1]; /* of the last one, "" = none */
 	struct digest container_def;		 /* its definition */
@@ -157,6 +163,8 @@ void service_prepare(struct service *service);
 /* rebuild.c: builds in the background, for a service that runs; then, if what would start is
  * another definition, it is cycled. Begins anew where one is under way. */
 void service_rebuild(struct service *service);
+/* It runs: the same, but one that is under way or waits for its time goes on. */
+void service_rebuild_started(struct service *service);
 void service_rebuild_stop(struct service *service);
 void service_rebuild_status(const struct service *service, struct buf *out);
 /* The name of its image: `image`, or one of our own for what is built. */

@@ -16,7 +16,7 @@
 #include "lib/log.h"
 #include "lib/own.h"
 
-enum { IMAGE_ARENA_MAX = 8 << 20 };
+enum { IMAGE_ARENA_MAX = 8 << 20, BUILD_AFTER_FAILURES = 3 };
 
 static void failed(struct service *service, const struct err *err)
 {
@@ -166,12 +166,18 @@ static void build_begin(struct service *service)
 }
 
 /* One that ends by itself is run from what its context is now; another one starts from the image
- * that is there, and is built anew while it runs. */
+ * that is there, and is built anew while it runs. Where that one never starts, by turns: its
+ * context may have been mended, or the build may fail. */
 static bool builds_first(const struct service *service)
 {
-	return service->stale &&
-	       (*service->spec->schedule || service->spec->restart == SERVICE_RESTART_NO ||
-		service->spec->restart == SERVICE_RESTART_ON_FAILURE);
+	const struct service_spec *spec = service->spec;
+
+	if (!service->stale)
+		return false;
+	if (service->failures >= BUILD_AFTER_FAILURES && service->failures % 2)
+		return true;
+	return !service->image_stays && (*spec->schedule || spec->restart == SERVICE_RESTART_NO ||
+					 spec->restart == SERVICE_RESTART_ON_FAILURE);
 }
 
 void service_prepare(struct service *service)
@@ -189,6 +195,7 @@ void service_cancel(struct service *service)
 	build_job_cancel(service->build);
 	service->build = NULL;
 	service->progress[0] = 0;
+	loop_timer_stop(service->manager->env.loop, &service->late);
 	turn_leave(&service->manager->starts, &service->start);
 	if (service->container && service->state != SERVICE_STATE_RUNNING) {
 		container_release(service->container);

@@ -55,7 +55,10 @@ static void on_progress(void *owner, const char *line)
 
 static void on_again(struct loop_timer *timer)
 {
-	service_rebuild(timer->owner);
+	struct service *service = timer->owner;
+
+	service->rebuild_due = false;
+	service_rebuild(service);
 }
 
 static void failed(struct service *service, const struct err *err)
@@ -66,28 +69,48 @@ static void failed(struct service *service, const struct err *err)
 	log_err("service %s: its new image was not built, what runs goes on: %s; retry in %lld s",
 		service->name, service->rebuild_line, (long long)((ms + 999) / 1000));
 	loop_timer_set(service->manager->env.loop, &service->rebuild_again, ms, on_again, service);
+	service->rebuild_due = true;
 }
 
-/* What would start now is another definition than what runs, and none that failed before. */
-static bool is_other(struct service *service, const struct image *image)
+/* A changed section (less rights, say) does not wait for ever for a build that fails: it is applied
+ * to the image of before, and the build tried on behind that. */
+static void apply_section_alone(struct service *service)
+{
+	if (!service->section_due || service->source_moved)
+		return;
+	service->section_due = false;
+	service->image_stays = !*service->spec->schedule; /* a job is not run again for it */
+	log_notice("service %s: its changed section is applied to the image of before",
+		   service->name);
+	service_event(service, SERVICE_EVENT_CYCLE);
+}
+
+/* 1 = what would start now is another definition than what runs, and none that failed before; an
+ * error when the image makes no definition at all. */
+static int is_other(struct service *service, const struct image *image, struct err *err)
 {
 	const struct trial *trial = &service->trial;
 	struct arena arena OWN(arena_done) = { 0 };
 	struct container_def def;
 	struct digest digest;
+	int r;
 
 	arena_init(&arena, DEF_BYTES_MAX);
-	if (container_def_service(service->spec, image, &arena, &def, NULL) < 0 ||
-	    container_def_digest(&def, &digest, NULL) < 0)
-		return true; /* its start says why */
+	r = container_def_service(service->spec, image, &arena, &def, err);
+	if (r >= 0)
+		r = container_def_digest(&def, &digest, err);
+	if (r < 0)
+		return err_prefix(err, "what was built cannot run");
 	if (trial->has_bad && !memcmp(&digest, &trial->bad_digest, sizeof(digest)))
-		return false;
+		return 0;
 	return memcmp(&digest, &service->container_def, sizeof(digest)) != 0;
 }
 
 static void on_built(void *owner, const struct image *image, const struct err *err)
 {
 	struct service *service = owner;
+	struct err bad = { 0 };
+	int other;
 
 	service->rebuild = NULL;
 	say(service, "");
@@ -95,11 +118,17 @@ static void on_built(void *owner, const struct image *image, const struct err *e
 		return; /* the next start has it */
 	if (!image) {
 		failed(service, err);
+		apply_section_alone(service);
+		return;
+	}
+	other = is_other(service, image, &bad);
+	if (other < 0) {
+		failed(service, &bad);
 		return;
 	}
 	service->rebuild_failures = 0;
-	service->stale = false;
-	if (!is_other(service, image)) {
+	service->stale = service->section_due = service->source_moved = false;
+	if (!other) {
 		log_info("service %s: built from %s, nothing changed", service->name,
 			 service->spec->build);
 		return;
@@ -115,19 +144,29 @@ void service_rebuild(struct service *service)
 	struct err err = { 0 };
 
 	loop_timer_stop(service->manager->env.loop, &service->rebuild_again);
+	service->rebuild_due = false;
 	if (!service->spec || !*service->spec->build || service->manager->stopping ||
 	    service->state != SERVICE_STATE_RUNNING)
 		return;
 	build_job_cancel(service->rebuild); /* of what was read before */
 	say(service, "");
 	service->rebuild = service_build(service, &ops, &err);
-	if (!service->rebuild)
+	if (!service->rebuild) {
 		failed(service, &err);
+		apply_section_alone(service);
+	}
+}
+
+void service_rebuild_started(struct service *service)
+{
+	if (service->stale && !service->rebuild && !service->rebuild_due)
+		service_rebuild(service);
 }
 
 void service_rebuild_stop(struct service *service)
 {
 	loop_timer_stop(service->manager->env.loop, &service->rebuild_again);
+	service->rebuild_due = false;
 	build_job_cancel(service->rebuild);
 	service->rebuild = NULL;
 	say(service, "");

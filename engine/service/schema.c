@@ -122,7 +122,7 @@ static const struct ini_key service_keys[] = {
 	  .type = INI_TYPE_PATH,
 	  LEN(1, 1000),
 	  .check = check_context,
-	  .help = "directory with a Dockerfile; the image is built at boot" },
+	  .help = "directory with a Dockerfile; built behind what runs" },
 	{ .section = "service",
 	  .key = "command",
 	  .type = INI_TYPE_COMMAND,

@@ -13,14 +13,22 @@
 #include "lib/own.h"
 
 /* A run shorter than this counts as a failure for the back-off. */
-enum { SUPERVISE_SHORT_RUN_MS = 10000 };
+enum { SUPERVISE_SHORT_RUN_MS = 10000, SUPERVISE_LATE_MS = 300000 };
+
+/* Whoever waits for a turn may have it. */
+static void start_over(struct service *service)
+{
+	loop_timer_stop(service->manager->env.loop, &service->late);
+	turn_leave(&service->manager->starts, &service->start);
+}
 
 static void on_started(void *owner, struct container *container)
 {
 	struct service *service = owner;
 	struct mono now = mono_now();
 
-	turn_leave(&service->manager->starts, &service->start);
+	start_over(service);
+	service->image_stays = service->section_due = service->source_moved = false;
 	service->container = container;
 	service->running_since = now;
 	service->failures = 0;
@@ -35,13 +43,12 @@ static void on_started(void *owner, struct container *container)
 		service->manager->env.event(service->manager->env.owner, service, "start", 0);
 	service_event(service, SERVICE_EVENT_STARTED);
 	service_trial_started(service);
-	if (service->stale)
-		service_rebuild(service);
+	service_rebuild_started(service);
 }
 
 static void start_failed(struct service *service, const struct err *err)
 {
-	turn_leave(&service->manager->starts, &service->start);
+	start_over(service);
 	service_reason(service, err_text(err));
 	service_event(service, SERVICE_EVENT_FAILED);
 }
@@ -53,6 +60,43 @@ static void on_failed(void *owner, struct container *container, const struct err
 	service->container = NULL;
 	container_free(container);
 	start_failed(service, err);
+}
+
+/* A volume of its own is filled, or it waits for others to fill theirs, however long that takes:
+ * nobody else has to wait for it. */
+static void on_filling(void *owner, struct container *container)
+{
+	struct service *service = owner;
+
+	(void)container;
+	turn_leave(&service->manager->starts, &service->start);
+}
+
+/* A start that waits for an answer that never comes must not keep the others from theirs. */
+static void on_late(struct loop_timer *timer)
+{
+	struct service *service = timer->owner;
+	struct container *container = service->container;
+	struct err err = { 0 };
+
+	if (service->state != SERVICE_STATE_STARTING || !container)
+		return;
+	if (container->phase == CONTAINER_PHASE_VOLUMES ||
+	    turn_moved(&service->start, (uint32_t)container->phase + 1)) {
+		loop_timer_set(service->manager->env.loop, timer, SUPERVISE_LATE_MS, on_late,
+			       service);
+		return;
+	}
+	err_set(&err, -ETIMEDOUT, "its start got no further for %d s: %s does not answer",
+		SUPERVISE_LATE_MS / 1000,
+		container->phase == CONTAINER_PHASE_LAYERS   ? "the store"
+		: container->phase == CONTAINER_PHASE_USER   ? "the reader of its files"
+		: container->phase == CONTAINER_PHASE_ATTACH ? "the network"
+							     : "its shim");
+	service->container = NULL;
+	container_release(container);
+	container_free(container);
+	start_failed(service, &err);
 }
 
 static void end_reason(struct service *service, const struct shim_exit *status)
@@ -89,6 +133,7 @@ static void on_ended(void *owner, struct container *container, const struct shim
 	enum service_event event;
 	bool again, failed;
 
+	start_over(service);
 	if (service->manager->env.event)
 		service->manager->env.event(service->manager->env.owner, service, "die",
 					    status->code);
@@ -141,7 +186,8 @@ static const struct container_ops service_ops = { .started = on_started,
 						  .failed = on_failed,
 						  .ended = on_ended,
 						  .exec_ended = on_exec_ended,
-						  .health = on_health };
+						  .health = on_health,
+						  .filling = on_filling };
 
 /* The container of before is used again when nothing in its definition has changed. */
 static void keep_or_drop(struct service *service, const struct container_def *def)
@@ -168,7 +214,7 @@ static void start_now(struct turn *turn)
 {
 	struct service *service = turn->owner;
 	struct arena arena OWN(arena_done) = { 0 };
-	const struct container_def *chosen;
+	const struct container_def *chosen = NULL;
 	struct container_def def;
 	struct err err = { 0 };
 
@@ -176,9 +222,15 @@ static void start_now(struct turn *turn)
 	arena_init(&arena, DEF_BYTES_MAX);
 	if (!service->spec)
 		err_set(&err, -EINVAL, "its section is no longer valid");
-	else if (container_def_service(service->spec, &service->image, &arena, &def, &err) >= 0) {
+	else
 		service_trial_load(service);
+	if (service->spec &&
+	    container_def_service(service->spec, &service->image, &arena, &def, &err) >= 0)
 		chosen = service_trial_choose(service, &def);
+	else if (service->spec)
+		chosen = service_trial_instead(service, err_text(&err));
+	if (chosen) {
+		err = (struct err){ 0 };
 		keep_or_drop(service, chosen);
 		service->container =
 			container_start(service->manager->env.containers, chosen,
@@ -188,6 +240,8 @@ static void start_now(struct turn *turn)
 		start_failed(service, &err);
 		return;
 	}
+	loop_timer_set(service->manager->env.loop, &service->late, SUPERVISE_LATE_MS, on_late,
+		       service);
 	memcpy(service->container_id, service->container->id, sizeof(service->container_id));
 }
 

@@ -304,6 +304,21 @@ const struct container_def *service_trial_choose(struct service *service,
 	return def;
 }
 
+const struct container_def *service_trial_instead(struct service *service, const char *why)
+{
+	struct trial *trial = &service->trial;
+
+	if (!time_ms(service) || !trial->has_good)
+		return NULL;
+	forget_bad(service); /* this one is newer, and has no digest to be known by */
+	(void)str_escape(str_head(str_from(why), TRIAL_REASON_MAX / 4), trial->reason,
+			 sizeof(trial->reason));
+	(void)trial_event(service, TRIAL_EVENT_BAD, "");
+	log_err("service %s: its new definition cannot be run (%s): the last good one is started",
+		service->name, why);
+	return &trial->good;
+}
+
 /* The first one there ever was has nothing to go back to, and one that was taken over from an
  * engine that ended is not judged again: it becomes good when it shows to be. */
 static void first_over(struct loop_timer *timer)

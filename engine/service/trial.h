@@ -67,6 +67,8 @@ void service_trial_load(struct service *service);
 /* Which definition is to be started: *def, or the last good one where *def failed before. */
 const struct container_def *service_trial_choose(struct service *service,
 						 const struct container_def *def);
+/* Where *def could not even be made: the last good one, or NULL; why is what its state says. */
+const struct container_def *service_trial_instead(struct service *service, const char *why);
 void service_trial_started(struct service *service);
 /* While its container is still there. True: it was on trial and failed by this; the service has to
  * be started again. */

@@ -73,3 +73,11 @@ void turn_leave(struct turns *turns, struct turn *turn)
 	turns->taken--;
 	hand_out(turns);
 }
+
+bool turn_moved(struct turn *turn, uint32_t mark)
+{
+	bool moved = turn->mark != mark;
+
+	turn->mark = mark;
+	return moved;
+}

@@ -13,6 +13,7 @@
 struct turn {
 	struct turn *next; /* of those that wait */
 	bool waits, taken;
+	uint32_t mark; /* of turn_moved() */
 	void (*go)(struct turn *turn);
 	void *owner;
 };
@@ -28,5 +29,8 @@ void turns_init(struct turns *turns, uint32_t most);
 void turn_take(struct turns *turns, struct turn *turn, void (*go)(struct turn *turn), void *owner);
 /* It is done, or no longer wants it: the next may go. Accepts one that never asked. */
 void turn_leave(struct turns *turns, struct turn *turn);
+/* Whether who has the turn got on since the last time this was asked: mark is a number that changes
+ * with each of its steps. */
+bool turn_moved(struct turn *turn, uint32_t mark);
 
 #endif

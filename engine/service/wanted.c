@@ -25,13 +25,20 @@ static bool concerns_container(const char *key)
 	return true;
 }
 
-static void hash_section(const struct ini_section *section, struct digest *ret_digest)
+/* What is built, and under which name: the image of before is of no use when one changes. */
+static bool concerns_source(const char *key)
+{
+	return !strcmp(key, "build") || !strcmp(key, "image");
+}
+
+static void hash_section(const struct ini_section *section, bool (*concerns)(const char *key),
+			 struct digest *ret_digest)
 {
 	struct sha256 hash;
 
 	sha256_init(&hash);
 	for (const struct ini_entry *e = section->entries; e; e = e->next) {
-		if (!concerns_container(e->name))
+		if (!concerns(e->name))
 			continue;
 		sha256_add(&hash, e->name, strlen(e->name) + 1);
 		for (const struct ini_value *v = e->values; v; v = v->next) {
@@ -110,22 +117,29 @@ static void apply_bad(struct manager *manager, const struct ini_config *config,
 }
 
 static void apply_spec(struct service *service, struct service_spec *spec,
-		       const struct digest *digest)
+		       const struct digest *digest, const struct digest *source)
 {
+	bool changed = memcmp(digest, &service->section, sizeof(*digest)) != 0;
+	bool moved = memcmp(source, &service->source, sizeof(*source)) != 0;
+
 	service->spec = spec;
+	service->section = *digest;
+	service->source = *source;
 	if (service->state == SERVICE_STATE_STOPPED && service_marked_stopped(service))
 		service->operator_stop = true;
 	if (service->state == SERVICE_STATE_REFUSED)
 		service_event(service, SERVICE_EVENT_UNWANT);
 	if (*spec->build && service->state == SERVICE_STATE_RUNNING) {
 		service->stale = true;
+		service->section_due = service->section_due || changed;
+		service->source_moved = service->source_moved || moved;
 		service_rebuild(service); /* what runs goes on until the new image is there */
-	} else if (memcmp(digest, &service->section, sizeof(*digest)) != 0 &&
-		   service->state != SERVICE_STATE_STOPPED && !service->operator_stop) {
-		service_event(service, SERVICE_EVENT_CYCLE);
+		return;
 	}
+	service_rebuild_stop(service); /* of a context that may have changed since */
+	if (changed && service->state != SERVICE_STATE_STOPPED && !service->operator_stop)
+		service_event(service, SERVICE_EVENT_CYCLE);
 	service->stale = service->stale || *spec->build;
-	service->section = *digest;
 }
 
 /* The spec of replica n (from 1): the section's under a name of its own. */
@@ -145,7 +159,7 @@ static void apply_section(struct manager *manager, struct ini_config *config,
 			  const struct ini_section *section)
 {
 	struct service_spec *spec;
-	struct digest digest;
+	struct digest digest, source;
 	struct err err = { 0 };
 
 	spec = section->bad ? NULL : service_spec_make(&config->arena, section, &err);
@@ -153,7 +167,8 @@ static void apply_section(struct manager *manager, struct ini_config *config,
 		apply_bad(manager, config, section, section->bad ? "" : err.text);
 		return;
 	}
-	hash_section(section, &digest);
+	hash_section(section, concerns_container, &digest);
+	hash_section(section, concerns_source, &source);
 	for (uint32_t n = 1; n <= spec->replicas; n++) {
 		struct service_spec *own = spec;
 		struct service *service = NULL;
@@ -163,7 +178,7 @@ static void apply_section(struct manager *manager, struct ini_config *config,
 		if (own)
 			service = service_named(manager, own->name, section->name);
 		if (service)
-			apply_spec(service, own, &digest);
+			apply_spec(service, own, &digest, &source);
 		else
 			log_err("service %s: no memory for replica %u", section->name, n);
 	}

@@ -95,10 +95,38 @@ static void test_cancel(void)
 	ok(!turns.first && !turns.last && !turns.taken, "the queue is empty");
 }
 
+/* One that waits for a volume gives its turn back, and ends its start much later. */
+static void test_back(void)
+{
+	begin(0);
+	for (int i = 0; i < MOST + 2; i++)
+		turn_take(&turns, &turn[i], go, NULL);
+	turn_leave(&turns, &turn[0]);
+	is_int(went_count, MOST + 1,
+	       "who gives its turn back in the middle of its start lets one in");
+	turn_leave(&turns, &turn[0]);
+	is_int(went_count, MOST + 1, "and once more at its end lets nobody in");
+	is_int(turns.taken, MOST, "the others hold theirs");
+}
+
+static void test_moved(void)
+{
+	begin(0);
+	turn_take(&turns, &turn[0], go, NULL);
+	ok(turn_moved(&turn[0], 1), "a first step is one further");
+	ok(!turn_moved(&turn[0], 1), "the same step again is not");
+	ok(turn_moved(&turn[0], 2), "another one is");
+	turn_leave(&turns, &turn[0]);
+	turn_take(&turns, &turn[0], go, NULL);
+	ok(turn_moved(&turn[0], 2), "a new start begins from nothing");
+}
+
 int main(void)
 {
 	test_queue();
 	test_failures();
 	test_cancel();
+	test_back();
+	test_moved();
 	return tap_done();
 }
