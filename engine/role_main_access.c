@@ -26,6 +26,8 @@ struct access_work {
 
 /* One for the process: what counts now, and what shall count once it is on disk. */
 static struct gate_keep keep, next;
+/* There is a record, and nobody could read it: it must not be replaced by one without its rows. */
+static bool damaged;
 
 static int open_state(const struct engine *engine, struct err *err)
 {
@@ -42,17 +44,25 @@ void engine_access_load(struct engine *engine)
 	int r = dir;
 
 	buf_init(&file, GATE_KEEP_FILE_MAX);
-	if (r >= 0 && !fs_exists(dir, "access", FS_BENEATH))
-		return;
 	if (r >= 0)
 		r = fs_read(dir, "access", FS_BENEATH, GATE_KEEP_FILE_MAX, &file, &err);
-	if (r >= 0)
-		r = gate_keep_decode(buf_str(&file), &keep, &err);
-	if (r < 0)
+	damaged = r != -ENOENT && (r < 0 || gate_keep_decode(buf_str(&file), &keep, &err) < 0);
+	if (damaged)
 		log_err("access: %s; no client of the machine's own authority comes in",
 			err_text(&err));
 	if (file.data)
 		explicit_bzero(file.data, file.len);
+}
+
+static int refuse_damaged(struct err *err)
+{
+	if (!damaged)
+		return 0;
+	return err_set(err, -EIO,
+		       "/data/state/access, the record of who may come in, could not be read "
+		       "(`log engine` tells why) and is not replaced: restart the machine; if it "
+		       "stays, give [remote] of engine.ini an authority of its own (ca_file), or "
+		       "remove the file: then all certificates that were issued end");
 }
 
 /* `next` counts once it is durable. */
@@ -196,6 +206,8 @@ static int begin(struct access_work *access, struct wire *in, struct err *err)
 	int dir OWN_FD = open_state(engine, err);
 	int64_t r = dir;
 
+	if (r >= 0)
+		r = refuse_damaged(err);
 	if (r >= 0 && engine_gate_foreign(engine))
 		r = err_set(err, -EEXIST,
 			    "[remote] of engine.ini names an authority of its own (ca_file): "
@@ -261,6 +273,8 @@ void engine_access_revoke_call(struct msg_peer *peer, struct msg *msg)
 	r = wire_end(&in) < 0 ? err_set(&err, -EBADMSG, "malformed request") : 0;
 	(void)str_escape(str_from(which), shown, sizeof(shown));
 	next = keep;
+	if (r >= 0)
+		r = refuse_damaged(&err);
 	if (r >= 0) {
 		count = gate_keep_revoke(&next, str_from(which));
 		if (!count)

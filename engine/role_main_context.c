@@ -292,6 +292,8 @@ void engine_build_cancel_call(struct msg_peer *peer, struct msg *msg)
 		if (c->tree.work.peer == peer && c->wanted.token == token)
 			context_cancel(c);
 	}
+	if (msg->flags & MSG_FLAG_CALL)
+		(void)msg_reply(peer, msg->type, msg->serial, STR(""), NULL, 0);
 }
 
 void engine_contexts_gone(const struct msg_peer *peer)

@@ -19,7 +19,10 @@ enum engine_context_msg {
 	/* {struct engine_context} fds [0] the tar, plain, gzip or zstd -> MORE {u8 enum
 	 * engine_context_said, ...}..., last {text image id} */
 	ENGINE_MSG_BUILD_CONTEXT = 0x3e0,
-	/* {u64 token}, one-way: nobody wants that build any more: it ends and names no image */
+	/*
+	 * {u64 token} -> {}, or one-way: nobody wants that build any more: it ends and names no
+	 * image. A build that there is not (any more) is no error.
+	 */
 	ENGINE_MSG_BUILD_CANCEL,
 };
 

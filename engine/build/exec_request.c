@@ -113,6 +113,8 @@ static int open_contexts(struct build_job *job, const struct build_request *requ
 			continue; /* an image */
 		job->named_fds[i] = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3)
 					    : open_tree(named->items[i].value, err);
+		if (job->named_fds[i] < 0 && fd >= 0)
+			(void)err_sys(err, -errno, "duplicate its descriptor");
 		if (job->named_fds[i] < 0)
 			return err_prefix(err, "build context %.80s", named->items[i].key);
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * gRPC over HTTP/2, both sides of it, on connections that clients of the API gave up for it. Runs
- * in the api role. Must never keep more of a peer's bytes than one message of each call.
+ * in the api role. Must never keep more of a peer's bytes than one message of each call, and
+ * GRPC_KEPT_MAX or GRPC_SERVED_KEPT_MAX of all.
  */
 #include "engine/buildkit/grpc.h"
 
@@ -22,7 +23,7 @@ enum { GRPC_HEAD = 5, GRPC_WINDOW = 1 << 20, GRPC_FIELDS_MAX = 128 };
 
 /* ---- calls ---- */
 
-static struct grpc_call *call_new(struct grpc *grpc, int32_t stream)
+static struct grpc_call *call_new(struct grpc *grpc, int32_t stream, uint32_t message_max)
 {
 	struct grpc_call *call = grpc->count < GRPC_CALLS_MAX ? calloc(1, sizeof(*call)) : NULL;
 
@@ -32,7 +33,9 @@ static struct grpc_call *call_new(struct grpc *grpc, int32_t stream)
 	call->stream = stream;
 	call->status = GRPC_UNKNOWN;
 	buf_init(&call->headers, GRPC_HEADERS_MAX);
-	buf_init(&call->in, GRPC_MESSAGE_MAX + GRPC_HEAD);
+	call->message_max = message_max;
+	/* A whole message, and what came behind it or while the call was held. */
+	buf_init(&call->in, message_max + GRPC_HEAD + GRPC_WINDOW);
 	buf_init(&call->out, GRPC_OUT_MAX);
 	buf_init(&call->details, GRPC_DETAILS_MAX);
 	call->next = grpc->calls;
@@ -203,7 +206,7 @@ struct grpc_call *grpc_call(struct grpc *grpc, const char *path, const char *con
 					       NV(":authority", "localhost"),
 					       NV("content-type", "application/grpc"),
 					       NV("te", "trailers") };
-	struct grpc_call *call = call_new(grpc, 0);
+	struct grpc_call *call = call_new(grpc, 0, GRPC_MESSAGE_MAX);
 	nghttp2_data_provider2 data = { .source.ptr = call, .read_callback = on_read };
 	size_t count = 6;
 
@@ -231,7 +234,7 @@ static int on_begin(nghttp2_session *session, const nghttp2_frame *frame, void *
 
 	if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
 		return 0;
-	call = call_new(user, frame->hd.stream_id);
+	call = call_new(user, frame->hd.stream_id, GRPC_SERVED_MAX);
 	if (!call)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	return nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, call);
@@ -279,15 +282,20 @@ static void begin_answer(struct grpc_call *call)
 	call->grpc->serve(call);
 }
 
+/* The call ends, and nothing that comes for it yet is kept. */
+static void reset(struct grpc_call *call, uint32_t code)
+{
+	call->message = NULL;
+	buf_done(&call->in);
+	(void)nghttp2_submit_rst_stream(call->grpc->session, NGHTTP2_FLAG_NONE, call->stream, code);
+	flush(call->grpc);
+}
+
 /* A message that is compressed (nobody offered that) or too long ends its call. */
-static bool head_is_sound(struct grpc_call *call, const uint8_t *head, size_t *ret_len)
+static bool head_is_sound(const struct grpc_call *call, const uint8_t *head, size_t *ret_len)
 {
 	*ret_len = (size_t)head[1] << 24 | (size_t)head[2] << 16 | (size_t)head[3] << 8 | head[4];
-	if (!head[0] && *ret_len <= GRPC_MESSAGE_MAX)
-		return true;
-	(void)nghttp2_submit_rst_stream(call->grpc->session, NGHTTP2_FLAG_NONE, call->stream,
-					NGHTTP2_PROTOCOL_ERROR);
-	return false;
+	return !head[0] && *ret_len <= call->message_max;
 }
 
 static void take_messages(struct grpc_call *call)
@@ -296,7 +304,7 @@ static void take_messages(struct grpc_call *call)
 
 	while (!call->held && call->in.len - at >= GRPC_HEAD) {
 		if (!head_is_sound(call, (const uint8_t *)call->in.data + at, &len)) {
-			buf_clear(&call->in);
+			reset(call, NGHTTP2_PROTOCOL_ERROR);
 			return;
 		}
 		if (call->in.len - at < GRPC_HEAD + len)
@@ -305,7 +313,10 @@ static void take_messages(struct grpc_call *call)
 		if (call->message)
 			call->message(call, str_make(call->in.data + at - len, len));
 	}
-	buf_consume(&call->in, at);
+	if (call->message)
+		buf_consume(&call->in, at);
+	else
+		buf_done(&call->in);
 }
 
 static void tell_end(struct grpc_call *call)
@@ -335,6 +346,32 @@ void grpc_hold(struct grpc_call *call, bool held)
 	flush(call->grpc);
 }
 
+/* What all calls of a connection make us keep. */
+static size_t kept(const struct grpc *grpc)
+{
+	size_t bytes = 0;
+
+	for (const struct grpc_call *call = grpc->calls; call; call = call->next)
+		bytes += call->in.len;
+	return bytes;
+}
+
+/* Dropped where nobody waits for messages (any more). */
+static void keep_data(struct grpc_call *call, const uint8_t *data, size_t len)
+{
+	size_t max = nghttp2_session_check_server_session(call->grpc->session)
+			     ? GRPC_SERVED_KEPT_MAX
+			     : GRPC_KEPT_MAX;
+
+	if (!call->message)
+		return;
+	if (kept(call->grpc) + len > max || buf_add(&call->in, data, len) < 0) {
+		reset(call, NGHTTP2_ENHANCE_YOUR_CALM);
+		return;
+	}
+	take_messages(call);
+}
+
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, const uint8_t *data,
 		   size_t len, void *user)
 {
@@ -345,8 +382,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, cons
 	(void)nghttp2_session_consume_connection(session, len);
 	if (!call)
 		return 0;
-	(void)buf_add(&call->in, data, len);
-	take_messages(call);
+	keep_data(call, data, len);
 	if (call->held)
 		call->unconsumed += len;
 	else

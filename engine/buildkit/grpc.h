@@ -15,7 +15,10 @@
  */
 enum {
 	GRPC_CALLS_MAX = 128,	     /* under way on one connection */
-	GRPC_MESSAGE_MAX = 16 << 20, /* as BuildKit's own limit */
+	GRPC_MESSAGE_MAX = 16 << 20, /* as BuildKit's own limit; of calls that we make */
+	GRPC_SERVED_MAX = 1 << 20,   /* of calls that we serve: requests */
+	GRPC_KEPT_MAX = 20 << 20,    /* bytes that all our calls of one connection make us keep */
+	GRPC_SERVED_KEPT_MAX = 4 << 20, /* the same of all that we serve */
 	GRPC_HEADERS_MAX = 16 << 10,
 	GRPC_OUT_MAX = 16 << 20,     /* not sent yet, of one call */
 	GRPC_DETAILS_MAX = 40 << 10, /* what a status says beside its text */
@@ -39,6 +42,7 @@ struct grpc_call {
 	struct grpc *grpc;
 	struct grpc_call *next;
 	int32_t stream;
+	uint32_t message_max;
 	char path[256];
 	struct buf headers; /* "name\0value\0..." of the request */
 	struct buf in, out; /* bytes of messages, with their 5 byte heads */
@@ -49,7 +53,7 @@ struct grpc_call {
 	char text[1024];
 	struct buf details; /* "grpc-status-details-bin", in base64 */
 	void *owner;	    /* of whoever called, or serves it */
-	/* A message came; its bytes live until the call returns. */
+	/* A message came; its bytes live until the call returns. NULL: what comes is dropped. */
 	void (*message)(struct grpc_call *call, struct str message);
 	/* The other side sends no more. May be NULL. */
 	void (*ended)(struct grpc_call *call);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include "engine/api/engine_msg.h"
 #include "engine/buildkit/pb.h"
+#include "engine/docker/build.h"
 #include "lib/log.h"
 #include "lib/own.h"
 
@@ -23,16 +24,15 @@ static struct docker_client *client_of(const struct grpc_call *call)
 	return call->grpc->client;
 }
 
-static void make_room(void);
+static bool make_room(const char *who);
+static void give_up(struct loop_timer *timer);
 
 static struct solve *solve_new(const struct grpc_call *call, const char *ref)
 {
 	const struct docker_client *client = client_of(call);
 	struct solve *solve;
 
-	make_room();
-	solve = solve_count < SOLVES_MAX ? calloc(1, sizeof(*solve)) : NULL;
-
+	solve = make_room(client->who) ? calloc(1, sizeof(*solve)) : NULL;
 	if (!solve)
 		return NULL;
 	(void)str_copy(str_from(ref), solve->ref, sizeof(solve->ref));
@@ -46,7 +46,13 @@ static struct solve *solve_new(const struct grpc_call *call, const char *ref)
 	solve->next = solves;
 	solves = solve;
 	solve_count++;
+	loop_timer_set(solve->server->loop, &solve->timer, SOLVE_UNASKED_MS, give_up, solve);
 	return solve;
+}
+
+static bool who_is(const struct solve *solve, const char *who)
+{
+	return !strcmp(solve->who, who);
 }
 
 /* The build of this reference, of the same client; made where it is not there. */
@@ -55,7 +61,7 @@ static struct solve *solve_of(const struct grpc_call *call, const char *ref, boo
 	if (!*ref || strlen(ref) >= SOLVE_REF_MAX)
 		return NULL;
 	for (struct solve *s = solves; s; s = s->next) {
-		if (!strcmp(s->ref, ref) && !strcmp(s->who, client_of(call)->who) &&
+		if (!strcmp(s->ref, ref) && who_is(s, client_of(call)->who) &&
 		    s->role == client_of(call)->role)
 			return s;
 	}
@@ -71,7 +77,6 @@ static void refuse(struct grpc_call *call)
 static void stop(struct solve *solve)
 {
 	struct msg_peer *to_main = solve->server->main;
-	struct buf body OWN(buf_done) = { 0 };
 
 	loop_timer_stop(solve->server->loop, &solve->timer);
 	sync_cancel(take_ptr(&solve->sync));
@@ -80,12 +85,8 @@ static void stop(struct solve *solve)
 	solve->ask = NULL;
 	own_close(&solve->pipe_fd);
 	msg_peer_forget(to_main, solve);
-	if (solve->at_main && msg_peer_alive(to_main)) {
-		buf_init(&body, 16);
-		wire_put_u64(&body, solve->wanted.token);
-		(void)msg_peer_send(to_main, ENGINE_MSG_BUILD_CANCEL, buf_str(&body), NULL, 0,
-				    NULL);
-	}
+	if (solve->at_main)
+		docker_build_cancel(to_main, solve->wanted.token);
 	solve->at_main = false;
 }
 
@@ -142,15 +143,42 @@ static void settle(struct solve *solve)
 	}
 }
 
-/* Room for another one: of those that are over the first to be found goes. */
-static void make_room(void)
+/* It was spoken of, and nobody has asked for it. */
+static void give_up(struct loop_timer *timer)
 {
+	struct solve *solve = timer->owner;
+
+	solve->over = solve->forgotten = true;
+	solve->state = SOLVE_STATE_ENDED;
+	if (solve->bridge)
+		refuse(solve->bridge);
+	report_over(&solve->report);
+	if (!solve->bridge && !solve->report.listener_count)
+		solve_free(solve); /* otherwise with the last of its calls */
+}
+
+static uint32_t count_of(const char *who)
+{
+	uint32_t count = 0;
+
+	for (const struct solve *s = solves; s; s = s->next)
+		count += who_is(s, who);
+	return count;
+}
+
+/* For another one of this client: one that is over goes, its own where it has its share. */
+static bool make_room(const char *who)
+{
+	bool share = count_of(who) >= SOLVES_PER_CLIENT;
 	struct solve *s = solves;
 
-	while (s && !(s->over && !s->report.listener_count))
+	if (!share && solve_count < SOLVES_MAX)
+		return true;
+	while (s && !(s->over && !s->report.listener_count && (!share || who_is(s, who))))
 		s = s->next;
-	if (solve_count == SOLVES_MAX && s)
+	if (s)
 		solve_free(s);
+	return s != NULL;
 }
 
 /* ---- answers ---- */
@@ -330,7 +358,7 @@ void solve_control(struct grpc_call *call, struct str message)
 		return;
 	}
 	solve = solve_of(call, first.ref, true);
-	if (!solve || solve->asked) {
+	if (!solve || solve->asked || solve->over) {
 		refuse(call);
 		return;
 	}
@@ -340,6 +368,7 @@ void solve_control(struct grpc_call *call, struct str message)
 		settle(solve);
 		return;
 	}
+	loop_timer_stop(solve->server->loop, &solve->timer);
 	solve->asked = true;
 	solve->control = call;
 	call->owner = solve;
@@ -443,6 +472,5 @@ void solve_return(struct grpc_call *call, struct str message)
 	} else if (!solve->asked) {
 		buf_clear(&solve->answer);
 		(void)buf_add_str(&solve->answer, message);
-		loop_timer_set(solve->server->loop, &solve->timer, SOLVE_LINGER_MS, bury, solve);
 	}
 }

@@ -12,6 +12,7 @@
  * gives to all its calls; whichever of them comes first makes it.
  *
  *   NEW -- Solve of Control, and the frontend with it or over LLBBridge --> SESSION
+ *   NEW -- no Solve of Control within SOLVE_UNASKED_MS --> ENDED, its calls are refused
  *   SESSION -- the client's session is there --> FILES (Dockerfile, .dockerignore)
  *   FILES --> ASKING (secrets, then logins that the Dockerfile needs) --> BUILDING (engine main
  *   has it, the context goes there) --> ENDED, which every state goes to with an error
@@ -27,10 +28,12 @@ enum solve_state {
 
 enum {
 	SOLVES_MAX = 32,
+	SOLVES_PER_CLIENT = 8, /* of one name */
 	SOLVE_REF_MAX = 128,
 	SOLVE_ARENA_MAX = 16 << 20,
 	SOLVE_LINGER_MS = 10000,
-	SOLVE_FILES = 2, /* Dockerfile, its own .dockerignore */
+	SOLVE_UNASKED_MS = 10000, /* until Control's Solve has to be there */
+	SOLVE_FILES = 2,	  /* Dockerfile, its own .dockerignore */
 	SOLVE_TREES_MAX = BUILD_CONTEXTS_MAX + 1,
 	SOLVE_SESSION_TRIES = 250,
 	SOLVE_SESSION_MS = 20,

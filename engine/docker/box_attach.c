@@ -29,6 +29,7 @@ struct attach {
 	int fds[ATTACH_FILES_MAX];
 	unsigned count, at;
 	off_t offset;
+	struct loop_timer timer; /* of the next round of them */
 };
 
 static void attach_free(void *work)
@@ -43,6 +44,7 @@ static void attach_free(void *work)
 		(void)msg_peer_call(server->main, ENGINE_MSG_CANCEL, buf_str(&body), NULL, 0, NULL,
 				    NULL, NULL);
 	}
+	loop_timer_stop(server->loop, &attach->timer);
 	docker_pump_done(&attach->pump);
 	while (attach->count)
 		own_close(&attach->fds[--attach->count]);
@@ -114,10 +116,11 @@ static void ask_stream(struct docker_client *client)
 }
 
 /* As many blocks as the client has room for; then it is asked for the stream itself. */
-static void replay(struct docker_client *client)
+static void replay(struct loop_timer *timer)
 {
-	struct attach *attach = client->work;
-	char block[ATTACH_BLOCK];
+	static char block[ATTACH_BLOCK]; /* of one round, of whichever client */
+	struct attach *attach = timer->owner;
+	struct docker_client *client = attach->client;
 
 	while (attach->at < attach->count && !docker_stream_full(client)) {
 		ssize_t n = pread(attach->fds[attach->at], block, sizeof(block), attach->offset);
@@ -135,6 +138,14 @@ static void replay(struct docker_client *client)
 	docker_flush(client); /* the last act: it may close the client */
 }
 
+/* The loop goes on with it: docker_flush() calls this, and a round ends in docker_flush(). */
+static void on_room(struct docker_client *client)
+{
+	struct attach *attach = client->work;
+
+	loop_timer_set(client->server->loop, &attach->timer, 0, replay, attach);
+}
+
 static void on_files(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	struct docker_client *client = owner;
@@ -144,8 +155,8 @@ static void on_files(struct msg_peer *peer, void *owner, struct msg *reply, cons
 	(void)err; /* without a log nothing was before */
 	for (size_t i = 0; reply && i < reply->nfds && i < ATTACH_FILES_MAX; i++)
 		attach->fds[attach->count++] = msg_take_fd(reply, i);
-	client->on_room = replay;
-	replay(client);
+	client->on_room = on_room;
+	on_room(client);
 }
 
 static void attach_begin(struct docker_client *client)

@@ -23,6 +23,8 @@ struct build {
 void build_on_said(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err);
 /* A number of its own for a build: struct engine_context. */
 uint64_t docker_build_token(void);
+/* Nobody wants the build of this token any more: engine main hears of it, if that is there. */
+void docker_build_cancel(struct msg_peer *to_main, uint64_t token);
 /* What RUN printed, out of a note of engine main (it is still the inside of a JSON string). The
  * text lives as long as *doc, which the caller gives back. */
 struct str docker_build_output(struct str text, struct json_doc *ret_doc);

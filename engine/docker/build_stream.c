@@ -236,18 +236,29 @@ static void build_bury(struct loop_timer *timer)
 	free(build);
 }
 
+void docker_build_cancel(struct msg_peer *to_main, uint64_t token)
+{
+	struct buf body OWN(buf_done) = { 0 };
+
+	if (!msg_peer_alive(to_main))
+		return;
+	buf_init(&body, 16);
+	wire_put_u64(&body, token);
+	/*
+	 * At once, for a build that engine main has: it may be what takes the place of a call. And
+	 * as a call: a build that still waits for its place is asked for only then, before this.
+	 */
+	(void)msg_peer_send(to_main, ENGINE_MSG_BUILD_CANCEL, buf_str(&body), NULL, 0, NULL);
+	(void)msg_peer_call(to_main, ENGINE_MSG_BUILD_CANCEL, buf_str(&body), NULL, 0, NULL, NULL,
+			    NULL);
+}
+
 static void build_free_work(void *work)
 {
 	struct build *build = work;
-	struct msg_peer *to_main = build->client->server->main;
-	struct buf body OWN(buf_done) = { 0 };
 
-	if (!build->answered && msg_peer_alive(to_main)) {
-		buf_init(&body, 16);
-		wire_put_u64(&body, build->wanted.token);
-		(void)msg_peer_send(to_main, ENGINE_MSG_BUILD_CANCEL, buf_str(&body), NULL, 0,
-				    NULL);
-	}
+	if (!build->answered)
+		docker_build_cancel(build->client->server->main, build->wanted.token);
 	build->gone = true;
 	loop_timer_set(build->client->server->loop, &build->burial, 0, build_bury, build);
 }

@@ -79,19 +79,26 @@ int gate_keep_decode(struct str file, struct gate_keep *ret_keep, struct err *er
 	return err_set(err, -EBADMSG, "the record of who may come in is of another version");
 }
 
+static void drop_host(struct gate_keep *keep, uint32_t at)
+{
+	keep->host_count--;
+	memmove(&keep->hosts[at], &keep->hosts[at + 1],
+		(keep->host_count - at) * sizeof(keep->hosts[0]));
+}
+
+/* The youngest is the last, also one that was known: an order must not push out its own hosts. */
 void gate_keep_host(struct gate_keep *keep, struct str host)
 {
-	for (uint32_t i = 0; i < keep->host_count; i++) {
-		if (str_is(host, keep->hosts[i]))
-			return;
-	}
+	uint32_t at = 0;
+
 	if (!access_host_fits(host))
 		return;
-	if (keep->host_count == ACCESS_HOSTS_MAX) {
-		memmove(&keep->hosts[0], &keep->hosts[1],
-			(ACCESS_HOSTS_MAX - 1) * sizeof(keep->hosts[0]));
-		keep->host_count--;
-	}
+	while (at < keep->host_count && !str_is(host, keep->hosts[at]))
+		at++;
+	if (at < keep->host_count)
+		drop_host(keep, at);
+	else if (keep->host_count == ACCESS_HOSTS_MAX)
+		drop_host(keep, 0);
 	(void)str_copy(host, keep->hosts[keep->host_count++], sizeof(keep->hosts[0]));
 }
 
@@ -102,7 +109,10 @@ int gate_keep_room(struct gate_keep *keep, int64_t now_s, struct err *err)
 	if (keep->row_count < ACCESS_ROWS_MAX)
 		return 0;
 	for (uint32_t i = 0; i < keep->row_count; i++) {
-		if (keep->rows[i].until_s >= now_s)
+		/* A clock that is set back must not let a revoked one in again. */
+		int64_t margin_s = keep->rows[i].revoked ? GATE_KEEP_MARGIN_S : 0;
+
+		if (keep->rows[i].until_s + margin_s >= now_s)
 			keep->rows[kept++] = keep->rows[i];
 	}
 	keep->row_count = kept;

@@ -21,15 +21,18 @@ struct gate_keep {
 	struct access_row rows[ACCESS_ROWS_MAX];
 };
 
-enum { GATE_KEEP_FILE_MAX = 128 << 10 };
+enum { GATE_KEEP_FILE_MAX = 128 << 10, GATE_KEEP_MARGIN_S = 30 * 86400 };
 
 int gate_keep_encode(const struct gate_keep *keep, struct buf *out, struct err *err);
 /* -EBADMSG, then *ret_keep is empty. */
 int gate_keep_decode(struct str file, struct gate_keep *ret_keep, struct err *err);
 
-/* Remembers a host; the oldest goes where there are too many. */
+/* Remembers a host as the youngest; the oldest goes where there are too many. */
 void gate_keep_host(struct gate_keep *keep, struct str host);
-/* Makes room for one more row: those that ended before now_s go. -E2BIG: there is none. */
+/*
+ * Makes room for one more row: those that ended before now_s go, revoked ones only
+ * GATE_KEEP_MARGIN_S later. -E2BIG: there is none.
+ */
 int gate_keep_room(struct gate_keep *keep, int64_t now_s, struct err *err);
 /* What was made counts from now on. */
 int gate_keep_take(struct gate_keep *keep, const struct access_order *order,

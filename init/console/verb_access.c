@@ -123,7 +123,7 @@ static void add_addresses(struct console *console, struct access_wish *wish)
 static void print_file(struct console *console, const char *folder, const char *file,
 		       struct str pem)
 {
-	console_printf(console, "cat > ~/.docker/%s/%s <<'END'\n", folder, file);
+	console_printf(console, "(umask 077; cat > ~/.docker/%s/%s) <<'END'\n", folder, file);
 	console_foreign(console, pem);
 	console_printf(console, "END\n");
 }

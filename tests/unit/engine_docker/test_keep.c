@@ -76,12 +76,25 @@ static void test_room(void)
 	is_int(gate_keep_room(&keep, 20, &err), 0, "two have ended");
 	is_int(keep.row_count, ACCESS_ROWS_MAX - 2, "and are gone");
 	ok(keep.rows[3].revoked, "a revoked one that has not ended stays");
+	while (keep.row_count < ACCESS_ROWS_MAX)
+		keep.rows[keep.row_count++] = (struct access_row){ .until_s = 10 };
+	is_int(gate_keep_room(&keep, 31, &err), 0, "all have ended");
+	is_int(keep.row_count, 1, "the revoked one stays: a clock may be set back");
+	keep.row_count = ACCESS_ROWS_MAX;
+	for (uint32_t i = 1; i < ACCESS_ROWS_MAX; i++)
+		keep.rows[i] = (struct access_row){ .until_s = INT32_MAX };
+	is_int(gate_keep_room(&keep, 31 + GATE_KEEP_MARGIN_S, &err), 0, "a month later");
+	is_int(keep.row_count, ACCESS_ROWS_MAX - 1, "it goes, too");
 	for (int i = 0; i < ACCESS_HOSTS_MAX + 3; i++) {
 		(void)snprintf(serial, sizeof(serial), "h%d", i);
 		gate_keep_host(&keep, str_from(serial));
 	}
 	is_int(keep.host_count, ACCESS_HOSTS_MAX, "hosts are bounded");
 	is_text(keep.hosts[0], "h3", "the oldest goes");
+	gate_keep_host(&keep, STR("h3"));
+	is_int(keep.host_count, ACCESS_HOSTS_MAX, "one that was known");
+	is_text(keep.hosts[0], "h4", "is the youngest now");
+	is_text(keep.hosts[ACCESS_HOSTS_MAX - 1], "h3", "and the last to go");
 }
 
 int main(void)
