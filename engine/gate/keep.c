@@ -84,6 +84,7 @@ static void drop_host(struct gate_keep *keep, uint32_t at)
 	keep->host_count--;
 	memmove(&keep->hosts[at], &keep->hosts[at + 1],
 		(keep->host_count - at) * sizeof(keep->hosts[0]));
+	memset(&keep->hosts[keep->host_count], 0, sizeof(keep->hosts[0]));
 }
 
 /* The youngest is the last, also one that was known: an order must not push out its own hosts. */
