@@ -5,6 +5,7 @@
  * store, nor outlive the login it was given.
  */
 #include <fcntl.h>
+#include "engine/registry/net.h"
 #include "engine/registry/serve.h"
 #include "engine/role.h"
 #include "lib/buf.h"
@@ -38,6 +39,9 @@ int role_pull(void)
 	/* Without a bundle only registries with a ca_file can be trusted: their errors say so. */
 	if (fs_read(AT_FDCWD, bundle_path, FS_HOST, PULL_BUNDLE_MAX, &bundle, NULL) < 0)
 		buf_clear(&bundle);
+	/* Without them no file of a foreign server is asked for: that error says so. */
+	if (net_learn(&err) < 0)
+		log_err("%s", err_text(&err));
 	if (sandbox_enter(&sandbox, &err) < 0)
 		fatal("%s", err_text(&err));
 	return serve_pull(3, buf_str(&bundle));

@@ -33,9 +33,9 @@
  *     fds [0] archive: tar of an OCI layout or docker-archive, plain or gzip/zstd; [1] an unnamed
  *     file that it is copied into first where [0] cannot seek, may be missing
  *   replies: one with MSG_FLAG_MORE and an image record for each image; the last is u32 count
- * PULL_MSG_FETCH (call)   text URL (http or https), struct pull_start: authorities and proxies
- *     fds [0] a regular file to write it to
- *   reply: u64 bytes, i64 Last-Modified (s, 0 = not said). -EPERM: it leads to this machine
+ * PULL_MSG_FETCH (call)   text URL (http or https), u64 most bytes, struct pull_start: authorities
+ *     and proxies; fds [0] a regular file to write it to
+ *   reply: u64 bytes, i64 Last-Modified (s, 0 = not said). -EPERM: it leads to this machine; -EFBIG
  *
  * PULL_MSG_SAVE (call)    struct pull_save; fds [0] file or pipe to write the archive to
  *   reply: u64 bytes of the archive; blobs are asked for by PULL_MSG_SOURCE

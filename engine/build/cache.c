@@ -47,6 +47,16 @@ static void name_of(const char *id, char dst[BUILD_CACHE_NAME_MAX])
 	str_hex(digest.bytes, sizeof(digest.bytes), dst);
 }
 
+static bool has_tree(int data_fd, const char *name)
+{
+	OWN_FD int caches =
+		fs_open(data_fd, BUILD_CACHE_DIR, FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, NULL);
+	OWN_FD int cache =
+		caches < 0 ? caches
+			   : fs_open(caches, name, FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, NULL);
+	return cache >= 0 && fs_exists(cache, "tree", FS_BENEATH);
+}
+
 /* The directory of the name, with its tree; a new tree gets the mount's owner and mode. */
 static int open_cache(int data_fd, const char *name, const struct build_mount *mount,
 		      bool *ret_fresh, struct err *err)
@@ -85,6 +95,9 @@ int build_cache_take(int data_fd, const struct build_mount *mount, const void *t
 			return err_set(err, -EMFILE, "cache mount: too many private copies");
 		(void)snprintf(ret_name, BUILD_CACHE_NAME_MAX, "%.64s-%u", plain, i);
 	}
+	/* Somebody has it and it has no tree yet: it is being filled. */
+	if (is_taken(ret_name, taker) && !has_tree(data_fd, ret_name))
+		return -EBUSY;
 	int r = open_cache(data_fd, ret_name, mount, ret_fresh, err);
 	if (r < 0)
 		return r;

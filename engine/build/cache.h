@@ -18,8 +18,8 @@ struct build_cache_use;
 
 /*
  * Takes the cache for a step and puts it into *list. -EBUSY: sharing=locked and another step has
- * it. sharing=private gives a directory that no other step has. ret_name: its name; ret_fresh: it
- * begins with files of mount->from, and is not there yet.
+ * it, or another step fills it. sharing=private gives a directory that no other step has. ret_name:
+ * its name; ret_fresh: it begins with files of mount->from, and is not there yet.
  */
 int build_cache_take(int data_fd, const struct build_mount *mount, const void *taker,
 		     struct build_cache_use **list, char ret_name[BUILD_CACHE_NAME_MAX],

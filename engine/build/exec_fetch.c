@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 #include "engine/build/exec_job.h"
@@ -16,10 +17,14 @@
 #include "lib/fs.h"
 #include "lib/own.h"
 
+/* Whatever a server does: each file ends after six hours. */
+enum { FETCH_LIMIT_MS = 6 * 3600 * 1000, FETCH_LEAVES = 64 << 20 };
+
 static int next_remote(struct build_lane *lane, struct err *err);
 
 void build_job_fetch_stop(struct build_lane *lane)
 {
+	loop_timer_stop(lane->job->env->containers->loop, &lane->fetch.limit);
 	worker_stop(&lane->fetch.role);
 	own_close(&lane->fetch.file_fd);
 	lane->fetch.then = NULL;
@@ -45,8 +50,10 @@ static void fail(struct build_lane *lane, const struct err *err)
 {
 	struct err why = *err;
 
-	(void)err_prefix(&why, "ADD %.200s", current(lane)->url);
+	(void)err_prefix(&why, "ADD %.*s",
+			 STR_ARG(str_head(url_shown(str_from(current(lane)->url)), 200)));
 	lane->fetch.op = NULL;
+	loop_timer_stop(lane->job->env->containers->loop, &lane->fetch.limit);
 	build_job_fail(lane, &why);
 }
 
@@ -131,6 +138,7 @@ static void on_fetched(struct msg_peer *peer, void *owner, struct msg *reply, co
 	fetch->mtime_s = wire_i64(&in);
 	if (wire_end(&in) < 0)
 		err_set(&bad, -EBADMSG, "role pull: malformed answer");
+	loop_timer_stop(lane->job->env->containers->loop, &fetch->limit);
 	/* It has the file open for writing until it is gone. */
 	worker_stop(&fetch->role);
 	if (bad.code ||
@@ -156,6 +164,29 @@ static void settings(struct build_lane *lane, struct arena *arena, struct pull_s
 	start->docker_config = "";
 }
 
+static void on_limit(struct loop_timer *timer)
+{
+	struct build_lane *lane = timer->owner;
+	struct err err = { 0 };
+
+	worker_stop(&lane->fetch.role);
+	err_set(&err, -ETIMEDOUT, "not whole after %d hours", FETCH_LIMIT_MS / 3600000);
+	fail(lane, &err);
+}
+
+/* What a download may take: containers need some room to go on. */
+static int free_bytes(int fd, uint64_t *ret_bytes, struct err *err)
+{
+	struct statvfs fs;
+	uint64_t bytes;
+
+	if (fstatvfs(fd, &fs) < 0)
+		return err_sys(err, -errno, "cannot see how much space is free");
+	bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	*ret_bytes = bytes > FETCH_LEAVES ? bytes - FETCH_LEAVES : 0;
+	return 0;
+}
+
 static int next_remote(struct build_lane *lane, struct err *err)
 {
 	struct build_fetch *fetch = &lane->fetch;
@@ -163,6 +194,7 @@ static int next_remote(struct build_lane *lane, struct err *err)
 	struct buf body OWN(buf_done) = { 0 };
 	struct build_answer answer = { 0 };
 	struct pull_start start;
+	uint64_t most = 0;
 	int64_t r;
 
 	if (fetch->at == fetch->op->remote_count) {
@@ -180,16 +212,23 @@ static int next_remote(struct build_lane *lane, struct err *err)
 	fetch->file_fd = fs_tmpfile(fetch->fd, 0600, err);
 	if (fetch->file_fd < 0)
 		return fetch->file_fd;
+	r = free_bytes(fetch->fd, &most, err);
+	if (r < 0)
+		return (int)r;
 	arena_init(&arena, 4 << 20);
 	settings(lane, &arena, &start);
 	buf_init(&body, PULL_START_MAX);
 	wire_put_text(&body, current(lane)->url);
+	wire_put_u64(&body, most);
 	pull_start_encode(&start, &body);
 	r = worker_start(&fetch->role, lane->job->env->containers->loop, "pull", NULL, 0, NULL, 0,
 			 NULL, lane, err);
 	if (r >= 0)
 		r = msg_peer_call(&fetch->role.peer, PULL_MSG_FETCH, buf_str(&body),
 				  &fetch->file_fd, 1, on_fetched, lane, err);
+	if (r >= 0)
+		loop_timer_set(lane->job->env->containers->loop, &fetch->limit, FETCH_LIMIT_MS,
+			       on_limit, lane);
 	return r < 0 ? (int)r : 0;
 }
 

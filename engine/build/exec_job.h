@@ -85,6 +85,7 @@ struct build_fetch {
 	int64_t mtime_s;
 	struct sha256 key;
 	struct worker role;
+	struct loop_timer limit;	       /* when it gives up */
 	void (*then)(struct build_lane *lane); /* NULL: the action is answered */
 };
 

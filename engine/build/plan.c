@@ -103,6 +103,8 @@ const char *scope_lookup(const void *owner, struct str name)
 		value = platform_value(scope, name);
 	if (!value && scope->misses)
 		add_miss(scope, name);
+	if (value && scope->masked && plan_is_secret(name))
+		return "***";
 	return value;
 }
 

@@ -132,7 +132,9 @@ static void put_copy(struct staging *s, struct buf *out, const struct dockerfile
 		     const struct build_op *op)
 {
 	const char *dest = op->dest;
+	struct scope shown = s->scope;
 
+	shown.masked = true; /* a URL may carry what an argument says */
 	(void)scope_expand(&s->scope, step->words.items[step->words.count - 1], &dest, NULL);
 	(void)buf_printf(out, "%s%s", dockerfile_kind_name(step->kind),
 			 op->parents ? " --parents" : "");
@@ -143,7 +145,7 @@ static void put_copy(struct staging *s, struct buf *out, const struct dockerfile
 	for (uint32_t i = 0; i + 1 < step->words.count; i++) {
 		const char *source = step->words.items[i];
 
-		(void)scope_expand(&s->scope, source, &source, NULL);
+		(void)scope_expand(&shown, source, &source, NULL);
 		(void)buf_printf(out, " %s", source);
 	}
 	for (uint32_t i = 0; i < op->file_count; i++)

@@ -320,11 +320,8 @@ static bool is_http(struct str s)
 static const char *remote_name(struct staging *s, struct str url)
 {
 	struct buf name OWN(buf_done) = { 0 };
-	struct str path = url, part, last = { 0 };
+	struct str path = url_shown(url), part, last = { 0 };
 	buf_init(&name, PLAN_PATH_MAX);
-	for (size_t i = 0; i < path.len; i++)
-		if (path.ptr[i] == '?' || path.ptr[i] == '#')
-			path = str_head(path, i);
 	path = str_skip(path, str_starts(path, STR("https://")) ? 8 : 7);
 	(void)str_cut(&path, '/', &part); /* the host */
 	if (url_decode(path, false, &name) < 0)
@@ -348,7 +345,8 @@ static int add_remote(struct staging *s, struct build_op *op, const char *url, s
 			       "RUN --mount=type=secret");
 	*remote = (struct build_remote){ url, remote_name(s, str_from(url)), "" };
 	if (!remote->name)
-		return err_set(err, -EINVAL, "the URL %.100s cannot be read", url);
+		return err_set(err, -EINVAL, "the URL %.*s cannot be read",
+			       STR_ARG(str_head(url_shown(str_from(url)), 100)));
 	op->remote_count++;
 	return 0;
 }

@@ -25,6 +25,7 @@ struct scope {
 	const struct scope *defaults;  /* the same without build arguments; of the global one */
 	char escape;
 	bool global; /* before the first FROM: the platform needs no ARG */
+	bool masked; /* for what is written down: *** for values whose name tells a secret */
 };
 
 /* Variables that a build may be given without any ARG: they reach RUN, no key and no history. */

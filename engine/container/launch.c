@@ -40,6 +40,25 @@ int container_more_env(struct container *container, const struct image_texts *en
 	return r;
 }
 
+/* What a step was given (secrets, agents) has the last word over what the image says. */
+static int set_more_env(struct container *container, struct image_texts *env, struct err *err)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; r >= 0 && i < container->more_env.count; i++) {
+		struct str value = str_from(container->more_env.items[i]), name;
+		const char *key;
+
+		if (!str_cut(&value, '=', &name))
+			continue;
+		key = arena_text(&container->arena, name);
+		r = key ? image_env_set(&container->arena, env, key,
+					container->more_env.items[i] + name.len + 1, err)
+			: err_set(err, -ENOMEM, "no memory for a container");
+	}
+	return r;
+}
+
 static int launch_process(struct launch *launch, struct err *err)
 {
 	struct container *container = launch->container;
@@ -50,8 +69,8 @@ static int launch_process(struct launch *launch, struct err *err)
 
 	for (uint32_t i = 0; r >= 0 && i < def->env.count; i++)
 		r = image_texts_add(&container->arena, &env, def->env.items[i], err);
-	for (uint32_t i = 0; r >= 0 && i < container->more_env.count; i++)
-		r = image_texts_add(&container->arena, &env, container->more_env.items[i], err);
+	if (r >= 0)
+		r = set_more_env(container, &env, err);
 	if (r >= 0 && !image_env_get(&env, "HOME"))
 		r = image_env_set(&container->arena, &env, "HOME", container->home, err);
 	if (r >= 0 && def->tty && !image_env_get(&env, "TERM"))

@@ -175,6 +175,14 @@ int url_decode(struct str s, bool plus, struct buf *out)
 	return buf_error(out);
 }
 
+struct str url_shown(struct str url)
+{
+	for (size_t i = 0; i < url.len; i++)
+		if (url.ptr[i] == '?' || url.ptr[i] == '#')
+			return str_head(url, i);
+	return url;
+}
+
 void url_split_target(struct str target, struct str *ret_path, struct str *ret_query)
 {
 	ptrdiff_t mark = str_find(target, '?');

@@ -40,6 +40,8 @@ void url_put_encoded(struct buf *out, struct str s, bool keep_slash);
 /* Decodes once; plus: '+' is a space (query values). -EINVAL on a broken escape or a NUL. */
 int url_decode(struct str s, bool plus, struct buf *out);
 
+/* A URL without query and fragment: what of it may be written down, as those carry secrets. */
+struct str url_shown(struct str url);
 /* Cuts a request target at '?'. */
 void url_split_target(struct str target, struct str *ret_path, struct str *ret_query);
 /* The next raw "key=value" of a query; false at its end. */

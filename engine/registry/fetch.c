@@ -12,6 +12,7 @@
 #include "engine/registry/net.h"
 #include "engine/registry/tls.h"
 #include "lib/fs.h"
+#include "lib/mono.h"
 #include "lib/own.h"
 
 enum { FETCH_BLOCK = 64 << 10 };
@@ -113,26 +114,58 @@ static int64_t http_time(struct str text)
 	return end && !*end ? (int64_t)timegm(&tm) : 0;
 }
 
-static int take_body(struct client_response *response, int out_fd, struct fetched *ret,
-		     struct err *err)
+static int too_big(uint64_t most, struct err *err)
+{
+	return err_set(err, -EFBIG, "the file is larger than the %llu MiB that it may take here",
+		       (unsigned long long)(most >> 20));
+}
+
+/* A server that sends a byte now and then would hold the build for ever. */
+struct pace {
+	struct mono until;
+	uint64_t from;
+};
+
+static int check_pace(struct pace *pace, uint64_t size, struct err *err)
+{
+	struct mono now = mono_now();
+
+	if (mono_diff_ms(pace->until, now) > 0)
+		return 0;
+	if (size - pace->from < FETCH_SLOW_BYTES)
+		return err_set(err, -ETIMEDOUT, "too slow: %llu bytes in %d s",
+			       (unsigned long long)(size - pace->from), FETCH_SLOW_S);
+	*pace = (struct pace){ mono_add_ms(now, FETCH_SLOW_S * 1000), size };
+	return 0;
+}
+
+static int take_body(struct client_response *response, uint64_t most, int out_fd,
+		     struct fetched *ret, struct err *err)
 {
 	static char block[FETCH_BLOCK];
+	struct pace pace = { mono_add_ms(mono_now(), FETCH_SLOW_S * 1000), 0 };
 	ssize_t n = 1;
 	int r = 0;
 
+	if (response->body.framing == HTTP_FRAMING_LENGTH && response->body.left > most)
+		return too_big(most, err);
 	ret->mtime_s = http_time(http_field(&response->head, "Last-Modified"));
 	while (r >= 0 && n > 0) {
 		n = client_read(response, block, sizeof(block), err);
 		if (n < 0)
 			return (int)n;
+		if ((uint64_t)n > most - ret->size)
+			return too_big(most, err);
 		r = fs_write_fd(out_fd, block, (size_t)n, err);
 		ret->size += (uint64_t)n;
+		if (r >= 0 && n > 0)
+			r = check_pace(&pace, ret->size, err);
 	}
 	return r;
 }
 
-int fetch_url(const char *url, const struct pull_start *settings, struct str system_ca, int out_fd,
-	      struct fetched *ret, struct err *err)
+int fetch_url(const char *url, const struct pull_start *settings, struct str system_ca,
+	      uint64_t most, int out_fd, struct fetched *ret, struct err *err)
 {
 	struct client_request request = { .method = "GET" };
 	struct client_response response;
@@ -148,7 +181,7 @@ int fetch_url(const char *url, const struct pull_start *settings, struct str sys
 	if (r == 0)
 		r = fetch_follow(&client, &request, &text, &response, err);
 	if (r == 0) {
-		r = take_body(&response, out_fd, ret, err);
+		r = take_body(&response, most, out_fd, ret, err);
 		client_finish(&response);
 	}
 	client_done(&client);

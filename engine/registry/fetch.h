@@ -17,11 +17,12 @@ struct fetched {
  * The file behind an http or https URL into out_fd, along at most FETCH_REDIRECTS_MAX redirects,
  * never from https to http and never to an address of this machine or of its link
  * (net_outside()). No login goes anywhere; of the settings the last host's authorities and the
- * proxies count. -ENOENT, -EBADMSG and what net_connect() and tls_connect() say.
+ * proxies count. -ENOENT, -EBADMSG and what net_connect() and tls_connect() say; -EFBIG: more than
+ * `most` bytes; -ETIMEDOUT: less than FETCH_SLOW_BYTES in some FETCH_SLOW_S.
  */
-enum { FETCH_REDIRECTS_MAX = 5 };
-int fetch_url(const char *url, const struct pull_start *settings, struct str system_ca, int out_fd,
-	      struct fetched *ret, struct err *err);
+enum { FETCH_REDIRECTS_MAX = 5, FETCH_SLOW_S = 60, FETCH_SLOW_BYTES = 16 << 10 };
+int fetch_url(const char *url, const struct pull_start *settings, struct str system_ca,
+	      uint64_t most, int out_fd, struct fetched *ret, struct err *err);
 
 /* Such a client by itself, for others who ask foreign servers; trust is tls_trust_free()'s. */
 int fetch_client(struct client *client, const struct pull_start *settings, struct str system_ca,

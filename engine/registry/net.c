@@ -6,11 +6,13 @@
 #include "engine/registry/net.h"
 
 #include <errno.h>
+#include <ifaddrs.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -100,8 +102,97 @@ static int connect_error(const struct url *url, int code, struct err *err)
 
 /* ---- what a foreign text may not make us ask ---- */
 
-static bool is_inside_ip4(uint32_t a)
+enum { IP4_SIZE = 4, IP6_SIZE = 16 };
+
+/* The machine's own addresses, each alone or with the container network that it is the gateway of.
+ */
+struct near {
+	sa_family_t family;
+	uint8_t bytes[IP6_SIZE];
+	unsigned prefix;
+};
+
+static struct {
+	struct near *items;
+	size_t count;
+	bool known;
+} nears;
+
+static size_t address_bytes(const struct sockaddr *address, const uint8_t **ret_bytes)
 {
+	const struct sockaddr_in *four = (const void *)address;
+	const struct sockaddr_in6 *six = (const void *)address;
+
+	if (!address || (address->sa_family != AF_INET && address->sa_family != AF_INET6))
+		return 0;
+	*ret_bytes = address->sa_family == AF_INET ? (const uint8_t *)&four->sin_addr
+						   : six->sin6_addr.s6_addr;
+	return address->sa_family == AF_INET ? IP4_SIZE : IP6_SIZE;
+}
+
+/* As netd calls the bridges of container networks: hoy0, br- and ten hex digits. */
+static bool is_container_network(const char *name)
+{
+	return !strcmp(name, "hoy0") || (!strncmp(name, "br-", 3) && strlen(name) == 13 &&
+					 strspn(name + 3, "0123456789abcdef") == 10);
+}
+
+static unsigned prefix_of(const struct ifaddrs *row, size_t size)
+{
+	const uint8_t *mask = NULL;
+	unsigned bits = 0;
+
+	if (!is_container_network(row->ifa_name) || !row->ifa_netmask ||
+	    address_bytes(row->ifa_netmask, &mask) != size)
+		return (unsigned)size * 8;
+	while (bits < size * 8 && mask[bits / 8] & 0x80 >> bits % 8)
+		bits++;
+	return bits;
+}
+
+int net_learn(struct err *err)
+{
+	struct ifaddrs *list = NULL;
+	size_t count = 0;
+
+	if (getifaddrs(&list) < 0)
+		return err_sys(err, -errno, "addresses of this machine");
+	for (const struct ifaddrs *row = list; row; row = row->ifa_next)
+		count++;
+	nears.items = calloc(count + 1, sizeof(*nears.items));
+	for (const struct ifaddrs *row = list; nears.items && row; row = row->ifa_next) {
+		struct near *near = &nears.items[nears.count];
+		const uint8_t *bytes = NULL;
+		size_t size = address_bytes(row->ifa_addr, &bytes);
+
+		if (size == 0)
+			continue;
+		near->family = row->ifa_addr->sa_family;
+		memcpy(near->bytes, bytes, size);
+		near->prefix = prefix_of(row, size);
+		nears.count++;
+	}
+	freeifaddrs(list);
+	nears.known = nears.items != NULL;
+	return nears.known ? 0 : err_set(err, -ENOMEM, "no memory for this machine's addresses");
+}
+
+static bool is_near(sa_family_t family, const uint8_t *address)
+{
+	for (size_t i = 0; i < nears.count; i++) {
+		const struct near *near = &nears.items[i];
+		unsigned whole = near->prefix / 8, rest = near->prefix % 8;
+
+		if (near->family == family && memcmp(near->bytes, address, whole) == 0 &&
+		    (rest == 0 || (near->bytes[whole] ^ address[whole]) >> (8 - rest) == 0))
+			return true;
+	}
+	return false;
+}
+
+static bool is_inside_ip4(const uint8_t b[IP4_SIZE])
+{
+	uint32_t a = (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 	static const struct {
 		uint32_t net, mask;
 	} rows[] = {
@@ -115,23 +206,36 @@ static bool is_inside_ip4(uint32_t a)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if ((a & rows[i].mask) == rows[i].net)
 			return true;
-	return false;
+	return is_near(AF_INET, b);
+}
+
+/* The IPv4 address that one of IPv6 leads to: mapped, compatible, NAT64 (RFC 6052), 6to4. */
+static const uint8_t *inner_ip4(const struct in6_addr *six)
+{
+	static const uint8_t nat64[12] = { 0x00, 0x64, 0xff, 0x9b };
+	const uint8_t *b = six->s6_addr;
+
+	if (IN6_IS_ADDR_V4MAPPED(six) || IN6_IS_ADDR_V4COMPAT(six) ||
+	    memcmp(b, nat64, sizeof(nat64)) == 0)
+		return b + 12;
+	return b[0] == 0x20 && b[1] == 0x02 ? b + 2 : NULL;
 }
 
 static bool is_inside(const struct sockaddr *address)
 {
 	const struct sockaddr_in6 *six = (const void *)address;
-	const uint8_t *b = six->sin6_addr.s6_addr;
+	const uint8_t *b = NULL;
+	size_t size = address_bytes(address, &b);
 
-	if (address->sa_family == AF_INET)
-		return is_inside_ip4(ntohl(
-			((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr));
-	if (address->sa_family != AF_INET6)
+	/* Who does not know what is inside asks nobody. */
+	if (size == 0 || !nears.known)
 		return true;
-	if (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr) || IN6_IS_ADDR_V4COMPAT(&six->sin6_addr))
-		return is_inside_ip4((uint32_t)b[12] << 24 | (uint32_t)b[13] << 16 |
-				     (uint32_t)b[14] << 8 | b[15]);
+	if (size == IP4_SIZE)
+		return is_inside_ip4(b);
 	if (IN6_IS_ADDR_LOOPBACK(&six->sin6_addr) || IN6_IS_ADDR_UNSPECIFIED(&six->sin6_addr))
+		return true;
+	if (is_near(AF_INET6, b) ||
+	    (inner_ip4(&six->sin6_addr) && is_inside_ip4(inner_ip4(&six->sin6_addr))))
 		return true;
 	return b[0] == 0xff || (b[0] == 0xfe && (b[1] & 0xc0) == 0x80) ||
 	       (b[0] == 0xfd && b[1] == 0x00 && b[2] == 0x0e && b[3] == 0xc2);
@@ -155,7 +259,8 @@ bool net_is_inside(const struct url *url)
 int net_inside(const struct url *url, struct err *err)
 {
 	return err_set(err, -EPERM,
-		       "%s is an address of this machine or its link: a build may not ask it",
+		       "%s is an address of this machine, its link or its containers: a build may "
+		       "not ask it",
 		       url->host);
 }
 

@@ -25,9 +25,15 @@ enum {
 int net_connect(const struct url *url, struct err *err);
 
 /*
- * The same, but only to addresses that are neither this machine's loopback, its link's
- * (169.254.0.0/16, fe80::/10: cloud metadata too), multicast, nor unspecified. -EPERM where a name
- * has no other. What was resolved is what is connected to.
+ * Notes the machine's own addresses and its container networks, for net_connect_outside(). Once,
+ * before the sandbox: it asks the kernel. Without it everything is inside.
+ */
+int net_learn(struct err *err);
+/*
+ * The same as net_connect(), but only to addresses that are neither this machine's own (loopback
+ * and all of its interfaces), a container network's, its link's (169.254.0.0/16, fe80::/10: cloud
+ * metadata too), multicast, nor unspecified; nor IPv6 forms of such ones (mapped, NAT64, 6to4).
+ * -EPERM where a name has no other. What was resolved is what is connected to.
  */
 int net_connect_outside(const struct url *url, struct err *err);
 /* Whether the URL's host is such an address, written as one. */

@@ -434,17 +434,19 @@ static int run_fetch(struct job *job, struct str body, struct str system_ca, int
 	struct pull_start settings;
 	struct fetched fetched;
 	char url[URL_MAX];
+	uint64_t most;
 	struct wire in;
 	int r;
 
 	arena_init(&arena, SERVE_ARENA_MAX);
 	wire_init(&in, body.ptr, body.len);
 	wire_text(&in, url, sizeof(url));
+	most = wire_u64(&in);
 	if (in.error || out_fd < 0)
 		return err_set(err, -EBADMSG, "malformed request for a file");
 	r = pull_start_decode(str_make(in.ptr, in.left), &arena, &settings, err);
 	if (r == 0)
-		r = fetch_url(url, &settings, system_ca, out_fd, &fetched, err);
+		r = fetch_url(url, &settings, system_ca, most, out_fd, &fetched, err);
 	if (r < 0)
 		return r;
 	buf_init(&reply, 32);

@@ -47,6 +47,40 @@ static void test_sharing(int data)
 	ok(!one && !two, "given back");
 }
 
+/* Two steps begin the same cache with files of a stage: the second one waits for the first. */
+static void test_filling(int data)
+{
+	struct build_cache_use *one = NULL, *two = NULL;
+	struct build_mount mount = {
+		.id = "filled", .mode = 0755, .uid = getuid(), .gid = getgid()
+	};
+	struct build_mount empty = mount;
+	char name[BUILD_CACHE_NAME_MAX];
+	bool fresh = false;
+
+	empty.from = -1;
+	is_int(build_cache_take(data, &mount, "one", &one, name, &fresh, NULL), 0, "taken");
+	ok(fresh, "it has to be filled");
+	is_int(build_cache_take(data, &mount, "two", &two, name, &fresh, NULL), -EBUSY,
+	       "another one that would fill it waits");
+	is_int(build_cache_take(data, &empty, "two", &two, name, &fresh, NULL), -EBUSY,
+	       "and one that begins with nothing");
+	OWN_FD int fill = build_cache_fill(data, name, NULL);
+	ok(fill >= 0, "filling");
+	is_int(build_cache_filled(data, name, NULL), 0, "filled");
+	is_int(build_cache_take(data, &mount, "two", &two, name, &fresh, NULL), 0, "both have it");
+	ok(!fresh, "it is not filled again");
+	build_cache_drop(&one);
+	build_cache_drop(&two);
+	mount.id = empty.id = "failed";
+	is_int(build_cache_take(data, &mount, "one", &one, name, &fresh, NULL), 0, "taken");
+	build_cache_drop(&one);
+	is_int(build_cache_take(data, &mount, "two", &two, name, &fresh, NULL), 0,
+	       "filling that failed holds nobody up");
+	ok(fresh, "the next one fills it");
+	build_cache_drop(&two);
+}
+
 static void test_prune(int data)
 {
 	struct build_cache_use *one = NULL, *two = NULL;
@@ -103,6 +137,7 @@ int main(void)
 	OWN_FD int data = fs_open_dir(top, "build-cache", FS_BENEATH_XDEV, 0755, NULL);
 	if (ok(data >= 0, "a data directory")) {
 		test_sharing(data);
+		test_filling(data);
 		(void)fs_remove_tree(data, BUILD_CACHE_DIR, NULL);
 		test_prune(data);
 		(void)fs_remove_tree(data, BUILD_CACHE_DIR, NULL);

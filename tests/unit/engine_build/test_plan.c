@@ -409,7 +409,8 @@ static void test_history(void)
 		     "COPY --chown=1:2 a b /d/\nWORKDIR w\nEXPOSE 80 443/udp\nVOLUME /a /b\n"
 		     "CMD [\"q\\\"\", \"\\n\"]\nENTRYPOINT run\nUSER u\nLABEL l=$V\n"
 		     "HEALTHCHECK --interval=90s --timeout=500ms --retries=3 CMD t\n"
-		     "SHELL [\"/s\", \"-c\"]\nSTOPSIGNAL TERM\nONBUILD RUN x\nADD <<E /e\nE\n",
+		     "SHELL [\"/s\", \"-c\"]\nSTOPSIGNAL TERM\nONBUILD RUN x\nADD <<E /e\nE\n"
+		     "ADD https://h/f?k=${API_KEY} /f\n",
 		     &args, "", &err);
 	is_int(r, 0, "plan: %s", err.text);
 	is_text(history(0),
@@ -419,7 +420,7 @@ static void test_history(void)
 		"VOLUME [/a /b]|CMD [\"q\\\"\" \"\\n\"]|ENTRYPOINT [\"/bin/sh\" \"-c\" \"run\"]|"
 		"USER u|LABEL l=given|HEALTHCHECK {Test:[CMD-SHELL t] Interval:1m30s Timeout:500ms "
 		"StartPeriod:0s StartInterval:0s Retries:3}|SHELL [/s -c]|STOPSIGNAL TERM|"
-		"ADD <<E /e # buildkit",
+		"ADD <<E /e # buildkit|ADD https://h/f?k=*** /f # buildkit",
 		"history as BuildKit writes it; a secret's value is not in it");
 	is_text(joined(&plan.stages[0].image.env),
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin|A=given|B=b c",
