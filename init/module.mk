@@ -6,7 +6,7 @@ init_OBJS := init/main.o init/fault.o init/boot_root.o init/boot_mount.o init/bo
 	init/boot_disk.o init/boot_search.o init/boot_data.o init/boot_mounts.o init/boot_config.o \
 	init/boot_media.o init/boot_trust.o init/conf_text.o init/conf_record.o init/conf_revision.o \
 	init/conf_serve.o init/boot_history.o init/boot_lockout.o \
-	init/boot_schema.o init/boot_state.o init/role_disk.o init/sup_unit.o init/sup_log.o init/sup_kmsg.o \
+	init/boot_schema.o init/boot_state.o init/role_disk.o init/role_disk_files.o init/sup_unit.o init/sup_log.o init/sup_kmsg.o \
 	init/sup_tty.o init/sup_power.o init/sup_watch.o init/ctl.o init/ctl_status.o $(init_PURE)
 PROGS += init
 

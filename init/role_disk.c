@@ -21,6 +21,7 @@
 #include "init/boot_trust.h"
 #include "init/conf_serve.h"
 #include "init/disk_msg.h"
+#include "init/role_disk_files.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/mono.h"
@@ -496,33 +497,12 @@ static void on_boots(struct msg_peer *peer, struct msg *msg)
 
 static void on_log_files(struct msg_peer *peer, struct msg *msg)
 {
-	struct err err = { 0 };
-	int fds[BOOT_LOG_FILES];
-	int count = boot_state_log_files(&role.state, fds, &err);
-
-	if (count < 0)
-		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
-	else
-		(void)msg_reply(peer, msg->type, msg->serial, (struct str){ 0 }, fds,
-				(size_t)count);
-	while (count > 0)
-		own_close(&fds[--count]);
+	role_disk_log_files(&role.state, peer, msg);
 }
 
 static void on_support_file(struct msg_peer *peer, struct msg *msg)
 {
-	struct buf body OWN(buf_done) = { 0 };
-	char path[BOOT_SUPPORT_PATH_MAX];
-	struct err err = { 0 };
-	OWN_FD int fd = boot_state_support_file(&role.state, path, &err);
-
-	if (fd < 0) {
-		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
-		return;
-	}
-	buf_init(&body, 512);
-	wire_put_text(&body, path);
-	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), &fd, 1);
+	role_disk_support_file(&role.state, peer, msg);
 }
 
 static void on_config_get(struct msg_peer *peer, struct msg *msg)

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_INIT_ROLE_DISK_FILES_H
+#define HOY_INIT_ROLE_DISK_FILES_H
+
+#include "init/boot_state.h"
+#include "lib/msg.h"
+
+/* DISK_MSG_LOG_FILES: answers with the log's files below /data/log as fds, oldest first. */
+void role_disk_log_files(struct boot_state *state, struct msg_peer *peer, const struct msg *msg);
+/* DISK_MSG_SUPPORT_FILE: answers with a new file for a support archive and its path. */
+void role_disk_support_file(struct boot_state *state, struct msg_peer *peer, const struct msg *msg);
+
+#endif
