@@ -130,14 +130,17 @@ static int set(struct conf_serve *serve, const struct act *act, struct err *err)
 	return r < 0 ? r : revisions_put(&serve->revisions, buf_str(&next), err);
 }
 
-static int try_candidate(struct conf_serve *serve, struct buf *body, struct err *err)
+/* The candidate, or with a number the text of the call, which is kept nowhere. */
+static int try_text(struct conf_serve *serve, const struct act *act, struct buf *body,
+		    struct err *err)
 {
 	struct buf text OWN(buf_done) = { 0 }, whole OWN(buf_done) = { 0 };
 	int r;
 
 	buf_init(&text, CONF_TEXT_MAX);
 	buf_init(&whole, CONF_TEXT_MAX + CONF_SECRETS_MAX);
-	r = revisions_candidate(&serve->revisions, &text, err);
+	r = act->number ? buf_add_str(&text, act->a)
+			: revisions_candidate(&serve->revisions, &text, err);
 	if (r == 0)
 		r = revisions_reveal(&serve->revisions, buf_str(&text), &whole, err);
 	return r < 0 ? r : boot_config_try(buf_str(&whole), body, err);
@@ -204,7 +207,7 @@ void conf_serve_act(struct conf_serve *serve, struct msg_peer *peer, struct msg 
 	if (r < 0)
 		r = err_set(&err, r, "malformed request about the configuration");
 	else if (act.act == INIT_CONFIG_TRY)
-		r = try_candidate(serve, &body, &err);
+		r = try_text(serve, &act, &body, &err);
 	else
 		r = run(serve, &act, &text, &err);
 	if (r >= 0 && act.act != INIT_CONFIG_TRY)

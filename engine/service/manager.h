@@ -14,6 +14,7 @@
 #include "engine/service/spec.h"
 #include "engine/service/trial.h"
 #include "engine/service/turn.h"
+#include "engine/service/update.h"
 #include "lib/ini.h"
 #include "lib/loop.h"
 #include "lib/msg.h"
@@ -71,6 +72,7 @@ struct service {
 	bool ran;	  /* ended at least once since boot */
 	struct shim_exit last_exit;
 	struct trial trial;
+	struct service_update update;
 	struct service_ends ends;	/* over reboots */
 	char reason[ENGINE_STATUS_MAX]; /* why it waits or was refused */
 	char end_text[96];		/* how it ended last */
@@ -172,6 +174,8 @@ int service_image_name(const struct service *service, char ret_name[OCI_REFERENC
 		       struct err *err);
 struct build_job *service_build(struct service *service, const struct build_job_ops *ops,
 				struct err *err);
+/* pull = always, and the registry gave none: it goes on with the store's. */
+void service_keep_stored(struct service *service, const struct err *err);
 void service_cancel(struct service *service);
 void service_start(struct service *service);
 void service_stop(struct service *service);

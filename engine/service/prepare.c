@@ -30,6 +30,7 @@ static void on_progress(void *owner, const char *line)
 {
 	struct service *service = owner;
 
+	service_update_heard(service);
 	(void)str_copy(str_head(str_from(line), sizeof(service->progress) - 1), service->progress,
 		       sizeof(service->progress));
 }
@@ -43,10 +44,16 @@ static void on_pulled(void *owner, const struct err *err)
 
 	service->take = NULL;
 	service->progress[0] = 0;
-	if (err) {
+	service_update_heard(service);
+	if (err && !service->update.first) {
 		failed(service, err);
 		return;
 	}
+	if (err) {
+		service_keep_stored(service, err);
+		return;
+	}
+	service->update.first = false;
 	log_notice("service %s: image %s is here", service->name, service->spec->image);
 	image_ask(service);
 }
@@ -180,16 +187,39 @@ static bool builds_first(const struct service *service)
 					 spec->restart == SERVICE_RESTART_ON_FAILURE);
 }
 
+/* What was tried is written down, and the store is asked; it fails only if that has none. */
+void service_keep_stored(struct service *service, const struct err *err)
+{
+	service->update.first = false;
+	image_take_cancel(service->take);
+	service->take = NULL;
+	service->progress[0] = 0;
+	log_warn("service %s: no newer %s: %s; starting with what the store has", service->name,
+		 service->spec->image, err_text(err));
+	image_ask(service);
+}
+
 void service_prepare(struct service *service)
 {
-	if (!*service->spec->build || !builds_first(service))
+	bool built = *service->spec->build != 0, waits = service->manager->preloading;
+	bool always = !built && service->spec->pull == SERVICE_PULL_ALWAYS &&
+		      !update_pinned(service->spec->image);
+
+	service->update.first = always && !waits;
+	if (always && waits)
+		return; /* comes back when the archives are in */
+	if (always) {
+		service_update_first(service);
+		pull(service);
+	} else if (!built || !builds_first(service))
 		image_ask(service);
-	else if (!service->manager->preloading)
+	else if (!waits)
 		build_begin(service); /* its base may be in an archive */
 }
 
 void service_cancel(struct service *service)
 {
+	service_update_stop(service);
 	image_take_cancel(service->take);
 	service->take = NULL;
 	build_job_cancel(service->build);

@@ -26,6 +26,13 @@ static int check_volume(struct str value, struct err *err)
 	return service_volume_parse(&arena, value, &volume, err);
 }
 
+static int check_window(struct str value, struct err *err)
+{
+	struct update_window window;
+
+	return update_window_parse(value, &window, err);
+}
+
 static int check_command(struct str value, struct err *err)
 {
 	struct arena arena OWN(arena_done) = { 0 };
@@ -182,6 +189,19 @@ static const struct ini_key service_keys[] = {
 	  LEN(0, 86400000),
 	  .def = "1m",
 	  .help = "a changed image or definition has to be healthy in this time; 0s: no trial" },
+	{ .section = "service",
+	  .key = "pull",
+	  .type = INI_TYPE_ENUM,
+	  .choices = "missing|always|schedule",
+	  .def = "missing",
+	  .help = "ask the registry for a newer image of this name: never, at each start, or once "
+		  "in each update_window (a day without one)" },
+	{ .section = "service",
+	  .key = "update_window",
+	  .type = INI_TYPE_TEXT,
+	  LEN(1, 100),
+	  .check = check_window,
+	  .help = "when pull = schedule may look and start anew: [DAY[-DAY],...] HH:MM-HH:MM" },
 	{ .section = "service",
 	  .key = "wait_for",
 	  .type = INI_TYPE_TEXT,

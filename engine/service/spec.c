@@ -177,6 +177,18 @@ static void make_schedule(struct maker *maker, struct service_spec *spec)
 				       "ends");
 }
 
+static void make_pull(const struct maker *maker, struct service_spec *spec)
+{
+	const char *text = ini_text(&service_schema, maker->section, "pull");
+	const char *window = ini_text(&service_schema, maker->section, "update_window");
+
+	spec->pull = !strcmp(text, "always")	 ? SERVICE_PULL_ALWAYS
+		     : !strcmp(text, "schedule") ? SERVICE_PULL_SCHEDULE
+						 : SERVICE_PULL_MISSING;
+	if (*window) /* checked with the value */
+		(void)update_window_parse(str_from(window), &spec->window, NULL);
+}
+
 static void make_restart(const struct maker *maker, struct service_spec *spec)
 {
 	const char *text = ini_text(&service_schema, maker->section, "restart");
@@ -254,6 +266,7 @@ struct service_spec *service_spec_make(struct arena *arena, const struct ini_sec
 	}
 	make_scalars(&maker, spec);
 	make_restart(&maker, spec);
+	make_pull(&maker, spec);
 	spec->command = make_command(&maker, "command");
 	spec->entrypoint = make_command(&maker, "entrypoint");
 	spec->environment = make_list(&maker, "environment");
@@ -276,6 +289,12 @@ struct service_spec *service_spec_make(struct arena *arena, const struct ini_sec
 		return NULL;
 	if (!*spec->image && !*spec->build) {
 		err_set(err, -EINVAL, "neither image nor build is given; add one of them");
+		return NULL;
+	}
+	if (spec->window.days && spec->pull != SERVICE_PULL_SCHEDULE) {
+		err_set(err, -EINVAL,
+			"update_window says when pull = schedule looks for a newer image; set that "
+			"too, or take update_window out");
 		return NULL;
 	}
 	if (spec->replicas > 1 && spec->port_count) {

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include "engine/oci/image.h"
 #include "engine/service/machine.h"
+#include "engine/service/window.h"
 #include "lib/arena.h"
 #include "lib/ini.h"
 
@@ -54,6 +55,13 @@ struct service_health {
 	uint32_t retries;						     /* 0 = not set */
 };
 
+/* When a registry is asked for a newer image under the same name. */
+enum service_pull {
+	SERVICE_PULL_MISSING,  /* only for one that the store has not */
+	SERVICE_PULL_ALWAYS,   /* at each start; what the store has where it does not answer */
+	SERVICE_PULL_SCHEDULE, /* while it runs, once in each update_window, or a day */
+};
+
 enum service_wait {
 	SERVICE_WAIT_NETWORK,
 	SERVICE_WAIT_CLOCK,
@@ -96,6 +104,8 @@ struct service_spec {
 	struct service_wait_for *wait_for;
 	uint32_t wait_count;
 	int64_t trial_ms; /* 0 = changes are not on trial */
+	enum service_pull pull;
+	struct update_window window; /* days 0 = none is given */
 	struct service_health health;
 };
 

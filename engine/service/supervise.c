@@ -44,6 +44,7 @@ static void on_started(void *owner, struct container *container)
 	service_event(service, SERVICE_EVENT_STARTED);
 	service_trial_started(service);
 	service_rebuild_started(service);
+	service_update_arm(service);
 }
 
 static void start_failed(struct service *service, const struct err *err)
@@ -370,6 +371,7 @@ void manager_stop(struct manager *manager, int64_t grace_max_ms, void (*stopped)
 	image_take_cancel(manager->preload);
 	manager->preload = NULL;
 	for (struct service *s = manager->services; s; s = s->next) {
+		service_update_stop(s);
 		if (s->container && s->container->def.stop_grace_ms > grace_max_ms)
 			s->container->def.stop_grace_ms = grace_max_ms;
 	}

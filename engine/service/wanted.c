@@ -15,8 +15,10 @@
 /* Of its container nothing depends on these: to change one of them restarts nothing. */
 static bool concerns_container(const char *key)
 {
-	static const char *const others[] = { "depends_on", "profiles", "replicas",
-					      "restart",    "trial",	"wait_for" };
+	static const char *const others[] = {
+		"depends_on", "profiles", "pull",     "replicas",
+		"restart",    "trial",	  "wait_for", "update_window"
+	};
 
 	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
 		if (!strcmp(key, others[i]))
@@ -140,6 +142,7 @@ static void apply_spec(struct service *service, struct service_spec *spec,
 	if (changed && service->state != SERVICE_STATE_STOPPED && !service->operator_stop)
 		service_event(service, SERVICE_EVENT_CYCLE);
 	service->stale = service->stale || *spec->build;
+	service_update_arm(service);
 }
 
 /* The spec of replica n (from 1): the section's under a name of its own. */

@@ -15,7 +15,8 @@ enum init_config_act {
 	INIT_CONFIG_DISCARD, /* the candidate goes */
 	/*
 	 * -> {u32 count, text issue..., text changes} of hoy.ini; the layers of the candidate then
-	 * stand in INI_TRY_DIR for the other daemons
+	 * stand in INI_TRY_DIR for the other daemons. number = 1: those of the text a instead,
+	 * which is kept nowhere
 	 */
 	INIT_CONFIG_TRY,
 	INIT_CONFIG_APPLY, /* number = seconds to confirm in, 0 = confirmed; a = a note */

@@ -11,6 +11,7 @@
 #include "init/api/config_msg.h"
 #include "init/api/init_msg.h"
 #include "init/conf_text.h"
+#include "init/console/config.h"
 #include "init/console/console.h"
 #include "init/console/gateway.h"
 #include "lib/mono.h"
@@ -188,6 +189,39 @@ static int config_diff(struct console *console, uint32_t number, struct err *err
 	else
 		console_printf(console, "they are the same\n");
 	return 0;
+}
+
+/* ---- for the other parts ---- */
+
+int console_config_candidate(struct console *console, struct buf *ret_text, struct err *err)
+{
+	return fetch(console, INIT_CONFIG_CANDIDATE, 0, ret_text, err);
+}
+
+int console_config_put(struct console *console, struct str text, struct err *err)
+{
+	const struct act act = { .act = INIT_CONFIG_PUT, .a = text };
+	struct msg reply OWN(msg_done) = { 0 };
+
+	return ask(console, &act, &reply, err);
+}
+
+int console_config_try(struct console *console, struct str text, struct msg *ret_reply,
+		       struct err *err)
+{
+	const struct act act = { .act = INIT_CONFIG_TRY, .number = 1, .a = text };
+
+	return ask(console, &act, ret_reply, err);
+}
+
+int console_config_key(struct console *console, struct str section, struct str key,
+		       const char *value, struct err *err)
+{
+	const struct words values = { .items = { value }, .count = 1 };
+	const struct act act = { .act = INIT_CONFIG_SET, .a = section, .b = key, .words = &values };
+	struct msg reply OWN(msg_done) = { 0 };
+
+	return ask(console, &act, &reply, err);
 }
 
 /* ---- trying ---- */
@@ -506,6 +540,10 @@ int verb_config(struct console *console, const struct words *words, struct err *
 		return config_validate(console, err);
 	if (!strcmp(name, "apply"))
 		return config_apply(console, words, err);
+	if (!strcmp(name, "pin") && words->count == 3)
+		return console_config_pin(console, words->items[2], err);
+	if (!strcmp(name, "edit") && console->is_tty && !console->json && !console->capture)
+		return console_config_edit(console, err);
 	if (!strcmp(name, "import") || !strcmp(name, "edit"))
 		return config_import(console, err);
 	return config_simple(console, words, err);

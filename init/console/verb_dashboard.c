@@ -11,12 +11,14 @@
 #include "init/api/init_msg.h"
 #include "init/console/console.h"
 #include "init/console/screen.h"
+#include "init/console/top.h"
 #include "lib/log.h"
 #include "lib/own.h"
 
 enum { DASHBOARD_EVERY_MS = 2000, DASHBOARD_WAIT_MS = 800, ERRORS_MAX = 4, ERRORS_LINES = 200 };
 
 static struct screen screen;
+static struct stats load;
 
 /* ---- parts ---- */
 
@@ -28,6 +30,17 @@ static void put_units(const struct init_status *status)
 		screen_line(&screen, "%-9s %-9s %3u restarts  %.50s", unit->name,
 			    init_unit_state_name(unit->state), unit->restarts, unit->text);
 	}
+}
+
+/* Processors and network, as `top` has them; nothing while the engine is away. */
+static void put_load(struct console *console)
+{
+	char line[200];
+
+	if (top_sample(console, &load, DASHBOARD_WAIT_MS, NULL) < 0)
+		return;
+	top_machine(&load, line, sizeof(line));
+	screen_line(&screen, "%s", line);
 }
 
 static void put_machine(struct console *console)
@@ -54,6 +67,7 @@ static void put_machine(struct console *console)
 		    (unsigned long long)(status.data_free_bytes >> 20),
 		    (unsigned long long)(status.data_bytes >> 20),
 		    status.config_issues ? "   CONFIG HAS MISTAKES" : "");
+	put_load(console);
 	screen_line(&screen, "started by: %s", status.boot_reason);
 	put_units(&status);
 }
@@ -168,6 +182,7 @@ int verb_dashboard(struct console *console, const struct words *words, struct er
 		return err_set(err, -EPERM,
 			       "the dashboard needs a terminal; `status` and `ps` do "
 			       "not");
+	memset(&load, 0, sizeof(load));
 	screen_init(&screen, console->rows, console->columns);
 	console->full_screen = true;
 	do

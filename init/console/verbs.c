@@ -69,8 +69,9 @@ const struct verb console_verbs[] = {
 	  verb_commit },
 	{ "config",
 	  "show [FILE] | issues | set \"SECTION NAME\" KEY VALUE... | unset \"SECTION NAME\" [KEY] "
-	  "| "
-	  "candidate | diff [N] | validate | apply [--confirm TIME] [--gateway TIME] [--force] [-m "
+	  "| edit | pin NAME "
+	  "| candidate | diff [N] | validate | apply [--confirm TIME] [--gateway TIME] [--force] "
+	  "[-m "
 	  "NOTE] | confirm "
 	  "| "
 	  "discard | rollback [N] | history | export [N|--secrets] | import | media confirm",
@@ -132,6 +133,8 @@ const struct verb console_verbs[] = {
 	{ "support", "collect", "an archive for whoever helps, without secrets", C(NONE), 1, 1,
 	  verb_support },
 	{ "tag", "IMAGE NAME", "give an image another name", C(NONE), 2, 2, verb_tag },
+	{ "top", "", "what the machine and its containers use, on one screen; q ends", C(NONE), 0,
+	  0, verb_top },
 	{ "version", "", "version of Hoy", C(NONE), 0, 0, verb_version },
 };
 const size_t console_verb_count = ARRAY_LEN(console_verbs);
@@ -390,7 +393,8 @@ static void collect(struct console *console, struct str before, struct str prefi
 	static const char *const config[] = { "show",	   "issues",  "set",	  "unset",
 					      "candidate", "diff",    "validate", "apply",
 					      "confirm",   "discard", "rollback", "history",
-					      "export",	   "import",  "media",	  NULL };
+					      "export",	   "import",  "media",	  "edit",
+					      "pin",	   NULL };
 	static const char *const units[] = { "init", "netd", "engine", "kernel", "console", NULL };
 	static const char *const show[] = { "show", NULL };
 	struct str rest = before, first = { 0 };

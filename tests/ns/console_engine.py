@@ -90,6 +90,23 @@ def _metrics():
     tap.check(done.returncode in (0, 3) and not left, "exit code %d: %s" % (done.returncode, left))
 
 
+@tap.test("hoy top prints what lies between two samples, as JSON too")
+def _top():
+    text = hoy("top")
+    tap.check_match(r"(?m)^cpu +\d+% of [1-9]\d* \[.{16}\]  memory \S+ of \S+  network", text, "the machine")
+    tap.check_match(r"(?m)^one +\d+\.\d% .{16}  +\S+ +\S+ +\d+ +\S+ +\S+$", text, "a container")
+    rows = {row["name"]: row for row in map(json.loads, hoy("top", "--json").splitlines())}
+    tap.check(sorted(rows) == ["one", "two"] and set(rows["two"]) >= {"cpu_permille", "memory_bytes", "processes"}, rows)
+
+
+@tap.test("config pin: a service nobody declares is refused, without init nothing is kept")
+def _pin():
+    text = hoy("config", "pin", "two")
+    tap.check(hoy.code != 0 and "init cannot be reached" in text, "without init nothing is kept: " + text)
+    hoy("config", "pin", "nobody")
+    tap.check(hoy.code == 3, "exit code %d" % hoy.code)
+
+
 @tap.test("GET /metrics on the API's socket gives the same")
 def _http():
     connection = http.client.HTTPConnection("hoy", timeout=engine.LIMIT_S)

@@ -21,3 +21,11 @@ tests/unit/console/test_gateway_OBJS := tests/unit/console/test_gateway.o init/c
 UNIT += tests/unit/console/test_pipe
 tests/unit/console/test_pipe_OBJS := tests/unit/console/test_pipe.o init/console/pipe.o init/console/words.o \
 	init/unit/logline.o
+UNIT += tests/unit/console/test_stats
+tests/unit/console/test_stats_OBJS := tests/unit/console/test_stats.o init/console/stats.o
+FUZZ += tests/fuzz/fuzz_stats
+tests/fuzz/fuzz_stats_OBJS := tests/fuzz/fuzz_stats.o init/console/stats.o
+UNIT += tests/unit/console/test_editor
+tests/unit/console/test_editor_OBJS := tests/unit/console/test_editor.o init/console/editor.o init/console/screen.o
+FUZZ += tests/fuzz/fuzz_editor
+tests/fuzz/fuzz_editor_OBJS := tests/fuzz/fuzz_editor.o init/console/editor.o init/console/screen.o

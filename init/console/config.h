@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_INIT_CONSOLE_CONFIG_H
+#define HOY_INIT_CONSOLE_CONFIG_H
+
+#include "init/console/console.h"
+
+/* What the parts of `config` ask of init; verb_config.c has them. */
+
+/* The text that is edited, copied. */
+int console_config_candidate(struct console *console, struct buf *ret_text, struct err *err);
+/* A text takes the candidate's place. */
+int console_config_put(struct console *console, struct str text, struct err *err);
+/* A text that is kept nowhere, tried: the answer is that of INIT_CONFIG_TRY. */
+int console_config_try(struct console *console, struct str text, struct msg *ret_reply,
+		       struct err *err);
+/* One key with one value in the candidate. */
+int console_config_key(struct console *console, struct str section, struct str key,
+		       const char *value, struct err *err);
+
+/* verb_edit.c: on a terminal. */
+int console_config_edit(struct console *console, struct err *err);
+/* verb_pin.c: the service's image by the digest that its name means on this machine. */
+int console_config_pin(struct console *console, const char *service, struct err *err);
+
+#endif
