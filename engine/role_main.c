@@ -175,6 +175,7 @@ static void on_init_reload(struct msg_peer *peer, struct msg *msg)
 	if (manager_load(&engine.manager, &err) < 0)
 		log_err("configuration: %s", err_text(&err));
 	engine_gate_load(&engine);
+	engine_scrape_load(&engine);
 	if (!worker_running(&engine.api))
 		api_start_soon();
 	if (engine.data_ready)
@@ -428,6 +429,7 @@ int role_main(void)
 	if (manager_load(&engine.manager, &err) < 0)
 		log_err("configuration: %s", err_text(&err));
 	engine_gate_load(&engine);
+	engine_scrape_load(&engine);
 	api_start_soon();
 	network_client_start(&engine.network, &engine.loop, engine.run_hoy_fd, &network_ops,
 			     &engine);

@@ -114,6 +114,9 @@ struct engine {
 	struct worker store, api, sweep, gate;
 	struct loop_timer gate_retry;
 	char gate_listen[32]; /* where the gate listens, "" = nowhere */
+	struct loop_io scrape_io;
+	int scrape_fd;		/* valid while scrape_listen is set */
+	char scrape_listen[32]; /* where /metrics is served, "" = nowhere */
 	bool sweep_again;     /* something came into the trash since the sweep began */
 	bool collect_soon;    /* somebody removed an image: the timer runs without a delay */
 	struct image_leases leases;

@@ -9,6 +9,8 @@ struct gate_config;
 
 /* [remote] of engine.ini as it is now: opens, changes or closes the way in from the network. */
 void engine_gate_load(struct engine *engine);
+/* The listener of [metrics], as engine.ini has it by now (role_main_scrape.c). */
+void engine_scrape_load(struct engine *engine);
 /* Whether [remote] names the authority's files, so that the machine's own does not count. */
 bool engine_gate_foreign(const struct engine *engine);
 /* Its record, once the data partition is there. */

@@ -80,6 +80,8 @@ void boot_cmdline_parse(struct str text, struct boot_cmdline *ret_cmdline)
 			str_copy(value, ret_cmdline->data, sizeof(ret_cmdline->data));
 		else if (str_is(key, "config") && value.len < BOOT_SELECTOR_MAX)
 			str_copy(value, ret_cmdline->config, sizeof(ret_cmdline->config));
+		else if (str_is(key, "failsafe"))
+			ret_cmdline->failsafe = str_is(value, "yes");
 		else if (str_is(key, "log")) {
 			ret_cmdline->log_prio = level(value, ret_cmdline->log_prio);
 			ret_cmdline->log_given = true;
@@ -95,7 +97,8 @@ int boot_cmdline_layer(struct str text, struct boot_layer *out)
 	while (boot_cmdline_word(&text, word, sizeof(word))) {
 		if (!setting(str_from(word), &key, &value))
 			continue;
-		if (str_is(key, "data") || str_is(key, "config") || str_is(key, "log"))
+		if (str_is(key, "data") || str_is(key, "config") || str_is(key, "log") ||
+		    str_is(key, "failsafe"))
 			continue;
 		boot_layer_set(key, value, out);
 	}

@@ -15,6 +15,7 @@
  *   hoy.config=SELECTOR   the volume with configuration: /dev/..., serial:..., label:TEXT (FAT
  *                         label, default label:HOY_CONF); "none" = do not look for one
  *   hoy.log=LEVEL         what init prints on the console: err warn notice info debug
+ *   hoy.failsafe=yes      the fail-safe profile, whatever the configuration says
  *   hoy.KIND.NAME.KEY=VALUE, hoy.KIND.KEY=VALUE, hoy.KEY=VALUE (kind hoy)
  *                         a setting of layer 40-cmdline: hoy.service.web.image=busybox
  */
@@ -25,6 +26,7 @@ struct boot_cmdline {
 	char config[BOOT_SELECTOR_MAX]; /* "" = not given */
 	uint8_t log_prio;		/* enum log_prio */
 	bool log_given;			/* hoy.log= was there */
+	bool failsafe;
 };
 
 /* The next word, unquoted into dst[cap] (an over-long one is skipped); false at the end. */

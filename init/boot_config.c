@@ -20,10 +20,10 @@
 
 #define FW_CFG_PATH "/sys/firmware/qemu_fw_cfg/by_name/opt/hoy/config/raw"
 
-enum { FILE_MAX = 256 * 1024, FW_CFG_MAX = 64 * 1024, FILES_MAX = 256 };
+enum { FW_CFG_MAX = 64 * 1024, FILES_MAX = 256 };
 
-static const char *const layer_names[BOOT_LAYER_COUNT] = { "10-image", "20-data", "30-media",
-							   "40-cmdline" };
+const char *const boot_config_layer_names[BOOT_LAYER_COUNT] = { "10-image", "20-data", "30-media",
+								"40-cmdline" };
 
 void boot_config_init(struct boot_config *config)
 {
@@ -42,7 +42,26 @@ struct stage {
 	int hoy_fd, dir_fd;
 	struct sha256 sum;
 	unsigned files;
+	char *broken; /* where it is noted that a part cannot be believed; NULL = nowhere */
 };
+
+/* The first reason stays: the others may follow from it. */
+static void stage_broken(const struct stage *stage, const char *name, const char *why)
+{
+	char shown[80];
+
+	(void)str_escape(str_head(str_from(name), 40), shown, sizeof(shown));
+	log_err("configuration file %s: %s", shown, why);
+	if (stage->broken != NULL && stage->broken[0] == '\0')
+		(void)snprintf(stage->broken, BOOT_CONFIG_BROKEN_MAX, "%s: %.120s", shown, why);
+}
+
+static void stage_judges(struct stage *stage, struct boot_config *config,
+			 enum boot_layer_index index)
+{
+	stage->broken = config->broken[index];
+	stage->broken[0] = '\0';
+}
 
 static int stage_begin(struct stage *stage, struct err *err)
 {
@@ -113,9 +132,10 @@ static int stage_end(struct stage *stage, struct boot_config *config, enum boot_
 	sha256_end(&stage->sum, &digest);
 	if (memcmp(&digest, &config->last[index], sizeof(digest)) == 0)
 		return fs_remove_tree(stage->hoy_fd, "stage", err);
-	r = fs_remove_tree(config_fd, layer_names[index], err);
+	r = fs_remove_tree(config_fd, boot_config_layer_names[index], err);
 	if (r == 0)
-		r = fs_rename(stage->hoy_fd, "stage", config_fd, layer_names[index], err);
+		r = fs_rename(stage->hoy_fd, "stage", config_fd, boot_config_layer_names[index],
+			      err);
 	if (r < 0)
 		return r;
 	config->last[index] = digest;
@@ -147,10 +167,12 @@ static int copy_entry(int dir_fd, const char *name, unsigned char type, void *ow
 	}
 	if (!str_ends(s, STR(".ini")) || (copy->skip_boot && str_is(s, "boot.ini")))
 		return 0;
-	buf_init(&text, FILE_MAX);
-	r = fs_read(dir_fd, name, FS_BENEATH, FILE_MAX, &text, err);
+	buf_init(&text, BOOT_CONFIG_FILE_MAX);
+	r = fs_read(dir_fd, name, FS_BENEATH, BOOT_CONFIG_FILE_MAX, &text, err);
 	if (r < 0)
-		log_err("configuration file %s not read: %s", name, err_text(err));
+		stage_broken(copy->stage, name, err_text(err));
+	else if (text.len > 0 && memchr(text.data, '\0', text.len) != NULL)
+		stage_broken(copy->stage, name, "it is no text: there are zero bytes in it");
 	else if (copy->dir[0] == '\0' && str_is(s, "boot.ini"))
 		stage_split(copy->stage, buf_str(&text), "boot.ini");
 	else
@@ -182,6 +204,7 @@ static int copy_layer(struct boot_config *config, enum boot_layer_index index, c
 	int r = stage_begin(&stage, err);
 
 	if (r == 0) {
+		stage_judges(&stage, config, index);
 		copy_dir(&stage, path, false);
 		r = stage_end(&stage, config, index, err);
 	}
@@ -209,6 +232,7 @@ int boot_config_data(struct boot_config *config, struct str revision, struct err
 	int r = stage_begin(&stage, err);
 
 	if (r == 0) {
+		stage_judges(&stage, config, BOOT_LAYER_DATA);
 		stage_data(&stage, revision);
 		r = stage_end(&stage, config, BOOT_LAYER_DATA, err);
 	}
@@ -226,11 +250,11 @@ static int try_layer(int try_fd, enum boot_layer_index index, struct str revisio
 	if (r == 0 && index == BOOT_LAYER_DATA) {
 		stage_data(&stage, revision);
 	} else if (r == 0) {
-		snprintf(path, sizeof(path), "/run/hoy/config/%s", layer_names[index]);
+		snprintf(path, sizeof(path), "/run/hoy/config/%s", boot_config_layer_names[index]);
 		copy_dir(&stage, path, false);
 	}
 	if (r == 0)
-		r = fs_rename(stage.hoy_fd, "stage", try_fd, layer_names[index], err);
+		r = fs_rename(stage.hoy_fd, "stage", try_fd, boot_config_layer_names[index], err);
 	stage_done(&stage);
 	return r;
 }
@@ -266,6 +290,7 @@ int boot_config_media(struct boot_config *config, struct err *err)
 
 	given = boot_config_fw_cfg(&text);
 	if (r == 0) {
+		stage_judges(&stage, config, BOOT_LAYER_MEDIA);
 		if (given)
 			stage_split(&stage, buf_str(&text), "boot.ini");
 		if (config->volume_mounted)
@@ -283,6 +308,7 @@ int boot_config_copy(struct boot_config *config, int dir_fd, struct err *err)
 	int r = stage_begin(&stage, err);
 
 	if (r == 0) {
+		stage_judges(&stage, config, BOOT_LAYER_MEDIA);
 		copy_fd(&stage, dir_fd, "confirmed config media", false);
 		r = stage_end(&stage, config, BOOT_LAYER_MEDIA, err);
 	}
@@ -310,6 +336,36 @@ int boot_config_cmdline(struct boot_config *config, struct str cmdline, struct e
 	boot_layer_done(&layer);
 	stage_done(&stage);
 	return r;
+}
+
+/* ---- the fail-safe profile ---- */
+
+const char *boot_config_broken(const struct boot_config *config)
+{
+	for (size_t i = BOOT_LAYER_DATA; i <= BOOT_LAYER_MEDIA; i++) /* those that people make */
+		if (config->broken[i][0] != '\0')
+			return config->broken[i];
+	return "";
+}
+
+int boot_config_failsafe(struct boot_config *config, struct err *err)
+{
+	static const char network[] = "# fail-safe profile: the configuration is broken\n"
+				      "[network failsafe]\nMatch.Name = *\nDHCP = no\n"
+				      "LinkLocalAddressing = ipv6\n";
+	static const enum boot_layer_index left_out[] = { BOOT_LAYER_DATA, BOOT_LAYER_MEDIA };
+	struct stage stage;
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(left_out); i++) {
+		r = stage_begin(&stage, err);
+		if (r == 0 && left_out[i] == BOOT_LAYER_DATA)
+			stage_add(&stage, "", "network.ini", str_from(network));
+		if (r == 0)
+			r = stage_end(&stage, config, left_out[i], err);
+		stage_done(&stage);
+	}
+	return r < 0 ? r : 0;
 }
 
 bool boot_config_present(const char *selector)
@@ -382,7 +438,7 @@ int boot_config_bind(int dir_fd, struct err *err)
 
 /* ---- reading ---- */
 
-static int load(struct ini_config *ini, struct err *err)
+int boot_config_load(struct ini_config *ini, struct err *err)
 {
 	OWN_FD int fd =
 		fs_open(AT_FDCWD, "/run/hoy/config", FS_HOST, O_RDONLY | O_DIRECTORY, 0, err);
@@ -425,7 +481,7 @@ int boot_config_read(struct boot_settings *ret_settings, struct err *err)
 	int r;
 
 	ini_init(&ini);
-	r = load(&ini, err);
+	r = boot_config_load(&ini, err);
 	if (r == 0) {
 		take_text(&ini, "hoy", "hostname", settings.hostname, sizeof(settings.hostname));
 		take_text(&ini, "hoy", "timezone", settings.timezone, sizeof(settings.timezone));
@@ -445,117 +501,4 @@ int boot_config_read(struct boot_settings *ret_settings, struct err *err)
 	}
 	ini_done(&ini);
 	return r;
-}
-
-/* ---- showing ---- */
-
-enum { SHOW_MAX = 48 * 1024 };
-
-static void show_hoy(const char *note, struct buf *out, struct err *err)
-{
-	struct ini_config ini;
-	struct buf text, plain;
-
-	ini_init(&ini);
-	buf_init(&text, SHOW_MAX);
-	buf_init(&plain, SHOW_MAX);
-	if (load(&ini, err) == 0)
-		ini_print(&boot_config_schema, &ini, &plain);
-	conf_text_hide(buf_str(&plain), NULL, &text);
-	buf_done(&plain);
-	wire_put_str(out, buf_str(&text));
-	wire_put_u32(out, ini.issue_count + (note[0] != '\0'));
-	for (const struct ini_issue *i = ini.issues; i != NULL; i = i->next)
-		wire_put_text(out, i->text);
-	if (note[0] != '\0')
-		wire_put_text(out, note);
-	buf_done(&text);
-	ini_done(&ini);
-}
-
-struct show {
-	struct buf *text;
-	const char *layer; /* "image" */
-	const char *dir;   /* "" or "services.d/" */
-	const char *wanted;
-};
-
-static void show_file(struct show *show, int dir_fd, const char *name)
-{
-	struct buf text, plain;
-	size_t room;
-
-	buf_init(&text, FILE_MAX);
-	buf_init(&plain, FILE_MAX + FILE_MAX / 4);
-	if (fs_read(dir_fd, name, FS_BENEATH, FILE_MAX, &plain, NULL) == 0 &&
-	    conf_text_hide(buf_str(&plain), NULL, &text) == 0) {
-		buf_printf(show->text, "# %s:%s%s\n", show->layer, show->dir, name);
-		room = SHOW_MAX > show->text->len ? SHOW_MAX - show->text->len : 0;
-		buf_add_str(show->text, str_head(buf_str(&text), room));
-		if (text.len > room)
-			buf_add_text(show->text, "\n# cut here: too long to show\n");
-	}
-	buf_done(&plain);
-	buf_done(&text);
-}
-
-static int show_drop_in(int dir_fd, const char *name, unsigned char type, void *owner,
-			struct err *err)
-{
-	(void)type;
-	(void)err;
-	show_file(owner, dir_fd, name);
-	return 0;
-}
-
-static void show_layer(struct show *show, int layer_fd)
-{
-	char name[40], dir[40];
-	OWN_FD int sub_fd = -1;
-
-	snprintf(name, sizeof(name), "%s.ini", show->wanted);
-	snprintf(dir, sizeof(dir), "%s.d", show->wanted);
-	show->dir = "";
-	if (fs_exists(layer_fd, name, FS_BENEATH))
-		show_file(show, layer_fd, name);
-	sub_fd = fs_open(layer_fd, dir, FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, NULL);
-	snprintf(dir, sizeof(dir), "%s.d/", show->wanted);
-	show->dir = dir;
-	if (sub_fd >= 0)
-		(void)fs_each(sub_fd, show_drop_in, show, NULL);
-	show->dir = "";
-}
-
-int boot_config_show(struct str file, const char *note, struct buf *out, struct err *err)
-{
-	OWN_FD int fd =
-		fs_open(AT_FDCWD, "/run/hoy/config", FS_HOST, O_RDONLY | O_DIRECTORY, 0, err);
-	struct show show = { .dir = "" };
-	char wanted[24];
-	struct buf text;
-
-	if (fd < 0)
-		return fd;
-	if (str_is(file, "hoy")) {
-		show_hoy(note, out, err);
-		return buf_error(out);
-	}
-	if (str_copy(file, wanted, sizeof(wanted)) < 0 || strchr(wanted, '/') != NULL ||
-	    strchr(wanted, '.') != NULL)
-		return err_set(err, -EINVAL, "no configuration file has this name");
-	buf_init(&text, SHOW_MAX + 4096);
-	show.text = &text;
-	show.wanted = wanted;
-	for (size_t i = 0; i < BOOT_LAYER_COUNT; i++) {
-		OWN_FD int layer_fd =
-			fs_open(fd, layer_names[i], FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, NULL);
-
-		show.layer = layer_names[i] + 3;
-		if (layer_fd >= 0)
-			show_layer(&show, layer_fd);
-	}
-	wire_put_str(out, buf_str(&text));
-	wire_put_u32(out, 0);
-	buf_done(&text);
-	return buf_error(out);
 }

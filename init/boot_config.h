@@ -26,9 +26,14 @@ enum boot_layer_index {
 	BOOT_LAYER_COUNT,
 };
 
+enum { BOOT_CONFIG_BROKEN_MAX = 224, BOOT_CONFIG_FILE_MAX = 256 * 1024 };
+
+extern const char *const boot_config_layer_names[BOOT_LAYER_COUNT];
+
 struct boot_config {
 	struct digest last[BOOT_LAYER_COUNT]; /* of what stands, so that changes are seen */
 	bool volume_mounted;		      /* /config carries the volume */
+	char broken[BOOT_LAYER_COUNT][BOOT_CONFIG_BROKEN_MAX]; /* why a layer cannot be believed */
 };
 
 /* What hoy.ini settles, merged over the layers. */
@@ -63,6 +68,15 @@ int boot_config_try(struct str revision, struct buf *out, struct err *err);
 /* QEMU's fw_cfg text into `out`, which it initialises. False = none is there. */
 bool boot_config_fw_cfg(struct buf *out);
 
+/*
+ * Why the configuration as a whole cannot be believed, "" = it can: a file of it could not be read,
+ * is too long, or is no text. A mistake in a text is none of these: it costs its section alone.
+ */
+const char *boot_config_broken(const struct boot_config *config);
+/* The fail-safe profile in place of the layers of data and media: link-local network, no service.
+ */
+int boot_config_failsafe(struct boot_config *config, struct err *err);
+
 /* Whether there are media at all. */
 bool boot_config_present(const char *selector);
 
@@ -75,6 +89,8 @@ int boot_config_bind(int dir_fd, struct err *err);
 /* Whatever is mounted on /config goes. */
 void boot_config_unmount(struct boot_config *config);
 
+/* hoy.ini over all layers. */
+int boot_config_load(struct ini_config *ini, struct err *err);
 /* Reads hoy.ini over all layers; mistakes are logged and counted. */
 int boot_config_read(struct boot_settings *ret_settings, struct err *err);
 

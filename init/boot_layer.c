@@ -21,9 +21,15 @@ static const struct kind kinds[] = {
 	{ "volume", BOOT_FILE_SERVICES, true, false },
 	{ "network", BOOT_FILE_NETWORK, true, false },
 	{ "bridge", BOOT_FILE_NETWORK, true, false },
+	{ "netdev", BOOT_FILE_NETWORK, true, false },
+	{ "address", BOOT_FILE_NETWORK, true, false },
+	{ "route", BOOT_FILE_NETWORK, true, false },
 	{ "dns", BOOT_FILE_NETWORK, false, false },
 	{ "engine", BOOT_FILE_ENGINE, false, false },
 	{ "registry", BOOT_FILE_ENGINE, true, true },
+	{ "repository", BOOT_FILE_ENGINE, true, true },
+	{ "remote", BOOT_FILE_ENGINE, false, false },
+	{ "metrics", BOOT_FILE_ENGINE, false, false },
 };
 
 static const struct kind *kind_find(struct str name)

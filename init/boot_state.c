@@ -349,3 +349,20 @@ void boot_state_pstore(char *dst, size_t cap)
 	if (fd >= 0)
 		(void)fs_each(fd, look, &search, NULL);
 }
+
+/* ---- the configuration ---- */
+
+#define GOOD_CONFIG "config-good"
+
+void boot_state_good_config(void)
+{
+	OWN_FD int fd = fs_open_dir(AT_FDCWD, "/run/hoy", FS_HOST, 0755, NULL);
+
+	if (fd >= 0 && !fs_exists(fd, GOOD_CONFIG, FS_BENEATH))
+		(void)fs_replace(fd, GOOD_CONFIG, "", 0, 0600, NULL);
+}
+
+bool boot_state_had_good_config(void)
+{
+	return fs_exists(AT_FDCWD, "/run/hoy/" GOOD_CONFIG, FS_HOST);
+}

@@ -61,6 +61,10 @@ int boot_state_support_file(const struct boot_state *state, char ret_path[BOOT_S
 void boot_state_auth(const struct boot_state *state, char ret_hash[INIT_HASH_MAX]);
 int boot_state_set_auth(struct boot_state *state, struct str hash, struct err *err);
 
+/* In this boot a configuration counted that could be believed; over restarts of the role. */
+void boot_state_good_config(void);
+bool boot_state_had_good_config(void);
+
 /* A bcrypt hash as crypt(5) writes it: $2b$ or $2y$, two digits of cost, 53 characters. */
 bool boot_state_is_hash(struct str text);
 

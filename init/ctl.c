@@ -143,6 +143,7 @@ static void on_config(struct msg_peer *peer, struct msg *msg)
 	uint8_t prio = wire_u8(&in);
 	struct str hash = wire_str(&in, INIT_HASH_MAX - 1);
 	uint32_t issues = wire_u32(&in);
+	struct str failsafe = wire_str(&in, DISK_FAILSAFE_MAX - 1);
 	bool hash_changed;
 
 	(void)peer;
@@ -161,6 +162,7 @@ static void on_config(struct msg_peer *peer, struct msg *msg)
 		sup->console_prio = prio;
 		sup->prio_given = true;
 	}
+	sup_failsafe(sup, failsafe);
 	apply_config(sup, changed || hash_changed);
 }
 
@@ -535,7 +537,7 @@ const struct msg_rule ctl_rules[] = {
 	{ INIT_MSG_BOOTS, "BOOTS", 0, 0, 0, 0, PEOPLE, on_boots },
 	{ INIT_MSG_LINES, "LINES", 1, 1, 0, 0, INIT_PEER_CONSOLE, on_lines },
 	{ DISK_MSG_DATA, "DISK_DATA", 17, 1024, 0, 0, SUP_PEER_DISK, on_data },
-	{ DISK_MSG_CONFIG, "DISK_CONFIG", 23, 1024, 0, 0, SUP_PEER_DISK, on_config },
+	{ DISK_MSG_CONFIG, "DISK_CONFIG", 27, 1280, 0, 0, SUP_PEER_DISK, on_config },
 	{ DISK_MSG_FAULT_FILE, "DISK_FAULT_FILE", 0, 0, 0, 0, SUP_PEER_DISK, on_fault_file },
 	{ DISK_MSG_SAVED, "DISK_SAVED", 12, 1024, 0, 0, SUP_PEER_DISK, on_saved },
 };

@@ -16,7 +16,8 @@ enum disk_msg {
 	/*
 	 * The layers below /run/hoy/config stand: u8 changed (since the last time), text hostname,
 	 * text timezone, u8 login, u32 idle seconds, u8 console log priority (0 = not given), text
-	 * hash ("" unclaimed), u32 issues in hoy.ini.
+	 * hash ("" unclaimed), u32 issues in hoy.ini, text why the fail-safe profile counts ("" =
+	 * it does not).
 	 */
 	DISK_MSG_CONFIG = 0x0202,
 	/* When the data partition is there: i64 last saved wall time (0 = none), text boot reason.
@@ -39,6 +40,11 @@ enum disk_msg {
 	DISK_MSG_CONFIG_ACT = 0x0217,	/* call, bodies of INIT_MSG_CONFIG_ACT */
 };
 
-enum { DISK_PEER_MAIN = 1, DISK_REASON_MAX = 160, DISK_LOG_BATCH_MAX = 16384 };
+enum {
+	DISK_PEER_MAIN = 1,
+	DISK_REASON_MAX = 160,
+	DISK_FAILSAFE_MAX = 240,
+	DISK_LOG_BATCH_MAX = 16384
+};
 
 #endif

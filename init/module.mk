@@ -3,7 +3,7 @@
 init_PURE := init/unit/machine.o init/unit/ring.o init/unit/kmsg.o init/unit/logline.o init/unit/watch.o init/boot_cmdline.o init/boot_layer.o \
 	init/boot_gpt.o init/boot_probe.o init/api/init_msg.o
 init_OBJS := init/main.o init/fault.o init/boot_root.o init/boot_mount.o init/boot_kernel.o \
-	init/boot_disk.o init/boot_search.o init/boot_data.o init/boot_mounts.o init/boot_config.o \
+	init/boot_disk.o init/boot_search.o init/boot_data.o init/boot_mounts.o init/boot_config.o init/boot_show.o \
 	init/boot_media.o init/boot_trust.o init/conf_text.o init/conf_record.o init/conf_revision.o \
 	init/conf_serve.o init/boot_history.o init/boot_lockout.o \
 	init/boot_schema.o init/boot_state.o init/role_disk.o init/role_disk_files.o init/sup_unit.o init/sup_log.o init/sup_kmsg.o \

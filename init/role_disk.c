@@ -55,7 +55,8 @@ struct role_disk {
 	struct loop_io watch; /* inotify of /dev */
 	int watch_fd;
 	struct loop_timer settle, save, late, check, running;
-	bool reset; /* factory reset at STOP */
+	bool reset;			  /* factory reset at STOP */
+	char failsafe[DISK_FAILSAFE_MAX]; /* why the fail-safe profile counts, "" = it does not */
 	char pstore[DISK_REASON_MAX];
 	char reason[DISK_REASON_MAX]; /* why this session began */
 	bool began;		      /* the state files of this boot were read */
@@ -94,6 +95,8 @@ static const char *issue_note(void)
 {
 	const char *note = conf_serve_note(&role.conf);
 
+	if (role.failsafe[0] != '\0')
+		return role.failsafe;
 	return role.trust.note[0] != '\0' ? role.trust.note : note;
 }
 
@@ -112,6 +115,7 @@ static void send_config(bool changed)
 	wire_put_u8(&body, role.settings.log_prio);
 	wire_put_text(&body, hash[0] != '\0' ? hash : role.settings.hash);
 	wire_put_u32(&body, role.settings.issues + (*issue_note() != '\0'));
+	wire_put_text(&body, role.failsafe);
 	send_body(DISK_MSG_CONFIG, &body);
 }
 
@@ -134,7 +138,7 @@ static bool layer_changed(int result, const char *name, const struct err *err)
 	return result == 1;
 }
 
-static void publish_config(bool changed)
+static void read_settings(void)
 {
 	struct err err;
 
@@ -142,6 +146,39 @@ static void publish_config(bool changed)
 		log_err("hoy.ini not read: %s", err_text(&err));
 	else
 		role.state.log_max = role.settings.log_max;
+}
+
+/*
+ * A configuration that cannot be believed at boot makes room for the fail-safe profile. One that
+ * was good once in this boot never does: what runs goes on. The password that the layers gave holds
+ * on, lest a broken file opens the console.
+ */
+static void judge_config(void)
+{
+	const char *why = role.cmdline.failsafe ? "hoy.failsafe=yes is on the kernel command line"
+						: boot_config_broken(&role.config);
+	char hash[INIT_HASH_MAX];
+	struct err err = { 0 };
+
+	role.failsafe[0] = '\0';
+	if (why[0] == '\0')
+		boot_state_good_config();
+	if (why[0] == '\0' || boot_state_had_good_config())
+		return;
+	(void)snprintf(role.failsafe, sizeof(role.failsafe), "%s", why);
+	memcpy(hash, role.settings.hash, sizeof(hash));
+	if (boot_config_failsafe(&role.config, &err) < 0)
+		log_err("fail-safe profile: %s", err_text(&err));
+	read_settings();
+	if (role.settings.hash[0] == '\0')
+		memcpy(role.settings.hash, hash, sizeof(hash));
+}
+
+static void publish_config(bool changed)
+{
+	read_settings();
+	if (role.trust.decided)
+		judge_config();
 	send_config(changed);
 }
 
@@ -205,12 +242,28 @@ static void media_layer(bool changed)
 
 /* ---- data ---- */
 
+/* The files of /data/config and the revision that counts. */
+static bool data_layer(void)
+{
+	struct buf text OWN(buf_done) = { 0 };
+	struct err err = { 0 };
+
+	buf_init(&text, 512 * 1024);
+	if (revisions_layer(&role.conf.revisions, &text, &err) < 0 &&
+	    role.conf.revisions.dir_fd >= 0)
+		log_err("configuration: %s", err_text(&err));
+	return layer_changed(boot_config_data(&role.config, buf_str(&text), &err), "data", &err);
+}
+
 static void plugged(void)
 {
 	struct err err;
 
-	if (layer_changed(boot_trust_plugged(&role.trust, &err), "media", &err))
-		publish_config(true);
+	if (!layer_changed(boot_trust_plugged(&role.trust, &err), "media", &err))
+		return;
+	if (role.failsafe[0] != '\0')
+		(void)data_layer();
+	publish_config(true);
 }
 
 static void late_due(struct loop_timer *timer)
@@ -257,22 +310,14 @@ static void running_due(struct loop_timer *timer)
 	send_body(DISK_MSG_FAULT_FILE, &none);
 }
 
-/* The files of /data/config and the revision that counts. */
-static bool data_layer(void)
-{
-	struct buf text OWN(buf_done) = { 0 };
-	struct err err = { 0 };
-
-	buf_init(&text, 512 * 1024);
-	if (revisions_layer(&role.conf.revisions, &text, &err) < 0 &&
-	    role.conf.revisions.dir_fd >= 0)
-		log_err("configuration: %s", err_text(&err));
-	return layer_changed(boot_config_data(&role.config, buf_str(&text), &err), "data", &err);
-}
-
 static void conf_changed(void)
 {
-	if (data_layer())
+	bool again = role.failsafe[0] != '\0', changed = data_layer();
+
+	role.cmdline.failsafe = false; /* a person has set it right */
+	if (again)
+		media_layer(changed);
+	else if (changed)
 		publish_config(true);
 	note_claim();
 }
@@ -465,34 +510,17 @@ static void on_config_act(struct msg_peer *peer, struct msg *msg)
 
 static void on_auth_try(struct msg_peer *peer, struct msg *msg)
 {
-	struct buf body OWN(buf_done) = { 0 };
 	OWN_FD int dir_fd = state_dir(NULL);
-	uint32_t wait_s = 0;
 
-	boot_lockout_read(&role.lockout, dir_fd, mono_now());
-	if (msg->body.ptr[0] == 0)
-		wait_s = boot_lockout_try(&role.lockout, dir_fd, mono_now());
-	else
-		boot_lockout_clear(&role.lockout, dir_fd);
-	buf_init(&body, 8);
-	wire_put_u32(&body, wait_s);
-	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
+	role_disk_auth_try(&role.lockout, dir_fd, peer, msg);
 }
 
 static void on_boots(struct msg_peer *peer, struct msg *msg)
 {
-	struct buf body OWN(buf_done) = { 0 }, text OWN(buf_done) = { 0 };
 	struct err err = { 0 };
 	OWN_FD int dir_fd = state_dir(&err);
 
-	buf_init(&text, 32768);
-	buf_init(&body, 33000);
-	if (dir_fd < 0 || boot_history_show(dir_fd, &text, &err) < 0) {
-		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
-		return;
-	}
-	wire_put_str(&body, buf_str(&text));
-	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
+	role_disk_boots(dir_fd, &err, peer, msg);
 }
 
 static void on_log_files(struct msg_peer *peer, struct msg *msg)
@@ -507,26 +535,7 @@ static void on_support_file(struct msg_peer *peer, struct msg *msg)
 
 static void on_config_get(struct msg_peer *peer, struct msg *msg)
 {
-	struct err err = { 0 };
-	struct str file;
-	struct wire in;
-	struct buf body;
-	int r;
-
-	wire_init(&in, msg->body.ptr, msg->body.len);
-	file = wire_str(&in, 32);
-	buf_init(&body, MSG_BODY_INLINE_MAX);
-	r = wire_end(&in);
-	if (r == 0)
-		r = boot_config_show(file, issue_note(), &body, &err);
-	if (r < 0) {
-		if (err.code == 0)
-			(void)err_set(&err, r, "the configuration is too large to show");
-		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
-	} else {
-		(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
-	}
-	buf_done(&body);
+	role_disk_config_get(issue_note(), peer, msg);
 }
 
 static const struct msg_rule rules[] = {

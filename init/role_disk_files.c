@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the calls of the disk role that hand out files on /data by fd. Runs in init's disk role,
- * never in PID 1. Must never hand out anything but the log and a new support archive.
+ * Owns the calls of the disk role that only look things up: files on /data by fd, earlier boots,
+ * wrong passwords, the configuration in force. Runs in init's disk role, never in PID 1. Must never
+ * hand out a file but the log's and a new support archive.
  */
 #include "init/role_disk_files.h"
+#include "init/boot_config.h"
+#include "init/boot_history.h"
 #include "lib/buf.h"
+#include "lib/mono.h"
 #include "lib/own.h"
 #include "lib/wire.h"
 
@@ -37,4 +41,57 @@ void role_disk_support_file(struct boot_state *state, struct msg_peer *peer, con
 	buf_init(&body, 512);
 	wire_put_text(&body, path);
 	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), &fd, 1);
+}
+
+void role_disk_auth_try(struct boot_lockout *lockout, int dir_fd, struct msg_peer *peer,
+			const struct msg *msg)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	uint32_t wait_s = 0;
+
+	boot_lockout_read(lockout, dir_fd, mono_now());
+	if (msg->body.ptr[0] == 0)
+		wait_s = boot_lockout_try(lockout, dir_fd, mono_now());
+	else
+		boot_lockout_clear(lockout, dir_fd);
+	buf_init(&body, 8);
+	wire_put_u32(&body, wait_s);
+	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
+}
+
+void role_disk_boots(int dir_fd, struct err *err, struct msg_peer *peer, const struct msg *msg)
+{
+	struct buf body OWN(buf_done) = { 0 }, text OWN(buf_done) = { 0 };
+
+	buf_init(&text, 32768);
+	buf_init(&body, 33000);
+	if (dir_fd < 0 || boot_history_show(dir_fd, &text, err) < 0) {
+		(void)msg_reply_err(peer, msg->type, msg->serial, err);
+		return;
+	}
+	wire_put_str(&body, buf_str(&text));
+	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
+}
+
+void role_disk_config_get(const char *note, struct msg_peer *peer, const struct msg *msg)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	struct err err = { 0 };
+	struct str file;
+	struct wire in;
+	int r;
+
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	file = wire_str(&in, 32);
+	buf_init(&body, MSG_BODY_INLINE_MAX);
+	r = wire_end(&in);
+	if (r == 0)
+		r = boot_config_show(file, note, &body, &err);
+	if (r >= 0) {
+		(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
+		return;
+	}
+	if (err.code == 0)
+		(void)err_set(&err, r, "the configuration is too large to show");
+	(void)msg_reply_err(peer, msg->type, msg->serial, &err);
 }

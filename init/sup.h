@@ -151,6 +151,7 @@ struct sup {
 	uint32_t idle_s;    /* without a key until a login ends, 0 = never */
 	bool hash_volatile; /* set here without a disk to keep it */
 	uint32_t config_issues;
+	char failsafe[DISK_FAILSAFE_MAX]; /* why the engine waits, "" = it does not */
 	char boot_reason[DISK_REASON_MAX];
 	enum init_clock clock;
 	int clock_fd; /* timerfd that ends when the clock is set */

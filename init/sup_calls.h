@@ -51,6 +51,8 @@ void sup_unit_send_data(struct sup_unit *unit);
 void sup_unit_send_clock(struct sup_unit *unit);
 void sup_unit_alive(struct sup_unit *unit);
 void sup_unit_text(struct sup_unit *unit, struct str text);
+/* Why the fail-safe profile counts and the engine waits, "" = it does not. */
+void sup_failsafe(struct sup *sup, struct str why);
 /* Starts netd and engine once the layers are there (or late is set). */
 void sup_start_daemons(struct sup *sup, bool late);
 

@@ -385,7 +385,28 @@ void sup_start_daemons(struct sup *sup, bool late)
 {
 	if (sup_power_going(sup) || (!sup->config_known && !late))
 		return;
-	for (size_t i = SUP_NETD; i <= SUP_ENGINE; i++)
+	for (size_t i = SUP_NETD; i <= (sup->failsafe[0] != '\0' ? SUP_NETD : SUP_ENGINE); i++)
 		if (sup->units[i].state == UNIT_STATE_STOPPED && sup->units[i].exit_count == 0)
 			sup_unit_event(&sup->units[i], UNIT_EVENT_UP);
+}
+
+void sup_failsafe(struct sup *sup, struct str why)
+{
+	struct sup_unit *engine = &sup->units[SUP_ENGINE];
+	bool was = sup->failsafe[0] != '\0';
+
+	(void)str_escape(why, sup->failsafe, sizeof(sup->failsafe));
+	if (was == (why.len > 0))
+		return;
+	if (why.len > 0) {
+		sup_say(sup, LOG_PRIO_ERR,
+			"the configuration is broken: %s; fail-safe profile: console and "
+			"link-local network, everything else waits",
+			sup->failsafe);
+		sup_unit_text(engine, STR("waits: the fail-safe profile counts, see `config "
+					  "issues`"));
+	} else {
+		sup_say(sup, LOG_PRIO_NOTICE, "the fail-safe profile counts no more");
+		sup_unit_text(engine, STR(""));
+	}
 }

@@ -7,8 +7,8 @@
 #include "engine/api/gate_msg.h"
 #include "lib/own.h"
 
-static const char *const role_names[GATE_ROLE_COUNT] = { "", "reader", "operator", "deployer",
-							 "admin" };
+static const char *const role_names[GATE_ROLE_COUNT] = { "",	   "scraper",  "reader",
+							 "operator", "deployer", "admin" };
 
 const char *gate_role_name(enum gate_role role)
 {
@@ -73,7 +73,7 @@ void gate_client_get(struct wire *in, struct gate_client *ret_client)
 	wire_text(in, ret_client->name, sizeof(ret_client->name));
 	wire_text(in, ret_client->address, sizeof(ret_client->address));
 	wire_text(in, ret_client->protocol, sizeof(ret_client->protocol));
-	if (role < GATE_ROLE_READER || role >= GATE_ROLE_COUNT ||
+	if (role < GATE_ROLE_SCRAPER || role >= GATE_ROLE_COUNT ||
 	    !gate_name_fits(str_from(ret_client->name)))
 		in->error = -EBADMSG;
 	ret_client->role = in->error ? 0 : (enum gate_role)role;

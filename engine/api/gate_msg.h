@@ -28,7 +28,8 @@ enum {
 
 /* Who may do what; each may do what those before it may. The certificate's OU, in lower case. */
 enum gate_role {
-	GATE_ROLE_READER = 1,
+	GATE_ROLE_SCRAPER = 1, /* /metrics alone, no certificate's: who comes by [metrics] listen */
+	GATE_ROLE_READER,
 	GATE_ROLE_OPERATOR,
 	GATE_ROLE_DEPLOYER,
 	GATE_ROLE_ADMIN,

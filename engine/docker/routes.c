@@ -5,6 +5,7 @@
 #include "engine/docker/handlers.h"
 #include "lib/own.h"
 
+#define SCRAPER	 DOCKER_ROLE_SCRAPER
 #define READER	 DOCKER_ROLE_READER
 #define OPERATOR DOCKER_ROLE_OPERATOR
 #define DEPLOYER DOCKER_ROLE_DEPLOYER
@@ -14,7 +15,7 @@ const struct docker_route docker_routes[] = {
 	{ "GET", "/_ping", READER, docker_ping },
 	{ "GET", "/version", READER, docker_version },
 	{ "GET", "/info", READER, docker_info },
-	{ "GET", "/metrics", READER, docker_metrics },
+	{ "GET", "/metrics", SCRAPER, docker_metrics },
 	{ "GET", "/containers/json", READER, docker_list },
 	{ "POST", "/containers/create", DEPLOYER, docker_create },
 	{ "GET", "/containers/{}/json", READER, docker_inspect },

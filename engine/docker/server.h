@@ -17,6 +17,7 @@
  * needs. Lives in the api role; whatever it does it asks engine main for, in checked messages.
  */
 enum docker_role {
+	DOCKER_ROLE_SCRAPER = GATE_ROLE_SCRAPER,
 	DOCKER_ROLE_READER = GATE_ROLE_READER,
 	DOCKER_ROLE_OPERATOR = GATE_ROLE_OPERATOR,
 	DOCKER_ROLE_DEPLOYER = GATE_ROLE_DEPLOYER,

@@ -102,6 +102,19 @@ static int check_context(struct str value, struct err *err)
 }
 
 /* "2376", "192.0.2.1:2376" */
+static int check_loopback(struct str value, struct err *err)
+{
+	ptrdiff_t colon = str_find(value, ':');
+	uint64_t port;
+
+	if (colon < 0 || !str_is(str_head(value, (size_t)colon), "127.0.0.1") ||
+	    str_to_u64(str_skip(value, (size_t)colon + 1), 1, 65535, &port) < 0)
+		return err_set(err, -EINVAL,
+			       "127.0.0.1:PORT: from elsewhere metrics are read through [remote], "
+			       "with a certificate");
+	return 0;
+}
+
 static int check_listen(struct str value, struct err *err)
 {
 	ptrdiff_t colon = str_find(value, ':');
@@ -546,6 +559,12 @@ static const struct ini_key engine_keys[] = {
 	  .list = true,
 	  LEN(1, 100),
 	  .help = "common name or serial number of a client's certificate that counts no more" },
+	{ .section = "metrics",
+	  .key = "listen",
+	  .type = INI_TYPE_TEXT,
+	  LEN(1, 21),
+	  .check = check_loopback,
+	  .help = "127.0.0.1:PORT where GET /metrics is answered; nowhere when unset" },
 	{ .section = "registry",
 	  .key = "insecure",
 	  .type = INI_TYPE_BOOL,

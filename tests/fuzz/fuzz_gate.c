@@ -27,7 +27,7 @@ static void check_client(const uint8_t *data, size_t size)
 	gate_client_get(&in, &client);
 	if (wire_end(&in) < 0)
 		return;
-	require(client.role >= GATE_ROLE_READER && client.role < GATE_ROLE_COUNT);
+	require(client.role >= GATE_ROLE_SCRAPER && client.role < GATE_ROLE_COUNT);
 	require(gate_name_fits(str_from(client.name)));
 	buf_init(&again, 4096);
 	gate_client_put(&again, &client);

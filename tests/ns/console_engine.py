@@ -15,6 +15,8 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from fixture import deb, engine, image, tap  # noqa: E402
 
 CONSOLE_GID = 900
+RELOAD = 0x112
+METRICS_PORT = 9100  # in a network namespace of its own
 SERVICES = """
 [service one]
 image = busybox:latest
@@ -30,6 +32,7 @@ if not os.environ.get("HOY_ENGINE_BOX"):
     for package in ("busybox-static", "prometheus"):  # there is no network in the box
         deb.tree(package)
 engine.enter()
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 E = engine.Engine("console", images=[(image.busybox(), "busybox:latest")], services=SERVICES)
 os.makedirs(os.path.join(E.root, "usr/bin"))
 shutil.copy(os.path.join(engine.PROGRAMS, "hoy"), os.path.join(E.root, "usr/bin/hoy"))
@@ -122,6 +125,39 @@ def _http():
     connection.close()
 
 
+def get(path):
+    connection = http.client.HTTPConnection("127.0.0.1", METRICS_PORT, timeout=engine.LIMIT_S)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    return answer.status, answer.read().decode()
+
+
+@tap.test("[metrics] listen: /metrics on loopback when it is asked for, and nothing but that")
+def _listen():
+    try:
+        get("/metrics")
+        raise AssertionError("it listens by itself")
+    except OSError:
+        pass
+    E.write("engine.ini", "[metrics]\nlisten = 127.0.0.1:%d\n" % METRICS_PORT)
+    E.engine.send(RELOAD)
+    engine.wait_for("the listener", lambda: "/metrics is served on" in E.log())
+    status, text = get("/metrics")
+    tap.check(status == 200, "%d: %s" % (status, text))
+    check_metrics(text)
+    for path in ("/containers/json", "/version", "/containers/one/logs?stdout=1"):
+        status, text = get(path)
+        tap.check(status == 403 and "this needs the role reader" in text, "%s: %d %s" % (path, status, text))
+    E.write("engine.ini", "[metrics]\nlisten = 0.0.0.0:%d\n" % METRICS_PORT)
+    E.engine.send(RELOAD)
+    engine.wait_for("the refusal", lambda: "127.0.0.1:PORT: from elsewhere" in E.log())
+    try:
+        get("/metrics")
+        raise AssertionError("it still listens")
+    except OSError:
+        pass
+
+
 @tap.test("what is kept of a service's trials goes with its section")
 def _gone():
     good = os.path.join(E.root, "data/state/good")
@@ -129,7 +165,7 @@ def _gone():
     with open(os.path.join(good, "two"), "wb") as f:
         f.write(b"kept")
     E.write("services.ini", SERVICES[:SERVICES.index("[service two]")])
-    E.engine.send(0x112)
+    E.engine.send(RELOAD)
     engine.wait_for("the file to go", lambda: not os.path.exists(os.path.join(good, "two")))
     tap.check(os.path.isdir(good), "the folder too")
 

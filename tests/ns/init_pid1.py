@@ -53,6 +53,7 @@ for n in "null 1 3" "zero 1 5" "full 1 7" "random 1 8" "urandom 1 9"; do
 done
 for t in $TTYS; do touch "dev/$t"; mount --bind "$PTS" "dev/$t"; done
 mount -t tmpfs -o mode=755 tmpfs data
+[ -z "$NETWORK_INI" ] || { mkdir data/config; printf "$NETWORK_INI" > data/config/network.ini; }
 exec env -i ASAN_OPTIONS=abort_on_error=1 /usr/sbin/chroot . /init
 """
 
@@ -75,7 +76,8 @@ def cgroup_root():
 class Machine:
     """One init with its pty; `text` is all it printed."""
 
-    def __init__(self, init=os.path.join(SAN, "init_pid1")):
+    def __init__(self, init=os.path.join(SAN, "init_pid1"), network_ini=""):
+        """network_ini: on the data partition before it boots, as printf writes it."""
         self.master, slave = os.openpty()
         self.text, self.pos = "", 0
         name = "hoy-init-test-%d-%d" % (os.getpid(), next(COUNT))
@@ -83,7 +85,7 @@ class Machine:
         os.makedirs(self.root, exist_ok=True)
         self.group = os.path.join(cgroup_root(), name)
         os.makedirs(self.group, exist_ok=True)
-        env = dict(os.environ, R=self.root, INIT=init, FAKE=FAKE, PTS=os.ttyname(slave),
+        env = dict(os.environ, NETWORK_INI=network_ini, R=self.root, INIT=init, FAKE=FAKE, PTS=os.ttyname(slave),
                    TTYS=" ".join(consoles()), PATH="/usr/sbin:/usr/bin:/sbin:/bin")
         join = "echo $$ > %s/cgroup.procs; exec " % self.group
         self.process = subprocess.Popen(
@@ -472,6 +474,39 @@ def _end():
         M.expect(line)
     code = M.wait_end()
     tap.check(code in (-signal.SIGHUP, 128 + signal.SIGHUP), "a reboot ends with SIGHUP: %r" % code)
+
+
+@tap.test("a broken configuration: fail-safe profile with console and link-local network, all else waits")
+def _failsafe():
+    m = Machine(network_ini=r"[network lan]\nDHCP = yes\n\000\000\n")
+    try:
+        m.expect(r"init: the configuration is broken: network\.ini: it is no text: there are zero bytes in it; "
+                 r"fail-safe profile: console and link-local network, everything else waits")
+        m.until("status", r"unit netd running")
+        m.until("status", r"unit engine stopped pid=0 .* text=waits: the fail-safe profile counts")
+        with open(m.path("/run/hoy/config/20-data/network.ini"), encoding="ascii") as f:
+            text = f.read()
+        tap.check("[network failsafe]" in text and "DHCP = no" in text and "lan" not in text, text)
+        tap.check(not os.path.exists(m.path("/run/hoy/config/30-media/services.ini")), "nothing is declared")
+        os.kill(m.outside(m.unit("disk")[1]), signal.SIGKILL)
+        m.expect(r"init: disk ready again")
+        m.until("status", r"unit engine stopped")
+        os.unlink(m.path("/data/config/network.ini"))  # a person mends it
+        m.command("name mended")
+        before = len(m.text)
+        m.command("apply x 0")
+        m.pos = before
+        m.expect(r"init: the fail-safe profile counts no more")
+        m.until("status", r"unit engine running")
+        m.until("status", r"host=mended")
+        with open(m.path("/data/config/network.ini"), "wb") as f:
+            f.write(b"\0")
+        m.command("name later")
+        m.command("apply x 0")
+        m.until("status", r"host=later")
+        m.until("status", r"unit engine running")
+    finally:
+        m.close()
 
 
 @tap.test("a fault of init: the reason is written, the machine starts again")

@@ -49,5 +49,5 @@ UNIT += tests/unit/init/test_watch
 tests/unit/init/test_watch_OBJS := tests/unit/init/test_watch.o init/unit/watch.o
 # The man pages' sections KEYS, held against the schema tables or, with HOY_MAN_WRITE=1, made anew.
 UNIT += tests/unit/init/test_man
-tests/unit/init/test_man_OBJS = tests/unit/init/test_man.o $(filter-out tests/unit/init/test_edits.o,$(tests/unit/init/test_edits_OBJS))
+tests/unit/init/test_man_OBJS = tests/unit/init/test_man.o init/boot_layer.o $(filter-out tests/unit/init/test_edits.o,$(tests/unit/init/test_edits_OBJS))
 tests/unit/init/test_man_LIBS := -lyyjson

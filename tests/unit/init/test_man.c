@@ -9,6 +9,7 @@
 #include <string.h>
 #include "engine/service/spec.h"
 #include "init/boot_config.h"
+#include "init/boot_layer.h"
 #include "lib/fs.h"
 #include "lib/ini.h"
 #include "lib/own.h"
@@ -184,8 +185,28 @@ static void test_page(const struct ini_schema *schema)
 	}
 }
 
+/* In a revision or a boot.ini sections of all daemons stand in one text. */
+static void test_kinds(const struct ini_schema *schema)
+{
+	bool known = true;
+
+	for (size_t i = 0; i < schema->count; i++) {
+		const char *kind = schema->keys[i].section;
+
+		if (strcmp(boot_file_name(boot_file_of(str_from(kind))), schema->file) != 0) {
+			known = false;
+			note("[%s] belongs to %s.ini", kind, schema->file);
+		}
+	}
+	ok(known, "sections of %s.ini find their file in a text for all daemons", schema->file);
+}
+
 int main(void)
 {
+	test_kinds(&boot_config_schema);
+	test_kinds(&service_schema);
+	test_kinds(&engine_schema);
+	test_kinds(&conf_schema);
 	test_page(&boot_config_schema);
 	test_page(&service_schema);
 	test_page(&engine_schema);
