@@ -115,10 +115,10 @@ struct engine {
 	struct loop_timer gate_retry;
 	char gate_listen[32]; /* where the gate listens, "" = nowhere */
 	struct loop_io scrape_io;
-	int scrape_fd;		/* valid while scrape_listen is set */
+	int scrape_fd;
 	char scrape_listen[32]; /* where /metrics is served, "" = nowhere */
-	bool sweep_again;     /* something came into the trash since the sweep began */
-	bool collect_soon;    /* somebody removed an image: the timer runs without a delay */
+	bool sweep_again;	/* something came into the trash since the sweep began */
+	bool collect_soon;	/* somebody removed an image: the timer runs without a delay */
 	struct image_leases leases;
 	struct engine_clean clean;
 	int run_hoy_fd;

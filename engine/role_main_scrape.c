@@ -85,8 +85,7 @@ static int scrape_start(struct engine *engine, const char *text, struct err *err
 
 void engine_scrape_load(struct engine *engine)
 {
-	const struct ini_section *section =
-		ini_find(&engine->manager.engine_config, "metrics", "");
+	const struct ini_section *section = ini_find(&engine->manager.engine_config, "metrics", "");
 	const char *text =
 		section && !section->bad ? ini_text(&engine_schema, section, "listen") : "";
 	struct err err = { 0 };

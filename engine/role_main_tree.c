@@ -162,6 +162,33 @@ int tree_open(struct tree_work *tree, const char *name, bool root,
 	return 0;
 }
 
+int tree_open_image(struct tree_work *tree, const struct image *image,
+		    int (*ready)(struct tree_work *tree, struct err *err), struct err *err)
+{
+	struct container_env *env = &tree->work.engine->containers;
+	uint8_t random[CONTAINER_ID_LEN / 2];
+	int r;
+
+	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return err_set(err, -EAGAIN, "no random bytes for a mount's name");
+	str_hex(random, sizeof(random), tree->id); /* nobody's: two may look at one image */
+	tree->def.layers =
+		arena_array(&tree->work.arena, image->layer_count + 1, sizeof(struct digest));
+	if (!tree->def.layers)
+		return err_set(err, -ENOMEM, "no memory for the layers of an image");
+	tree->def.layer_count = image->layer_count;
+	for (uint32_t i = 0; i < image->layer_count; i++)
+		tree->def.layers[i] = image->layers[i].blob;
+	r = image_lease_add(&tree->work.engine->leases, &tree->lease, tree->def.layers,
+			    tree->def.layer_count, err);
+	if (r < 0)
+		return r;
+	tree->ready = ready;
+	layers_mount(&tree->layers, env->store, &env->rootfs, tree->def.layers,
+		     tree->def.layer_count, on_layers, tree);
+	return 0;
+}
+
 int tree_open_below(struct tree_work *tree, struct err *err)
 {
 	struct container_env *env = &tree->work.engine->containers;

@@ -39,6 +39,9 @@ void *tree_new(struct msg_peer *peer, const struct msg *msg, size_t size);
  */
 int tree_open(struct tree_work *tree, const char *name, bool root,
 	      int (*ready)(struct tree_work *tree, struct err *err), struct err *err);
+/* The same for the layers of an image, which tree_open_below() then gives as one tree. */
+int tree_open_image(struct tree_work *tree, const struct image *image,
+		    int (*ready)(struct tree_work *tree, struct err *err), struct err *err);
 /* The container, while it starts or runs; NULL. */
 struct container *tree_container(const struct tree_work *tree);
 /* The layers below the upper, as a tree of their own, in below_fd. After tree_open(). */

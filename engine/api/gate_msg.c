@@ -7,7 +7,7 @@
 #include "engine/api/gate_msg.h"
 #include "lib/own.h"
 
-static const char *const role_names[GATE_ROLE_COUNT] = { "",	   "scraper",  "reader",
+static const char *const role_names[GATE_ROLE_COUNT] = { "",	     "scraper",	 "reader",
 							 "operator", "deployer", "admin" };
 
 const char *gate_role_name(enum gate_role role)

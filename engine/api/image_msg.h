@@ -79,6 +79,9 @@ enum engine_image_msg {
 	 * PULL_MSG_DOCUMENT: the registry's manifest of this reference, or what is at `place` there
 	 */
 	ENGINE_MSG_REGISTRY,
+	/* {text image, text path} -> {u8 found, blob content}: a regular file of an image, of at
+	 * most 4 MiB; -EFBIG. Links are followed within the image */
+	ENGINE_MSG_IMAGE_FILE,
 };
 
 enum engine_drop {

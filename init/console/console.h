@@ -159,6 +159,7 @@ int verb_support(struct console *console, const struct words *words, struct err 
 int verb_df(struct console *console, const struct words *words, struct err *err);
 int verb_store(struct console *console, const struct words *words, struct err *err);
 int verb_prune_kind(struct console *console, const struct words *words, struct err *err);
+int verb_image(struct console *console, const struct words *words, struct err *err);
 int verb_top(struct console *console, const struct words *words, struct err *err);
 int verb_network(struct console *console, const struct words *words, struct err *err);
 int verb_config(struct console *console, const struct words *words, struct err *err);

@@ -8,4 +8,4 @@ hoy_OBJS := init/console/main.o init/console/tty.o init/console/edit.o init/cons
 	init/console/verb_access.o init/console/verb_tree.o init/console/verb_store.o init/console/verb_exec.o \
 	init/console/verb_config.o init/console/script.o init/console/verb_json.o init/console/screen.o init/console/verb_dashboard.o init/conf_text.o init/conf_diff.o init/api/init_msg.o \
 	engine/api/engine_msg.o engine/api/access_msg.o engine/api/gate_msg.o engine/api/image_msg.o engine/oci/image.o netd/api/netd_msg.o netd/api/netd_rows_msg.o
-hoy_OBJS += init/console/verb_edit.o init/console/editor.o init/console/verb_pin.o init/console/verb_top.o init/console/stats.o
+hoy_OBJS += init/console/verb_edit.o init/console/editor.o init/console/verb_pin.o init/console/verb_top.o init/console/stats.o init/console/verb_image.o init/console/packages.o

@@ -95,6 +95,8 @@ const struct verb console_verbs[] = {
 	  verb_help },
 	{ "history", "[NAME]", "why the machine started, or how a container ended", C(CONTAINER), 0,
 	  1, verb_history },
+	{ "image", "sbom NAME", "packages of an image as SPDX, for a scanner", C(NONE), 2, 2,
+	  verb_image },
 	{ "images", "", "images in the store", C(NONE), 0, 0, verb_images },
 	{ "import", "FILE [IMAGE]", "a tar of files becomes an image", C(NONE), 1, 2, verb_import },
 	{ "kill", "NAME [SIGNAL]", "send a signal, KILL when none is named", C(CONTAINER), 1, 2,

@@ -33,7 +33,13 @@ if not os.environ.get("HOY_ENGINE_BOX"):
         deb.tree(package)
 engine.enter()
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-E = engine.Engine("console", images=[(image.busybox(), "busybox:latest")], services=SERVICES)
+DPKG = (b"Package: libc6\nStatus: install ok installed\nVersion: 2.36-9+deb12u1\nArchitecture: amd64\n\n"
+        b"Package: gone\nStatus: deinstall ok config-files\nVersion: 1\n")
+DEBIAN = image.Image([image.busybox_layer(), {"var/lib/dpkg/status": DPKG,
+                                              "etc/os-release": b"ID=debian\nVERSION_ID=12\n"}])
+ALPINE = image.Image([{"lib/apk/db/installed": b"P:musl\nV:1.2.5-r0\nA:x86_64\nL:MIT\n"}])
+E = engine.Engine("console", images=[(image.busybox(), "busybox:latest"), (DEBIAN, "debian:12"),
+                                     (ALPINE, "alpine:3")], services=SERVICES)
 os.makedirs(os.path.join(E.root, "usr/bin"))
 shutil.copy(os.path.join(engine.PROGRAMS, "hoy"), os.path.join(E.root, "usr/bin/hoy"))
 
@@ -91,6 +97,23 @@ def _metrics():
     left = [line for line in done.stdout.decode().splitlines()
             if not re.match(r"node_memory_\w+ .*(camelCase|snake_case)", line)]
     tap.check(done.returncode in (0, 3) and not left, "exit code %d: %s" % (done.returncode, left))
+
+
+@tap.test("image sbom: packages of an image from its dpkg or apk database, as SPDX")
+def _sbom():
+    document = json.loads(hoy("image", "sbom", "debian:12"))
+    tap.check(document["spdxVersion"] == "SPDX-2.3" and document["dataLicense"] == "CC0-1.0", document)
+    tap.check(document["documentNamespace"].endswith("sha256%3A" + image.digest(DEBIAN.manifest)[7:]), document)
+    found = [p["externalRefs"][0]["referenceLocator"] for p in document["packages"] if "externalRefs" in p]
+    tap.check(found == ["pkg:deb/debian/libc6@2.36-9%2Bdeb12u1?arch=amd64&distro=debian-12"], found)
+    names = {p["SPDXID"] for p in document["packages"]} | {"SPDXRef-DOCUMENT"}
+    tap.check(all({r["spdxElementId"], r["relatedSpdxElement"]} <= names for r in document["relationships"]), document)
+    document = json.loads(hoy("image", "sbom", "alpine:3"))
+    tap.check([p["name"] for p in document["packages"]] == ["alpine:3", "musl"], document)
+    text = hoy("image", "sbom", "busybox:latest")
+    tap.check(hoy.code == 3 and "neither dpkg's nor apk's" in text, "%d: %s" % (hoy.code, text))
+    hoy("image", "sbom", "nowhere:1")
+    tap.check(hoy.code == 3, "exit code %d" % hoy.code)
 
 
 @tap.test("hoy top prints what lies between two samples, as JSON too")

@@ -29,3 +29,7 @@ UNIT += tests/unit/console/test_editor
 tests/unit/console/test_editor_OBJS := tests/unit/console/test_editor.o init/console/editor.o init/console/screen.o
 FUZZ += tests/fuzz/fuzz_editor
 tests/fuzz/fuzz_editor_OBJS := tests/fuzz/fuzz_editor.o init/console/editor.o init/console/screen.o
+UNIT += tests/unit/console/test_packages
+tests/unit/console/test_packages_OBJS := tests/unit/console/test_packages.o init/console/packages.o init/console/script.o
+FUZZ += tests/fuzz/fuzz_packages
+tests/fuzz/fuzz_packages_OBJS := tests/fuzz/fuzz_packages.o init/console/packages.o init/console/script.o
