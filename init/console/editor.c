@@ -212,22 +212,28 @@ void editor_issue_add(struct editor *editor, struct str text)
 	struct editor_issue *issue = &editor->issues[editor->issue_count];
 	struct str rest = text, number;
 	uint64_t line;
+	int head = 0;
 
 	if (editor->issue_count == EDITOR_ISSUES_MAX)
 		return;
 	*issue = (struct editor_issue){ 0 };
-	(void)str_escape(str_head(text, EDITOR_ISSUE_MAX / 4 * 3), issue->text,
-			 sizeof(issue->text));
 	while (rest.len > 0) {
 		if (!str_starts(rest, STR(".ini:"))) {
 			rest = str_skip(rest, 1);
 			continue;
 		}
 		rest = str_skip(rest, 5);
-		if (str_cut(&rest, ':', &number) && str_to_u64(number, 1, UINT32_MAX, &line) == 0)
+		if (str_cut(&rest, ':', &number) && str_to_u64(number, 1, UINT32_MAX, &line) == 0) {
 			issue->line = (uint32_t)line;
+			(void)str_cut(&rest, ':', &number); /* the column */
+			text = str_trim(rest);
+		}
 		break;
 	}
+	if (issue->line > 0) /* the file is known: it is the one on the screen */
+		head = snprintf(issue->text, sizeof(issue->text), "line %u: ", issue->line);
+	(void)str_escape(str_head(text, EDITOR_ISSUE_MAX / 4 * 3), issue->text + head,
+			 sizeof(issue->text) - (size_t)head);
 	editor->issue_count++;
 }
 

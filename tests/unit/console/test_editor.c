@@ -83,7 +83,7 @@ static void test_picture(void)
 	picture(24, 80);
 	is_text(screen.wanted[2], "! prots = 1:2", "a mistake is marked at its line");
 	ok(strstr(screen.wanted[21], "1 mistake") != NULL, "counted");
-	ok(strstr(screen.wanted[22], "did you mean ports?") != NULL, "and said");
+	is_text(screen.wanted[22], "line 3: unknown key prots; did you mean ports?", "and said");
 	type("\x07");
 	picture(24, 80);
 	is_int(row, 3, "Ctrl-G goes to it");
