@@ -45,6 +45,8 @@ struct console {
 /* ---- terminal (tty.c) ---- */
 void console_tty_raw(struct console *console);
 void console_tty_restore(struct console *console);
+/* Keys come one by one and log lines stay away; off: the cursor stands below the screen. */
+void console_full_screen(struct console *console, bool on);
 /* Asks the terminal for its size; 24 x 80 where it does not answer within 200 ms. */
 void console_tty_size(struct console *console);
 /* Writes all, dropping what a stopped terminal does not take within 3 s. "\n" becomes "\r\n". */

@@ -48,6 +48,22 @@ void console_tty_restore(struct console *console)
 		(void)tcsetattr(console->in_fd, TCSANOW, &tty_before);
 }
 
+/* A console of init's is raw already; a terminal that somebody started `hoy top` on is not. */
+void console_full_screen(struct console *console, bool on)
+{
+	char bottom[32];
+
+	console->full_screen = on;
+	if (on && !console->is_unit)
+		console_tty_raw(console);
+	if (on)
+		return;
+	(void)snprintf(bottom, sizeof(bottom), "\x1b[%u;1H\r\n", console->rows);
+	console_raw(console, bottom, strlen(bottom));
+	if (!console->is_unit)
+		console_tty_restore(console);
+}
+
 void console_raw(struct console *console, const char *bytes, size_t len)
 {
 	struct mono end = mono_add_ms(mono_now(), TTY_WRITE_MS);

@@ -175,7 +175,6 @@ static bool take_keys(struct console *console)
 
 int verb_dashboard(struct console *console, const struct words *words, struct err *err)
 {
-	char bottom[32];
 
 	(void)words;
 	if (!console->is_tty || console->json || console->capture)
@@ -184,13 +183,11 @@ int verb_dashboard(struct console *console, const struct words *words, struct er
 			       "not");
 	memset(&load, 0, sizeof(load));
 	screen_init(&screen, console->rows, console->columns);
-	console->full_screen = true;
+	console_full_screen(console, true);
 	do
 		draw(console);
 	while (!console->quit &&
 	       !((console_wait(console, -1, DASHBOARD_EVERY_MS) & 1) && take_keys(console)));
-	console->full_screen = false;
-	(void)snprintf(bottom, sizeof(bottom), "\x1b[%u;1H\r\n", console->rows);
-	console_raw(console, bottom, strlen(bottom));
+	console_full_screen(console, false);
 	return 0;
 }

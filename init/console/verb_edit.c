@@ -146,7 +146,6 @@ static void run(struct console *console)
 int console_config_edit(struct console *console, struct err *err)
 {
 	struct buf text OWN(buf_done) = { 0 };
-	char bottom[32];
 	int r = console_config_candidate(console, &text, err);
 
 	if (r < 0)
@@ -155,11 +154,9 @@ int console_config_edit(struct console *console, struct err *err)
 		return err_set(err, -E2BIG, "a configuration has at most %d KiB",
 			       CONF_TEXT_MAX / 1024);
 	screen_init(&screen, console->rows, console->columns);
-	console->full_screen = true;
+	console_full_screen(console, true);
 	run(console);
-	console->full_screen = false;
-	(void)snprintf(bottom, sizeof(bottom), "\x1b[%u;1H\r\n", console->rows);
-	console_raw(console, bottom, strlen(bottom));
+	console_full_screen(console, false);
 	console_printf(console, editor.unsaved ? "what was not saved is gone\n" : "done\n");
 	return 0;
 }

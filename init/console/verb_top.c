@@ -183,7 +183,6 @@ static int print_once(struct console *console, struct err *err)
 int verb_top(struct console *console, const struct words *words, struct err *err)
 {
 	struct err away;
-	char bottom[32];
 
 	(void)words;
 	memset(&stats, 0, sizeof(stats));
@@ -191,7 +190,7 @@ int verb_top(struct console *console, const struct words *words, struct err *err
 	if (!console->is_tty || console->json || console->capture)
 		return print_once(console, err);
 	screen_init(&screen, console->rows, console->columns);
-	console->full_screen = true;
+	console_full_screen(console, true);
 	do {
 		away = (struct err){ 0 };
 		(void)top_sample(console, &stats, TOP_WAIT_MS, &away);
@@ -199,8 +198,6 @@ int verb_top(struct console *console, const struct words *words, struct err *err
 		draw(console, &away);
 	} while (!console->quit &&
 		 !((console_wait(console, -1, TOP_EVERY_MS) & 1) && take_keys(console)));
-	console->full_screen = false;
-	(void)snprintf(bottom, sizeof(bottom), "\x1b[%u;1H\r\n", console->rows);
-	console_raw(console, bottom, strlen(bottom));
+	console_full_screen(console, false);
 	return 0;
 }

@@ -461,6 +461,65 @@ def _support():
     tap.check(os.stat(M.path(path.group(1))).st_mode & 0o777 == 0o600, "its mode")
 
 
+class Screen:
+    """The image's own `hoy` on a terminal of its own."""
+
+    def __init__(self, *words):
+        hoy("version")
+        self.master, slave = os.openpty()
+        self.text = ""
+        self.process = subprocess.Popen(
+            ["nsenter", "-t", str(M.pid()), "-m", "-p", "-n", "-u", "-i", "-r", "-w", "/run/hoy-cli"] + list(words),
+            stdin=slave, stdout=slave, stderr=slave)
+        os.close(slave)
+
+    def expect(self, pattern):
+        """Waits for it in what came since the last match; escape sequences are left out."""
+        end = time.monotonic() + LIMIT_S
+        while True:
+            plain = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", self.text)
+            if re.search(pattern, plain):
+                self.text = ""
+                return
+            tap.check(time.monotonic() < end, "nothing matches %r in:\n%s" % (pattern, plain[-2000:]))
+            if select.select([self.master], [], [], 0.2)[0]:
+                try:
+                    self.text += os.read(self.master, 65536).decode("utf8", "replace")
+                except OSError:
+                    tap.check(re.search(pattern, self.text), "it ended:\n" + self.text[-2000:])
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self.master)
+
+
+@tap.test("config edit on a terminal: a mistake is marked while it is typed, and saved is what was mended")
+def _edit():
+    before = hoy("config", "candidate")
+    screen = Screen("config", "edit")
+    try:
+        screen.expect(r"\^O save")
+        os.write(screen.master, b"\x1b[B" * 60 + b"\x05\r[hoy]\rtimezon = UTC0")
+        screen.expect(r"(?s)! timezon = UTC0.*line \d+: unknown key 'timezon' in \[hoy\]: did you mean 'timezone'")
+        tap.check(hoy("config", "candidate") == before, "nothing is kept before it is saved")
+        os.write(screen.master, b"\x1b[D" * 7 + b"e")
+        screen.expect(r"  timezone = UTC0")
+        os.write(screen.master, b"\x18")
+        screen.expect(r"Ctrl-X once more leaves without")
+        os.write(screen.master, b"\x0f")
+        screen.expect(r"saved as the candidate")
+        os.write(screen.master, b"\x18")
+        screen.expect(r"done")
+        tap.check(screen.process.wait(LIMIT_S) == 0, "exit code")
+    finally:
+        screen.close()
+    tap.check_match(r"(?m)^timezone = UTC0$", hoy("config", "candidate"), "saved")
+    hoy("config", "discard")
+    tap.check(hoy("config", "candidate") == before, "discarded")
+
+
 @tap.test("ctrl-alt-del: engine, then netd, then /data, then reboot")
 def _end():
     reason = M.path("/data/state/reason")
