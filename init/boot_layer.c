@@ -24,6 +24,8 @@ static const struct kind kinds[] = {
 	{ "netdev", BOOT_FILE_NETWORK, true, false },
 	{ "address", BOOT_FILE_NETWORK, true, false },
 	{ "route", BOOT_FILE_NETWORK, true, false },
+	{ "firewall", BOOT_FILE_NETWORK, false, false },
+	{ "rule", BOOT_FILE_NETWORK, true, false },
 	{ "dns", BOOT_FILE_NETWORK, false, false },
 	{ "engine", BOOT_FILE_ENGINE, false, false },
 	{ "registry", BOOT_FILE_ENGINE, true, true },
