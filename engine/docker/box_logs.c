@@ -54,6 +54,9 @@ static void logs_free(void *work)
 	struct logs *logs = work;
 
 	docker_watch_remove(logs->client->server, &logs->watch);
+	/* The files may have been asked for again: the answer is none of the client's next request.
+	 */
+	msg_peer_forget(logs->client->server->main, logs->client);
 	loop_timer_stop(logs->client->server->loop, &logs->timer);
 	close_files(logs);
 	docker_log_lines_done(&logs->lines);
