@@ -137,7 +137,9 @@ def trace(tree):
         program, name = row[2].split(":", 1)
         source = next((s for s in ("tests/" + program, "tests/%s.c" % program) if tree.exists(s)),
                       None)
-        if source is None:
+        if program.startswith("torture/"):
+            yield Finding(path, number, "%s: not a part of `make test`, which has to run it" % program)
+        elif source is None:
             yield Finding(path, number, "%s: no such test program" % program)
         elif (name[:-len(" holds")] if program == "lint/tree" else name) not in tree.text(source):
             yield Finding(path, number, "%s: has no test %r" % (source, name))
