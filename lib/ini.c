@@ -19,6 +19,7 @@ enum {
 	INI_NAMES_MAX = 256,
 	INI_SECTIONS_MAX = 1000, /* lists are walked: more would take long */
 	INI_VALUES_MAX = 20000,
+	KINDS_MAX = 300,
 };
 
 /* One file while it is read. */
@@ -136,6 +137,29 @@ static const char *nearest_kind(const struct ini_schema *schema, struct str kind
 	return str_nearest(kind, names, count);
 }
 
+/* "[service], [volume] or [network]": what a file of this schema may hold. */
+static const char *kinds(const struct ini_schema *schema, char text[KINDS_MAX])
+{
+	const char *name = NULL;
+	size_t len = 0;
+
+	*text = '\0';
+	for (size_t i = 0; i <= schema->count && len < KINDS_MAX; i++) {
+		const char *next = i < schema->count ? schema->keys[i].section : NULL;
+
+		if (next && name && !strcmp(next, name))
+			continue;
+		if (name)
+			len += (size_t)snprintf(text + len, KINDS_MAX - len, "%s[%s]",
+						!len   ? ""
+						: next ? ", "
+						       : " or ",
+						name);
+		name = next;
+	}
+	return text;
+}
+
 static struct ini_section *find_section(struct ini_config *config, struct str kind, struct str name)
 {
 	struct ini_section *section;
@@ -210,7 +234,7 @@ static void refuse_kind(struct ini_reading *reading, size_t column, struct str k
 {
 	struct ini_place place = { reading->shown, reading->line_number, (uint32_t)column };
 	const char *nearest = nearest_kind(reading->schema, kind);
-	char shown_kind[INI_SHOWN_MAX], shown_name[INI_SHOWN_MAX], text[400];
+	char shown_kind[INI_SHOWN_MAX], shown_name[INI_SHOWN_MAX], known[KINDS_MAX], text[600];
 	const char *gap = name.len > 0 ? " " : "";
 	int r;
 
@@ -221,8 +245,8 @@ static void refuse_kind(struct ini_reading *reading, size_t column, struct str k
 			       "unknown section [%s%s%s]: did you mean [%s%s%s]?", shown_kind, gap,
 			       shown_name, nearest, gap, shown_name);
 	else
-		(void)snprintf(text, sizeof(text), "unknown section [%s%s%s]", shown_kind, gap,
-			       shown_name);
+		(void)snprintf(text, sizeof(text), "unknown section [%s%s%s]: expected %s",
+			       shown_kind, gap, shown_name, kinds(reading->schema, known));
 	r = ini_note(reading->config, place, shown_kind, shown_name, text);
 	if (r < 0)
 		reading->error = r;

@@ -6,7 +6,9 @@
 #include "lib/mono.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <time.h>
+#include "lib/own.h"
 
 enum { NS_PER_MS = 1000000, MS_PER_S = 1000 };
 
@@ -57,6 +59,24 @@ int64_t wall_now_s(void)
 
 	(void)clock_gettime(CLOCK_REALTIME, &ts);
 	return (int64_t)ts.tv_sec;
+}
+
+const char *span_text(int64_t seconds, char dst[SPAN_TEXT_MAX])
+{
+	/* Twice a unit is where the next one begins: "90 min" says more than "1 h". */
+	static const struct {
+		int64_t seconds;
+		const char *name;
+	} units[] = { { 24 * 3600, "days" }, { 3600, "h" }, { 60, "min" }, { 1, "s" } };
+	size_t unit = 0;
+
+	if (seconds < 0)
+		seconds = 0;
+	while (unit < ARRAY_LEN(units) - 1 && seconds < 2 * units[unit].seconds)
+		unit++;
+	(void)snprintf(dst, SPAN_TEXT_MAX, "%lld %s", (long long)(seconds / units[unit].seconds),
+		       units[unit].name);
+	return dst;
 }
 
 int64_t backoff_ms(unsigned attempt, int64_t base_ms, int64_t cap_ms, uint32_t random)

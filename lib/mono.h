@@ -21,6 +21,10 @@ bool mono_before(struct mono a, struct mono b);
 /* Wall time in seconds since 1970, for display and certificates only. */
 int64_t wall_now_s(void);
 
+/* How long, for a person: "45 s", "14 min", "30 h", "12 days"; below 0 as 0. Gives dst. */
+enum { SPAN_TEXT_MAX = 32 };
+const char *span_text(int64_t seconds, char dst[SPAN_TEXT_MAX]);
+
 /*
  * Delay of attempt n (0-based): base << n, at most cap, with +-12.5 % jitter taken from `random`
  * (any 32 bits). Never gives up and never returns less than base / 2. All in ms.

@@ -69,14 +69,16 @@ static int change_root(const char *root, struct err *err)
 static int drop_bounding_set(uint64_t keep, struct err *err)
 {
 	for (unsigned cap = 0; cap < CAPABILITY_BITS; cap++) {
-		int there = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
+		int code;
 
-		if (there < 0) /* the first number that this kernel does not know */
-			break;
-		if (there == 0 || (keep >> cap & 1))
+		if ((keep >> cap & 1) || prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0)
 			continue;
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
-			return err_sys(err, -errno, "sandbox: drop capability %u", cap);
+		code = errno;
+		if (code == EINVAL) /* the first number that this kernel does not know */
+			break;
+		/* Who may not drop is not asked to when it is gone already. */
+		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) != 0)
+			return err_sys(err, -code, "sandbox: drop capability %u", cap);
 	}
 	return 0;
 }

@@ -13,7 +13,7 @@
  * each profile; a forbidden call kills the process (SIGSYS) so that a hole shows at once.
  */
 enum sandbox_profile {
-	SANDBOX_PROFILE_COMPUTE, /* pipes and memory only: unpack, pack, dhcp, parser */
+	SANDBOX_PROFILE_COMPUTE, /* pipes and memory only: unpack, pack, dhcp, sign */
 	SANDBOX_PROFILE_STORE,	 /* COMPUTE + files below its root */
 	SANDBOX_PROFILE_FILES,	 /* STORE + chown, xattr, mknod, links in foreign trees */
 	SANDBOX_PROFILE_INET,	/* COMPUTE + client inet sockets, static resolv.conf: pull, dns, ntp
@@ -22,6 +22,8 @@ enum sandbox_profile {
 	SANDBOX_PROFILE_TTY,	/* console: its tty, its sockets */
 	SANDBOX_PROFILE_NETLINK, /* netd main: netlink, packet sockets, its own files, starting
 				    roles (as uid 0 with SETUID SETGID SETPCAP SYS_CHROOT KILL) */
+	SANDBOX_PROFILE_PARSER,	 /* memory and one answer: hoy-oci's parser. Its short program is a
+				    part of how fast a container starts */
 };
 
 struct sandbox {

@@ -43,6 +43,11 @@
 	{                                           \
 		SYS_##name, GROUP_BASE, WHEN_ALWAYS \
 	}
+/* Also of those who have their whole input in memory and one fd for the answer. */
+#define PURE(name)                                               \
+	{                                                        \
+		SYS_##name, GROUP_BASE | GROUP_PURE, WHEN_ALWAYS \
+	}
 #define READ(name)                                             \
 	{                                                      \
 		SYS_##name, GROUP_READ | GROUP_FS, WHEN_ALWAYS \
@@ -66,10 +71,10 @@
 
 const struct sandbox_call sandbox_calls[] = {
 	/* data and waiting come first: they are the calls of the hot paths */
-	BASE(read),
-	BASE(write),
+	PURE(read),
+	PURE(write),
 	BASE(readv),
-	BASE(writev),
+	PURE(writev),
 	BASE(pread64),
 	BASE(pwrite64),
 	BASE(preadv),
@@ -118,25 +123,25 @@ const struct sandbox_call sandbox_calls[] = {
 	{ SYS_ioctl, GROUP_BASE, WHEN_REQUEST },
 
 	/* memory: never executable */
-	{ SYS_mmap, GROUP_BASE, WHEN_NOT_EXEC },
-	{ SYS_mprotect, GROUP_BASE, WHEN_NOT_EXEC },
-	BASE(munmap),
-	BASE(mremap),
-	BASE(brk),
-	BASE(madvise),
+	{ SYS_mmap, GROUP_BASE | GROUP_PURE, WHEN_NOT_EXEC },
+	{ SYS_mprotect, GROUP_BASE | GROUP_PURE, WHEN_NOT_EXEC },
+	PURE(munmap),
+	PURE(mremap),
+	PURE(brk),
+	PURE(madvise),
 	BASE(mlock),
 	BASE(munlock),
-	BASE(futex),
+	PURE(futex),
 
 	/* time, chance, oneself */
-	BASE(clock_gettime),
+	PURE(clock_gettime),
 	BASE(clock_getres),
 	BASE(clock_nanosleep),
 	BASE(nanosleep),
 	BASE(gettimeofday),
 	BASE(getrandom),
-	BASE(getpid),
-	BASE(gettid),
+	PURE(getpid),
+	PURE(gettid),
 	BASE(getppid),
 	BASE(getuid),
 	BASE(geteuid),
@@ -155,16 +160,16 @@ const struct sandbox_call sandbox_calls[] = {
 	BASE(set_robust_list),
 
 	/* ending, signals to oneself */
-	BASE(exit),
-	BASE(exit_group),
-	BASE(rt_sigreturn),
-	BASE(rt_sigaction),
-	BASE(rt_sigprocmask),
+	PURE(exit),
+	PURE(exit_group),
+	PURE(rt_sigreturn),
+	PURE(rt_sigaction),
+	PURE(rt_sigprocmask),
 	BASE(rt_sigtimedwait),
 	BASE(sigaltstack),
 	BASE(restart_syscall),
-	{ SYS_tgkill, GROUP_BASE, WHEN_SELF },
-	{ SYS_tkill, GROUP_BASE, WHEN_SELF },
+	{ SYS_tgkill, GROUP_BASE | GROUP_PURE, WHEN_SELF },
+	{ SYS_tkill, GROUP_BASE | GROUP_PURE, WHEN_SELF },
 	{ SYS_kill, GROUP_BASE, WHEN_SELF },
 
 /* the older forms, which 64-bit ARM never had */
@@ -292,6 +297,15 @@ const struct sandbox_call sandbox_calls[] = {
 	SANITIZE(ptrace),
 	SANITIZE(prctl),
 	SANITIZE(sched_getaffinity),
+	SANITIZE(sched_yield),
+	SANITIZE(sigaltstack),
+	SANITIZE(prlimit64),
+	SANITIZE(getrusage),
+	SANITIZE(getuid),
+	SANITIZE(close),
+	SANITIZE(pread64),
+	SANITIZE(lseek),
+	SANITIZE(fstat),
 	SANITIZE(kill),
 	SANITIZE(tgkill),
 	SANITIZE(rseq),

@@ -19,6 +19,7 @@ enum sandbox_group {
 	GROUP_TTY = 1 << 8,	   /* terminals */
 	GROUP_SPAWN = 1 << 9,	   /* starting roles, and what those do until their own sandbox */
 	GROUP_SANITIZER = 1 << 10, /* the run-time of test builds */
+	GROUP_PURE = 1 << 11,	   /* memory, and reading and writing what is open */
 };
 
 enum sandbox_when {

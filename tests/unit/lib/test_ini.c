@@ -106,7 +106,7 @@ static void test_heads(void)
 		{ "[servcie web]\nimage = x\nnonsense = 1\njunk\n",
 		  "f:1:1: unknown section [servcie web]: did you mean [service web]?" },
 		{ "[nothing like it]\n", "f:1:1: expected a section head [kind] or [kind name]" },
-		{ "[colour]\n", "f:1:1: unknown section [colour]" },
+		{ "[colour]\n", "f:1:1: unknown section [colour]: expected [service] or [hoy]" },
 		{ "[service web\nimage = x\n", "f:1:1: the section head has no ']'" },
 		{ "[]\n", "f:1:1: expected a section head [kind] or [kind name]" },
 		{ " [service web] junk\n", "f:1:16: unexpected text behind ']'" },

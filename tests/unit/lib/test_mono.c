@@ -2,6 +2,7 @@
 /* The clock, its seam, and back-off. */
 #include <stdint.h>
 #include "lib/mono.h"
+#include "lib/own.h"
 #include "tests/unit/tap.h"
 
 static void test_clock(void)
@@ -60,9 +61,27 @@ static void test_backoff(void)
 	ok(backoff_ms(5, INT64_MAX / 2, INT64_MAX, 7) > 0, "huge delays do not wrap");
 }
 
+static void test_spans(void)
+{
+	static const struct {
+		int64_t seconds;
+		const char *text;
+	} rows[] = {
+		{ -1, "0 s" },	    { 0, "0 s" },	  { 119, "119 s" },
+		{ 120, "2 min" },   { 7199, "119 min" },  { 7200, "2 h" },
+		{ 172799, "47 h" }, { 172800, "2 days" }, { INT64_MAX, "106751991167300 days" },
+	};
+	char text[SPAN_TEXT_MAX];
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		is_text(span_text(rows[i].seconds, text), rows[i].text, "%lld seconds",
+			(long long)rows[i].seconds);
+}
+
 int main(void)
 {
 	test_clock();
+	test_spans();
 	test_sums();
 	test_backoff();
 	return tap_done();

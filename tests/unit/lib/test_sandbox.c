@@ -83,6 +83,22 @@ static int act_compute(void)
 	return r;
 }
 
+/* What a parser does between its input, which lies in memory, and its answer. */
+static int act_memory(void)
+{
+	char *big = malloc(3 << 20), *more = NULL;
+	int r = 1;
+
+	if (big) {
+		memset(big, 1, 3 << 20);
+		more = realloc(big, 6 << 20);
+	}
+	if (more && write(STDERR_FILENO, more, 1) == 1)
+		r = 0;
+	free(more ? more : big);
+	return r;
+}
+
 static int act_open(void)
 {
 	(void)open("/etc/passwd", O_RDONLY | O_CLOEXEC);
@@ -271,6 +287,10 @@ static void test_profiles(void)
 	is_int(in_profile(SANDBOX_PROFILE_NETLINK, act_mount), -SIGSYS, "NETLINK may not mount");
 	is_int(in_profile(SANDBOX_PROFILE_NETLINK, act_exec), 0, "NETLINK starts its roles");
 	is_int(in_profile(SANDBOX_PROFILE_COMPUTE, act_nothing), 0, "doing nothing is allowed");
+	is_int(in_profile(SANDBOX_PROFILE_PARSER, act_memory), 0, "PARSER has memory and pipes");
+	is_int(in_profile(SANDBOX_PROFILE_PARSER, act_socket), -SIGSYS, "and makes no sockets");
+	is_int(in_profile(SANDBOX_PROFILE_PARSER, act_compute), -SIGSYS,
+	       "nor fds, and never waits");
 }
 
 /* These the run-time of sanitised builds needs itself, so that there they cannot be refused. */
@@ -281,6 +301,11 @@ static void test_unsanitised(void)
 	sandbox_filter_profile(&filter, SANDBOX_PROFILE_COMPUTE, 1);
 	ok(!filter.overflow && filter.len > 100, "the program of COMPUTE has %zu steps",
 	   filter.len);
+	sandbox_filter_profile(&filter, SANDBOX_PROFILE_PARSER, 1);
+	ok(!filter.overflow && filter.len > 20, "that of PARSER %zu", filter.len);
+#ifndef __SANITIZE_ADDRESS__
+	ok(filter.len < 80, "and it is a short one");
+#endif
 	sandbox_filter_profile(&filter, SANDBOX_PROFILE_NETLINK, 1);
 	ok(!filter.overflow, "that of NETLINK %zu", filter.len);
 	sandbox_filter_deny(&filter);
