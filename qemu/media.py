@@ -5,8 +5,10 @@ Never writes to a file that it did not make, except that a data disk is created 
 """
 import os
 import subprocess
+import tempfile
 
 CONFIG_LABEL = "HOY_CONF"
+RESET_LABEL = "HOY_RESET"
 FW_CFG_LIMIT_BYTES = 64 * 1024
 CLUSTER_BYTES = 4096
 
@@ -38,7 +40,7 @@ def tool(args):
         raise MediaError("%s failed: %s" % (" ".join(args[:1]), text))
 
 
-def config_volume(folder, out):
+def config_volume(folder, out, label=CONFIG_LABEL, serial=None):
     """Builds the FAT volume HOY_CONF from a folder into the file `out`; returns its size."""
     if not os.path.isdir(folder):
         raise MediaError("--config %s: no such folder" % folder)
@@ -47,11 +49,19 @@ def config_volume(folder, out):
     if os.path.exists(out):
         os.unlink(out)
     mkfs = "/sbin/mkfs.vfat" if os.path.exists("/sbin/mkfs.vfat") else "mkfs.vfat"
-    tool([mkfs, "-n", CONFIG_LABEL, "-C", out, str(size_kib)])
+    tool([mkfs, "-n", label] + (["-i", serial] if serial else []) + ["-C", out, str(size_kib)])
     entries = [os.path.join(folder, e) for e in sorted(os.listdir(folder))]
     if entries:
         tool(["mcopy", "-s", "-m", "-Q", "-i", out] + entries + ["::/"])
     return size_kib * 1024
+
+
+def reset_volume(out, serial=None):
+    """Builds the FAT volume HOY_RESET, which asks for a factory reset, into the file `out`."""
+    with tempfile.TemporaryDirectory() as folder:
+        with open(os.path.join(folder, "reset.txt"), "w", encoding="ascii") as f:
+            f.write("erase all data\n")
+        config_volume(folder, out, RESET_LABEL, serial)
 
 
 def fw_cfg_args(folder):
