@@ -101,33 +101,6 @@ static int check_domain(struct str value, struct err *err)
 	return 0;
 }
 
-static int check_subnet(struct str value, struct err *err)
-{
-	uint32_t ip4;
-	uint8_t prefix;
-
-	if (ip4_parse_prefix(value, -1, &ip4, &prefix) < 0 || prefix < 8 || prefix > 29 ||
-	    (ip4 & ~ip4_mask(prefix)) || ip4 >> 24 == 127 || ip4 >> 28 >= 14 || !(ip4 >> 24))
-		return err_set(err, -EINVAL,
-			       "expected a subnet with a prefix of 8 to 29: 172.21.0.0/16");
-	return 0;
-}
-
-static int check_subnet6(struct str value, struct err *err)
-{
-	struct ip6 subnet6;
-	uint8_t prefix6;
-
-	if (str_is(value, "delegated"))
-		return 0;
-	if (ip6_parse_prefix(value, -1, &subnet6, &prefix6) < 0 ||
-	    !conf_subnet6_ok(&subnet6, prefix6))
-		return err_set(err, -EINVAL,
-			       "expected a subnet with a prefix of 16 to 112 such as "
-			       "fd12:3456:789a:1::/64, or delegated");
-	return 0;
-}
-
 static int check_hint(struct str value, struct err *err)
 {
 	struct ip6 ip6;
@@ -266,14 +239,37 @@ static const struct ini_key keys[] = {
 	{ "route", "MTUBytes", INI_TYPE_UINT, false, 576, 65535, NULL, NULL, "bytes",
 	  "largest packet on this way", NULL },
 	{ "bridge", "subnet", INI_TYPE_TEXT, false, 1, 64, NULL, NULL, NULL,
-	  "addresses of the network; without it a free one is picked", check_subnet },
+	  "addresses of the network; without it a free one is picked", conf_check_subnet },
 	{ "bridge", "ipv6", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
 	  "containers on it have IPv6 as well", NULL },
 	{ "bridge", "subnet6", INI_TYPE_TEXT, false, 1, 64, NULL, NULL, NULL,
 	  "IPv6 addresses of the network; without it one below the machine's own prefix",
-	  check_subnet6 },
+	  conf_check_subnet6 },
 	{ "bridge", "internal", INI_TYPE_BOOL, false, 0, 0, "no", NULL, NULL,
 	  "no way out and no way in but from containers on it", NULL },
+	{ "bridge", "driver", INI_TYPE_ENUM, false, 0, 0, "bridge", "bridge|macvlan|ipvlan", NULL,
+	  "what carries it: a bridge, or a share in an interface of the host", NULL },
+	{ "bridge", "mode", INI_TYPE_ENUM, false, 0, 0, NULL, "bridge|private|vepa|l2|l3|l3s", NULL,
+	  "of macvlan (the first three) or ipvlan (the others)", NULL },
+	{ "bridge", "parent", INI_TYPE_TEXT, false, 1, IFNAMSIZ - 1, NULL, NULL, NULL,
+	  "macvlan, ipvlan: the interface that containers share", conf_check_ifname },
+	{ "bridge", "gateway", INI_TYPE_TEXT, false, 7, 15, NULL, NULL, NULL,
+	  "default gateway of containers; without it the first address", conf_check_gateway },
+	{ "bridge", "ip_range", INI_TYPE_TEXT, false, 9, 18, NULL, NULL, NULL,
+	  "the part of the subnet that addresses are picked from", conf_check_range },
+	{ "bridge", "rate", INI_TYPE_TEXT, false, 1, 15, NULL, NULL, NULL,
+	  "bits per second of each container, each way: 10M", conf_check_rate },
+	{ "bridge", "mtu", INI_TYPE_UINT, false, 576, 65535, NULL, NULL, "bytes",
+	  "MTU of containers; without it that of the uplinks", NULL },
+	{ "dns", "server", INI_TYPE_TEXT, true, 1, DNS_UPSTREAM_TEXT_MAX - 1, NULL, NULL, NULL,
+	  "a name server: ADDRESS, [ADDRESS]:PORT, ADDRESS#NAME; beats those of the uplinks",
+	  conf_check_server },
+	{ "dns", "over_tls", INI_TYPE_BOOL, false, 0, 0, "no", NULL, NULL,
+	  "ask by TLS and never in plain text", NULL },
+	{ "dns", "pin", INI_TYPE_TEXT, true, 44, 52, NULL, NULL, NULL,
+	  "SHA-256 in base64 of the public key that a server has to have", conf_check_pin },
+	{ "dns", "ca_file", INI_TYPE_PATH, false, 1, 255, NULL, NULL, NULL,
+	  "PEM file of the authorities that are trusted; without it the system's", NULL },
 	{ "firewall", "inbound", INI_TYPE_ENUM, false, 0, 0, "accept", RULE_ACTIONS_TEXT, NULL,
 	  "what becomes of connections to the machine itself that no rule is about", NULL },
 	{ "firewall", "published", INI_TYPE_ENUM, false, 0, 0, "accept", RULE_ACTIONS_TEXT, NULL,
@@ -286,7 +282,12 @@ static const struct ini_key keys[] = {
 	  "which connections the rule is about", NULL },
 	{ "rule", "action", INI_TYPE_ENUM, false, 0, 0, NULL, RULE_ACTIONS_TEXT, NULL,
 	  "what becomes of them", NULL },
-	{ "rule", "interface", INI_TYPE_TEXT, false, 1, IFNAMSIZ - 1, NULL, NULL, NULL,
+	{ "rule", "limit", INI_TYPE_TEXT, false, 3, 8, NULL, NULL, NULL,
+	  "only so many new connections: 10/s, 10/m or 10/h; more of them do not meet the rule",
+	  rule_check_limit },
+	{ "rule", "log", INI_TYPE_BOOL, false, 0, 0, "no", NULL, NULL,
+	  "tell of it in the kernel's log, once a second at most", NULL },
+	{ "rule", "interface", INI_TYPE_TEXT, true, 1, IFNAMSIZ - 1, NULL, NULL, NULL,
 	  "the interface to the outside; a * at the end matches all that begin so",
 	  rule_check_interface },
 	{ "rule", "source", INI_TYPE_TEXT, true, 1, 64, NULL, NULL, NULL,
@@ -464,52 +465,6 @@ static void add_uplink(struct ini_config *ini, struct ini_section *section, stru
 	uplink->metric = conf_number(section, "RouteMetric");
 }
 
-static void add_bridge(struct ini_config *ini, struct ini_section *section, struct conf *conf)
-{
-	struct conf_bridge bridge = { 0 }, *slot;
-	const struct ini_value *subnet = ini_get(&conf_schema, section, "subnet");
-	const struct ini_value *subnet6 = ini_get(&conf_schema, section, "subnet6");
-
-	if (section->bad)
-		return;
-	if (!section->name[0] ||
-	    str_copy(str_from(section->name), bridge.name, sizeof(bridge.name)) < 0 ||
-	    conf->bridge_count == CONF_BRIDGES_MAX) {
-		ini_complain(ini, section, NULL,
-			     "[bridge %s]: expected a name of 1 to %d bytes, at most %d bridges",
-			     section->name, NETD_NAME_MAX, CONF_BRIDGES_MAX);
-		return;
-	}
-	if (subnet)
-		(void)ip4_parse_prefix(subnet->text, -1, &bridge.subnet, &bridge.prefix);
-	bridge.delegated = subnet6 && str_is(subnet6->text, "delegated");
-	if (subnet6 && !bridge.delegated)
-		(void)ip6_parse_prefix(subnet6->text, -1, &bridge.subnet6, &bridge.prefix6);
-	bridge.no_ip6 = !conf_flag(section, "ipv6");
-	bridge.internal = ini_number(&conf_schema, section, "internal", 0) != 0;
-	slot = strcmp(bridge.name, "bridge") ? &conf->bridges[conf->bridge_count++]
-					     : &conf->bridges[0];
-	if (!bridge.subnet && slot == &conf->bridges[0]) {
-		bridge.subnet = slot->subnet;
-		bridge.prefix = slot->prefix;
-	}
-	for (size_t i = 0; i < conf->bridge_count && bridge.subnet; i++) {
-		const struct conf_bridge *other = &conf->bridges[i];
-		uint32_t mask =
-			ip4_mask(other->prefix < bridge.prefix ? other->prefix : bridge.prefix);
-
-		if (other == slot || !other->subnet || ((other->subnet ^ bridge.subnet) & mask))
-			continue;
-		ini_complain(ini, section, subnet,
-			     "subnet of [bridge %s] overlaps that of [bridge %s]; choose another",
-			     bridge.name, other->name);
-		if (slot != &conf->bridges[0])
-			conf->bridge_count--;
-		return;
-	}
-	*slot = bridge;
-}
-
 void conf_from_ini(struct ini_config *ini, struct conf *ret_conf)
 {
 	*ret_conf = (struct conf){ .bridge_count = 1 };
@@ -519,7 +474,9 @@ void conf_from_ini(struct ini_config *ini, struct conf *ret_conf)
 		if (!strcmp(section->kind, "network"))
 			add_uplink(ini, section, ret_conf);
 		else if (!strcmp(section->kind, "bridge"))
-			add_bridge(ini, section, ret_conf);
+			conf_add_bridge(ini, section, ret_conf);
+		else if (!strcmp(section->kind, "dns"))
+			conf_read_dns(ini, section, &ret_conf->dns);
 	}
 	for (struct ini_section *section = ini->sections; section; section = section->next) {
 		if (!strcmp(section->kind, "route"))

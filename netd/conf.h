@@ -8,6 +8,8 @@
 #include "lib/err.h"
 #include "lib/ini.h"
 #include "netd/api/netd_msg.h"
+#include "netd/conf_dns.h"
+#include "netd/driver.h"
 #include "netd/ip4.h"
 #include "netd/ip6.h"
 #include "netd/rule.h"
@@ -152,6 +154,14 @@ struct conf_bridge {
 	struct ip6 subnet6;
 	uint8_t prefix6; /* 0 = pick one */
 	bool delegated;	 /* subnet6 lies below the prefix that DHCPv6 delegates */
+	enum network_driver driver;
+	uint8_t mode;
+	char parent[IFNAMSIZ]; /* what containers share; "" = a bridge of its own */
+	uint32_t gateway;      /* 0 = the first address */
+	uint32_t range;
+	uint8_t range_len; /* 0 = all of the subnet */
+	uint32_t mtu;	   /* 0 = as the uplinks have it */
+	uint64_t rate;	   /* bits per second, each way; 0 = no limit */
 };
 
 struct conf {
@@ -162,6 +172,7 @@ struct conf {
 	size_t netdev_count;
 	struct conf_bridge bridges[CONF_BRIDGES_MAX]; /* "bridge" is always the first */
 	size_t bridge_count;
+	struct conf_dns dns;
 	struct rules rules;
 };
 

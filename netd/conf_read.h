@@ -11,12 +11,19 @@ uint32_t conf_number(const struct ini_section *section, const char *key);
 
 /* A name that the kernel takes for an interface. */
 int conf_check_ifname(struct str value, struct err *err);
+/* Of a [bridge] section. */
+int conf_check_subnet(struct str value, struct err *err);
+int conf_check_subnet6(struct str value, struct err *err);
+int conf_check_gateway(struct str value, struct err *err);
+int conf_check_range(struct str value, struct err *err);
+int conf_check_rate(struct str value, struct err *err);
 /* VLAN, Bond and Bridge of a [network] section; a part of a bond or bridge has nothing else. */
 void conf_read_parts(struct ini_config *ini, struct ini_section *section,
 		     struct conf_uplink *uplink);
 /* A section with a mistake, or of a network that is not there, costs that section alone. */
 void conf_add_route(struct ini_config *ini, struct ini_section *section, struct conf *conf);
 void conf_add_address(struct ini_config *ini, struct ini_section *section, struct conf *conf);
+void conf_add_bridge(struct ini_config *ini, struct ini_section *section, struct conf *conf);
 void conf_add_netdev(struct ini_config *ini, struct ini_section *section, struct conf *conf);
 
 #endif

@@ -77,6 +77,16 @@ int rule_check_interface(struct str value, struct err *err)
 	return 0;
 }
 
+int rule_check_limit(struct str value, struct err *err)
+{
+	struct rule_limit limit;
+
+	if (rule_parse_limit(value, &limit) < 0)
+		return err_set(err, -EINVAL,
+			       "expected a number and s, m or h: 10/m, at most 100000");
+	return 0;
+}
+
 /* ---- sections ---- */
 
 static int number_of(const char *const *names, int count, const char *name)
@@ -117,6 +127,17 @@ static void read_ports(const struct ini_section *section, struct rule *rule)
 		rule->port_count = RULE_PARTS_MAX + 1;
 }
 
+static void read_interfaces(const struct ini_section *section, struct rule *rule)
+{
+	const struct ini_value *v = conf_values(section, "interface");
+
+	for (; v && rule->interface_count < RULE_PARTS_MAX; v = v->next)
+		if (str_copy(v->text, rule->interfaces[rule->interface_count], IFNAMSIZ) == 0)
+			rule->interface_count++;
+	if (v)
+		rule->interface_count = RULE_PARTS_MAX + 1;
+}
+
 /* NULL, or what is wrong with the rule as a whole. */
 static const char *fault(const struct ini_section *section, const struct rule *rule)
 {
@@ -125,8 +146,9 @@ static const char *fault(const struct ini_section *section, const struct rule *r
 	if (!ini_get(&conf_schema, section, "action"))
 		return "action is missing: accept, drop or reject";
 	if (rule->source_count > RULE_PARTS_MAX || rule->destination_count > RULE_PARTS_MAX ||
-	    rule->port_count > RULE_PARTS_MAX)
-		return "at most 16 sources, destinations and ports each; make a second rule";
+	    rule->port_count > RULE_PARTS_MAX || rule->interface_count > RULE_PARTS_MAX)
+		return "at most 16 interfaces, sources, destinations and ports each; make a "
+		       "second rule";
 	if (rule->port_count && (!rule->protocols || (rule->protocols & RULE_ICMP)))
 		return "port needs protocol = tcp or udp";
 	for (size_t i = 0; i < rule_combinations(rule); i++) {
@@ -170,8 +192,9 @@ static void add_rule(struct ini_config *ini, struct ini_section *section, struct
 					     ini_text(&conf_schema, section, "on"));
 	rule->action = (enum rule_action)number_of(rule_action_names, RULE_ACTIONS,
 						   ini_text(&conf_schema, section, "action"));
-	(void)str_copy(str_from(ini_text(&conf_schema, section, "interface")), rule->interface,
-		       sizeof(rule->interface));
+	read_interfaces(section, rule);
+	(void)rule_parse_limit(str_from(ini_text(&conf_schema, section, "limit")), &rule->limit);
+	rule->log = conf_flag(section, "log");
 	rule->source_count = read_prefixes(section, "source", rule->sources);
 	rule->destination_count = read_prefixes(section, "destination", rule->destinations);
 	read_protocols(section, rule);
@@ -225,13 +248,13 @@ static bool closes_outbound(const struct ini_config *ini)
 	return false;
 }
 
-static void close_all(const struct ini_config *ini, struct rules *rules)
+void rules_close(struct rules *rules, bool outbound)
 {
 	rules_default(rules);
 	rules->refused = true;
 	rules->policies[RULE_INBOUND] = RULE_DROP;
 	rules->policies[RULE_PUBLISHED] = RULE_DROP;
-	if (closes_outbound(ini))
+	if (outbound)
 		rules->policies[RULE_OUTBOUND] = RULE_DROP;
 }
 
@@ -255,5 +278,5 @@ void rules_from_ini(struct ini_config *ini, struct rules *ret_rules)
 			add_rule(ini, section, ret_rules, &entries);
 	}
 	if (ret_rules->refused)
-		close_all(ini, ret_rules);
+		rules_close(ret_rules, closes_outbound(ini));
 }

@@ -12,15 +12,14 @@
 #include "netd/container/keep.h"
 #include "netd/container/network.h"
 #include "netd/link/uplink.h"
+#include "netd/main_dns.h"
 #include "netd/nl/nft.h"
 #include "netd/nl/nl.h"
 #include "netd/ntp/ntp_client.h"
 
 /*
- * What the files of role main share: one struct, one instance. role_main.c starts and stops,
- * main_init.c talks to init, main_client.c serves the socket, main_link.c keeps the uplinks,
- * main_roles.c the dhcp, dns and ntp roles, main_time.c the clock, main_container.c the containers,
- * main_ula.c the machine's IPv6 prefix, main_show.c prints.
+ * What the files of role main share: one struct, one instance. role_main.c starts and stops, the
+ * others are what they are called; main_client.c serves the socket, main_show.c prints.
  */
 enum { MAIN_CLIENTS_MAX = 16 };
 
@@ -69,14 +68,15 @@ struct main_helper {
 struct netd {
 	struct loop loop;
 	struct conf conf;
-	bool has_rules;	 /* the firewall's part of it was without a mistake once */
-	bool rules_kept; /* now it has one: the rules are those from before */
-	int config_fd;	 /* /run/hoy/config, -1 = none */
-	int state_fd;	 /* /run/hoy/netd */
-	int attach_fd;	 /* /run/hoy/netd/attach */
-	int etc_fd;	 /* /run/hoy/net/etc */
-	int sysctl_fd;	 /* /proc/sys */
-	int data_fd;	 /* /data/state, -1 = not there (yet) */
+	struct rules rules_before; /* what the table has while conf's are new */
+	/* conf's were taken once; they are those of before: mistakes, or the kernel refused */
+	bool has_rules, rules_kept, rules_unfit;
+	int config_fd; /* /run/hoy/config, -1 = none */
+	int state_fd;  /* /run/hoy/netd */
+	int attach_fd; /* /run/hoy/netd/attach */
+	int etc_fd;    /* /run/hoy/net/etc */
+	int sysctl_fd; /* /proc/sys */
+	int data_fd;   /* /data/state, -1 = not there (yet) */
 	struct nl route, events;
 	struct nft nft;
 	struct main_self self;
@@ -85,16 +85,18 @@ struct netd {
 	struct keep keep;
 	struct uplinks uplinks;
 	struct uplink_dns dns;
+	struct main_dns forwarder;
 	char uplink_text[64]; /* last event: "eth0 10.0.2.15/24", "" = down */
 	struct loop_io events_io, listen_io;
 	struct loop_timer scan, alive, stop;
 	bool going_off; /* the machine is being powered off */
 	struct msg_peer init;
 	struct main_client clients[MAIN_CLIENTS_MAX];
-	struct main_helper dhcp, dns_role, ntp; /* ntp.netd is NULL until it is needed */
+	struct main_helper dhcp, dns_role, ntp, splice; /* netd of the last two: NULL = not yet */
+	int splice_fd, splice_udp_fd;			/* TCP and UDP on ::1; -1 = none */
+	uint16_t splice_port, splice_udp_port;
 	struct main_time time;
 };
-
 /* main_init.c: INIT_MSG_*; init may be absent in tests of other parts (then -1 is no error). */
 int main_init_start(struct netd *netd, int fd, struct err *err);
 void main_init_ready(struct netd *netd, const char *text);
@@ -110,7 +112,6 @@ int main_networks_save(struct netd *netd, struct err *err);
 void main_self_start(struct netd *netd);
 void main_self_data(struct netd *netd);
 
-/* main_link.c */
 int main_link_start(struct netd *netd, struct err *err);
 /* Compares the kernel with what is wanted and changes the difference, soon. */
 void main_link_scan_soon(struct netd *netd);
@@ -156,8 +157,10 @@ void main_helper_send(struct main_helper *helper, uint16_t type, struct str body
 		      size_t nfds);
 void main_dns_attach(struct netd *netd, const struct attachment *attachment, bool with_sockets);
 void main_dns_detach(struct netd *netd, struct str id);
-void main_dns_upstreams(struct netd *netd);
 
+/* main_probe.c: a process that pings, traces or digs once; the fd that speaks to it. -EBUSY. */
+int main_probe_start(struct netd *netd, struct err *err);
+void main_probe_sysctls(struct netd *netd); /* its user may make ICMP datagram sockets */
 /* main_heal.c: *state is loaded anew where something was put back; false = try again. */
 bool main_heal(struct netd *netd, struct rtnl_state *state);
 void main_sweep(struct netd *netd); /* once the engine has said what there is */
@@ -173,6 +176,7 @@ void main_time_show(const struct netd *netd, struct buf *out);
 
 /* main_container.c */
 int main_firewall_load(struct netd *netd, struct err *err);
+uint32_t main_mtu(const struct netd *netd, const struct rtnl_state *state); /* 0 = the usual */
 int main_attach(struct netd *netd, const struct netd_attach *attach, struct msg *msg,
 		struct buf *reply, struct err *err);
 /* main_connect.c: NETD_MSG_CONNECT and DISCONNECT. */

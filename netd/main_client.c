@@ -11,13 +11,14 @@
 #include "init/api/init_msg.h"
 #include "lib/log.h"
 #include "lib/own.h"
+#include "netd/conf_read.h"
 #include "netd/main_tell.h"
 
 enum {
 	ROWS_MAX = 1 << 20,
 	QUEUE_MAX = 2 << 20,
 	ATTACH_MEMORY_MAX = 96 << 10,
-	SHOW_WORD_MAX = 80,
+	SHOW_WORD_MAX = 160,
 	BOTH = 3
 };
 
@@ -210,6 +211,33 @@ static int parse_subnet6(const struct netd_network_set *set, struct network *net
 	return 0;
 }
 
+/* The same check as for [bridge NAME] in network.ini. */
+static int parse_more(const struct netd_network_set *set, struct network *network, struct err *err)
+{
+	int r = network_driver_parse(set->driver, &network->driver, err);
+
+	if (r == 0)
+		r = network_mode_parse(network->driver, set->mode, &network->mode, err);
+	if (r == 0)
+		r = network_rate_parse(set->rate, &network->rate, err);
+	if (r == 0 && set->gateway.len && ip4_parse(set->gateway, &network->gateway) < 0)
+		r = err_set(err, -EINVAL, "gateway '%.*s': expected an address",
+			    STR_ARG(set->gateway));
+	if (r == 0 && set->range.len &&
+	    (ip4_parse_prefix(set->range, -1, &network->range, &network->range_len) < 0 ||
+	     !network->range_len || network->range & ~ip4_mask(network->range_len)))
+		r = err_set(err, -EINVAL, "range '%.*s': expected a subnet such as 172.21.5.0/24",
+			    STR_ARG(set->range));
+	if (r == 0 && set->parent.len &&
+	    (str_copy(set->parent, network->bridge, sizeof(network->bridge)) < 0 ||
+	     conf_check_ifname(set->parent, err) < 0))
+		r = err_set(err, -EINVAL, "parent: expected an interface such as eth0");
+	if (r == 0 && set->mtu && (set->mtu < 576 || set->mtu > 65535))
+		r = err_set(err, -EINVAL, "mtu: expected 576 to 65535");
+	network->mtu = set->mtu;
+	return r < 0 ? err_prefix(err, "network %s", network->name) : network_check(network, err);
+}
+
 static void put_cidr6(const struct network *network, struct buf *out)
 {
 	char text[IP6_TEXT_MAX], cidr[IP6_TEXT_MAX + 4];
@@ -247,6 +275,7 @@ static void take_network_set(struct msg_peer *peer, struct msg *msg)
 		return;
 	}
 	if (parse_subnet(set.subnet, &wanted, &err) < 0 || parse_subnet6(&set, &wanted, &err) < 0 ||
+	    parse_more(&set, &wanted, &err) < 0 ||
 	    main_network_set(netd_of(peer), &wanted, &made, &err) < 0) {
 		refuse(peer, msg, &err);
 		return;
@@ -316,6 +345,7 @@ static void take_network_list(struct msg_peer *peer, struct msg *msg)
 			.bridge = str_from(network->bridge),
 			.internal = network->internal,
 			.fixed = network->fixed,
+			.driver = str_from(network_driver_text(network->driver)),
 			.containers = main_network_users(netd, network),
 		};
 		list_ip6(network, &arena, &rows[i]);
@@ -407,6 +437,17 @@ static void take_rows(struct msg_peer *peer, struct msg *msg)
 		(void)msg_reply(peer, msg->type, msg->serial, buf_str(&rows), NULL, 0);
 }
 
+static void take_probe(struct msg_peer *peer, struct msg *msg)
+{
+	struct err err;
+	OWN_FD int fd = main_probe_start(netd_of(peer), &err);
+
+	if (fd < 0)
+		refuse(peer, msg, &err);
+	else
+		(void)msg_reply(peer, msg->type, msg->serial, (struct str){ 0 }, &fd, 1);
+}
+
 /* Beside single values: what conf_from_ini() finds; its record is thrown away. */
 static void check_conf(struct ini_config *ini)
 {
@@ -433,7 +474,7 @@ static const struct msg_rule rules[] = {
 	{ NETD_MSG_DETACH, "DETACH", 4, 4 + NETD_ID_MAX, 0, 0, MAIN_IDENTITY_ENGINE, take_detach },
 	{ NETD_MSG_SYNC, "SYNC", 4, 4 + NETD_SYNC_MAX *(4 + NETD_ID_MAX), 0, 0,
 	  MAIN_IDENTITY_ENGINE, take_sync },
-	{ NETD_MSG_NETWORK_SET, "NETWORK_SET", 9, 256, 0, 0, MAIN_IDENTITY_ENGINE,
+	{ NETD_MSG_NETWORK_SET, "NETWORK_SET", 9, 512, 0, 0, MAIN_IDENTITY_ENGINE,
 	  take_network_set },
 	{ NETD_MSG_NETWORK_REMOVE, "NETWORK_REMOVE", 4, 4 + NETD_NAME_MAX, 0, 0,
 	  MAIN_IDENTITY_ENGINE, take_network_remove },
@@ -446,6 +487,7 @@ static const struct msg_rule rules[] = {
 	  MAIN_IDENTITY_ENGINE, take_disconnect },
 	{ NETD_MSG_ROWS, "ROWS", 4, 4 + SHOW_WORD_MAX, 0, 0, BOTH, take_rows },
 	{ NETD_MSG_CHECK, "CHECK", 0, 0, 0, 0, BOTH, take_check },
+	{ NETD_MSG_PROBE, "PROBE", 0, 0, 0, 0, BOTH, take_probe },
 };
 
 static void client_gone(struct msg_peer *peer)

@@ -15,7 +15,7 @@ enum { NETWORKS_FILE_MAX = 32 << 10, ISSUES_SHOWN = 16 };
 
 int main_conf_load(struct netd *netd, struct err *err)
 {
-	static struct rules old; /* large */
+	struct conf_dns old_dns;
 	OWN(ini_done) struct ini_config ini;
 	const struct ini_issue *issue;
 	unsigned shown = 0;
@@ -26,8 +26,12 @@ int main_conf_load(struct netd *netd, struct err *err)
 		r = ini_load(&ini, &conf_schema, netd->config_fd, err);
 	if (r < 0)
 		return r;
-	old = netd->conf.rules;
+	netd->rules_before = netd->conf.rules;
+	old_dns = netd->conf.dns;
 	conf_from_ini(&ini, &netd->conf);
+	/* The authorities' file may have changed below its name. */
+	netd->forwarder.stale |=
+		netd->conf.dns.over_tls || memcmp(&old_dns, &netd->conf.dns, sizeof(old_dns)) != 0;
 	for (issue = ini.issues; issue && shown < ISSUES_SHOWN; issue = issue->next, shown++)
 		log_err("%s", issue->text);
 	if (ini.issue_count > shown)
@@ -36,21 +40,21 @@ int main_conf_load(struct netd *netd, struct err *err)
 	if (netd->rules_kept) {
 		log_err("network.ini: mistakes in [firewall] or [rule]: the rules stay as they "
 			"were");
-		netd->conf.rules = old;
+		netd->conf.rules = netd->rules_before;
 	} else if (netd->conf.rules.refused) {
 		log_err("network.ini: mistakes in [firewall] or [rule]: nothing is let in until "
 			"they are mended");
 	}
-	netd->has_rules |= !netd->conf.rules.refused;
 	return 0;
 }
 
-static int add(struct netd *netd, const struct network *wanted, const struct rtnl_state *state)
+static int add(struct netd *netd, struct network *wanted, const struct rtnl_state *state)
 {
 	struct network *made;
 	struct err err;
 
-	if (network_add(&netd->networks, wanted, state, &made, &err) < 0) {
+	if (network_check(wanted, &err) < 0 ||
+	    network_add(&netd->networks, wanted, state, &made, &err) < 0) {
 		log_err("%s", err_text(&err));
 		return -1;
 	}
@@ -72,6 +76,7 @@ static void add_saved(struct netd *netd, const struct rtnl_state *state)
 	count = wire_count(&in, NETWORKS_MAX);
 	for (uint32_t i = 0; i < count && !in.error; i++) {
 		struct network network = { .fixed = false };
+		uint8_t driver;
 
 		wire_text(&in, network.name, sizeof(network.name));
 		network.subnet = wire_u32(&in);
@@ -82,6 +87,17 @@ static void add_saved(struct netd *netd, const struct rtnl_state *state)
 		wire_bytes(&in, network.subnet6.b, sizeof(network.subnet6.b));
 		network.prefix6 = wire_u8(&in);
 		network.delegated = wire_bool(&in);
+		driver = wire_u8(&in);
+		network.mode = wire_u8(&in);
+		wire_text(&in, network.bridge, sizeof(network.bridge));
+		network.gateway = wire_u32(&in);
+		network.range = wire_u32(&in);
+		network.range_len = wire_u8(&in);
+		network.mtu = wire_u32(&in);
+		network.rate = wire_u64(&in);
+		if (driver > NETWORK_IPVLAN)
+			break;
+		network.driver = (enum network_driver)driver;
 		if (!in.error && network.name[0] &&
 		    !network_find(&netd->networks, str_from(network.name)))
 			(void)add(netd, &network, state);
@@ -111,11 +127,19 @@ void main_networks_load(struct netd *netd)
 						   .subnet6 = bridge->subnet6,
 						   .prefix6 = bridge->prefix6,
 						   .delegated = bridge->delegated,
+						   .driver = bridge->driver,
+						   .mode = bridge->mode,
+						   .gateway = bridge->gateway,
+						   .range = bridge->range,
+						   .range_len = bridge->range_len,
+						   .mtu = bridge->mtu,
+						   .rate = bridge->rate,
 						   .fixed = true };
 
 			if ((bridge->subnet == 0) != (pass == 1))
 				continue;
 			memcpy(network.name, bridge->name, sizeof(network.name));
+			memcpy(network.bridge, bridge->parent, sizeof(network.bridge));
 			(void)add(netd, &network, &state);
 		}
 		if (pass == 0)
@@ -141,6 +165,14 @@ int main_networks_save(struct netd *netd, struct err *err)
 		wire_put_bytes(&file, network->subnet6.b, sizeof(network->subnet6.b));
 		wire_put_u8(&file, network->prefix6);
 		wire_put_u8(&file, network->delegated);
+		wire_put_u8(&file, (uint8_t)network->driver);
+		wire_put_u8(&file, network->mode);
+		wire_put_text(&file, network_is_bridge(network) ? "" : network->bridge);
+		wire_put_u32(&file, network->gateway);
+		wire_put_u32(&file, network->range);
+		wire_put_u8(&file, network->range_len);
+		wire_put_u32(&file, network->mtu);
+		wire_put_u64(&file, network->rate);
 	}
 	if (buf_error(&file) < 0)
 		return err_set(err, buf_error(&file), "the list of networks is too long");

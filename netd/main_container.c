@@ -12,8 +12,9 @@
 #include <sys/stat.h>
 #include "lib/log.h"
 #include "lib/own.h"
+#include "netd/container/direct.h"
 #include "netd/container/veth.h"
-#include "netd/main.h"
+#include "netd/main_splice.h"
 
 struct firewall_rows {
 	struct nft_network *networks;
@@ -27,11 +28,23 @@ static void rows_done(struct firewall_rows *rows)
 	free(rows->ports);
 }
 
+/* One that the kernel refuses is refused whole: the table stays as it was. */
+static int say_why(const struct rules *rules, int r, struct err *err)
+{
+	for (size_t i = 0; i < rules->count && r == -ENOENT; i++)
+		if (rules->list[i].log)
+			return err_prefix(err,
+					  "rule %s says log, which takes a kernel with "
+					  "NF_LOG_SYSLOG",
+					  rules->list[i].name);
+	return r;
+}
+
 int main_firewall_load(struct netd *netd, struct err *err)
 {
 	OWN(rows_done) struct firewall_rows rows = { 0 };
 	struct nft_content content;
-	size_t count = 0;
+	size_t count = 0, networks = 0;
 
 	for (const struct attachment *a = netd->attachments.first; a; a = a->next)
 		count += ATTACHMENT_ROWS * a->attach.port_count;
@@ -40,7 +53,8 @@ int main_firewall_load(struct netd *netd, struct err *err)
 	if (!rows.networks || !rows.ports)
 		return err_set(err, -ENOMEM, "no memory for the firewall's content");
 	for (size_t i = 0; i < netd->networks.count; i++)
-		network_to_nft(&netd->networks.list[i], &rows.networks[i]);
+		if (network_is_bridge(&netd->networks.list[i]))
+			network_to_nft(&netd->networks.list[i], &rows.networks[networks++]);
 	for (const struct attachment *a = netd->attachments.first; a; a = a->next) {
 		int r = attachment_nft_ports(a, &netd->networks, rows.ports + rows.port_count,
 					     NULL);
@@ -48,11 +62,14 @@ int main_firewall_load(struct netd *netd, struct err *err)
 		rows.port_count += r < 0 ? 0 : (size_t)r;
 	}
 	content = (struct nft_content){ .networks = rows.networks,
-					.network_count = netd->networks.count,
+					.network_count = networks,
 					.ports = rows.ports,
 					.port_count = rows.port_count,
+					.splice_port = netd->splice_port,
+					.splice_udp_port = netd->splice_udp_port,
 					.rules = &netd->conf.rules };
-	return nft_load(&netd->nft, &content, err);
+	main_splice_need(netd, rows.ports, rows.port_count);
+	return say_why(content.rules, nft_load(&netd->nft, &content, err), err);
 }
 
 /* Applies a small change; where the table is not what we think it is, loads it whole. */
@@ -93,7 +110,7 @@ int main_network_set(struct netd *netd, const struct network *wanted, struct net
 		return r;
 	network_to_nft(network, &row);
 	/* The firewall knows the subnet before its bridge carries anything. */
-	if (fresh)
+	if (fresh && network_is_bridge(network))
 		r = change_firewall(netd, &(struct nft_change){ .network_add = &row }, err);
 	if (r == 0)
 		r = network_ensure(network, &netd->route, netd->sysctl_fd, err);
@@ -113,6 +130,7 @@ int main_network_remove(struct netd *netd, struct network *network, struct err *
 {
 	uint32_t users = main_network_users(netd, network);
 	struct nft_network row;
+	bool bridge;
 	int r;
 
 	if (network->fixed)
@@ -125,17 +143,20 @@ int main_network_remove(struct netd *netd, struct network *network, struct err *
 	r = network_delete_bridge(network, &netd->route, err);
 	if (r < 0)
 		return r;
+	bridge = network_is_bridge(network);
 	network_to_nft(network, &row);
 	network_remove(&netd->networks, network);
-	r = change_firewall(netd, &(struct nft_change){ .network_del = &row }, err);
+	if (bridge)
+		r = change_firewall(netd, &(struct nft_change){ .network_del = &row }, err);
 	return r < 0 ? r : main_networks_save(netd, err);
 }
 
 /* ---- containers ---- */
 
-/* Those of `attachment` that `keep` (or NULL) does not have. */
+/* Those of `attachment` that `keep` (or NULL) does not have. inside: NULL = the namespace goes with
+ * what is in it. */
 static void remove_interfaces(struct netd *netd, const struct attachment *attachment,
-			      const struct attachment *keep)
+			      const struct attachment *keep, struct nl *inside)
 {
 	struct err err;
 
@@ -144,29 +165,47 @@ static void remove_interfaces(struct netd *netd, const struct attachment *attach
 
 		if (keep && attachment_has_slot(keep, attachment->slots[i]))
 			continue;
-		veth_name(&veth, attachment->attach.id, attachment->slots[i]);
+		veth_name(&veth, attachment->tag, attachment->slots[i]);
 		if (veth_remove(veth.host_name, &netd->route, &err) < 0)
 			log_warn("%s", err_text(&err));
+		if (inside)
+			direct_remove(veth.ifname, inside);
 	}
 }
 
-static uint32_t lowest_mtu(struct netd *netd)
+static uint32_t smaller_mtu(uint32_t a, uint32_t b)
 {
-	OWN(rtnl_state_done) struct rtnl_state state = { 0 };
+	return b < 1500 && (!a || b < a) ? b : a;
+}
+
+uint32_t main_mtu(const struct netd *netd, const struct rtnl_state *state)
+{
 	uint32_t mtu = 0;
 
 	/* Packets of containers leave over the uplink: what does not fit there would be cut up. */
-	if (rtnl_state_load(&netd->route, &state, NULL) < 0)
-		return 0;
 	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++) {
 		const struct rtnl_link *link =
 			netd->uplinks.list[i].index
-				? rtnl_state_link(&state, netd->uplinks.list[i].index)
+				? rtnl_state_link(state, netd->uplinks.list[i].index)
 				: NULL;
 
-		if (link && link->mtu < 1500 && (!mtu || link->mtu < mtu))
-			mtu = link->mtu;
+		if (link)
+			mtu = smaller_mtu(mtu, link->mtu);
 	}
+	return mtu;
+}
+
+/* The same without a look at all links: each start of a container comes through here. */
+static uint32_t find_mtu(struct netd *netd)
+{
+	uint32_t mtu = 0;
+	struct rtnl_link link;
+
+	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++)
+		if (netd->uplinks.list[i].index &&
+		    rtnl_find_link(&netd->route, netd->uplinks.list[i].name, &link, NULL) == 0 &&
+		    link.index == netd->uplinks.list[i].index)
+			mtu = smaller_mtu(mtu, link.mtu);
 	return mtu;
 }
 
@@ -176,25 +215,42 @@ static void fill_veth(struct netd *netd, const struct attachment *attachment, ui
 	const struct network *network =
 		network_find(&netd->networks, attachment->attach.networks[i].name);
 
-	*ret_veth = (struct veth){ .bridge_index = network->index, .prefix = network->prefix };
+	*ret_veth = (struct veth){ .bridge_index = network->index,
+				   .prefix = network->prefix,
+				   .mtu = network->mtu };
 	(void)ip4_parse(attachment->attach.networks[i].ip4, &ret_veth->ip4);
 	if (network->prefix6 && ip6_parse(attachment->attach.networks[i].ip6, &ret_veth->ip6) == 0)
 		ret_veth->prefix6 = network->prefix6;
-	veth_name(ret_veth, attachment->attach.id, attachment->slots[i]);
+	veth_name(ret_veth, attachment->tag, attachment->slots[i]);
 	(void)mac_parse(attachment->attach.networks[i].mac, ret_veth->mac);
+	ret_veth->rate = network->rate;
 	if (!network->internal && !*routed) {
-		ret_veth->gateway = network_gateway(network);
-		if (network->prefix6)
+		ret_veth->way_out = network_mode_routed(network->driver, network->mode);
+		if (!ret_veth->way_out)
+			ret_veth->gateway = network_gateway(network);
+		if (network->prefix6 && !ret_veth->way_out)
 			ret_veth->gateway6 = network_gateway6(network);
 		*routed = true;
 	}
+}
+
+static int make_interface(struct netd *netd, const struct attachment *attachment, uint32_t i,
+			  const struct veth *veth, int netns_fd, struct nl *inside, struct err *err)
+{
+	const struct network *network =
+		network_find(&netd->networks, attachment->attach.networks[i].name);
+
+	if (!network_is_bridge(network))
+		return direct_ensure(veth, network, &netd->route, inside, netns_fd, err);
+	direct_remove(veth->ifname, inside); /* of a network that had this place before */
+	return veth_ensure(veth, &netd->route, inside, netns_fd, err);
 }
 
 static int make_interfaces(struct netd *netd, const struct attachment *attachment, int netns_fd,
 			   struct nl *inside, struct netd_attached *attached, struct arena *arena,
 			   struct err *err)
 {
-	uint32_t mtu = lowest_mtu(netd);
+	uint32_t mtu = find_mtu(netd);
 	bool routed = false;
 	int r = veth_loopback(inside, err);
 
@@ -204,8 +260,9 @@ static int make_interfaces(struct netd *netd, const struct attachment *attachmen
 		struct veth veth;
 
 		fill_veth(netd, attachment, i, &routed, &veth);
-		veth.mtu = mtu;
-		r = veth_ensure(&veth, &netd->route, inside, netns_fd, err);
+		if (!veth.mtu)
+			veth.mtu = mtu;
+		r = make_interface(netd, attachment, i, &veth, netns_fd, inside, err);
 		if (r < 0)
 			break;
 		out->network = attachment->attach.networks[i].name;
@@ -252,12 +309,13 @@ static size_t rows_beyond(const struct nft_port *a, size_t a_count, const struct
 	return count;
 }
 
-static void forget_flows(const struct nft_port *ports, size_t count)
+static void forget_flows(struct netd *netd, const struct nft_port *ports, size_t count)
 {
 	struct err err;
 
 	if (nft_forget_flows(ports, count, &err) < 0)
 		log_warn("%s: clients with a fixed port may have to wait", err_text(&err));
+	main_splice_forget(netd, ports, count);
 }
 
 /* Puts the new ports in place of the old ones: one batch of what differs, none when nothing does.
@@ -279,8 +337,9 @@ static int publish(struct netd *netd, const struct nft_port *old, size_t old_cou
 	r = change_firewall(netd, &change, err);
 	if (r < 0)
 		return r;
-	forget_flows(gone, change.port_del_count);
-	forget_flows(new, change.port_add_count);
+	main_splice_need(netd, new, change.port_add_count);
+	forget_flows(netd, gone, change.port_del_count);
+	forget_flows(netd, new, change.port_add_count);
 	return 0;
 }
 
@@ -340,16 +399,33 @@ static int check_macs(const struct attachment *fresh, struct err *err)
 	return 0;
 }
 
+/* What the host's own addresses matter to alone. */
+static bool shares_segment(struct netd *netd, const struct attachment *attachment)
+{
+	for (uint32_t i = 0; i < attachment->attach.network_count; i++) {
+		const struct network *network =
+			network_find(&netd->networks, attachment->attach.networks[i].name);
+
+		if (network && !network_is_bridge(network))
+			return true;
+	}
+	return false;
+}
+
 /* Everything that can be refused without having changed anything; the number of rows. */
 static int check_attach(struct netd *netd, struct attachment *fresh, const struct attachment *old,
 			struct nft_port *rows, struct err *err)
 {
+	OWN(rtnl_state_done) struct rtnl_state state = { 0 };
 	int r = keep_addresses(netd, fresh, old, err);
 
 	if (r == 0)
 		r = check_macs(fresh, err);
+	if (r == 0 && shares_segment(netd, fresh))
+		r = rtnl_state_load(&netd->route, &state, err);
 	if (r == 0)
-		r = attachment_pick_addresses(&netd->attachments, &netd->networks, fresh, err);
+		r = attachment_pick_addresses(&netd->attachments, &netd->networks, &state, fresh,
+					      err);
 	if (r == 0)
 		r = attachment_check_ports(&netd->attachments, fresh, err);
 	if (r == 0)
@@ -457,16 +533,17 @@ static int attach_rows(struct netd *netd, struct attachment *fresh, struct attac
 	if (r == 0)
 		r = publish(netd, before.ports, before.port_count, now.ports, now.port_count, err);
 	if (r < 0) {
-		remove_interfaces(netd, fresh, old);
+		remove_interfaces(netd, fresh, old, &inside);
 		return r;
 	}
 	if (old)
-		remove_interfaces(netd, old, fresh);
+		remove_interfaces(netd, old, fresh, same_namespace(old, fresh) ? &inside : NULL);
 	take_sockets(fresh, old, msg, &sockets);
+	fresh->inside = (struct nl){ take_fd(&inside.fd), inside.seq };
 	r = attachment_put(&netd->attachments, fresh, err);
 	if (r < 0) {
 		(void)main_firewall_load(netd, NULL);
-		remove_interfaces(netd, fresh, NULL);
+		remove_interfaces(netd, fresh, NULL, &fresh->inside);
 		return r;
 	}
 	if (sockets)
@@ -505,7 +582,7 @@ void main_detach(struct netd *netd, struct attachment *attachment)
 		log_err("%s", err_text(&err));
 	change.port_del = rows.ports;
 	change.port_del_count = rows.port_count;
-	remove_interfaces(netd, attachment, NULL);
+	remove_interfaces(netd, attachment, NULL, NULL);
 	main_dns_detach(netd, attachment->attach.id);
 	keep_drop(&netd->keep, attachment->attach.id);
 	attachment_remove(&netd->attachments, attachment);
@@ -513,5 +590,5 @@ void main_detach(struct netd *netd, struct attachment *attachment)
 		return;
 	if (change_firewall(netd, &change, &err) < 0)
 		log_err("%s", err_text(&err));
-	forget_flows(rows.ports, rows.port_count);
+	forget_flows(netd, rows.ports, rows.port_count);
 }

@@ -47,18 +47,52 @@ static const char *fault(const struct rtnl_state *state, const struct network *n
 	return network_has_guard(network, state) ? NULL : "its guard route is gone";
 }
 
-static void heal_end(struct netd *netd, const struct attachment *a, uint32_t i,
-		     const struct rtnl_state *state)
+/* What containers share came or went: who is attached to it has to be attached again. */
+static void look_at_shared(struct netd *netd, struct network *network,
+			   const struct rtnl_state *state)
+{
+	const struct rtnl_link *link = rtnl_state_named(state, network->bridge);
+	int before = network->index;
+
+	network->index = link ? link->index : 0;
+	if (network->index == before)
+		return;
+	if (!link)
+		log_warn("network %s: interface %s, which it shares, is gone", network->name,
+			 network->bridge);
+	else if (main_network_users(netd, network))
+		main_client_renew(netd);
+}
+
+/* The bridge follows its ports by itself. */
+static void follow_mtu(struct netd *netd, struct attachment *a, const struct network *network,
+		       const struct veth *place, const struct rtnl_link *link, uint32_t mtu)
+{
+	struct veth veth = *place;
+	struct err err;
+
+	veth.mtu = network->mtu ? network->mtu : mtu;
+	veth.rate = network->rate;
+	/* A container that nobody attached to this netd yet is set right when that is done. */
+	if (a->inside.fd >= 0 && veth_set_mtu(&veth, link, &netd->route, &a->inside, &err) < 0)
+		log_warn("container %.*s: %s", STR_ARG(a->attach.name), err_text(&err));
+}
+
+static void heal_end(struct netd *netd, struct attachment *a, uint32_t i,
+		     const struct rtnl_state *state, uint32_t mtu)
 {
 	const struct network *network = network_find(&netd->networks, a->attach.networks[i].name);
 	struct veth veth = { 0 };
 	const struct rtnl_link *link;
 	struct err err;
 
-	veth_name(&veth, a->attach.id, a->slots[i]);
+	veth_name(&veth, a->tag, a->slots[i]);
 	link = rtnl_state_named(state, veth.host_name);
 	/* Without its host end the inner one is gone as well: the engine has to attach again. */
-	if (!network || !link || (link->master == network->index && (link->flags & IFF_UP)))
+	if (!network || !network_is_bridge(network) || !link)
+		return;
+	follow_mtu(netd, a, network, &veth, link, mtu);
+	if (link->master == network->index && (link->flags & IFF_UP))
 		return;
 	log_warn("container %.*s: its interface was taken off network %s; put back",
 		 STR_ARG(a->attach.name), network->name);
@@ -70,11 +104,17 @@ bool main_heal(struct netd *netd, struct rtnl_state *state)
 {
 	bool failed = false, changed = false;
 	struct err err;
+	uint32_t mtu;
 
 	for (size_t i = 0; i < netd->networks.count; i++) {
 		struct network *network = &netd->networks.list[i];
-		const char *what = fault(state, network);
+		const char *what;
 
+		if (!network_is_bridge(network)) {
+			look_at_shared(netd, network, state);
+			continue;
+		}
+		what = fault(state, network);
 		if (!what)
 			continue;
 		changed = true;
@@ -92,9 +132,10 @@ bool main_heal(struct netd *netd, struct rtnl_state *state)
 			return false;
 		}
 	}
-	for (const struct attachment *a = netd->attachments.first; a; a = a->next)
+	mtu = main_mtu(netd, state);
+	for (struct attachment *a = netd->attachments.first; a; a = a->next)
 		for (uint32_t i = 0; i < a->attach.network_count; i++)
-			heal_end(netd, a, i, state);
+			heal_end(netd, a, i, state, mtu);
 	return !failed;
 }
 
@@ -117,7 +158,8 @@ static bool is_made_name(const char *name, const char *prefix, bool numbered)
 static bool is_network(const struct netd *netd, int index)
 {
 	for (size_t i = 0; i < netd->networks.count; i++)
-		if (netd->networks.list[i].index == index)
+		if (network_is_bridge(&netd->networks.list[i]) &&
+		    netd->networks.list[i].index == index)
 			return true;
 	return false;
 }
@@ -125,10 +167,13 @@ static bool is_network(const struct netd *netd, int index)
 static bool is_attached(const struct netd *netd, const char *host_name)
 {
 	for (const struct attachment *a = netd->attachments.first; a; a = a->next) {
+		/* Of a thousand others only the tag is looked at. */
+		if (strncmp(host_name + 1, a->tag, strlen(a->tag)) != 0)
+			continue;
 		for (uint32_t i = 0; i < a->attach.network_count; i++) {
 			struct veth veth = { 0 };
 
-			veth_name(&veth, a->attach.id, a->slots[i]);
+			veth_name(&veth, a->tag, a->slots[i]);
 			if (!strcmp(veth.host_name, host_name))
 				return true;
 		}

@@ -6,7 +6,7 @@
 #include "init/api/init_msg.h"
 #include "lib/log.h"
 #include "lib/own.h"
-#include "netd/main.h"
+#include "netd/main_tell.h"
 
 enum { QUEUE_MAX = 16 << 10, TEXT_MAX = 200, RELEASE_MS = 1000 };
 
@@ -50,7 +50,7 @@ static void take_reload(struct msg_peer *peer, struct msg *msg)
 		return;
 	}
 	main_networks_load(netd);
-	if (main_firewall_load(netd, &err) < 0) {
+	if (main_rules_load(netd, main_firewall_load, &err) < 0) {
 		log_err("reload: %s", err_text(&err));
 		return;
 	}

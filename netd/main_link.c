@@ -128,11 +128,12 @@ static void publish_dns(struct netd *netd, bool always)
 
 	memset(&dns, 0, sizeof(dns)); /* compared byte for byte below */
 	uplink_dns(&netd->uplinks, &dns);
-	if (!always && !memcmp(&dns, &netd->dns, sizeof(dns)))
+	if (!always && !netd->forwarder.stale && !memcmp(&dns, &netd->dns, sizeof(dns)))
 		return;
 	netd->dns = dns;
+	netd->forwarder.stale = false;
 	buf_init(&file, 4096);
-	uplink_resolv_conf(&dns, &file);
+	uplink_resolv_conf(&dns, main_dns_own(netd), &file);
 	if (fs_replace(netd->etc_fd, "resolv.conf", file.data, file.len, 0644, &err) < 0)
 		log_err("write resolv.conf: %s", err_text(&err));
 	main_dns_upstreams(netd);

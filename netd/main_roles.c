@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the dhcp, dns and ntp roles: starting, feeding, starting again. Run by netd main. It must
- * never trust what they say further than its form: a lease goes through the same checks as one from
- * a file.
+ * Owns the dhcp, dns, ntp and splice roles: starting, feeding, starting again. Run by netd main. It
+ * must never trust what they say further than its form: a lease goes through the same checks as one
+ * from a file.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,7 +17,8 @@
 #include "netd/dhcp6/dhcp6_msg.h"
 #include "netd/dns/dns_msg.h"
 #include "netd/ntp/ntp_msg.h"
-#include "netd/main.h"
+#include "netd/splice/splice_msg.h"
+#include "netd/main_splice.h"
 
 enum {
 	QUEUE_MAX = 1 << 20,
@@ -159,6 +160,14 @@ static const struct msg_rule dhcp_rules[] = {
 	{ DHCP6_MSG_STATE, "DHCP6_STATE", 8, 64, 0, 0, 1, take_state },
 };
 
+static const struct msg_rule dns_rules[] = {
+	{ DNS_MSG_LINK, "LINK", 9, 256, 0, 0, 1, main_dns_link },
+};
+
+static const struct msg_rule splice_rules[] = {
+	{ SPLICE_MSG_WHERE, "WHERE", 3, 3, 0, 0, 1, main_splice_where },
+};
+
 static void restart_due(struct loop_timer *timer);
 
 static void role_ended(struct main_helper *helper)
@@ -222,11 +231,17 @@ static int spawn_role(struct main_helper *helper, int *ret_fd, struct err *err)
 	return 0;
 }
 
+/*
+ * Questions wait in the sockets, which it reads as soon as it has them: so it gets them last, when
+ * it knows whom to ask and who is called what.
+ */
 static void feed_dns(struct netd *netd)
 {
+	main_dns_upstreams(netd);
+	for (const struct attachment *a = netd->attachments.first; a; a = a->next)
+		main_dns_attach(netd, a, false);
 	for (const struct attachment *a = netd->attachments.first; a; a = a->next)
 		main_dns_attach(netd, a, true);
-	main_dns_upstreams(netd);
 }
 
 static const struct role {
@@ -236,8 +251,9 @@ static const struct role {
 	void (*begin)(struct netd *netd); /* tells a new process what it has to know */
 } role_table[] = {
 	{ "dhcp", dhcp_rules, ARRAY_LEN(dhcp_rules), main_link_forget_dhcp },
-	{ "dns", NULL, 0, feed_dns },
+	{ "dns", dns_rules, ARRAY_LEN(dns_rules), feed_dns },
 	{ "ntp", ntp_rules, ARRAY_LEN(ntp_rules), main_time_forget },
+	{ "splice", splice_rules, ARRAY_LEN(splice_rules), main_splice_begin },
 };
 
 static int start_role(struct main_helper *helper, struct err *err)
@@ -308,7 +324,6 @@ void main_dns_attach(struct netd *netd, const struct attachment *attachment, boo
 	}
 	if (!reaches_out)
 		attach.flags |= NETD_ATTACH_NO_FORWARD;
-	attach.port_count = 0;
 	buf_init(&body, MSG_BODY_INLINE_MAX);
 	netd_attach_encode(&attach, &body);
 	if (buf_error(&body) < 0)
@@ -325,21 +340,4 @@ void main_dns_detach(struct netd *netd, struct str id)
 	buf_init(&body, 256);
 	wire_put_str(&body, id);
 	main_helper_send(&netd->dns_role, DNS_MSG_DETACH, buf_str(&body), NULL, 0);
-}
-
-void main_dns_upstreams(struct netd *netd)
-{
-	OWN(buf_done) struct buf body = { 0 };
-
-	buf_init(&body, 256);
-	wire_put_u32(&body, (uint32_t)netd->dns.server_count);
-	for (size_t i = 0; i < netd->dns.server_count; i++) {
-		const struct ip_any *server = &netd->dns.servers[i];
-
-		wire_put_u8(&body, server->v6);
-		wire_put_u32(&body, server->ip4);
-		wire_put_bytes(&body, server->ip6.b, sizeof(server->ip6.b));
-		wire_put_u32(&body, server->scope);
-	}
-	main_helper_send(&netd->dns_role, DNS_MSG_UPSTREAM, buf_str(&body), NULL, 0);
 }

@@ -128,10 +128,13 @@ static void rows_routes(const struct rtnl_state *state, struct buf *out)
 
 static void rows_dns(const struct netd *netd, struct buf *out)
 {
-	char text[IP_ANY_TEXT_MAX];
+	const struct main_dns *told = &netd->forwarder;
+	char text[DNS_UPSTREAM_TEXT_MAX];
 
-	for (size_t i = 0; i < netd->dns.server_count; i++) {
-		put_text(out, "server", ip_any_text(&netd->dns.servers[i], text));
+	for (size_t i = 0; i < told->upstreams.count; i++) {
+		put_text(out, "server", dns_upstream_text(&told->upstreams.list[i], text));
+		put_flag(out, "tls", told->upstreams.list[i].tls);
+		put_text(out, "state", told->states[i]);
 		netd_row_end(out);
 	}
 	for (size_t i = 0; i < netd->dns.domain_count; i++) {
@@ -266,6 +269,11 @@ static void rows_networks(const struct netd *netd, struct buf *out)
 
 		put_text(out, "name", network->name);
 		put_text(out, "bridge", network->bridge);
+		put_text(out, "driver", network_driver_text(network->driver));
+		put_text(out, "mode", network_mode_text(network->driver, network->mode));
+		put_flag(out, "waits", !network->index);
+		put_number(out, "rate", (int64_t)network->rate);
+		put_number(out, "mtu", network->mtu);
 		put_cidr(out, "subnet", ip4_text(network->subnet, text), network->prefix);
 		if (network->prefix6)
 			put_cidr(out, "subnet6", ip6_text(&network->subnet6, text),
@@ -309,6 +317,37 @@ static void rows_time(const struct netd *netd, struct buf *out)
 	netd_row_end(out);
 }
 
+/* "why" and "trace" line by line: a station of the way by its number, chain and words. */
+static int rows_told(struct netd *netd, struct str what, struct buf *out, struct err *err)
+{
+	static const struct str verdict = STR("verdict: ");
+	bool trace = str_starts(what, STR("trace "));
+	OWN(buf_done) struct buf text = { 0 };
+	struct str rest, line, chain;
+	uint64_t number;
+	int r;
+
+	buf_init(&text, NETD_SHOW_MAX);
+	r = main_show(netd, what, &text, err);
+	rest = buf_str(&text);
+	while (r == 0 && rest.len && str_cut(&rest, '\n', &line)) {
+		line = str_trim(line);
+		if (str_starts(line, verdict)) {
+			put_str(out, "verdict", str_skip(line, verdict.len));
+		} else if (trace && str_cut(&line, ' ', &chain) &&
+			   str_to_u64(chain, 1, 99, &number) == 0) {
+			put_number(out, "step", (int64_t)number);
+			(void)str_cut(&line, ' ', &chain);
+			put_str(out, "chain", chain);
+			put_str(out, "what", str_trim(line));
+		} else {
+			put_str(out, "line", line);
+		}
+		netd_row_end(out);
+	}
+	return r;
+}
+
 int main_rows(struct netd *netd, struct str what, struct buf *out, struct err *err)
 {
 	OWN(rtnl_state_done) struct rtnl_state state = { 0 };
@@ -335,8 +374,12 @@ int main_rows(struct netd *netd, struct str what, struct buf *out, struct err *e
 		rows_networks(netd, out);
 	else if (str_is(what, "firewall"))
 		rows_firewall(netd, out);
+	else if (str_is(what, "neigh"))
+		return main_neigh_rows(netd, &state, out, err);
 	else if (str_is(what, "rules"))
 		main_rules_rows(netd, out);
+	else if (str_starts(what, STR("why ")) || str_starts(what, STR("trace ")))
+		return rows_told(netd, what, out, err);
 	else
 		return err_set(err, -EINVAL, "unknown word '%s'; try it without --json",
 			       (str_escape(what, shown, sizeof(shown)), shown));

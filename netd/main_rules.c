@@ -1,28 +1,71 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns what is told of the operator's firewall rules: as a table, as rows for programs, and which
- * of them decides about a place. Run by netd main. It must never leave a policy out: it decides
- * where no rule does.
+ * Owns which of the operator's firewall rules are in force, and what is told of them: as a table,
+ * as rows for programs, and which of them decides about a place. Run by netd main. It must never
+ * tell of a rule that the kernel has not, or leave a policy out: it decides where no rule does.
  */
+#include "lib/log.h"
 #include "lib/own.h"
 #include "netd/api/netd_rows_msg.h"
 #include "netd/main_tell.h"
 
+static bool outbound_closes(const struct rules *rules)
+{
+	bool closes = rules->policies[RULE_OUTBOUND] != RULE_ACCEPT;
+
+	for (size_t i = 0; i < rules->count; i++)
+		closes |= rules->list[i].way == RULE_OUTBOUND;
+	return closes;
+}
+
+int main_rules_load(struct netd *netd, main_rules_load_fn *load, struct err *err)
+{
+	struct err first;
+
+	netd->rules_unfit = false;
+	if (load(netd, &first) == 0) {
+		netd->has_rules |= !netd->conf.rules.refused;
+		return 0;
+	}
+	log_err("network.ini: the kernel refuses [firewall] and [rule]: %s: %s", err_text(&first),
+		netd->has_rules ? "the rules stay as they were" : "nothing is let in");
+	if (netd->has_rules)
+		netd->conf.rules = netd->rules_before;
+	else
+		rules_close(&netd->conf.rules, outbound_closes(&netd->conf.rules));
+	netd->rules_unfit = true;
+	return load(netd, err);
+}
+
 static void put_mistakes(const struct netd *netd, struct buf *out)
 {
-	if (netd->conf.rules.refused)
-		buf_add_text(out, "[firewall] or [rule] of network.ini has mistakes (see the log): "
-				  "nothing is let in until they are mended\n");
-	else if (netd->rules_kept)
-		buf_add_text(out, "[firewall] or [rule] of network.ini has mistakes (see the log): "
-				  "these are the rules from before\n");
+	if (!netd->conf.rules.refused && !netd->rules_kept && !netd->rules_unfit)
+		return;
+	buf_printf(out, "%s (see the log): %s\n",
+		   netd->rules_unfit ? "the kernel refuses [firewall] and [rule] of network.ini"
+				     : "[firewall] or [rule] of network.ini has mistakes",
+		   netd->conf.rules.refused ? "nothing is let in until they are mended"
+					    : "these are the rules from before");
+}
+
+static void put_more(const struct rule *rule, struct buf *out)
+{
+	if (rule->limit.count) {
+		buf_add_text(out, " at most ");
+		rule_print_limit(rule, out);
+	}
+	if (rule->log)
+		buf_add_text(out, " logged");
 }
 
 static void show_rule(const struct rule *rule, struct buf *out)
 {
+	OWN(buf_done) struct buf interfaces = { 0 };
+
+	buf_init(&interfaces, 512);
+	rule_print_interfaces(rule, &interfaces);
 	buf_printf(out, "%-10s %-7s %-16s %-10s ", rule_way_names[rule->way],
-		   rule_action_names[rule->action], rule->name,
-		   rule->interface[0] ? rule->interface : "*");
+		   rule_action_names[rule->action], rule->name, buf_text(&interfaces));
 	rule_print_protocols(rule, out);
 	buf_add_text(out, " port ");
 	rule_print_ports(rule, out);
@@ -30,6 +73,7 @@ static void show_rule(const struct rule *rule, struct buf *out)
 	rule_print_prefixes(rule->sources, rule->source_count, out);
 	buf_add_text(out, " to ");
 	rule_print_prefixes(rule->destinations, rule->destination_count, out);
+	put_more(rule, out);
 	buf_add_byte(out, '\n');
 }
 
@@ -67,7 +111,8 @@ static void row_of_rule(const struct rule *rule, struct buf *out)
 	put_field(out, "on", rule_way_names[rule->way]);
 	put_field(out, "action", rule_action_names[rule->action]);
 	put_field(out, "rule", rule->name);
-	put_field(out, "interface", rule->interface[0] ? rule->interface : "*");
+	rule_print_interfaces(rule, &text);
+	put_built(out, "interface", &text);
 	rule_print_protocols(rule, &text);
 	put_built(out, "protocol", &text);
 	rule_print_ports(rule, &text);
@@ -76,6 +121,9 @@ static void row_of_rule(const struct rule *rule, struct buf *out)
 	put_built(out, "source", &text);
 	rule_print_prefixes(rule->destinations, rule->destination_count, &text);
 	put_built(out, "destination", &text);
+	rule_print_limit(rule, &text);
+	put_built(out, "limit", &text);
+	netd_row_put(out, "log", NETD_FIELD_FLAG, (struct str){ 0 }, rule->log);
 	netd_row_end(out);
 }
 
@@ -90,9 +138,9 @@ void main_rules_rows(const struct netd *netd, struct buf *out)
 		put_field(out, "on", rule_way_names[way]);
 		put_field(out, "action", rule_action_names[rules->policies[way]]);
 		put_field(out, "policy",
-			  rules->refused     ? "refused"
-			  : netd->rules_kept ? "kept"
-					     : "set");
+			  rules->refused			  ? "refused"
+			  : netd->rules_kept || netd->rules_unfit ? "kept"
+								  : "set");
 		netd_row_end(out);
 	}
 }
@@ -108,8 +156,13 @@ static void why_rule(const struct rule *rule, struct buf *out)
 		buf_add_text(out, " to ");
 		rule_print_prefixes(rule->destinations, rule->destination_count, out);
 	}
-	if (rule->interface[0])
-		buf_printf(out, " over %s", rule->interface);
+	if (rule->interface_count) {
+		buf_add_text(out, " over ");
+		rule_print_interfaces(rule, out);
+	}
+	put_more(rule, out);
+	if (rule->limit.count)
+		buf_add_text(out, "; what comes faster goes on to the next");
 	buf_add_byte(out, '\n');
 }
 

@@ -155,12 +155,7 @@ static void show_routes(const struct rtnl_state *state, struct buf *out)
 
 static void show_dns(const struct netd *netd, struct buf *out)
 {
-	char text[IP_ANY_TEXT_MAX];
-
-	for (size_t i = 0; i < netd->dns.server_count; i++)
-		buf_printf(out, "server %s\n", ip_any_text(&netd->dns.servers[i], text));
-	if (!netd->dns.server_count)
-		buf_add_text(out, "no name server: no lease yet, and no DNS in network.ini\n");
+	main_dns_show(netd, out);
 	for (size_t i = 0; i < netd->dns.domain_count; i++)
 		buf_printf(out, "search %s\n", netd->dns.domains[i]);
 	for (const struct attachment *a = netd->attachments.first; a; a = a->next)
@@ -287,7 +282,7 @@ static void show_networks(const struct netd *netd, struct buf *out)
 {
 	char text[IP6_TEXT_MAX], cidr[24], cidr6[IP6_TEXT_MAX + 4];
 
-	buf_printf(out, "%-16s %-14s %-19s %-25s %-9s %s\n", "NETWORK", "BRIDGE", "SUBNET",
+	buf_printf(out, "%-16s %-14s %-19s %-25s %-9s %s\n", "NETWORK", "INTERFACE", "SUBNET",
 		   "SUBNET6", "KIND", "CONTAINERS");
 	for (size_t i = 0; i < netd->networks.count; i++) {
 		const struct network *network = &netd->networks.list[i];
@@ -297,7 +292,10 @@ static void show_networks(const struct netd *netd, struct buf *out)
 		cidr_text(ip6_text(&network->subnet6, text), network->prefix6, cidr6);
 		buf_printf(out, "%-16s %-14s %-19s %-25s %-9s %u\n", network->name, network->bridge,
 			   cidr, network->prefix6 ? cidr6 : "-",
-			   network->internal ? "internal" : "open",
+			   !network->index		? "waits"
+			   : network->internal		? "internal"
+			   : network_is_bridge(network) ? "open"
+							: network_driver_text(network->driver),
 			   main_network_users(netd, network));
 	}
 }
@@ -380,6 +378,10 @@ int main_show(struct netd *netd, struct str what, struct buf *out, struct err *e
 		show_firewall(netd, out);
 	else if (str_is(what, "rules"))
 		main_rules_show(netd, out);
+	else if (str_is(what, "neigh"))
+		return main_neigh_show(netd, &state, out, err);
+	else if (str_starts(what, STR("trace ")))
+		return main_trace(netd, &state, str_skip(what, 6), out, err);
 	else if (str_starts(what, STR("why ")))
 		return main_why(netd, &state, str_skip(what, 4), out, err);
 	else {
@@ -388,7 +390,7 @@ int main_show(struct netd *netd, struct str what, struct buf *out, struct err *e
 		str_escape(what, shown, sizeof(shown));
 		return err_set(err, -EINVAL,
 			       "unknown word '%s'%s%s; expected links, addrs, routes, "
-			       "dns, leases, ports, time, networks, firewall or rules",
+			       "neigh, dns, leases, ports, time, networks, firewall or rules",
 			       shown, nearest ? "; did you mean " : "", nearest ? nearest : "");
 	}
 	return 0;

@@ -6,14 +6,29 @@
 
 /* What role main tells of itself. */
 
-/* main_rules.c: the operator's rules. _silent: none is about connections of this kind from outside
- * to that port, and the policy accepts them; _why: those that are. */
+/*
+ * main_rules.c: the operator's rules. _load: the firewall, with conf's rules; where the kernel
+ * refuses them with those of before, or with what lets nothing in, and says so. _silent: none is
+ * about connections of this kind from outside to that port, and the policy accepts them; _why:
+ * those that are.
+ */
+typedef int main_rules_load_fn(struct netd *netd, struct err *err);
+int main_rules_load(struct netd *netd, main_rules_load_fn *load, struct err *err);
 void main_rules_show(const struct netd *netd, struct buf *out);
 void main_rules_rows(const struct netd *netd, struct buf *out);
 bool main_rules_silent(const struct netd *netd, enum rule_way way, uint8_t proto, uint16_t port,
 		       bool v6);
 void main_rules_why(const struct netd *netd, enum rule_way way, uint8_t proto, uint16_t port,
 		    bool v6, struct buf *out);
+
+/* main_trace.c: what "SRC -> ADDRESS:PORT[/udp]" meets on its way; -EINVAL. */
+int main_trace(struct netd *netd, const struct rtnl_state *state, struct str what, struct buf *out,
+	       struct err *err);
+/* main_neigh.c */
+int main_neigh_show(struct netd *netd, const struct rtnl_state *state, struct buf *out,
+		    struct err *err);
+int main_neigh_rows(struct netd *netd, const struct rtnl_state *state, struct buf *out,
+		    struct err *err);
 
 /* main_why.c: what becomes of packets to "ADDRESS:PORT[/udp]", as lines; main_show.c: a word of
  * SHOW; main_rows.c: the same for programs. All: -EINVAL. */

@@ -8,16 +8,8 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include "lib/own.h"
+#include "netd/main_place.h"
 #include "netd/main_tell.h"
-
-struct place {
-	bool v6; /* ip6 counts, else ip4 */
-	uint32_t ip4;
-	struct ip6 ip6;
-	uint16_t port;
-	uint8_t proto;
-	char text[64]; /* "10.9.0.2:80/tcp", "[::1]:80/tcp" */
-};
 
 /* "ADDRESS:PORT" with an IPv6 address in brackets. */
 static int parse_host(struct str *what, struct place *place)
@@ -40,7 +32,7 @@ static int parse_host(struct str *what, struct place *place)
 	return str_cut(what, ':', &host) ? ip4_parse(host, &place->ip4) : -EINVAL;
 }
 
-static int parse(struct str what, struct place *ret_place, struct err *err)
+int place_parse(struct str what, struct place *ret_place, struct err *err)
 {
 	struct place place = { .proto = IPPROTO_TCP };
 	char text[IP6_TEXT_MAX];
@@ -62,7 +54,7 @@ static int parse(struct str what, struct place *ret_place, struct err *err)
 	return 0;
 }
 
-static const struct network *network_around(const struct netd *netd, const struct place *place)
+const struct network *place_network(const struct netd *netd, const struct place *place)
 {
 	for (size_t i = 0; i < netd->networks.count; i++) {
 		const struct network *network = &netd->networks.list[i];
@@ -80,7 +72,7 @@ static bool is_loopback(const struct place *place)
 	return place->v6 ? ip6_is_loopback(&place->ip6) : place->ip4 >> 24 == 127;
 }
 
-static bool is_local(const struct rtnl_state *state, const struct place *place)
+bool place_is_local(const struct rtnl_state *state, const struct place *place)
 {
 	for (size_t i = 0; i < state->addr_count; i++) {
 		const struct rtnl_addr *addr = &state->addrs[i];
@@ -104,8 +96,8 @@ static bool on_host(const struct nft_port *row, const struct place *place, bool 
 }
 
 /* As the firewall looks: the port on this one address, then on every address. */
-static bool find_port(struct netd *netd, const struct place *place, bool one_address,
-		      const struct attachment **ret_holder, struct nft_port *ret_row)
+bool place_port(struct netd *netd, const struct place *place, bool one_address,
+		const struct attachment **ret_holder, struct nft_port *ret_row)
 {
 	struct nft_port rows[ATTACHMENT_ROWS * NETD_PORTS_MAX];
 
@@ -142,9 +134,7 @@ static void why_published(const struct netd *netd, const struct place *place,
 	else
 		buf_printf(out, "it leads to %s:%u there\n", ip4_text(row->to_ip4, text), to);
 	if (is_loopback(place) && place->v6)
-		buf_add_text(out,
-			     "closed: the kernel lets nothing from ::1 leave this machine's own "
-			     "network; use 127.0.0.1\n");
+		buf_add_text(out, "open to this machine only: role splice carries it\n");
 	else if (is_loopback(place))
 		buf_add_text(out,
 			     "open to this machine only: chain guard drops 127/8 that comes in "
@@ -178,15 +168,15 @@ static void why_absent(struct netd *netd, const struct place *place, struct buf 
 	buf_printf(out, "no container publishes %s: it is up to a socket of the machine itself\n",
 		   place->text);
 	other.proto = place->proto == IPPROTO_TCP ? IPPROTO_UDP : IPPROTO_TCP;
-	if (find_port(netd, &other, true, &holder, &row) ||
-	    find_port(netd, &other, false, &holder, &row))
+	if (place_port(netd, &other, true, &holder, &row) ||
+	    place_port(netd, &other, false, &holder, &row))
 		buf_printf(out, "container %.*s publishes that port for %s\n",
 			   STR_ARG(holder->attach.name),
 			   other.proto == IPPROTO_UDP ? "udp" : "tcp");
 	other = (struct place){ .ip4 = INADDR_LOOPBACK,
 				.port = place->port,
 				.proto = place->proto };
-	if (!is_loopback(place) && find_port(netd, &other, true, &holder, &row))
+	if (!is_loopback(place) && place_port(netd, &other, true, &holder, &row))
 		buf_printf(out, "container %.*s publishes that port on 127.0.0.1 alone\n",
 			   STR_ARG(holder->attach.name));
 	if (!is_loopback(place) &&
@@ -201,12 +191,12 @@ int main_why(struct netd *netd, const struct rtnl_state *state, struct str what,
 	const struct network *network;
 	struct nft_port row;
 	struct place place;
-	int r = parse(what, &place, err);
+	int r = place_parse(what, &place, err);
 
 	if (r < 0)
 		return r;
-	network = network_around(netd, &place);
-	if (!is_local(state, &place)) {
+	network = place_network(netd, &place);
+	if (!place_is_local(state, &place)) {
 		if (network)
 			why_container(network, &place, out);
 		else
@@ -215,8 +205,8 @@ int main_why(struct netd *netd, const struct rtnl_state *state, struct str what,
 				   place.text);
 		return 0;
 	}
-	if (find_port(netd, &place, true, &holder, &row) ||
-	    find_port(netd, &place, false, &holder, &row))
+	if (place_port(netd, &place, true, &holder, &row) ||
+	    place_port(netd, &place, false, &holder, &row))
 		why_published(netd, &place, &row, holder, out);
 	else
 		why_absent(netd, &place, out);

@@ -12,10 +12,8 @@ static const struct {
 	const char *name;
 	int (*run)(void);
 } roles[] = {
-	{ "main", role_main },
-	{ "dhcp", role_dhcp },
-	{ "dns", role_dns },
-	{ "ntp", role_ntp },
+	{ "main", role_main }, { "dhcp", role_dhcp },	  { "dns", role_dns },
+	{ "ntp", role_ntp },   { "splice", role_splice }, { "probe", role_probe },
 };
 
 int main(int argc, char **argv)
@@ -23,6 +21,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; argc == 2 && i < ARRAY_LEN(roles); i++)
 		if (!strcmp(argv[1], roles[i].name))
 			return roles[i].run();
-	fputs("usage: netd main|dhcp|dns|ntp (started by init, see hoy-netd(8))\n", stderr);
+	fputs("usage: netd main|dhcp|dns|ntp|splice|probe (started by init, see hoy-netd(8))\n",
+	      stderr);
 	return 64;
 }

@@ -11,9 +11,17 @@ int role_main(void);
 int role_dhcp(void);
 int role_dns(void);
 int role_ntp(void);
+int role_splice(void);
+int role_probe(void);
 
 /* Unprivileged users of the roles: nobody else has them. */
-enum { ROLE_UID_DHCP = 931, ROLE_UID_DNS = 932, ROLE_UID_NTP = 933 };
+enum {
+	ROLE_UID_DHCP = 931,
+	ROLE_UID_DNS = 932,
+	ROLE_UID_NTP = 933,
+	ROLE_UID_SPLICE = 934,
+	ROLE_UID_PROBE = 935
+};
 
 /* Root directory of the roles and of the engine's pull; holds etc/resolv.conf and etc/hosts. */
 #define ROLE_ROOT "/run/hoy/net"

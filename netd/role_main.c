@@ -17,7 +17,8 @@
 #include "lib/own.h"
 #include "lib/sandbox.h"
 #include "netd/container/veth.h"
-#include "netd/main.h"
+#include "netd/main_splice.h"
+#include "netd/main_tell.h"
 #include "netd/role.h"
 
 enum { FD_INIT = 3, FD_LISTEN = 4, FD_KEEP_WRITE = 5, FD_KEEP_READ = 6, FILES_MAX = 8192 };
@@ -69,8 +70,15 @@ static void drop_dead_containers(struct netd *netd)
 		for (uint32_t i = 0; i < a->attach.network_count && !alive; i++) {
 			struct veth veth = { 0 };
 
-			veth_name(&veth, a->attach.id, a->slots[i]);
+			veth_name(&veth, a->tag, a->slots[i]);
 			alive = rtnl_state_named(&state, veth.host_name) != NULL;
+		}
+		/* A share in an interface of the host has no end here that could tell. */
+		for (uint32_t i = 0; i < a->attach.network_count && !alive; i++) {
+			const struct network *network =
+				network_find(&netd->networks, a->attach.networks[i].name);
+
+			alive = network && !network_is_bridge(network);
 		}
 		if (!alive)
 			attachment_remove(&netd->attachments, a);
@@ -89,12 +97,15 @@ static int start_containers(struct netd *netd, struct err *err)
 	if (attachment_load_all(&netd->attachments, &failed) < 0)
 		log_warn("%s", err_text(&failed));
 	drop_dead_containers(netd);
-	keep_load(&netd->keep, &netd->attachments);
+	keep_load(&netd->keep, &netd->attachments, &netd->splice_udp_fd, &netd->splice_fd);
+	main_splice_listen(netd);
 	r = nft_open(&netd->nft, err);
 	if (r == 0 && !nft_owned(&netd->nft))
 		log_warn("the kernel cannot protect the firewall table from others");
 	if (r == 0)
-		r = main_firewall_load(netd, err);
+		r = main_rules_load(netd, main_firewall_load, err);
+	if (r == 0 && nft_load_bridge(&netd->nft, &failed) < 0)
+		log_warn("%s: containers may play router to their neighbours", err_text(&failed));
 	/* From here on nothing passes that the table does not allow; now the bridges may carry. */
 	for (size_t i = 0; i < netd->networks.count && r == 0; i++)
 		if (network_ensure(&netd->networks.list[i], &netd->route, netd->sysctl_fd,
@@ -116,6 +127,7 @@ static int start_network(struct netd *netd, struct err *err)
 
 	if (r == 0)
 		r = veth_loopback(&netd->route, err);
+	main_probe_sysctls(netd);
 	/* Containers on one bridge talk below the firewall; a kernel with these on would not let a
 	 * container reach its own published port. */
 	for (size_t i = 0; i < ARRAY_LEN(bridge_calls) && r == 0; i++)

@@ -3,6 +3,7 @@
  * Owns what the operator's firewall rules mean: the entries they come to, which packets may meet
  * them, their parts as text. Pure, used by netd main. It must never make an entry of two families.
  */
+#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -58,7 +59,8 @@ static size_t protocol_count(const struct rule *rule)
 size_t rule_combinations(const struct rule *rule)
 {
 	return protocol_count(rule) * at_least_one(rule->source_count) *
-	       at_least_one(rule->destination_count) * at_least_one(rule->port_count);
+	       at_least_one(rule->destination_count) * at_least_one(rule->port_count) *
+	       at_least_one(rule->interface_count);
 }
 
 static size_t take(size_t *number, size_t base)
@@ -92,8 +94,12 @@ bool rule_entry(const struct rule *rule, size_t i, struct rule_entry *ret_entry)
 {
 	size_t which = take(&i, protocol_count(rule));
 	size_t ports = take(&i, at_least_one(rule->port_count));
+	size_t interface = take(&i, at_least_one(rule->interface_count));
 
-	*ret_entry = (struct rule_entry){ .ports = rule->port_count ? &rule->ports[ports] : NULL };
+	*ret_entry = (struct rule_entry){
+		.ports = rule->port_count ? &rule->ports[ports] : NULL,
+		.interface = rule->interface_count ? rule->interfaces[interface] : NULL,
+	};
 	for (size_t k = 0; rule->protocols && k < ARRAY_LEN(protocols); k++) {
 		if (!(rule->protocols & protocols[k].bit) || which-- != 0)
 			continue;
@@ -132,7 +138,8 @@ bool rule_may_match(const struct rule *rule, enum rule_way way, uint8_t proto, u
 
 bool rule_is_unconditional(const struct rule *rule)
 {
-	return !rule->interface[0] && !rule->source_count && !rule->destination_count;
+	return !rule->interface_count && !rule->source_count && !rule->destination_count &&
+	       !rule->limit.count;
 }
 
 void rule_print_prefixes(const struct rule_prefix *list, size_t count, struct buf *out)
@@ -173,5 +180,43 @@ void rule_print_ports(const struct rule *rule, struct buf *out)
 			buf_printf(out, "-%u", rule->ports[i].last);
 	}
 	if (!rule->port_count)
+		buf_add_byte(out, '*');
+}
+
+void rule_print_interfaces(const struct rule *rule, struct buf *out)
+{
+	for (size_t i = 0; i < rule->interface_count; i++)
+		buf_printf(out, "%s%s", i ? " " : "", rule->interfaces[i]);
+	if (!rule->interface_count)
+		buf_add_byte(out, '*');
+}
+
+static const struct {
+	const char *unit;
+	uint32_t seconds;
+} units[] = { { "s", 1 }, { "m", 60 }, { "h", 3600 } };
+
+int rule_parse_limit(struct str value, struct rule_limit *ret_limit)
+{
+	struct str number;
+	uint64_t count;
+
+	if (!str_cut(&value, '/', &number) || str_to_u64(number, 1, RULE_LIMIT_MAX, &count) < 0)
+		return -EINVAL;
+	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+		if (!str_is(value, units[i].unit))
+			continue;
+		*ret_limit = (struct rule_limit){ (uint32_t)count, units[i].seconds };
+		return 0;
+	}
+	return -EINVAL;
+}
+
+void rule_print_limit(const struct rule *rule, struct buf *out)
+{
+	for (size_t i = 0; rule->limit.count && i < ARRAY_LEN(units); i++)
+		if (units[i].seconds == rule->limit.seconds)
+			buf_printf(out, "%u/%s", rule->limit.count, units[i].unit);
+	if (!rule->limit.count)
 		buf_add_byte(out, '*');
 }

@@ -18,7 +18,8 @@
  */
 enum {
 	RULES_MAX = 64,
-	RULE_PARTS_MAX = 16,	 /* sources, destinations, ports of one rule */
+	RULE_PARTS_MAX = 16, /* sources, destinations, ports of one rule */
+	RULE_LIMIT_MAX = 100000,
 	RULE_ENTRIES_MAX = 1024, /* what all of them come to in the kernel's table */
 };
 
@@ -47,16 +48,25 @@ struct rule_ports {
 	uint16_t first, last;
 };
 
+/* So many connections in that time, as many at once; what comes faster does not meet the rule. */
+struct rule_limit {
+	uint32_t count; /* 0 = no limit */
+	uint32_t seconds;
+};
+
 struct rule {
 	char name[NETD_NAME_MAX + 1];
 	enum rule_way way;
 	enum rule_action action;
-	char interface[IFNAMSIZ]; /* "" = any; may end in '*' */
+	char interfaces[RULE_PARTS_MAX][IFNAMSIZ]; /* each may end in '*' */
+	size_t interface_count;			   /* 0 = any */
 	struct rule_prefix sources[RULE_PARTS_MAX], destinations[RULE_PARTS_MAX];
 	size_t source_count, destination_count; /* 0 = any */
 	unsigned protocols;			/* RULE_TCP ..., 0 = any */
 	struct rule_ports ports[RULE_PARTS_MAX];
 	size_t port_count; /* 0 = any */
+	struct rule_limit limit;
+	bool log; /* into the kernel's log, as often as all rules together may */
 };
 
 struct rules {
@@ -73,6 +83,7 @@ struct rule_entry {
 	uint8_t proto;					/* IPPROTO_*, 0 = any */
 	const struct rule_prefix *source, *destination; /* NULL = any */
 	const struct rule_ports *ports;			/* NULL = any */
+	const char *interface;				/* NULL = any */
 };
 
 /* RULE_TCP ...; 0 = no such name. */
@@ -80,6 +91,8 @@ unsigned rule_protocol(struct str name);
 
 /* What holds where network.ini says nothing. */
 void rules_default(struct rules *ret_rules);
+/* What lets nothing in, and nothing out of containers either: in place of refused ones. */
+void rules_close(struct rules *rules, bool outbound);
 /* Mistakes are added to ini's issues. */
 void rules_from_ini(struct ini_config *ini, struct rules *ret_rules);
 
@@ -87,6 +100,8 @@ void rules_from_ini(struct ini_config *ini, struct rules *ret_rules);
 int rule_check_ports(struct str value, struct err *err);
 int rule_check_prefix(struct str value, struct err *err);
 int rule_check_interface(struct str value, struct err *err);
+int rule_check_limit(struct str value, struct err *err);
+int rule_parse_limit(struct str value, struct rule_limit *ret_limit); /* "10/m"; -EINVAL */
 
 /* Entry number i; false: its parts are of two families, there is no such packet. */
 bool rule_entry(const struct rule *rule, size_t i, struct rule_entry *ret_entry);
@@ -103,5 +118,7 @@ bool rule_is_unconditional(const struct rule *rule);
 void rule_print_prefixes(const struct rule_prefix *list, size_t count, struct buf *out);
 void rule_print_protocols(const struct rule *rule, struct buf *out);
 void rule_print_ports(const struct rule *rule, struct buf *out);
+void rule_print_interfaces(const struct rule *rule, struct buf *out);
+void rule_print_limit(const struct rule *rule, struct buf *out); /* "10/m", '*' = none */
 
 #endif

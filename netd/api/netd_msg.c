@@ -8,11 +8,18 @@
 #include "lib/wire.h"
 #include "netd/api/netd_msg.h"
 
-enum { IP4_TEXT_LEN = 15, IP6_TEXT_LEN = 45, MAC_TEXT_LEN = 17, SUBNET6_TEXT_LEN = 49 };
+enum {
+	IP4_TEXT_LEN = 15,
+	IP6_TEXT_LEN = 45,
+	MAC_TEXT_LEN = 17,
+	SUBNET_TEXT_LEN = 18,
+	SUBNET6_TEXT_LEN = 49,
+	WORD_LEN = 15, /* drivers, modes, rates, interfaces */
+};
 
 const char *const netd_show_names[] = {
-	"links", "addrs",    "routes",	 "dns",	  "leases", "ports",
-	"time",	 "networks", "firewall", "rules", NULL,
+	"links", "addrs", "routes",   "neigh",	  "dns",   "leases",
+	"ports", "time",  "networks", "firewall", "rules", NULL,
 };
 
 static int decode_error(struct err *err, const char *what)
@@ -228,6 +235,7 @@ void netd_networks_encode(const struct netd_network *networks, uint32_t count, s
 		wire_put_u32(out, networks[i].containers);
 		wire_put_str(out, networks[i].subnet6);
 		wire_put_str(out, networks[i].gateway6);
+		wire_put_str(out, networks[i].driver);
 	}
 }
 
@@ -253,6 +261,7 @@ int netd_networks_decode(struct str body, struct arena *arena, struct netd_netwo
 		networks[i].containers = wire_u32(&in);
 		networks[i].subnet6 = wire_str(&in, SUBNET6_TEXT_LEN);
 		networks[i].gateway6 = wire_str(&in, IP6_TEXT_LEN);
+		networks[i].driver = wire_str(&in, WORD_LEN);
 	}
 	if (wire_end(&in) < 0)
 		return decode_error(err, "network list");
@@ -266,8 +275,20 @@ void netd_network_set_encode(const struct netd_network_set *set, struct buf *out
 	wire_put_str(out, set->name);
 	wire_put_str(out, set->subnet);
 	wire_put_u8(out, set->internal);
+	netd_network_more_encode(set, out);
+}
+
+void netd_network_more_encode(const struct netd_network_set *set, struct buf *out)
+{
 	wire_put_u8(out, set->no_ip6);
 	wire_put_str(out, set->subnet6);
+	wire_put_str(out, set->driver);
+	wire_put_str(out, set->mode);
+	wire_put_str(out, set->parent);
+	wire_put_str(out, set->gateway);
+	wire_put_str(out, set->range);
+	wire_put_str(out, set->rate);
+	wire_put_u32(out, set->mtu);
 }
 
 int netd_network_set_decode(struct str body, struct netd_network_set *ret_set, struct err *err)
@@ -282,6 +303,15 @@ int netd_network_set_decode(struct str body, struct netd_network_set *ret_set, s
 	if (in.left) {
 		set.no_ip6 = wire_bool(&in);
 		set.subnet6 = wire_str(&in, SUBNET6_TEXT_LEN);
+	}
+	if (in.left) {
+		set.driver = wire_str(&in, WORD_LEN);
+		set.mode = wire_str(&in, WORD_LEN);
+		set.parent = wire_str(&in, WORD_LEN);
+		set.gateway = wire_str(&in, IP4_TEXT_LEN);
+		set.range = wire_str(&in, SUBNET_TEXT_LEN);
+		set.rate = wire_str(&in, WORD_LEN);
+		set.mtu = wire_u32(&in);
 	}
 	if (wire_end(&in) < 0)
 		return decode_error(err, "network");

@@ -11,11 +11,10 @@
 
 /*
  * What others say to netd on /run/hoy/netd.sock. A peer with uid 0 is the engine, one with group
- * hoy-console is the console; SHOW, ROWS, CHECK, SUBSCRIBE and NETWORK_LIST are open to both, all
- * else is the engine's. Every call is answered; an error carries a text for the user. -EADDRINUSE:
- * a port or address is taken, by whom; -ENOENT: unknown network (the nearest is named) or
- * container; -ENOSPC: no free address; -EINVAL: a wrong value; -EBUSY: the network still has
- * containers.
+ * hoy-console is the console; SHOW, ROWS, CHECK, PROBE, SUBSCRIBE and NETWORK_LIST are open to
+ * both, all else is the engine's. Every call is answered; an error carries a text for the user.
+ * -EADDRINUSE: a port or address is taken, by whom; -ENOENT: unknown network (the nearest is named)
+ * or container; -ENOSPC: no free address; -EINVAL: a wrong value; -EBUSY: it has containers.
  */
 enum netd_msg {
 	/*
@@ -37,18 +36,18 @@ enum netd_msg {
 	 * netd remembers beyond it is detached. Sent once after a reconnect. */
 	NETD_MSG_SYNC = 3,
 	/*
-	 * struct netd_network_set -> {text subnet, text gateway, text subnet6, text gateway6}; the
-	 * last two are "" without IPv6. Again with the same values: success; with others: -EEXIST.
+	 * struct netd_network_set -> {text subnet, gateway, subnet6, gateway6}; the last two are ""
+	 * without IPv6. Again with the same values: success; with others: -EEXIST.
 	 */
 	NETD_MSG_NETWORK_SET = 4,
 	/* {text name} -> {}. Networks of network.ini and "bridge" cannot be removed. */
 	NETD_MSG_NETWORK_REMOVE = 5,
 	/* {} -> list of struct netd_network */
 	NETD_MSG_NETWORK_LIST = 6,
-	/* {} -> MORE replies of struct netd_event; the current state comes at once. */
+	/* {} -> MORE replies of struct netd_event; the current state comes at once */
 	NETD_MSG_SUBSCRIBE = 7,
-	/* {text what} -> {text lines}; what: see netd_show_names, or "why ADDRESS:PORT[/udp]":
-	 * which published port, rule or absence decides */
+	/* {text what} -> {text lines}; what: see netd_show_names, or "why ADDRESS:PORT[/udp]",
+	 * "trace SRC -> ADDRESS:PORT[/udp]": which published port, rule or absence decides */
 	NETD_MSG_SHOW = 8,
 	/* {} -> {u32 count, text issue..., text changes} (ini_try() of lib/ini.h): network.ini as
 	 * the layers in INI_TRY_DIR would make it */
@@ -66,6 +65,8 @@ enum netd_msg {
 	NETD_MSG_DISCONNECT = 11,
 	/* {text what} -> rows (netd_rows_msg.h): what SHOW prints, for programs */
 	NETD_MSG_ROWS = 12,
+	/* {} -> {} and an fd: ping, traceroute or dig, see probe_msg.h. -EBUSY: wait for one. */
+	NETD_MSG_PROBE = 13,
 };
 
 enum netd_event_kind {
@@ -79,11 +80,12 @@ enum {
 	NETD_NAME_MAX = 63,	    /* container, alias and network names */
 	NETD_NETWORKS_MAX = 8,	    /* per container */
 	NETD_ALIASES_MAX = 16,	    /* per container and network */
-	NETD_PORTS_MAX = 128,	    /* rows per container; a row may be a range */
+	NETD_PORTS_MAX = 1024,	    /* rows per container; a row may be a range */
 	NETD_PORT_RANGE_MAX = 4096, /* ports per row */
 	NETD_NETWORK_LIST_MAX = 128,
 	NETD_SYNC_MAX = 1024,
 	NETD_SHOW_MAX = 64 * 1024,
+	NETD_NETWORK_MORE_MAX = 256, /* netd_network_more_encode() */
 };
 
 enum netd_attach_flag {
@@ -93,8 +95,7 @@ enum netd_attach_flag {
 };
 
 struct netd_attach_network {
-	struct str name;
-	struct str *aliases;
+	struct str name, *aliases;
 	uint32_t alias_count;
 	struct str ip4; /* dotted, or empty = netd picks one and keeps it for this id */
 	struct str ip6; /* the same; stays empty where the network has no IPv6 */
@@ -115,8 +116,7 @@ struct netd_port {
 enum netd_port_family { NETD_PORT_IP4 = 1, NETD_PORT_IP6 = 2 };
 
 struct netd_attach {
-	struct str id;
-	struct str name;
+	struct str id, name;
 	uint8_t flags;
 	struct netd_attach_network *networks; /* the first one carries the default route */
 	uint32_t network_count;		      /* 0: only lo and the resolver */
@@ -125,8 +125,7 @@ struct netd_attach {
 };
 
 struct netd_attached_network {
-	struct str network;
-	struct str ip4;
+	struct str network, ip4;
 	uint8_t prefix;
 	struct str gateway; /* "" on an internal network */
 	struct str mac;
@@ -143,32 +142,32 @@ struct netd_attached {
 
 struct netd_network {
 	struct str name;
-	struct str subnet;  /* "172.20.0.0/16" */
-	struct str gateway; /* "172.20.0.1" */
-	struct str bridge;  /* interface on the host */
-	bool internal;
-	bool fixed; /* declared in network.ini or built in */
+	struct str subnet;    /* "172.20.0.0/16" */
+	struct str gateway;   /* "172.20.0.1" */
+	struct str bridge;    /* interface on the host */
+	bool internal, fixed; /* fixed: declared in network.ini or built in */
 	uint32_t containers;
 	struct str subnet6, gateway6; /* "" without IPv6 */
+	struct str driver;	      /* "bridge", "macvlan", "ipvlan" */
 };
 
 /* A network that a caller wants. */
 struct netd_network_set {
-	struct str name;
-	struct str subnet; /* "" = pick one */
+	struct str name, subnet; /* subnet: "" = pick one */
 	bool internal;
 	/* On the wire the rest may be left out: it then has IPv6, with a prefix that netd picks. */
 	bool no_ip6;
 	struct str subnet6; /* "" = pick one */
+	/* As [bridge NAME] of network.ini has them, where "" and 0 mean the default. */
+	struct str driver, mode, parent, gateway, range, rate;
+	uint32_t mtu;
 };
 
 struct netd_event {
 	uint8_t kind; /* enum netd_event_kind */
 	struct str text;
 };
-
-/* What SHOW understands, ends with NULL. */
-extern const char *const netd_show_names[];
+extern const char *const netd_show_names[]; /* what SHOW understands, ends with NULL */
 
 /*
  * Encoders append to out (its sticky error tells). Decoders return 0, -EBADMSG (form) or -EINVAL
@@ -183,6 +182,8 @@ int netd_connect_decode(struct str body, struct arena *arena, struct str *ret_id
 			struct netd_attach_network *ret_network, struct err *err);
 
 void netd_network_set_encode(const struct netd_network_set *set, struct buf *out);
+/* What of it stands behind `internal`, for who keeps that without reading it. */
+void netd_network_more_encode(const struct netd_network_set *set, struct buf *out);
 int netd_network_set_decode(struct str body, struct netd_network_set *ret_set, struct err *err);
 
 void netd_attached_encode(const struct netd_attached *attached, struct buf *out);

@@ -20,6 +20,21 @@ enum {
 	FILE_VERSION = 3,
 };
 
+/* The first digits of the id's hash, `cap - 1` of them. */
+static void hash_text(struct str id, char *dst, size_t cap)
+{
+	char hex[2 * SHA256_SIZE + 1];
+	struct digest digest;
+	struct sha256 sha;
+
+	sha256_init(&sha);
+	sha256_add(&sha, id.ptr, id.len);
+	sha256_end(&sha, &digest);
+	str_hex(digest.bytes, sizeof(digest.bytes), hex);
+	memcpy(dst, hex, cap - 1);
+	dst[cap - 1] = 0;
+}
+
 struct attachment *attachment_new(const struct netd_attach *attach)
 {
 	struct attachment *attachment = calloc(1, sizeof(*attachment));
@@ -28,7 +43,7 @@ struct attachment *attachment_new(const struct netd_attach *attach)
 
 	if (!attachment)
 		return NULL;
-	attachment->udp_fd = attachment->tcp_fd = -1;
+	attachment->udp_fd = attachment->tcp_fd = attachment->inside.fd = -1;
 	for (uint8_t i = 0; i < NETD_NETWORKS_MAX; i++)
 		attachment->slots[i] = i;
 	arena_init(&attachment->arena, MEMORY_MAX);
@@ -42,6 +57,8 @@ struct attachment *attachment_new(const struct netd_attach *attach)
 		attachment_free(attachment);
 		return NULL;
 	}
+	/* Once: netd looks for its interfaces whenever anything changes. */
+	hash_text(attachment->attach.id, attachment->tag, sizeof(attachment->tag));
 	return attachment;
 }
 
@@ -51,6 +68,7 @@ void attachment_free(struct attachment *attachment)
 		return;
 	own_close(&attachment->udp_fd);
 	own_close(&attachment->tcp_fd);
+	nl_done(&attachment->inside);
 	arena_done(&attachment->arena);
 	free(attachment);
 }
@@ -92,20 +110,6 @@ void attachment_place(struct attachment *attachment, const struct attachment *be
 	}
 }
 
-static void file_name(struct str id, char dst[FILE_NAME])
-{
-	char hex[2 * SHA256_SIZE + 1];
-	struct digest digest;
-	struct sha256 sha;
-
-	sha256_init(&sha);
-	sha256_add(&sha, id.ptr, id.len);
-	sha256_end(&sha, &digest);
-	str_hex(digest.bytes, sizeof(digest.bytes), hex);
-	memcpy(dst, hex, FILE_NAME - 1);
-	dst[FILE_NAME - 1] = 0;
-}
-
 static void unlink_from(struct attachments *attachments, struct attachment *attachment)
 {
 	for (struct attachment **at = &attachments->first; *at; at = &(*at)->next) {
@@ -133,7 +137,7 @@ static int write_file(const struct attachments *attachments, const struct attach
 	netd_attach_encode(&attachment->attach, &record);
 	if (buf_error(&record) < 0)
 		return err_set(err, buf_error(&record), "the attachment's record is too long");
-	file_name(attachment->attach.id, name);
+	hash_text(attachment->attach.id, name, sizeof(name));
 	return fs_replace(attachments->state_fd, name, record.data, record.len, 0600, err);
 }
 
@@ -161,7 +165,7 @@ void attachment_remove(struct attachments *attachments, struct attachment *attac
 {
 	char name[FILE_NAME];
 
-	file_name(attachment->attach.id, name);
+	hash_text(attachment->attach.id, name, sizeof(name));
 	unlink_from(attachments, attachment);
 	attachment_free(attachment);
 	if (attachments->state_fd >= 0)
@@ -256,8 +260,30 @@ static bool fits(const struct network *network, uint32_t ip4)
 	uint32_t host = ip4 & ~ip4_mask(network->prefix);
 
 	/* Not the network's, the gateway's or the broadcast address. */
-	return (ip4 & ip4_mask(network->prefix)) == network->subnet && host > 1 &&
-	       host != ~ip4_mask(network->prefix);
+	return (ip4 & ip4_mask(network->prefix)) == network->subnet && host &&
+	       ip4 != network_gateway(network) && host != ~ip4_mask(network->prefix);
+}
+
+/* Has the host itself the address? On a bridge it has the gateway's alone. */
+static bool is_hosts(const struct network *network, const struct rtnl_state *state, uint32_t ip4)
+{
+	if (!state || network_is_bridge(network))
+		return false;
+	for (size_t i = 0; i < state->addr_count; i++)
+		if (!state->addrs[i].v6 && state->addrs[i].ip4 == ip4)
+			return true;
+	return false;
+}
+
+static bool is_hosts6(const struct network *network, const struct rtnl_state *state,
+		      const struct ip6 *ip6)
+{
+	if (!state || network_is_bridge(network))
+		return false;
+	for (size_t i = 0; i < state->addr_count; i++)
+		if (state->addrs[i].v6 && ip6_equal(&state->addrs[i].ip6, ip6))
+			return true;
+	return false;
 }
 
 /* A place in the subnet that follows from the id: the same container gets the same address again.
@@ -275,16 +301,26 @@ static uint32_t favourite(struct str id)
 }
 
 static int pick_address(const struct attachments *attachments, const struct network *network,
-			const struct attachment *attachment, uint32_t *ret_ip4, struct err *err)
+			const struct rtnl_state *state, const struct attachment *attachment,
+			uint32_t *ret_ip4, struct err *err)
 {
+	uint32_t first = network->subnet + 2;
 	uint32_t hosts = ~ip4_mask(network->prefix) - 2; /* without network, gateway, broadcast */
-	uint32_t start = favourite(attachment->attach.id) % hosts;
+	uint32_t start;
+
+	if (network->range_len) {
+		first = network->range;
+		hosts = ~ip4_mask(network->range_len);
+		hosts += hosts < UINT32_MAX;
+	}
+	start = favourite(attachment->attach.id) % hosts;
 
 	/* With fewer containers than steps one of them must be free. */
 	for (uint32_t i = 0; i < hosts && i <= ATTACHMENTS_MAX * NETD_NETWORKS_MAX; i++) {
-		uint32_t ip4 = network->subnet + 2 + (start + i) % hosts;
+		uint32_t ip4 = first + (start + i) % hosts;
 
-		if (!address_holder(attachments, attachment, str_from(network->name), ip4)) {
+		if (fits(network, ip4) && !is_hosts(network, state, ip4) &&
+		    !address_holder(attachments, attachment, str_from(network->name), ip4)) {
 			*ret_ip4 = ip4;
 			return 0;
 		}
@@ -313,7 +349,8 @@ static const struct attachment *address6_holder(const struct attachments *attach
 }
 
 static int check_wish6(const struct attachments *attachments, const struct network *network,
-		       const struct attachment *attachment, struct str wish, struct err *err)
+		       const struct rtnl_state *state, const struct attachment *attachment,
+		       struct str wish, struct err *err)
 {
 	struct ip6 ip6, gateway = network_gateway6(network);
 	const struct attachment *holder;
@@ -323,6 +360,8 @@ static int check_wish6(const struct attachments *attachments, const struct netwo
 	    ip6_equal(&ip6, &network->subnet6) || ip6_equal(&ip6, &gateway))
 		return err_set(err, -EINVAL, "address '%.*s' does not belong to network %s",
 			       STR_ARG(wish), network->name);
+	if (is_hosts6(network, state, &ip6))
+		return err_set(err, -EADDRINUSE, "address %.*s is the host's own", STR_ARG(wish));
 	holder = address6_holder(attachments, attachment, str_from(network->name), &ip6);
 	if (holder)
 		return err_set(err, -EADDRINUSE, "address %.*s is taken by container %.*s",
@@ -332,26 +371,28 @@ static int check_wish6(const struct attachments *attachments, const struct netwo
 
 /* The same place in the IPv6 subnet as in the other one: 172.20.0.9 has ::9. */
 static int pick_address6(const struct attachments *attachments, const struct network *network,
-			 struct attachment *attachment, struct netd_attach_network *wanted,
-			 struct err *err)
+			 const struct rtnl_state *state, struct attachment *attachment,
+			 struct netd_attach_network *wanted, struct err *err)
 {
 	char text[IP6_TEXT_MAX];
 	struct ip6 ip6;
 	uint32_t ip4;
 
 	if (wanted->ip6.len)
-		return check_wish6(attachments, network, attachment, wanted->ip6, err);
+		return check_wish6(attachments, network, state, attachment, wanted->ip6, err);
 	if (!network->prefix6 || ip4_parse(wanted->ip4, &ip4) < 0)
 		return 0;
 	ip6 = ip6_plus(&network->subnet6, ip4 - network->subnet);
-	while (address6_holder(attachments, attachment, wanted->name, &ip6))
+	while (is_hosts6(network, state, &ip6) ||
+	       address6_holder(attachments, attachment, wanted->name, &ip6))
 		ip6 = ip6_plus(&ip6, 1);
 	wanted->ip6 = str_from(arena_text(&attachment->arena, str_from(ip6_text(&ip6, text))));
 	return wanted->ip6.len ? 0 : err_set(err, -ENOMEM, "no memory for an address");
 }
 
 static int check_wish(const struct attachments *attachments, const struct network *network,
-		      const struct attachment *attachment, struct str wish, struct err *err)
+		      const struct rtnl_state *state, const struct attachment *attachment,
+		      struct str wish, struct err *err)
 {
 	const struct attachment *holder;
 	uint32_t ip4;
@@ -359,6 +400,8 @@ static int check_wish(const struct attachments *attachments, const struct networ
 	if (ip4_parse(wish, &ip4) < 0 || !fits(network, ip4))
 		return err_set(err, -EINVAL, "address '%.*s' does not belong to network %s",
 			       STR_ARG(wish), network->name);
+	if (is_hosts(network, state, ip4))
+		return err_set(err, -EADDRINUSE, "address %.*s is the host's own", STR_ARG(wish));
 	holder = address_holder(attachments, attachment, str_from(network->name), ip4);
 	if (holder)
 		return err_set(err, -EADDRINUSE, "address %.*s is taken by container %.*s",
@@ -367,7 +410,8 @@ static int check_wish(const struct attachments *attachments, const struct networ
 }
 
 int attachment_pick_addresses(const struct attachments *attachments, struct networks *networks,
-			      struct attachment *attachment, struct err *err)
+			      const struct rtnl_state *state, struct attachment *attachment,
+			      struct err *err)
 {
 	struct netd_attach *attach = &attachment->attach;
 
@@ -385,16 +429,16 @@ int attachment_pick_addresses(const struct attachments *attachments, struct netw
 				return err_set(err, -EINVAL, "network %s is named twice",
 					       network->name);
 		if (wanted->ip4.len) {
-			r = check_wish(attachments, network, attachment, wanted->ip4, err);
+			r = check_wish(attachments, network, state, attachment, wanted->ip4, err);
 		} else {
-			r = pick_address(attachments, network, attachment, &ip4, err);
+			r = pick_address(attachments, network, state, attachment, &ip4, err);
 			wanted->ip4 = str_from(
 				arena_text(&attachment->arena, str_from(ip4_text(ip4, text))));
 			if (r == 0 && !wanted->ip4.len)
 				r = err_set(err, -ENOMEM, "no memory for an address");
 		}
 		if (r == 0)
-			r = pick_address6(attachments, network, attachment, wanted, err);
+			r = pick_address6(attachments, network, state, attachment, wanted, err);
 		if (r < 0)
 			return r;
 	}

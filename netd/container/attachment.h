@@ -10,16 +10,18 @@
  * memory and as one file each in the state directory, so that a restarted netd knows ports, names
  * and addresses before the engine has come back.
  */
-enum { ATTACHMENTS_MAX = 1024 };
+enum { ATTACHMENTS_MAX = 1024, ATTACHMENT_TAG_MAX = 11 };
 
 struct attachment {
 	struct attachment *next;
-	struct arena arena;	   /* holds what `attach` points to */
-	struct netd_attach attach; /* every ip4, and ip6 where there is IPv6, filled in */
+	struct arena arena;	      /* holds what `attach` points to */
+	struct netd_attach attach;    /* every ip4, and ip6 where there is IPv6, filled in */
+	char tag[ATTACHMENT_TAG_MAX]; /* of the id: what its interfaces are called by */
 	/* Place of each network's interface: eth0 has 0. It stays while others come and go. */
 	uint8_t slots[NETD_NETWORKS_MAX];
 	uint64_t netns_dev, netns_ino;
 	int udp_fd, tcp_fd; /* resolver sockets inside, -1 = none (yet) */
+	struct nl inside;   /* the namespace's links; fd -1 until the engine has attached it */
 };
 
 struct attachments {
@@ -47,10 +49,12 @@ bool attachment_has_slot(const struct attachment *attachment, uint8_t slot);
 
 /*
  * Fills in the missing addresses of `attach` (strings go into its arena): the wish, else what this
- * id would have had, else the next free one. -EADDRINUSE names the holder, -ENOSPC.
+ * id would have had, else the next free one. On a shared segment none that the host has in `state`
+ * (NULL = not known). -EADDRINUSE names the holder, -ENOSPC.
  */
 int attachment_pick_addresses(const struct attachments *attachments, struct networks *networks,
-			      struct attachment *attachment, struct err *err);
+			      const struct rtnl_state *state, struct attachment *attachment,
+			      struct err *err);
 
 /*
  * The rows for the firewall: to the addresses on the first network that is not internal. Their

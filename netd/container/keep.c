@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the copies of the resolvers' sockets that outlive this process. Run by netd main. It must
- * never have less in the pair than what is served: a message is put back before the next is taken,
- * so that a kill at any moment costs one container's copy at most.
+ * Owns the copies of the resolvers' and the splice role's sockets that outlive this process. Run by
+ * netd main. It must never have less in the pair than what is served: a message is put back before
+ * the next is taken, so that a kill at any moment costs one container's copy at most.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -51,6 +51,9 @@ static bool take(struct keep *keep, struct msg *ret_msg)
 	return msg_recv(keep->read_fd, ret_msg, NULL) == 1;
 }
 
+/* Of the sockets that belong to no container. */
+static const struct str own_id = { "::1", 3 };
+
 static void send_copy(struct keep *keep, struct str id, int udp_fd, int tcp_fd)
 {
 	const struct msg msg = {
@@ -59,32 +62,42 @@ static void send_copy(struct keep *keep, struct str id, int udp_fd, int tcp_fd)
 	struct err err;
 
 	if (msg_send(keep->write_fd, &msg, &err) < 0)
-		log_warn("the resolver of container %.*s will be silent during a restart: %s",
-			 STR_ARG(id), err_text(&err));
+		log_warn("the sockets of %.*s will be gone after a restart: %s", STR_ARG(id),
+			 err_text(&err));
 	else
 		keep->count++;
 }
 
-void keep_load(struct keep *keep, struct attachments *attachments)
+static void put_pair(int udp_fd, int tcp_fd, int *ret_udp_fd, int *ret_tcp_fd)
+{
+	own_close(ret_udp_fd);
+	own_close(ret_tcp_fd);
+	*ret_udp_fd = udp_fd;
+	*ret_tcp_fd = tcp_fd;
+}
+
+void keep_load(struct keep *keep, struct attachments *attachments, int *ret_udp_fd, int *ret_tcp_fd)
 {
 	struct msg msg = { 0 };
 
+	*ret_udp_fd = *ret_tcp_fd = -1;
 	while (take(keep, &msg)) {
 		struct attachment *a = attachment_find(attachments, msg.body);
 		int udp = msg_take_fd(&msg, 0), tcp = msg_take_fd(&msg, 1);
 
-		if (a && udp >= 0 && tcp >= 0) {
-			own_close(&a->udp_fd);
-			own_close(&a->tcp_fd);
-			a->udp_fd = udp;
-			a->tcp_fd = tcp;
-			udp = tcp = -1;
+		if (udp >= 0 && tcp >= 0 && str_eq(msg.body, own_id)) {
+			put_pair(udp, tcp, ret_udp_fd, ret_tcp_fd);
+		} else if (udp >= 0 && tcp >= 0 && a) {
+			put_pair(udp, tcp, &a->udp_fd, &a->tcp_fd);
+		} else {
+			own_close(&udp);
+			own_close(&tcp);
 		}
-		own_close(&udp);
-		own_close(&tcp);
 		msg_done(&msg);
 	}
 	keep->count = 0;
+	if (*ret_udp_fd >= 0)
+		keep_put_own(keep, *ret_udp_fd, *ret_tcp_fd);
 	for (const struct attachment *a = attachments->first; a; a = a->next)
 		if (a->udp_fd >= 0 && a->tcp_fd >= 0 && keep->write_fd >= 0)
 			send_copy(keep, a->attach.id, a->udp_fd, a->tcp_fd);
@@ -108,4 +121,10 @@ void keep_put(struct keep *keep, const struct attachment *attachment)
 		return;
 	keep_drop(keep, attachment->attach.id);
 	send_copy(keep, attachment->attach.id, attachment->udp_fd, attachment->tcp_fd);
+}
+
+void keep_put_own(struct keep *keep, int udp_fd, int tcp_fd)
+{
+	if (keep->write_fd >= 0)
+		send_copy(keep, own_id, udp_fd, tcp_fd);
 }

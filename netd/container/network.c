@@ -58,7 +58,50 @@ void network_bridge_name(const char *name, char dst[IFNAMSIZ])
 
 uint32_t network_gateway(const struct network *network)
 {
-	return network->subnet + 1;
+	return network->gateway ? network->gateway : network->subnet + 1;
+}
+
+bool network_is_bridge(const struct network *network)
+{
+	return network->driver == NETWORK_BRIDGE;
+}
+
+static bool lies_in(const struct network *network, uint32_t ip4)
+{
+	return network->subnet && !((ip4 ^ network->subnet) & ip4_mask(network->prefix));
+}
+
+int network_check(struct network *network, struct err *err)
+{
+	uint32_t host = network->gateway & ~ip4_mask(network->prefix);
+	const char *name = network->name;
+
+	if (network_is_bridge(network) != !network->bridge[0])
+		return err_set(
+			err, -EINVAL,
+			network->bridge[0]
+				? "network %s: parent is for macvlan and ipvlan alone"
+				: "network %s: name the interface to share with parent = ...",
+			name);
+	if (network->gateway &&
+	    (!lies_in(network, network->gateway) || !host || host == ~ip4_mask(network->prefix)))
+		return err_set(err, -EINVAL, "network %s: its gateway is no address of its subnet",
+			       name);
+	if (network->range_len &&
+	    (!lies_in(network, network->range) || network->range_len < network->prefix))
+		return err_set(err, -EINVAL, "network %s: its range is no part of its subnet",
+			       name);
+	if (network_is_bridge(network))
+		return 0;
+	if (network->internal)
+		return err_set(err, -EINVAL,
+			       "network %s: internal is for bridges: a shared segment is open",
+			       name);
+	if (network->delegated)
+		return err_set(err, -EINVAL, "network %s: a delegated prefix is for bridges", name);
+	/* Whose IPv6 prefix it is the shared segment knows, not we. */
+	network->no_ip6 = !network->given6;
+	return 0;
 }
 
 struct ip6 network_gateway6(const struct network *network)
@@ -146,7 +189,7 @@ static int set_guards(const struct network *network, bool add, struct nl *nl, st
 
 void network_drop_guard6(const struct network *network, struct nl *nl)
 {
-	if (network->prefix6)
+	if (network->prefix6 && network_is_bridge(network))
 		(void)set_guard(network, true, false, nl, NULL);
 }
 
@@ -179,6 +222,15 @@ static bool overlaps(uint32_t a, uint8_t a_prefix, uint32_t b, uint8_t b_prefix)
 	return ((a ^ b) & ip4_mask(a_prefix < b_prefix ? a_prefix : b_prefix)) == 0;
 }
 
+/* The subnet of the interface that is shared may be the network's. */
+static bool is_shared(const struct network *wanted, const struct rtnl_state *state, int index)
+{
+	const struct rtnl_link *link =
+		network_is_bridge(wanted) ? NULL : rtnl_state_link(state, index);
+
+	return link && !strcmp(link->name, wanted->bridge);
+}
+
 /* Who uses a part of this subnet: text into who, "" = nobody. Our own bridge does not count. */
 static void subnet_holder(const struct networks *networks, const struct rtnl_state *state,
 			  const struct network *wanted, char *who, size_t cap)
@@ -197,6 +249,7 @@ static void subnet_holder(const struct networks *networks, const struct rtnl_sta
 		const struct rtnl_route *route = &state->routes[i];
 
 		if (!route->v6 && route->prefix && !is_guard(route) &&
+		    !is_shared(wanted, state, route->out) &&
 		    overlaps(wanted->subnet, wanted->prefix, route->dst, route->prefix))
 			snprintf(who, cap, "a route of the host");
 	}
@@ -247,6 +300,7 @@ static void subnet6_holder(const struct networks *networks, const struct rtnl_st
 		const struct rtnl_route *route = &state->routes[i];
 
 		if (route->v6 && route->prefix && !is_guard(route) &&
+		    !is_shared(wanted, state, route->out) &&
 		    overlaps6(wanted, &route->dst6, route->prefix))
 			snprintf(who, cap, "a route of the host");
 	}
@@ -363,12 +417,37 @@ static int check_subnet6(const struct networks *networks, const struct rtnl_stat
 
 static bool same_network(const struct network *there, const struct network *wanted)
 {
-	return there->internal == wanted->internal && there->delegated == wanted->delegated &&
-	       there->no_ip6 == wanted->no_ip6 &&
+	return there->driver == wanted->driver && there->mode == wanted->mode &&
+	       (network_is_bridge(there) || !strcmp(there->bridge, wanted->bridge)) &&
+	       there->gateway == wanted->gateway && there->range == wanted->range &&
+	       there->range_len == wanted->range_len && there->mtu == wanted->mtu &&
+	       there->rate == wanted->rate && there->internal == wanted->internal &&
+	       there->delegated == wanted->delegated && there->no_ip6 == wanted->no_ip6 &&
 	       (!wanted->subnet ||
 		(there->subnet == wanted->subnet && there->prefix == wanted->prefix)) &&
 	       (!wanted->given6 || (there->given6 && there->prefix6 == wanted->prefix6 &&
 				    ip6_equal(&there->subnet6, &wanted->subnet6)));
+}
+
+/* The kernel lets one driver share an interface, and ipvlan has one mode for all of them. */
+static int check_parent(const struct networks *networks, const struct network *fresh,
+			struct err *err)
+{
+	for (size_t i = 0; i < networks->count; i++) {
+		const struct network *other = &networks->list[i];
+
+		if (network_is_bridge(other) || strcmp(other->bridge, fresh->bridge) != 0 ||
+		    (other->driver == fresh->driver &&
+		     (other->driver != NETWORK_IPVLAN || other->mode == fresh->mode)))
+			continue;
+		return err_set(
+			err, -EBUSY,
+			"network %s: network %s shares interface %s by %s %s already; choose "
+			"the same or another parent",
+			fresh->name, other->name, fresh->bridge, network_driver_text(other->driver),
+			network_mode_text(other->driver, other->mode));
+	}
+	return 0;
 }
 
 int network_add(struct networks *networks, const struct network *wanted,
@@ -392,7 +471,10 @@ int network_add(struct networks *networks, const struct network *wanted,
 	if (networks->count == NETWORKS_MAX)
 		return err_set(err, -ENOSPC, "network %s: at most %d networks", wanted->name,
 			       NETWORKS_MAX);
-	network_bridge_name(fresh.name, fresh.bridge);
+	if (network_is_bridge(&fresh))
+		network_bridge_name(fresh.name, fresh.bridge);
+	else if (check_parent(networks, &fresh, err) < 0)
+		return err->code;
 	if (!fresh.subnet) {
 		r = pick_subnet(networks, state, &fresh, err);
 		if (r < 0)
@@ -454,6 +536,16 @@ static int set_bridge_sysctls(const struct network *network, int sysctl_fd, stru
 	return r;
 }
 
+/* It may come later: who attaches to it until then is told. */
+static int find_shared(struct network *network, struct nl *nl, struct err *err)
+{
+	struct rtnl_link link;
+	int r = rtnl_find_link(nl, network->bridge, &link, err);
+
+	network->index = r == 0 ? link.index : 0;
+	return r == -ENODEV ? 0 : r;
+}
+
 int network_ensure(struct network *network, struct nl *nl, int sysctl_fd, struct err *err)
 {
 	uint32_t gateway = network_gateway(network);
@@ -470,6 +562,8 @@ int network_ensure(struct network *network, struct nl *nl, int sysctl_fd, struct
 	struct link_plan plan;
 	int r;
 
+	if (!network_is_bridge(network))
+		return find_shared(network, nl, err);
 	buf_init(&request, 1024);
 	if (rtnl_find_link(nl, network->bridge, &link, NULL) < 0) {
 		rtnl_encode_bridge(network->bridge, mac, &request);
@@ -511,6 +605,8 @@ int network_delete_bridge(const struct network *network, struct nl *nl, struct e
 	OWN(buf_done) struct buf request = { 0 };
 	struct rtnl_link link;
 
+	if (!network_is_bridge(network))
+		return 0;
 	(void)set_guards(network, false, nl, NULL);
 	if (rtnl_find_link(nl, network->bridge, &link, NULL) < 0)
 		return 0;

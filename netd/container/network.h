@@ -5,15 +5,19 @@
 #include "lib/err.h"
 #include "netd/api/netd_msg.h"
 #include "netd/conf.h"
+#include "netd/driver.h"
 #include "netd/nl/nft.h"
 #include "netd/nl/rtnl.h"
 
-/* The container networks: each a bridge on the host with its gateway address. */
+/* The container networks: each a bridge on the host with its gateway address, or a share in an
+ * interface of the host (driver.h): such a one has no firewall, guards or ports of ours. */
 enum { NETWORKS_MAX = 64 };
 
 struct network {
 	char name[NETD_NAME_MAX + 1];
-	char bridge[IFNAMSIZ];
+	char bridge[IFNAMSIZ]; /* or the interface that containers share */
+	enum network_driver driver;
+	uint8_t mode; /* network_mode_parse() */
 	uint32_t subnet;
 	uint8_t prefix;
 	bool internal;
@@ -21,9 +25,14 @@ struct network {
 	bool delegated; /* subnet6 lies below networks->delegated */
 	bool given6;	/* subnet6 was asked for; else it lies below the machine's prefix */
 	struct ip6 subnet6;
-	uint8_t prefix6; /* 0 = no IPv6 */
-	bool fixed;	 /* from network.ini or built in: not to be removed by a call */
-	int index;	 /* of the bridge, 0 = not made yet */
+	uint8_t prefix6;   /* 0 = no IPv6 */
+	bool fixed;	   /* from network.ini or built in: not to be removed by a call */
+	int index;	   /* of the bridge, 0 = not made yet; of what is shared, 0 = not there */
+	uint32_t gateway;  /* 0 = the first address */
+	uint32_t range;	   /* addresses are picked from it */
+	uint8_t range_len; /* 0 = from all of the subnet */
+	uint32_t mtu;	   /* 0 = as the uplinks have it */
+	uint64_t rate;	   /* bits per second of each container, each way; 0 = no limit */
 };
 
 struct networks {
@@ -41,6 +50,10 @@ struct networks {
  * name's hash, so that a restarted netd finds it again. */
 void network_bridge_name(const char *name, char dst[IFNAMSIZ]);
 uint32_t network_gateway(const struct network *network);
+/* Has it a bridge of its own? */
+bool network_is_bridge(const struct network *network);
+/* What the fields say together, before network_add(). -EINVAL with the reason. */
+int network_check(struct network *network, struct err *err);
 struct ip6 network_gateway6(const struct network *network);
 struct network *network_find(struct networks *networks, struct str name);
 /* As network_find(), with an error that names the nearest one. */
@@ -48,7 +61,8 @@ struct network *network_require(struct networks *networks, struct str name, stru
 /*
  * Adds one, or finds that it is there with the same values (0; subnet 0 then means: as it is).
  * Picks a subnet that overlaps nothing in `networks` or `state` when subnet is 0. -EEXIST: other
- * values; -EADDRINUSE: the subnet overlaps; -ENOSPC. ret_network points into networks.
+ * values; -EADDRINUSE: the subnet overlaps; -EBUSY: its parent is shared in
+ * another way; -ENOSPC. ret_network points into networks.
  */
 int network_add(struct networks *networks, const struct network *wanted,
 		const struct rtnl_state *state, struct network **ret_network, struct err *err);

@@ -43,7 +43,7 @@ static void find_target(const struct netd_attach *attach, struct networks *netwo
 	for (uint32_t i = 0; i < attach->network_count && !ret_to->to_ip4; i++) {
 		const struct network *network = network_find(networks, attach->networks[i].name);
 
-		if (!network || network->internal ||
+		if (!network || network->internal || !network_is_bridge(network) ||
 		    ip4_parse(attach->networks[i].ip4, &ret_to->to_ip4) < 0)
 			continue;
 		(void)ip6_parse(attach->networks[i].ip6, &ret_to->to_ip6);
@@ -63,7 +63,8 @@ int attachment_nft_ports(const struct attachment *attachment, struct networks *n
 	if (attach->port_count && !to.to_ip4)
 		return err_set(
 			err, -EINVAL,
-			"container %.*s publishes ports but is on no network that is not internal",
+			"container %.*s publishes ports but is on no bridge network that is not "
+			"internal",
 			STR_ARG(attach->name));
 	for (uint32_t i = 0; i < attach->port_count; i++) {
 		const struct netd_port *port = &attach->ports[i];
@@ -150,8 +151,9 @@ int attachment_check_ports(const struct attachments *attachments,
 	return 0;
 }
 
+/* Does one row of before have these `count` ports from `port` on? */
 static bool published_before(const struct attachment *before, const struct netd_port *row,
-			     uint16_t port)
+			     uint16_t port, uint16_t count)
 {
 	for (uint32_t i = 0; before && i < before->attach.port_count; i++) {
 		const struct netd_port *old = &before->attach.ports[i];
@@ -159,7 +161,7 @@ static bool published_before(const struct attachment *before, const struct netd_
 		if (old->proto == row->proto && old->host_ip4 == row->host_ip4 &&
 		    old->families == row->families &&
 		    !memcmp(old->host_ip6, row->host_ip6, sizeof(old->host_ip6)) &&
-		    port >= old->host_port && port < old->host_port + old->count)
+		    port >= old->host_port && port + count <= old->host_port + old->count)
 			return true;
 	}
 	return false;
@@ -228,11 +230,13 @@ int attachment_check_host(const struct attachment *attachment, const struct atta
 	for (uint32_t i = 0; i < attachment->attach.port_count; i++) {
 		const struct netd_port *row = &attachment->attach.ports[i];
 
+		if (published_before(before, row, row->host_port, row->count))
+			continue;
 		for (uint16_t n = 0; n < row->count; n++) {
 			uint16_t port = (uint16_t)(row->host_port + n);
 			int r;
 
-			if (published_before(before, row, port))
+			if (published_before(before, row, port, 1))
 				continue;
 			r = check_place(row, port);
 			if (r == -EADDRINUSE)

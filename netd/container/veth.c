@@ -8,23 +8,19 @@
 #include <stdio.h>
 #include <string.h>
 #include "lib/own.h"
-#include "lib/sha256.h"
 #include "netd/container/veth.h"
 #include "netd/link/link_plan.h"
+#include "netd/nl/nft.h"
+#include "netd/nl/rtnl_tc.h"
 
-enum { HASH_DIGITS = 10, METRIC6 = 1024 /* the kernel's own, which it shows */ };
+enum {
+	MTU_DEFAULT = 1500,
+	METRIC6 = 1024 /* the kernel's own, which it shows */
+};
 
-void veth_name(struct veth *veth, struct str container_id, unsigned position)
+void veth_name(struct veth *veth, const char *tag, unsigned position)
 {
-	char hex[2 * SHA256_SIZE + 1];
-	struct digest digest;
-	struct sha256 sha;
-
-	sha256_init(&sha);
-	sha256_add(&sha, container_id.ptr, container_id.len);
-	sha256_end(&sha, &digest);
-	str_hex(digest.bytes, sizeof(digest.bytes), hex);
-	snprintf(veth->host_name, sizeof(veth->host_name), "v%.*s.%u", HASH_DIGITS, hex,
+	snprintf(veth->host_name, sizeof(veth->host_name), "v%.*s.%u", NFT_PORT_HASH_DIGITS, tag,
 		 position % 100);
 	snprintf(veth->ifname, sizeof(veth->ifname), "eth%u", position % 100);
 	veth->mac[0] = 2; /* locally administered */
@@ -104,7 +100,22 @@ static void want_ip6(const struct veth *veth, struct link_wanted *wanted)
 		};
 }
 
-static int set_up_inside(const struct veth *veth, struct nl *inside, struct err *err)
+int veth_set_rate(const struct rtnl_link *link, uint64_t rate, struct nl *nl, struct err *err)
+{
+	bool limited = !strcmp(link->qdisc, "tbf");
+	OWN(buf_done) struct buf request = { 0 };
+
+	if (!rate && !limited)
+		return 0;
+	buf_init(&request, 512);
+	if (rate)
+		rtnl_encode_rate(link->index, rate, link->mtu, &request);
+	else
+		rtnl_encode_no_rate(link->index, &request);
+	return nl_call(nl, &request, "limit how fast a container's interface may send", err);
+}
+
+int veth_set_up(const struct veth *veth, struct nl *inside, struct err *err)
 {
 	OWN(rtnl_state_done) struct rtnl_state state = { 0 };
 	struct link_wanted wanted = { .up = true, .addr_count = 1 };
@@ -121,13 +132,68 @@ static int set_up_inside(const struct veth *veth, struct nl *inside, struct err 
 	wanted.addrs[0] = (struct rtnl_addr){ .ip4 = veth->ip4,
 					      .prefix = veth->prefix,
 					      .valid_s = RTNL_FOREVER };
-	if (veth->gateway) {
+	/* Without a gateway the route is on the link. */
+	if (veth->gateway || veth->way_out) {
 		wanted.routes[0] = (struct rtnl_route){ .gateway = veth->gateway };
 		wanted.route_count = 1;
 	}
 	want_ip6(veth, &wanted);
 	link_plan_make(&wanted, &state, &plan);
-	return link_plan_apply(&plan, inside, err);
+	r = link_plan_apply(&plan, inside, err);
+	return r < 0 ? r : veth_set_rate(link, veth->rate, inside, err);
+}
+
+static int change_mtu(const struct rtnl_link *link, uint32_t mtu, uint64_t rate, struct nl *nl,
+		      struct err *err)
+{
+	const struct rtnl_link_change change = { .index = link->index, .mtu = mtu };
+	OWN(buf_done) struct buf request = { 0 };
+	struct rtnl_link changed = *link;
+	int r;
+
+	if (link->mtu == mtu)
+		return 0;
+	buf_init(&request, 256);
+	rtnl_encode_link_change(&change, &request);
+	r = nl_call(nl, &request, "set the MTU of a container's interface", err);
+	changed.mtu = mtu; /* the limit's bucket holds the largest packet */
+	return r < 0 || !rate ? r : veth_set_rate(&changed, rate, nl, err);
+}
+
+/* The other end of the pair, under whatever name the container has given it. */
+static const struct rtnl_link *other_end(const struct rtnl_link *outer,
+					 const struct rtnl_state *inside)
+{
+	const struct rtnl_link *inner = rtnl_state_link(inside, outer->parent);
+
+	return inner && !strcmp(inner->kind, "veth") && inner->parent == outer->index ? inner
+										      : NULL;
+}
+
+int veth_set_mtu(const struct veth *veth, const struct rtnl_link *outer, struct nl *host,
+		 struct nl *inside, struct err *err)
+{
+	uint32_t mtu = veth->mtu ? veth->mtu : MTU_DEFAULT;
+	OWN(rtnl_state_done) struct rtnl_state state = { 0 };
+	const struct rtnl_link *inner = NULL;
+	int r, outer_r;
+
+	if (outer->mtu == mtu)
+		return 0;
+	r = rtnl_state_load(inside, &state, err);
+	if (r == 0) {
+		inner = other_end(outer, &state);
+		r = inner ? change_mtu(inner, mtu, veth->rate, inside, err)
+			  : err_set(err, -ENODEV,
+				    "interface %s is not in it any more: its MTU stays",
+				    veth->ifname);
+	}
+	/*
+	 * The host end last, which tells the next look that this is done, and in any case: what a
+	 * container did to its own end is said once and not tried at each look.
+	 */
+	outer_r = change_mtu(outer, mtu, veth->rate, host, r < 0 ? NULL : err);
+	return r < 0 ? r : outer_r;
 }
 
 int veth_ensure(const struct veth *veth, struct nl *host, struct nl *inside, int netns_fd,
@@ -143,6 +209,8 @@ int veth_ensure(const struct veth *veth, struct nl *host, struct nl *inside, int
 	if (r == 0 && !(outer.flags & IFF_UP))
 		r = rtnl_link_up(host, outer.index, err);
 	if (r == 0)
-		r = set_up_inside(veth, inside, err);
-	return r;
+		r = veth_set_rate(&outer, veth->rate, host, err);
+	if (r == 0)
+		r = veth_set_up(veth, inside, err);
+	return r < 0 ? r : veth_set_mtu(veth, &outer, host, inside, err);
 }

@@ -17,11 +17,14 @@ struct veth {
 	uint32_t gateway;	  /* 0 = no default route over this one */
 	struct ip6 ip6, gateway6; /* zero = none */
 	uint8_t prefix6;
-	uint32_t mtu; /* 0 = the kernel's default */
+	uint32_t mtu;  /* 0 = the kernel's default */
+	uint64_t rate; /* bits per second, each way; 0 = no limit */
+	bool way_out;  /* without a gateway: the default route is the interface itself */
 };
 
-/* Names and MAC follow from id, position and address, so that they are the same after a restart. */
-void veth_name(struct veth *veth, struct str container_id, unsigned position);
+/* Names and MAC follow from id, position and address, so that they are the same after a restart.
+ * tag: an attachment's. */
+void veth_name(struct veth *veth, const char *tag, unsigned position);
 
 /*
  * Makes the pair and sets up the inner end over `inside`, a netlink socket in that namespace; what
@@ -31,6 +34,17 @@ int veth_ensure(const struct veth *veth, struct nl *host, struct nl *inside, int
 		struct err *err);
 /* Removes the pair by its host end; a missing one is success. */
 int veth_remove(const char *host_name, struct nl *host, struct err *err);
+
+/* What veth_ensure() does to the inner end, for an interface that is there: addresses, routes, how
+ * fast it may send. */
+int veth_set_up(const struct veth *veth, struct nl *inside, struct err *err);
+/* How fast the interface may send; what is there and right is kept. */
+int veth_set_rate(const struct rtnl_link *link, uint64_t rate, struct nl *nl, struct err *err);
+
+/* The largest packet of both ends, the inner one first; 0 = the kernel's default. The host end has
+ * it also when the inner one cannot be set, which is an error. */
+int veth_set_mtu(const struct veth *veth, const struct rtnl_link *outer, struct nl *host,
+		 struct nl *inside, struct err *err);
 
 /* Brings lo up inside. */
 int veth_loopback(struct nl *inside, struct err *err);

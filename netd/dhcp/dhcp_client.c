@@ -110,8 +110,11 @@ static void lose(struct dhcp_client *client, const char *why, struct dhcp_action
 static void select_retry(struct dhcp_client *client, struct mono now, struct dhcp_actions *actions)
 {
 	send(client, now, DHCP_TYPE_DISCOVER, actions);
-	set_delay(client, now,
-		  backoff_ms(client->attempt++, RETRY_FIRST_MS, RETRY_MAX_MS, client->random()));
+	/* Each wait twice: a cable or radio that loses much gets ten chances in the first minute
+	 * and not six, and a network without a server hears no more in an hour. */
+	set_delay(
+		client, now,
+		backoff_ms(client->attempt++ / 2, RETRY_FIRST_MS, RETRY_MAX_MS, client->random()));
 }
 
 static void begin(struct dhcp_client *client, struct mono now, struct dhcp_actions *actions)

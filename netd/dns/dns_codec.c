@@ -4,6 +4,7 @@
  * follow a pointer that does not point backwards, nor write a name that it did not check.
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 #include "netd/dns/dns_codec.h"
 
@@ -61,6 +62,11 @@ static int read_name(struct str message, size_t *at, struct dns_name *ret_name)
 		limit = pos;
 	}
 	return -EBADMSG;
+}
+
+int dns_name_read(struct str message, size_t *at, struct dns_name *ret_name)
+{
+	return read_name(message, at, ret_name);
 }
 
 static int read_question(struct str message, size_t *at, struct dns_question *ret_question)
@@ -237,6 +243,22 @@ void dns_query_write(uint16_t id, const struct dns_question *question, struct bu
 	put_opt(out);
 }
 
+void dns_query_pad(struct buf *query)
+{
+	enum { BLOCK = 128, OPTION_HEAD = 4, OPTION_PADDING = 12 };
+	size_t len = query->len + OPTION_HEAD;
+	uint16_t zeros = (uint16_t)((BLOCK - len % BLOCK) % BLOCK);
+
+	if (buf_error(query) < 0)
+		return;
+	/* The OPT record comes last, and the length of its options last in it. */
+	dns_put16(query->data + query->len - 2, (uint16_t)(OPTION_HEAD + zeros));
+	put16(query, OPTION_PADDING);
+	put16(query, zeros);
+	for (uint16_t i = 0; i < zeros; i++)
+		buf_add_byte(query, 0);
+}
+
 /* The head of a record about the question's name. */
 static void put_record(struct buf *out, uint16_t type, uint32_t ttl_s, uint16_t len)
 {
@@ -245,6 +267,51 @@ static void put_record(struct buf *out, uint16_t type, uint32_t ttl_s, uint16_t 
 	put16(out, DNS_CLASS_IN);
 	put32(out, ttl_s);
 	put16(out, len);
+}
+
+static void put_targets(const struct dns_answer *answer, struct buf *out)
+{
+	const struct dns_targets *targets = answer->targets;
+
+	for (size_t i = 0; i < targets->count; i++) {
+		const struct dns_name *name = &targets->list[i].name;
+
+		put_record(out, DNS_TYPE_SRV, answer->ttl_s, (uint16_t)(6 + name->len));
+		put32(out, 0); /* all of the same priority and weight */
+		put16(out, targets->port);
+		buf_add(out, name->wire, name->len);
+	}
+}
+
+/* A record about a name that is written out: of targets, behind the answer. */
+static void put_address(struct buf *out, const struct dns_name *name, uint16_t type, uint32_t ttl_s,
+			const void *address, uint16_t len)
+{
+	buf_add(out, name->wire, name->len);
+	put16(out, type);
+	put16(out, DNS_CLASS_IN);
+	put32(out, ttl_s);
+	put16(out, len);
+	buf_add(out, address, len);
+}
+
+/* out NULL: counts only. */
+static uint16_t put_additional(const struct dns_answer *answer, struct buf *out)
+{
+	uint16_t count = 0;
+
+	for (size_t i = 0; answer->targets && !answer->bare && i < answer->targets->count; i++) {
+		const struct dns_target *target = &answer->targets->list[i];
+		uint32_t ip4 = htonl(target->ip4);
+
+		count = (uint16_t)(count + (ip4 != 0) + !ip6_is_zero(&target->ip6));
+		if (out && ip4)
+			put_address(out, &target->name, DNS_TYPE_A, answer->ttl_s, &ip4, 4);
+		if (out && !ip6_is_zero(&target->ip6))
+			put_address(out, &target->name, DNS_TYPE_AAAA, answer->ttl_s, target->ip6.b,
+				    sizeof(target->ip6.b));
+	}
+	return count;
 }
 
 void dns_answer_write(const struct dns_answer *answer, struct buf *out)
@@ -262,9 +329,10 @@ void dns_answer_write(const struct dns_answer *answer, struct buf *out)
 	put16(out, flags);
 	put16(out, answer->question ? 1 : 0);
 	put16(out, (uint16_t)(answer->address_count + answer->address6_count +
-			      (answer->pointer ? 1 : 0)));
+			      (answer->pointer ? 1 : 0) +
+			      (answer->targets ? answer->targets->count : 0)));
 	put16(out, 0);
-	put16(out, answer->edns ? 1 : 0);
+	put16(out, (uint16_t)(put_additional(answer, NULL) + (answer->edns ? 1 : 0)));
 	if (answer->question)
 		put_question(out, answer->question);
 	for (size_t i = 0; i < answer->address_count; i++) {
@@ -279,6 +347,9 @@ void dns_answer_write(const struct dns_answer *answer, struct buf *out)
 		put_record(out, DNS_TYPE_PTR, answer->ttl_s, answer->pointer->len);
 		buf_add(out, answer->pointer->wire, answer->pointer->len);
 	}
+	if (answer->targets)
+		put_targets(answer, out);
+	(void)put_additional(answer, out);
 	if (answer->edns)
 		put_opt(out);
 }

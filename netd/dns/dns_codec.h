@@ -21,7 +21,13 @@ enum {
 	DNS_MESSAGE_MAX = 65535,
 };
 
-enum dns_type { DNS_TYPE_A = 1, DNS_TYPE_PTR = 12, DNS_TYPE_AAAA = 28, DNS_TYPE_OPT = 41 };
+enum dns_type {
+	DNS_TYPE_A = 1,
+	DNS_TYPE_PTR = 12,
+	DNS_TYPE_AAAA = 28,
+	DNS_TYPE_SRV = 33,
+	DNS_TYPE_OPT = 41,
+};
 enum dns_class { DNS_CLASS_IN = 1 };
 
 enum dns_rcode {
@@ -81,9 +87,25 @@ int dns_reply_read(struct str message, struct dns_reply *ret_reply);
 
 /* A query for an upstream, with EDNS. */
 void dns_query_write(uint16_t id, const struct dns_question *question, struct buf *out);
+/* Pads what dns_query_write() wrote to a multiple of 128 bytes (RFC 7830, RFC 8467): its length
+ * shall not tell what is asked. */
+void dns_query_pad(struct buf *query);
 
-/* An answer without records, or with addresses (A or AAAA) or one name (PTR). edns: an OPT record
- * is added. */
+/* Who offers a service, and at which port (SRV, RFC 2782). */
+enum { DNS_TARGETS_MAX = 16 };
+struct dns_target {
+	struct dns_name name;
+	uint32_t ip4; /* 0 = none */
+	struct ip6 ip6;
+};
+struct dns_targets {
+	uint16_t port;
+	struct dns_target list[DNS_TARGETS_MAX];
+	size_t count;
+};
+
+/* An answer without records, or with addresses (A or AAAA), one name (PTR) or targets (SRV; bare:
+ * without their addresses beside them). edns: an OPT record is added. */
 struct dns_answer {
 	uint16_t id, flags; /* of the query */
 	enum dns_rcode rcode;
@@ -93,11 +115,15 @@ struct dns_answer {
 	const struct ip6 *addresses6;
 	size_t address6_count;
 	const struct dns_name *pointer;
+	const struct dns_targets *targets;
+	bool bare;
 	uint32_t ttl_s;
 	bool edns, authoritative, truncated;
 };
 void dns_answer_write(const struct dns_answer *answer, struct buf *out);
 
+/* The name at *at, which is moved behind it; compressed ones are followed. 0 or -EBADMSG. */
+int dns_name_read(struct str message, size_t *at, struct dns_name *ret_name);
 /* "web.example" -> wire form; -EINVAL. */
 int dns_name_parse(struct str text, struct dns_name *ret_name);
 /* Dotted lower-case text without the final dot; bytes that are no LDH or '_' become '?'. */

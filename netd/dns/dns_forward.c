@@ -4,27 +4,22 @@
  * a reply whose source, id, question and letter case are not those of the question it sent.
  */
 #include <errno.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <unistd.h>
 #include "lib/log.h"
 #include "lib/own.h"
 #include "netd/dns/dns_forward.h"
+#include "netd/dns/dns_link.h"
 
 enum {
 	TRY_MS = 800,	  /* per server: four of them before a client's five seconds are over */
-	STREAM_MS = 2500, /* the same question over TCP */
+	STREAM_MS = 2500, /* the same question over a connection, which may have to be made first */
 	TRIES_MAX = 4,
+	CLIENT_MS = 5000,   /* how long clients wait */
 	RESTING_MS = 30000, /* how long a silent server is asked last */
 	DATAGRAMS_PER_WAKE = 8,
-};
-
-struct upstream {
-	struct ip_any address;
-	struct mono rests_until;
 };
 
 struct pending {
@@ -33,13 +28,14 @@ struct pending {
 	struct dns_question sent;     /* with mixed case */
 	uint16_t id;
 	int fd;
-	bool stream;
+	bool stream; /* it is on the server's connection */
+	struct mono sent_at;
 	struct loop_io io;
 	struct loop_timer timer;
 	size_t server;	/* index into upstreams */
 	uint32_t tried; /* bit set of servers */
 	unsigned tries;
-	struct buf stream_out, stream_in;
+	struct mono until; /* nobody waits for the answer any more */
 	struct dns_client waiters[DNS_WAITERS_MAX];
 	size_t waiter_count;
 };
@@ -47,11 +43,17 @@ struct pending {
 static struct {
 	struct loop *loop;
 	dns_deliver_fn *deliver;
-	struct upstream upstreams[DNS_UPSTREAMS_MAX];
-	size_t upstream_count;
+	struct dns_upstreams upstreams;
+	struct mono rests_until[DNS_UPSTREAMS_MAX];
 	struct dns_cache cache;
 	struct pending pending[DNS_PENDING_MAX];
 } forward;
+
+static void try_next(struct pending *p);
+static int ask_by_stream(struct pending *p);
+static void park(struct pending *p, uint32_t busy);
+static void take_message(size_t server, struct str message);
+static void take_lost(size_t server, bool served);
 
 static void random_bytes(void *data, size_t len)
 {
@@ -59,23 +61,17 @@ static void random_bytes(void *data, size_t len)
 		fatal("no random numbers from the kernel");
 }
 
-int dns_forward_init(struct loop *loop, dns_deliver_fn *deliver)
+int dns_forward_init(struct loop *loop, dns_deliver_fn *deliver, dns_link_state_fn *state)
 {
+	static struct dns_link_events events;
 	uint32_t seed;
 
 	random_bytes(&seed, sizeof(seed));
 	forward.loop = loop;
 	forward.deliver = deliver;
+	events = (struct dns_link_events){ take_message, take_lost, state };
+	dns_link_init(loop, &events);
 	return dns_cache_init(&forward.cache, seed);
-}
-
-void dns_forward_upstreams(const struct ip_any *servers, size_t count)
-{
-	forward.upstream_count = 0;
-	for (size_t i = 0; i < count && i < DNS_UPSTREAMS_MAX; i++)
-		forward.upstreams[forward.upstream_count++] =
-			(struct upstream){ .address = servers[i] };
-	dns_cache_clear(&forward.cache); /* another network may tell other things */
 }
 
 static void close_attempt(struct pending *p)
@@ -83,8 +79,6 @@ static void close_attempt(struct pending *p)
 	loop_remove(forward.loop, &p->io);
 	loop_timer_stop(forward.loop, &p->timer);
 	own_close(&p->fd);
-	buf_done(&p->stream_in);
-	buf_done(&p->stream_out);
 	p->stream = false;
 }
 
@@ -99,16 +93,16 @@ static void finish(struct pending *p, struct str message)
 	p->waiter_count = 0;
 }
 
-/* The first server in order that was not tried, resting ones last; -1 when all were. */
-static int choose_server(const struct pending *p)
+/* The first server in order that is in neither set, resting ones last; -1 = none. */
+static int choose_server(uint32_t tried, uint32_t busy)
 {
 	struct mono now = mono_now();
 	int resting = -1;
 
-	for (size_t i = 0; i < forward.upstream_count; i++) {
-		if (p->tried >> i & 1)
+	for (size_t i = 0; i < forward.upstreams.count; i++) {
+		if ((tried | busy) >> i & 1)
 			continue;
-		if (!mono_before(now, forward.upstreams[i].rests_until))
+		if (!mono_before(now, forward.rests_until[i]))
 			return (int)i;
 		if (resting < 0)
 			resting = (int)i;
@@ -116,49 +110,21 @@ static int choose_server(const struct pending *p)
 	return resting;
 }
 
-static socklen_t place_of(const struct ip_any *address, struct sockaddr_storage *ret_place)
+static void rest(size_t server)
 {
-	struct sockaddr_in *in = (void *)ret_place;
-	struct sockaddr_in6 *in6 = (void *)ret_place;
-
-	memset(ret_place, 0, sizeof(*ret_place));
-	if (!address->v6) {
-		in->sin_family = AF_INET;
-		in->sin_port = htons(53);
-		in->sin_addr.s_addr = htonl(address->ip4);
-		return sizeof(*in);
-	}
-	in6->sin6_family = AF_INET6;
-	in6->sin6_port = htons(53);
-	memcpy(&in6->sin6_addr, address->ip6.b, sizeof(in6->sin6_addr));
-	in6->sin6_scope_id = address->scope;
-	return sizeof(*in6);
+	if (server < forward.upstreams.count)
+		forward.rests_until[server] = mono_add_ms(mono_now(), RESTING_MS);
 }
-
-static int connect_server(struct pending *p, int type, struct err *err)
-{
-	struct sockaddr_storage to;
-	socklen_t len = place_of(&forward.upstreams[p->server].address, &to);
-	OWN_FD int fd = socket(to.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd < 0)
-		return err_sys(err, -errno, "open a socket");
-	if (connect(fd, (const struct sockaddr *)(const void *)&to, len) < 0 &&
-	    errno != EINPROGRESS)
-		return err_sys(err, -errno, "connect to a name server");
-	p->fd = take_fd(&fd);
-	return 0;
-}
-
-static void try_next(struct pending *p);
-static void stream_start(struct pending *p);
 
 static void attempt_late(struct loop_timer *timer)
 {
 	struct pending *p = timer->owner;
+	bool stream = p->stream;
 
-	if (p->server < forward.upstream_count)
-		forward.upstreams[p->server].rests_until = mono_add_ms(mono_now(), RESTING_MS);
+	rest(p->server);
+	p->stream = false; /* the connection's end is nothing to it any more */
+	if (stream)
+		dns_link_suspect(p->server, p->sent_at);
 	try_next(p);
 }
 
@@ -181,14 +147,21 @@ static bool server_refuses(const struct dns_reply *reply)
 
 static void take_reply(struct pending *p, const struct dns_reply *reply, struct str message)
 {
-	if (p->server < forward.upstream_count)
-		forward.upstreams[p->server].rests_until = (struct mono){ 0 };
-	if (server_refuses(reply) && p->tries < TRIES_MAX && choose_server(p) >= 0) {
+	if (p->server < forward.upstreams.count)
+		forward.rests_until[p->server] = (struct mono){ 0 };
+	if (server_refuses(reply) && p->tries < TRIES_MAX && choose_server(p->tried, 0) >= 0) {
 		try_next(p);
 		return;
 	}
 	if ((reply->flags & DNS_FLAG_TRUNCATED) && !p->stream) {
-		stream_start(p);
+		int r = ask_by_stream(p);
+
+		if (r == -EBUSY && choose_server(p->tried, 0) < 0) {
+			p->tries--; /* nobody else to ask meanwhile */
+			park(p, UINT32_C(1) << p->server);
+		} else if (r < 0) {
+			try_next(p);
+		}
 		return;
 	}
 	dns_cache_put(&forward.cache, mono_now(), reply, message);
@@ -218,115 +191,169 @@ static void datagram_ready(struct loop_io *io, uint32_t events)
 	}
 }
 
-static void try_next(struct pending *p)
+static bool ask_by_datagram(struct pending *p)
 {
 	OWN(buf_done) struct buf query = { 0 };
-	uint8_t random[DNS_NAME_MAX / 8 + 1];
 	struct err err;
-	int server;
 
 	buf_init(&query, 1024);
-	for (;;) {
-		close_attempt(p);
-		server = choose_server(p);
-		if (server < 0 && p->tries < TRIES_MAX && p->tries > 0 && forward.upstream_count) {
-			p->tried = 0; /* everybody was asked once: again from the start */
-			server = choose_server(p);
+	dns_query_write(p->id, &p->sent, &query);
+	p->fd = dns_link_socket(&forward.upstreams.list[p->server], SOCK_DGRAM, &err);
+	if (p->fd < 0 || send(p->fd, query.data, query.len, MSG_DONTWAIT | MSG_NOSIGNAL) <= 0 ||
+	    loop_add(forward.loop, &p->io, p->fd, EPOLLIN, datagram_ready, p, &err) < 0)
+		return false;
+	loop_timer_set(forward.loop, &p->timer, TRY_MS, attempt_late, p);
+	return true;
+}
+
+/* An id that no other question has on this server's connection, and new letters. */
+static void draw(struct pending *p)
+{
+	uint8_t random[DNS_NAME_MAX / 8 + 1];
+	bool taken;
+
+	random_bytes(random, sizeof(random));
+	p->sent = p->question;
+	dns_name_mix_case(&p->sent.name, random, sizeof(random));
+	do {
+		taken = false;
+		random_bytes(&p->id, sizeof(p->id));
+		for (size_t i = 0; i < DNS_PENDING_MAX; i++) {
+			const struct pending *other = &forward.pending[i];
+
+			taken |= other != p && other->used && other->stream &&
+				 other->server == p->server && other->id == p->id;
 		}
-		if (server < 0 || p->tries >= TRIES_MAX) {
-			finish(p, (struct str){ 0 });
+	} while (taken);
+}
+
+static int ask_by_stream(struct pending *p)
+{
+	OWN(buf_done) struct buf query = { 0 };
+	int r;
+
+	close_attempt(p);
+	draw(p);
+	buf_init(&query, 2048);
+	dns_query_write(p->id, &p->sent, &query);
+	if (forward.upstreams.list[p->server].tls)
+		dns_query_pad(&query);
+	r = dns_link_send(p->server, buf_str(&query));
+	if (r < 0)
+		return r;
+	p->stream = true;
+	p->sent_at = mono_now();
+	loop_timer_set(forward.loop, &p->timer, STREAM_MS, attempt_late, p);
+	return 0;
+}
+
+static void park_over(struct loop_timer *timer)
+{
+	try_next(timer->owner);
+}
+
+/* Waits for the first of these connections that has rested enough, if a client still does then. */
+static void park(struct pending *p, uint32_t busy)
+{
+	struct mono first = p->until;
+
+	for (size_t i = 0; i < forward.upstreams.count; i++)
+		if ((busy >> i & 1) && mono_before(dns_link_rests(i), first))
+			first = dns_link_rests(i);
+	if (!busy || !mono_before(first, p->until))
+		finish(p, (struct str){ 0 });
+	else
+		loop_timer_set(forward.loop, &p->timer, mono_diff_ms(first, mono_now()) + 1,
+			       park_over, p);
+}
+
+static void try_next(struct pending *p)
+{
+	uint32_t busy = 0; /* whose connections rest: that is no try */
+
+	close_attempt(p);
+	while (p->tries < TRIES_MAX) {
+		int server = choose_server(p->tried, busy), r;
+
+		if (server < 0 && (p->tried & ~busy)) {
+			p->tried = 0; /* everybody was asked once: again from the start */
+			server = choose_server(0, busy);
+		}
+		if (server < 0) {
+			park(p, busy);
 			return;
+		}
+		p->server = (size_t)server;
+		if (forward.upstreams.list[server].tls) { /* and nothing in plain text */
+			r = ask_by_stream(p);
+		} else {
+			draw(p);
+			r = ask_by_datagram(p) ? 0 : -EIO;
+		}
+		if (r == -EBUSY) {
+			busy |= UINT32_C(1) << server;
+			continue;
 		}
 		p->tries++;
 		p->tried |= UINT32_C(1) << server;
-		p->server = (size_t)server;
-		random_bytes(&p->id, sizeof(p->id));
-		random_bytes(random, sizeof(random));
-		p->sent = p->question;
-		dns_name_mix_case(&p->sent.name, random, sizeof(random));
-		buf_clear(&query);
-		dns_query_write(p->id, &p->sent, &query);
-		if (connect_server(p, SOCK_DGRAM, &err) == 0 &&
-		    send(p->fd, query.data, query.len, MSG_DONTWAIT | MSG_NOSIGNAL) > 0 &&
-		    loop_add(forward.loop, &p->io, p->fd, EPOLLIN, datagram_ready, p, &err) == 0)
-			break;
+		if (r == 0)
+			return;
+		close_attempt(p);
 	}
-	loop_timer_set(forward.loop, &p->timer, TRY_MS, attempt_late, p);
+	finish(p, (struct str){ 0 });
 }
 
-/* ---- the same question over TCP ---- */
+/* ---- connections ---- */
 
-static void stream_failed(struct pending *p)
+static void take_message(size_t server, struct str message)
 {
-	attempt_late(&p->timer);
-}
-
-static void stream_whole(struct pending *p)
-{
-	/* take_reply() closes the attempt and with it the buffer the message lies in: hold it. */
-	OWN(buf_done) struct buf held = p->stream_in;
-	struct str message = str_make(held.data + 2, dns_get16(held.data));
 	struct dns_reply reply;
 
-	buf_init(&p->stream_in, 1);
-	if (reply_fits(p, message, &reply))
+	for (size_t i = 0; i < DNS_PENDING_MAX; i++) {
+		struct pending *p = &forward.pending[i];
+
+		if (!p->used || !p->stream || p->server != server ||
+		    !reply_fits(p, message, &reply))
+			continue;
 		take_reply(p, &reply, message);
-	else
-		stream_failed(p);
+		return;
+	}
 }
 
-static void stream_ready(struct loop_io *io, uint32_t events)
+static void take_lost(size_t server, bool served)
 {
-	struct pending *p = io->owner;
-	ssize_t n;
+	bool asked = false;
 
-	if ((events & EPOLLOUT) && p->stream_out.len) {
-		n = send(p->fd, p->stream_out.data, p->stream_out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (n < 0 && errno != EAGAIN) {
-			stream_failed(p);
-			return;
-		}
-		if (n > 0)
-			buf_consume(&p->stream_out, (size_t)n);
-		if (!p->stream_out.len)
-			(void)loop_change(forward.loop, &p->io, EPOLLIN);
-	}
-	if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
-		return;
-	if (buf_reserve(&p->stream_in, 4096) < 0) {
-		stream_failed(p);
-		return;
-	}
-	n = recv(p->fd, p->stream_in.data + p->stream_in.len, 4096, MSG_DONTWAIT);
-	if (n < 0 && errno == EAGAIN)
-		return;
-	if (n <= 0) {
-		stream_failed(p);
-		return;
-	}
-	p->stream_in.len += (size_t)n;
-	if (p->stream_in.len < 2 || p->stream_in.len - 2 < dns_get16(p->stream_in.data))
-		return;
-	stream_whole(p);
-}
+	for (size_t i = 0; i < DNS_PENDING_MAX; i++) {
+		struct pending *p = &forward.pending[i];
 
-static void stream_start(struct pending *p)
-{
-	struct err err;
-
-	close_attempt(p);
-	p->stream = true;
-	buf_init(&p->stream_out, 1024);
-	buf_init(&p->stream_in, DNS_MESSAGE_MAX + 2 + 4096);
-	buf_add(&p->stream_out, "\0\0", 2);
-	dns_query_write(p->id, &p->sent, &p->stream_out);
-	dns_put16(p->stream_out.data, (uint16_t)(p->stream_out.len - 2));
-	if (connect_server(p, SOCK_STREAM, &err) < 0 ||
-	    loop_add(forward.loop, &p->io, p->fd, EPOLLIN | EPOLLOUT, stream_ready, p, &err) < 0) {
+		if (!p->used || !p->stream || p->server != server)
+			continue;
+		asked = true;
+		if (served) /* servers close what was idle for long: that is no answer */
+			p->tried &= ~(UINT32_C(1) << server);
 		try_next(p);
-		return;
 	}
-	loop_timer_set(forward.loop, &p->timer, STREAM_MS, attempt_late, p);
+	if (asked && !served)
+		rest(server);
+}
+
+void dns_forward_upstreams(const struct dns_upstreams *upstreams, struct dns_trust *trust)
+{
+	forward.upstreams = *upstreams;
+	memset(forward.rests_until, 0, sizeof(forward.rests_until));
+	dns_link_servers(upstreams, trust);
+	dns_cache_clear(&forward.cache); /* another network may tell other things */
+	/* What is on its way was asked of servers that may be there no more. */
+	for (size_t i = 0; i < DNS_PENDING_MAX; i++) {
+		struct pending *p = &forward.pending[i];
+
+		if (!p->used)
+			continue;
+		p->tried = 0;
+		p->tries = 0;
+		try_next(p);
+	}
 }
 
 /* ---- asking ---- */
@@ -365,17 +392,19 @@ void dns_forward_ask(const struct dns_client *client)
 	p = find_pending(&client->query.question);
 	if (p && p->waiter_count < DNS_WAITERS_MAX) {
 		p->waiters[p->waiter_count++] = *client;
+		p->until = mono_add_ms(mono_now(), CLIENT_MS);
 		return;
 	}
 	if (!p)
 		p = free_pending();
 	else
 		p = NULL;
-	if (!p || !forward.upstream_count) {
+	if (!p || !forward.upstreams.count) {
 		forward.deliver(client, (struct str){ 0 });
 		return;
 	}
 	*p = (struct pending){ .used = true, .question = client->query.question, .fd = -1 };
+	p->until = mono_add_ms(mono_now(), CLIENT_MS);
 	p->waiters[p->waiter_count++] = *client;
 	try_next(p);
 }

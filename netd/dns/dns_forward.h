@@ -5,13 +5,13 @@
 #include "lib/loop.h"
 #include "netd/dns/dns_cache.h"
 #include "netd/dns/dns_codec.h"
-#include "netd/dns/dns_msg.h"
-#include "netd/ip6.h"
+#include "netd/dns_upstream.h"
 
 /*
  * Questions that go to the upstreams: one in flight per question whoever asks, each from a socket
  * of its own (random port, connected), random id, mixed case; TCP when the reply was truncated.
- * A server that did not answer is asked last for a while.
+ * A server that is to be asked by TLS is asked by nothing else. One that did not answer is asked
+ * last for a while.
  */
 enum {
 	DNS_PENDING_MAX = 256,
@@ -30,8 +30,14 @@ struct dns_client {
 /* message is empty when nobody answered: SERVFAIL then. */
 typedef void dns_deliver_fn(const struct dns_client *client, struct str message);
 
-int dns_forward_init(struct loop *loop, dns_deliver_fn *deliver);
-void dns_forward_upstreams(const struct ip_any *servers, size_t count);
+/* What the connection to a server is like, for a person. */
+typedef void dns_link_state_fn(size_t server, const char *text);
+
+struct dns_trust;
+
+int dns_forward_init(struct loop *loop, dns_deliver_fn *deliver, dns_link_state_fn *state);
+/* Takes trust over (NULL = there is no TLS among them). What waits is asked again. */
+void dns_forward_upstreams(const struct dns_upstreams *upstreams, struct dns_trust *trust);
 /* Delivers at once when the cache has it. */
 void dns_forward_ask(const struct dns_client *client);
 

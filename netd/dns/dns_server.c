@@ -15,12 +15,14 @@
 #include "lib/own.h"
 #include "netd/dns/dns_batch.h"
 #include "netd/dns/dns_server.h"
+#include "netd/dns/dns_service.h"
 
 enum {
 	STREAM_IDLE_MS = 10000,
 	STREAM_QUERY_MAX = 4096,
 	STREAM_OUT_MAX = 4 * (DNS_MESSAGE_MAX + 2),
 	PER_WAKE = 16,
+	LOCAL_ANSWER_MAX = 8192,
 };
 
 struct served {
@@ -119,15 +121,39 @@ static void send_answer(const struct dns_client *client, struct str message)
 		      (struct sockaddr *)(void *)&to, sizeof(to));
 }
 
+/* The longest message that this client takes the way it asked. */
+static size_t message_max(const struct dns_client *client)
+{
+	return client->stream != UINT32_MAX		? DNS_MESSAGE_MAX
+	       : client->query.udp_size < DNS_UDP_PLAIN ? DNS_UDP_PLAIN
+	       : client->query.udp_size < DNS_UDP_SAFE	? client->query.udp_size
+							: DNS_UDP_SAFE;
+}
+
 static void answer(const struct dns_client *client, struct dns_answer *a)
 {
 	OWN(buf_done) struct buf out = { 0 };
 
-	buf_init(&out, DNS_UDP_MAX);
+	buf_init(&out, LOCAL_ANSWER_MAX);
 	a->id = client->query.id;
 	a->flags = client->query.flags;
 	a->edns = client->query.edns;
 	dns_answer_write(a, &out);
+	if (out.len > message_max(client) && a->targets && !a->bare) {
+		a->bare = true; /* what is beside the answer may be left out (RFC 2181 9) */
+		buf_clear(&out);
+		dns_answer_write(a, &out);
+	}
+	if (out.len > message_max(client)) {
+		struct dns_answer cut = { .id = a->id,
+					  .flags = a->flags,
+					  .edns = a->edns,
+					  .question = a->question,
+					  .truncated = true };
+
+		buf_clear(&out);
+		dns_answer_write(&cut, &out);
+	}
 	if (buf_error(&out) == 0)
 		send_answer(client, buf_str(&out));
 }
@@ -146,9 +172,7 @@ static void answer_code(const struct dns_client *client, enum dns_rcode rcode, b
 void dns_server_deliver(const struct dns_client *client, struct str message)
 {
 	const struct dns_question *question = &client->query.question;
-	size_t max = client->stream != UINT32_MAX	     ? DNS_MESSAGE_MAX
-		     : client->query.udp_size < DNS_UDP_SAFE ? client->query.udp_size
-							     : DNS_UDP_SAFE;
+	size_t max = message_max(client);
 	OWN(buf_done) struct buf out = { 0 };
 	uint16_t flags;
 
@@ -189,6 +213,29 @@ static bool find_pointer(const struct dns_client *client, struct dns_name *ret_p
 	       dns_table_reverse6(server.table, (int)client->container, &ip6, ret_pointer);
 }
 
+/* Below a container's name nothing is anybody else's. */
+static bool answer_service(const struct dns_client *client, struct dns_answer *a)
+{
+	struct dns_targets targets;
+
+	switch (dns_service_find(server.table, (int)client->container, &client->query.question.name,
+				 &targets)) {
+	case DNS_SERVICE_FOREIGN:
+		return false;
+	case DNS_SERVICE_NONE:
+		a->rcode = DNS_RCODE_NO_NAME;
+		break;
+	case DNS_SERVICE_EMPTY:
+		break;
+	case DNS_SERVICE_FOUND:
+		if (client->query.question.type == DNS_TYPE_SRV)
+			a->targets = &targets;
+		break;
+	}
+	answer(client, a);
+	return true;
+}
+
 static bool answer_locally(const struct dns_client *client)
 {
 	const struct dns_question *question = &client->query.question;
@@ -217,7 +264,7 @@ static bool answer_locally(const struct dns_client *client)
 		answer(client, &a);
 		return true;
 	}
-	return false;
+	return answer_service(client, &a);
 }
 
 static void handle_query(struct dns_client *client, struct str message)

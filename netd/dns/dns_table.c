@@ -11,6 +11,13 @@
 
 enum { SHORT_ID = 12 };
 
+static void free_entry(struct dns_entry *entry)
+{
+	free(entry->networks);
+	free(entry->ports);
+	*entry = (struct dns_entry){ .id = "" };
+}
+
 int dns_table_init(struct dns_table *table)
 {
 	table->entries = calloc(DNS_CONTAINERS_MAX, sizeof(*table->entries));
@@ -22,7 +29,7 @@ void dns_table_done(struct dns_table *table)
 	if (!table || !table->entries)
 		return;
 	for (int i = 0; i < DNS_CONTAINERS_MAX; i++)
-		free(table->entries[i].networks);
+		free_entry(&table->entries[i]);
 	free(table->entries);
 	free(table->rows);
 	*table = (struct dns_table){ .entries = NULL };
@@ -166,8 +173,7 @@ int dns_table_find(const struct dns_table *table, struct str id)
 
 void dns_table_remove(struct dns_table *table, int index)
 {
-	free(table->entries[index].networks);
-	table->entries[index] = (struct dns_entry){ .id = "" };
+	free_entry(&table->entries[index]);
 	table->stale = true;
 }
 
@@ -184,32 +190,44 @@ static int fill_network(struct dns_table_network *dst, const struct netd_attach_
 	return 0;
 }
 
+static int fill_entry(struct dns_entry *entry, const struct netd_attach *attach)
+{
+	if (str_copy(attach->id, entry->id, sizeof(entry->id)) < 0 ||
+	    str_copy(attach->name, entry->name, sizeof(entry->name)) < 0)
+		return -EINVAL;
+	entry->networks = calloc(attach->network_count + 1, sizeof(*entry->networks));
+	entry->ports = calloc(attach->port_count + 1, sizeof(*entry->ports));
+	if (!entry->networks || !entry->ports)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < attach->network_count; i++)
+		if (fill_network(&entry->networks[i], &attach->networks[i]) < 0)
+			return -EINVAL;
+	entry->network_count = attach->network_count;
+	for (uint32_t i = 0; i < attach->port_count; i++)
+		entry->ports[i] =
+			(struct dns_port){ attach->ports[i].proto, attach->ports[i].container_port,
+					   attach->ports[i].count };
+	entry->port_count = attach->port_count;
+	return 0;
+}
+
 int dns_table_set(struct dns_table *table, const struct netd_attach *attach)
 {
 	int index = dns_table_find(table, attach->id);
 	struct dns_entry entry = { .forward = !(attach->flags & NETD_ATTACH_NO_FORWARD) };
+	int r;
 
 	for (int i = 0; index < 0 && i < DNS_CONTAINERS_MAX; i++)
 		if (!table->entries[i].id[0])
 			index = i;
 	if (index < 0)
 		return -ENOSPC;
-	if (str_copy(attach->id, entry.id, sizeof(entry.id)) < 0 ||
-	    str_copy(attach->name, entry.name, sizeof(entry.name)) < 0)
-		return -EINVAL;
-	entry.networks = calloc(attach->network_count + 1, sizeof(*entry.networks));
-	if (!entry.networks)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < attach->network_count; i++) {
-		if (fill_network(&entry.networks[i], &attach->networks[i]) < 0) {
-			free(entry.networks);
-			return -EINVAL;
-		}
-	}
-	entry.network_count = attach->network_count;
-	if (reserve_rows(table, &entry) < 0) {
-		free(entry.networks);
-		return -ENOMEM;
+	r = fill_entry(&entry, attach);
+	if (r == 0)
+		r = reserve_rows(table, &entry);
+	if (r < 0) {
+		free_entry(&entry);
+		return r;
 	}
 	dns_table_remove(table, index);
 	table->entries[index] = entry;
@@ -252,10 +270,16 @@ bool dns_table_lookup(struct dns_table *table, int asker, const struct dns_name 
 	while (next_row(table, &at, hash, &entry, &network)) {
 		if (!shared(me, network->name) || !called(entry, network, wanted))
 			continue;
-		if (ret_found->ip4_count < DNS_ADDRESSES_MAX)
+		if (ret_found->ip4_count < DNS_ADDRESSES_MAX) {
+			ret_found->entry4[ret_found->ip4_count] =
+				(uint16_t)(entry - table->entries);
 			ret_found->ip4[ret_found->ip4_count++] = network->ip4;
-		if (!ip6_is_zero(&network->ip6) && ret_found->ip6_count < DNS_ADDRESSES_MAX)
+		}
+		if (!ip6_is_zero(&network->ip6) && ret_found->ip6_count < DNS_ADDRESSES_MAX) {
+			ret_found->entry6[ret_found->ip6_count] =
+				(uint16_t)(entry - table->entries);
 			ret_found->ip6[ret_found->ip6_count++] = network->ip6;
+		}
 	}
 	return ret_found->ip4_count > 0;
 }

@@ -21,12 +21,20 @@ struct dns_table_network {
 	size_t alias_count;
 };
 
+/* Ports inside the container that it publishes. */
+struct dns_port {
+	uint8_t proto;
+	uint16_t first, count;
+};
+
 struct dns_entry {
 	char id[NETD_ID_MAX + 1]; /* "" = free */
 	char name[NETD_NAME_MAX + 1];
 	bool forward;
 	struct dns_table_network *networks; /* heap */
 	size_t network_count;
+	struct dns_port *ports; /* heap */
+	size_t port_count;
 };
 
 /* One name or address of a container on one of its networks. */
@@ -56,6 +64,8 @@ struct dns_found {
 	size_t ip4_count;
 	struct ip6 ip6[DNS_ADDRESSES_MAX];
 	size_t ip6_count;
+	/* whose address it is, of each */
+	uint16_t entry4[DNS_ADDRESSES_MAX], entry6[DNS_ADDRESSES_MAX];
 };
 
 /*

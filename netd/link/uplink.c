@@ -552,12 +552,14 @@ void uplink_time_servers(const struct uplinks *uplinks, struct uplink_time_serve
 	}
 }
 
-void uplink_resolv_conf(const struct uplink_dns *dns, struct buf *out)
+void uplink_resolv_conf(const struct uplink_dns *dns, bool own, struct buf *out)
 {
 	char text[IP_ANY_TEXT_MAX];
 
 	buf_add_text(out, "# written by netd from network.ini, leases and routers\n");
-	for (size_t i = 0; i < dns->server_count; i++)
+	if (own)
+		buf_add_text(out, "nameserver 127.0.0.53\n");
+	for (size_t i = 0; i < dns->server_count && !own; i++)
 		buf_printf(out, "nameserver %s\n", ip_any_text(&dns->servers[i], text));
 	if (dns->domain_count)
 		buf_add_text(out, "search");

@@ -91,6 +91,7 @@ struct uplink_time_servers {
 	size_t count;
 };
 void uplink_time_servers(const struct uplinks *uplinks, struct uplink_time_servers *ret_servers);
-void uplink_resolv_conf(const struct uplink_dns *dns, struct buf *out);
+/* own: the machine has a resolver of its own, which alone is named. */
+void uplink_resolv_conf(const struct uplink_dns *dns, bool own, struct buf *out);
 
 #endif

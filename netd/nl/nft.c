@@ -89,6 +89,21 @@ int nft_load(struct nft *nft, const struct nft_content *content, struct err *err
 	return nl_call(&nft->nl, &batch, "load the firewall table", err);
 }
 
+int nft_load_bridge(struct nft *nft, struct err *err)
+{
+	OWN(buf_done) struct buf batch = { 0 };
+	int r;
+
+	buf_init(&batch, 1 << 16);
+	nft_encode_bridge_claim(nft->table_flags, &batch);
+	r = nl_call(&nft->nl, &batch, "claim the table of the bridges", err);
+	if (r < 0)
+		return r;
+	buf_clear(&batch);
+	nft_encode_bridge(nft->table_flags, &batch);
+	return nl_call(&nft->nl, &batch, "load the table of the bridges", err);
+}
+
 int nft_apply(struct nft *nft, const struct nft_change *change, struct err *err)
 {
 	OWN(buf_done) struct buf batch = { 0 };
@@ -105,20 +120,17 @@ void nft_encode_forget(const struct nft_port *port, uint16_t host_port, struct b
 {
 	const struct nfgenmsg header = { .nfgen_family = port->v6 ? AF_INET6 : AF_INET,
 					 .version = NFNETLINK_V0 };
-	bool one_address = port->v6 ? !ip6_is_zero(&port->host_ip6) : port->host_ip4 != 0;
 	uint32_t fields = CT_FILTER_PROTO_NUM | CT_FILTER_DST_PORT;
 	size_t start, tuple, part;
 
 	start = nl_begin(out, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE, 0, &header,
 			 sizeof(header));
 	tuple = nl_nest(out, CTA_TUPLE_ORIG);
-	if (one_address) {
+	/* Not the IPv6 address: kernels take a filter with one for all flows but those. */
+	if (!port->v6 && port->host_ip4) {
 		fields |= CT_FILTER_IP_DST;
 		part = nl_nest(out, CTA_TUPLE_IP);
-		if (port->v6)
-			nl_put(out, CTA_IP_V6_DST, port->host_ip6.b, sizeof(port->host_ip6.b));
-		else
-			nl_put_be32(out, CTA_IP_V4_DST, port->host_ip4);
+		nl_put_be32(out, CTA_IP_V4_DST, port->host_ip4);
 		nl_nest_end(out, part);
 	}
 	part = nl_nest(out, CTA_TUPLE_PROTO);
@@ -155,5 +167,87 @@ int nft_forget_flows(const struct nft_port *ports, size_t count, struct err *err
 		if (r < 0)
 			return r;
 	}
+	return 0;
+}
+
+/* ---- which port a flow asked for ---- */
+
+void nft_encode_flow(uint16_t client_port, uint16_t our_port, struct buf *out)
+{
+	static const struct ip6 loopback = { .b = { [15] = 1 } };
+	const struct nfgenmsg header = { .nfgen_family = AF_INET6, .version = NFNETLINK_V0 };
+	size_t start, tuple, part;
+
+	start = nl_begin(out, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET, 0, &header,
+			 sizeof(header));
+	tuple = nl_nest(out, CTA_TUPLE_REPLY);
+	part = nl_nest(out, CTA_TUPLE_IP);
+	nl_put(out, CTA_IP_V6_SRC, loopback.b, sizeof(loopback.b));
+	nl_put(out, CTA_IP_V6_DST, loopback.b, sizeof(loopback.b));
+	nl_nest_end(out, part);
+	part = nl_nest(out, CTA_TUPLE_PROTO);
+	nl_put_u8(out, CTA_PROTO_NUM, PROTO_UDP);
+	nl_put_be16(out, CTA_PROTO_SRC_PORT, our_port);
+	nl_put_be16(out, CTA_PROTO_DST_PORT, client_port);
+	nl_nest_end(out, part);
+	nl_nest_end(out, tuple);
+	nl_end(out, start);
+}
+
+static bool inner(struct str body, uint16_t type, struct nl_attr *ret_attr)
+{
+	while (nl_attr_next(&body, ret_attr))
+		if (ret_attr->type == type)
+			return true;
+	return false;
+}
+
+bool nft_read_flow(const struct nl_message *message, uint16_t *ret_port)
+{
+	struct nl_attr attr;
+	const unsigned char *port;
+
+	if (message->type != (NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW) ||
+	    message->body.len < sizeof(struct nfgenmsg) ||
+	    !inner(str_skip(message->body, sizeof(struct nfgenmsg)), CTA_TUPLE_ORIG, &attr) ||
+	    !inner(attr.data, CTA_TUPLE_PROTO, &attr) ||
+	    !inner(attr.data, CTA_PROTO_DST_PORT, &attr) || attr.data.len != sizeof(*ret_port))
+		return false;
+	port = (const unsigned char *)attr.data.ptr;
+	*ret_port = (uint16_t)(port[0] << 8 | port[1]);
+	return true;
+}
+
+struct found_flow {
+	uint16_t port;
+	bool found;
+};
+
+static int take_flow(const struct nl_message *message, void *owner, struct err *err)
+{
+	struct found_flow *flow = owner;
+
+	(void)err;
+	flow->found |= nft_read_flow(message, &flow->port);
+	return 0;
+}
+
+int nft_flow_port(uint16_t client_port, uint16_t our_port, uint16_t *ret_port, struct err *err)
+{
+	OWN(nl_done) struct nl nl = { .fd = -1 };
+	OWN(buf_done) struct buf request = { 0 };
+	struct found_flow flow = { 0 };
+	int r = nl_open(&nl, NETLINK_NETFILTER, err);
+
+	if (r < 0)
+		return r;
+	buf_init(&request, 512);
+	nft_encode_flow(client_port, our_port, &request);
+	r = nl_get(&nl, &request, take_flow, &flow, "look up a UDP flow to ::1", err);
+	if (r == 0 && !flow.found)
+		r = err_set(err, -ENOENT, "the kernel tracks no such UDP flow to ::1");
+	if (r < 0)
+		return r;
+	*ret_port = flow.port;
 	return 0;
 }

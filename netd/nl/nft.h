@@ -21,14 +21,19 @@
  *   map pub6, any6, set nets6   the same for IPv6            set nat6      those of nets6 that are
  *                                                                          local (ULA): translated
  *
+ *   map splice    protocol -> port on ::1 that what is published on ::1 is led to
+ *
  *   guard (prerouting -300)  nothing but lo may carry 127/8 (of ::1 the kernel sees to that);
  *                            nobody outside reaches a container's translated address directly
+ *   out (nat -100)           to ::1 and published there: to the port that map splice has
  *   pre, out (nat -100)      to a local address -> pub: dnat by pub4, else by any4
  *   in (input 0)             lo, established, neighbours and DHCP; all else -> opin
  *   fwdc (forward 0, drop)   established; same bridge; internal ends here; dnat from a bridge; dnat
  *                            -> oppub; bridge -> outside -> opout; outside -> outside -> oproute
  *   opin, oppub, opout, oproute   the operator's rules for that way, then its policy
- *   pst (nat 100)            masquerade loopback and hairpin of published ports, and what leaves
+ *   op.NAME, limit.NAME, logs     of a rule that is logged or limited; the limit of all that is
+ * logged pst (nat 100)            masquerade loopback and hairpin of published ports, and what
+ * leaves
  */
 struct nft_network {
 	char bridge[IFNAMSIZ];
@@ -57,6 +62,8 @@ struct nft_content {
 	const struct nft_port *ports;
 	size_t port_count;
 	const struct rules *rules;
+	/* Where TCP and UDP to ::1 are led; 0 = nowhere. */
+	uint16_t splice_port, splice_udp_port;
 };
 
 /* What changes in one batch: the removals come first. */
@@ -74,6 +81,10 @@ void nft_encode_claim(uint32_t table_flags, struct buf *out);
 void nft_encode_table(uint32_t table_flags, const struct nft_content *content, struct buf *out);
 void nft_encode_change(const struct nft_change *change, struct buf *out);
 void nft_encode_drop(struct buf *out);
+/* The table of the bridges, as the two above. Ports of containers are vHASH.N. */
+enum { NFT_PORT_HASH_DIGITS = 10 };
+void nft_encode_bridge_claim(uint32_t table_flags, struct buf *out);
+void nft_encode_bridge(uint32_t table_flags, struct buf *out);
 
 /* ---- expressions, for nft_table.c ---- */
 
@@ -93,8 +104,11 @@ void nft_expr_lookup(struct buf *out, const char *set, bool invert);
 void nft_expr_map(struct buf *out, const char *map, uint32_t dreg);
 void nft_expr_fib_daddr_type(struct buf *out);
 void nft_expr_dnat(struct buf *out, uint8_t family, uint32_t addr_reg, uint32_t port_reg);
+void nft_expr_redirect(struct buf *out, uint32_t port_reg);
 void nft_expr_masquerade(struct buf *out);
 void nft_expr_reject(struct buf *out, bool tcp);
+void nft_expr_limit(struct buf *out, const char *object);
+void nft_expr_log(struct buf *out, const char *prefix);
 void nft_expr_verdict(struct buf *out, int32_t code, const char *chain);
 
 /* ---- messages of a batch, for nft_table.c and nft_elem.c ---- */
@@ -107,6 +121,7 @@ extern const char *const nft_rule_chains[RULE_WAYS];
 void nft_encode_networks(const struct nft_network *networks, size_t count, bool add,
 			 struct buf *out);
 void nft_encode_ports(const struct nft_port *ports, size_t count, bool add, struct buf *out);
+void nft_encode_splice(uint16_t tcp_port, uint16_t udp_port, struct buf *out);
 
 /* ---- on the kernel ---- */
 
@@ -123,6 +138,8 @@ struct nft {
 int nft_open(struct nft *nft, struct err *err);
 void nft_done(struct nft *nft);
 bool nft_owned(const struct nft *nft);
+/* Table "bridge hoy": no container is a router or DHCP server to its bridge. */
+int nft_load_bridge(struct nft *nft, struct err *err);
 int nft_load(struct nft *nft, const struct nft_content *content, struct err *err);
 int nft_apply(struct nft *nft, const struct nft_change *change, struct err *err);
 
@@ -138,5 +155,14 @@ void nft_encode_resolver(uint16_t udp_port, uint16_t tcp_port, struct buf *out);
 int nft_forget_flows(const struct nft_port *ports, size_t count, struct err *err);
 /* The request for one range row; pure. */
 void nft_encode_forget(const struct nft_port *port, uint16_t host_port, struct buf *out);
+
+/*
+ * UDP over IPv6 on ::1: the port that client_port asked for before the firewall led it to our_port.
+ * -ENOENT: the kernel does not know of it (any more).
+ */
+int nft_flow_port(uint16_t client_port, uint16_t our_port, uint16_t *ret_port, struct err *err);
+void nft_encode_flow(uint16_t client_port, uint16_t our_port, struct buf *out); /* pure */
+/* The destination port of the original direction in the kernel's answer; false: not in it. Pure. */
+bool nft_read_flow(const struct nl_message *message, uint16_t *ret_port);
 
 #endif

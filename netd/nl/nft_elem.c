@@ -11,7 +11,7 @@
 #include "netd/nl/nft.h"
 
 /* A list of elements is one attribute of at most 64 KiB. */
-enum { ELEMENTS_PER_MESSAGE = 512 };
+enum { ELEMENTS_PER_MESSAGE = 512, PROTO_TCP = 6, PROTO_UDP = 17 };
 
 struct list {
 	size_t message, elements;
@@ -193,6 +193,31 @@ void nft_encode_ports(const struct nft_port *ports, size_t count, bool add, stru
 {
 	for (size_t i = 0; i < ARRAY_LEN(maps); i++)
 		put_map(&maps[i], ports, count, add, out);
+}
+
+void nft_encode_splice(uint16_t tcp_port, uint16_t udp_port, struct buf *out)
+{
+	const struct {
+		uint8_t proto;
+		uint16_t port;
+	} rows[] = { { PROTO_TCP, tcp_port }, { PROTO_UDP, udp_port } };
+	struct list list;
+
+	if (!tcp_port && !udp_port)
+		return;
+	list = list_begin("splice", true, out);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const uint8_t data[2] = { (uint8_t)(rows[i].port >> 8), (uint8_t)rows[i].port };
+		size_t elem;
+
+		if (!rows[i].port)
+			continue;
+		elem = nl_nest(out, NFTA_LIST_ELEM);
+		put_value(NFTA_SET_ELEM_KEY, &rows[i].proto, sizeof(rows[i].proto), out);
+		put_value(NFTA_SET_ELEM_DATA, data, sizeof(data), out);
+		nl_nest_end(out, elem);
+	}
+	list_end(list, out);
 }
 
 void nft_encode_change(const struct nft_change *change, struct buf *out)

@@ -177,6 +177,14 @@ void nft_expr_dnat(struct buf *out, uint8_t family, uint32_t addr_reg, uint32_t 
 	nft_expr_end(out, expr);
 }
 
+void nft_expr_redirect(struct buf *out, uint32_t port_reg)
+{
+	struct nft_expr expr = nft_expr_begin(out, "redir");
+
+	nl_put_be32(out, NFTA_REDIR_REG_PROTO_MIN, port_reg);
+	nft_expr_end(out, expr);
+}
+
 void nft_expr_masquerade(struct buf *out)
 {
 	nft_expr_end(out, nft_expr_begin(out, "masq"));
@@ -189,6 +197,24 @@ void nft_expr_reject(struct buf *out, bool tcp)
 	nl_put_be32(out, NFTA_REJECT_TYPE, tcp ? NFT_REJECT_TCP_RST : NFT_REJECT_ICMPX_UNREACH);
 	if (!tcp)
 		nl_put_u8(out, NFTA_REJECT_ICMP_CODE, NFT_REJECT_ICMPX_ADMIN_PROHIBITED);
+	nft_expr_end(out, expr);
+}
+
+void nft_expr_limit(struct buf *out, const char *object)
+{
+	struct nft_expr expr = nft_expr_begin(out, "objref");
+
+	nl_put_be32(out, NFTA_OBJREF_IMM_TYPE, NFT_OBJECT_LIMIT);
+	nl_put_text(out, NFTA_OBJREF_IMM_NAME, object);
+	nft_expr_end(out, expr);
+}
+
+void nft_expr_log(struct buf *out, const char *prefix)
+{
+	struct nft_expr expr = nft_expr_begin(out, "log");
+
+	nl_put_text(out, NFTA_LOG_PREFIX, prefix);
+	nl_put_be32(out, NFTA_LOG_LEVEL, NFT_LOGLEVEL_NOTICE);
 	nft_expr_end(out, expr);
 }
 

@@ -6,6 +6,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netlink.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include "lib/own.h"
@@ -18,6 +19,9 @@ enum {
 	OFFSET6_DADDR = 24,
 	OFFSET_DPORT = 2, /* in the TCP and UDP headers */
 	COMMENT_TYPE = 0, /* of a rule's user data, as nft(8) reads it */
+	NAME_TEXT_MAX = NETD_NAME_MAX + 8,
+	LOG_TEXT_MAX = NETD_NAME_MAX + 24,
+	LOG_BURST = 20,
 };
 
 const char *const nft_rule_chains[RULE_WAYS] = { "opin", "oppub", "opout", "oproute" };
@@ -35,16 +39,18 @@ static void is_byte(uint32_t key, uint8_t value, struct buf *out)
 }
 
 /* The interface that faces the outside on that way: the whole name, or what stands before '*'. */
-static void is_interface(const struct rule *rule, struct buf *out)
+static void is_interface(const struct rule *rule, const char *interface, struct buf *out)
 {
-	size_t len = strnlen(rule->interface, IFNAMSIZ);
-	bool prefix = len && rule->interface[len - 1] == '*';
+	char name[IFNAMSIZ] = "";
+	size_t len = interface ? strnlen(interface, IFNAMSIZ - 1) : 0;
+	bool prefix = len && interface[len - 1] == '*';
 
 	if (!len || (prefix && len == 1))
 		return;
+	memcpy(name, interface, len);
 	nft_expr_meta(out, rule->way == RULE_OUTBOUND ? NFT_META_OIFNAME : NFT_META_IIFNAME,
 		      NFT_REG_1);
-	nft_expr_cmp(out, NFT_REG_1, true, rule->interface, prefix ? len - 1 : IFNAMSIZ);
+	nft_expr_cmp(out, NFT_REG_1, true, name, prefix ? len - 1 : IFNAMSIZ);
 }
 
 /* Compares the address in the first register, under the prefix's mask. */
@@ -133,13 +139,13 @@ struct row {
 	size_t message, expressions;
 };
 
-static struct row row_begin(enum rule_way way, struct buf *out)
+static struct row row_begin(const char *chain, struct buf *out)
 {
 	struct row row = { .message = nft_begin(out, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND,
 						NFPROTO_INET) };
 
 	nl_put_text(out, NFTA_RULE_TABLE, "hoy");
-	nl_put_text(out, NFTA_RULE_CHAIN, nft_rule_chains[way]);
+	nl_put_text(out, NFTA_RULE_CHAIN, chain);
 	row.expressions = nl_nest(out, NFTA_RULE_EXPRESSIONS);
 	return row;
 }
@@ -151,9 +157,90 @@ static void row_end(struct row row, const char *name, struct buf *out)
 	nl_end(out, row.message);
 }
 
+/* Names of what a rule has for itself. */
+#define LIMIT_PREFIX "limit."
+#define CHAIN_PREFIX "op."
+static const char logs[] = "logs"; /* the limit of all that is logged */
+
+static const char *name_of(const char *prefix, const struct rule *rule, char dst[NAME_TEXT_MAX])
+{
+	(void)snprintf(dst, NAME_TEXT_MAX, "%s%s", prefix, rule->name);
+	return dst;
+}
+
+static void put_limit(const char *name, uint32_t count, uint32_t seconds, uint32_t burst,
+		      struct buf *out)
+{
+	size_t start = nft_begin(out, NFT_MSG_NEWOBJ, NLM_F_CREATE, NFPROTO_INET), data;
+
+	nl_put_text(out, NFTA_OBJ_TABLE, "hoy");
+	nl_put_text(out, NFTA_OBJ_NAME, name);
+	nl_put_be32(out, NFTA_OBJ_TYPE, NFT_OBJECT_LIMIT);
+	data = nl_nest(out, NFTA_OBJ_DATA);
+	nl_put_be64(out, NFTA_LIMIT_RATE, count);
+	nl_put_be64(out, NFTA_LIMIT_UNIT, seconds);
+	nl_put_be32(out, NFTA_LIMIT_BURST, burst);
+	nl_put_be32(out, NFTA_LIMIT_TYPE, NFT_LIMIT_PKTS);
+	nl_nest_end(out, data);
+	nl_end(out, start);
+}
+
+/*
+ * What a rule that is logged leads to: the log while there is room in it, then the action in any
+ * case. A log without a bound would be a way to fill the machine's.
+ */
+static void put_log_chain(const struct rule *rule, struct buf *out)
+{
+	size_t start = nft_begin(out, NFT_MSG_NEWCHAIN, NLM_F_CREATE, NFPROTO_INET);
+	char chain[NAME_TEXT_MAX], text[LOG_TEXT_MAX];
+	struct row row;
+
+	name_of(CHAIN_PREFIX, rule, chain);
+	nl_put_text(out, NFTA_CHAIN_TABLE, "hoy");
+	nl_put_text(out, NFTA_CHAIN_NAME, chain);
+	nl_end(out, start);
+	(void)snprintf(text, sizeof(text), "hoy rule %s %s: ", rule->name,
+		       rule_action_names[rule->action]);
+	row = row_begin(chain, out);
+	nft_expr_limit(out, logs);
+	nft_expr_log(out, text);
+	row_end(row, rule->name, out);
+	if (rule->action == RULE_REJECT && (rule->protocols & RULE_TCP)) {
+		row = row_begin(chain, out);
+		is_byte(NFT_META_L4PROTO, IPPROTO_TCP, out);
+		put_action(rule->action, IPPROTO_TCP, out);
+		row_end(row, rule->name, out);
+	}
+	row = row_begin(chain, out);
+	put_action(rule->action, 0, out);
+	row_end(row, rule->name, out);
+}
+
+/* Rows can only name what is there already. */
+static void put_helpers(const struct rules *rules, struct buf *out)
+{
+	char text[NAME_TEXT_MAX];
+	bool any = false;
+
+	for (size_t i = 0; i < rules->count; i++) {
+		const struct rule *rule = &rules->list[i];
+
+		if (rule->limit.count)
+			put_limit(name_of(LIMIT_PREFIX, rule, text), rule->limit.count,
+				  rule->limit.seconds, rule->limit.count, out);
+		any |= rule->log;
+	}
+	if (any)
+		put_limit(logs, 1, 1, LOG_BURST, out);
+	for (size_t i = 0; i < rules->count; i++)
+		if (rules->list[i].log)
+			put_log_chain(&rules->list[i], out);
+}
+
 static void put_rule(const struct rule *rule, struct buf *out)
 {
 	size_t combinations = rule_combinations(rule);
+	char text[NAME_TEXT_MAX];
 
 	for (size_t i = 0; i < combinations; i++) {
 		struct rule_entry entry;
@@ -161,27 +248,33 @@ static void put_rule(const struct rule *rule, struct buf *out)
 
 		if (!rule_entry(rule, i, &entry))
 			continue;
-		row = row_begin(rule->way, out);
+		row = row_begin(nft_rule_chains[rule->way], out);
 		if (entry.family)
 			is_byte(NFT_META_NFPROTO,
 				entry.family == AF_INET6 ? NFPROTO_IPV6 : NFPROTO_IPV4, out);
 		if (entry.proto)
 			is_byte(NFT_META_L4PROTO, entry.proto, out);
-		is_interface(rule, out);
+		is_interface(rule, entry.interface, out);
 		is_source(entry.source, out);
 		is_destination(rule, entry.destination, out);
 		is_port(rule, entry.ports, out);
-		put_action(rule->action, entry.proto, out);
+		if (rule->limit.count)
+			nft_expr_limit(out, name_of(LIMIT_PREFIX, rule, text));
+		if (rule->log)
+			nft_expr_verdict(out, NFT_GOTO, name_of(CHAIN_PREFIX, rule, text));
+		else
+			put_action(rule->action, entry.proto, out);
 		row_end(row, rule->name, out);
 	}
 }
 
 void nft_encode_rules(const struct rules *rules, struct buf *out)
 {
+	put_helpers(rules, out);
 	for (size_t i = 0; i < rules->count; i++)
 		put_rule(&rules->list[i], out);
 	for (unsigned way = 0; way < RULE_WAYS; way++) {
-		struct row row = row_begin((enum rule_way)way, out);
+		struct row row = row_begin(nft_rule_chains[way], out);
 
 		put_action(rules->policies[way], 0, out);
 		row_end(row, "policy", out);

@@ -59,6 +59,7 @@ static const struct set sets[] = {
 	{ "nat6", NFT_SET_INTERVAL, TYPE_IPV6_ADDR, 16, 0, 0 },
 	{ "brs", 0, TYPE_IFNAME, IFNAMSIZ, 0, 0 },
 	{ "inner", 0, TYPE_IFNAME, IFNAMSIZ, 0, 0 },
+	{ "splice", NFT_SET_MAP, TYPE_INET_PROTO, 1, TYPE_INET_SERVICE, 2 },
 	{ "pairs", 0, CONCAT2(TYPE_IFNAME, TYPE_IFNAME), 2 * IFNAMSIZ, 0, 0 },
 };
 
@@ -272,6 +273,41 @@ static void pub_any_address6(struct buf *out)
 	nft_expr_dnat(out, NFPROTO_IPV6, NFT_REG_1, REG_BEHIND6);
 }
 
+static void to_loopback6(struct buf *out)
+{
+	static const uint8_t loopback[16] = { [15] = 1 };
+
+	is_ipv6(out);
+	nft_expr_payload(out, NFT_PAYLOAD_NETWORK_HEADER, OFFSET6_DADDR, 16, NFT_REG_1);
+	nft_expr_cmp(out, NFT_REG_1, true, loopback, sizeof(loopback));
+}
+
+/* Behind a lookup that found the port published. */
+static void to_splice(struct buf *out)
+{
+	nft_expr_meta(out, NFT_META_L4PROTO, NFT_REG_1);
+	nft_expr_map(out, "splice", NFT_REG_1);
+	nft_expr_redirect(out, NFT_REG_1);
+}
+
+static void splice_one_address(struct buf *out)
+{
+	to_loopback6(out);
+	nft_expr_meta(out, NFT_META_L4PROTO, REG_BEHIND6);
+	nft_expr_payload(out, NFT_PAYLOAD_TRANSPORT_HEADER, OFFSET_DPORT, 2, REG_BEHIND6_SECOND);
+	nft_expr_map(out, "pub6", NFT_REG_1);
+	to_splice(out);
+}
+
+static void splice_any_address(struct buf *out)
+{
+	to_loopback6(out);
+	nft_expr_meta(out, NFT_META_L4PROTO, NFT_REG_1);
+	nft_expr_payload(out, NFT_PAYLOAD_TRANSPORT_HEADER, OFFSET_DPORT, 2, REG_SECOND);
+	nft_expr_map(out, "any6", NFT_REG_1);
+	to_splice(out);
+}
+
 static void local_to_pub(struct buf *out)
 {
 	const uint32_t local = RTN_LOCAL;
@@ -447,6 +483,8 @@ static const struct {
 	{ "pub", pub_one_address6 },
 	{ "pub", pub_any_address6 },
 	{ "pre", local_to_pub },
+	{ "out", splice_one_address },
+	{ "out", splice_any_address },
 	{ "out", local_to_pub },
 	{ "in", in_own },
 	{ "in", forward_established },
@@ -522,5 +560,6 @@ void nft_encode_table(uint32_t table_flags, const struct nft_content *content, s
 	nft_encode_rules(content->rules, out);
 	nft_encode_networks(content->networks, content->network_count, true, out);
 	nft_encode_ports(content->ports, content->port_count, true, out);
+	nft_encode_splice(content->splice_port, content->splice_udp_port, out);
 	nft_batch_end(out);
 }

@@ -4,6 +4,7 @@
  * kernel input); the reading half is fuzzed. It must never read past what the kernel returned and
  * never wait for ever: the kernel answers within sendmsg(2), so a missing answer is an error.
  */
+#include <endian.h>
 #include <errno.h>
 #include <linux/netlink.h>
 #include <string.h>
@@ -83,6 +84,13 @@ void nl_put_be16(struct buf *out, uint16_t type, uint16_t v)
 	const uint8_t bytes[2] = { (uint8_t)(v >> 8), (uint8_t)v };
 
 	nl_put(out, type, bytes, sizeof(bytes));
+}
+
+void nl_put_be64(struct buf *out, uint16_t type, uint64_t v)
+{
+	const uint64_t be = htobe64(v);
+
+	nl_put(out, type, &be, sizeof(be));
 }
 
 void nl_put_be32(struct buf *out, uint16_t type, uint32_t v)
@@ -389,8 +397,8 @@ int nl_call(struct nl *nl, struct buf *batch, const char *what, struct err *err)
 	return err_set(err, -EBADMSG, "%s: the kernel's answer does not end", what);
 }
 
-int nl_dump(struct nl *nl, struct buf *request, nl_dump_fn *fn, void *owner, const char *what,
-	    struct err *err)
+static int ask(struct nl *nl, struct buf *request, uint16_t flags, nl_dump_fn *fn, void *owner,
+	       const char *what, struct err *err)
 {
 	char text[160];
 	OWN_FREE char *data = NULL;
@@ -398,8 +406,7 @@ int nl_dump(struct nl *nl, struct buf *request, nl_dump_fn *fn, void *owner, con
 	uint32_t seq = 0;
 	int result = 0, r;
 
-	r = buf_error(request) < 0 ? buf_error(request)
-				   : number_messages(nl, request, NLM_F_DUMP, &seq);
+	r = buf_error(request) < 0 ? buf_error(request) : number_messages(nl, request, flags, &seq);
 	if (r < 0)
 		return err_sys(err, r, "%s: request could not be built", what);
 	buf_init(&memory, NL_DATAGRAM_MAX + 1);
@@ -430,4 +437,16 @@ int nl_dump(struct nl *nl, struct buf *request, nl_dump_fn *fn, void *owner, con
 		}
 	}
 	return err_set(err, -EBADMSG, "%s: the kernel's answer does not end", what);
+}
+
+int nl_dump(struct nl *nl, struct buf *request, nl_dump_fn *fn, void *owner, const char *what,
+	    struct err *err)
+{
+	return ask(nl, request, NLM_F_DUMP, fn, owner, what, err);
+}
+
+int nl_get(struct nl *nl, struct buf *request, nl_dump_fn *fn, void *owner, const char *what,
+	   struct err *err)
+{
+	return ask(nl, request, NLM_F_ACK, fn, owner, what, err);
 }

@@ -26,6 +26,7 @@ void nl_put_u8(struct buf *out, uint16_t type, uint8_t v);
 void nl_put_u16(struct buf *out, uint16_t type, uint16_t v);
 void nl_put_u32(struct buf *out, uint16_t type, uint32_t v);
 void nl_put_be16(struct buf *out, uint16_t type, uint16_t v);
+void nl_put_be64(struct buf *out, uint16_t type, uint64_t v);
 void nl_put_be32(struct buf *out, uint16_t type, uint32_t v);
 void nl_put_text(struct buf *out, uint16_t type, const char *text); /* with its NUL */
 size_t nl_nest(struct buf *out, uint16_t type);			    /* sets NLA_F_NESTED */
@@ -90,6 +91,10 @@ int nl_call(struct nl *nl, struct buf *batch, const char *what, struct err *err)
 typedef int nl_dump_fn(const struct nl_message *message, void *owner, struct err *err);
 int nl_dump(struct nl *nl, struct buf *request, nl_dump_fn *fn, void *owner, const char *what,
 	    struct err *err);
+
+/* One request that the kernel answers with a message and an acknowledgement, as nl_dump(). */
+int nl_get(struct nl *nl, struct buf *request, nl_dump_fn *fn, void *owner, const char *what,
+	   struct err *err);
 
 /* One datagram of notifications, not blocking: its length, 0 when there is none, -ENOBUFS when some
  * were lost (take a fresh dump), or another negative errno. */

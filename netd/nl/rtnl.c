@@ -261,6 +261,8 @@ int rtnl_read_link(const struct nl_message *message, struct rtnl_link *ret_link)
 			link.group = nl_attr_u32(&attr);
 		if (attr.type == IFLA_LINK)
 			link.parent = (int)nl_attr_u32(&attr);
+		if (attr.type == IFLA_QDISC)
+			(void)nl_attr_text(&attr, link.qdisc, sizeof(link.qdisc));
 		if (attr.type == IFLA_CARRIER)
 			link.carrier = nl_attr_u8(&attr) != 0;
 		if (attr.type == IFLA_ADDRESS && attr.data.len == 6)
@@ -576,12 +578,18 @@ int rtnl_find_link(struct nl *nl, const char *name, struct rtnl_link *ret_link, 
 	const struct ifinfomsg info = { .ifi_family = AF_UNSPEC };
 	struct wanted_link wanted = { .name = name };
 	OWN(buf_done) struct buf request = { 0 };
+	size_t start;
 	int r;
 
+	if (strlen(name) >= IFNAMSIZ) /* the kernel has none of such a name */
+		return err_set(err, -ENODEV, "no network interface %s", name);
 	buf_init(&request, 256);
-	nl_end(&request, nl_begin(&request, RTM_GETLINK, 0, &info, sizeof(info)));
-	r = nl_dump(nl, &request, match_link, &wanted, "list the links", err);
-	if (r < 0)
+	start = nl_begin(&request, RTM_GETLINK, 0, &info, sizeof(info));
+	nl_put_text(&request, IFLA_IFNAME, name);
+	nl_end(&request, start);
+	/* By its name: with a thousand containers each list of all links is a megabyte. */
+	r = nl_get(nl, &request, match_link, &wanted, "find a link", err);
+	if (r < 0 && r != -ENODEV)
 		return r;
 	if (!wanted.found)
 		return err_set(err, -ENODEV, "no network interface %s", name);

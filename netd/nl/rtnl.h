@@ -38,6 +38,7 @@ struct rtnl_link {
 	uint16_t vlan_id;  /* of a VLAN */
 	uint8_t bond_mode; /* of a bond */
 	bool stp, vlan_filtering;
+	char qdisc[16]; /* "noqueue", "tbf" ... */
 };
 
 struct rtnl_addr {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* DNS messages as question and as reply; what was read is written and read again. */
+#include <string.h>
 #include "lib/own.h"
 #include "netd/dns/dns_cache.h"
+#include "netd/dns/dns_service.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -32,6 +34,33 @@ static void answer(const struct dns_query *query)
 	(void)dns_name_parse(str_from(text), &again);
 }
 
+/* A container of the name that is asked for, or of its end, publishes two ports. */
+static void service(const struct dns_query *query)
+{
+	char text[DNS_NAME_TEXT_MAX];
+	const char *name = dns_name_text(&query->question.name, text);
+	struct netd_attach_network network = { .name = STR("n"), .ip4 = STR("10.0.0.2") };
+	struct netd_port ports[2] = { { 6, 0, 1, 80, 2, 0, { 0 } }, { 17, 0, 1, 53, 1, 0, { 0 } } };
+	struct netd_attach attach = { STR("1"), { 0 }, 0, &network, 1, ports, 2 };
+	OWN(dns_table_done) struct dns_table table = { 0 };
+	OWN(buf_done) struct buf out = { 0 };
+	struct dns_targets targets;
+	struct dns_answer a = { .question = &query->question, .targets = &targets };
+	struct dns_reply reply;
+
+	for (int i = 0; i < 2 && strchr(name, '.'); i++)
+		name = strchr(name, '.') + 1;
+	attach.name = str_head(str_from(name), NETD_NAME_MAX);
+	if (dns_table_init(&table) < 0 || dns_table_set(&table, &attach) < 0)
+		return;
+	if (dns_service_find(&table, 0, &query->question.name, &targets) != DNS_SERVICE_FOUND)
+		return;
+	buf_init(&out, DNS_UDP_MAX);
+	dns_answer_write(&a, &out);
+	if (!targets.count || !targets.port || dns_reply_read(buf_str(&out), &reply) < 0)
+		__builtin_trap();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str message = str_make(data, size);
@@ -44,6 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (dns_query_read(message, &query) == 0) {
 		answer(&query);
+		service(&query);
 		(void)dns_name_reverse(&query.question.name, &ip4);
 		(void)dns_name_reverse6(&query.question.name, &ip6);
 		dns_name_mix_case(&query.question.name, data, size);

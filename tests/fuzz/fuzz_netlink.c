@@ -2,7 +2,8 @@
 /* Netlink datagrams as the kernel would send them, and the records of netd's own messages. */
 #include "lib/own.h"
 #include "netd/api/netd_msg.h"
-#include "netd/nl/rtnl.h"
+#include "netd/nl/nft.h"
+#include "netd/nl/rtnl_neigh.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -11,13 +12,17 @@ static void read_messages(struct str rest)
 	struct nl_message message;
 	struct rtnl_route route;
 	struct rtnl_link link;
+	struct rtnl_neigh neigh;
 	struct rtnl_addr addr;
 	char text[64];
+	uint16_t port;
 
 	while (nl_message_next(&rest, &message)) {
 		(void)rtnl_read_link(&message, &link);
 		(void)rtnl_read_addr(&message, &addr);
 		(void)rtnl_read_route(&message, &route);
+		(void)rtnl_read_neigh(&message, &neigh);
+		(void)nft_read_flow(&message, &port);
 		if (nl_message_error(&message, text, sizeof(text)) > 0)
 			__builtin_trap();
 	}

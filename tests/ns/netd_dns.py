@@ -81,6 +81,30 @@ def kinds():
     tap.check(status(answer) == "NXDOMAIN", answer)
 
 
+@tap.test("SRV: a published port by number or name, each container of an alias, and NODATA, NXDOMAIN")
+def services():
+    for i in (1, 2):
+        one = box["front%d" % i] = Container("shop-front-%d" % i)
+        box["engine"].attach(one, [("bridge", ["front"], "172.20.8.%d" % i)],
+                             [(n.TCP, "0.0.0.0", 8000 + i, 80, 1), (n.UDP, "0.0.0.0", 5300 + i, 53, 1)])
+    answer = dig(box["web"], "_80._tcp.front", "SRV")
+    tap.check(status(answer) == "NOERROR" and re.search(r"flags:[^;]* aa", answer), answer)
+    for i in (1, 2):
+        tap.check(re.search(r"_80\._tcp\.front\.\s+\d\s+IN\s+SRV\s+0 0 80 shop-front-%d\." % i, answer), answer)
+        tap.check(re.search(r"shop-front-%d\.\s+\d\s+IN\s+A\s+172\.20\.8\.%d" % (i, i), answer), answer)
+    answer = dig(box["web"], "+short", "_domain._udp.shop-front-2", "SRV")
+    tap.check(answer == "0 0 53 shop-front-2.\n", answer)
+    for name, kind, want in (("_80._tcp.front", "A", "NOERROR"), ("_tcp.front", "SRV", "NOERROR"),
+                             ("front", "SRV", "NOERROR"), ("_81._tcp.front", "SRV", "NXDOMAIN"),
+                             ("_80._udp.front", "SRV", "NXDOMAIN")):
+        before = upstream_queries()
+        answer = dig(box["web"], name, kind)
+        tap.check(status(answer) == want and "ANSWER: 0" in answer, answer)
+        tap.check(upstream_queries() == before, "%s %s was forwarded" % (name, kind))
+    for i in (1, 2):
+        box["engine"].detach(box.pop("front%d" % i))
+
+
 @tap.test("names of another network are not told")
 def scope():
     box["shop"] = Container("till")

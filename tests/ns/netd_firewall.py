@@ -27,11 +27,17 @@ def rules(text):
     machine.init.send(n.RELOAD)
     n.wait_for("the rules", lambda: mark in box["engine"].show("rules") or
                "mistakes" in box["engine"].show("rules"))
+    machine.init.settle(box["engine"])  # the first RELOAD may have shown what the second one loads again
 
 
 def opened(ns, ip, port, proto="tcp", source=None):
     """Does it answer? A yes is waited for."""
     return talk(ns, ip, port, proto, 60.0, source) is not None
+
+
+def opened_soon(ns, ip, port):
+    """The same where a no is likely: it costs no minute."""
+    return bool(answering((ns, ip, port)))
 
 
 def how_refused(ip, port):
@@ -228,7 +234,7 @@ def told():
     row = [r for r in box["engine"].rows("rules") if r.get("rule") == "office"][0]
     tap.check(row == {"on": "published", "action": "accept", "rule": "office", "interface": "up0",
                       "protocol": "tcp", "port": "8080", "source": "10.9.0.0/24",
-                      "destination": "*"}, str(row))
+                      "destination": "*", "limit": "*", "log": False}, str(row))
     policies = {r["on"]: r["action"] for r in box["engine"].rows("rules") if r.get("policy") == "set"}
     tap.check(policies == {"inbound": "accept", "published": "drop", "outbound": "accept",
                            "routed": "drop"}, str(policies))
@@ -240,6 +246,83 @@ def told():
     why = box["engine"].show("why 10.9.0.2:7001")
     tap.check("from outside" not in why, why)
     tap.check('comment "office"' in n.nft("list", "chain", "inet", "hoy", "oppub"), "named in the kernel")
+
+
+@tap.test("network trace says the same as packets do, station by station")
+def traced():
+    web, far = box["web"].ip, box["far"].ip
+
+    def trace(flow, *stations):
+        text = box["engine"].show("trace " + flow)
+        lines = [line.split(None, 1)[1] for line in text.splitlines()[:-1]]
+        tap.check([line.split()[0] for line in lines] == [s.split()[0] for s in stations] and
+                  all(s.split(None, 1)[-1] in line for s, line in zip(stations, lines)), "%s: %s" % (flow, text))
+        return text.splitlines()[-1]
+
+    through = "verdict: it goes on over "
+    tap.check(trace("10.9.0.1 -> 10.9.0.2:8080", "from outside, in over up0", "guard nothing drops it",
+                    "pre map any4: published by container web, on to %s:80" % web, "route over hoy0",
+                    "oppub rule office: accept", "pst stays") == through + "hoy0", "published")
+    tap.check(opened(machine.lan, "10.9.0.2", 8080, source=("10.9.0.1", 0)), "and so it is")
+    tap.check("not get through" in trace("10.9.0.1 -> 10.9.0.2:8081", "from", "guard", "pre :81", "route",
+                                         "oppub no rule fits; [firewall] published: drop"), "the policy")
+    tap.check("not get in" in trace("10.9.0.1->10.9.0.2:7000", "from", "guard", "pre no container publishes",
+                                    "opin rule ssh: drop"), "an own socket")
+    tap.check("socket of the machine" in trace("10.9.0.1 10.9.0.2:7000/udp", "from", "guard", "pre",
+                                               "opin no rule fits; [firewall] inbound: accept"), "the other protocol")
+    tap.check("not get through" in trace("10.9.0.1 -> %s:80" % web, "from", "guard drop: from outside"), "direct")
+    tap.check("not get through" in trace("%s -> %s:80" % (far, web), "from network other", "guard", "pre no address of",
+                                         "route over hoy0", "fwdc drop: bridges"), "another network")
+    tap.check("not get through" in trace("10.9.0.1 -> 10.8.0.1:4000", "from", "guard", "pre", "route over up1",
+                                         "oproute [firewall] routed: drop"), "routed")
+    closed((machine.lan, "10.9.0.2", 8081, "tcp", ("10.9.0.1", 0)), (machine.lan, "10.9.0.2", 7000),
+           (box["far"].ns, web, 80), (machine.lan, "10.8.0.1", 4000))
+    tap.check(trace("%s -> 10.9.0.1:4000" % web, "from network bridge, in over hoy0", "guard", "pre", "route over up0",
+                    "opout accept", "pst becomes this machine's address on up0") == through + "up0", "outward")
+    tap.check(trace("%s -> 10.9.0.2:8080" % far, "from", "guard", "pre on to", "route over hoy0",
+                    "fwdc accept: a container by a published port", "pst goes back to a container") == through + "hoy0",
+              "a container by a published port")
+    tap.check(trace("127.0.0.1 -> 127.0.0.1:8080", "from this machine itself", "out on to", "route over hoy0",
+                    "pst becomes this machine's address") == through + "hoy0", "the machine itself")
+    tap.check(opened(box["web"].ns, "10.9.0.1", 4000) and opened(box["far"].ns, "10.9.0.2", 8080) and
+              opened(None, "127.0.0.1", 8080), "and so they are")
+    for flow in ("nonsense", "10.9.0.1", "10.9.0.1 -> ", "10.9.0.1 -> [::1]:80", "10.9.0.1 -> 10.9.0.2:0"):
+        try:
+            raise AssertionError("taken: " + box["engine"].show("trace " + flow))
+        except n.Refused as e:
+            tap.check(e.code == -errno.EINVAL, str(e))
+@tap.test("limit: so many connections meet the rule, the next one goes on; over several interfaces")
+def limited():
+    rules("[rule few]\non = inbound\naction = accept\nprotocol = tcp\nport = 7000\nport = 7001\n"
+          "interface = up0\ninterface = up1\nlimit = 5/h\nlog = yes\n"
+          "[rule none]\non = inbound\naction = drop\nprotocol = tcp\nport = 7000-7001\nlog = yes\n")
+    count = 0
+    while opened_soon(machine.lan, "10.9.0.2", 7000):
+        count += 1
+        tap.check(count <= 5, "%d connections" % count)
+    tap.check(count >= 3, "only %d connections" % count)  # a SYN sent twice counts twice
+    closed((box["beyond"], "10.8.0.2", 7000))  # one limit for all that the rule is about
+    why = box["engine"].show("why 10.9.0.2:7000")
+    tap.check("rule few: accept over up0 up1 at most 5/h logged; what comes faster goes on to the next"
+              in why and "rule none: drop logged" in why, why)
+    row = [r for r in box["engine"].rows("rules") if r.get("rule") == "few"][0]
+    tap.check(row["limit"] == "5/h" and row["log"] is True and row["interface"] == "up0 up1", row)
+    rules("[rule wires]\non = inbound\naction = drop\nprotocol = tcp\nport = 7000\n"
+          "interface = up0\ninterface = up1\n")
+    closed((machine.lan, "10.9.0.2", 7000), (box["beyond"], "10.8.0.2", 7000))
+
+
+@tap.test("log: a bounded line in the kernel's log, then the action in any case")
+def logged():
+    rules("[rule told]\non = inbound\naction = reject\nprotocol = tcp\nport = 7000\nlog = yes\n")
+    for _ in range(30):  # more than the log takes
+        tap.check(how_refused("10.9.0.2", 7000) == "ECONNREFUSED", "the action")
+    table = n.nft("list", "table", "inet", "hoy")
+    for part in ('log prefix "hoy rule told reject: "', "limit logs", "rate 1/second burst 20 packets",
+                 'limit name "logs"'):
+        tap.check(part in table, "%s in %s" % (part, table))
+    rules("")
+    tap.check("log prefix" not in n.nft("list", "table", "inet", "hoy"), "nothing of it is left")
 
 
 @tap.test("no sanitizer report, no forbidden system call")

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Whatever somebody takes away from netd's networks comes back by itself; nothing leaks meanwhile."""
+import re
 import time
 
 import netd_peer as n
@@ -104,6 +105,37 @@ def rest():
     n.wait_for("an answer", lambda: "bridge" in box["engine"].show("networks"))
     time.sleep(0.5)
     tap.check("repairing" not in machine.log_text()[before:], machine.log_text()[before:])
+
+
+@tap.test("a container that renames its interface follows the uplink's MTU, and no log fills with it")
+def renamed():
+    odd = Container("odd")
+    box["engine"].attach(odd)
+    odd.ns.sh("ip link set eth0 down; ip link set eth0 name mine; ip link set mine up")
+    outer = int(re.search(r"mine@if(\d+):", odd.ns.sh("ip -o link show mine")).group(1))
+
+    def mtu_outside(mtu):
+        return any(line.startswith("%d: " % outer) and " mtu %d " % mtu in line
+                   for line in sh("ip -o link show master hoy0").splitlines())
+
+    before = len(machine.log_text())
+    for mtu in (1400, 1500):
+        sh("ip link set up0 mtu %d" % mtu)
+        n.wait_for("the host end", lambda mtu=mtu: mtu_outside(mtu))
+        tap.check(" mtu %d " % mtu in odd.ns.sh("ip link show mine"), "the inner one before it")
+    tap.check("container odd" not in machine.log_text()[before:], machine.log_text()[before:])
+    away = n.Netns("away")
+    odd.ns.sh("ip link set mine netns /proc/%d/ns/net" % away.child.pid)
+    sh("ip link set up0 mtu 1400")
+    n.wait_for("the host end", lambda: mtu_outside(1400))
+    # An interface that came up on the bridge again shows that netd has looked once more.
+    for _ in range(3):
+        end = host_end()
+        sh("ip link set %s nomaster" % end)
+        n.wait_for("another look", lambda end=end: "master hoy0" in sh("ip link show " + end))
+    said = machine.log_text()[before:].count("its MTU stays")
+    tap.check(said == 1, "said %d times" % said)
+    sh("ip link set up0 mtu 1500")
 
 
 @tap.test("nothing in the log points at memory or a forbidden call")

@@ -8,9 +8,10 @@ import netd_peer as n
 from netd_peer import TCP, Container, Echo, Engine, Machine, Refused, sh, talk, tap
 
 n.enter()
-machine = Machine("[network up]\nMatch.Name = up0\nAddress = 10.9.0.2/24\nGateway = 10.9.0.1\n"
-                  "[bridge shop]\nsubnet = 172.30.0.0/24\nsubnet6 = fd12:3456:789a:30::/64\n"
-                  "[bridge closed]\nsubnet = 172.31.0.0/24\ninternal = yes\n")
+CONFIG = ("[network up]\nMatch.Name = up0\nAddress = 10.9.0.2/24\nGateway = 10.9.0.1\n"
+          "[bridge shop]\nsubnet = 172.30.0.0/24\nsubnet6 = fd12:3456:789a:30::/64\n"
+          "[bridge closed]\nsubnet = 172.31.0.0/24\ninternal = yes\n")
+machine = Machine(CONFIG)
 box = {}
 
 
@@ -130,6 +131,51 @@ def waiting():
     tap.check(rows[1]["ifname"] == "eth1" and rows[1]["gateway"] == "172.20.0.1", str(rows))
     tap.check(published(), "open again")
     engine.disconnect(box["web"], "closed")
+
+
+def mtus(one):
+    """MTU of the container's first interface, of its host end and of the bridge."""
+    inner = one.ns.sh("ip -o link show eth0")
+    peer = inner.split("@if")[1].split(":")[0]
+    outer = [line for line in sh("ip -o link").splitlines() if line.startswith(peer + ":")][0]
+    bridge = sh("ip -o link show %s" % outer.split(" master ")[1].split()[0])
+    return tuple(int(text.split(" mtu ")[1].split()[0]) for text in (inner, outer, bridge))
+
+
+@tap.test("the MTU of containers follows the uplink live, both ends and the bridge, over kill -9 too")
+def mtu():
+    engine = box["engine"]
+    one, own = Container("narrow"), Container("fixed")
+    engine.attach(one, ["shop"])
+    machine.configure(CONFIG + "[bridge wide]\nsubnet = 172.29.0.0/24\nmtu = 1450\n")
+    machine.init.send(n.RELOAD)
+    n.wait_for("the network", lambda: "wide" in engine.show("networks"))
+    engine.attach(own, ["wide"])
+    tap.check(mtus(one) == (1500,) * 3, mtus(one))
+    tap.check(mtus(own) == (1450,) * 3, mtus(own))
+    before = one.ns.sh("ip -o link show eth0").split(":")[0]
+    sh("ip link set up0 mtu 1380")
+    n.wait_for("the narrow uplink", lambda: mtus(one) == (1380,) * 3)
+    tap.check(mtus(own) == (1450,) * 3, "its own stays: %s" % (mtus(own),))
+    late = Container("late")
+    engine.attach(late, ["shop"])
+    tap.check(mtus(late) == (1380,) * 3, mtus(late))
+    sh("ip link set up0 mtu 1500")
+    n.wait_for("the wide uplink", lambda: mtus(one) == (1500,) * 3 == mtus(late))
+    machine.kill()
+    sh("ip link set up0 mtu 1400")
+    machine.start()
+    box["engine"] = engine = Engine()
+    engine.attach(one, ["shop"])
+    n.wait_for("what changed meanwhile", lambda: mtus(one)[:2] == (1400, 1400))
+    engine.attach(late, ["shop"])
+    n.wait_for("the other one", lambda: mtus(late) == (1400,) * 3)
+    tap.check(one.ns.sh("ip -o link show eth0").split(":")[0] == before, "it is another interface now")
+    sh("ip link set up0 mtu 1500")
+    n.wait_for("the wide uplink", lambda: mtus(one) == (1500,) * 3)
+    for gone in (one, own, late):
+        engine.detach(gone)
+        gone.close()
 
 
 @tap.test("kill -9 after live changes: the next netd adopts the interfaces by their places")

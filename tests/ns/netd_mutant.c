@@ -78,6 +78,12 @@ static int take_policy(char **words)
 	return -1;
 }
 
+static int take_splice(char **words)
+{
+	content.splice_port = content.splice_udp_port = number(words[0]);
+	return 0;
+}
+
 static const struct {
 	const char *word;
 	int count; /* of the words behind it */
@@ -86,6 +92,7 @@ static const struct {
 	{ "net", 4, take_network },
 	{ "port", 5, take_port },
 	{ "policy", 2, take_policy },
+	{ "splice", 1, take_splice },
 };
 
 /* The number of words that were taken; 0 = they are malformed. */

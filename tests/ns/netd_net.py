@@ -118,6 +118,39 @@ def probe_direct():
     machine.lan.sh("ip route del 172.20.0.0/16")
 
 
+@tap.test("probe: of all 65,535 ports of a container the LAN's packets reach none")
+def probe_all():
+    source, target = socket.inet_aton("10.9.0.1"), socket.inet_aton(box["web"].ip)
+    machine.lan.sh("ip route add 172.20.0.0/16 via 10.9.0.2")
+    with box["web"].ns.inside():
+        ears = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
+    ears.bind(("eth0", 0x0800))
+    with machine.lan.inside():
+        wire = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
+    # What does not change in the sum of a SYN from port 4444 beside its destination.
+    words = source + target + struct.pack(">BBHHIIBBHHH", 0, 6, 20, 4444, 1, 0, 5 << 4, 2, 1024, 0, 0)
+    fixed = sum(struct.unpack(">%dH" % (len(words) // 2), words))
+    for port in range(1, 65536):
+        total = fixed + port
+        total = (total & 0xffff) + (total >> 16)
+        total = (total & 0xffff) + (total >> 16)
+        wire.sendto(struct.pack(">HHIIBBHHH", 4444, port, 1, 0, 5 << 4, 2, 1024, ~total & 0xffff, 0), (box["web"].ip, 0))
+    machine.lan.sh("ip route del 172.20.0.0/16")
+    # An honest connection by the published port, from port 4445, comes behind them.
+    tap.check(talk(machine.lan, "10.9.0.2", 8080, source=("10.9.0.1", 4445)), "published")
+    reached = []
+    ears.settimeout(n.LIMIT_S)
+    while not reached or reached[-1][0] != 4445:
+        packet = ears.recv(2048)
+        head = (packet[0] & 15) * 4
+        if packet[9] == 6 and packet[12:16] == source and packet[head + 13] & 0x12 == 2:  # a SYN
+            reached.append(struct.unpack(">HH", packet[head:head + 4]))
+    strays = [port for origin, port in reached if origin == 4444]
+    tap.check(not strays and reached[-1][1] == 80, "reached: %s" % strays[:20])
+    ears.close()
+    wire.close()
+
+
 @tap.test("probe: a forged 127.0.0.1 source from the LAN and from a container is dropped")
 def probe_forged():
     counter = Echo(None, "udp", 7000, "host")
@@ -221,7 +254,7 @@ def rows():
     tap.check([r for r in e.rows("routes") if r["gateway"] == "10.9.0.1"], str(e.rows("routes")))
     names = {r["name"]: r for r in e.rows("networks")}
     tap.check(names["closed"]["internal"] and names["bridge"]["subnet"] == "172.20.0.0/16", str(names))
-    tap.check({"server": "10.9.0.1"} in e.rows("dns"), str(e.rows("dns")))
+    tap.check({"server": "10.9.0.1", "tls": False, "state": ""} in e.rows("dns"), e.rows("dns"))
     for what in ("leases", "time", "firewall"):
         tap.check(isinstance(e.rows(what), list), what)
     refused(lambda: e.rows("prots"), "prots")

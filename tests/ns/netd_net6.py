@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import struct
+import threading
 
 import netd_peer as n
 from netd_peer import TCP, UDP, Container, Echo, Engine, Machine, Refused, sh, talk, tap
@@ -87,6 +88,159 @@ def published():
     tap.check(says("fd99::2", 8080).startswith("web"), "the host by its own address")
     tap.check(says("fd99::2", 8080, ns=box["web"].ns).startswith("web"), "hairpin")
     tap.check(says("fd99::2", 8080, ns=box["peer"].ns).startswith("web"), "another network")
+
+
+@tap.test("published on ::1: spliced for the machine itself, TCP; its flows end with the role")
+def splice():
+    machine.helper = lambda: n.helper_pid(b"splice")
+    local = box["local"] = Container("local")
+    box["engine"].attach(local, ports=[(TCP, "::1", 8090, 80, 1), (TCP, "*", 8091, 81, 4)])
+    Echo(local.ns, "tcp", 80, "six", "::")
+    Echo(local.ns, "tcp", 83, "four")
+    n.wait_for("::1", lambda: (talk(None, "::1", 8090) or "").startswith("six"))
+    tap.check((talk(None, "::1", 8093) or "").startswith("four"), "a server on IPv4 alone, in a range")
+    tap.check(talk(None, "::1", 8092) is None, "nobody listens there")
+    tap.check(not n.answering((machine.lan, "fd99::2", 8090)), "the LAN does not reach it")
+    s = n.socket.create_connection(("::1", 8090), n.LIMIT_S)
+    s.settimeout(n.LIMIT_S)
+    big, got = bytes(3000000), 0
+    sender = threading.Thread(target=lambda: (s.sendall(big), s.shutdown(n.socket.SHUT_WR)), daemon=True)
+    sender.start()
+    while got <= len(big):  # each answer is longer than the question
+        data = s.recv(1 << 16)
+        tap.check(data, "all of it: %d" % got)
+        got += len(data)
+    s.close()
+    s = n.socket.create_connection(("::1", 8090), n.LIMIT_S)
+    s.settimeout(n.LIMIT_S)
+    s.sendall(b"x")
+    tap.check(s.recv(100).startswith(b"six"), "a flow")
+    os.kill(machine.helper(), 9)
+    try:
+        tap.check(not s.recv(100), "ended")
+    except ConnectionError:
+        pass
+    n.wait_for("the next role", lambda: (talk(None, "::1", 8090) or "").startswith("six"))
+    machine.kill()
+    tap.check(talk(None, "::1", 8090, limit_s=1.0) is None, "without netd nobody answers on ::1")
+    machine.start()
+    box["engine"] = Engine()
+    n.wait_for("kill -9 of netd", lambda: (talk(None, "::1", 8090) or "").startswith("six"))
+    box["engine"].detach(local)
+    tap.check(talk(None, "::1", 8090) is None, "published no more")
+    local.close()
+
+
+def asked(s, port, word=b"hello", limit_s=1.0):
+    """One question over this UDP socket to a port on ::1, again until it is answered: (answer, port it came from)."""
+    def once():
+        s.settimeout(limit_s)
+        try:
+            s.sendto(word, ("::1", port))
+            while True:
+                data, peer = s.recvfrom(8192)
+                if data.endswith(b" " + word) and peer[1] == port:
+                    return data.decode().split()[0]
+        except OSError:
+            return None
+    return n.wait_for("an answer from port %d" % port, once)
+
+
+def client():
+    s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    s.bind(("::1", 0))
+    return s
+
+
+def flows(ip6):
+    """UDP sockets of the host that lead to that address."""
+    words = struct.unpack("@4I", socket.inet_pton(socket.AF_INET6, ip6))
+    return open("/proc/net/udp6", encoding="ascii").read().count(" %08X%08X%08X%08X:" % words)
+
+
+@tap.test("published on ::1: UDP, a flow for each client; they end with the role, with the port and when they are idle")
+def splice_udp():
+    first = Container("dgram")
+    box["engine"].attach(first, ports=[(UDP, "::1", 5390, 7053, 1), (UDP, "*", 5391, 7054, 3)])
+    servers = [Echo(first.ns, "udp", 7053, "six", "::"), Echo(first.ns, "udp", 7055, "four")]
+    one, other = client(), client()
+    tap.check(asked(one, 5390) == "six", "IPv6")
+    tap.check(asked(one, 5392) == "four", "the same client asks another port, of a server on IPv4 alone")
+    tap.check(asked(one, 5390, b"x" * 4000) == "six" and asked(other, 5390) == "six", "long ones, other clients")
+    tap.check(talk(None, "::1", 5391, "udp", 0.5) is None, "nobody listens there")
+    tap.check(not n.answering((machine.lan, "fd99::2", 5390, "udp", None)), "the LAN does not reach it")
+    tap.check("role splice carries it" in box["engine"].show("why [::1]:5390/udp"), "network why")
+    many = [client() for _ in range(300)]
+    for s in many:
+        tap.check(asked(s, 5390) == "six", "more clients than flows")
+    tap.check(0 < flows(first.ip6) <= 256, "their number is bounded: %d" % flows(first.ip6))
+    tap.check(asked(many[0], 5390) == "six", "who was let go comes back")
+    before = machine.helper()
+    os.kill(before, 9)
+    n.wait_for("the role's end", lambda: not flows(first.ip6))
+    tap.check(asked(one, 5390) == "six" and machine.helper() != before, "the next role")
+    machine.kill()
+    sh("echo 3 >/proc/sys/net/netfilter/nf_conntrack_udp_timeout")
+    machine.start()
+    box["engine"] = Engine()
+    tap.check(asked(one, 5390) == "six" and asked(other, 5392) == "four", "kill -9 of netd")
+    n.wait_for("idle flows to end", lambda: not flows(first.ip6))
+    tap.check(asked(one, 5392) == "four" and asked(one, 5390) == "six", "and new ones")
+    box["engine"].detach(first)
+    n.wait_for("the flows' end", lambda: not flows(first.ip6))
+    tap.check(talk(None, "::1", 5390, "udp", 0.5) is None, "published no more")
+    second = Container("second")
+    box["engine"].attach(second, ports=[(UDP, "::1", 5390, 7053, 1)])
+    servers.append(Echo(second.ns, "udp", 7053, "second", "::"))
+    tap.check(asked(one, 5390) == "second", "another container, the same client")
+    box["engine"].detach(second)
+    for s in many + [one, other]:
+        s.close()
+    for server in servers:
+        server.close()
+
+
+def frames(source):
+    """Frames to everybody from that MAC address: advertisement, redirect, DHCP and DHCPv6 as servers send them, and an honest one."""
+    def ip6(protocol, body):
+        return struct.pack(">IHBB", 6 << 28, len(body), protocol, 255) + socket.inet_pton(socket.AF_INET6, "fe80::bad") + socket.inet_pton(
+            socket.AF_INET6, "ff02::1") + body
+    udp4 = struct.pack(">HHHH", 67, 68, 8, 0)
+    ip4 = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(udp4), 1, 0, 64, 17, 0) + bytes([172, 20, 0, 99]) + b"\xff" * 4
+    total = sum(struct.unpack(">10H", ip4))
+    ip4 = ip4[:10] + struct.pack(">H", ~((total & 0xffff) + (total >> 16)) & 0xffff) + ip4[12:]
+    for kind, data in ((0x86dd, ip6(58, bytes([134]) + bytes(15))), (0x86dd, ip6(58, bytes([137]) + bytes(39))),
+                       (0x0800, ip4 + udp4), (0x86dd, ip6(17, struct.pack(">HHHH", 547, 546, 8, 0))), (0x88b5, b"honest" + bytes(40))):
+        yield b"\xff" * 6 + source + struct.pack(">H", kind) + data
+
+
+@tap.test("a container is no router and no DHCP server to its bridge: neither the host nor its neighbours hear it")
+def rogue():
+    rogue = Container("rogue")
+    box["engine"].attach(rogue)
+    source = bytes.fromhex(rogue.ns.sh("ip -o link show eth0").split("link/ether ")[1].split()[0].replace(":", ""))
+    ears = []
+    for ns, dev in ((None, "hoy0"), (box["web"].ns, "eth0")):
+        with (ns.inside() if ns else n.contextlib.nullcontext()):
+            ears.append(socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)))
+        ears[-1].bind((dev, 3))
+        ears[-1].settimeout(n.LIMIT_S)
+    with rogue.ns.inside():
+        wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    wire.bind(("eth0", 0))
+    for frame in frames(source):
+        wire.send(frame)
+    for s in ears:
+        heard = []
+        while b"honest" not in b"".join(heard):
+            frame = s.recv(2048)
+            if frame[6:12] == source and frame[:6] == b"\xff" * 6:
+                heard.append(frame)
+        tap.check(len(heard) == 1, "heard: %s" % heard)
+        s.close()
+    wire.close()
+    box["engine"].detach(rogue)
+    rogue.close()
 
 
 @tap.test("IPv6 probes: closed to all who go another way")
@@ -225,6 +379,12 @@ def stale_udp():
     box["engine"].attach(second, ports=[PORTS[1]])
     Echo(second.ns, "udp", 5353, "second", "::")
     tap.check((says("fd99::2", 5300, "udp", machine.lan, client) or "").startswith("second"), "new")
+    one = (UDP, "fd99::2", 5301, 5353, 1)  # on one address, too
+    box["engine"].attach(second, ports=[one])
+    tap.check((says("fd99::2", 5301, "udp", machine.lan, client) or "").startswith("second"), "one address")
+    box["engine"].attach(second)
+    box["engine"].attach(box["web"], ports=PORTS[:1] + PORTS[2:] + [one])
+    tap.check((says("fd99::2", 5301, "udp", machine.lan, client) or "").startswith("web"), "one address, new")
     box["engine"].detach(second)
     second.close()
 

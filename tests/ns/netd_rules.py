@@ -32,8 +32,8 @@ def load(without=-1, policy=()):
     """Loads the table as netd would, but for one rule; the chains of all rules that are not the operator's."""
     words = ["net", "hoy0", "172.20.0.0/16", HOME6 + "/64", "open",
              "net", box["other"], "172.30.0.0/24", "::/0", "open",
-             "net", box["closed"], "172.31.0.0/24", INNER6 + "/64", "internal"]
-    for host, port in (("0.0.0.0", 8080), ("127.0.0.1", 8081), ("::", 8080), ("fd99::2", 8082)):
+             "net", box["closed"], "172.31.0.0/24", INNER6 + "/64", "internal", "splice", "7200"]
+    for host, port in (("0.0.0.0", 8080), ("127.0.0.1", 8081), ("::", 8080), ("fd99::2", 8082), ("::1", 8083)):
         to = box["web"].ip6 if ":" in host else box["web"].ip
         words += ["port", str(TCP), host, str(port), to, "80"]
     words += (["policy"] + list(policy)) if policy else []
@@ -159,6 +159,8 @@ RULES = [
     ("pub", "published on one IPv6 address", lambda: answers(machine.lan, "fd99::2", 8082), True),
     ("pub", "published on every IPv6 address", lambda: answers(machine.lan, "fd99::2", 8080), True),
     ("pre", "published for the LAN", lambda: answers(machine.lan, "10.9.0.2", 8080), True),
+    ("out", "published on ::1", lambda: answers(None, "::1", 8083, expected="splice"), True),
+    ("out", "published on every address, so on ::1", lambda: answers(None, "::1", 8080, expected="splice"), True),
     ("out", "published for the host", lambda: answers(None, "10.9.0.2", 8080), True),
     ("in", "the host talks to itself", lambda: answers(None, "127.0.0.1", 7100, expected="own"), True),
     ("in", "answers to the host pass",
@@ -238,6 +240,7 @@ def prepare():
     Echo(box["inner"].ns, "tcp", 80, "inner", "::")
     Echo(machine.lan, "tcp", 4000, "outside", "::")
     Echo(None, "tcp", 7100, "own")
+    Echo(None, "tcp", 7200, "splice", "::1")  # in the role's place
     link_beyond()
     box["host"], box["sink"] = bound(None, 7000), bound(box["web"].ns, 7001)
     with machine.lan.inside():

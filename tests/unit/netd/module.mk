@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-tests_unit_netd := nl plan conf msg dhcp dns container ntp nd dhcp6 netdev
+tests_unit_netd := nl plan conf msg dhcp dns container ntp nd dhcp6 netdev probe rules
 
 UNIT += $(tests_unit_netd:%=tests/unit/netd/test_%)
 $(foreach t,$(tests_unit_netd),$(eval tests/unit/netd/test_$(t)_OBJS := tests/unit/netd/test_$(t).o \
@@ -9,10 +9,11 @@ tests/unit/netd/test_plan_OBJS += $(netd_NL) $(netd_CONF) netd/link/netdev.o net
 tests/unit/netd/test_netdev_OBJS += $(netd_NL) $(netd_CONF) netd/link/netdev.o netd/link/link_plan.o netd/link/uplink.o
 tests/unit/netd/test_nd_OBJS += $(netd_NL) $(netd_CONF) netd/link/link_plan.o netd/link/uplink.o
 tests/unit/netd/test_conf_OBJS += $(netd_NL) $(netd_CONF)
+tests/unit/netd/test_rules_OBJS += $(netd_NL) $(netd_CONF) netd/main_rules.o
 tests/unit/netd/test_container_OBJS += $(netd_NL) $(netd_CONF) netd/link/link_plan.o \
 	netd/container/network.o netd/container/attachment.o netd/container/port.o
 
-tests_fuzz_netd := dhcp4 dns netlink ntp nd dhcp6 network_ini
+tests_fuzz_netd := dhcp4 dns netlink ntp nd dhcp6 network_ini probe
 FUZZ += $(tests_fuzz_netd:%=tests/fuzz/fuzz_%)
 $(foreach t,$(tests_fuzz_netd),$(eval tests/fuzz/fuzz_$(t)_OBJS := tests/fuzz/fuzz_$(t).o \
 	$(netd_PURE) $(netd_NL)))

@@ -52,6 +52,52 @@ static void test_good(void)
 	   "with an IPv6 subnet, and without IPv6");
 }
 
+static void test_dns(void)
+{
+	static const char pin[] = "pin = sha256//AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n";
+	static const char *const bad[] = { "192.0.2.53#",      "192.0.2.53#a b",   "192.0.2.53:0",
+					   "192.0.2.53:65536", "[192.0.2.53]:853", "[2001:db8::53",
+					   "224.0.0.1",	       "dns.example",	   "127.0.0.53",
+					   "127.0.0.53:53" };
+	static struct conf conf;
+	char issue[400], text[600], shown[DNS_UPSTREAM_TEXT_MAX];
+	bool counted = true;
+
+	snprintf(text, sizeof(text),
+		 "[dns]\nover_tls = yes\nserver = 192.0.2.53#dns.example\n"
+		 "server = [2001:db8::53]:8853#dns.example\nserver = 2001:db8::54\n%s",
+		 pin);
+	is_int(load(text, &conf, issue, sizeof(issue)), 0, "[dns]: %s", issue);
+	ok(conf.dns.over_tls && conf.dns.servers.count == 3 && !conf.dns.refused &&
+		   conf.dns.servers.list[2].tls &&
+		   dns_upstream_port(&conf.dns.servers.list[0]) == 853 &&
+		   dns_upstream_port(&conf.dns.servers.list[1]) == 8853,
+	   "three servers by TLS");
+	is_text(dns_upstream_text(&conf.dns.servers.list[1], shown),
+		"[2001:db8::53]:8853#dns.example", "as it was written");
+	for (size_t i = 0; i < DNS_PIN_SIZE; i++)
+		counted &= conf.dns.servers.pins[0][i] == i;
+	ok(conf.dns.servers.pin_count == 1 && counted, "and a pin");
+	is_int(load("[dns]\nserver = 192.0.2.53#dns.example\n", &conf, issue, sizeof(issue)), 1,
+	       "a name without TLS");
+	ok(conf.dns.refused && !conf.dns.servers.count, "refuses all of it: %s", issue);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(text, sizeof(text), "[dns]\nover_tls = yes\nserver = %s\n", bad[i]);
+		ok(load(text, &conf, issue, sizeof(issue)) == 1 && conf.dns.refused,
+		   "server = %s is refused", bad[i]);
+	}
+	ok(load("[dns]\nserver = 127.0.0.53:53\n", &conf, issue, sizeof(issue)) == 1 &&
+		   strstr(issue, "would ask itself"),
+	   "the machine's own resolver, and why: %s", issue);
+	is_int(load("[dns]\nserver = 127.0.0.53:5353\nserver = 127.0.0.1\n", &conf, issue,
+		    sizeof(issue)),
+	       0, "others at the loopback are somebody else: %s", issue);
+	is_int(load("[dns]\nover_tls = yes\n"
+		    "pin = AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9=\n",
+		    &conf, issue, sizeof(issue)),
+	       1, "a pin with bits that nobody meant");
+}
+
 static void test_systemd(void)
 {
 	static struct conf conf;
@@ -168,14 +214,17 @@ static void test_rules(void)
 	is_int(load("[firewall]\ninbound = drop\npublished = reject\n"
 		    "[rule a]\non = published\naction = accept\nsource = 10.0.0.0/8\n"
 		    "source = 2001:db8::/32\ndestination = 192.0.2.7\nprotocol = tcp\n"
-		    "protocol = udp\nport = 80\nport = 8000-8099\ninterface = wlan*\n"
+		    "protocol = udp\nport = 80\nport = 8000-8099\ninterface = wlan*\nlimit = "
+		    "10/m\nlog = yes\n"
 		    "[rule b]\non = outbound\naction = drop\nprotocol = icmp\n",
 		    &conf, issue, sizeof(issue)),
 	       0, "rules with every part: %s", issue);
 	ok(conf.rules.count == 2 && conf.rules.policies[RULE_INBOUND] == RULE_DROP &&
 		   conf.rules.policies[RULE_PUBLISHED] == RULE_REJECT && rule->source_count == 2 &&
 		   rule->ports[1].last == 8099 && rule->protocols == (RULE_TCP | RULE_UDP) &&
-		   !strcmp(rule->interface, "wlan*"),
+		   rule->interface_count == 1 && !strcmp(rule->interfaces[0], "wlan*") &&
+		   rule->limit.count == 10 && rule->limit.seconds == 60 && rule->log &&
+		   !conf.rules.list[1].log && !conf.rules.list[1].limit.count,
 	   "are what was said");
 	for (size_t i = 0; i < rule_combinations(rule); i++)
 		entries += rule_entry(rule, i, &entry);
@@ -266,6 +315,7 @@ static void test_rules_full(void)
 int main(void)
 {
 	test_good();
+	test_dns();
 	test_systemd();
 	test_bad();
 	test_text();

@@ -69,33 +69,33 @@ static void test_addresses(void)
 	struct err err;
 	int r = 0;
 
-	is_int(attachment_pick_addresses(&attachments, &networks, a, &err), 0, "an address");
+	is_int(attachment_pick_addresses(&attachments, &networks, NULL, a, &err), 0, "an address");
 	(void)str_copy(a->attach.networks[0].ip4, first, sizeof(first));
 	attachment_free(a);
 	a = make("aaaa", "web", "bridge", "", NULL, 0);
-	(void)attachment_pick_addresses(&attachments, &networks, a, &err);
+	(void)attachment_pick_addresses(&attachments, &networks, NULL, a, &err);
 	ok(str_is(a->attach.networks[0].ip4, first), "the same id gets the same again: %s", first);
 	(void)attachment_put(&attachments, a, &err);
 	a = make("bbbb", "db", "bridge", first, NULL, 0);
-	ok(attachment_pick_addresses(&attachments, &networks, a, &err) == -EADDRINUSE &&
+	ok(attachment_pick_addresses(&attachments, &networks, NULL, a, &err) == -EADDRINUSE &&
 		   strstr(err.text, "web"),
 	   "a taken one is refused: %s", err.text);
 	attachment_free(a);
 	a = make("bbbb", "db", "bridge", "172.20.0.1", NULL, 0);
-	is_int(attachment_pick_addresses(&attachments, &networks, a, &err), -EINVAL,
+	is_int(attachment_pick_addresses(&attachments, &networks, NULL, a, &err), -EINVAL,
 	       "not the gateway's");
 	attachment_free(a);
 	for (int i = 0; i < 5; i++) {
 		const char id[] = { 't', (char)('0' + i), 0 };
 
 		a = make(id, id, "tiny", "", NULL, 0);
-		r |= attachment_pick_addresses(&attachments, &networks, a, &err);
+		r |= attachment_pick_addresses(&attachments, &networks, NULL, a, &err);
 		r |= attachment_put(&attachments, a, &err);
 	}
 	is_int(r, 0, "five fit");
 	a = make("t9", "t9", "tiny", "", NULL, 0);
-	ok(attachment_pick_addresses(&attachments, &networks, a, &err) == -ENOSPC, "the sixth: %s",
-	   err.text);
+	ok(attachment_pick_addresses(&attachments, &networks, NULL, a, &err) == -ENOSPC,
+	   "the sixth: %s", err.text);
 	attachment_free(a);
 }
 
@@ -177,7 +177,7 @@ static void test_ip6(void)
 	wanted.no_ip6 = true;
 	ok(network_add(&local, &wanted, &nothing, &two, &err) == 0 && !two->prefix6, "none");
 	a = make("cccc", "six", "one", "10.1.0.9", both, 2);
-	ok(attachment_pick_addresses(&attachments, &local, a, &err) == 0 &&
+	ok(attachment_pick_addresses(&attachments, &local, NULL, a, &err) == 0 &&
 		   str_ends(a->attach.networks[0].ip6, STR("::9")),
 	   "the same place in both subnets: %.*s", STR_ARG(a->attach.networks[0].ip6));
 	is_int(attachment_nft_ports(a, &local, row, &err), 3, "two families, and IPv6 alone");
@@ -208,6 +208,62 @@ static void test_places(void)
 	attachment_free(after);
 }
 
+/* Networks on a segment that others are on as well, the host among them. */
+static void test_shared(void)
+{
+	struct rtnl_addr addrs[] = { { .index = 2, .ip4 = 0x0a090002, .prefix = 29 },
+				     { .index = 2, .ip4 = 0x0a090003, .prefix = 29 } };
+	const struct rtnl_state state = { .addrs = addrs, .addr_count = 2 };
+	struct network wanted = { .name = "seg",
+				  .bridge = "eth0",
+				  .driver = NETWORK_MACVLAN,
+				  .mode = 4,
+				  .subnet = 0x0a090000,
+				  .prefix = 29 };
+	struct networks local = { 0 };
+	struct attachment *a;
+	struct network *made;
+	struct err err;
+	uint32_t ip4;
+
+	wanted.internal = true;
+	ok(network_check(&wanted, &err) == -EINVAL && strstr(err.text, "internal is for bridges"),
+	   "an internal one is refused: %s", err.text);
+	wanted.internal = false;
+	ok(network_check(&wanted, &err) == 0 &&
+		   network_add(&local, &wanted, &(struct rtnl_state){ 0 }, &made, &err) == 0,
+	   "a share in an interface");
+	for (char c = '0'; c <= '9'; c++) {
+		const char id[] = { c, 0 };
+
+		a = make(id, id, "seg", "", NULL, 0);
+		if (attachment_pick_addresses(&attachments, &local, &state, a, &err) < 0 ||
+		    ip4_parse(a->attach.networks[0].ip4, &ip4) < 0 || ip4 < 0x0a090004)
+			ok(false, "%s has its own address", id);
+		attachment_free(a);
+	}
+	a = make("x", "x", "seg", "10.9.0.3", NULL, 0);
+	ok(attachment_pick_addresses(&attachments, &local, &state, a, &err) == -EADDRINUSE &&
+		   strstr(err.text, "host's own"),
+	   "not even by wish: %s", err.text);
+	attachment_free(a);
+	wanted = (struct network){ .name = "ip", .bridge = "eth0", .driver = NETWORK_IPVLAN };
+	wanted.subnet = 0x0a0a0000;
+	wanted.prefix = 24;
+	ok(network_add(&local, &wanted, &(struct rtnl_state){ 0 }, &made, &err) == -EBUSY &&
+		   strstr(err.text, "network seg"),
+	   "one driver for an interface: %s", err.text);
+	(void)str_copy(STR("eth1"), wanted.bridge, sizeof(wanted.bridge));
+	is_int(network_add(&local, &wanted, &(struct rtnl_state){ 0 }, &made, &err), 0, "another");
+	wanted.mode = 1;
+	wanted.name[0] = 'x';
+	wanted.subnet = 0x0a0b0000;
+	is_int(network_add(&local, &wanted, &(struct rtnl_state){ 0 }, &made, &err), -EBUSY,
+	       "one mode of ipvlan for an interface");
+	wanted.mode = 0;
+	is_int(network_add(&local, &wanted, &(struct rtnl_state){ 0 }, &made, &err), 0, "the same");
+}
+
 int main(void)
 {
 	test_networks();
@@ -215,6 +271,7 @@ int main(void)
 	test_ports();
 	test_ip6();
 	test_places();
+	test_shared();
 	attachment_done_all(&attachments);
 	return tap_done();
 }

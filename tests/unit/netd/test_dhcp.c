@@ -293,6 +293,51 @@ static void test_binding(void)
 	ok(did(0, DHCP_ACTION_ANNOUNCE) && acts.count == 1, "and announced once more");
 }
 
+static uint32_t dice_state;
+
+static uint32_t dice(void)
+{
+	dice_state = dice_state * 1664525 + 1013904223;
+	return dice_state >> 8;
+}
+
+/* ms to a lease where three of ten packets are lost each way; a server that answers at once. */
+static int64_t lossy_start(void)
+{
+	int64_t began;
+
+	start(&(struct dhcp_lease){ .ip4 = 0 }, NULL);
+	client.random = dice;
+	began = now_ms;
+	while (!client.used && now_ms - began < 3600000) {
+		bool asked = acts.count && acts.list[0].kind == DHCP_ACTION_SEND;
+
+		if (asked && dice() % 10 >= 3 && dice() % 10 >= 3)
+			reply(acts.list[0].request.type == DHCP_TYPE_DISCOVER ? DHCP_TYPE_OFFER
+									      : DHCP_TYPE_ACK,
+			      0x0a000005, 1);
+		else
+			tick();
+	}
+	return now_ms - began;
+}
+
+static void test_loss(void)
+{
+	unsigned late = 0, lost = 0;
+
+	dice_state = 41;
+	for (int i = 0; i < 2000; i++) {
+		int64_t ms = lossy_start();
+
+		late += ms > 60000;
+		lost += ms > 300000;
+	}
+	/* The dice are always the same, and so are these numbers. */
+	ok(late <= 10, "30 %% loss each way: a lease within a minute but for %u of 2000", late);
+	is_int(lost, 0, "and always within five");
+}
+
 static void test_renewing(void)
 {
 	int sends = 0;
@@ -417,6 +462,7 @@ int main(void)
 	test_binding();
 	test_renewing();
 	test_refusals();
+	test_loss();
 	test_memory();
 	test_carrier();
 	return tap_done();

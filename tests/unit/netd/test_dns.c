@@ -3,7 +3,9 @@
 #include <errno.h>
 #include "lib/own.h"
 #include "netd/dns/dns_cache.h"
+#include "netd/dns/dns_service.h"
 #include "netd/dns/dns_table.h"
+#include "netd/dns_upstream.h"
 #include "tests/unit/tap.h"
 
 #define HEAD(flags, questions, answers) "\x12\x34" flags "\0" questions "\0" answers "\0\0\0\0"
@@ -45,6 +47,56 @@ static void test_queries(void)
 							       "short\0\0\1\0\1"),
 			      &query),
 	       -EINVAL, "a label beyond the end");
+}
+
+static void test_padding(void)
+{
+	struct dns_question question = { .type = DNS_TYPE_A, .class = DNS_CLASS_IN };
+	OWN(buf_done) struct buf query = { 0 };
+	char name[128] = "";
+	bool even = true;
+
+	buf_init(&query, 1024);
+	for (size_t i = 1; i < 60; i++) {
+		struct dns_query back;
+		size_t pad, plain;
+
+		memset(name, 'a', i);
+		(void)dns_name_parse(str_make(name, i), &question.name);
+		buf_clear(&query);
+		dns_query_write(7, &question, &query);
+		plain = query.len;
+		dns_query_pad(&query);
+		pad = query.len - plain - 4;
+		even &= query.len % 128 == 0 && pad < 128 &&
+			dns_get16(query.data + plain - 2) == pad + 4 &&
+			dns_get16(query.data + plain) == 12 &&
+			dns_get16(query.data + plain + 2) == pad &&
+			dns_query_read(buf_str(&query), &back) == 0 &&
+			dns_name_equal(&back.question.name, &question.name) && back.edns;
+	}
+	ok(even, "a padded query has a multiple of 128 bytes and says the same");
+}
+
+static void test_upstreams(void)
+{
+	struct dns_upstreams upstreams = { .count = 2, .pin_count = 1 }, back;
+	OWN(buf_done) struct buf out = { 0 };
+	bool refused = true;
+
+	(void)dns_upstream_parse(STR("192.0.2.53"), &upstreams.list[0]);
+	(void)dns_upstream_parse(STR("[2001:db8::53]:853#dns.example"), &upstreams.list[1]);
+	upstreams.list[1].tls = true;
+	upstreams.pins[0][31] = 9;
+	buf_init(&out, 2048);
+	dns_upstreams_encode(&upstreams, &out);
+	ok(dns_upstreams_decode(buf_str(&out), &back) == 0 && back.count == 2 && back.list[1].tls &&
+		   !back.list[0].tls && back.list[1].port == 853 &&
+		   !strcmp(back.list[1].name, "dns.example") && back.pins[0][31] == 9,
+	   "servers come back as they went");
+	for (size_t n = 0; n < out.len; n++)
+		refused &= dns_upstreams_decode(str_head(buf_str(&out), n), &back) < 0;
+	ok(refused, "no shorter form of it is taken");
 }
 
 static void test_long_names(void)
@@ -197,6 +249,71 @@ static void test_table(void)
 }
 
 /* As many containers as there can be: what was added, replaced and removed is what is found. */
+static void add_web(struct dns_table *table, const char *id, const char *name, const char *ip4,
+		    uint16_t port)
+{
+	struct str aliases[] = { STR("web") };
+	struct netd_attach_network networks[] = { { STR("shop"), aliases, 1, str_from(ip4),
+						    STR("fd00::7"), str_from(NULL) } };
+	struct netd_port ports[] = { { 6, 0, 8080, port, 3, 0, { 0 } },
+				     { 17, 0, 53, 53, 1, 0, { 0 } } };
+	const struct netd_attach attach = {
+		str_from(id), str_from(name), 0, networks, 1, ports, 2
+	};
+
+	(void)dns_table_set(table, &attach);
+}
+
+static enum dns_service_verdict ask(struct dns_table *table, const char *text,
+				    struct dns_targets *targets)
+{
+	struct dns_name name;
+
+	(void)dns_name_parse(str_from(text), &name);
+	return dns_service_find(table, dns_table_find(table, STR("1")), &name, targets);
+}
+
+static void test_services(void)
+{
+	OWN(dns_table_done) struct dns_table table = { 0 };
+	OWN(buf_done) struct buf out = { 0 };
+	struct dns_targets t;
+	struct dns_question question = { .type = DNS_TYPE_SRV, .class = DNS_CLASS_IN };
+	const struct dns_answer a = { .question = &question, .targets = &t, .ttl_s = 2 };
+	struct dns_reply reply;
+	char text[DNS_NAME_TEXT_MAX];
+
+	(void)dns_table_init(&table);
+	add_web(&table, "1", "shop-web-1", "10.0.0.2", 80);
+	add_web(&table, "2", "shop-web-2", "10.0.0.3", 79);
+	ok(ask(&table, "_80._tcp.web", &t) == DNS_SERVICE_FOUND && t.count == 2 && t.port == 80 &&
+		   t.list[1].ip4 == 0x0a000003 && t.list[0].ip6.b[15] == 7,
+	   "each container of the alias that publishes it");
+	is_text(dns_name_text(&t.list[0].name, text), "shop-web-1", "by its own name");
+	(void)dns_name_parse(STR("_80._tcp.web"), &question.name);
+	buf_init(&out, 4096);
+	dns_answer_write(&a, &out);
+	ok(dns_reply_read(buf_str(&out), &reply) == 0 && dns_get16(out.data + 6) == 2 &&
+		   dns_get16(out.data + 10) == 4 && reply.ttl_s == 2,
+	   "two records, and their addresses beside them");
+	ok(ask(&table, "_HTTP._TCP.Shop-Web-2", &t) == DNS_SERVICE_FOUND && t.count == 1,
+	   "by the name of the port, in any letter case");
+	ok(ask(&table, "_82._tcp.web", &t) == DNS_SERVICE_FOUND && t.count == 1,
+	   "the end of a range");
+	ok(ask(&table, "_83._tcp.web", &t) == DNS_SERVICE_NONE, "behind it");
+	ok(ask(&table, "_80._udp.web", &t) == DNS_SERVICE_NONE, "the other protocol");
+	ok(ask(&table, "_domain._udp.web", &t) == DNS_SERVICE_FOUND && t.port == 53, "UDP");
+	ok(ask(&table, "_nobody._tcp.web", &t) == DNS_SERVICE_NONE &&
+		   ask(&table, "_80._sctp.web", &t) == DNS_SERVICE_NONE,
+	   "no such port, no such protocol");
+	ok(ask(&table, "_tcp.web", &t) == DNS_SERVICE_EMPTY, "what is between has nothing");
+	ok(ask(&table, "_80._tcp.example.org", &t) == DNS_SERVICE_FOREIGN &&
+		   ask(&table, "_80.web", &t) == DNS_SERVICE_FOREIGN &&
+		   ask(&table, "80._tcp.web", &t) == DNS_SERVICE_FOREIGN &&
+		   ask(&table, "_80._tcp", &t) == DNS_SERVICE_FOREIGN,
+	   "other names are none of ours");
+}
+
 static void test_full_table(void)
 {
 	OWN(dns_table_done) struct dns_table table = { 0 };
@@ -237,11 +354,14 @@ static void test_full_table(void)
 int main(void)
 {
 	test_queries();
+	test_padding();
+	test_upstreams();
 	test_long_names();
 	test_replies();
 	test_cache();
 	test_names();
 	test_table();
+	test_services();
 	test_full_table();
 	return tap_done();
 }

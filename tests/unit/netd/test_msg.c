@@ -89,18 +89,25 @@ static void test_lease(void)
 
 static void test_network_set(void)
 {
-	const struct netd_network_set set = {
-		.name = STR("shop"), .internal = true, .no_ip6 = false, .subnet6 = STR("fd00::/64")
-	};
+	const struct netd_network_set set = { .name = STR("shop"),
+					      .internal = true,
+					      .subnet6 = STR("fd00::/64"),
+					      .driver = STR("macvlan"),
+					      .parent = STR("eth0"),
+					      .mtu = 1400 };
 	OWN(buf_done) struct buf out = { 0 };
 	struct netd_network_set back;
 
 	buf_init(&out, 1024);
 	netd_network_set_encode(&set, &out);
 	ok(netd_network_set_decode(buf_str(&out), &back, NULL) == 0 && back.internal &&
-		   str_is(back.subnet6, "fd00::/64"),
+		   str_is(back.subnet6, "fd00::/64") && str_is(back.driver, "macvlan") &&
+		   str_is(back.parent, "eth0") && back.mtu == 1400,
 	   "a wanted network");
-	ok(netd_network_set_decode(str_head(buf_str(&out), out.len - 14), &back, NULL) == 0 &&
+	ok(netd_network_set_decode(str_head(buf_str(&out), out.len - 39), &back, NULL) == 0 &&
+		   str_is(back.subnet6, "fd00::/64") && !back.driver.len,
+	   "what carries it may be left out");
+	ok(netd_network_set_decode(str_head(buf_str(&out), out.len - 53), &back, NULL) == 0 &&
 		   !back.no_ip6 && !back.subnet6.len,
 	   "what it says of IPv6 may be left out");
 	is_int(netd_network_set_decode(str_head(buf_str(&out), out.len - 1), &back, NULL), -EBADMSG,
@@ -135,9 +142,10 @@ static void test_connect(void)
 
 static void test_lists(void)
 {
-	const struct netd_network networks[] = { { STR("bridge"), STR("172.20.0.0/16"),
-						   STR("172.20.0.1"), STR("hoy0"), false, true, 4,
-						   STR("fd00::/64"), STR("fd00::1") } };
+	const struct netd_network networks[] = {
+		{ STR("bridge"), STR("172.20.0.0/16"), STR("172.20.0.1"), STR("hoy0"), false, true,
+		  4, STR("fd00::/64"), STR("fd00::1"), STR("bridge") }
+	};
 	struct netd_attached_network row = {
 		STR("bridge"), STR("172.20.0.2"), 16, STR("172.20.0.1"), STR("02:42:ac:14:00:02"),
 		STR("eth0"),   STR("fd00::2"),	  64, STR("fd00::1")

@@ -7,11 +7,12 @@
 #include "lib/sha256.h"
 #include "netd/nl/nft.h"
 #include "netd/nl/rtnl.h"
+#include "netd/nl/rtnl_tc.h"
 #include "tests/unit/tap.h"
 
 /* The whole table of one network and two ports. Changes only when the rules are meant to change:
  * then look at `nft list table inet hoy` in the namespace test and put the new hash here. */
-static const char table_hash[] = "029042820384d76ea696757db8d942f1c6f2a47af96a5ab9e0697ba7da632d66";
+static const char table_hash[] = "1fd38bdc9b2e9c418a5ea4ea802bc63a5173cb960ce24508b41c3fd9245f00a8";
 static const char resolver_hash[] =
 	"a76fca45cf1a7873edc52dcdd258a64512c31a685e332074a905fbf766abddd1";
 
@@ -22,6 +23,19 @@ static void is_hex(const struct buf *got, const char *want, const char *name)
 	str_hex(got->data, got->len, hex);
 	is_text(hex, want, "%s", name);
 	free(hex);
+}
+
+/* A bucket that holds less than a packet never lets it go. */
+static void test_rate(void)
+{
+	OWN(buf_done) struct buf out = { 0 };
+	uint32_t burst;
+
+	buf_init(&out, 1024);
+	rtnl_encode_rate(1, 8000, 65535, &out);
+	/* Its burst is the last attribute. */
+	memcpy(&burst, out.data + out.len - sizeof(burst), sizeof(burst));
+	is_int(burst, 65535 + 64, "a bucket holds the largest packet");
 }
 
 static void test_attributes(void)
@@ -346,6 +360,52 @@ static void test_nft_change(void)
 	       "forgetting flows names protocol, port and address");
 }
 
+/* A UDP flow to ::1: 40000 asked for 5300 and was led to 7200. */
+static void test_flow(void)
+{
+	OWN(buf_done) struct buf out = { 0 };
+	struct nl_message message;
+	struct str rest;
+	uint16_t port = 0;
+	size_t start, tuple, part;
+
+	buf_init(&out, 512);
+	nft_encode_flow(40000, 7200, &out);
+	is_hex(&out,
+	       "6000000001010100"
+	       "0000000000000000"
+	       "0a000000"
+	       "4c000280"
+	       "2c000180"
+	       "1400030000000000000000000000000000000001"
+	       "1400040000000000000000000000000000000001"
+	       "1c000280"
+	       "0500010011000000"
+	       "060002001c200000"
+	       "060003009c400000",
+	       "a flow is asked for by what its answers look like");
+	rest = buf_str(&out);
+	ok(nl_message_next(&rest, &message) && !nft_read_flow(&message, &port),
+	   "the question is no answer");
+	for (unsigned full = 0; full < 2; full++) {
+		buf_clear(&out);
+		start = nl_begin(&out, 0x100, 0, "\x0a\0\0\0", 4);
+		tuple = nl_nest(&out, 1);
+		part = nl_nest(&out, 2);
+		nl_put_be16(&out, 2, 40000);
+		if (full)
+			nl_put_be16(&out, 3, 5300);
+		nl_nest_end(&out, part);
+		nl_nest_end(&out, tuple);
+		nl_end(&out, start);
+		rest = buf_str(&out);
+		ok(nl_message_next(&rest, &message) &&
+			   nft_read_flow(&message, &port) == (full != 0),
+		   "an answer %s the port is read", full ? "with" : "without");
+	}
+	is_int(port, 5300, "the port that was asked for");
+}
+
 static void is_hash(const struct buf *out, const char *want, const char *what)
 {
 	struct digest digest;
@@ -368,7 +428,7 @@ static void test_nft_tables(void)
 					     .prefix = 16,
 					     .prefix6 = 64,
 					     .subnet6 = { { 0xfd } } };
-	const struct nft_content content = { &network, 1, ports, 3, &operator_rules };
+	const struct nft_content content = { &network, 1, ports, 3, &operator_rules, 7200, 7200 };
 	const struct nft_change many = { .port_add = &(struct nft_port){ .proto = 6,
 									 .host_port = 1,
 									 .to_ip4 = 0xac140002,
@@ -390,6 +450,8 @@ static void test_nft_tables(void)
 
 int main(void)
 {
+	test_rate();
+	test_flow();
 	test_attributes();
 	test_errors();
 	test_rtnl_addr();

@@ -247,7 +247,7 @@ static void test_dns(void)
 	};
 	buf_init(&text, 1024);
 	uplink_dns(&uplinks, &dns);
-	uplink_resolv_conf(&dns, &text);
+	uplink_resolv_conf(&dns, false, &text);
 	is_text(buf_text(&text),
 		"# written by netd from network.ini, leases and routers\nnameserver 10.9.0.1\n"
 		"nameserver 8.8.8.8\nsearch lab.example other.example\noptions timeout:2 "
