@@ -377,24 +377,45 @@ bool boot_config_present(const char *selector)
 	       (disk_list_read(&list, NULL) == 0 && search_config(&list, selector, &disk));
 }
 
-bool boot_config_mount_at(const char *path, const char *selector)
+bool boot_config_carried(const char *label, struct disk *ret_disk, uint32_t *ret_serial)
 {
 	static struct disk_list list;
-	char device[DISK_NAME_MAX + 8];
-	struct disk disk;
-	struct err err;
-	OWN_FD int fd = -1;
+	char selector[PROBE_LABEL_MAX + 8];
+	size_t count = 0;
 
-	if (disk_list_read(&list, NULL) < 0 || !search_config(&list, selector, &disk))
+	if (disk_list_read(&list, NULL) < 0)
 		return false;
-	fd = fs_open_dir(AT_FDCWD, path, FS_HOST, 0700, &err);
-	if (fd < 0 || fs_mount(disk_path(disk.name, device), fd, "vfat",
+	for (size_t i = 0; i < list.count; i++)
+		if (list.disks[i].carried)
+			list.disks[count++] = list.disks[i];
+	list.count = count;
+	snprintf(selector, sizeof(selector), "label:%s", label);
+	return search_config(&list, selector, ret_disk) &&
+	       disk_fat_serial(ret_disk->name, ret_serial);
+}
+
+bool boot_config_mount_disk(const char *path, const struct disk *disk)
+{
+	char device[DISK_NAME_MAX + 8];
+	struct err err;
+	OWN_FD int fd = fs_open_dir(AT_FDCWD, path, FS_HOST, 0700, &err);
+
+	if (fd < 0 || fs_mount(disk_path(disk->name, device), fd, "vfat",
 			       MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "utf8=1", &err) < 0) {
-		log_err("configuration volume /dev/%s not used: %s", disk.name, err_text(&err));
+		log_err("configuration volume /dev/%s not used: %s", disk->name, err_text(&err));
 		return false;
 	}
 	log_info("configuration volume %s", device);
 	return true;
+}
+
+bool boot_config_mount_at(const char *path, const char *selector)
+{
+	static struct disk_list list;
+	struct disk disk;
+
+	return disk_list_read(&list, NULL) >= 0 && search_config(&list, selector, &disk) &&
+	       boot_config_mount_disk(path, &disk);
 }
 
 bool boot_config_mount(struct boot_config *config, const char *selector)
@@ -472,9 +493,40 @@ static int64_t take_number(const struct ini_config *ini, const char *section, co
 	return ini_number(&boot_config_schema, found && !found->bad ? found : &none, key, 0);
 }
 
-int boot_config_read(struct boot_settings *ret_settings, struct err *err)
+/* 0 for another word. */
+static uint8_t take_level(const char *word)
 {
 	static const char *const levels[] = { "err", "warn", "notice", "info", "debug" };
+
+	for (size_t i = 0; i < ARRAY_LEN(levels); i++)
+		if (strcmp(word, levels[i]) == 0)
+			return (uint8_t)(LOG_PRIO_ERR + i);
+	return 0;
+}
+
+/* The standard ports: RFC 6587 names 514 by custom, RFC 5425 section 4.1 gives 6514. */
+enum { SYSLOG_PORT = 514, SYSLOG_TLS_PORT = 6514 };
+
+static void take_ship(const struct ini_config *ini, struct ship_wish *ret_ship)
+{
+	char word[16];
+
+	take_text(ini, "log", "server", ret_ship->host, sizeof(ret_ship->host));
+	take_text(ini, "log", "tls", word, sizeof(word));
+	ret_ship->tls = strcmp(word, "yes") == 0 || strcmp(word, "true") == 0 || word[0] == '1';
+	ret_ship->port = (uint16_t)take_number(ini, "log", "port");
+	if (ret_ship->port == 0)
+		ret_ship->port = ret_ship->tls ? SYSLOG_TLS_PORT : SYSLOG_PORT;
+	take_text(ini, "log", "ca_file", ret_ship->ca_file, sizeof(ret_ship->ca_file));
+	take_text(ini, "log", "facility", word, sizeof(word));
+	(void)ship_facility(str_from(word), &ret_ship->facility);
+	take_text(ini, "log", "level", word, sizeof(word));
+	ret_ship->prio_max = take_level(word);
+	ret_ship->queue_bytes = (uint64_t)take_number(ini, "log", "queue_size");
+}
+
+int boot_config_read(struct boot_settings *ret_settings, struct err *err)
+{
 	struct boot_settings settings = { 0 };
 	struct ini_config ini;
 	char word[16];
@@ -491,9 +543,8 @@ int boot_config_read(struct boot_settings *ret_settings, struct err *err)
 		settings.idle_s = (uint32_t)(take_number(&ini, "hoy", "idle_logout") / 1000);
 		settings.log_max = (uint64_t)take_number(&ini, "hoy", "log_max_size");
 		take_text(&ini, "hoy", "console_log", word, sizeof(word));
-		for (size_t i = 0; i < ARRAY_LEN(levels); i++)
-			if (strcmp(word, levels[i]) == 0)
-				settings.log_prio = (uint8_t)(LOG_PRIO_ERR + i);
+		settings.log_prio = take_level(word);
+		take_ship(&ini, &settings.ship);
 		settings.issues = ini.issue_count;
 		for (const struct ini_issue *i = ini.issues; i != NULL; i = i->next)
 			log_err("%s", i->text);

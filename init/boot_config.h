@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include "init/api/init_msg.h"
+#include "init/api/ship_msg.h"
 #include "lib/ini.h"
 #include "lib/sha256.h"
 
@@ -30,6 +31,8 @@ enum { BOOT_CONFIG_BROKEN_MAX = 224, BOOT_CONFIG_FILE_MAX = 256 * 1024 };
 
 extern const char *const boot_config_layer_names[BOOT_LAYER_COUNT];
 
+struct disk;
+
 struct boot_config {
 	struct digest last[BOOT_LAYER_COUNT]; /* of what stands, so that changes are seen */
 	bool volume_mounted;		      /* /config carries the volume */
@@ -42,9 +45,10 @@ struct boot_settings {
 	char timezone[64];
 	char hash[INIT_HASH_MAX]; /* [auth] password_hash, "" = none */
 	bool login;
-	uint32_t idle_s;  /* without a key until a login ends, 0 = never */
-	uint8_t log_prio; /* 0 = not given */
-	uint64_t log_max; /* bytes of the log on the data partition */
+	uint32_t idle_s;       /* without a key until a login ends, 0 = never */
+	uint8_t log_prio;      /* 0 = not given */
+	uint64_t log_max;      /* bytes of the log on the data partition */
+	struct ship_wish ship; /* host "" = the log is not sent away */
 	uint32_t issues;
 };
 
@@ -84,6 +88,10 @@ bool boot_config_present(const char *selector);
 bool boot_config_mount(struct boot_config *config, const char *selector);
 /* The same at another place, to look at it only. */
 bool boot_config_mount_at(const char *path, const char *selector);
+/* A FAT volume with this label on a disk that people carry, and its serial number. */
+bool boot_config_carried(const char *label, struct disk *ret_disk, uint32_t *ret_serial);
+/* Mounts a FAT volume read-only at `path`, which is made. False = not; the log says why. */
+bool boot_config_mount_disk(const char *path, const struct disk *disk);
 /* A directory in its place, read-only: the copy on /data, or a mount that was looked at. */
 int boot_config_bind(int dir_fd, struct err *err);
 /* Whatever is mounted on /config goes. */

@@ -63,6 +63,21 @@ static void parent_name(int sys_fd, const char *name, char *dst, size_t cap)
 			str_copy(str_skip(line, 8), dst, cap);
 }
 
+/* In sysfs the USB interface is three above the SCSI device: interface, host, target, device. */
+static bool is_carried(int sys_fd, const struct disk *disk)
+{
+	const char *whole = disk->partition != 0 ? "../" : "";
+	char path[128];
+
+	if (disk->read_only)
+		return true;
+	snprintf(path, sizeof(path), "%sremovable", whole);
+	if (attribute_number(sys_fd, disk->name, path) != 0)
+		return true;
+	snprintf(path, sizeof(path), "%s/%sdevice/../../../bInterfaceClass", disk->name, whole);
+	return fs_exists(sys_fd, path, FS_HOST);
+}
+
 static int list_entry(int sys_fd, const char *name, unsigned char type, void *owner,
 		      struct err *err)
 {
@@ -92,6 +107,7 @@ static int list_entry(int sys_fd, const char *name, unsigned char type, void *ow
 		disk->sector_bytes =
 			(uint32_t)attribute_number(sys_fd, name, "queue/logical_block_size");
 	}
+	disk->carried = is_carried(sys_fd, disk);
 	if (disk->bytes > 0 && disk->sector_bytes >= 512 && disk->sector_bytes <= 4096)
 		list->count++;
 	return 0;
@@ -186,6 +202,15 @@ bool disk_fat_label(const char *name, char ret_label[PROBE_LABEL_MAX])
 
 	return fd >= 0 && disk_read(fd, 0, sector, sizeof(sector), NULL) == 0 &&
 	       probe_fat(sector, ret_label);
+}
+
+bool disk_fat_serial(const char *name, uint32_t *ret_serial)
+{
+	OWN_FD int fd = disk_open(name, O_RDONLY, NULL);
+	uint8_t sector[512];
+
+	return fd >= 0 && disk_read(fd, 0, sector, sizeof(sector), NULL) == 0 &&
+	       probe_fat_serial(sector, ret_serial);
 }
 
 /* 1 = the range is blank, 0 = not. */

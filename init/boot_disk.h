@@ -21,6 +21,7 @@ struct disk {
 	uint64_t bytes;
 	uint32_t sector_bytes;
 	bool read_only;
+	bool carried; /* removable, on USB, or read-only: people bring it */
 };
 
 struct disk_list {
@@ -45,6 +46,8 @@ int disk_write(int fd, uint64_t offset, const void *data, size_t len, struct err
 /* The ext4 file system of the device; false when there is none or it cannot be read. */
 bool disk_ext4(const char *name, struct probe_ext4 *ret_info);
 bool disk_fat_label(const char *name, char ret_label[PROBE_LABEL_MAX]);
+/* The serial number that formatting gave to a FAT volume. */
+bool disk_fat_serial(const char *name, uint32_t *ret_serial);
 /*
  * 1 = nothing is there (the first and the last MiB are blank), 0 = something is. The last 64 KiB
  * belong to the format mark and do not count.

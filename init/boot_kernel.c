@@ -57,7 +57,18 @@ static const struct setting settings[] = {
 	{ "net/core/somaxconn", "4096" },
 	{ "fs/inotify/max_user_instances", "1024" },
 	{ "vm/max_map_count", "262144" },
+	/* an open file costs its container's memory: no table of the whole machine runs full */
+	{ "fs/file-max", "9223372036854775807" },
 };
+
+/* As deep as any call of ours goes, so that it need not grow later. */
+static void use_stack(void)
+{
+	volatile char deep[128 << 10];
+
+	for (size_t i = 0; i < sizeof(deep); i += 1024)
+		deep[i] = 0;
+}
 
 static void apply_settings(const struct boot_reporter *reporter)
 {
@@ -88,8 +99,10 @@ void boot_kernel(const struct boot_reporter *reporter)
 		(void)err_sys(&err, -errno, "limit of open files");
 		reporter->complain(reporter->owner, &err);
 	}
-	/* Pages stay once they were used: under memory pressure PID 1 shall not wait for any. */
-	(void)mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
+	/* Every page from now on: under memory pressure PID 1 shall neither wait for one nor ask
+	 * for one more. */
+	use_stack();
+	(void)mlockall(MCL_CURRENT | MCL_FUTURE);
 	/* Ctrl-alt-del comes as SIGINT instead of an instant reset. */
 	(void)reboot(RB_DISABLE_CAD);
 }

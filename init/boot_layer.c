@@ -17,6 +17,7 @@ struct kind {
 static const struct kind kinds[] = {
 	{ "hoy", BOOT_FILE_HOY, false, false },
 	{ "auth", BOOT_FILE_HOY, false, false },
+	{ "log", BOOT_FILE_HOY, false, false },
 	{ "service", BOOT_FILE_SERVICES, true, false },
 	{ "volume", BOOT_FILE_SERVICES, true, false },
 	{ "network", BOOT_FILE_NETWORK, true, false },

@@ -158,6 +158,10 @@ void boot_cgroup(const struct boot_reporter *reporter)
 	enable_controllers(builds_fd);
 	shims_fd = group("hoy/shims");
 	limit_memory(hoy_fd, containers_fd);
+	/* Whoever manages a machine that is full of work does not wait behind that work: daemons
+	 * and shims have ten times the weight of all containers, and PID 1 as much. */
+	(void)fs_write_control(hoy_fd, "cpu.weight", STR("1000"), NULL);
+	(void)fs_write_control(init_fd, "cpu.weight", STR("1000"), NULL);
 }
 
 int boot_cgroup_unit(const char *name)

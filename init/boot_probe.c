@@ -54,17 +54,32 @@ bool probe_ext4(const uint8_t *superblock, struct probe_ext4 *ret_info)
 	return true;
 }
 
-bool probe_fat(const uint8_t *sector, char ret_label[PROBE_LABEL_MAX])
+/* Where the extended boot record begins, which 0x29 opens; 0 = it is no FAT. */
+static size_t fat_record(const uint8_t *sector)
 {
 	if (get16(sector + 510) != 0xaa55)
-		return false;
+		return 0;
 	if (sector[0x42] == 0x29 && memcmp(sector + 0x52, "FAT32", 5) == 0)
-		label_copy(sector + 0x47, 11, ret_label);
-	else if (sector[0x26] == 0x29 && memcmp(sector + 0x36, "FAT", 3) == 0)
-		label_copy(sector + 0x2b, 11, ret_label);
-	else
-		return false;
-	return true;
+		return 0x42;
+	return sector[0x26] == 0x29 && memcmp(sector + 0x36, "FAT", 3) == 0 ? 0x26 : 0;
+}
+
+bool probe_fat(const uint8_t *sector, char ret_label[PROBE_LABEL_MAX])
+{
+	size_t at = fat_record(sector);
+
+	if (at != 0)
+		label_copy(sector + at + 5, 11, ret_label);
+	return at != 0;
+}
+
+bool probe_fat_serial(const uint8_t *sector, uint32_t *ret_serial)
+{
+	size_t at = fat_record(sector);
+
+	if (at != 0)
+		*ret_serial = get32(sector + at + 1);
+	return at != 0;
 }
 
 bool probe_blank(const uint8_t *data, size_t len)

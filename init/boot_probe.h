@@ -25,6 +25,9 @@ bool probe_ext4(const uint8_t *superblock, struct probe_ext4 *ret_info);
 /* The label in a FAT boot sector (512 bytes), blanks at the end cut; false when it is no FAT. */
 bool probe_fat(const uint8_t *sector, char ret_label[PROBE_LABEL_MAX]);
 
+/* The serial number there, which formatting chooses (FAT specification, BS_VolID). */
+bool probe_fat_serial(const uint8_t *sector, uint32_t *ret_serial);
+
 /* All bytes 0x00, or all 0xff as erased flash reads. */
 bool probe_blank(const uint8_t *data, size_t len);
 

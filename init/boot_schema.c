@@ -29,6 +29,14 @@ static int check_timezone(struct str value, struct err *err)
 	return 0;
 }
 
+static int check_server(struct str value, struct err *err)
+{
+	for (size_t i = 0; i < value.len; i++)
+		if (value.ptr[i] <= ' ' || value.ptr[i] > '~' || value.ptr[i] == '/')
+			return err_set(err, -EINVAL, "a name or an address; the port has its key");
+	return 0;
+}
+
 static int check_hash(struct str value, struct err *err)
 {
 	if (value.len == 0 || boot_state_is_hash(value))
@@ -78,6 +86,49 @@ static const struct ini_key keys[] = {
 	  .def = "UTC0",
 	  .help = "POSIX time zone, given to the daemons as TZ",
 	  .check = check_timezone },
+	{ .section = "log",
+	  .key = "server",
+	  .type = INI_TYPE_TEXT,
+	  .min = 0,
+	  .max = SHIP_HOST_MAX - 1,
+	  .help = "name or address of the syslog server that the log is sent to; unset: nowhere",
+	  .check = check_server },
+	{ .section = "log",
+	  .key = "port",
+	  .type = INI_TYPE_UINT,
+	  .min = 1,
+	  .max = 65535,
+	  .help = "its TCP port; 514, with tls 6514, when unset" },
+	{ .section = "log",
+	  .key = "tls",
+	  .type = INI_TYPE_BOOL,
+	  .def = "no",
+	  .help = "TLS, with the server's certificate held against ca_file" },
+	{ .section = "log",
+	  .key = "ca_file",
+	  .type = INI_TYPE_PATH,
+	  .max = SHIP_PATH_MAX - 1,
+	  .help = "certificates of the authorities that the server's may come from, in PEM form" },
+	{ .section = "log",
+	  .key = "facility",
+	  .type = INI_TYPE_ENUM,
+	  .def = "daemon",
+	  .choices = "kern|user|daemon|auth|syslog|local0|local1|local2|local3|local4|local5|"
+		     "local6|local7",
+	  .help = "facility of the lines" },
+	{ .section = "log",
+	  .key = "level",
+	  .type = INI_TYPE_ENUM,
+	  .def = "info",
+	  .choices = "err|warn|notice|info|debug",
+	  .help = "least urgent lines that are sent" },
+	{ .section = "log",
+	  .key = "queue_size",
+	  .type = INI_TYPE_SIZE,
+	  .min = 256 << 10,
+	  .max = 256 << 20,
+	  .def = "4m",
+	  .help = "room on the data partition for lines while the server is away; the oldest go" },
 	{ .section = "auth",
 	  .key = "password_hash",
 	  .type = INI_TYPE_TEXT,

@@ -14,6 +14,7 @@
  *   state/reason   why the last session ended: "running" while one lasts, else a text
  *   state/fault    what PID 1 wrote with its last breath (fault.h), empty otherwise
  *   state/seed     512 random bytes, mixed in (never credited) and replaced at each boot
+ *   state/reset    serial number of a volume HOY_RESET that counts no more (boot_reset.h)
  *   config/auth    the password hash, mode 0600
  *   log/hoy.log    the log, with hoy.log.1 ... .7 behind it, each an eighth of log_max_size
  *   ballast        space that can be freed when the disk is full

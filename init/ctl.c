@@ -16,10 +16,12 @@
 #include "lib/log.h"
 #include "lib/own.h"
 
-#define FACTORY_RESET_WORDS "erase all data"
+#define FACTORY_RESET_WORDS  "erase all data"
+#define SETTINGS_RESET_WORDS "erase all settings"
 
 enum {
-	DAEMONS = INIT_PEER_NETD | INIT_PEER_ENGINE | INIT_PEER_CONSOLE | SUP_PEER_DISK,
+	DAEMONS = INIT_PEER_NETD | INIT_PEER_ENGINE | INIT_PEER_CONSOLE | SUP_PEER_DISK |
+		  SUP_PEER_SYSLOG,
 	PEOPLE = INIT_PEER_CONSOLE | INIT_PEER_CLIENT,
 };
 
@@ -116,6 +118,7 @@ static void on_data(struct msg_peer *peer, struct msg *msg)
 	if (is_ready != was_ready)
 		for (size_t i = SUP_NETD; i <= SUP_ENGINE; i++)
 			sup_unit_send_data(&sup->units[i]);
+	sup_syslog_settle(sup, is_ready != was_ready);
 	ctl_answer_askers(sup);
 }
 
@@ -144,6 +147,7 @@ static void on_config(struct msg_peer *peer, struct msg *msg)
 	struct str hash = wire_str(&in, INIT_HASH_MAX - 1);
 	uint32_t issues = wire_u32(&in);
 	struct str failsafe = wire_str(&in, DISK_FAILSAFE_MAX - 1);
+	struct str ship = wire_blob(&in, sizeof(sup->ship));
 	bool hash_changed;
 
 	(void)peer;
@@ -163,7 +167,11 @@ static void on_config(struct msg_peer *peer, struct msg *msg)
 		sup->prio_given = true;
 	}
 	sup_failsafe(sup, failsafe);
+	if (ship.len > 0)
+		memcpy(sup->ship, ship.ptr, ship.len);
+	sup->ship_len = ship.len;
 	apply_config(sup, changed || hash_changed);
+	sup_syslog_settle(sup, changed);
 }
 
 static void on_saved(struct msg_peer *peer, struct msg *msg)
@@ -191,6 +199,14 @@ static void on_fault_file(struct msg_peer *peer, struct msg *msg)
 		return;
 	fault_release_file();
 	fault_use_file();
+}
+
+static void on_reset_asked(struct msg_peer *peer, struct msg *msg)
+{
+	(void)peer;
+	(void)msg;
+	sup_power_begin(the_sup, INIT_POWER_ACT_FACTORY_RESET,
+			"asked for by the volume HOY_RESET at the machine");
 }
 
 /* ---- acts ---- */
@@ -229,18 +245,21 @@ static void on_power(struct msg_peer *peer, struct msg *msg)
 	struct str confirm = wire_str(&in, 64);
 
 	if (wire_end(&in) < 0 || act < INIT_POWER_ACT_REBOOT ||
-	    act > INIT_POWER_ACT_FACTORY_RESET) {
+	    act > INIT_POWER_ACT_RESET_SETTINGS) {
 		refuse(peer, msg, -EBADMSG, "malformed POWER");
 		return;
 	}
-	if (act == INIT_POWER_ACT_FACTORY_RESET) {
+	if (act >= INIT_POWER_ACT_FACTORY_RESET) {
+		bool all = act == INIT_POWER_ACT_FACTORY_RESET;
+
 		if (peer->identity != INIT_PEER_CONSOLE) {
 			refuse(peer, msg, -EPERM, "a factory reset is done on the console only");
 			return;
 		}
-		if (!str_is(confirm, FACTORY_RESET_WORDS)) {
+		if (!str_is(confirm, all ? FACTORY_RESET_WORDS : SETTINGS_RESET_WORDS)) {
 			refuse(peer, msg, -EINVAL,
-			       "a factory reset needs the words: " FACTORY_RESET_WORDS);
+			       all ? "a factory reset needs the words: " FACTORY_RESET_WORDS
+				   : "this reset needs the words: " SETTINGS_RESET_WORDS);
 			return;
 		}
 	}
@@ -248,49 +267,6 @@ static void on_power(struct msg_peer *peer, struct msg *msg)
 	sup_power_begin(the_sup, (enum init_power_act)act,
 			peer->identity == INIT_PEER_CONSOLE ? "asked for on the console"
 							    : "asked for by the hoy program");
-}
-
-static void kernel_log(struct msg_peer *peer, struct msg *msg, uint32_t lines, bool follow)
-{
-	struct err err = { 0 };
-
-	if (follow)
-		refuse(peer, msg, -EINVAL, "the kernel's log is shown once: log kernel [-n N]");
-	else if (sup_kmsg_send(peer, msg->serial, lines, &err) < 0)
-		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
-}
-
-static void on_log(struct msg_peer *peer, struct msg *msg)
-{
-	struct wire in = body_of(msg);
-	struct str name = wire_str(&in, 24);
-	uint32_t lines = wire_u32(&in);
-	bool follow = wire_bool(&in);
-	struct sup_unit *unit = NULL;
-	int index = -1;
-
-	if (wire_end(&in) < 0) {
-		refuse(peer, msg, -EBADMSG, "malformed LOG");
-		return;
-	}
-	if (str_is(name, "kernel")) {
-		kernel_log(peer, msg, lines, follow);
-		return;
-	}
-	if (str_is(name, "init")) {
-		index = SUP_LOG_INIT;
-	} else if (name.len > 0) {
-		unit = sup_unit_find(the_sup, name);
-		if (unit == NULL) {
-			refuse(peer, msg, -ENOENT,
-			       "no such unit; there are init, disk, netd, engine, console and "
-			       "kernel");
-			return;
-		}
-		index = (int)unit->index;
-	}
-	if (sup_follow(the_sup, peer, msg->serial, index, lines, follow) < 0)
-		refuse(peer, msg, -EBUSY, "too many readers of the log; end one of them");
 }
 
 static void on_lines(struct msg_peer *peer, struct msg *msg)
@@ -305,6 +281,7 @@ static void on_lines(struct msg_peer *peer, struct msg *msg)
 	}
 	unit->lines_taken = true;
 	unit->lines_prio = prio;
+	sup_kmsg_hush();
 	ok(peer, msg, (struct str){ 0 });
 }
 
@@ -525,7 +502,8 @@ const struct msg_rule ctl_rules[] = {
 	{ INIT_MSG_STATUS_GET, "STATUS_GET", 0, 0, 0, 0, PEOPLE, ctl_status_get },
 	{ INIT_MSG_UNIT, "UNIT", 5, 29, 0, 0, PEOPLE, on_unit },
 	{ INIT_MSG_POWER, "POWER", 5, 69, 0, 0, PEOPLE, on_power },
-	{ INIT_MSG_LOG, "LOG", 9, 33, 0, 0, PEOPLE, on_log },
+	{ INIT_MSG_LOG, "LOG", 9, 33, 0, 0, PEOPLE, ctl_log },
+	{ INIT_MSG_LOG_FROM, "LOG_FROM", 8, 8, 0, 0, SUP_PEER_SYSLOG, ctl_log_from },
 	{ INIT_MSG_AUTH_GET, "AUTH_GET", 0, 0, 0, 0, INIT_PEER_CONSOLE, on_auth_get },
 	{ INIT_MSG_AUTH_SET, "AUTH_SET", 4, 4 + INIT_HASH_MAX, 0, 0, PEOPLE, on_auth_set },
 	{ INIT_MSG_CONFIG_GET, "CONFIG_GET", 4, 36, 0, 0, PEOPLE, on_config_get },
@@ -537,8 +515,9 @@ const struct msg_rule ctl_rules[] = {
 	{ INIT_MSG_BOOTS, "BOOTS", 0, 0, 0, 0, PEOPLE, on_boots },
 	{ INIT_MSG_LINES, "LINES", 1, 1, 0, 0, INIT_PEER_CONSOLE, on_lines },
 	{ DISK_MSG_DATA, "DISK_DATA", 17, 1024, 0, 0, SUP_PEER_DISK, on_data },
-	{ DISK_MSG_CONFIG, "DISK_CONFIG", 27, 1280, 0, 0, SUP_PEER_DISK, on_config },
+	{ DISK_MSG_CONFIG, "DISK_CONFIG", 31, 2048, 0, 0, SUP_PEER_DISK, on_config },
 	{ DISK_MSG_FAULT_FILE, "DISK_FAULT_FILE", 0, 0, 0, 0, SUP_PEER_DISK, on_fault_file },
+	{ DISK_MSG_RESET_ASKED, "DISK_RESET_ASKED", 0, 0, 0, 0, SUP_PEER_DISK, on_reset_asked },
 	{ DISK_MSG_SAVED, "DISK_SAVED", 12, 1024, 0, 0, SUP_PEER_DISK, on_saved },
 };
 const size_t ctl_rule_count = ARRAY_LEN(ctl_rules);

@@ -17,7 +17,7 @@ enum disk_msg {
 	 * The layers below /run/hoy/config stand: u8 changed (since the last time), text hostname,
 	 * text timezone, u8 login, u32 idle seconds, u8 console log priority (0 = not given), text
 	 * hash ("" unclaimed), u32 issues in hoy.ini, text why the fail-safe profile counts ("" =
-	 * it does not).
+	 * it does not), blob where the log is sent to (api/ship_msg.h, empty = nowhere).
 	 */
 	DISK_MSG_CONFIG = 0x0202,
 	/* When the data partition is there: i64 last saved wall time (0 = none), text boot reason.
@@ -25,13 +25,16 @@ enum disk_msg {
 	DISK_MSG_SAVED = 0x0203,
 	/* Empty: /data/state/fault was made anew, open it. */
 	DISK_MSG_FAULT_FILE = 0x0204,
+	/* Empty: somebody at the machine asks for a factory reset (boot_reset.h). */
+	DISK_MSG_RESET_ASKED = 0x0205,
 
 	/* ---- main -> disk ---- */
-	DISK_MSG_LOG = 0x0211,		/* one way: blob, whole lines for /data/log/hoy.log */
-	DISK_MSG_NOTE = 0x0212,		/* one way: text, the reason of the end that now comes */
-	DISK_MSG_AUTH_SET = 0x0213,	/* call {text hash} -> {} */
-	DISK_MSG_CONFIG_GET = 0x0214,	/* call, bodies of INIT_MSG_CONFIG_GET */
-	DISK_MSG_RESET = 0x0215,	/* one way: at STOP make the file system anew */
+	DISK_MSG_LOG = 0x0211,	      /* one way: blob, whole lines for /data/log/hoy.log */
+	DISK_MSG_NOTE = 0x0212,	      /* one way: text, the reason of the end that now comes */
+	DISK_MSG_AUTH_SET = 0x0213,   /* call {text hash} -> {} */
+	DISK_MSG_CONFIG_GET = 0x0214, /* call, bodies of INIT_MSG_CONFIG_GET */
+	/* one way, u8 keep: at STOP make the file system anew; keep: remove settings alone */
+	DISK_MSG_RESET = 0x0215,
 	DISK_MSG_MEDIA = 0x0216,	/* call {} -> {text}, as INIT_MSG_CONFIG_MEDIA */
 	DISK_MSG_AUTH_TRY = 0x0219,	/* call, bodies of INIT_MSG_AUTH_TRY */
 	DISK_MSG_BOOTS = 0x0218,	/* call {} -> {text}, as INIT_MSG_BOOTS */

@@ -17,11 +17,13 @@
 #include "init/boot_data.h"
 #include "init/boot_history.h"
 #include "init/boot_lockout.h"
+#include "init/boot_reset.h"
 #include "init/boot_state.h"
 #include "init/boot_trust.h"
 #include "init/conf_serve.h"
 #include "init/disk_msg.h"
 #include "init/role_disk_files.h"
+#include "init/role_disk_say.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/mono.h"
@@ -50,12 +52,13 @@ struct role_disk {
 	struct boot_data data;
 	struct boot_state state;
 	struct boot_trust trust;
+	struct boot_reset at_machine;
 	struct conf_serve conf;
 	struct boot_lockout lockout;
 	struct loop_io watch; /* inotify of /dev */
 	int watch_fd;
 	struct loop_timer settle, save, late, check, running;
-	bool reset;			  /* factory reset at STOP */
+	bool reset, keep;		  /* at STOP; keep images and volumes */
 	char failsafe[DISK_FAILSAFE_MAX]; /* why the fail-safe profile counts, "" = it does not */
 	char pstore[DISK_REASON_MAX];
 	char reason[DISK_REASON_MAX]; /* why this session began */
@@ -66,67 +69,29 @@ static struct role_disk role;
 
 /* ---- to PID 1 ---- */
 
-static void send_body(uint16_t type, struct buf *body)
-{
-	struct err err;
-
-	if (buf_error(body) == 0 &&
-	    msg_peer_send(&role.main, type, buf_str(body), NULL, 0, &err) < 0)
-		log_err("message to init lost: %s", err_text(&err));
-	buf_done(body);
-}
-
-static void send_data(void)
-{
-	char device[DISK_NAME_MAX + 8];
-	struct buf body;
-
-	buf_init(&body, 1024);
-	wire_put_u8(&body, (uint8_t)role.data.state);
-	wire_put_text(&body,
-		      role.data.disk.name[0] != '\0' ? disk_path(role.data.disk.name, device) : "");
-	wire_put_text(&body, role.data.text);
-	wire_put_u64(&body, role.data.disk.bytes);
-	send_body(DISK_MSG_DATA, &body);
-}
-
 /* One more issue that no schema knows. */
 static const char *issue_note(void)
 {
-	const char *note = conf_serve_note(&role.conf);
-
 	if (role.failsafe[0] != '\0')
 		return role.failsafe;
-	return role.trust.note[0] != '\0' ? role.trust.note : note;
+	return role.trust.note[0] != '\0' ? role.trust.note : conf_serve_note(&role.conf);
 }
 
 static void send_config(bool changed)
 {
 	char hash[INIT_HASH_MAX];
-	struct buf body;
+	struct role_disk_config config = {
+		.changed = changed,
+		.settings = &role.settings,
+		.hash = role.settings.hash,
+		.failsafe = role.failsafe,
+		.issues = role.settings.issues + (*issue_note() != '\0'),
+	};
 
 	boot_state_auth(&role.state, hash);
-	buf_init(&body, 1024);
-	wire_put_u8(&body, changed);
-	wire_put_text(&body, role.settings.hostname);
-	wire_put_text(&body, role.settings.timezone);
-	wire_put_u8(&body, role.settings.login);
-	wire_put_u32(&body, role.settings.idle_s);
-	wire_put_u8(&body, role.settings.log_prio);
-	wire_put_text(&body, hash[0] != '\0' ? hash : role.settings.hash);
-	wire_put_u32(&body, role.settings.issues + (*issue_note() != '\0'));
-	wire_put_text(&body, role.failsafe);
-	send_body(DISK_MSG_CONFIG, &body);
-}
-
-static void send_saved(int64_t saved_s, const char *reason)
-{
-	struct buf body;
-
-	buf_init(&body, 1024);
-	wire_put_i64(&body, saved_s);
-	wire_put_text(&body, reason);
-	send_body(DISK_MSG_SAVED, &body);
+	if (hash[0] != '\0')
+		config.hash = hash;
+	role_disk_say_config(&role.main, &config);
 }
 
 /* ---- layers ---- */
@@ -236,7 +201,7 @@ static void media_layer(bool changed)
 	if (first) {
 		boot_state_pstore(role.pstore, sizeof(role.pstore));
 		if (role.pstore[0] != '\0')
-			send_saved(0, role.pstore);
+			role_disk_say_saved(&role.main, 0, role.pstore);
 	}
 }
 
@@ -255,10 +220,23 @@ static bool data_layer(void)
 	return layer_changed(boot_config_data(&role.config, buf_str(&text), &err), "data", &err);
 }
 
+/*
+ * Whoever can plug a volume in can do anything to the machine but read what is on its disk: so all
+ * of that goes, too. A machine that nobody claimed has an open console instead.
+ */
+static void look_for_reset(void)
+{
+	struct buf none = { 0 };
+
+	if (boot_reset_asked(&role.at_machine, role.state.data_fd))
+		role_disk_say(&role.main, DISK_MSG_RESET_ASKED, &none);
+}
+
 static void plugged(void)
 {
 	struct err err;
 
+	look_for_reset();
 	if (!layer_changed(boot_trust_plugged(&role.trust, &err), "media", &err))
 		return;
 	if (role.failsafe[0] != '\0')
@@ -307,7 +285,7 @@ static void running_due(struct loop_timer *timer)
 	(void)timer;
 	note_start();
 	boot_state_running(&role.state);
-	send_body(DISK_MSG_FAULT_FILE, &none);
+	role_disk_say(&role.main, DISK_MSG_FAULT_FILE, &none);
 }
 
 static void conf_changed(void)
@@ -322,29 +300,46 @@ static void conf_changed(void)
 	note_claim();
 }
 
+/* A reset of the settings that was begun is ended before any of them counts. */
+static int open_state(struct err *err)
+{
+	int r = boot_state_open(&role.state, err);
+
+	if (r < 0 || !boot_reset_pending(role.state.data_fd))
+		return r;
+	log_notice("the reset of the settings goes on");
+	if (boot_reset_settings(role.state.data_fd, err) < 0)
+		log_err("settings not all removed, do it again: %s", err_text(err));
+	boot_state_done(&role.state);
+	return boot_state_open(&role.state, err);
+}
+
 static void data_ready(void)
 {
 	char reason[DISK_REASON_MAX];
 	int64_t saved_s;
 	struct err err;
 
-	if (boot_state_open(&role.state, &err) < 0) {
+	if (open_state(&err) < 0) {
 		log_err("/data: %s", err_text(&err));
 		late_due(NULL);
 		return;
 	}
+	boot_reset_begin(&role.at_machine, role.state.data_fd, has_password());
 	conf_serve_open(&role.conf, role.state.data_fd);
 	media_layer(data_layer());
-	send_data(); /* the engine may begin; what follows waits for the disk */
+	role_disk_say_data(&role.main,
+			   &role.data); /* the engine may begin; what follows waits for the disk */
 	if (!role.began) {
 		boot_state_begin(&role.state, &saved_s, reason);
 		(void)str_copy(str_from(role.pstore[0] != '\0' ? role.pstore : reason), role.reason,
 			       sizeof(role.reason));
-		send_saved(saved_s, role.reason);
+		role_disk_say_saved(&role.main, saved_s, role.reason);
 		role.began = true;
 		loop_timer_set(&role.loop, &role.running, RUNNING_MS, running_due, NULL);
 	}
 	boot_data_grow(&role.data);
+	look_for_reset();
 }
 
 static void data_changed(struct boot_data *data)
@@ -367,7 +362,8 @@ static void data_changed(struct boot_data *data)
 		late_due(NULL);
 		break;
 	}
-	send_data(); /* behind the layers: the password may stand in one */
+	role_disk_say_data(&role.main,
+			   &role.data); /* behind the layers: the password may stand in one */
 }
 
 /* ---- disks that come later ---- */
@@ -428,12 +424,14 @@ static void on_stop(struct msg_peer *peer, struct msg *msg)
 	loop_timer_stop(&role.loop, &role.running);
 	conf_serve_done(&role.conf);
 	boot_state_save_clock(&role.state);
+	if (role.reset && role.keep && boot_reset_settings(role.state.data_fd, &err) < 0)
+		log_err("settings not all removed, do it again: %s", err_text(&err));
 	boot_state_done(&role.state);
 	boot_config_unmount(&role.config);
 	clean = boot_data_unmount(&role.data, grace_ms / UNMOUNT_SHARE);
 	if (role.data.state == INIT_DATA_READY)
 		log_notice("/data %s", clean ? "unmounted clean" : "was busy to the end");
-	if (role.reset && clean && boot_data_reset(&role.data, &err) < 0)
+	if (role.reset && !role.keep && clean && boot_data_reset(&role.data, &err) < 0)
 		log_err("factory reset failed: %s", err_text(&err));
 	role.loop.quit = true;
 }
@@ -459,8 +457,8 @@ static void on_note(struct msg_peer *peer, struct msg *msg)
 static void on_reset(struct msg_peer *peer, struct msg *msg)
 {
 	(void)peer;
-	(void)msg;
 	role.reset = true;
+	role.keep = (uint8_t)msg->body.ptr[0] != 0;
 }
 
 static void on_auth_set(struct msg_peer *peer, struct msg *msg)
@@ -542,7 +540,7 @@ static const struct msg_rule rules[] = {
 	{ INIT_MSG_STOP, "STOP", 8, 8, 0, 0, DISK_PEER_MAIN, on_stop },
 	{ DISK_MSG_LOG, "LOG", 1, DISK_LOG_BATCH_MAX, 0, 0, DISK_PEER_MAIN, on_log },
 	{ DISK_MSG_NOTE, "NOTE", 4, 4 + DISK_REASON_MAX, 0, 0, DISK_PEER_MAIN, on_note },
-	{ DISK_MSG_RESET, "RESET", 0, 0, 0, 0, DISK_PEER_MAIN, on_reset },
+	{ DISK_MSG_RESET, "RESET", 1, 1, 0, 0, DISK_PEER_MAIN, on_reset },
 	{ DISK_MSG_AUTH_SET, "AUTH_SET", 4, 4 + INIT_HASH_MAX, 0, 0, DISK_PEER_MAIN, on_auth_set },
 	{ DISK_MSG_CONFIG_GET, "CONFIG_GET", 4, 36, 0, 0, DISK_PEER_MAIN, on_config_get },
 	{ DISK_MSG_CONFIG_ACT, "CONFIG_ACT", 17, MSG_BODY_INLINE_MAX, 0, 0, DISK_PEER_MAIN,
@@ -590,7 +588,7 @@ int role_disk_main(void)
 
 		buf_init(&body, 64);
 		wire_put_text(&body, "watching disks");
-		send_body(INIT_MSG_READY, &body);
+		role_disk_say(&role.main, INIT_MSG_READY, &body);
 	}
 	if (loop_run(&role.loop, &err) < 0)
 		fatal("loop: %s", err_text(&err));

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 #include "init/api/init_msg.h"
+#include "init/api/ship_msg.h"
 #include "init/boot_cmdline.h"
 #include "init/disk_msg.h"
 #include "init/unit/machine.h"
@@ -24,11 +25,12 @@ enum sup_index {
 	SUP_ENGINE,
 	SUP_CONSOLE, /* first terminal */
 	SUP_CONSOLE_2,
+	SUP_SYSLOG, /* sends the log away, where hoy.ini says so */
 	SUP_COUNT,
 };
 
-/* Identity bit of the disk role, beside those of enum init_peer. */
-enum { SUP_PEER_DISK = 16 };
+/* Identity bits of init's own roles, beside those of enum init_peer. */
+enum { SUP_PEER_DISK = 16, SUP_PEER_SYSLOG = 32 };
 
 /* "unit" of a log line that init wrote itself. */
 enum { SUP_LOG_INIT = SUP_COUNT };
@@ -36,7 +38,8 @@ enum { SUP_LOG_INIT = SUP_COUNT };
 enum {
 	SUP_TTYS_MAX = 2,
 	SUP_CLIENTS_MAX = 12,
-	SUP_FOLLOWERS_MAX = 8,
+	SUP_READERS_MAX = 8, /* of the log, by LOG */
+	SUP_FOLLOWERS_MAX, /* one more, for LOG_FROM: no reader can keep the log from its server */
 	SUP_ASKERS_MAX = 4,
 	SUP_KEYS_MAX = 4,
 	SUP_REPLY_MAX = 60 * 1024,
@@ -96,7 +99,8 @@ struct sup_follower {
 	uint32_t serial;
 	struct ring_cursor cursor;
 	uint64_t until;
-	int unit; /* -1 = all */
+	int unit;      /* -1 = all */
+	bool numbered; /* LOG_FROM */
 };
 
 struct sup_client {
@@ -151,6 +155,8 @@ struct sup {
 	uint32_t idle_s;    /* without a key until a login ends, 0 = never */
 	bool hash_volatile; /* set here without a disk to keep it */
 	uint32_t config_issues;
+	char ship[SHIP_WISH_MAX];	  /* where the log is sent to, for role syslog */
+	size_t ship_len;		  /* 0 = nowhere */
 	char failsafe[DISK_FAILSAFE_MAX]; /* why the engine waits, "" = it does not */
 	char boot_reason[DISK_REASON_MAX];
 	enum init_clock clock;

@@ -25,6 +25,8 @@ int sup_log_open(struct sup_unit *unit, struct err *err); /* makes the unit's pi
 void sup_log_flush_disk(struct sup *sup);
 int sup_follow(struct sup *sup, struct msg_peer *peer, uint32_t serial, int unit, uint32_t lines,
 	       bool follow);
+/* All lines from this number on, for ever, to one peer at a time: INIT_MSG_LOG_FROM. */
+void sup_follow_from(struct sup *sup, struct msg_peer *peer, uint32_t serial, uint64_t number);
 void sup_follow_forget(struct sup *sup, const struct msg_peer *peer);
 /* The record of INIT_MSG_LINE and INIT_MSG_LOG. */
 void sup_log_put(struct buf *body, const struct ring_line *line);
@@ -32,6 +34,8 @@ void sup_log_put(struct buf *body, const struct ring_line *line);
 /* ---- sup_kmsg.c ---- */
 /* Answers INIT_MSG_LOG of the unit "kernel": its newest lines (0 = all that it keeps). */
 int sup_kmsg_send(struct msg_peer *peer, uint32_t serial, uint32_t lines, struct err *err);
+/* From now on the kernel itself writes on the console only what it dies of. */
+void sup_kmsg_hush(void);
 
 /* ---- sup_tty.c ---- */
 void sup_tty_open(struct sup *sup); /* finds and opens the terminals */
@@ -51,6 +55,8 @@ void sup_unit_send_data(struct sup_unit *unit);
 void sup_unit_send_clock(struct sup_unit *unit);
 void sup_unit_alive(struct sup_unit *unit);
 void sup_unit_text(struct sup_unit *unit, struct str text);
+/* Starts or stops what sends the log away; again: with other settings, or another disk. */
+void sup_syslog_settle(struct sup *sup, bool again);
 /* Why the fail-safe profile counts and the engine waits, "" = it does not. */
 void sup_failsafe(struct sup *sup, struct str why);
 /* Starts netd and engine once the layers are there (or late is set). */
@@ -60,6 +66,8 @@ void sup_start_daemons(struct sup *sup, bool late);
 void sup_power_begin(struct sup *sup, enum init_power_act act, const char *reason);
 void sup_power_unit_down(struct sup *sup, struct sup_unit *unit);
 bool sup_power_going(const struct sup *sup);
+/* Going down for a reset: the disk role may format. */
+bool sup_power_resets(const struct sup *sup);
 
 /* ---- sup_watch.c ---- */
 void sup_watch_init(struct sup *sup); /* watchdog, power button, clock */
@@ -75,6 +83,10 @@ struct sup *ctl_sup(void); /* the one that ctl_init() was given */
 void ctl_answer_askers(struct sup *sup);
 /* The peer is gone: nothing that was asked for it may be answered to its successor. */
 void ctl_forget(struct sup *sup, const struct msg_peer *peer);
+
+/* ---- ctl_log.c ---- */
+void ctl_log(struct msg_peer *peer, struct msg *msg);	   /* INIT_MSG_LOG */
+void ctl_log_from(struct msg_peer *peer, struct msg *msg); /* INIT_MSG_LOG_FROM */
 
 /* ---- ctl_status.c ---- */
 void ctl_status_get(struct msg_peer *peer, struct msg *msg); /* INIT_MSG_STATUS_GET */

@@ -82,3 +82,19 @@ int sup_kmsg_send(struct msg_peer *peer, uint32_t serial, uint32_t lines, struct
 	set_count(&body, count);
 	return msg_reply(peer, INIT_MSG_LOG, serial, buf_str(&body), NULL, 0);
 }
+
+/*
+ * A line of the kernel's on the serial line would tear what a person types and reads: from the
+ * first console on it prints there only what it dies of. Where more than errors were asked for on
+ * the command line (loglevel=7) it stays as it is.
+ */
+void sup_kmsg_hush(void)
+{
+	OWN_FD int fd = fs_open(AT_FDCWD, "/proc/sys/kernel/printk", FS_HOST, O_RDWR, 0, NULL);
+	char text[64] = "";
+
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 2 || text[0] < '2' || text[0] > '4' ||
+	    text[1] < '\t' || text[1] > ' ')
+		return;
+	(void)!pwrite(fd, "1", 1, 0);
+}

@@ -267,16 +267,27 @@ void sup_log_put(struct buf *body, const struct ring_line *line)
 	wire_put_str(body, text);
 }
 
+/* Of the line that is read next: the oldest one when that of the cursor has gone. */
+static uint64_t first_number(const struct ring *ring, const struct ring_cursor *cursor)
+{
+	return cursor->number < ring->oldest ? ring->oldest : cursor->number;
+}
+
 /* Sends one batch. True = try again at once, false = done, or the peer's socket is full. */
 static bool follow_batch(struct sup *sup, struct sup_follower *follower, bool *ret_full)
 {
 	static struct ring_line line;
 	struct ring_cursor cursor = follower->cursor;
 	struct buf body = sup_body();
+	uint16_t type = follower->numbered ? INIT_MSG_LOG_FROM : INIT_MSG_LOG;
 	uint32_t count = 0;
+	size_t head;
 	bool last;
 	int r;
 
+	if (follower->numbered)
+		wire_put_u64(&body, first_number(&sup->ring, &cursor));
+	head = body.len;
 	wire_put_u32(&body, 0);
 	while (body.len + RING_TEXT_MAX + 64 < BATCH_MAX &&
 	       (follower->until == 0 || cursor.number < follower->until) &&
@@ -286,16 +297,15 @@ static bool follow_batch(struct sup *sup, struct sup_follower *follower, bool *r
 			count++;
 		}
 	for (size_t i = 0; i < 4; i++)
-		body.data[i] = (char)(count >> 8 * i);
+		body.data[head + i] = (char)(count >> 8 * i);
 	last = follower->until != 0 &&
 	       (cursor.number >= follower->until || cursor.number >= sup->ring.next);
 	if (!last && count == 0) {
 		follower->cursor = cursor;
 		return false;
 	}
-	r = last ? msg_reply(follower->peer, INIT_MSG_LOG, follower->serial, buf_str(&body), NULL,
-			     0)
-		 : msg_reply_more(follower->peer, INIT_MSG_LOG, follower->serial, buf_str(&body));
+	r = last ? msg_reply(follower->peer, type, follower->serial, buf_str(&body), NULL, 0)
+		 : msg_reply_more(follower->peer, type, follower->serial, buf_str(&body));
 	if (r < 0) {
 		*ret_full = r == -EAGAIN;
 		if (!*ret_full)
@@ -350,7 +360,7 @@ static struct ring_cursor last_lines(const struct sup *sup, int unit, uint32_t l
 int sup_follow(struct sup *sup, struct msg_peer *peer, uint32_t serial, int unit, uint32_t lines,
 	       bool follow)
 {
-	for (size_t i = 0; i < SUP_FOLLOWERS_MAX; i++) {
+	for (size_t i = 0; i < SUP_READERS_MAX; i++) {
 		struct sup_follower *follower = &sup->followers[i];
 
 		if (follower->peer != NULL)
@@ -364,6 +374,22 @@ int sup_follow(struct sup *sup, struct msg_peer *peer, uint32_t serial, int unit
 		return 0;
 	}
 	return -EBUSY;
+}
+
+void sup_follow_from(struct sup *sup, struct msg_peer *peer, uint32_t serial, uint64_t number)
+{
+	static struct ring_line line;
+	struct sup_follower *follower = &sup->followers[SUP_READERS_MAX];
+
+	*follower = (struct sup_follower){ .peer = peer,
+					   .serial = serial,
+					   .cursor = ring_begin(&sup->ring),
+					   .unit = -1,
+					   .numbered = true };
+	while (follower->cursor.number < number &&
+	       ring_read(&sup->ring, &follower->cursor, &line, NULL))
+		;
+	loop_timer_set(&sup->loop, &sup->follow_timer, 0, follow_due, sup);
 }
 
 void sup_follow_forget(struct sup *sup, const struct msg_peer *peer)

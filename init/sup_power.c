@@ -30,6 +30,11 @@ bool sup_power_going(const struct sup *sup)
 	return sup->power.phase != SUP_POWER_NONE;
 }
 
+bool sup_power_resets(const struct sup *sup)
+{
+	return sup_power_going(sup) && sup->power.act >= INIT_POWER_ACT_FACTORY_RESET;
+}
+
 static void set_phase(struct sup *sup, enum sup_power_phase phase, int64_t limit_ms)
 {
 	sup->power.phase = phase;
@@ -52,14 +57,17 @@ static void kill_tree(const char *path)
 
 static void begin_disk(struct sup *sup)
 {
-	static const char *const trees[] = { "/sys/fs/cgroup/containers", "/sys/fs/cgroup/builds",
-					     "/sys/fs/cgroup/hoy/shims",
-					     "/sys/fs/cgroup/hoy/engine",
-					     "/sys/fs/cgroup/hoy/netd" };
-	bool reset = sup->power.act == INIT_POWER_ACT_FACTORY_RESET;
+	static const char *const trees[] = {
+		"/sys/fs/cgroup/containers", "/sys/fs/cgroup/builds",	"/sys/fs/cgroup/hoy/shims",
+		"/sys/fs/cgroup/hoy/engine", "/sys/fs/cgroup/hoy/netd", "/sys/fs/cgroup/hoy/syslog"
+	};
+	bool reset = sup_power_resets(sup);
+	uint8_t keep = sup->power.act == INIT_POWER_ACT_RESET_SETTINGS;
 	char memory[DISK_REASON_MAX + 16];
 	struct buf body = { .data = memory, .cap = sizeof(memory), .max = sizeof(memory) - 1 };
 
+	/* Before it is killed: what is wanted down is not started again, with its file on /data. */
+	sup_unit_event(&sup->units[SUP_SYSLOG], UNIT_EVENT_DOWN);
 	for (size_t i = 0; i < ARRAY_LEN(trees); i++)
 		kill_tree(trees[i]);
 	set_phase(sup, SUP_POWER_DISK, reset ? RESET_LIMIT_MS : DISK_LIMIT_MS);
@@ -69,7 +77,7 @@ static void begin_disk(struct sup *sup)
 	wire_put_text(&body, sup->power.reason);
 	sup_unit_send(&sup->units[SUP_DISK], DISK_MSG_NOTE, buf_str(&body));
 	if (reset)
-		sup_unit_send(&sup->units[SUP_DISK], DISK_MSG_RESET, (struct str){ 0 });
+		sup_unit_send(&sup->units[SUP_DISK], DISK_MSG_RESET, str_make(&keep, 1));
 	sup->data = INIT_DATA_SEARCHING;
 	sup_unit_event(&sup->units[SUP_DISK], UNIT_EVENT_DOWN);
 }
@@ -105,8 +113,13 @@ static void advance(struct sup *sup)
 	if (sup->power.phase == SUP_POWER_ENGINE && is_down(sup, SUP_ENGINE)) {
 		begin_netd(sup);
 	}
-	if (sup->power.phase == SUP_POWER_NETD && is_down(sup, SUP_NETD))
-		begin_disk(sup);
+	/* Behind netd, so that its last lines are sent: what it set up stands without it. */
+	if (sup->power.phase == SUP_POWER_NETD && is_down(sup, SUP_NETD)) {
+		if (is_down(sup, SUP_SYSLOG))
+			begin_disk(sup);
+		else
+			sup_unit_event(&sup->units[SUP_SYSLOG], UNIT_EVENT_DOWN);
+	}
 	if (sup->power.phase == SUP_POWER_DISK && is_down(sup, SUP_DISK))
 		finish(sup);
 }
@@ -153,7 +166,8 @@ void sup_power_unit_down(struct sup *sup, struct sup_unit *unit)
 
 void sup_power_begin(struct sup *sup, enum init_power_act act, const char *reason)
 {
-	static const char *const words[] = { "", "reboot", "power off", "factory reset" };
+	static const char *const words[] = { "", "reboot", "power off", "factory reset",
+					     "reset of the settings" };
 
 	if (sup_power_going(sup))
 		return;

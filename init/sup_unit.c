@@ -20,8 +20,10 @@ enum {
 	REAP_BATCH = 256,
 	ENGINE_GRACE_MS = 60000,
 	DISK_GRACE_MS = 30000,
+	DISK_RESET_MS = 330000, /* mke2fs behind the unmount: FORMAT_LIMIT_MS and more */
 	GRACE_MS = 5000,
 	CONSOLE_GRACE_MS = 1000,
+	SYSLOG_GRACE_MS = 2000,
 	GRACE_EXTRA_MS = 2000, /* between the end of the grace and the kill */
 	OOM_SCORE_DAEMON = -900,
 	OOM_SCORE_CONSOLE = -800,
@@ -46,10 +48,12 @@ static const struct unit_plan plans[SUP_COUNT] = {
 			  CONSOLE_GRACE_MS, OOM_SCORE_CONSOLE },
 	[SUP_CONSOLE_2] = { "console2", "/usr/bin/hoy", NULL, INIT_PEER_CONSOLE, NULL,
 			    CONSOLE_GRACE_MS, OOM_SCORE_CONSOLE },
+	[SUP_SYSLOG] = { "syslog", "/usr/bin/hoy", "--syslog", SUP_PEER_SYSLOG, NULL,
+			 SYSLOG_GRACE_MS, OOM_SCORE_CONSOLE },
 };
 
-static const char *const argv0[SUP_COUNT] = { "hoy-init", "hoy-netd", "hoy-engine", "hoy-console",
-					      "hoy-console" };
+static const char *const argv0[SUP_COUNT] = { "hoy-init",    "hoy-netd",    "hoy-engine",
+					      "hoy-console", "hoy-console", "hoy-syslog" };
 
 void sup_unit_init(struct sup *sup)
 {
@@ -64,7 +68,7 @@ void sup_unit_init(struct sup *sup)
 			.path = plans[i].path,
 			.argv = { argv0[i], plans[i].role, NULL },
 			.identity = plans[i].identity,
-			.enabled = true,
+			.enabled = i != SUP_SYSLOG,
 			.state = UNIT_STATE_STOPPED,
 			.pidfd = -1,
 			.cgroup_fd = -1,
@@ -164,10 +168,11 @@ static void act_sweep(struct sup_unit *unit)
 static void act_ask(struct sup_unit *unit)
 {
 	int64_t grace_ms = plans[unit->index].grace_ms;
+	bool resets = unit->index == SUP_DISK && sup_power_resets(unit->sup);
 
 	loop_timer_stop(&unit->sup->loop, &unit->silence);
 	send_stop(unit, grace_ms);
-	set_timer(unit, grace_ms + GRACE_EXTRA_MS);
+	set_timer(unit, resets ? DISK_RESET_MS : grace_ms + GRACE_EXTRA_MS);
 }
 
 static void act_kill(struct sup_unit *unit)
@@ -270,6 +275,10 @@ static void act_spawn(struct sup_unit *unit)
 		return;
 	}
 	set_timer(unit, UNIT_READY_LIMIT_MS);
+	if (unit->index == SUP_SYSLOG) {
+		sup_unit_send(unit, INIT_MSG_SHIP, str_make(unit->sup->ship, unit->sup->ship_len));
+		sup_unit_send_clock(unit);
+	}
 	if (unit->identity & (INIT_PEER_NETD | INIT_PEER_ENGINE)) {
 		sup_unit_send_data(unit);
 		sup_unit_send_clock(unit);
@@ -344,6 +353,15 @@ void sup_unit_text(struct sup_unit *unit, struct str text)
 	(void)n;
 }
 
+/* What role syslog left for metrics, when it was killed: nothing is connected any more. */
+static void forget_connection(void)
+{
+	OWN_FD int fd = fs_open(AT_FDCWD, "/run/hoy", FS_HOST, O_RDONLY | O_DIRECTORY, 0, NULL);
+
+	if (fd >= 0)
+		(void)fs_unlink(fd, "syslog", NULL);
+}
+
 static void ended(struct sup_unit *unit, const siginfo_t *info)
 {
 	unit->pid = 0;
@@ -352,6 +370,8 @@ static void ended(struct sup_unit *unit, const siginfo_t *info)
 	ctl_forget(unit->sup, &unit->peer);
 	msg_peer_done(&unit->peer);
 	unit->lines_taken = false;
+	if (unit->index == SUP_SYSLOG)
+		forget_connection();
 	spawn_describe_exit(info->si_code, info->si_status, unit->end_reason,
 			    sizeof(unit->end_reason));
 	sup_unit_event(unit, UNIT_EVENT_EXITED);
@@ -388,6 +408,20 @@ void sup_start_daemons(struct sup *sup, bool late)
 	for (size_t i = SUP_NETD; i <= (sup->failsafe[0] != '\0' ? SUP_NETD : SUP_ENGINE); i++)
 		if (sup->units[i].state == UNIT_STATE_STOPPED && sup->units[i].exit_count == 0)
 			sup_unit_event(&sup->units[i], UNIT_EVENT_UP);
+}
+
+void sup_syslog_settle(struct sup *sup, bool again)
+{
+	struct sup_unit *unit = &sup->units[SUP_SYSLOG];
+	bool wanted = sup->ship_len > 0 && sup->config_known && sup->data_known;
+
+	if (sup_power_going(sup))
+		return;
+	if (!wanted)
+		sup_unit_event(unit, UNIT_EVENT_DOWN);
+	else if (unit->state == UNIT_STATE_STOPPED || again)
+		sup_unit_event(unit, again ? UNIT_EVENT_RESTART : UNIT_EVENT_UP);
+	unit->enabled = wanted;
 }
 
 void sup_failsafe(struct sup *sup, struct str why)

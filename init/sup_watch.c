@@ -206,6 +206,7 @@ static void tell_clock(struct sup *sup)
 {
 	for (size_t i = SUP_NETD; i <= SUP_ENGINE; i++)
 		sup_unit_send_clock(&sup->units[i]);
+	sup_unit_send_clock(&sup->units[SUP_SYSLOG]);
 }
 
 /* A timer far away that the kernel cancels whenever the wall clock is stepped. */

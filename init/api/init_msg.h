@@ -41,8 +41,8 @@ enum init_msg {
 	 */
 	INIT_MSG_LINE = 0x0115,
 
-	INIT_MSG_OFF = 0x0116, /* init -> netd, empty: the machine is powered off; STOP follows */
-
+	INIT_MSG_OFF = 0x0116,	/* init -> netd, empty: the machine is powered off; STOP follows */
+	INIT_MSG_SHIP = 0x0117, /* init -> syslog, its first one: struct ship_wish (ship_msg.h) */
 	/* ---- calls: console and clients -> init ---- */
 	/* {} -> struct init_status, see init_status_put/get. */
 	INIT_MSG_STATUS_GET = 0x0121,
@@ -50,7 +50,7 @@ enum init_msg {
 	INIT_MSG_UNIT = 0x0122,
 	/*
 	 * {u8 enum init_power_act, text confirm} -> {} and the shutdown begins. confirm is "" but
-	 * for FACTORY_RESET: "erase all data" there, as typed by the person.
+	 * for a reset, as typed by the person: "erase all data" or "erase all settings".
 	 */
 	INIT_MSG_POWER = 0x0123,
 	/*
@@ -91,21 +91,20 @@ enum init_msg {
 	 * RELOAD.
 	 */
 	INIT_MSG_CONFIG_MEDIA = 0x0129,
-	/*
-	 * The configuration that people edit on the machine: revisions and a candidate. Bodies and
-	 * answers: config_msg.h.
-	 */
+	/* The configuration that people edit on the machine: revisions and a candidate. Bodies and
+	 * answers: config_msg.h. */
 	INIT_MSG_CONFIG_ACT = 0x012A,
 	/* {} -> {text lines}: when the machine started and why, newest first. */
 	INIT_MSG_BOOTS = 0x012B,
-	/*
-	 * Console only: {u8 0 = a password is about to be tried, 1 = it was the right one} -> {u32
-	 * seconds to wait first; 0 = go on, the try is counted already}.
-	 */
+	/* Console only: {u8 0 = a password is about to be tried, 1 = it was the right one} -> {u32
+	 * seconds to wait first; 0 = go on, the try is counted already}. */
 	INIT_MSG_AUTH_TRY = 0x012C,
 	/* {} -> {} and fds: the log's files on /data, oldest first (unit/logline.h), all in them.
 	 */
 	INIT_MSG_LOG_FILES = 0x012D,
+	/* syslog only: {u64 number, from 1 in each boot} -> MORE of {u64 number of the first, list
+	 * of lines as in LOG}, without an end; begins with the oldest one where that is newer. */
+	INIT_MSG_LOG_FROM = 0x012F,
 	/* {} -> {text path} and an fd: a new file in /data/transfer for a support archive. */
 	INIT_MSG_SUPPORT_FILE = 0x012E,
 };
@@ -115,7 +114,8 @@ enum init_unit_act { INIT_UNIT_ACT_START = 1, INIT_UNIT_ACT_STOP, INIT_UNIT_ACT_
 enum init_power_act {
 	INIT_POWER_ACT_REBOOT = 1,
 	INIT_POWER_ACT_POWEROFF,
-	INIT_POWER_ACT_FACTORY_RESET, /* re-make the data file system, then reboot */
+	INIT_POWER_ACT_FACTORY_RESET,  /* re-make the data file system, then reboot */
+	INIT_POWER_ACT_RESET_SETTINGS, /* keep images and volumes, forget the rest, then reboot */
 };
 
 /* Where the wall clock comes from; only the last two are good for certificates' "not before". */

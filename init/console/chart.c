@@ -9,9 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A clock that ran for a thousand years; what is drawn from it still fits 64 bits. */
+static const uint64_t MARK_MS_MAX = 1000ULL * 366 * 86400 * 1000;
+
 enum {
-	MARK_MS_MAX = 86400000,
-	LEFT = 170, /* of the bars, in pixels */
+	BOOT_MS_MAX = 86400000, /* what comes a day after the first is no part of it */
+	LEFT = 170,		/* of the bars, in pixels */
 	WIDTH = 800,
 	ROW = 20,
 	TOP = 50,
@@ -47,7 +50,8 @@ static void add(struct chart *chart, struct str name, bool service, uint64_t at_
 	struct chart_row *row = &chart->rows[chart->count];
 
 	if (chart->count == CHART_ROWS_MAX || name.len == 0 || name.len >= CHART_NAME_MAX ||
-	    find(chart, name) != NULL)
+	    find(chart, name) != NULL ||
+	    (chart->count > 0 && (int64_t)at_ms > chart->rows[0].to_ms + BOOT_MS_MAX))
 		return;
 	*row = (struct chart_row){ .service = service, .to_ms = (int64_t)at_ms };
 	(void)str_copy(name, row->name, sizeof(row->name));

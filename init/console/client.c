@@ -25,8 +25,10 @@ static int connect_to(struct console *console, enum console_server server, struc
 	if (console->servers[server] >= 0)
 		return console->servers[server];
 	fd = msg_connect(console->run_fd, server_sockets[server], &why);
+	/* No socket yet is nothing that a person named: the daemon is away. */
 	if (fd < 0)
-		return err_set(err, fd, "%s cannot be reached (%s); `status` tells its state",
+		return err_set(err, fd == -ENOENT ? -ECONNREFUSED : fd,
+			       "%s cannot be reached (%s); `status` tells its state",
 			       server_names[server], err_name(fd));
 	console->servers[server] = fd;
 	return fd;
@@ -144,10 +146,25 @@ static bool leaves(struct console *console, const struct console_job *job)
 	return true;
 }
 
-int console_follow(struct console *console, const struct console_job *job, struct str body,
-		   struct err *err)
+/* In place: on a terminal that nothing else takes what is printed from. */
+static bool draws(const struct console *console, const struct console_job *job)
 {
-	bool over = job->one_line && console->is_tty;
+	return job->one_line && console->is_tty && !console->capture && !console->json;
+}
+
+static void draw(struct console *console, struct progress *progress, struct str line)
+{
+	struct buf out OWN(buf_done) = { 0 };
+
+	buf_init(&out, PROGRESS_ROWS_MAX * PROGRESS_TEXT_MAX * 2);
+	progress_line(progress, line, &out);
+	console_write(console, buf_text(&out), out.len);
+	console->progress = progress;
+}
+
+static int follow(struct console *console, const struct console_job *job, struct str body,
+		  struct progress *progress, struct err *err)
+{
 	int fd = console_send(console, CONSOLE_SERVER_ENGINE, job->type, body, CLIENT_JOB_SERIAL,
 			      err);
 
@@ -173,17 +190,44 @@ int console_follow(struct console *console, const struct console_job *job, struc
 		more = (reply.flags & MSG_FLAG_MORE) != 0;
 		if (!more && job->last)
 			(void)str_copy(str_from(text), job->last, job->last_cap);
-		if (!more || !job->quiet)
-			console_printf(console, "%s%s%s%s", over ? "\r\x1b[K" : "",
-				       more || job->quiet ? "" : job->done, text,
-				       over && more ? "" : "\n");
+		if (more && !job->quiet && draws(console, job))
+			draw(console, progress, str_from(text));
+		else if (!more || !job->quiet)
+			console_printf(console, "%s%s\n", more || job->quiet ? "" : job->done,
+				       text);
 		if (!more)
 			return 0;
 	}
 	return fd;
 }
 
+int console_follow(struct console *console, const struct console_job *job, struct str body,
+		   struct err *err)
+{
+	struct progress progress;
+	int r;
+
+	progress_init(&progress, console->rows, console->columns);
+	r = follow(console, job, body, &progress, err);
+	console->progress = NULL;
+	return r;
+}
+
 /* ---- the pair with init ---- */
+
+/* Not into what a filter reads, or json: a line of the log is no part of any command's output. */
+static void show_line(struct console *console, int64_t at_ms, const char *unit, const char *line)
+{
+	struct buf *capture = console->capture;
+
+	if (console->json)
+		return; /* a script reads this terminal: `log` has the line */
+	console->capture = NULL;
+	console_raw(console, "\r\x1b[K", 4);
+	console_printf(console, "[%5lld.%03lld] %s: %s\n", (long long)(at_ms / 1000),
+		       (long long)(at_ms % 1000), unit, line);
+	console->capture = capture;
+}
 
 /* What init says on its own: log lines go above the prompt. */
 static void serve_message(struct console *console, struct msg *msg)
@@ -204,13 +248,13 @@ static void serve_message(struct console *console, struct msg *msg)
 	wire_text(&in, line, sizeof(line));
 	if (wire_end(&in) < 0 || console->full_screen)
 		return;
-	console_raw(console, "\r\x1b[K", 4);
-	console_printf(console, "[%5lld.%03lld] %s: %s\n", (long long)(at_ms / 1000),
-		       (long long)(at_ms % 1000), unit, line);
-	if (!console->at_prompt)
+	if (console->progress)
+		progress_lost(console->progress);
+	show_line(console, at_ms, unit, line);
+	if (!console->typing)
 		return;
 	buf_init(&out, 8192);
-	edit_redraw(&console->edit, &out);
+	edit_redraw(console->typing, &out);
 	console_raw(console, buf_text(&out), out.len);
 }
 

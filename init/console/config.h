@@ -7,6 +7,8 @@
 /* What the parts of `config` ask of init; verb_config.c has them. */
 
 /* The text that is edited, copied. */
+/* The revision that counts. */
+int console_config_current(struct console *console, struct buf *ret_text, struct err *err);
 int console_config_candidate(struct console *console, struct buf *ret_text, struct err *err);
 /* A text takes the candidate's place. */
 int console_config_put(struct console *console, struct str text, struct err *err);

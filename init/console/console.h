@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "init/console/edit.h"
+#include "init/console/progress.h"
 #include "init/console/words.h"
 #include "lib/buf.h"
 #include "lib/err.h"
@@ -27,19 +28,22 @@ struct console {
 	int servers[CONSOLE_SERVER_COUNT]; /* -1 = not connected */
 	unsigned rows, columns;
 	bool claimed, logged_in, quit;
-	bool at_prompt; /* a line is being typed: redraw it behind log lines */
+	struct edit *typing; /* the line that is: drawn anew below log lines; NULL = none */
 	char hostname[64];
+	char terminal[32]; /* "/dev/ttyS0", "" = none */
 	struct edit edit;
-	int64_t alive_at_ms;  /* when init heard of us last */
-	bool interrupted;     /* Ctrl-C while a command ran */
-	bool full_screen;     /* log lines are not printed into it */
-	int patience_ms;      /* of a call; 0 = 20 s */
-	struct buf *capture;  /* what is printed goes here instead; NULL = to the terminal */
-	bool json;	      /* --json: everything is printed as JSON */
-	char json_line[4096]; /* of what is printed, until its newline comes */
+	int64_t alive_at_ms;	   /* when init heard of us last */
+	bool interrupted;	   /* Ctrl-C while a command ran */
+	bool full_screen;	   /* log lines are not printed into it */
+	struct progress *progress; /* on the screen now; NULL = none */
+	int patience_ms;	   /* of a call; 0 = 20 s */
+	struct buf *capture;	   /* what is printed goes here instead; NULL = to the terminal */
+	bool json;		   /* --json: everything is printed as JSON */
+	char json_line[4096];	   /* of what is printed, until its newline comes */
 	size_t json_len;
 	int exit_code;	 /* of a command in a container; 0 = none */
 	int64_t idle_ms; /* then a login ends, 0 = never */
+	bool remote;	 /* output goes as frames (remote.h), input only to exec -t */
 };
 
 /* ---- terminal (tty.c) ---- */
@@ -87,7 +91,7 @@ struct console_job {
 	uint16_t type;
 	const char *done;	/* put in front of its last line */
 	const char *background; /* said when a person stops waiting: it goes on */
-	bool one_line;		/* progress: on a terminal each line takes the place of the last */
+	bool one_line;		/* progress: on a terminal lines of bars are drawn in place */
 	bool quiet;		/* only the last line, and nothing in front of it */
 	char *last; /* takes the last line too, `last_cap` bytes; NULL = nobody wants it */
 	size_t last_cap;
@@ -105,6 +109,11 @@ void console_serve_init(struct console *console);
 /* Asks init whether a password is needed and, if so, for it. Returns once a person may go on. */
 void console_login(struct console *console);
 int console_claim(struct console *console, struct err *err);
+/* Takes the prompt away until the password was typed; -EPERM where there is no console or none is
+ * set. */
+int console_lock(struct console *console, struct err *err);
+/* What init tells of this console in `status` and `sessions`. */
+void console_state(struct console *console, const char *state);
 
 /* ---- verbs (verbs.c and verb_*.c) ---- */
 enum verb_complete {
@@ -124,6 +133,10 @@ struct verb {
 
 /* Runs one command line. */
 int console_run(struct console *console, const char *line);
+/* What went wrong, as a line or as JSON. */
+void console_error(struct console *console, int code, const struct err *err);
+/* The same as console_run() for words as they are: nothing in them is a quote or a pipe. */
+int console_run_words(struct console *console, const char *const *words, int count);
 void console_complete(struct console *console, struct buf *out);
 void console_help(struct console *console, const char *line);
 
@@ -131,6 +144,16 @@ extern const struct verb console_verbs[];
 extern const size_t console_verb_count;
 
 int verb_access(struct console *console, const struct words *words, struct err *err);
+int verb_disk(struct console *console, const struct words *words, struct err *err);
+int verb_lock(struct console *console, const struct words *words, struct err *err);
+int verb_pause(struct console *console, const struct words *words, struct err *err);
+int verb_probe(struct console *console, const struct words *words, struct err *err);
+int verb_resize(struct console *console, const struct words *words, struct err *err);
+int verb_rm(struct console *console, const struct words *words, struct err *err);
+int verb_sessions(struct console *console, const struct words *words, struct err *err);
+int verb_stats(struct console *console, const struct words *words, struct err *err);
+int verb_time(struct console *console, const struct words *words, struct err *err);
+int verb_users(struct console *console, const struct words *words, struct err *err);
 int verb_status(struct console *console, const struct words *words, struct err *err);
 int verb_ps(struct console *console, const struct words *words, struct err *err);
 int verb_steps(struct console *console, const struct words *words, struct err *err);
@@ -138,6 +161,7 @@ int verb_health(struct console *console, const struct words *words, struct err *
 int verb_images(struct console *console, const struct words *words, struct err *err);
 int verb_follow(struct console *console, const struct words *words, struct err *err);
 int verb_logs(struct console *console, const struct words *words, struct err *err);
+int verb_compose(struct console *console, const struct words *words, struct err *err);
 int verb_build(struct console *console, const struct words *words, struct err *err);
 int verb_dashboard(struct console *console, const struct words *words, struct err *err);
 int verb_exec(struct console *console, const struct words *words, struct err *err);

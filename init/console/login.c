@@ -82,7 +82,24 @@ static void wait_turn(struct console *console)
 	}
 }
 
-void console_login(struct console *console)
+void console_state(struct console *console, const char *state)
+{
+	struct msg msg = { .type = INIT_MSG_STATUS };
+	struct buf body OWN(buf_done) = { 0 }, text OWN(buf_done) = { 0 };
+
+	if (console->unit_fd < 0)
+		return;
+	buf_init(&text, 128);
+	buf_init(&body, 160);
+	(void)buf_printf(&text, "%s%s%s", state, *console->terminal ? " on " : "",
+			 console->terminal);
+	wire_put_str(&body, buf_str(&text));
+	msg.body = buf_str(&body);
+	(void)msg_send(console->unit_fd, &msg, NULL);
+}
+
+/* Until the right password was typed; `always`: where init says that none is needed, too. */
+static void ask_password(struct console *console, bool always)
 {
 	struct login_auth auth = { 0 };
 	char password[LOGIN_PASSWORD_MAX];
@@ -97,7 +114,7 @@ void console_login(struct console *console)
 		}
 		console->claimed = auth.claimed;
 		console->idle_ms = auth.idle_s * INT64_C(1000);
-		if (!auth.needed || !auth.claimed)
+		if ((!auth.needed && !always) || !auth.claimed)
 			return;
 		if (!console_ask(console, "password: ", true, password, sizeof(password)) ||
 		    !*password)
@@ -115,6 +132,29 @@ void console_login(struct console *console)
 		delay_s = delay_s >= LOGIN_DELAY_MAX_S ? LOGIN_DELAY_MAX_S : delay_s * 2;
 		console_printf(console, "wrong password\n");
 	}
+}
+
+void console_login(struct console *console)
+{
+	ask_password(console, false);
+	console_state(console, console->logged_in ? "logged in" : "open");
+}
+
+int console_lock(struct console *console, struct err *err)
+{
+	if (!console->is_unit)
+		return err_set(err, -EPERM, "only on the machine's own console");
+	if (console->capture)
+		return err_set(err, -EINVAL, "lock stands before no pipe");
+	if (!console->claimed)
+		return err_set(err, -EPERM,
+			       "the machine has no password to lock it with: `claim` sets one");
+	console_raw(console, "\x1b[2J\x1b[H", 7);
+	console_printf(console, "locked; log lines still come\n");
+	console_state(console, "locked");
+	ask_password(console, true);
+	console_state(console, "logged in");
+	return 0;
 }
 
 static int make_hash(const char *password, char dst[INIT_HASH_MAX], struct err *err)

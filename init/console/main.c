@@ -13,13 +13,16 @@
 #include <unistd.h>
 #include "init/api/init_msg.h"
 #include "init/console/console.h"
+#include "init/console/remote.h"
 #include "init/console/script.h"
+#include "init/ship/ship.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
 #include "lib/sandbox.h"
 
-enum { CONSOLE_FD_UNIT = 3, CONSOLE_UID = 900 };
+/* The line is cleared when we end: what was said last gets its time to leave. */
+enum { CONSOLE_FD_UNIT = 3, CONSOLE_UID = 900, IDLE_GOODBYE_MS = 500 };
 
 static struct console console = {
 	.in_fd = 0, .out_fd = 1, .unit_fd = -1, .run_fd = -1, .servers = { -1, -1, -1 }
@@ -56,12 +59,12 @@ static void begin_line(struct buf *out)
 
 	prompt_text(prompt, sizeof(prompt));
 	edit_begin(&console.edit, prompt, false, out);
-	console.at_prompt = true;
+	console.typing = &console.edit;
 }
 
 static void run_line(struct buf *out)
 {
-	console.at_prompt = false;
+	console.typing = NULL;
 	console_raw(&console, buf_text(out), out->len);
 	buf_clear(out);
 	edit_remember(&console.edit);
@@ -109,6 +112,7 @@ static void end_idle(void)
 	if (idle_ms() < 0 || console.quit)
 		return;
 	console_printf(&console, "\nlogged out: nobody typed anything for a while\n");
+	(void)console_wait(&console, -1, IDLE_GOODBYE_MS);
 	console.quit = true;
 }
 
@@ -177,33 +181,49 @@ static int run_unit(void)
 	unit_ready();
 	console_printf(&console, "\nHoy %s on %s. `help` lists the commands.\n", HOY_VERSION,
 		       console.hostname);
+	take_lines();
 	console_login(&console);
 	read_hostname();
-	take_lines();
 	if (!console.quit)
 		interact();
 	console_tty_restore(&console);
 	return 0;
 }
 
-static int run_words(int argc, char **argv)
+int console_run_words(struct console *at, const char *const *words, int count)
 {
 	struct buf line OWN(buf_done) = { 0 };
-	int r;
 
 	buf_init(&line, EDIT_LINE_MAX - 1);
-	for (int i = 1; i < argc; i++) {
-		(void)buf_add_text(&line, i > 1 ? " '" : "'");
-		for (const char *c = argv[i]; *c; c++)
+	for (int i = 0; i < count; i++) {
+		(void)buf_add_text(&line, i ? " '" : "'");
+		for (const char *c = words[i]; *c; c++)
 			(void)buf_add_text(&line, *c == '\'' ? "'\\''" : (char[]){ *c, 0 });
 		(void)buf_add_text(&line, "'");
 	}
-	if (buf_error(&line))
-		fatal("the command line is too long");
-	console.rows = 24;
-	console.columns = 80;
-	r = console_run(&console, buf_text(&line));
+	if (buf_error(&line)) {
+		console_printf(at, "the command line is too long\n");
+		return -E2BIG;
+	}
+	at->rows = 24;
+	at->columns = 80;
+	return console_run(at, buf_text(&line));
+}
+
+static int run_words(int argc, char **argv)
+{
+	int r = console_run_words(&console, (const char *const *)argv + 1, argc - 1);
+
 	return r < 0 ? (int)script_exit_code(r) : console.exit_code;
+}
+
+/* Started by engine main: the client's stream on 0 to 2, the log on 3. */
+static int serve(const char *role, const char *who)
+{
+	(void)dup2(CONSOLE_FD_UNIT, STDERR_FILENO);
+	enter_sandbox();
+	remote_serve(&console, role, who);
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -214,7 +234,14 @@ int main(int argc, char **argv)
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
 	log_init("console", LOG_PRIO_NOTICE);
+	if (argc == 2 && !strcmp(argv[1], "--syslog"))
+		return ship_main();
+	if (argc > 1 && !strcmp(argv[1], "-H"))
+		return remote_client(argc, argv);
+	if (argc == 4 && !strcmp(argv[1], "--serve"))
+		return serve(argv[2], argv[3]);
 	console.is_tty = isatty(0) && isatty(1);
+	(void)ttyname_r(0, console.terminal, sizeof(console.terminal));
 	enter_sandbox();
 	/* "console" is how init calls it; by hand it ends here for want of init's socket. */
 	if (argc > 1 && strcmp(argv[1], "console") != 0)

@@ -159,6 +159,10 @@ static void take_container(struct stats *stats, const struct sample *sample)
 		row->rx += value / PERMILLE;
 	else if (str_is(sample->metric, "container_network_transmit_bytes_total"))
 		row->tx += value / PERMILLE;
+	else if (str_is(sample->metric, "container_fs_reads_bytes_total"))
+		row->read = value / PERMILLE;
+	else if (str_is(sample->metric, "container_fs_writes_bytes_total"))
+		row->written = value / PERMILLE;
 }
 
 /* A counter that fell was begun anew: its container was started again. */

@@ -14,7 +14,7 @@ enum { STATS_ROWS_MAX = 128, STATS_HISTORY = 16, STATS_NAME_MAX = 64 };
 
 struct stats_row {
 	char name[STATS_NAME_MAX];
-	uint64_t cpu_ms, rx, tx; /* counters */
+	uint64_t cpu_ms, rx, tx, read, written; /* counters */
 	uint64_t memory, limit, processes;
 	uint32_t cpu_permille;		 /* of one processor, between the last two samples */
 	uint64_t rx_rate, tx_rate;	 /* bytes a second */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "init/api/init_msg.h"
 #include "init/console/console.h"
+#include "init/console/remote.h"
 #include "init/console/script.h"
 #include "lib/mono.h"
 #include "lib/own.h"
@@ -70,6 +71,12 @@ void console_raw(struct console *console, const char *bytes, size_t len)
 
 	if (console->capture) {
 		(void)buf_add(console->capture, bytes, len);
+		return;
+	}
+	if (console->remote) {
+		if (len && !console->quit &&
+		    !remote_write(console->out_fd, REMOTE_FRAME_OUTPUT, bytes, len))
+			console->quit = console->interrupted = true;
 		return;
 	}
 	while (len) {
@@ -220,7 +227,9 @@ int console_wait(struct console *console, int fd, int timeout_ms)
 	struct mono end = mono_add_ms(mono_now(), timeout_ms < 0 ? 0 : timeout_ms);
 
 	for (;;) {
-		struct pollfd fds[3] = { { .fd = console->in_fd, .events = POLLIN },
+		/* Of a client only that it has left. */
+		struct pollfd fds[3] = { { .fd = console->in_fd,
+					   .events = console->remote ? 0 : POLLIN },
 					 { .fd = fd, .events = POLLIN },
 					 { .fd = console->unit_fd, .events = POLLIN } };
 		int64_t left = timeout_ms < 0 ? 5000 : mono_diff_ms(end, mono_now());
@@ -230,6 +239,10 @@ int console_wait(struct console *console, int fd, int timeout_ms)
 		ready = poll(fds, 3, (int)(left < 0 ? 0 : left > 5000 ? 5000 : left));
 		if (ready > 0 && fds[2].revents)
 			console_serve_init(console);
+		if (ready > 0 && console->remote && fds[0].revents) {
+			console->quit = console->interrupted = true;
+			fds[0].revents = 0;
+		}
 		if (ready > 0 && (fds[0].revents || fds[1].revents))
 			return (fds[0].revents ? 1 : 0) | (fds[1].revents ? 2 : 0);
 		if (console->quit || (timeout_ms >= 0 && mono_diff_ms(end, mono_now()) <= 0))
@@ -292,34 +305,45 @@ void console_tty_size(struct console *console)
 	}
 }
 
+/* False at Ctrl-C, at the end of the input, and for what does not fit. */
+static bool take_line(struct console *console, struct edit *edit, struct buf *out, char *dst,
+		      size_t cap)
+{
+	for (;;) {
+		unsigned char byte;
+		enum edit_event event;
+
+		console_raw(console, buf_text(out), out->len);
+		buf_clear(out);
+		if (!(console_wait(console, -1, -1) & 1) || read(console->in_fd, &byte, 1) != 1)
+			return false;
+		event = edit_feed(edit, byte, out);
+		if (event == EDIT_EVENT_INTERRUPT || event == EDIT_EVENT_END)
+			break;
+		if (event == EDIT_EVENT_HELP)
+			edit_insert(edit, "?", 1, out);
+		if (event != EDIT_EVENT_LINE)
+			continue;
+		console_raw(console, buf_text(out), out->len);
+		return str_copy(str_make(edit->line, edit->len), dst, cap) >= 0;
+	}
+	console_raw(console, "\r\n", 2);
+	return false;
+}
+
 bool console_ask(struct console *console, const char *prompt, bool hidden, char *dst, size_t cap)
 {
 	struct buf out OWN(buf_done) = { 0 };
 	static struct edit edit;
+	bool taken;
 
 	if (console->capture) /* nobody would see what is asked */
 		return false;
 	buf_init(&out, 16384);
 	edit_init(&edit, console->columns);
 	edit_begin(&edit, prompt, hidden, &out);
-	for (;;) {
-		unsigned char byte;
-		enum edit_event event;
-
-		console_raw(console, buf_text(&out), out.len);
-		buf_clear(&out);
-		if (!(console_wait(console, -1, -1) & 1) || read(console->in_fd, &byte, 1) != 1)
-			return false;
-		event = edit_feed(&edit, byte, &out);
-		if (event == EDIT_EVENT_INTERRUPT || event == EDIT_EVENT_END)
-			break;
-		if (event == EDIT_EVENT_HELP)
-			edit_insert(&edit, "?", 1, &out);
-		if (event != EDIT_EVENT_LINE)
-			continue;
-		console_raw(console, buf_text(&out), out.len);
-		return str_copy(str_make(edit.line, edit.len), dst, cap) >= 0;
-	}
-	console_raw(console, "\r\n", 2);
-	return false;
+	console->typing = &edit;
+	taken = take_line(console, &edit, &out, dst, cap);
+	console->typing = NULL;
+	return taken;
 }

@@ -37,9 +37,10 @@ static int usage(struct err *err)
 		"usage: build [-t NAME]... [-f FILE] [--target STAGE] [--build-arg "
 		"NAME=VALUE]... [--label NAME=VALUE]... [--build-context NAME=WHERE]... "
 		"[--secret id=ID,src=FILE]... [--ssh ID=SOCKET]... [--add-host NAME:ADDRESS]... "
+		"[--cache-from NAME]... [--cache-to type=registry,ref=NAME[,mode=max]]... "
 		"[--platform P] [--network none|host] [--allow network.host] [--pull] "
 		"[--no-cache] [--check] [--iidfile FILE] [--progress plain|quiet] [-q] "
-		"DIRECTORY");
+		"DIRECTORY|REPOSITORY");
 }
 
 static int add_arg(struct build_words *b, const char *word, struct err *err)
@@ -99,6 +100,50 @@ static int add_named(struct build_words *b, const char *key, const char *word, s
 	return 0;
 }
 
+static bool is_form(struct str field)
+{
+	static const char *const forms[] = { "oci-mediatypes=", "image-manifest=", "compression=",
+					     "compression-level=", "force-compression=" };
+
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+		if (str_starts(field, str_from(forms[i])))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * "type=registry,ref=NAME[,mode=max][,ignore-error=true]", as docker takes it; a NAME alone of
+ * --cache-from. What BuildKit writes its layers as is no matter here.
+ */
+static int add_cache(struct build_words *b, const char *key, const char *word, struct err *err)
+{
+	struct str rest = str_from(word), field, name = { 0 }, type = { 0 };
+	struct buf how OWN(buf_done) = { 0 };
+	bool to = !strcmp(key, "cache-to");
+
+	buf_init(&how, 256);
+	while (str_cut(&rest, ',', &field)) {
+		if (str_starts(field, STR("type=")))
+			type = str_skip(field, 5);
+		else if (str_starts(field, STR("ref=")))
+			name = str_skip(field, 4);
+		else if (to && (str_starts(field, STR("mode=")) ||
+				str_starts(field, STR("ignore-error="))))
+			buf_printf(&how, "%.*s,", STR_ARG(field));
+		else if (str_find(field, '=') < 0 && name.len == 0)
+			name = field;
+		else if (!is_form(field))
+			return err_set(err, -EINVAL, "--%s: %.*s is not known here", key,
+				       STR_ARG(str_head(field, 80)));
+	}
+	if (name.len == 0 || (type.len && !str_is(type, "registry")) || buf_error(&how))
+		return err_set(err, -EINVAL,
+			       "--%s: type=registry,ref=NAME is expected, not '%.80s'", key, word);
+	put_option(b, key, name, buf_str(&how));
+	return 0;
+}
+
 enum word_kind {
 	WORD_TAG,
 	WORD_FILE,
@@ -108,6 +153,7 @@ enum word_kind {
 	WORD_ID_FILE,
 	WORD_PROGRESS,
 	WORD_HOST,
+	WORD_CACHE,
 	WORD_NAMED,  /* key: an option with a name and a value */
 	WORD_VALUED, /* an option with a value alone */
 	WORD_FLAG,   /* one with neither */
@@ -127,6 +173,8 @@ static const struct word_option {
 		{ "--build-context", "--build-context", "context", WORD_NAMED },
 		{ "--ssh", "--ssh", "ssh", WORD_NAMED },
 		{ "--add-host", "--add-host", "host", WORD_HOST },
+		{ "--cache-from", "--cache-from", "cache-from", WORD_CACHE },
+		{ "--cache-to", "--cache-to", "cache-to", WORD_CACHE },
 		{ "--iidfile", "--iidfile", "", WORD_ID_FILE },
 		{ "--progress", "--progress", "", WORD_PROGRESS },
 		{ "-q", "--quiet", "", WORD_QUIET },
@@ -177,6 +225,8 @@ static int take_value(struct build_words *b, const struct word_option *option, c
 		return add_secret(b, value, err);
 	case WORD_NAMED:
 		return add_named(b, option->key, value, err);
+	case WORD_CACHE:
+		return add_cache(b, option->key, value, err);
 	case WORD_ID_FILE:
 		b->id_file = value;
 		return 0;
@@ -225,7 +275,7 @@ static int take_option(struct build_words *b, const struct words *words, int *at
 
 static int parse(const struct words *words, struct build_words *b, struct err *err)
 {
-	const char *slash;
+	struct str bare, part, name = { 0 };
 	int at = 1;
 
 	for (; at < words->count && words->items[at][0] == '-'; at++) {
@@ -238,8 +288,15 @@ static int parse(const struct words *words, struct build_words *b, struct err *e
 		return usage(err);
 	b->context = words->items[at];
 	if (b->name_count == 0) {
-		slash = strrchr(b->context, '/');
-		wire_put_text(&b->names, slash ? slash + 1 : b->context);
+		/* Of a repository's address without what stands behind its ".git". */
+		bare = str_from(b->context);
+		if (strstr(b->context, "://") || strchr(b->context, '#'))
+			bare = str_head(bare, strcspn(b->context, "#?"));
+		if (str_ends(bare, STR(".git")))
+			bare.len -= 4;
+		while (str_cut(&bare, '/', &part))
+			name = part.len > 0 ? part : name;
+		wire_put_str(&b->names, name);
 		b->name_count = 1;
 	}
 	return 0;

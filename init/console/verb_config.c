@@ -198,6 +198,11 @@ int console_config_candidate(struct console *console, struct buf *ret_text, stru
 	return fetch(console, INIT_CONFIG_CANDIDATE, 0, ret_text, err);
 }
 
+int console_config_current(struct console *console, struct buf *ret_text, struct err *err)
+{
+	return fetch(console, INIT_CONFIG_CURRENT, 0, ret_text, err);
+}
+
 int console_config_put(struct console *console, struct str text, struct err *err)
 {
 	const struct act act = { .act = INIT_CONFIG_PUT, .a = text };
@@ -299,8 +304,9 @@ static int config_validate(struct console *console, struct err *err)
 	if (r < 0)
 		return r;
 	if (trial.mistakes)
-		return err_set(err, -EINVAL, "%u mistakes; the sections they stand in are left out",
-			       trial.mistakes);
+		return err_set(err, -EINVAL,
+			       "%u mistake%s; the sections with mistakes are left out",
+			       trial.mistakes, trial.mistakes == 1 ? "" : "s");
 	console_printf(console, trial.changes ? "no mistakes found\n"
 					      : "no mistakes found; nothing would change\n");
 	return 0;
@@ -417,9 +423,9 @@ static int config_apply(struct console *console, const struct words *words, stru
 		return r;
 	if (trial.mistakes && !force)
 		return err_set(err, -EINVAL,
-			       "%u mistakes: nothing was applied; `config apply "
-			       "--force` leaves out the sections they stand in",
-			       trial.mistakes);
+			       "%u mistake%s: nothing was applied; `config apply "
+			       "--force` leaves out what is wrong",
+			       trial.mistakes, trial.mistakes == 1 ? "" : "s");
 	if (!ms && away_ms && trial.network)
 		guard = gateways(console);
 	if (guard)

@@ -13,6 +13,7 @@
 #include "init/console/screen.h"
 #include "init/console/top.h"
 #include "lib/log.h"
+#include "lib/mono.h"
 #include "lib/own.h"
 
 enum { DASHBOARD_EVERY_MS = 2000, DASHBOARD_WAIT_MS = 800, ERRORS_MAX = 4, ERRORS_LINES = 200 };
@@ -47,6 +48,7 @@ static void put_machine(struct console *console)
 {
 	static struct init_status status;
 	struct msg reply OWN(msg_done) = { 0 };
+	char span[SPAN_TEXT_MAX];
 	struct err err = { 0 };
 	struct wire in;
 
@@ -58,8 +60,8 @@ static void put_machine(struct console *console)
 	wire_init(&in, reply.body.ptr, reply.body.len);
 	if (init_status_get(&in, &status) < 0)
 		return;
-	screen_line(&screen, "%s  Hoy %s  up %lld s  clock %s  %s", status.hostname, status.version,
-		    (long long)(status.uptime_ms / 1000), init_clock_name(status.clock),
+	screen_line(&screen, "%s  Hoy %s  up %s  clock %s  %s", status.hostname, status.version,
+		    span_text(status.uptime_ms / 1000, span), init_clock_name(status.clock),
 		    status.claimed ? "claimed" : "UNCLAIMED");
 	screen_line(&screen, "memory %llu of %llu MiB free   data %s, %llu of %llu MiB free%s",
 		    (unsigned long long)(status.mem_available_kib >> 10),
@@ -87,7 +89,7 @@ static void put_services(struct console *console)
 		return;
 	}
 	wire_init(&in, reply.body.ptr, reply.body.len);
-	count = wire_count(&in, ENGINE_ROWS_MAX);
+	count = wire_count(&in, 2 * ENGINE_ROWS_MAX);
 	screen_line(&screen, "%-16s %-10s %-10s %s", "SERVICE", "STATE", "HEALTH", "STATUS");
 	for (uint32_t i = 0; i < count && !in.error; i++) {
 		engine_row_get(&in, &row);

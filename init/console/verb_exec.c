@@ -133,7 +133,9 @@ static int take_message(struct exec_run *run, struct err *err)
 /* Looks at everything once; 1 = go on, 0 = finished, else an error. */
 static int exec_round(struct exec_run *run, int engine_fd, struct err *err)
 {
-	struct pollfd fds[4] = { { .fd = run->console->in_fd, .events = POLLIN },
+	/* What a client types before the container's fds are here waits in its stream. */
+	bool early = run->console->remote && run->stdin_fd < 0;
+	struct pollfd fds[4] = { { .fd = run->console->in_fd, .events = early ? 0 : POLLIN },
 				 { .fd = run->outputs[0].fd, .events = POLLIN },
 				 { .fd = run->outputs[1].fd, .events = POLLIN },
 				 { .fd = run->ended ? -1 : engine_fd, .events = POLLIN } };

@@ -167,8 +167,10 @@ static int from_memory(struct console *console, const struct log_options *option
 {
 	const char *unit = options->count ? options->names[0] : "";
 	struct log_options by_role = *options;
-	int r = show_memory(console, options, unit, err);
+	int r = -ENOENT;
 
+	if (strcmp(unit, "system") != 0)
+		r = show_memory(console, options, unit, err);
 	if (r != -ENOENT || !*unit)
 		return r == -EINTR ? 0 : r;
 	by_role.filter.unit = unit;

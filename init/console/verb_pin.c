@@ -39,7 +39,7 @@ static int image_of(struct console *console, const char *service, struct engine_
 	if (r < 0)
 		return r;
 	wire_init(&in, reply.body.ptr, reply.body.len);
-	count = wire_count(&in, ENGINE_ROWS_MAX);
+	count = wire_count(&in, 2 * ENGINE_ROWS_MAX);
 	for (uint32_t i = 0; i < count && !in.error; i++) {
 		engine_row_get(&in, ret_row);
 		if (!in.error && ret_row->declared && !strcmp(ret_row->name, service))

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -133,22 +134,26 @@ int verb_prune(struct console *console, const struct words *words, struct err *e
 /* ---- power ---- */
 
 /* Only on the machine's own console, and only with the words typed out. */
-static int factory_reset(struct console *console, struct err *err)
+static int factory_reset(struct console *console, bool keep, struct err *err)
 {
+	const char *words = keep ? "erase all settings" : "erase all data";
 	struct msg reply OWN(msg_done) = { 0 };
 	struct buf body OWN(buf_done) = { 0 };
-	char typed[64];
+	char typed[64], question[64];
 	int r;
 
 	if (!console->is_unit)
 		return err_set(err, -EPERM, "only on the machine's own console");
-	console_printf(console, "All images, volumes, logs and the password are erased.\n");
-	if (!console_ask(console, "type \"erase all data\" to go on: ", false, typed,
-			 sizeof(typed)) ||
-	    strcmp(typed, "erase all data") != 0)
+	console_printf(console,
+		       keep ? "Configuration, secrets, password, access, containers and logs are "
+			      "erased; images and volumes stay.\n"
+			    : "All images, volumes, logs and the password are erased.\n");
+	(void)snprintf(question, sizeof(question), "type \"%s\" to go on: ", words);
+	if (!console_ask(console, question, false, typed, sizeof(typed)) ||
+	    strcmp(typed, words) != 0)
 		return err_set(err, -ECANCELED, "nothing was changed");
 	buf_init(&body, 128);
-	wire_put_u8(&body, INIT_POWER_ACT_FACTORY_RESET);
+	wire_put_u8(&body, keep ? INIT_POWER_ACT_RESET_SETTINGS : INIT_POWER_ACT_FACTORY_RESET);
 	wire_put_text(&body, typed);
 	r = console_unit_call(console, INIT_MSG_POWER, buf_str(&body), &reply, err);
 	if (r >= 0)
@@ -163,8 +168,11 @@ int verb_power(struct console *console, const struct words *words, struct err *e
 	bool reboot = !strcmp(words->items[0], "reboot");
 	int r;
 
-	if (!strcmp(words->items[0], "factory-reset"))
-		return factory_reset(console, err);
+	if (!strcmp(words->items[0], "factory-reset")) {
+		if (words->count > 1 && strcmp(words->items[1], "--keep-data") != 0)
+			return err_set(err, -EINVAL, "factory-reset [--keep-data]");
+		return factory_reset(console, words->count > 1, err);
+	}
 
 	buf_init(&body, 64);
 	wire_put_u8(&body, reboot ? INIT_POWER_ACT_REBOOT : INIT_POWER_ACT_POWEROFF);

@@ -53,7 +53,7 @@ static void show_time(struct console *console, const struct init_status *status)
 static void show_engine(struct console *console)
 {
 	struct msg reply OWN(msg_done) = { 0 };
-	uint32_t running = 0, declared = 0, count;
+	uint32_t running = 0, declared = 0, others = 0, count;
 	struct buf ill OWN(buf_done) = { 0 };
 	struct err err = { 0 };
 	struct engine_row row;
@@ -66,23 +66,27 @@ static void show_engine(struct console *console)
 	}
 	buf_init(&ill, 4096);
 	wire_init(&in, reply.body.ptr, reply.body.len);
-	count = wire_count(&in, ENGINE_ROWS_MAX);
+	count = wire_count(&in, 2 * ENGINE_ROWS_MAX);
 	for (uint32_t i = 0; i < count && !in.error; i++) {
 		engine_row_get(&in, &row);
-		running += !strcmp(row.state, "running");
 		declared += row.declared;
+		if (!strcmp(row.state, "running"))
+			row.declared ? running++ : others++;
 		if (!strcmp(row.health, "unhealthy"))
 			(void)buf_printf(&ill, " %s", row.name);
 	}
-	console_printf(console, "services  %u of %u running%s%s\n", running, declared,
-		       ill.len ? "; unhealthy:" : "", buf_text(&ill));
+	console_printf(console, "services  %u of %u running", running, declared);
+	if (others)
+		console_printf(console, ", and %u container%s of the Docker API", others,
+			       others == 1 ? "" : "s");
+	console_printf(console, "%s%s\n", ill.len ? "; unhealthy:" : "", buf_text(&ill));
 }
 
 int verb_status(struct console *console, const struct words *words, struct err *err)
 {
 	static struct init_status status;
 	struct msg reply OWN(msg_done) = { 0 };
-	char text[320];
+	char text[320], span[SPAN_TEXT_MAX];
 	struct wire in;
 	int r = console_call(console, CONSOLE_SERVER_INIT, INIT_MSG_STATUS_GET, STR(""), &reply,
 			     err);
@@ -100,8 +104,8 @@ int verb_status(struct console *console, const struct words *words, struct err *
 	console_printf(console, "machine   %s, Hoy %s, %s\n", status.hostname, status.version,
 		       status.claimed ? "claimed" : "unclaimed: `claim` sets a password");
 	(void)str_escape(str_from(status.boot_reason), text, sizeof(text));
-	console_printf(console, "up        %lld s, started by: %s\n",
-		       (long long)(status.uptime_ms / 1000), text);
+	console_printf(console, "up        %s, started by: %s\n",
+		       span_text(status.uptime_ms / 1000, span), text);
 	show_time(console, &status);
 	console_printf(console, "memory    %llu of %llu MiB available\n",
 		       (unsigned long long)(status.mem_available_kib >> 10),
@@ -125,23 +129,48 @@ int verb_status(struct console *console, const struct words *words, struct err *
 
 /* ---- ps, images ---- */
 
+/* How wide the columns of names are, within bounds: the rest of a row is not pushed about. */
+static void widths(struct str body, int *ret_name, int *ret_image)
+{
+	struct engine_row row;
+	struct wire in;
+	uint32_t count;
+
+	*ret_name = 12;
+	*ret_image = 16;
+	wire_init(&in, body.ptr, body.len);
+	count = wire_count(&in, 2 * ENGINE_ROWS_MAX);
+	for (uint32_t i = 0; i < count && !in.error; i++) {
+		int name, image;
+
+		engine_row_get(&in, &row);
+		name = (int)strlen(row.name);
+		image = (int)strlen(row.image);
+		*ret_name = name > *ret_name && name <= 32 ? name : *ret_name;
+		*ret_image = image > *ret_image && image <= 40 ? image : *ret_image;
+	}
+}
+
 int verb_ps(struct console *console, const struct words *words, struct err *err)
 {
 	struct msg reply OWN(msg_done) = { 0 };
-	struct engine_row row;
 	char status[ENGINE_STATUS_MAX * 2], image[ENGINE_REF_MAX];
+	int name_width, image_width, r;
+	struct engine_row row;
 	struct wire in;
 	uint32_t count;
-	int r = console_call(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_PS, STR(""), &reply, err);
 
-	(void)words;
+	if (words->count > 1 && strcmp(words->items[1], "-a") != 0)
+		return err_set(err, -EINVAL, "usage: ps [-a]");
+	r = console_call(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_PS, STR(""), &reply, err);
 	if (r < 0)
 		return r;
+	widths(reply.body, &name_width, &image_width);
 	wire_init(&in, reply.body.ptr, reply.body.len);
-	count = wire_count(&in, ENGINE_ROWS_MAX);
+	count = wire_count(&in, 2 * ENGINE_ROWS_MAX);
 	if (!console->json)
-		console_printf(console, "%-12s %-24s %-10s %-14s %s\n", "NAME", "IMAGE", "STATE",
-			       "STATUS", "PORTS");
+		console_printf(console, "%-*s %-*s %-10s %-14s %s\n", name_width, "NAME",
+			       image_width, "IMAGE", "STATE", "STATUS", "PORTS");
 	for (uint32_t i = 0; i < count && !in.error; i++) {
 		engine_row_get(&in, &row);
 		if (console->json) {
@@ -150,9 +179,9 @@ int verb_ps(struct console *console, const struct words *words, struct err *err)
 		}
 		(void)str_escape(str_from(row.status), status, sizeof(status));
 		(void)str_escape(str_from(row.image), image, sizeof(image));
-		console_printf(console, "%-12s %-24s %-10s %-14s%s%s\n", row.name,
-			       *image ? image : "-", row.state, status, *row.ports ? " " : "",
-			       row.ports);
+		console_printf(console, "%-*s %-*s %-10s %-14s%s%s\n", name_width, row.name,
+			       image_width, *image ? image : "-", row.state, status,
+			       *row.ports ? " " : "", row.ports);
 	}
 	return wire_end(&in) < 0 ? err_set(err, -EBADMSG, "engine: malformed answer") : 0;
 }
@@ -336,25 +365,31 @@ static int network_json(struct console *console, struct str what, struct err *er
 
 int verb_network(struct console *console, const struct words *words, struct err *err)
 {
-	const char *what = words->count > 2 ? words->items[2] : "links";
-	bool why = !strcmp(words->items[1], "why");
+	bool trace = !strcmp(words->items[1], "trace");
+	bool why = trace || !strcmp(words->items[1], "why");
+	bool show = !strcmp(words->items[1], "show");
+	/* `show` may be left out. */
+	const char *what = words->count > 2 ? words->items[2] : show ? "links" : words->items[1];
 	struct msg reply OWN(msg_done) = { 0 };
 	struct buf body OWN(buf_done) = { 0 };
 	struct wire in;
+	struct buf question OWN(buf_done) = { 0 };
 	int r;
 
-	char question[32];
-
-	if ((strcmp(words->items[1], "show") != 0 && !why) || (why && words->count < 3))
+	if (((words->count > 2) != why && !show) || (words->count > 3 && !trace))
 		return err_set(err, -EINVAL,
-			       "usage: network show WHAT, network why ADDRESS:PORT[/udp]");
-	if (snprintf(question, sizeof(question), "%s%s", why ? "why " : "", what) >=
-	    (int)sizeof(question))
-		return err_set(err, -EINVAL, "network: that word is too long");
-	if (console->json && !why)
-		return network_json(console, str_from(what), err);
+			       "usage: network [show] WHAT, network why ADDRESS:PORT[/udp], "
+			       "network trace SRC -> ADDRESS:PORT[/udp]");
+	buf_init(&question, 160);
+	(void)buf_printf(&question, "%s%s", !why ? "" : trace ? "trace " : "why ", what);
+	for (int i = 3; trace && i < words->count; i++)
+		(void)buf_printf(&question, " %s", words->items[i]);
+	if (buf_error(&question))
+		return err_set(err, -EINVAL, "network: that is too long");
+	if (console->json)
+		return network_json(console, buf_str(&question), err);
 	buf_init(&body, 256);
-	wire_put_text(&body, question);
+	wire_put_str(&body, buf_str(&question));
 	r = console_call(console, CONSOLE_SERVER_NETD, NETD_MSG_SHOW, buf_str(&body), &reply, err);
 	if (r < 0)
 		return r;

@@ -4,10 +4,16 @@
  * program. Must never print a name that others chose unescaped.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include "engine/api/image_msg.h"
 #include "init/console/console.h"
+#include "init/unit/logline.h"
 #include "lib/own.h"
+
+#define PRUNE_USAGE \
+	"prune [images [-a] | containers | volumes | cache] [--filter until=TIME|label=KEY]..."
 
 enum { STORE_WAIT_MS = 600 * 1000, STORE_LIST_MAX = 65536, STORE_TEXT_MAX = 512 };
 
@@ -127,11 +133,69 @@ int verb_store(struct console *console, const struct words *words, struct err *e
 	return console_follow(console, &job, str_make(body, sizeof(body)), err);
 }
 
-/* `prune images [-a]`, `prune volumes`, `prune cache`. */
+/* ---- prune ---- */
+
+/* "until=24h" as seconds since 1970, else the words as they are. */
+static int put_filter(const char *text, struct buf *body, struct err *err)
+{
+	struct str value = str_from(text), key = { 0 };
+	int64_t until_s;
+	char number[24];
+
+	if (!str_cut(&value, '=', &key) || !key.len || strlen(text) == key.len)
+		return err_set(err, -EINVAL,
+			       "--filter: until=TIME, label=KEY[=VALUE] or label!=KEY[=VALUE] is "
+			       "expected, not '%.60s'",
+			       text);
+	/* As docker says it: "label!=key". */
+	if (!str_is(key, "until")) {
+		wire_put_str(body, key);
+		wire_put_str(body, value);
+		return 0;
+	}
+	if (logline_time(value, (int64_t)time(NULL), &until_s) < 0)
+		return err_set(err, -EINVAL,
+			       "--filter: until: a time is expected: 24h, 2026-11-21 or "
+			       "\"2026-11-21 21:55\"");
+	(void)snprintf(number, sizeof(number), "%lld", (long long)until_s);
+	wire_put_text(body, "until");
+	wire_put_text(body, number);
+	return 0;
+}
+
+static int put_filters(const struct words *words, uint8_t kind, struct buf *body, struct err *err)
+{
+	uint32_t count = 0;
+	struct buf filters OWN(buf_done) = { 0 };
+
+	buf_init(&filters, STORE_TEXT_MAX * 16);
+	for (int i = 2; i < words->count; i++) {
+		bool all = !strcmp(words->items[i], "-a") && kind == ENGINE_PRUNE_IMAGES;
+		int r = 0;
+
+		if (all) {
+			wire_put_text(&filters, "dangling");
+			wire_put_text(&filters, "false");
+		} else if (!strcmp(words->items[i], "--filter") && i + 1 < words->count) {
+			r = put_filter(words->items[++i], &filters, err);
+		} else {
+			r = err_set(err, -EINVAL, "usage: %s", PRUNE_USAGE);
+		}
+		if (r < 0)
+			return r;
+		count++;
+	}
+	wire_put_u32(body, count);
+	wire_put_bytes(body, filters.data, filters.len);
+	return 0;
+}
+
 int verb_prune_kind(struct console *console, const struct words *words, struct err *err)
 {
-	static const char *const kinds[] = { "images", "volumes", "cache" };
-	bool all = words->count > 2 && !strcmp(words->items[2], "-a");
+	static const char *const kinds[] = { [ENGINE_PRUNE_IMAGES] = "images",
+					     [ENGINE_PRUNE_VOLUMES] = "volumes",
+					     [ENGINE_PRUNE_CACHE] = "cache",
+					     [ENGINE_PRUNE_CONTAINERS] = "containers" };
 	struct msg reply OWN(msg_done) = { 0 };
 	struct buf body OWN(buf_done) = { 0 };
 	uint8_t kind = 0;
@@ -142,15 +206,13 @@ int verb_prune_kind(struct console *console, const struct words *words, struct e
 
 	while (kind < ARRAY_LEN(kinds) && strcmp(kinds[kind], words->items[1]) != 0)
 		kind++;
-	if (kind == ARRAY_LEN(kinds) || (words->count > 2 && !(all && kind == 0)))
-		return err_set(err, -EINVAL, "usage: prune [images [-a] | volumes | cache]");
-	buf_init(&body, 256);
+	if (kind == ARRAY_LEN(kinds))
+		return err_set(err, -EINVAL, "usage: %s", PRUNE_USAGE);
+	buf_init(&body, STORE_TEXT_MAX * 17);
 	wire_put_u8(&body, kind);
-	wire_put_u32(&body, all ? 1 : 0);
-	if (all) {
-		wire_put_text(&body, "dangling");
-		wire_put_text(&body, "false");
-	}
+	r = put_filters(words, kind, &body, err);
+	if (r < 0)
+		return r;
 	r = console_call_within(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_PRUNE_KIND,
 				buf_str(&body), STORE_WAIT_MS, &reply, err);
 	if (r < 0)
@@ -158,9 +220,11 @@ int verb_prune_kind(struct console *console, const struct words *words, struct e
 	wire_init(&in, reply.body.ptr, reply.body.len);
 	bytes = wire_u64(&in);
 	count = wire_count(&in, STORE_LIST_MAX);
-	for (uint32_t i = 0; i < count && !in.error; i++) {
+	for (uint32_t i = 0; i < count && !in.error; i++)
 		console_foreign(console, wire_str(&in, STORE_TEXT_MAX));
-	}
-	console_printf(console, "%.1f MiB given back\n", mib(bytes));
+	if (kind == ENGINE_PRUNE_CONTAINERS) /* what they had goes by and by */
+		console_printf(console, "%u containers removed\n", count);
+	else
+		console_printf(console, "%.1f MiB given back\n", mib(bytes));
 	return wire_end(&in) < 0 ? err_set(err, -EBADMSG, "the engine's answer is malformed") : 0;
 }

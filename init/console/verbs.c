@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "engine/api/engine_msg.h"
+#include "init/console/alias.h"
 #include "init/console/console.h"
 #include "init/console/pipe.h"
 #include "init/console/script.h"
@@ -60,13 +61,17 @@ const struct verb console_verbs[] = {
 	{ "build",
 	  "[-t NAME] [-f FILE] [--target STAGE] [--build-arg NAME=VALUE] [--secret id=ID,src=FILE] "
 	  "[--label NAME=VALUE] [--build-context NAME=WHERE] [--ssh ID=SOCKET] [--platform P] "
-	  "[--network none] [--allow network.host] [--iidfile FILE] [--pull] [--no-cache] "
+	  "[--cache-from NAME] [--cache-to type=registry,ref=NAME] [--network none] [--allow "
+	  "network.host] [--iidfile FILE] [--pull] [--no-cache] "
 	  "[--check] DIR",
 	  "make an image out of a directory on the machine", C(NONE), 1, -1, verb_build },
 	{ "claim", "", "set the password of this machine", C(NONE), 0, 0, verb_claim },
 	{ "clear", "", "clear the screen", C(NONE), 0, 0, verb_clear },
 	{ "commit", "NAME [IMAGE]", "what a container changed becomes an image", C(CONTAINER), 1, 2,
 	  verb_commit },
+	{ "compose", "FILE | up [--force] FILE | down FILE",
+	  "a Compose file as sections of services.ini, with what is left out", C(NONE), 1, 3,
+	  verb_compose },
 	{ "config",
 	  "show [FILE] | issues | set \"SECTION NAME\" KEY VALUE... | unset \"SECTION NAME\" [KEY] "
 	  "| edit | pin NAME "
@@ -82,10 +87,15 @@ const struct verb console_verbs[] = {
 	  verb_dashboard },
 	{ "df", "", "what takes the room on the data partition", C(NONE), 0, 0, verb_df },
 	{ "diff", "NAME", "what a container changed in its files", C(CONTAINER), 1, 1, verb_diff },
+	{ "dig", "[@SERVER] [-x ADDRESS] NAME [TYPE] [+short] [+tcp]",
+	  "ask a name server, the machine's own when none is named", C(NONE), 1, -1, verb_probe },
+	{ "disk", "", "disks, their partitions, and which holds the data", C(NONE), 0, 0,
+	  verb_disk },
 	{ "exec", "[-t] [-u USER] NAME COMMAND...", "run a command in a container", C(CONTAINER), 2,
 	  -1, verb_exec },
 	{ "export", "NAME FILE", "a container's files as a tar", C(CONTAINER), 2, 2, verb_export },
-	{ "factory-reset", "", "erase the data partition and start again", C(NONE), 0, 0,
+	{ "factory-reset", "[--keep-data]",
+	  "erase all data, or all but images and volumes, and start again", C(NONE), 0, 1,
 	  verb_power },
 	{ "follow", "NAME...", "what containers write from now on, in the order of its time",
 	  C(CONTAINER), 1, 8, verb_follow },
@@ -102,31 +112,47 @@ const struct verb console_verbs[] = {
 	{ "kill", "NAME [SIGNAL]", "send a signal, KILL when none is named", C(CONTAINER), 1, 2,
 	  verb_act },
 	{ "load", "FILE [NAME]", "take the images of an archive in", C(NONE), 1, 2, verb_load },
+	{ "lock", "", "nothing goes on this console until the password is typed", C(NONE), 0, 0,
+	  verb_lock },
 	{ "log",
 	  "[UNIT] [-f] [-n N] [-p LEVEL] [--boot -N] [--boots] [--since TIME] [--until TIME] "
 	  "[--grep TEXT]",
-	  "system log: init, netd, engine, kernel; earlier boots as well", C(UNIT), 0, -1,
+	  "log of init, netd, engine, kernel; system: all but the kernel", C(UNIT), 0, -1,
 	  verb_log },
 	{ "logout", "", "leave the console", C(NONE), 0, 0, verb_logout },
 	{ "logs", "NAME... [-f] [-n N] [--since TIME] [--until TIME] [--grep TEXT]",
 	  "what containers wrote, in the order of its time", C(CONTAINER), 1, -1, verb_logs },
 	{ "metrics", "", "counters of the machine and its containers, as Prometheus text", C(NONE),
 	  0, 0, verb_metrics },
-	{ "network", "show WHAT | why ADDRESS:PORT",
-	  "links addrs routes dns leases ports time networks", C(NETWORK), 1, 2, verb_network },
+	{ "network", "[show] WHAT | why ADDRESS:PORT | trace SRC -> ADDRESS:PORT",
+	  "links, routes, neigh, dns, ports, rules ...; Tab lists them", C(NETWORK), 1, 4,
+	  verb_network },
 	{ "passwd", "", "change the password", C(NONE), 0, 0, verb_claim },
+	{ "pause", "NAME", "freeze a container that no section declares", C(CONTAINER), 1, 1,
+	  verb_pause },
+	{ "ping", "[-4|-6] [-c N] [-i S] [-s BYTES] [-W S] HOST",
+	  "does HOST answer, and how fast; four packets, Ctrl-C ends it", C(NONE), 1, -1,
+	  verb_probe },
 	{ "poweroff", "", "stop everything and switch off", C(NONE), 0, 0, verb_power },
-	{ "prune", "[images [-a] | volumes | cache]", "give back what nothing uses", C(NONE), 0, 2,
-	  verb_prune },
-	{ "ps", "", "containers and their states", C(NONE), 0, 0, verb_ps },
+	{ "prune",
+	  "[images [-a] | containers | volumes | cache] [--filter until=TIME|label=KEY]...",
+	  "give back what nothing uses", C(NONE), 0, -1, verb_prune },
+	{ "ps", "[-a]", "containers and their states, those that ended too", C(NONE), 0, 1,
+	  verb_ps },
 	{ "pull", "IMAGE", "fetch an image from its registry", C(NONE), 1, 1, verb_pull },
 	{ "push", "IMAGE [REFERENCE]", "send an image to a registry", C(NONE), 1, 2, verb_push },
 	{ "reboot", "", "stop everything and start again", C(NONE), 0, 0, verb_power },
+	{ "resize", "", "ask the terminal for its size again", C(NONE), 0, 0, verb_resize },
 	{ "restart", "NAME", "stop and start a container", C(CONTAINER), 1, 1, verb_act },
+	{ "rm", "[-f] [-v] NAME...", "remove containers that no section declares", C(CONTAINER), 1,
+	  -1, verb_rm },
 	{ "rmi", "IMAGE", "remove an image", C(NONE), 1, 1, verb_rmi },
 	{ "save", "[--oci] FILE IMAGE...", "write images into an archive", C(NONE), 2, -1,
 	  verb_save },
+	{ "sessions", "", "the consoles, and who is at them", C(NONE), 0, 0, verb_sessions },
 	{ "start", "NAME", "start a container", C(CONTAINER), 1, 1, verb_act },
+	{ "stats", "[NAME...]", "what each container uses, as a table", C(CONTAINER), 0, -1,
+	  verb_stats },
 	{ "status", "", "machine, data disk, clock, system services", C(NONE), 0, 0, verb_status },
 	{ "steps", "IMAGE", "the steps that made an image", C(NONE), 1, 1, verb_steps },
 	{ "stop", "NAME", "stop a container until the next boot", C(CONTAINER), 1, 1, verb_act },
@@ -135,8 +161,14 @@ const struct verb console_verbs[] = {
 	{ "support", "collect", "an archive for whoever helps, without secrets", C(NONE), 1, 1,
 	  verb_support },
 	{ "tag", "IMAGE NAME", "give an image another name", C(NONE), 2, 2, verb_tag },
+	{ "time", "", "the clock, whether it is synchronised, and with whom", C(NONE), 0, 0,
+	  verb_time },
 	{ "top", "", "what the machine and its containers use, on one screen; q ends", C(NONE), 0,
 	  0, verb_top },
+	{ "traceroute", "[-4|-6] [-m HOPS] [-q N] [-w S] HOST", "the routers on the way to HOST",
+	  C(NONE), 1, -1, verb_probe },
+	{ "unpause", "NAME", "let a frozen container go on", C(CONTAINER), 1, 1, verb_pause },
+	{ "users", "", "who may use this machine, and by what", C(NONE), 0, 0, verb_users },
 	{ "version", "", "version of Hoy", C(NONE), 0, 0, verb_version },
 };
 const size_t console_verb_count = ARRAY_LEN(console_verbs);
@@ -195,6 +227,14 @@ static void print_row(struct console *console, const struct verb *verb)
 	console_printf(console, "\n%*s%s\n", HELP_INDENT, "", verb->help);
 }
 
+static void print_alias(struct console *console, const struct alias *alias)
+{
+	const char *second = alias->words[1];
+
+	console_printf(console, "%-13s %-20s the same as `%s%s%s`\n", alias->name, "",
+		       alias->words[0], second ? " " : "", second ? second : "");
+}
+
 void console_help(struct console *console, const char *line)
 {
 	struct str rest = str_from(line), word = { 0 };
@@ -203,6 +243,11 @@ void console_help(struct console *console, const char *line)
 
 	if (str_cut(&rest, ' ', &word))
 		(void)str_copy(word, name, sizeof(name));
+	for (size_t i = 0; i < console_alias_count; i++)
+		if (!strcmp(name, console_aliases[i].name)) {
+			print_alias(console, &console_aliases[i]);
+			return;
+		}
 	verb = *name ? find_verb(name) : NULL;
 	if (verb) {
 		print_usage(console, verb);
@@ -211,19 +256,24 @@ void console_help(struct console *console, const char *line)
 	}
 	for (size_t i = 0; i < console_verb_count; i++)
 		print_row(console, &console_verbs[i]);
+	for (size_t i = 0; i < console_alias_count; i++)
+		print_alias(console, &console_aliases[i]);
 	console_printf(console, "Tab completes, arrow up brings a line back, Ctrl-R searches.\n"
-				"COMMAND | grep [-v] TEXT, | count, | json, | more.\n");
+				"COMMAND | grep [-v] TEXT, | count, | json, | more, | no-more.\n");
 }
 
 static int unknown(const char *name, struct err *err)
 {
-	const char *names[80];
+	const char *names[128];
 	const char *nearest;
+	size_t count = 0;
 	char shown[64];
 
 	for (size_t i = 0; i < console_verb_count; i++)
-		names[i] = console_verbs[i].name;
-	nearest = str_nearest(str_from(name), names, console_verb_count);
+		names[count++] = console_verbs[i].name;
+	for (size_t i = 0; i < console_alias_count; i++)
+		names[count++] = console_aliases[i].name;
+	nearest = str_nearest(str_from(name), names, count);
 	(void)str_escape(str_from(name), shown, sizeof(shown));
 	if (nearest)
 		return err_set(err, -ENOENT, "there is no command '%s'; did you mean '%s'?", shown,
@@ -244,7 +294,7 @@ static bool take_json(struct words *words)
 	return first || last;
 }
 
-static void say_error(struct console *console, int code, const struct err *err)
+void console_error(struct console *console, int code, const struct err *err)
 {
 	struct buf out OWN(buf_done) = { 0 };
 
@@ -259,29 +309,43 @@ static void say_error(struct console *console, int code, const struct err *err)
 	console_json(console, buf_str(&out));
 }
 
-static int run_command(struct console *console, struct str line)
+static int run_words(struct console *console, struct str line, struct err *err)
 {
 	static struct words words;
 	const struct verb *verb;
-	struct err err = { 0 };
-	int r = words_split(line, &words, &err);
+	int r = words_split(line, &words, err);
 
 	if (r >= 0 && !words.count)
 		return 0;
 	console->interrupted = false;
 	console->json = r >= 0 && take_json(&words);
+	if (r >= 0)
+		alias_expand(&words);
 	verb = r < 0 ? NULL : find_verb(words.items[0]);
 	if (r >= 0 && !verb)
-		r = unknown(words.items[0], &err);
+		r = unknown(words.items[0], err);
 	if (verb && (words.count - 1 < verb->min_words ||
 		     (verb->max_words >= 0 && words.count - 1 > verb->max_words)))
-		r = err_set(&err, -EINVAL, "usage: %s %s", verb->name, verb->arguments);
+		r = err_set(err, -EINVAL, "usage: %s %s", verb->name, verb->arguments);
 	else if (verb)
-		r = verb->run(console, &words, &err);
+		r = verb->run(console, &words, err);
 	console_json_end(console);
+	return r;
+}
+
+static void say_error(struct console *console, int r, const struct err *err)
+{
 	if (r < 0 && r != -EINTR)
-		say_error(console, r, &err);
+		console_error(console, r, err);
 	console->json = false;
+}
+
+static int run_command(struct console *console, struct str line)
+{
+	struct err err = { 0 };
+	int r = run_words(console, line, &err);
+
+	say_error(console, r, &err);
 	return r;
 }
 
@@ -318,6 +382,7 @@ static int run_pipe(struct console *console, const struct pipe_line *pipe)
 {
 	struct buf line OWN(buf_done) = { 0 }, raw OWN(buf_done) = { 0 };
 	struct buf out OWN(buf_done) = { 0 };
+	struct err err = { 0 };
 	int r;
 
 	buf_init(&line, EDIT_LINE_MAX + 16);
@@ -327,7 +392,7 @@ static int run_pipe(struct console *console, const struct pipe_line *pipe)
 	if (pipe_has(pipe, PIPE_JSON))
 		(void)buf_add_text(&line, " --json");
 	console->capture = &raw;
-	r = run_command(console, buf_str(&line));
+	r = run_words(console, buf_str(&line), &err);
 	console->capture = NULL;
 	if (pipe_apply(pipe, buf_str(&raw), &out) < 0 || buf_error(&raw))
 		console_printf(console, "(it is longer than a pipe holds)\n");
@@ -335,6 +400,7 @@ static int run_pipe(struct console *console, const struct pipe_line *pipe)
 		page(console, buf_str(&out));
 	else
 		console_write(console, buf_text(&out), out.len);
+	say_error(console, r, &err); /* no filter takes an error away */
 	return r;
 }
 
@@ -345,7 +411,7 @@ int console_run(struct console *console, const char *line)
 	int r = pipe_parse(str_from(line), &pipe, &err);
 
 	if (r < 0) {
-		say_error(console, r, &err);
+		console_error(console, r, &err);
 		return r;
 	}
 	/* What runs inside another command's capture is that command's own. */
@@ -356,7 +422,7 @@ int console_run(struct console *console, const char *line)
 /* ---- completion ---- */
 
 struct candidates {
-	char names[64][ENGINE_NAME_MAX];
+	char names[128][ENGINE_NAME_MAX];
 	size_t count;
 };
 
@@ -376,7 +442,7 @@ static void offer_containers(struct console *console, struct candidates *all, st
 	if (console_call(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_PS, STR(""), &reply, NULL) < 0)
 		return;
 	wire_init(&in, reply.body.ptr, reply.body.len);
-	count = wire_count(&in, ENGINE_ROWS_MAX);
+	count = wire_count(&in, 2 * ENGINE_ROWS_MAX);
 	for (uint32_t i = 0; i < count && !in.error; i++) {
 		engine_row_get(&in, &row);
 		offer(all, row.name, prefix);
@@ -397,8 +463,9 @@ static void collect(struct console *console, struct str before, struct str prefi
 					      "confirm",   "discard", "rollback", "history",
 					      "export",	   "import",  "media",	  "edit",
 					      "pin",	   NULL };
-	static const char *const units[] = { "init", "netd", "engine", "kernel", "console", NULL };
-	static const char *const show[] = { "show", NULL };
+	static const char *const units[] = { "init",	"netd",	  "engine", "kernel",
+					     "console", "system", NULL };
+	static const char *const show[] = { "show", "why", "trace", NULL };
 	struct str rest = before, first = { 0 };
 	char name[32] = "";
 	const struct verb *verb;
@@ -408,6 +475,8 @@ static void collect(struct console *console, struct str before, struct str prefi
 	verb = find_verb(name);
 	for (size_t i = 0; !before.len && i < console_verb_count; i++)
 		offer(all, console_verbs[i].name, prefix);
+	for (size_t i = 0; !before.len && i < console_alias_count; i++)
+		offer(all, console_aliases[i].name, prefix);
 	if (!before.len || !verb)
 		return;
 	switch (verb->complete) {
@@ -417,7 +486,9 @@ static void collect(struct console *console, struct str before, struct str prefi
 		offer_containers(console, all, prefix);
 		break;
 	case VERB_COMPLETE_NETWORK:
-		offer_words(all, str_trim(rest).len ? netd_show_names : show, prefix);
+		offer_words(all, netd_show_names, prefix);
+		if (!str_trim(rest).len)
+			offer_words(all, show, prefix);
 		break;
 	case VERB_COMPLETE_CONFIG:
 		offer_words(all, config, prefix);

@@ -164,12 +164,19 @@ bool logline_holds(struct str text, struct str piece)
 	return false;
 }
 
+/* "system" is whatever the kernel did not say. */
+static bool is_of(const struct logline *line, const char *unit)
+{
+	if (strcmp(unit, "system") == 0)
+		return !str_is(line->unit, "kernel") && !str_is(line->role, "kernel");
+	return str_is(line->unit, unit) || str_is(line->role, unit);
+}
+
 bool logline_wanted(const struct logline_filter *filter, const struct logline *line)
 {
 	if (line->prio > filter->prio_max)
 		return false;
-	if (filter->unit != NULL && !str_is(line->unit, filter->unit) &&
-	    !str_is(line->role, filter->unit))
+	if (filter->unit != NULL && !is_of(line, filter->unit))
 		return false;
 	if ((filter->since_s != 0 && line->wall_s < filter->since_s) ||
 	    (filter->until_s != 0 && line->wall_s > filter->until_s))
@@ -182,10 +189,11 @@ int logline_level(struct str text, uint8_t *ret_prio)
 {
 	static const char *const names[] = { "emerg", "alert",	"crit", "err",
 					     "warn",  "notice", "info", "debug" };
+	static const char *const longer[ARRAY_LEN(names)] = { [3] = "error", [4] = "warning" };
 	uint64_t number;
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (str_is(text, names[i])) {
+		if (str_is(text, names[i]) || (longer[i] && str_is(text, longer[i]))) {
 			*ret_prio = (uint8_t)i;
 			return 0;
 		}

@@ -40,7 +40,7 @@ bool logline_boots_pass(struct logline_boots *boots, const struct logline *line)
 
 /* What a person asked for; zeroed but for prio_max = everything when that is 7. */
 struct logline_filter {
-	const char *unit; /* NULL, or a unit or a role */
+	const char *unit; /* NULL, a unit, a role, or "system": all but the kernel */
 	const char
 		*grep; /* NULL, or a piece of "role: text", ASCII letters without regard to case */
 	uint8_t prio_max;

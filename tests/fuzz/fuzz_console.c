@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Console input: the editor, the word splitter, log lines. */
+/* Console input: the editor, the word splitter, log lines, lists of disks. */
 #include <stdint.h>
 #include <stdlib.h>
+#include "init/console/alias.h"
+#include "init/console/disks.h"
 #include "init/console/edit.h"
 #include "init/console/pipe.h"
 #include "init/console/words.h"
@@ -12,7 +14,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct edit edit;
 	static struct words words;
+	struct disks_row row;
 	struct pipe_line pipe;
+	struct str rest;
 	struct buf out;
 	char text[64];
 	bool is_stderr;
@@ -30,7 +34,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 	}
 	buf_done(&out);
-	(void)words_split(str_make(data, size), &words, NULL);
+	if (words_split(str_make(data, size), &words, NULL) >= 0) {
+		alias_expand(&words);
+		if (words.count > WORDS_MAX || words.items[words.count])
+			abort();
+	}
+	rest = str_make(data, size);
+	while (disks_next(&rest, &row))
+		if (!row.name.len || row.name.len > size)
+			abort();
+	if (disks_field(str_make(data, size), "PARTNAME").len > size)
+		abort();
 	if (log_line_text(str_make(data, size), text, sizeof(text), &is_stderr) >=
 	    (int)sizeof(text))
 		abort();

@@ -5,7 +5,6 @@ import http.client
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -40,17 +39,12 @@ DEBIAN = image.Image([image.busybox_layer(), {"var/lib/dpkg/status": DPKG,
 ALPINE = image.Image([{"lib/apk/db/installed": b"P:musl\nV:1.2.5-r0\nA:x86_64\nL:MIT\n"}])
 E = engine.Engine("console", images=[(image.busybox(), "busybox:latest"), (DEBIAN, "debian:12"),
                                      (ALPINE, "alpine:3")], services=SERVICES)
-os.makedirs(os.path.join(E.root, "usr/bin"))
-shutil.copy(os.path.join(engine.PROGRAMS, "hoy"), os.path.join(E.root, "usr/bin/hoy"))
 
 
 def hoy(*words):
     """What it prints; its exit code stands in `hoy.code`."""
-    done = subprocess.run(["chroot", E.root, "/usr/bin/hoy"] + list(words), stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=engine.LIMIT_S,
-                          check=False)
-    hoy.code = done.returncode
-    return done.stdout.decode()
+    hoy.code, text = E.hoy(*words)
+    return text
 
 
 @tap.test("services run and hoy reaches the engine")
@@ -89,14 +83,48 @@ def check_metrics(text):
 
 @tap.test("metrics have the names of node_exporter and cAdvisor, and are promtool-clean")
 def _metrics():
+    with open(os.path.join(E.root, "run/hoy/syslog"), "w", encoding="ascii") as file:  # as init's role writes it
+        file.write("connected 1\nqueue_lines 7\nqueue_bytes 700\ndropped 3\n")
     text = hoy("metrics")
     check_metrics(text)
+    for line in ("server_connected 1", "queue_lines 7", "queue_bytes 700", "dropped_total 3"):
+        tap.check_match("(?m)^hoy_log_%s$" % line, text, "the log on its way")
     done = subprocess.run([deb.file("prometheus", "usr/bin/promtool"), "check", "metrics"], input=text.encode(),
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     # node_exporter's own names are not in promtool's taste.
     left = [line for line in done.stdout.decode().splitlines()
             if not re.match(r"node_memory_\w+ .*(camelCase|snake_case)", line)]
     tap.check(done.returncode in (0, 3) and not left, "exit code %d: %s" % (done.returncode, left))
+
+
+@tap.test("containers of the Docker API stand in ps beside declared ones and obey the same verbs")
+def _both():
+    def row():
+        return re.search(r"(?m)^made .*", hoy("ps")).group(0)
+
+    sock = os.path.join(E.root, "run/hoy/docker.sock")
+    curl = ["curl", "-sS", "--max-time", str(engine.LIMIT_S), "--unix-socket", sock, "-H", "Content-Type: application/json"]
+    done = subprocess.run(curl + ["http://d/containers/create?name=made", "-d", json.dumps(
+        {"Image": "busybox", "Cmd": ["sleep", "1000"], "HostConfig": {"NetworkMode": "none"}})],
+        stdout=subprocess.PIPE, check=True)
+    ident = json.loads(done.stdout)["Id"]
+    tap.check_match(r"made +busybox:latest +created +-", row(), "made")
+    hoy("start", "made")
+    tap.check(hoy.code == 0, "exit code %d" % hoy.code)
+    tap.check_match(r"made +busybox:latest +running +up \d+ s", row(), "running")
+    rows = {r["name"]: r for r in map(json.loads, hoy("ps", "-a", "--json").splitlines())}
+    tap.check(rows["made"]["declared"] is False and rows["one"]["declared"] is True, rows)
+    hoy("kill", "made", "TERM")
+    hoy("stop", ident[:12])
+    engine.wait_for("its end", lambda: re.match(r"made +busybox:latest +exited +exit code (137|143), \d+ s ago", row()))
+    tap.check_match(r"exit code 1(37|43)", hoy("history", "made"), "how it ended")
+    hoy("restart", "made")
+    engine.wait_for("its new start", lambda: " running " in row())
+    hoy("kill", "made")
+    engine.wait_for("its end", lambda: "exit code 137" in row())
+    tap.check("'mad'; did you mean" in hoy("stop", "mad") or "no container is called 'mad'" in hoy("stop", "mad"), "a wrong name")
+    hoy("ps", "all")
+    tap.check(hoy.code == 2, "exit code %d" % hoy.code)
 
 
 @tap.test("image sbom: packages of an image from its dpkg or apk database, as SPDX")
@@ -123,6 +151,83 @@ def _top():
     tap.check_match(r"(?m)^one +\d+\.\d% .{16}  +\S+ +\S+ +\d+ +\S+ +\S+$", text, "a container")
     rows = {row["name"]: row for row in map(json.loads, hoy("top", "--json").splitlines())}
     tap.check(sorted(rows) == ["one", "two"] and set(rows["two"]) >= {"cpu_permille", "memory_bytes", "processes"}, rows)
+
+
+@tap.test("hoy stats prints one row for each container as docker does, or those that are named")
+def _stats():
+    text = hoy("stats")
+    tap.check_match(r"^NAME +CPU% +MEM +LIMIT +NET IN / OUT +BLOCK IN / OUT +PIDS\n", text, "the head")
+    tap.check_match(r"(?m)^one +\d+\.\d% +\S+ +\S+ +\S+ / \S+ +\S+ / \S+ +\d+$", text, "a row")
+    tap.check(all(len(line) <= 80 for line in text.splitlines()), text)
+    rows = [json.loads(line) for line in hoy("stats", "two", "--json").splitlines()]
+    tap.check([row["name"] for row in rows] == ["two"] and rows[0]["receive_bytes"] >= 0 and
+              {"read_bytes", "written_bytes", "pids", "cpu_permille"} <= set(rows[0]), rows)
+    hoy("stats", "nobody")
+    tap.check(hoy.code == 3, "exit code %d" % hoy.code)
+
+
+def api(method, path, body=None):
+    connection = http.client.HTTPConnection("hoy", timeout=engine.LIMIT_S)
+    connection.sock = socket.socket(socket.AF_UNIX)
+    folder = os.open(os.path.join(E.root, "run/hoy"), os.O_PATH | os.O_DIRECTORY)
+    connection.sock.connect("/proc/self/fd/%d/docker.sock" % folder)
+    os.close(folder)
+    connection.request(method, path, json.dumps(body) if body else None, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    return answer.status, json.loads(text) if text else None
+
+
+@tap.test("hoy pause, unpause and rm: containers that no section declares, and no others")
+def _rm():
+    status, made = api("POST", "/containers/create?name=loose", {"Image": "busybox:latest", "Cmd": ["sleep", "100000"]})
+    tap.check(status == 201, made)
+    tap.check(api("POST", "/containers/loose/start")[0] == 204, "start")
+    for verb, state in (("pause", "paused"), ("unpause", "running")):
+        tap.check(hoy(verb, "loose") == "" and hoy.code == 0, verb)
+        tap.check(api("GET", "/containers/loose/json")[1]["State"]["Status"] == state, state)
+    text = hoy("rm", "loose")
+    tap.check(hoy.code != 0 and "loose" in text, "it runs: %d %s" % (hoy.code, text))
+    tap.check(hoy("rm", "-f", "loose") == "" and hoy.code == 0, "by force")
+    tap.check(api("GET", "/containers/loose/json")[0] == 404, "it is gone")
+    for words in (("rm", "-f", "one"), ("pause", "one")):
+        tap.check_match("declared in services.ini", hoy(*words), words[0])
+    hoy("rm", "-x", "loose")
+    tap.check(hoy.code == 2, "exit code %d" % hoy.code)
+
+
+@tap.test("hoy prune containers: what does not run and all filters let through; no filter is left out in silence")
+def _prune():
+    def make(name, **labels):
+        status, made = api("POST", "/containers/create?name=" + name, {"Image": "busybox:latest", "Cmd": ["sleep", "100000"], "Labels": labels})
+        tap.check(status == 201, made)
+
+    make("kept", a="1", stay="")
+    make("first", a="1", b="2")
+    make("other", a="2", b="2")
+    make("runs", a="1", b="2")
+    tap.check(api("POST", "/containers/runs/start")[0] == 204, "start")
+    for filters, gone in ((("until=1h",), []), (("until=1970-01-01",), []), (("label=a=1", "label=b=3"), []), (("label=a=1", "label!=stay"), ["first"]),
+                          (("label=b",), ["other"]), (("label=stay",), ["kept"])):
+        text = hoy("prune", "containers", *(word for f in filters for word in ("--filter", f)))
+        tap.check(hoy.code == 0 and text.split("\n") == gone + ["%d containers removed" % len(gone), ""], "%s: %r" % (filters, text))
+    tap.check(hoy("rm", "-f", "runs") == "", "runs")
+    for words in (("volumes", "--filter", "label=a"), ("cache", "--filter", "until=1h"), ("images", "--filter", "colour=red"),
+                  ("images", "--filter", "until=soon"), ("images", "--filter", "label"), ("containers", "-a"), ("nothing",)):
+        hoy("prune", *words)
+        tap.check(hoy.code == 2, "%s: exit code %d" % (words, hoy.code))
+    tap.check(re.search(r"(?m)^one .* running", hoy("ps")), "what is declared stays")
+
+
+@tap.test("other names: containers is ps, keys is access list, and help says so")
+def _alias():
+    names = [re.findall(r"(?m)^\w+", hoy(verb)) for verb in ("containers", "ps")]
+    tap.check(names[0] == names[1] and names[0][:3] == ["NAME", "one", "two"], names)
+    tap.check(hoy("keys") == hoy("access", "list") and hoy("keys").startswith("NAME "), hoy("keys"))
+    tap.check_match(r"the same as `access list`", hoy("help", "keys"), "help")
+    wide = [line for line in hoy("help").splitlines() if len(line) > 80]
+    tap.check(not wide, "more than a terminal shows of a line: %r" % wide)
 
 
 @tap.test("config pin: a service nobody declares is refused, without init nothing is kept")
@@ -191,6 +296,43 @@ def _gone():
     E.engine.send(RELOAD)
     engine.wait_for("the file to go", lambda: not os.path.exists(os.path.join(good, "two")))
     tap.check(os.path.isdir(good), "the folder too")
+
+
+
+COMPOSE = """
+services:
+  web:
+    image: busybox:${TAG:-latest}
+    command: ["sh", "-c", "echo $$WORD; exec sleep 1000"]
+    environment: {WORD: composed}
+    depends_on: {db: {condition: service_healthy}}
+    deploy: {resources: {limits: {memory: 32m}}}
+    build: .
+  db:
+    image: busybox
+    command: sleep 1000
+    healthcheck: {test: ["CMD", "true"], interval: 1s, retries: 60}
+"""
+
+
+@tap.test("compose: a file as sections that run; what is not taken is said with its line, and what is no YAML")
+def _compose():
+    path = os.path.join(E.root, "config/compose.yaml")
+    with open(path, "w", encoding="ascii") as f:
+        f.write(COMPOSE)
+    text = hoy("compose", "/config/compose.yaml")
+    tap.check(hoy.code == 1 and "# line 9: service web: build: not taken" in text and "1 of its keys is not taken" in text, text)
+    with open(path, "w", encoding="ascii") as f:
+        f.write(COMPOSE.replace("    build: .\n", ""))
+    sections = hoy("compose", "/config/compose.yaml")
+    tap.check(hoy.code == 0 and "#" not in sections and "depends_on = db:healthy\nmem_limit = 32m\n" in sections, sections)
+    E.write("services.ini", sections)
+    E.engine.send(RELOAD)
+    engine.wait_for("what the web says", lambda: "composed" in hoy("logs", "web"))
+    with open(path, "w", encoding="ascii") as f:
+        f.write("services: {web: {image: [")
+    text = hoy("compose", "/config/compose.yaml")
+    tap.check(hoy.code == 2 and "line " in text, "%d %r" % (hoy.code, text))
 
 
 try:

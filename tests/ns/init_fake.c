@@ -8,6 +8,9 @@
  * As a daemon: a file /tmp/<name>.act decides: "crash" = exit 3 after READY, "mute" = never READY,
  * "deaf" = ignores STOP, "flood" = writes as fast as it can.
  *
+ * As syslog it asks for the log's lines and says once how that was answered; it leaves a file for
+ * metrics behind.
+ *
  * As hoy-client it takes the console's commands from stdin and sends them to /run/hoy/init.sock.
  */
 #include <errno.h>
@@ -29,6 +32,7 @@ enum { MAIN_FD = 3, FLOOD_LINES = 20000 };
 
 static const char *name;
 static int main_fd = MAIN_FD;
+static bool lines_came;
 
 static void send_text(uint16_t type, const char *text)
 {
@@ -77,6 +81,12 @@ static void report(const struct msg *msg)
 	case INIT_MSG_RELOAD:
 		log_info("told RELOAD");
 		break;
+	case INIT_MSG_LOG_FROM: /* of its own lines, too: not a word about each */
+		if (!lines_came)
+			log_info("LOG_FROM %s",
+				 msg->flags & MSG_FLAG_ERROR ? "refused" : "answered");
+		lines_came = true;
+		break;
 	case INIT_MSG_STOP:
 		log_info("told STOP %lld", (long long)wire_i64(&in));
 		if (!act_is("deaf"))
@@ -86,6 +96,22 @@ static void report(const struct msg *msg)
 		log_info("told message %u", msg->type);
 		break;
 	}
+}
+
+static void begin_syslog(void)
+{
+	static const char from[8] = { 1 };
+	struct msg msg = { .type = INIT_MSG_LOG_FROM,
+			   .flags = MSG_FLAG_CALL,
+			   .serial = 1,
+			   .body = str_make(from, sizeof(from)) };
+	int fd = open("/run/hoy/syslog", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+	if (fd < 0 || write(fd, "connected 1\n", 12) != 12)
+		fatal("no file for metrics");
+	close(fd);
+	if (msg_send(main_fd, &msg, NULL) < 0)
+		fatal("init does not listen");
 }
 
 static int daemon_main(void)
@@ -99,6 +125,8 @@ static int daemon_main(void)
 		send_text(INIT_MSG_READY, "fake is up");
 	if (act_is("crash"))
 		_exit(3);
+	if (strcmp(name, "syslog") == 0)
+		begin_syslog();
 	for (int i = 0; act_is("flood") && i < FLOOD_LINES; i++)
 		log_info("flood %d", i);
 	for (;;) {

@@ -8,6 +8,8 @@ import re
 import select
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import tarfile
@@ -43,7 +45,7 @@ done
 cp "$INIT" init
 cp "$FAKE" usr/lib/hoy/netd; cp "$FAKE" usr/lib/hoy/engine
 cp "$FAKE" usr/bin/hoy; ln -s hoy usr/bin/hoy-client
-printf '[hoy]\nhostname = nshost\ntimezone = CET-1\n' > etc/hoy/hoy.ini
+printf '[hoy]\nhostname = nshost\ntimezone = CET-1\n[log]\nserver = 127.0.0.1\n' > etc/hoy/hoy.ini
 mount -t proc proc proc
 mount --bind proc/sys proc/sys; mount -o remount,bind,ro proc/sys
 mount -t tmpfs -o mode=755 tmpfs dev
@@ -300,6 +302,40 @@ def _deaf():
     M.until("status", r"unit netd running")
 
 
+@tap.test("readers of the log, as many as there may be, keep no line from its server")
+def _readers():
+    tap.check("syslog: LOG_FROM answered" in M.text, "before there is any reader")
+    head, readers, answers = struct.Struct("<4sHHIIHH"), [], []
+    for _ in range(9):
+        reader = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        readers.append(reader)
+        reader.settimeout(LIMIT_S)
+        reader.connect(M.path("/run/hoy/init.sock"))
+        body = struct.pack("<IIB", 0, 1, 1)  # every unit, one line, and those that come
+        reader.send(head.pack(b"HOY1", 0x0124, 16, 1, len(body), 0, 0) + body)
+        answers.append(head.unpack(reader.recv(1 << 16)[:head.size])[2])
+    tap.check(answers == [5] * 8 + [3], "replies, and an error for one too many: %r" % answers)
+    os.kill(M.outside(M.unit("syslog")[1]), signal.SIGKILL)
+    M.expect(r"init: syslog ready again")
+    tap.check(M.expect(r"syslog: LOG_FROM (\w+)").group(1) == "answered", "it was refused")
+    for reader in readers:
+        reader.close()
+
+
+@tap.test("what role syslog left for metrics goes with it, however it ends")
+def _no_metrics():
+    shown = M.path("/run/hoy/syslog")
+    M.until("status", r"unit syslog running")
+    tap.check(os.path.exists(shown), "while it runs")
+    M.act("syslog", "deaf")
+    M.command("unit syslog 2")  # it is killed in the end
+    M.until("status", r"unit syslog stopped")
+    tap.check(not os.path.exists(shown), "it is still there")
+    M.act("syslog", "")
+    M.command("unit syslog 1")
+    M.until("status", r"unit syslog running")
+
+
 @tap.test("orphans are reaped")
 def _orphans():
     script = "import os,time\nfor i in range(300):\n if os.fork()==0:\n  os.setsid()\n  time.sleep(0.2); os._exit(0)\n"
@@ -438,6 +474,23 @@ def _log():
     tap.check("Lease" not in hoy("log", "--since", "1h"), "the older boot is older than that")
     tap.check_match(r"holds 2 boots", hoy("log", "--boot", "-2"), "one that is not known")
     tap.check_match(r"dhcp|nothing of", hoy("log", "-u", "nobody"), "nobody")
+
+
+@tap.test("log system is everything but the kernel's; time, disk and sessions answer without netd and engine")
+def _machine():
+    text = hoy("log", "system", "-n", "100")
+    tap.check_match(r"(?m)^\[ *\d+\.\d{3}\] (init|hoy): ", text, "init's lines")
+    tap.check(" kernel: " not in text, "the kernel's lines")
+    tap.check_match(r"(?m)^clock +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \(.+\), up \d+ s\nstate +the network helper .+\nservers", hoy("time"),
+                    "the clock, and who is away")
+    row = json.loads(hoy("time", "--json"))
+    tap.check(row["time"].endswith("Z") and not row["synchronised"] and "network helper" in row["unknown"], row)
+    tap.check_match(r"(?m)^DISK +SIZE +KIND +LABEL/MODEL +USE\n(.+\n)*/data is ", hoy("disk"), "disks")
+    for line in hoy("disk", "--json").splitlines():
+        tap.check(json.loads(line)["kind"] in ("disk", "partition"), line)
+    tap.check_match(r"(?m)^SESSION +PID +SECONDS +STATE\nconsole +\d+ +\d+ ", hoy("sessions"), "the console of init")
+    for verb in ("resize", "lock"):
+        tap.check_match("terminal|own console", hoy(verb), verb)
 
 
 @tap.test("hoy boot chart is SVG with the marks of this boot")

@@ -6,7 +6,7 @@ UNIT += tests/unit/console/test_edit tests/unit/console/test_words
 tests/unit/console/test_edit_OBJS := tests/unit/console/test_edit.o init/console/edit.o
 tests/unit/console/test_words_OBJS := tests/unit/console/test_words.o init/console/words.o
 FUZZ += tests/fuzz/fuzz_console
-tests/fuzz/fuzz_console_OBJS := tests/fuzz/fuzz_console.o init/console/edit.o init/console/words.o init/console/pipe.o init/unit/logline.o
+tests/fuzz/fuzz_console_OBJS := tests/fuzz/fuzz_console.o init/console/edit.o init/console/words.o init/console/alias.o init/console/disks.o init/console/pipe.o init/unit/logline.o
 UNIT += tests/unit/console/test_log
 tests/unit/console/test_log_OBJS := tests/unit/console/test_log.o init/console/log_options.o init/console/log_reader.o \
 	init/console/words.o init/unit/logline.o
@@ -33,3 +33,14 @@ UNIT += tests/unit/console/test_packages
 tests/unit/console/test_packages_OBJS := tests/unit/console/test_packages.o init/console/packages.o init/console/script.o
 FUZZ += tests/fuzz/fuzz_packages
 tests/fuzz/fuzz_packages_OBJS := tests/fuzz/fuzz_packages.o init/console/packages.o init/console/script.o
+UNIT += tests/unit/console/test_remote
+tests/unit/console/test_remote_OBJS := tests/unit/console/test_remote.o init/console/remote.o init/console/words.o \
+	engine/api/gate_msg.o
+FUZZ += tests/fuzz/fuzz_remote
+tests/fuzz/fuzz_remote_OBJS := tests/fuzz/fuzz_remote.o init/console/remote.o engine/api/gate_msg.o
+UNIT += tests/unit/console/test_alias
+tests/unit/console/test_alias_OBJS := tests/unit/console/test_alias.o init/console/alias.o init/console/disks.o init/console/words.o
+UNIT += tests/unit/console/test_progress
+tests/unit/console/test_progress_OBJS := tests/unit/console/test_progress.o init/console/progress.o
+UNIT += tests/unit/console/test_compose
+tests/unit/console/test_compose_OBJS := tests/unit/console/test_compose.o init/console/compose_text.o init/conf_text.o

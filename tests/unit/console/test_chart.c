@@ -33,6 +33,18 @@ int main(void)
 	ok(strstr(buf_text(&out), "&lt;&amp;?&gt;</text>") != NULL, "names are escaped");
 	ok(strstr(buf_text(&out), "boot of &lt;a&gt;</text>") != NULL, "the title too");
 	ok(strstr(buf_text(&out), "</svg>\n") != NULL, "it has an end");
+	/* In a namespace the clock is the one of a machine that may have run for long. */
+	chart = (struct chart){ 0 };
+	chart_take(&chart, STR("hoy"), STR("mark pid1 86400001"));
+	chart_take(&chart, STR("hoy"), STR("mark engine 31536000000"));
+	chart_take(&chart, STR("engine"),
+		   STR("service web: running (started 86402500 ms after boot)"));
+	chart_take(&chart, STR("hoy"), STR("mark data 86400900"));
+	is_int((long)chart.count, 3, "a clock that ran for a day before PID 1 hides no mark");
+	is_int(chart.rows[2].to_ms, 86400900, "what came a year after it is no part of the boot");
+	chart = (struct chart){ 0 };
+	chart_take(&chart, STR("hoy"), STR("mark pid1 99999999999999999"));
+	is_int((long)chart.count, 0, "a time that no clock shows is none");
 	for (int i = 0; i < 1000; i++) {
 		char text[64];
 

@@ -42,7 +42,10 @@ static void test_rates(void)
 	take(10, 1000, 1000, "");
 	is_int(stats.count, 1, "one container");
 	is_int(row("web")->cpu_permille, 0, "one sample is no rate");
-	take(11, 5000, 3000, "container_processes{name=\"other\"} 3\nnonsense{\nx{name=\"\n");
+	take(11, 5000, 3000,
+	     "container_processes{name=\"other\"} 3\n"
+	     "container_fs_reads_bytes_total{name=\"other\"} 4096\n"
+	     "container_fs_writes_bytes_total{name=\"other\"} 8192\nnonsense{\nx{name=\"\n");
 	is_int(stats.count, 2, "a second one came");
 	is_int(row("web")->cpu_permille, 500, "one second of two");
 	is_int((long long)row("web")->rx_rate, 4000, "both interfaces of it, a second");
@@ -52,6 +55,7 @@ static void test_rates(void)
 	is_int((long long)stats.machine.memory, 600, "what is in use");
 	is_int(stats.processors, 2, "two processors");
 	is_int((long long)row("other")->processes, 3, "processes");
+	ok(row("other")->read == 4096 && row("other")->written == 8192, "disks");
 	take(1, 100, 4000, "");
 	is_int(stats.count, 1, "one that is gone has no row");
 	is_int(row("web")->cpu_permille, 1250, "a counter that fell was begun anew");

@@ -51,3 +51,16 @@ tests/unit/init/test_watch_OBJS := tests/unit/init/test_watch.o init/unit/watch.
 UNIT += tests/unit/init/test_man
 tests/unit/init/test_man_OBJS = tests/unit/init/test_man.o init/boot_layer.o $(filter-out tests/unit/init/test_edits.o,$(tests/unit/init/test_edits_OBJS))
 tests/unit/init/test_man_LIBS := -lyyjson
+# Role syslog: what is pure of it, and the role alone, with PID 1 and servers played by a test.
+UNIT += tests/unit/init/test_ship
+tests/unit/init/test_ship_OBJS := tests/unit/init/test_ship.o $(init_ship_PURE)
+UNIT += tests/unit/init/test_ship_cut
+tests/unit/init/test_ship_cut_OBJS := tests/unit/init/test_ship_cut.o init/ship/rfc5424.o init/ship/queue.o
+tests/unit/init/test_ship_cut_LIBS := -Wl,--wrap=pwrite,--wrap=fdatasync,--wrap=posix_fallocate
+FUZZ += tests/fuzz/fuzz_ship
+tests/fuzz/fuzz_ship_OBJS := tests/fuzz/fuzz_ship.o init/ship/rfc5424.o init/ship/queue.o
+NS += tests/ns/ship_role
+tests/ns/ship_role_OBJS := tests/ns/ship_role.o $(init_ship_OBJS)
+tests/ns/ship_role_LIBS := -lmbedtls -lmbedx509 -lmbedcrypto
+UNIT += tests/unit/init/test_reset
+tests/unit/init/test_reset_OBJS := tests/unit/init/test_reset.o init/boot_reset.o

@@ -155,6 +155,7 @@ static void test_signatures(void)
 	uint8_t ext4[1024] = { 0 }, fat[512] = { 0 };
 	char label[PROBE_LABEL_MAX];
 	struct probe_ext4 info;
+	uint32_t serial = 0;
 
 	ok(!probe_ext4(ext4, &info), "no ext4");
 	ext4[0x38] = 0x53;
@@ -174,13 +175,15 @@ static void test_signatures(void)
 	ok(probe_ext4(ext4, &info) && info.has_errors, "errors noted");
 	ext4[0x18] = 200;
 	ok(!probe_ext4(ext4, &info), "no such block size");
-	ok(!probe_fat(fat, label), "no FAT");
+	ok(!probe_fat(fat, label) && !probe_fat_serial(fat, &serial), "no FAT");
 	fat[510] = 0x55;
 	fat[511] = 0xaa;
 	fat[0x26] = 0x29;
 	memcpy(fat + 0x36, "FAT12   ", 8);
 	memcpy(fat + 0x2b, "HOY_CONF   ", 11);
+	memcpy(fat + 0x27, "\x0d\xf0\xad\x8b", 4);
 	ok(probe_fat(fat, label), "FAT");
+	ok(probe_fat_serial(fat, &serial) && serial == 0x8badf00d, "its serial number");
 	is_text(label, "HOY_CONF", "its label without blanks");
 	fat[0x2b] = 0x1b;
 	ok(probe_fat(fat, label) && label[0] == '?', "no control bytes in a label");

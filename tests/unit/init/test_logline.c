@@ -74,6 +74,9 @@ static void test_filter(void)
 	ok(passes((struct logline_filter){ .prio_max = 7, .unit = "netd" }), "its unit");
 	ok(passes((struct logline_filter){ .prio_max = 7, .unit = "dhcp" }), "its role");
 	ok(!passes((struct logline_filter){ .prio_max = 7, .unit = "dns" }), "not another role");
+	ok(passes((struct logline_filter){ .prio_max = 7, .unit = "system" }),
+	   "system: all that the kernel did not say");
+	ok(!passes((struct logline_filter){ .prio_max = 7, .unit = "kernel" }), "not the kernel's");
 	ok(passes((struct logline_filter){ .prio_max = 7, .grep = "lease K" }),
 	   "a piece of its text, whatever the case");
 	ok(!passes((struct logline_filter){ .prio_max = 7, .grep = "lease lost" }),
@@ -109,6 +112,8 @@ static void test_time(void)
 	expect_time("25:00", -1);
 	expect_time("", -1);
 	ok(logline_level(STR("warn"), &prio) == 0 && prio == 4, "a level by name");
+	ok(logline_level(STR("warning"), &prio) == 0 && prio == 4, "as syslog spells it");
+	ok(logline_level(STR("error"), &prio) == 0 && prio == 3, "an error");
 	ok(logline_level(STR("7"), &prio) == 0 && prio == 7, "a level by number");
 	is_int(logline_level(STR("loud"), &prio), -EINVAL, "no level");
 }

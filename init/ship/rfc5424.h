@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_INIT_SHIP_RFC5424_H
+#define HOY_INIT_SHIP_RFC5424_H
+
+#include <stdint.h>
+#include "lib/buf.h"
+#include "lib/str.h"
+
+/* One line of the log on its way out. */
+struct ship_line {
+	uint64_t number; /* 1, 2, 3 ... over all boots; a gap = lines that were lost. 0 = none */
+	uint64_t boot_number; /* of its own boot, as PID 1 counts; what a queue read */
+	int64_t wall_ms;      /* since 1970, 0 = the clock was not known */
+	int64_t uptime_ms;    /* when it was written, of its own boot */
+	uint8_t prio;	      /* severity, 0 to 7 */
+	struct str who, text;
+};
+
+enum { SHIP_TEXT_MAX = 1000, SHIP_WHO_MAX = 48, SHIP_FRAME_MAX = 2048 };
+
+/*
+ * The line as RFC 5424 writes it, with its length in front (octet counting, RFC 6587 section 3.4.1
+ * and RFC 5425 section 4.3). MSG is what the line says, control bytes blotted out.
+ */
+void rfc5424_put(struct buf *out, const struct ship_line *line, uint8_t facility,
+		 const char *hostname);
+
+#endif

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_INIT_SHIP_SHIP_H
+#define HOY_INIT_SHIP_SHIP_H
+
+/*
+ * Role syslog of the `hoy` program, a unit of PID 1: sends the log to a server. Started as uid 0
+ * with its messages on fd 3; confined before it makes its first connection. Returns its exit code.
+ */
+int ship_main(void);
+
+#endif

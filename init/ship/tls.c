@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns TLS towards a syslog server, by mbedtls. Run by role syslog. Must never send a line to a
+ * server whose certificate is not the authority's.
+ */
+#include "init/ship/tls.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wswitch-enum"
+#include <mbedtls/ctr_drbg.h>
+#include <mbedtls/entropy.h>
+#include <mbedtls/error.h>
+#include <mbedtls/ssl.h>
+#include <psa/crypto.h>
+#pragma GCC diagnostic pop
+
+struct ship_trust {
+	mbedtls_x509_crt ca;
+	mbedtls_entropy_context entropy;
+	mbedtls_ctr_drbg_context random;
+	mbedtls_ssl_config config;
+};
+
+struct ship_tls {
+	int fd;
+	uint64_t *written;
+	size_t pending; /* bytes of a write that was cut short: it is repeated as it was */
+	mbedtls_ssl_context ssl;
+};
+
+struct ship_trust *ship_trust_new(struct str pem, struct err *err)
+{
+	struct ship_trust *trust = calloc(1, sizeof(*trust));
+	unsigned char *copy = calloc(1, pem.len + 1); /* mbedtls counts the NUL of PEM */
+	int r = MBEDTLS_ERR_SSL_ALLOC_FAILED;
+	bool found = false;
+
+	if (trust != NULL && copy != NULL) {
+		if (pem.len > 0)
+			memcpy(copy, pem.ptr, pem.len);
+		mbedtls_x509_crt_init(&trust->ca);
+		mbedtls_entropy_init(&trust->entropy);
+		mbedtls_ctr_drbg_init(&trust->random);
+		mbedtls_ssl_config_init(&trust->config);
+		r = mbedtls_x509_crt_parse(&trust->ca, copy, pem.len + 1);
+		found = trust->ca.raw.p != NULL;
+	}
+	free(copy);
+	/* Above 0: so many of them cannot be read, which a bundle may well have. */
+	if (r < 0 || !found) {
+		(void)err_set(err, -EINVAL, "it holds no readable certificate in PEM form");
+		if (trust != NULL)
+			mbedtls_x509_crt_free(&trust->ca);
+		free(trust);
+		return NULL;
+	}
+	if (psa_crypto_init() != PSA_SUCCESS ||
+	    mbedtls_ctr_drbg_seed(&trust->random, mbedtls_entropy_func, &trust->entropy, NULL, 0) ||
+	    mbedtls_ssl_config_defaults(&trust->config, MBEDTLS_SSL_IS_CLIENT,
+					MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT)) {
+		(void)err_set(err, -EIO, "the crypto library cannot be set up");
+		free(trust);
+		return NULL;
+	}
+	mbedtls_ssl_conf_authmode(&trust->config, MBEDTLS_SSL_VERIFY_REQUIRED);
+	mbedtls_ssl_conf_ca_chain(&trust->config, &trust->ca, NULL);
+	mbedtls_ssl_conf_rng(&trust->config, mbedtls_ctr_drbg_random, &trust->random);
+	mbedtls_ssl_conf_min_tls_version(&trust->config, MBEDTLS_SSL_VERSION_TLS1_2);
+	return trust;
+}
+
+static int on_send(void *owner, const unsigned char *bytes, size_t len)
+{
+	const struct ship_tls *tls = owner;
+	ssize_t n = send(tls->fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	if (n < 0)
+		return errno == EINTR || errno == EAGAIN ? MBEDTLS_ERR_SSL_WANT_WRITE
+							 : MBEDTLS_ERR_SSL_CONN_EOF;
+	*tls->written += (uint64_t)n;
+	return (int)n;
+}
+
+static int on_receive(void *owner, unsigned char *dst, size_t cap)
+{
+	const struct ship_tls *tls = owner;
+	ssize_t n = recv(tls->fd, dst, cap, MSG_DONTWAIT);
+
+	if (n < 0)
+		return errno == EINTR || errno == EAGAIN ? MBEDTLS_ERR_SSL_WANT_READ
+							 : MBEDTLS_ERR_SSL_CONN_EOF;
+	return (int)n;
+}
+
+struct ship_tls *ship_tls_new(struct ship_trust *trust, int fd, const char *host, uint64_t *written,
+			      struct err *err)
+{
+	struct ship_tls *tls = calloc(1, sizeof(*tls));
+
+	if (tls != NULL) {
+		tls->fd = fd;
+		tls->written = written;
+		mbedtls_ssl_init(&tls->ssl);
+	}
+	if (tls == NULL || mbedtls_ssl_setup(&tls->ssl, &trust->config) ||
+	    mbedtls_ssl_set_hostname(&tls->ssl, host)) {
+		(void)err_set(err, -ENOMEM, "no memory for TLS");
+		ship_tls_free(tls);
+		return NULL;
+	}
+	mbedtls_ssl_set_bio(&tls->ssl, tls, on_send, on_receive, NULL);
+	return tls;
+}
+
+void ship_tls_free(struct ship_tls *tls)
+{
+	if (tls == NULL)
+		return;
+	if (mbedtls_ssl_is_handshake_over(&tls->ssl))
+		(void)mbedtls_ssl_close_notify(&tls->ssl);
+	mbedtls_ssl_free(&tls->ssl);
+	free(tls);
+}
+
+static int broke(struct ship_tls *tls, int code, struct err *err)
+{
+	char why[200] = "";
+
+	if (code == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED) {
+		(void)mbedtls_x509_crt_verify_info(why, sizeof(why), "",
+						   mbedtls_ssl_get_verify_result(&tls->ssl));
+		why[strcspn(why, "\n")] = '\0';
+		return err_set(err, -EKEYREJECTED, "the server's certificate is not good: %s", why);
+	}
+	if (code == 0 || code == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY ||
+	    code == MBEDTLS_ERR_SSL_CONN_EOF)
+		return err_set(err, -EPIPE, "the server closed the connection");
+	mbedtls_strerror(code, why, sizeof(why));
+	return err_set(err, -EPROTO, "TLS: %s", why);
+}
+
+int ship_tls_handshake(struct ship_tls *tls, struct err *err)
+{
+	int r = mbedtls_ssl_handshake(&tls->ssl);
+
+	if (r == 0)
+		return SHIP_TLS_DONE;
+	if (r == MBEDTLS_ERR_SSL_WANT_READ)
+		return SHIP_TLS_READS;
+	return r == MBEDTLS_ERR_SSL_WANT_WRITE ? SHIP_TLS_WRITES : broke(tls, r, err);
+}
+
+ssize_t ship_tls_write(struct ship_tls *tls, const void *bytes, size_t len, struct err *err)
+{
+	int n = mbedtls_ssl_write(&tls->ssl, bytes, tls->pending > 0 ? tls->pending : len);
+
+	if (n == MBEDTLS_ERR_SSL_WANT_READ || n == MBEDTLS_ERR_SSL_WANT_WRITE) {
+		if (tls->pending == 0)
+			tls->pending = len;
+		return 0;
+	}
+	tls->pending = 0;
+	return n > 0 ? n : broke(tls, n, err);
+}
+
+ssize_t ship_tls_read(struct ship_tls *tls, void *dst, size_t cap, struct err *err)
+{
+	int n = mbedtls_ssl_read(&tls->ssl, dst, cap);
+
+	if (n == MBEDTLS_ERR_SSL_WANT_READ || n == MBEDTLS_ERR_SSL_WANT_WRITE ||
+	    n == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET)
+		return 0;
+	return n > 0 ? n : broke(tls, n, err);
+}
