@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "engine/api/shim_version.h"
 #include "engine/run/kernel.h"
 #include "engine/run/own_file.h"
 #include "engine/run/shim.h"
@@ -348,15 +349,25 @@ static void on_start(struct msg_peer *peer, struct msg *msg)
 	size_t len;
 	uint64_t max_size;
 	uint32_t max_file;
+	uint16_t version;
 	bool off;
 	int r;
 
 	wire_init(&in, msg->body.ptr, msg->body.len);
+	version = wire_u16(&in);
 	max_size = wire_u64(&in);
 	max_file = wire_u32(&in);
 	off = wire_bool(&in);
-	if (wire_end(&in) < 0 || shim->state != SHIM_STATE_CREATED) {
+	if (version != shim_version())
+		(void)err_set(&err, -EPROTO,
+			      "start: the shim on disk speaks version %u, this engine version %u: "
+			      "restart the engine",
+			      shim_version(), version);
+	else if (in.error || shim->state != SHIM_STATE_CREATED ||
+		 (shim_syslog_open(&shim->syslog, &shim->loop, &shim->room, &in, &err) == 0 &&
+		  wire_end(&in) < 0))
 		(void)err_set(&err, -EINVAL, "start: malformed, or started already");
+	if (err.code) {
 		(void)msg_reply_err(peer, SHIM_MSG_START, msg->serial, &err);
 		return;
 	}
@@ -379,7 +390,7 @@ static void on_start(struct msg_peer *peer, struct msg *msg)
 }
 
 static const struct msg_rule rules[] = {
-	{ SHIM_MSG_START, "start", 13, 13, 0, 0, IDENTITY_MAIN, on_start },
+	{ SHIM_MSG_START, "start", 2, SHIM_BODY_MAX, 0, 0, IDENTITY_MAIN, on_start },
 	{ SHIM_MSG_SIGNAL, "signal", 8, 8, 0, 0, IDENTITY_MAIN, shim_signal_message },
 	{ SHIM_MSG_RESIZE, "resize", 8, 8, 0, 0, IDENTITY_MAIN, shim_resize_message },
 	{ SHIM_MSG_ATTACH, "attach", 1, 1, 0, 0, IDENTITY_MAIN, shim_attach_message },
@@ -464,6 +475,7 @@ static void init(struct shim *shim)
 		fatal("%s", err_text(&err));
 	shim_streams_init(&shim->streams, &shim->loop, &shim->log);
 	shim->log.room = shim->streams.room = &shim->room;
+	shim->log.syslog = &shim->syslog;
 	shim->streams.ended = on_output_end;
 	shim->streams.owner = shim;
 	watch_memory(shim);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "engine/api/shim_version.h"
 #include "lib/own.h"
 #include "lib/wire.h"
 
@@ -85,14 +86,19 @@ int shim_report_decode(struct str body, struct shim_report *ret_report, struct e
 	uint8_t state;
 
 	wire_init(&in, body.ptr, body.len);
+	report.version = wire_u16(&in);
 	state = wire_u8(&in);
 	report.pid = wire_u32(&in);
 	shim_exit_get(&in, &report.exit);
-	report.dropped_lines = wire_u64(&in);
-	report.exec_count = wire_count(&in, SHIM_EXECS_MAX);
-	for (uint32_t i = 0; i < report.exec_count; i++) {
-		report.execs[i].exec_id = wire_u32(&in);
-		report.execs[i].pid = wire_u32(&in);
+	if (report.version == shim_version()) {
+		report.dropped_lines = wire_u64(&in);
+		report.exec_count = wire_count(&in, SHIM_EXECS_MAX);
+		for (uint32_t i = 0; i < report.exec_count; i++) {
+			report.execs[i].exec_id = wire_u32(&in);
+			report.execs[i].pid = wire_u32(&in);
+		}
+	} else if (!in.error) { /* what a later version says behind the head */
+		in.left = 0;
 	}
 	if (wire_end(&in) < 0 || state >= SHIM_STATE_COUNT)
 		return err_set(err, -EBADMSG, "shim: malformed answer to STATE");

@@ -27,9 +27,14 @@ enum {
 };
 
 /*
- * Calls of main and their replies (a reply has the same type), bodies in wire form:
+ * Calls of main and their replies (a reply has the same type), bodies in wire form. A shim lives on
+ * while main is replaced, so each side says its version (shim_version.h): the shim refuses a START
+ * of another one with -EPROTO; main keeps a shim of another version and uses what every version
+ * has: SIGNAL, STOP, RELEASE, EXITED and the head of STATE, to which later ones may only append.
  *
- * START        {u64 log max_size bytes, u32 log max_file, u8 log off}
+ * START        {u16 version of main, u64 log max_size bytes, u32 log max_file, u8 log off,
+ *              and for the log driver syslog {u8 enum shim_log_format, u8 stream, u32 facility,
+ *              blob struct sockaddr, text host name, text tag}}
  *              -> {u32 pid on the host} fds [pidfd] once execve succeeded; else an error that names
  *              the step. The container then counts as exited and the shim ends.
  * SIGNAL       {u32 exec id (0 = the container's first process), u32 signal}; SIGKILL to 0 kills
@@ -42,8 +47,9 @@ enum {
  * EXEC         {} fds [sealed memfd of run_plan_encode_exec()]
  *              -> {u32 exec id, u32 pid, u8 tty} fds [pty master] or [stdin writer or /dev/null,
  *              stdout reader, stderr reader]
- * STATE        {} -> {u8 enum shim_state, u32 pid, shim_exit record, u64 dropped log lines, u32
- *              count, {u32 exec id, u32 pid} each}, fds [pidfd] while it runs
+ * STATE        {} -> head {u16 version of the shim, u8 enum shim_state, u32 pid, shim_exit record},
+ *              then {u64 dropped log lines, u32 count, {u32 exec id, u32 pid} each}, fds [pidfd]
+ *              while it runs
  * STOP         {}: cgroup.kill; EXITED follows as usual
  * RELEASE      {}: main has taken the exit: the shim ends without waiting any longer. Refused with
  *              -EBUSY while the container runs.
@@ -66,6 +72,14 @@ enum shim_msg {
 	SHIM_MSG_EXITED,
 	SHIM_MSG_EXEC_EXITED,
 	SHIM_MSG_OOM,
+};
+
+/* How a line looks on its way to a syslog server. */
+enum shim_log_format {
+	SHIM_LOG_PLAIN, /* as a local socket takes it: no host name */
+	SHIM_LOG_RFC3164,
+	SHIM_LOG_RFC5424,
+	SHIM_LOG_RFC5424_MICRO,
 };
 
 enum shim_state {
@@ -108,8 +122,9 @@ struct shim_running {
 	uint32_t exec_id, pid;
 };
 
-/* The body of the reply to SHIM_MSG_STATE. */
+/* The body of the reply to SHIM_MSG_STATE; of another version's the head alone, the rest is 0. */
 struct shim_report {
+	uint16_t version;
 	enum shim_state state;
 	uint32_t pid;
 	struct shim_exit exit;

@@ -17,7 +17,7 @@ struct options {
 	const char *root, *log, *log_format, *cgroup_manager, *rootless;
 	bool debug, systemd_cgroup, help, version;
 	/* create, run, exec */
-	const char *bundle, *config, *console_socket, *pid_file, *preserve_fds;
+	const char *bundle, *config, *console_socket, *pidfd_socket, *pid_file, *preserve_fds;
 	bool no_pivot, no_new_keyring, detach, keep;
 	/* exec */
 	const char *process, *cwd, *user, *apparmor, *label, *cgroup_path;
@@ -25,6 +25,7 @@ struct options {
 	bool tty, no_new_privs, ignore_paused;
 	/* kill, delete, list, ps, events */
 	bool all, force, quiet, stats;
+	bool users; /* spec */
 	const char *format, *interval;
 	/* update */
 	const char *resources, *blkio_weight, *cpu_period, *cpu_quota, *cpu_burst, *cpu_share;

@@ -171,6 +171,19 @@ int command_delete(struct command *cmd, struct err *err)
 
 /* ---- signals ---- */
 
+/*
+ * In the PID namespace of somebody else no process dies with the first one: SIGKILL is for all of
+ * them. True when there were any.
+ */
+static bool kill_rest(const struct state *state)
+{
+	OWN_FD int group = state_cgroup_open(state, NULL);
+	struct cgroup_stats stats;
+
+	return group >= 0 && cgroup_stats(group, &stats, NULL) >= 0 && stats.populated &&
+	       kill_group(group, NULL) >= 0;
+}
+
 int command_kill(struct command *cmd, struct err *err)
 {
 	struct container container OWN(container_done) = { .dir = -1 };
@@ -193,8 +206,10 @@ int command_kill(struct command *cmd, struct err *err)
 	}
 	pidfd = state_process_open(&container.state, err);
 	if (pidfd < 0)
-		return pidfd;
+		return signal_number == SIGKILL && kill_rest(&container.state) ? 0 : pidfd;
 	r = k_pidfd_signal(pidfd, signal_number);
+	if (r == 0 && signal_number == SIGKILL)
+		(void)kill_rest(&container.state);
 	return r < 0 ? err_sys(err, r, "signal %d to the container", signal_number) : 0;
 }
 

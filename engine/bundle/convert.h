@@ -45,17 +45,6 @@ int convert_device_rules(struct convert *c, const struct runtime_resources *reso
 int convert_mappings(struct convert *c, const struct runtime_idmaps *maps,
 		     const struct run_mapping **ret_maps, size_t *ret_count);
 
-/*
- * Compiles the profile by libseccomp. Before the sandbox is entered seccomp_api_get() has to be
- * called once: the library asks the kernel what it can.
- */
-int convert_seccomp(const struct runtime_seccomp *profile, struct buf *program,
-		    struct run_seccomp_filter *ret_filter, struct err *err);
-
-/* The library's token of "SCMP_ARCH_X86_64", 0 = it does not know it; and its version. */
-uint32_t convert_arch(const char *name);
-const char *convert_library_version(void);
-
 /* A line for the caller to warn with; "config.json: " is put in front. */
 __attribute__((format(printf, 2, 3))) void convert_warn(struct convert *c, const char *fmt, ...);
 

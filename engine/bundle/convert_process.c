@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include "engine/run/seccomp_profile.h"
 #include "lib/own.h"
 #include "lib/str.h"
 
@@ -159,7 +160,8 @@ static int convert_filter(struct convert *c, struct run_process *ret)
 	if (!filter)
 		return convert_no_memory(c);
 	buf_init(&program, SECCOMP_PROGRAM_MAX);
-	r = convert_seccomp(profile, &program, filter, c->err);
+	r = seccomp_profile_compile(profile, "config.json: linux.seccomp", &program, filter,
+				    c->err);
 	if (r < 0)
 		return r;
 	filter->program = arena_text(c->arena, buf_str(&program));

@@ -12,6 +12,7 @@
 #include "engine/bundle/command.h"
 #include "engine/bundle/group.h"
 #include "engine/bundle/launch.h"
+#include "engine/bundle/say.h"
 #include "engine/bundle/signals.h"
 #include "engine/bundle/terminal.h"
 #include "engine/oci/runtime_config.h"
@@ -27,14 +28,15 @@ struct entry {
 	struct plan plan;
 	struct parser_exec exec;
 	int target; /* pidfd of the container */
-	int group, report, master, pidfd, console, own_pidns;
+	int group, report, master, pidfd, console, pidfd_socket, own_pidns;
 	uint32_t pid;
 };
 
 static void entry_done(struct entry *entry)
 {
-	int *const fds[] = { &entry->target, &entry->group,   &entry->report,	&entry->master,
-			     &entry->pidfd,  &entry->console, &entry->own_pidns };
+	int *const fds[] = { &entry->target,	&entry->group,	     &entry->report,
+			     &entry->master,	&entry->pidfd,	     &entry->console,
+			     &entry->own_pidns, &entry->pidfd_socket };
 
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		own_close(fds[i]);
@@ -78,6 +80,15 @@ static int open_group(struct entry *entry, struct err *err)
 		int inner = fs_open(group, below + strspn(below, "/"), FS_BENEATH,
 				    O_RDONLY | O_DIRECTORY, 0, err);
 
+		if (inner == -EXDEV)
+			return err_set(err, -EINVAL, "--cgroup: %.200s is not a sub cgroup path",
+				       below);
+		if (inner == -ENOENT)
+			return err_set(
+				err, inner,
+				"--cgroup: error adding pid of the new process to %.200s/%.200s/"
+				"cgroup.procs: no such file or directory",
+				entry->container.state.cgroup, below + strspn(below, "/"));
 		if (inner < 0)
 			return err_prefix(err, "--cgroup");
 		entry->group = inner;
@@ -155,6 +166,8 @@ static int open_terminal(struct entry *entry, struct err *err)
 	const struct options *o = &entry->cmd->options;
 	int r = launch_check_terminal(o, entry->answer.terminal, o->detach, err);
 
+	if (r == 0)
+		r = launch_pidfd_socket(o, &entry->pidfd_socket, err);
 	if (r < 0 || !o->console_socket)
 		return r;
 	entry->console = terminal_connect(o->console_socket, err);
@@ -234,8 +247,12 @@ static int start(struct entry *entry, struct err *err)
 	apply_close(&apply);
 	if (r == 0)
 		r = apply_read_report(entry->report, err);
+	if (r == 0)
+		say(SAY_LEVEL_DEBUG, "process %u runs in the container", entry->pid);
 	if (r == 0 && entry->console >= 0)
 		r = terminal_send(entry->console, entry->master, err);
+	if (r == 0)
+		r = launch_send_pidfd(entry->pidfd_socket, true, entry->pidfd, err);
 	if (r == 0 && entry->cmd->options.pid_file)
 		r = launch_pid_file(entry->cmd->options.pid_file, entry->pid, err);
 	return r;
@@ -251,6 +268,7 @@ int command_exec(struct command *cmd, struct err *err)
 					       .master = -1,
 					       .pidfd = -1,
 					       .console = -1,
+					       .pidfd_socket = -1,
 					       .own_pidns = -1 };
 	OWN_FD int signals = cmd->options.detach ? -1 : signals_open(err);
 	int r = signals < 0 && !cmd->options.detach ? signals : open_container(&entry, err);

@@ -13,6 +13,7 @@
 #include "engine/bundle/print.h"
 #include "engine/bundle/template.h"
 #include "engine/json/json.h"
+#include "engine/run/seccomp_profile.h"
 #include "lib/fs.h"
 #include "lib/own.h"
 
@@ -68,7 +69,7 @@ static void put_arches(struct json_writer *w)
 	json_key(w, "archs");
 	json_begin_array(w);
 	for (size_t i = 0; runtime_seccomp_arches[i]; i++)
-		if (convert_arch(runtime_seccomp_arches[i]))
+		if (seccomp_profile_arch(runtime_seccomp_arches[i]))
 			json_put_text(w, runtime_seccomp_arches[i]);
 	json_end_array(w);
 }
@@ -123,7 +124,7 @@ int command_features(struct command *cmd, struct err *err)
 	put_linux(&w);
 	json_key(&w, "annotations");
 	json_begin_object(&w);
-	json_member_text(&w, "io.github.seccomp.libseccomp.version", convert_library_version());
+	json_member_text(&w, "io.github.seccomp.libseccomp.version", seccomp_profile_library());
 	json_member_text(&w, "org.opencontainers.runc.checkpoint.enabled", "false");
 	json_end_object(&w);
 	json_key(&w, "potentiallyUnsafeConfigAnnotations");
@@ -147,19 +148,19 @@ int command_spec(struct command *cmd, struct err *err)
 	/* The operator's own path. */
 	OWN_FD int dir = fs_open(AT_FDCWD, bundle, FS_HOST, O_RDONLY | O_DIRECTORY, 0, err);
 	OWN_FD int fd = -1;
-	struct str text = template_text();
+	struct buf text OWN(buf_done) = { 0 };
 
 	if (dir < 0)
 		return dir;
-	if (cmd->options.force)
-		return err_set(err, -ENOTSUP,
-			       "spec --rootless: running without root is not "
-			       "supported");
+	buf_init(&text, TEMPLATE_MAX);
+	template_put(cmd->options.users, getuid(), getgid(), &text);
+	if (buf_error(&text))
+		return err_sys(err, buf_error(&text), "spec");
 	fd = fs_open(dir, STATE_CONFIG, FS_BENEATH, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0666,
 		     NULL);
 	if (fd == -EEXIST)
 		return err_set(err, fd, "file config.json exists. Remove it first");
 	if (fd < 0)
 		return err_sys(err, fd, "make %s/config.json", bundle);
-	return fs_write_fd(fd, text.ptr, text.len, err);
+	return fs_write_fd(fd, text.data, text.len, err);
 }

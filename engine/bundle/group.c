@@ -55,9 +55,9 @@ static int set_limits(struct launch *launch, enum cgroup_host host, struct err *
 		return 0;
 	if (host == CGROUP_HOST_UNIFIED)
 		return err_set(err, -EOPNOTSUPP,
-			       "control group: the host hands down no controller for %s; enable it "
-			       "in cgroup.subtree_control of the groups above, or leave the limit "
-			       "out of config.json",
+			       "control group: the host hands down no controller for %s (no such "
+			       "file or directory); enable it in cgroup.subtree_control of the "
+			       "groups above, or leave the limit out of config.json",
 			       missing);
 	say(SAY_LEVEL_WARNING,
 	    "this host has no pure cgroup v2: the container runs without its limits of %s",

@@ -39,6 +39,7 @@ void launch_init(struct launch *launch, struct command *cmd, bool gated)
 				   .gate = -1,
 				   .report = -1,
 				   .console = -1,
+				   .pidfd_socket = -1,
 				   .notify = -1,
 				   .pidfd = -1,
 				   .master = -1 };
@@ -46,9 +47,11 @@ void launch_init(struct launch *launch, struct command *cmd, bool gated)
 
 void launch_done(struct launch *launch)
 {
-	int *const fds[] = { &launch->bundle,  &launch->dir,   &launch->void_fd, &launch->root,
-			     &launch->top,     &launch->group, &launch->gate,	 &launch->report,
-			     &launch->console, &launch->pidfd, &launch->master,	 &launch->notify };
+	int *const fds[] = { &launch->bundle,	   &launch->dir,    &launch->void_fd,
+			     &launch->root,	   &launch->top,    &launch->group,
+			     &launch->gate,	   &launch->report, &launch->console,
+			     &launch->pidfd,	   &launch->master, &launch->notify,
+			     &launch->pidfd_socket };
 
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		own_close(fds[i]);
@@ -125,6 +128,8 @@ static int end_parser(struct launch *launch, struct err *err)
 		return r;
 	for (size_t i = 0; i < launch->answer.warning_count; i++)
 		say(SAY_LEVEL_WARNING, "%s", launch->answer.warnings[i]);
+	say(SAY_LEVEL_DEBUG, "config.json of %s: %zu bytes became a plan of %zu",
+	    launch->bundle_path, launch->config.len, launch->answer.plan.len);
 	r = plan_decode(launch->answer.plan.ptr, launch->answer.plan.len, &launch->plan, err);
 	if (r == 0 && launch->plan.kind != PLAN_KIND_CONTAINER)
 		r = err_set(err, -EBADMSG, "the parser's answer has no plan of a container");
@@ -241,11 +246,14 @@ static int prepare(struct launch *launch, struct err *err)
 		r = save_state(launch, err);
 	if (r == 0)
 		r = group_make(launch, err);
+	if (r == 0)
+		say(SAY_LEVEL_DEBUG, "root %s, control group %s", launch->root_path,
+		    launch->top >= 0 ? launch->group_path : "(none)");
 	if (r == 0 && options->console_socket && launch->answer.terminal) {
 		launch->console = terminal_connect(options->console_socket, err);
 		r = launch->console < 0 ? launch->console : 0;
 	}
-	return r;
+	return r < 0 ? r : launch_pidfd_socket(options, &launch->pidfd_socket, err);
 }
 
 /* ---- the process ---- */
@@ -316,12 +324,18 @@ static int start_process(struct launch *launch, struct err *err)
 	apply_init(&apply, &launch->plan);
 	r = fork_container(launch, &apply, err);
 	if (r == 0)
+		say(SAY_LEVEL_DEBUG, "the container's first process is %u", launch->state.pid);
+	if (r == 0)
 		r = follow(launch, &apply, err);
 	apply_close(&apply);
+	if (r == 0)
+		say(SAY_LEVEL_DEBUG, launch->gated ? "it waits for start" : "its program runs");
 	if (r == 0)
 		r = save_state(launch, err);
 	if (r == 0 && launch->console >= 0)
 		r = terminal_send(launch->console, launch->master, err);
+	if (r == 0)
+		r = launch_send_pidfd(launch->pidfd_socket, false, launch->pidfd, err);
 	if (r == 0 && launch->answer.hooks)
 		r = state_file_put(launch->dir, STATE_PLAN, launch->answer.plan.ptr,
 				   launch->answer.plan.len, err);

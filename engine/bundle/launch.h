@@ -16,6 +16,7 @@ struct launch {
 	const char *id;
 	bool gated; /* `create`: the process waits for `start` */
 	int bundle, dir, void_fd, root, top, group, gate, report, console, notify;
+	int pidfd_socket;  /* who wants to hold the process; -1 = nobody */
 	int pidfd, master; /* what remains for the caller */
 	char bundle_path[4096], root_path[4096], group_path[CGROUP_PATH_MAX], notify_path[4096];
 	bool group_new, dir_new;
@@ -43,6 +44,11 @@ int launch_listening(struct parser_job *job, struct err *err);
 /* A terminal or not, and where its master goes: refused as runc does. */
 int launch_check_terminal(const struct options *options, bool terminal, bool detached,
 			  struct err *err);
+/* --pidfd-socket, connected; -1 = there is none. */
+int launch_pidfd_socket(const struct options *options, int *ret_fd, struct err *err);
+/* The process behind the pidfd goes there: as data "standard", or "setns" for an exec, as runc
+ * says. Nothing for -1. */
+int launch_send_pidfd(int to, bool exec, int pidfd, struct err *err);
 /* Our stdin, stdout and stderr as copies that apply may close. */
 int launch_stdio(struct apply *apply, struct err *err);
 /* Kills our child behind the pidfd, if there is one, and waits for it. */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "engine/bundle/launch.h"
 #include "engine/bundle/notify.h"
+#include "engine/bundle/terminal.h"
 #include "engine/run/kernel.h"
 #include "lib/fs.h"
 #include "lib/own.h"
@@ -85,6 +86,25 @@ int launch_check_terminal(const struct options *options, bool terminal, bool det
 		return err_set(err, -EINVAL,
 			       "--console-socket is for a detached container with a terminal");
 	return 0;
+}
+
+int launch_pidfd_socket(const struct options *options, int *ret_fd, struct err *err)
+{
+	if (!options->pidfd_socket)
+		return 0;
+	*ret_fd = terminal_connect(options->pidfd_socket, err);
+	return *ret_fd < 0 ? err_prefix(err, "--pidfd-socket") : 0;
+}
+
+int launch_send_pidfd(int to, bool exec, int pidfd, struct err *err)
+{
+	size_t sent;
+	int r;
+
+	if (to < 0)
+		return 0;
+	r = terminal_send_fd(to, exec ? STR("setns") : STR("standard"), pidfd, &sent, err);
+	return r < 0 ? err_prefix(err, "--pidfd-socket") : 0;
 }
 
 int launch_stdio(struct apply *apply, struct err *err)

@@ -14,7 +14,10 @@
 #include "engine/run/own_file.h"
 #include "lib/own.h"
 
-enum { EXIT_FAILED = 1, EXIT_USAGE = 1, EXIT_EXEC = 255 };
+enum { EXIT_FAILED = 1, EXIT_USAGE = 1, EXIT_UNKNOWN = 3, EXIT_EXEC = 255 };
+
+/* The name under which the program was started: help says how to start it again. */
+static const char *called = "hoy-oci";
 
 #define FLAG(NAME, LETTER, TYPE, MEMBER)                                         \
 	{                                                                        \
@@ -38,6 +41,7 @@ static const struct args_flag create_flags[] = {
 	FLAG("bundle", 'b', TEXT, bundle),
 	FLAG("config", 'f', TEXT, config),
 	FLAG("console-socket", '\0', TEXT, console_socket),
+	FLAG("pidfd-socket", '\0', TEXT, pidfd_socket),
 	FLAG("pid-file", '\0', TEXT, pid_file),
 	FLAG("preserve-fds", '\0', TEXT, preserve_fds),
 	FLAG("no-pivot", '\0', BOOL, no_pivot),
@@ -50,6 +54,7 @@ static const struct args_flag create_flags[] = {
 static const struct args_flag exec_flags[] = {
 	FLAG("process", 'p', TEXT, process),
 	FLAG("console-socket", '\0', TEXT, console_socket),
+	FLAG("pidfd-socket", '\0', TEXT, pidfd_socket),
 	FLAG("pid-file", '\0', TEXT, pid_file),
 	FLAG("preserve-fds", '\0', TEXT, preserve_fds),
 	FLAG("detach", 'd', BOOL, detach),
@@ -74,7 +79,7 @@ static const struct args_flag ps_flags[] = { FLAG("format", 'f', TEXT, format) }
 static const struct args_flag events_flags[] = { FLAG("interval", '\0', TEXT, interval),
 						 FLAG("stats", '\0', BOOL, stats) };
 static const struct args_flag spec_flags[] = { FLAG("bundle", 'b', TEXT, bundle),
-					       FLAG("rootless", '\0', BOOL, force) };
+					       FLAG("rootless", '\0', BOOL, users) };
 static const struct args_flag update_flags[] = {
 	FLAG("resources", 'r', TEXT, resources),
 	FLAG("blkio-weight", '\0', TEXT, blkio_weight),
@@ -126,8 +131,10 @@ static const char *value_of(const struct args_flag *flag)
 
 static int print_help(void)
 {
-	(void)printf("usage: hoy-oci [--root DIR] [--log FILE] [--log-format text|json] [--debug] "
-		     "COMMAND [OPTIONS] [ARGUMENTS]\n\n");
+	(void)printf("NAME:\n   %s - Open Container Initiative runtime\n\n"
+		     "USAGE:\n   %s [--root DIR] [--log FILE] [--log-format text|json] [--debug] "
+		     "COMMAND [OPTIONS] [ARGUMENTS]\n\nCOMMANDS:\n",
+		     called, called);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		(void)printf("  %-10s", rows[i].name);
 		for (size_t j = 0; j < rows[i].flag_count; j++)
@@ -141,7 +148,7 @@ static int print_help(void)
 
 static int print_usage(const struct command_row *row)
 {
-	(void)printf("usage: hoy-oci %s", row->name);
+	(void)printf("NAME:\n   %s %s\n\nUSAGE:\n   %s %s", called, row->name, called, row->name);
 	for (size_t i = 0; i < row->flag_count; i++)
 		(void)printf(" [--%s%s]", row->flags[i].name, value_of(&row->flags[i]));
 	(void)printf(" %s\n", row->usage);
@@ -197,6 +204,9 @@ static int run_row(const struct command_row *row, struct command *cmd, struct er
 		if (cmd->root_fd < 0)
 			return cmd->root_fd;
 	}
+	say(SAY_LEVEL_DEBUG, "%s %s: the states are in %s", row->name,
+	    cmd->argc > 0 ? cmd->argv[0] : "",
+	    cmd->options.root ? cmd->options.root : state_root_default);
 	return row->run(cmd, err);
 }
 
@@ -204,7 +214,11 @@ static int run_command(int argc, char **argv, struct command *cmd, struct err *e
 {
 	const struct command_row *row;
 	int at = 1;
-	int r = args_parse(global_flags, ARRAY_LEN(global_flags), argv, &at, &cmd->options, err);
+	int r;
+
+	if (argv[0] && *argv[0])
+		called = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
+	r = args_parse(global_flags, ARRAY_LEN(global_flags), argv, &at, &cmd->options, err);
 
 	if (r < 0)
 		return r;
@@ -220,8 +234,11 @@ static int run_command(int argc, char **argv, struct command *cmd, struct err *e
 	if (r < 0)
 		return r;
 	row = find_row(argv[at]);
+	cmd->exec_failed = row ? EXIT_FAILED : EXIT_UNKNOWN; /* as runc */
 	if (!row)
-		return err_set(err, -EINVAL, "unknown command \"%.40s\"; hoy-oci --help", argv[at]);
+		return err_set(err, -EINVAL,
+			       "No help topic for '%.40s': unknown command; %s --help", argv[at],
+			       called);
 	cmd->exec_failed = row->run == command_exec ? EXIT_EXEC : EXIT_FAILED;
 	at++;
 	if (wants_help(argv[at]))
@@ -253,6 +270,24 @@ static void respell(struct err *err)
 		*at |= 0x20;
 }
 
+/*
+ * Of a program that could not be executed the message is the one of its own process, in runc's
+ * words: exec: "/a": why -> exec /a: why. True when it is such a one.
+ */
+static bool respell_exec(struct err *err)
+{
+	static const char mark[] = "exec: \"/";
+	char *at = strstr(err->text, mark), *end = at ? strchr(at + sizeof(mark), '"') : NULL;
+
+	if (!end || end[1] != ':')
+		return false;
+	memmove(end, end + 1, strlen(end));
+	at[4] = ' ';
+	memmove(at + 5, at + 7, strlen(at + 6));
+	memmove(err->text, at, strlen(at) + 1);
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	static struct command cmd = { .root_fd = -1, .exec_failed = EXIT_USAGE };
@@ -265,6 +300,6 @@ int main(int argc, char **argv)
 	if (r >= 0)
 		return r;
 	respell(&err);
-	say(SAY_LEVEL_ERROR, "%s", err_text(&err));
+	say(respell_exec(&err) ? SAY_LEVEL_PROGRAM : SAY_LEVEL_ERROR, "%s", err_text(&err));
 	return cmd.exec_failed;
 }

@@ -2,7 +2,7 @@
 # The program hoy-oci: its commands, its sandboxed parser, and engine/run that carries plans out.
 engine_bundle_parser_OBJS := engine/bundle/answer.o engine/bundle/convert.o \
 	engine/bundle/convert_mount.o engine/bundle/convert_process.o \
-	engine/bundle/convert_resources.o engine/bundle/convert_seccomp.o \
+	engine/bundle/convert_resources.o engine/run/seccomp_profile.o \
 	engine/bundle/parser_work.o engine/oci/runtime_config.o engine/oci/runtime_linux.o \
 	engine/oci/runtime_read.o engine/oci/runtime_check.o engine/json/json.o \
 	engine/json/json_write.o

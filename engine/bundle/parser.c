@@ -33,7 +33,7 @@ static void write_all(int fd, const char *data, size_t len)
 
 static int shut_in(int answer_fd, int void_fd, struct err *err)
 {
-	static const struct sandbox sandbox = { .profile = SANDBOX_PROFILE_COMPUTE,
+	static const struct sandbox sandbox = { .profile = SANDBOX_PROFILE_PARSER,
 						.uid = NOBODY,
 						.gid = NOBODY,
 						.files_max = FILES_MAX };

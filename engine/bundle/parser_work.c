@@ -11,7 +11,7 @@
 #include "lib/own.h"
 #include "lib/str.h"
 
-enum { PLAN_BYTES_MAX = 6 << 20, HEAD_MAX = 4 << 20 };
+enum { PLAN_BYTES_MAX = 6 << 20, HEAD_MAX = 4 << 20, USUAL_BYTES = 8000 };
 
 #define STATE_VERSION "1.2.0"
 
@@ -324,6 +324,9 @@ void parser_work(const struct parser_job *job, struct buf *out)
 
 	arena_init(&arena, RUNTIME_ARENA_MAX);
 	buf_init(&plan, PLAN_BYTES_MAX);
+	/* Most fit at once: each growth is a mapping made and one taken away. */
+	(void)buf_reserve(&plan, USUAL_BYTES);
+	(void)buf_reserve(out, USUAL_BYTES);
 	if (work(job, &c, &config, &plan) < 0) {
 		answer_encode_error(&err, out);
 		return;

@@ -57,9 +57,9 @@ static const char *now_text(char dst[TIME_MAX])
 	return dst;
 }
 
-static void write_log(enum say_level level, const char *text)
+static void write_log(int fd, enum say_level level, const char *text)
 {
-	static const char *const names[] = { "debug", "info", "warning", "error" };
+	static const char *const names[] = { "debug", "info", "warning", "error", "error" };
 	struct buf line OWN(buf_done) = { 0 };
 	char when[TIME_MAX], escaped[LINE_MAX_BYTES];
 	struct json_writer w;
@@ -78,7 +78,7 @@ static void write_log(enum say_level level, const char *text)
 		buf_printf(&line, "time=\"%s\" level=%s msg=\"%s\"\n", now_text(when), names[level],
 			   escaped);
 	}
-	(void)!write(out.fd, line.data, line.len);
+	(void)!write(fd, line.data, line.len);
 }
 
 void say(enum say_level level, const char *fmt, ...)
@@ -93,10 +93,14 @@ void say(enum say_level level, const char *fmt, ...)
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (out.fd)
-		write_log(level, text);
+		write_log(out.fd, level, text);
 	if (out.quiet || (out.fd && level < SAY_LEVEL_ERROR))
 		return;
-	n = snprintf(line, sizeof(line), "hoy-oci: %s%s\n",
+	if (level == SAY_LEVEL_DEBUG) {
+		write_log(STDERR_FILENO, level, text);
+		return;
+	}
+	n = snprintf(line, sizeof(line), "%s%s%s\n", level == SAY_LEVEL_PROGRAM ? "" : "hoy-oci: ",
 		     level == SAY_LEVEL_WARNING ? "warning: " : "", text);
 	if (n > 0)
 		(void)!write(STDERR_FILENO, line, (size_t)n);

@@ -7,9 +7,16 @@
 
 /*
  * What hoy-oci tells: "hoy-oci: text" on stderr for a person, and with --log a line for the
- * caller's program, in the form of runc: {"level":"error","msg":"...","time":"..."} or logfmt.
+ * caller's program, in the form of runc: {"level":"error","msg":"...","time":"..."} or logfmt. What
+ * --debug adds has that form on stderr, too.
  */
-enum say_level { SAY_LEVEL_DEBUG, SAY_LEVEL_INFO, SAY_LEVEL_WARNING, SAY_LEVEL_ERROR };
+enum say_level {
+	SAY_LEVEL_DEBUG,
+	SAY_LEVEL_INFO,
+	SAY_LEVEL_WARNING,
+	SAY_LEVEL_ERROR,
+	SAY_LEVEL_PROGRAM, /* an error that is the container's program's: without our name */
+};
 
 /* Opens the log file (NULL = none) for appending. */
 int say_init(const char *log_path, bool json, bool debug, struct err *err);

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the config.json that `spec` writes. Data only; tests/ns/oci_run.py runs it.
+ * Owns the config.json that `spec` writes: data, and what a user namespace changes of it. It must
+ * never ask the machine what it is like. tests/ns/oci_run.py runs what it writes.
  */
 #include "engine/bundle/template.h"
+
+#include <string.h>
+#include "lib/own.h"
+#include "lib/str.h"
 
 /* clang-format off */
 static const char text[] =
@@ -183,7 +188,49 @@ static const char text[] =
 	"}\n";
 /* clang-format on */
 
-struct str template_text(void)
+/* What a user namespace changes, in the order of the text; the last two are below "linux". */
+enum { LINUX_EDITS = 2 };
+static const struct edit {
+	const char *from, *to;
+} edits[] = {
+	{ "\t\t\t\t\"mode=0620\",\n\t\t\t\t\"gid=5\"\n", "\t\t\t\t\"mode=0620\"\n" },
+	{ "\"type\": \"sysfs\",\n\t\t\t\"source\": \"sysfs\",\n\t\t\t\"options\": [\n",
+	  "\"type\": \"none\",\n\t\t\t\"source\": \"/sys\",\n\t\t\t\"options\": [\n"
+	  "\t\t\t\t\"rbind\",\n" },
+	{ "\t\t\"resources\": {\n\t\t\t\"devices\": [\n\t\t\t\t{\n\t\t\t\t\t\"allow\": false,\n"
+	  "\t\t\t\t\t\"access\": \"rwm\"\n\t\t\t\t}\n\t\t\t]\n\t\t},\n",
+	  "" },
+	{ "\t\t\t\t\"type\": \"network\"\n", "\t\t\t\t\"type\": \"user\"\n" },
+};
+
+static void put_map(struct buf *out, const char *key, uint32_t id)
 {
-	return str_make(text, sizeof(text) - 1);
+	buf_printf(out,
+		   "\t\t\"%s\": [\n\t\t\t{\n\t\t\t\t\"containerID\": 0,\n\t\t\t\t\"hostID\": %u,\n"
+		   "\t\t\t\t\"size\": 1\n\t\t\t}\n\t\t],\n",
+		   key, id);
+}
+
+void template_put(bool users, uint32_t uid, uint32_t gid, struct buf *out)
+{
+	static const char linux_start[] = "\t\"linux\": {\n";
+	struct str rest = str_make(text, sizeof(text) - 1);
+	const char *at;
+
+	for (size_t i = 0; users && i < ARRAY_LEN(edits); i++) {
+		if (i == LINUX_EDITS) {
+			at = strstr(rest.ptr, linux_start);
+			buf_add(out, rest.ptr, (size_t)(at - rest.ptr) + sizeof(linux_start) - 1);
+			rest = str_from(at + sizeof(linux_start) - 1);
+			put_map(out, "uidMappings", uid);
+			put_map(out, "gidMappings", gid);
+		}
+		at = strstr(rest.ptr, edits[i].from);
+		if (!at)
+			continue;
+		buf_add(out, rest.ptr, (size_t)(at - rest.ptr));
+		buf_add_text(out, edits[i].to);
+		rest = str_from(at + strlen(edits[i].from));
+	}
+	buf_add_str(out, rest);
 }

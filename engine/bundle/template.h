@@ -2,9 +2,16 @@
 #ifndef HOY_ENGINE_BUNDLE_TEMPLATE_H
 #define HOY_ENGINE_BUNDLE_TEMPLATE_H
 
-#include "lib/str.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include "lib/buf.h"
 
-/* The config.json that `spec` writes: a shell with a terminal and three capabilities. */
-struct str template_text(void);
+enum { TEMPLATE_MAX = 16384 };
+
+/*
+ * Writes the config.json of `spec`: a shell with a terminal and three capabilities. With `users` in
+ * a user namespace whose root is uid and gid, and without what such a one may not have.
+ */
+void template_put(bool users, uint32_t uid, uint32_t gid, struct buf *out);
 
 #endif

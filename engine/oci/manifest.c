@@ -278,10 +278,10 @@ static int parse_manifest(const struct json *root, struct arena *arena,
 	manifest->media_type = media_type.len ? keep_text(arena, media_type) : OCI_MEDIA_MANIFEST;
 	if (manifest->config.size > OCI_DOCUMENT_MAX)
 		return err_set(err, -EFBIG, "the config is over %d bytes", OCI_DOCUMENT_MAX);
-	return check_layers(manifest, err);
+	return 0;
 }
 
-int oci_manifest_parse(struct str text, struct str said, struct arena *arena,
+int oci_artifact_parse(struct str text, struct str said, struct arena *arena,
 		       struct oci_manifest *ret_manifest, struct err *err)
 {
 	struct oci_manifest manifest = { 0 };
@@ -292,6 +292,19 @@ int oci_manifest_parse(struct str text, struct str said, struct arena *arena,
 		return r;
 	r = parse_manifest(doc.root, arena, &manifest, err);
 	json_done(&doc);
+	if (r == 0)
+		*ret_manifest = manifest;
+	return r;
+}
+
+int oci_manifest_parse(struct str text, struct str said, struct arena *arena,
+		       struct oci_manifest *ret_manifest, struct err *err)
+{
+	struct oci_manifest manifest = { 0 };
+	int r = oci_artifact_parse(text, said, arena, &manifest, err);
+
+	if (r == 0)
+		r = check_layers(&manifest, err);
 	if (r == 0)
 		*ret_manifest = manifest;
 	return r;

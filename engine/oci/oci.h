@@ -88,6 +88,9 @@ int oci_index_parse(struct str text, struct str said, struct arena *arena,
 		    struct oci_index *ret_index, struct err *err);
 int oci_manifest_parse(struct str text, struct str said, struct arena *arena,
 		       struct oci_manifest *ret_manifest, struct err *err);
+/* The same of a manifest that need not be an image's: any kind of config and layers. */
+int oci_artifact_parse(struct str text, struct str said, struct arena *arena,
+		       struct oci_manifest *ret_manifest, struct err *err);
 
 /*
  * The entry for a platform: os and architecture equal; the wanted variant first, then the highest

@@ -171,8 +171,6 @@ int oci_manifest_write(const struct image *image, struct buf *out, struct err *e
 {
 	struct json_writer w;
 
-	if (image->layer_count == 0)
-		return err_set(err, -EINVAL, "manifest: an image needs at least one layer");
 	json_writer_init(&w, out);
 	json_begin_object(&w);
 	json_member_u64(&w, "schemaVersion", 2);

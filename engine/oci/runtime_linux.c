@@ -178,7 +178,7 @@ static const struct runtime_field io_fields[] = {
 static const struct runtime_schema io = SCHEMA(io_fields, 0, SIZE_MAX);
 
 static const struct runtime_field hugepages_fields[] = {
-	ROW("pageSize", TEXT, runtime_hugepages, size, .required = true),
+	ROW("pageSize", TEXT, runtime_hugepages, size, .other = "pagesize", .required = true),
 	ROW("limit", U64, runtime_hugepages, limit, .required = true, .max = UINT64_MAX),
 };
 static const struct runtime_schema hugepages =

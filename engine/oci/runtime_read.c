@@ -14,6 +14,8 @@
 #include "lib/own.h"
 #include "lib/str.h"
 
+enum { PATH_DEPTH = 16 }; /* the schemas are not half as deep */
+
 static const char *type_name(const struct json *value)
 {
 	switch (json_type(value)) {
@@ -35,10 +37,31 @@ static const char *type_name(const struct json *value)
 	return "nothing";
 }
 
+/* "process.rlimits[3].soft": made only for a message, for each field of each config passes here. */
+static void put_path(const struct runtime_place *place, char *dst, size_t cap)
+{
+	const struct runtime_place *way[PATH_DEPTH];
+	size_t depth = 0, len = 0;
+
+	for (; place && depth < PATH_DEPTH; place = place->above)
+		way[depth++] = place;
+	while (depth > 0 && len < cap) {
+		const struct runtime_place *at = way[--depth];
+		char shown[64];
+		int n;
+
+		if (at->key.len > 0)
+			str_escape(at->key, shown, sizeof(shown));
+		n = at->key.len > 0 ? snprintf(dst + len, cap - len, "%s%s", len ? "." : "", shown)
+				    : snprintf(dst + len, cap - len, "[%zu]", at->index);
+		len += n < 0 ? 0 : (size_t)n;
+	}
+}
+
 __attribute__((format(printf, 3, 4))) static void fail(struct runtime_reader *in, int code,
 						       const char *fmt, ...)
 {
-	char text[320];
+	char text[320], path[256] = "the whole text";
 	va_list ap;
 
 	if (in->r < 0)
@@ -46,8 +69,8 @@ __attribute__((format(printf, 3, 4))) static void fail(struct runtime_reader *in
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	in->r = err_set(in->err, code, "%s: %s: %s", in->file,
-			in->path_len ? in->path : "the whole text", text);
+	put_path(in->place, path, sizeof(path));
+	in->r = err_set(in->err, code, "%s: %s: %s", in->file, path, text);
 }
 
 static void fail_type(struct runtime_reader *in, const struct json *value, const char *expected)
@@ -55,29 +78,17 @@ static void fail_type(struct runtime_reader *in, const struct json *value, const
 	fail(in, -EBADMSG, "expected %s, found %s", expected, type_name(value));
 }
 
-/* Puts ".key" or "[index]" behind the path; returns the length to cut it back to. */
-static size_t descend(struct runtime_reader *in, struct str key, size_t index)
+/* Goes to a member or an item; `place` lives until ascend(). */
+static void descend(struct runtime_reader *in, struct runtime_place *place, struct str key,
+		    size_t index)
 {
-	size_t before = in->path_len;
-	char shown[64];
-	int n;
-
-	if (key.len > 0)
-		str_escape(key, shown, sizeof(shown));
-	n = key.len > 0 ? snprintf(in->path + before, sizeof(in->path) - before, "%s%s",
-				   before ? "." : "", shown)
-			: snprintf(in->path + before, sizeof(in->path) - before, "[%zu]", index);
-	in->path_len = before + (n < 0 ? 0 : (size_t)n);
-	if (in->path_len >= sizeof(in->path))
-		in->path_len = sizeof(in->path) - 1;
-	return before;
+	*place = (struct runtime_place){ in->place, key, index };
+	in->place = place;
 }
 
-static void ascend(struct runtime_reader *in, size_t before)
+static void ascend(struct runtime_reader *in)
 {
-	/* After an error the path stays: it is in the message already. */
-	in->path_len = before;
-	in->path[before] = '\0';
+	in->place = in->place->above;
 }
 
 static void read_text(struct runtime_reader *in, const struct json *value, const char **ret_text)
@@ -169,10 +180,11 @@ static void read_texts(struct runtime_reader *in, const struct json *value,
 		return;
 	json_iter_init(&iter, value);
 	while (in->r == 0 && json_iter_next(&iter, &key, &item)) {
-		size_t before = descend(in, (struct str){ 0 }, n);
+		struct runtime_place place;
 
+		descend(in, &place, (struct str){ 0 }, n);
 		read_text(in, item, &items[n++]);
-		ascend(in, before);
+		ascend(in);
 	}
 	*ret = (struct runtime_texts){ items, n };
 }
@@ -190,10 +202,11 @@ static void read_u32s(struct runtime_reader *in, const struct json *value,
 		return;
 	json_iter_init(&iter, value);
 	while (in->r == 0 && json_iter_next(&iter, &key, &item)) {
-		size_t before = descend(in, (struct str){ 0 }, n);
+		struct runtime_place place;
 
+		descend(in, &place, (struct str){ 0 }, n);
 		items[n++] = (uint32_t)read_u64(in, item, UINT32_MAX);
-		ascend(in, before);
+		ascend(in);
 	}
 	*ret = (struct runtime_u32s){ items, n };
 }
@@ -211,13 +224,14 @@ static void read_pairs(struct runtime_reader *in, const struct json *value,
 		return;
 	json_iter_init(&iter, value);
 	while (in->r == 0 && json_iter_next(&iter, &key, &item)) {
-		size_t before = descend(in, key, 0);
+		struct runtime_place place;
 
+		descend(in, &place, key, 0);
 		if (key.len == 0)
 			fail(in, -EBADMSG, "an empty key");
 		items[n].key = key.ptr;
 		read_text(in, item, &items[n++].value);
-		ascend(in, before);
+		ascend(in);
 	}
 	*ret = (struct runtime_pairs){ items, n };
 }
@@ -237,10 +251,12 @@ static uint64_t read_set(struct runtime_reader *in, const struct json *value,
 	}
 	json_iter_init(&iter, value);
 	while (in->r == 0 && json_iter_next(&iter, &key, &item)) {
-		size_t before = descend(in, (struct str){ 0 }, n++);
-		int name = read_name(in, item, field->names);
+		struct runtime_place place;
+		int name;
 
-		ascend(in, before);
+		descend(in, &place, (struct str){ 0 }, n++);
+		name = read_name(in, item, field->names);
+		ascend(in);
 		bits |= name > 0 ? (uint64_t)1 << (name - 1) : 0;
 	}
 	return bits;
@@ -266,13 +282,14 @@ static void read_list(struct runtime_reader *in, const struct json *value,
 		return;
 	json_iter_init(&iter, value);
 	while (in->r == 0 && json_iter_next(&iter, &key, &item)) {
-		size_t before = descend(in, key, n);
-		void *at = items + n++ * schema->size;
+		struct runtime_place place;
+		void *at = items + n * schema->size;
 
+		descend(in, &place, key, n++);
 		if (map)
 			*(const char **)at = key.ptr;
 		runtime_read_object(in, item, schema, at);
-		ascend(in, before);
+		ascend(in);
 	}
 	list->items = items;
 	list->count = n;
@@ -355,13 +372,16 @@ void runtime_read_object(struct runtime_reader *in, const struct json *object,
 	for (size_t i = 0; i < schema->count && in->r == 0; i++) {
 		const struct runtime_field *field = &schema->fields[i];
 		const struct json *value = json_get(object, field->key);
-		size_t before = descend(in, str_from(field->key), 0);
+		struct runtime_place place;
 
+		if (field->other && json_type(value) == JSON_NONE)
+			value = json_get(object, field->other);
+		descend(in, &place, str_from(field->key), 0);
 		/* Go programs write null for what is not set. */
 		if (json_type(value) != JSON_NONE && json_type(value) != JSON_NULL)
 			read_field(in, value, field, (char *)at + field->offset);
 		else if (field->required)
 			fail(in, -EBADMSG, "missing, the specification requires it");
-		ascend(in, before);
+		ascend(in);
 	}
 }

@@ -35,6 +35,7 @@ struct runtime_schema;
 struct runtime_field {
 	const char *key;
 	enum runtime_type type;
+	const char *other; /* a spelling that runc takes, too; NULL = none */
 	bool required;
 	size_t offset;
 	int64_t min;
@@ -50,13 +51,19 @@ struct runtime_schema {
 	size_t set_offset; /* of a bool that says: the object is there; SIZE_MAX = none */
 };
 
+/* A step of the way to a value: a member by its key, or an item by its index. */
+struct runtime_place {
+	const struct runtime_place *above;
+	struct str key;
+	size_t index;
+};
+
 struct runtime_reader {
 	struct arena *arena;
 	struct err *err;
-	const char *file; /* what the messages begin with */
-	char path[256];
-	size_t path_len;
-	int r; /* sticky */
+	const char *file;		   /* what the messages begin with */
+	const struct runtime_place *place; /* where it reads; NULL = the whole text */
+	int r;				   /* sticky */
 };
 
 /* Reads object into the struct at `at` (zeroed by the caller). The result is in->r. */

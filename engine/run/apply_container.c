@@ -201,8 +201,8 @@ const struct apply_step apply_container_steps[] = {
 	{ "program", apply_find_program },
 	{ "seccomp", apply_filter_first },
 	{ "gate", apply_gate },
-	{ "hooks", apply_hooks_at_start },
 	{ "seccomp", apply_filter },
+	{ "hooks", apply_hooks_at_start }, /* what the program may not do they may not */
 	{ "capabilities", apply_caps },
 	{ "init", apply_first_process },
 	{ "exec", apply_execute },

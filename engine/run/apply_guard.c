@@ -122,7 +122,11 @@ static int open_empty(struct apply *apply)
 	return -1;
 }
 
-/* What masks directories: an empty directory of /sys, else an empty tmpfs. */
+/*
+ * What masks directories: an empty directory of /sys, else an empty tmpfs. Where somebody else
+ * wrote the list it is always the tmpfs: there the answer to a new file is that the file system is
+ * read-only, as with other runtimes, and not that there is no such directory.
+ */
 static int mask_directory(struct apply *apply, struct err *err)
 {
 	static const char *const options[] = {
@@ -132,7 +136,7 @@ static int mask_directory(struct apply *apply, struct err *err)
 				    K_MOUNT_ATTR_NOEXEC;
 	int tree;
 
-	if (apply->mask < 0)
+	if (apply->mask < 0 && !(apply->plan->flags & PLAN_FLAG_LISTED))
 		apply->mask = open_empty(apply);
 	if (apply->mask < 0) {
 		/* The first directory takes it itself; a detached one could not be cloned for the

@@ -45,10 +45,14 @@ static size_t fill(const char **dst, struct plan_list list)
 	return n;
 }
 
-/* A startContainer hook without an environment has the program's, as in other runtimes. */
+/*
+ * A hook without an environment inherits one, as in other runtimes: startContainer the program's,
+ * for it is the container's, and all others the one of their starter.
+ */
 static _Noreturn void execute(const struct plan *plan, const struct plan_hook *hook, int input)
 {
-	bool inherits = hook->point == RUN_HOOK_START_CONTAINER && hook->env.count == 0;
+	bool bare = hook->env.count == 0;
+	bool inherits = hook->point == RUN_HOOK_START_CONTAINER && bare;
 	static const char *argv[RUN_ARGS_MAX + 1], *env[RUN_ARGS_MAX + 2];
 	const char *home;
 	sigset_t none;
@@ -64,7 +68,8 @@ static _Noreturn void execute(const struct plan *plan, const struct plan_hook *h
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	if (dup2(input, 0) < 0 || k_close_range(3, ~0u) < 0)
 		_exit(HOOK_NOT_EXECUTED);
-	execve(hook->path, (char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)env);
+	execve(hook->path, (char *const *)(uintptr_t)argv,
+	       bare && !inherits ? environ : (char *const *)(uintptr_t)env);
 	_exit(HOOK_NOT_EXECUTED);
 }
 
@@ -117,8 +122,9 @@ static int await(const struct plan_hook *hook, unsigned number, int pidfd, struc
 			       "error running %s hook #%u: %s took longer than %u s", what, number,
 			       hook->path, hook->timeout_s);
 	if (info.si_code != CLD_EXITED)
-		return err_set(err, -EIO, "error running %s hook #%u: %s: killed by signal %d",
-			       what, number, hook->path, info.si_status);
+		return err_set(err, -EIO, "error running %s hook #%u: %s: killed by signal %d%s",
+			       what, number, hook->path, info.si_status,
+			       info.si_status == SIGSYS ? ": bad system call" : "");
 	if (info.si_status == HOOK_NOT_EXECUTED)
 		return err_set(err, -ENOENT,
 			       "error running %s hook #%u: %s: exit status 127, or it cannot be "

@@ -189,21 +189,26 @@ static int open_source(int dir, const char *path, const struct plan_op *op, stru
 	return fd < 0 ? err_prefix(err, "mount %s: source", op->target) : fd;
 }
 
-static int map_tree(const struct apply *apply, int tree, const struct plan_op *op, struct err *err)
+/* The user namespace whose mapping a tree gets: the caller's to close. */
+static int open_mapping(const struct apply *apply, const struct plan_op *op, struct err *err)
 {
 	const struct run_ns *user = &apply->plan->ns[PLAN_NS_USER];
-	struct k_mount_change change = { .userns_fd = user->fd };
-	OWN_FD int made = -1;
-	int r;
+	int fd;
 
 	/* A namespace of the same mapping does: the container's own one is not born yet. */
 	if ((op->idmap & ~PLAN_IDMAP_BELOW) == RUN_IDMAP_LISTED || user->mode != RUN_NS_MODE_FD) {
-		made = apply_user_namespace(op->uid_map, op->gid_map, err);
-		if (made < 0)
-			return err_prefix(err, "mount %s: idmap", op->target);
-		change.userns_fd = made;
+		fd = apply_user_namespace(op->uid_map, op->gid_map, err);
+		return fd < 0 ? err_prefix(err, "mount %s: idmap", op->target) : fd;
 	}
-	r = k_change_mount(tree, &change, (op->idmap & PLAN_IDMAP_BELOW) != 0);
+	fd = fcntl(user->fd, F_DUPFD_CLOEXEC, 3);
+	return fd < 0 ? err_sys(err, -errno, "mount %s: idmap", op->target) : fd;
+}
+
+static int map_tree(int tree, int mapping, const struct plan_op *op, struct err *err)
+{
+	const struct k_mount_change change = { .userns_fd = mapping };
+	int r = k_change_mount(tree, &change, (op->idmap & PLAN_IDMAP_BELOW) != 0);
+
 	return r < 0 ? err_sys(err, r, "mount %s: idmap", op->target) : 0;
 }
 
@@ -212,6 +217,7 @@ static int clone_source(struct apply *apply, int dir, const char *path, const st
 			struct err *err)
 {
 	OWN_FD int source = op->fd ? -1 : open_source(dir, path, op, err);
+	OWN_FD int mapping = take_fd(&apply->trees[op->tree]); /* of a late one: made before */
 	OWN_FD int tree = -1;
 	int r;
 
@@ -220,11 +226,14 @@ static int clone_source(struct apply *apply, int dir, const char *path, const st
 	tree = k_clone_tree(op->fd ? op->fd : source, (op->flags & RUN_MOUNT_FLAG_RECURSIVE) != 0);
 	if (tree < 0)
 		return err_sys(err, tree, "mount %s: clone the source %s", op->target, op->source);
-	if (op->idmap) {
-		r = map_tree(apply, tree, op, err);
-		if (r < 0)
-			return r;
+	if (op->idmap && mapping < 0) {
+		mapping = open_mapping(apply, op, err);
+		if (mapping < 0)
+			return mapping;
 	}
+	r = op->idmap ? map_tree(tree, mapping, op, err) : 0;
+	if (r < 0)
+		return r;
 	apply->trees[op->tree] = take_fd(&tree);
 	return 0;
 }
@@ -237,16 +246,20 @@ static bool is_below(const char *path, const char *top)
 }
 
 /*
- * Early is everything that only the caller can do: mapping ids, and what is tied to the propagation
- * of the host's mounts, from which the child's copy is cut off. A user namespace may not even reach
- * the sources, but those below its own root.
+ * Early is everything that only the caller can do: what is tied to the propagation of the host's
+ * mounts, from which the child's copy is cut off, and the mapping of ids. A child that is still the
+ * host's root can map them, too; it does where the source lies below its own root, for there mounts
+ * may come before. A user namespace may not even reach the sources, but those below its own root.
  */
 bool apply_clones_late(const struct plan *plan, const struct plan_op *op)
 {
 	const uint8_t propagation = op->propagation & (uint8_t)~PLAN_PROPAGATION_BELOW;
 
-	if (!(plan->flags & PLAN_FLAG_LISTED) || op->fd || op->idmap ||
+	if (!(plan->flags & PLAN_FLAG_LISTED) || op->fd ||
 	    plan->ns[PLAN_NS_MOUNT].mode == RUN_NS_MODE_FD)
+		return false;
+	if (op->idmap && (plan->ns[PLAN_NS_USER].mode != RUN_NS_MODE_HOST ||
+			  !is_below(op->source, plan->root_path)))
 		return false;
 	if (propagation == RUN_PROPAGATION_SLAVE || propagation == RUN_PROPAGATION_SHARED)
 		return false;
@@ -277,8 +290,15 @@ int apply_clone_sources(struct apply *apply, int root_fd, struct err *err)
 	while (plan_next_op(&ops, &op)) {
 		int r;
 
-		if (op.kind != PLAN_OP_BIND || apply_clones_late(apply->plan, &op))
+		if (op.kind != PLAN_OP_BIND)
 			continue;
+		if (apply_clones_late(apply->plan, &op)) {
+			/* A process that lends its namespace is the caller's to make. */
+			apply->trees[op.tree] = op.idmap ? open_mapping(apply, &op, err) : -1;
+			if (op.idmap && apply->trees[op.tree] < 0)
+				return apply->trees[op.tree];
+			continue;
+		}
 		if (host_root < 0)
 			host_root = fs_open(AT_FDCWD, "/", FS_HOST, O_PATH | O_DIRECTORY, 0, err);
 		if (host_root < 0)

@@ -296,21 +296,44 @@ static void put_others(struct writer *to, const struct cgroup_resources *r)
 	}
 }
 
+/* The words are crun's: who drives a runtime looks for them. */
+static int check_unified(const char *file, struct err *err)
+{
+	char shown[VALUE_MAX];
+
+	str_escape(str_from(file), shown, sizeof(shown));
+	if (!strchr(file, '.'))
+		return err_set(err, -EINVAL,
+			       "unified: the specified key has not the form CONTROLLER.VALUE `%s`",
+			       shown);
+	/* cgroup.procs and its like are no limits. */
+	if (!name_is_clean(file) || strncmp(file, "cgroup.", 7) == 0)
+		return err_set(err, -EINVAL, "unified '%s': expected a file of the group's limits",
+			       shown);
+	return 0;
+}
+
+/* What this program knows this host may lack; a controller of no name that it knows is an error. */
+static void miss_unified(struct writer *to, const char *file)
+{
+	char shown[VALUE_MAX];
+
+	if (controller_of(file)) {
+		note_missing(to, file);
+		return;
+	}
+	str_escape(str_make(file, strcspn(file, ".")), shown, sizeof(shown));
+	to->error =
+		err_set(to->err, -EINVAL,
+			"unified: the requested cgroup controller `%s` is not available", shown);
+}
+
 static void put_unified(struct writer *to, const struct cgroup_resources *r)
 {
 	for (size_t i = 0; i < r->unified_count && !to->error; i++) {
-		char shown[VALUE_MAX];
 		struct str rest = str_from(r->unified[i].value), line;
 
-		str_escape(str_from(r->unified[i].file), shown, sizeof(shown));
-		/* cgroup.procs and its like are no limits. */
-		if (!name_is_clean(r->unified[i].file) || !strchr(r->unified[i].file, '.') ||
-		    strncmp(r->unified[i].file, "cgroup.", 7) == 0) {
-			to->error = err_set(to->err, -EINVAL,
-					    "unified '%s': expected a file of the group's limits",
-					    shown);
-			return;
-		}
+		to->error = check_unified(r->unified[i].file, to->err);
 		/* The kernel takes one row with each write. */
 		while (str_cut(&rest, '\n', &line) && !to->error) {
 			int r2 = line.len ? fs_write_control(to->fd, r->unified[i].file, line,
@@ -318,7 +341,7 @@ static void put_unified(struct writer *to, const struct cgroup_resources *r)
 					  : 0;
 
 			if (r2 == -ENOENT)
-				note_missing(to, r->unified[i].file);
+				miss_unified(to, r->unified[i].file);
 			else if (r2 < 0)
 				to->error = r2;
 		}

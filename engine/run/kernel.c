@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/quota.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
@@ -23,6 +24,7 @@ enum {
 	K_MOVE_F_EMPTY = 0x04,
 	K_MOVE_T_EMPTY = 0x40,
 	K_AT_RECURSIVE = 0x8000,
+	K_QUOTACTL_FD = 443, /* the same number on every architecture */
 };
 
 struct k_mount_attr {
@@ -115,6 +117,23 @@ int k_make_private(int mount_fd)
 	const struct k_mount_change change = { .propagation = MS_PRIVATE, .userns_fd = -1 };
 
 	return k_change_mount(mount_fd, &change, 1);
+}
+
+int k_ioctl(int fd, unsigned long request, void *arg)
+{
+	return result(syscall(SYS_ioctl, fd, request, arg));
+}
+
+int k_set_project_quota(int fd, uint32_t project, uint64_t kib, uint64_t inodes)
+{
+	struct if_dqblk limits;
+
+	memset(&limits, 0, sizeof(limits));
+	limits.dqb_bhardlimit = kib; /* quota blocks are of a KiB, whatever the disk's are */
+	limits.dqb_ihardlimit = inodes;
+	limits.dqb_valid = QIF_LIMITS;
+	return result(
+		syscall(K_QUOTACTL_FD, fd, (unsigned)QCMD(Q_SETQUOTA, PRJQUOTA), project, &limits));
 }
 
 int k_pivot_root(const char *new_root, const char *put_old)

@@ -70,6 +70,10 @@ int k_sched_setattr(const void *attr);
 int k_ioprio_set(int value);
 int k_close_range(unsigned first, unsigned last);
 int k_pidfd_signal(int pidfd, int signal);
+/* ioctl(2); the C libraries disagree on the type of its numbers. */
+int k_ioctl(int fd, unsigned long request, void *arg);
+/* Hard limits of a project on the file system that fd is on. */
+int k_set_project_quota(int fd, uint32_t project, uint64_t kib, uint64_t inodes);
 /* The file system type of an fd, 0 when it cannot be told. */
 long k_fs_type(int fd);
 

@@ -165,15 +165,21 @@ static int put_filter(struct buf *out, const struct run_process *process, bool p
 	int r = 0;
 
 	buf_init(&filter, PLAN_FILTER_MAX);
+	if (process->keep_project && !privileged)
+		seccomp_put_keep_project(&filter);
 	if (process->seccomp == RUN_SECCOMP_GIVEN) {
 		const struct run_seccomp_filter *given = process->seccomp_filter;
 
-		wire_put_str(out, str_make(given->program, given->size_bytes));
-		return 0;
-	}
-	if (!privileged && process->seccomp == RUN_SECCOMP_DEFAULT)
+		(void)buf_add(&filter, given->program, given->size_bytes);
+	} else if (!privileged && process->seccomp == RUN_SECCOMP_DEFAULT) {
 		r = seccomp_compile(process->cap_sets ? process->cap_sets->bounding : process->caps,
 				    &filter, err);
+	} else if (filter.len > 0) {
+		seccomp_put_allow(&filter);
+	}
+	if (r >= 0 && buf_error(&filter))
+		r = err_set(err, -E2BIG, "seccomp: the program is longer than %d bytes",
+			    PLAN_FILTER_MAX);
 	wire_put_str(out, buf_str(&filter));
 	return r;
 }

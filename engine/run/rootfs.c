@@ -50,6 +50,9 @@ static int open_mounted(int dirfd, const char *name, long type)
 	return k_fs_type(fd) == type ? take_fd(&fd) : -ENOENT;
 }
 
+/* Beside the layers: what stands below an image that has none. */
+static const char *const nothing[] = { "nothing", "nothing-too" };
+
 /* ---- layers ---- */
 
 static int loop_setup(int control, int layer_fd, int *ret_loop, char *device, size_t cap,
@@ -173,6 +176,23 @@ static int add_upper(int fs, const char *key, int fd, struct err *err)
 	return r < 0 ? err_sys(err, r, "overlay: %s", key) : 0;
 }
 
+/* An overlay has at least one lower: an image without a layer has an empty directory there, and one
+ * that nobody writes to has two. */
+static int add_nothing(struct rootfs *rootfs, int fs, bool writable, struct err *err)
+{
+	char path[FS_FD_PATH_MAX];
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < (writable ? 1 : ARRAY_LEN(nothing)); i++) {
+		OWN_FD int fd = fs_open_dir(rootfs->layers_fd, nothing[i], FS_BENEATH, 0755, err);
+
+		if (fd < 0)
+			return fd;
+		r = k_fs_string(fs, "lowerdir+", fs_fd_path(fd, path));
+	}
+	return r < 0 ? err_sys(err, r, "overlay: add an empty layer") : 0;
+}
+
 /*
  * userxattr already means that no redirect is followed and no metacopy is made; redirect_dir=off is
  * refused beside it (it means "follow" with some kernel configurations), nofollow says the same.
@@ -222,6 +242,8 @@ static int new_overlay(struct rootfs *rootfs, const char *const *layers, size_t 
 	/* The kernel takes the topmost first. */
 	for (size_t i = count; i > 0 && r == 0; i--)
 		r = add_lower(rootfs, fs, layers[i - 1], err);
+	if (count == 0)
+		r = add_nothing(rootfs, fs, writable, err);
 	if (r == 0 && writable)
 		r = add_upper(fs, "upperdir", upper_fd, err);
 	if (r == 0 && writable)
@@ -238,7 +260,7 @@ static int new_root(struct rootfs *rootfs, const char *const *layers, size_t cou
 	OWN_FD int layer = -1;
 	int r;
 
-	if (upper_fd >= 0 || count > 1)
+	if (upper_fd >= 0 || count != 1)
 		return new_overlay(rootfs, layers, count, upper_fd, work_fd, err);
 	layer = open_mounted(rootfs->layers_fd, layers[0], K_EROFS_MAGIC);
 	if (layer < 0)
@@ -255,9 +277,9 @@ int rootfs_mount(struct rootfs *rootfs, const char *id, const char *const *layer
 
 	if (r >= 0)
 		return r;
-	if (count == 0 || count > ROOTFS_LAYERS_MAX)
-		return err_set(err, -EINVAL, "root of %.12s: %zu layers, expected 1 to %d", id,
-			       count, ROOTFS_LAYERS_MAX);
+	if (count > ROOTFS_LAYERS_MAX)
+		return err_set(err, -EINVAL, "root of %.12s: %zu layers, at most %d", id, count,
+			       ROOTFS_LAYERS_MAX);
 	tree = new_root(rootfs, layers, count, upper_fd, work_fd, err);
 	if (tree < 0)
 		return err_prefix(err, "root of %.12s", id);
@@ -304,7 +326,8 @@ static int prune_one(int dirfd, const char *name, unsigned char type, void *owne
 	int r;
 
 	(void)type;
-	if (prune->used(name, prune->owner))
+	if (prune->used(name, prune->owner) || strcmp(name, nothing[0]) == 0 ||
+	    strcmp(name, nothing[1]) == 0)
 		return 0;
 	r = take_away(dirfd, name, err);
 	if (r < 0)

@@ -59,6 +59,13 @@ int seccomp_compile_fresh(uint64_t caps, struct buf *out, struct err *err);
  * than `newest` answers ENOSYS, so that a C library takes its older way; EPERM would make it fail.
  */
 void seccomp_put_prefix(struct buf *out, uint32_t newest);
+/*
+ * In front of a whole program: nobody takes a file out of its quota project (quota.h), which its
+ * owner may in the host's user namespace: ioctls that change a file's attributes give EPERM.
+ */
+void seccomp_put_keep_project(struct buf *out);
+/* The program that allows everything, to stand behind it. */
+void seccomp_put_allow(struct buf *out);
 /* Appends the program of ctx, a scmp_filter_ctx. */
 int seccomp_put_program(struct buf *out, void *ctx, struct err *err);
 

@@ -3,6 +3,7 @@
 #define HOY_ENGINE_RUN_SHIM_H
 
 #include "engine/run/apply.h"
+#include "engine/run/shim_syslog.h"
 #include "lib/loop.h"
 #include "lib/msg.h"
 
@@ -28,6 +29,7 @@ struct shim_room {
 	char out[SHIM_LOG_OUT];
 	char frame[8 + SHIM_CHUNK];
 	char in_buf[SHIM_STDIN_BUF];
+	char syslog[SHIM_SYSLOG_OUT];
 };
 
 /* ---- shim_log.c: json-file lines, rotation ---- */
@@ -44,6 +46,7 @@ struct shim_log {
 	size_t out_len, out_lines;
 	size_t partial[2];	/* bytes in room->line[] */
 	struct shim_room *room; /* line and out */
+	struct shim_syslog *syslog;
 };
 
 /* Opens (and repairs the last line of) the log below dir_fd. A failure is no error: lines drop. */
@@ -133,6 +136,7 @@ struct shim {
 	struct shim_streams streams;
 	struct msg_peer peers[SHIM_PEERS];
 	struct shim_exec execs[SHIM_EXECS_MAX];
+	struct shim_syslog syslog;
 	struct shim_room room;
 };
 

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <termios.h>
+#include "engine/api/shim_version.h"
 #include "engine/run/kernel.h"
 #include "lib/own.h"
 #include "lib/wire.h"
@@ -123,6 +124,7 @@ void shim_state_message(struct msg_peer *peer, struct msg *msg)
 	uint32_t count = 0;
 
 	shim_body(&body, memory);
+	wire_put_u16(&body, shim_version());
 	wire_put_u8(&body, (uint8_t)shim->state);
 	wire_put_u32(&body, shim->pid);
 	shim_exit_put(&body, &shim->exit);

@@ -223,6 +223,9 @@ static void put_line(struct shim_log *log, int stream, const char *data, size_t 
 {
 	size_t worst = len * ESCAPE_WORST + LINE_FRAME + 16;
 
+	if (log->syslog && log->syslog->on)
+		shim_syslog_add(log->syslog, stream, data, len);
+
 	/* A batch must not outgrow a log file by more than a line. */
 	if (log->out_len + worst > sizeof(log->room->out) ||
 	    (log->max_size && log->size + log->out_len > log->max_size))

@@ -78,6 +78,7 @@ struct run_process {
 	uint64_t caps; /* bit set: bounding = permitted = effective; inheritable = ambient = 0 */
 	const struct run_caps *cap_sets; /* instead of caps; NULL = caps */
 	bool no_new_privs;
+	bool keep_project;	/* no file leaves its quota project (quota.h) */
 	bool tty;		/* a new pseudo terminal, else pipes */
 	bool stdin_open;	/* else stdin is /dev/null */
 	uint16_t rows, columns; /* of the tty, 0 = 24 x 80 */

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * No test: the switch of the test-only programs. HOY_DEFENCE_OFF=A5_NULL switches that one defence
- * off, of this process and of its children. Runs in every program below build/ARCH/mutant; must
- * never be linked into another one (tests/ns/run_mutant.py looks).
+ * No test: the switches of the test-only programs. HOY_DEFENCE_OFF=A5_NULL switches that one
+ * defence off, of this process and of its children; HOY_SHIM_VERSION=2 makes it one of another
+ * version. Runs in every program below build/ARCH/mutant; must never be linked into another one
+ * (tests/ns/run_mutant.py looks).
  */
 #include "lib/defence.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "engine/api/shim_version.h"
 #include "lib/own.h"
 
 enum { UNKNOWN = DEFENCE_COUNT + 1 };
@@ -46,12 +48,15 @@ static const char *const names[DEFENCE_COUNT] = {
 };
 
 static int off = UNKNOWN;
+static uint16_t version = 1;
 
 /* Before main(), for a role may forget its environment. */
 static __attribute__((constructor)) void look(void)
 {
-	const char *name = getenv("HOY_DEFENCE_OFF");
+	const char *name = getenv("HOY_DEFENCE_OFF"), *other = getenv("HOY_SHIM_VERSION");
 
+	if (other && *other >= '0' && *other <= '9')
+		version = (uint16_t)(*other - '0');
 	off = DEFENCE_COUNT;
 	if (!name)
 		return;
@@ -62,6 +67,11 @@ static __attribute__((constructor)) void look(void)
 		(void)fprintf(stderr, "no defence is called %s\n", name);
 		exit(2);
 	}
+}
+
+uint16_t shim_version(void)
+{
+	return version;
 }
 
 bool defence_on(enum defence defence)

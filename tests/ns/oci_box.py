@@ -96,7 +96,7 @@ def alive(pid):
     try:
         with open("/proc/%d/stat" % pid, encoding="ascii", errors="replace") as f:
             return f.read().rsplit(")", 1)[1].split()[0] not in "ZX"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # it ended, perhaps while this was read
         return False
 
 
@@ -259,7 +259,7 @@ def refused(done, *texts, code=1):
 
 
 class Console:
-    """A console socket; take() gives the master that came over it."""
+    """A socket that a runtime hands an fd to: a terminal's master, a process; take() gives it."""
 
     def __init__(self, path):
         self.path = path
@@ -268,7 +268,7 @@ class Console:
         self.sock.listen(1)
         self.sock.settimeout(LIMIT_S)
 
-    def take(self):
+    def take(self, said=None):
         peer, _ = self.sock.accept()
         with peer:
             peer.settimeout(LIMIT_S)

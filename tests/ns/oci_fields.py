@@ -422,6 +422,82 @@ def ids():
         tap.check(done.code == 1 and os.path.isdir(os.path.join(box.ROOT, ".void")), str(done))
 
 
+@tap.test("a-hook-at-the-start-may-do-what-the-program-may")
+def filtered_hook():
+    with Bundle("echo", "started") as b:
+        b.linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+            {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_KILL_PROCESS"}]}
+        for words, good_one in (("true", True), ("exec mkdir /dev/shm/x", False)):
+            b.config["hooks"] = {"startContainer": [{"path": "/bin/sh", "args": ["sh", "-c", words]}]}
+            if good_one:
+                good(b.run(), "started\n")
+            else:
+                refused(b.run(), "error running startContainer hook #0: /bin/sh", "bad system call")
+
+
+@tap.test("SIGKILL-is-for-all-where-the-pid-namespace-is-somebody-elses")
+def kill_all():
+    for first_is_gone in (False, True):
+        with Bundle("sh", "-c", "sleep 1000 & sleep 1000 & wait") as b:
+            b.namespace("pid", remove=True)
+            b.start()
+            wait_for("its processes", lambda b=b: len(pids(b)) == 3)
+            if first_is_gone:
+                os.kill(b.state()["pid"], 9)
+                wait_for("its end", lambda b=b: b.status() == "stopped")
+                tap.check(len(pids(b)) == 2, "the others run on: %s" % pids(b))
+            good(runtime("kill", b.id, "KILL"))
+            wait_for("the end of all", lambda b=b: not pids(b))
+            if first_is_gone:
+                refused(runtime("kill", b.id, "KILL"), "not running")
+
+
+def pids(b):
+    with open(b.group() + "/cgroup.procs", encoding="ascii") as f:
+        return f.read().split()
+
+
+@tap.test("debug-says-the-steps-in-the-form-of-the-log")
+def debug():
+    line = r'time="[0-9T:.Z-]+" level=debug msg="'
+    with Bundle("echo", "x") as b:
+        log = os.path.join(b.dir, "log")
+        b.write()
+        done = good(runtime("--debug", "run", "--bundle", b.dir, b.id), "x\n")
+        tap.check(len(re.findall(line, done.err)) >= 4 and "first process is" in done.err, str(done))
+        done = good(runtime("--debug", "--log", log, "--log-format", "json", "run", "--bundle", b.dir, b.id), "x\n")
+        tap.check(done.err == "", "what is in the log is not on stderr: %s" % done)
+        with open(log, encoding="utf-8") as f:
+            levels = {json.loads(row)["level"] for row in f}
+        tap.check(levels == {"debug"}, levels)
+        good(runtime("run", "--bundle", b.dir, b.id), "x\n")
+    with Bundle("sleep", "1000") as b:
+        b.start()
+        done = good(runtime("--debug", "exec", b.id, "echo", "y"), "y\n")
+        tap.check(re.search(line, done.err) and "runs in the container" in done.err, str(done))
+
+
+@tap.test("a-masked-directory-is-read-only-and-empty")
+def masked_directory():
+    with Bundle("sh", "-c", "ls /secret; touch /secret/new") as b:
+        os.makedirs(b.own_root() + "/secret")
+        with open(b.dir + "/rootfs/secret/file", "w", encoding="ascii"):
+            pass
+        b.linux["maskedPaths"] = ["/secret"]
+        done = b.run()
+        tap.check(done.code == 1 and done.out == "" and "Read-only file system" in done.err, str(done))
+
+
+@tap.test("exec-joins-a-group-below-the-containers-and-no-other")
+def exec_group():
+    with Bundle("sleep", "1000") as b:
+        b.start()
+        refused(b.exec("true", options=("--cgroup", "..")), " .. is not a sub cgroup path", code=255)
+        refused(b.exec("true", options=("--cgroup", "none")), " adding pid ",
+                "/none/cgroup.procs: no such file or directory", code=255)
+        good(b.exec("true", options=("--cgroup", "/")))
+
+
 @tap.test("features-are-those-of-the-schema-and-true")
 def features():
     record = json.loads(good(runtime("features")).out)

@@ -64,6 +64,15 @@ def before():
             # The bundle may lie where the namespace's users cannot go.
             os.chmod(b.dir, 0o700)
             good(b.run(), "first\n")
+    # Mapped ids change nothing of that: a mount that came before is there, as its mapping says.
+    os.chown(source + "/file", 7, 8)
+    with Bundle("stat", "-c", "%u:%g", "/again/deep/file", "/place/deep/file") as b:
+        root = b.own_root()
+        os.makedirs(root + "/place/deep")
+        b.mount("/place/deep", source, "bind")
+        b.mount("/again", root + "/place", "rbind", "ridmap")
+        b.config["mounts"][-1]["uidMappings"] = b.config["mounts"][-1]["gidMappings"] = MAP
+        good(b.run(), "100007:100008\n7:8\n")
     # Another runtime takes a destination by its name on the host as well.
     with Bundle("cat", "/inside/file") as b:
         b.mount(b.own_root() + "/inside", source, "bind")

@@ -214,7 +214,9 @@ def spelling():
     with Bundle("/etc/passwd") as b:
         refused(b.run(), "/etc/passwd", ": permission denied")
     with Bundle("/nothing/here") as b:
-        refused(b.run(), "/nothing/here", ": no such file or directory")
+        done = b.run()
+        refused(done, "/nothing/here", ": no such file or directory")
+        tap.check(done.err == "exec /nothing/here: no such file or directory\n", done.err)
     with Bundle("nothing-here") as b:
         refused(b.run("--no-subreaper"), "executable file not found in PATH")
 
@@ -293,6 +295,32 @@ def console_socket():
         tap.check(b"/dev/pts/" in read_until(master, b"x\r\n"), "the exec's terminal")
         os.close(master)
         console.close()
+
+
+@tap.test("pidfd-socket: who asked holds the process, of a container and of an exec")
+def pidfd_socket():
+    with Bundle("sleep", "1000") as b:
+        refused(b.create("--pidfd-socket", os.path.join(b.dir, "nobody")), "--pidfd-socket")
+        holder = box.Console(os.path.join(b.dir, "holder"))
+        good(b.create("--pidfd-socket", holder.path))
+        first = holder.take(b"standard")
+        tap.check(pid_of(first) == b.state()["pid"], "the container's first process")
+        good(b.call("start"))
+        box.detached("exec", "-d", "--pidfd-socket", holder.path, b.id, "sleep", "1001")
+        second = holder.take(b"setns")
+        with open("/proc/%d/cmdline" % pid_of(second), "rb") as cmd:
+            tap.check(b"1001" in cmd.read(), "the exec's process")
+        refused(b.exec("true", options=("--pidfd-socket", os.path.join(b.dir, "nobody"))), "--pidfd-socket", code=255)
+        signal.pidfd_send_signal(first, signal.SIGKILL)
+        wait_for("its end", lambda: b.status() == "stopped")
+        os.close(first)
+        os.close(second)
+        holder.close()
+
+
+def pid_of(pidfd):
+    with open("/proc/self/fdinfo/%d" % pidfd, encoding="ascii") as f:
+        return int(re.search(r"(?m)^Pid:\s*(-?\d+)$", f.read()).group(1))
 
 
 def read_until(fd, end):
@@ -434,6 +462,20 @@ def hooks():
             tap.check(state["status"] in want.get(name, ("created", "creating")), str(state))
 
 
+@tap.test("a-hook-without-an-environment-has-its-starters")
+def hook_environment():
+    with Bundle("true") as b:
+        trace, hook = os.path.join(b.dir, "trace"), os.path.join(b.dir, "hook")
+        with open(hook, "w", encoding="ascii") as f:
+            f.write("#!/bin/sh\necho $HOY_TEST_WORD >>%s\n" % trace)
+        os.chmod(hook, 0o755)
+        b.config["hooks"] = {name: [{"path": hook}, {"path": hook, "env": ["HOY_TEST_WORD=given"]}]
+                             for name in ("prestart", "createContainer", "poststop")}
+        good(b.run(env={"HOY_TEST_WORD": "inherited"}))
+        with open(trace, encoding="ascii") as f:
+            tap.check(f.read().split() == ["inherited", "given"] * 3, "what the hooks were told")
+
+
 def read_trace(path):
     with open(path, encoding="utf-8") as f:
         return [line.split(" ", 2) for line in f.read().strip().split("\n")]
@@ -554,9 +596,22 @@ def features():
     for name in ("checkpoint", "restore"):
         refused(runtime(name, "x"), "not supported")
     refused(runtime("--systemd-cgroup", "list"), "cgroupfs")
-    refused(runtime("bogus"), "unknown command")
-    tap.check(good(runtime("delete", "--help")).out.startswith("usage: hoy-oci delete [--force] ID"),
-              "help of a command")
+    refused(runtime("bogus"), "No help topic for 'bogus'", "unknown command", code=3)
+    lines = good(runtime("delete", "--help")).out.split("\n")
+    tap.check(lines[0] == "NAME:" and lines[1] == "   hoy-oci delete"
+              and lines[4] == "   hoy-oci delete [--force] ID", "help of a command: %s" % lines)
+    lines = good(runtime("--help")).out.split("\n")
+    tap.check(lines[1] == "   hoy-oci - Open Container Initiative runtime", "help: %s" % lines)
+    place = os.path.join(box.WORK, "template-users")
+    os.makedirs(place)
+    good(runtime("spec", "--rootless", "--bundle", place))
+    with open(place + "/config.json", encoding="utf-8") as f:
+        config = json.load(f)
+    kinds = [n["type"] for n in config["linux"]["namespaces"]]
+    tap.check("user" in kinds and "network" not in kinds, str(kinds))
+    tap.check(config["linux"]["uidMappings"] == [{"containerID": 0, "hostID": 0, "size": 1}]
+              and config["linux"]["gidMappings"] == config["linux"]["uidMappings"], "mappings")
+    tap.check("resources" not in config["linux"] and "gid=5" not in json.dumps(config), "limits, gid")
     tap.check(runtime("--version").out.startswith("hoy-oci version "), "version")
 
 

@@ -37,6 +37,7 @@ LIMIT_S = 120  # of every wait for a condition: only what hangs gets that far
 
 START, SIGNAL, RESIZE, ATTACH, EXEC, STATE, STOP, RELEASE, EXITED, EXEC_EXITED, OOM = range(
     0x0601, 0x060c)
+VERSION = 1
 REPLY, ERROR, CALL = 1, 2, 16
 HEADER = struct.Struct("<4sHHIIHH")
 CREATED, STARTING, RUNNING, DEAD = range(4)
@@ -289,8 +290,8 @@ class Box:
 
     # ---- messages
 
-    def start(self, max_size=0, max_file=3, off=0):
-        body, fds = self.peer.call(START, struct.pack("<QIB", max_size, max_file, off))
+    def start(self, max_size=0, max_file=3, off=0, version=VERSION):
+        body, fds = self.peer.call(START, struct.pack("<HQIB", version, max_size, max_file, off))
         self.pid = struct.unpack("<I", body)[0]
         self.pidfd = fds[0]
         return self
@@ -309,10 +310,10 @@ class Box:
         body, fds = self.peer.call(STATE)
         for fd in fds:
             os.close(fd)
-        state, pid = struct.unpack_from("<BI", body)
-        dropped, execs = struct.unpack_from("<QI", body, 5 + 25)
-        return {"state": state, "pid": pid, "exit": exit_record(body[5:30]), "dropped": dropped,
-                "execs": execs}
+        version, state, pid = struct.unpack_from("<HBI", body)
+        dropped, execs = struct.unpack_from("<QI", body, 7 + 25)
+        return {"version": version, "state": state, "pid": pid, "exit": exit_record(body[7:32]),
+                "dropped": dropped, "execs": execs}
 
     def signal(self, number, exec_id=0):
         self.peer.call(SIGNAL, struct.pack("<II", exec_id, number))

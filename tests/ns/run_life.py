@@ -462,12 +462,22 @@ def oom():
         tap.check(record["oom"] == 1 and record["code"] == 137, str(record))
 
 
+@tap.test("start-of-another-version-is-refused-and-says-which")
+def versions():
+    with Box(command=("true",)) as c:
+        refused(lambda: c.start(version=box.VERSION + 1), "speaks version %d" % box.VERSION,
+                "this engine version %d" % (box.VERSION + 1), "restart the engine")
+        tap.check(c.state()["version"] == box.VERSION, "STATE says the version: %s" % c.state())
+        c.start()
+        tap.check(c.wait()["code"] == 0, "the right version starts it")
+
+
 @tap.test("malformed-messages-harm-nothing")
 def malformed():
     with Box(command=("sleep", "900")) as c:
         c.start()
         for kind, body in ((box.SIGNAL, b""), (box.RESIZE, b"123"), (box.ATTACH, b"\x07"),
-                           (box.EXEC, b""), (0x7777, b"x"), (box.START, b"\0" * 13)):
+                           (box.EXEC, b""), (0x7777, b"x"), (box.START, b"\1" + b"\0" * 14)):
             refused(lambda k=kind, b=body: c.peer.call(k, b))
         refused(lambda: c.signal(65), "signal")
         refused(lambda: c.signal(15, 99), "gone")

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Containers that start while somebody exchanges what they are made of: links against directories,
-devices and files, and processes that look for young ones. HOY_ROUNDS starts each (100)."""
+devices and files, and processes that look for young ones. HOY_ROUNDS starts each (rounds.py)."""
 import ctypes
 import os
 import signal
@@ -18,9 +18,9 @@ import run_box as box  # noqa: E402
 from run_box import tap  # noqa: E402
 from direct_box import (DIRECT, FILES, FULL, NEW, ROOT, USER, direct, direct_root,  # noqa: E402
                         volume)
+from rounds import rounds  # noqa: E402
 
 box.enter()
-ROUNDS = int(os.environ.get("HOY_ROUNDS", "100"))
 
 
 def swapping(first, second):
@@ -61,7 +61,7 @@ def swapped():
     swapper = swapping(shared + "/sub", shared + "/evil")
     good = refused = 0
     try:
-        for i in range(ROUNDS):
+        for i in rounds("A4-A9", DIRECT):
             user = USER if i % 4 == 0 else []
             # The longer the way behind the name, the longer is it between a look and the use.
             way = "/v/sub/%s" % ("d/" * 60)
@@ -75,7 +75,7 @@ def swapped():
                 i + 1, os.listdir(canary)))
     finally:
         end(swapper)
-    tap.note("%d started, %d refused of %d" % (good, refused, ROUNDS))
+    tap.note("%d started, %d refused" % (good, refused))
     settle(shared + "/sub", os.mkdir)
     direct("--mount", "bind|%s|/v|" % shared, "--mount", "bind|%s|/v/sub/last|" % other)
     tap.check(os.path.isdir(shared + "/sub/last"), "the start without a race made nothing")
@@ -99,13 +99,13 @@ def swapped_null():
     good = 0
     swapper = swapping(os.path.join(tree, "dev/null"), os.path.join(tree, "dev/evil"))
     try:
-        for i in range(ROUNDS):
+        for i in rounds("A5", DIRECT):
             out = masked(tree)
             tap.check(out.startswith("0\n") or "/dev/null" in out, "no mask, round %d: %s" % (i + 1, out))
             good += out.startswith("0\n")
     finally:
         end(swapper)
-    tap.note("%d of %d started" % (good, ROUNDS))
+    tap.note("%d started" % good)
     settle(os.path.join(tree, "dev/null"), lambda p: os.mknod(p, 0o20666, os.makedev(1, 3)))
     tap.check(masked(tree).startswith("0\n"), "no start without a race either: nothing was tried")
     with open("/proc/sys/kernel/core_pattern", encoding="utf-8") as f:
@@ -129,7 +129,7 @@ def swapped_console():
     good = refused = 0
     swapper = swapping(os.path.join(tree, "dev/console"), os.path.join(tree, "dev/evil"))
     try:
-        for i in range(ROUNDS):
+        for i in rounds("A6", DIRECT):
             out = terminals(tree)
             # Wherever the names are by now: the terminal is mounted somewhere in the container.
             tap.check(out == "2" or "console" in out, "no console in the container, round %d: %s" % (i + 1, out))
@@ -138,7 +138,7 @@ def swapped_console():
             tap.check(os.stat(canary).st_uid == 0 and os.path.getsize(canary) == 4, "the canary")
     finally:
         end(swapper)
-    tap.note("%d started, %d refused of %d" % (good, refused, ROUNDS))
+    tap.note("%d started, %d refused" % (good, refused))
     settle(os.path.join(tree, "dev/console"), empty_file)
     tap.check(terminals(tree) == "2", "no start without a race either: nothing was tried")
 
@@ -156,7 +156,7 @@ def swapped_place():
     good = refused = 0
     swapper = swapping(shared + "/t", shared + "/evil")
     try:
-        for i in range(ROUNDS):
+        for i in rounds("A7", DIRECT):
             user = USER if i % 4 == 0 else []
             out = mounted(shared, user)
             tap.check(out == "0" or "link" in out, "mounted in /proc, round %d: %s" % (i + 1, out))
@@ -164,7 +164,7 @@ def swapped_place():
             refused += out != "0"
     finally:
         end(swapper)
-    tap.note("%d started, %d refused of %d" % (good, refused, ROUNDS))
+    tap.note("%d started, %d refused" % (good, refused))
     settle(shared + "/t", os.mkdir)
     tap.check(mounted(shared, []) == "0", "no start without a race either: nothing was tried")
 
@@ -196,7 +196,7 @@ def replaced():
         with open("/proc/%d/task/%d/children" % (proc.pid, proc.pid), encoding="ascii") as f:
             child = f.read().split()[0]
         os.set_blocking(proc.stdout.fileno(), False)
-        for i in range(ROUNDS):
+        for i in rounds("A21", DIRECT):
             direct(*NEW, "--cgroup", group)
             tap.check(not proc.stdout.read(), "a device was open for a moment, round %d" % (i + 1))
         detach(group)
@@ -235,7 +235,7 @@ def hunted():
         with open("/proc/%d/task/%d/children" % (proc.pid, proc.pid), encoding="ascii") as f:
             child = f.read().split()[0]
         os.set_blocking(proc.stdout.fileno(), False)
-        for i in range(ROUNDS):
+        for i in rounds("A2", DIRECT):
             direct("--exec", child, *rights, "--seccomp", path, files=[], command=("true",))
             seen = proc.stdout.read()
             tap.check(not seen, "a young process was seen, round %d: %s" % (i + 1, seen))

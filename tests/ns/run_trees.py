@@ -17,8 +17,8 @@ sys.path.insert(0, os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 import store_peer as peer  # noqa: E402
 from fixture import tap  # noqa: E402
+from rounds import rounds  # noqa: E402
 
-ROUNDS = int(os.environ.get("HOY_ROUNDS", "100"))
 RSS_SPARE_KIB = 8 << 10
 
 
@@ -179,12 +179,12 @@ def swapped():
         swapper = swapping(t.source + "/deep/dir", t.source + "/deep/evil")
         copied = 0
         try:
-            for i in range(ROUNDS):
+            for i in rounds("A15", peer.ENGINE):
                 copied += copy_one(t, i + 1)
         finally:
             os.kill(swapper, signal.SIGKILL)
             os.waitpid(swapper, 0)
-        tap.note("%d files copied in %d rounds" % (copied, ROUNDS))
+        tap.note("%d files copied" % copied)
         if os.path.islink(t.source + "/deep/dir"):
             os.rename(t.source + "/deep/dir", t.source + "/deep/aside")
             os.rename(t.source + "/deep/evil", t.source + "/deep/dir")

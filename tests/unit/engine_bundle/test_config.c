@@ -179,6 +179,12 @@ static void test_parts(void)
 	       0, "resources of their own");
 	is_int((long long)config.linux_.resources.cpu.shares.value, 1024, "shares");
 	runtime_config_done(&config);
+	is_int(runtime_resources_parse(STR("{\"hugepageLimits\":[{\"pagesize\":\"2MB\","
+					   "\"limit\":5}]}"),
+				       &config, &err),
+	       0, "pageSize as runc takes it, too");
+	is_text(config.linux_.resources.hugepages.items[0].size, "2MB", "its size");
+	runtime_config_done(&config);
 	is_int(runtime_resources_parse(STR("{\"cpu\":{\"idle\":2}}"), &config, &err), -EBADMSG,
 	       "idle is 0 or 1");
 	is_text(err.text, "resources: cpu.idle: expected a whole number from 0 to 1", "its line");

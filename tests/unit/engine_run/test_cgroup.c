@@ -128,9 +128,9 @@ static void test_all_files(void)
 
 static void test_missing(void)
 {
-	static const struct cgroup_unified bad[] = { { "../x.max", "1" },
-						     { "cgroup.procs", "1" },
-						     { "notes", "1" } };
+	static const struct cgroup_unified bad[] = {
+		{ "../x.max", "1" }, { "cgroup.procs", "1" }, { "notes", "1" }, { "foo.bar", "1" }
+	};
 	static const struct cgroup_unified none[] = { { "misc.max", "a 1" } };
 	struct cgroup_resources r;
 	struct err err = { 0 };
@@ -156,6 +156,8 @@ static void test_missing(void)
 		is_int(cgroup_resources_set(dir_fd, &r, missing, sizeof(missing), &err), -EINVAL,
 		       "unified %s", bad[i].file);
 	}
+	ok(strstr(err_text(&err), "the requested cgroup controller `foo` is not available"),
+	   "a controller of no known name: %s", err_text(&err));
 }
 
 static void test_paths(void)

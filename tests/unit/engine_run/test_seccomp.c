@@ -292,6 +292,47 @@ static void test_built_in(void)
 	ok(used.len > 0 && !str_eq(built_in, buf_str(&used)), "to another program");
 }
 
+/* Numbers of ioctl(2): FS_IOC_FSSETXATTR, FS_IOC_SETFLAGS of either width, TCGETS. */
+static void test_keep_project(void)
+{
+	static const struct {
+		uint32_t arch;
+		int nr;
+		uint64_t request;
+		bool denied;
+		const char *what;
+	} rows[] = {
+		{ AUDIT_ARCH_X86_64, 16, 0x401c5820, true, "another project" },
+		{ AUDIT_ARCH_X86_64, 16, 0xffffffff401c5820, true,
+		  "with bits the kernel cuts off" },
+		{ AUDIT_ARCH_X86_64, 16, 0x40086602, true, "flags" },
+		{ AUDIT_ARCH_X86_64, 16, 0x40046602, true, "flags of 32 bits" },
+		{ AUDIT_ARCH_X86_64, 16, 0x5401, false, "another ioctl" },
+		{ AUDIT_ARCH_X86_64, 0x40000000 + 514, 0x401c5820, true, "x32" },
+		{ AUDIT_ARCH_I386, 54, 0x401c5820, true, "i386" },
+		{ AUDIT_ARCH_I386, 16, 0x401c5820, false, "what is no ioctl there" },
+		{ AUDIT_ARCH_X86_64, 1, 0x401c5820, false, "what is none here" },
+	};
+	struct buf program OWN(buf_done) = { 0 }, open OWN(buf_done) = { 0 };
+
+	buf_init(&program, 4096 * 8);
+	buf_init(&open, 4096 * 8);
+	seccomp_put_keep_project(&program);
+	seccomp_put_keep_project(&open);
+	is_int(seccomp_compile(run_caps_default(), &program, NULL), 0, "in front of the profile");
+	seccomp_put_allow(&open);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct seccomp_data data = { .nr = rows[i].nr,
+						   .arch = rows[i].arch,
+						   .args = { 3, rows[i].request } };
+		uint32_t denied = SECCOMP_RET_ERRNO | EPERM;
+
+		ok((run_filter(&program, &data) == denied) == rows[i].denied &&
+			   (run_filter(&open, &data) == denied) == rows[i].denied,
+		   "keep project: %s", rows[i].what);
+	}
+}
+
 static void test_edges(void)
 {
 	struct buf program OWN(buf_done) = { 0 };
@@ -322,6 +363,7 @@ int main(void)
 	test_filter(0, "no capability");
 	test_filter(run_caps_all(), "all capabilities");
 	test_filter(run_caps_default() | 1u << 21, "CAP_SYS_ADMIN");
+	test_keep_project();
 	test_edges();
 	test_built_in();
 	return tap_done();

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the way from an OCI seccomp profile to a BPF program, by libseccomp. Runs in hoy-oci's
- * sandboxed parser; pure but for the library. It must never let a profile through that allows more
- * than it says: what the library refuses is an error, but for system calls that it does not know.
+ * Owns the way from a profile that somebody wrote to a BPF program, by libseccomp. Runs in
+ * hoy-oci's sandboxed parser and in the api role; pure but for the library. It must never let a
+ * profile through that allows more than it says: what the library refuses is an error, but for
+ * system calls that it does not know.
  */
-#include "engine/bundle/convert.h"
+#include "engine/run/seccomp_profile.h"
 
 #include <errno.h>
 #include <seccomp.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include "engine/oci/runtime_config.h"
 #include "engine/run/seccomp.h"
 #include "lib/own.h"
 
@@ -95,16 +97,22 @@ static int add_call(scmp_filter_ctx ctx, uint32_t action, int call,
 	return seccomp_rule_add_array(ctx, action, call, (unsigned)rule->args.count, compare);
 }
 
-static int add_rule(scmp_filter_ctx ctx, uint32_t otherwise,
-		    const struct runtime_seccomp_rule *rule, size_t index, struct err *err)
+/* `what` names the profile in messages. */
+struct filling {
+	scmp_filter_ctx ctx;
+	const char *what;
+	uint32_t otherwise;
+};
+
+static int add_rule(const struct filling *in, const struct runtime_seccomp_rule *rule, size_t index,
+		    struct err *err)
 {
 	uint32_t action = action_of(rule->action, rule->errno_ret);
 
 	if (rule->names.count == 0)
-		return err_set(err, -EINVAL,
-			       "config.json: linux.seccomp.syscalls[%zu].names: it is empty",
+		return err_set(err, -EINVAL, "%s.syscalls[%zu].names: it is empty", in->what,
 			       index);
-	if (action == otherwise)
+	if (action == in->otherwise)
 		return 0;
 	for (size_t i = 0; i < rule->names.count; i++) {
 		int call = seccomp_syscall_resolve_name(rule->names.items[i]);
@@ -113,18 +121,16 @@ static int add_rule(scmp_filter_ctx ctx, uint32_t otherwise,
 		/* Newer than the library, or of another machine: the default action holds. */
 		if (call == __NR_SCMP_ERROR)
 			continue;
-		r = add_call(ctx, action, call, rule);
+		r = add_call(in->ctx, action, call, rule);
 		if (r < 0 && r != -EEXIST)
-			return err_sys(err, r,
-				       "config.json: linux.seccomp.syscalls[%zu].names[%zu]: add "
-				       "%.60s",
+			return err_sys(err, r, "%s.syscalls[%zu].names[%zu]: add %.60s", in->what,
 				       index, i, rule->names.items[i]);
 	}
 	return 0;
 }
 
 /* "SCMP_ARCH_X86_64" -> "x86_64", the library's own name. */
-uint32_t convert_arch(const char *name)
+uint32_t seccomp_profile_arch(const char *name)
 {
 	const char *tail = name + strlen("SCMP_ARCH_");
 	char lower[ARCH_NAME_MAX];
@@ -136,7 +142,7 @@ uint32_t convert_arch(const char *name)
 	return seccomp_arch_resolve_name(lower);
 }
 
-const char *convert_library_version(void)
+const char *seccomp_profile_library(void)
 {
 	static char text[40];
 	const struct scmp_version *version = seccomp_version();
@@ -146,27 +152,29 @@ const char *convert_library_version(void)
 	return text;
 }
 
-static int add_arch(scmp_filter_ctx ctx, const char *name, struct err *err)
+static int add_arch(const struct filling *in, const char *name, struct err *err)
 {
-	uint32_t arch = convert_arch(name);
+	uint32_t arch = seccomp_profile_arch(name);
 	int r;
 
 	if (arch == 0)
 		return err_set(err, -ENOTSUP,
-			       "config.json: linux.seccomp.architectures: %s is unknown to the "
+			       "%s.architectures: %s is unknown to the "
 			       "seccomp library",
-			       name);
-	r = seccomp_arch_add(ctx, arch);
+			       in->what, name);
+	r = seccomp_arch_add(in->ctx, arch);
 	return r < 0 && r != -EEXIST ? err_sys(err, r, "seccomp: add %s", name) : 0;
 }
 
-static int check_notify(const struct runtime_seccomp *profile, bool *ret_listener, struct err *err)
+static int check_notify(const struct runtime_seccomp *profile, const char *what, bool *ret_listener,
+			struct err *err)
 {
 	*ret_listener = false;
 	if (profile->default_action == RUNTIME_SECCOMP_NOTIFY)
 		return err_set(err, -EINVAL,
-			       "config.json: linux.seccomp.defaultAction: SCMP_ACT_NOTIFY cannot "
-			       "be the default: the listener would never be handed over");
+			       "%s.defaultAction: SCMP_ACT_NOTIFY cannot "
+			       "be the default: the listener would never be handed over",
+			       what);
 	for (size_t i = 0; i < profile->rules.count; i++) {
 		const struct runtime_seccomp_rule *rule = &profile->rules.items[i];
 
@@ -177,13 +185,12 @@ static int check_notify(const struct runtime_seccomp *profile, bool *ret_listene
 			if (strcmp(rule->names.items[j], "write") == 0)
 				return err_set(
 					err, -EINVAL,
-					"config.json: linux.seccomp.syscalls[%zu]: "
+					"%s.syscalls[%zu]: "
 					"SCMP_ACT_NOTIFY cannot be used for the write syscall",
-					i);
+					what, i);
 	}
 	if (*ret_listener && (!profile->listener_path || !profile->listener_path[0]))
-		return err_set(err, -EINVAL,
-			       "config.json: linux.seccomp.listenerPath: SCMP_ACT_NOTIFY needs it");
+		return err_set(err, -EINVAL, "%s.listenerPath: SCMP_ACT_NOTIFY needs it", what);
 	return 0;
 }
 
@@ -206,27 +213,27 @@ static void put_prefix(const struct runtime_seccomp *profile, struct buf *out)
 		seccomp_put_prefix(out, (uint32_t)newest);
 }
 
-static int fill(scmp_filter_ctx ctx, const struct runtime_seccomp *profile, struct err *err)
+static int fill(const struct filling *in, const struct runtime_seccomp *profile, struct err *err)
 {
-	uint32_t otherwise = action_of(profile->default_action, profile->default_errno);
 	size_t calls = 0;
 	int r = 0;
 
 	for (size_t i = 0; runtime_seccomp_arches[i] && r == 0; i++)
 		if (profile->arches >> i & 1)
-			r = add_arch(ctx, runtime_seccomp_arches[i], err);
+			r = add_arch(in, runtime_seccomp_arches[i], err);
 	for (size_t i = 0; i < profile->rules.count; i++)
 		calls += profile->rules.items[i].names.count;
 	/* With many calls a list would be walked with each call of the program. */
 	if (r == 0 && calls > TREE_FROM)
-		(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, TREE_OPTIMIZE);
+		(void)seccomp_attr_set(in->ctx, SCMP_FLTATR_CTL_OPTIMIZE, TREE_OPTIMIZE);
 	for (size_t i = 0; i < profile->rules.count && r == 0; i++)
-		r = add_rule(ctx, otherwise, &profile->rules.items[i], i, err);
+		r = add_rule(in, &profile->rules.items[i], i, err);
 	return r;
 }
 
-int convert_seccomp(const struct runtime_seccomp *profile, struct buf *program,
-		    struct run_seccomp_filter *ret_filter, struct err *err)
+int seccomp_profile_compile(const struct runtime_seccomp *profile, const char *what,
+			    struct buf *program, struct run_seccomp_filter *ret_filter,
+			    struct err *err)
 {
 	static const uint32_t flags[] = { RUN_SECCOMP_FLAG_TSYNC, RUN_SECCOMP_FLAG_LOG,
 					  RUN_SECCOMP_FLAG_SPEC_ALLOW,
@@ -238,9 +245,9 @@ int convert_seccomp(const struct runtime_seccomp *profile, struct buf *program,
 
 	if (!ctx)
 		return err_set(err, -ENOMEM, "seccomp: no memory for a filter");
-	r = check_notify(profile, &filter.listener, err);
+	r = check_notify(profile, what, &filter.listener, err);
 	if (r == 0)
-		r = fill(ctx, profile, err);
+		r = fill(&(struct filling){ ctx, what, otherwise }, profile, err);
 	if (r < 0)
 		return r;
 	put_prefix(profile, program);
