@@ -180,6 +180,11 @@ static void on_mkdir(struct msg_peer *peer, struct msg *msg)
 	int r = wire_end(&in) < 0 ? malformed(msg, &err) : 0;
 	if (r == 0)
 		r = files_owner_find(msg->fds[0], spec, &owner, &err);
+	/* A user whom the image does not know (yet) is root to WORKDIR, as to BuildKit. */
+	if (r == -ENOENT) {
+		err = (struct err){ 0 };
+		r = 0;
+	}
 	if (r == 0)
 		r = files_mkdir(msg->fds[0], path, &owner, &err);
 	reply(peer, msg, r, &body, &err);

@@ -55,10 +55,12 @@ void store_role_image_list(struct msg_peer *peer, struct msg *msg)
 	buf_init(&body, ROLE_LIST_MAX);
 	wire_put_u32(&body, refs->image_count);
 	for (uint32_t i = 0; i < refs->image_count; i++) {
+		struct str record = buf_str(&refs->images[i]->record);
+		int64_t made_s;
 		wire_put_text(&body, refs->images[i]->reference);
-		wire_put_str(&body, buf_str(&refs->images[i]->record));
-		wire_put_u64(&body, store_image_disk(&store_role.store,
-						     buf_str(&refs->images[i]->record)));
+		wire_put_str(&body, record);
+		wire_put_u64(&body, store_image_disk(&store_role.store, record, &made_s));
+		wire_put_i64(&body, made_s);
 	}
 	store_role_answer(msg, &body, -1);
 }

@@ -21,7 +21,7 @@
 #include "lib/fs.h"
 #include "lib/own.h"
 
-enum { COPY_PIECE = 128 << 10 };
+enum { COPY_PIECE = 128 << 10, COPY_LINKS_MAX = 40 };
 
 struct copying {
 	int dest_fd;
@@ -29,7 +29,6 @@ struct copying {
 	struct files_owner owner;
 	bool has_owner, into_dir;
 	uint32_t archives;
-	uint64_t tops; /* files that were named themselves, not found in a directory */
 	char dest[FILES_PATH_MAX], parent[FILES_PATH_MAX];
 	int parent_fd; /* of the last leaf, open; -1 = none */
 	struct files_totals totals;
@@ -84,8 +83,14 @@ static int copy_dir(struct copying *c, const struct walk_item *item, const char 
 		return fd;
 	if (item->leave)
 		return *target ? set_times(fd, &item->st, err) : 0;
-	if (!made)
+	/* What is below the source is as it is there; the source's own directory is not, as at
+	 * BuildKit: a new destination is one of 0755, or of a --chmod in digits. */
+	if (!*item->below) {
+		bool digits = made && c->copy->chmod.len > 0 && c->copy->chmod.ptr[0] <= '9';
+		if (digits && fchmod(fd, mode_apply(c->copy->chmod, S_IFDIR | 0755)) < 0)
+			return err_sys(err, -errno, "cannot set the mode");
 		return 0;
+	}
 	int r = xattr_read(item->fd, &c->xattrs, err);
 	return r < 0 ? r : set_attributes(c, fd, &item->st, err);
 }
@@ -283,18 +288,35 @@ static int copy_item(void *owner, const struct walk_item *item, struct err *err)
 		return r;
 	if (S_ISDIR(item->st.st_mode)) {
 		r = copy_dir(c, item, target, err);
+		c->into_dir = true; /* if it was not there, it is now */
 	} else if (!*item->below && copy_leaves_archive(c, item, &r, err)) {
-		c->tops++;
+		c->into_dir = true;
 	} else if (!S_ISSOCK(item->st.st_mode)) {
-		if (!*item->below && ++c->tops > 1 && !c->into_dir)
-			return err_set(err, -EINVAL,
-				       "When using COPY with more than one source file, the "
-				       "destination must be a directory and end with a /");
 		r = copy_leaf(c, item, target, err);
 	}
 	if (r < 0)
 		(void)err_prefix(err, "copy %s", item->path);
 	return r;
+}
+
+/* A destination that is a link is what it leads to, there or not yet; 1 when it was one. */
+static int follow_dest(struct copying *c, struct err *err)
+{
+	char name[256], link[FILES_PATH_MAX], path[2 * FILES_PATH_MAX], clean[FILES_PATH_MAX];
+	OWN_FD int parent =
+		*c->dest ? fs_open_parent(c->dest_fd, c->dest, FS_IN_ROOT, name, NULL) : -1;
+	ssize_t n = parent < 0 ? -1 : readlinkat(parent, name, link, sizeof(link) - 1);
+	if (n <= 0)
+		return 0;
+	const char *slash = strrchr(c->dest, '/');
+	int dir = slash && link[0] != '/' ? (int)(slash - c->dest) : 0;
+	link[n] = '\0';
+	(void)snprintf(path, sizeof(path), "%.*s/%s", dir, c->dest, link);
+	int r = walk_clean(str_from(path), clean, err);
+	if (r < 0)
+		return r;
+	memcpy(c->dest, clean, strlen(clean) + 1);
+	return 1;
 }
 
 static int prepare(struct copying *c, struct err *err)
@@ -311,7 +333,13 @@ static int prepare(struct copying *c, struct err *err)
 	OWN_FD int there = fs_open(c->dest_fd, *c->dest ? c->dest : ".", FS_IN_ROOT,
 				   O_PATH | O_DIRECTORY, 0, NULL);
 	c->into_dir = str_ends(copy->dest, STR("/")) || there >= 0 || copy->parents;
-	return 0;
+	for (int i = 0; !c->into_dir && i < COPY_LINKS_MAX; i++) {
+		r = follow_dest(c, err);
+		if (r <= 0)
+			return r;
+	}
+	return c->into_dir ? 0
+			   : err_set(err, -ELOOP, "destination /%.200s: too many links", c->dest);
 }
 
 static void copying_free(struct copying **c)

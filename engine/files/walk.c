@@ -212,6 +212,14 @@ bool walk_many(const struct files_copy *copy)
 
 /* ---- visiting ---- */
 
+/* A directory that is left out, as long as nothing below it is taken. */
+struct walk_pending {
+	struct walk_pending *above;
+	const char *path;
+	struct stat st;
+	bool visited;
+};
+
 struct walk {
 	int root_fd;
 	const struct files_copy *copy;
@@ -221,6 +229,7 @@ struct walk {
 	size_t base; /* bytes of the path that is not kept in the destination */
 	size_t pivot;
 	uint64_t visited;
+	struct walk_pending *pending; /* the innermost */
 };
 
 static bool ignored(const struct walk *walk, const char *path)
@@ -244,8 +253,8 @@ static bool excluded(const struct walk *walk, const char *path)
 	       ignore_match(copy->excludes, copy->exclude_count, str_from(name));
 }
 
-static int visit(struct walk *walk, const char *path, int fd, const char *link,
-		 const struct stat *st, bool leave, struct err *err)
+static int visit_one(struct walk *walk, const char *path, int fd, const char *link,
+		     const struct stat *st, bool leave, struct err *err)
 {
 	const char *below = path + (walk->base < strlen(path) ? walk->base : strlen(path));
 	while (*below == '/')
@@ -261,6 +270,35 @@ static int visit(struct walk *walk, const char *path, int fd, const char *link,
 	};
 	walk->visited++;
 	return walk->fn(walk->owner, &item, err);
+}
+
+/* Whoever fills the tree may change it meanwhile: each path is resolved inside, by itself. */
+static enum fs_scope walk_scope(void)
+{
+	return defence_on(DEFENCE_A15_IN_ROOT) ? FS_IN_ROOT : FS_HOST;
+}
+
+/* What is taken brings the directories above it, outermost first. */
+static int visit_pending(struct walk *walk, struct walk_pending *pending, struct err *err)
+{
+	if (!pending || pending->visited)
+		return 0;
+	int r = visit_pending(walk, pending->above, err);
+	if (r < 0)
+		return r;
+	OWN_FD int fd =
+		fs_open(walk->root_fd, pending->path, walk_scope(), O_RDONLY | O_DIRECTORY, 0, err);
+	if (fd < 0)
+		return fd;
+	pending->visited = true;
+	return visit_one(walk, pending->path, fd, "", &pending->st, false, err);
+}
+
+static int visit(struct walk *walk, const char *path, int fd, const char *link,
+		 const struct stat *st, bool leave, struct err *err)
+{
+	int r = visit_pending(walk, walk->pending, err);
+	return r < 0 ? r : visit_one(walk, path, fd, link, st, leave, err);
 }
 
 static bool has_exception(const struct files_copy *copy)
@@ -314,15 +352,10 @@ static int walk_children(struct walk *walk, const char *path, int dirfd,
 	return r;
 }
 
-/* Whoever fills the tree may change it meanwhile: each path is resolved inside, by itself. */
-static enum fs_scope walk_scope(void)
-{
-	return defence_on(DEFENCE_A15_IN_ROOT) ? FS_IN_ROOT : FS_HOST;
-}
-
 static int walk_dir(struct walk *walk, const char *path, struct err *err)
 {
 	struct walk_names names OWN(walk_names_done) = { 0 }, dirs OWN(walk_names_done) = { 0 };
+	struct walk_pending pending = { .above = walk->pending, .path = path };
 	struct stat st;
 	bool skip = ignored(walk, path);
 	if (skip &&
@@ -340,6 +373,9 @@ static int walk_dir(struct walk *walk, const char *path, struct err *err)
 	if (fstat(fd, &st) < 0)
 		return err_sys(err, -errno, "cannot stat %s", path);
 	int r = skip ? 0 : visit(walk, path, fd, "", &st, false, err);
+	pending.st = st;
+	if (skip)
+		walk->pending = &pending;
 	if (r == 0)
 		r = walk_names_read(fd, &names, err);
 	if (r == 0)
@@ -347,7 +383,8 @@ static int walk_dir(struct walk *walk, const char *path, struct err *err)
 	own_close(&fd);
 	for (size_t i = 0; r == 0 && i < dirs.count; i++)
 		r = walk_dir(walk, dirs.items[i], err);
-	if (r < 0 || skip)
+	walk->pending = pending.above;
+	if (r < 0 || (skip && !pending.visited))
 		return r;
 	return visit(walk, path, -1, "", &st, true, err);
 }
@@ -407,17 +444,15 @@ int walk_sources(int root_fd, const struct files_copy *copy, walk_fn *fn, void *
 		char pattern[FILES_PATH_MAX];
 		uint64_t before = walk.visited;
 		walk.source = i;
-		bool all = false;
 		int r = walk_clean(copy->sources[i], pattern, err);
 		if (r == 0)
 			r = find_pivot(copy->sources[i], &walk.pivot, err);
-		all = ignore_is_glob(str_from(pattern)) && copy->exclude_count > 0;
 		if (r == 0)
 			r = expand(root_fd, "", str_from(pattern), &matches, err);
 		for (size_t m = 0; r == 0 && m < matches.count; m++)
 			r = walk_source(&walk, matches.items[m], err);
-		/* A wildcard of which --exclude leaves nothing is not an error. */
-		if (r == 0 && walk.visited == before && !(all && matches.count > 0))
+		/* A wildcard that nothing fits is no error, as at BuildKit. */
+		if (r == 0 && walk.visited == before && !ignore_is_glob(str_from(pattern)))
 			r = not_found(&walk, copy->sources[i], err);
 		if (r < 0)
 			return r;

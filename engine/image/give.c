@@ -9,11 +9,13 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include "engine/api/store_msg.h"
 #include "engine/image/blobs.h"
 #include "engine/oci/image.h"
 #include "engine/worker/worker.h"
+#include "lib/fs.h"
 #include "lib/own.h"
 
 enum { GIVE_ARENA_MAX = 48 << 20 };
@@ -34,6 +36,10 @@ struct image_give {
 	struct buf start; /* of a push */
 	struct image_lease lease;
 	struct image_blobs blobs;
+	struct oci_cache_step *steps; /* a cache of builds: what its documents say; NULL = none */
+	uint32_t step_count;
+	struct image_blob texts[2]; /* those documents */
+	uint32_t text_count;
 	uint32_t source_serial; /* of the SOURCE call that waits for the store, 0 = none */
 };
 
@@ -48,6 +54,8 @@ static void give_bury(struct loop_timer *timer)
 static void give_free(struct image_give *give)
 {
 	image_blobs_done(&give->blobs);
+	for (uint32_t i = 0; i < give->text_count; i++)
+		own_close(&give->texts[i].fd);
 	if (msg_peer_alive(give->env.store))
 		msg_peer_forget(give->env.store, give);
 	worker_stop(&give->role);
@@ -121,6 +129,10 @@ static void on_source(struct msg_peer *peer, struct msg *msg)
 
 	memcpy(digest.bytes, msg->body.ptr, sizeof(digest.bytes));
 	made = image_blobs_find(&give->blobs, &digest);
+	for (uint32_t i = 0; !made && i < give->text_count; i++) {
+		if (memcmp(&give->texts[i].digest, &digest, sizeof(digest)) == 0)
+			made = &give->texts[i];
+	}
 	if (made) {
 		give_made(peer, msg, made);
 		return;
@@ -226,10 +238,60 @@ static int begin_save(struct image_give *give, struct err *err)
 	return call_role(give, "load", PULL_MSG_SAVE, buf_str(&body), err);
 }
 
+/* A document that is in no store, for the role to read. */
+static int add_text(struct image_give *give, const struct digest *digest, const struct buf *text,
+		    struct err *err)
+{
+	int fd OWN_FD = memfd_create("cache", MFD_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return err_sys(err, -errno, "no memory for a document");
+	r = fs_write_fd(fd, text->data, text->len, err);
+	if (r < 0)
+		return r;
+	give->texts[give->text_count++] =
+		(struct image_blob){ .digest = *digest, .bytes = text->len, .fd = take_fd(&fd) };
+	return 0;
+}
+
+static bool has_layer(const struct image *image, const struct digest *digest)
+{
+	for (uint32_t i = 0; i < image->layer_count; i++) {
+		if (memcmp(&image->layers[i].blob, digest, sizeof(*digest)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The documents name what was built; what had to be made again has to be that. */
+static int write_cache(struct image_give *give, struct err *err)
+{
+	struct buf config OWN(buf_done) = { 0 }, manifest OWN(buf_done) = { 0 };
+	struct image *image = &give->images[0];
+	int r;
+
+	for (uint32_t i = 0; i < give->step_count; i++) {
+		const struct oci_cache_step *step = &give->steps[i];
+
+		if (step->has_layer && !has_layer(image, &step->layer))
+			return err_set(err, -EBADMSG, "a layer is not what its step made any more");
+	}
+	buf_init(&config, OCI_DOCUMENT_MAX);
+	buf_init(&manifest, OCI_DOCUMENT_MAX);
+	r = oci_cache_write(image, give->steps, give->step_count, &config, &manifest, err);
+	if (r >= 0)
+		r = add_text(give, &image->config, &config, err);
+	return r < 0 ? r : add_text(give, &image->manifest, &manifest, err);
+}
+
 static void on_blobs(void *owner, const struct err *err)
 {
 	struct image_give *give = owner;
+	struct err bad = { 0 };
 
+	if (!err && give->steps && write_cache(give, &bad) < 0)
+		err = &bad;
 	if (err) {
 		give_end(give, NULL, err);
 		return;
@@ -342,6 +404,58 @@ struct image_give *image_give_push(const struct image_give_env *env, const struc
 		return NULL;
 	pull_start_encode(start, &give->start);
 	loop_timer_set(env->loop, &give->burial, 0, give_begin, give);
+	return give;
+}
+
+/* Each layer once, as many as a manifest takes; the steps behind them stay here. */
+static int take_steps(struct image_give *give, const struct oci_cache_step *steps, uint32_t count,
+		      struct err *err)
+{
+	struct image *image = &give->images[0];
+
+	image_init(image);
+	image->layers = arena_array(&give->arena, IMAGE_LAYERS_MAX, sizeof(*image->layers));
+	give->steps = arena_array(&give->arena, count + 1, sizeof(*give->steps));
+	if (!image->layers || !give->steps)
+		return err_set(err, -ENOMEM, "no memory for a cache");
+	for (uint32_t i = 0; i < count; i++) {
+		bool more = steps[i].has_layer && !has_layer(image, &steps[i].layer);
+
+		if (more && image->layer_count == IMAGE_LAYERS_MAX)
+			break;
+		if (more)
+			image->layers[image->layer_count++] =
+				(struct image_layer){ .blob = steps[i].layer,
+						      .diff = steps[i].layer,
+						      .size = steps[i].size,
+						      .media_type = OCI_MEDIA_LAYER_TAR };
+		give->steps[give->step_count++] = steps[i];
+	}
+	return 0;
+}
+
+static void give_begin_blobs(struct loop_timer *timer)
+{
+	struct image_give *give = timer->owner;
+
+	image_blobs_make(&give->blobs, &give->images[0], on_blobs, give);
+}
+
+struct image_give *image_give_cache(const struct image_give_env *env,
+				    const struct pull_start *start,
+				    const struct oci_cache_step *steps, uint32_t count,
+				    const struct image_give_ops *ops, void *owner, struct err *err)
+{
+	struct image_give *give = give_new(env, &start->reference, 1, ops, owner, err);
+
+	if (!give)
+		return NULL;
+	if (take_steps(give, steps, count, err) < 0) {
+		give_free(give);
+		return NULL;
+	}
+	pull_start_encode(start, &give->start);
+	loop_timer_set(env->loop, &give->burial, 0, give_begin_blobs, give);
 	return give;
 }
 

@@ -4,6 +4,7 @@
 
 #include "engine/api/pull_msg.h"
 #include "engine/image/lease.h"
+#include "engine/oci/build_cache.h"
 #include "engine/run/rootfs.h"
 #include "lib/err.h"
 #include "lib/loop.h"
@@ -40,6 +41,15 @@ struct image_give_env {
 struct image_give *image_give_push(const struct image_give_env *env, const struct pull_start *start,
 				   const char *image, const struct image_give_ops *ops, void *owner,
 				   struct err *err);
+/*
+ * Pushes the layers of a build's steps as its cache (engine/oci/build_cache.h) to
+ * start->reference. At most IMAGE_LAYERS_MAX layers: steps behind them are left out. The caller
+ * holds a lease on the layers until the end.
+ */
+struct image_give *image_give_cache(const struct image_give_env *env,
+				    const struct pull_start *start,
+				    const struct oci_cache_step *steps, uint32_t count,
+				    const struct image_give_ops *ops, void *owner, struct err *err);
 /* Saves images into out_fd (duplicated): docker-archive, else an OCI layout only. */
 struct image_give *image_give_save(const struct image_give_env *env, const char *const *images,
 				   uint32_t count, bool docker, int out_fd,

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "engine/api/cache_msg.h"
 #include "engine/image/take_job.h"
 #include "engine/oci/oci.h"
 #include "lib/own.h"
@@ -208,7 +209,7 @@ static void on_job(struct msg_peer *peer, void *owner, struct msg *reply, const 
 		return;
 	}
 	more = (reply->flags & MSG_FLAG_MORE) != 0;
-	if ((more || !take->archive) && take_record(take, reply->body, &bad) < 0) {
+	if ((more || !(take->archive || take->layer)) && take_record(take, reply->body, &bad) < 0) {
 		image_take_end(take, &bad);
 		return;
 	}
@@ -334,6 +335,32 @@ struct image_take *image_take_pull(const struct image_take_env *env, const struc
 	r = oci_reference_normalise(str_from(start->reference), take->image, err);
 	if (r >= 0)
 		r = ask_known(take, err);
+	if (r >= 0)
+		return take;
+	take_free(take);
+	return NULL;
+}
+
+struct image_take *image_take_layer(const struct image_take_env *env,
+				    const struct pull_start *start, const struct digest *layer,
+				    uint64_t size, const struct image_take_ops *ops, void *owner,
+				    struct err *err)
+{
+	struct image_take *take = take_new(env, "pull", ops, owner, err);
+	struct buf body OWN(buf_done) = { 0 };
+	int64_t r;
+
+	if (!take)
+		return NULL;
+	take->layer = true;
+	take->env.keep_blobs = false;
+	(void)str_copy(str_from("a layer of a build's cache"), take->image, sizeof(take->image));
+	buf_init(&body, PULL_START_MAX);
+	wire_put_bytes(&body, layer->bytes, sizeof(layer->bytes));
+	wire_put_u64(&body, size);
+	pull_start_encode(start, &body);
+	r = msg_peer_call(&take->role.peer, PULL_MSG_CACHE_LAYER, buf_str(&body), NULL, 0, on_job,
+			  take, err);
 	if (r >= 0)
 		return take;
 	take_free(take);

@@ -49,6 +49,15 @@ struct image_take *image_take_archive(const struct image_take_env *env, int fd,
 				      const char *reference, const struct image_take_ops *ops,
 				      void *owner, struct err *err);
 
+/*
+ * One layer of a cache of builds at start->reference, a plain tar, kept as a layer alone. It has to
+ * be leased before: the job's own lease ends with it.
+ */
+struct image_take *image_take_layer(const struct image_take_env *env,
+				    const struct pull_start *start, const struct digest *layer,
+				    uint64_t size, const struct image_take_ops *ops, void *owner,
+				    struct err *err);
+
 /* Ends the job's processes; nothing of it is called any more. Accepts NULL. */
 void image_take_cancel(struct image_take *take);
 

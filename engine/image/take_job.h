@@ -42,6 +42,7 @@ struct image_take {
 	unsigned setting;     /* IMAGE_SET calls that are not answered yet */
 	bool finished;	      /* the role's last reply came */
 	bool archive;
+	bool layer;	 /* one alone: there is no record */
 	int archive_fd;	 /* a pipe, until the role has it; -1 = none */
 	bool known_held; /* what `known` names is leased */
 	char reference[IMAGE_REFERENCE_MAX];

@@ -192,6 +192,8 @@ static int write_request(const struct client_request *request, const struct prox
 		r |= http_put_field(out, "Accept", str_from(request->accept));
 	if (request->authorization)
 		r |= http_put_field(out, "Authorization", str_from(request->authorization));
+	if (request->git_protocol)
+		r |= http_put_field(out, "Git-Protocol", str_from(request->git_protocol));
 	if (request->range_from > 0) {
 		snprintf(range, sizeof(range), "bytes=%" PRIu64 "-", request->range_from);
 		r |= http_put_field(out, "Range", str_from(range));

@@ -52,6 +52,7 @@ struct client_request {
 	struct url url;
 	const char *accept;	   /* NULL = none */
 	const char *authorization; /* NULL = none */
+	const char *git_protocol;  /* Git-Protocol, NULL = none */
 	uint64_t range_from;	   /* > 0: "Range: bytes=N-" */
 	struct str form;	   /* body of type application/x-www-form-urlencoded */
 	const struct client_body *body;

@@ -67,7 +67,7 @@ static int next_url(const struct client_response *response, struct url *url, str
 	return 0;
 }
 
-static int status_error(unsigned status, struct err *err)
+int fetch_status_error(unsigned status, struct err *err)
 {
 	return err_set(err,
 		       status == 404   ? -ENOENT
@@ -90,7 +90,7 @@ int fetch_follow(struct client *client, struct client_request *request, struct b
 		if (status / 100 == 2)
 			return 0;
 		if (!is_redirect(status))
-			r = status_error(status, err);
+			r = fetch_status_error(status, err);
 		else if (hops == FETCH_REDIRECTS_MAX)
 			r = err_set(err, -ELOOP, "more than %d redirects", FETCH_REDIRECTS_MAX);
 		else

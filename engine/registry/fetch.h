@@ -27,6 +27,8 @@ int fetch_url(const char *url, const struct pull_start *settings, struct str sys
 /* Such a client by itself, for others who ask foreign servers; trust is tls_trust_free()'s. */
 int fetch_client(struct client *client, const struct pull_start *settings, struct str system_ca,
 		 struct tls_trust **ret_trust, struct err *err);
+/* The error for a status that is none of success: -ENOENT, -EACCES, -EAGAIN, -EBADMSG. */
+int fetch_status_error(unsigned status, struct err *err);
 /* One request along its redirects; text keeps the bytes of the last URL. The response, 2xx, has to
  * be ended by client_finish(). */
 int fetch_follow(struct client *client, struct client_request *request, struct buf *text,

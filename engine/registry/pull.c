@@ -409,3 +409,78 @@ int pull_image(const struct pull_start *start, struct str system_ca, const struc
 		*ret_image = r == 1 ? pull.known : pull.image;
 	return r;
 }
+
+/* ---- caches of builds ---- */
+
+static int get_cache(struct pull *pull, struct oci_cache_step **ret_steps, uint32_t *ret_count,
+		     struct err *err)
+{
+	struct oci_manifest *manifest = &pull->manifest;
+	struct document doc, config;
+	int r = get_first_patiently(pull, &doc, err);
+
+	if (r == 0)
+		r = signature_check(pull->session, &pull->start->signature, &doc.digest,
+				    &doc.digest, pull->arena, err);
+	if (r == 0)
+		r = oci_cache_config(doc.text, str_from(doc.said), pull->arena, manifest, err);
+	if (r == 0)
+		r = get_checked(pull, "blobs", &manifest->config.digest, manifest->config.size,
+				NULL, &config, err);
+	return r < 0 ? r
+		     : oci_cache_parse(manifest, config.text, pull->arena, ret_steps, ret_count,
+				       err);
+}
+
+/* The registry itself: nobody keeps caches at a mirror. */
+static int open_registry(struct pull *pull, struct str system_ca, struct err *err)
+{
+	int r = oci_reference_parse(str_from(pull->start->reference), &pull->reference, err);
+
+	if (r < 0)
+		return r;
+	places_init(&pull->places, pull->start, &pull->reference, system_ca, pull->arena);
+	pull->last = true;
+	return 0;
+}
+
+int pull_cache(const struct pull_start *start, struct str system_ca, struct arena *arena,
+	       struct oci_cache_step **ret_steps, uint32_t *ret_count, struct err *err)
+{
+	struct pull pull = { .start = start, .arena = arena };
+	int r = open_registry(&pull, system_ca, err);
+
+	if (r < 0)
+		return r;
+	r = place_open(&pull.places, pull.places.count - 1, &pull.session, err);
+	if (r == 0)
+		r = get_cache(&pull, ret_steps, ret_count, err);
+	if (r < 0)
+		place_explain(&pull.places, pull.places.count - 1, r, err);
+	places_done(&pull.places);
+	return r;
+}
+
+int pull_cache_layer(const struct pull_start *start, struct str system_ca,
+		     const struct digest *layer, uint64_t size, const struct pull_sink *sink,
+		     struct arena *arena, struct err *err)
+{
+	struct pull pull = { .start = start, .sink = sink, .arena = arena };
+	struct image_layer one = {
+		.blob = *layer, .diff = *layer, .size = size, .media_type = OCI_MEDIA_LAYER_TAR
+	};
+	const struct image image = { .layers = &one, .layer_count = 1 };
+	int r = open_registry(&pull, system_ca, err);
+
+	if (r < 0)
+		return r;
+	r = place_open(&pull.places, pull.places.count - 1, &pull.session, err);
+	if (r < 0)
+		place_explain(&pull.places, pull.places.count - 1, r, err);
+	if (r == 0)
+		r = sink->need(sink->owner, size, err);
+	if (r == 0)
+		r = layers_fetch(&pull.places, pull.places.count - 1, &image, sink, err);
+	places_done(&pull.places);
+	return r;
+}

@@ -8,15 +8,18 @@
 #include <errno.h>
 #include <poll.h>
 #include <unistd.h>
+#include "engine/api/cache_msg.h"
 #include "engine/api/pull_msg.h"
 #include "engine/oci/oci.h"
 #include "engine/registry/archive.h"
 #include "engine/registry/feed.h"
 #include "engine/registry/fetch.h"
+#include "engine/registry/git.h"
 #include "engine/registry/place.h"
 #include "engine/registry/pull.h"
 #include "engine/registry/push.h"
 #include "engine/registry/save.h"
+#include "engine/registry/serve_cache.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/msg.h"
@@ -456,6 +459,42 @@ static int run_fetch(struct job *job, struct str body, struct str system_ca, int
 	return 0;
 }
 
+static int run_git(struct job *job, struct str body, struct str system_ca, int out_fd,
+		   struct err *err)
+{
+	struct buf reply OWN(buf_done) = { 0 };
+	int r;
+
+	buf_init(&reply, 1024);
+	r = git_serve(body, system_ca, out_fd, &reply, err);
+	if (r == 0)
+		send_reply(job, 0, buf_str(&reply));
+	return r;
+}
+
+static int run_cache(struct job *job, struct str body, struct str system_ca, struct err *err)
+{
+	struct buf reply OWN(buf_done) = { 0 };
+	int r;
+
+	buf_init(&reply, PULL_DOCUMENT_MAX);
+	r = serve_cache_steps(body, system_ca, &reply, err);
+	if (r == 0)
+		send_reply(job, 0, buf_str(&reply));
+	return r;
+}
+
+static int run_cache_layer(struct job *job, struct str body, struct str system_ca, struct err *err)
+{
+	const struct pull_sink sink = { ask_blob, send_end, take_end, tell_progress,
+					ask_need, job,	    job->fd };
+	int r = serve_cache_layer(body, system_ca, &sink, err);
+
+	if (r == 0)
+		send_reply(job, 0, STR(""));
+	return r;
+}
+
 static int run_load(struct job *job, struct str body, int archive_fd, struct err *err)
 {
 	const struct pull_sink sink = { ask_blob, send_end, take_end, tell_progress,
@@ -514,8 +553,14 @@ static int run_job(struct job *job, struct str body, struct str system_ca, int *
 		return run_push(job, body, system_ca, err);
 	if (job->type == PULL_MSG_DOCUMENT)
 		return run_document(job, body, system_ca, err);
+	if (job->type == PULL_MSG_CACHE)
+		return run_cache(job, body, system_ca, err);
+	if (job->type == PULL_MSG_CACHE_LAYER)
+		return run_cache_layer(job, body, system_ca, err);
 	if (job->type == PULL_MSG_FETCH)
 		return run_fetch(job, body, system_ca, *fd, err);
+	if (job->type == PULL_MSG_GIT)
+		return run_git(job, body, system_ca, *fd, err);
 	r = make_seekable(fd, spool_fd, err);
 	return r < 0 ? r : run_load(job, body, *fd, err);
 }
@@ -526,7 +571,9 @@ static bool is_served(uint16_t type, uint16_t first, uint16_t other)
 	bool pulls = first == PULL_MSG_START;
 
 	return type == first || type == other ||
-	       (pulls && (type == PULL_MSG_DOCUMENT || type == PULL_MSG_FETCH));
+	       (pulls &&
+		(type == PULL_MSG_DOCUMENT || type == PULL_MSG_FETCH || type == PULL_MSG_GIT ||
+		 type == PULL_MSG_CACHE || type == PULL_MSG_CACHE_LAYER));
 }
 
 static int serve(int fd, uint16_t type, uint16_t other, struct str system_ca)

@@ -154,32 +154,42 @@ int store_image_set(struct store *store, struct str reference, struct str record
 	return r;
 }
 
-static uint64_t disk_bytes(int dirfd, const char *name)
+/* written_s is moved on to when the file was written, where that is later. */
+static uint64_t disk_bytes(int dirfd, const char *name, int64_t *written_s)
 {
 	struct stat st;
-	return fs_stat(dirfd, name, FS_BENEATH, &st, NULL) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
+	if (fs_stat(dirfd, name, FS_BENEATH, &st, NULL) < 0)
+		return 0;
+	if (*written_s < st.st_mtim.tv_sec)
+		*written_s = st.st_mtim.tv_sec;
+	return (uint64_t)st.st_blocks * 512;
 }
 
-uint64_t store_image_disk(const struct store *store, struct str record)
+uint64_t store_image_disk(const struct store *store, struct str record, int64_t *ret_made_s)
 {
+	int64_t made_s = 0, other_s = 0;
 	struct arena arena OWN(arena_done) = { 0 };
 	char name[STORE_NAME_MAX];
 	struct image image;
 	uint64_t bytes = 0;
 	arena_init(&arena, NAMES_ARENA);
+	*ret_made_s = 0;
 	if (decode(&arena, record, &image, NULL) < 0)
 		return 0;
 	const struct digest *const heads[2] = { &image.manifest, &image.config };
 	for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
 		store_blob_name(heads[i], name);
-		bytes += disk_bytes(store->blobs, name);
+		bytes += disk_bytes(store->blobs, name, &other_s);
 	}
 	for (uint32_t i = 0; i < image.layer_count; i++) {
-		store_layer_name(&image.layers[i].blob, name);
-		bytes += disk_bytes(store->layers, name);
-		store_blob_name(&image.layers[i].blob, name);
-		bytes += disk_bytes(store->blobs, name);
+		const struct image_layer *layer = &image.layers[i];
+		bool plain = memcmp(&layer->blob, &layer->diff, sizeof(layer->blob)) == 0;
+		store_layer_name(&layer->blob, name);
+		bytes += disk_bytes(store->layers, name, plain ? &made_s : &other_s);
+		store_blob_name(&layer->blob, name);
+		bytes += disk_bytes(store->blobs, name, &other_s);
 	}
+	*ret_made_s = made_s;
 	return bytes;
 }
 
@@ -378,16 +388,20 @@ static bool is_whole(const struct store *store, const struct image *image)
 	return whole;
 }
 
-/* Most changes change nothing here (no blobs are kept): then the disk need not be waited for. */
+/*
+ * Most changes change nothing here (no blobs are kept): then the disk need not be waited for. What
+ * can be read says nothing of the disk where the last writing failed, or was another process's.
+ */
 static bool is_written(const struct store *store, struct str text)
 {
 	struct buf is OWN(buf_done) = { 0 };
 	buf_init(&is, text.len + 1);
-	return fs_read(store->root, "index.json", FS_BENEATH, text.len, &is, NULL) == 0 &&
+	return store->index_synced &&
+	       fs_read(store->root, "index.json", FS_BENEATH, text.len, &is, NULL) == 0 &&
 	       str_eq(buf_str(&is), text);
 }
 
-int store_index_write(const struct store *store, struct err *err)
+int store_index_write(struct store *store, struct err *err)
 {
 	struct arena arena OWN(arena_done) = { 0 };
 	struct buf text OWN(buf_done) = { 0 };
@@ -407,7 +421,9 @@ int store_index_write(const struct store *store, struct err *err)
 	if (!images)
 		return err_set(err, -ENOMEM, "out of memory for index.json");
 	int r = oci_index_write(images, count, &text, err);
-	if (r == 0 && !is_written(store, buf_str(&text)))
-		r = replace(store, store->root, "index.json", &text, err);
+	if (r < 0 || is_written(store, buf_str(&text)))
+		return r;
+	r = replace(store, store->root, "index.json", &text, err);
+	store->index_synced = r == 0;
 	return r;
 }

@@ -24,7 +24,8 @@ struct store_lease {
 struct store {
 	int root, blobs, layers, refs_dir, trash; /* directories */
 	struct refs refs;
-	unsigned slot; /* generation file that is written next: 0 or 1 */
+	unsigned slot;	   /* generation file that is written next: 0 or 1 */
+	bool index_synced; /* what index.json says is on the disk: this process saw it get there */
 	uint64_t trash_number;
 	struct store_lease *leases;
 };
@@ -84,8 +85,11 @@ int store_aside_save(const struct store *store, struct err *err);
 void store_lacking(const struct store *store,
 		   void (*each)(void *owner, const char *reference, const struct digest *layer),
 		   void *owner);
-/* What an image takes on the disk: its layers, and of its blobs those that are kept. */
-uint64_t store_image_disk(const struct store *store, struct str record);
+/*
+ * What an image takes on the disk: its layers, and of its blobs those that are kept. *ret_made_s:
+ * when the newest of its layers whose key is its diffID was written, 0 = there is none.
+ */
+uint64_t store_image_disk(const struct store *store, struct str record, int64_t *ret_made_s);
 /* Forgets the whole build cache; its layers go with the next store_gc(). */
 int store_cache_clear(struct store *store, struct err *err);
 int store_cache_get(struct store *store, const struct digest *key, bool *ret_found,
@@ -144,7 +148,7 @@ struct store_space {
 int store_space(const struct store *store, struct store_space *ret_space, struct err *err);
 
 /* Writes index.json from the names; called by what changes them. */
-int store_index_write(const struct store *store, struct err *err);
+int store_index_write(struct store *store, struct err *err);
 
 /* The file names of a digest. */
 void store_blob_name(const struct digest *digest, char name[STORE_NAME_MAX]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Decompression behind limits; zlib and zstd are here, xz and bzip2 beside it. Runs in the unpack
- * and load roles, which hold nothing but pipes. It must never give out more than its limits allow,
+ * Decompression behind limits; zstd is here, gzip, xz and bzip2 beside it. Runs in the unpack and
+ * load roles, which hold nothing but pipes. It must never give out more than its limits allow,
  * whatever a header promises.
  */
 #include "engine/tar/stream.h"
@@ -10,14 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <zlib.h>
 #include <zstd.h>
 #include "engine/tar/stream_decode.h"
 
 enum {
 	WINDOW_LOG_DEFAULT = 23,
 	RATIO_FREE_BYTES = 16 << 20, /* small layers of zeros are honest */
-	GZIP_WINDOW = 15 + 16,	     /* zlib: the largest window, gzip wrapper only */
 };
 
 ssize_t tar_source_fd(void *owner, void *dst, size_t cap, struct err *err)
@@ -86,19 +84,6 @@ static int read_magic(struct tar_stream *stream, struct err *err)
 	return 0;
 }
 
-static int open_gzip(struct tar_stream *stream, struct err *err)
-{
-	z_stream *z = calloc(1, sizeof(*z));
-
-	if (!z || inflateInit2(z, GZIP_WINDOW) != Z_OK) {
-		free(z);
-		return err_set(err, -ENOMEM, "gzip: no memory");
-	}
-	stream->decoder = z;
-	stream->frame_open = true;
-	return 0;
-}
-
 static int open_zstd(struct tar_stream *stream, struct err *err)
 {
 	ZSTD_DCtx *z = ZSTD_createDCtx();
@@ -123,7 +108,7 @@ int tar_stream_init(struct tar_stream *stream, tar_source_fn *source, void *owne
 		return err_set(err, -ENOMEM, "no memory to read a compressed stream");
 	r = read_magic(stream, err);
 	if (r == 0 && stream->compression == TAR_GZIP)
-		r = open_gzip(stream, err);
+		r = stream_open_gzip(stream, err);
 	if (r == 0 && stream->compression == TAR_ZSTD)
 		r = open_zstd(stream, err);
 	if (r == 0 && stream->compression == TAR_XZ)
@@ -139,10 +124,8 @@ void tar_stream_done(struct tar_stream *stream)
 {
 	if (!stream)
 		return;
-	if (stream->decoder && stream->compression == TAR_GZIP) {
-		inflateEnd(stream->decoder);
-		free(stream->decoder);
-	}
+	if (stream->decoder && stream->compression == TAR_GZIP)
+		stream_close_gzip(stream);
 	if (stream->decoder && stream->compression == TAR_ZSTD)
 		ZSTD_freeDCtx(stream->decoder);
 	if (stream->decoder && stream->compression == TAR_XZ)
@@ -166,62 +149,6 @@ static ssize_t read_plain(struct tar_stream *stream, void *dst, size_t cap, stru
 	memcpy(dst, stream->in + stream->in_at, n);
 	stream->in_at += n;
 	return (ssize_t)n;
-}
-
-/*
- * Behind a gzip member: another one, zeros (padding of tapes and some tools) or the end. Returns 1
- * = go on decoding, 0 = end.
- */
-static int next_member(struct tar_stream *stream, struct err *err)
-{
-	int r;
-
-	for (;;) {
-		r = tar_stream_fill(stream, err);
-		if (r <= 0)
-			return r;
-		if (stream->in[stream->in_at] != 0)
-			break;
-		stream->in_at++;
-	}
-	if (stream->in[stream->in_at] != 0x1f)
-		return err_set(err, -EBADMSG, "gzip: bytes behind the end that are no gzip");
-	if (inflateReset(stream->decoder) != Z_OK)
-		return err_set(err, -EBADMSG, "gzip: cannot begin another member");
-	stream->frame_open = true;
-	return 1;
-}
-
-static ssize_t read_gzip(struct tar_stream *stream, void *dst, size_t cap, struct err *err)
-{
-	z_stream *z = stream->decoder;
-	int r;
-
-	for (;;) {
-		if (!stream->frame_open) {
-			r = next_member(stream, err);
-			if (r <= 0)
-				return r;
-		}
-		r = tar_stream_fill(stream, err);
-		if (r < 0)
-			return r;
-		if (r == 0)
-			return err_set(err, -EBADMSG, "gzip: the stream is cut off");
-		z->next_in = stream->in + stream->in_at;
-		z->avail_in = (uInt)(stream->in_len - stream->in_at);
-		z->next_out = dst;
-		z->avail_out = (uInt)cap;
-		r = inflate(z, Z_NO_FLUSH);
-		stream->in_at = stream->in_len - z->avail_in;
-		if (r == Z_STREAM_END)
-			stream->frame_open = false;
-		else if (r != Z_OK && r != Z_BUF_ERROR)
-			return err_set(err, r == Z_MEM_ERROR ? -ENOMEM : -EBADMSG, "gzip: %s",
-				       z->msg ? z->msg : "damaged data");
-		if (z->avail_out < cap)
-			return (ssize_t)(cap - z->avail_out);
-	}
 }
 
 static int zstd_error(size_t code, struct err *err)
@@ -293,7 +220,7 @@ ssize_t tar_stream_read(struct tar_stream *stream, void *dst, size_t cap, struct
 		n = read_plain(stream, dst, cap, err);
 		break;
 	case TAR_GZIP:
-		n = read_gzip(stream, dst, cap, err);
+		n = stream_read_gzip(stream, dst, cap, err);
 		break;
 	case TAR_ZSTD:
 		n = read_zstd(stream, dst, cap, err);

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.parse
 
 sys.dont_write_bytecode = True
@@ -359,6 +360,66 @@ def _mirror():
     code, text = pull(S.ref, where, "--host", "127.0.0.1:%d" % port, *host_args(S.reg))
     tap.check(code == 0, text)
     check_blobs(where, S.small)
+
+
+class Open(registry.Registry):
+    """A registry without a login; with an upstream it is a pull-through mirror of that one."""
+
+    def __init__(self, name, upstream=None):
+        self.upstream = upstream
+        super().__init__(os.path.join(WORK, name))
+
+    def write_config(self):
+        super().write_config()
+        with open(self.path("config.yml"), encoding="ascii") as f:
+            text = f.read()
+        text = text[:text.index("auth:")]
+        if self.upstream:
+            text += "proxy: {remoteurl: 'https://127.0.0.1:%d'}\n" % self.upstream.port
+        with open(self.path("config.yml"), "w", encoding="ascii") as f:
+            f.write(text)
+
+    def start(self):
+        if not self.upstream:
+            return super().start()
+        os.environ["SSL_CERT_FILE"] = self.upstream.path("ca.pem")
+        try:
+            return super().start()
+        finally:
+            del os.environ["SSL_CERT_FILE"]
+
+
+@tap.test("a pull-through mirror by docker-registry fetches what it lacks, and gives it when the registry is gone")
+def _pull_through():
+    origin = Open("origin").start()
+    mirror = Open("through", origin)
+    try:
+        mirror.start()
+        origin.push(S.small, "shop/small", "1")
+        ref = "127.0.0.1:%d/shop/small:1" % origin.port
+        hosts = host_args(mirror, user=None) + host_args(origin, user=None)
+        where = folder("through-1")
+        code, text = pull(ref, where, *hosts)
+        tap.check(code == 0, text)
+        check_blobs(where, S.small)
+        for server, ours in ((mirror, True), (origin, False)):
+            with open(server.path("log"), encoding="utf-8", errors="replace") as f:
+                log = f.read()
+            tap.check(('"hoy/' in log) == ours, "not the mirror alone was asked by Hoy: " + log[-2000:])
+        # The mirror writes down what it has given behind its answer.
+        for blob in S.small.blobs:
+            end = time.monotonic() + LIMIT_S
+            while not os.path.exists(mirror.blob_file(blob)):
+                tap.check(time.monotonic() < end, "the mirror did not keep " + blob)
+                time.sleep(0.05)
+        origin.stop()
+        where = folder("through-2")
+        code, text = pull(ref, where, *hosts)
+        tap.check(code == 0, text)
+        check_blobs(where, S.small)
+    finally:
+        mirror.remove()
+        origin.remove()
 
 
 @tap.test("a server that says nothing or answers garbage is left with a clear error")

@@ -6,7 +6,9 @@ they meant before; also after the engine was cut off."""
 import http.client
 import json
 import os
+import pty
 import random
+import re
 import socket
 import struct
 import subprocess
@@ -21,6 +23,7 @@ from fixture import deb, engine, image, registry, tap  # noqa: E402
 
 CHECK, CLEAN = 0x39d, 0x39e
 MIB = 1 << 20
+CONSOLE_GID = 900
 deb.tree("busybox-static")
 deb.tree("docker-registry")
 engine.enter()
@@ -233,6 +236,56 @@ def _unclean():
     engine.wait_for("the check", lambda: "store check after an unclean stop" in E.log())
     tap.check_match(r"store check: image \S+/shop/web:1 was pulled again", E.log(), "log")
     tap.check(" 0 damaged" in check(E, 0), "whole again")
+
+
+@tap.test("archives of the config media are taken in once: the next boot takes what is new")
+def _preload():
+    def taken():
+        return E.log().count("taken in from the config media")
+    before = taken()
+    tap.check(before >= 5, "those of the first boot: %d" % before)
+    # The last by its name: once it is in, all the others had their turn.
+    image.write_archive(make(31), "new:1", os.path.join(E.root, "config/images/9.tar"))
+    configure("cleanup_at = 0\n")
+    E.reboot()
+    engine.wait_for("the new archive", lambda: taken() > before)
+    until_names(E, ["new:1"], ["idle:1"])
+    tap.check(taken() == before + 1, "taken in: %d, then %d" % (before, taken()))
+
+
+def on_terminal(*words):
+    """What the image's console program shows on a terminal."""
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen(["chroot", E.root, "/usr/bin/hoy"] + list(words), stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            part = os.read(ours, 65536)
+        except OSError:  # nobody has the other end any more
+            part = b""
+        if not part:
+            break
+        shown += part
+    os.close(ours)
+    child.wait(engine.LIMIT_S)
+    return shown.decode("utf-8", "replace")
+
+
+@tap.test("progress of a pull: a bar drawn over and over on a terminal, plain lines otherwise, JSON for the API")
+def _progress():
+    bar = r"layer 1/1 \[=+>? *\] [\d.]+ of 2\.0 MiB"
+    path = os.path.join(E.root, "run/hoy/engine.sock")
+    os.chown(path, 0, CONSOLE_GID)
+    os.chmod(path, 0o660)
+    _, text = pull(E, push(make(41, 2 * MIB), "shop/json"))
+    rows = [json.loads(line) for line in text.splitlines() if line]
+    tap.check(any(re.search(bar, row.get("status", "")) for row in rows), text)
+    code, text = E.hoy("pull", push(make(42, 2 * MIB), "shop/plain"))
+    tap.check(code == 0 and "\r" not in text and "\x1b" not in text, repr(text))
+    tap.check_match("(?m)^" + bar, text, "plain lines")
+    text = on_terminal("pull", push(make(43, 2 * MIB), "shop/drawn"))
+    tap.check_match("\r\x1b\\[K" + bar, text, "a line drawn over")
 
 
 try:

@@ -65,7 +65,7 @@ def copy_attributes():
         tap.check((st.st_uid, st.st_gid, stat.S_IMODE(st.st_mode)) == (0, 0, 0o4755), "root owns it, setuid stays")
         tap.check(st.st_mtime_ns == 1234567890123456789, "time")
         tap.check(os.getxattr(t.dest + "/new/f", "user.x") == b"1", "attribute")
-        tap.check(stat.S_IMODE(os.stat(t.dest + "/new").st_mode) == 0o750, "a new directory is like its source")
+        tap.check(stat.S_IMODE(os.stat(t.dest + "/new").st_mode) == 0o755, "the destination is new, whatever the source is")
         tap.check(os.readlink(t.dest + "/new/link") == "f", "a link below the source stays one")
         tap.check(os.stat(t.dest + "/new/hard").st_ino == st.st_ino and st.st_nlink == 2, "a hard link stays one")
         tap.check(stat.S_ISFIFO(os.stat(t.dest + "/new/fifo").st_mode), "fifo")
@@ -236,8 +236,13 @@ def copy_errors():
         write(t.source + "/b", b"b")
         os.makedirs(t.dest + "/dir/a")
         refused(lambda: t.copy(["none"], "/x"), errno.ENOENT, "none: not found in the build context")
-        refused(lambda: t.copy(["*.c"], "/x"), errno.ENOENT, r"\*\.c: not found")
-        refused(lambda: t.copy(["?"], "/x"), errno.EINVAL, "destination must be a directory and end with a /")
+        t.copy(["*.c"], "/nothing/")
+        tap.check(not os.path.exists(t.dest + "/nothing"), "a wildcard that nothing fits is no error and makes nothing")
+        t.copy(["?"], "/last")
+        tap.check(read(t.dest + "/last") == b"b", "several to a name: the last one counts, as at BuildKit")
+        t.copy(["?"], "/dir2/")
+        t.copy(["?"], "/dir2")
+        tap.check(sorted(os.listdir(t.dest + "/dir2")) == ["a", "b"], "several to a directory that is there")
         refused(lambda: t.copy(["a"], "/dir/"), errno.EISDIR, "over the directory /dir/a")
         t.copy(["a"], "/file")
         refused(lambda: t.copy(["a"], "/file/x/y"), errno.ENOTDIR, "/file is there and is no directory")
@@ -265,7 +270,18 @@ def copy_escape():
         tap.check(read(t.dest + "/canary") == b"evil", "'..' of the root is the root")
         refused(lambda: t.copy(["f"], "/away/canary"), errno.EEXIST, "away")
         t.copy(["f"], "/file")
-        tap.check(not os.path.islink(t.dest + "/file"), "a link in the place of the file is replaced")
+        tap.check(os.readlink(t.dest + "/file") == "../../canary" and read(t.dest + "/canary") == b"evil",
+                  "a destination that is a link is what it leads to, inside of the root")
+        os.symlink("/new/one", t.dest + "/dangling")
+        t.copy(["f"], "/dangling")
+        tap.check(read(t.dest + "/new/one") == b"evil", "also when that is not there yet")
+        os.symlink("loop", t.dest + "/loop")
+        refused(lambda: t.copy(["f"], "/loop/x"), errno.ELOOP, "loop")
+        refused(lambda: t.copy(["f"], "/loop"), errno.ELOOP, "destination /loop: too many links")
+        write(t.source + "/d/file", b"below")
+        t.copy(["d"], "/")
+        tap.check(not os.path.islink(t.dest + "/file") and read(t.dest + "/file") == b"below",
+                  "a link in the place of a file below a source is replaced")
         t.copy(["f"], "/bin/tool")
         tap.check(os.path.exists(t.dest + "/usr/bin/tool"), "links to directories inside are followed")
 
@@ -279,6 +295,23 @@ def copy_ignore():
         t.copy(["."], "/", ignore=ignore)
         tap.check(t.tree() == ["a.c", "docs/", "docs/README.md", "keep.o", "mod/", "mod/y/", "mod/y/z"], t.tree())
         refused(lambda: t.copy(["a.o"], "/", ignore=ignore), errno.ENOENT, "excluded by .dockerignore")
+    with Trees("ignore-above") as t:
+        write(t.source + "/mod/y/z", b"x")
+        write(t.source + "/gone/y/z", b"x")
+        os.chmod(t.source + "/mod", 0o750)
+        os.utime(t.source + "/mod/y", (5, 1234567890))
+        t.copy(["."], "/", ignore=("mod", "gone", "!mod/y/z", "!gone/none"))
+        made = os.stat(t.dest + "/mod"), os.stat(t.dest + "/mod/y")
+        tap.check(t.tree() == ["mod/", "mod/y/", "mod/y/z"], t.tree())
+        tap.check(made[0].st_mode & 0o777 == 0o750 and made[1].st_mtime == 1234567890,
+                  "directories above what came back are as they were: %r" % (made,))
+    with Trees("below") as t:
+        write(t.source + "/d/b/f", b"x")
+        for path in ("/t", "/t/b"):
+            os.mkdir(t.dest + path, 0o700)
+        t.copy(["d"], "/t")
+        tap.check(os.stat(t.dest + "/t").st_mode & 0o777 == 0o700, "the destination keeps its mode")
+        tap.check(os.stat(t.dest + "/t/b").st_mode & 0o777 == 0o755, "what is below has the source's")
 
 
 @tap.test("HASH: changes with content, name, mode and link, not with owner and time")

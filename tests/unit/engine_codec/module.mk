@@ -8,10 +8,10 @@ codec_proxy := engine/registry/proxy.o engine/registry/net.o $(codec_http)
 codec_cosign := engine/registry/cosign.o engine/registry/tls.o engine/registry/net.o \
 	$(codec_json) $(codec_http)
 codec_cosign_LIBS := -lmbedtls -lmbedx509 -lmbedcrypto -lyyjson
-codec_tar := engine/tar/stream.o engine/tar/stream_xz.o engine/tar/stream_bzip2.o engine/tar/name.o engine/tar/unpack.o engine/tar/walk.o \
+codec_tar := engine/tar/stream.o engine/tar/stream_gzip.o engine/tar/stream_xz.o engine/tar/stream_bzip2.o engine/tar/name.o engine/tar/unpack.o engine/tar/walk.o \
 	engine/tar/write.o engine/api/entry.o engine/api/unpack_msg.o
 
-UNIT += $(addprefix $(tests_unit_codec)/test_,json http oci image entry tar tar_write challenge pull_msg retry dockercfg \
+UNIT += $(addprefix $(tests_unit_codec)/test_,json http oci image entry tar gzip tar_write challenge pull_msg retry dockercfg \
 	proxy cosign confusion)
 $(tests_unit_codec)/test_json_OBJS := $(tests_unit_codec)/test_json.o $(codec_json)
 $(tests_unit_codec)/test_json_LIBS := -lyyjson
@@ -23,9 +23,11 @@ $(tests_unit_codec)/test_confusion_LIBS := -lyyjson
 $(tests_unit_codec)/test_image_OBJS := $(tests_unit_codec)/test_image.o engine/oci/image.o
 $(tests_unit_codec)/test_entry_OBJS := $(tests_unit_codec)/test_entry.o engine/api/entry.o
 $(tests_unit_codec)/test_tar_OBJS = $(tests_unit_codec)/test_tar.o $(codec_tar) $(codec_oci)
-$(tests_unit_codec)/test_tar_LIBS := -larchive -llzma -lbz2 -lz -lzstd -lyyjson
+$(tests_unit_codec)/test_tar_LIBS := -larchive -llzma -lbz2 -lisal -lz -lzstd -lyyjson
+$(tests_unit_codec)/test_gzip_OBJS = $(tests_unit_codec)/test_gzip.o $(codec_tar) $(codec_oci)
+$(tests_unit_codec)/test_gzip_LIBS := -larchive -llzma -lbz2 -lisal -lz -lzstd -lyyjson
 $(tests_unit_codec)/test_tar_write_OBJS = $(tests_unit_codec)/test_tar_write.o $(codec_tar) $(codec_oci)
-$(tests_unit_codec)/test_tar_write_LIBS := -larchive -llzma -lbz2 -lz -lzstd -lyyjson
+$(tests_unit_codec)/test_tar_write_LIBS := -larchive -llzma -lbz2 -lisal -lz -lzstd -lyyjson
 $(tests_unit_codec)/test_challenge_OBJS := $(tests_unit_codec)/test_challenge.o \
 	engine/registry/challenge.o engine/http/url.o
 $(tests_unit_codec)/test_pull_msg_OBJS := $(tests_unit_codec)/test_pull_msg.o \
@@ -46,9 +48,12 @@ tests/fuzz/fuzz_json_OBJS := tests/fuzz/fuzz_json.o $(codec_json)
 tests/fuzz/fuzz_json_LIBS := -lyyjson
 tests/fuzz/fuzz_oci_OBJS = tests/fuzz/fuzz_oci.o $(codec_oci)
 tests/fuzz/fuzz_oci_LIBS := -lyyjson
+FUZZ += tests/fuzz/fuzz_build_cache
+tests/fuzz/fuzz_build_cache_OBJS = tests/fuzz/fuzz_build_cache.o $(codec_oci)
+tests/fuzz/fuzz_build_cache_LIBS := -lyyjson
 tests/fuzz/fuzz_http_OBJS := tests/fuzz/fuzz_http.o $(codec_http)
 tests/fuzz/fuzz_tar_OBJS = tests/fuzz/fuzz_tar.o $(codec_tar) $(codec_oci)
-tests/fuzz/fuzz_tar_LIBS := -larchive -llzma -lbz2 -lz -lzstd -lyyjson
+tests/fuzz/fuzz_tar_LIBS := -larchive -llzma -lbz2 -lisal -lz -lzstd -lyyjson
 tests/fuzz/fuzz_entry_OBJS := tests/fuzz/fuzz_entry.o engine/api/entry.o
 tests/fuzz/fuzz_reference_OBJS := tests/fuzz/fuzz_reference.o engine/oci/reference.o \
 	engine/http/url.o
@@ -67,8 +72,8 @@ tests/fuzz/fuzz_retry_OBJS := tests/fuzz/fuzz_retry.o engine/registry/retry.o
 NS += tests/tool/pull_driver
 tests/tool/pull_driver_OBJS = tests/ns/pull_driver.o tests/ns/pull_unpack.o \
 	tests/ns/pull_blobs.o \
-	$(engine_registry_OBJS) $(codec_tar) $(codec_oci)
-tests/tool/pull_driver_LIBS := -lmbedtls -lmbedx509 -lmbedcrypto -larchive -llzma -lbz2 -lz -lzstd -lyyjson
+	$(engine_registry_OBJS) $(engine_git_OBJS) $(codec_tar) $(codec_oci)
+tests/tool/pull_driver_LIBS := -lmbedtls -lmbedx509 -lmbedcrypto -larchive -llzma -lbz2 -lisal -lz -lzstd -lyyjson
 
 FUZZ += tests/fuzz/fuzz_role_msg tests/fuzz/fuzz_passwd
 tests/fuzz/fuzz_role_msg_OBJS = tests/fuzz/fuzz_role_msg.o $(engine_api_OBJS) \

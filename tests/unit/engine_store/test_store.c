@@ -56,6 +56,22 @@ static void record(const char *tag, struct buf *out)
 	image_encode(&image, out);
 }
 
+/* The same, its layer as registries have it. */
+static void compressed(const char *tag, struct buf *out)
+{
+	struct arena arena OWN(arena_done) = { 0 };
+	struct buf plain OWN(buf_done) = { 0 };
+	struct image image;
+	struct wire in;
+	arena_init(&arena, 1 << 20);
+	record(tag, &plain);
+	wire_init(&in, plain.data, plain.len);
+	is_int(image_decode(&in, &arena, &image, NULL), 0, "decoded");
+	image.layers[0].diff = digest_of("tar");
+	buf_init(out, 1 << 20);
+	image_encode(&image, out);
+}
+
 static bool replaced; /* what the last set_image() said */
 
 static int set_image(struct store *store, const char *tag, struct err *err)
@@ -216,16 +232,22 @@ static void test_replace(void)
 	struct err err = { 0 };
 	struct store_collected sum = { 0 };
 	uint64_t disk;
+	int64_t made_s;
 	fresh(&store);
 	is_int(add_layer(&store, "lx", &err), 0, "a layer %s", err.text);
 	is_int(add_layer(&store, "ly", &err), 0, "another %s", err.text);
 	ok(set_image(&store, "x", &err) == 0 && !replaced, "a new name replaces nothing");
 	ok(set_image(&store, "x", &err) == 0 && !replaced, "nor does the same record");
-	disk = store_image_disk(&store, buf_str(&store.refs.images[0]->record));
+	disk = store_image_disk(&store, buf_str(&store.refs.images[0]->record), &made_s);
 	ok(disk > 4096 && disk < 1 << 20, "on disk it takes %llu bytes", (unsigned long long)disk);
+	ok(made_s > 0, "its own layer was written at %lld", (long long)made_s);
+	compressed("x", &other);
+	(void)store_image_disk(&store, buf_str(&other), &made_s);
+	is_int(made_s, 0, "one that was pulled tells nothing");
+	buf_done(&other);
 	record("y", &other);
-	disk = store_image_disk(&store, STR("garbage"));
-	is_int((long long)disk, 0, "what cannot be read takes none");
+	disk = store_image_disk(&store, STR("garbage"), &made_s);
+	is_int((long long)disk + made_s, 0, "what cannot be read takes none");
 	is_int(store_image_set(&store, STR("x"), buf_str(&other), &replaced, &err), 0, "another");
 	ok(replaced, "is said to replace");
 	is_int(store_gc(&store, &sum, &err), 0, "collects");
@@ -301,6 +323,47 @@ static void test_index(void)
 	ok(strstr(buf_text(&text), "\"x\"") && !strstr(buf_text(&text), "not-whole"),
 	   "holds the image whose blobs are all there");
 	store_done(&store);
+}
+
+static ino_t index_file(const struct store *store, const char *tag, bool *ret_named)
+{
+	struct buf text OWN(buf_done) = { 0 };
+	struct stat st = { 0 };
+	buf_init(&text, 1 << 20);
+	*ret_named = fs_read(store->root, "index.json", FS_BENEATH, 1 << 20, &text, NULL) == 0 &&
+		     strstr(buf_text(&text), tag);
+	(void)fs_stat(store->root, "index.json", FS_BENEATH, &st, NULL);
+	return st.st_ino;
+}
+
+/* The name got there, its directory did not get to the disk: the next change writes it anew. */
+static void test_index_fault(void)
+{
+	int cases = 0, anew = 0;
+	bool fired = true;
+	for (unsigned nth = 1; fired && nth < TORTURE_MAX; nth++) {
+		struct store store;
+		bool named = false, still = false;
+		fresh(&store);
+		(void)add_blob(&store, "mx", NULL);
+		(void)add_blob(&store, "cx", NULL);
+		(void)add_blob(&store, "lx", NULL);
+		sys_fault_arm(nth, EIO);
+		(void)set_image(&store, "x", NULL);
+		const char *call = sys_fault_fired();
+		fired = call != NULL;
+		bool sync = fired && strstr(call, "sync");
+		sys_fault_arm(0, 0);
+		ino_t first = index_file(&store, "\"x\"", &named);
+		(void)set_image(&store, "not-whole", NULL);
+		if (sync && named) {
+			cases++;
+			anew += index_file(&store, "\"x\"", &still) != first && still;
+		}
+		store_done(&store);
+	}
+	ok(cases > 0 && anew == cases,
+	   "index.json whose directory was not synced is written anew by the next change");
 }
 
 /* A damaged layer does not count, and the cache forgets what it was for. */
@@ -521,6 +584,7 @@ int main(void)
 	test_replace();
 	test_collect();
 	test_index();
+	test_index_fault();
 	test_damaged_layer();
 	test_torture();
 	own_close(&work);
