@@ -21,6 +21,7 @@ struct call {
 	struct image_pairs args, labels, contexts, hosts, ssh;
 	struct build_secret_given secrets[BUILD_SECRETS_MAX];
 	const char *names[BUILD_REFERENCES_MAX];
+	struct build_cache_at cache_from[BUILD_CACHES_MAX], cache_to[BUILD_CACHES_MAX];
 	bool notes;
 };
 
@@ -156,6 +157,12 @@ static int take_option(struct wire *in, struct arena *arena, struct call *call, 
 		return take_pair(arena, &call->ssh, name, value, err);
 	if (str_is(key, "secret"))
 		return take_secret(call, name, NULL, value, err);
+	if (str_is(key, "cache-from"))
+		return build_cache_add(arena, name, STR(""), call->cache_from,
+				       &request->cache_from_count, err);
+	if (str_is(key, "cache-to"))
+		return build_cache_add(arena, name, value, call->cache_to, &request->cache_to_count,
+				       err);
 	if (str_is(key, "dockerfile"))
 		request->text = str_make(value.len ? value.ptr : "", value.len);
 	else if (str_is(key, "platform"))
@@ -203,6 +210,8 @@ static int read_call(struct wire *in, struct arena *arena, struct call *call, st
 						.contexts = &call->contexts,
 						.hosts = &call->hosts,
 						.ssh = &call->ssh,
+						.cache_from = call->cache_from,
+						.cache_to = call->cache_to,
 						.secrets = call->secrets };
 	call->request.context = take_text(in, arena, BUILD_CALL_PATH_MAX);
 	call->request.dockerfile = take_text(in, arena, BUILD_CALL_PATH_MAX);
@@ -229,17 +238,18 @@ static int read_call(struct wire *in, struct arena *arena, struct call *call, st
 
 static int check_paths(const struct call *call, struct err *err)
 {
-	if (*call->request.context != '/')
+	if (*call->request.context != '/' && !build_context_is_remote(call->request.context))
 		return err_set(err, -EINVAL,
 			       "build: the context has to be a directory with its whole "
-			       "path, such as /config/hello");
+			       "path, such as /config/hello, or a git repository");
 	for (uint32_t i = 0; i < call->contexts.count; i++) {
 		const char *where = call->contexts.items[i].value;
 
-		if (!str_starts(str_from(where), STR("docker-image://")) && *where != '/')
+		if (!str_starts(str_from(where), STR("docker-image://")) && *where != '/' &&
+		    !build_context_is_remote(where))
 			return err_set(err, -ENOTSUP,
-				       "build --build-context %.60s: docker-image://NAME or a "
-				       "directory is expected",
+				       "build --build-context %.60s: docker-image://NAME, a "
+				       "directory or a git repository is expected",
 				       call->contexts.items[i].key);
 	}
 	return 0;

@@ -21,6 +21,8 @@ struct context_work {
 	const char *names[ENGINE_CONTEXT_NAMES_MAX];
 	struct build_login logins[ENGINE_CONTEXT_LOGINS_MAX];
 	struct build_secret_given secrets[ENGINE_CONTEXT_SECRETS_MAX];
+	struct build_cache_at cache_from[BUILD_CACHES_MAX], cache_to[BUILD_CACHES_MAX];
+	uint32_t cache_from_count, cache_to_count;
 	/* Of a tar with parts: the context's own directory, those of named ones; -1 = none. */
 	int part_fd, named_fds[BUILD_CONTEXTS_MAX];
 	struct build_job *job; /* NULL before the context is there, and after the end */
@@ -160,6 +162,10 @@ static int begin_build(struct tree_work *tree, struct err *err)
 					 .network_none = wanted->network_none,
 					 .no_cache = wanted->no_cache,
 					 .pull = wanted->pull,
+					 .cache_from = context->cache_from,
+					 .cache_from_count = context->cache_from_count,
+					 .cache_to = context->cache_to,
+					 .cache_to_count = context->cache_to_count,
 					 .logins = context->logins,
 					 .login_count = wanted->login_count };
 
@@ -232,6 +238,15 @@ static int take_request(struct context_work *context, struct str body, struct er
 		if (!context_is_sound(&context->wanted, named->value))
 			r = err_set(err, -EINVAL,
 				    "build context %.80s is no image and no directory", named->key);
+	}
+	for (uint32_t i = 0; r >= 0 && i < context->wanted.cache_from.count; i++)
+		r = build_cache_add(arena, context->wanted.cache_from.items[i].key, STR(""),
+				    context->cache_from, &context->cache_from_count, err);
+	for (uint32_t i = 0; r >= 0 && i < context->wanted.cache_to.count; i++) {
+		const struct image_pair *to = &context->wanted.cache_to.items[i];
+
+		r = build_cache_add(arena, to->key, str_from(to->value), context->cache_to,
+				    &context->cache_to_count, err);
 	}
 	return r < 0 ? r : take_names(context, err);
 }

@@ -20,12 +20,16 @@
  *   allow "" TEXT         "network.host": RUN may have the machine's own network
  *   ssh ID PATH           the socket of an agent on the machine, for RUN --mount=type=ssh
  *   host NAME ADDRESS     in /etc/hosts of RUN
+ *   cache-from REF ""     a cache in a registry that steps are looked for in
+ *   cache-to REF HOW      one that gets the steps that were made or found: comma-separated words,
+ *                         mode=min (of the target's stages) or max, ignore-error=true
  *   pull "" ""            bases are asked for at their registries even where they are here
  *   check "" ""           nothing is built: only what `docker build --check` warns of
  *   notes "" ""           MORE is a whole build_note, else its line alone
  *
- * Context: a directory of the machine with its whole path. So the api role may not ask this: a
- * client of the API must not have the machine's own files read to it (context_msg.h is for them).
+ * Context: a directory of the machine with its whole path, or a git repository's address. So the
+ * api role may not ask this: a client of the API must not have the machine's own files read to it
+ * (context_msg.h is for them).
  *
  * MORE with notes: {text line, u8 enum build_note_kind, u32 step, u32 line, u32 column, text rule,
  * text description, text url}. step: 1-based number of the instruction, as in "Step 3/7", 0 = none.

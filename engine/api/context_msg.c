@@ -77,6 +77,8 @@ void engine_context_put(struct buf *out, const struct engine_context *context)
 		wire_put_text(out, context->secrets[i].id);
 		wire_put_str(out, context->secrets[i].value);
 	}
+	put_pairs(out, &context->cache_from);
+	put_pairs(out, &context->cache_to);
 }
 
 static void get_lists(struct wire *in, struct arena *arena, struct engine_context *context)
@@ -144,6 +146,11 @@ int engine_context_get(struct wire *in, struct arena *arena, struct engine_conte
 	if (r < 0)
 		return r;
 	get_secrets(in, arena, ret_context);
+	r = get_pairs(in, arena, &ret_context->cache_from, err);
+	if (r >= 0)
+		r = get_pairs(in, arena, &ret_context->cache_to, err);
+	if (r < 0)
+		return r;
 	if (wire_end(in) < 0 || !ret_context->token)
 		return err_set(err, -EBADMSG, "malformed request");
 	return 0;

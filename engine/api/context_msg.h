@@ -57,8 +57,9 @@ struct engine_context_secret {
  * count, {text key, text value}... arguments, the same of labels, the same of hosts for RUN, u32
  * count, {text name}..., u32 count, {text host, text user, text password, text token}..., u8
  * whether the Dockerfile comes along, blob Dockerfile, u8 parted, u32 count, {text name, text
- * where}... named contexts, u32 count, {text id, blob value}... secrets}. token: the caller's own
- * number for it, not 0.
+ * where}... named contexts, u32 count, {text id, blob value}... secrets, u32 count, {text
+ * reference, text ""}... caches to read, u32 count, {text reference, text how}... to write}. token:
+ * the caller's own number for it, not 0.
  */
 struct engine_context {
 	uint64_t token;
@@ -78,6 +79,7 @@ struct engine_context {
 	struct image_pairs contexts;
 	struct engine_context_secret secrets[ENGINE_CONTEXT_SECRETS_MAX];
 	uint32_t secret_count;
+	struct image_pairs cache_from, cache_to; /* cache-from and cache-to of build_call.h */
 };
 
 void engine_context_put(struct buf *out, const struct engine_context *context);

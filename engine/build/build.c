@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "engine/oci/oci.h"
 #include "lib/own.h"
 
 enum { BUILD_ARENA_MAX = 256 << 20 };
@@ -123,9 +122,11 @@ uint32_t build_stage_layers(const struct build *build, int32_t stage,
 	return store_layers(&build->results[stage], ret);
 }
 
-int build_context_copy(struct build *build, const char *source, struct buf *out, struct err *err)
+int build_context_copy(struct build *build, int32_t from, const char *source, struct buf *out,
+		       struct err *err)
 {
 	struct files_copy *copy = &build->copy;
+	const uint32_t patterns = copy->ignore_count;
 	copy->sources[0] = str_from(*source ? source : ".");
 	copy->source_count = 1;
 	copy->dest = STR("/");
@@ -133,7 +134,10 @@ int build_context_copy(struct build *build, const char *source, struct buf *out,
 	copy->context = copy->parents = true;
 	copy->unpack = false;
 	copy->exclude_count = copy->file_count = 0;
+	if (from != BUILD_CONTEXT)
+		copy->ignore_count = 0;
 	files_copy_put(out, copy);
+	copy->ignore_count = patterns;
 	return buf_error(out) < 0 ? err_set(err, -ENOMEM, "build: out of memory") : 0;
 }
 
@@ -183,28 +187,47 @@ static int ask_image(struct build *build, struct err *err)
 				 err);
 }
 
-static bool binds_context(const struct build_mount *mount)
+/* Whether a RUN mounts files of a context, and this mount is the first that does of its own. */
+static bool begins_context(const struct build_op *op, uint32_t mount)
 {
-	return mount->type == DOCKERFILE_MOUNT_BIND && mount->from == BUILD_CONTEXT;
+	const int32_t from = op->mounts[mount].from;
+	if (op->mounts[mount].type != DOCKERFILE_MOUNT_BIND || from > BUILD_CONTEXT)
+		return false;
+	for (uint32_t i = 0; i < mount; i++)
+		if (op->mounts[i].type == DOCKERFILE_MOUNT_BIND && op->mounts[i].from == from)
+			return false;
+	return true;
 }
 
-/* The body of a FILES_MSG_HASH for what a RUN mounts of the context; false when it is nothing. */
-static bool run_body(struct build *build, const struct build_op *op, struct buf *out)
+bool build_context_of(const struct build_op *op, uint32_t number, int32_t *ret_from)
+{
+	for (uint32_t i = 0; i < op->mount_count; i++) {
+		if (!begins_context(op, i) || number-- > 0)
+			continue;
+		*ret_from = op->mounts[i].from;
+		return true;
+	}
+	return false;
+}
+
+/* The body of a FILES_MSG_HASH for what a RUN mounts of one context. */
+static void run_body(struct build *build, const struct build_op *op, int32_t from, struct buf *out)
 {
 	struct files_copy *copy = &build->copy;
+	const uint32_t patterns = copy->ignore_count;
 	copy->source_count = copy->exclude_count = copy->file_count = 0;
-	for (uint32_t i = 0; i < op->mount_count && i < FILES_SOURCES_MAX; i++)
-		if (binds_context(&op->mounts[i]))
+	for (uint32_t i = 0; i < op->mount_count && copy->source_count < FILES_SOURCES_MAX; i++)
+		if (op->mounts[i].type == DOCKERFILE_MOUNT_BIND && op->mounts[i].from == from)
 			copy->sources[copy->source_count++] =
 				str_from(*op->mounts[i].source ? op->mounts[i].source : ".");
 	copy->dest = STR("/");
 	copy->chown = copy->chmod = STR("");
 	copy->context = true;
 	copy->parents = copy->unpack = false;
-	if (copy->source_count == 0)
-		return false;
+	if (from != BUILD_CONTEXT)
+		copy->ignore_count = 0;
 	files_copy_put(out, copy);
-	return true;
+	copy->ignore_count = patterns;
 }
 
 static unsigned number_of(const struct build *build, const struct build_track *track)
@@ -241,11 +264,13 @@ static int hash(struct build *build, struct build_track *track, struct err *err)
 	const struct build_op *op = build_current_op(build, track);
 	unsigned number = number_of(build, track);
 	bool plain = op->remote_count > 0 && op->sources.count == 0 && op->file_count == 0;
+	int32_t from;
 	buf_init(&body, 8 << 20);
-	if (op->kind == BUILD_OP_RUN && run_body(build, op, &body)) {
+	if (op->kind == BUILD_OP_RUN && build_context_of(op, track->hashed, &from)) {
+		run_body(build, op, from, &body);
 		if (buf_error(&body) < 0)
 			return err_set(err, -ENOMEM, "build: out of memory");
-		return build->exec->hash(build->owner, number, BUILD_CONTEXT, buf_str(&body), err);
+		return build->exec->hash(build->owner, number, from, buf_str(&body), err);
 	}
 	if (op->kind != BUILD_OP_COPY || op->from >= 0 || plain) {
 		struct build_answer answer = { 0 };
@@ -258,35 +283,14 @@ static int hash(struct build *build, struct build_track *track, struct err *err)
 	return r < 0 ? r : build->exec->hash(build->owner, number, op->from, buf_str(&body), err);
 }
 
-static void mix(struct digest *digest, const struct digest *more)
-{
-	struct sha256 hash;
-	sha256_init(&hash);
-	sha256_add(&hash, digest->bytes, sizeof(digest->bytes));
-	sha256_add(&hash, more->bytes, sizeof(more->bytes));
-	sha256_end(&hash, digest);
-}
-
-/* Stages that a RUN mounts count by their keys. */
-static void add_stage_keys(struct build *build, struct build_track *track)
-{
-	const struct build_op *op = build_current_op(build, track);
-	for (uint32_t i = 0; i < op->mount_count; i++)
-		if (op->mounts[i].from >= 0)
-			mix(&track->files, &build->results[op->mounts[i].from].key);
-	if (op->remote_count > 0)
-		mix(&track->files, &track->remotes);
-}
-
 static int look(struct build *build, struct build_track *track, struct err *err)
 {
-	const struct digest *parent = &build->results[track->stage].key;
 	struct build_answer none = { .found = false };
 	unsigned number = number_of(build, track);
-	add_stage_keys(build, track);
-	build_key_next(parent, build_current_op(build, track), &track->files, &track->key);
+	build_track_keys(build, track);
 	if (!build->params.no_cache)
-		return build->exec->cache_get(build->owner, number, &track->key, err);
+		return build->exec->cache_get(build->owner, number, &track->store_key, &track->key,
+					      err);
 	build_answer(build, number, &none, NULL);
 	return 0;
 }
@@ -315,47 +319,6 @@ static int make(struct build *build, struct build_track *track, struct err *err)
 		return r;
 	return exec->copy(build->owner, number, op, buf_str(&body), op->from < 0 ? NULL : from,
 			  from_count, layers, count, err);
-}
-
-/* ---- the result ---- */
-
-static void fill_history(struct build *build, struct image *image)
-{
-	for (uint32_t i = 0; i < image->history_count; i++)
-		if (!*image->history[i].created)
-			image->history[i].created = build->params.created;
-}
-
-/* The image's id is the digest of its OCI config, as everywhere. */
-static int fill_digests(struct image *image, struct err *err)
-{
-	struct buf config OWN(buf_done) = { 0 }, manifest OWN(buf_done) = { 0 };
-	buf_init(&config, OCI_DOCUMENT_MAX);
-	buf_init(&manifest, OCI_DOCUMENT_MAX);
-	return oci_image_seal(image, &config, &manifest, err);
-}
-
-static int finish(struct build *build, struct err *err)
-{
-	struct stage_result *result = &build->results[build->plan.target];
-	struct oci_platform own = oci_platform_own();
-	struct image *image = &build->image;
-	for (uint32_t i = 1; i <= build->plan.steps.count; i++)
-		say_steps(build, i);
-	*image = build->plan.stages[build->plan.target].image;
-	image->reference = build->params.reference;
-	image->created = build->params.created;
-	image->layers = result->layers;
-	image->layer_count = result->count;
-	if (!*image->os)
-		image->os = own.os;
-	if (!*image->architecture) {
-		image->architecture = own.architecture;
-		image->variant = own.variant;
-	}
-	fill_history(build, image);
-	int r = fill_digests(image, err);
-	return r < 0 ? r : build->exec->finish(build->owner, image, err);
 }
 
 /* ---- driving ---- */
@@ -387,7 +350,9 @@ static int start(struct build *build, struct err *err)
 	case BUILD_STATE_PLAN:
 		return ask(build, BUILD_MSG_PLAN, err);
 	case BUILD_STATE_FINISH:
-		return finish(build, err);
+		for (uint32_t i = 1; i <= build->plan.steps.count; i++)
+			say_steps(build, i);
+		return build_finish(build, err);
 	case BUILD_STATE_STEPS:
 	case BUILD_STATE_FETCH:
 	case BUILD_STATE_HASH:
@@ -410,7 +375,7 @@ static int start_step(struct build *build, struct build_track *track, struct err
 		return look(build, track, err);
 	if (track->state == BUILD_STATE_MAKE)
 		return make(build, track, err);
-	return build->exec->cache_set(build->owner, number_of(build, track), &track->key,
+	return build->exec->cache_set(build->owner, number_of(build, track), &track->store_key,
 				      &track->made, err);
 }
 

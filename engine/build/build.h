@@ -9,6 +9,7 @@
 #include "engine/api/files_msg.h"
 #include "engine/api/store_msg.h"
 #include "engine/build/plan.h"
+#include "engine/oci/build_cache.h"
 
 /*
  * One build, as a state machine in engine main: it decides what comes next, `struct build_exec`
@@ -26,6 +27,7 @@ enum { BUILD_LANES_MAX = 4 };
 /* What an action answered; fields by action, see below. Bytes are copied where they are kept. */
 struct build_answer {
 	bool found;		   /* read, cache_get; base, where it is only checked */
+	bool foreign;		   /* cache_get: a registry says so */
 	struct str bytes;	   /* read: the file; ask: the reply; base: the image record */
 	struct digest digest;	   /* hash */
 	struct store_cached layer; /* cache_get, run, copy, dir */
@@ -46,7 +48,9 @@ struct build_exec {
 	int (*fetch)(void *owner, unsigned lane, const struct build_op *op, struct err *err);
 	/* FILES_MSG_HASH in a context (build_op.from); body = struct files_copy in wire form. */
 	int (*hash)(void *owner, unsigned lane, int32_t from, struct str body, struct err *err);
-	int (*cache_get)(void *owner, unsigned lane, const struct digest *key, struct err *err);
+	/* key: as for cache_set; step: as caches in registries know it. */
+	int (*cache_get)(void *owner, unsigned lane, const struct digest *key,
+			 const struct digest *step, struct err *err);
 	int (*cache_set)(void *owner, unsigned lane, const struct digest *key,
 			 const struct store_cached *cached, struct err *err);
 	/* Run op->argv over the layers with a fresh upper, then diff, pack, commit. An exit code
@@ -99,9 +103,17 @@ void build_free(struct build *build);
 /* The layers of a stage that is built, or of an image to copy from, base first; their number. */
 uint32_t build_stage_layers(const struct build *build, int32_t stage,
 			    struct store_layer ret[IMAGE_LAYERS_MAX]);
+/* Whether the step that a lane is at sees files that came of a registry's cache. */
+bool build_is_foreign(const struct build *build, unsigned lane);
 /* The body of a FILES_MSG_COPY that brings `source` of the context, as .dockerignore leaves it, to
  * the same place below another root. */
-int build_context_copy(struct build *build, const char *source, struct buf *out, struct err *err);
+int build_context_copy(struct build *build, int32_t from, const char *source, struct buf *out,
+		       struct err *err);
+/*
+ * What a build that ended well made or found, for its cache: the steps of the target and of those
+ * stages it stands upon, or of all stages. ret has room for OCI_CACHE_STEPS_MAX; their number.
+ */
+uint32_t build_steps(const struct build *build, bool all, struct oci_cache_step *ret);
 /* "Step 3/7 : RUN apk add curl", for `ps`. Lives as long as the build. */
 const char *build_status(const struct build *build);
 

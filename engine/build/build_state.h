@@ -31,6 +31,9 @@ struct stage_result {
 	uint32_t count;
 	struct digest key;
 	bool begun, done;
+	bool foreign; /* something below was taken from a registry's cache, or made upon that */
+	struct oci_cache_step *steps; /* of its own operations that are done; size is the tar's */
+	uint32_t step_count;
 };
 
 /* A stage that is being built. */
@@ -38,7 +41,10 @@ struct build_track {
 	bool used, waiting; /* for an answer */
 	enum build_state state;
 	uint32_t stage, op; /* where it is */
+	uint32_t hashed;    /* contexts that it takes files from, so far */
 	struct digest files, remotes, key;
+	struct digest store_key; /* that the store knows the step by */
+	bool foreign;		 /* the operation sees files of a stage that is */
 	struct store_cached made;
 };
 
@@ -71,6 +77,14 @@ bool build_assign(struct build *build, struct err *err);
 /* Takes an answer to what the state asked for and goes to the next state. */
 int build_take(struct build *build, struct build_track *track, const struct build_answer *answer,
 	       struct err *err);
+/* The keys of the operation that a lane is at, from the digests it was told. */
+/* The context that a RUN mounts files of as its `number`th, from 0; false: it has no more. */
+bool build_context_of(const struct build_op *op, uint32_t number, int32_t *ret_from);
+/* One digest into the other. */
+void build_mix(struct digest *digest, const struct digest *more);
+void build_track_keys(struct build *build, struct build_track *track);
+/* All of the target is done: the image goes to exec->finish(). */
+int build_finish(struct build *build, struct err *err);
 /* The end, with this error. */
 void build_fail(struct build *build, const struct err *err);
 

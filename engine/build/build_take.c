@@ -37,8 +37,13 @@ static int begin_stage(struct build *build, uint32_t index, struct err *err)
 	if (stage->base_stage >= 0) {
 		*result = build->results[stage->base_stage];
 		result->done = false;
-		return 0;
 	}
+	result->step_count = 0;
+	result->steps = arena_array(&build->arena, stage->op_count + 1, sizeof(*result->steps));
+	if (!result->steps)
+		return err_set(err, -ENOMEM, "build: out of memory");
+	if (stage->base_stage >= 0)
+		return 0;
 	if (stage->base_image >= 0) {
 		const struct image *base = &build->bases[stage->base_image];
 		if (base->layer_count > IMAGE_LAYERS_MAX)
@@ -98,6 +103,7 @@ bool build_assign(struct build *build, struct err *err)
 static void next_op(struct build *build, struct build_track *track)
 {
 	track->state = BUILD_STATE_FETCH;
+	track->hashed = 0;
 	if (++track->op < build->plan.stages[track->stage].op_count)
 		return;
 	build->results[track->stage].done = true;
@@ -199,7 +205,7 @@ static int take_bases(struct build *build, struct str bytes, struct err *err)
 
 /* An operation is done, from the cache or by itself. */
 static void take_layer(struct build *build, struct build_track *track,
-		       const struct store_cached *made)
+		       const struct store_cached *made, bool foreign)
 {
 	struct stage_result *result = &build->results[track->stage];
 	struct build_stage *stage = &build->plan.stages[track->stage];
@@ -213,6 +219,12 @@ static void take_layer(struct build *build, struct build_track *track,
 	else
 		stage->image.history[build_current_op(build, track)->history].empty_layer = true;
 	result->key = track->key;
+	result->foreign |= foreign || track->foreign;
+	result->steps[result->step_count++] = (struct oci_cache_step){ .key = track->key,
+								       .parent = -1,
+								       .has_layer = made->has_layer,
+								       .layer = made->layer.digest,
+								       .size = made->layer.size };
 	next_op(build, track);
 }
 
@@ -239,7 +251,7 @@ static int took_look(struct build *build, struct build_track *track,
 					 .step = build_current_op(build, track)->step,
 					 .text = " ---> Using cache" };
 	build->exec->note(build->owner, &note);
-	take_layer(build, track, &answer->layer);
+	take_layer(build, track, &answer->layer, answer->foreign);
 	return 0;
 }
 
@@ -297,6 +309,19 @@ static void tell_done(struct build *build, const struct build_track *track)
 	build->exec->note(build->owner, &note);
 }
 
+/* A RUN may mount files of several contexts: one after the other. */
+static void took_hash(struct build *build, struct build_track *track, const struct digest *digest)
+{
+	const struct build_op *op = build_current_op(build, track);
+	int32_t from;
+	if (track->hashed++ == 0)
+		track->files = *digest;
+	else
+		build_mix(&track->files, digest);
+	if (op->kind != BUILD_OP_RUN || !build_context_of(op, track->hashed, &from))
+		track->state = BUILD_STATE_LOOK;
+}
+
 static int take_step(struct build *build, struct build_track *track,
 		     const struct build_answer *answer, struct err *err)
 {
@@ -304,8 +329,7 @@ static int take_step(struct build *build, struct build_track *track,
 		track->remotes = answer->digest;
 		track->state = BUILD_STATE_HASH;
 	} else if (track->state == BUILD_STATE_HASH) {
-		track->files = answer->digest;
-		track->state = BUILD_STATE_LOOK;
+		took_hash(build, track, &answer->digest);
 	} else if (track->state == BUILD_STATE_LOOK) {
 		return took_look(build, track, answer, err);
 	} else if (track->state == BUILD_STATE_MAKE) {
@@ -313,7 +337,7 @@ static int take_step(struct build *build, struct build_track *track,
 		track->state = BUILD_STATE_KEEP;
 	} else {
 		tell_done(build, track);
-		take_layer(build, track, &track->made);
+		take_layer(build, track, &track->made, false);
 	}
 	return 0;
 }

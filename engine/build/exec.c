@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 #include "engine/build/cache.h"
+#include "engine/build/exec_git.h"
 #include "engine/build/exec_job.h"
 #include "engine/image/take.h"
 #include "lib/fs.h"
@@ -73,9 +74,8 @@ static void on_read(struct msg_peer *peer, void *owner, struct msg *reply, const
 	build_job_done(lane, &answer);
 }
 
-static int exec_read(void *owner, const char *path, uint32_t max, struct err *err)
+int build_job_read(struct build_lane *lane, const char *path, uint32_t max, struct err *err)
 {
-	struct build_lane *lane = first_lane(owner);
 	struct buf body OWN(buf_done) = { 0 };
 
 	buf_init(&body, 8192);
@@ -83,6 +83,15 @@ static int exec_read(void *owner, const char *path, uint32_t max, struct err *er
 	wire_put_u32(&body, max);
 	return build_job_files(lane, FILES_MSG_READ, buf_str(&body), &lane->job->context_fd, 1,
 			       on_read, err);
+}
+
+static int exec_read(void *owner, const char *path, uint32_t max, struct err *err)
+{
+	struct build_job *job = owner;
+	struct build_lane *lane = first_lane(owner);
+
+	return job->remotes.at < job->remotes.count ? build_job_remotes_read(lane, path, max, err)
+						    : build_job_read(lane, path, max, err);
 }
 
 static void on_hash(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
@@ -141,13 +150,21 @@ static void on_bytes(struct msg_peer *peer, void *owner, struct msg *reply, cons
 	build_job_done(lane, &answer);
 }
 
-static int exec_ask(void *owner, enum build_msg type, struct str body, struct err *err)
+int build_job_ask_api(struct build_job *job, uint16_t type, struct str body, struct err *err)
 {
-	struct build_lane *lane = first_lane(owner);
-	int64_t r = msg_peer_call(lane->job->env->api, (uint16_t)type, body, NULL, 0, on_bytes,
-				  lane, err);
+	struct build_lane *lane = first_lane(job);
+	int64_t r = msg_peer_call(job->env->api, type, body, NULL, 0, on_bytes, lane, err);
 
 	return r < 0 ? (int)r : 0;
+}
+
+static int exec_ask(void *owner, enum build_msg type, struct str body, struct err *err)
+{
+	struct build_job *job = owner;
+
+	if (type == BUILD_MSG_PLAN && job->caches.import_count && !job->check)
+		return build_job_import(job, body, err);
+	return build_job_ask_api(job, (uint16_t)type, body, err);
 }
 
 /* A base image that is there: from now on until the build ends it stays. */
@@ -232,7 +249,7 @@ static int pull_base(struct build_lane *lane, struct err *err)
 
 	arena_init(&arena, 4 << 20);
 	lane->job->env->hosts(lane->job->env->owner, lane->job->base_reference, &arena, &start);
-	build_job_login(lane->job, &arena, &start);
+	build_job_login(lane->job, lane->job->base_reference, &arena, &start);
 	lane->job->take = image_take_pull(&env, &start, &ops, lane, err);
 	return lane->job->take ? 0 : (err ? err->code : -EIO);
 }
@@ -287,19 +304,20 @@ static void on_cached(struct msg_peer *peer, void *owner, struct msg *reply, con
 	else if (answer.found && answer.layer.has_layer)
 		(void)image_lease_add(lane->job->env->containers->leases, &lane->job->lease,
 				      &answer.layer.layer.digest, 1, &bad);
-	if (bad.code) {
+	if (bad.code)
 		build_job_fail(lane, &bad);
-		return;
-	}
-	build_job_done(lane, &answer);
+	else if (answer.found || build_job_import_find(lane) == 0)
+		build_job_done(lane, &answer);
 }
 
-static int exec_cache_get(void *owner, unsigned number, const struct digest *key, struct err *err)
+static int exec_cache_get(void *owner, unsigned number, const struct digest *key,
+			  const struct digest *step, struct err *err)
 {
 	struct build_lane *lane = &((struct build_job *)owner)->lanes[number];
 	struct buf body OWN(buf_done) = { 0 };
 	int64_t r;
 
+	lane->found.key = *step;
 	buf_init(&body, 64);
 	store_digest_put(&body, key);
 	r = msg_peer_call(lane->job->env->containers->store, STORE_MSG_CACHE_GET, buf_str(&body),
@@ -385,6 +403,7 @@ static void job_delete(struct build_job *job)
 		free(job->secrets[i].id);
 	}
 	build_free(job->build);
+	build_job_caches_done(job);
 	own_close(&job->context_fd);
 	for (size_t i = 0; i < ARRAY_LEN(job->named_fds); i++)
 		own_close(&job->named_fds[i]);
@@ -403,24 +422,33 @@ static void job_free(struct build_job *job)
 {
 	image_take_cancel(job->take);
 	job->take = NULL;
+	build_job_caches_stop(job);
 	for (size_t i = 0; i < ARRAY_LEN(job->lanes); i++) {
 		build_job_clear(&job->lanes[i]);
 		build_job_fetch_clear(&job->lanes[i]);
 	}
+	build_job_remotes_done(job);
 	image_lease_drop(job->env->containers->leases, &job->lease);
 	if (job->replaced)
 		image_leases_collect(job->env->containers->leases);
 	loop_timer_set(job->env->containers->loop, &job->burial, 0, job_bury, job);
 }
 
+void build_job_end(struct build_job *job, const struct err *err)
+{
+	job->ops.done(job->owner, err ? NULL : job->image, err);
+	job_free(job);
+}
+
 static void exec_done(void *owner, const struct image *image, const struct err *err)
 {
 	struct build_job *job = owner;
-	struct build_job_ops ops = job->ops;
-	void *target = job->owner;
 
-	ops.done(target, image, err);
-	job_free(job);
+	job->image = image;
+	if (image && !err && job->caches.export_count)
+		build_job_export(job);
+	else
+		build_job_end(job, err);
 }
 
 static const struct build_exec exec_table = {

@@ -42,6 +42,12 @@ struct build_login {
 	const char *host, *user, *password, *token; /* "" = none */
 };
 
+/* A cache in a registry; all and may_fail are of those that are written. */
+struct build_cache_at {
+	const char *reference; /* normalised */
+	bool all, may_fail;
+};
+
 /* A secret by value, or a file of the machine. */
 struct build_secret_given {
 	const char *id, *path; /* path NULL: value */
@@ -49,7 +55,7 @@ struct build_secret_given {
 };
 
 struct build_request {
-	const char *context; /* absolute path of a directory on the machine */
+	const char *context; /* a directory of the machine with its whole path, or a repository */
 	int context_fd;	     /* instead, where context_open; duplicated */
 	bool context_open;
 	const char *const *references;	    /* names of the result, normalised; none: its id */
@@ -72,13 +78,16 @@ struct build_request {
 	const struct build_login *logins; /* copied */
 	uint32_t login_count;
 	bool check; /* only the warnings: done() gets neither image nor error */
+	const struct build_cache_at *cache_from, *cache_to; /* copied */
+	uint32_t cache_from_count, cache_to_count;
 };
 
 enum {
 	BUILD_REFERENCES_MAX = 16,
 	BUILD_SECRETS_MAX = 32,
 	BUILD_SECRET_BYTES_MAX = 512 << 10,
-	BUILD_LOGINS_MAX = 32
+	BUILD_LOGINS_MAX = 32,
+	BUILD_CACHES_MAX = 8,
 };
 
 /*
@@ -87,6 +96,11 @@ enum {
  */
 struct build_job *build_job_start(struct build_env *env, const struct build_request *request,
 				  const struct build_job_ops *ops, void *owner, struct err *err);
+/* One more of at most BUILD_CACHES_MAX; how: the words of cache-to (engine/api/build_call.h). */
+int build_cache_add(struct arena *arena, const char *name, struct str how,
+		    struct build_cache_at *list, uint32_t *count, struct err *err);
+/* Whether a context, or a named one, is a repository (engine/git/git.h, or "github.com/..."). */
+bool build_context_is_remote(const char *text);
 /* Takes away what builds of an engine that was killed have left in the run directory. */
 void build_sweep(struct container_env *env);
 void build_job_cancel(struct build_job *job); /* accepts NULL */

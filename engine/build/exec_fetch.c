@@ -7,11 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
+#include "engine/build/exec_git.h"
 #include "engine/build/exec_job.h"
 #include "engine/http/url.h"
 #include "lib/fs.h"
@@ -25,9 +27,9 @@ static int next_remote(struct build_lane *lane, struct err *err);
 void build_job_fetch_stop(struct build_lane *lane)
 {
 	loop_timer_stop(lane->job->env->containers->loop, &lane->fetch.limit);
+	build_git_stop(lane);
 	worker_stop(&lane->fetch.role);
 	own_close(&lane->fetch.file_fd);
-	lane->fetch.then = NULL;
 }
 
 void build_job_fetch_clear(struct build_lane *lane)
@@ -53,7 +55,7 @@ static void fail(struct build_lane *lane, const struct err *err)
 	(void)err_prefix(&why, "ADD %.*s",
 			 STR_ARG(str_head(url_shown(str_from(current(lane)->url)), 200)));
 	lane->fetch.op = NULL;
-	loop_timer_stop(lane->job->env->containers->loop, &lane->fetch.limit);
+	build_job_fetch_stop(lane);
 	build_job_fail(lane, &why);
 }
 
@@ -121,6 +123,78 @@ static void on_sum(struct msg_peer *peer, void *owner, struct msg *reply, const 
 		build_job_fail(lane, &bad);
 }
 
+/* ---- repositories ---- */
+
+static void on_tree(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct build_lane *lane = owner;
+	struct build_fetch *fetch = &lane->fetch;
+	struct digest sum = { 0 };
+	struct err bad = { 0 };
+	struct wire in;
+	int r = 0;
+
+	(void)peer;
+	if (!reply) {
+		fail(lane, err);
+		return;
+	}
+	wire_init(&in, reply->body.ptr, reply->body.len);
+	store_digest_get(&in, &sum);
+	(void)wire_u64(&in);
+	if (wire_end(&in) < 0)
+		r = err_set(&bad, -EBADMSG, "role files: malformed answer");
+	build_remote_key(&fetch->key, current(lane)->name, &sum);
+	fetch->at++;
+	if (r == 0)
+		r = next_remote(lane, &bad);
+	if (r < 0)
+		build_job_fail(lane, &bad);
+}
+
+/* Known by what is in it, as a context is. */
+static void on_repository(struct build_lane *lane, const struct err *err)
+{
+	struct files_copy *copy OWN_FREE = calloc(1, sizeof(*copy));
+	struct buf body OWN(buf_done) = { 0 };
+	struct err bad = { 0 };
+	char path[32];
+
+	if (err) {
+		fail(lane, err);
+		return;
+	}
+	(void)snprintf(path, sizeof(path), "%u/%s/", lane->fetch.at, BUILD_GIT_NAME);
+	buf_init(&body, BUILD_JOB_BODY_MAX);
+	if (copy) {
+		copy->sources[copy->source_count++] = str_from(path);
+		copy->dest = STR("/");
+		copy->context = true;
+		files_copy_put(&body, copy);
+	}
+	if (!copy || buf_error(&body))
+		err_set(&bad, -ENOMEM, "build: out of memory");
+	if (bad.code || build_job_files(lane, FILES_MSG_HASH, buf_str(&body), &lane->fetch.fd, 1,
+					on_tree, &bad) < 0)
+		fail(lane, &bad);
+}
+
+static int start_repository(struct build_lane *lane, struct err *err)
+{
+	const struct build_remote *remote = current(lane);
+	const struct git_source source = { .remote = remote->url,
+					   .ref = remote->ref,
+					   .subdir = remote->subdir,
+					   .checksum = remote->checksum,
+					   .keep = remote->keep,
+					   .no_submodules = remote->no_submodules };
+	int r = build_git_start(lane, lane->fetch.at, &source, on_repository, err);
+
+	return r < 0 ? err_prefix(err, "ADD %.200s", remote->url) : 0;
+}
+
+/* ---- files ---- */
+
 static void on_fetched(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	struct build_lane *lane = owner;
@@ -146,14 +220,14 @@ static void on_fetched(struct msg_peer *peer, void *owner, struct msg *reply, co
 		fail(lane, &bad);
 }
 
-/* The registry settings of the URL's host, for its authorities and the machine's proxies. */
-static void settings(struct build_lane *lane, struct arena *arena, struct pull_start *start)
+void build_job_fetch_settings(struct build_lane *lane, const char *text, struct arena *arena,
+			      struct pull_start *start)
 {
 	const struct build_env *env = lane->job->env;
 	struct url url;
 	const char *reference = "localhost/x";
 
-	if (url_parse(str_from(current(lane)->url), &url, NULL) == 0)
+	if (url_parse(str_from(text), &url, NULL) == 0)
 		reference = arena_printf(arena, url.ip6 ? "[%s]:%u/x" : "%s:%u/x", url.host,
 					 (unsigned)url.port);
 	env->hosts(env->owner, reference ? reference : "localhost/x", arena, start);
@@ -174,13 +248,12 @@ static void on_limit(struct loop_timer *timer)
 	fail(lane, &err);
 }
 
-/* What a download may take: containers need some room to go on. */
-static int free_bytes(int fd, uint64_t *ret_bytes, struct err *err)
+int build_job_fetch_room(const struct build_lane *lane, uint64_t *ret_bytes, struct err *err)
 {
 	struct statvfs fs;
 	uint64_t bytes;
 
-	if (fstatvfs(fd, &fs) < 0)
+	if (fstatvfs(lane->fetch.fd, &fs) < 0)
 		return err_sys(err, -errno, "cannot see how much space is free");
 	bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
 	*ret_bytes = bytes > FETCH_LEAVES ? bytes - FETCH_LEAVES : 0;
@@ -209,14 +282,16 @@ static int next_remote(struct build_lane *lane, struct err *err)
 			build_job_done(lane, &answer);
 		return 0;
 	}
+	if (current(lane)->git)
+		return start_repository(lane, err);
 	fetch->file_fd = fs_tmpfile(fetch->fd, 0600, err);
 	if (fetch->file_fd < 0)
 		return fetch->file_fd;
-	r = free_bytes(fetch->fd, &most, err);
+	r = build_job_fetch_room(lane, &most, err);
 	if (r < 0)
 		return (int)r;
 	arena_init(&arena, 4 << 20);
-	settings(lane, &arena, &start);
+	build_job_fetch_settings(lane, current(lane)->url, &arena, &start);
 	buf_init(&body, PULL_START_MAX);
 	wire_put_text(&body, current(lane)->url);
 	wire_put_u64(&body, most);

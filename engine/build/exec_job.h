@@ -5,13 +5,15 @@
 #include "engine/build/build.h"
 #include "engine/build/cache.h"
 #include "engine/build/exec.h"
+#include "engine/build/exec_cache.h"
+#include "engine/build/exec_context.h"
 #include "engine/container/layers.h"
 #include "engine/image/layer.h"
 #include "engine/image/take.h"
 #include "engine/oci/reference.h"
 #include "engine/worker/worker.h"
 
-/* Inside of exec*.c: one build and the actions it is at. */
+/* One build and the actions it is at. */
 enum { BUILD_JOB_LAYERS_MAX = 256, BUILD_JOB_BODY_MAX = 1 << 20, BUILD_JOB_LOG_MAX = 4 << 20 };
 
 /* What RUN --mount=type=secret shows; nowhere but in memory and on the run tmpfs. */
@@ -85,6 +87,7 @@ struct build_fetch {
 	int64_t mtime_s;
 	struct sha256 key;
 	struct worker role;
+	struct build_git *git;		       /* one that is under way, NULL = none */
 	struct loop_timer limit;	       /* when it gives up */
 	void (*then)(struct build_lane *lane); /* NULL: the action is answered */
 };
@@ -92,6 +95,7 @@ struct build_fetch {
 /* One of the actions that may be under way at the same time. */
 struct build_lane {
 	struct build_job *job;
+	struct build_found found;
 	struct build_fetch fetch;
 	struct worker files;
 	struct build_step step;
@@ -122,6 +126,8 @@ struct build_job {
 	int64_t newest_s; /* of the files in layers: SOURCE_DATE_EPOCH, INT64_MAX = none */
 	struct build_lane lanes[BUILD_LANES_MAX];
 	struct loop_timer burial;
+	struct build_caches caches;
+	struct build_contexts remotes;
 };
 
 void build_job_init(struct build_job *job);
@@ -134,15 +140,20 @@ void build_job_fail(struct build_lane *lane, const struct err *err);
 void build_job_done(struct build_lane *lane, const struct build_answer *answer);
 /* The root of a context (build_op.from). */
 int build_job_context(const struct build_lane *lane, int32_t from);
-/* Tells whoever watches. */
 void build_job_note(struct build_job *job, const struct build_note *note);
 /* A fresh files role with one call to it. */
 int build_job_files(struct build_lane *lane, uint16_t type, struct str body, const int *fds,
 		    size_t nfds, msg_reply_fn *fn, struct err *err);
 
-/* exec_login.c: the request's logins, copied; and the one for the base image that is pulled. */
+/* The end, told to whoever asked for the build. */
+void build_job_end(struct build_job *job, const struct err *err);
+/* A call to the api role, whose answer is the action's. */
+int build_job_ask_api(struct build_job *job, uint16_t type, struct str body, struct err *err);
+
+/* exec_login.c: the request's logins, and the one for an image. */
 int build_job_logins(struct build_job *job, const struct build_request *request, struct err *err);
-void build_job_login(const struct build_job *job, struct arena *arena, struct pull_start *start);
+void build_job_login(const struct build_job *job, const char *image, struct arena *arena,
+		     struct pull_start *start);
 /* The upper becomes a layer. */
 int build_job_pack(struct build_lane *lane, struct err *err);
 /* The answer to FILES_MSG_COPY: archives that it left out are taken apart, then the layer is made.
@@ -153,13 +164,6 @@ int build_job_copied(struct build_lane *lane, struct str body, struct err *err);
 int build_job_measure(struct build_lane *lane, struct err *err);
 /* What a RUN changed becomes a layer. */
 int build_job_ran(struct build_lane *lane, struct err *err);
-/* exec_fetch.c */
-int build_job_fetch(void *owner, unsigned number, const struct build_op *op, struct err *err);
-int build_job_fetch_then(struct build_lane *lane, const struct build_op *op,
-			 void (*then)(struct build_lane *lane), struct err *err);
-/* Ends a download; and takes away what was downloaded. */
-void build_job_fetch_stop(struct build_lane *lane);
-void build_job_fetch_clear(struct build_lane *lane);
 /* What was copied from the context is followed by what was downloaded; then the layer is made. */
 int build_job_copy_more(struct build_lane *lane, struct err *err);
 

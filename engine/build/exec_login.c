@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Logins that a client gives for the base images of its build. Runs in engine main. Must never send
- * one to another registry than it is for, nor keep it longer than the build.
+ * Logins that a client gives for the images and caches of its build. Runs in engine main. Must
+ * never send one to another registry than it is for, nor keep it longer than the build.
  */
 #include <errno.h>
 #include <string.h>
@@ -24,14 +24,15 @@ int build_job_logins(struct build_job *job, const struct build_request *request,
 }
 
 /* The registry itself is the last host; mirrors get nothing. */
-void build_job_login(const struct build_job *job, struct arena *arena, struct pull_start *start)
+void build_job_login(const struct build_job *job, const char *image, struct arena *arena,
+		     struct pull_start *start)
 {
 	const struct build_login *login = NULL;
 	struct oci_reference reference;
 	struct pull_host *host;
 	const char *name;
 
-	if (oci_reference_parse(str_from(job->base_reference), &reference, NULL) < 0)
+	if (oci_reference_parse(str_from(image), &reference, NULL) < 0)
 		return;
 	name = oci_reference_host(&reference);
 	for (uint32_t i = 0; i < job->login_count && !login; i++) {

@@ -203,10 +203,11 @@ static int bind_context(struct build_lane *lane, struct err *err)
 	if (r < 0)
 		return r;
 	buf_init(&body, 8 << 20);
-	r = build_context_copy(lane->job->build, current(lane)->source, &body, err);
+	r = build_context_copy(lane->job->build, current(lane)->from, current(lane)->source, &body,
+			       err);
 	if (r < 0)
 		return r;
-	fds[0] = lane->job->context_fd;
+	fds[0] = build_job_context(lane, current(lane)->from);
 	fds[1] = m->root_fd;
 	return build_job_files(lane, FILES_MSG_COPY, buf_str(&body), fds, 2, on_context_copied,
 			       err);
@@ -287,10 +288,16 @@ static int mount_cache(struct build_lane *lane, struct err *err)
 {
 	struct build_mounting *m = &lane->step.mounts;
 	struct container_env *env = lane->job->env->containers;
-	const struct build_mount *mount = current(lane);
+	struct build_mount mount = *current(lane);
 	bool fresh = false;
-	int r = build_cache_take(env->data_fd, mount, lane, &m->caches, m->cache, &fresh, err);
+	int r;
 
+	/* What a registry's layer makes a step write reaches none that does not stand upon one. */
+	if (build_is_foreign(lane->job->build, (unsigned)(lane - lane->job->lanes)))
+		mount.id = arena_printf(&m->arena, "\x01%s", mount.id);
+	if (!mount.id)
+		return no_memory(err);
+	r = build_cache_take(env->data_fd, &mount, lane, &m->caches, m->cache, &fresh, err);
 	if (r == -EBUSY) {
 		build_cache_drop(&m->caches);
 		loop_timer_set(env->loop, &m->retry, MOUNT_RETRY_MS, on_retry, lane);
@@ -367,7 +374,9 @@ static int mount_secret(struct build_lane *lane, struct err *err)
 	const struct build_secret *secret = find_secret(lane, mount->id);
 
 	if (!secret && mount->required)
-		return err_set(err, -ENOENT, "RUN --mount=type=secret: secret %.100s was not given",
+		return err_set(err, -ENOENT,
+			       "secret %.100s: not found: RUN --mount=type=secret requires it and "
+			       "it was not given",
 			       mount->id);
 	if (!secret)
 		return 0;
@@ -452,7 +461,7 @@ static int next_mount(struct build_lane *lane, struct err *err)
 
 		switch (mount->type) {
 		case DOCKERFILE_MOUNT_BIND:
-			return mount->from == BUILD_CONTEXT ? bind_context(lane, err)
+			return mount->from <= BUILD_CONTEXT ? bind_context(lane, err)
 							    : bind_stage(lane, err);
 		case DOCKERFILE_MOUNT_CACHE:
 			r = mount_cache(lane, err);

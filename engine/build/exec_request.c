@@ -96,13 +96,15 @@ static int open_contexts(struct build_job *job, const struct build_request *requ
 {
 	const struct image_pairs *named = request->contexts;
 
+	if (build_job_remotes(job, request, err) < 0)
+		return -EINVAL;
 	if (request->context_open)
 		job->context_fd = fcntl(request->context_fd, F_DUPFD_CLOEXEC, 3);
-	else
+	else if (!build_context_is_remote(request->context))
 		job->context_fd = open_tree(request->context, err);
 	if (job->context_fd < 0 && request->context_open)
 		return err_sys(err, -errno, "build context");
-	if (job->context_fd < 0)
+	if (job->context_fd < 0 && !build_context_is_remote(request->context))
 		return err_prefix(err, "build context");
 	if (named && named->count > BUILD_CONTEXTS_MAX)
 		return err_set(err, -E2BIG, "more than %d build contexts", BUILD_CONTEXTS_MAX);
@@ -179,6 +181,8 @@ int build_job_take(struct build_job *job, const struct build_request *request, c
 				    request->ssh->items[i].value, err);
 	if (r >= 0)
 		r = build_job_logins(job, request, err);
+	if (r >= 0)
+		r = build_job_caches(job, request, err);
 	if (r >= 0)
 		r = open_contexts(job, request, err);
 	return r;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
+#include "engine/build/exec_git.h"
 #include "engine/build/exec_job.h"
 #include "lib/fs.h"
 #include "lib/log.h"
@@ -62,6 +63,8 @@ void build_job_clear(struct build_lane *lane)
 		msg_peer_forget(lane->job->env->api, lane);
 	worker_stop(&lane->files);
 	worker_stop(&step->unpack);
+	image_take_cancel(lane->found.take);
+	lane->found.take = NULL;
 	build_job_fetch_stop(lane);
 	layers_cancel(&step->mounting);
 	image_layer_done(&step->packing);
@@ -223,7 +226,16 @@ static int copy_remotes(struct build_lane *lane, struct err *err)
 				(void)buf_add_byte(&path, '\\');
 			(void)buf_add_byte(&path, (uint8_t)*c);
 		}
+		if (op->remotes[i].git) /* its content, wherever it goes */
+			(void)buf_add_byte(&path, '/');
 		copy->sources[copy->source_count++] = str_from(arena_text(&arena, buf_str(&path)));
+	}
+	for (uint32_t i = 0; i < op->excludes.count && i < FILES_EXCLUDES_MAX; i++) {
+		struct str pattern = str_from(op->excludes.items[i]);
+		bool except = str_starts(pattern, STR("!"));
+
+		copy->excludes[copy->exclude_count++] =
+			(struct files_ignore){ str_skip(pattern, except), except };
 	}
 	copy->dest = str_from(op->dest);
 	copy->chown = str_from(op->chown);

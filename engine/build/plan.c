@@ -90,12 +90,27 @@ static void add_miss(const struct scope *scope, struct str name)
 	misses->count += misses->names[misses->count] != NULL;
 }
 
+bool scope_is_later(const struct scope *scope, const char *name)
+{
+	for (uint32_t i = 0; i < scope->later.count; i++)
+		if (strcmp(scope->later.items[i], name) == 0)
+			return true;
+	return false;
+}
+
+void scope_env_again(struct scope *scope, const char *name)
+{
+	for (uint32_t i = scope->later.count; i-- > 0;)
+		if (strcmp(scope->later.items[i], name) == 0)
+			scope->later.items[i] = scope->later.items[--scope->later.count];
+}
+
 const char *scope_lookup(const void *owner, struct str name)
 {
 	const struct scope *scope = owner;
 	char text[256];
 	const char *value = NULL;
-	if (scope->env && str_copy(name, text, sizeof(text)) == 0)
+	if (scope->env && str_copy(name, text, sizeof(text)) == 0 && !scope_is_later(scope, text))
 		value = image_env_get(scope->env, text);
 	if (!value)
 		value = find_pair(&scope->args, name);
@@ -149,7 +164,9 @@ int scope_declare(struct scope *scope, const struct scope *global, const char *w
 		value = platform_value(scope, str_from(key));
 	if (!value)
 		return 0;
-	return image_pairs_set(scope->arena, &scope->args, key, value, err);
+	if (scope->env && image_env_get(scope->env, key) && !scope_is_later(scope, key))
+		r = image_texts_add(scope->arena, &scope->later, key, err);
+	return r < 0 ? r : image_pairs_set(scope->arena, &scope->args, key, value, err);
 }
 
 /* ---- stages ---- */

@@ -54,8 +54,11 @@ struct build_file {
 
 /* A source of ADD that is elsewhere. */
 struct build_remote {
-	const char *url, *name; /* name: of the file it becomes */
-	const char *checksum;	/* "sha256:...", "" = none */
+	const char *url, *name; /* name: of the file, or directory, it becomes */
+	const char *checksum;	/* "sha256:...", of a repository digits of its commit, "" = none */
+	/* A repository (engine/git/git.h): */
+	bool git, keep, no_submodules;
+	const char *ref, *subdir;
 };
 
 struct build_op {
@@ -111,8 +114,8 @@ struct build_inputs {
 	struct image_pairs args;   /* --build-arg */
 	struct image_pairs labels; /* added to the result */
 	const char *target;	   /* stage name or number, "" = the last */
-	/* --build-context: name, and "docker-image://REFERENCE" or what main knows as a directory
-	 */
+	/* --build-context: name, and "docker-image://REFERENCE" or what main knows as a directory,
+	 * or as a repository */
 	struct image_pairs contexts;
 	bool network_none; /* of RUN without --network */
 	bool host_allowed; /* RUN --network=host, as --allow network.host */

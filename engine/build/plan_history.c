@@ -79,7 +79,8 @@ static void put_health(struct buf *out, const struct image_health *health)
 
 static const char *arg_value(const struct staging *s, const char *name)
 {
-	const char *value = image_env_get(&s->stage->image.env, name);
+	const char *value =
+		scope_is_later(&s->scope, name) ? NULL : image_env_get(&s->stage->image.env, name);
 
 	for (uint32_t i = 0; !value && i < s->scope.args.count; i++)
 		if (!strcmp(s->scope.args.items[i].key, name))
@@ -160,14 +161,16 @@ static void put_words(struct staging *s, struct buf *out, const struct dockerfil
 		const char *text = step->words.items[i];
 
 		(void)scope_expand(&s->scope, text, &text, NULL);
-		(void)buf_printf(out, "%s%s",
-				 step->kind != DOCKERFILE_KIND_ENV &&
-						 step->kind != DOCKERFILE_KIND_LABEL
-					 ? " "
-				 : i % 2 ? "="
-					 : " ",
-				 text);
+		(void)buf_printf(out, " %s", text);
 	}
+}
+
+/* With the values of before: a name that the line itself sets counts behind it. */
+static void put_pairs(struct staging *s, struct buf *out, const struct dockerfile_step *step)
+{
+	(void)buf_add_text(out, dockerfile_kind_name(step->kind));
+	for (uint32_t i = 0; i < s->pairs.count; i++)
+		(void)buf_printf(out, "%c%s", i % 2 ? '=' : ' ', s->pairs.items[i]);
 }
 
 static void put_volumes(struct staging *s, struct buf *out, const struct dockerfile_step *step)
@@ -230,9 +233,11 @@ static bool put_line(struct staging *s, struct buf *out, const struct dockerfile
 	case DOCKERFILE_KIND_USER:
 	case DOCKERFILE_KIND_STOPSIGNAL:
 	case DOCKERFILE_KIND_MAINTAINER:
+		put_words(s, out, step);
+		break;
 	case DOCKERFILE_KIND_ENV:
 	case DOCKERFILE_KIND_LABEL:
-		put_words(s, out, step);
+		put_pairs(s, out, step);
 		break;
 	case DOCKERFILE_KIND_FROM:
 	case DOCKERFILE_KIND_ONBUILD:

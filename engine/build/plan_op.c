@@ -3,17 +3,15 @@
  * Instructions that become operations: RUN, COPY, ADD, WORKDIR. Pure; runs in the api role. Must
  * never make an operation of what is not carried out: it is refused by its name here.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include "engine/api/files_msg.h"
 #include "engine/build/staging.h"
 #include "engine/dockerfile/ignore.h"
-#include "engine/http/url.h"
 #include "lib/defence.h"
 #include "lib/own.h"
-
-enum { PLAN_PATH_MAX = 4096 };
 
 int staging_no_memory(struct err *err)
 {
@@ -65,6 +63,8 @@ static const char *join_path(struct staging *s, const char *base, const char *pa
 	bool slash = !*path || path[strlen(path) - 1] == '/' || strcmp(path, ".") == 0 ||
 		     str_ends(str_from(path), STR("/.")) || strcmp(path, "..") == 0 ||
 		     str_ends(str_from(path), STR("/.."));
+	if (!base)
+		return NULL;
 	buf_init(&out, PLAN_PATH_MAX);
 	const char *parts[2] = { *path == '/' ? "" : base, path };
 	for (int i = 0; i < 2; i++) {
@@ -86,9 +86,13 @@ static const char *join_path(struct staging *s, const char *base, const char *pa
 	return buf_error(&out) < 0 ? NULL : arena_text(s->arena, buf_str(&out));
 }
 
-static const char *current_dir(const struct staging *s)
+/* What the image says may be as it was written: "/a//b/". NULL: no memory, or too long. */
+static const char *current_dir(struct staging *s)
 {
-	return *s->stage->image.workdir ? s->stage->image.workdir : "/";
+	const char *path = join_path(s, "/", s->stage->image.workdir);
+	size_t len = path ? strlen(path) : 0;
+	return len > 1 && path[len - 1] == '/' ? arena_text(s->arena, str_make(path, len - 1))
+					       : path;
 }
 
 /* The last component. */
@@ -154,7 +158,9 @@ static int run_heredocs(struct staging *s, const struct dockerfile_step *step, s
 			return err_set(err, -EINVAL, "heredoc name %.60s is no file name",
 				       doc->name);
 		op->files[op->file_count++] = (struct build_file){ doc->name, doc->data };
-		return image_texts_add(s->arena, &op->argv, path, err);
+		items[0] = path;
+		plain.words = (struct image_texts){ items, 1 };
+		return staging_command(s, &plain, &op->argv, err);
 	}
 	buf_init(&line, DOCKERFILE_BYTES_MAX * 2);
 	(void)buf_add_text(&line, alone ? doc->data : word);
@@ -170,11 +176,21 @@ static int run_heredocs(struct staging *s, const struct dockerfile_step *step, s
 	return staging_command(s, &plain, &op->argv, err);
 }
 
+/* The same, without a slash at its end. */
+static const char *clean_path(struct staging *s, const char *base, const char *path)
+{
+	const char *joined = join_path(s, base, path);
+	size_t len = joined ? strlen(joined) : 0;
+	return len > 1 && joined[len - 1] == '/'
+		       ? arena_text(s->arena, str_head(str_from(joined), len - 1))
+		       : joined;
+}
+
 static int add_mount(struct staging *s, struct build_op *op, const struct dockerfile_mount *from,
 		     int32_t stage, struct err *err)
 {
 	struct build_mount *mount = &op->mounts[op->mount_count];
-	const char *name = dockerfile_mount_name(from->type), *target = from->target;
+	const char *target = from->target;
 	*mount = (struct build_mount){
 		.type = from->type,
 		.sharing = from->sharing,
@@ -189,9 +205,10 @@ static int add_mount(struct staging *s, struct build_op *op, const struct docker
 		.gid = from->gid,
 		.size_bytes = from->size_bytes,
 	};
-	if (stage <= BUILD_NAMED)
+	if (stage <= BUILD_NAMED && from->type != DOCKERFILE_MOUNT_BIND)
 		return err_set(err, -ENOTSUP,
-			       "RUN --mount from a named context that is a directory: COPY it");
+			       "RUN --mount=type=cache from a named context that is a directory: "
+			       "COPY it into a stage");
 	if (from->type == DOCKERFILE_MOUNT_SSH) {
 		if (!*mount->id)
 			mount->id = "default";
@@ -207,15 +224,18 @@ static int add_mount(struct staging *s, struct build_op *op, const struct docker
 			mount->mode = 0400;
 	} else if (from->type == DOCKERFILE_MOUNT_CACHE) {
 		if (!*mount->id)
-			mount->id = target;
+			mount->id = *target == '/' ? clean_path(s, "/", target)
+				    : *target	   ? target
+						   : ".";
 		if (!from->has_mode)
 			mount->mode = 0755;
 	}
-	if (target && *target)
-		target = join_path(s, current_dir(s), target);
-	if (!target || (*target && strcmp(target, "/") == 0))
-		return err_set(err, -EINVAL, "invalid mount target \"%.60s\" for type=%s",
-			       from->target, name);
+	/* Without one it is the working directory; a secret may be in the environment alone. */
+	if (target && (*target || from->type != DOCKERFILE_MOUNT_SECRET))
+		target = clean_path(s, current_dir(s), target);
+	if (!target || !mount->id || strcmp(target, "/") == 0)
+		return err_set(err, -EINVAL, "invalid mount target \"%.60s\"",
+			       target ? target : "");
 	mount->target = target;
 	op->mount_count++;
 	return 0;
@@ -246,14 +266,31 @@ static int run_mounts(struct staging *s, const struct dockerfile_step *step, uin
 	return r;
 }
 
-/* --build-arg HTTP_PROXY and its kin, unless the Dockerfile takes them up itself. */
+static int add_proxy(struct staging *s, struct build_op *op, const struct image_pair *arg,
+		     bool upper, struct err *err)
+{
+	char *name = arena_text(s->arena, str_from(arg->key));
+	if (!name)
+		return staging_no_memory(err);
+	for (char *c = name; *c; c++)
+		*c = (char)(upper ? toupper((unsigned char)*c) : tolower((unsigned char)*c));
+	return image_env_get(&op->env, name)
+		       ? 0
+		       : image_env_set(s->arena, &op->proxy, name, arg->value, err);
+}
+
+/* --build-arg HTTP_PROXY and its kin in both spellings, unless the Dockerfile takes them up itself.
+ */
 static int run_proxy(struct staging *s, struct build_op *op, struct err *err)
 {
 	int r = 0;
 	for (uint32_t i = 0; r == 0 && i < s->inputs->args.count; i++) {
 		const struct image_pair *arg = &s->inputs->args.items[i];
-		if (scope_is_proxy(arg->key) && !image_env_get(&op->env, arg->key))
-			r = image_env_set(s->arena, &op->proxy, arg->key, arg->value, err);
+		if (!scope_is_proxy(arg->key))
+			continue;
+		r = add_proxy(s, op, arg, true, err);
+		if (r == 0)
+			r = add_proxy(s, op, arg, false, err);
 	}
 	return r;
 }
@@ -286,10 +323,12 @@ int plan_run(struct staging *s, const struct dockerfile_step *step, uint32_t ind
 	op->env = s->stage->image.env;
 	for (uint32_t i = 0; r == 0 && i < s->scope.args.count; i++) {
 		const struct image_pair *arg = &s->scope.args.items[i];
-		if (!image_env_get(&op->env, arg->key))
+		if (!image_env_get(&op->env, arg->key) || scope_is_later(&s->scope, arg->key))
 			r = image_env_set(s->arena, &op->env, arg->key, arg->value, err);
 	}
 	op->workdir = current_dir(s);
+	if (!op->workdir)
+		return err_set(err, -EINVAL, "WORKDIR is longer than %d bytes", PLAN_PATH_MAX - 1);
 	op->user = s->stage->image.user;
 	if (r == 0)
 		r = run_network(s, step, op, err);
@@ -301,130 +340,6 @@ int plan_run(struct staging *s, const struct dockerfile_step *step, uint32_t ind
 }
 
 /* ---- COPY and ADD ---- */
-
-static bool is_git(struct str s)
-{
-	ptrdiff_t fragment = str_find(s, '#');
-	struct str path = fragment < 0 ? s : str_head(s, (size_t)fragment);
-	return str_starts(s, STR("git@")) || str_starts(s, STR("git://")) ||
-	       str_starts(s, STR("ssh://")) || str_ends(path, STR(".git"));
-}
-
-static bool is_http(struct str s)
-{
-	return str_starts(s, STR("http://")) || str_starts(s, STR("https://"));
-}
-
-/* The last component of the URL's path, decoded; "__unnamed__" where it has none, as BuildKit says.
- */
-static const char *remote_name(struct staging *s, struct str url)
-{
-	struct buf name OWN(buf_done) = { 0 };
-	struct str path = url_shown(url), part, last = { 0 };
-	buf_init(&name, PLAN_PATH_MAX);
-	path = str_skip(path, str_starts(path, STR("https://")) ? 8 : 7);
-	(void)str_cut(&path, '/', &part); /* the host */
-	if (url_decode(path, false, &name) < 0)
-		return NULL;
-	path = buf_str(&name);
-	while (str_cut(&path, '/', &part))
-		last = part.len > 0 ? part : last;
-	if (last.len == 0 || str_is(last, ".") || str_is(last, "..") || last.len > 255)
-		return "__unnamed__";
-	return arena_text(s->arena, last);
-}
-
-static int add_remote(struct staging *s, struct build_op *op, const char *url, struct err *err)
-{
-	struct build_remote *remote = &op->remotes[op->remote_count];
-	struct str host = str_skip(str_from(url), strncmp(url, "https://", 8) ? 7 : 8), login;
-	(void)str_cut(&host, '/', &login);
-	if (str_find(login, '@') >= 0)
-		return err_set(err, -EINVAL,
-			       "a URL with a login would stand in the image's history: use "
-			       "RUN --mount=type=secret");
-	*remote = (struct build_remote){ url, remote_name(s, str_from(url)), "" };
-	if (!remote->name)
-		return err_set(err, -EINVAL, "the URL %.*s cannot be read",
-			       STR_ARG(str_head(url_shown(str_from(url)), 100)));
-	op->remote_count++;
-	return 0;
-}
-
-/* "sha256:" and 64 lower case digits. */
-static int take_checksum(struct staging *s, const struct dockerfile_step *step, struct build_op *op,
-			 struct err *err)
-{
-	struct digest digest;
-	const char *text = "";
-	char plain[DIGEST_TEXT_MAX];
-	int r = scope_expand(&s->scope, step->checksum, &text, err);
-	if (r < 0 || !*text)
-		return r;
-	if (op->remote_count + op->sources.count > 1)
-		return err_set(err, -EINVAL, "checksum can't be specified for multiple sources");
-	if (op->remote_count == 0)
-		return err_set(err, -EINVAL,
-			       "checksum can't be specified for sources that are not HTTP(S)");
-	if (digest_parse(str_from(text), &digest, NULL) < 0)
-		return err_set(err, -EINVAL,
-			       "invalid checksum digest format %.100s: sha256 and 64 digits are "
-			       "expected",
-			       text);
-	op->remotes[0].checksum = arena_text(s->arena, str_from(digest_text(&digest, plain)));
-	return op->remotes[0].checksum ? 0 : staging_no_memory(err);
-}
-
-/* Sources of ADD that are URLs are no part of the context. */
-static int split_sources(struct staging *s, const struct dockerfile_step *step, struct build_op *op,
-			 struct err *err)
-{
-	struct image_texts all = op->sources;
-	op->sources = (struct image_texts){ 0 };
-	op->remotes = arena_array(s->arena, BUILD_REMOTES_MAX, sizeof(*op->remotes));
-	if (!op->remotes)
-		return staging_no_memory(err);
-	for (uint32_t i = 0; i < all.count; i++) {
-		struct str source = str_from(all.items[i]);
-		bool remote =
-			step->kind == DOCKERFILE_KIND_ADD && is_http(source) && !is_git(source);
-		int r = 0;
-		if (remote && op->remote_count == BUILD_REMOTES_MAX)
-			r = err_set(err, -EINVAL, "more than %d URLs", BUILD_REMOTES_MAX);
-		else if (remote)
-			r = add_remote(s, op, all.items[i], err);
-		else
-			r = image_texts_add(s->arena, &op->sources, all.items[i], err);
-		if (r < 0)
-			return r;
-	}
-	op->unpack_remotes = step->unpack;
-	return take_checksum(s, step, op, err);
-}
-
-/* Sources that are not in the build context. */
-static int check_sources(const struct dockerfile_step *step, const struct build_op *op,
-			 struct err *err)
-{
-	char shown[100];
-	for (uint32_t i = 0; i < op->sources.count; i++) {
-		struct str source = str_from(op->sources.items[i]);
-		(void)str_escape(source, shown, sizeof(shown));
-		if (source.len >= PLAN_PATH_MAX)
-			return err_set(err, -EINVAL, "a source is longer than %d bytes",
-				       PLAN_PATH_MAX - 1);
-		if (step->kind == DOCKERFILE_KIND_COPY && is_http(source))
-			return err_set(err, -EINVAL, "source can't be a URL for COPY");
-		if (step->kind == DOCKERFILE_KIND_ADD && is_git(source))
-			return err_set(err, -ENOTSUP,
-				       "ADD of a git repository is not supported here: clone %s "
-				       "in a RUN step, or put it into the build context",
-				       shown);
-	}
-	if (step->keep_git_dir)
-		return err_set(err, -EINVAL, "keep-git-dir can only be used with git sources");
-	return 0;
-}
 
 static int copy_files(struct staging *s, const struct dockerfile_step *step, struct build_op *op,
 		      struct err *err)
@@ -508,19 +423,7 @@ int plan_copy(struct staging *s, const struct dockerfile_step *step, uint32_t in
 			       PLAN_PATH_MAX - 1);
 	s->word = UINT32_MAX;
 	r = copy_flags(s, step, op, err);
-	if (r == 0)
-		r = split_sources(s, step, op, err);
-	if (r == 0)
-		r = check_sources(step, op, err);
-	if (r < 0)
-		return r;
-	if (op->sources.count + op->file_count + op->remote_count > 1 &&
-	    !str_ends(str_from(op->dest), STR("/")))
-		return err_set(err, -EINVAL,
-			       "When using %s with more than one source file, the "
-			       "destination must be a directory and end with a /",
-			       dockerfile_kind_name(step->kind));
-	return 0;
+	return r < 0 ? r : plan_remotes(s, step, op, err);
 }
 
 /* ---- WORKDIR ---- */
@@ -531,18 +434,23 @@ int plan_workdir(struct staging *s, const struct dockerfile_step *step, struct e
 	int r = scope_expand(&s->scope, step->words.items[0], &path, err);
 	if (r < 0)
 		return r;
-	if (!*path)
-		return err_set(err, -EINVAL, "cannot normalize nothing: WORKDIR is empty");
-	path = join_path(s, current_dir(s), path);
-	if (!path)
+	struct image *image = &s->stage->image;
+	const char *before = current_dir(s), *clean = NULL;
+	if (before)
+		clean = join_path(s, before, *path ? path : before);
+	if (!clean)
 		return err_set(err, -EINVAL, "WORKDIR is longer than %d bytes", PLAN_PATH_MAX - 1);
-	size_t len = strlen(path);
-	if (len > 1 && path[len - 1] == '/')
-		path = arena_text(s->arena, str_make(path, len - 1));
-	struct build_op *op = path ? op_new(s, step, BUILD_OP_DIR, err) : NULL;
+	/* An absolute path stands in the image as it was written; a relative one is joined. */
+	image->workdir = *path == '/' ? path : clean;
+	clean = current_dir(s);
+	if (clean && *path != '/')
+		image->workdir = clean;
+	if (clean && strcmp(clean, "/") == 0)
+		return 0; /* it is always there */
+	struct build_op *op = clean ? op_new(s, step, BUILD_OP_DIR, err) : NULL;
 	if (!op)
 		return staging_no_memory(err);
-	op->workdir = s->stage->image.workdir = path;
+	op->workdir = clean;
 	op->user = s->stage->image.user;
 	return 0;
 }

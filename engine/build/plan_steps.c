@@ -35,10 +35,12 @@ static int plan_pairs(struct staging *s, const struct dockerfile_step *step, str
 	struct image *image = &s->stage->image;
 	struct image_texts words;
 	int r = staging_expand(s, &step->words, &words, err);
+	s->pairs = words;
 	for (uint32_t i = 0; r == 0 && i + 1 < words.count; i += 2) {
 		if (!*words.items[i])
 			return err_set(err, -EINVAL, "%s names can not be blank",
 				       dockerfile_kind_name(step->kind));
+		scope_env_again(&s->scope, step->kind == DOCKERFILE_KIND_ENV ? words.items[i] : "");
 		if (step->kind == DOCKERFILE_KIND_ENV)
 			r = image_env_set(s->arena, &image->env, words.items[i], words.items[i + 1],
 					  err);
@@ -226,14 +228,8 @@ static int plan_step(struct staging *s, const struct dockerfile_step *step, uint
 
 /* ---- stages ---- */
 
-static bool makes_layer(enum dockerfile_kind kind)
-{
-	return kind == DOCKERFILE_KIND_RUN || kind == DOCKERFILE_KIND_COPY ||
-	       kind == DOCKERFILE_KIND_ADD || kind == DOCKERFILE_KIND_WORKDIR;
-}
-
 static int add_history(struct staging *s, const struct dockerfile_step *step,
-		       const struct image_texts *ports, struct err *err)
+		       const struct image_texts *ports, bool layer, struct err *err)
 {
 	struct image *image = &s->stage->image;
 	const char *text = plan_history(s, step, ports);
@@ -254,7 +250,7 @@ static int add_history(struct staging *s, const struct dockerfile_step *step,
 		.created_by = text,
 		.author = "",
 		.comment = "buildkit.dockerfile.v0",
-		.empty_layer = !makes_layer(step->kind),
+		.empty_layer = !layer,
 	};
 	image->history = list;
 	image->history_count++;
@@ -292,15 +288,40 @@ static int begin_stage(struct staging *s, const struct image *bases, struct err 
 	return 0;
 }
 
+static int copy_texts(struct staging *s, const struct image_texts *from, struct image_texts *to,
+		      struct err *err)
+{
+	int r = 0;
+	for (uint32_t i = 0; r == 0 && i < from->count; i++)
+		r = image_texts_add(s->arena, to, from->items[i], err);
+	return r;
+}
+
+/* Arguments of the stage that this one begins with are its own too. */
+static int begin_scope(struct staging *s, const struct dockerfile *file, struct err *err)
+{
+	int r = 0;
+	scope_init(&s->scope, s->inputs, s->arena, file->escape);
+	s->scope.env = &s->stage->image.env;
+	s->scope.misses = &s->misses;
+	s->workdir_set = false;
+	if (s->stage->base_stage < 0)
+		return 0;
+	const struct staging_end *base = &s->ends[s->stage->base_stage];
+	s->workdir_set = base->workdir_set;
+	for (uint32_t i = 0; r == 0 && i < base->args.count; i++)
+		r = image_pairs_set(s->arena, &s->scope.args, base->args.items[i].key,
+				    base->args.items[i].value, err);
+	if (r == 0)
+		r = copy_texts(s, &base->declared, &s->scope.declared, err);
+	return r < 0 ? r : copy_texts(s, &base->later, &s->scope.later, err);
+}
+
 static int plan_stage(struct staging *s, const struct dockerfile *file, uint32_t first,
 		      const struct image *bases, struct err *err)
 {
 	const struct dockerfile_step *from = &file->steps[first];
 	s->misses.count = 0;
-	scope_init(&s->scope, s->inputs, s->arena, file->escape);
-	s->scope.env = &s->stage->image.env;
-	s->scope.misses = &s->misses;
-	s->workdir_set = false;
 	s->last_cmd = s->last_entrypoint = s->last_healthcheck = NULL;
 	s->room = 0;
 	s->cmd_set = false;
@@ -308,6 +329,8 @@ static int plan_stage(struct staging *s, const struct dockerfile *file, uint32_t
 	int r = image_texts_add(s->arena, &s->plan->steps, from->text, err);
 	if (r == 0)
 		r = begin_stage(s, bases, err);
+	if (r == 0)
+		r = begin_scope(s, file, err);
 	if (r == 0 && s->stage->base_image >= 0)
 		r = plan_lint_base(s, from, &bases[s->stage->base_image], err);
 	if (r < 0)
@@ -319,17 +342,21 @@ static int plan_stage(struct staging *s, const struct dockerfile *file, uint32_t
 		s->step_number++;
 		s->word = UINT32_MAX;
 		struct image_texts ports = { 0 };
+		uint32_t ops = s->stage->op_count;
 		r = image_texts_add(s->arena, &s->plan->steps, step->text, err);
 		if (r == 0)
 			r = plan_step(s, step, i, &ports, err);
 		if (r == 0)
 			r = plan_lint_step(s, step, err);
 		if (r == 0)
-			r = add_history(s, step, &ports, err);
+			r = add_history(s, step, &ports, s->stage->op_count > ops, err);
 		s->misses.count = 0;
 		if (r < 0)
 			return r == -ENOMEM ? r : plan_fail_word(s->inputs, step, s->word, err);
 	}
+	s->ends[s->stage - s->plan->stages] =
+		(struct staging_end){ s->scope.args, s->scope.declared, s->scope.later,
+				      s->workdir_set };
 	return 0;
 }
 
@@ -400,7 +427,10 @@ int build_plan_make(const struct build_inputs *inputs, const struct image *bases
 		.global = &reading.global,
 		.plan = ret_plan,
 		.uses = &reading.uses,
+		.ends = arena_array(arena, BUILD_STAGES_MAX, sizeof(struct staging_end)),
 	};
+	if (!s.ends)
+		return staging_no_memory(err);
 	uint32_t stage = 0;
 	for (uint32_t i = 0; r == 0 && i < file->step_count; i++) {
 		if (file->steps[i].kind != DOCKERFILE_KIND_FROM)

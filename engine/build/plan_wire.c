@@ -184,6 +184,11 @@ static void put_remotes(struct buf *out, const struct build_op *op)
 		wire_put_text(out, op->remotes[i].url);
 		wire_put_text(out, op->remotes[i].name);
 		wire_put_text(out, op->remotes[i].checksum);
+		wire_put_u8(out, op->remotes[i].git);
+		wire_put_u8(out, op->remotes[i].keep);
+		wire_put_u8(out, op->remotes[i].no_submodules);
+		wire_put_text(out, op->remotes[i].ref);
+		wire_put_text(out, op->remotes[i].subdir);
 	}
 }
 
@@ -206,6 +211,11 @@ static void get_remotes(struct wire *in, struct arena *arena, struct build_op *r
 		remote->url = get_text(in, arena);
 		remote->name = get_text(in, arena);
 		remote->checksum = get_text(in, arena);
+		remote->git = wire_bool(in);
+		remote->keep = wire_bool(in);
+		remote->no_submodules = wire_bool(in);
+		remote->ref = get_text(in, arena);
+		remote->subdir = get_text(in, arena);
 		if (!name_is_sound(remote->name))
 			in->error = -EBADMSG;
 	}

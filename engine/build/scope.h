@@ -14,13 +14,14 @@ struct scope_misses {
 	uint32_t count;
 };
 
-/* The variables that a word may name: ENV before ARG. */
+/* The variables that a word may name: of an ENV and an ARG of one name the later one counts. */
 struct scope {
 	const struct build_inputs *inputs;
 	struct arena *arena;
 	const struct image_texts *env; /* NULL before the first stage */
 	struct image_pairs args;       /* declared so far, with their values */
 	struct image_texts declared;   /* with or without a value */
+	struct image_texts later;      /* arguments that were set behind an ENV of their name */
 	struct scope_misses *misses;   /* NULL = nobody asks */
 	const struct scope *defaults;  /* the same without build arguments; of the global one */
 	char escape;
@@ -36,6 +37,9 @@ void scope_init(struct scope *scope, const struct build_inputs *inputs, struct a
 const char *scope_lookup(const void *owner, struct str name);
 int scope_expand(const struct scope *scope, const char *word, const char **ret_text,
 		 struct err *err);
+/* An argument that hides the ENV of its name, and the end of that: another ENV. */
+bool scope_is_later(const struct scope *scope, const char *name);
+void scope_env_again(struct scope *scope, const char *name);
 /* One word of an ARG instruction. */
 int scope_declare(struct scope *scope, const struct scope *global, const char *word,
 		  struct err *err);

@@ -4,7 +4,8 @@
 
 #include "engine/build/scope.h"
 
-/* Between plan_steps.c and plan_op.c; private to this folder. */
+/* Between plan_steps.c, plan_op.c and plan_add.c; private to this folder. */
+enum { PLAN_PATH_MAX = 4096 };
 
 /* One stage while its steps are read. */
 struct staging {
@@ -23,6 +24,12 @@ struct staging {
 	bool base_known; /* its record is there: what it sets is set */
 	const struct dockerfile_step *last_cmd, *last_entrypoint, *last_healthcheck;
 	struct scope_misses misses;
+	struct staging_end {
+		struct image_pairs args;
+		struct image_texts declared, later;
+		bool workdir_set;
+	} * ends;		  /* of each stage: one that begins with it goes on from there */
+	struct image_texts pairs; /* of the last ENV or LABEL, with its variables' values */
 };
 
 int staging_no_memory(struct err *err);
@@ -43,6 +50,9 @@ int plan_run(struct staging *s, const struct dockerfile_step *step, uint32_t ind
 	     struct err *err);
 int plan_copy(struct staging *s, const struct dockerfile_step *step, uint32_t index,
 	      struct err *err);
+/* Moves sources that are elsewhere out of a COPY or ADD, and checks those that stay. */
+int plan_remotes(struct staging *s, const struct dockerfile_step *step, struct build_op *op,
+		 struct err *err);
 int plan_workdir(struct staging *s, const struct dockerfile_step *step, struct err *err);
 
 #endif

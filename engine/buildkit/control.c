@@ -5,6 +5,7 @@
  */
 #include <string.h>
 #include "engine/buildkit/pb.h"
+#include "engine/buildkit/prune.h"
 #include "engine/buildkit/solve.h"
 #include "engine/docker/handlers.h"
 #include "engine/oci/oci.h"
@@ -91,6 +92,7 @@ static const struct {
 } methods[] = {
 	{ "/moby.buildkit.v1.Control/ListWorkers", list_workers },
 	{ "/moby.buildkit.v1.Control/Info", info },
+	{ "/moby.buildkit.v1.Control/Prune", buildkit_prune },
 	{ "/moby.buildkit.v1.Control/Solve", solve_control },
 	{ "/moby.buildkit.v1.Control/Status", solve_status },
 	{ "/moby.buildkit.v1.frontend.LLBBridge/Ping", ping },

@@ -48,19 +48,27 @@ static void add_secrets(struct outline *outline, const struct dockerfile_step *s
 	}
 }
 
+int outline_add_host(struct outline *outline, const char *text, struct arena *arena,
+		     struct err *err)
+{
+	struct oci_reference *reference = arena_alloc(arena, sizeof(*reference));
+
+	if (!reference)
+		return no_memory(err);
+	if (oci_reference_parse(str_from(text), reference, NULL) >= 0)
+		add_text(outline->hosts, &outline->host_count, OUTLINE_HOSTS_MAX,
+			 reference->domain);
+	return 0;
+}
+
 static int add_hosts(struct outline *outline, const struct build_plan *plan, struct arena *arena,
 		     struct err *err)
 {
-	for (uint32_t i = 0; i < plan->references.count; i++) {
-		struct oci_reference *reference = arena_alloc(arena, sizeof(*reference));
+	int r = 0;
 
-		if (!reference)
-			return no_memory(err);
-		if (oci_reference_parse(str_from(plan->references.items[i]), reference, NULL) >= 0)
-			add_text(outline->hosts, &outline->host_count, OUTLINE_HOSTS_MAX,
-				 reference->domain);
-	}
-	return 0;
+	for (uint32_t i = 0; r >= 0 && i < plan->references.count; i++)
+		r = outline_add_host(outline, plan->references.items[i], arena, err);
+	return r;
 }
 
 /* The last line that an instruction takes: the one before the next instruction, less the empty

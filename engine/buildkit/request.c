@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "engine/build/plan.h"
+#include "engine/buildkit/cache.h"
 #include "engine/buildkit/pb.h"
 #include "engine/oci/oci.h"
 #include "engine/oci/reference.h"
@@ -76,9 +77,12 @@ static int take_field(struct arena *arena, const struct pb_field *f, struct solv
 		return get_text(arena, f->bytes, &request->frontend, err);
 	case 7:
 		return get_pair(arena, f->bytes, &request->options, err);
+	case 8:
+		return buildkit_cache_options(arena, f->bytes, &request->cache_from,
+					      &request->cache_to, err);
 	case 13:
 		return get_exporter(arena, f->bytes, request, err);
-	default: /* cache, entitlements, inputs, internal, policy: nothing of ours */
+	default: /* entitlements, inputs, internal, policy: nothing of ours */
 		return 0;
 	}
 }
@@ -214,17 +218,11 @@ static int take_context(struct arena *arena, const char *name, const char *value
 /* Options that say nothing about the image, or what is so here anyway. */
 static bool is_idle(const char *key, const char *value)
 {
-	static const char *const idle[] = { "filename",
-					    "frontend.caps",
-					    "cmdline",
-					    "source",
-					    "multi-platform",
-					    "hostname",
-					    "cache-from",
-					    "cache-imports",
-					    "dockerfilekey",
-					    "contextkey",
-					    "build-arg:BUILDKIT_SYNTAX" };
+	static const char *const idle[] = {
+		"filename",	 "frontend.caps",  "cmdline",
+		"source",	 "multi-platform", "hostname",
+		"dockerfilekey", "contextkey",	   "build-arg:BUILDKIT_SYNTAX"
+	};
 
 	for (size_t i = 0; i < ARRAY_LEN(idle); i++) {
 		if (!strcmp(key, idle[i]))
@@ -242,6 +240,8 @@ static int take_option(struct arena *arena, const char *key, const char *value,
 		return take_context(arena, key + 8, value, context, err);
 	if (is_idle(key, value))
 		return 0;
+	if (!strcmp(key, "cache-from") || !strcmp(key, "cache-imports"))
+		return buildkit_cache_option(arena, key, value, &context->cache_from, err);
 	if (str_starts(str_from(key), STR("build-arg:")))
 		return image_pairs_set(arena, &context->args, key + 10, value, err);
 	if (str_starts(str_from(key), STR("label:")))
@@ -331,6 +331,8 @@ int solve_request_translate(const struct solve_request *request, struct arena *a
 			       "frontend %.100s is not supported by this engine: "
 			       "dockerfile.v0 is",
 			       request->frontend);
+	ret_context->cache_from = request->cache_from;
+	ret_context->cache_to = request->cache_to;
 	r = take_export(request, arena, ret_context, err);
 	for (uint32_t i = 0; r >= 0 && i < request->options.count; i++)
 		r = take_option(arena, request->options.items[i].key,

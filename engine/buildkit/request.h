@@ -16,8 +16,9 @@ struct solve_request {
 	struct image_pairs options;
 	const char *exporter; /* "" = the result is kept in the cache alone */
 	struct image_pairs export_options;
-	uint32_t exporter_count; /* as newer clients list them */
-	bool has_definition;	 /* LLB: nothing that a Dockerfile is needed for */
+	uint32_t exporter_count;		 /* as newer clients list them */
+	struct image_pairs cache_from, cache_to; /* engine/buildkit/cache.h */
+	bool has_definition;			 /* LLB: nothing that a Dockerfile is needed for */
 };
 
 /* Memory is the arena's. -EBADMSG, -ENOMEM. */

@@ -37,6 +37,7 @@ static struct solve *solve_new(const struct grpc_call *call, const char *ref)
 		return NULL;
 	(void)str_copy(str_from(ref), solve->ref, sizeof(solve->ref));
 	(void)str_copy(str_from(client->who), solve->who, sizeof(solve->who));
+	(void)str_copy(str_from(client->from), solve->from, sizeof(solve->from));
 	solve->server = client->server;
 	solve->pipe_fd = -1;
 	solve->role = client->role;
@@ -84,7 +85,7 @@ static void stop(struct solve *solve)
 		grpc_cancel(solve->ask);
 	solve->ask = NULL;
 	own_close(&solve->pipe_fd);
-	msg_peer_forget(to_main, solve);
+	docker_call_forget(solve->server, solve);
 	if (solve->at_main)
 		docker_build_cancel(to_main, solve->wanted.token);
 	solve->at_main = false;

@@ -50,6 +50,7 @@ struct solve {
 	struct solve *next;
 	struct docker_server *server;
 	char who[GATE_NAME_MAX + 1]; /* whose build it is */
+	char from[64];		     /* where it was begun */
 	enum docker_role role;
 	char ref[SOLVE_REF_MAX];
 	enum solve_state state;

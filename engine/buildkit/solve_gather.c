@@ -16,7 +16,7 @@
 #include "engine/dockerfile/ignore.h"
 #include "lib/own.h"
 
-enum { GATHER_BUSY_MS = 20, GATHER_PATTERN_MAX = 256 };
+enum { GATHER_PATTERN_MAX = 256 };
 
 static const char get_secret[] = "/moby.buildkit.secrets.v1.Secrets/GetSecret";
 static const char get_login[] = "/moby.filesync.v1.Auth/Credentials";
@@ -201,6 +201,15 @@ static const char *const *exclude_patterns(struct solve *solve, const struct sol
 	return patterns;
 }
 
+static int add_cache_hosts(struct solve *solve, const struct image_pairs *list)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; r >= 0 && i < list->count; i++)
+		r = outline_add_host(&solve->outline, list->items[i].key, &solve->arena, NULL);
+	return r;
+}
+
 static void got_files(struct solve *solve)
 {
 	struct engine_context *wanted = &solve->wanted;
@@ -214,6 +223,11 @@ static void got_files(struct solve *solve)
 	wanted->text = inputs.dockerfile;
 	if (outline_make(&inputs, &solve->arena, &solve->outline, &err) < 0) {
 		solve_fail(solve, &err);
+		return;
+	}
+	if (add_cache_hosts(solve, &wanted->cache_from) < 0 ||
+	    add_cache_hosts(solve, &wanted->cache_to) < 0) {
+		fail(solve, -ENOMEM, "no memory for a build");
 		return;
 	}
 	solve->planned = true;
@@ -457,24 +471,25 @@ static void on_said(struct msg_peer *peer, void *owner, struct msg *reply, const
 	solve_end(solve);
 }
 
-static void build_again(struct loop_timer *timer)
-{
-	build(timer->owner);
-}
-
-/* What goes to engine main; 0, -EBUSY: later. */
+/* What goes to engine main, now or when it is its turn. */
 static int call_main(struct solve *solve, int reader, struct err *err)
 {
 	struct buf body OWN(buf_done) = { 0 };
-	int64_t r;
+	struct docker_call_wish wish = {
+		.who = solve->who,
+		.from = solve->from,
+		.type = ENGINE_MSG_BUILD_CONTEXT,
+		.fd = reader,
+		.fn = on_said,
+		.owner = solve,
+	};
 
 	buf_init(&body, ENGINE_CONTEXT_BODY_MAX);
 	engine_context_put(&body, &solve->wanted);
 	if (buf_error(&body))
 		return err_set(err, -E2BIG, "Dockerfile, arguments and secrets are too long");
-	r = msg_peer_call(solve->server->main, ENGINE_MSG_BUILD_CONTEXT, buf_str(&body), &reader, 1,
-			  on_said, solve, err);
-	return r < 0 ? (int)r : 0;
+	wish.body = buf_str(&body);
+	return docker_call(solve->server, &wish, err);
 }
 
 static void build(struct solve *solve)
@@ -490,11 +505,6 @@ static void build(struct solve *solve)
 	reader = fds[0];
 	writer = fds[1];
 	r = call_main(solve, reader, &err);
-	if (r == -EBUSY) {
-		loop_timer_set(solve->server->loop, &solve->timer, GATHER_BUSY_MS, build_again,
-			       solve);
-		return;
-	}
 	if (r < 0) {
 		solve_fail(solve, &err);
 		return;

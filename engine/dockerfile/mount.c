@@ -63,11 +63,6 @@ struct parsing {
 	bool access_set, sharing_set;
 };
 
-const char *dockerfile_mount_name(enum dockerfile_mount_type type)
-{
-	return type_names[type];
-}
-
 static bool is_bool(const char *value, bool *ret)
 {
 	static const char *const yes[] = { "1", "t", "T", "true", "TRUE", "True" };
@@ -267,9 +262,6 @@ static int check(struct parsing *p, struct err *err)
 		return err_set(err, -EINVAL, "both source and id can't be set");
 	if (p->sharing_set && mount->type != DOCKERFILE_MOUNT_CACHE)
 		return err_set(err, -EINVAL, "invalid cache sharing set for %s mount", name);
-	if (!*mount->target && mount->type != DOCKERFILE_MOUNT_SECRET &&
-	    mount->type != DOCKERFILE_MOUNT_SSH)
-		return err_set(err, -EINVAL, "invalid mount: type=%s needs a target", name);
 	return 0;
 }
 

@@ -39,6 +39,4 @@ int dockerfile_mount_parse(const char *text, char escape, dockerfile_lookup_fn *
 			   const void *owner, struct arena *arena,
 			   struct dockerfile_mount *ret_mount, struct err *err);
 
-const char *dockerfile_mount_name(enum dockerfile_mount_type type); /* "bind" */
-
 #endif

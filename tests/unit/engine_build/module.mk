@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 tests_unit_build := engine/api/files_msg.o engine/api/store_msg.o
-tests_unit_build_objs = engine/http/url.o $(engine_dockerfile_OBJS) $(engine_json_OBJS) $(engine_oci_OBJS)
+tests_unit_build_objs = engine/http/url.o engine/git/source.o $(engine_dockerfile_OBJS) $(engine_json_OBJS) $(engine_oci_OBJS)
 
 UNIT += tests/unit/engine_build/test_dockerfile tests/unit/engine_build/test_plan \
 	tests/unit/engine_build/test_build tests/unit/engine_build/test_table \
@@ -34,3 +34,11 @@ FUZZ += tests/fuzz/fuzz_build_plan
 tests/fuzz/fuzz_build_plan_OBJS = tests/fuzz/fuzz_build_plan.o $(tests_unit_build) \
 	$(tests_unit_build_objs) $(engine_build_OBJS)
 tests/fuzz/fuzz_build_plan_LIBS = -lyyjson
+
+UNIT += tests/unit/engine_build/test_git
+tests_unit_git = $(engine_git_OBJS) engine/api/entry.o
+tests/unit/engine_build/test_git_OBJS = tests/unit/engine_build/test_git.o $(tests_unit_git)
+tests/unit/engine_build/test_git_LIBS = -lz -lmbedcrypto
+FUZZ += tests/fuzz/fuzz_git
+tests/fuzz/fuzz_git_OBJS = tests/fuzz/fuzz_git.o $(tests_unit_git)
+tests/fuzz/fuzz_git_LIBS = -lz -lmbedcrypto

@@ -24,6 +24,7 @@ static struct fake {
 		struct store_cached value;
 	} cache[CACHE_MAX];
 	unsigned cached, layers;
+	unsigned foreign;      /* so many of the steps to come are in a registry */
 	struct digest content; /* of the context */
 	/* the answer that is due */
 	struct build_answer answer; /* of the action that is being started */
@@ -175,11 +176,19 @@ static int fake_hash(void *owner, unsigned lane, int32_t from, struct str body, 
 	return act("hash", false);
 }
 
-static int fake_cache_get(void *owner, unsigned lane, const struct digest *key, struct err *err)
+static int fake_cache_get(void *owner, unsigned lane, const struct digest *key,
+			  const struct digest *step, struct err *err)
 {
 	fake.lane = lane;
 	(void)owner;
 	(void)err;
+	(void)step;
+	if (fake.foreign > 0) {
+		fake.foreign--;
+		fake.answer.found = fake.answer.foreign = fake.answer.layer.has_layer = true;
+		fake.answer.layer.layer.digest.bytes[1] = 1;
+		return act("foreign", false);
+	}
 	for (unsigned i = 0; i < fake.cached; i++) {
 		if (memcmp(&fake.cache[i].key, key, sizeof(*key)) != 0)
 			continue;
@@ -378,6 +387,37 @@ static void test_order_and_cache(void)
 	is_text(fake.trace, "read read read ask base ask run1 keep finish", "without the cache");
 }
 
+/* What was made upon a registry's word is known to those alone that stand upon the same. */
+static void test_foreign(void)
+{
+	static const char line[] = "FROM base\nRUN f1\nRUN f2\n";
+	static const char *const uses[] = {
+		"FROM base AS a\nRUN g1\nFROM a\nRUN g2\n",
+		"FROM base AS a\nRUN h1\nFROM base\nCOPY --from=a /1 /1\n",
+		"FROM base AS a\nRUN i1\nFROM base\nRUN --mount=from=a,target=/m i2\n",
+	};
+	fake.foreign = 1;
+	run(line, NULL, false);
+	is_text(fake.trace, "read read read ask base ask foreign miss run2 keep finish", "kept");
+	run(line, NULL, false);
+	is_text(fake.trace, "read read read ask base ask miss run1 keep miss run2 keep finish",
+		"who names no registry takes nothing of it");
+	fake.foreign = 1;
+	run(line, NULL, false);
+	is_text(fake.trace, "read read read ask base ask foreign hit finish",
+		"upon the same layers it is known");
+	for (size_t i = 0; i < ARRAY_LEN(uses); i++) {
+		fake.foreign = 1;
+		run(uses[i], NULL, false);
+		ok(strstr(fake.trace, "foreign") && strstr(fake.trace, "miss"), "kept: %s",
+		   fake.trace);
+		run(uses[i], NULL, false);
+		ok(!strstr(fake.trace, "hit"), "nothing of it is taken: %s", fake.trace);
+		run(uses[i], NULL, false);
+		ok(!strstr(fake.trace, "miss"), "one's own is: %s", fake.trace);
+	}
+}
+
 static void test_at_once(void)
 {
 	fake.at_once = true;
@@ -493,6 +533,7 @@ int main(void)
 	buf_init(&fake.bytes, 8 << 20);
 	test_needed_and_mounts();
 	test_order_and_cache();
+	test_foreign();
 	test_at_once();
 	test_side_by_side();
 	test_remotes();

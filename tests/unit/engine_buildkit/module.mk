@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-tests_unit_buildkit_objs = engine/buildkit/packet.o engine/buildkit/pb.o engine/buildkit/request.o \
-	engine/buildkit/outline.o engine/buildkit/tar.o engine/build/plan.o engine/build/plan_op.o \
+tests_unit_buildkit_objs = engine/buildkit/cache.o engine/buildkit/packet.o engine/buildkit/pb.o engine/buildkit/request.o \
+	engine/buildkit/outline.o engine/buildkit/tar.o engine/build/plan.o engine/build/plan_op.o engine/build/plan_add.o engine/git/source.o \
 	engine/build/plan_trigger.o engine/build/plan_steps.o engine/build/plan_lint.o \
 	engine/build/plan_history.o $(engine_dockerfile_OBJS) $(engine_json_OBJS) $(engine_oci_OBJS) engine/http/url.o
 
@@ -13,4 +13,4 @@ FUZZ += tests/fuzz/fuzz_buildkit tests/fuzz/fuzz_grpc
 tests/fuzz/fuzz_buildkit_OBJS = tests/fuzz/fuzz_buildkit.o $(tests_unit_buildkit_objs)
 tests/fuzz/fuzz_buildkit_LIBS = -lyyjson -lnanopb
 tests/fuzz/fuzz_grpc_OBJS = tests/fuzz/fuzz_grpc.o $(docker_api_objs)
-tests/fuzz/fuzz_grpc_LIBS = -lyyjson -lnghttp2 -lnanopb
+tests/fuzz/fuzz_grpc_LIBS = -lyyjson -lnghttp2 -lnanopb -lmbedcrypto -lseccomp

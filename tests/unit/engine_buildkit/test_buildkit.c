@@ -2,6 +2,7 @@
 /* BuildKit's messages: what is taken of them, and what it means. */
 #include <errno.h>
 #include <stdlib.h>
+#include "engine/buildkit/cache.h"
 #include "engine/buildkit/outline.h"
 #include "engine/buildkit/pb.h"
 #include "engine/buildkit/request.h"
@@ -219,6 +220,52 @@ static void test_request(struct arena *arena)
 	       "a request without a reference");
 }
 
+static void test_caches(struct arena *arena)
+{
+	struct buf options, entry;
+	struct image_pairs from = { 0 }, to = { 0 };
+	struct err err = { 0 };
+
+	buf_init(&options, 4096);
+	buf_init(&entry, 1024);
+	pb_put_text(&entry, 1, "registry");
+	put_option(&entry, 2, "ref", "r/c:1");
+	put_option(&entry, 2, "mode", "max");
+	pb_put_bytes(&options, 4, buf_str(&entry));
+	pb_put_bytes(&options, 5, buf_str(&entry));
+	buf_clear(&entry);
+	pb_put_text(&entry, 1, "inline");
+	pb_put_bytes(&options, 4, buf_str(&entry));
+	is_int(buildkit_cache_options(arena, buf_str(&options), &from, &to, &err), 0, "caches: %s",
+	       err.text);
+	ok(from.count == 1 && !strcmp(from.items[0].key, "r/c:1") && to.count == 1 &&
+		   !strcmp(to.items[0].value, "mode=max,"),
+	   "one to read, one to write");
+	buf_clear(&entry);
+	pb_put_text(&entry, 1, "gha");
+	pb_put_bytes(&options, 4, buf_str(&entry));
+	is_int(buildkit_cache_options(arena, buf_str(&options), &from, &to, &err), -ENOTSUP,
+	       "a kind that is none of ours");
+	ok(strstr(err.text, "unknown cache exporter: \"gha\"") != NULL, "it is named");
+	from = (struct image_pairs){ 0 };
+	is_int(buildkit_cache_option(arena, "cache-from", "a,b:2", &from, NULL), 0, "names");
+	is_int(buildkit_cache_option(arena, "cache-imports",
+				     "[{\"Type\":\"registry\",\"Attrs\":{\"ref\":\"c\"}}]", &from,
+				     NULL),
+	       0, "as JSON");
+	is_int(from.count, 3, "all of them");
+	is_int(buildkit_cache_option(arena, "cache-imports", "[{\"Type\":\"local\"}]", &from, NULL),
+	       -ENOTSUP, "another kind");
+	is_int(buildkit_cache_option(arena, "cache-imports", "[{\"Type\":\"registry\"}]", &from,
+				     NULL),
+	       -EINVAL, "without a name");
+	ok(buildkit_cache_option(arena, "cache-imports", "[", &from, NULL) < 0, "no JSON");
+	is_int(buildkit_cache_options(arena, STR("\x22\x05x"), &from, &to, NULL), -EBADMSG,
+	       "cut off");
+	buf_done(&options);
+	buf_done(&entry);
+}
+
 /* ---- names of steps ---- */
 
 static void outline_is(const char *text, const char *target, const char *const *names,
@@ -279,6 +326,7 @@ int main(void)
 	test_tar();
 	test_options(&arena);
 	test_request(&arena);
+	test_caches(&arena);
 	test_outline(&arena);
 	return tap_done();
 }

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_ENGINE_BUILD_EXEC_CONTEXT_H
+#define HOY_ENGINE_BUILD_EXEC_CONTEXT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "engine/build/plan.h"
+#include "engine/container/container.h"
+#include "engine/git/git.h"
+#include "lib/err.h"
+
+struct build_job;
+struct build_lane;
+struct build_request;
+
+/* The contexts of a build that are repositories. */
+struct build_contexts {
+	struct git_source list[BUILD_CONTEXTS_MAX + 1];
+	int32_t slots[BUILD_CONTEXTS_MAX + 1]; /* of named_fds; -1 = the build's own */
+	uint32_t count, at;
+	char scratch[CONTAINER_ID_LEN + 1]; /* below containers/; "" = none */
+	const char *path;		    /* what is read once they are there */
+	uint32_t max;
+};
+
+/* Which of a request's contexts are repositories. */
+int build_job_remotes(struct build_job *job, const struct build_request *request, struct err *err);
+/* Fetches them, then does build_job_read(). */
+int build_job_remotes_read(struct build_lane *lane, const char *path, uint32_t max,
+			   struct err *err);
+void build_job_remotes_done(struct build_job *job);
+/* A file of the build's own context; exec.c. */
+int build_job_read(struct build_lane *lane, const char *path, uint32_t max, struct err *err);
+
+#endif
