@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Role api: the Docker API on docker.sock, and the parsing of Dockerfiles for engine main. Foreign
- * bytes end here: no file system, no capability, and only checked messages to engine main (fd 3).
+ * Role api: the Docker API on docker.sock, and the parsing of Dockerfiles and Compose files for
+ * engine main. Foreign bytes end here: no file system, no capability, and only checked messages to
+ * engine main (fd 3).
  */
 #include <errno.h>
+#include <seccomp.h>
 #include <string.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
+#include "engine/api/compose_msg.h"
 #include "engine/api/gate_msg.h"
 #include "engine/api/health_msg.h"
 #include "engine/api/schedule_msg.h"
 #include "engine/build/serve.h"
+#include "engine/compose/compose.h"
 #include "engine/docker/server.h"
 #include "engine/health/serve.h"
 #include "engine/role.h"
@@ -55,6 +59,8 @@ static const struct msg_rule rules[] = {
 	{ BUILD_MSG_PLAN, "build-plan", 4, BUILD_BODY_MAX, 0, 0, ROLE_PEER_MAIN, on_build },
 	{ BUILD_MSG_IGNORE, "build-ignore", 4, BUILD_BODY_MAX, 0, 0, ROLE_PEER_MAIN, on_build },
 	{ SCHEDULE_MSG_NEXT, "schedule-next", 16, 512, 0, 0, ROLE_PEER_MAIN, cron_serve },
+	{ COMPOSE_MSG_CONVERT, "compose", 4, COMPOSE_BODY_MAX, 0, 0, ROLE_PEER_MAIN,
+	  compose_serve },
 	{ HEALTH_MSG_HTTP, "health-http", 12, 4096, 1, 1, ROLE_PEER_MAIN, health_serve_http },
 };
 
@@ -76,6 +82,7 @@ int role_api(void)
 	if (sysinfo(&memory) == 0)
 		server.memory_bytes = (uint64_t)memory.totalram * memory.mem_unit;
 	server.cpus = cpus > 0 ? (uint32_t)cpus : 1;
+	(void)seccomp_api_get(); /* asks the kernel, which the sandbox would refuse */
 	role_begin(&service, &sandbox);
 	if (docker_server_start(&server, &service.loop, API_FD_DOCKER, &service.main, &err) < 0)
 		fatal("%s", err_text(&err));

@@ -87,6 +87,11 @@ static void api_start(struct loop_timer *timer)
 	engine.api.peer.identity = ENGINE_PEER_API;
 }
 
+void engine_api_start(void)
+{
+	api_start(NULL);
+}
+
 /*
  * Containers come first: a client of the Docker API that is there so early waits in the socket's
  * queue. But a build asks this role to read its Dockerfile.
@@ -210,8 +215,11 @@ static void on_init_gone(struct msg_peer *peer)
 	engine.loop.quit = true;
 }
 
+static struct mono alive_said;
+
 static void say_alive(struct loop_timer *timer)
 {
+	alive_said = mono_now();
 	(void)msg_peer_send(&engine.init, INIT_MSG_ALIVE, STR(""), NULL, 0, NULL);
 	loop_timer_set(&engine.loop, timer, INIT_ALIVE_EVERY_MS, say_alive, NULL);
 }
@@ -321,6 +329,9 @@ static void open_places(void)
 static bool adopt_other(void *owner, const char *id)
 {
 	(void)owner;
+	/* Hundreds are taken over in one go, and PID 1 ends who is silent for long. */
+	if (mono_diff_ms(mono_now(), alive_said) >= INIT_ALIVE_EVERY_MS)
+		say_alive(&engine.alive);
 	return table_adopt(&engine.table, id);
 }
 
@@ -367,6 +378,7 @@ static void setup(void)
 	engine.store.pidfd = engine.api.pidfd = engine.sweep.pidfd = engine.gate.pidfd = -1;
 	engine.store.peer.fd = engine.api.peer.fd = engine.gate.peer.fd = -1;
 	env->loop = &engine.loop;
+	env->began = mono_now();
 	env->store = &engine.store.peer;
 	env->api = &engine.api.peer;
 	env->network = &engine.network;

@@ -160,6 +160,8 @@ void engine_trashed(void *owner);
 /* Takes away the mounts of layers that nobody works with. */
 void engine_unmount_unused(struct engine *engine);
 struct engine *engine_of(const struct msg_peer *peer);
+/* The api role now, if it does not run: after a start it comes later than the containers. */
+void engine_api_start(void);
 
 /* ---- the Docker API's side ---- */
 /* By name, id, or the beginning of an id. -ENOENT, -EINVAL (several fit) with Docker's text. */
@@ -172,6 +174,8 @@ const char *engine_target_id(const struct engine_target *target);
 void engine_table_init(struct engine *engine);
 /* Answers a call with success or err. */
 void engine_answer(struct msg_peer *peer, const struct msg *msg, int result, const struct err *err);
+/* Starts one made over the API; the answer follows when it runs or failed. */
+void engine_start_entry(struct msg_peer *peer, const struct msg *msg, struct table_entry *entry);
 void engine_box_gone(struct engine *engine, const struct msg_peer *peer);
 void engine_attach_gone(struct engine *engine, const struct msg_peer *peer);
 void engine_attach_launched(struct engine *engine, const char *id, struct container *container);
@@ -184,12 +188,12 @@ void engine_volumes_drop(struct engine *engine, const struct container_def *def)
 void engine_networks_up(struct engine *engine);
 msg_handler_fn engine_views_call, engine_create_call, engine_start_call, engine_stop_call,
 	engine_kill_call, engine_remove_call, engine_pause_call, engine_change_call,
-	engine_attach_call, engine_cancel_call, engine_tty_call, engine_events_call,
+	engine_attach_call, engine_cancel_call, engine_tty_call, engine_events_call, engine_id_call,
 	engine_processes_call, engine_counters_call, engine_volumes_call, engine_volume_make_call,
 	engine_volume_remove_call, engine_networks_call, engine_network_make_call,
 	engine_networks_of_call, engine_network_remove_call, engine_images_call,
 	engine_records_call, engine_pull_call, engine_image_remove_call, engine_prune_call,
 	engine_clean_call, engine_exec_call, engine_build_call, engine_metrics_call,
-	engine_resize_call;
+	engine_resize_call, engine_ps_call, engine_act_call, engine_inspect_call, engine_ends_call;
 
 #endif

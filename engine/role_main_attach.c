@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "engine/container/exec.h"
 #include "engine/role_main.h"
 #include "lib/log.h"
 #include "lib/own.h"
@@ -56,8 +57,8 @@ static void attach_ask(struct engine_attach *attach, struct container *container
 	buf_init(&body, 16);
 	wire_put_u8(&body, attach->wants_stdin);
 	attach->asked = container;
-	if (msg_peer_call(&container->shim, SHIM_MSG_ATTACH, buf_str(&body), NULL, 0, on_attached,
-			  attach, &err) >= 0)
+	if (container_call(container, SHIM_MSG_ATTACH, buf_str(&body), NULL, 0, on_attached, attach,
+			   &err) >= 0)
 		return;
 	attach->asked = NULL;
 	attach_refuse(attach, &err);
@@ -214,7 +215,7 @@ void engine_tty_call(struct msg_peer *peer, struct msg *msg)
 	wire_put_u16(&body, rows);
 	wire_put_u16(&body, columns);
 	if (r >= 0)
-		(void)msg_peer_call(&engine_target_container(&target)->shim, SHIM_MSG_RESIZE,
-				    buf_str(&body), NULL, 0, NULL, NULL, NULL);
+		(void)container_call(engine_target_container(&target), SHIM_MSG_RESIZE,
+				     buf_str(&body), NULL, 0, NULL, NULL, NULL);
 	engine_answer(peer, msg, r, &err);
 }

@@ -281,11 +281,21 @@ void engine_change_call(struct msg_peer *peer, struct msg *msg)
 
 /* ---- start, stop, restart ---- */
 
+void engine_start_entry(struct msg_peer *peer, const struct msg *msg, struct table_entry *entry)
+{
+	struct err err = { 0 };
+	struct engine_box_call *call = call_new(peer, msg, &err);
+
+	if (!call)
+		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+	else
+		call_settle(call, table_start(entry, call_done, call, &err), &err);
+}
+
 void engine_start_call(struct msg_peer *peer, struct msg *msg)
 {
 	struct engine *engine = engine_of(peer);
 	struct engine_target target = { 0 };
-	struct engine_box_call *call;
 	struct err err = { 0 };
 	struct wire in;
 	int r;
@@ -299,15 +309,10 @@ void engine_start_call(struct msg_peer *peer, struct msg *msg)
 			r = manager_act(&engine->manager, target.service->name, ENGINE_ACT_START,
 					-1, &err);
 	}
-	if (r < 0 || target.service) {
+	if (r < 0 || target.service)
 		engine_answer(peer, msg, r, &err);
-		return;
-	}
-	call = call_new(peer, msg, &err);
-	if (!call)
-		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
 	else
-		call_settle(call, table_start(target.entry, call_done, call, &err), &err);
+		engine_start_entry(peer, msg, target.entry);
 }
 
 static int declared_stop(struct engine *engine, const struct service *service, bool restart,
@@ -363,6 +368,7 @@ void engine_kill_call(struct msg_peer *peer, struct msg *msg)
 {
 	struct engine *engine = engine_of(peer);
 	struct engine_target target = { 0 };
+	struct engine_box_call *call;
 	struct err err = { 0 };
 	uint32_t signal;
 	struct wire in;
@@ -373,9 +379,17 @@ void engine_kill_call(struct msg_peer *peer, struct msg *msg)
 	signal = wire_u32(&in);
 	if (r >= 0 && (wire_end(&in) < 0 || !signal || signal > BOX_SIGNAL_MAX))
 		r = malformed(&err);
-	if (r >= 0 && target.entry)
-		r = table_kill(target.entry, (int)signal, &err);
-	else if (r >= 0 && !target.service->container)
+	if (r >= 0 && target.entry) {
+		call = call_new(peer, msg, &err);
+		if (!call)
+			(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+		else
+			call_settle(call,
+				    table_kill(target.entry, (int)signal, call_done, call, &err),
+				    &err);
+		return;
+	}
+	if (r >= 0 && !target.service->container)
 		r = err_set(&err, -EBUSY, "cannot kill container: %s: container %s is not running",
 			    target.service->name, target.service->container_id);
 	else if (r >= 0)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include "engine/api/compose_msg.h"
 #include "engine/api/access_msg.h"
 #include "engine/api/build_call.h"
 #include "engine/api/context_msg.h"
@@ -18,113 +19,7 @@
 
 enum { CALLS_REPLY_MAX = 8 << 20, CALLS_LOGS_MAX = 8 };
 
-static void malformed(struct msg_peer *peer, const struct msg *msg)
-{
-	struct err err = { 0 };
-
-	err_set(&err, -EBADMSG, "malformed request 0x%x", msg->type);
-	(void)msg_reply_err(peer, msg->type, msg->serial, &err);
-}
-
-static void answer(struct msg_peer *peer, const struct msg *msg, int result, const struct err *err)
-{
-	if (result < 0)
-		(void)msg_reply_err(peer, msg->type, msg->serial, err);
-	else
-		(void)msg_reply(peer, msg->type, msg->serial, STR(""), NULL, 0);
-}
-
 /* ---- containers ---- */
-
-static void on_ps(struct msg_peer *peer, struct msg *msg)
-{
-	struct engine *engine = engine_of(peer);
-	struct buf body OWN(buf_done) = { 0 };
-	uint32_t count = 0;
-
-	for (const struct service *s = engine->manager.services; s; s = s->next)
-		count += s->declared || s->container;
-	buf_init(&body, CALLS_REPLY_MAX);
-	wire_put_u32(&body, count);
-	for (const struct service *s = engine->manager.services; s; s = s->next) {
-		struct engine_row row;
-
-		if (!s->declared && !s->container)
-			continue;
-		manager_row(s, &row);
-		engine_row_put(&body, &row);
-	}
-	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
-}
-
-static void on_act(struct msg_peer *peer, struct msg *msg)
-{
-	struct engine *engine = engine_of(peer);
-	char name[ENGINE_NAME_MAX];
-	struct err err = { 0 };
-	struct wire in;
-	int64_t argument;
-	uint8_t act;
-
-	wire_init(&in, msg->body.ptr, msg->body.len);
-	wire_text(&in, name, sizeof(name));
-	act = wire_u8(&in);
-	argument = wire_i64(&in);
-	if (wire_end(&in) < 0 || act > ENGINE_ACT_REMOVE) {
-		malformed(peer, msg);
-		return;
-	}
-	answer(peer, msg, manager_act(&engine->manager, name, (enum engine_act)act, argument, &err),
-	       &err);
-}
-
-static const struct service *service_named(struct msg_peer *peer, struct msg *msg)
-{
-	struct engine *engine = engine_of(peer);
-	const struct service *service;
-	char name[ENGINE_NAME_MAX];
-	struct err err = { 0 };
-	struct wire in;
-
-	wire_init(&in, msg->body.ptr, msg->body.len);
-	wire_text(&in, name, sizeof(name));
-	if (wire_end(&in) < 0) {
-		malformed(peer, msg);
-		return NULL;
-	}
-	service = manager_find(&engine->manager, name);
-	if (!service) {
-		manager_unknown(&engine->manager, name, &err);
-		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
-	}
-	return service;
-}
-
-static void on_inspect(struct msg_peer *peer, struct msg *msg)
-{
-	const struct service *service = service_named(peer, msg);
-	struct buf body OWN(buf_done) = { 0 };
-	struct engine_row row;
-
-	if (!service)
-		return;
-	manager_row(service, &row);
-	buf_init(&body, sizeof(row) + 256);
-	engine_row_put(&body, &row);
-	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
-}
-
-static void on_ends(struct msg_peer *peer, struct msg *msg)
-{
-	const struct service *service = service_named(peer, msg);
-	struct buf body OWN(buf_done) = { 0 };
-
-	if (!service)
-		return;
-	buf_init(&body, 4096);
-	service_ends_put(&body, &service->ends);
-	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
-}
 
 static int read_target(struct msg_peer *peer, struct msg *msg, struct engine_target *ret_target,
 		       struct err *err)
@@ -278,8 +173,8 @@ void engine_calls_gone(struct engine *engine, struct msg_peer *peer)
 enum { WHO_ALL = ENGINE_PEER_ROOT | ENGINE_PEER_CONSOLE | ENGINE_PEER_API };
 
 const struct msg_rule engine_rules[] = {
-	{ ENGINE_MSG_PS, "ps", 0, 0, 0, 0, WHO_ALL, on_ps },
-	{ ENGINE_MSG_ACT, "act", 13, 256, 0, 0, WHO_ALL, on_act },
+	{ ENGINE_MSG_PS, "ps", 0, 0, 0, 0, WHO_ALL, engine_ps_call },
+	{ ENGINE_MSG_ACT, "act", 13, 256, 0, 0, WHO_ALL, engine_act_call },
 	{ ENGINE_MSG_LOGS, "logs", 4, 256, 0, 0, WHO_ALL, on_logs },
 	{ ENGINE_MSG_EXEC, "exec", 21, 1 << 20, 0, 0, WHO_ALL, engine_exec_call },
 	{ ENGINE_MSG_RESIZE, "resize", 8, 8, 0, 0, WHO_ALL, engine_resize_call },
@@ -293,19 +188,21 @@ const struct msg_rule engine_rules[] = {
 	{ ENGINE_MSG_ISSUES, "issues", 0, 0, 0, 0, WHO_ALL, on_issues },
 	{ ENGINE_MSG_INFO, "info", 0, 0, 0, 0, WHO_ALL, on_info },
 	{ ENGINE_MSG_PRUNE, "prune", 0, 0, 0, 0, WHO_ALL, engine_prune_call },
-	{ ENGINE_MSG_ENDS, "ends", 4, 256, 0, 0, WHO_ALL, on_ends },
+	{ ENGINE_MSG_ENDS, "ends", 4, 256, 0, 0, WHO_ALL, engine_ends_call },
 	{ ENGINE_MSG_METRICS, "metrics", 0, 0, 0, 0, WHO_ALL, engine_metrics_call },
+	{ ENGINE_MSG_COMPOSE, "compose", 4, COMPOSE_BODY_MAX, 0, 0,
+	  ENGINE_PEER_ROOT | ENGINE_PEER_CONSOLE, engine_compose_call },
 	{ ENGINE_MSG_CHECK, "check", 0, 0, 0, 0, WHO_ALL, on_check },
 	{ ENGINE_MSG_HEALTH, "health", 4, 256, 0, 0, WHO_ALL, on_health },
-	{ ENGINE_MSG_INSPECT, "inspect", 4, 256, 0, 0, WHO_ALL, on_inspect },
+	{ ENGINE_MSG_INSPECT, "inspect", 4, 256, 0, 0, WHO_ALL, engine_inspect_call },
 	{ ENGINE_MSG_VIEWS, "views", 0, 256, 0, 0, WHO_ALL, engine_views_call },
 	{ ENGINE_MSG_CREATE, "create", 8, 2 << 20, 0, 0, ENGINE_PEER_API, engine_create_call },
 	{ ENGINE_MSG_START, "start", 4, 256, 0, 0, ENGINE_PEER_API, engine_start_call },
 	{ ENGINE_MSG_STOP, "stop", 16, 256, 0, 0, ENGINE_PEER_API, engine_stop_call },
 	{ ENGINE_MSG_RESTART, "restart", 16, 256, 0, 0, ENGINE_PEER_API, engine_stop_call },
 	{ ENGINE_MSG_KILL, "kill", 8, 256, 0, 0, ENGINE_PEER_API, engine_kill_call },
-	{ ENGINE_MSG_REMOVE, "remove", 6, 256, 0, 0, ENGINE_PEER_API, engine_remove_call },
-	{ ENGINE_MSG_PAUSE, "pause", 5, 256, 0, 0, ENGINE_PEER_API, engine_pause_call },
+	{ ENGINE_MSG_REMOVE, "remove", 6, 256, 0, 0, WHO_ALL, engine_remove_call },
+	{ ENGINE_MSG_PAUSE, "pause", 5, 256, 0, 0, WHO_ALL, engine_pause_call },
 	{ ENGINE_MSG_CHANGE, "change", 8, 2 << 20, 0, 0, ENGINE_PEER_API, engine_change_call },
 	{ ENGINE_MSG_ATTACH, "attach", 5, 256, 0, 0, ENGINE_PEER_API, engine_attach_call },
 	{ ENGINE_MSG_CANCEL, "cancel", 4, 4, 0, 0, ENGINE_PEER_API, engine_cancel_call },
@@ -323,6 +220,7 @@ const struct msg_rule engine_rules[] = {
 	{ ENGINE_MSG_NETWORKS_OF, "networks-of", 8, 2 << 20, 0, 0, ENGINE_PEER_API,
 	  engine_networks_of_call },
 	{ ENGINE_MSG_REGISTRY, "registry", 20, 65536, 0, 0, ENGINE_PEER_API, engine_registry_call },
+	{ ENGINE_MSG_ID, "id", 0, 0, 0, 0, ENGINE_PEER_API, engine_id_call },
 	{ ENGINE_MSG_VOLUMES, "volumes", 0, 0, 0, 0, ENGINE_PEER_API, engine_volumes_call },
 	{ ENGINE_MSG_VOLUME_MAKE, "volume-make", 8, 1 << 20, 0, 0, ENGINE_PEER_API,
 	  engine_volume_make_call },

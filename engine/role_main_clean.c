@@ -108,6 +108,7 @@ static int list_read(struct clean_list *list, struct str body, struct err *err)
 		image->reference = arena_text(&list->arena, wire_str(&in, STORE_REFERENCE_MAX));
 		record = wire_blob(&in, STORE_RECORD_MAX);
 		(void)wire_u64(&in);
+		(void)wire_i64(&in);
 		wire_init(&one, record.ptr, record.len);
 		r = image->reference ? image_decode(&one, &list->arena, &image->image, err)
 				     : -ENOMEM;

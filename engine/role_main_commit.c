@@ -27,6 +27,15 @@ struct new_work {
 
 /* ---- the record ---- */
 
+static bool has_text(const struct image_texts *texts, const char *text)
+{
+	for (uint32_t i = 0; i < texts->count; i++) {
+		if (!strcmp(texts->items[i], text))
+			return true;
+	}
+	return false;
+}
+
 static int lay_over(struct arena *arena, struct image *image, const struct engine_new_image *wanted,
 		    struct err *err)
 {
@@ -51,10 +60,13 @@ static int lay_over(struct arena *arena, struct image *image, const struct engin
 				    set->labels.items[i].value, err);
 	for (uint32_t i = 0;
 	     r >= 0 && (wanted->set & ENGINE_SET_PORTS) && i < set->exposed_ports.count; i++)
-		r = image_texts_add(arena, &image->exposed_ports, set->exposed_ports.items[i], err);
+		if (!has_text(&image->exposed_ports, set->exposed_ports.items[i]))
+			r = image_texts_add(arena, &image->exposed_ports,
+					    set->exposed_ports.items[i], err);
 	for (uint32_t i = 0; r >= 0 && (wanted->set & ENGINE_SET_VOLUMES) && i < set->volumes.count;
 	     i++)
-		r = image_texts_add(arena, &image->volumes, set->volumes.items[i], err);
+		if (!has_text(&image->volumes, set->volumes.items[i]))
+			r = image_texts_add(arena, &image->volumes, set->volumes.items[i], err);
 	return r;
 }
 

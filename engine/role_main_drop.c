@@ -45,6 +45,7 @@ static int take_row(struct drop_work *drop, struct wire *in, struct digest *ret_
 	int r;
 
 	(void)wire_u64(in);
+	(void)wire_i64(in);
 	arena_init(&arena, 8 << 20);
 	wire_init(&one, record.ptr, record.len);
 	r = image_decode(&one, &arena, &image, err);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "engine/api/engine_msg.h"
 #include "engine/api/files_msg.h"
+#include "engine/container/exec.h"
 #include "engine/role_main.h"
 #include "lib/log.h"
 #include "lib/own.h"
@@ -85,8 +86,8 @@ static void exec_start(struct engine_exec *exec, const struct files_user *user)
 	int64_t r = plan;
 
 	if (r >= 0)
-		r = msg_peer_call(&exec->container->shim, SHIM_MSG_EXEC, STR(""), &plan, 1,
-				  on_shim_exec, exec, &err);
+		r = container_call(exec->container, SHIM_MSG_EXEC, STR(""), &plan, 1, on_shim_exec,
+				   exec, &err);
 	if (r < 0)
 		exec_refuse(exec, &err);
 }
@@ -252,8 +253,8 @@ void engine_resize_call(struct msg_peer *peer, struct msg *msg)
 		wire_put_u32(&body, exec->exec_id);
 		wire_put_u16(&body, rows);
 		wire_put_u16(&body, columns);
-		(void)msg_peer_call(&exec->container->shim, SHIM_MSG_RESIZE, buf_str(&body), NULL,
-				    0, NULL, NULL, NULL);
+		(void)container_call(exec->container, SHIM_MSG_RESIZE, buf_str(&body), NULL, 0,
+				     NULL, NULL, NULL);
 		(void)msg_reply(peer, msg->type, msg->serial, STR(""), NULL, 0);
 		return;
 	}

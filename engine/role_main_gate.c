@@ -13,6 +13,7 @@
 #include "engine/api/gate_msg.h"
 #include "engine/role_main.h"
 #include "engine/role_main_access.h"
+#include "engine/role_main_remote.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
@@ -30,16 +31,20 @@ static void on_client(struct msg_peer *peer, struct msg *msg)
 	struct err err = { 0 };
 	int fds[2] = { -1, -1 };
 	struct wire in;
+	bool hoy;
 	int r;
 
 	wire_init(&in, msg->body.ptr, msg->body.len);
 	gate_client_get(&in, &client);
 	r = wire_end(&in) < 0 ? err_set(&err, -EBADMSG, "malformed request") : 0;
-	if (r >= 0 && !worker_running(&engine->api))
+	hoy = r >= 0 && !strcmp(client.protocol, GATE_PROTOCOL_HOY);
+	if (r >= 0 && !hoy && !worker_running(&engine->api))
 		r = err_set(&err, -EAGAIN, "the Docker API is not there yet");
 	if (r >= 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0)
 		r = err_sys(&err, -errno, "a stream for a client");
-	if (r >= 0)
+	if (r >= 0 && hoy)
+		r = engine_remote_start(engine, &client, fds[1], &err);
+	else if (r >= 0)
 		r = msg_peer_send(&engine->api.peer, GATE_MSG_STREAM, msg->body, &fds[1], 1, &err);
 	if (r < 0)
 		(void)msg_reply_err(peer, msg->type, msg->serial, &err);

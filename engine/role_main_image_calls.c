@@ -109,6 +109,7 @@ static void convert_images(struct str body, struct buf *out)
 		struct image image;
 		struct wire one;
 
+		(void)wire_i64(&in); /* when it was made */
 		arena_init(&arena, 8 << 20);
 		wire_init(&one, record.ptr, record.len);
 		image_init(&image);

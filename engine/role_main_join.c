@@ -66,6 +66,7 @@ static void on_joined(void *owner, const struct err *err)
 		def.networks = join->def.networks;
 		def.aliases = join->def.aliases;
 		def.host.addresses = join->def.host.addresses;
+		def.host.api = join->def.host.api;
 		tell(engine, &entry->def, &def);
 		if (table_change(entry, &def, &bad) < 0)
 			err = &bad;

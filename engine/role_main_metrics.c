@@ -24,7 +24,7 @@ struct box {
 	const struct container *container;
 	uint32_t restarts;
 	uint64_t cpu_us, user_us, system_us;
-	uint64_t memory, inactive, limit, pids, oom;
+	uint64_t memory, inactive, limit, pids, oom, read, written;
 };
 
 struct boxes {
@@ -76,6 +76,9 @@ static void add(struct boxes *boxes, const struct container *container, const ch
 	box->pids = metrics_plain(buf_str(&text));
 	read_group(container, "memory.events", &text);
 	box->oom = metrics_keyed(buf_str(&text), "oom_kill");
+	read_group(container, "io.stat", &text);
+	box->read = metrics_summed(buf_str(&text), "rbytes");
+	box->written = metrics_summed(buf_str(&text), "wbytes");
 	boxes->count++;
 }
 
@@ -132,6 +135,16 @@ static uint64_t oom_of(const struct box *box)
 	return box->oom;
 }
 
+static uint64_t read_of(const struct box *box)
+{
+	return box->read;
+}
+
+static uint64_t written_of(const struct box *box)
+{
+	return box->written;
+}
+
 static uint64_t start_of(const struct box *box)
 {
 	return (uint64_t)box->container->started_ns / 1000000;
@@ -178,6 +191,8 @@ static const struct {
 	{ "container_processes", METRICS_GAUGE, "Processes and threads.", pids_of, 1 },
 	{ "container_oom_events_total", METRICS_COUNTER, "Processes killed for memory.", oom_of,
 	  1 },
+	{ "container_fs_reads_bytes_total", METRICS_COUNTER, "Read from disks.", read_of, 1 },
+	{ "container_fs_writes_bytes_total", METRICS_COUNTER, "Written to disks.", written_of, 1 },
 	{ "container_start_time_seconds", METRICS_GAUGE, "When it was started, since 1970.",
 	  start_of, 1000 },
 	{ "container_last_seen", METRICS_GAUGE, "When it was seen, seconds since 1970.", seen_of,
@@ -318,6 +333,27 @@ static void put_machine(struct buf *out, const struct engine *engine)
 		metrics_plain(buf_str(&text)), 1);
 }
 
+/* What role syslog of init says about the log on its way, where there is one. */
+static void put_log(struct buf *out)
+{
+	struct buf text OWN(buf_done) = { 0 };
+
+	buf_init(&text, METRICS_FILE_MAX);
+	read_host("/run/hoy/syslog", &text);
+	if (!text.len)
+		return;
+	put_one(out, "hoy_log_server_connected", "1 while the log server is connected, else 0.",
+		metrics_keyed(buf_str(&text), "connected"), 1);
+	put_one(out, "hoy_log_queue_lines", "Lines of the log that wait for the server.",
+		metrics_keyed(buf_str(&text), "queue_lines"), 1);
+	put_one(out, "hoy_log_queue_bytes", "Room that they take in the queue.",
+		metrics_keyed(buf_str(&text), "queue_bytes"), 1);
+	metrics_family(out, "hoy_log_dropped_total", METRICS_COUNTER,
+		       "Lines of the log that no server will see.");
+	metrics_sample(out, "hoy_log_dropped_total", NULL, 0,
+		       metrics_keyed(buf_str(&text), "dropped"), 1);
+}
+
 void engine_metrics_call(struct msg_peer *peer, struct msg *msg)
 {
 	const struct engine *engine = engine_of(peer);
@@ -332,6 +368,7 @@ void engine_metrics_call(struct msg_peer *peer, struct msg *msg)
 	} else {
 		collect(engine, boxes);
 		put_machine(&text, engine);
+		put_log(&text);
 		put_boxes(&text, boxes);
 		put_net(&text, boxes);
 		wire_put_str(&body, buf_str(&text));

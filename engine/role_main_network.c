@@ -2,7 +2,8 @@
 /*
  * Networks made over the API. netd knows the network; /data/state/networks/NAME keeps what has to
  * be said to it again after a boot, and what the client said (labels, options) as text that is not
- * read here: {i64 created, text subnet, u8 internal, text api}. Runs in engine main.
+ * read here: {i64 created, text subnet, u8 internal, text api, text more}; what netd wants beside
+ * name and subnet stands in `more` and is not read either. Runs in engine main.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +20,7 @@ enum { NETWORK_FILE_MAX = 300 << 10, NETWORK_API_MAX = 256 << 10, NETWORKS_REPLY
 
 struct network_record {
 	int64_t created_s;
-	struct str subnet, api;
+	struct str subnet, api, more;
 	bool internal;
 };
 
@@ -31,7 +32,7 @@ struct network_call {
 	uint32_t serial;
 	char name[NETD_NAME_MAX + 1];
 	bool internal;
-	struct buf api;
+	struct buf api, more;
 };
 
 static int records_open(const struct engine *engine, struct err *err)
@@ -55,6 +56,9 @@ static bool record_read(int dir, const char *name, struct buf *file,
 	ret_record->subnet = wire_str(&in, 64);
 	ret_record->internal = wire_bool(&in);
 	ret_record->api = wire_str(&in, NETWORK_API_MAX);
+	ret_record->more = (struct str){ 0 };
+	if (in.left) /* files of earlier versions end here */
+		ret_record->more = wire_blob(&in, NETD_NETWORK_MORE_MAX);
 	return wire_end(&in) >= 0;
 }
 
@@ -72,6 +76,7 @@ static struct network_call *call_new(struct msg_peer *peer, const struct msg *ms
 	};
 	(void)str_copy(str_from(name), call->name, sizeof(call->name));
 	buf_init(&call->api, NETWORK_API_MAX);
+	buf_init(&call->more, NETD_NETWORK_MORE_MAX);
 	return call;
 }
 
@@ -82,6 +87,7 @@ static void call_end(struct network_call *call, const struct err *err, struct st
 	else
 		(void)msg_reply(call->peer, call->type, call->serial, body, NULL, 0);
 	buf_done(&call->api);
+	buf_done(&call->more);
 	free(call);
 }
 
@@ -109,6 +115,9 @@ static void put_network(struct engine *engine, int dir, const struct netd_networ
 				      .subnet = from->subnet,
 				      .gateway = from->gateway,
 				      .bridge = from->bridge,
+				      .driver = from->driver,
+				      .subnet6 = from->subnet6,
+				      .gateway6 = from->gateway6,
 				      .internal = from->internal,
 				      .fixed = from->fixed };
 
@@ -178,6 +187,7 @@ static void on_made(struct msg_peer *peer, void *owner, struct msg *reply, const
 	wire_put_str(&file, wire_str(&in, 64));
 	wire_put_u8(&file, call->internal);
 	wire_put_str(&file, buf_str(&call->api));
+	wire_put_str(&file, buf_str(&call->more));
 	dir = records_open(call->engine, &bad);
 	if (dir >= 0)
 		(void)fs_replace(dir, call->name, file.data, file.len, 0600, &bad);
@@ -192,7 +202,7 @@ void engine_network_make_call(struct msg_peer *peer, struct msg *msg)
 	struct network_call *call = NULL;
 	char name[NETD_NAME_MAX + 1];
 	struct err err = { 0 };
-	struct str subnet, api;
+	struct str subnet, api, more;
 	struct wire in;
 	bool internal;
 
@@ -201,6 +211,7 @@ void engine_network_make_call(struct msg_peer *peer, struct msg *msg)
 	subnet = wire_str(&in, 64);
 	internal = wire_bool(&in);
 	api = wire_str(&in, NETWORK_API_MAX);
+	more = wire_blob(&in, NETD_NETWORK_MORE_MAX);
 	if (wire_end(&in) < 0 || !*name || strchr(name, '/') || *name == '.')
 		err_set(&err, -EINVAL, "invalid network name");
 	else
@@ -211,10 +222,12 @@ void engine_network_make_call(struct msg_peer *peer, struct msg *msg)
 	}
 	call->internal = internal;
 	(void)buf_add_str(&call->api, api);
+	(void)buf_add_str(&call->more, more);
 	buf_init(&body, 512);
 	wire_put_text(&body, name);
 	wire_put_str(&body, subnet);
 	wire_put_u8(&body, internal);
+	(void)buf_add_str(&body, more);
 	ask_netd(call, NETD_MSG_NETWORK_SET, buf_str(&body), on_made);
 }
 
@@ -280,6 +293,7 @@ static int say_again(int dirfd, const char *name, unsigned char d_type, void *ow
 	wire_put_text(&body, name);
 	wire_put_str(&body, record.subnet);
 	wire_put_u8(&body, record.internal);
+	(void)buf_add_str(&body, record.more);
 	(void)msg_peer_call(&engine->network.peer, NETD_MSG_NETWORK_SET, buf_str(&body), NULL, 0,
 			    on_said_again, NULL, NULL);
 	return 0;

@@ -147,7 +147,7 @@ int tree_open(struct tree_work *tree, const char *name, bool root,
 	dir_fd = fs_open(env->data_fd, path, FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, err);
 	r = dir_fd < 0 ? dir_fd : read_def(tree, dir_fd, err);
 	if (r >= 0) /* one that never started has none yet */
-		r = tree->upper_fd = fs_open_dir(dir_fd, "upper", FS_BENEATH, 0755, err);
+		r = tree->upper_fd = layers_upper(dir_fd, tree->def.disk_limit, err);
 	if (r >= 0)
 		r = image_lease_add(&engine->leases, &tree->lease, tree->def.layers,
 				    tree->def.layer_count, err);

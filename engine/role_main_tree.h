@@ -25,6 +25,8 @@ struct tree_work {
 	struct image_layer_job packing;
 	int (*ready)(struct tree_work *tree, struct err *err);
 	char path[ENGINE_PATH_MAX], other[ENGINE_PATH_MAX];
+	char shown[ENGINE_PATH_MAX]; /* the client's path where `path` is one in a mount; else "" */
+	bool fresh;		     /* the path is a volume that is not there yet */
 	bool wants_root, into, keep_owners;
 	int pending; /* answers that are still to come */
 	struct err error;
@@ -46,6 +48,11 @@ int tree_open_image(struct tree_work *tree, const struct image *image,
 struct container *tree_container(const struct tree_work *tree);
 /* The layers below the upper, as a tree of their own, in below_fd. After tree_open(). */
 int tree_open_below(struct tree_work *tree, struct err *err);
+/*
+ * After tree_open() with root: where `path` lies in a volume or bind, root_fd and path become that
+ * one's. With `write` -EACCES where nothing may be written.
+ */
+int tree_enter_mount(struct tree_work *tree, bool write, struct err *err);
 /* An empty directory below /data/containers in upper_fd, gone with the work. */
 int tree_scratch(struct tree_work *tree, struct err *err);
 /* A call to a fresh files role; fn's owner is the tree_work. */

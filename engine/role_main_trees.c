@@ -47,7 +47,7 @@ static int malformed(const struct wire *in, struct err *err)
 /* The last component of a path as docker names it in an archive; "." and "/" have none. */
 static const char *last_name(const struct tree_work *tree, char dst[ENGINE_PATH_MAX])
 {
-	struct str rest = str_from(tree->path), part, last = { 0 };
+	struct str rest = str_from(*tree->shown ? tree->shown : tree->path), part, last = { 0 };
 
 	while (str_cut(&rest, '/', &part))
 		if (part.len > 0)
@@ -153,6 +153,13 @@ static int write_tar(struct tree_work *tree, struct err *err)
 	return r;
 }
 
+static int write_path(struct tree_work *tree, struct err *err)
+{
+	int r = tree_enter_mount(tree, false, err);
+
+	return r < 0 ? r : write_tar(tree, err);
+}
+
 static int take_export(struct tree_work *tree, struct msg *msg, struct wire *in, struct err *err)
 {
 	struct str path = wire_str(in, ENGINE_PATH_MAX - 1);
@@ -177,7 +184,7 @@ static int take_get(struct tree_work *tree, struct msg *msg, struct wire *in, st
 
 void engine_path_get_call(struct msg_peer *peer, struct msg *msg)
 {
-	(void)begin(peer, msg, take_get, true, write_tar);
+	(void)begin(peer, msg, take_get, true, write_path);
 }
 
 /* ---- what a path is ---- */
@@ -192,6 +199,14 @@ static void on_stat(struct msg_peer *peer, void *owner, struct msg *reply, const
 	struct wire in;
 
 	(void)peer;
+	if (!reply && tree->fresh && err->code == -ENOENT) {
+		st.mode = S_IFDIR | 0755; /* as it will be */
+		link[0] = '\0';
+		buf_init(&body, 3 * ENGINE_PATH_MAX);
+		engine_path_stat_put(&body, &st);
+		work_reply(&tree->work, buf_str(&body));
+		return;
+	}
 	if (!reply) {
 		work_fail(&tree->work, err);
 		return;
@@ -214,7 +229,10 @@ static void on_stat(struct msg_peer *peer, void *owner, struct msg *reply, const
 static int ask_stat(struct tree_work *tree, struct err *err)
 {
 	struct buf body OWN(buf_done) = { 0 };
+	int r = tree_enter_mount(tree, false, err);
 
+	if (r < 0)
+		return r;
 	buf_init(&body, 2 * ENGINE_PATH_MAX);
 	wire_put_text(&body, tree->path);
 	return tree_files(tree, FILES_MSG_STAT, buf_str(&body), &tree->root_fd, 1, on_stat, err);
@@ -274,8 +292,15 @@ static int put_begin(struct tree_work *tree, struct err *err)
 {
 	struct buf body OWN(buf_done) = { 0 };
 	char place[ENGINE_PATH_MAX + 1];
+	int r = tree_enter_mount(tree, true, err);
 	size_t len = strlen(tree->path);
 
+	if (r < 0)
+		return r;
+	/* Its place in the root is made, and what is put there fills the volume at the start. */
+	if (tree->fresh)
+		return tree_extract(tree, tree->root_fd, tree->path, tree->keep_owners ? "" : "0:0",
+				    put_done, err);
 	memcpy(place, tree->path, len);
 	place[len] = '/'; /* a link to a directory will do */
 	buf_init(&body, 2 * ENGINE_PATH_MAX);

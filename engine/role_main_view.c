@@ -15,6 +15,7 @@ enum {
 	VIEW_REPLY_MAX = 15 << 20,
 	VIEW_PROCESSES_MAX = 4096,
 	VIEW_COUNTER_MAX = 65536,
+	VIEW_ROW_GUESS = 6144, /* bytes */
 	NS_PER_S = 1000000000,
 };
 
@@ -33,18 +34,35 @@ static void put_addresses(struct engine_view *view, const struct container *cont
 	}
 }
 
-static void put_view(struct buf *out, struct engine_view *view, const struct container_def *def)
-{
-	struct buf bytes OWN(buf_done) = { 0 }, one OWN(buf_done) = { 0 };
+/* An answer in the making, and room for the parts of each row: asked for once, not for each. */
+struct views {
+	struct buf body, def, one;
+};
 
-	buf_init(&bytes, ENGINE_DEF_MAX);
-	buf_init(&one, ENGINE_DEF_MAX + 16384);
+static void views_init(struct views *views)
+{
+	buf_init(&views->body, VIEW_REPLY_MAX);
+	buf_init(&views->def, ENGINE_DEF_MAX);
+	buf_init(&views->one, ENGINE_DEF_MAX + 16384);
+}
+
+static void views_done(struct views *views)
+{
+	buf_done(&views->body);
+	buf_done(&views->def);
+	buf_done(&views->one);
+}
+
+static void put_view(struct views *out, struct engine_view *view, const struct container_def *def)
+{
+	buf_clear(&out->def);
+	buf_clear(&out->one);
 	if (def)
-		container_def_encode(def, &bytes);
-	if (!buf_error(&bytes))
-		view->def = buf_str(&bytes);
-	engine_view_put(&one, view);
-	wire_put_str(out, buf_str(&one));
+		container_def_encode(def, &out->def);
+	if (!buf_error(&out->def))
+		view->def = buf_str(&out->def);
+	engine_view_put(&out->one, view);
+	wire_put_str(&out->body, buf_str(&out->one));
 }
 
 static enum engine_state entry_state(const struct table_entry *entry)
@@ -68,7 +86,7 @@ static enum engine_state entry_state(const struct table_entry *entry)
 	return ENGINE_STATE_CREATED;
 }
 
-static void put_entry(struct buf *out, const struct table_entry *entry)
+static void put_entry(struct views *out, const struct table_entry *entry)
 {
 	const struct container *container = entry->container;
 	struct container_def def = entry->def;
@@ -120,7 +138,7 @@ static enum engine_state service_view_state(const struct service *service)
 	return service->ran ? ENGINE_STATE_EXITED : ENGINE_STATE_CREATED;
 }
 
-static void put_service(struct buf *out, const struct service *service)
+static void put_service(struct views *out, const struct service *service)
 {
 	static const char *const policies[] = {
 		[SERVICE_RESTART_NO] = "no",
@@ -163,51 +181,53 @@ static void put_service(struct buf *out, const struct service *service)
 	put_view(out, &view, container ? &container->def : known ? &def : NULL);
 }
 
-static void views_all(struct engine *engine, struct buf *body)
+static void views_all(struct engine *engine, struct views *out)
 {
 	uint32_t count = engine->table.count;
 
 	for (const struct service *s = engine->manager.services; s; s = s->next)
 		count += s->declared || s->container;
-	wire_put_u32(body, count);
+	/* A row has some KiB: doubled from nothing it would be copied again and again. */
+	(void)buf_reserve(&out->body, 64 + (size_t)(count < 1024 ? count : 1024) * VIEW_ROW_GUESS);
+	wire_put_u32(&out->body, count);
 	for (const struct table_entry *e = engine->table.first; e; e = e->next)
-		put_entry(body, e);
+		put_entry(out, e);
 	for (const struct service *s = engine->manager.services; s; s = s->next) {
 		if (s->declared || s->container)
-			put_service(body, s);
+			put_service(out, s);
 	}
 }
 
 void engine_views_call(struct msg_peer *peer, struct msg *msg)
 {
 	struct engine *engine = engine_of(peer);
-	struct buf body OWN(buf_done) = { 0 };
+	struct views views OWN(views_done) = { 0 };
 	char name[ENGINE_NAME_MAX] = "";
 	struct engine_target target;
 	struct err err = { 0 };
 	struct wire in;
 
-	buf_init(&body, VIEW_REPLY_MAX);
+	views_init(&views);
 	wire_init(&in, msg->body.ptr, msg->body.len);
 	if (in.left)
 		wire_text(&in, name, sizeof(name));
 	if (wire_end(&in) < 0) {
 		err_set(&err, -EBADMSG, "malformed request");
 	} else if (!msg->body.len) {
-		views_all(engine, &body);
+		views_all(engine, &views);
 	} else if (engine_target(engine, name, &target, &err) >= 0) {
-		wire_put_u32(&body, 1);
+		wire_put_u32(&views.body, 1);
 		if (target.entry)
-			put_entry(&body, target.entry);
+			put_entry(&views, target.entry);
 		else
-			put_service(&body, target.service);
+			put_service(&views, target.service);
 	}
-	if (buf_error(&body))
-		err_set(&err, buf_error(&body), "the list of containers is too long");
+	if (buf_error(&views.body))
+		err_set(&err, buf_error(&views.body), "the list of containers is too long");
 	if (err.code)
 		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
 	else
-		(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
+		(void)msg_reply(peer, msg->type, msg->serial, buf_str(&views.body), NULL, 0);
 }
 
 /* ---- what the kernel counts ---- */

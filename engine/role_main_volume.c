@@ -136,7 +136,11 @@ static int write_api(const struct engine *engine, const char *name, struct str a
 	int dir OWN_FD =
 		fs_open_dir(engine->containers.data_fd, "state/volumes", FS_BENEATH, 0700, err);
 
-	return dir < 0 ? dir : fs_replace(dir, name, api.ptr, api.len, 0600, err);
+	char mark[CONTAINER_MARK_MAX];
+	int r = dir < 0 ? dir : fs_replace(dir, name, api.ptr, api.len, 0600, err);
+
+	container_volume_mark(mark, name);
+	return r < 0 ? r : fs_replace(dir, mark, "", 0, 0600, err);
 }
 
 void engine_volume_make_call(struct msg_peer *peer, struct msg *msg)
@@ -178,7 +182,7 @@ static int volume_drop(struct engine *engine, const char *name, struct err *err)
 	int trash OWN_FD = fs_open_dir(data, "trash", FS_BENEATH, 0700, err);
 	int state OWN_FD = fs_open_dir(data, "state/volumes", FS_BENEATH, 0700, err);
 	uint8_t random[16];
-	char to[sizeof(random) * 2 + 1];
+	char to[sizeof(random) * 2 + 1], mark[CONTAINER_MARK_MAX];
 	int r;
 
 	if (volumes < 0 || trash < 0 || state < 0)
@@ -190,6 +194,8 @@ static int volume_drop(struct engine *engine, const char *name, struct err *err)
 	if (r >= 0)
 		r = fs_sync_dir(volumes, err);
 	(void)fs_unlink(state, name, NULL);
+	container_volume_mark(mark, name);
+	(void)fs_unlink(state, mark, NULL);
 	engine_trashed(engine);
 	if (r >= 0)
 		engine_event(engine, "volume", "destroy", name, name, NULL, 0);

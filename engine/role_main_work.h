@@ -92,6 +92,8 @@ void engine_usage_call(struct msg_peer *peer, struct msg *msg);
 void engine_prune_kind_call(struct msg_peer *peer, struct msg *msg);
 void engine_commit_call(struct msg_peer *peer, struct msg *msg);
 void engine_import_call(struct msg_peer *peer, struct msg *msg);
+/* role_main_compose.c */
+void engine_compose_call(struct msg_peer *peer, struct msg *msg);
 /* role_main_context.c */
 void engine_build_context_call(struct msg_peer *peer, struct msg *msg);
 void engine_build_cancel_call(struct msg_peer *peer, struct msg *msg);

@@ -77,8 +77,7 @@ enum engine_msg {
 	ENGINE_MSG_KILL,   /* {text name, u32 signal} -> {} */
 	ENGINE_MSG_REMOVE, /* {text name, u8 force, u8 volumes} -> {} once it is gone */
 	ENGINE_MSG_PAUSE,  /* {text name, u8 pause} -> {} */
-	/* {text name, blob definition} -> {}: rename and update */
-	ENGINE_MSG_CHANGE,
+	ENGINE_MSG_CHANGE, /* {text name, blob definition} -> {}: rename and update */
 	/* {text name, u8 stdin} -> {u8 tty} fds [stream], as SHIM_MSG_ATTACH. For one that has not
 	 * been started the answer comes when it is. */
 	ENGINE_MSG_ATTACH,
@@ -92,19 +91,21 @@ enum engine_msg {
 	/* {text name} -> {u32 count, {u32 pid, blob /proc/PID/stat, blob cmdline, blob status}...}
 	 */
 	ENGINE_MSG_PROCESSES,
-	/* {text name} -> {u32 count, {text file, blob content}...}: counters of the kernel, unread
-	 */
+	/* {text name} -> {u32 count, {text file, blob content}...}: kernel's counters, unread */
 	ENGINE_MSG_COUNTERS,
 	ENGINE_MSG_VOLUMES,	   /* {} -> {u32 count, engine_volume...} */
 	ENGINE_MSG_VOLUME_MAKE,	   /* {text name, text api} -> {} */
 	ENGINE_MSG_VOLUME_REMOVE,  /* {text name} -> {} */
 	ENGINE_MSG_NETWORKS,	   /* {} -> {u32 count, engine_network...} */
-	ENGINE_MSG_NETWORK_MAKE,   /* {text name, text subnet, u8 internal, text api} -> {} */
+	ENGINE_MSG_NETWORK_MAKE,   /* {text name, text subnet, u8 internal, text api,
+				    * bytes more: netd_network_more_encode()} -> {} */
 	ENGINE_MSG_NETWORK_REMOVE, /* {text name} -> {} */
 	/* {text image, text target ("" = the same), text user, text password, text token, u8 push}
 	   -> as ENGINE_MSG_PULL */
 	ENGINE_MSG_PULL_AS,
-	/* 0x390 and on: engine/api/image_msg.h */
+	ENGINE_MSG_COMPOSE, /* a Compose file; bodies of COMPOSE_MSG_CONVERT (compose_msg.h) */
+	ENGINE_MSG_ID,	    /* {} -> {text}: this engine's, for ever. 0x390 and on:
+			       engine/api/image_msg.h */
 };
 
 enum engine_act {

@@ -35,7 +35,7 @@ bool gate_name_fits(struct str name)
 		    (!c || !strchr(marks, c)))
 			return false;
 	}
-	return name.len > 0 && name.len <= GATE_NAME_MAX;
+	return name.len > 0 && name.len <= GATE_NAME_MAX && !str_starts(name, STR("uid-"));
 }
 
 void gate_config_put(struct buf *out, const struct gate_config *config)

@@ -7,6 +7,9 @@
 #include "lib/str.h"
 #include "lib/wire.h"
 
+/* What `hoy -H` speaks, beside "http/1.1": a protocol of TLS's ALPN. */
+#define GATE_PROTOCOL_HOY "hoy/1"
+
 /* Engine main, the gate role (TLS) and the api role: how a client from the network comes in. */
 enum gate_msg {
 	/* main -> gate: {struct gate_config} -> {}: what counts for handshakes from now on;
@@ -61,7 +64,7 @@ struct gate_client {
 void gate_client_put(struct buf *out, const struct gate_client *client);
 /* A role or name that cannot be is an error. */
 void gate_client_get(struct wire *in, struct gate_client *ret_client);
-/* Whether a name can be one of a client. */
+/* Whether a name can be one of a client; uid-N is how local callers are called. */
 bool gate_name_fits(struct str name);
 
 #endif

@@ -59,8 +59,8 @@ enum engine_image_msg {
 	/* {u8 enum engine_prune, u32 count, {text filter, text value}...} -> {u64 bytes, u32 count,
 	 * {text what went}...}. Filters: "until" (seconds since 1970: only what is older), "label"
 	 * and "label!" ("key" or "key=value"), for images "dangling" ("true", the default: only
-	 * such without a name; "false": all that nothing uses). Volumes and cache heed none of
-	 * them. -EINVAL names an unknown filter */
+	 * such without a name; "false": all that nothing uses). -EINVAL: an unknown filter, or any
+	 * for volumes and the cache */
 	ENGINE_MSG_PRUNE_KIND,
 	/* {u8 repair} -> MORE {text line}..., last {text "N checked, N damaged, N repaired"}: reads
 	 * every blob and layer of the store */
@@ -102,8 +102,9 @@ enum engine_change {
 
 enum engine_prune {
 	ENGINE_PRUNE_IMAGES = 0,
-	ENGINE_PRUNE_VOLUMES = 1, /* "what went": names */
-	ENGINE_PRUNE_CACHE = 2,	  /* the build cache */
+	ENGINE_PRUNE_VOLUMES = 1,    /* "what went": names */
+	ENGINE_PRUNE_CACHE = 2,	     /* the build cache */
+	ENGINE_PRUNE_CONTAINERS = 3, /* those that do not run and no section declares; 0 bytes */
 };
 
 enum {

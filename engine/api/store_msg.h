@@ -46,8 +46,10 @@ enum store_msg {
 	/* {text reference} -> {image record}; also finds by "sha256:..." config or manifest digest;
 	 * -ENOENT names the nearest reference */
 	STORE_MSG_IMAGE_GET,
-	/* {} -> {u32 count, {text reference, blob image record, u64 bytes on disk}} in the order of
-	 * the references; a layer that several images share counts for each of them */
+	/* {} -> {u32 count, {text reference, blob image record, u64 bytes on disk, i64 wall clock s
+	 * when the newest of its layers that are plain tars (made here, or loaded) was written, 0 =
+	 * it has none}} in the order of the references; a layer that several images share counts
+	 * for each of them */
 	STORE_MSG_IMAGE_LIST,
 	/* {text reference} -> {} */
 	STORE_MSG_IMAGE_REMOVE,

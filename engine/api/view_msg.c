@@ -135,6 +135,9 @@ void engine_network_put(struct buf *out, const struct engine_network *network)
 	wire_put_u8(out, network->internal);
 	wire_put_u8(out, network->fixed);
 	wire_put_i64(out, network->created_s);
+	wire_put_str(out, network->driver);
+	wire_put_str(out, network->subnet6);
+	wire_put_str(out, network->gateway6);
 }
 
 void engine_network_get(struct wire *in, struct engine_network *ret_network)
@@ -148,4 +151,7 @@ void engine_network_get(struct wire *in, struct engine_network *ret_network)
 	ret_network->internal = wire_bool(in);
 	ret_network->fixed = wire_bool(in);
 	ret_network->created_s = wire_i64(in);
+	ret_network->driver = wire_str(in, VIEW_TEXT_MAX);
+	ret_network->subnet6 = wire_str(in, VIEW_TEXT_MAX);
+	ret_network->gateway6 = wire_str(in, VIEW_TEXT_MAX);
 }

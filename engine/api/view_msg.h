@@ -73,7 +73,7 @@ void engine_volume_put(struct buf *out, const struct engine_volume *volume);
 void engine_volume_get(struct wire *in, struct engine_volume *ret_volume);
 
 struct engine_network {
-	struct str name, id, subnet, gateway, bridge, api;
+	struct str name, id, subnet, gateway, bridge, api, driver, subnet6, gateway6;
 	bool internal, fixed;
 	int64_t created_s;
 };

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include "engine/api/shim_version.h"
 #include "engine/container/parts.h"
 #include "lib/fs.h"
 #include "lib/log.h"
@@ -38,11 +39,37 @@ static int read_exit(struct container *container, struct shim_exit *ret_exit)
 	return r < 0 ? r : shim_exit_parse(buf_str(&text), ret_exit, NULL);
 }
 
+/* The last of those that were found has told what became of it: operators see how long it took. */
+static void adopt_done(struct container *container)
+{
+	struct container_env *env = container->env;
+
+	if (!container->adopting)
+		return;
+	container->adopting = false;
+	env->adopted++;
+	if (--env->adopting == 0)
+		log_notice("%u containers found again, %lld ms after the engine's start",
+			   env->adopted, (long long)mono_diff_ms(mono_now(), env->began));
+}
+
+/* A shim that an engine of another version started: what every version has is enough to keep it. */
+static void check_version(struct container *container, uint16_t theirs)
+{
+	if (theirs != container->shim_version && theirs != shim_version())
+		log_warn("container %s: its shim speaks version %u, this engine version %u: it is "
+			 "kept, and can be stopped; exec, attach and health checks need it "
+			 "restarted",
+			 container->def.name, theirs, shim_version());
+	container->shim_version = theirs;
+}
+
 /* Nobody answers: what does the disk say, and is anything left in its cgroup? */
 static void settle_without_shim(struct container *container)
 {
 	struct shim_exit status = { .code = 128 + SIGKILL, .signal = SIGKILL };
 
+	adopt_done(container);
 	if (read_exit(container, &status) < 0) {
 		status.finished_ns = wall_now_s() * 1000000000LL;
 		log_warn("container %s: its shim is gone without an exit status",
@@ -83,6 +110,8 @@ static void on_state(struct msg_peer *peer, void *owner, struct msg *reply, cons
 		settle_without_shim(container);
 		return;
 	}
+	adopt_done(container);
+	check_version(container, report.version);
 	if (report.state != SHIM_STATE_RUNNING) {
 		container_ended(container, &report.exit);
 		return;
@@ -151,12 +180,13 @@ struct container *container_adopt(struct container_env *env, const char *id,
 	if (r >= 0)
 		r = container_state_read(container, err);
 	if (r >= 0)
-		r = image_lease_add(env->leases, &container->lease, container->def.layers,
-				    container->def.layer_count, err);
+		r = container_lease(env->leases, &container->lease, &container->def, err);
 	if (r < 0) {
 		container_free(container);
 		return NULL;
 	}
+	container->adopting = true;
+	env->adopting++;
 	loop_timer_set(env->loop, &container->relink, 0, relink_again, container);
 	return container;
 }

@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 #include "engine/api/files_msg.h"
+#include "engine/api/shim_version.h"
+#include "engine/container/log_route.h"
 #include "engine/container/launch.h"
 #include "engine/container/parts.h"
 #include "lib/fs.h"
@@ -49,6 +52,7 @@ void container_release(struct container *container)
 		(void)cgroup_kill(container->cgroup_fd, NULL);
 	own_close(&container->cgroup_fd);
 
+	container_images_umount(container);
 	if (rootfs_umount(&env->rootfs, container->id, &err) < 0)
 		log_warn("container %s: %s", container->def.name, err_text(&err));
 	if (cgroup_remove(&env->cgroups, container->id, &err) < 0)
@@ -106,7 +110,7 @@ static void on_exited(struct msg_peer *peer, struct msg *msg)
 
 	wire_init(&in, msg->body.ptr, msg->body.len);
 	shim_exit_get(&in, &status);
-	if (wire_end(&in) < 0) {
+	if (in.error || (container->shim_version == shim_version() && wire_end(&in) < 0)) {
 		log_err("container %s: its shim sent a malformed exit", container->def.name);
 		return;
 	}
@@ -182,6 +186,7 @@ static void on_started(struct msg_peer *peer, void *owner, struct msg *reply, co
 	}
 	wire_init(&in, reply->body.ptr, reply->body.len);
 	container->pid = (pid_t)wire_u32(&in);
+	container->shim_version = shim_version(); /* else it had refused */
 	container->phase = CONTAINER_PHASE_RUNNING;
 	container->started_ns = wall_now_s() * 1000000000LL;
 	/* netd has its own copies; the shim keeps the namespace alive. */
@@ -200,7 +205,7 @@ static void step_launch(struct container *container)
 					.cpu_milli = (uint32_t)def->cpus,
 					.pids = (uint32_t)def->pids_limit };
 	struct buf body OWN(buf_done) = { 0 };
-	char missing[96];
+	char missing[96], host[65] = "";
 	struct err err = { 0 };
 	int64_t r;
 
@@ -218,10 +223,15 @@ static void step_launch(struct container *container)
 		r = launch_resources(container, &err);
 	if (r >= 0 && container->ops->launched)
 		container->ops->launched(container->owner, container);
-	buf_init(&body, 64);
+	buf_init(&body, 1024);
+	wire_put_u16(&body, shim_version());
 	wire_put_u64(&body, (uint64_t)def->log_max_size);
 	wire_put_u32(&body, def->log_max_file);
 	wire_put_u8(&body, def->log_off);
+	if (gethostname(host, sizeof(host) - 1) < 0)
+		host[0] = '\0';
+	if (r >= 0)
+		r = log_route_put(def, container->id, host, &body, &err);
 	if (r >= 0)
 		r = msg_peer_call(&container->shim, SHIM_MSG_START, buf_str(&body), NULL, 0,
 				  on_started, container, &err);
@@ -229,7 +239,7 @@ static void step_launch(struct container *container)
 		container_fail(container, &err);
 }
 
-static void on_attached(struct msg_peer *peer, void *owner, struct msg *reply,
+void container_attached(struct msg_peer *peer, void *owner, struct msg *reply,
 			const struct err *err)
 {
 	struct container *container = owner;
@@ -283,84 +293,9 @@ static void step_attach(struct container *container)
 	if (r == -ENOTRECOVERABLE)
 		fatal("%s", err_text(&err));
 	if (r >= 0)
-		r = container_attach(container, on_attached, &err);
+		r = container_attach(container, container_attached, &err);
 	if (r < 0)
 		container_fail(container, &err);
-}
-
-static void on_user(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
-{
-	struct container *container = owner;
-	struct files_user user = { 0 };
-	struct err bad = { 0 };
-	struct wire in;
-
-	(void)peer;
-	if (!reply && container->phase == CONTAINER_PHASE_USER)
-		container_fail(container, err);
-	if (!reply)
-		return;
-	wire_init(&in, reply->body.ptr, reply->body.len);
-	files_user_get(&in, &user);
-	if (wire_end(&in) < 0) {
-		err_set(&bad, -EBADMSG, "role files: malformed answer");
-		if (container->phase == CONTAINER_PHASE_USER)
-			container_fail(container, &bad);
-		return;
-	}
-	container->user_known = true;
-	container->uid = user.uid;
-	container->gid = user.gid;
-	container->group_count = user.group_count;
-	memcpy(container->groups, user.groups, user.group_count * sizeof(user.groups[0]));
-	(void)str_copy(str_head(str_from(user.home), sizeof(container->home) - 1), container->home,
-		       sizeof(container->home));
-	worker_stop(&container->files);
-	if (container->phase == CONTAINER_PHASE_USER)
-		step_attach(container);
-}
-
-/* Whether one of the further groups has to be looked up in the container's own files. */
-static bool group_named(const struct container_def *def)
-{
-	uint64_t number;
-
-	for (uint32_t i = 0; def->host_set && i < def->host.group_add.count; i++) {
-		if (str_to_u64(str_from(def->host.group_add.items[i]), 0, UINT32_MAX - 1, &number) <
-		    0)
-			return true;
-	}
-	return false;
-}
-
-/* 1 = the answer is on its way, 0 = it is root: nothing to look up. */
-int container_user(struct container *container, struct err *err)
-{
-	struct buf body OWN(buf_done) = { 0 };
-	int64_t r;
-
-	memcpy(container->home, "/root", 6);
-	if ((!*container->def.user || !strcmp(container->def.user, "root") ||
-	     !strcmp(container->def.user, "0")) &&
-	    !group_named(&container->def)) {
-		container->user_known = true;
-		return 0;
-	}
-	buf_init(&body, 32768);
-	wire_put_text(&body, container->def.user);
-	if (group_named(&container->def)) {
-		const struct image_texts *groups = &container->def.host.group_add;
-
-		wire_put_u32(&body, groups->count);
-		for (uint32_t i = 0; i < groups->count; i++)
-			wire_put_text(&body, groups->items[i]);
-	}
-	r = worker_start(&container->files, container->env->loop, "files", NULL, 0, NULL, 0, NULL,
-			 container, err);
-	if (r >= 0)
-		r = msg_peer_call(&container->files.peer, FILES_MSG_PASSWD, buf_str(&body),
-				  &container->root_fd, 1, on_user, container, err);
-	return r < 0 ? (int)r : 1;
 }
 
 static void step_user(struct container *container)
@@ -373,6 +308,12 @@ static void step_user(struct container *container)
 	if (r < 0)
 		container_fail(container, &err);
 	else if (!r)
+		step_attach(container);
+}
+
+void container_user_done(struct container *container)
+{
+	if (container->phase == CONTAINER_PHASE_USER)
 		step_attach(container);
 }
 
@@ -402,15 +343,15 @@ static int mount_root(struct container *container, struct err *err)
 	const struct container_def *def = &container->def;
 	int upper OWN_FD = -1, work OWN_FD = -1;
 
-	upper = fs_open_dir(container->dir_fd, "upper", FS_BENEATH, 0755, err);
+	upper = layers_upper(container->dir_fd, def->disk_limit, err);
 	if (upper < 0)
 		return upper;
-	work = fs_open_dir(container->dir_fd, "work", FS_BENEATH, 0700, err);
+	work = layers_work(container->dir_fd, def->disk_limit, err);
 	if (work < 0)
 		return work;
 	container->root_fd = layers_root(&container->env->rootfs, container->id, def->layers,
 					 def->layer_count, upper, work, err);
-	return container->root_fd < 0 ? container->root_fd : 0;
+	return container->root_fd < 0 ? container->root_fd : container_images_mount(container, err);
 }
 
 static void on_layers(void *owner, const struct err *err)
@@ -429,9 +370,18 @@ static void on_layers(void *owner, const struct err *err)
 static void first_step(struct loop_timer *timer)
 {
 	struct container *container = timer->owner;
+	struct err err = { 0 };
+	uint32_t count;
+	const struct digest *layers =
+		container_def_layers(&container->def, &container->arena, &count);
 
-	layers_mount(&container->layers, container->env->store, &container->env->rootfs,
-		     container->def.layers, container->def.layer_count, on_layers, container);
+	if (layers) {
+		layers_mount(&container->layers, container->env->store, &container->env->rootfs,
+			     layers, count, on_layers, container);
+		return;
+	}
+	err_set(&err, -ENOMEM, "no memory for the layers of %s", container->def.name);
+	container_fail(container, &err);
 }
 
 /* ---- making and ending ---- */
@@ -499,8 +449,7 @@ struct container *container_start(struct container_env *env, const struct contai
 	if (r >= 0)
 		r = container_open_dir(container, err);
 	if (r >= 0)
-		r = image_lease_add(env->leases, &container->lease, container->def.layers,
-				    container->def.layer_count, err);
+		r = container_lease(env->leases, &container->lease, &container->def, err);
 	container->created_s = wall_now_s();
 	(void)(container->dir_fd >= 0 && fs_unlink(container->dir_fd, SHIM_EXIT_FILE, NULL));
 	if (r >= 0)
@@ -578,30 +527,16 @@ int container_reopen(struct container *container, struct err *err)
 	return r;
 }
 
-void container_reattach(struct container *container)
-{
-	struct err err = { 0 };
-	int r;
-
-	if (container->phase != CONTAINER_PHASE_RUNNING ||
-	    container->def.network_mode == DEF_NETWORK_HOST ||
-	    container_shares_network(container) || container->ns.netns_fd < 0)
-		return;
-	r = container_reopen(container, &err);
-	if (r >= 0)
-		r = container_attach(container, on_attached, &err);
-	if (r < 0)
-		log_warn("container %s: network: %s", container->def.name, err_text(&err));
-}
-
 void container_free(struct container *container)
 {
 	if (!container)
 		return;
 	loop_timer_stop(container->env->loop, &container->stop_timer);
 	loop_timer_stop(container->env->loop, &container->relink);
+	container_reattach_cancel(container);
 	container_volumes_cancel(container);
 	container_join_cancel(container);
+	container->env->adopting -= container->adopting;
 	health_monitor_stop(container);
 	image_lease_drop(container->env->leases, &container->lease);
 	layers_cancel(&container->layers);

@@ -18,6 +18,7 @@
 #include "lib/arena.h"
 #include "lib/err.h"
 #include "lib/loop.h"
+#include "lib/mono.h"
 #include "lib/msg.h"
 
 /*
@@ -55,10 +56,13 @@ struct container_env {
 	const char *data_path; /* "/data": binds need paths */
 	const char *run_path;  /* "/run/hoy/engine" */
 	struct image_leases *leases;
-	/* Something was moved to the trash; may be NULL. */
-	void (*trashed)(void *owner);
+	void (*trashed)(void *owner); /* something was moved to the trash; may be NULL */
 	void *owner;
 	struct container *volume_queue; /* who fills a volume, and who waits for that */
+	struct container *attach_queue; /* who waits for container_reattach(), a few at a time */
+	struct loop_timer attach_timer;
+	struct mono began; /* engine main; what follows: found, not answered yet */
+	uint32_t adopted, adopting;
 	/* The running container of this id or name, whoever owns it; may be NULL. */
 	struct container *(*running)(void *owner, const char *id);
 };
@@ -68,13 +72,12 @@ struct container_ops {
 	void (*started)(void *owner, struct container *container);
 	/* Could not start: everything was taken back. */
 	void (*failed)(void *owner, struct container *container, const struct err *err);
-	/* It ran and has ended; network, mounts and cgroup are gone already. */
+	/* It ran and has ended; network, mounts, cgroup are gone. */
 	void (*ended)(void *owner, struct container *container, const struct shim_exit *status);
 	/* A process started by SHIM_MSG_EXEC has ended. May be NULL. */
 	void (*exec_ended)(void *owner, struct container *container, uint32_t exec_id,
 			   int32_t code);
-	/* health_of() tells another state. May be NULL. */
-	void (*health)(void *owner, struct container *container);
+	void (*health)(void *owner, struct container *container);  /* another state; or NULL */
 	void (*filling)(void *owner, struct container *container); /* waits for volumes; or NULL */
 	/* The shim is there and has not been told to start yet. May be NULL. */
 	void (*launched)(void *owner, struct container *container);
@@ -100,9 +103,11 @@ struct container {
 	const struct container_ops *ops;
 	void *owner;
 	struct msg_peer shim;
-	struct worker files;	       /* fills volumes, then looks the user up */
-	uint32_t volume;	       /* the mount that is being looked at in VOLUMES */
-	struct container *volume_next; /* in the queue for volumes */
+	uint16_t shim_version; /* what its shim speaks; 0 = it has not said so yet */
+	bool adopting;	       /* counted in env->adopting */
+	struct worker files;   /* fills volumes, then looks the user up */
+	uint32_t volume;       /* the mount that is being looked at in VOLUMES */
+	struct container *volume_next, *attach_next; /* in the queues of env */
 	int dir_fd, root_fd, cgroup_fd;
 	struct network_namespace ns;
 	pid_t pid;
@@ -150,25 +155,17 @@ struct container *container_adopt(struct container_env *env, const char *id,
 /* Sends the stop signal, SIGKILL to all after grace (ms, -1 = the definition's). */
 int container_stop(struct container *container, int64_t grace_ms, struct err *err);
 int container_kill(struct container *container, int signal, struct err *err);
-/* A further process in it. */
-struct container_exec {
-	const char *const *argv, *const *env; /* NULL-terminated; env over the container's own */
-	const char *workdir;		      /* "" = the container's */
-	const struct files_user *user;	      /* NULL = the container's */
-	bool tty, no_stdin, privileged;
-	uint16_t rows, columns;
-};
-/* Its plan for SHIM_MSG_EXEC as a sealed memfd, which the caller owns. */
-int container_exec_plan(const struct container *container, const struct container_exec *exec,
-			struct arena *arena, struct err *err);
-
-/* After up() of the network client: attach again what runs. */
+/* After up() of the network client: attach again what runs. Soon, and in turn with others. */
 void container_reattach(struct container *container);
 /* Gives one that runs (else -EBUSY) def's networks, names and addresses; done() follows unless this
  * fails. On an error it keeps what it had. */
 int container_join_networks(struct container *container, const struct container_def *def,
 			    void (*done)(void *owner, const struct err *err), void *owner,
 			    struct err *err);
+
+/* Holds all layers that a definition needs. */
+int container_lease(struct image_leases *leases, struct image_lease *lease,
+		    const struct container_def *def, struct err *err);
 
 /* Takes back what was made for running: network, mount, cgroup, sockets. The data stays. */
 void container_release(struct container *container);
@@ -190,6 +187,9 @@ int container_logs(struct container_env *env, const char *id, int *ret_fds, int 
 
 /* Drops what a fill left that was cut off. Once, at first. */
 int container_volumes_clean(struct container_env *env, struct err *err);
+/* The file in state/volumes that says: made by its name alone, nothing was mounted from it yet. */
+enum { CONTAINER_MARK_MAX = 256 };
+void container_volume_mark(char name[CONTAINER_MARK_MAX], const char *volume);
 
 /* Whether its network is another container's. */
 static inline bool container_shares_network(const struct container *container)

@@ -3,13 +3,13 @@
  * A service section and an image record become one container definition. Runs in engine main. Pure:
  * must not touch files, and takes from the image nothing but defaults for the process in it.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include "engine/container/def.h"
+#include "engine/run/spec_process.h"
 #include "lib/own.h"
 
 static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -186,6 +186,7 @@ int container_def_service(const struct service_spec *spec, const struct image *i
 		.ports = spec->ports,
 		.port_count = spec->port_count,
 		.mem_limit = spec->mem_limit,
+		.disk_limit = spec->disk_limit,
 		.cpus = spec->cpus,
 		.pids_limit = spec->pids_limit,
 		.stop_grace_ms = spec->stop_grace_ms,
@@ -223,12 +224,13 @@ void container_def_ports(const struct container_def *def, char *dst, size_t cap)
 	buf_init(&text, cap - 1);
 	for (uint32_t i = 0; i < def->port_count; i++) {
 		const struct service_port *port = &def->ports[i];
-		struct in_addr in = { port->host_ip };
-		char address[INET_ADDRSTRLEN];
+		bool v6 = port->families == SERVICE_PORT_IP6;
+		char address[SERVICE_PORT_IP_MAX];
 
 		(void)buf_add_text(&text, i ? ", " : "");
-		if (port->host_ip && inet_ntop(AF_INET, &in, address, sizeof(address)))
-			(void)buf_printf(&text, "%s:", address);
+		if (port->host_ip || port->families)
+			(void)buf_printf(&text,
+					 v6 ? "[%s]:" : "%s:", service_port_ip(port, address));
 		(void)buf_printf(&text, "%u", port->host_port);
 		if (port->count > 1)
 			(void)buf_printf(&text, "-%u", port->host_port + port->count - 1U);
@@ -250,7 +252,14 @@ int container_signal(const char *name, struct err *err)
 		{ "KILL", SIGKILL }, { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 },
 		{ "TERM", SIGTERM }, { "STOP", SIGSTOP }, { "CONT", SIGCONT },
 		{ "ABRT", SIGABRT }, { "ALRM", SIGALRM }, { "WINCH", SIGWINCH },
-		{ "PWR", SIGPWR },   { "PIPE", SIGPIPE },
+		{ "PWR", SIGPWR },   { "PIPE", SIGPIPE }, { "BUS", SIGBUS },
+		{ "CHLD", SIGCHLD }, { "CLD", SIGCHLD },  { "FPE", SIGFPE },
+		{ "ILL", SIGILL },   { "IO", SIGIO },	  { "IOT", SIGIOT },
+		{ "POLL", SIGPOLL }, { "PROF", SIGPROF }, { "SEGV", SIGSEGV },
+		{ "SYS", SIGSYS },   { "TRAP", SIGTRAP }, { "TSTP", SIGTSTP },
+		{ "TTIN", SIGTTIN }, { "TTOU", SIGTTOU }, { "URG", SIGURG },
+		{ "XCPU", SIGXCPU }, { "XFSZ", SIGXFSZ }, { "VTALRM", SIGVTALRM },
+		{ "STKFLT", 16 },
 	};
 	struct str text = str_from(name);
 	uint64_t number;
@@ -268,4 +277,63 @@ int container_signal(const char *name, struct err *err)
 			return signals[i].number;
 	}
 	return err_set(err, -EINVAL, "signal '%s' is not known; use a name such as SIGTERM", name);
+}
+
+static int caps_of(const struct image_texts *names, const char *what, uint64_t *ret_caps,
+		   bool *ret_all, struct err *err)
+{
+	*ret_caps = 0;
+	*ret_all = false;
+	for (uint32_t i = 0; i < names->count; i++) {
+		uint64_t bits = 0;
+		int r = run_caps_parse(names->items[i], &bits, err);
+
+		if (r < 0)
+			return err_prefix(err, "%s", what);
+		if (bits == run_caps_all())
+			*ret_all = true;
+		else
+			*ret_caps |= bits;
+	}
+	return 0;
+}
+
+int container_def_caps(const struct container_def *def, uint64_t *ret_caps, struct err *err)
+{
+	uint64_t add, drop;
+	bool add_all, drop_all;
+	int r = caps_of(&def->cap_drop, "cap_drop", &drop, &drop_all, err);
+
+	if (r >= 0)
+		r = caps_of(&def->cap_add, "cap_add", &add, &add_all, err);
+	if (r < 0)
+		return r;
+	if (def->privileged)
+		*ret_caps = run_caps_all();
+	else if (add_all)
+		*ret_caps = run_caps_all() & ~drop;
+	else
+		*ret_caps = (drop_all ? 0 : run_caps_default() & ~drop) | add;
+	return 0;
+}
+
+struct digest *container_def_layers(const struct container_def *def, struct arena *arena,
+				    uint32_t *ret_count)
+{
+	size_t count = def->layer_count;
+	struct digest *all;
+
+	for (uint32_t i = 0; def->host_set && i < def->mount_count; i++)
+		count += def->mounts_more[i].layer_count;
+	all = arena_array(arena, count + 1, sizeof(*all));
+	*ret_count = 0;
+	for (uint32_t i = 0; all && i < def->layer_count; i++)
+		all[(*ret_count)++] = def->layers[i];
+	for (uint32_t i = 0; all && def->host_set && i < def->mount_count; i++) {
+		const struct def_mount_more *more = &def->mounts_more[i];
+
+		for (uint32_t k = 0; k < more->layer_count; k++)
+			all[(*ret_count)++] = more->layers[k];
+	}
+	return all;
 }

@@ -22,7 +22,7 @@
 enum {
 	DEF_LAYERS_MAX = IMAGE_LAYERS_MAX,
 	DEF_MOUNTS_MAX = 128,
-	DEF_PORTS_MAX = 128,
+	DEF_PORTS_MAX = 1024, /* no more than NETD_PORTS_MAX */
 	DEF_BYTES_MAX = 1 << 20,
 };
 
@@ -33,12 +33,18 @@ enum {
 #define DEF_HOST_GATEWAY   "host-gateway"
 #define DEF_HOST_CONTAINER "container:"
 
-enum def_mount_kind { DEF_MOUNT_VOLUME, DEF_MOUNT_BIND, DEF_MOUNT_TMPFS };
+enum def_mount_kind {
+	DEF_MOUNT_VOLUME,
+	DEF_MOUNT_BIND,
+	DEF_MOUNT_TMPFS,
+	DEF_MOUNT_IMAGE, /* an image's files, read-only; its layers stand in mounts_more */
+};
 
 struct def_mount {
 	enum def_mount_kind kind;
-	const char *source; /* volume name, absolute host path; tmpfs: "" or "exec,BYTES" (0 = no
-			       limit of its own): a build step's, from which programs may be run */
+	const char *source; /* volume name, absolute host path, an image as it was named; tmpfs: ""
+			       or "exec,BYTES" (0 = no limit of its own): a build step's, from which
+			       programs may be run */
 	const char *target;
 	bool read_only;
 };
@@ -61,6 +67,7 @@ struct container_def {
 	uint32_t port_count;
 	enum def_network_mode network_mode;
 	int64_t mem_limit, cpus, pids_limit; /* bytes, thousandths, count; 0 = none */
+	int64_t disk_limit; /* bytes that it may write beside its volumes; 0 = none */
 	int64_t stop_grace_ms, log_max_size;
 	uint32_t log_max_file;
 	bool privileged, read_only, tty, log_off, declared, init;
@@ -76,6 +83,14 @@ struct container_def {
  */
 int container_def_service(const struct service_spec *spec, const struct image *image,
 			  struct arena *arena, struct container_def *ret_def, struct err *err);
+
+/* Its own layers and those of the images that are mounted in it: every one that has to be held. The
+ * array is in the arena, NULL = no memory. */
+struct digest *container_def_layers(const struct container_def *def, struct arena *arena,
+				    uint32_t *ret_count);
+
+/* The capabilities of its processes, with Docker's rule for ALL. -EINVAL names an unknown one. */
+int container_def_caps(const struct container_def *def, uint64_t *ret_caps, struct err *err);
 
 /* Wire form, a version in front; and its SHA-256: the same digest means nothing has changed. */
 void container_def_encode(const struct container_def *def, struct buf *out);

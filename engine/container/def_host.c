@@ -4,9 +4,11 @@
  * main and the api role. Pure; must never take a row whose bounds were not checked.
  */
 #include <errno.h>
+#include <linux/filter.h>
 #include <string.h>
 #include "engine/container/def_host.h"
 #include "engine/run/spec_mount.h"
+#include "engine/run/spec_process.h"
 #include "engine/service/machine.h"
 #include "lib/own.h"
 
@@ -156,5 +158,67 @@ bool def_host_decode(struct wire *in, struct arena *arena, uint32_t mounts,
 		get_more(in, arena, &more[i], &room);
 	*ret_host = host;
 	*ret_more = more;
+	return room;
+}
+
+/* ---- what came later: written only where there is something to say ---- */
+
+bool def_host_has_more(const struct def_host *host, const struct def_mount_more *more,
+		       uint32_t mounts)
+{
+	for (uint32_t i = 0; more && i < mounts; i++) {
+		if (more[i].layer_count)
+			return true;
+	}
+	return host->seccomp.len > 0 || host->blkio.count > 0;
+}
+
+void def_host_encode_more(const struct def_host *host, const struct def_mount_more *more,
+			  uint32_t mounts, struct buf *out)
+{
+	wire_put_str(out, host->seccomp);
+	wire_put_u32(out, host->seccomp_flags);
+	put_texts(out, &host->blkio);
+	for (uint32_t i = 0; i < mounts; i++) {
+		wire_put_u32(out, more[i].layer_count);
+		for (uint32_t k = 0; k < more[i].layer_count; k++)
+			wire_put_bytes(out, more[i].layers[k].bytes, SHA256_SIZE);
+	}
+}
+
+static bool get_program(struct wire *in, struct arena *arena, struct def_host *host)
+{
+	struct str program = wire_blob(in, DEF_SECCOMP_MAX);
+	char *copy = arena_alloc(arena, program.len + 1);
+
+	host->seccomp_flags = wire_u32(in);
+	if (program.len % sizeof(struct sock_filter) ||
+	    host->seccomp_flags & ~(uint32_t)RUN_SECCOMP_FLAG_MASK ||
+	    (!program.len && host->seccomp_flags))
+		in->error = -EBADMSG;
+	if (!copy)
+		return false;
+	if (program.len)
+		memcpy(copy, program.ptr, program.len);
+	host->seccomp = str_make(copy, program.len);
+	return true;
+}
+
+bool def_host_decode_more(struct wire *in, struct arena *arena, uint32_t mounts,
+			  struct def_host *host, struct def_mount_more *more)
+{
+	bool room = get_program(in, arena, host);
+
+	get_texts(in, arena, &host->blkio, &room);
+	for (uint32_t i = 0; room && i < mounts; i++) {
+		uint32_t count = wire_count(in, IMAGE_LAYERS_MAX);
+
+		more[i].layers = arena_array(arena, count + 1U, sizeof(*more[i].layers));
+		room = more[i].layers != NULL;
+		for (uint32_t k = 0; room && k < count; k++)
+			wire_bytes(in, more[i].layers[more[i].layer_count++].bytes, SHA256_SIZE);
+	}
+	if (room && !in->error && !def_host_has_more(host, more, mounts))
+		in->error = -EBADMSG;
 	return room;
 }

@@ -7,6 +7,7 @@
 #include "engine/oci/image.h"
 #include "lib/arena.h"
 #include "lib/buf.h"
+#include "lib/sha256.h"
 #include "lib/wire.h"
 
 /*
@@ -16,6 +17,7 @@
  * without it keeps its bytes.
  */
 enum {
+	DEF_SECCOMP_MAX = 4096 * 8,
 	DEF_API_MAX = 512 << 10, /* bytes of `api` */
 	DEF_OOM_SCORE_MAX = 1000,
 	DEF_SWAP_UNLIMITED = -1,
@@ -34,11 +36,13 @@ enum def_mount_flag {
 };
 
 struct def_mount_more {
-	uint32_t flags;	     /* enum def_mount_flag */
-	uint64_t size_bytes; /* tmpfs, 0 = half of the memory */
-	uint32_t mode;	     /* tmpfs, 0 = 01777 */
-	uint8_t propagation; /* enum run_propagation */
-	const char *subpath; /* volume: the directory in it, "" = all of it */
+	uint32_t flags;	       /* enum def_mount_flag */
+	uint64_t size_bytes;   /* tmpfs, 0 = half of the memory */
+	uint32_t mode;	       /* tmpfs, 0 = 01777 */
+	uint8_t propagation;   /* enum run_propagation */
+	const char *subpath;   /* volume, image: the directory in it, "" = all of it */
+	struct digest *layers; /* image: EROFS layers by key, base first */
+	uint32_t layer_count;
 };
 
 struct def_host {
@@ -49,6 +53,9 @@ struct def_host {
 	struct image_texts masked_paths, readonly_paths; /* with paths_set */
 	struct image_texts device_rules;		 /* "c 1:3 rwm" */
 	struct image_texts addresses;			 /* "NETWORK=10.0.0.5" */
+	struct image_texts blkio; /* "rbps /dev/vda 1048576"; wbps riops wiops weight */
+	struct str seccomp;	/* a client's profile: struct sock_filter[]; empty = Docker's own */
+	uint32_t seccomp_flags; /* enum run_seccomp_flag */
 	const char *domainname;
 	/* "" = a new one, "host", "container:ID"; ipc also "private" "shareable" "none" */
 	const char *pid_mode, *ipc_mode, *uts_mode, *cgroup_mode, *userns_mode;
@@ -67,6 +74,15 @@ struct def_host {
 };
 
 void def_host_init(struct def_host *host);
+
+/* Whether anything of the second part (def_host_encode_more) is set. */
+bool def_host_has_more(const struct def_host *host, const struct def_mount_more *more,
+		       uint32_t mounts);
+void def_host_encode_more(const struct def_host *host, const struct def_mount_more *more,
+			  uint32_t mounts, struct buf *out);
+/* -EBADMSG in in->error; false when the arena is too small. */
+bool def_host_decode_more(struct wire *in, struct arena *arena, uint32_t mounts,
+			  struct def_host *host, struct def_mount_more *more);
 
 /* Wire form without a version of its own; `mounts` rows of more[] belong to it. */
 void def_host_encode(const struct def_host *host, const struct def_mount_more *more,

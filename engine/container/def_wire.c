@@ -12,9 +12,19 @@
 /*
  * The second is the first of a container with init, the third says so in a byte behind the rest and
  * has health checks: definitions without them keep their bytes.
- * The fourth is one whose `host` counts, with health checks or none.
+ * The fourth is one whose `host` counts, with health checks or none; the fifth one whose `host` has
+ * a second part.
  */
-enum { DEF_VERSION = 1, DEF_VERSION_INIT = 2, DEF_VERSION_HEALTH = 3, DEF_VERSION_HOST = 4 };
+enum {
+	DEF_VERSION = 1,
+	DEF_VERSION_INIT = 2,
+	DEF_VERSION_HEALTH = 3,
+	DEF_VERSION_HOST = 4,
+	DEF_VERSION_MORE = 5,
+};
+
+/* Beside any version: behind all else stands disk_limit, then where in IPv6 ports are published. */
+enum { DEF_HAS_DISK_LIMIT = 0x100, DEF_HAS_PORTS6 = 0x200 };
 
 static void put_texts(struct buf *out, const struct image_texts *texts)
 {
@@ -34,6 +44,22 @@ static void put_ports(struct buf *out, const struct container_def *def)
 		wire_put_u16(out, port->host_port);
 		wire_put_u16(out, port->container_port);
 		wire_put_u16(out, port->count);
+	}
+}
+
+static bool has_ports6(const struct container_def *def)
+{
+	for (uint32_t i = 0; i < def->port_count; i++)
+		if (def->ports[i].families)
+			return true;
+	return false;
+}
+
+static void put_ports6(struct buf *out, const struct container_def *def)
+{
+	for (uint32_t i = 0; i < def->port_count; i++) {
+		wire_put_u8(out, def->ports[i].families);
+		wire_put_bytes(out, def->ports[i].host_ip6, sizeof(def->ports[i].host_ip6));
 	}
 }
 
@@ -58,10 +84,15 @@ static void put_health(struct buf *out, const struct image_health *health)
 	wire_put_u32(out, health->retries);
 }
 
+static bool has_more(const struct container_def *def)
+{
+	return def_host_has_more(&def->host, def->mounts_more, def->mount_count);
+}
+
 static uint32_t version_of(const struct container_def *def)
 {
 	if (def->host_set)
-		return DEF_VERSION_HOST;
+		return has_more(def) ? DEF_VERSION_MORE : DEF_VERSION_HOST;
 	if (def->health.test.count)
 		return DEF_VERSION_HEALTH;
 	return def->init ? DEF_VERSION_INIT : DEF_VERSION;
@@ -80,7 +111,8 @@ void container_def_encode(const struct container_def *def, struct buf *out)
 	const bool flags[] = { def->privileged, def->read_only, def->tty, def->log_off,
 			       def->declared };
 
-	wire_put_u32(out, version_of(def));
+	wire_put_u32(out, version_of(def) | (def->disk_limit ? DEF_HAS_DISK_LIMIT : 0) |
+				  (has_ports6(def) ? DEF_HAS_PORTS6 : 0));
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		wire_put_text(out, texts[i]);
 	wire_put_bytes(out, def->image.bytes, SHA256_SIZE);
@@ -102,11 +134,17 @@ void container_def_encode(const struct container_def *def, struct buf *out)
 		if (def->health.test.count)
 			put_health(out, &def->health);
 		def_host_encode(&def->host, def->mounts_more, def->mount_count, out);
+		if (has_more(def))
+			def_host_encode_more(&def->host, def->mounts_more, def->mount_count, out);
 	}
-	if (version_of(def) != DEF_VERSION_HEALTH)
-		return;
-	wire_put_u8(out, def->init);
-	put_health(out, &def->health);
+	if (version_of(def) == DEF_VERSION_HEALTH) {
+		wire_put_u8(out, def->init);
+		put_health(out, &def->health);
+	}
+	if (def->disk_limit)
+		wire_put_i64(out, def->disk_limit);
+	if (has_ports6(def))
+		put_ports6(out, def);
 }
 
 /* The wire's error is sticky and always -EBADMSG; that memory ran out has to be known beside it. */
@@ -161,7 +199,7 @@ static void get_mounts(struct def_reader *reader, struct container_def *def)
 		struct def_mount *mount = &def->mounts[def->mount_count++];
 		uint8_t kind = wire_u8(reader->in);
 
-		if (kind > DEF_MOUNT_TMPFS)
+		if (kind > DEF_MOUNT_IMAGE)
 			reader->in->error = -EBADMSG;
 		mount->kind = (enum def_mount_kind)kind;
 		mount->source = get_text(reader, 4096);
@@ -186,6 +224,25 @@ static void get_ports(struct def_reader *reader, struct container_def *def)
 		port->container_port = wire_u16(reader->in);
 		port->count = wire_u16(reader->in);
 	}
+}
+
+/* Written only where one has something to say. */
+static void get_ports6(struct wire *in, struct container_def *def)
+{
+	static const uint8_t zero[sizeof(def->ports->host_ip6)];
+
+	for (uint32_t i = 0; i < def->port_count; i++) {
+		struct service_port *port = &def->ports[i];
+
+		port->families = wire_u8(in);
+		wire_bytes(in, port->host_ip6, sizeof(port->host_ip6));
+		if (port->families > SERVICE_PORT_IP6 || (port->families && port->host_ip) ||
+		    (port->families != SERVICE_PORT_IP6 &&
+		     memcmp(port->host_ip6, zero, sizeof(zero)) != 0))
+			in->error = -EBADMSG;
+	}
+	if (!has_ports6(def))
+		in->error = -EBADMSG;
 }
 
 /* None of ours is below zero, and most become unsigned later. */
@@ -231,9 +288,13 @@ static void get_health(struct def_reader *reader, struct image_health *health)
 		in->error = -EBADMSG;
 }
 
-static void get_host(struct def_reader *reader, struct container_def *def)
+static void get_host(struct def_reader *reader, struct container_def *def, uint32_t version)
 {
 	def_host_init(&def->host);
+	for (uint32_t i = 0; !def->host_set && i < def->mount_count; i++) {
+		if (def->mounts[i].kind == DEF_MOUNT_IMAGE) /* its layers stand in `host` */
+			reader->in->error = -EBADMSG;
+	}
 	if (!def->host_set)
 		return;
 	def->init = wire_bool(reader->in);
@@ -242,6 +303,17 @@ static void get_host(struct def_reader *reader, struct container_def *def)
 	if (!def_host_decode(reader->in, reader->arena, def->mount_count, &def->host,
 			     &def->mounts_more))
 		reader->no_memory = true;
+	if (version == DEF_VERSION_MORE && !reader->no_memory &&
+	    !def_host_decode_more(reader->in, reader->arena, def->mount_count, &def->host,
+				  def->mounts_more))
+		reader->no_memory = true;
+	for (uint32_t i = 0; !reader->no_memory && i < def->mount_count; i++) {
+		bool image = def->mounts[i].kind == DEF_MOUNT_IMAGE;
+
+		if ((image && !def->mounts[i].read_only) ||
+		    (!image && def->mounts_more[i].layer_count))
+			reader->in->error = -EBADMSG;
+	}
 }
 
 int container_def_decode(struct wire *in, struct arena *arena, struct container_def *ret_def,
@@ -250,6 +322,7 @@ int container_def_decode(struct wire *in, struct arena *arena, struct container_
 	struct def_reader reader = { in, arena, false };
 	struct container_def def = { 0 };
 	uint32_t version;
+	bool disk_limit, ports6;
 	const char **const texts[] = { &def.name, &def.reference, &def.workdir,
 				       &def.user, &def.hostname,  &def.stop_signal };
 	struct image_texts *const lists[] = { &def.argv,	&def.env,     &def.cap_add,
@@ -258,10 +331,13 @@ int container_def_decode(struct wire *in, struct arena *arena, struct container_
 					      &def.networks };
 
 	version = wire_u32(in);
-	if (version < DEF_VERSION || version > DEF_VERSION_HOST)
+	disk_limit = version & DEF_HAS_DISK_LIMIT;
+	ports6 = version & DEF_HAS_PORTS6;
+	version &= ~(uint32_t)(DEF_HAS_DISK_LIMIT | DEF_HAS_PORTS6);
+	if (version < DEF_VERSION || version > DEF_VERSION_MORE)
 		in->error = -EBADMSG;
 	def.init = version == DEF_VERSION_INIT;
-	def.host_set = version == DEF_VERSION_HOST;
+	def.host_set = version >= DEF_VERSION_HOST;
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		*texts[i] = get_text(&reader, 4096);
 	wire_bytes(in, def.image.bytes, SHA256_SIZE);
@@ -275,7 +351,14 @@ int container_def_decode(struct wire *in, struct arena *arena, struct container_
 		def.init = wire_bool(in);
 		get_health(&reader, &def.health);
 	}
-	get_host(&reader, &def);
+	get_host(&reader, &def, version);
+	if (disk_limit) {
+		def.disk_limit = get_number(in, INT64_MAX);
+		if (!def.disk_limit)
+			in->error = -EBADMSG;
+	}
+	if (ports6 && !reader.no_memory)
+		get_ports6(in, &def);
 	if (reader.no_memory)
 		return err_set(err, -ENOMEM, "no memory for a stored container definition");
 	if (in->error)

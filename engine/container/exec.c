@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The plan of a further process in a running container: what a person runs by `exec` and what
- * probes its health get the same confinement. Runs in engine main.
+ * probes its health get the same confinement; and the calls to a shim that may be of another
+ * version than this engine. Runs in engine main; must never ask such a shim what it may misread.
  */
 #include <errno.h>
 #include <string.h>
-#include "engine/container/container.h"
+#include "engine/api/shim_version.h"
+#include "engine/container/exec.h"
+#include "engine/container/launch.h"
 #include "engine/run/spec.h"
 #include "lib/own.h"
 
@@ -43,22 +46,35 @@ int container_exec_plan(const struct container *container, const struct containe
 			struct arena *arena, struct err *err)
 {
 	const struct files_user *user = exec->user;
+	uint32_t groups[FILES_GROUPS_MAX + 1]; /* the primary one among them, as in user.c */
 	struct buf plan OWN(buf_done) = { 0 };
 	struct run_spec defaults;
+	struct run_seccomp_filter filter;
 	struct run_process process;
 	int r;
 
 	run_spec_init(&defaults);
 	process = defaults.process;
 	r = exec_env(container, exec, arena, &process.env, err);
+	if (r >= 0)
+		r = container_def_caps(&container->def, &process.caps, err);
+	if (r >= 0 && container->def.host_set)
+		r = launch_security(&container->def.host, &process, &filter, err);
 	if (r < 0)
 		return r;
+	process.keep_project = container->def.disk_limit > 0;
 	process.argv = exec->argv;
 	process.cwd = *exec->workdir ? exec->workdir : container->def.workdir;
 	process.uid = user ? user->uid : container->uid;
 	process.gid = user ? user->gid : container->gid;
-	process.groups = user ? user->groups : container->groups;
-	process.group_count = user ? user->group_count : container->group_count;
+	process.groups = container->groups;
+	process.group_count = container->group_count;
+	if (user) {
+		groups[0] = user->gid;
+		memcpy(groups + 1, user->groups, user->group_count * sizeof(groups[0]));
+		process.groups = groups;
+		process.group_count = user->group_count + 1;
+	}
 	process.tty = exec->tty;
 	process.stdin_open = !exec->no_stdin;
 	process.rows = exec->rows;
@@ -67,4 +83,17 @@ int container_exec_plan(const struct container *container, const struct containe
 	r = run_plan_encode_exec(&process, container->def.privileged || exec->privileged, &plan,
 				 err);
 	return r < 0 ? r : run_plan_memfd(&plan, err);
+}
+
+int64_t container_call(struct container *container, uint16_t type, struct str body, const int *fds,
+		       size_t nfds, msg_reply_fn *fn, void *owner, struct err *err)
+{
+	unsigned theirs = container->shim_version;
+
+	if (theirs && theirs != shim_version())
+		return err_set(err, -EPROTO,
+			       "the shim of %s speaks version %u, this engine version %u: restart "
+			       "the container",
+			       container->def.name, theirs, shim_version());
+	return msg_peer_call(&container->shim, type, body, fds, nfds, fn, owner, err);
 }

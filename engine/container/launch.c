@@ -96,31 +96,7 @@ static int launch_process(struct launch *launch, struct err *err)
 	return 0;
 }
 
-static int launch_caps(struct launch *launch, struct err *err)
-{
-	const struct container_def *def = &launch->container->def;
-	uint64_t caps = launch->spec.process.caps, bits;
-
-	for (uint32_t i = 0; i < def->cap_drop.count; i++) {
-		int r = run_caps_parse(def->cap_drop.items[i], &bits, err);
-
-		if (r < 0)
-			return err_prefix(err, "cap_drop");
-		caps &= ~bits;
-	}
-	for (uint32_t i = 0; i < def->cap_add.count; i++) {
-		int r = run_caps_parse(def->cap_add.items[i], &bits, err);
-
-		if (r < 0)
-			return err_prefix(err, "cap_add");
-		caps |= bits;
-	}
-	launch->spec.process.caps = caps;
-	return 0;
-}
-
-/* "a/b", never above: the volume's own links are not followed by who mounts it. */
-static bool subpath_stays(const char *subpath)
+bool launch_subpath_stays(const char *subpath)
 {
 	struct str rest = str_from(subpath), part;
 	bool stays = *subpath != '/';
@@ -152,7 +128,7 @@ static const char *volume_path(struct container *container, const struct def_mou
 	own_close(&fd);
 	if (def->host_set)
 		subpath = def->mounts_more[mount - def->mounts].subpath;
-	if (!subpath_stays(subpath)) {
+	if (!launch_subpath_stays(subpath)) {
 		err_set(err, -EINVAL, "subpath must be a relative path within the volume: %s",
 			subpath);
 		return NULL;
@@ -200,6 +176,8 @@ static int launch_mount(struct launch *launch, const struct def_mount *from, str
 		mount->flags = RUN_MOUNT_FLAG_RECURSIVE;
 		mount->source = from->kind == DEF_MOUNT_VOLUME
 					? volume_path(launch->container, from, err)
+				: from->kind == DEF_MOUNT_IMAGE
+					? container_image_path(launch->container, from, err)
 					: bind_path(&launch->container->def, from, err);
 		if (!mount->source)
 			return err ? err->code : -ENOMEM;
@@ -311,11 +289,12 @@ int container_plan(struct container *container, struct err *err)
 	launch->spec.readonly_root = container->def.read_only;
 	launch->spec.privileged = container->def.privileged;
 	launch->spec.init = container->def.init;
+	launch->spec.process.keep_project = container->def.disk_limit > 0;
 	if (container->def.network_mode == DEF_NETWORK_HOST)
 		launch->spec.net.mode = RUN_NS_MODE_HOST;
 	r = launch_process(launch, err);
 	if (r >= 0)
-		r = launch_caps(launch, err);
+		r = container_def_caps(&container->def, &launch->spec.process.caps, err);
 	if (r >= 0)
 		r = launch_mounts(launch, err);
 	if (r >= 0)

@@ -15,20 +15,34 @@ struct launch {
 	struct run_device_rule rules[64];
 	struct run_rlimit rlimits[RUN_RLIMITS_MAX];
 	struct run_sysctl sysctls[64];
+	struct run_seccomp_filter filter;
 	uint32_t groups[RUN_GROUPS_MAX];
 	const char **argv, **env;
 };
 
+/* Rows behind cgroup_resources' pointers. */
+struct launch_io {
+	struct cgroup_io_limit limits[CGROUP_ROWS_MAX];
+	struct cgroup_io_weight weights[CGROUP_ROWS_MAX];
+	size_t limit_count, weight_count;
+};
+
+/* Limits of block devices into *res, which points into *io. -ENODEV, -ENOENT name the device. */
+int launch_io(const struct def_host *host, struct launch_io *io, struct cgroup_resources *res,
+	      struct err *err);
 /* What def->host says, over what the other fields said; does nothing without host_set. */
 int launch_host(struct launch *launch, struct err *err);
+/* The confinement that host->security_opt and host->seccomp speak of, for each process of the
+ * container. `filter` lives as long as *process. */
+int launch_security(const struct def_host *host, struct run_process *process,
+		    struct run_seccomp_filter *filter, struct err *err);
 /* One mount's further properties. */
 void launch_mount_more(const struct container_def *def, uint32_t index, struct run_mount *mount);
 /* Writes the limits that struct cgroup_limits does not know into the container's group. */
 int launch_resources(struct container *container, struct err *err);
+/* "a/b", never above: its own links are not followed by who mounts it. */
+bool launch_subpath_stays(const char *subpath);
 /* A NULL-terminated vector in the container's arena, NULL when it is full. */
 const char **launch_vector(struct arena *arena, const struct image_texts *texts);
-/* The resources that a definition asks for. Texts belong to def. */
-int container_resources(const struct container_def *def, struct cgroup_resources *ret_resources,
-			struct err *err);
 
 #endif

@@ -170,11 +170,18 @@ static int host_groups(struct launch *launch, struct err *err)
 	return 0;
 }
 
-static int host_security(struct launch *launch, struct err *err)
+int launch_security(const struct def_host *host, struct run_process *process,
+		    struct run_seccomp_filter *filter, struct err *err)
 {
-	const struct image_texts *texts = &launch->container->def.host.security_opt;
-	struct run_process *process = &launch->spec.process;
+	const struct image_texts *texts = &host->security_opt;
 
+	if (host->seccomp.len) {
+		*filter = (struct run_seccomp_filter){ .program = host->seccomp.ptr,
+						       .size_bytes = host->seccomp.len,
+						       .flags = host->seccomp_flags };
+		process->seccomp = RUN_SECCOMP_GIVEN;
+		process->seccomp_filter = filter;
+	}
 	for (uint32_t i = 0; i < texts->count; i++) {
 		struct str text = str_from(texts->items[i]);
 
@@ -190,6 +197,12 @@ static int host_security(struct launch *launch, struct err *err)
 				       texts->items[i]);
 	}
 	return 0;
+}
+
+static int host_security(struct launch *launch, struct err *err)
+{
+	return launch_security(&launch->container->def.host, &launch->spec.process, &launch->filter,
+			       err);
 }
 
 /* "c 1:3 rwm", "a *:* r" */
@@ -284,8 +297,8 @@ void launch_mount_more(const struct container_def *def, uint32_t index, struct r
 
 /* ---- limits ---- */
 
-int container_resources(const struct container_def *def, struct cgroup_resources *ret_resources,
-			struct err *err)
+static int find_resources(const struct container_def *def, struct cgroup_resources *ret_resources,
+			  struct err *err)
 {
 	const struct def_host *host = &def->host;
 	struct cgroup_resources res;
@@ -320,15 +333,24 @@ static int set_resources(struct container *container, const struct container_def
 			 struct err *err)
 {
 	struct cgroup_resources resources;
+	struct launch_io io;
 	char missing[160] = "";
 	int r;
 
 	if (!def->host_set)
 		return 0;
-	r = container_resources(def, &resources, err);
+	r = find_resources(def, &resources, err);
+	if (r >= 0)
+		r = launch_io(&def->host, &io, &resources, err);
 	if (r >= 0)
 		r = cgroup_resources_set(container->cgroup_fd, &resources, missing, sizeof(missing),
 					 err);
+	/* A weight is a wish; a rate that somebody counts on is not. */
+	if (r >= 0 && resources.io_limit_count && strstr(missing, "io.max"))
+		return err_set(
+			err, -ENOTSUP,
+			"block I/O rates cannot be limited: the machine's control groups have "
+			"no io controller of version 2");
 	if (*missing)
 		log_warn("container %s: this kernel cannot limit %s", def->name, missing);
 	return r < 0 ? r : 0;

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Layer files from the store to mounts. Runs in engine main, which mounts what the store has
- * checked and reads nothing of it.
+ * Layer files from the store to mounts, and the directory above them that a container writes to.
+ * Runs in engine main, which mounts what the store has checked and reads nothing of it.
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "engine/api/store_msg.h"
 #include "engine/container/layers.h"
+#include "engine/run/quota.h"
+#include "lib/fs.h"
 #include "lib/own.h"
 
 enum { LAYERS_HEX = SHA256_SIZE * 2 + 1 };
@@ -85,6 +88,46 @@ void layers_cancel(struct layers_job *job)
 	job->done = NULL;
 	if (job->store && msg_peer_alive(job->store))
 		msg_peer_forget(job->store, job);
+}
+
+/*
+ * The project's number is that of the container's directory, which is nobody else's for as long as
+ * it is there. When another gets the number later, it sets a limit of its own or has no project.
+ */
+static int in_project(int container_fd, int dir_fd, int64_t disk_limit, struct err *err)
+{
+	struct stat st;
+	int r;
+
+	if (!disk_limit)
+		return 0;
+	if (fstat(container_fd, &st) < 0)
+		return err_sys(err, -errno, "look at the container's directory");
+	if (!st.st_ino || st.st_ino > UINT32_MAX)
+		return err_set(err, -EOPNOTSUPP, "disk_limit: its file system is none of Hoy's");
+	r = quota_limit(dir_fd, (uint32_t)st.st_ino, (uint64_t)disk_limit, err);
+	if (r == 0)
+		r = quota_join(dir_fd, (uint32_t)st.st_ino, err);
+	return r < 0 ? err_prefix(err, "disk_limit") : 0;
+}
+
+static int open_own(int container_fd, const char *name, mode_t mode, int64_t disk_limit,
+		    struct err *err)
+{
+	OWN_FD int fd = fs_open_dir(container_fd, name, FS_BENEATH, mode, err);
+	int r = fd < 0 ? fd : in_project(container_fd, fd, disk_limit, err);
+
+	return r < 0 ? r : take_fd(&fd);
+}
+
+int layers_upper(int container_fd, int64_t disk_limit, struct err *err)
+{
+	return open_own(container_fd, "upper", 0755, disk_limit, err);
+}
+
+int layers_work(int container_fd, int64_t disk_limit, struct err *err)
+{
+	return open_own(container_fd, "work", 0700, disk_limit, err);
 }
 
 int layers_root(struct rootfs *rootfs, const char *id, const struct digest *layers, uint32_t count,

@@ -26,6 +26,14 @@ void layers_mount(struct layers_job *job, struct msg_peer *store, struct rootfs 
 		  void (*done)(void *owner, const struct err *err), void *owner);
 void layers_cancel(struct layers_job *job); /* accepts a zeroed one */
 
+/*
+ * The directory that a container writes to, below the open one of its own; made when it is not
+ * there. With a disk limit (bytes, 0 = none) it is in force from then on. Returns an fd.
+ * -EOPNOTSUPP: the data partition cannot.
+ */
+int layers_upper(int container_fd, int64_t disk_limit, struct err *err);
+int layers_work(int container_fd, int64_t disk_limit, struct err *err); /* the overlay's own */
+
 /* The overlay `id` over mounted layers; fds of -1 = a read-only view. Returns an O_PATH fd. */
 int layers_root(struct rootfs *rootfs, const char *id, const struct digest *layers, uint32_t count,
 		int upper_fd, int work_fd, struct err *err);

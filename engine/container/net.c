@@ -12,6 +12,17 @@
 #include "lib/own.h"
 #include "netd/api/netd_msg.h"
 
+/* A client of the API names each port of a range: one row says them all. */
+static bool port_follows(const struct netd_port *row, const struct netd_port *next)
+{
+	return next->proto == row->proto && next->host_ip4 == row->host_ip4 &&
+	       next->families == row->families &&
+	       !memcmp(next->host_ip6, row->host_ip6, sizeof(row->host_ip6)) &&
+	       next->host_port == (uint32_t)row->host_port + row->count &&
+	       next->container_port == (uint32_t)row->container_port + row->count &&
+	       (uint32_t)row->count + next->count <= NETD_PORT_RANGE_MAX;
+}
+
 static int attach_ports(const struct container *container, struct arena *arena,
 			struct netd_attach *attach, struct err *err)
 {
@@ -20,27 +31,42 @@ static int attach_ports(const struct container *container, struct arena *arena,
 	attach->ports = arena_array(arena, def->port_count + 1U, sizeof(*attach->ports));
 	if (!attach->ports)
 		return err_set(err, -ENOMEM, "no memory for ports");
-	for (uint32_t i = 0; i < def->port_count; i++)
-		attach->ports[attach->port_count++] = (struct netd_port){
+	for (uint32_t i = 0; i < def->port_count; i++) {
+		struct netd_port *row = attach->ports + attach->port_count;
+
+		*row = (struct netd_port){
 			.proto = def->ports[i].proto,
 			.host_ip4 = ntohl(def->ports[i].host_ip),
 			.host_port = def->ports[i].host_port,
 			.container_port = def->ports[i].container_port,
 			.count = def->ports[i].count,
+			.families = def->ports[i].families,
 		};
+		memcpy(row->host_ip6, def->ports[i].host_ip6, sizeof(row->host_ip6));
+		if (attach->port_count && port_follows(row - 1, row))
+			row[-1].count = (uint16_t)(row[-1].count + row->count);
+		else
+			attach->port_count++;
+	}
 	return 0;
 }
 
-/* "NETWORK=10.0.0.5" of the definition; empty = netd picks one. */
-static struct str wanted_address(const struct container_def *def, const char *network)
+/* "NETWORK=10.0.0.5" of the definition, or "NETWORK=mac:..."; empty = netd picks one. */
+static struct str wanted_address(const struct container_def *def, const char *network,
+				 const char *kind)
 {
 	size_t len = strlen(network);
 
 	for (uint32_t i = 0; def->host_set && i < def->host.addresses.count; i++) {
 		const char *item = def->host.addresses.items[i];
 
-		if (!strncmp(item, network, len) && item[len] == '=')
-			return str_from(item + len + 1);
+		struct str value;
+
+		if (strncmp(item, network, len) != 0 || item[len] != '=')
+			continue;
+		value = str_from(item + len + 1);
+		if (*kind ? str_starts(value, str_from(kind)) : !str_starts(value, STR("mac:")))
+			return str_skip(value, strlen(kind));
 	}
 	return STR("");
 }
@@ -62,7 +88,8 @@ static int attach_networks(const struct container *container, struct arena *aren
 			.name = str_from(def->networks.items[i]),
 			.aliases = aliases,
 			.alias_count = def->aliases.count,
-			.ip4 = wanted_address(def, def->networks.items[i]),
+			.ip4 = wanted_address(def, def->networks.items[i], ""),
+			.mac = wanted_address(def, def->networks.items[i], "mac:"),
 		};
 	return 0;
 }

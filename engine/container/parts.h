@@ -7,6 +7,7 @@
 /* The steps of a container's way, for the files of this folder only. */
 void container_fail(struct container *container, const struct err *err);
 int container_user(struct container *container, struct err *err);
+void container_user_done(struct container *container);
 /* Fills the new volumes: 0 = all are there, 1 = container_volumes_done() or a failure follows. */
 int container_volumes(struct container *container, struct err *err);
 void container_volumes_done(struct container *container);
@@ -15,8 +16,18 @@ int container_state_write(struct container *container, struct err *err);
 int container_state_read(struct container *container, struct err *err);
 /* Opens namespace `name` ("net", "pid") of the container that runs under this id or name. */
 int container_join(struct container *container, const char *id, const char *name, struct err *err);
+/* Images that are mounted in it: their views, and where one of them stands (arena; NULL = err). */
+int container_images_mount(struct container *container, struct err *err);
+void container_images_umount(struct container *container);
+const char *container_image_path(struct container *container, const struct def_mount *mount,
+				 struct err *err);
 int container_files_write(struct container *container, struct err *err);
 int container_attach(struct container *container, msg_reply_fn *fn, struct err *err);
+/* netd's answer to that. */
+void container_attached(struct msg_peer *peer, void *owner, struct msg *reply,
+			const struct err *err);
+/* It is about to go: out of the queue. */
+void container_reattach_cancel(struct container *container);
 /* Opens anew the sockets inside the network namespace of one that runs, for netd. */
 int container_reopen(struct container *container, struct err *err);
 /* What netd gave. */

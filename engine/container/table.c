@@ -146,8 +146,7 @@ struct table_entry *table_add(struct table *table, const char *id, const struct 
 	entry->table = table;
 	memcpy(entry->id, id, sizeof(entry->id));
 	if (table_take_def(entry, def, err) < 0 ||
-	    image_lease_add(table->env->leases, &entry->lease, entry->def.layers,
-			    entry->def.layer_count, err) < 0) {
+	    container_lease(table->env->leases, &entry->lease, &entry->def, err) < 0) {
 		image_lease_drop(table->env->leases, &entry->lease);
 		arena_done(&entry->arena);
 		free(entry);
@@ -180,6 +179,7 @@ void table_drop(struct table_entry *entry)
 		*at = entry->next;
 	entry->table->count--;
 	loop_timer_stop(entry->table->env->loop, &entry->timer);
+	loop_timer_stop(entry->table->env->loop, &entry->killed);
 	image_lease_drop(entry->table->env->leases, &entry->lease);
 	err_set(&gone, -ENOENT, "No such container: %s", entry->id);
 	table_calls_done(entry, TABLE_WAIT_START, &gone);
@@ -292,6 +292,7 @@ static void on_ended(void *owner, struct container *container, const struct shim
 {
 	struct table_entry *entry = owner;
 
+	loop_timer_stop(entry->table->env->loop, &entry->killed);
 	entry->container = NULL;
 	entry->paused = false;
 	entry->table->ops->container_gone(entry->table->owner, container);

@@ -52,7 +52,7 @@ struct table_entry {
 	int32_t exit_code;
 	uint32_t restarts; /* in a row, of the policy */
 	char error[ERR_TEXT_MAX];
-	struct loop_timer timer, burial;
+	struct loop_timer timer, burial, killed;
 	struct mono running_since;
 	struct table_call *calls;
 };
@@ -106,7 +106,10 @@ int table_restart(struct table_entry *entry, int64_t grace_ms, int signal,
 		  void (*done)(void *owner, const struct err *err), void *owner, struct err *err);
 int table_remove(struct table_entry *entry, bool force, bool volumes,
 		 void (*done)(void *owner, const struct err *err), void *owner, struct err *err);
-int table_kill(struct table_entry *entry, int signal, struct err *err);
+/* After SIGKILL done() comes with its end, as Docker answers, or -ETIMEDOUT after 10 s; after
+ * others at once; it may be NULL. */
+int table_kill(struct table_entry *entry, int signal,
+	       void (*done)(void *owner, const struct err *err), void *owner, struct err *err);
 int table_pause(struct table_entry *entry, bool pause, struct err *err);
 /* Gives it this definition (same name or another): durable, and limits hold at once. */
 int table_change(struct table_entry *entry, const struct container_def *def, struct err *err);

@@ -14,6 +14,8 @@
 /* Ephemeral ports, as Linux picks them for clients by default. */
 enum { PORT_FIRST = 32768, PORT_LAST = 60999 };
 
+enum { KILL_MS = 10000 };
+
 /* ---- start ---- */
 
 static bool port_used(const struct table *table, uint8_t proto, uint16_t port)
@@ -196,7 +198,21 @@ int table_restart(struct table_entry *entry, int64_t grace_ms, int signal,
 	return r;
 }
 
-int table_kill(struct table_entry *entry, int signal, struct err *err)
+/* A process may sleep in the kernel where no signal reaches it: who asked is told. */
+static void kill_late(struct loop_timer *timer)
+{
+	struct table_entry *entry = timer->owner;
+	struct err err = { 0 };
+
+	(void)err_set(&err, -ETIMEDOUT,
+		      "cannot kill container: %s: it has not ended within %d s of SIGKILL; it is "
+		      "still being waited for",
+		      entry->def.name, KILL_MS / 1000);
+	table_calls_done(entry, TABLE_WAIT_STOP, &err);
+}
+
+int table_kill(struct table_entry *entry, int signal,
+	       void (*done)(void *owner, const struct err *err), void *owner, struct err *err)
 {
 	int own = container_signal(entry->def.stop_signal, NULL);
 	int r;
@@ -205,14 +221,25 @@ int table_kill(struct table_entry *entry, int signal, struct err *err)
 		return err_set(err, -EBUSY,
 			       "cannot kill container: %s: container %s is not running",
 			       entry->def.name, entry->id);
+	r = signal == SIGKILL ? table_call_add(entry, TABLE_WAIT_STOP, done, owner, err) : 0;
+	if (r < 0)
+		return r;
 	if (signal == SIGKILL || signal == own)
 		mark_stopped(entry);
 	if (signal == SIGKILL)
 		unpause(entry);
 	r = container_kill(entry->container, signal, err);
-	if (r >= 0)
-		table_event(entry, "kill", signal);
-	return r;
+	if (r < 0) {
+		if (done)
+			table_forget(entry->table, owner);
+		return r;
+	}
+	table_event(entry, "kill", signal);
+	if (signal == SIGKILL)
+		loop_timer_set(entry->table->env->loop, &entry->killed, KILL_MS, kill_late, entry);
+	if (signal != SIGKILL && done)
+		done(owner, NULL);
+	return 0;
 }
 
 int table_pause(struct table_entry *entry, bool pause, struct err *err)
@@ -291,13 +318,17 @@ int table_remove(struct table_entry *entry, bool force, bool volumes,
 	if (entry->removing)
 		return err_set(err, -EEXIST, "removal of container %s is already in progress",
 			       entry->id);
-	if (entry->container && !force)
-		return err_set(err, -EEXIST, "cannot remove container \"/%s\": container is %s: %s",
-			       entry->def.name, entry->paused ? "paused" : "running",
-			       entry->paused ? "unpause and then stop the container before "
-					       "removing or force remove"
-					     : "stop the container before removing or force "
-					       "remove");
+	if (entry->container && entry->paused && !force)
+		return err_set(err, -EEXIST,
+			       "cannot remove container \"/%s\": container is paused and must be "
+			       "unpaused first",
+			       entry->def.name);
+	if ((entry->container || entry->state == TABLE_STATE_RESTARTING) && !force)
+		return err_set(err, -EEXIST,
+			       "cannot remove container \"/%s\": container is %s: stop the "
+			       "container before removing or force remove",
+			       entry->def.name,
+			       entry->state == TABLE_STATE_RESTARTING ? "restarting" : "running");
 	r = table_call_add(entry, TABLE_WAIT_REMOVE, done, owner, err);
 	if (r < 0)
 		return r;

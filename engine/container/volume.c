@@ -5,11 +5,14 @@
  *
  * volumes/.fill-NAME is filled and written to the disk, then renamed to NAME. So a volume is there
  * whole or not at all: after a power cut in between it is filled again from the start. A volume
- * that is there is never touched, empty or not. One is filled at a time; whoever comes meanwhile,
- * maybe for the same one, waits its turn.
+ * that is there is never touched, empty or not; one that was made by its name alone and that
+ * nothing has been mounted from is not there yet: state/volumes/.new-NAME says so, and goes once
+ * the filled directory has taken the empty one's place. One is filled at a time; whoever comes
+ * meanwhile, maybe for the same one, waits its turn.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include "engine/api/files_msg.h"
@@ -145,6 +148,34 @@ void container_volumes_cancel(struct container *container)
 	queue_leave(container);
 }
 
+void container_volume_mark(char name[CONTAINER_MARK_MAX], const char *volume)
+{
+	(void)snprintf(name, CONTAINER_MARK_MAX, ".new-%s", volume);
+}
+
+static bool is_unused(const struct container_env *env, const char *volume)
+{
+	int state OWN_FD =
+		fs_open(env->data_fd, "state/volumes", FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, NULL);
+	char mark[CONTAINER_MARK_MAX];
+
+	container_volume_mark(mark, volume);
+	return state >= 0 && fs_exists(state, mark, FS_BENEATH);
+}
+
+/* An error ends the start: with the mark left, another fill would replace what is in use. */
+static int set_used(const struct container_env *env, const char *volume, struct err *err)
+{
+	int state OWN_FD =
+		fs_open(env->data_fd, "state/volumes", FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, NULL);
+	char mark[CONTAINER_MARK_MAX];
+
+	container_volume_mark(mark, volume);
+	if (state < 0 || !fs_exists(state, mark, FS_BENEATH))
+		return 0; /* as is_unused() sees it */
+	return fs_unlink(state, mark, err);
+}
+
 /* The name makes it a volume; the directory is on the disk before anybody is told. */
 static int fill_publish(struct container *container, struct err *err)
 {
@@ -155,8 +186,15 @@ static int fill_publish(struct container *container, struct err *err)
 
 	if (r >= 0)
 		r = fs_rename(volumes, name, volumes, volume, err);
+	/* Somebody put files into it before anything was mounted from it: they stay. */
+	if (r == -ENOTEMPTY || r == -EEXIST) {
+		*err = (struct err){ 0 };
+		r = fill_discard(container->env, volumes, name, err);
+	}
 	if (r >= 0)
 		r = fs_sync_dir(volumes, err);
+	if (r >= 0)
+		r = set_used(container->env, volume, err);
 	return r;
 }
 
@@ -237,10 +275,16 @@ int container_volumes(struct container *container, struct err *err)
 			volumes = volumes_open(container->env, err);
 		if (volumes < 0)
 			return volumes;
-		if (fs_exists(volumes, mount->source, FS_BENEATH))
+		if (fs_exists(volumes, mount->source, FS_BENEATH) &&
+		    !is_unused(container->env, mount->source))
 			continue;
-		if (def->host_set && def->mounts_more[container->volume].flags & DEF_MOUNT_NO_COPY)
+		if (def->host_set &&
+		    def->mounts_more[container->volume].flags & DEF_MOUNT_NO_COPY) {
+			r = set_used(container->env, mount->source, err);
+			if (r < 0)
+				return r;
 			continue; /* made empty when it is mounted */
+		}
 		if (!queue_enter(container))
 			return 1;
 		r = fill_start(container, volumes, err);

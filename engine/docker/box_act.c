@@ -4,12 +4,14 @@
  * kill, remove, pause, resize. Runs in the api role.
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include "engine/api/engine_msg.h"
 #include "engine/container/def.h"
 #include "engine/docker/handlers.h"
+#include "engine/docker/view.h"
 #include "lib/own.h"
 
 void docker_done_empty(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
@@ -39,6 +41,84 @@ bool docker_query_signal(struct docker_client *client, int fallback, int *ret_si
 
 /* ---- start ---- */
 
+struct port_clash {
+	unsigned port;
+	uint8_t proto;
+	bool by_host; /* a process of the machine has it, not a container */
+	const char *words;
+};
+
+static void in_arena(void *work)
+{
+	(void)work;
+}
+
+static bool has_port(const struct service_port *row, const struct port_clash *clash)
+{
+	return row->proto == clash->proto && clash->port >= row->host_port &&
+	       clash->port < (uint32_t)row->host_port + row->count;
+}
+
+/* The port that netd names, as Docker names it: with the address that it is published on. */
+static void on_clash_view(struct msg_peer *peer, void *owner, struct msg *reply,
+			  const struct err *err)
+{
+	struct docker_client *client = owner;
+	const struct port_clash *clash = client->work;
+	struct docker_boxes boxes = { 0 };
+	struct buf text OWN(buf_done) = { 0 };
+	char ip[SERVICE_PORT_IP_MAX] = "0.0.0.0";
+
+	(void)peer;
+	(void)err;
+	buf_init(&text, 1024);
+	if (!reply || docker_boxes_read(reply->body, &client->arena, &boxes, NULL) < 0 ||
+	    !boxes.count) {
+		docker_reply_error(client, 500, clash->words);
+		return;
+	}
+	for (uint32_t i = 0; boxes.rows[0].has_def && i < boxes.rows[0].def.port_count; i++) {
+		const struct service_port *port = &boxes.rows[0].def.ports[i];
+
+		if (has_port(port, clash))
+			(void)service_port_ip(port, ip);
+	}
+	(void)buf_printf(&text,
+			 "driver failed programming external connectivity on endpoint %.*s "
+			 "(%.*s): ",
+			 STR_ARG(boxes.rows[0].view.name), STR_ARG(boxes.rows[0].view.id));
+	if (clash->by_host)
+		(void)buf_printf(&text,
+				 "failed to bind host port for %s:%u/%s: address already in use",
+				 ip, clash->port, clash->proto == IPPROTO_UDP ? "udp" : "tcp");
+	else
+		(void)buf_printf(&text, "Bind for %s:%u failed: port is already allocated", ip,
+				 clash->port);
+	docker_reply_error(client, 500, buf_text(&text));
+}
+
+/* Whether it is one; then the answer comes later. */
+static bool port_clash(struct docker_client *client, const struct err *err)
+{
+	const char *at = strstr(err->text, "port ");
+	struct port_clash *clash = arena_alloc(&client->arena, sizeof(*clash));
+	char proto[4] = "";
+
+	if (!clash || !at || sscanf(at, "port %5u/%3s", &clash->port, proto) != 2)
+		return false;
+	clash->proto = strcmp(proto, "udp") ? IPPROTO_TCP : IPPROTO_UDP;
+	clash->by_host = strstr(at, "is used by the host") != NULL;
+	if (!clash->by_host && !strstr(at, "is already published"))
+		return false;
+	clash->words = arena_text(&client->arena, str_from(err->text));
+	if (!clash->words)
+		return false;
+	client->work = clash;
+	client->work_free = in_arena;
+	docker_ask_argument(client, ENGINE_MSG_VIEWS, on_clash_view);
+	return true;
+}
+
 /* The shim's words as the OCI runtime under Docker says them: the CLI takes its exit code from it.
  */
 static void start_error(struct docker_client *client, const struct err *err)
@@ -53,6 +133,8 @@ static void start_error(struct docker_client *client, const struct err *err)
 	bool missing = strstr(err->text, "No such file") != NULL;
 	bool denied = strstr(err->text, "ermission denied") != NULL;
 
+	if (err->code == -EADDRINUSE && port_clash(client, err))
+		return;
 	if (!str_starts(words, STR("exec")) || (!lookup && !missing && !denied)) {
 		docker_reply_err(client, err);
 		return;
@@ -83,6 +165,13 @@ static void on_started(struct msg_peer *peer, void *owner, struct msg *reply, co
 
 void docker_start(struct docker_client *client)
 {
+	/* What some clients send as "no body": {} and null and white space around them. */
+	if (client->body.len > 7) {
+		docker_reply_error(client, 400,
+				   "starting container with non-empty request body was deprecated "
+				   "since API v1.22 and removed in v1.24");
+		return;
+	}
 	docker_ask_argument(client, ENGINE_MSG_START, on_started);
 }
 

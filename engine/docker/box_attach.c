@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * POST /containers/NAME/attach. The connection is taken over at once, also for a container that has
- * not been started: the stream is joined to it when engine main sends it. Runs in the api role.
+ * POST /containers/NAME/attach, and GET .../attach/ws, the same in a websocket's frames. The
+ * connection is taken over at once, also for a container that has not been started: the stream is
+ * joined to it when engine main sends it. Runs in the api role. Must never frame both ways: over a
+ * websocket Docker's own frames are taken off.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +26,7 @@ struct attach {
 	struct docker_detach keys;
 	bool wants_stdin, stdin_once, tty, logs, stream;
 	uint8_t streams;
+	char accept[WEBSOCKET_ACCEPT_MAX]; /* over a websocket: the answer to its key */
 	/* logs=1: what was written before, from its files. */
 	struct docker_log_lines lines;
 	int fds[ATTACH_FILES_MAX];
@@ -55,7 +58,16 @@ static void attach_free(void *work)
 static void on_ended(struct docker_pump *pump)
 {
 	if (pump->client)
-		docker_finish(pump->client);
+		docker_pump_finish(pump);
+}
+
+/* Also before the pump knows its client. */
+static void finish(struct docker_client *client)
+{
+	struct attach *attach = client->work;
+
+	attach->pump.client = client;
+	docker_pump_finish(&attach->pump);
 }
 
 static void wait_for_stream(struct docker_client *client)
@@ -75,7 +87,7 @@ static void on_stream(struct msg_peer *peer, void *owner, struct msg *reply, con
 	attach->serial = 0;
 	fd = reply ? msg_take_fd(reply, 0) : -1;
 	if (fd < 0) { /* it has ended or was removed: there is nothing more to come */
-		docker_finish(client);
+		finish(client);
 		return;
 	}
 	if (attach->wants_stdin)
@@ -101,7 +113,7 @@ static void ask_stream(struct docker_client *client)
 
 	client->on_room = NULL;
 	if (!attach->stream) {
-		docker_finish(client);
+		finish(client);
 		return;
 	}
 	buf_init(&body, 2048);
@@ -110,9 +122,22 @@ static void ask_stream(struct docker_client *client)
 	serial = msg_peer_call(client->server->main, ENGINE_MSG_ATTACH, buf_str(&body), NULL, 0,
 			       on_stream, client, &err);
 	if (serial < 0)
-		docker_finish(client);
+		finish(client);
 	else
 		attach->serial = (uint32_t)serial;
+}
+
+static void put_lines(struct attach *attach, struct str data)
+{
+	struct buf text OWN(buf_done) = { 0 };
+
+	if (!attach->pump.framed) {
+		docker_log_lines_put(&attach->lines, data, &attach->client->out);
+		return;
+	}
+	buf_init(&text, DOCKER_REPLY_MAX);
+	docker_log_lines_put(&attach->lines, data, &text);
+	docker_pump_put(&attach->pump, &attach->client->out, buf_str(&text));
 }
 
 /* As many blocks as the client has room for; then it is asked for the stream itself. */
@@ -131,7 +156,7 @@ static void replay(struct loop_timer *timer)
 			continue;
 		}
 		attach->offset += n;
-		docker_log_lines_put(&attach->lines, str_make(block, (size_t)n), &client->out);
+		put_lines(attach, str_make(block, (size_t)n));
 	}
 	if (attach->at == attach->count)
 		ask_stream(client);
@@ -165,9 +190,12 @@ static void attach_begin(struct docker_client *client)
 	struct buf body OWN(buf_done) = { 0 };
 
 	client->on_input = wait_for_stream;
-	docker_hijack(client, attach->tty || client->minor < 42
-				      ? "application/vnd.docker.raw-stream"
-				      : "application/vnd.docker.multiplexed-stream");
+	if (attach->pump.framed)
+		docker_hijack_websocket(client, attach->accept);
+	else
+		docker_hijack(client, attach->tty || client->minor < 42
+					      ? "application/vnd.docker.raw-stream"
+					      : "application/vnd.docker.multiplexed-stream");
 	if (client->fd < 0)
 		return;
 	if (!attach->logs) {
@@ -175,7 +203,7 @@ static void attach_begin(struct docker_client *client)
 		return;
 	}
 	docker_log_lines_init(&attach->lines);
-	attach->lines.tty = attach->tty;
+	attach->lines.tty = attach->tty || attach->pump.framed;
 	attach->lines.out = attach->streams & 1U << 1;
 	attach->lines.err = attach->streams & 1U << 2;
 	buf_init(&body, 2048);
@@ -212,27 +240,39 @@ static void on_view(struct msg_peer *peer, void *owner, struct msg *reply, const
 	attach_begin(client);
 }
 
-void docker_attach(struct docker_client *client)
+static void attach_query(struct docker_client *client, struct attach *attach, bool fallback)
+{
+	attach->wants_stdin = docker_query_flag(client, "stdin", fallback);
+	if (docker_query_flag(client, "stdout", fallback))
+		attach->streams |= 1U << 1;
+	if (docker_query_flag(client, "stderr", fallback))
+		attach->streams |= 1U << 2;
+	if (!attach->streams)
+		attach->streams = 1U << 7; /* stdin alone: no frame has this number */
+	attach->stream = docker_query_flag(client, "stream", false);
+	attach->logs = docker_query_flag(client, "logs", false);
+}
+
+static struct attach *attach_new(struct docker_client *client)
 {
 	struct attach *attach = calloc(1, sizeof(*attach));
-	char text[64], shown[128];
 
 	if (!attach) {
 		docker_reply_error(client, 500, "no memory for a request");
-		return;
+		return NULL;
 	}
 	docker_pump_init(&attach->pump, client->server);
 	attach->pump.ended = on_ended;
 	attach->client = client;
 	client->work = attach;
 	client->work_free = attach_free;
-	attach->wants_stdin = docker_query_flag(client, "stdin", false);
-	if (docker_query_flag(client, "stdout", false))
-		attach->streams |= 1U << 1;
-	if (docker_query_flag(client, "stderr", false))
-		attach->streams |= 1U << 2;
-	attach->stream = docker_query_flag(client, "stream", false);
-	attach->logs = docker_query_flag(client, "logs", false);
+	return attach;
+}
+
+static void attach_ask(struct docker_client *client, struct attach *attach)
+{
+	char text[64], shown[128];
+
 	if (!docker_query(client, "detachKeys", text, sizeof(text)))
 		*text = 0;
 	if (docker_detach_parse(str_from(text), &attach->keys) < 0) {
@@ -240,7 +280,62 @@ void docker_attach(struct docker_client *client)
 		docker_reply_error(client, 400, shown);
 		return;
 	}
-	if (!attach->streams)
-		attach->streams = 1U << 7; /* stdin alone: no frame has this number */
 	docker_ask_argument(client, ENGINE_MSG_VIEWS, on_view);
+}
+
+void docker_attach(struct docker_client *client)
+{
+	struct attach *attach = attach_new(client);
+
+	if (!attach)
+		return;
+	attach_query(client, attach, false);
+	attach_ask(client, attach);
+}
+
+/*
+ * A browser would send a page's request with the client certificate of whoever looks at the page,
+ * and says the page's Origin: only the one that the request itself goes to is let in. No browser
+ * reaches the unix socket.
+ */
+static bool from_elsewhere(struct docker_client *client)
+{
+	struct str origin = http_field(&client->head, "Origin");
+	struct str host = http_field(&client->head, "Host");
+
+	if (!origin.len || !strcmp(client->from, "unix"))
+		return false;
+	return !str_starts(origin, STR("https://")) || !str_eq(str_skip(origin, 8), host);
+}
+
+/* Since 1.42 the query says which streams, as without a
+ * websocket; before it was all of them. */
+void docker_attach_websocket(struct docker_client *client)
+{
+	struct str key = http_field(&client->head, "Sec-WebSocket-Key");
+	struct str version = http_field(&client->head, "Sec-WebSocket-Version");
+	bool asked = str_is_nocase(client->head.upgrade, "websocket");
+	struct attach *attach = attach_new(client);
+	struct err err = { 0 };
+	int r = 0;
+
+	if (!attach)
+		return;
+	if (from_elsewhere(client))
+		r = err_set(&err, -EACCES,
+			    "attach by websocket is not for pages that come from elsewhere");
+	else if (!asked)
+		r = err_set(&err, -EINVAL, "not websocket protocol");
+	else if (!str_is(version, "13"))
+		r = err_set(&err, -EINVAL, "missing or bad WebSocket Version");
+	else
+		r = websocket_accept(key, attach->accept, &err);
+	if (r < 0) {
+		docker_reply_err(client, &err);
+		return;
+	}
+	attach->pump.framed = true;
+	attach->pump.op = client->minor < 28 ? WEBSOCKET_TEXT : WEBSOCKET_BINARY;
+	attach_query(client, attach, client->minor < 42);
+	attach_ask(client, attach);
 }

@@ -48,13 +48,26 @@ static const struct docker_box *read_box(struct docker_client *client, struct ms
 
 /* ---- rename ---- */
 
+static void on_renamed(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct buf text OWN(buf_done) = { 0 };
+
+	if (reply || !str_starts(str_from(err_text(err)), STR("Conflict."))) {
+		docker_done_empty(peer, owner, reply, err);
+		return;
+	}
+	buf_init(&text, 1024);
+	(void)buf_printf(&text, "Error when allocating new name: %s", err_text(err));
+	docker_reply_error(owner, docker_status(err->code), buf_text(&text));
+}
+
 static void on_rename_view(struct msg_peer *peer, void *owner, struct msg *reply,
 			   const struct err *err)
 {
 	struct docker_client *client = owner;
 	const struct docker_box *box = read_box(client, reply, err);
+	struct buf text OWN(buf_done) = { 0 };
 	struct container_def def;
-	struct err bad = { 0 };
 	char name[512] = "";
 
 	(void)peer;
@@ -68,10 +81,16 @@ static void on_rename_view(struct msg_peer *peer, void *owner, struct msg *reply
 	else if (!strcmp(def.name, box->def.name))
 		docker_reply_error(client, 400,
 				   "Renaming a container with the same name as its current name");
-	else if (docker_name_check(def.name, &bad) < 0)
-		docker_reply_err(client, &bad);
-	else
-		docker_ask_def(client, box, &def, ENGINE_MSG_CHANGE, docker_done_empty);
+	else if (docker_name_check(def.name, NULL) < 0) {
+		buf_init(&text, 512);
+		(void)buf_printf(
+			&text,
+			"Error when allocating new name: Invalid container name (/%.200s), "
+			"only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
+			def.name);
+		docker_reply_error(client, 400, buf_text(&text));
+	} else
+		docker_ask_def(client, box, &def, ENGINE_MSG_CHANGE, on_renamed);
 }
 
 void docker_rename(struct docker_client *client)
@@ -80,6 +99,24 @@ void docker_rename(struct docker_client *client)
 }
 
 /* ---- update ---- */
+
+/* Members of the request that were not said before. */
+static void put_added(struct json_writer *w, const struct json *request, const struct json *before)
+{
+	const struct json *value;
+	struct json_iter iter;
+	struct str key;
+	char name[64];
+
+	json_iter_init(&iter, request);
+	while (json_iter_next(&iter, &key, &value)) {
+		if (create_empty(value) || str_copy(key, name, sizeof(name)) < 0 ||
+		    json_get(before, name))
+			continue;
+		json_key_str(w, key);
+		json_put_value(w, value);
+	}
+}
 
 /* What inspect gives back, with the members of the request over those of before. */
 static const char *merge_api(struct docker_client *client, const char *before)
@@ -112,7 +149,12 @@ static const char *merge_api(struct docker_client *client, const char *before)
 		json_key_str(&w, key);
 		json_put_value(&w, create_empty(newer) ? value : newer);
 	}
+	put_added(&w, client->json.root, json_get(doc.root, mine[1]));
 	json_end_object(&w);
+	if (json_get(doc.root, "Endpoints")) {
+		json_key(&w, "Endpoints");
+		json_put_value(&w, json_get(doc.root, "Endpoints"));
+	}
 	json_end_object(&w);
 	merged = buf_error(&text) ? NULL : arena_text(&client->arena, buf_str(&text));
 	json_done(&doc);
@@ -123,7 +165,7 @@ static void on_updated(struct msg_peer *peer, void *owner, struct msg *reply, co
 {
 	(void)peer;
 	if (reply)
-		docker_reply_json(owner, 200, STR("{\"Warnings\":[]}\n"));
+		docker_reply_json(owner, 200, STR("{\"Warnings\":null}\n"));
 	else
 		docker_reply_err(owner, err);
 }

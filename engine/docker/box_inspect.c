@@ -3,11 +3,11 @@
  * GET /containers/NAME/json. Runs in the api role. What the client said at creation comes back as
  * it was kept; a declared container is described from its definition.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include "engine/docker/box_size.h"
 #include "engine/docker/handlers.h"
 #include "engine/docker/label.h"
 #include "engine/docker/text.h"
@@ -23,6 +23,9 @@ struct inspect {
 	struct docker_box *box;
 	struct engine_health health; /* state "" = it has no test */
 	bool secrets;		     /* the client may see them */
+	unsigned minor;		     /* of the client's API */
+	struct docker_client *client;
+	const struct docker_sizes *sizes; /* NULL: not asked for */
 };
 
 static void put_health(struct json_writer *w, const struct engine_health *health)
@@ -84,15 +87,19 @@ static void put_path(struct json_writer *w, const struct docker_box *box)
 	docker_put_texts(w, "Args", &args, false);
 }
 
-static void put_port_map(struct json_writer *w, const struct docker_box *box)
+static void put_port_map(struct json_writer *w, const struct docker_box *box,
+			 const struct json *exposed)
 {
 	const struct container_def *def = &box->def;
+	const struct json *value;
+	struct json_iter iter;
+	struct str name;
 	bool up = box->view.state == ENGINE_STATE_RUNNING || box->view.state == ENGINE_STATE_PAUSED;
 
 	json_key(w, "Ports");
 	json_begin_object(w);
 	for (uint32_t i = 0; box->has_def && up && i < def->port_count; i++) {
-		char key[16], host[8], ip[INET_ADDRSTRLEN] = "0.0.0.0";
+		char key[16], host[8], ip[SERVICE_PORT_IP_MAX];
 		bool before = false;
 
 		for (uint32_t k = 0; k < i; k++)
@@ -105,25 +112,31 @@ static void put_port_map(struct json_writer *w, const struct docker_box *box)
 		json_key(w, key);
 		json_begin_array(w);
 		for (uint32_t k = i; k < def->port_count; k++) {
-			struct in_addr in = { def->ports[k].host_ip };
-
 			if (def->ports[k].container_port != def->ports[i].container_port ||
 			    def->ports[k].proto != def->ports[i].proto)
 				continue;
-			(void)inet_ntop(AF_INET, &in, ip, sizeof(ip));
 			(void)snprintf(host, sizeof(host), "%u", def->ports[k].host_port);
 			json_begin_object(w);
-			json_member_text(w, "HostIp", ip);
+			json_member_text(w, "HostIp", service_port_ip(&def->ports[k], ip));
 			json_member_text(w, "HostPort", host);
 			json_end_object(w);
 		}
 		json_end_array(w);
 	}
+	json_iter_init(&iter, up ? exposed : NULL);
+	while (json_iter_next(&iter, &name, &value)) {
+		if (docker_port_published(box, name))
+			continue;
+		json_key_str(w, name);
+		json_put_null(w);
+	}
 	json_end_object(w);
 }
 
-static void put_network(struct json_writer *w, const struct docker_box *box)
+static void put_network(struct json_writer *w, const struct inspect *inspect,
+			const struct json_doc *api)
 {
+	const struct docker_box *box = inspect->box;
 	const struct engine_address *first =
 		box->view.address_count ? &box->view.addresses[0] : NULL;
 
@@ -134,7 +147,7 @@ static void put_network(struct json_writer *w, const struct docker_box *box)
 	json_member_text(w, "Bridge", "");
 	json_member_str(w, "SandboxID", box->view.id);
 	json_member_text(w, "SandboxKey", "");
-	put_port_map(w, box);
+	put_port_map(w, box, docker_box_exposed(box, api->root));
 	json_member_bool(w, "HairpinMode", false);
 	json_member_text(w, "LinkLocalIPv6Address", "");
 	json_member_u64(w, "LinkLocalIPv6PrefixLen", 0);
@@ -148,7 +161,7 @@ static void put_network(struct json_writer *w, const struct docker_box *box)
 	json_member_u64(w, "IPPrefixLen", first ? first->prefix : 0);
 	json_member_text(w, "IPv6Gateway", "");
 	json_member_str(w, "MacAddress", first ? first->mac : STR(""));
-	docker_put_networks(w, box);
+	docker_put_networks(w, box, api->root, inspect->minor);
 	json_end_object(w);
 }
 
@@ -247,6 +260,28 @@ static void put_config(struct json_writer *w, const struct docker_box *box,
 	json_end_object(w);
 }
 
+/* As it was said, with Docker's defaults; a declared one's from its definition. */
+static void put_host(struct json_writer *w, const struct docker_box *box,
+		     const struct json_doc *api)
+{
+	const struct json *said = json_get(api->root, "HostConfig");
+	struct json_doc doc OWN(json_done) = { 0 };
+	struct buf text OWN(buf_done) = { 0 };
+	struct json_writer own;
+
+	if (!said) {
+		buf_init(&text, JSON_TEXT_MAX);
+		json_writer_init(&own, &text);
+		put_declared_host(&own, box);
+		if (!buf_error(&text))
+			(void)json_parse(buf_str(&text), JSON_TEXT_MAX, &doc, NULL);
+		said = doc.root;
+	}
+	json_key(w, "HostConfig");
+	docker_put_host_config(
+		w, said, box->has_def && box->def.host_set ? box->def.host.memory_and_swap : 0);
+}
+
 static void put_driver(struct json_writer *w, const struct docker_box *box)
 {
 	json_key(w, "GraphDriver");
@@ -299,12 +334,14 @@ static void put_box(struct json_writer *w, const struct inspect *inspect,
 	json_member_text(w, "MountLabel", "");
 	json_member_text(w, "ProcessLabel", "");
 	json_member_text(w, "AppArmorProfile", "");
-	json_member_null(w, "ExecIDs");
-	put_said(w, box, "HostConfig", api, put_declared_host);
+	docker_put_exec_ids(w, inspect->client->server, box->view.id);
+	put_host(w, box, api);
 	put_driver(w, box);
+	if (inspect->sizes)
+		docker_put_sizes(w, inspect->sizes, box);
 	docker_put_mounts(w, box);
 	put_config(w, box, api, inspect->secrets);
-	put_network(w, box);
+	put_network(w, inspect, api);
 	json_end_object(w);
 	(void)buf_add_byte(w->out, '\n');
 }
@@ -324,6 +361,22 @@ static void inspect_reply(struct docker_client *client, const struct inspect *in
 	docker_reply_json(client, 200, buf_str(&body));
 }
 
+static void with_sizes(struct docker_client *client, const struct docker_sizes *sizes)
+{
+	struct inspect *inspect = client->work;
+
+	inspect->sizes = sizes;
+	inspect_reply(client, inspect);
+}
+
+static void inspect_end(struct docker_client *client, const struct inspect *inspect)
+{
+	if (docker_query_flag(client, "size", false))
+		docker_sizes_ask(client, with_sizes);
+	else
+		inspect_reply(client, inspect);
+}
+
 static void on_health(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	struct docker_client *client = owner;
@@ -338,7 +391,7 @@ static void on_health(struct msg_peer *peer, void *owner, struct msg *reply, con
 		if (wire_end(&in) < 0)
 			inspect->health.count = 0;
 	}
-	inspect_reply(client, inspect);
+	inspect_end(client, inspect);
 }
 
 static void no_free(void *work)
@@ -366,13 +419,15 @@ static void on_view(struct msg_peer *peer, void *owner, struct msg *reply, const
 		return;
 	}
 	inspect->box = &boxes.rows[0];
+	inspect->minor = client->minor;
+	inspect->client = client;
 	inspect->secrets = client->role > DOCKER_ROLE_READER;
 	if (!inspect->secrets)
 		inspect->box->def.env = (struct image_texts){ 0 };
 	client->work = inspect;
 	client->work_free = no_free;
 	if (!inspect->box->view.health.len || str_is(inspect->box->view.health, "none")) {
-		inspect_reply(client, inspect);
+		inspect_end(client, inspect);
 		return;
 	}
 	(void)str_copy(inspect->box->view.health, inspect->health.state,

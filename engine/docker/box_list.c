@@ -3,12 +3,15 @@
  * GET /containers/json, with Docker's filters. Runs in the api role.
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "engine/docker/box_size.h"
 #include "engine/docker/filter.h"
 #include "engine/docker/handlers.h"
 #include "engine/docker/label.h"
+#include "engine/docker/row_cache.h"
 #include "engine/docker/text.h"
 #include "engine/docker/view.h"
 #include "lib/own.h"
@@ -23,18 +26,23 @@ struct list {
 	struct docker_filters filters;
 	struct docker_boxes boxes;
 	int64_t before_ns, since_ns;
-	bool all;
+	bool all, plain; /* plain: neither filters nor a limit nor sizes */
+	bool sized;
 	int64_t limit;
 };
 
-/* The command as `ps` shows it: words with a space between them. */
+/* The command as `ps` shows it: words with a space between them, quoted where they have one. */
 static void put_command(struct json_writer *w, const struct docker_box *box)
 {
 	struct buf text OWN(buf_done) = { 0 };
 
 	buf_init(&text, 64 << 10);
-	for (uint32_t i = 0; box->has_def && i < box->def.argv.count; i++)
-		(void)buf_printf(&text, "%s%s", i ? " " : "", box->def.argv.items[i]);
+	for (uint32_t i = 0; box->has_def && i < box->def.argv.count; i++) {
+		const char *quote = i && strchr(box->def.argv.items[i], ' ') ? "'" : "";
+
+		(void)buf_printf(&text, "%s%s%s%s", i ? " " : "", quote, box->def.argv.items[i],
+				 quote);
+	}
 	json_member_str(w, "Command", buf_str(&text));
 }
 
@@ -54,7 +62,9 @@ static void put_labels(struct json_writer *w, const struct docker_box *box)
 	docker_put_labels(w, "Labels", &labels);
 }
 
-static void put_row(struct json_writer *w, const struct docker_box *box)
+/* [*ret_from, *ret_to) of the text is the value of Status. */
+static void put_row(struct json_writer *w, const struct docker_box *box, unsigned minor,
+		    const struct docker_sizes *sizes, size_t *ret_from, size_t *ret_to)
 {
 	struct buf status OWN(buf_done) = { 0 }, name OWN(buf_done) = { 0 };
 	char image[ENGINE_REF_MAX], id[DIGEST_TEXT_MAX];
@@ -76,10 +86,15 @@ static void put_row(struct json_writer *w, const struct docker_box *box)
 	json_member_text(w, "ImageID", box->has_def ? digest_text(&box->def.image, id) : "");
 	put_command(w, box);
 	json_member_i64(w, "Created", box->view.created_ns / NS_PER_S);
-	docker_put_ports(w, box);
+	docker_put_ports(w, box, api.root);
+	if (sizes)
+		docker_put_sizes(w, sizes, box);
 	put_labels(w, box);
 	json_member_text(w, "State", docker_box_state(box));
-	json_member_str(w, "Status", buf_str(&status));
+	json_key(w, "Status");
+	*ret_from = w->out->len;
+	json_put_str(w, buf_str(&status));
+	*ret_to = w->out->len;
 	json_key(w, "HostConfig");
 	json_begin_object(w);
 	json_member_str(w, "NetworkMode",
@@ -87,7 +102,7 @@ static void put_row(struct json_writer *w, const struct docker_box *box)
 	json_end_object(w);
 	json_key(w, "NetworkSettings");
 	json_begin_object(w);
-	docker_put_networks(w, box);
+	docker_put_networks(w, box, api.root, minor);
 	json_end_object(w);
 	docker_put_mounts(w, box);
 	json_end_object(w);
@@ -125,6 +140,11 @@ static bool fits_lists(const struct list *list, const struct docker_box *box)
 	bool volume = !docker_filters_have(&list->filters, "volume");
 	bool network = !docker_filters_have(&list->filters, "network");
 
+	if (box->has_def && !network && def->network_mode != DEF_NETWORK_BRIDGE)
+		network = docker_filters_fit(
+			&list->filters, "network",
+			def->network_mode == DEF_NETWORK_HOST ? STR("host") : STR("none"), false);
+
 	for (uint32_t i = 0; box->has_def && !volume && i < def->mount_count; i++)
 		volume = docker_filters_fit(&list->filters, "volume",
 					    str_from(def->mounts[i].source), false) ||
@@ -141,6 +161,16 @@ static bool fits_lists(const struct list *list, const struct docker_box *box)
 	return volume && network;
 }
 
+/* Patterns may be for the name as the list shows it, with a slash in front. */
+static bool fits_name(const struct docker_filters *filters, struct str name)
+{
+	char shown[ENGINE_NAME_MAX + 2];
+
+	(void)snprintf(shown, sizeof(shown), "/%.*s", STR_ARG(name));
+	return docker_filters_fit(filters, "name", name, true) ||
+	       docker_filters_fit(filters, "name", str_from(shown), true);
+}
+
 static bool fits_exit(const struct list *list, const struct docker_box *box)
 {
 	char code[16];
@@ -151,6 +181,9 @@ static bool fits_exit(const struct list *list, const struct docker_box *box)
 		docker_filters_fit(&list->filters, "exited", str_from(code), false));
 }
 
+static bool fits_ports(const struct docker_filters *filters, const struct docker_box *box);
+static bool fits_task(const struct docker_filters *filters);
+
 static bool fits(const struct list *list, const struct docker_box *box)
 {
 	const struct docker_filters *filters = &list->filters;
@@ -160,13 +193,138 @@ static bool fits(const struct list *list, const struct docker_box *box)
 									: NULL };
 
 	return docker_filters_fit(filters, "id", box->view.id, true) &&
-	       docker_filters_fit(filters, "name", box->view.name, true) &&
+	       fits_name(filters, box->view.name) &&
 	       docker_filters_fit(filters, "status", str_from(docker_box_state(box)), false) &&
 	       docker_filters_fit(filters, "health", box->view.health, false) &&
-	       docker_filters_labels(filters, &labels) && fits_ancestor(list, box) &&
-	       fits_lists(list, box) && fits_exit(list, box) &&
+	       docker_filters_labels(filters, &labels) && fits_ports(filters, box) &&
+	       fits_task(filters) && fits_ancestor(list, box) && fits_lists(list, box) &&
+	       fits_exit(list, box) &&
 	       (!list->before_ns || box->view.created_ns < list->before_ns) &&
 	       (!list->since_ns || box->view.created_ns > list->since_ns);
+}
+
+/* A value of a filter that is none. */
+static bool refuse(struct docker_client *client, const char *format, const char *name,
+		   struct str value)
+{
+	struct buf text OWN(buf_done) = { 0 };
+
+	buf_init(&text, 512);
+	(void)buf_printf(&text, format, name, value.len > 80 ? 80 : (int)value.len,
+			 value.ptr ? value.ptr : "");
+	docker_reply_error(client, 400, buf_text(&text));
+	return false;
+}
+
+/* "80", "80/udp", "80-82/tcp" -> the range and the protocol. */
+static bool read_range(struct str text, uint64_t *ret_from, uint64_t *ret_to, struct str *ret_proto)
+{
+	struct str ports, first;
+
+	(void)str_cut(&text, '/', &ports);
+	*ret_proto = text.len ? text : STR("tcp");
+	(void)str_cut(&ports, '-', &first);
+	if (str_to_u64(first, 0, UINT16_MAX, ret_from) < 0)
+		return false;
+	*ret_to = *ret_from;
+	return !ports.len || (str_to_u64(ports, *ret_from, UINT16_MAX, ret_to) >= 0);
+}
+
+/* What each filter's values may be. False: 400 has been answered. */
+static bool check_values(struct docker_client *client, const struct docker_filters *filters)
+{
+	static const struct {
+		const char *name, *words, *format;
+	} lists[] = {
+		{ "status", "created restarting running removing paused exited dead",
+		  "invalid filter '%s=%.*s'" },
+		{ "health", "starting healthy unhealthy none",
+		  "unrecognized filter value for %s: %.*s" },
+	};
+	static const char *const ports[] = { "publish", "expose" };
+	struct str value, proto;
+	uint64_t from, to;
+	int64_t code;
+	bool task;
+
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		for (size_t n = 0; (value = docker_filters_value(filters, lists[i].name, n)).len;
+		     n++) {
+			struct str words = str_from(lists[i].words), word;
+			bool known = false;
+
+			while (str_cut(&words, ' ', &word))
+				known |= str_eq(word, value);
+			if (!known)
+				return refuse(client, lists[i].format, lists[i].name, value);
+		}
+	}
+	for (size_t n = 0; (value = docker_filters_value(filters, "exited", n)).len; n++) {
+		if (str_to_i64(value, INT32_MIN, INT32_MAX, &code) < 0)
+			return refuse(client, "invalid filter '%s=%.*s': invalid syntax", "exited",
+				      value);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(ports); i++) {
+		for (size_t n = 0; (value = docker_filters_value(filters, ports[i], n)).len; n++) {
+			if (!read_range(value, &from, &to, &proto))
+				return refuse(client,
+					      "error while looking up for %s %.*s: invalid syntax",
+					      ports[i], value);
+		}
+	}
+	return docker_filters_flag(client, filters, "is-task", false, &task);
+}
+
+/* Whether a port of the container is in one of the filter's ranges. */
+static bool in_ranges(const struct docker_filters *filters, const char *filter, uint64_t port,
+		      struct str own)
+{
+	struct str value, proto;
+	uint64_t from, to;
+
+	for (size_t n = 0; (value = docker_filters_value(filters, filter, n)).len; n++) {
+		if (read_range(value, &from, &to, &proto) && port >= from && port <= to &&
+		    str_eq(proto, own))
+			return true;
+	}
+	return false;
+}
+
+/* `publish` looks at the machine's ports, `expose` at the container's. */
+static bool fits_ports(const struct docker_filters *filters, const struct docker_box *box)
+{
+	bool publish = docker_filters_have(filters, "publish");
+	bool expose = docker_filters_have(filters, "expose");
+	struct json_doc api OWN(json_done) = { 0 };
+	const struct json *value;
+	struct json_iter iter;
+	struct str name, proto;
+	uint64_t from, to;
+
+	for (uint32_t i = 0; box->has_def && i < box->def.port_count; i++) {
+		const struct service_port *row = &box->def.ports[i];
+
+		proto = row->proto == IPPROTO_UDP ? STR("udp") : STR("tcp");
+		for (uint32_t n = 0; n < row->count; n++) {
+			publish &= !in_ranges(filters, "publish", row->host_port + n, proto);
+			expose &= !in_ranges(filters, "expose", row->container_port + n, proto);
+		}
+	}
+	if (expose && box->has_def && box->def.host_set)
+		(void)json_parse(str_from(box->def.host.api), JSON_TEXT_MAX, &api, NULL);
+	json_iter_init(&iter, json_get(json_get(api.root, "Config"), "ExposedPorts"));
+	while (expose && json_iter_next(&iter, &name, &value)) {
+		if (read_range(name, &from, &to, &proto))
+			expose = !in_ranges(filters, "expose", from, proto);
+	}
+	return !publish && !expose;
+}
+
+static bool fits_task(const struct docker_filters *filters)
+{
+	struct str value = docker_filters_value(filters, "is-task", 0);
+
+	return !str_is(value, "true") && !str_is(value, "1");
 }
 
 /* `before` and `since` name containers. False: 404 has been answered. */
@@ -193,39 +351,160 @@ static bool find_bound(struct docker_client *client, struct list *list, const ch
 	return false;
 }
 
+static bool is_up(const struct engine_view *view)
+{
+	return view->state == ENGINE_STATE_RUNNING || view->state == ENGINE_STATE_PAUSED ||
+	       view->state == ENGINE_STATE_RESTARTING;
+}
+
+/* Rows are big: their places are sorted. */
 static int newest_first(const void *a, const void *b)
 {
-	const struct docker_box *x = a, *y = b;
+	const struct docker_box *x = *(const struct docker_box *const *)a;
+	const struct docker_box *y = *(const struct docker_box *const *)b;
 
 	return x->view.created_ns < y->view.created_ns	 ? 1
 	       : x->view.created_ns > y->view.created_ns ? -1
 							 : 0;
 }
 
-static void list_reply(struct docker_client *client, struct list *list)
+static const struct docker_box **in_order(struct docker_client *client,
+					  const struct docker_boxes *boxes)
 {
+	const struct docker_box **order =
+		arena_array(&client->arena, boxes->count + 1U, sizeof(*order));
+
+	for (uint32_t i = 0; order && i < boxes->count; i++)
+		order[i] = &boxes->rows[i];
+	if (order)
+		qsort(order, boxes->count, sizeof(*order), newest_first);
+	else
+		docker_reply_error(client, 500, "no memory for the list of containers");
+	return order;
+}
+
+static void list_reply(struct docker_client *client, const struct docker_sizes *sizes)
+{
+	struct list *list = client->work;
+	const struct docker_box **order = in_order(client, &list->boxes);
 	struct buf body OWN(buf_done) = { 0 };
 	struct json_writer w;
 	int64_t left = list->limit > 0 ? list->limit : INT64_MAX;
+	size_t from, to;
 
-	qsort(list->boxes.rows, list->boxes.count, sizeof(*list->boxes.rows), newest_first);
+	if (!order)
+		return;
 	buf_init(&body, DOCKER_REPLY_MAX);
 	json_writer_init(&w, &body);
 	json_begin_array(&w);
 	for (uint32_t i = 0; i < list->boxes.count && left; i++) {
-		const struct docker_box *box = &list->boxes.rows[i];
-		bool up = box->view.state == ENGINE_STATE_RUNNING ||
-			  box->view.state == ENGINE_STATE_PAUSED ||
-			  box->view.state == ENGINE_STATE_RESTARTING;
-
-		if ((!list->all && !up) || !fits(list, box))
+		if ((!list->all && !is_up(&order[i]->view)) || !fits(list, order[i]))
 			continue;
-		put_row(&w, box);
+		put_row(&w, order[i], client->minor, sizes, &from, &to);
 		left--;
 	}
 	json_end_array(&w);
 	(void)buf_add_byte(&body, '\n');
 	docker_reply_json(client, 200, buf_str(&body));
+}
+
+/* ---- without filters: rows that were written before are taken as they are ---- */
+
+struct plain {
+	struct docker_boxes boxes;
+	struct str *bytes; /* of each row */
+	struct buf row, status;
+	struct buf *out;
+};
+
+static int plain_row(struct docker_client *client, struct plain *plain, struct docker_box *box,
+		     struct err *err)
+{
+	struct str bytes = plain->bytes[box - plain->boxes.rows];
+	struct docker_row row;
+	struct json_writer w;
+	size_t from = 0, to = 0;
+
+	buf_clear(&plain->status);
+	if (docker_rows_find(bytes, client->minor, &row)) {
+		struct buf text OWN(buf_done) = { 0 };
+
+		buf_init(&text, 2048);
+		docker_box_status(box, &text);
+		json_writer_init(&w, &plain->status);
+		json_put_str(&w, buf_str(&text));
+		(void)buf_add(plain->out, row.head, row.head_len);
+		(void)buf_add_str(plain->out, buf_str(&plain->status));
+		return buf_add(plain->out, row.tail, row.tail_len);
+	}
+	if (docker_box_read(bytes, true, &client->arena, box, err) < 0)
+		return err->code;
+	buf_clear(&plain->row);
+	json_writer_init(&w, &plain->row);
+	put_row(&w, box, client->minor, NULL, &from, &to);
+	if (!buf_error(&plain->row))
+		docker_rows_keep(bytes, client->minor, buf_str(&plain->row), from, to);
+	return buf_add_str(plain->out, buf_str(&plain->row));
+}
+
+static int plain_read(struct docker_client *client, struct plain *plain, struct str body,
+		      struct err *err)
+{
+	struct docker_boxes *boxes = &plain->boxes;
+	struct wire in;
+	uint32_t count;
+
+	wire_init(&in, body.ptr, body.len);
+	count = wire_count(&in, 2 * ENGINE_ROWS_MAX);
+	boxes->rows = arena_array(&client->arena, count + 1U, sizeof(*boxes->rows));
+	plain->bytes = arena_array(&client->arena, count + 1U, sizeof(*plain->bytes));
+	if (!boxes->rows || !plain->bytes)
+		return err_set(err, -ENOMEM, "no memory for the list of containers");
+	for (; boxes->count < count; boxes->count++) {
+		struct str bytes = wire_blob(&in, MSG_BODY_MAX);
+
+		plain->bytes[boxes->count] = bytes;
+		if (docker_box_read(bytes, false, NULL, &boxes->rows[boxes->count], err) < 0)
+			return err->code;
+	}
+	return wire_end(&in) < 0 ? err_set(err, -EBADMSG, "malformed list of containers") : 0;
+}
+
+static void plain_reply(struct docker_client *client, const struct list *list, struct str views)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	struct plain plain = { .out = &body };
+	const struct docker_box **order;
+	struct err bad = { 0 };
+	int r = plain_read(client, &plain, views, &bad);
+
+	if (r < 0) {
+		docker_reply_err(client, &bad);
+		return;
+	}
+	order = in_order(client, &plain.boxes);
+	if (!order)
+		return;
+	buf_init(&body, DOCKER_REPLY_MAX);
+	buf_init(&plain.row, DOCKER_REPLY_MAX);
+	buf_init(&plain.status, 8192);
+	(void)buf_add_byte(&body, '[');
+	docker_rows_begin();
+	for (uint32_t i = 0; r >= 0 && i < plain.boxes.count; i++) {
+		if (!list->all && !is_up(&order[i]->view))
+			continue;
+		if (body.len > 1)
+			(void)buf_add_byte(&body, ',');
+		r = plain_row(client, &plain, &plain.boxes.rows[order[i] - plain.boxes.rows], &bad);
+	}
+	docker_rows_end();
+	(void)buf_add_text(&body, "]\n");
+	buf_done(&plain.row);
+	buf_done(&plain.status);
+	if (bad.code)
+		docker_reply_err(client, &bad);
+	else
+		docker_reply_json(client, 200, buf_str(&body));
 }
 
 static void list_free(void *work)
@@ -236,6 +515,21 @@ static void list_free(void *work)
 	free(list);
 }
 
+/* Slices of the rows point into the answer: with further questions it has to last. */
+static int keep_boxes(struct docker_client *client, struct list *list, struct str body,
+		      struct err *err)
+{
+	char *bytes = list->sized ? arena_alloc(&client->arena, body.len + 1) : NULL;
+
+	if (list->sized && !bytes)
+		return err_set(err, -ENOMEM, "no memory for the list of containers");
+	if (bytes) {
+		memcpy(bytes, body.ptr, body.len);
+		body = str_make(bytes, body.len);
+	}
+	return docker_boxes_read(body, &client->arena, &list->boxes, err);
+}
+
 static void on_views(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	struct docker_client *client = owner;
@@ -243,11 +537,21 @@ static void on_views(struct msg_peer *peer, void *owner, struct msg *reply, cons
 	struct err bad = { 0 };
 
 	(void)peer;
-	if (!reply || docker_boxes_read(reply->body, &client->arena, &list->boxes, &bad) < 0)
+	if (reply && list->plain) {
+		plain_reply(client, list, reply->body);
+		return;
+	}
+	if (!reply || keep_boxes(client, list, reply->body, &bad) < 0) {
 		docker_reply_err(client, reply ? &bad : err);
-	else if (find_bound(client, list, "before", &list->before_ns) &&
-		 find_bound(client, list, "since", &list->since_ns))
-		list_reply(client, list);
+		return;
+	}
+	if (!find_bound(client, list, "before", &list->before_ns) ||
+	    !find_bound(client, list, "since", &list->since_ns))
+		return;
+	if (list->sized)
+		docker_sizes_ask(client, list_reply);
+	else
+		list_reply(client, NULL);
 }
 
 void docker_list(struct docker_client *client)
@@ -261,10 +565,13 @@ void docker_list(struct docker_client *client)
 	client->work = list;
 	client->work_free = list_free;
 	if (docker_query_number(client, "limit", 0, &list->limit) < 0 ||
-	    !docker_filters_read(client, list_filters, &list->filters))
+	    !docker_filters_read(client, list_filters, &list->filters) ||
+	    !check_values(client, &list->filters))
 		return;
 	list->all = docker_query_flag(client, "all", false) || list->limit > 0 ||
 		    docker_filters_have(&list->filters, "status") ||
 		    docker_filters_have(&list->filters, "exited");
+	list->sized = docker_query_flag(client, "size", false);
+	list->plain = list->limit <= 0 && !json_count(list->filters.doc.root) && !list->sized;
 	docker_ask(client, ENGINE_MSG_VIEWS, STR(""), on_views);
 }

@@ -18,10 +18,11 @@ static void put(const struct docker_prune_row *row, struct buf *body)
 static void answer(struct docker_prune *prune, struct json_writer *w)
 {
 	docker_prune_put_names(prune, w, "ContainersDeleted", true);
-	json_member_u64(w, "SpaceReclaimed", 0);
+	json_member_u64(w, "SpaceReclaimed", prune->freed_bytes);
 }
 
-static const struct docker_prune_kind kind = { ENGINE_MSG_REMOVE, "container", put, NULL, answer };
+static const struct docker_prune_kind kind = { ENGINE_MSG_REMOVE, "container", put, NULL, answer,
+					       docker_usage_box };
 
 static bool fits(const struct docker_filters *filters, int64_t until_ns,
 		 const struct docker_box *box)

@@ -252,6 +252,12 @@ static void put_device(struct json_writer *w, struct str line)
 
 static void put_blocks(struct json_writer *w, struct str text)
 {
+	/* Control groups of version 2 do not count these: Docker shows them without values. */
+	static const char *const unknown[] = {
+		"io_serviced_recursive",  "io_queue_recursive",	 "io_service_time_recursive",
+		"io_wait_time_recursive", "io_merged_recursive", "io_time_recursive",
+		"sectors_recursive",
+	};
 	struct str line;
 
 	json_key(w, "blkio_stats");
@@ -261,6 +267,11 @@ static void put_blocks(struct json_writer *w, struct str text)
 	while (str_cut(&text, '\n', &line))
 		put_device(w, line);
 	json_end_array(w);
+	for (size_t i = 0; i < ARRAY_LEN(unknown); i++)
+		json_member_null(w, unknown[i]);
+	json_end_object(w);
+	json_key(w, "storage_stats");
+	json_begin_object(w);
 	json_end_object(w);
 }
 
@@ -374,7 +385,14 @@ static void on_view(struct msg_peer *peer, void *owner, struct msg *reply, const
 
 void docker_stats(struct docker_client *client)
 {
-	struct stats *stats = calloc(1, sizeof(*stats));
+	struct stats *stats;
+
+	if (docker_query_flag(client, "stream", true) &&
+	    docker_query_flag(client, "one-shot", false)) {
+		docker_reply_error(client, 400, "cannot have stream=true and one-shot=true");
+		return;
+	}
+	stats = calloc(1, sizeof(*stats));
 
 	if (!stats) {
 		docker_reply_error(client, 500, "no memory for a request");

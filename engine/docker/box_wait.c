@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include "engine/docker/handlers.h"
 #include "engine/docker/view.h"
@@ -84,7 +85,7 @@ static void on_view(struct msg_peer *peer, void *owner, struct msg *reply, const
 void docker_wait(struct docker_client *client)
 {
 	struct wait *wait = calloc(1, sizeof(*wait));
-	char condition[64] = "";
+	char condition[64] = "", text[96];
 
 	if (!wait) {
 		docker_reply_error(client, 500, "no memory for a request");
@@ -99,7 +100,8 @@ void docker_wait(struct docker_client *client)
 	else if (!strcmp(condition, "removed"))
 		wait->kind = WAIT_REMOVED;
 	else if (*condition && strcmp(condition, "not-running") != 0) {
-		docker_reply_error(client, 400, "invalid condition");
+		(void)snprintf(text, sizeof(text), "invalid condition: \"%s\"", condition);
+		docker_reply_error(client, 400, text);
 		return;
 	}
 	docker_ask_argument(client, ENGINE_MSG_VIEWS, on_view);

@@ -186,14 +186,14 @@ static int read_names(struct docker_client *client, struct engine_context *wante
 		if (!str_starts(pair, STR("t=")))
 			continue;
 		if (docker_decode_query(str_skip(pair, 2), name, sizeof(name)) < 0)
-			return err_set(err, -EINVAL, "invalid reference format");
+			return docker_reference_refuse("", err);
 		if (!*name)
 			continue;
 		if (strchr(name, '@'))
 			return err_set(err, -EINVAL, "build tag cannot contain a digest: %.200s",
 				       name);
 		if (oci_reference_normalise(str_from(name), full, NULL) < 0)
-			return err_set(err, -EINVAL, "invalid reference format");
+			return docker_reference_refuse(name, err);
 		known = false;
 		for (uint32_t i = 0; i < wanted->name_count; i++)
 			known |= !strcmp(wanted->names[i], full);
@@ -323,4 +323,16 @@ void docker_build(struct docker_client *client)
 	build->wanted = wanted;
 	build->quiet = docker_query_flag(client, "q", false);
 	docker_upload(client, ENGINE_MSG_BUILD_CONTEXT, buf_str(&body), build_on_said);
+}
+
+/* A classic build ends with its connection; there is none by a number. */
+void docker_build_give_up(struct docker_client *client)
+{
+	char id[128] = "";
+
+	(void)docker_query(client, "id", id, sizeof(id));
+	if (*id)
+		docker_reply_empty(client, 200);
+	else
+		docker_reply_error(client, 400, "build ID not provided");
 }

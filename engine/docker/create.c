@@ -123,17 +123,41 @@ static int create_def(struct create *create, struct err *err)
 
 /* ---- the request ---- */
 
+static void no_free(void *work)
+{
+	(void)work; /* in the request's arena */
+}
+
+/* {"Id":..., "Warnings":[...]} */
+static void reply_made(struct docker_client *client, struct str id,
+		       const struct image_texts *warnings)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	struct json_writer w;
+
+	buf_init(&body, 16384);
+	json_writer_init(&w, &body);
+	json_begin_object(&w);
+	json_member_str(&w, "Id", id);
+	docker_put_texts(&w, "Warnings", warnings, false);
+	json_end_object(&w);
+	(void)buf_add_byte(&body, '\n');
+	docker_reply_json(client, 201, buf_str(&body));
+}
+
 static void on_created(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
+	struct docker_client *client = owner;
+	const struct create *create = client->work;
 	struct wire in;
 
 	(void)peer;
 	if (!reply) {
-		docker_reply_err(owner, err);
+		docker_reply_err(client, err);
 		return;
 	}
 	wire_init(&in, reply->body.ptr, reply->body.len);
-	docker_reply_id(owner, wire_str(&in, 128), DOCKER_REPLY_WARNINGS);
+	reply_made(client, wire_str(&in, 128), &create->warnings);
 }
 
 static void on_records(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
@@ -157,17 +181,22 @@ static void on_records(struct msg_peer *peer, void *owner, struct msg *reply, co
 	if (r >= 0)
 		r = str_copy(json_str(json_get(client->json.root, "Image")), name, sizeof(name));
 	if (r >= 0 && !*name)
-		r = err_set(&bad, -EINVAL, "invalid reference format");
+		r = err_set(&bad, -EINVAL, "no command specified");
 	if (r >= 0)
 		r = docker_images_find(&images, name, &found, &bad);
 	if (r >= 0) {
 		create->client = client;
+		create->role = client->role;
 		create->arena = &client->arena;
 		create->body = client->json.root;
 		create->host = json_get(create->body, "HostConfig");
 		create->image = &found->image;
+		create->images = &images;
 		create->others = client->work;
-		r = create_def(create, &bad);
+		create->cpus = client->server->cpus;
+		r = create_check(create->body, &bad);
+		if (r >= 0)
+			r = create_def(create, &bad);
 		if (r >= 0)
 			r = docker_policy_check(client->role, &create->def, &bad);
 	}
@@ -182,13 +211,11 @@ static void on_records(struct msg_peer *peer, void *owner, struct msg *reply, co
 	wire_put_str(&body, buf_str(&bytes));
 	if (buf_error(&bytes) || buf_error(&body))
 		docker_reply_error(client, 400, "the container's configuration is too large");
-	else
+	else {
+		client->work = create; /* for its warnings */
+		client->work_free = no_free;
 		docker_ask(client, ENGINE_MSG_CREATE, buf_str(&body), on_created);
-}
-
-static void no_free(void *work)
-{
-	(void)work; /* in the request's arena */
+	}
 }
 
 /* The other containers, for VolumesFrom: kept until the images are there. */
@@ -222,7 +249,7 @@ void docker_create(struct docker_client *client)
 {
 	if (!docker_body_json(client))
 		return;
-	if (json_type(client->json.root) != JSON_OBJECT)
+	if (json_type(client->json.root) != JSON_OBJECT || !json_count(client->json.root))
 		docker_reply_error(client, 400,
 				   "config cannot be empty in order to create a "
 				   "container");

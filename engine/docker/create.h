@@ -15,13 +15,19 @@ enum { CREATE_API_MAX = 256 << 10 };
 
 struct create {
 	struct docker_client *client;
+	enum docker_role role; /* of the client */
 	struct arena *arena;
 	const struct json *body, *host;
 	const struct image *image;
-	const struct docker_boxes *others; /* with VolumesFrom: all containers; else NULL */
+	const struct docker_images *images; /* for mounts of images; may be NULL */
+	const struct docker_boxes *others;  /* with VolumesFrom: all containers; else NULL */
 	struct container_def def;
-	struct image_texts labels;  /* "name=value" */
-	struct image_texts exposed; /* "80/tcp", the image's too */
+	struct image_texts labels;   /* "name=value" */
+	struct image_texts exposed;  /* "80/tcp", the image's too */
+	struct image_texts warnings; /* for the answer: what is taken and does nothing */
+	struct image_texts unset;    /* names in Env without a value: shown, and not set */
+	uint32_t cpus;		     /* of the machine; 0 = not looked at */
+	bool own_hostname;	     /* the last of the environment is the engine's */
 	char id[68], hostname[16];
 };
 
@@ -41,8 +47,14 @@ bool create_mount_taken(const struct create *create, struct str target);
 int create_endpoint(struct create *create, struct str name, const struct json *endpoint,
 		    struct err *err);
 int create_network(struct create *create, struct err *err);
+/* A seccomp profile in Docker's form, after the capabilities: its program into def.host.seccomp. */
+int create_seccomp(struct create *create, struct str text, struct err *err);
 /* Limits, as `update` may change them too. */
 int create_limits(struct create *create, const struct json *host, struct err *err);
+/* LogConfig: the driver and its options. */
+int create_log(struct create *create, struct err *err);
+/* Types and words that Docker refuses before anything else is looked at; reads the body alone. */
+int create_check(const struct json *body, struct err *err);
 int create_restart(struct create *create, const struct json *policy, struct err *err);
 /* The texts that inspect gives back: {"Config":...,"HostConfig":...}, into def.host.api. */
 int create_api(struct create *create, struct err *err);

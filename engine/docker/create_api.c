@@ -15,6 +15,12 @@ static void put_set(struct json_writer *w, const char *key, const struct image_t
 	json_key(w, key);
 	json_begin_object(w);
 	for (uint32_t i = 0; i < texts->count; i++) {
+		bool before = false; /* an image of elsewhere may say it twice */
+
+		for (uint32_t k = 0; k < i; k++)
+			before |= !strcmp(texts->items[k], texts->items[i]);
+		if (before)
+			continue;
 		json_key(w, texts->items[i]);
 		json_begin_object(w);
 		json_end_object(w);
@@ -45,10 +51,24 @@ static void put_command(struct json_writer *w, const struct create *create, cons
 	docker_put_texts(w, key, take_own ? own : &(struct image_texts){ 0 }, true);
 }
 
+/* HOSTNAME, the last one, is the engine's unless somebody said it. */
+static void put_env(struct json_writer *w, const struct create *create)
+{
+	const struct image_texts *env = &create->def.env;
+	uint32_t count = env->count - (create->own_hostname && env->count ? 1 : 0);
+
+	json_key(w, "Env");
+	json_begin_array(w);
+	for (uint32_t i = 0; i < create->unset.count; i++)
+		json_put_text(w, create->unset.items[i]);
+	for (uint32_t i = 0; i < count; i++)
+		json_put_text(w, env->items[i]);
+	json_end_array(w);
+}
+
 static void put_config(struct json_writer *w, const struct create *create)
 {
 	const struct container_def *def = &create->def;
-	const struct image_texts env = { def->env.items, def->env.count ? def->env.count - 1 : 0 };
 	bool has_entry = json_count(json_get(create->body, "Entrypoint")) > 0;
 	bool has_cmd = json_count(json_get(create->body, "Cmd")) > 0;
 
@@ -64,7 +84,7 @@ static void put_config(struct json_writer *w, const struct create *create)
 	put_flag(w, create, "Tty");
 	put_flag(w, create, "OpenStdin");
 	put_flag(w, create, "StdinOnce");
-	docker_put_texts(w, "Env", &env, false); /* HOSTNAME, the last one, is the engine's */
+	put_env(w, create);
 	put_command(w, create, "Cmd", &create->image->cmd, !has_entry && !has_cmd);
 	if (json_get(create->body, "Healthcheck")) {
 		json_key(w, "Healthcheck");
@@ -95,7 +115,7 @@ static void put_defaults(struct json_writer *w, const struct json *host)
 	static const char *const texts[][2] = {
 		{ "CgroupnsMode", "private" },
 		{ "IpcMode", "private" },
-		{ "Runtime", "hoy" },
+		{ "Runtime", "runc" },
 		{ "PidMode", "" },
 		{ "UTSMode", "" },
 		{ "UsernsMode", "" },
@@ -184,6 +204,7 @@ static void put_host(struct json_writer *w, const struct create *create)
 int create_api(struct create *create, struct err *err)
 {
 	struct buf text OWN(buf_done) = { 0 };
+	const struct json *endpoints;
 	struct json_writer w;
 
 	buf_init(&text, CREATE_API_MAX);
@@ -193,6 +214,11 @@ int create_api(struct create *create, struct err *err)
 	put_config(&w, create);
 	json_key(&w, "HostConfig");
 	put_host(&w, create);
+	endpoints = json_get(json_get(create->body, "NetworkingConfig"), "EndpointsConfig");
+	if (json_count(endpoints)) {
+		json_key(&w, "Endpoints");
+		json_put_value(&w, endpoints);
+	}
 	json_end_object(&w);
 	if (buf_error(&text))
 		return err_set(err, -EINVAL, "the container's configuration is too large");

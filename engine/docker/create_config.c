@@ -179,9 +179,12 @@ static int config_env(struct create *create, struct err *err)
 	for (uint32_t i = 0; i < env->count; i++) {
 		if (strchr(env->items[i], '='))
 			env->items[kept++] = env->items[i];
+		else if (r >= 0)
+			r = image_texts_add(create->arena, &create->unset, env->items[i], err);
 	}
 	env->count = kept;
-	if (r >= 0 && !names_variable(env, "HOSTNAME"))
+	create->own_hostname = !names_variable(env, "HOSTNAME");
+	if (r >= 0 && create->own_hostname)
 		r = image_texts_add(create->arena, env, host, err);
 	return r;
 }

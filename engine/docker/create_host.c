@@ -7,42 +7,75 @@
 #include <stdio.h>
 #include <string.h>
 #include "engine/docker/create.h"
+#include "engine/docker/policy.h"
 #include "engine/service/machine.h"
 #include "lib/own.h"
 
-enum { MEMORY_MIN = 6 << 20, CPU_MILLI_MAX = 1 << 20 };
-
 /* Members that other functions read, or that say nothing on Linux. */
 static const char *const known[] = {
-	"Binds",	   "Mounts",
-	"Tmpfs",	   "NetworkMode",
-	"PortBindings",	   "PublishAllPorts",
-	"RestartPolicy",   "AutoRemove",
-	"LogConfig",	   "CapAdd",
-	"CapDrop",	   "Dns",
-	"DnsOptions",	   "DnsSearch",
-	"ExtraHosts",	   "GroupAdd",
-	"IpcMode",	   "Links",
-	"OomScoreAdj",	   "PidMode",
-	"Privileged",	   "ReadonlyRootfs",
-	"SecurityOpt",	   "UTSMode",
-	"UsernsMode",	   "ShmSize",
-	"Sysctls",	   "Runtime",
-	"CgroupnsMode",	   "Init",
-	"MaskedPaths",	   "ReadonlyPaths",
-	"Memory",	   "MemoryReservation",
-	"MemorySwap",	   "MemorySwappiness",
-	"NanoCpus",	   "CpuShares",
-	"CpuPeriod",	   "CpuQuota",
-	"CpusetCpus",	   "CpusetMems",
-	"PidsLimit",	   "BlkioWeight",
-	"Devices",	   "DeviceCgroupRules",
-	"Ulimits",	   "OomKillDisable",
-	"ConsoleSize",	   "ContainerIDFile",
-	"Isolation",	   "KernelMemory",
-	"KernelMemoryTCP", "VolumeDriver",
-	"Annotations",	   "VolumesFrom",
+	"Binds",
+	"Mounts",
+	"Tmpfs",
+	"NetworkMode",
+	"PortBindings",
+	"PublishAllPorts",
+	"RestartPolicy",
+	"AutoRemove",
+	"LogConfig",
+	"CapAdd",
+	"CapDrop",
+	"Dns",
+	"DnsOptions",
+	"DnsSearch",
+	"ExtraHosts",
+	"GroupAdd",
+	"IpcMode",
+	"Links",
+	"OomScoreAdj",
+	"PidMode",
+	"Privileged",
+	"ReadonlyRootfs",
+	"SecurityOpt",
+	"UTSMode",
+	"UsernsMode",
+	"ShmSize",
+	"Sysctls",
+	"Runtime",
+	"CgroupnsMode",
+	"Init",
+	"MaskedPaths",
+	"ReadonlyPaths",
+	"Memory",
+	"MemoryReservation",
+	"MemorySwap",
+	"MemorySwappiness",
+	"NanoCpus",
+	"CpuShares",
+	"CpuPeriod",
+	"CpuQuota",
+	"CpusetCpus",
+	"CpusetMems",
+	"PidsLimit",
+	"BlkioWeight",
+	"Devices",
+	"DeviceCgroupRules",
+	"Ulimits",
+	"OomKillDisable",
+	"ConsoleSize",
+	"ContainerIDFile",
+	"Isolation",
+	"KernelMemory",
+	"KernelMemoryTCP",
+	"VolumeDriver",
+	"Annotations",
+	"VolumesFrom",
 	"DeviceRequests",
+	"BlkioDeviceReadBps",
+	"BlkioDeviceWriteBps",
+	"BlkioDeviceReadIOps",
+	"BlkioDeviceWriteIOps",
+	"BlkioWeightDevice",
+	"StorageOpt",
 };
 
 static int refuse_unknown(const struct create *create, struct err *err)
@@ -63,89 +96,6 @@ static int refuse_unknown(const struct create *create, struct err *err)
 				       STR_ARG(key));
 	}
 	return 0;
-}
-
-/* ---- limits ---- */
-
-static int limits_memory(struct create *create, const struct json *host, struct err *err)
-{
-	struct container_def *def = &create->def;
-	int r = create_number(host, "Memory", 0, INT64_MAX, &def->mem_limit, err);
-
-	if (r >= 0)
-		r = create_number(host, "MemoryReservation", 0, INT64_MAX, &def->host.memory_low,
-				  err);
-	if (r >= 0)
-		r = create_number(host, "MemorySwap", -1, INT64_MAX, &def->host.memory_and_swap,
-				  err);
-	if (r < 0)
-		return r;
-	if (def->mem_limit && def->mem_limit < MEMORY_MIN)
-		return err_set(err, -EINVAL, "Minimum memory limit allowed is 6MB");
-	if (def->host.memory_and_swap > 0 && !def->mem_limit)
-		return err_set(
-			err, -EINVAL,
-			"You should always set the Memory limit when using Memoryswap limit, "
-			"see usage");
-	if (def->host.memory_and_swap > 0 && def->host.memory_and_swap < def->mem_limit)
-		return err_set(err, -EINVAL,
-			       "Minimum memoryswap limit should be larger than memory limit, see "
-			       "usage");
-	if (def->mem_limit && def->host.memory_low > def->mem_limit)
-		return err_set(err, -EINVAL,
-			       "Minimum memory limit can not be less than memory reservation "
-			       "limit, see usage");
-	if (def->mem_limit && !def->host.memory_and_swap)
-		def->host.memory_and_swap =
-			def->mem_limit > INT64_MAX / 2 ? DEF_SWAP_UNLIMITED : def->mem_limit * 2;
-	return 0;
-}
-
-static int limits_cpu(struct create *create, const struct json *host, struct err *err)
-{
-	struct container_def *def = &create->def;
-	int64_t nano = def->cpus * 1000000;
-	int r = create_number(host, "NanoCpus", 0, INT64_C(1000000) * CPU_MILLI_MAX, &nano, err);
-
-	if (r >= 0)
-		r = create_number(host, "CpuShares", 0, 262144, &def->host.cpu_shares, err);
-	if (r >= 0)
-		r = create_number(host, "CpuPeriod", 0, 1000000, &def->host.cpu_period_us, err);
-	if (r >= 0)
-		r = create_number(host, "CpuQuota", -1, INT64_MAX, &def->host.cpu_quota_us, err);
-	if (def->host.cpu_quota_us < 0)
-		def->host.cpu_quota_us = 0;
-	if (r >= 0 && !create_empty(json_get(host, "CpusetCpus")))
-		r = create_text(create, host, "CpusetCpus", &def->host.cpuset_cpus, err);
-	if (r >= 0 && !create_empty(json_get(host, "CpusetMems")))
-		r = create_text(create, host, "CpusetMems", &def->host.cpuset_mems, err);
-	if (r < 0)
-		return r;
-	if (nano && def->host.cpu_quota_us)
-		return err_set(err, -EINVAL,
-			       "Conflicting options: Nano CPUs and CPU Period cannot both be set");
-	if (nano && nano < 1000000)
-		return err_set(err, -EINVAL, "NanoCPUs are too small: at least 0.001 of a CPU");
-	def->cpus = nano / 1000000;
-	return 0;
-}
-
-int create_limits(struct create *create, const struct json *host, struct err *err)
-{
-	struct container_def *def = &create->def;
-	int64_t pids = def->pids_limit;
-	int r = limits_memory(create, host, err);
-
-	if (r >= 0)
-		r = limits_cpu(create, host, err);
-	if (r >= 0)
-		r = create_number(host, "PidsLimit", -1, INT32_MAX, &pids, err);
-	if (r >= 0)
-		r = create_number(host, "BlkioWeight", 0, 1000, &def->host.blkio_weight, err);
-	if (r >= 0 && def->host.blkio_weight && def->host.blkio_weight < 10)
-		return err_set(err, -EINVAL, "Range of blkio weight is from 10 to 1000");
-	def->pids_limit = pids < 0 ? 0 : pids;
-	return r;
 }
 
 /* ---- restart ---- */
@@ -273,6 +223,76 @@ static int host_devices(struct create *create, struct err *err)
 	return r;
 }
 
+/*
+ * "seccomp=" and a profile: its JSON is compiled here and not handed on. Whoever may not have one
+ * is refused before that work.
+ */
+static int host_security(struct create *create, struct err *err)
+{
+	struct image_texts *kept = &create->def.host.security_opt, all = { 0 };
+	bool seen = false;
+	int r = create_texts(create, create->host, "SecurityOpt", &all, err);
+
+	for (uint32_t i = 0; r >= 0 && i < all.count; i++) {
+		struct str text = str_from(all.items[i]), profile = str_skip(text, 8);
+		bool names = str_starts(text, STR("seccomp=")) || str_starts(text, STR("seccomp:"));
+
+		if (names && seen)
+			return err_set(err, -EINVAL,
+				       "SecurityOpt: there is more than one 'seccomp=': leave one");
+		seen |= names;
+		if (names && !str_is(profile, "unconfined") && !str_is(profile, "builtin"))
+			r = create->role < DOCKER_ROLE_ADMIN
+				    ? docker_policy_refuse("a seccomp profile of its own", err)
+				    : create_seccomp(create, profile, err);
+		else
+			r = image_texts_add(create->arena, kept, all.items[i], err);
+	}
+	return r;
+}
+
+/* [{"Path":"/dev/vda","Rate":1048576}] as "rbps /dev/vda 1048576". */
+static int host_blkio(struct create *create, struct err *err)
+{
+	static const struct {
+		const char *key, *kind, *number;
+		int64_t min, max;
+	} lists[] = {
+		{ "BlkioDeviceReadBps", "rbps", "Rate", 0, INT64_MAX },
+		{ "BlkioDeviceWriteBps", "wbps", "Rate", 0, INT64_MAX },
+		{ "BlkioDeviceReadIOps", "riops", "Rate", 0, INT64_MAX },
+		{ "BlkioDeviceWriteIOps", "wiops", "Rate", 0, INT64_MAX },
+		{ "BlkioWeightDevice", "weight", "Weight", 10, 1000 },
+	};
+	const struct json *row;
+	struct json_iter iter;
+	struct str none;
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		json_iter_init(&iter, json_get(create->host, lists[i].key));
+		while (r >= 0 && json_iter_next(&iter, &none, &row)) {
+			struct str path = json_str(json_get(row, "Path"));
+			int64_t number = lists[i].min;
+			const char *text;
+
+			r = create_number(row, lists[i].number, lists[i].min, lists[i].max, &number,
+					  err);
+			if (r < 0)
+				return r;
+			if (!path.len || path.ptr[0] != '/' || str_find(path, ' ') >= 0)
+				return err_set(err, -EINVAL, "%s: '%.*s' is no path of a device",
+					       lists[i].key, STR_ARG(path));
+			text = arena_printf(create->arena, "%s %.*s %lld", lists[i].kind,
+					    STR_ARG(path), (long long)number);
+			r = text ? image_texts_add(create->arena, &create->def.host.blkio, text,
+						   err)
+				 : err_set(err, -ENOMEM, "no memory for limits");
+		}
+	}
+	return r;
+}
+
 static int host_lists(struct create *create, struct err *err)
 {
 	struct container_def *def = &create->def;
@@ -287,7 +307,6 @@ static int host_lists(struct create *create, struct err *err)
 		{ "DnsSearch", &def->host.dns_search },
 		{ "ExtraHosts", &def->extra_hosts },
 		{ "GroupAdd", &def->host.group_add },
-		{ "SecurityOpt", &def->host.security_opt },
 		{ "DeviceCgroupRules", &def->host.device_rules },
 		{ "MaskedPaths", &def->host.masked_paths },
 		{ "ReadonlyPaths", &def->host.readonly_paths },
@@ -296,11 +315,15 @@ static int host_lists(struct create *create, struct err *err)
 
 	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(lists); i++)
 		r = create_texts(create, create->host, lists[i].key, lists[i].texts, err);
+	if (r >= 0)
+		r = host_security(create, err);
 	def->host.paths_set = json_type(json_get(create->host, "MaskedPaths")) == JSON_ARRAY;
 	if (r >= 0)
 		r = host_sysctls(create, err);
 	if (r >= 0)
 		r = host_ulimits(create, err);
+	if (r >= 0)
+		r = host_blkio(create, err);
 	return r < 0 ? r : host_devices(create, err);
 }
 
@@ -339,14 +362,15 @@ static int host_modes(struct create *create, struct err *err)
 {
 	struct def_host *host = &create->def.host;
 	const struct {
-		const char *key, *allowed; /* besides "", "host" and, with ':', "container:" */
+		const char *key, *words;
+		const char *allowed; /* besides "", "host" and, with ':', "container:" */
 		const char **mode;
 	} modes[] = {
-		{ "PidMode", ":", &host->pid_mode },
-		{ "IpcMode", ": private shareable none", &host->ipc_mode },
-		{ "UTSMode", "", &host->uts_mode },
-		{ "UsernsMode", "", &host->userns_mode },
-		{ "CgroupnsMode", " private", &host->cgroup_mode },
+		{ "PidMode", "PID mode", ":", &host->pid_mode },
+		{ "IpcMode", "IPC mode", ": private shareable none", &host->ipc_mode },
+		{ "UTSMode", "UTS mode", "", &host->uts_mode },
+		{ "UsernsMode", "userns mode", "", &host->userns_mode },
+		{ "CgroupnsMode", "cgroup namespace mode", " private", &host->cgroup_mode },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
@@ -360,50 +384,72 @@ static int host_modes(struct create *create, struct err *err)
 		    (modes[i].allowed[0] == ':' && str_starts(mode, STR("container:"))) ||
 		    (str_find(mode, ' ') < 0 && strstr(modes[i].allowed, *modes[i].mode)))
 			continue;
-		return err_set(err, -EINVAL, "invalid %s: %s", modes[i].key, *modes[i].mode);
+		return err_set(err, -EINVAL, "invalid %s: %s", modes[i].words, *modes[i].mode);
 	}
 	return 0;
 }
 
-static int host_log(struct create *create, struct err *err)
+/* There is one runtime; Docker's names for it are taken. */
+static int host_runtime(const struct create *create, struct err *err)
 {
-	const struct json *config = json_get(create->host, "LogConfig"), *value;
-	struct container_def *def = &create->def;
-	struct json_iter iter;
-	struct str key;
-	int r = create_text(create, config, "Type", &def->host.log_driver, err);
+	static const char *const names[] = { "", "runc", "io.containerd.runc.v2", "hoy" };
+	struct str name = json_str(json_get(create->host, "Runtime"));
 
-	if (r < 0)
-		return r;
-	def->log_off = !strcmp(def->host.log_driver, "none");
-	if (*def->host.log_driver && !def->log_off && strcmp(def->host.log_driver, "json-file") &&
-	    strcmp(def->host.log_driver, "local"))
-		return err_set(err, -EINVAL, "logger: no log driver named '%s' is registered",
-			       def->host.log_driver);
-	json_iter_init(&iter, json_get(config, "Config"));
-	while (json_iter_next(&iter, &key, &value)) {
-		struct str text = json_str(value);
-		uint64_t number = 0;
-
-		if (str_is(key, "max-size") && str_to_size(text, INT64_MAX, &number) >= 0)
-			def->log_max_size = (int64_t)number;
-		else if (str_is(key, "max-file") && str_to_u64(text, 1, 1000, &number) >= 0)
-			def->log_max_file = (uint32_t)number;
-		else if (!str_is(key, "compress") && !str_is(key, "mode") &&
-			 !str_is(key, "labels") && !str_is(key, "tag"))
-			return err_set(err, -EINVAL, "unknown log opt '%.*s' for %s log driver",
-				       STR_ARG(key),
-				       *def->host.log_driver ? def->host.log_driver : "json-file");
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (str_is(name, names[i]))
+			return 0;
 	}
-	return 0;
+	return err_set(err, -EINVAL, "unknown or invalid runtime name: %.*s", STR_ARG(name));
+}
+
+/* What Docker takes with a warning on cgroup v2, and what only other systems have. */
+static int host_without_effect(struct create *create, struct err *err)
+{
+	static const struct {
+		const char *key, *warning;
+	} discarded[] = {
+		{ "OomKillDisable",
+		  "Your kernel does not support OomKillDisable. OomKillDisable discarded." },
+		{ "MemorySwappiness", "Your kernel does not support memory swappiness capabilities "
+				      "or the cgroup is not "
+				      "mounted. Memory swappiness discarded." },
+		{ "KernelMemory", "Specifying a kernel memory limit is deprecated and will be "
+				  "removed in a future release." },
+		{ "KernelMemoryTCP", "Your kernel does not support kernel memory TCP limit "
+				     "capabilities. Limitation discarded." },
+	};
+	struct str isolation = json_str(json_get(create->host, "Isolation"));
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(discarded); i++) {
+		const struct json *value = json_get(create->host, discarded[i].key);
+		int64_t number;
+
+		/* The CLI says -1 where nothing was said. */
+		if (create_empty(value) || json_i64(value, -1, -1, &number) >= 0)
+			continue;
+		r = image_texts_add(create->arena, &create->warnings, discarded[i].warning, err);
+	}
+	if (r >= 0 && isolation.len && !str_is_nocase(isolation, "default"))
+		return err_set(err, -EINVAL,
+			       "invalid isolation (%.*s): linux only supports 'default'",
+			       STR_ARG(isolation));
+	if (r >= 0 && (!create_empty(json_get(create->host, "IOMaximumBandwidth")) ||
+		       !create_empty(json_get(create->host, "IOMaximumIOps"))))
+		return err_set(err, -EINVAL,
+			       "Invalid QoS settings: linux does not support Maximum IO Bandwidth "
+			       "or Maximum IO IOps");
+	return r;
 }
 
 int create_host(struct create *create, struct err *err)
 {
 	struct container_def *def = &create->def;
 	const struct json *host = create->host;
-	int r = refuse_unknown(create, err);
+	int r = host_without_effect(create, err);
 
+	if (r >= 0)
+		r = refuse_unknown(create, err);
 	def->privileged = json_true(json_get(host, "Privileged"));
 	def->read_only = json_true(json_get(host, "ReadonlyRootfs"));
 	def->init = json_true(json_get(host, "Init"));
@@ -421,6 +467,8 @@ int create_host(struct create *create, struct err *err)
 	if (r >= 0)
 		r = host_modes(create, err);
 	if (r >= 0)
+		r = host_runtime(create, err);
+	if (r >= 0)
 		r = host_device_requests(create, err);
-	return r < 0 ? r : host_log(create, err);
+	return r < 0 ? r : create_log(create, err);
 }

@@ -10,6 +10,8 @@
 #include "engine/run/spec_mount.h"
 #include "lib/own.h"
 
+enum { IMAGE_MINOR = 48 }; /* of the first API version with mounts of images */
+
 bool create_mount_taken(const struct create *create, struct str target)
 {
 	for (uint32_t i = 0; i < create->def.mount_count; i++) {
@@ -176,7 +178,7 @@ static int one_bind(struct create *create, struct str text, struct err *err)
 /* ---- Mounts ---- */
 
 /* A client's word: with ".." a volume would be the way to any directory of the machine. */
-static int check_subpath(const char *subpath, struct err *err)
+static int check_subpath(const char *subpath, const char *type, struct err *err)
 {
 	struct str rest = str_from(subpath), part;
 	bool stays = *subpath != '/';
@@ -185,8 +187,9 @@ static int check_subpath(const char *subpath, struct err *err)
 		stays = stays && !str_is(part, "..");
 	return stays ? 0
 		     : err_set(err, -EINVAL,
-			       "invalid mount config for type \"volume\": subpath must be a "
-			       "relative path within the volume");
+			       "invalid mount config for type \"%s\": subpath must be a "
+			       "relative path within the %s",
+			       type, type);
 }
 
 static int mount_volume(struct create *create, const struct json *value, struct def_mount *mount,
@@ -198,7 +201,7 @@ static int mount_volume(struct create *create, const struct json *value, struct 
 
 	mount->kind = DEF_MOUNT_VOLUME;
 	if (r >= 0)
-		r = check_subpath(more->subpath, err);
+		r = check_subpath(more->subpath, "volume", err);
 	if (r >= 0 && driver.len && !str_is(driver, "local"))
 		r = err_set(err, -EINVAL,
 			    "error looking up volume plugin %.*s: plugin \"%.*s\" "
@@ -257,6 +260,38 @@ static int mount_tmpfs(const struct json *value, struct def_mount *mount,
 	return r;
 }
 
+/* Its files as they are now: another image of this name later does not change them. */
+static int mount_image(struct create *create, const struct json *value, struct def_mount *mount,
+		       struct def_mount_more *more, struct err *err)
+{
+	const struct docker_image *found = NULL;
+	struct err why = { 0 };
+	int r = create_text(create, json_get(value, "ImageOptions"), "Subpath", &more->subpath,
+			    err);
+
+	if (r >= 0 && !*mount->source)
+		r = err_set(err, -EINVAL,
+			    "invalid mount config for type \"image\": field Source must not be "
+			    "empty");
+	if (r >= 0)
+		r = check_subpath(more->subpath, "image", err);
+	if (r < 0)
+		return r;
+	/* 404 would say to the CLI that the container's image has to be pulled. */
+	if (!create->images || docker_images_find(create->images, mount->source, &found, &why) < 0)
+		return err_set(err, -EINVAL, "%s",
+			       create->images ? err_text(&why) : "No such image");
+	mount->kind = DEF_MOUNT_IMAGE;
+	mount->read_only = true;
+	more->layers =
+		arena_array(create->arena, found->image.layer_count + 1U, sizeof(*more->layers));
+	if (!more->layers)
+		return err_set(err, -ENOMEM, "no memory for mounts");
+	for (uint32_t i = 0; i < found->image.layer_count; i++)
+		more->layers[more->layer_count++] = found->image.layers[i].blob;
+	return 0;
+}
+
 static int one_mount(struct create *create, const struct json *value, struct err *err)
 {
 	struct str type = json_str(json_get(value, "Type"));
@@ -279,6 +314,10 @@ static int one_mount(struct create *create, const struct json *value, struct err
 		r = mount_bind(value, &mount, &more, err);
 	else if (str_is(type, "tmpfs"))
 		r = mount_tmpfs(value, &mount, &more, err);
+	else if (str_is(type, "image") && create->client && create->client->minor < IMAGE_MINOR)
+		r = err_set(err, -EINVAL, "Mount type \"Image\" needs API v1.48 or newer");
+	else if (str_is(type, "image"))
+		r = mount_image(create, value, &mount, &more, err);
 	else
 		r = err_set(err, -EINVAL, "mount type \"%.*s\" is not supported by this engine",
 			    STR_ARG(type));
@@ -366,6 +405,21 @@ static int anonymous(struct create *create, struct str path, struct err *err)
 	return create_mount_add(create, &mount, &more, err);
 }
 
+/* The driver for volumes without one of their own: looked up where there is such a volume. */
+static int volume_driver(const struct create *create, struct err *err)
+{
+	struct str driver = json_str(json_get(create->host, "VolumeDriver"));
+	bool volumes = false;
+
+	for (uint32_t i = 0; i < create->def.mount_count; i++)
+		volumes |= create->def.mounts[i].kind == DEF_MOUNT_VOLUME;
+	if (!volumes || !driver.len || str_is(driver, "local"))
+		return 0;
+	return err_set(err, -EINVAL,
+		       "error looking up volume plugin %.*s: plugin \"%.*s\" not found",
+		       STR_ARG(driver), STR_ARG(driver));
+}
+
 int create_mounts(struct create *create, struct err *err)
 {
 	struct container_def *def = &create->def;
@@ -394,5 +448,5 @@ int create_mounts(struct create *create, struct err *err)
 		r = anonymous(create, key, err);
 	for (uint32_t i = 0; r >= 0 && i < own->count; i++)
 		r = anonymous(create, str_from(own->items[i]), err);
-	return r;
+	return r < 0 ? r : volume_driver(create, err);
 }

@@ -3,7 +3,6 @@
  * Network of a create request: mode, endpoints, published ports. Runs in the api role, on foreign
  * JSON. Must never publish on an address that was not asked for.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -48,9 +47,7 @@ static int one_binding(struct create *create, struct str key, const struct json 
 	struct str ip = json_str(json_get(binding, "HostIp"));
 	struct str rest = json_str(json_get(binding, "HostPort")), first;
 	struct service_port port = { .count = 1 };
-	struct in_addr address = { 0 };
 	uint64_t number = 0;
-	char text[64];
 	int r = port_and_proto(key, &port.container_port, &port.proto, err);
 
 	if (r < 0)
@@ -59,13 +56,9 @@ static int one_binding(struct create *create, struct str key, const struct json 
 	if (first.len && str_to_u64(first, 0, 65535, &number) < 0)
 		return err_set(err, -EINVAL, "invalid port specification: \"%.*s\"",
 			       STR_ARG(first));
-	if (ip.len && !str_is(ip, "::") && !str_is(ip, "0.0.0.0") &&
-	    (str_copy(ip, text, sizeof(text)) < 0 || inet_pton(AF_INET, text, &address) != 1))
-		return err_set(err, -EINVAL,
-			       "invalid IP address: %.*s; ports are published on IPv4 addresses",
-			       STR_ARG(ip));
+	if (service_port_address(ip, &port) < 0)
+		return err_set(err, -EINVAL, "invalid IP address: %.*s", STR_ARG(ip));
 	port.host_port = (uint16_t)number;
-	port.host_ip = address.s_addr;
 	return add_port(create, &port, err);
 }
 
@@ -148,6 +141,41 @@ static int net_links(struct create *create, const struct json *owner, struct err
 
 /* ---- networks ---- */
 
+/* "NETWORK=ADDRESS" or "NETWORK=mac:ADDRESS" for engine/container/net.c. */
+static int add_wanted(struct create *create, const char *network, const char *kind,
+		      struct str value, struct err *err)
+{
+	char *wanted = arena_printf(create->arena, "%s=%s%.*s", network, kind, STR_ARG(value));
+
+	if (!wanted)
+		return err_set(err, -ENOMEM, "no memory for networks");
+	return image_texts_add(create->arena, &create->def.host.addresses, wanted, err);
+}
+
+/* "02:42:ac:11:00:0a", one host's: not a group's. */
+static int endpoint_mac(struct create *create, const char *network, struct str mac, struct err *err)
+{
+	struct str rest = mac, part;
+	unsigned count = 0;
+	uint8_t byte = 1;
+
+	if (!mac.len)
+		return 0;
+	while (str_cut(&rest, ':', &part)) {
+		uint8_t value = 0;
+
+		if (part.len != 2 || str_unhex(part, &value, 1) < 0)
+			count = 6;
+		if (!count++)
+			byte = value;
+	}
+	if (count != 6)
+		return err_set(err, -EINVAL, "%.*s is not a valid mac address", STR_ARG(mac));
+	if (byte & 1)
+		return err_set(err, -EINVAL, "%.*s is the address of a group", STR_ARG(mac));
+	return add_wanted(create, network, "mac:", mac, err);
+}
+
 int create_endpoint(struct create *create, struct str name, const struct json *endpoint,
 		    struct err *err)
 {
@@ -173,13 +201,10 @@ int create_endpoint(struct create *create, struct str name, const struct json *e
 		return err_set(err, -EINVAL,
 			       "user specified IP address is supported on user "
 			       "defined networks only");
-	if (r >= 0 && ip.len) {
-		char *wanted = arena_printf(create->arena, "%s=%.*s", text, STR_ARG(ip));
-
-		if (!wanted)
-			return err_set(err, -ENOMEM, "no memory for networks");
-		r = image_texts_add(create->arena, &def->host.addresses, wanted, err);
-	}
+	if (r >= 0 && ip.len)
+		r = add_wanted(create, text, "", ip, err);
+	if (r >= 0)
+		r = endpoint_mac(create, text, json_str(json_get(endpoint, "MacAddress")), err);
 	return r;
 }
 
@@ -197,6 +222,9 @@ static int net_mode(struct create *create, struct str mode, struct err *err)
 	if (str_copy(mode, text, sizeof(text)) < 0)
 		return err_set(err, -EINVAL, "invalid network mode");
 	r = create_endpoint(create, mode, json_get(endpoints, text), err);
+	/* As clients before 1.44 say it; of both, the endpoint's counts. */
+	if (r >= 0 && !json_str(json_get(json_get(endpoints, text), "MacAddress")).len)
+		r = endpoint_mac(create, text, json_str(json_get(create->body, "MacAddress")), err);
 	json_iter_init(&iter, endpoints);
 	while (r >= 0 && json_iter_next(&iter, &name, &endpoint)) {
 		if (!str_is(name, "default"))

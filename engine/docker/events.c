@@ -173,6 +173,7 @@ static bool read_time(struct docker_client *client, const char *name, int64_t *r
 void docker_events(struct docker_client *client)
 {
 	struct events *events = calloc(1, sizeof(*events));
+	char since[64] = "", until[64] = "", shown[240];
 	int64_t now = docker_now_ns();
 
 	if (!events) {
@@ -186,6 +187,14 @@ void docker_events(struct docker_client *client)
 	    !read_time(client, "until", &events->until_ns) ||
 	    !docker_filters_read(client, event_filters, &events->filters))
 		return;
+	if (events->since_ns && events->until_ns && events->since_ns > events->until_ns) {
+		(void)docker_query(client, "since", since, sizeof(since));
+		(void)docker_query(client, "until", until, sizeof(until));
+		(void)snprintf(shown, sizeof(shown),
+			       "`since` time (%s) cannot be after `until` time (%s)", since, until);
+		docker_reply_error(client, 400, shown);
+		return;
+	}
 	docker_stream_begin(client, "application/json");
 	if (client->fd >= 0 && events->since_ns)
 		docker_watch_history(client->server, on_kept, events);

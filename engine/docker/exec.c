@@ -25,7 +25,10 @@ struct docker_exec {
 	struct engine_exec_args args;
 	char id[EXEC_ID_LEN + 1], container[EXEC_ID_LEN + 4];
 	struct docker_detach detach_keys;
-	bool attach_stdin, detach, started, running, exited;
+	bool raw; /* its start asked for a terminal's bytes: else frames, whatever it was made with
+		   */
+	bool attach_stdin, attach_stdout, attach_stderr; /* as its creation said */
+	bool detach, started, running, exited;
 	int32_t exit_code;
 	uint32_t serial;
 };
@@ -125,6 +128,8 @@ static bool read_args(struct docker_exec *exec, const struct json *body)
 	args->tty = json_true(json_get(body, "Tty"));
 	args->privileged = json_true(json_get(body, "Privileged"));
 	exec->attach_stdin = json_true(json_get(body, "AttachStdin"));
+	exec->attach_stdout = json_true(json_get(body, "AttachStdout"));
+	exec->attach_stderr = json_true(json_get(body, "AttachStderr"));
 	json_iter_init(&iter, size);
 	for (size_t i = 0; i < 2 && json_iter_next(&iter, &key, &value); i++)
 		(void)json_i64(value, 0, UINT16_MAX, &numbers[i]);
@@ -137,11 +142,29 @@ static bool read_args(struct docker_exec *exec, const struct json *body)
 	       str_copy(json_str(json_get(body, "WorkingDir")), args->cwd, sizeof(args->cwd)) >= 0;
 }
 
+static void refuse_keys(struct docker_client *client)
+{
+	struct str keys = json_str(json_get(client->json.root, "DetachKeys"));
+	struct buf text OWN(buf_done) = { 0 };
+
+	buf_init(&text, 256);
+	(void)buf_printf(&text, "Invalid escape keys (%.*s) provided",
+			 keys.len > 80 ? 80 : (int)keys.len, keys.ptr);
+	docker_reply_error(client, 400, buf_text(&text));
+}
+
 static void exec_created(struct docker_client *client, const struct docker_box *box)
 {
 	struct docker_exec *exec = exec_new(client->server);
+	struct docker_detach keys;
 
 	if (!exec || !read_args(exec, client->json.root)) {
+		if (exec && docker_detach_parse(json_str(json_get(client->json.root, "DetachKeys")),
+						&keys) < 0) {
+			exec_drop(exec);
+			refuse_keys(client);
+			return;
+		}
 		if (exec)
 			exec_drop(exec);
 		docker_reply_error(client, exec ? 400 : 503,
@@ -175,10 +198,12 @@ static void on_view(struct msg_peer *peer, void *owner, struct msg *reply, const
 		return;
 	}
 	buf_init(&text, 512);
-	(void)buf_printf(&text,
-			 paused ? "Container %.*s is paused, unpause the container before exec"
-				: "container %.*s is not running",
-			 STR_ARG(boxes.rows[0].view.id));
+	if (paused)
+		(void)buf_printf(&text, "Container %s is paused, unpause the container before exec",
+				 client->argument);
+	else
+		(void)buf_printf(&text, "container %.*s is not running",
+				 STR_ARG(boxes.rows[0].view.id));
 	docker_reply_error(client, 409, buf_text(&text));
 }
 
@@ -245,7 +270,7 @@ static void exec_hijack(struct docker_exec *exec)
 	if (client->hijacked)
 		return;
 	client->on_input = no_input;
-	docker_hijack(client, exec->args.tty || client->minor < 42
+	docker_hijack(client, exec->raw || client->minor < 42
 				      ? "application/vnd.docker.raw-stream"
 				      : "application/vnd.docker.multiplexed-stream");
 }
@@ -276,7 +301,14 @@ static void exec_failed(struct docker_exec *exec, const struct err *err)
 	if (name.len > 1 && name.ptr[0] == '"')
 		name = str_head(str_skip(name, 1), name.len - 2);
 	buf_init(&text, 2048);
-	if (missing || denied)
+	if (str_starts(name, STR("working directory")))
+		(void)buf_printf(
+			&text, "%schdir to cwd (\"%s\") set in config.json failed: %s: unknown\r\n",
+			front, exec->args.cwd,
+			missing ? "no such file or directory" : "not a directory");
+	else if (str_starts(name, STR("unable to find ")))
+		(void)buf_printf(&text, "%s\r\n", err_text(err));
+	else if (missing || denied)
 		(void)buf_printf(&text, "%sexec: \"%.*s\": %s: unknown\r\n", front, STR_ARG(name),
 				 missing ? "executable file not found in $PATH"
 					 : "permission denied");
@@ -285,7 +317,7 @@ static void exec_failed(struct docker_exec *exec, const struct err *err)
 	if (exec->client) {
 		exec_hijack(exec);
 		if (exec->client)
-			docker_put_frame(&exec->client->out, 1, exec->args.tty, buf_str(&text));
+			docker_put_frame(&exec->client->out, 1, exec->raw, buf_str(&text));
 	}
 	exec_settle(exec);
 }
@@ -302,14 +334,14 @@ static int exec_fds(struct docker_exec *exec, struct msg *reply, struct err *err
 
 		exec->pump.detach = exec->detach_keys;
 
-		r = docker_pump_output(&exec->pump, 0, fds[0], 0, err);
+		r = docker_pump_output(&exec->pump, 0, fds[0], exec->raw ? 0 : 1, err);
 		if (r >= 0 && copy >= 0)
 			r = docker_pump_input(&exec->pump, copy, false, err);
 		return r;
 	}
-	r = docker_pump_output(&exec->pump, 0, fds[1], 1, err);
+	r = docker_pump_output(&exec->pump, 0, fds[1], exec->raw ? 0 : 1, err);
 	if (r >= 0)
-		r = docker_pump_output(&exec->pump, 1, fds[2], 2, err);
+		r = docker_pump_output(&exec->pump, 1, fds[2], exec->raw ? 0 : 2, err);
 	if (r >= 0 && exec->attach_stdin && exec->client)
 		r = docker_pump_input(&exec->pump, take_fd(&fds[0]), false, err);
 	own_close(&fds[0]);
@@ -371,6 +403,7 @@ void docker_exec_start(struct docker_client *client)
 	if (client->body.len && !docker_body_json(client))
 		return;
 	exec->detach = json_true(json_get(client->json.root, "Detach"));
+	exec->raw = json_true(json_get(client->json.root, "Tty"));
 	exec->started = true;
 	exec->client = client;
 	exec->pump.ended = on_pump_ended;
@@ -397,6 +430,34 @@ void docker_exec_start(struct docker_client *client)
 
 /* ---- resize, inspect ---- */
 
+static void exec_unknown(struct docker_client *client)
+{
+	struct buf text OWN(buf_done) = { 0 };
+
+	buf_init(&text, 512);
+	(void)buf_printf(&text, "No such exec instance: %.70s", client->argument);
+	docker_reply_error(client, 404, buf_text(&text));
+}
+
+void docker_put_exec_ids(struct json_writer *w, const struct docker_server *server, struct str id)
+{
+	bool any = false;
+
+	json_key(w, "ExecIDs");
+	for (const struct docker_exec *e = server->execs; e; e = e->next) {
+		if (!e->running || e->exited || !str_is(id, e->container))
+			continue;
+		if (!any)
+			json_begin_array(w);
+		any = true;
+		json_put_text(w, e->id);
+	}
+	if (any)
+		json_end_array(w);
+	else
+		json_put_null(w);
+}
+
 void docker_exec_resize(struct docker_client *client)
 {
 	struct docker_exec *exec = exec_find(client->server, client->argument);
@@ -404,7 +465,7 @@ void docker_exec_resize(struct docker_client *client)
 	int64_t rows, columns;
 
 	if (!exec) {
-		docker_reply_error(client, 404, "No such exec instance");
+		exec_unknown(client);
 		return;
 	}
 	if (docker_query_number(client, "h", 0, &rows) < 0 ||
@@ -423,13 +484,11 @@ void docker_exec_resize(struct docker_client *client)
 void docker_exec_inspect(struct docker_client *client)
 {
 	const struct docker_exec *exec = exec_find(client->server, client->argument);
-	struct buf body OWN(buf_done) = { 0 }, text OWN(buf_done) = { 0 };
+	struct buf body OWN(buf_done) = { 0 };
 	struct json_writer w;
 
 	if (!exec) {
-		buf_init(&text, 512);
-		(void)buf_printf(&text, "No such exec instance: %.70s", client->argument);
-		docker_reply_error(client, 404, buf_text(&text));
+		exec_unknown(client);
 		return;
 	}
 	buf_init(&body, EXEC_BODY_MAX);
@@ -452,12 +511,13 @@ void docker_exec_inspect(struct docker_client *client)
 		json_put_text(&w, exec->args.argv[i]);
 	json_end_array(&w);
 	json_member_bool(&w, "privileged", exec->args.privileged);
-	json_member_text(&w, "user", exec->args.user);
+	if (*exec->args.user)
+		json_member_text(&w, "user", exec->args.user);
 	json_end_object(&w);
 	json_member_bool(&w, "OpenStdin", exec->attach_stdin);
-	json_member_bool(&w, "OpenStderr", true);
-	json_member_bool(&w, "OpenStdout", true);
-	json_member_bool(&w, "CanRemove", exec->exited);
+	json_member_bool(&w, "OpenStderr", exec->attach_stderr);
+	json_member_bool(&w, "OpenStdout", exec->attach_stdout);
+	json_member_bool(&w, "CanRemove", false);
 	json_member_text(&w, "ContainerID", exec->container);
 	json_member_text(&w, "DetachKeys", "");
 	json_member_u64(&w, "Pid", 0);

@@ -210,8 +210,14 @@ bool docker_filters_flag(struct docker_client *client, const struct docker_filte
 		yes |= str_is(value, "true") || str_is(value, "1");
 		no |= str_is(value, "false") || str_is(value, "0");
 	}
-	if (yes == no)
-		return bad_value(client, name, docker_filters_value(filters, name, 0));
+	if (yes == no) {
+		char shown[120];
+		struct str first = docker_filters_value(filters, name, 0);
+
+		(void)snprintf(shown, sizeof(shown), "[%.*s]", first.len > 80 ? 80 : (int)first.len,
+			       first.ptr ? first.ptr : "");
+		return bad_value(client, name, str_from(shown));
+	}
 	*ret_flag = yes;
 	return true;
 }
@@ -220,6 +226,7 @@ bool docker_filters_until(struct docker_client *client, const struct docker_filt
 			  int64_t *ret_ns)
 {
 	struct str value = docker_filters_value(filters, "until", 0);
+	char shown[160];
 
 	*ret_ns = INT64_MAX;
 	if (!docker_filters_have(filters, "until"))
@@ -228,8 +235,12 @@ bool docker_filters_until(struct docker_client *client, const struct docker_filt
 		docker_reply_error(client, 400, "more than one until filter specified");
 		return false;
 	}
-	return docker_moment_parse(value, docker_now_ns(), ret_ns) >= 0 ||
-	       bad_value(client, "until", value);
+	if (docker_moment_parse(value, docker_now_ns(), ret_ns) >= 0)
+		return true;
+	(void)snprintf(shown, sizeof(shown), "failed to parse value as time or duration: \"%.*s\"",
+		       value.len > 80 ? 80 : (int)value.len, value.ptr ? value.ptr : "");
+	docker_reply_error(client, 400, shown);
+	return false;
 }
 
 struct str docker_filters_value(const struct docker_filters *filters, const char *name, size_t n)

@@ -8,8 +8,9 @@
 typedef void docker_handler_fn(struct docker_client *client);
 
 /* system.c */
-docker_handler_fn docker_ping, docker_version, docker_info, docker_swarm, docker_plugins,
-	docker_plugin_none;
+docker_handler_fn docker_ping, docker_version, docker_info, docker_swarm, docker_swarm_leave,
+	docker_plugins, docker_plugin_none;
+extern const char docker_no_swarm[]; /* what an engine outside of a swarm says */
 /* metrics.c */
 docker_handler_fn docker_metrics;
 /* create.c */
@@ -23,7 +24,8 @@ docker_handler_fn docker_start, docker_stop, docker_restart, docker_kill, docker
 /* box_change.c */
 docker_handler_fn docker_rename, docker_update;
 /* box_wait.c, box_logs.c, box_attach.c, box_top.c */
-docker_handler_fn docker_wait, docker_logs, docker_attach, docker_top, docker_stats;
+docker_handler_fn docker_wait, docker_logs, docker_attach, docker_attach_websocket, docker_top,
+	docker_stats;
 /* box_archive.c */
 docker_handler_fn docker_archive_get, docker_archive_put, docker_export, docker_changes;
 /* exec.c */
@@ -36,7 +38,7 @@ docker_handler_fn docker_images, docker_image_inspect, docker_image_history, doc
 	docker_image_import, docker_commit, docker_image_pull, docker_image_push,
 	docker_image_prune, docker_build_prune;
 /* build.c */
-docker_handler_fn docker_build;
+docker_handler_fn docker_build, docker_build_give_up;
 /* engine/buildkit: control.c, session.c */
 docker_handler_fn docker_grpc, docker_session;
 /* volume.c, network.c */

@@ -9,11 +9,17 @@
 #include "engine/api/engine_msg.h"
 #include "engine/docker/filter.h"
 #include "engine/docker/handlers.h"
+#include "engine/docker/image_text.h"
 #include "engine/docker/record.h"
 #include "engine/docker/rfc3339.h"
 #include "engine/docker/text.h"
 #include "engine/oci/reference.h"
 #include "lib/own.h"
+
+enum {
+	VIRTUAL_SIZE_MINOR = 44,     /* is left out from this version of the API on */
+	CONTAINER_CONFIG_MINOR = 45, /* so is this */
+};
 
 /* Rows of one id, the first of them at `at`. */
 static bool first_of_id(const struct docker_images *images, uint32_t at)
@@ -25,7 +31,8 @@ static bool first_of_id(const struct docker_images *images, uint32_t at)
 	return true;
 }
 
-static void put_names(struct json_writer *w, const struct docker_images *images, const char *id)
+void docker_put_image_names(struct json_writer *w, const struct docker_images *images,
+			    const char *id)
 {
 	json_key(w, "RepoTags");
 	json_begin_array(w);
@@ -47,7 +54,7 @@ static void put_names(struct json_writer *w, const struct docker_images *images,
 	json_end_array(w);
 }
 
-static void put_pairs(struct json_writer *w, const char *key, const struct image_pairs *pairs)
+void docker_put_pairs(struct json_writer *w, const char *key, const struct image_pairs *pairs)
 {
 	json_key(w, key);
 	if (!pairs->count) {
@@ -60,12 +67,40 @@ static void put_pairs(struct json_writer *w, const char *key, const struct image
 	json_end_object(w);
 }
 
-static int64_t created_s(const struct image *image)
+int64_t docker_image_created_s(const struct image *image)
 {
 	int64_t seconds = 0; /* as Docker shows an image that does not say it */
 
 	(void)rfc3339_parse(str_from(image->created), &seconds);
 	return seconds;
+}
+
+/* Whether an image's layers are the first ones of another's. */
+static bool is_below(const struct image *base, const struct image *image)
+{
+	if (base->layer_count >= image->layer_count)
+		return false;
+	for (uint32_t i = 0; i < base->layer_count; i++) {
+		if (memcmp(&base->layers[i].diff, &image->layers[i].diff,
+			   sizeof(base->layers[i].diff)) != 0)
+			return false;
+	}
+	return base->layer_count > 0;
+}
+
+/* What an image that got its newest layer here was made from, as far as that is here; else "". */
+static const char *parent_of(const struct docker_images *images, const struct docker_image *row)
+{
+	const struct docker_image *found = NULL;
+
+	for (uint32_t i = 0; row->made_s && i < images->count; i++) {
+		const struct docker_image *base = &images->rows[i];
+
+		if (is_below(&base->image, &row->image) &&
+		    (!found || base->image.layer_count > found->image.layer_count))
+			found = base;
+	}
+	return found ? found->id : "";
 }
 
 /* ---- list ---- */
@@ -165,29 +200,52 @@ static bool fits(const struct docker_filters *filters, const struct bounds *boun
 	       docker_filters_labels(filters, &labels) && fits_reference(filters, images, row->id);
 }
 
+/* Images of one second in the order of the store. */
+static int newest_first(const void *a, const void *b)
+{
+	const struct docker_image *x = *(const struct docker_image *const *)a;
+	const struct docker_image *y = *(const struct docker_image *const *)b;
+	int64_t at = docker_image_created_s(&x->image), other = docker_image_created_s(&y->image);
+
+	if (at != other)
+		return at < other ? 1 : -1;
+	return x < y ? -1 : x > y;
+}
+
 static void list_reply(struct docker_client *client, const struct docker_images *images,
 		       const struct docker_filters *filters, const struct bounds *bounds)
 {
+	const struct docker_image **order =
+		arena_array(&client->arena, images->count + 1U, sizeof(*order));
 	struct buf body OWN(buf_done) = { 0 };
 	struct json_writer w;
 
+	if (!order) {
+		docker_reply_error(client, 500, "no memory for the list of images");
+		return;
+	}
+	for (uint32_t i = 0; i < images->count; i++)
+		order[i] = &images->rows[i];
+	qsort(order, images->count, sizeof(*order), newest_first);
 	buf_init(&body, DOCKER_REPLY_MAX);
 	json_writer_init(&w, &body);
 	json_begin_array(&w);
 	for (uint32_t i = 0; i < images->count; i++) {
-		const struct docker_image *row = &images->rows[i];
+		const struct docker_image *row = order[i];
 
-		if (!first_of_id(images, i) || !fits(filters, bounds, images, row))
+		if (!first_of_id(images, (uint32_t)(row - images->rows)) ||
+		    !fits(filters, bounds, images, row))
 			continue;
 		json_begin_object(&w);
 		json_member_text(&w, "Id", row->id);
-		json_member_text(&w, "ParentId", "");
-		put_names(&w, images, row->id);
-		json_member_i64(&w, "Created", created_s(&row->image));
+		json_member_text(&w, "ParentId", parent_of(images, row));
+		docker_put_image_names(&w, images, row->id);
+		json_member_i64(&w, "Created", docker_image_created_s(&row->image));
 		json_member_u64(&w, "Size", row->disk_bytes);
-		json_member_u64(&w, "VirtualSize", row->disk_bytes);
+		if (client->minor < VIRTUAL_SIZE_MINOR)
+			json_member_u64(&w, "VirtualSize", row->disk_bytes);
 		json_member_i64(&w, "SharedSize", -1);
-		put_pairs(&w, "Labels", &row->image.labels);
+		docker_put_pairs(&w, "Labels", &row->image.labels);
 		json_member_i64(&w, "Containers", -1);
 		json_end_object(&w);
 	}
@@ -237,6 +295,13 @@ static void put_set(struct json_writer *w, const char *key, const struct image_t
 	json_end_object(w);
 }
 
+/* What is not said of a health check is left out, as Docker does. */
+static void put_given(struct json_writer *w, const char *key, int64_t value)
+{
+	if (value)
+		json_member_i64(w, key, value);
+}
+
 static void put_config(struct json_writer *w, const char *key, const struct image *image)
 {
 	json_key(w, key);
@@ -259,7 +324,7 @@ static void put_config(struct json_writer *w, const char *key, const struct imag
 	json_member_text(w, "WorkingDir", image->workdir);
 	docker_put_texts(w, "Entrypoint", &image->entrypoint, true);
 	docker_put_texts(w, "OnBuild", &image->on_build, true);
-	put_pairs(w, "Labels", &image->labels);
+	docker_put_pairs(w, "Labels", &image->labels);
 	if (*image->stop_signal)
 		json_member_text(w, "StopSignal", image->stop_signal);
 	if (image->shell.count)
@@ -268,10 +333,11 @@ static void put_config(struct json_writer *w, const char *key, const struct imag
 		json_key(w, "Healthcheck");
 		json_begin_object(w);
 		docker_put_texts(w, "Test", &image->health.test, false);
-		json_member_i64(w, "Interval", image->health.interval_ns);
-		json_member_i64(w, "Timeout", image->health.timeout_ns);
-		json_member_i64(w, "StartPeriod", image->health.start_period_ns);
-		json_member_u64(w, "Retries", image->health.retries);
+		put_given(w, "Interval", image->health.interval_ns);
+		put_given(w, "Timeout", image->health.timeout_ns);
+		put_given(w, "StartPeriod", image->health.start_period_ns);
+		put_given(w, "StartInterval", image->health.start_interval_ns);
+		put_given(w, "Retries", image->health.retries);
 		json_end_object(w);
 	}
 	json_end_object(w);
@@ -302,20 +368,26 @@ static void inspect_reply(struct docker_client *client, const struct docker_imag
 	json_writer_init(&w, &body);
 	json_begin_object(&w);
 	json_member_text(&w, "Id", row->id);
-	put_names(&w, images, row->id);
-	json_member_text(&w, "Parent", "");
-	json_member_text(&w, "Comment", "");
+	docker_put_image_names(&w, images, row->id);
+	json_member_text(&w, "Parent", parent_of(images, row));
+	/* An image of OCI's form says it in its newest step. */
+	json_member_text(&w, "Comment",
+			 row->image.history_count
+				 ? row->image.history[row->image.history_count - 1].comment
+				 : "");
 	json_member_text(&w, "Created", row->image.created);
 	json_member_text(&w, "DockerVersion", "");
 	json_member_text(&w, "Author", row->image.author);
 	put_config(&w, "Config", &row->image);
-	put_config(&w, "ContainerConfig", &row->image); /* docker-compose 1 reads it */
+	if (client->minor < CONTAINER_CONFIG_MINOR)
+		put_config(&w, "ContainerConfig", &row->image); /* docker-compose 1 reads it */
 	json_member_text(&w, "Architecture", row->image.architecture);
 	if (*row->image.variant)
 		json_member_text(&w, "Variant", row->image.variant);
 	json_member_text(&w, "Os", row->image.os);
 	json_member_u64(&w, "Size", row->disk_bytes);
-	json_member_u64(&w, "VirtualSize", row->disk_bytes);
+	if (client->minor < VIRTUAL_SIZE_MINOR)
+		json_member_u64(&w, "VirtualSize", row->disk_bytes);
 	json_key(&w, "GraphDriver");
 	json_begin_object(&w);
 	json_key(&w, "Data");

@@ -25,11 +25,32 @@ static void on_tagged(struct msg_peer *peer, void *owner, struct msg *reply, con
 		docker_reply_err(owner, err);
 }
 
+/* The name to give: -EINVAL with Docker's words. */
+static int read_name(const char *repo, const char *tag, char full[OCI_REFERENCE_MAX],
+		     struct err *err)
+{
+	struct buf name OWN(buf_done) = { 0 };
+
+	buf_init(&name, 1024);
+	(void)buf_printf(&name, "%s%s%s", repo, *tag ? ":" : "", tag);
+	if (!strcmp(repo, "sha256"))
+		return err_set(
+			err, -EINVAL,
+			"refusing to create an ambiguous tag using digest algorithm as name");
+	if (strchr(repo, '@'))
+		return err_set(err, -EINVAL, "refusing to create a tag with a digest reference");
+	if (oci_reference_normalise(buf_str(&name), full, NULL) >= 0)
+		return 0;
+	if (*tag && oci_reference_normalise(str_from(repo), full, NULL) >= 0)
+		return err_set(err, -EINVAL, "invalid tag format");
+	return docker_reference_refuse(repo, err);
+}
+
 static void on_tag_records(struct msg_peer *peer, void *owner, struct msg *reply,
 			   const struct err *err)
 {
 	struct docker_client *client = owner;
-	struct buf body OWN(buf_done) = { 0 }, name OWN(buf_done) = { 0 };
+	struct buf body OWN(buf_done) = { 0 };
 	char repo[512] = "", tag[160] = "", full[OCI_REFERENCE_MAX];
 	const struct docker_image *found;
 	struct docker_images images;
@@ -43,10 +64,8 @@ static void on_tag_records(struct msg_peer *peer, void *owner, struct msg *reply
 	}
 	(void)docker_query(client, "repo", repo, sizeof(repo));
 	(void)docker_query(client, "tag", tag, sizeof(tag));
-	buf_init(&name, 1024);
-	(void)buf_printf(&name, "%s%s%s", repo, *tag ? ":" : "", tag);
-	if (strchr(repo, '@') || oci_reference_normalise(buf_str(&name), full, NULL) < 0) {
-		docker_reply_error(client, 400, "invalid reference format");
+	if (read_name(repo, tag, full, &bad) < 0) {
+		docker_reply_err(client, &bad);
 		return;
 	}
 	buf_init(&body, 2048);

@@ -52,7 +52,7 @@ static int put_images(struct docker_client *client, const struct docker_images *
 			return err_set(err, -EINVAL, "more than %d images in one archive",
 				       ENGINE_SAVE_IMAGES_MAX);
 		if (docker_decode_query(str_skip(pair, 6), name, sizeof(name)) < 0)
-			return err_set(err, -EINVAL, "invalid reference format");
+			return docker_reference_refuse("", err);
 		r = put_image(images, name, out, err);
 	}
 	return r;

@@ -10,6 +10,7 @@
 #include "engine/docker/handlers.h"
 #include "engine/docker/login.h"
 #include "engine/docker/progress.h"
+#include "engine/docker/record.h"
 #include "engine/oci/reference.h"
 #include "lib/own.h"
 
@@ -119,13 +120,22 @@ static bool pull_name(struct docker_client *client, struct pull *pull, const cha
 		      const char *tag)
 {
 	struct buf full OWN(buf_done) = { 0 };
+	struct err err = { 0 };
 
 	buf_init(&full, 2048);
 	(void)buf_printf(&full, "%s%s%s", name, !*tag ? "" : strchr(tag, ':') ? "@" : ":", tag);
 	(void)str_copy(str_from(*tag ? tag : "latest"), pull->tag, sizeof(pull->tag));
+	if (!strcmp(name, "scratch") && !pull->push) {
+		docker_reply_error(client, 403, "'scratch' is a reserved name");
+		return false;
+	}
 	if (oci_reference_normalise(buf_str(&full), pull->reference, NULL) >= 0)
 		return true;
-	docker_reply_error(client, 400, "invalid reference format");
+	if (*tag && oci_reference_normalise(str_from(name), pull->reference, NULL) >= 0)
+		(void)err_set(&err, -EINVAL, "invalid tag format");
+	else
+		(void)docker_reference_refuse(name, &err);
+	docker_reply_err(client, &err);
 	return false;
 }
 

@@ -11,11 +11,12 @@
 #include "engine/docker/filter.h"
 #include "engine/docker/handlers.h"
 #include "engine/docker/network.h"
+#include "engine/docker/network_wish.h"
 #include "engine/docker/prune.h"
 #include "engine/docker/text.h"
 #include "lib/own.h"
 
-enum { NETWORKS_MAX = DOCKER_NETWORKS_MAX, NETWORK_API_MAX = 256 << 10 };
+enum { NETWORKS_MAX = DOCKER_NETWORKS_MAX, NETWORK_API_MAX = 256 << 10, IPV4_MINOR = 48 };
 
 static const char list_filters[] = "dangling driver id label label! name scope type";
 
@@ -27,29 +28,63 @@ static bool built_in(const struct engine_network *network)
 
 static const char *driver(const struct engine_network *network)
 {
-	return str_is(network->name, "host")   ? "host"
-	       : str_is(network->name, "none") ? "null"
-					       : "bridge";
+	static char text[16];
+
+	if (str_is(network->name, "host"))
+		return "host";
+	if (str_is(network->name, "none"))
+		return "null";
+	return str_copy(network->driver, text, sizeof(text)) < 0 || !*text ? "bridge" : text;
 }
 
 /* ---- one network ---- */
 
-static void put_ipam(struct json_writer *w, const struct engine_network *network)
+static void put_subnet(struct json_writer *w, struct str subnet, struct str gateway,
+		       const struct json *said)
+{
+	const struct json *config;
+	struct json_iter iter;
+	struct str none;
+
+	if (!subnet.len)
+		return;
+	json_begin_object(w);
+	json_member_str(w, "Subnet", subnet);
+	json_iter_init(&iter, json_get(said, "Config"));
+	while (json_iter_next(&iter, &none, &config)) {
+		struct str range = json_str(json_get(config, "IPRange"));
+
+		if (!str_eq(json_str(json_get(config, "Subnet")), subnet))
+			continue;
+		if (range.len)
+			json_member_str(w, "IPRange", range);
+		if (json_count(json_get(config, "AuxiliaryAddresses"))) {
+			json_key(w, "AuxiliaryAddresses");
+			json_put_value(w, json_get(config, "AuxiliaryAddresses"));
+		}
+	}
+	if (gateway.len)
+		json_member_str(w, "Gateway", gateway);
+	json_end_object(w);
+}
+
+static void put_ipam(struct json_writer *w, const struct engine_network *network,
+		     const struct json *said, bool hide6)
 {
 	json_key(w, "IPAM");
 	json_begin_object(w);
 	json_member_text(w, "Driver", "default");
 	json_member_null(w, "Options");
 	json_key(w, "Config");
-	json_begin_array(w);
-	if (network->subnet.len) {
-		json_begin_object(w);
-		json_member_str(w, "Subnet", network->subnet);
-		if (network->gateway.len)
-			json_member_str(w, "Gateway", network->gateway);
-		json_end_object(w);
+	if (network->subnet.len || network->subnet6.len) {
+		json_begin_array(w);
+		put_subnet(w, network->subnet, network->gateway, said);
+		if (!hide6)
+			put_subnet(w, network->subnet6, network->gateway6, said);
+		json_end_array(w);
+	} else {
+		json_put_null(w);
 	}
-	json_end_array(w);
 	json_end_object(w);
 }
 
@@ -93,11 +128,46 @@ static void put_object(struct json_writer *w, const char *key, const struct json
 	json_end_object(w);
 }
 
+/* Whether a client named an IPv6 subnet. */
+static bool says_ipv6(const struct json *ipam)
+{
+	const struct json *config;
+	struct json_iter iter;
+	struct str none;
+
+	json_iter_init(&iter, json_get(ipam, "Config"));
+	while (json_iter_next(&iter, &none, &config)) {
+		if (str_find(json_str(json_get(config, "Subnet")), ':') >= 0)
+			return true;
+	}
+	return false;
+}
+
+/* What the default bridge is, as clients look it up. */
+static void put_bridge_options(struct json_writer *w)
+{
+	static const char *const options[][2] = {
+		{ "com.docker.network.bridge.default_bridge", "true" },
+		{ "com.docker.network.bridge.enable_icc", "true" },
+		{ "com.docker.network.bridge.enable_ip_masquerade", "true" },
+		{ "com.docker.network.bridge.host_binding_ipv4", "0.0.0.0" },
+		{ "com.docker.network.bridge.name", "hoy0" },
+	};
+
+	json_key(w, "Options");
+	json_begin_object(w);
+	for (size_t i = 0; i < ARRAY_LEN(options); i++)
+		json_member_text(w, options[i][0], options[i][1]);
+	json_end_object(w);
+}
+
 static void put_network(struct json_writer *w, const struct engine_network *network,
-			const struct docker_boxes *boxes)
+			const struct docker_boxes *boxes, unsigned minor)
 {
 	struct json_doc api = { 0 };
 	char id[65], time[DOCKER_TIME_MAX];
+	const struct json *said;
+	bool hidden;
 
 	if (network->api.len)
 		(void)json_parse(network->api, NETWORK_API_MAX, &api, NULL);
@@ -108,11 +178,15 @@ static void put_network(struct json_writer *w, const struct engine_network *netw
 	json_member_text(w, "Created", docker_time(network->created_s * 1000000000, time));
 	json_member_text(w, "Scope", "local");
 	json_member_text(w, "Driver", driver(network));
-	json_member_bool(w, "EnableIPv4", true);
-	json_member_bool(w, "EnableIPv6", false);
-	put_ipam(w, network);
+	if (minor >= IPV4_MINOR)
+		json_member_bool(w, "EnableIPv4", true);
+	/* Each network has IPv6 of its own; a client is shown what it asked for. */
+	said = json_get(api.root, "EnableIPv6");
+	hidden = said && !json_true(said) && !says_ipv6(json_get(api.root, "IPAM"));
+	json_member_bool(w, "EnableIPv6", network->subnet6.len > 0 && !hidden);
+	put_ipam(w, network, json_get(api.root, "IPAM"), hidden);
 	json_member_bool(w, "Internal", network->internal);
-	json_member_bool(w, "Attachable", false);
+	json_member_bool(w, "Attachable", json_true(json_get(api.root, "Attachable")));
 	json_member_bool(w, "Ingress", false);
 	json_key(w, "ConfigFrom");
 	json_begin_object(w);
@@ -121,7 +195,12 @@ static void put_network(struct json_writer *w, const struct engine_network *netw
 	json_member_bool(w, "ConfigOnly", false);
 	if (boxes)
 		put_members(w, network, boxes);
-	put_object(w, "Options", json_get(api.root, "Options"));
+	else
+		put_object(w, "Containers", NULL); /* as Docker's list: without a look at them */
+	if (str_is(network->name, "bridge"))
+		put_bridge_options(w);
+	else
+		put_object(w, "Options", json_get(api.root, "Options"));
 	put_object(w, "Labels", json_get(api.root, "Labels"));
 	json_end_object(w);
 	json_done(&api);
@@ -261,12 +340,20 @@ static void list_then(struct docker_client *client, struct docker_networks *netw
 	struct docker_filters filters OWN(docker_filters_done) = { 0 };
 	struct buf body OWN(buf_done) = { 0 };
 	struct json_writer w;
+	struct str kind;
 	bool dangling;
 
 	if (!docker_filters_read(client, list_filters, &filters) ||
 	    !docker_filters_flag(client, &filters, "dangling", false, &dangling))
 		return;
 	buf_init(&body, DOCKER_REPLY_MAX);
+	for (size_t n = 0; (kind = docker_filters_value(&filters, "type", n)).len; n++) {
+		if (str_is(kind, "builtin") || str_is(kind, "custom"))
+			continue;
+		(void)buf_printf(&body, "invalid filter: 'type'='%.*s'", STR_ARG(kind));
+		docker_reply_error(client, 400, buf_text(&body));
+		return;
+	}
 	json_writer_init(&w, &body);
 	json_begin_array(&w);
 	for (uint32_t i = 0; i < networks->count; i++) {
@@ -275,7 +362,7 @@ static void list_then(struct docker_client *client, struct docker_networks *netw
 
 		if (fits(&filters, network) &&
 		    (!docker_filters_have(&filters, "dangling") || dangling == !used))
-			put_network(&w, network, NULL);
+			put_network(&w, network, NULL, client->minor);
 	}
 	json_end_array(&w);
 	docker_reply_json(client, 200, buf_str(&body));
@@ -296,7 +383,7 @@ static void inspect_then(struct docker_client *client, struct docker_networks *n
 		return;
 	buf_init(&body, DOCKER_REPLY_MAX);
 	json_writer_init(&w, &body);
-	put_network(&w, network, &networks->boxes);
+	put_network(&w, network, &networks->boxes, client->minor);
 	docker_reply_json(client, 200, buf_str(&body));
 }
 
@@ -313,6 +400,12 @@ static void on_made(struct msg_peer *peer, void *owner, struct msg *reply, const
 	char id[65];
 
 	(void)peer;
+	if (!reply && strstr(err_text(err), "is used by network")) {
+		docker_reply_error(client, 403,
+				   "invalid pool request: Pool overlaps with other one on this "
+				   "address space");
+		return;
+	}
 	if (!reply) {
 		docker_reply_err(client, err);
 		return;
@@ -340,28 +433,38 @@ static bool known_already(struct docker_client *client, const struct docker_netw
 static void create_then(struct docker_client *client, struct docker_networks *networks)
 {
 	const struct json *root = client->json.root;
-	const struct json *ipam = json_get(json_get(root, "IPAM"), "Config"), *config = NULL;
 	struct buf body OWN(buf_done) = { 0 }, api OWN(buf_done) = { 0 };
+	struct buf more OWN(buf_done) = { 0 };
+	struct netd_network_set set;
+	struct err err = { 0 };
 	struct json_writer w;
-	struct json_iter iter;
-	struct str none;
 
 	if (known_already(client, networks))
 		return;
-	json_iter_init(&iter, ipam);
-	(void)json_iter_next(&iter, &none, &config);
+	if (docker_network_wish(root, &set, &err) < 0) {
+		docker_reply_error(client, 400, err_text(&err));
+		return;
+	}
+	buf_init(&more, NETD_NETWORK_MORE_MAX);
+	netd_network_more_encode(&set, &more);
 	buf_init(&api, NETWORK_API_MAX);
 	json_writer_init(&w, &api);
 	json_begin_object(&w);
 	put_object(&w, "Labels", json_get(root, "Labels"));
 	put_object(&w, "Options", json_get(root, "Options"));
+	put_object(&w, "IPAM", json_get(root, "IPAM"));
+	json_member_bool(&w, "Attachable", json_true(json_get(root, "Attachable")));
+	json_member_bool(&w, "EnableIPv6", json_true(json_get(root, "EnableIPv6")));
 	json_end_object(&w);
 	buf_init(&body, NETWORK_API_MAX + 1024);
-	wire_put_str(&body, json_str(json_get(root, "Name")));
-	wire_put_str(&body, json_str(json_get(config, "Subnet")));
-	wire_put_u8(&body, json_true(json_get(root, "Internal")));
+	wire_put_str(&body, set.name);
+	wire_put_str(&body, set.subnet);
+	wire_put_u8(&body, set.internal);
 	wire_put_str(&body, buf_str(&api));
-	if (buf_error(&api) || buf_error(&body))
+	wire_put_str(&body, buf_str(&more));
+	if (buf_error(&more))
+		docker_reply_error(client, 400, "options of the network are too long");
+	else if (buf_error(&api) || buf_error(&body))
 		docker_reply_error(client, 400, "labels and options of the network are too large");
 	else
 		docker_ask(client, ENGINE_MSG_NETWORK_MAKE, buf_str(&body), on_made);
@@ -370,25 +473,18 @@ static void create_then(struct docker_client *client, struct docker_networks *ne
 void docker_network_create(struct docker_client *client)
 {
 	const struct json *root;
-	struct str name, wanted;
+	struct str name;
 
 	if (!docker_body_json(client))
 		return;
 	root = client->json.root;
 	name = json_str(json_get(root, "Name"));
-	wanted = json_str(json_get(root, "Driver"));
 	if (!name.len || name.len > 63)
 		docker_reply_error(client, 400,
 				   name.len ? "network name is too long: at most 63 "
 					      "bytes"
 					    : "invalid name: name is empty");
-	else if (wanted.len && !str_is(wanted, "bridge") && !str_is(wanted, "default"))
-		docker_reply_error(client, 404, "this engine has networks of the driver bridge");
-	else if (json_true(json_get(root, "EnableIPv6")))
-		docker_reply_error(client, 400, "networks of this engine have IPv4 only");
-	else if (json_count(json_get(json_get(root, "IPAM"), "Config")) > 1)
-		docker_reply_error(client, 400, "bridge driver doesn't support multiple subnets");
-	else
+	else if (docker_network_allowed(client, root))
 		docker_networks_read(client, create_then);
 }
 
@@ -397,13 +493,24 @@ void docker_network_create(struct docker_client *client)
 static void on_removed(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	struct docker_client *client = owner;
+	struct buf text OWN(buf_done) = { 0 };
+	char id[65];
 
 	(void)peer;
-	if (reply)
+	if (reply) {
 		docker_reply_empty(client, 204);
-	else
-		docker_reply_error(client, err->code == -EBUSY ? 403 : docker_status(err->code),
-				   err_text(err));
+		return;
+	}
+	if (err->code != -EBUSY) {
+		docker_reply_err(client, err);
+		return;
+	}
+	docker_network_id(str_from(client->argument), id);
+	buf_init(&text, 2048);
+	(void)buf_printf(&text,
+			 "error while removing network: network %s id %s has active endpoints",
+			 client->argument, id);
+	docker_reply_error(client, 403, buf_text(&text));
 }
 
 static void remove_then(struct docker_client *client, struct docker_networks *networks)
@@ -421,6 +528,7 @@ static void remove_then(struct docker_client *client, struct docker_networks *ne
 		return;
 	}
 	wire_put_str(&body, network->name);
+	(void)str_copy(network->name, client->argument, sizeof(client->argument));
 	docker_ask(client, ENGINE_MSG_NETWORK_REMOVE, buf_str(&body), on_removed);
 }
 
@@ -439,8 +547,9 @@ static void answer_prune(struct docker_prune *prune, struct json_writer *w)
 	docker_prune_put_names(prune, w, "NetworksDeleted", true);
 }
 
-static const struct docker_prune_kind prune_kind = { ENGINE_MSG_NETWORK_REMOVE, "network",
-						     put_prune, NULL, answer_prune };
+static const struct docker_prune_kind prune_kind = {
+	ENGINE_MSG_NETWORK_REMOVE, "network", put_prune, NULL, answer_prune, NULL
+};
 
 static void prune_then(struct docker_client *client, struct docker_networks *networks)
 {

@@ -98,12 +98,54 @@ static int join(struct create *create, const struct docker_box *box, struct str 
 			       arena_text(create->arena, str_from(id)), err);
 }
 
+/* What inspect gives back, with what is said of the new network. */
+static const char *said_of(const struct create *create, const char *before, struct str network,
+			   const struct json *endpoint)
+{
+	struct json_doc doc OWN(json_done) = { 0 };
+	struct buf text OWN(buf_done) = { 0 };
+	const struct json *value;
+	struct json_iter iter;
+	struct json_writer w;
+	const char *merged;
+	struct str key;
+
+	if (!json_count(endpoint) || json_parse(str_from(before), JSON_TEXT_MAX, &doc, NULL) < 0)
+		return before;
+	buf_init(&text, CREATE_API_MAX);
+	json_writer_init(&w, &text);
+	json_begin_object(&w);
+	json_iter_init(&iter, doc.root);
+	while (json_iter_next(&iter, &key, &value)) {
+		if (str_is(key, "Endpoints"))
+			continue;
+		json_key_str(&w, key);
+		json_put_value(&w, value);
+	}
+	json_key(&w, "Endpoints");
+	json_begin_object(&w);
+	json_iter_init(&iter, json_get(doc.root, "Endpoints"));
+	while (json_iter_next(&iter, &key, &value)) {
+		if (str_eq(key, network))
+			continue;
+		json_key_str(&w, key);
+		json_put_value(&w, value);
+	}
+	json_key_str(&w, network);
+	json_put_value(&w, endpoint);
+	json_end_object(&w);
+	json_end_object(&w);
+	merged = buf_error(&text) ? NULL : arena_text(create->arena, buf_str(&text));
+	return merged ? merged : before;
+}
+
 static void connect_then(struct docker_client *client, struct docker_networks *networks)
 {
 	const struct engine_network *network = docker_network_find(client, networks);
 	const struct docker_box *box = network ? find_box(client, networks) : NULL;
 	struct create *create = arena_alloc(&client->arena, sizeof(*create));
 	struct buf text OWN(buf_done) = { 0 };
+	const struct json *endpoint;
 	struct err err = { 0 };
 
 	if (!network || !box || !may_join(client, box, network))
@@ -122,11 +164,13 @@ static void connect_then(struct docker_client *client, struct docker_networks *n
 	create->client = client;
 	create->arena = &client->arena;
 	create->def = box->def;
-	if (join(create, box, network->name, json_get(client->json.root, "EndpointConfig"), &err) <
-	    0)
+	endpoint = json_get(client->json.root, "EndpointConfig");
+	if (join(create, box, network->name, endpoint, &err) < 0) {
 		docker_reply_err(client, &err);
-	else
-		docker_ask_def(client, box, &create->def, ENGINE_MSG_NETWORKS_OF, on_joined);
+		return;
+	}
+	create->def.host.api = said_of(create, box->def.host.api, network->name, endpoint);
+	docker_ask_def(client, box, &create->def, ENGINE_MSG_NETWORKS_OF, on_joined);
 }
 
 static int leave(struct container_def *def, struct arena *arena, struct str name, struct err *err)

@@ -45,7 +45,9 @@ int new_image_query(struct docker_client *client, struct engine_new_image *ret_w
 	buf_init(&name, 1024);
 	(void)buf_printf(&name, "%s%s%s", repo, *tag ? ":" : "", tag);
 	if (*repo && (strchr(repo, '@') || oci_reference_normalise(buf_str(&name), full, NULL) < 0))
-		return err_set(err, -EINVAL, "invalid reference format");
+		return *tag && oci_reference_normalise(str_from(repo), full, NULL) >= 0
+			       ? err_set(err, -EINVAL, "invalid tag format")
+			       : docker_reference_refuse(repo, err);
 	image_init(&wanted.config);
 	wanted.reference = arena_text(&client->arena, str_from(full));
 	wanted.author = query_text(client, "author");

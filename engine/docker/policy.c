@@ -9,7 +9,7 @@
 #include <string.h>
 #include "lib/own.h"
 
-static int refuse(const char *what, struct err *err)
+int docker_policy_refuse(const char *what, struct err *err)
 {
 	return err_set(err, -EACCES, "access denied: a container with %s needs the role admin",
 		       what);
@@ -41,22 +41,31 @@ static int check_host(const struct def_host *host, struct err *err)
 
 	for (size_t i = 0; i < ARRAY_LEN(spaces); i++) {
 		if (*spaces[i] && strcmp(spaces[i], "private") != 0)
-			return refuse("a namespace that is not its own", err);
+			return docker_policy_refuse("a namespace that is not its own", err);
 	}
 	if (*host->ipc_mode && strcmp(host->ipc_mode, "private") != 0 &&
 	    strcmp(host->ipc_mode, "shareable") != 0 && strcmp(host->ipc_mode, "none") != 0)
-		return refuse("an IPC namespace that is not its own", err);
+		return docker_policy_refuse("an IPC namespace that is not its own", err);
 	if (*host->network_from)
-		return refuse("the network of another container", err);
+		return docker_policy_refuse("the network of another container", err);
+	if (host->seccomp.len)
+		return docker_policy_refuse("a seccomp profile of its own", err);
 	for (uint32_t i = 0; i < host->security_opt.count; i++) {
 		if (strncmp(host->security_opt.items[i], "no-new-privileges", 17) != 0)
-			return refuse("options of its confinement", err);
+			return docker_policy_refuse("options of its confinement", err);
 	}
 	if (host->paths_set)
-		return refuse("paths below /proc or /sys laid open", err);
+		return docker_policy_refuse("paths below /proc or /sys laid open", err);
+	/* Its lines leave from the machine's network, past whatever holds the container's. */
+	if (!strncmp(host->log_driver, "syslog", 6))
+		return docker_policy_refuse("the log driver syslog", err);
 	if (host->device_rules.count)
-		return refuse("rules for devices", err);
-	return host->oom_score_adj < 0 ? refuse("protection from the OOM killer", err) : 0;
+		return docker_policy_refuse("rules for devices", err);
+	/* Engine main looks at their paths for it: its answer would tell which are there. */
+	if (host->blkio.count)
+		return docker_policy_refuse("limits of block devices", err);
+	return host->oom_score_adj < 0 ? docker_policy_refuse("protection from the OOM killer", err)
+				       : 0;
 }
 
 int docker_policy_check(enum docker_role role, const struct container_def *def, struct err *err)
@@ -64,19 +73,20 @@ int docker_policy_check(enum docker_role role, const struct container_def *def, 
 	if (role >= DOCKER_ROLE_ADMIN)
 		return 0;
 	if (def->privileged)
-		return refuse("all privileges", err);
+		return docker_policy_refuse("all privileges", err);
 	if (def->network_mode == DEF_NETWORK_HOST)
-		return refuse("the machine's network", err);
+		return docker_policy_refuse("the machine's network", err);
 	if (def->devices.count)
-		return refuse("devices", err);
+		return docker_policy_refuse("devices", err);
 	for (uint32_t i = 0; i < def->cap_add.count; i++) {
 		if (!is_default_capability(def->cap_add.items[i]))
-			return refuse("further capabilities", err);
+			return docker_policy_refuse("further capabilities", err);
 	}
 	for (uint32_t i = 0; i < def->mount_count; i++) {
 		if (def->mounts[i].kind != DEF_MOUNT_VOLUME &&
-		    def->mounts[i].kind != DEF_MOUNT_TMPFS)
-			return refuse("a path of the machine", err);
+		    def->mounts[i].kind != DEF_MOUNT_TMPFS &&
+		    def->mounts[i].kind != DEF_MOUNT_IMAGE)
+			return docker_policy_refuse("a path of the machine", err);
 	}
 	return def->host_set ? check_host(&def->host, err) : 0;
 }

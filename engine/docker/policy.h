@@ -10,5 +10,7 @@
  * nothing that reaches the machine or another container. -EACCES names what is in excess.
  */
 int docker_policy_check(enum docker_role role, const struct container_def *def, struct err *err);
+/* -EACCES: "access denied: a container with WHAT needs the role admin". */
+int docker_policy_refuse(const char *what, struct err *err);
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include "engine/docker/prune.h"
 
+#include "engine/api/image_msg.h"
 #include "engine/docker/watch.h"
 #include "lib/own.h"
 
@@ -45,6 +46,8 @@ void docker_prune_add(struct docker_client *client, struct str name, const void 
 			(struct docker_prune_row){ .name = text, .about = about };
 }
 
+static void next(struct docker_client *client);
+
 static void on_removed(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	struct docker_client *client = owner;
@@ -54,12 +57,14 @@ static void on_removed(struct msg_peer *peer, void *owner, struct msg *reply, co
 	(void)peer;
 	(void)err; /* it is used meanwhile: it stays */
 	row->gone = reply != NULL;
+	if (row->gone)
+		prune->freed_bytes += row->bytes;
 	if (reply && prune->kind->went)
 		prune->kind->went(row, reply->body);
-	docker_prune_run(client);
+	next(client);
 }
 
-void docker_prune_run(struct docker_client *client)
+static void next(struct docker_client *client)
 {
 	struct docker_prune *prune = client->work;
 	struct buf body OWN(buf_done) = { 0 };
@@ -79,6 +84,36 @@ void docker_prune_run(struct docker_client *client)
 	(void)buf_add_byte(&body, '\n');
 	docker_watch_pruned(client->server, prune->kind->event, prune->freed_bytes);
 	docker_reply_json(client, 200, buf_str(&body));
+}
+
+static void on_usage(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct docker_client *client = owner;
+	struct docker_prune *prune = client->work;
+	struct docker_usage usage = { 0 };
+	struct err bad = { 0 };
+
+	(void)peer;
+	(void)err; /* without sizes it goes as well */
+	if (reply && docker_usage_read(reply->body, &client->arena, &usage, &bad) < 0)
+		usage = (struct docker_usage){ 0 };
+	for (uint32_t i = 0; i < prune->count; i++) {
+		const struct docker_usage_row *row =
+			prune->kind->used(&usage, str_from(prune->rows[i].name));
+
+		prune->rows[i].bytes = row ? row->bytes : 0;
+	}
+	next(client);
+}
+
+void docker_prune_run(struct docker_client *client)
+{
+	struct docker_prune *prune = client->work;
+
+	if (prune->kind->used && prune->count)
+		docker_ask(client, ENGINE_MSG_USAGE, STR(""), on_usage);
+	else
+		next(client);
 }
 
 void docker_prune_put_names(const struct docker_prune *prune, struct json_writer *w,

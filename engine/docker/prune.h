@@ -3,6 +3,7 @@
 #define HOY_ENGINE_DOCKER_PRUNE_H
 
 #include "engine/docker/server.h"
+#include "engine/docker/usage.h"
 
 /*
  * Prune of containers, networks, volumes and images: what was chosen is removed, one after the
@@ -12,6 +13,7 @@
 struct docker_prune_row {
 	const char *name;
 	const void *about; /* the kind's own; may be NULL */
+	uint64_t bytes;	   /* that it took, where the kind asks */
 	bool gone;
 };
 
@@ -25,6 +27,8 @@ struct docker_prune_kind {
 	void (*went)(struct docker_prune_row *row, struct str body);
 	/* The members of the answer. */
 	void (*answer)(struct docker_prune *prune, struct json_writer *w);
+	/* May be NULL: what a name takes; what went is added up in freed_bytes. */
+	const struct docker_usage_row *(*used)(const struct docker_usage *usage, struct str name);
 };
 
 struct docker_prune {

@@ -12,13 +12,14 @@
 #include "engine/docker/pump.h"
 #include "lib/own.h"
 
-enum { PUMP_CHUNK = 32 << 10, FRAME_HEAD = 8 };
+enum { PUMP_CHUNK = 32 << 10, PUMP_TYPED = 64 << 10, FRAME_HEAD = 8 };
 
 void docker_pump_init(struct docker_pump *pump, struct docker_server *server)
 {
 	memset(pump, 0, sizeof(*pump));
 	pump->server = server;
 	pump->in_fd = -1;
+	buf_init(&pump->typed, PUMP_TYPED);
 	for (size_t i = 0; i < ARRAY_LEN(pump->out); i++) {
 		pump->out[i].pump = pump;
 		pump->out[i].fd = -1;
@@ -44,6 +45,21 @@ void docker_put_frame(struct buf *out, uint8_t tag, bool tty, struct str data)
 	if (!tty)
 		(void)buf_add(out, head, sizeof(head));
 	(void)buf_add_str(out, data);
+}
+
+void docker_pump_put(struct docker_pump *pump, struct buf *out, struct str data)
+{
+	if (!pump->framed)
+		(void)buf_add_str(out, data);
+	else if (data.len)
+		websocket_put(out, pump->op, data);
+}
+
+void docker_pump_finish(struct docker_pump *pump)
+{
+	if (pump->framed)
+		websocket_close(&pump->ws, WEBSOCKET_NORMAL, &pump->client->out);
+	docker_finish(pump->client);
 }
 
 /* ---- output ---- */
@@ -93,12 +109,12 @@ static void add_frames(struct docker_pump *pump, struct str data)
 			pump->frame_left = (uint32_t)pump->head[4] << 24 |
 					   (uint32_t)pump->head[5] << 16 |
 					   (uint32_t)pump->head[6] << 8 | pump->head[7];
-			if (pump->streams & 1U << pump->head[0])
+			if (pump->streams & 1U << pump->head[0] && !pump->framed)
 				(void)buf_add(to, pump->head, FRAME_HEAD);
 		}
 		n = pump->frame_left < data.len ? pump->frame_left : data.len;
 		if (pump->streams & 1U << pump->head[0])
-			(void)buf_add(to, data.ptr, n);
+			docker_pump_put(pump, to, str_head(data, n));
 		pump->frame_left -= (uint32_t)n;
 		data = str_skip(data, n);
 		if (!pump->frame_left)
@@ -128,8 +144,10 @@ static void on_output(struct loop_io *io, uint32_t events)
 		return;
 	if (pump->streams)
 		add_frames(pump, data);
+	else if (!out->tag)
+		docker_pump_put(pump, &pump->client->out, data);
 	else
-		docker_put_frame(&pump->client->out, out->tag, !out->tag, data);
+		docker_put_frame(&pump->client->out, out->tag, false, data);
 	watch_outputs(pump);
 	docker_flush(
 		pump->client); /* the last act: it may close the client, and the pump with it */
@@ -157,46 +175,84 @@ static void close_input(struct docker_pump *pump)
 	own_close(&pump->in_fd);
 }
 
-static void push_input(struct docker_pump *pump)
+/* As much of it as stdin takes; true when the keys were typed that part the two. */
+static bool write_input(struct docker_pump *pump, struct buf *in, uint32_t *ret_wanted)
 {
-	struct docker_client *client = pump->client;
-	uint32_t wanted = 0;
 	bool left = false;
-	size_t fit;
+	size_t fit = docker_detach_scan(&pump->detach, buf_str(in), pump->scanned, &left);
 
-	if (!client)
-		return;
-	fit = docker_detach_scan(&pump->detach, buf_str(&client->in), pump->scanned, &left);
-	pump->scanned = client->in.len;
+	pump->scanned = in->len;
+	*ret_wanted = 0;
 	while (pump->in_fd >= 0 && fit) {
-		ssize_t n = write(pump->in_fd, client->in.data, fit);
+		ssize_t n = write(pump->in_fd, in->data, fit);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN) {
-			wanted = EPOLLOUT;
+			*ret_wanted = EPOLLOUT;
 			break;
 		}
 		if (n <= 0) { /* nobody reads it any more */
 			close_input(pump);
 			break;
 		}
-		buf_consume(&client->in, (size_t)n);
+		buf_consume(in, (size_t)n);
 		pump->scanned -= (size_t)n;
 		fit -= (size_t)n;
 	}
+	if (pump->in_fd < 0) {
+		buf_clear(in);
+		pump->scanned = 0;
+	}
+	pump->drained = !fit || pump->in_fd < 0;
+	return left;
+}
+
+/* From frames to what was typed; false when nothing moves, for now or for good. */
+static bool take_frames(struct docker_pump *pump)
+{
+	struct docker_client *client = pump->client;
+	struct err err = { 0 };
+	int64_t n;
+
+	/* A client that does not read its pongs is not read either. */
+	if (!pump->framed || pump->ws.closed || docker_stream_full(client))
+		return false;
+	n = websocket_take(&pump->ws, buf_str(&client->in), PUMP_TYPED, &pump->typed, &client->out,
+			   &err);
+	if (n < 0)
+		buf_clear(&client->in);
+	else
+		buf_consume(&client->in, (size_t)n);
+	return n > 0;
+}
+
+static void push_input(struct docker_pump *pump)
+{
+	struct docker_client *client = pump->client;
+	uint32_t wanted = 0;
+	bool left, over;
+	struct buf *in;
+
+	if (!client)
+		return;
+	in = pump->framed ? &pump->typed : &client->in;
+	do
+		left = write_input(pump, in, &wanted);
+	while (!left && !in->len && take_frames(pump));
+	over = client->input_ended || pump->ws.closed;
 	if (left) { /* the process goes on, without this client */
-		docker_finish(client);
+		docker_pump_finish(pump);
 		return;
 	}
-	if (pump->in_fd < 0) {
-		buf_clear(&client->in);
-		pump->scanned = 0;
-	} else if (client->input_ended && !fit && !pump->keep_stdin)
+	if (over && pump->drained && !pump->keep_stdin)
 		close_input(pump);
 	if (pump->in_fd >= 0)
 		(void)loop_change(pump->server->loop, &pump->in_io, wanted);
-	docker_flush(client); /* reads on if there is room */
+	if (over && pump->drained && pump->framed) /* a websocket is closed as a whole */
+		docker_pump_finish(pump);
+	else
+		docker_flush(client); /* reads on if there is room */
 }
 
 static void on_stdin(struct loop_io *io, uint32_t events)
@@ -225,7 +281,11 @@ static void on_client_input(struct docker_client *client)
 
 static void on_client_room(struct docker_client *client)
 {
-	watch_outputs(client->work);
+	struct docker_pump *pump = client->work;
+
+	watch_outputs(pump);
+	if (pump->framed)
+		push_input(pump);
 }
 
 void docker_pump_client(struct docker_pump *pump, struct docker_client *client)
@@ -249,5 +309,6 @@ void docker_pump_done(struct docker_pump *pump)
 	}
 	pump->in_socket = false;
 	close_input(pump);
+	buf_done(&pump->typed);
 	pump->client = NULL;
 }

@@ -4,6 +4,7 @@
 
 #include "engine/docker/detach.h"
 #include "engine/docker/server.h"
+#include "engine/docker/websocket.h"
 
 /*
  * Bytes between a hijacked client and a process: output towards client->out, which bounds it, and
@@ -24,12 +25,18 @@ struct docker_pump {
 	struct loop_io in_io;
 	int in_fd;	 /* -1 = no stdin or closed */
 	bool in_socket;	 /* stdin ends by shutdown, else by close */
+	bool drained;	 /* all that was typed so far is with stdin */
 	bool keep_stdin; /* the client's end does not end stdin */
 	uint8_t streams; /* bits of the streams in frames that are wanted; 0 = no frames, raw */
 	uint8_t head[8]; /* of the frame under way */
 	uint32_t head_len, frame_left;
 	struct docker_detach detach; /* with a terminal: the keys that end the client's part */
-	size_t scanned;		     /* bytes of client->in that were looked at for them */
+	size_t scanned;		     /* bytes of the input that were looked at for them */
+	/* Over a websocket: its frames around the output, and what was in those that came. */
+	bool framed;
+	enum websocket_op op; /* of the output's */
+	struct websocket ws;
+	struct buf typed;
 	/* Every output has ended. */
 	void (*ended)(struct docker_pump *pump);
 	void *owner;
@@ -44,6 +51,11 @@ int docker_pump_input(struct docker_pump *pump, int fd, bool socket, struct err 
 /* The hijacked client from now on; NULL: nobody. */
 void docker_pump_client(struct docker_pump *pump, struct docker_client *client);
 void docker_pump_done(struct docker_pump *pump);
+/* No more goes to the client: the last act, it may close the client and the pump with it. */
+void docker_pump_finish(struct docker_pump *pump);
+/* Output as it goes to a client without frames of Docker's own: bare, or in a websocket's frames.
+ */
+void docker_pump_put(struct docker_pump *pump, struct buf *out, struct str data);
 bool docker_pump_open(const struct docker_pump *pump);
 
 /* A frame of stream `tag` into the client's output, or the bare bytes with a tty. */

@@ -37,6 +37,7 @@ static int read_row(struct wire *in, struct arena *arena, struct docker_image *r
 	int r;
 
 	row->disk_bytes = wire_u64(in);
+	row->made_s = wire_i64(in);
 	wire_init(&one, record.ptr, record.len);
 	r = image_decode(&one, arena, &row->image, err);
 	if (r < 0)
@@ -132,6 +133,38 @@ static const struct docker_image *find_reference(const struct docker_images *ima
 	return NULL;
 }
 
+int docker_reference_refuse(const char *name, struct err *err)
+{
+	struct str remote = str_from(name), first = remote;
+	bool domain = false, upper = false;
+	char shown[160];
+
+	if (str_find(remote, '/') > 0) {
+		first = str_head(remote, (size_t)str_find(remote, '/'));
+		domain = str_find(first, '.') >= 0 || str_find(first, ':') >= 0 ||
+			 str_is(first, "localhost");
+		for (size_t i = 0; i < first.len; i++)
+			domain |= first.ptr[i] >= 'A' && first.ptr[i] <= 'Z';
+	}
+	if (remote.len == ID_DIGITS && is_hex(remote))
+		return err_set(err, -EINVAL,
+			       "invalid repository name (%s), cannot specify 64-byte hexadecimal "
+			       "strings",
+			       name);
+	if (domain)
+		remote = str_skip(remote, first.len + 1);
+	if (str_find(remote, ':') >= 0)
+		remote = str_head(remote, (size_t)str_find(remote, ':'));
+	for (size_t i = 0; i < remote.len; i++)
+		upper |= remote.ptr[i] >= 'A' && remote.ptr[i] <= 'Z';
+	if (!upper || str_find(remote, '@') >= 0)
+		return err_set(err, -EINVAL, "invalid reference format");
+	(void)str_escape(remote, shown, sizeof(shown));
+	return err_set(err, -EINVAL,
+		       "invalid reference format: repository name (%s%s) must be lowercase",
+		       domain || str_find(remote, '/') >= 0 ? "" : "library/", shown);
+}
+
 int docker_images_find(const struct docker_images *images, const char *name,
 		       const struct docker_image **ret_image, struct err *err)
 {
@@ -148,8 +181,10 @@ int docker_images_find(const struct docker_images *images, const char *name,
 	if (many)
 		return err_set(err, -EINVAL, "multiple IDs found with provided prefix: %.80s",
 			       name);
+	if (!found && r < 0 && strlen(name) == ID_DIGITS && is_hex(str_from(name)))
+		return err_set(err, -ENOENT, "No such image: sha256:%s", name);
 	if (!found && r < 0)
-		return err_set(err, -EINVAL, "invalid reference format");
+		return docker_reference_refuse(name, err);
 	if (!found)
 		return err_set(err, -ENOENT, "No such image: %s",
 			       oci_reference_familiar(&wanted, shown));

@@ -15,12 +15,16 @@ struct docker_image {
 	const char *digest;   /* "busybox@sha256:..." of the manifest, "" = none */
 	char id[80];	      /* "sha256:" and the config's digest */
 	uint64_t disk_bytes;
+	int64_t made_s; /* wall clock: when it got the newest layer of its own; 0 = it has none */
 };
 
 struct docker_images {
 	struct docker_image *rows;
 	uint32_t count;
 };
+
+/* -EINVAL, with Docker's words for a name that is none. */
+int docker_reference_refuse(const char *name, struct err *err);
 
 /* The answer of ENGINE_MSG_RECORDS; memory belongs to the arena. */
 int docker_images_read(struct str body, struct arena *arena, struct docker_images *ret_images,

@@ -9,6 +9,7 @@
 #include "engine/api/image_msg.h"
 #include "engine/docker/handlers.h"
 #include "engine/docker/login.h"
+#include "engine/docker/record.h"
 #include "engine/oci/reference.h"
 #include "lib/own.h"
 
@@ -227,8 +228,10 @@ void docker_distribution(struct docker_client *client)
 	struct distribution *distribution = arena_alloc(&client->arena, sizeof(*distribution));
 	struct err err = { -ENOMEM, "no memory for a request" };
 
-	if (!distribution || oci_reference_normalise(str_from(client->argument),
-						     distribution->reference, &err) < 0) {
+	if (distribution &&
+	    oci_reference_normalise(str_from(client->argument), distribution->reference, NULL) < 0)
+		(void)docker_reference_refuse(client->argument, &err);
+	if (!distribution || err.code == -EINVAL) {
 		docker_reply_err(client, &err);
 		return;
 	}
@@ -292,7 +295,7 @@ static void on_found(struct msg_peer *peer, void *owner, struct msg *reply, cons
 void docker_search(struct docker_client *client)
 {
 	struct buf name OWN(buf_done) = { 0 }, place OWN(buf_done) = { 0 };
-	char term[256] = "";
+	char term[256] = "", refused[80];
 	struct oci_reference reference;
 	struct str text, host = STR("docker.io");
 	int64_t limit;
@@ -315,10 +318,10 @@ void docker_search(struct docker_client *client)
 		(void)buf_printf(&place, "%%%02x", (unsigned char)text.ptr[i]);
 	buf_clear(&name);
 	(void)buf_printf(&name, "%.*s/search/search:latest", STR_ARG(host));
+	(void)snprintf(refused, sizeof(refused), "limit %lld is outside the range of [1, 100]",
+		       (long long)limit);
 	if (!text.len || limit < 0 || limit > SEARCH_MAX)
-		docker_reply_error(client, 400,
-				   text.len ? "Limit -1 is outside the range of [1, 100]"
-					    : "term to search for is empty");
+		docker_reply_error(client, 400, text.len ? refused : "term to search for is empty");
 	else
 		(void)ask(client, buf_text(&name), buf_text(&place), on_found);
 }

@@ -5,11 +5,15 @@
  */
 #include <errno.h>
 #include <string.h>
+#include "engine/api/engine_msg.h"
 #include "engine/docker/reply.h"
 #include "lib/log.h"
 #include "lib/own.h"
 
-enum { REPLY_IDLE_MS = 60000, REPLY_TURN_MS = 5, REPLY_LINGER_MS = 10000 };
+enum {
+	REPLY_IDLE_MS = 60000,
+	REPLY_LINGER_MS = 10000,
+};
 
 static void reply_idle(struct loop_timer *timer)
 {
@@ -22,7 +26,7 @@ static void audit(struct docker_client *client, unsigned status)
 	bool reads = !strcmp(client->method, "GET") || !strcmp(client->method, "HEAD");
 	char path[200];
 
-	if (*client->method && (!reads || status == 403)) {
+	if (*client->method && (!reads || status == 403 || status == 101)) {
 		(void)str_escape(str_from(client->path), path, sizeof(path));
 		log_notice("audit: %s (%s) from %s: %s %s: %u", client->who,
 			   gate_role_name((enum gate_role)client->role), client->from,
@@ -104,11 +108,6 @@ void docker_reply_id(struct docker_client *client, struct str id, enum docker_re
 	json_member_str(&w, "Id", id);
 	if (more == DOCKER_REPLY_WARNING)
 		json_member_text(&w, "Warning", "");
-	if (more == DOCKER_REPLY_WARNINGS) {
-		json_key(&w, "Warnings");
-		json_begin_array(&w);
-		json_end_array(&w);
-	}
 	json_end_object(&w);
 	(void)buf_add_byte(&body, '\n');
 	docker_reply_json(client, 201, buf_str(&body));
@@ -174,16 +173,6 @@ unsigned docker_status(int code)
 	}
 }
 
-static void ask_again(struct loop_timer *timer)
-{
-	struct docker_client *client = timer->owner;
-	struct buf body OWN(buf_done) = client->turn_body;
-
-	client->turn_body = (struct buf){ 0 };
-	docker_ask_fd(client, client->turn_type, buf_str(&body), take_fd(&client->turn_fd),
-		      client->turn_fn);
-}
-
 void docker_ask(struct docker_client *client, uint16_t type, struct str body, msg_reply_fn *fn)
 {
 	docker_ask_fd(client, type, body, -1, fn);
@@ -193,24 +182,21 @@ void docker_ask_fd(struct docker_client *client, uint16_t type, struct str body,
 		   msg_reply_fn *fn)
 {
 	int own OWN_FD = fd;
+	const struct docker_call_wish wish = {
+		.who = client->who,
+		.from = client->from,
+		.type = type,
+		.body = body,
+		.fd = own,
+		.fn = fn,
+		.owner = client,
+	};
 	struct err err = { 0 };
-	int64_t r;
 
 	client->waiting = true;
 	loop_timer_stop(client->server->loop, &client->idle);
-	r = msg_peer_call(client->server->main, type, body, &own, own >= 0, fn, client, &err);
-	if (r >= 0)
-		return;
-	buf_init(&client->turn_body, MSG_BODY_MAX);
-	if (r != -EBUSY || buf_add_str(&client->turn_body, body) < 0) {
-		buf_done(&client->turn_body);
+	if (docker_call(client->server, &wish, &err) < 0)
 		docker_reply_error(client, 503, err_text(&err));
-		return;
-	}
-	client->turn_type = type;
-	client->turn_fn = fn;
-	client->turn_fd = take_fd(&own);
-	loop_timer_set(client->server->loop, &client->turn, REPLY_TURN_MS, ask_again, client);
 }
 
 void docker_ask_argument(struct docker_client *client, uint16_t type, msg_reply_fn *fn)
@@ -278,6 +264,18 @@ void docker_hijack_as(struct docker_client *client, const char *protocol)
 	http_put_response(out, 101);
 	(void)http_put_field(out, "Connection", STR("Upgrade"));
 	(void)http_put_field(out, "Upgrade", str_from(protocol));
+	hijacked(client);
+}
+
+void docker_hijack_websocket(struct docker_client *client, const char *accept)
+{
+	struct buf *out = &client->out;
+
+	audit(client, 101);
+	http_put_response(out, 101);
+	(void)http_put_field(out, "Connection", STR("Upgrade"));
+	(void)http_put_field(out, "Upgrade", STR("websocket"));
+	(void)http_put_field(out, "Sec-WebSocket-Accept", str_from(accept));
 	hijacked(client);
 }
 

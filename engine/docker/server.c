@@ -65,13 +65,11 @@ void docker_close(struct docker_client *client)
 	if (*at)
 		*at = client->next;
 	server->count--;
+	docker_call_forget(server, client);
 	msg_peer_forget(server->main, client);
 	docker_request_done(client);
 	arena_done(&client->arena);
 	loop_timer_stop(server->loop, &client->idle);
-	loop_timer_stop(server->loop, &client->turn);
-	buf_done(&client->turn_body);
-	own_close(&client->turn_fd);
 	docker_upload_done(client);
 	loop_remove(server->loop, &client->io);
 	own_close(&client->fd);
@@ -518,7 +516,7 @@ void docker_server_take(struct docker_server *server, int fd, const struct gate_
 	if (!client)
 		return;
 	client->server = server;
-	client->turn_fd = client->upload.fd = -1;
+	client->upload.fd = -1;
 	client->role = (enum docker_role)who->role;
 	(void)str_copy(str_from(who->name), client->who, sizeof(client->who));
 	(void)str_copy(str_from(who->address), client->from, sizeof(client->from));

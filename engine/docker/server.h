@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "engine/api/gate_msg.h"
+#include "engine/docker/call.h"
 #include "engine/http/http.h"
 #include "engine/json/json.h"
 #include "lib/arena.h"
@@ -54,9 +55,11 @@ struct docker_server {
 	bool listens;	       /* to engine main's events */
 	uint64_t memory_bytes; /* of the machine; asked before the sandbox closed */
 	uint32_t cpus;
+	char id[64];		   /* the engine's; "" until it was asked for */
 	struct docker_exec *execs; /* exec.c */
 	uint32_t exec_count;
 	uint32_t transfers; /* see DOCKER_TRANSFERS_MAX */
+	struct docker_calls calls;
 };
 
 /*
@@ -99,23 +102,16 @@ struct docker_client {
 	size_t request_size; /* bytes of `in` that the request takes */
 	struct arena arena;  /* of the request */
 	struct json_doc json;
-	unsigned minor;	     /* of the API version that the path names */
-	char path[4096];     /* decoded, without the version prefix and the query */
-	char query[8192];    /* not decoded */
-	char argument[1024]; /* the {name} of the route */
-	bool head_only;	     /* HEAD: no body in the answer */
-	bool upgrade;	     /* the request asked for another protocol */
-	bool waiting;	     /* an answer of engine main is outstanding */
-	bool closing;	     /* close once `out` is written */
-	bool streaming;	     /* the head of a chunked answer was written */
-	bool hijacked;	     /* the connection is a raw stream from here on */
-	bool input_ended;    /* hijacked: the client sends nothing more */
-	/* A call to engine main that waits for its turn: MSG_CALLS_MAX are under way. */
-	struct loop_timer turn;
-	struct buf turn_body;
-	int turn_fd; /* goes with it, -1 = none */
-	uint16_t turn_type;
-	msg_reply_fn *turn_fn;
+	unsigned minor;		      /* of the API version that the path names */
+	char path[4096], query[8192]; /* decoded, without the version prefix; not decoded */
+	char argument[1024];	      /* the {name} of the route */
+	bool head_only;		      /* HEAD: no body in the answer */
+	bool upgrade;		      /* the request asked for another protocol */
+	bool waiting;		      /* an answer of engine main is outstanding */
+	bool closing;		      /* close once `out` is written */
+	bool streaming;		      /* the head of a chunked answer was written */
+	bool hijacked;		      /* the connection is a raw stream from here on */
+	bool input_ended;	      /* hijacked: the client sends nothing more */
 	struct docker_upload upload;
 	bool transfers;		      /* counted in server->transfers */
 	struct loop_timer stall;      /* while it transfers */
@@ -124,6 +120,7 @@ struct docker_client {
 	/* What a handler keeps beyond its return; freed by `work_free` with the request. */
 	void *work;
 	void (*work_free)(void *work);
+	void *step; /* of a question that takes several: in the request's arena, of who asks it */
 	/* There is room in `out` again; bytes or the end came on a hijacked connection. */
 	void (*on_room)(struct docker_client *client);
 	void (*on_input)(struct docker_client *client);
@@ -143,7 +140,6 @@ bool docker_route_streams(const struct docker_route *route);
 
 int docker_server_start(struct docker_server *server, struct loop *loop, int listen_fd,
 			struct msg_peer *main_peer, struct err *err);
-
 /* A client that the gate has verified; fd is taken over. */
 void docker_server_take(struct docker_server *server, int fd, const struct gate_client *who);
 
@@ -151,7 +147,7 @@ void docker_server_take(struct docker_server *server, int fd, const struct gate_
 void docker_reply_json(struct docker_client *client, unsigned status, struct str json);
 void docker_reply_text(struct docker_client *client, unsigned status, const char *text);
 /* 201 {"Id": id} for what was made, with the member for warnings that its kind has. */
-enum docker_reply_more { DOCKER_REPLY_BARE, DOCKER_REPLY_WARNING, DOCKER_REPLY_WARNINGS };
+enum docker_reply_more { DOCKER_REPLY_BARE, DOCKER_REPLY_WARNING };
 void docker_reply_id(struct docker_client *client, struct str id, enum docker_reply_more more);
 /* {"message": text} */
 void docker_reply_error(struct docker_client *client, unsigned status, const char *text);
@@ -168,6 +164,7 @@ void docker_stream_end(struct docker_client *client);
 void docker_hijack(struct docker_client *client, const char *type);
 /* The same for another protocol on the connection, which the client has asked for: 101. */
 void docker_hijack_as(struct docker_client *client, const char *protocol);
+void docker_hijack_websocket(struct docker_client *client, const char *accept);
 /* Sends what is in client->out. */
 void docker_flush(struct docker_client *client);
 /* No more is sent behind what is in client->out. */

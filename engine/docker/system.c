@@ -8,6 +8,7 @@
 #include <sys/utsname.h>
 #include "engine/api/engine_msg.h"
 #include "engine/docker/handlers.h"
+#include "engine/docker/record.h"
 #include "engine/docker/text.h"
 #include "engine/docker/view.h"
 #include "engine/oci/oci.h"
@@ -20,6 +21,8 @@ void docker_ping(struct docker_client *client)
 
 static void put_component(struct json_writer *w, const struct utsname *machine)
 {
+	char time[DOCKER_TIME_MAX];
+
 	json_key(w, "Components");
 	json_begin_array(w);
 	json_begin_object(w);
@@ -30,6 +33,7 @@ static void put_component(struct json_writer *w, const struct utsname *machine)
 	json_member_text(w, "ApiVersion", "1.51");
 	json_member_text(w, "MinAPIVersion", "1.24");
 	json_member_text(w, "Arch", oci_platform_own().architecture);
+	json_member_text(w, "BuildTime", docker_time((int64_t)HOY_BUILD_EPOCH * 1000000000, time));
 	json_member_text(w, "Os", "linux");
 	json_member_text(w, "KernelVersion", machine->release);
 	json_member_text(w, "Experimental", "false");
@@ -88,8 +92,9 @@ static void put_texts(struct json_writer *w, const char *key, const char *const 
 static void put_plugins(struct json_writer *w)
 {
 	static const char *const volumes[] = { "local" };
-	static const char *const networks[] = { "bridge", "host", "null" };
-	static const char *const logs[] = { "json-file", "local", "none" };
+	static const char *const networks[] = { "bridge", "host", "ipvlan", "macvlan", "null" };
+	static const char *const logs[] = { "json-file", "local", "none", "syslog" };
+	static const char *const runtimes[] = { "io.containerd.runc.v2", "runc" };
 	static const char *const security[] = { "name=seccomp,profile=builtin", "name=cgroupns" };
 
 	json_key(w, "Plugins");
@@ -102,12 +107,15 @@ static void put_plugins(struct json_writer *w)
 	put_texts(w, "SecurityOptions", security, ARRAY_LEN(security));
 	json_key(w, "Runtimes");
 	json_begin_object(w);
-	json_key(w, "hoy");
-	json_begin_object(w);
-	json_member_text(w, "path", "hoy");
+	/* The names that clients know for the one there is. */
+	for (size_t i = 0; i < ARRAY_LEN(runtimes); i++) {
+		json_key(w, runtimes[i]);
+		json_begin_object(w);
+		json_member_text(w, "path", "hoy");
+		json_end_object(w);
+	}
 	json_end_object(w);
-	json_end_object(w);
-	json_member_text(w, "DefaultRuntime", "hoy");
+	json_member_text(w, "DefaultRuntime", "runc");
 	json_key(w, "Swarm");
 	json_begin_object(w);
 	json_member_text(w, "NodeID", "");
@@ -128,6 +136,8 @@ static void put_can(struct json_writer *w)
 	for (size_t i = 0; i < ARRAY_LEN(can); i++)
 		json_member_bool(w, can[i], true);
 	json_member_bool(w, "OomKillDisable", false);
+	json_member_bool(w, "BridgeNfIptables", false);
+	json_member_bool(w, "BridgeNfIp6tables", false);
 	json_member_bool(w, "Debug", false);
 	json_member_bool(w, "ExperimentalBuild", false);
 }
@@ -147,16 +157,53 @@ static void put_machine(struct json_writer *w, const struct docker_server *serve
 	json_member_text(w, "Name", machine.nodename);
 }
 
+/* What a registry of the engine is: docker.io, and no others by name. */
+static void put_registries(struct json_writer *w)
+{
+	struct image_texts none = { 0 };
+
+	json_key(w, "RegistryConfig");
+	json_begin_object(w);
+	docker_put_texts(w, "InsecureRegistryCIDRs", &none, false);
+	json_key(w, "IndexConfigs");
+	json_begin_object(w);
+	json_key(w, "docker.io");
+	json_begin_object(w);
+	docker_put_texts(w, "Mirrors", &none, false);
+	json_member_text(w, "Name", "docker.io");
+	json_member_bool(w, "Official", true);
+	json_member_bool(w, "Secure", true);
+	json_end_object(w);
+	json_end_object(w);
+	docker_put_texts(w, "Mirrors", &none, false);
+	json_end_object(w);
+}
+
+static void put_versions(struct json_writer *w, unsigned minor)
+{
+	static const char *const parts[] = { "ContainerdCommit", "RuncCommit", "InitCommit" };
+
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		json_key(w, parts[i]);
+		json_begin_object(w);
+		json_member_text(w, "ID", HOY_VERSION);
+		if (minor < 49)
+			json_member_text(w, "Expected", HOY_VERSION);
+		json_end_object(w);
+	}
+}
+
 static void info_reply(struct docker_client *client, const struct counts *counts, uint32_t images)
 {
 	struct buf body OWN(buf_done) = { 0 };
+	struct image_texts none = { 0 };
 	char time[DOCKER_TIME_MAX];
 	struct json_writer w;
 
 	buf_init(&body, 65536);
 	json_writer_init(&w, &body);
 	json_begin_object(&w);
-	json_member_text(&w, "ID", "hoy");
+	json_member_text(&w, "ID", client->server->id);
 	json_member_u64(&w, "Containers", counts->all);
 	json_member_u64(&w, "ContainersRunning", counts->running);
 	json_member_u64(&w, "ContainersPaused", counts->paused);
@@ -179,6 +226,15 @@ static void info_reply(struct docker_client *client, const struct counts *counts
 	json_member_text(&w, "NoProxy", "");
 	json_member_text(&w, "ServerVersion", HOY_VERSION);
 	json_member_text(&w, "InitBinary", "hoy-init");
+	json_member_text(&w, "Isolation", "");
+	json_member_u64(&w, "NFd", 0);
+	json_member_u64(&w, "NGoroutines", 0);
+	json_member_u64(&w, "NEventsListener", 0);
+	put_registries(&w);
+	put_versions(&w, client->minor);
+	json_member_null(&w, "GenericResources");
+	docker_put_texts(&w, "Labels", &none, false);
+	docker_put_texts(&w, "CDISpecDirs", &none, false);
 	put_plugins(&w);
 	json_key(&w, "Warnings");
 	json_begin_array(&w);
@@ -187,16 +243,33 @@ static void info_reply(struct docker_client *client, const struct counts *counts
 	docker_reply_json(client, 200, buf_str(&body));
 }
 
+/* An image with three names is one image. */
+static bool first_of_id(const struct docker_images *images, uint32_t at)
+{
+	const struct digest *own = &images->rows[at].image.config;
+
+	for (uint32_t i = 0; i < at; i++) {
+		if (!memcmp(&images->rows[i].image.config, own, sizeof(*own)))
+			return false;
+	}
+	return true;
+}
+
 static void on_images(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	struct docker_client *client = owner;
 	const struct counts *counts = client->work;
-	struct wire in;
+	struct docker_images images = { 0 };
+	struct err bad = { 0 };
+	uint32_t count = 0;
 
 	(void)peer;
 	(void)err;
-	wire_init(&in, reply ? reply->body.ptr : "", reply ? reply->body.len : 0);
-	info_reply(client, counts, reply ? wire_u32(&in) : 0);
+	if (reply && docker_images_read(reply->body, &client->arena, &images, &bad) < 0)
+		images = (struct docker_images){ 0 };
+	for (uint32_t i = 0; i < images.count; i++)
+		count += first_of_id(&images, i);
+	info_reply(client, counts, count);
 }
 
 static void work_in_arena(void *work)
@@ -229,19 +302,46 @@ static void on_views(struct msg_peer *peer, void *owner, struct msg *reply, cons
 	docker_ask(client, ENGINE_MSG_RECORDS, STR(""), on_images);
 }
 
+/* Without the data partition there is none yet. */
+static void on_id(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct docker_client *client = owner;
+	struct docker_server *server = client->server;
+	struct wire in;
+
+	(void)peer;
+	(void)err;
+	if (reply) {
+		wire_init(&in, reply->body.ptr, reply->body.len);
+		wire_text(&in, server->id, sizeof(server->id));
+		if (wire_end(&in) < 0)
+			server->id[0] = 0;
+	}
+	docker_ask(client, ENGINE_MSG_VIEWS, STR(""), on_views);
+}
+
 void docker_info(struct docker_client *client)
 {
-	docker_ask(client, ENGINE_MSG_VIEWS, STR(""), on_views);
+	if (*client->server->id)
+		docker_ask(client, ENGINE_MSG_VIEWS, STR(""), on_views);
+	else
+		docker_ask(client, ENGINE_MSG_ID, STR(""), on_id);
 }
 
 /* ---- what a Docker engine outside of a swarm answers ---- */
 
+void docker_swarm_leave(struct docker_client *client)
+{
+	docker_reply_error(client, 503, "This node is not part of a swarm");
+}
+
+const char docker_no_swarm[] =
+	"This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to "
+	"connect this node to swarm and try again.";
+
 void docker_swarm(struct docker_client *client)
 {
-	docker_reply_error(
-		client, 503,
-		"This node is not a swarm manager. Use \"docker swarm init\" or \"docker "
-		"swarm join\" to connect this node to swarm and try again.");
+	docker_reply_error(client, 503, docker_no_swarm);
 }
 
 /* ---- plugins: there are none, and none can be ---- */

@@ -3,24 +3,41 @@
  * GET /system/df: images, containers and volumes with what they take. Runs in the api role.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "engine/api/image_msg.h"
 #include "engine/docker/handlers.h"
+#include "engine/docker/image_text.h"
 #include "engine/docker/record.h"
 #include "engine/docker/text.h"
 #include "engine/docker/usage.h"
 #include "engine/docker/view.h"
 #include "lib/own.h"
 
-enum { DF_VOLUMES_MAX = 65536 };
+enum { DF_VOLUMES_MAX = 65536, BUILDER_SIZE_MINOR = 42 /* left out from here on */ };
+
+/* What a client asks for (`type`), all without a word; what it did not ask for is null. */
+static const char *const kinds[] = { "image", "container", "volume", "build-cache" };
+enum { DF_IMAGE = 1, DF_CONTAINER = 2, DF_VOLUME = 4, DF_CACHE = 8, DF_ALL = 15 };
 
 struct df {
 	struct docker_images images;
 	struct docker_boxes boxes;
 	struct buf views; /* boxes point into it */
 	struct docker_usage usage;
+	unsigned kinds;
 };
+
+static bool begin_kind(struct json_writer *w, const struct df *df, unsigned kind, const char *key)
+{
+	json_key(w, key);
+	if (df->kinds & kind)
+		json_begin_array(w);
+	else
+		json_put_null(w);
+	return df->kinds & kind;
+}
 
 static void df_free(void *work)
 {
@@ -43,8 +60,8 @@ static int64_t users(const struct df *df, const struct docker_image *row)
 
 static void put_images(struct json_writer *w, const struct df *df)
 {
-	json_key(w, "Images");
-	json_begin_array(w);
+	if (!begin_kind(w, df, DF_IMAGE, "Images"))
+		return;
 	for (uint32_t i = 0; i < df->images.count; i++) {
 		const struct docker_image *row = &df->images.rows[i];
 		const struct docker_usage_row *used = docker_usage_image(&df->usage, row->id);
@@ -56,17 +73,31 @@ static void put_images(struct json_writer *w, const struct df *df)
 			continue;
 		json_begin_object(w);
 		json_member_text(w, "Id", row->id);
-		json_key(w, "RepoTags");
-		json_begin_array(w);
-		if (*row->familiar)
-			json_put_text(w, row->familiar);
-		json_end_array(w);
+		json_member_text(w, "ParentId", "");
+		docker_put_image_names(w, &df->images, row->id);
+		json_member_i64(w, "Created", docker_image_created_s(&row->image));
 		json_member_u64(w, "Size", row->disk_bytes);
 		json_member_u64(w, "SharedSize", used ? used->shared : 0);
 		json_member_i64(w, "Containers", users(df, row));
+		docker_put_pairs(w, "Labels", &row->image.labels);
 		json_end_object(w);
 	}
 	json_end_array(w);
+}
+
+/* All of the store, and never less than what images have for themselves: clients subtract them. */
+static uint64_t layers_size(const struct df *df)
+{
+	uint64_t own = 0;
+
+	for (uint32_t i = 0; i < df->images.count; i++) {
+		const struct docker_image *row = &df->images.rows[i];
+		const struct docker_usage_row *used = docker_usage_image(&df->usage, row->id);
+
+		if (used && used->shared < row->disk_bytes)
+			own += row->disk_bytes - used->shared;
+	}
+	return own > df->usage.layer_bytes ? own : df->usage.layer_bytes;
 }
 
 static uint64_t image_bytes(const struct df *df, const struct docker_box *box)
@@ -81,8 +112,8 @@ static uint64_t image_bytes(const struct df *df, const struct docker_box *box)
 
 static void put_boxes(struct json_writer *w, const struct df *df)
 {
-	json_key(w, "Containers");
-	json_begin_array(w);
+	if (!begin_kind(w, df, DF_CONTAINER, "Containers"))
+		return;
 	for (uint32_t i = 0; i < df->boxes.count; i++) {
 		const struct docker_box *box = &df->boxes.rows[i];
 		const struct docker_usage_row *used = docker_usage_box(&df->usage, box->view.id);
@@ -111,10 +142,10 @@ static void put_volumes(struct json_writer *w, const struct df *df, struct str b
 	struct wire in;
 	uint32_t count;
 
+	if (!begin_kind(w, df, DF_VOLUME, "Volumes"))
+		return;
 	wire_init(&in, body.ptr, body.len);
 	count = wire_count(&in, DF_VOLUMES_MAX);
-	json_key(w, "Volumes");
-	json_begin_array(w);
 	for (uint32_t i = 0; i < count && !in.error; i++) {
 		const struct docker_usage_row *used;
 		struct engine_volume volume;
@@ -154,13 +185,14 @@ static void on_volumes(struct msg_peer *peer, void *owner, struct msg *reply, co
 	json_writer_init(&w, &body);
 	json_begin_object(&w);
 	put_images(&w, df);
-	json_member_u64(&w, "LayersSize", df->usage.layer_bytes);
+	if (df->kinds & DF_IMAGE)
+		json_member_u64(&w, "LayersSize", layers_size(df));
 	put_boxes(&w, df);
 	put_volumes(&w, df, reply->body);
-	json_key(&w, "BuildCache");
-	json_begin_array(&w);
-	json_end_array(&w);
-	json_member_u64(&w, "BuilderSize", 0);
+	if (begin_kind(&w, df, DF_CACHE, "BuildCache"))
+		json_end_array(&w);
+	if (client->minor < BUILDER_SIZE_MINOR)
+		json_member_u64(&w, "BuilderSize", 0);
 	json_end_object(&w);
 	docker_reply_json(client, 200, buf_str(&body));
 }
@@ -206,14 +238,46 @@ static void on_records(struct msg_peer *peer, void *owner, struct msg *reply, co
 		docker_ask(client, ENGINE_MSG_VIEWS, STR(""), on_views);
 }
 
+/* False: 400 was answered. */
+static bool read_kinds(struct docker_client *client, unsigned *ret_kinds)
+{
+	struct str rest = str_from(client->query), pair;
+	char name[80], shown[120];
+
+	*ret_kinds = 0;
+	while (str_cut(&rest, '&', &pair)) {
+		size_t i = 0;
+
+		if (!str_starts(pair, STR("type=")))
+			continue;
+		if (docker_decode_query(str_skip(pair, 5), name, sizeof(name)) < 0)
+			name[0] = 0;
+		while (i < ARRAY_LEN(kinds) && strcmp(kinds[i], name) != 0)
+			i++;
+		if (i == ARRAY_LEN(kinds)) {
+			(void)snprintf(shown, sizeof(shown), "unknown object type: %s", name);
+			docker_reply_error(client, 400, shown);
+			return false;
+		}
+		*ret_kinds |= 1U << i;
+	}
+	*ret_kinds = *ret_kinds ? *ret_kinds : DF_ALL;
+	return true;
+}
+
 void docker_df(struct docker_client *client)
 {
-	struct df *df = calloc(1, sizeof(*df));
+	struct df *df;
+	unsigned wanted;
 
+	if (!read_kinds(client, &wanted))
+		return;
+	df = calloc(1, sizeof(*df));
 	if (!df) {
 		docker_reply_error(client, 500, "no memory for a request");
 		return;
 	}
+	df->kinds = wanted;
 	buf_init(&df->views, MSG_BODY_MAX);
 	client->work = df;
 	client->work_free = df_free;

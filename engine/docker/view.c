@@ -2,7 +2,6 @@
 /*
  * Containers as the list and inspect show them: the parts that both share. Runs in the api role.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -10,10 +9,25 @@
 #include "engine/docker/text.h"
 #include "engine/docker/view.h"
 #include "engine/oci/reference.h"
+#include "engine/run/spec_mount.h"
 #include "lib/own.h"
 #include "lib/sha256.h"
 
 #define NS_PER_S INT64_C(1000000000)
+
+int docker_box_read(struct str bytes, bool def, struct arena *arena, struct docker_box *ret_box,
+		    struct err *err)
+{
+	struct wire one;
+
+	wire_init(&one, bytes.ptr, bytes.len);
+	engine_view_get(&one, &ret_box->view);
+	if (wire_end(&one) < 0)
+		return err_set(err, -EBADMSG, "malformed list of containers");
+	wire_init(&one, ret_box->view.def.ptr, ret_box->view.def.len);
+	ret_box->has_def = def && ret_box->view.def.len > 0;
+	return ret_box->has_def ? container_def_decode(&one, arena, &ret_box->def, err) : 0;
+}
 
 int docker_boxes_read(struct str body, struct arena *arena, struct docker_boxes *ret_boxes,
 		      struct err *err)
@@ -28,17 +42,9 @@ int docker_boxes_read(struct str body, struct arena *arena, struct docker_boxes 
 	if (!boxes.rows)
 		return err_set(err, -ENOMEM, "no memory for the list of containers");
 	for (; boxes.count < count; boxes.count++) {
-		struct docker_box *box = &boxes.rows[boxes.count];
 		struct str bytes = wire_blob(&in, MSG_BODY_MAX);
-		struct wire one;
 
-		wire_init(&one, bytes.ptr, bytes.len);
-		engine_view_get(&one, &box->view);
-		if (wire_end(&one) < 0)
-			return err_set(err, -EBADMSG, "malformed list of containers");
-		wire_init(&one, box->view.def.ptr, box->view.def.len);
-		box->has_def = box->view.def.len > 0;
-		if (box->has_def && container_def_decode(&one, arena, &box->def, err) < 0)
+		if (docker_box_read(bytes, true, arena, &boxes.rows[boxes.count], err) < 0)
 			return err->code;
 	}
 	if (wire_end(&in) < 0)
@@ -97,18 +103,56 @@ void docker_box_status(const struct docker_box *box, struct buf *out)
 	}
 }
 
-void docker_put_ports(struct json_writer *w, const struct docker_box *box)
+/* "80/tcp": false when it is none. */
+static bool read_port(struct str name, uint64_t *ret_port, struct str *ret_proto)
 {
+	struct str number;
+
+	(void)str_cut(&name, '/', &number);
+	*ret_proto = name.len ? name : STR("tcp");
+	return str_to_u64(number, 1, UINT16_MAX, ret_port) >= 0;
+}
+
+bool docker_port_published(const struct docker_box *box, struct str name)
+{
+	uint64_t port;
+	struct str proto;
+
+	if (!box->has_def || !read_port(name, &port, &proto))
+		return false;
+	for (uint32_t i = 0; i < box->def.port_count; i++) {
+		const struct service_port *row = &box->def.ports[i];
+
+		if (port >= row->container_port &&
+		    port < (uint32_t)row->container_port + row->count &&
+		    str_is(proto, row->proto == IPPROTO_UDP ? "udp" : "tcp"))
+			return true;
+	}
+	return false;
+}
+
+const struct json *docker_box_exposed(const struct docker_box *box, const struct json *api)
+{
+	return box->has_def && box->def.network_mode == DEF_NETWORK_BRIDGE
+		       ? json_get(json_get(api, "Config"), "ExposedPorts")
+		       : NULL;
+}
+
+void docker_put_ports(struct json_writer *w, const struct docker_box *box, const struct json *api)
+{
+	const struct json *value;
+	struct json_iter iter;
+	struct str name, proto;
+	uint64_t number;
 	bool up = box->view.state == ENGINE_STATE_RUNNING || box->view.state == ENGINE_STATE_PAUSED;
 
 	json_key(w, "Ports");
 	json_begin_array(w);
 	for (uint32_t i = 0; box->has_def && up && i < box->def.port_count; i++) {
 		const struct service_port *port = &box->def.ports[i];
-		struct in_addr in = { port->host_ip };
-		char address[INET_ADDRSTRLEN] = "0.0.0.0";
+		char address[SERVICE_PORT_IP_MAX];
 
-		(void)inet_ntop(AF_INET, &in, address, sizeof(address));
+		(void)service_port_ip(port, address);
 		for (uint16_t n = 0; n < port->count; n++) {
 			json_begin_object(w);
 			json_member_text(w, "IP", address);
@@ -118,12 +162,32 @@ void docker_put_ports(struct json_writer *w, const struct docker_box *box)
 			json_end_object(w);
 		}
 	}
+	json_iter_init(&iter, up ? docker_box_exposed(box, api) : NULL);
+	while (json_iter_next(&iter, &name, &value)) {
+		if (docker_port_published(box, name) || !read_port(name, &number, &proto))
+			continue;
+		json_begin_object(w);
+		json_member_u64(w, "PrivatePort", number);
+		json_member_str(w, "Type", proto);
+		json_end_object(w);
+	}
 	json_end_array(w);
+}
+
+static const char *propagation_name(const struct docker_box *box, uint32_t index)
+{
+	enum run_propagation kind = RUN_PROPAGATION_DEFAULT;
+
+	if (box->def.host_set)
+		kind = (enum run_propagation)box->def.mounts_more[index].propagation;
+	return kind == RUN_PROPAGATION_SHARED  ? "rshared"
+	       : kind == RUN_PROPAGATION_SLAVE ? "rslave"
+					       : "rprivate";
 }
 
 void docker_put_mounts(struct json_writer *w, const struct docker_box *box)
 {
-	static const char *const kinds[] = { "volume", "bind", "tmpfs" };
+	static const char *const kinds[] = { "volume", "bind", "tmpfs", "image" };
 
 	json_key(w, "Mounts");
 	json_begin_array(w);
@@ -146,7 +210,8 @@ void docker_put_mounts(struct json_writer *w, const struct docker_box *box)
 		json_member_text(w, "Destination", mount->target);
 		json_member_text(w, "Mode", mount->read_only ? "ro" : "");
 		json_member_bool(w, "RW", !mount->read_only);
-		json_member_text(w, "Propagation", mount->kind == DEF_MOUNT_BIND ? "rprivate" : "");
+		json_member_text(w, "Propagation",
+				 mount->kind == DEF_MOUNT_BIND ? propagation_name(box, i) : "");
 		json_end_object(w);
 	}
 	json_end_array(w);
@@ -165,19 +230,86 @@ void docker_network_id(struct str name, char dst[65])
 	str_hex(digest.bytes, SHA256_SIZE, dst);
 }
 
-static void put_endpoint(struct json_writer *w, const struct docker_box *box, struct str name,
+/* A member as the client said it, or null. */
+static void put_as_said(struct json_writer *w, const struct json *said, const char *key)
+{
+	const struct json *value = json_get(said, key);
+
+	if (!value || !json_count(value)) {
+		json_member_null(w, key);
+		return;
+	}
+	json_key(w, key);
+	json_put_value(w, value);
+}
+
+static bool own_id(const struct docker_box *box, const char *text)
+{
+	return strlen(text) == 12 && str_starts(box->view.id, str_from(text));
+}
+
+/* Without the container's own short id since 1.45: that one stands in DNSNames. */
+static void put_aliases(struct json_writer *w, const struct docker_box *box, unsigned minor)
+{
+	const struct image_texts *all = &box->def.aliases;
+	const char *kept[IMAGE_TEXTS_MAX];
+	struct image_texts aliases = { kept, 0 };
+
+	for (uint32_t i = 0; i < all->count && i < ARRAY_LEN(kept); i++) {
+		if (minor < 45 || !own_id(box, all->items[i]))
+			kept[aliases.count++] = all->items[i];
+	}
+	docker_put_texts(w, "Aliases", &aliases, true);
+}
+
+/* The names that the resolver of a network that somebody made knows it by. */
+static void put_dns_names(struct json_writer *w, const struct docker_box *box, struct str network)
+{
+	const struct image_texts *aliases = &box->def.aliases;
+	struct str id = str_head(box->view.id, 12), host = str_from(box->def.hostname);
+
+	json_key(w, "DNSNames");
+	if (!box->has_def || box->def.network_mode != DEF_NETWORK_BRIDGE ||
+	    str_is(network, "bridge")) {
+		json_put_null(w);
+		return;
+	}
+	json_begin_array(w);
+	json_put_str(w, box->view.name);
+	for (uint32_t i = 0; i < aliases->count; i++) {
+		if (!own_id(box, aliases->items[i]))
+			json_put_text(w, aliases->items[i]);
+	}
+	json_put_str(w, id);
+	if (host.len && !str_eq(host, id))
+		json_put_str(w, host);
+	json_end_array(w);
+}
+
+struct endpoint {
+	const struct docker_box *box;
+	const struct json *all; /* what was said of each network */
+	unsigned minor;
+};
+
+static void put_endpoint(struct json_writer *w, const struct endpoint *endpoint, struct str name,
 			 const struct engine_address *address)
 {
-	char id[65];
+	const struct docker_box *box = endpoint->box;
+	const struct json *said = NULL;
+	char id[65], key[256];
 
+	if (str_copy(name, key, sizeof(key)) >= 0)
+		said = json_get(endpoint->all, key);
 	docker_network_id(name, id);
 	json_key_str(w, name);
 	json_begin_object(w);
-	json_member_null(w, "IPAMConfig");
-	json_member_null(w, "Links");
-	docker_put_texts(w, "Aliases", &box->def.aliases, true);
-	json_member_str(w, "MacAddress", address ? address->mac : STR(""));
-	json_member_null(w, "DriverOpts");
+	put_as_said(w, said, "IPAMConfig");
+	put_as_said(w, said, "Links");
+	put_aliases(w, box, endpoint->minor);
+	json_member_str(w, "MacAddress",
+			address ? address->mac : json_str(json_get(said, "MacAddress")));
+	put_as_said(w, said, "DriverOpts");
 	json_member_u64(w, "GwPriority", 0);
 	json_member_text(w, "NetworkID", id);
 	json_member_str(w, "EndpointID", address ? box->view.id : STR(""));
@@ -187,21 +319,23 @@ static void put_endpoint(struct json_writer *w, const struct docker_box *box, st
 	json_member_text(w, "IPv6Gateway", "");
 	json_member_text(w, "GlobalIPv6Address", "");
 	json_member_u64(w, "GlobalIPv6PrefixLen", 0);
-	json_member_null(w, "DNSNames");
+	put_dns_names(w, box, name);
 	json_end_object(w);
 }
 
-void docker_put_networks(struct json_writer *w, const struct docker_box *box)
+void docker_put_networks(struct json_writer *w, const struct docker_box *box,
+			 const struct json *api, unsigned minor)
 {
+	const struct endpoint endpoint = { box, json_get(api, "Endpoints"), minor };
 	const struct container_def *def = &box->def;
 
 	json_key(w, "Networks");
 	json_begin_object(w);
 	if (box->has_def && def->network_mode == DEF_NETWORK_HOST)
-		put_endpoint(w, box, STR("host"), NULL);
+		put_endpoint(w, &endpoint, STR("host"), NULL);
 	else if (box->has_def && def->network_mode == DEF_NETWORK_NONE &&
 		 (!def->host_set || !*def->host.network_from))
-		put_endpoint(w, box, STR("none"), NULL);
+		put_endpoint(w, &endpoint, STR("none"), NULL);
 	for (uint32_t i = 0;
 	     box->has_def && def->network_mode == DEF_NETWORK_BRIDGE && i < def->networks.count;
 	     i++) {
@@ -211,7 +345,7 @@ void docker_put_networks(struct json_writer *w, const struct docker_box *box)
 			if (str_is(box->view.addresses[k].network, def->networks.items[i]))
 				address = &box->view.addresses[k];
 		}
-		put_endpoint(w, box, str_from(def->networks.items[i]), address);
+		put_endpoint(w, &endpoint, str_from(def->networks.items[i]), address);
 	}
 	json_end_object(w);
 }

@@ -21,14 +21,28 @@ struct docker_boxes {
 /* The answer of ENGINE_MSG_VIEWS; slices point into body, all else into the arena. */
 int docker_boxes_read(struct str body, struct arena *arena, struct docker_boxes *ret_boxes,
 		      struct err *err);
+/* One row of it: what engine main says of a container, and its definition where `def` asks. */
+int docker_box_read(struct str bytes, bool def, struct arena *arena, struct docker_box *ret_box,
+		    struct err *err);
 /* "created", "running", "paused", "restarting", "removing", "exited". */
 const char *docker_box_state(const struct docker_box *box);
 /* "Up 5 minutes (Paused)", "Exited (0) 3 seconds ago": the column STATUS. */
 void docker_box_status(const struct docker_box *box, struct buf *out);
 /* Members "Ports" of the list, "Mounts" of list and inspect, "Networks" of both. */
-void docker_put_ports(struct json_writer *w, const struct docker_box *box);
+void docker_put_ports(struct json_writer *w, const struct docker_box *box, const struct json *api);
+/* The object of ports that a container with a network of its own exposes ("80/tcp"), else NULL. */
+const struct json *docker_box_exposed(const struct docker_box *box, const struct json *api);
+/* Whether a port of that form is published. */
+bool docker_port_published(const struct docker_box *box, struct str name);
+/* HostConfig with all of Docker's members (box_host.c); `swap`: memory and swap in force, 0 = none.
+ */
+void docker_put_host_config(struct json_writer *w, const struct json *said, int64_t swap);
+/* Member ExecIDs: those of this container that run, null when none does (exec.c). */
+void docker_put_exec_ids(struct json_writer *w, const struct docker_server *server, struct str id);
 void docker_put_mounts(struct json_writer *w, const struct docker_box *box);
-void docker_put_networks(struct json_writer *w, const struct docker_box *box);
+/* `api`: what the client said (def.host.api) or NULL; `minor`: of its version of the API. */
+void docker_put_networks(struct json_writer *w, const struct docker_box *box,
+			 const struct json *api, unsigned minor);
 /* "busybox:latest" as the client named it at creation, or the reference in short. */
 struct str docker_box_image(const struct docker_box *box, struct json_doc *api, char *dst,
 			    size_t cap);

@@ -4,6 +4,7 @@
  * engine main as the text that is written here.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -185,6 +186,23 @@ static void on_made(struct msg_peer *peer, void *owner, struct msg *reply, const
 		docker_reply_err(owner, err);
 }
 
+/* One without a name is marked as Docker marks it: `volume prune` takes it. */
+static void put_anonymous(struct json_writer *w, const struct json *labels)
+{
+	const struct json *value;
+	struct json_iter iter;
+	struct str key;
+
+	json_begin_object(w);
+	json_iter_init(&iter, labels);
+	while (json_iter_next(&iter, &key, &value)) {
+		json_key_str(w, key);
+		json_put_value(w, value);
+	}
+	json_member_text(w, "com.docker.volume.anonymous", "");
+	json_end_object(w);
+}
+
 /* {"Labels":..,"Options":..} as it is kept. */
 static void put_api(struct buf *out, const struct json *body)
 {
@@ -193,7 +211,10 @@ static void put_api(struct buf *out, const struct json *body)
 	json_writer_init(&w, out);
 	json_begin_object(&w);
 	json_key(&w, "Labels");
-	json_put_value(&w, json_get(body, "Labels"));
+	if (json_str(json_get(body, "Name")).len)
+		json_put_value(&w, json_get(body, "Labels"));
+	else
+		put_anonymous(&w, json_get(body, "Labels"));
 	json_key(&w, "Options");
 	json_put_value(&w, json_get(body, "DriverOpts"));
 	json_end_object(&w);
@@ -211,24 +232,71 @@ static bool volume_name(struct docker_client *client, struct str name)
 	return true;
 }
 
+static void no_driver(struct docker_client *client, struct str name, struct str driver)
+{
+	char text[320];
+
+	(void)snprintf(
+		text, sizeof(text),
+		"create %.*s: error looking up volume plugin %.*s: plugin \"%.*s\" not found",
+		name.len > 80 ? 80 : (int)name.len, name.ptr ? name.ptr : "",
+		driver.len > 60 ? 60 : (int)driver.len, driver.ptr,
+		driver.len > 60 ? 60 : (int)driver.len, driver.ptr);
+	docker_reply_error(client, 404, text);
+}
+
+/* False: 400 was answered, in Docker's words. */
+static bool good_name(struct docker_client *client, struct str name)
+{
+	bool good = true;
+	char text[400], shown[100];
+
+	for (size_t i = 0; i < name.len; i++) {
+		char c = name.ptr[i];
+		bool word =
+			(c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+
+		good &= word || (i && (c == '_' || c == '.' || c == '-'));
+	}
+	if (good && name.len > 1)
+		return true;
+	(void)str_escape(str_head(name, name.len > 80 ? 80 : name.len), shown, sizeof(shown));
+	if (good)
+		(void)snprintf(text, sizeof(text),
+			       "create %s: volume name is too short, names should be at least two "
+			       "alphanumeric characters",
+			       shown);
+	else
+		(void)snprintf(text, sizeof(text),
+			       "create %s: \"%s\" includes invalid characters for a local volume "
+			       "name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you "
+			       "intended to pass a host directory, use absolute path",
+			       shown, shown);
+	docker_reply_error(client, 400, text);
+	return false;
+}
+
 void docker_volume_create(struct docker_client *client)
 {
 	struct buf body OWN(buf_done) = { 0 }, api OWN(buf_done) = { 0 };
 	const struct json *root;
-	struct str driver;
+	struct str driver, name;
 
 	if (client->body.len && !docker_body_json(client))
 		return;
 	root = client->json.root;
 	driver = json_str(json_get(root, "Driver"));
+	name = json_str(json_get(root, "Name"));
 	buf_init(&api, VOLUME_API_MAX);
 	buf_init(&body, VOLUME_API_MAX + 1024);
 	put_api(&api, root);
 	if (driver.len && !str_is(driver, "local"))
-		docker_reply_error(client, 404, "error looking up volume plugin: plugin not found");
+		no_driver(client, name, driver);
+	else if (name.len && !good_name(client, name))
+		return;
 	else if (!create_empty(json_get(root, "DriverOpts")))
 		docker_reply_error(client, 400, "driver options of a volume are not supported");
-	else if (!volume_name(client, json_str(json_get(root, "Name"))) || buf_error(&api))
+	else if (!volume_name(client, name) || buf_error(&api))
 		docker_reply_error(client, 400, "volume name or labels are too long");
 	else {
 		wire_put_text(&body, client->argument);
@@ -263,11 +331,12 @@ static void put_prune(const struct docker_prune_row *row, struct buf *body)
 static void answer_prune(struct docker_prune *prune, struct json_writer *w)
 {
 	docker_prune_put_names(prune, w, "VolumesDeleted", false);
-	json_member_u64(w, "SpaceReclaimed", 0);
+	json_member_u64(w, "SpaceReclaimed", prune->freed_bytes);
 }
 
-static const struct docker_prune_kind prune_kind = { ENGINE_MSG_VOLUME_REMOVE, "volume", put_prune,
-						     NULL, answer_prune };
+static const struct docker_prune_kind prune_kind = {
+	ENGINE_MSG_VOLUME_REMOVE, "volume", put_prune, NULL, answer_prune, docker_usage_volume
+};
 
 /* Before 1.42 all that nothing uses; since then only what nobody named, unless `all` is said. */
 static void on_prune_list(struct msg_peer *peer, void *owner, struct msg *reply,

@@ -29,8 +29,9 @@ static const int ciphersuites[] = {
 	0,
 };
 
-/* The Docker API. Another protocol gets a name of its own here, and its stream another reader. */
-static const char *protocols[] = { "http/1.1", NULL };
+/* The Docker API, and `hoy -H`. Another protocol gets a name of its own here, and its stream
+ * another reader. */
+static const char *protocols[] = { "http/1.1", GATE_PROTOCOL_HOY, NULL };
 
 static int unreadable(struct err *err, const char *key, int code)
 {

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "engine/api/health_msg.h"
-#include "engine/container/container.h"
+#include "engine/container/exec.h"
 #include "engine/health/test.h"
 #include "lib/log.h"
 #include "lib/own.h"
@@ -260,10 +260,9 @@ static int probe_exec(struct health_monitor *monitor, struct err *err)
 	plan = container_exec_plan(container, &exec, &monitor->arena, err);
 	if (plan < 0)
 		return plan;
-	r = msg_peer_call(&container->shim, SHIM_MSG_EXEC, STR(""), &plan, 1, on_exec, monitor,
-			  err);
-	if (r < 0)
-		return -EAGAIN;
+	r = container_call(container, SHIM_MSG_EXEC, STR(""), &plan, 1, on_exec, monitor, err);
+	if (r < 0) /* a shim of another version will never take it */
+		return r == -EPROTO ? (int)r : -EAGAIN;
 	monitor->asked = true;
 	return 0;
 }

@@ -96,6 +96,21 @@ uint64_t metrics_keyed(struct str text, const char *key)
 	return 0;
 }
 
+uint64_t metrics_summed(struct str text, const char *key)
+{
+	uint64_t sum = 0, number;
+	struct str line, word, name;
+
+	while (text.len > 0 && str_cut(&text, '\n', &line))
+		while (metrics_word(&line, &word)) {
+			if (str_find(word, '=') < 0 || !str_cut(&word, '=', &name) ||
+			    !str_is(name, key) || str_to_u64(word, 0, UINT64_MAX, &number) < 0)
+				continue;
+			sum = number > UINT64_MAX - sum ? UINT64_MAX : sum + number;
+		}
+	return sum;
+}
+
 uint64_t metrics_plain(struct str text)
 {
 	struct str line;

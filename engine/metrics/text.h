@@ -28,6 +28,8 @@ void metrics_sample(struct buf *out, const char *name, const struct metrics_labe
 /* The number behind "KEY " in lines of "KEY NUMBER", also "KEY: NUMBER kB"; 0 when it is missing.
  */
 uint64_t metrics_keyed(struct str text, const char *key);
+/* The sum of the numbers behind "KEY=" in lines of "DEVICE KEY=NUMBER ...", as in io.stat. */
+uint64_t metrics_summed(struct str text, const char *key);
 /* The first number of a file; "max" and the like are 0. */
 uint64_t metrics_plain(struct str text);
 /* The next word between blanks; false at the end. */

@@ -14,7 +14,13 @@
 #include "lib/own.h"
 #include "netd/api/netd_msg.h"
 
-enum { RETRY_BASE_MS = 1000, RESTART_BASE_MS = 200, RESTART_CAP_MS = 60000, STARTS_AT_ONCE = 16 };
+enum {
+	RETRY_BASE_MS = 1000,
+	RESTART_BASE_MS = 200,
+	RESTART_CAP_MS = 60000,
+	STARTS_AT_ONCE = 16,
+	SYNC_MS = 20
+};
 
 static uint32_t random_bits(void)
 {
@@ -238,14 +244,24 @@ static void sync_attached(struct manager *manager)
 			    NULL, 0, NULL, NULL, NULL);
 }
 
+/* Behind all that is attached again: what netd was not asked for it would take for nobody's. */
+static void sync_soon(struct loop_timer *timer)
+{
+	struct manager *manager = timer->owner;
+
+	if (manager->env.containers->attach_queue)
+		loop_timer_set(manager->env.loop, timer, SYNC_MS, sync_soon, manager);
+	else if (manager->data_ready) /* before that nobody has been adopted yet */
+		sync_attached(manager);
+}
+
 void manager_reattach(struct manager *manager)
 {
 	for (struct service *s = manager->services; s; s = s->next) {
 		if (s->container)
 			container_reattach(s->container);
 	}
-	if (manager->data_ready) /* before that nobody has been adopted yet */
-		sync_attached(manager);
+	loop_timer_set(manager->env.loop, &manager->sync, 0, sync_soon, manager);
 }
 
 struct service *manager_find(struct manager *manager, const char *name)

@@ -113,10 +113,10 @@ struct manager {
 	struct image_take *preload;
 	uint32_t preload_next;
 	bool first_reported;
-	struct loop_timer ends_timer; /* what ended is written, soon */
-	struct loop_timer sweep;      /* what was kept of services that are gone goes */
-	bool ends_known;	      /* the file was read */
-	void (*stopped)(void *owner); /* once, after manager_stop() and the last end */
+	struct loop_timer ends_timer;  /* what ended is written, soon */
+	struct loop_timer sweep, sync; /* what was kept of services that are gone goes; netd */
+	bool ends_known;	       /* the file was read */
+	void (*stopped)(void *owner);  /* once, after manager_stop() and the last end */
 	void *owner;
 };
 

@@ -30,14 +30,48 @@ static int parse_range(struct str text, uint16_t *ret_first, uint16_t *ret_count
 
 static int port_syntax(struct err *err)
 {
-	return err_set(err, -EINVAL, "[ADDRESS:]HOST:CONTAINER[/udp] such as 8080:80");
+	return err_set(err, -EINVAL,
+		       "[ADDRESS:]HOST:CONTAINER[/udp] such as 8080:80 or [::1]:8080:80");
+}
+
+int service_port_address(struct str text, struct service_port *port)
+{
+	char address[SERVICE_PORT_IP_MAX];
+	struct in6_addr in6;
+	struct in_addr in;
+
+	if (!text.len)
+		return 0;
+	if (str_copy(text, address, sizeof(address)) < 0)
+		return -EINVAL;
+	if (inet_pton(AF_INET, address, &in) == 1) {
+		port->host_ip = in.s_addr;
+		port->families = in.s_addr == INADDR_ANY ? SERVICE_PORT_IP4 : 0;
+		return 0;
+	}
+	if (inet_pton(AF_INET6, address, &in6) != 1)
+		return -EINVAL;
+	memcpy(port->host_ip6, &in6, sizeof(port->host_ip6));
+	port->families = SERVICE_PORT_IP6;
+	return 0;
+}
+
+const char *service_port_ip(const struct service_port *port, char text[SERVICE_PORT_IP_MAX])
+{
+	struct in_addr in = { port->host_ip };
+
+	text[0] = 0;
+	if (port->families == SERVICE_PORT_IP6)
+		(void)inet_ntop(AF_INET6, port->host_ip6, text, SERVICE_PORT_IP_MAX);
+	else
+		(void)inet_ntop(AF_INET, &in, text, SERVICE_PORT_IP_MAX);
+	return text;
 }
 
 int service_port_parse(struct str text, struct service_port *ret_port, struct err *err)
 {
 	struct service_port port = { .proto = IPPROTO_TCP };
 	uint16_t container_count;
-	char address[16];
 	ptrdiff_t cut = str_find(text, '/');
 
 	if (cut >= 0) {
@@ -55,18 +89,20 @@ int service_port_parse(struct str text, struct service_port *ret_port, struct er
 	struct str pieces[3], rest = text;
 	size_t n = 0;
 
+	cut = text.len && text.ptr[0] == '[' ? str_find(text, ']') : -1;
+	if (cut > 0) {
+		rest = str_skip(text, (size_t)cut + 1);
+		pieces[n++] = str_skip(str_head(text, (size_t)cut), 1);
+		if (!rest.len || rest.ptr[0] != ':' || str_find(pieces[0], ':') < 0)
+			return port_syntax(err);
+		rest = str_skip(rest, 1);
+	}
 	while (n < 3 && str_cut(&rest, ':', &pieces[n]))
 		n++;
 	if (n < 2 || rest.len)
 		return port_syntax(err);
-	if (n == 3) {
-		struct in_addr in;
-
-		if (str_copy(pieces[0], address, sizeof(address)) < 0 ||
-		    inet_pton(AF_INET, address, &in) != 1)
-			return port_syntax(err);
-		port.host_ip = in.s_addr;
-	}
+	if (n == 3 && (!pieces[0].len || service_port_address(pieces[0], &port) < 0))
+		return port_syntax(err);
 	if (parse_range(pieces[n - 2], &port.host_port, &port.count) < 0 ||
 	    parse_range(pieces[n - 1], &port.container_port, &container_count) < 0)
 		return port_syntax(err);

@@ -58,9 +58,9 @@ static void on_pulled(void *owner, const struct err *err)
 	image_ask(service);
 }
 
-static void pull(struct service *service)
+struct image_take *service_pull(struct service *service, const struct image_take_ops *ops,
+				struct err *err)
 {
-	static const struct image_take_ops ops = { on_progress, NULL, on_pulled };
 	struct manager *manager = service->manager;
 	struct image_take_env env = { .loop = manager->env.loop,
 				      .store = manager->env.store,
@@ -68,12 +68,19 @@ static void pull(struct service *service)
 				      .keep_blobs = manager->keep_blobs };
 	struct arena arena OWN(arena_done) = { 0 };
 	struct pull_start start;
-	struct err err = { 0 };
 
 	arena_init(&arena, 4 << 20);
 	manager_pull_hosts(manager, service->spec->image, &arena, &start);
+	return image_take_pull(&env, &start, ops, service, err);
+}
+
+static void pull(struct service *service)
+{
+	static const struct image_take_ops ops = { on_progress, NULL, on_pulled };
+	struct err err = { 0 };
+
 	log_notice("service %s: pulling %s", service->name, service->spec->image);
-	service->take = image_take_pull(&env, &start, &ops, service, &err);
+	service->take = service_pull(service, &ops, &err);
 	if (!service->take)
 		failed(service, &err);
 }

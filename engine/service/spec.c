@@ -242,6 +242,7 @@ static void make_scalars(const struct maker *maker, struct service_spec *spec)
 	spec->hostname = ini_text(&service_schema, s, "hostname");
 	spec->stop_signal = ini_text(&service_schema, s, "stop_signal");
 	spec->mem_limit = ini_number(&service_schema, s, "mem_limit", 0);
+	spec->disk_limit = ini_number(&service_schema, s, "disk_limit", 0);
 	spec->cpus = ini_number(&service_schema, s, "cpus", 0);
 	spec->pids_limit = ini_number(&service_schema, s, "pids_limit", 4096);
 	spec->trial_ms = ini_number(&service_schema, s, "trial", 60000);

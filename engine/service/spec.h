@@ -28,9 +28,14 @@ struct service_list {
 
 struct service_port {
 	uint8_t proto;	  /* IPPROTO_TCP or IPPROTO_UDP */
-	uint32_t host_ip; /* network byte order, 0 = every address */
+	uint32_t host_ip; /* IPv4 in network byte order, 0 = every address */
 	uint16_t host_port, container_port, count;
+	uint8_t families; /* SERVICE_PORT_*: that one alone; 0 = IPv4, and IPv6 if there is any */
+	uint8_t host_ip6[16]; /* not zero: this one address, families is SERVICE_PORT_IP6 */
 };
+
+enum service_port_family { SERVICE_PORT_IP4 = 1, SERVICE_PORT_IP6 = 2 }; /* as netd has them */
+enum { SERVICE_PORT_IP_MAX = 46 };
 
 enum service_volume_kind { SERVICE_VOLUME_NAMED, SERVICE_VOLUME_BIND };
 
@@ -90,6 +95,7 @@ struct service_spec {
 	enum service_restart restart;
 	uint32_t restart_max; /* on-failure:N; 0 = no limit */
 	int64_t mem_limit;    /* bytes, 0 = none */
+	int64_t disk_limit;   /* bytes beside volumes, 0 = none */
 	int64_t cpus;	      /* thousandths of a CPU, 0 = none */
 	int64_t pids_limit;
 	const char *user, *working_dir, *hostname, *stop_signal;
@@ -116,7 +122,12 @@ extern const struct ini_schema engine_schema;  /* engine.ini */
 struct service_spec *service_spec_make(struct arena *arena, const struct ini_section *section,
 				       struct err *err);
 
-/* "[HOST_IP:]HOST[-HOST]:CONTAINER[-CONTAINER][/tcp|/udp]". */
+/* Where a port is published: an IPv4 or IPv6 address, "0.0.0.0" and "::" for all of one family, ""
+ * for every one. -EINVAL. */
+int service_port_address(struct str text, struct service_port *port);
+/* The address as people write it; "0.0.0.0" also for every one of both families. */
+const char *service_port_ip(const struct service_port *port, char text[SERVICE_PORT_IP_MAX]);
+/* "[HOST_IP:]HOST[-HOST]:CONTAINER[-CONTAINER][/tcp|/udp]"; an IPv6 address in brackets. */
 int service_port_parse(struct str text, struct service_port *ret_port, struct err *err);
 /* "NAME:/target[:ro|:rw]" or "/host/path:/target[:ro|:rw]"; strings point into the arena. */
 int service_volume_parse(struct arena *arena, struct str text, struct service_volume *ret_volume,

@@ -450,10 +450,11 @@ static void status_text(const struct service *service, struct buf *out)
 {
 	struct mono now = mono_now();
 	int64_t left = mono_diff_ms(service->retry_at, now);
+	char span[SPAN_TEXT_MAX];
 
 	if (service->state == SERVICE_STATE_RUNNING) {
-		(void)buf_printf(out, "up %lld s",
-				 (long long)(mono_diff_ms(now, service->running_since) / 1000));
+		(void)buf_printf(out, "up %s",
+				 span_text(mono_diff_ms(now, service->running_since) / 1000, span));
 		if (health_of(service->container))
 			(void)buf_printf(out, " (%s)", health_word(service->container));
 	} else if (service->state == SERVICE_STATE_PREPARING) {

@@ -104,13 +104,6 @@ static void look(struct loop_timer *timer)
 {
 	static const struct image_take_ops ops = { NULL, on_image, on_done };
 	struct service *service = timer->owner;
-	struct manager *manager = service->manager;
-	struct image_take_env env = { .loop = manager->env.loop,
-				      .store = manager->env.store,
-				      .leases = manager->env.containers->leases,
-				      .keep_blobs = manager->keep_blobs };
-	struct arena arena OWN(arena_done) = { 0 };
-	struct pull_start start;
 	struct err err = { 0 };
 	int64_t ms;
 
@@ -121,9 +114,7 @@ static void look(struct loop_timer *timer)
 		sleep_for(service, ms);
 		return;
 	}
-	arena_init(&arena, 4 << 20);
-	manager_pull_hosts(manager, service->spec->image, &arena, &start);
-	service->update.take = image_take_pull(&env, &start, &ops, service, &err);
+	service->update.take = service_pull(service, &ops, &err);
 	if (!service->update.take)
 		on_done(service, &err);
 }

@@ -36,4 +36,8 @@ void service_update_first(struct service *service);
 /* It gave one. */
 void service_update_heard(struct service *service);
 
+/* Pulls the service's image as engine.ini says for that registry; NULL: see err. */
+struct image_take *service_pull(struct service *service, const struct image_take_ops *ops,
+				struct err *err);
+
 #endif

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include "engine/container/log_route.h"
 #include "engine/docker/create.h"
 #include "lib/own.h"
 
@@ -50,6 +51,20 @@ static void check_def(const struct container_def *def)
 		require(strncmp(back.labels.items[i], "hoy.", 4) != 0);
 }
 
+/* What the api role says of a syslog server engine main reads, and the shim gets. */
+static void check_route(const struct container_def *def)
+{
+	struct buf route OWN(buf_done) = { 0 };
+	bool syslog = !strncmp(def->host.log_driver, "syslog", 6);
+	struct err err = { 0 };
+	int r;
+
+	buf_init(&route, 1024);
+	r = log_route_put(def, "0123456789abcdef", "host", &route, &err);
+	require(r >= 0 || strstr(err.text, "tag is longer"));
+	require(r < 0 || syslog == (route.len > 0));
+}
+
 static void fill_image(struct image *image, struct image_pair *pair)
 {
 	static const char *cmd[] = { "sh" }, *env[] = { "PATH=/bin", "A=image" };
@@ -71,7 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		create_config, create_host, create_mounts, create_network, create_api,
 	};
 	struct arena arena OWN(arena_done) = { 0 };
-	struct create create = { .arena = &arena, .hostname = "host" };
+	struct create create = { .arena = &arena, .hostname = "host", .role = DOCKER_ROLE_ADMIN };
 	struct json_doc doc = { 0 };
 	struct image_pair pair;
 	struct err err = { 0 };
@@ -86,6 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	create.body = doc.root;
 	create.host = json_get(doc.root, "HostConfig");
 	create.image = &image;
+	r = create_check(doc.root, &err);
 	def_host_init(&create.def.host);
 	create.def.host_set = true;
 	create.def.name = "fuzz";
@@ -93,10 +109,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(steps); i++)
 		r = steps[i](&create, &err);
 	require((r < 0) == (err.code != 0));
-	if (r >= 0)
+	if (r >= 0) {
 		check_def(&create.def);
-	else
+		check_route(&create.def);
+	} else {
 		require(*err.text);
+	}
 	json_done(&doc);
 	return 0;
 }

@@ -22,6 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	metrics_load(&out, text);
 	metrics_sample(&out, "x", &label, 1, metrics_plain(text), 1000);
 	(void)metrics_keyed(text, "oom_kill");
+	(void)metrics_summed(text, "rbytes");
 	while (metrics_net_next(&rest, &net))
 		if (net.device.len > size)
 			abort();

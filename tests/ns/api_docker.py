@@ -4,12 +4,14 @@
 import http.client
 import json
 import os
+import random
 import resource
 import socket
 import struct
 import subprocess
 import sys
 import threading
+import time
 import urllib.parse
 
 sys.dont_write_bytecode = True
@@ -23,19 +25,20 @@ from fixture import tap  # noqa: E402
  RECORDS) = range(0x360, 0x36E)
 LOGS = 0x302
 VOLUMES, VOLUME_MAKE, VOLUME_REMOVE, NETWORKS, NETWORK_MAKE, NETWORK_REMOVE = range(0x371, 0x377)
-IMAGE_DROP, PRUNE = 0x3C0, 0x30D
+PULL_AS, ID = 0x377, 0x379
+IMAGE_DROP, PRUNE, USAGE = 0x3C0, 0x30D, 0x39B
 CLIENTS_MAX = 1024  # DOCKER_CLIENTS_MAX
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def image_row(reference, config, created, architecture, disk, labels=()):
+def image_row(reference, config, created, architecture, disk, labels=(), made=0):
     """One row of STORE_MSG_IMAGE_LIST; the record is written as engine/oci/image.c does."""
     pairs = struct.pack("<I", len(labels)) + b"".join(peer.text(k) + peer.text(v) for k, v in labels)
     blank, none, text = bytes(32), struct.pack("<I", 0), peer.text
     record = (b"\x01" + text("" if reference.startswith("sha256:") else reference) + blank + bytes([config ^ 255]) * 32 + bytes([config]) * 32 + struct.pack("<QQ", 0, 0) +
               text("") + text("") + text(created) + text("") + text("linux") + text(architecture) + text("") + none +
               none * 7 + pairs + text("") * 3 + none + struct.pack("<qqqqI", 0, 0, 0, 0, 0) + none)
-    return text(reference) + text(record) + struct.pack("<Q", disk)
+    return text(reference) + text(record) + struct.pack("<Qq", disk, made)
 
 
 def view(name, state, number, started=1, code=0):
@@ -64,9 +67,10 @@ class Connection(http.client.HTTPConnection):
 class Api:
     """The role with docker.sock, and a thread that answers as engine main would."""
 
-    def __init__(self, name, answers):
+    def __init__(self, name, answers, progress=()):
         self.root = peer.Root("api-" + name)
         self.answers = answers
+        self.progress = dict(progress)
         self.asked = []
         self.gate = threading.Event()
         self.gate.set()
@@ -117,9 +121,16 @@ class Api:
                 continue  # a subscription: nothing happens
             self.asked.append((kind, data[20:20 + length]))
             self.gate.wait(60)
-            body = self.answers[kind]
+            if kind in self.progress:
+                body = peer.text(self.progress[kind])
+                head = struct.pack("<4sHHIIHH", b"HOY1", kind, peer.REPLY | 4, serial, len(body), 0, 0)
+                self.main.send(head + body)
+                continue  # more is to come, and never does
+            body = self.answers.get(kind, OSError(38, "the test has no answer to call %#x" % kind))
             if callable(body):
                 body = body(data[20:20 + length])
+            if body is None:
+                continue  # engine main takes its time
             if isinstance(body, OSError):
                 body = struct.pack("<i", -body.errno) + peer.text(body.strerror)
                 head = struct.pack("<4sHHIIHH", b"HOY1", kind, peer.REPLY | 2, serial, len(body), 0, 0)
@@ -154,7 +165,7 @@ class Api:
 def machine():
     own = os.uname()
     views = struct.pack("<I", 3) + view("a", 1, 1) + view("b", 2, 2) + view("c", 5, 3)
-    with Api("machine", {VIEWS: views, RECORDS: struct.pack("<I", 0)}) as api:
+    with Api("machine", {VIEWS: views, RECORDS: struct.pack("<I", 0), ID: peer.text("one-of-all")}) as api:
         for path in ("/version", "/v1.43/version"):
             version = api.json(path)
             tap.check(version["Arch"] == MACHINES[own.machine], version)
@@ -164,7 +175,8 @@ def machine():
         counts = [info["Containers" + k] for k in ("", "Running", "Paused", "Stopped")]
         tap.check(counts == [3, 1, 1, 1] and info["Images"] == 0, info)
         tap.check(info["Swarm"]["LocalNodeState"] == "inactive", info)
-        tap.check([k for k, _ in api.asked] == [VIEWS, RECORDS], "version asks nobody")
+        tap.check([k for k, _ in api.asked] == [ID, VIEWS, RECORDS], "version asks nobody")
+        tap.check(info["ID"] == "one-of-all" == api.json("/info")["ID"] and [k for k, _ in api.asked].count(ID) == 1, "asked once")
 
 
 @tap.test("images have the time their config says and what they take on the disk")
@@ -176,13 +188,14 @@ def images():
     with Api("images", {RECORDS: body}) as api:
         got = api.json("/v1.51/images/json")
         tap.check(len(got) == len(rows), got)
-        for n, (row, (reference, _, seconds)) in enumerate(zip(got, rows)):
+        tap.check([row["Created"] for row in got] == sorted((r[2] for r in rows), reverse=True), "the newest first")
+        for n, (row, (reference, _, seconds)) in enumerate(zip(sorted(got, key=lambda row: row["RepoTags"]), rows)):
             tap.check(row["RepoTags"] == [reference] and row["Created"] == seconds and row["Size"] == 4096 + n, row)
             tap.check(row["Id"] == "sha256:" + ("%02x" % (n + 1)) * 32, row)
         for name in ("c:1", "docker.io/library/c:1", "sha256:" + "03" * 32, "03" * 6):
             one = api.json("/images/%s/json" % name)
             tap.check(one["RepoTags"] == ["c:1"] and one["Architecture"] == "arm64" and one["Os"] == "linux", one)
-        for name, want, text in (("z", 404, "No such image: z:latest"), ("UPPER", 400, "invalid reference format")):
+        for name, want, text in (("z", 404, "No such image: z:latest"), ("UPPER", 400, "invalid reference format: repository name (library/UPPER) must be lowercase")):
             status, data = api.get("/images/%s/json" % name)
             tap.check(status == want and json.loads(data)["message"] == text, data)
 
@@ -217,7 +230,7 @@ def volume(name, users=0, labels=None, created=1):
 def network(name, labels=None, created=1, fixed=0):
     api = json.dumps({"Labels": labels or {}, "Options": {}})
     return (b"".join(peer.text(t) for t in (name, "", "10.9.0.0/24", "10.9.0.1", "hoy-x", api)) +
-            struct.pack("<BBq", 0, fixed, created))
+            struct.pack("<BBq", 0, fixed, created) + b"".join(peer.text(t) for t in ("bridge", "", "")))
 
 
 def rows(*parts):
@@ -240,6 +253,32 @@ def refuse(*names):
 HELD = "0a" * 32  # a name that nobody gave
 
 
+@tap.test("ps again and again: what was written before is what would be written now, whatever came, went or changed")
+def ps_again():
+    chance = random.Random(5)
+    rows = {n: (1, 1) for n in range(1, 41)}  # state, start
+    answer = {}
+    with Api("again", answer) as api:
+        for turn in range(60):
+            for _ in range(turn % 4):
+                n = chance.randrange(1, 61)
+                act = chance.randrange(3)
+                if act == 0:
+                    rows.pop(n, None)
+                else:
+                    rows[n] = (chance.choice((0, 1, 2, 5)), chance.randrange(1, 9))
+            body = struct.pack("<I", len(rows)) + b"".join(view("box%d" % n, rows[n][0], n, rows[n][1]) for n in chance.sample(sorted(rows), len(rows)))
+            answer[VIEWS] = body
+            for version in ("/v1.43", "/v1.51"):
+                plain = api.json(version + "/containers/json?all=1")
+                filtered = api.json(version + "/containers/json?limit=1000")
+                for row in plain + filtered:  # a minute may pass in between
+                    row["Status"] = row["Status"].split()[0]
+                tap.check(plain == filtered and len(plain) == len(rows), (turn, version))
+            up = api.json("/v1.51/containers/json")
+            tap.check([row["Id"] for row in up] == [row["Id"] for row in plain if row["State"] in ("running", "paused", "restarting")], turn)
+
+
 @tap.test("prune: only what all filters let through goes, and only what went is listed")
 def prunes():
     old, now = 10**9, 2 * 10**9  # seconds
@@ -248,8 +287,13 @@ def prunes():
     networks = rows(network("bridge", fixed=1), network("old", {"x": "y", "keep": ""}, old), network("new", {"x": "y"}, now),
                     network("bare", created=old))
     views = rows(view("gone", 5, 1), view("up", 1, 2), view("new", 0, 3))
+    # What stays has a size too: it must not count.
+    usage = (struct.pack("<Q", 1 << 40) + rows() +
+             rows(*(peer.text(i * 32) + peer.text("") * 3 + struct.pack("<qQ", 1, n) for i, n in (("01", 7), ("03", 300)))) +
+             rows(*(peer.text(name) + struct.pack("<QI", n, 0) for name, n in (("plain", 1000), ("0b" * 32, 7), (HELD, 20)))))
     answers = {VIEWS: views, RECORDS: rows(), VOLUMES: volumes, NETWORKS: networks, VOLUME_REMOVE: refuse("0b" * 32),
-               NETWORK_REMOVE: refuse("bare"), REMOVE: refuse("01" * 32)}
+               NETWORK_REMOVE: refuse("bare"), REMOVE: refuse("01" * 32), USAGE: usage}
+    sizes = {"plain": 1000, HELD: 20, "03" * 32: 300}  # of what goes
     many = {"label": ["l%d=x" % n for n in range(100)]}
     table = (("/v1.51/volumes/prune", {}, "VolumesDeleted", [HELD]),
              ("/v1.51/volumes/prune", {"label!": ["keep"]}, "VolumesDeleted", []),
@@ -272,16 +316,23 @@ def prunes():
         for path, filters, key, want in table:
             status, data = api.post(filtered(path, filters))
             tap.check(status == 200 and json.loads(data)[key] == want, "%s %s: %d %r" % (path, filters, status, data))
+            if key != "NetworksDeleted":
+                tap.check(json.loads(data)["SpaceReclaimed"] == sum(sizes[name] for name in want or ()), data)
         for path, filters in (("/volumes/prune", {"until": ["1h"]}), ("/volumes/prune", {"all": ["maybe"]}),
                               ("/networks/prune", {"until": ["soon"]}), ("/networks/prune", {"colour": ["red"]}),
                               ("/networks/prune", {"until": ["1h", "2h"]}), ("/containers/prune", {"until": ["1x"]}),
-                              ("/containers/prune", {"status": ["exited"]}), ("/build/prune", {"until": ["24h"]}),
+                              ("/containers/prune", {"status": ["exited"]}), ("/build/prune", {"colour": ["red"]}),
                               ("/images/prune", {"dangling": ["true", "false"]}), ("/images/prune", {"before": ["x"]})):
             before = len(api.asked)
             status, data = api.post(filtered(path, filters))
             kinds = {kind for kind, _ in api.asked[before:]}
             tap.check(status == 400 and not kinds & {REMOVE, VOLUME_REMOVE, NETWORK_REMOVE, IMAGE_DROP, PRUNE},
                       "%s %s: %d %r" % (path, filters, status, data))
+        status, data = api.post(filtered("/build/prune", {"label": ["a"], "until": ["24h"]}))
+        tap.check(status == 400 and b"leave out the filter 'until'" in data, "a part of it is not to be had: %r" % data)
+        for filters in ({"label": ["a"]}, {"label!": ["a"]}):  # of `system prune`: nothing is lost by them
+            status, data = api.post(filtered("/build/prune", filters))
+            tap.check(status == 200 and json.loads(data)["SpaceReclaimed"] == 0, data)
         status, data = api.post("/build/prune?keep-storage=1000")
         tap.check(status == 400 and PRUNE not in [kind for kind, _ in api.asked], data)
 
@@ -293,16 +344,18 @@ def image_prunes():
                    image_row("sha256:" + "06" * 32, 6, "2022-01-01T00:00:00Z", "amd64", 60, [("a", "b")]),
                    image_row(full + "one:1", 1, "2020-01-01T00:00:00Z", "amd64", 10, [("a", "b"), ("c", "d")]),
                    image_row(full + "one:2", 1, "2020-01-01T00:00:00Z", "amd64", 10, [("a", "b"), ("c", "d")]),
-                   image_row(full + "two:1", 2, "2022-01-01T00:00:00Z", "amd64", 20))
-    ids = {n: "sha256:" + ("%02x" % n) * 32 for n in (1, 2, 5, 6)}
+                   image_row(full + "two:1", 2, "2022-01-01T00:00:00Z", "amd64", 20),
+                   image_row(full + "built:1", 3, "2020-01-01T00:00:00Z", "amd64", 30, made=1656633600))  # 2022-07-01
+    ids = {n: "sha256:" + ("%02x" % n) * 32 for n in (1, 2, 3, 5, 6)}
 
     def drop(body):
         return OSError(17, "in use") if first_text(body) == ids[5] else b"\1"
 
-    table = (({}, [6]), ({"dangling": ["true"]}, [6]), ({"dangling": ["0"]}, [6, 1, 2]),
-             ({"dangling": ["false"], "label": ["a=b"]}, [6, 1]), ({"dangling": ["false"], "label!": ["a"]}, [2]),
+    table = (({}, [6]), ({"dangling": ["true"]}, [6]), ({"dangling": ["0"]}, [6, 1, 2, 3]),
+             ({"dangling": ["false"], "label": ["a=b"]}, [6, 1]), ({"dangling": ["false"], "label!": ["a"]}, [2, 3]),
              ({"dangling": ["false"], "label": ["a", "c=d"]}, [1]), ({"dangling": ["false"], "until": ["2021-01-01T00:00:00Z"]}, [1]),
-             ({"until": ["2021-01-01"]}, []))
+             ({"dangling": ["false"], "until": ["2022-06-01T00:00:00Z"]}, [6, 1, 2]),  # the date of a built one is its base's
+             ({"dangling": ["false"], "until": ["2022-08-01T00:00:00Z"]}, [6, 1, 2, 3]), ({"until": ["2021-01-01"]}, []))
     with Api("image-prunes", {RECORDS: records, IMAGE_DROP: drop}) as api:
         for filters, want in table:
             status, data = api.post(filtered("/v1.51/images/prune", filters))
@@ -404,6 +457,67 @@ def crowd():
                 tap.check(part, "no answer: %r" % data)
                 data += part
             tap.check(data.startswith(b"HTTP/1.1 200"), data)
+            s.close()
+
+
+@tap.test("calls that take their time have a share of the places: however many, another's question is answered")
+def share():
+    with Api("share", {VIEWS: struct.pack("<I", 0), STOP: lambda _: None}) as api:
+        sockets = []
+        for _ in range(200):
+            s = socket.socket(socket.AF_UNIX)
+            s.settimeout(60)
+            s.connect(api.path)
+            s.sendall(b"POST /v1.51/containers/slow/stop HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+            sockets.append(s)
+        for _ in range(20):
+            tap.check(api.get("/v1.51/containers/json") == (200, b"[]\n"), "while others wait")
+        stops = [kind for kind, _ in api.asked].count(STOP)
+        tap.check(0 < stops <= 32, stops)
+        for s in sockets[:100]:
+            s.close()  # their places are free for those behind them
+        until = lambda: [kind for kind, _ in api.asked].count(STOP) > stops  # noqa: E731
+        for _ in range(600):
+            if until():
+                break
+            tap.check(api.get("/v1.51/containers/json")[0] == 200, "while places are handed on")
+            time.sleep(0.1)
+        tap.check(until(), "those who waited come next")
+        for s in sockets[100:]:
+            s.close()
+
+
+@tap.test("a call counts until its last reply: pulls that stall behind their first line leave others their places")
+def stalled():
+    with Api("stalled", {VIEWS: struct.pack("<I", 0)}, {PULL_AS: "resolving"}) as api:
+        sockets = []
+        for _ in range(100):
+            s = socket.socket(socket.AF_UNIX)
+            s.settimeout(60)
+            s.connect(api.path)
+            s.sendall(b"POST /v1.51/images/create?fromImage=slow&tag=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+            sockets.append(s)
+
+        def pulls():
+            return [kind for kind, _ in api.asked].count(PULL_AS)
+
+        def answered(s):
+            data = b""
+            while b"resolving" not in data:
+                part = s.recv(4096)
+                tap.check(part, "no progress: %r" % data)
+                data += part
+        for s in sockets[:32]:
+            answered(s)
+        for _ in range(20):
+            tap.check(api.get("/v1.51/containers/json") == (200, b"[]\n"), "while pulls stall")
+        tap.check(pulls() == 32, pulls())
+        for s in sockets[:10]:
+            s.close()
+        for s in sockets[32:42]:
+            answered(s)  # the oldest of those that wait, as many as went
+        tap.check(pulls() == 42, pulls())
+        for s in sockets[10:]:
             s.close()
 
 

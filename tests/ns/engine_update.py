@@ -3,7 +3,6 @@
 """Newer images of services that run: pull = always and schedule, update_window, pinned digests."""
 import os
 import re
-import shutil
 import struct
 import subprocess
 import sys
@@ -48,15 +47,10 @@ stop_grace_period = 1s
 """
 E = engine.Engine("update", images=[(OLD, HOST + "/app:now")],
                   config="[registry %s]\ninsecure = yes\n" % HOST)
-os.makedirs(os.path.join(E.root, "usr/bin"))
-shutil.copy(os.path.join(engine.PROGRAMS, "hoy"), os.path.join(E.root, "usr/bin/hoy"))
 
 
 def hoy(*words):
-    done = subprocess.run(["chroot", E.root, "/usr/bin/hoy"] + list(words), stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=engine.LIMIT_S,
-                          check=False)
-    return done.stdout.decode()
+    return E.hoy(*words)[1]
 
 
 def apply(name, keys, ref=HOST + "/app:now"):

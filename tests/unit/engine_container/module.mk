@@ -7,3 +7,7 @@ tests/unit/engine_container/test_state_OBJS := tests/unit/engine_container/test_
 
 FUZZ += tests/fuzz/fuzz_container_state
 tests/fuzz/fuzz_container_state_OBJS := tests/fuzz/fuzz_container_state.o $(unit_container_state)
+
+UNIT += tests/unit/engine_container/test_log_route
+tests/unit/engine_container/test_log_route_OBJS := tests/unit/engine_container/test_log_route.o \
+	engine/container/log_route.o engine/container/def_host.o engine/oci/image.o

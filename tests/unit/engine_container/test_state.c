@@ -23,8 +23,10 @@ static void fill(struct container_def *def)
 	static struct def_mount mounts[3] = { { DEF_MOUNT_VOLUME, "data", "/var/lib/data", false },
 					      { DEF_MOUNT_BIND, "/config/x", "/etc/x", true },
 					      { DEF_MOUNT_TMPFS, "", "/tmp", false } };
-	static struct service_port ports[2] = { { IPPROTO_TCP, 0, 8080, 80, 1 },
-						{ IPPROTO_UDP, 0x0100007f, 53, 5353, 3 } };
+	static struct service_port ports[2] = {
+		{ IPPROTO_TCP, 0, 8080, 80, 1, 0, { 0 } },
+		{ IPPROTO_UDP, 0x0100007f, 53, 5353, 3, 0, { 0 } }
+	};
 
 	memset(layers[0].bytes, 1, SHA256_SIZE);
 	memset(layers[1].bytes, 2, SHA256_SIZE);
@@ -107,6 +109,7 @@ static void check_texts(const struct container_def *a, const struct container_de
 static void check_numbers(const struct container_def *a, const struct container_def *b)
 {
 	is_int(b->mem_limit, a->mem_limit, "mem_limit");
+	is_int(b->disk_limit, a->disk_limit, "disk_limit");
 	is_int(b->cpus, a->cpus, "cpus");
 	is_int(b->pids_limit, a->pids_limit, "pids_limit");
 	is_int(b->stop_grace_ms, a->stop_grace_ms, "stop_grace_ms");
@@ -183,6 +186,7 @@ static void test_health(void)
 	for (int init = 0; init < 2; init++) {
 		fill(&def);
 		def.init = init;
+		def.disk_limit = init; /* 0 = none */
 		add(&def.health.test, "CMD", "/bin/check");
 		def.health.interval_ns = 1;
 		def.health.timeout_ns = 2;
@@ -196,7 +200,7 @@ static void test_health(void)
 			   same_texts(&back.health.test, &def.health.test) &&
 			   back.health.interval_ns == 1 && back.health.timeout_ns == 2 &&
 			   back.health.start_period_ns == 3 && back.health.start_interval_ns == 4 &&
-			   back.health.retries == 5 && back.init == init,
+			   back.health.retries == 5 && back.init == init && back.disk_limit == init,
 		   "health checks, init = %d", init);
 	}
 }
@@ -252,11 +256,13 @@ static void test_host(void)
 
 	fill(&def);
 	fill_host(&def);
+	def.disk_limit = INT64_C(1) << 50;
 	buf_init(&file, DEF_BYTES_MAX);
 	is_int(container_state_encode(&def, CREATED, &file, NULL), 0, "encoded with its host part");
 	if (!is_int(container_state_decode(buf_str(&file), &arena, &created_s, &back, NULL), 0,
 		    "decoded"))
 		return;
+	is_int(back.disk_limit, def.disk_limit, "disk_limit behind it");
 	ok(back.host_set && !back.declared && back.init, "the flags beside it");
 	is_text(back.host.domainname, "example", "domainname");
 	is_text(back.host.pid_mode, "container:web", "pid_mode");
@@ -312,13 +318,15 @@ static void test_damage(struct buf *file)
 }
 
 /* Damage that the sum cannot show: a flip is refused, or it is another definition, whole. */
-static void test_shape(void)
+static void test_shape(bool ports6)
 {
 	struct buf body OWN(buf_done) = { 0 }, again OWN(buf_done) = { 0 };
 	struct container_def def, back;
 	size_t wrong = 0, refused = 0;
 
 	fill(&def);
+	def.ports[0].families = ports6 ? SERVICE_PORT_IP6 : 0;
+	def.ports[0].host_ip6[15] = ports6;
 	buf_init(&body, DEF_BYTES_MAX);
 	buf_init(&again, DEF_BYTES_MAX);
 	container_def_encode(&def, &body);
@@ -395,7 +403,8 @@ int main(void)
 	test_flags();
 	test_host();
 	test_health();
-	test_shape();
+	test_shape(true);
+	test_shape(false);
 	test_memory(buf_str(&file));
 	test_digest();
 	test_size();

@@ -20,7 +20,7 @@ static void test_roles(void)
 static void test_names(void)
 {
 	static const char *const good[] = { "a", "anna-1", "ci@example.org", "A_b.c" };
-	static const char *const wrong[] = { "", "a b", "a\n", "a/b", "\xc3\xa4", "a:b" };
+	static const char *const wrong[] = { "", "a b", "a\n", "a/b", "\xc3\xa4", "a:b", "uid-0" };
 	char longest[GATE_NAME_MAX + 1];
 
 	for (size_t i = 0; i < ARRAY_LEN(good); i++)

@@ -61,6 +61,10 @@ static void test_files(void)
 	is_int((long)metrics_keyed(STR(""), "x"), 0, "a missing one");
 	is_int((long)metrics_plain(STR("4096\n")), 4096, "a number alone");
 	is_int((long)metrics_plain(STR("max\n")), 0, "max is none");
+	is_int((long)metrics_summed(STR("8:0 rbytes=5 wbytes=9 rios=1\n8:16 rbytes=7\n"), "rbytes"),
+	       12, "all devices of io.stat");
+	is_int((long)metrics_summed(STR("8:0 rbytes=\n8:1 rbytes=x\nrbytes 7\n"), "rbytes"), 0,
+	       "what is no number");
 	ok(metrics_net_next(&rest, &net) && str_is(net.device, "eth0") && net.rx_bytes == 1 &&
 		   net.rx_dropped == 4 && net.tx_bytes == 9 && net.tx_dropped == 12,
 	   "an interface, without the head of the table");

@@ -10,11 +10,13 @@
 static void test_ports(void)
 {
 	static const char *const bad[] = {
-		"80",	"8080:80:90:1", "0:80",	    "70000:80",	   "8080:80/icmp",
-		"a:80", "1.2.3:80:80",	"80-90:80", "90-80:80-90", "",
-		":80",	"80:80/sctp"
+		"80",	     "8080:80:90:1", "0:80",	     "70000:80",    "8080:80/icmp",
+		"a:80",	     "1.2.3:80:80",  "80-90:80",     "90-80:80-90", "",
+		":80",	     "80:80/sctp",   "[::1]8080:80", "[::1]:80",    "[1.2.3.4]:80:80",
+		"::1:80:80", "[]:80:80",     "[::g]:80:80"
 	};
 	struct service_port port;
+	char text[SERVICE_PORT_IP_MAX];
 
 	ok(!service_port_parse(STR("8080:80"), &port, NULL) && port.host_port == 8080 &&
 		   port.container_port == 80 && port.count == 1 && port.proto == IPPROTO_TCP,
@@ -23,6 +25,18 @@ static void test_ports(void)
 		   port.count == 11 && port.proto == IPPROTO_UDP &&
 		   port.host_ip == htonl(INADDR_LOOPBACK),
 	   "address, range, udp");
+	ok(!service_port_parse(STR("[::1]:8080:80/udp"), &port, NULL) && port.host_port == 8080 &&
+		   port.families == SERVICE_PORT_IP6 && port.host_ip6[15] == 1 && !port.host_ip &&
+		   port.proto == IPPROTO_UDP,
+	   "an IPv6 address");
+	is_text(service_port_ip(&port, text), "::1", "as it was written");
+	ok(!service_port_parse(STR("[::]:80:80"), &port, NULL) &&
+		   port.families == SERVICE_PORT_IP6 && !port.host_ip6[15],
+	   "IPv6 alone");
+	ok(!service_port_parse(STR("0.0.0.0:80:80"), &port, NULL) &&
+		   port.families == SERVICE_PORT_IP4,
+	   "IPv4 alone");
+	is_text(service_port_ip(&port, text), "0.0.0.0", "as it was written");
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		ok(service_port_parse(str_from(bad[i]), &port, NULL) < 0, "refused: '%s'", bad[i]);
 }

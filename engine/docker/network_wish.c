@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the reading of POST /networks/create: driver, IPAM, and the options that Docker's drivers
+ * know (parent, macvlan_mode, ipvlan_mode, com.docker.network.driver.mtu), with hoy.rate beside
+ * them. Networks have IPv6 whether or not EnableIPv6 says so. Runs in the api role, on foreign
+ * JSON. It must never refuse an option for not knowing it: clients pass on what other engines want.
+ */
+#include <errno.h>
+#include "engine/docker/handlers.h"
+#include "engine/docker/network_wish.h"
+#include "lib/own.h"
+
+static int read_config(const struct json *config, struct netd_network_set *set, struct err *err)
+{
+	struct str subnet = json_str(json_get(config, "Subnet"));
+	bool v6 = str_find(subnet, ':') >= 0;
+	struct str *to = v6 ? &set->subnet6 : &set->subnet;
+
+	if (to->len)
+		return err_set(err, -EINVAL, "a network has at most one IPv%d subnet", v6 ? 6 : 4);
+	*to = subnet;
+	/* The gateway of IPv6 is the first address. */
+	if (v6)
+		return 0;
+	set->gateway = json_str(json_get(config, "Gateway"));
+	set->range = json_str(json_get(config, "IPRange"));
+	return 0;
+}
+
+int docker_network_wish(const struct json *root, struct netd_network_set *ret_set, struct err *err)
+{
+	const struct json *options = json_get(root, "Options"), *config;
+	struct netd_network_set set = {
+		.name = json_str(json_get(root, "Name")),
+		.internal = json_true(json_get(root, "Internal")),
+		.driver = json_str(json_get(root, "Driver")),
+		.parent = json_str(json_get(options, "parent")),
+		.rate = json_str(json_get(options, "hoy.rate")),
+	};
+	struct str mtu = json_str(json_get(options, "com.docker.network.driver.mtu"));
+	struct json_iter iter;
+	struct str none;
+	uint64_t bytes;
+	int r = 0;
+
+	if (str_is(set.driver, "default"))
+		set.driver = STR("bridge");
+	if (str_is(set.driver, "macvlan"))
+		set.mode = json_str(json_get(options, "macvlan_mode"));
+	else if (str_is(set.driver, "ipvlan"))
+		set.mode = json_str(json_get(options, "ipvlan_mode"));
+	json_iter_init(&iter, json_get(json_get(root, "IPAM"), "Config"));
+	while (r == 0 && json_iter_next(&iter, &none, &config))
+		r = read_config(config, &set, err);
+	if (r == 0 && mtu.len) {
+		if (str_to_u64(mtu, 576, 65535, &bytes) < 0)
+			return err_set(err, -EINVAL, "mtu: expected 576 to 65535");
+		set.mtu = (uint32_t)bytes;
+	}
+	if (r == 0)
+		*ret_set = set;
+	return r;
+}
+
+bool docker_network_allowed(struct docker_client *client, const struct json *root)
+{
+	static const char *const own[] = { "", "bridge", "default", "macvlan", "ipvlan" };
+	static const char *const fixed[] = { "bridge", "host", "none", "default" };
+	struct str name = json_str(json_get(root, "Name"));
+	struct str driver = json_str(json_get(root, "Driver"));
+	struct str ipam = json_str(json_get(json_get(root, "IPAM"), "Driver"));
+	struct str from = json_str(json_get(json_get(root, "ConfigFrom"), "Network"));
+	struct buf text OWN(buf_done) = { 0 };
+	unsigned status = 403;
+	bool known = false;
+
+	buf_init(&text, 1024);
+	for (size_t i = 0; i < ARRAY_LEN(fixed); i++) {
+		if (str_is(name, fixed[i]))
+			(void)buf_printf(&text,
+					 "operation is not permitted on predefined %s network ",
+					 fixed[i]);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+		known |= str_is(driver, own[i]);
+	if (text.len) {
+		;
+	} else if (str_is(driver, "host") || str_is(driver, "null")) {
+		(void)buf_printf(&text, "only one instance of \"%.*s\" network is allowed",
+				 STR_ARG(driver));
+	} else if (str_is(driver, "overlay")) {
+		(void)buf_add_text(&text, docker_no_swarm);
+	} else if (str_is(json_str(json_get(root, "Scope")), "swarm")) {
+		(void)buf_add_text(&text, "cannot create a swarm scoped network when swarm is not "
+					  "active");
+	} else if (json_true(json_get(root, "Ingress"))) {
+		(void)buf_add_text(&text, "Ingress network can only be global scope network");
+	} else if (!known || (ipam.len && !str_is(ipam, "default"))) {
+		status = 404;
+		(void)buf_printf(&text, "plugin \"%.*s\" not found",
+				 STR_ARG(known ? ipam : driver));
+	} else if (from.len) {
+		status = 404;
+		(void)buf_printf(&text, "configuration network \"%.*s\" does not exist",
+				 STR_ARG(from));
+	}
+	if (!text.len)
+		return true;
+	docker_reply_error(client, status, buf_text(&text));
+	return false;
+}

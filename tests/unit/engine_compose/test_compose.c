@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Compose files as INI: what each key becomes, and the note for each that is left out. */
+#include <errno.h>
+#include "engine/compose/compose.h"
+#include "lib/own.h"
+#include "tests/unit/tap.h"
+
+static struct buf ini, notes;
+
+static int convert(const char *text, struct err *err)
+{
+	buf_done(&ini);
+	buf_done(&notes);
+	buf_init(&ini, COMPOSE_INI_MAX);
+	buf_init(&notes, COMPOSE_NOTES_MAX);
+	return compose_convert(str_from(text), &ini, &notes, err);
+}
+
+/* `service` is one service's lines, indented by four. */
+static void becomes(const char *service, const char *want, const char *want_notes, const char *what)
+{
+	char text[2048], shown[2048];
+
+	(void)snprintf(text, sizeof(text), "services:\n  a:\n%s", service);
+	(void)snprintf(shown, sizeof(shown), "[service a]\n%s", want);
+	ok(convert(text, NULL) >= 0, "%s is a Compose file", what);
+	is_text(buf_text(&ini), shown, "%s", what);
+	is_text(buf_text(&notes), want_notes, "%s: notes", what);
+}
+
+static void test_keys(void)
+{
+	becomes("    image: x:1\n    restart: \"no\"\n    init: true\n",
+		"image = x:1\nrestart = no\ninit = true\n", "", "texts");
+	becomes("    command: [sh, -c, \"a 'b' \\\"c\\\"\"]\n    entrypoint: run it\n",
+		"command = [\"sh\",\"-c\",\"a 'b' \\\"c\\\"\"]\nentrypoint = run it\n", "",
+		"commands");
+	becomes("    environment: {A: 1, B: \"x y\"}\n    extra_hosts: {h: 10.0.0.1}\n",
+		"environment = A=1\nenvironment = B=x y\nextra_hosts = h:10.0.0.1\n", "", "maps");
+	becomes("    environment: [A=1]\n    labels: {x.y: z}\n    dns: 1.1.1.1\n",
+		"environment = A=1\nlabels.x.y = z\ndns = 1.1.1.1\n", "", "lists");
+	becomes("    ports: [\"80:80\", {target: 53, published: 5353, host_ip: 127.0.0.1, "
+		"protocol: "
+		"udp}]\n",
+		"ports = 80:80\nports = 127.0.0.1:5353:53/udp\n", "", "ports");
+	becomes("    volumes: [\"d:/d:ro\", {type: bind, source: /a, target: /b, read_only: true}, "
+		"{type: tmpfs, target: /t}]\n",
+		"volumes = d:/d:ro\nvolumes = /a:/b:ro\ntmpfs = /t\n", "", "volumes");
+	becomes("    depends_on: {db: {condition: service_healthy}, x: {condition: "
+		"service_completed_successfully}}\n",
+		"depends_on = db:healthy\ndepends_on = x:completed\n", "", "conditions");
+	becomes("    healthcheck: {test: [CMD, \"true\"], interval: 1m30s}\n"
+		"    deploy: {replicas: 2, resources: {limits: {memory: 64m, cpus: \"0.5\", pids: "
+		"9}}}\n"
+		"    logging: {driver: json-file, options: {max-size: 1m, max-file: 2}}\n",
+		"healthcheck.test = [\"CMD\",\"true\"]\nhealthcheck.interval = 1m30s\nreplicas = "
+		"2\n"
+		"mem_limit = 64m\ncpus = 0.5\npids_limit = 9\nlogging.max_size = 1m\n"
+		"logging.max_file = 2\n",
+		"", "maps within");
+}
+
+static void test_left_out(void)
+{
+	becomes("    build: .\n    secrets: [x]\n", "",
+		"line 3: service a: build: not taken: a folder below /config or /data/builds goes "
+		"into 'build' by hand\nline 4: service a: secrets: not taken\n",
+		"keys without a place");
+	becomes("    ports: [\"80\"]\n", "",
+		"line 3: service a: ports: 80: not taken: which port of this machine leads to it? "
+		"HOST:80\n",
+		"a port of whichever number");
+	becomes("    volumes: [./src:/src, /anonymous]\n", "",
+		"line 3: service a: volumes: ./src:/src: not taken: a path is one of this machine "
+		"and begins with '/'\nline 3: service a: volumes: /anonymous: not taken: a volume "
+		"needs a name here: NAME:/anonymous\n",
+		"paths of a client, volumes without a name");
+	becomes("    environment:\n      A: \"x\\ny\"\n      B:\n", "",
+		"line 4: service a: environment: not taken: a line of INI holds no line breaks, no "
+		"control characters and no white space around a value\nline 5: service a: "
+		"environment.B: not taken: it "
+		"has "
+		"no value here, and there is no environment to take it from\n",
+		"values that no line holds");
+	becomes("    deploy: {mode: global}\n    logging: {driver: syslog}\n", "",
+		"line 3: service a: deploy.mode: not taken\nline 4: service a: logging.driver: "
+		"syslog: not taken\n",
+		"maps within");
+}
+
+static void test_refused(void)
+{
+	static const char steers[] = "not taken: a line of INI holds no line breaks, no control "
+				     "characters and no white space around a value";
+	char want[1024];
+
+	(void)snprintf(want, sizeof(want),
+		       "line 3: service a: user: %s\nline 4: service a: hostname: %s\n"
+		       "line 5: service a: working_dir: %s\nline 6: service a: image: a text is "
+		       "expected\nline 7: service a: labels.k\\x1b: %s\n",
+		       steers, steers, steers, steers);
+	becomes("    user: \"a\\e[2J\"\n    hostname: \"\\x9b2J\"\n    working_dir: \"\\x7f\"\n"
+		"    image: \"x\\0y\"\n    labels: {\"k\\e\": v}\n",
+		"", want, "what steers a terminal");
+	becomes("    volumes:\n    - {type: bind, source: /a, target: /b, read_only: \"yes\"}\n"
+		"    - {type: bind, source: /a, target: /c, read_only: false}\n",
+		"volumes = /a:/c\n",
+		"line 4: service a: volumes: /b: not taken: read_only: yes: true or false is "
+		"expected\n",
+		"a read_only that is neither is no mount that can be written");
+	becomes("    environment: [SECRET, \"\", A=1, B=]\n    dns: [\"\", 1.1.1.1]\n",
+		"environment = A=1\nenvironment = B=\ndns = 1.1.1.1\n",
+		"line 3: service a: environment: 'SECRET': not taken: it has no value here, and "
+		"there is no environment to take it from\nline 3: service a: environment: '': not "
+		"taken: it has no value here, and there is no environment to take it from\n"
+		"line 4: service a: dns: not taken: it is empty\n",
+		"items without a value");
+	becomes("    ports: 80:80\n    volumes: {a: b}\n    environment: A=1\n", "",
+		"line 3: service a: ports: not taken: a list is expected\nline 4: service a: "
+		"volumes: not taken: a list is expected\nline 5: service a: environment: not "
+		"taken: a list is expected\n",
+		"what is no list");
+	becomes("    ports: [{target: 53, published: 5353, host_ip: \"::1\"}]\n",
+		"ports = [::1]:5353:53\n", "", "an address of IPv6");
+}
+
+/* Each of eight levels names the one before fifty times: 50^8 ways through. */
+static void test_bounds(void)
+{
+	struct buf text OWN(buf_done) = { 0 };
+	struct err err = { 0 };
+
+	buf_init(&text, 64 << 10);
+	(void)buf_printf(&text, "x-0: &m0 {image: y}\n");
+	for (unsigned level = 1; level < 8; level++) {
+		(void)buf_printf(&text, "x-%u: &m%u {<<: [*m%u", level, level, level - 1);
+		for (unsigned i = 1; i < 50; i++)
+			(void)buf_printf(&text, ", *m%u", level - 1);
+		(void)buf_printf(&text, "]}\n");
+	}
+	(void)buf_printf(&text, "services: {a: {<<: *m7}}\n");
+	ok(convert(buf_text(&text), &err) == -E2BIG, "merges of merges end: %s", err.text);
+	buf_done(&text);
+	buf_init(&text, 256 << 10);
+	(void)buf_printf(&text, "x-0: &x %060000d\nservices: {a: {dns: [*x", 1);
+	for (unsigned i = 0; i < 40000; i++)
+		(void)buf_printf(&text, ",*x");
+	(void)buf_printf(&text, "]}}\n");
+	ok(convert(buf_text(&text), &err) == -E2BIG, "a long text by 40,000 aliases ends: %s",
+	   err.text);
+}
+
+static void test_variables(void)
+{
+	becomes("    image: x:${TAG:-1}${MORE-}\n    user: $$a$${B}\n",
+		"image = x:1\nuser = $a${B}\n", "", "defaults and dollars");
+	becomes("    user: $UID\n", "",
+		"line 3: service a: user: not taken: a variable without a default in '$UID'; there "
+		"is "
+		"no environment here ('$$' is a dollar)\n",
+		"a variable");
+	becomes("    user: ${A:-${B}}\n", "",
+		"line 3: service a: user: not taken: a variable without a default in '${A:-${B}}'; "
+		"there is no environment here ('$$' is a dollar)\n",
+		"a variable within a default");
+}
+
+static void test_file(void)
+{
+	struct err err = { 0 };
+
+	ok(convert("x: &x {restart: always, image: y}\nservices:\n  a: {<<: *x, image: z}\n  b: "
+		   "{<<: "
+		   "[*x]}\n",
+		   NULL) >= 0,
+	   "merge keys");
+	is_text(buf_text(&ini),
+		"[service a]\nimage = z\nrestart = always\n\n[service b]\nrestart = always\n"
+		"image = y\n",
+		"its own keys go before those that are merged");
+	is_text(buf_text(&notes), "line 1: x: not taken\n", "a key of the top that has no place");
+	ok(convert("version: \"3\"\nname: n\nx-y: 1\nservices: {}\nvolumes: {d: {}, e: {driver: "
+		   "z}}\n"
+		   "networks: {front: {}}\n",
+		   NULL) >= 0,
+	   "a file without services");
+	is_text(buf_text(&notes),
+		"line 5: volumes.e.driver: not taken: a volume is a directory of this machine\n"
+		"line 6: networks.front: networks are sections of network.ini: [bridge front]\n",
+		"volumes and networks");
+	ok(convert("services: {a: {image: [", &err) == -EBADMSG &&
+		   str_starts(str_from(err.text), STR("line ")),
+	   "what is no YAML is refused with its place: %s", err.text);
+	ok(convert("services: {}\n---\na: b\n", NULL) < 0, "two documents are refused");
+	ok(convert("a: b\n", NULL) == -EINVAL && convert("- a\n", NULL) == -EINVAL &&
+		   convert("", NULL) == -EINVAL,
+	   "what is no Compose file is refused");
+	ok(convert("services: &a {<<: *a}\n", NULL) < 0, "a map that merges itself ends");
+	ok(convert("services: {\"a]\\n[x\": {image: y}}\n", NULL) >= 0 && !ini.len && notes.len,
+	   "a name that is no section's is left out");
+}
+
+int main(void)
+{
+	test_keys();
+	test_left_out();
+	test_refused();
+	test_bounds();
+	test_variables();
+	test_file();
+	buf_done(&ini);
+	buf_done(&notes);
+	return tap_done();
+}
