@@ -83,16 +83,27 @@ def furnish(root):
     write(root + "/etc/hostname", "peer\n")
 
 
-def make_root(root):
+def make_tree(root, packages, what):
+    """A Debian trixie with these packages (comma-separated) at root, which must not be there yet. Made in mount
+    namespaces of its own: what mmdebstrap mounts inside is gone with it, however it ends, and no later removal of
+    the tree finds the machine's own /dev in it."""
     tool = os.path.join(deb.tree("mmdebstrap"), "usr", "bin", "mmdebstrap")
     line = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s trixie main" % \
         archive_address()
-    print("  peer     mmdebstrap trixie with systemd and docker.io", flush=True)
-    done = subprocess.run(["perl", tool, "--mode=root", "--variant=apt", "--include=" + PACKAGES,
-                           "--aptopt=APT::Install-Recommends false", "trixie", root, line],
+    print("  peer     mmdebstrap trixie with " + what, flush=True)
+    part = root + ".part"
+    with open("/proc/self/mountinfo", encoding="utf-8") as f:
+        held = [fields[4] for fields in map(str.split, f) if fields[4].startswith(os.path.realpath(part) + "/")]
+    if held:
+        raise FixtureError("%s is still mounted: umount it, then try again" % held[-1])
+    shutil.rmtree(part, ignore_errors=True)
+    os.makedirs(os.path.dirname(root), exist_ok=True)
+    done = subprocess.run(["unshare", "-m", "--propagation", "private", "perl", tool, "--mode=root", "--variant=apt",
+                           "--include=" + packages, "--aptopt=APT::Install-Recommends false", "trixie", part, line],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     if done.returncode != 0:
         raise FixtureError("mmdebstrap: " + done.stdout.decode("utf-8", "replace")[-2000:])
+    os.rename(part, root)
 
 
 def boot_file(root, prefix):
@@ -107,7 +118,7 @@ def prepare():
     shutil.rmtree(FOLDER, ignore_errors=True)
     os.makedirs(FOLDER)
     root = os.path.join(FOLDER, "root")
-    make_root(root)
+    make_tree(root, PACKAGES, "systemd and docker.io")
     furnish(root)
     for name, prefix in (("kernel", "vmlinuz-"), ("initrd", "initrd.img-")):
         shutil.copyfile(boot_file(root, prefix), os.path.join(FOLDER, name))

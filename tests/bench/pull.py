@@ -35,6 +35,7 @@ mount -t proc proc proc
 mount -t sysfs sysfs sys
 mount -t cgroup2 cgroup2 sys/fs/cgroup
 mount --rbind /dev dev
+mount -o remount,bind,ro dev
 mount -t tmpfs tmpfs run
 mkdir -p old tmp/hoy
 mount --bind "$2" tmp/hoy
@@ -59,17 +60,7 @@ def tree():
     """The peers' Debian tree."""
     if os.path.exists(TREE + "/usr/bin/podman"):
         return
-    shutil.rmtree(TREE + ".part", ignore_errors=True)
-    os.makedirs(FOLDER, exist_ok=True)
-    tool = os.path.join(deb.tree("mmdebstrap"), "usr", "bin", "mmdebstrap")
-    line = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s trixie main" % peer.archive_address()
-    print("  peer     mmdebstrap trixie with docker, containerd and podman", flush=True)
-    done = subprocess.run(["perl", tool, "--mode=root", "--variant=apt", "--include=" + PACKAGES,
-                           "--aptopt=APT::Install-Recommends false", "trixie", TREE + ".part", line],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    if done.returncode != 0:
-        raise FixtureError("mmdebstrap: " + done.stdout.decode("utf-8", "replace")[-2000:])
-    os.rename(TREE + ".part", TREE)
+    peer.make_tree(TREE, PACKAGES, "docker, containerd and podman")
 
 
 def names():

@@ -14,7 +14,7 @@ import sys
 
 import figures
 import peer
-from fixture import BUILD, TOP, FixtureError, deb
+from fixture import BUILD, TOP, FixtureError
 
 FOLDER = os.path.join(BUILD, "bench", "runtime")
 PACKAGES = "crun,runc,conmon,busybox-static,python3,mount"
@@ -27,6 +27,7 @@ mount -t proc proc proc
 mount -t sysfs sysfs sys
 mount -t cgroup2 cgroup2 sys/fs/cgroup
 mount --rbind /dev dev
+mount -o remount,bind,ro dev
 mount -t tmpfs tmpfs run
 mount -t tmpfs tmpfs tmp
 mkdir -p tmp/hoy tmp/old
@@ -54,17 +55,7 @@ def tree():
     if all(os.path.exists(root + "/usr/bin/" + name) for name in ("crun", "conmon")):
         return root
     shutil.rmtree(root, ignore_errors=True)
-    os.makedirs(FOLDER, exist_ok=True)
-    tool = os.path.join(deb.tree("mmdebstrap"), "usr", "bin", "mmdebstrap")
-    line = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s trixie main" % \
-        peer.archive_address()
-    print("  peer     mmdebstrap trixie with crun and runc", flush=True)
-    done = subprocess.run(["perl", tool, "--mode=root", "--variant=apt", "--include=" + PACKAGES,
-                           "--aptopt=APT::Install-Recommends false", "trixie", root + ".part", line],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    if done.returncode != 0:
-        raise FixtureError("mmdebstrap: " + done.stdout.decode("utf-8", "replace")[-2000:])
-    os.rename(root + ".part", root)
+    peer.make_tree(root, PACKAGES, "crun and runc")
     return root
 
 
