@@ -197,13 +197,14 @@ static void rotate(int dir_fd)
 	}
 }
 
-void boot_state_log(struct boot_state *state, struct str lines)
+int boot_state_log(struct boot_state *state, struct str lines)
 {
 	OWN_FD int dir_fd = state->data_fd >= 0 ? sub_dir(state, "log") : -1;
 	struct stat st;
+	int r;
 
 	if (dir_fd < 0)
-		return;
+		return dir_fd;
 	if (state->log_fd >= 0 && state->log_bytes > 0 &&
 	    state->log_bytes + lines.len > state->log_max / BOOT_LOG_FILES) {
 		own_close(&state->log_fd);
@@ -217,8 +218,12 @@ void boot_state_log(struct boot_state *state, struct str lines)
 					   : 0;
 	}
 	/* A full disk loses log lines here, the ring in memory still has them. */
-	if (state->log_fd >= 0 && fs_write_fd(state->log_fd, lines.ptr, lines.len, NULL) == 0)
+	if (state->log_fd < 0)
+		return -ENODEV;
+	r = fs_write_fd(state->log_fd, lines.ptr, lines.len, NULL);
+	if (r == 0)
 		state->log_bytes += lines.len;
+	return r;
 }
 
 int boot_state_log_files(const struct boot_state *state, int ret_fds[BOOT_LOG_FILES],

@@ -47,7 +47,8 @@ void boot_state_pstore(char *dst, size_t cap);
 
 void boot_state_save_clock(struct boot_state *state);
 void boot_state_note(struct boot_state *state, struct str reason);
-void boot_state_log(struct boot_state *state, struct str lines);
+/* Appends to the log; an error is that of the disk, or -ENODEV without a data partition. */
+int boot_state_log(struct boot_state *state, struct str lines);
 
 /* The log's files, oldest first, opened to be read; returns how many, the caller closes them. */
 int boot_state_log_files(const struct boot_state *state, int ret_fds[BOOT_LOG_FILES],

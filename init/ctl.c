@@ -110,11 +110,13 @@ static void on_data(struct msg_peer *peer, struct msg *msg)
 		sup->data_known = true;
 	if (is_ready && !was_ready) {
 		sup_mark(sup, "data", sup_monotonic_ms(), "data ready %s", sup->data_text);
-		sup_log_flush_disk(sup);
 	} else if (!is_ready) {
+		sup->disk_logs = false;
 		sup_say(sup, state >= INIT_DATA_DAMAGED ? LOG_PRIO_ERR : LOG_PRIO_NOTICE,
 			"data: %s", sup->data_text);
 	}
+	if (is_ready)
+		sup_log_disk_ready(sup);
 	if (is_ready != was_ready)
 		for (size_t i = SUP_NETD; i <= SUP_ENGINE; i++)
 			sup_unit_send_data(&sup->units[i]);
@@ -189,6 +191,18 @@ static void on_saved(struct msg_peer *peer, struct msg *msg)
 	fault_use_file();
 	if (saved_s > 0)
 		sup_clock_raise(sup, saved_s, false);
+}
+
+static void on_logged(struct msg_peer *peer, struct msg *msg)
+{
+	struct wire in;
+	uint64_t number;
+
+	(void)peer;
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	number = wire_u64(&in);
+	if (wire_end(&in) == 0)
+		sup_log_disk_wrote(the_sup, number);
 }
 
 static void on_fault_file(struct msg_peer *peer, struct msg *msg)
@@ -516,6 +530,7 @@ const struct msg_rule ctl_rules[] = {
 	{ INIT_MSG_LINES, "LINES", 1, 1, 0, 0, INIT_PEER_CONSOLE, on_lines },
 	{ DISK_MSG_DATA, "DISK_DATA", 17, 1024, 0, 0, SUP_PEER_DISK, on_data },
 	{ DISK_MSG_CONFIG, "DISK_CONFIG", 31, 2048, 0, 0, SUP_PEER_DISK, on_config },
+	{ DISK_MSG_LOGGED, "DISK_LOGGED", 8, 8, 0, 0, SUP_PEER_DISK, on_logged },
 	{ DISK_MSG_FAULT_FILE, "DISK_FAULT_FILE", 0, 0, 0, 0, SUP_PEER_DISK, on_fault_file },
 	{ DISK_MSG_RESET_ASKED, "DISK_RESET_ASKED", 0, 0, 0, 0, SUP_PEER_DISK, on_reset_asked },
 	{ DISK_MSG_SAVED, "DISK_SAVED", 12, 1024, 0, 0, SUP_PEER_DISK, on_saved },

@@ -27,9 +27,12 @@ enum disk_msg {
 	DISK_MSG_FAULT_FILE = 0x0204,
 	/* Empty: somebody at the machine asks for a factory reset (boot_reset.h). */
 	DISK_MSG_RESET_ASKED = 0x0205,
+	/* u64 number: the lines before it, as far as LOG brought them, are in the file. */
+	DISK_MSG_LOGGED = 0x0206,
 
 	/* ---- main -> disk ---- */
-	DISK_MSG_LOG = 0x0211,	      /* one way: blob, whole lines for /data/log/hoy.log */
+	/* one way: u64 number of the line behind these, whole lines for /data/log/hoy.log */
+	DISK_MSG_LOG = 0x0211,
 	DISK_MSG_NOTE = 0x0212,	      /* one way: text, the reason of the end that now comes */
 	DISK_MSG_AUTH_SET = 0x0213,   /* call {text hash} -> {} */
 	DISK_MSG_CONFIG_GET = 0x0214, /* call, bodies of INIT_MSG_CONFIG_GET */

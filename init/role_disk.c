@@ -61,7 +61,7 @@ struct role_disk {
 	bool reset, keep;		  /* at STOP; keep images and volumes */
 	char failsafe[DISK_FAILSAFE_MAX]; /* why the fail-safe profile counts, "" = it does not */
 	char pstore[DISK_REASON_MAX];
-	char reason[DISK_REASON_MAX]; /* why this session began */
+	char reason[DISK_REASON_MAX]; /* why this boot began */
 	bool began;		      /* the state files of this boot were read */
 };
 
@@ -438,8 +438,10 @@ static void on_stop(struct msg_peer *peer, struct msg *msg)
 
 static void on_log(struct msg_peer *peer, struct msg *msg)
 {
-	(void)peer;
-	boot_state_log(&role.state, msg->body);
+	struct str number = str_head(msg->body, sizeof(uint64_t));
+
+	if (boot_state_log(&role.state, str_skip(msg->body, number.len)) == 0)
+		role_disk_say_logged(peer, number);
 }
 
 static void on_note(struct msg_peer *peer, struct msg *msg)
@@ -538,7 +540,7 @@ static void on_config_get(struct msg_peer *peer, struct msg *msg)
 
 static const struct msg_rule rules[] = {
 	{ INIT_MSG_STOP, "STOP", 8, 8, 0, 0, DISK_PEER_MAIN, on_stop },
-	{ DISK_MSG_LOG, "LOG", 1, DISK_LOG_BATCH_MAX, 0, 0, DISK_PEER_MAIN, on_log },
+	{ DISK_MSG_LOG, "LOG", 9, DISK_LOG_BATCH_MAX, 0, 0, DISK_PEER_MAIN, on_log },
 	{ DISK_MSG_NOTE, "NOTE", 4, 4 + DISK_REASON_MAX, 0, 0, DISK_PEER_MAIN, on_note },
 	{ DISK_MSG_RESET, "RESET", 1, 1, 0, 0, DISK_PEER_MAIN, on_reset },
 	{ DISK_MSG_AUTH_SET, "AUTH_SET", 4, 4 + INIT_HASH_MAX, 0, 0, DISK_PEER_MAIN, on_auth_set },

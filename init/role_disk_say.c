@@ -31,6 +31,15 @@ void role_disk_say_data(struct msg_peer *main, const struct boot_data *data)
 	role_disk_say(main, DISK_MSG_DATA, &body);
 }
 
+void role_disk_say_logged(struct msg_peer *main, struct str number)
+{
+	struct buf body;
+
+	buf_init(&body, sizeof(uint64_t));
+	(void)buf_add_str(&body, number);
+	role_disk_say(main, DISK_MSG_LOGGED, &body);
+}
+
 void role_disk_say_saved(struct msg_peer *main, int64_t saved_s, const char *reason)
 {
 	struct buf body;

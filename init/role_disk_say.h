@@ -12,7 +12,9 @@
 void role_disk_say(struct msg_peer *main, uint16_t type, struct buf *body);
 /* DISK_MSG_DATA: the state of the data partition. */
 void role_disk_say_data(struct msg_peer *main, const struct boot_data *data);
-/* DISK_MSG_SAVED: the saved time, 0 = none, and why this session began. */
+/* DISK_MSG_LOGGED: the number that LOG began with, as it came. */
+void role_disk_say_logged(struct msg_peer *main, struct str number);
+/* DISK_MSG_SAVED: the saved time, 0 = none, and why this boot began. */
 void role_disk_say_saved(struct msg_peer *main, int64_t saved_s, const char *reason);
 
 struct role_disk_config {

@@ -132,6 +132,8 @@ struct sup {
 	size_t tty_count;
 	struct ring ring;
 	struct ring_cursor disk_cursor; /* next line for /data/log */
+	uint64_t disk_logged;		/* number of the first line that may not be there yet */
+	bool disk_logs; /* its role has the data partition and was sent all before */
 	struct loop_timer disk_timer;
 	struct sup_follower followers[SUP_FOLLOWERS_MAX];
 	struct loop_timer follow_timer;

@@ -23,6 +23,10 @@ void sup_mark(struct sup *sup, const char *mark, int64_t at_ms, const char *fmt,
 int64_t sup_monotonic_ms(void);				  /* CLOCK_MONOTONIC, for marks */
 int sup_log_open(struct sup_unit *unit, struct err *err); /* makes the unit's pipe */
 void sup_log_flush_disk(struct sup *sup);
+/* The disk role, maybe a new one, has the data partition: what the last one did not write goes
+ * again. */
+void sup_log_disk_ready(struct sup *sup);
+void sup_log_disk_wrote(struct sup *sup, uint64_t number); /* DISK_MSG_LOGGED */
 int sup_follow(struct sup *sup, struct msg_peer *peer, uint32_t serial, int unit, uint32_t lines,
 	       bool follow);
 /* All lines from this number on, for ever, to one peer at a time: INIT_MSG_LOG_FROM. */

@@ -48,6 +48,7 @@ void sup_log_init(struct sup *sup)
 {
 	ring_init(&sup->ring);
 	sup->disk_cursor = ring_begin(&sup->ring);
+	sup->disk_logged = sup->disk_cursor.number;
 	sup->console_prio = LOG_PRIO_INFO;
 }
 
@@ -207,6 +208,7 @@ static bool flush_batch(struct sup *sup)
 	uint64_t lost = 0;
 
 	body.max = DISK_LOG_BATCH_MAX;
+	wire_put_u64(&body, 0);
 	while (body.len + RING_TEXT_MAX + HEADS_MAX < DISK_LOG_BATCH_MAX &&
 	       ring_read(&sup->ring, &cursor, &line, &lost)) {
 		if (lost > 0) {
@@ -220,6 +222,8 @@ static bool flush_batch(struct sup *sup)
 	}
 	if (cursor.number == before.number)
 		return false;
+	for (size_t i = 0; i < 8; i++)
+		body.data[i] = (char)(cursor.number >> 8 * i);
 	if (msg_peer_send(&sup->units[SUP_DISK].peer, DISK_MSG_LOG, buf_str(&body), NULL, 0, NULL) <
 	    0)
 		return false;
@@ -229,10 +233,38 @@ static bool flush_batch(struct sup *sup)
 
 void sup_log_flush_disk(struct sup *sup)
 {
-	if (sup->data != INIT_DATA_READY)
+	if (sup->data != INIT_DATA_READY || !sup->disk_logs)
 		return;
 	for (int i = 0; i < 16 && flush_batch(sup); i++)
 		;
+}
+
+/* The cursor in front of the line with this number, or of the oldest one that is left. */
+static struct ring_cursor line_cursor(const struct sup *sup, uint64_t number)
+{
+	static struct ring_line line;
+	struct ring_cursor cursor = ring_begin(&sup->ring);
+
+	while (cursor.number < number && ring_read(&sup->ring, &cursor, &line, NULL))
+		;
+	return cursor;
+}
+
+void sup_log_disk_ready(struct sup *sup)
+{
+	if (sup->disk_logs)
+		return;
+	sup->disk_logs = true;
+	sup->disk_cursor = line_cursor(sup, sup->disk_logged);
+	if (sup->disk_logged < sup->disk_cursor.number)
+		sup->disk_cursor.number = sup->disk_logged; /* reading tells how many are lost */
+	sup_log_flush_disk(sup);
+}
+
+void sup_log_disk_wrote(struct sup *sup, uint64_t number)
+{
+	if (number > sup->disk_logged && number <= sup->disk_cursor.number)
+		sup->disk_logged = number;
 }
 
 static void flush_due(struct loop_timer *timer)
@@ -378,17 +410,13 @@ int sup_follow(struct sup *sup, struct msg_peer *peer, uint32_t serial, int unit
 
 void sup_follow_from(struct sup *sup, struct msg_peer *peer, uint32_t serial, uint64_t number)
 {
-	static struct ring_line line;
 	struct sup_follower *follower = &sup->followers[SUP_READERS_MAX];
 
 	*follower = (struct sup_follower){ .peer = peer,
 					   .serial = serial,
-					   .cursor = ring_begin(&sup->ring),
+					   .cursor = line_cursor(sup, number),
 					   .unit = -1,
 					   .numbered = true };
-	while (follower->cursor.number < number &&
-	       ring_read(&sup->ring, &follower->cursor, &line, NULL))
-		;
 	loop_timer_set(&sup->loop, &sup->follow_timer, 0, follow_due, sup);
 }
 

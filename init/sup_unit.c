@@ -275,6 +275,8 @@ static void act_spawn(struct sup_unit *unit)
 		return;
 	}
 	set_timer(unit, UNIT_READY_LIMIT_MS);
+	if (unit->index == SUP_DISK)
+		unit->sup->disk_logs = false;
 	if (unit->index == SUP_SYSLOG) {
 		sup_unit_send(unit, INIT_MSG_SHIP, str_make(unit->sup->ship, unit->sup->ship_len));
 		sup_unit_send_clock(unit);

@@ -176,11 +176,13 @@ static void test_rotation(struct boot_state *state)
 	static char line[1000];
 	off_t all = 0;
 	char name[32];
+	int failed = 0;
 
 	memset(line, 'x', sizeof(line));
 	line[sizeof(line) - 1] = '\n';
 	for (int i = 0; i < 12000; i++) /* 12 MB into 8 files of 1 MiB */
-		boot_state_log(state, str_make(line, sizeof(line)));
+		failed += boot_state_log(state, str_make(line, sizeof(line))) != 0;
+	is_int(failed, 0, "every line was written");
 	ok(size_of(state->data_fd, "log/hoy.log") > 0, "the newest file");
 	for (int i = 1; i < 8; i++) {
 		snprintf(name, sizeof(name), "log/hoy.log.%d", i);
