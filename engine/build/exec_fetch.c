@@ -90,36 +90,47 @@ static int check(const struct build_lane *lane, const struct digest *sum, struct
 	return err_set(err, -EBADMSG, "digest mismatch %s: %s", text, wanted);
 }
 
+/* The answer of role files to what it made a digest of. */
+static int read_sum(const struct msg *reply, struct digest *ret_sum, struct err *err)
+{
+	struct wire in;
+
+	wire_init(&in, reply->body.ptr, reply->body.len);
+	store_digest_get(&in, ret_sum);
+	(void)wire_u64(&in);
+	return wire_end(&in) < 0 ? err_set(err, -EBADMSG, "role files: malformed answer") : 0;
+}
+
+/* The source is known by this digest from now on; begins with the next one. */
+static int take_sum(struct build_lane *lane, const struct digest *sum, struct err *err)
+{
+	struct build_fetch *fetch = &lane->fetch;
+
+	build_remote_key(&fetch->key, current(lane)->name, sum);
+	fetch->at++;
+	return next_remote(lane, err);
+}
+
 static void on_sum(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	struct build_lane *lane = owner;
-	struct build_fetch *fetch = &lane->fetch;
 	struct digest sum = { 0 };
 	struct err bad = { 0 };
-	struct wire in;
-	int r = 0;
+	int r;
 
 	(void)peer;
 	if (!reply) {
 		fail(lane, err);
 		return;
 	}
-	wire_init(&in, reply->body.ptr, reply->body.len);
-	store_digest_get(&in, &sum);
-	(void)wire_u64(&in);
-	if (wire_end(&in) < 0)
-		r = err_set(&bad, -EBADMSG, "role files: malformed answer");
+	r = read_sum(reply, &sum, &bad);
 	if (r >= 0)
 		r = check(lane, &sum, &bad);
 	if (r >= 0)
 		r = keep(lane, &bad);
-	if (r < 0) {
+	if (r < 0)
 		fail(lane, &bad);
-		return;
-	}
-	build_remote_key(&fetch->key, current(lane)->name, &sum);
-	fetch->at++;
-	if (next_remote(lane, &bad) < 0)
+	else if (take_sum(lane, &sum, &bad) < 0)
 		build_job_fail(lane, &bad);
 }
 
@@ -128,27 +139,15 @@ static void on_sum(struct msg_peer *peer, void *owner, struct msg *reply, const 
 static void on_tree(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	struct build_lane *lane = owner;
-	struct build_fetch *fetch = &lane->fetch;
 	struct digest sum = { 0 };
 	struct err bad = { 0 };
-	struct wire in;
-	int r = 0;
 
 	(void)peer;
-	if (!reply) {
+	if (!reply)
 		fail(lane, err);
-		return;
-	}
-	wire_init(&in, reply->body.ptr, reply->body.len);
-	store_digest_get(&in, &sum);
-	(void)wire_u64(&in);
-	if (wire_end(&in) < 0)
-		r = err_set(&bad, -EBADMSG, "role files: malformed answer");
-	build_remote_key(&fetch->key, current(lane)->name, &sum);
-	fetch->at++;
-	if (r == 0)
-		r = next_remote(lane, &bad);
-	if (r < 0)
+	else if (read_sum(reply, &sum, &bad) < 0)
+		fail(lane, &bad);
+	else if (take_sum(lane, &sum, &bad) < 0)
 		build_job_fail(lane, &bad);
 }
 
