@@ -30,6 +30,9 @@ static void put_addresses(struct engine_view *view, const struct container *cont
 			.gateway = str_from(from->gateway),
 			.mac = str_from(from->mac),
 			.prefix = from->prefix,
+			.ip6 = str_from(from->ip6),
+			.gateway6 = str_from(from->gateway6),
+			.prefix6 = from->prefix6,
 		};
 	}
 }

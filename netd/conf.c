@@ -240,6 +240,8 @@ static const struct ini_key keys[] = {
 	  "largest packet on this way", NULL },
 	{ "bridge", "subnet", INI_TYPE_TEXT, false, 1, 64, NULL, NULL, NULL,
 	  "addresses of the network; without it a free one is picked", conf_check_subnet },
+	{ "bridge", "ipv4", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
+	  "containers on it have IPv4; one with IPv6 alone has none", NULL },
 	{ "bridge", "ipv6", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
 	  "containers on it have IPv6 as well", NULL },
 	{ "bridge", "subnet6", INI_TYPE_TEXT, false, 1, 64, NULL, NULL, NULL,

@@ -150,7 +150,7 @@ struct conf_bridge {
 	uint32_t subnet; /* 0 = pick one */
 	uint8_t prefix;
 	bool internal;
-	bool no_ip6;
+	bool no_ip4, no_ip6;
 	struct ip6 subnet6;
 	uint8_t prefix6; /* 0 = pick one */
 	bool delegated;	 /* subnet6 lies below the prefix that DHCPv6 delegates */

@@ -94,6 +94,19 @@ static int read_driver(const struct ini_section *section, struct conf_bridge *br
 	return r;
 }
 
+/* Before the default network gets the subnet that it has without a section. */
+static int check_families(const struct conf_bridge *bridge, struct err *err)
+{
+	if (bridge->no_ip4 && bridge->no_ip6)
+		return err_set(err, -EINVAL, "ipv4 = no and ipv6 = no leave it without addresses");
+	if (bridge->no_ip4 && (bridge->subnet || bridge->gateway || bridge->range_len))
+		return err_set(
+			err, -EINVAL,
+			"subnet, gateway and ip_range are of IPv4, which ipv4 = no takes away; "
+			"use subnet6");
+	return 0;
+}
+
 void conf_add_bridge(struct ini_config *ini, struct ini_section *section, struct conf *conf)
 {
 	struct conf_bridge bridge = { 0 }, *slot;
@@ -116,15 +129,16 @@ void conf_add_bridge(struct ini_config *ini, struct ini_section *section, struct
 	bridge.delegated = subnet6 && str_is(subnet6->text, "delegated");
 	if (subnet6 && !bridge.delegated)
 		(void)ip6_parse_prefix(subnet6->text, -1, &bridge.subnet6, &bridge.prefix6);
+	bridge.no_ip4 = !conf_flag(section, "ipv4");
 	bridge.no_ip6 = !conf_flag(section, "ipv6");
 	bridge.internal = ini_number(&conf_schema, section, "internal", 0) != 0;
-	if (read_driver(section, &bridge, &err) < 0) {
+	if (read_driver(section, &bridge, &err) < 0 || check_families(&bridge, &err) < 0) {
 		ini_complain(ini, section, NULL, "[bridge %s]: %s", section->name, err.text);
 		return;
 	}
 	slot = strcmp(bridge.name, "bridge") ? &conf->bridges[conf->bridge_count++]
 					     : &conf->bridges[0];
-	if (!bridge.subnet && slot == &conf->bridges[0]) {
+	if (!bridge.subnet && !bridge.no_ip4 && slot == &conf->bridges[0]) {
 		bridge.subnet = slot->subnet;
 		bridge.prefix = slot->prefix;
 	}

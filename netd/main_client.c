@@ -235,7 +235,22 @@ static int parse_more(const struct netd_network_set *set, struct network *networ
 	if (r == 0 && set->mtu && (set->mtu < 576 || set->mtu > 65535))
 		r = err_set(err, -EINVAL, "mtu: expected 576 to 65535");
 	network->mtu = set->mtu;
+	network->no_ip4 = set->no_ip4;
 	return r < 0 ? err_prefix(err, "network %s", network->name) : network_check(network, err);
+}
+
+static void put_cidr4(const struct network *network, struct buf *out)
+{
+	char text[IP4_TEXT_MAX], cidr[IP4_TEXT_MAX + 4];
+
+	if (!network->prefix) {
+		wire_put_text(out, "");
+		wire_put_text(out, "");
+		return;
+	}
+	snprintf(cidr, sizeof(cidr), "%s/%u", ip4_text(network->subnet, text), network->prefix);
+	wire_put_text(out, cidr);
+	wire_put_text(out, ip4_text(network_gateway(network), text));
 }
 
 static void put_cidr6(const struct network *network, struct buf *out)
@@ -258,7 +273,6 @@ static void take_network_set(struct msg_peer *peer, struct msg *msg)
 {
 	struct network wanted = { .fixed = false }, *made;
 	OWN(buf_done) struct buf reply = { 0 };
-	char text[IP4_TEXT_MAX], subnet_text[24];
 	struct netd_network_set set;
 	struct err err;
 
@@ -281,10 +295,7 @@ static void take_network_set(struct msg_peer *peer, struct msg *msg)
 		return;
 	}
 	buf_init(&reply, 256);
-	snprintf(subnet_text, sizeof(subnet_text), "%s/%u", ip4_text(made->subnet, text),
-		 made->prefix);
-	wire_put_text(&reply, subnet_text);
-	wire_put_text(&reply, ip4_text(network_gateway(made), text));
+	put_cidr4(made, &reply);
 	put_cidr6(made, &reply);
 	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&reply), NULL, 0);
 }
@@ -308,6 +319,18 @@ static void take_network_remove(struct msg_peer *peer, struct msg *msg)
 		refuse(peer, msg, &err);
 	else
 		(void)msg_reply(peer, msg->type, msg->serial, (struct str){ 0 }, NULL, 0);
+}
+
+static void list_ip4(const struct network *network, struct arena *arena, struct netd_network *row)
+{
+	char text[IP4_TEXT_MAX];
+
+	if (!network->prefix)
+		return;
+	row->subnet = str_from(
+		arena_printf(arena, "%s/%u", ip4_text(network->subnet, text), network->prefix));
+	row->gateway =
+		str_from(arena_text(arena, str_from(ip4_text(network_gateway(network), text))));
 }
 
 static void list_ip6(const struct network *network, struct arena *arena, struct netd_network *row)
@@ -334,20 +357,16 @@ static void take_network_list(struct msg_peer *peer, struct msg *msg)
 	buf_init(&reply, MSG_BODY_INLINE_MAX);
 	for (size_t i = 0; i < netd->networks.count; i++) {
 		const struct network *network = &netd->networks.list[i];
-		char text[IP4_TEXT_MAX];
 
 		rows[i] = (struct netd_network){
 			.name = str_from(network->name),
-			.subnet = str_from(arena_printf(
-				&arena, "%s/%u", ip4_text(network->subnet, text), network->prefix)),
-			.gateway = str_from(arena_text(
-				&arena, str_from(ip4_text(network_gateway(network), text)))),
 			.bridge = str_from(network->bridge),
 			.internal = network->internal,
 			.fixed = network->fixed,
 			.driver = str_from(network_driver_text(network->driver)),
 			.containers = main_network_users(netd, network),
 		};
+		list_ip4(network, &arena, &rows[i]);
 		list_ip6(network, &arena, &rows[i]);
 	}
 	netd_networks_encode(rows, (uint32_t)netd->networks.count, &reply);

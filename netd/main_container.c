@@ -209,8 +209,32 @@ static uint32_t find_mtu(struct netd *netd)
 	return mtu;
 }
 
+/* Which families have their default route already. */
+struct routed {
+	bool ip4, ip6;
+};
+
+static void fill_way_out(const struct network *network, struct routed *routed, struct veth *veth)
+{
+	bool itself = network_mode_routed(network->driver, network->mode);
+
+	if (network->internal)
+		return;
+	if (network->prefix && !routed->ip4) {
+		veth->way_out = itself;
+		veth->gateway = itself ? 0 : network_gateway(network);
+		routed->ip4 = true;
+	}
+	if (network->prefix6 && !routed->ip6) {
+		veth->way_out6 = itself;
+		if (!itself)
+			veth->gateway6 = network_gateway6(network);
+		routed->ip6 = true;
+	}
+}
+
 static void fill_veth(struct netd *netd, const struct attachment *attachment, uint32_t i,
-		      bool *routed, struct veth *ret_veth)
+		      struct routed *routed, struct veth *ret_veth)
 {
 	const struct network *network =
 		network_find(&netd->networks, attachment->attach.networks[i].name);
@@ -218,20 +242,14 @@ static void fill_veth(struct netd *netd, const struct attachment *attachment, ui
 	*ret_veth = (struct veth){ .bridge_index = network->index,
 				   .prefix = network->prefix,
 				   .mtu = network->mtu };
-	(void)ip4_parse(attachment->attach.networks[i].ip4, &ret_veth->ip4);
+	if (network->prefix)
+		(void)ip4_parse(attachment->attach.networks[i].ip4, &ret_veth->ip4);
 	if (network->prefix6 && ip6_parse(attachment->attach.networks[i].ip6, &ret_veth->ip6) == 0)
 		ret_veth->prefix6 = network->prefix6;
 	veth_name(ret_veth, attachment->tag, attachment->slots[i]);
 	(void)mac_parse(attachment->attach.networks[i].mac, ret_veth->mac);
 	ret_veth->rate = network->rate;
-	if (!network->internal && !*routed) {
-		ret_veth->way_out = network_mode_routed(network->driver, network->mode);
-		if (!ret_veth->way_out)
-			ret_veth->gateway = network_gateway(network);
-		if (network->prefix6 && !ret_veth->way_out)
-			ret_veth->gateway6 = network_gateway6(network);
-		*routed = true;
-	}
+	fill_way_out(network, routed, ret_veth);
 }
 
 static int make_interface(struct netd *netd, const struct attachment *attachment, uint32_t i,
@@ -251,7 +269,7 @@ static int make_interfaces(struct netd *netd, const struct attachment *attachmen
 			   struct err *err)
 {
 	uint32_t mtu = find_mtu(netd);
-	bool routed = false;
+	struct routed routed = { 0 };
 	int r = veth_loopback(inside, err);
 
 	for (uint32_t i = 0; i < attachment->attach.network_count && r == 0; i++) {
@@ -369,12 +387,17 @@ static int keep_addresses(struct netd *netd, struct attachment *fresh, const str
 	for (uint32_t i = 0; old && r == 0 && i < fresh->attach.network_count; i++) {
 		struct netd_attach_network *network = &fresh->attach.networks[i];
 
-		for (uint32_t j = 0; !network->ip4.len && j < old->attach.network_count; j++) {
-			if (!str_eq(old->attach.networks[j].name, network->name))
+		for (uint32_t j = 0; j < old->attach.network_count; j++) {
+			const struct netd_attach_network *kept = &old->attach.networks[j];
+
+			if (!str_eq(kept->name, network->name))
 				continue;
-			network->ip4 = old->attach.networks[j].ip4;
-			if (!network->ip6.len && still_fits(netd, &old->attach.networks[j]))
-				network->ip6 = old->attach.networks[j].ip6;
+			/* A wish of one family moves the other with it, unless that is said too. */
+			if (!network->ip6.len && still_fits(netd, kept) &&
+			    (!network->ip4.len || str_eq(network->ip4, kept->ip4)))
+				network->ip6 = kept->ip6;
+			if (!network->ip4.len)
+				network->ip4 = kept->ip4;
 		}
 		r = keep_text(fresh, &network->ip4, err);
 		if (r == 0)
@@ -426,6 +449,8 @@ static int check_attach(struct netd *netd, struct attachment *fresh, const struc
 	if (r == 0)
 		r = attachment_pick_addresses(&netd->attachments, &netd->networks, &state, fresh,
 					      err);
+	if (r == 0)
+		r = attachment_check_macs(&netd->attachments, &netd->networks, fresh, err);
 	if (r == 0)
 		r = attachment_check_ports(&netd->attachments, fresh, err);
 	if (r == 0)

@@ -274,7 +274,8 @@ static void rows_networks(const struct netd *netd, struct buf *out)
 		put_flag(out, "waits", !network->index);
 		put_number(out, "rate", (int64_t)network->rate);
 		put_number(out, "mtu", network->mtu);
-		put_cidr(out, "subnet", ip4_text(network->subnet, text), network->prefix);
+		if (network->prefix)
+			put_cidr(out, "subnet", ip4_text(network->subnet, text), network->prefix);
 		if (network->prefix6)
 			put_cidr(out, "subnet6", ip6_text(&network->subnet6, text),
 				 network->prefix6);
@@ -295,7 +296,7 @@ static void rows_firewall(struct netd *netd, struct buf *out)
 		put_flag(out, "owned", nft_owned(&netd->nft));
 		put_text(out, "from_outside", network->internal ? "closed" : "published");
 		put_text(out, "to_outside", network->internal ? "closed" : "open");
-		put_flag(out, "ip4_translated", !network->internal);
+		put_flag(out, "ip4_translated", !network->internal && network->prefix);
 		put_flag(out, "ip6_translated",
 			 !network->internal && network->prefix6 && ip6_is_ula(&network->subnet6));
 		netd_row_end(out);

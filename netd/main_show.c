@@ -162,7 +162,9 @@ static void show_dns(const struct netd *netd, struct buf *out)
 		for (uint32_t i = 0; i < a->attach.network_count; i++)
 			buf_printf(out, "name %.*s %.*s%s%.*s on %.*s\n", STR_ARG(a->attach.name),
 				   STR_ARG(a->attach.networks[i].ip4),
-				   a->attach.networks[i].ip6.len ? " " : "",
+				   a->attach.networks[i].ip4.len && a->attach.networks[i].ip6.len
+					   ? " "
+					   : "",
 				   STR_ARG(a->attach.networks[i].ip6),
 				   STR_ARG(a->attach.networks[i].name));
 }
@@ -287,8 +289,8 @@ static void show_networks(const struct netd *netd, struct buf *out)
 	for (size_t i = 0; i < netd->networks.count; i++) {
 		const struct network *network = &netd->networks.list[i];
 
-		snprintf(cidr, sizeof(cidr), "%s/%u", ip4_text(network->subnet, text),
-			 network->prefix);
+		snprintf(cidr, sizeof(cidr), network->prefix ? "%s/%u" : "-",
+			 ip4_text(network->subnet, text), network->prefix);
 		cidr_text(ip6_text(&network->subnet6, text), network->prefix6, cidr6);
 		buf_printf(out, "%-16s %-14s %-19s %-25s %-9s %u\n", network->name, network->bridge,
 			   cidr, network->prefix6 ? cidr6 : "-",
@@ -310,17 +312,31 @@ static unsigned published_rows(struct netd *netd, const struct network *network)
 		int count = attachment_nft_ports(a, &netd->networks, rows, NULL);
 
 		for (int i = 0; i < count; i++) {
-			bool here = rows[i].v6
-					    ? network->prefix6 && ip6_in_prefix(&rows[i].to_ip6,
-										&network->subnet6,
-										network->prefix6)
-					    : !((rows[i].to_ip4 ^ network->subnet) &
-						ip4_mask(network->prefix));
+			bool here =
+				rows[i].v6
+					? network->prefix6 &&
+						  ip6_in_prefix(&rows[i].to_ip6, &network->subnet6,
+								network->prefix6)
+					: network->prefix && !((rows[i].to_ip4 ^ network->subnet) &
+							       ip4_mask(network->prefix));
 
 			ports += here ? rows[i].count : 0;
 		}
 	}
 	return ports;
+}
+
+static const char *way_out(const struct network *network)
+{
+	bool routed = network->prefix6 && !ip6_is_ula(&network->subnet6);
+
+	if (!network->prefix)
+		return routed		  ? "open: IPv6 as it is, no IPv4"
+		       : network->prefix6 ? "open: IPv6 translated, no IPv4"
+					  : "closed: no prefix yet";
+	return routed		   ? "open: IPv4 translated, IPv6 as it is"
+	       : !network->prefix6 ? "open: IPv4 translated, no IPv6"
+				   : "open: both families translated";
 }
 
 static void show_firewall(struct netd *netd, struct buf *out)
@@ -332,18 +348,13 @@ static void show_firewall(struct netd *netd, struct buf *out)
 		   "OTHER NETWORKS");
 	for (size_t i = 0; i < netd->networks.count; i++) {
 		const struct network *network = &netd->networks.list[i];
-		bool routed = network->prefix6 && !ip6_is_ula(&network->subnet6);
 		char in[32] = "closed";
 
 		if (!network->internal)
 			snprintf(in, sizeof(in), "%u published ports",
 				 published_rows(netd, network));
 		buf_printf(out, "%-16s %-24s %-40s %s\n", network->name, in,
-			   network->internal   ? "closed"
-			   : routed	       ? "open: IPv4 translated, IPv6 as it is"
-			   : !network->prefix6 ? "open: IPv4 translated, no IPv6"
-					       : "open: both families translated",
-			   "closed");
+			   network->internal ? "closed" : way_out(network), "closed");
 	}
 }
 

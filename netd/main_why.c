@@ -61,7 +61,8 @@ const struct network *place_network(const struct netd *netd, const struct place 
 
 		if (place->v6 ? network->prefix6 && ip6_in_prefix(&place->ip6, &network->subnet6,
 								  network->prefix6)
-			      : !((place->ip4 ^ network->subnet) & ip4_mask(network->prefix)))
+			      : network->prefix && !((place->ip4 ^ network->subnet) &
+						     ip4_mask(network->prefix)))
 			return network;
 	}
 	return NULL;

@@ -36,6 +36,9 @@ void engine_view_put(struct buf *out, const struct engine_view *view)
 		wire_put_str(out, address->gateway);
 		wire_put_str(out, address->mac);
 		wire_put_u8(out, address->prefix);
+		wire_put_str(out, address->ip6);
+		wire_put_str(out, address->gateway6);
+		wire_put_u8(out, address->prefix6);
 	}
 	wire_put_str(out, view->def);
 }
@@ -73,6 +76,9 @@ void engine_view_get(struct wire *in, struct engine_view *ret_view)
 		address->gateway = wire_str(in, VIEW_TEXT_MAX);
 		address->mac = wire_str(in, VIEW_TEXT_MAX);
 		address->prefix = wire_u8(in);
+		address->ip6 = wire_str(in, VIEW_TEXT_MAX);
+		address->gateway6 = wire_str(in, VIEW_TEXT_MAX);
+		address->prefix6 = wire_u8(in);
 	}
 	ret_view->def = wire_blob(in, ENGINE_DEF_MAX);
 }

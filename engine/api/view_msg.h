@@ -26,8 +26,8 @@ enum engine_state {
 enum { ENGINE_VIEW_NETWORKS_MAX = 8, ENGINE_DEF_MAX = 1 << 20, ENGINE_LABELS_MAX = 1024 };
 
 struct engine_address {
-	struct str network, ip4, gateway, mac;
-	uint8_t prefix;
+	struct str network, ip4, gateway, mac, ip6, gateway6; /* "" where a family is missing */
+	uint8_t prefix, prefix6;
 };
 
 /* One container; `def` is its definition (container_def_decode), empty when it never had one. */

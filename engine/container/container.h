@@ -88,8 +88,8 @@ enum { CONTAINER_ID_LEN = 64, CONTAINER_NETWORKS_MAX = 8, CONTAINER_EXTRA_MAX = 
 
 /* What netd gave it in one network. */
 struct container_address {
-	char network[64], ip4[16], ip6[46], gateway[16], mac[18];
-	uint8_t prefix;
+	char network[64], ip4[16], ip6[46], gateway[16], gateway6[46], mac[18];
+	uint8_t prefix, prefix6;
 };
 
 struct container {
@@ -117,7 +117,7 @@ struct container {
 	uint32_t group_count;
 	bool user_known;
 	char home[256];
-	char address[48];	       /* "172.20.0.5", first network */
+	char address[48];	       /* "172.20.0.5", first network; of IPv6 where that is all */
 	struct health_monitor *health; /* NULL = no health checks; see health_of() */
 	struct container_address addresses[CONTAINER_NETWORKS_MAX];
 	uint32_t address_count;

@@ -51,7 +51,9 @@ static int attach_ports(const struct container *container, struct arena *arena,
 	return 0;
 }
 
-/* "NETWORK=10.0.0.5" of the definition, or "NETWORK=mac:..."; empty = netd picks one. */
+/* "NETWORK=10.0.0.5" of the definition, "NETWORK=ip6:..." or "NETWORK=mac:..."; empty = netd picks
+ * one.
+ */
 static struct str wanted_address(const struct container_def *def, const char *network,
 				 const char *kind)
 {
@@ -65,7 +67,8 @@ static struct str wanted_address(const struct container_def *def, const char *ne
 		if (strncmp(item, network, len) != 0 || item[len] != '=')
 			continue;
 		value = str_from(item + len + 1);
-		if (*kind ? str_starts(value, str_from(kind)) : !str_starts(value, STR("mac:")))
+		if (*kind ? str_starts(value, str_from(kind))
+			  : !str_starts(value, STR("mac:")) && !str_starts(value, STR("ip6:")))
 			return str_skip(value, strlen(kind));
 	}
 	return STR("");
@@ -89,6 +92,7 @@ static int attach_networks(const struct container *container, struct arena *aren
 			.aliases = aliases,
 			.alias_count = def->aliases.count,
 			.ip4 = wanted_address(def, def->networks.items[i], ""),
+			.ip6 = wanted_address(def, def->networks.items[i], "ip6:"),
 			.mac = wanted_address(def, def->networks.items[i], "mac:"),
 		};
 	return 0;
@@ -128,7 +132,8 @@ static const char *address_of(const struct container *container, const char *nam
 	for (uint32_t i = 0; other && i < other->address_count; i++) {
 		for (uint32_t k = 0; k < container->address_count; k++) {
 			if (!strcmp(other->addresses[i].network, container->addresses[k].network))
-				return other->addresses[i].ip4;
+				return *other->addresses[i].ip4 ? other->addresses[i].ip4
+								: other->addresses[i].ip6;
 		}
 	}
 	return other ? other->address : "";
@@ -246,12 +251,15 @@ void container_take_addresses(struct container *container, const struct netd_att
 		(void)str_copy(from->ip4, to->ip4, sizeof(to->ip4));
 		(void)str_copy(from->ip6, to->ip6, sizeof(to->ip6));
 		(void)str_copy(from->gateway, to->gateway, sizeof(to->gateway));
+		(void)str_copy(from->gateway6, to->gateway6, sizeof(to->gateway6));
 		(void)str_copy(from->mac, to->mac, sizeof(to->mac));
 		to->prefix = from->prefix;
+		to->prefix6 = from->prefix6;
 	}
 	if (attached->count)
-		(void)str_copy(attached->networks[0].ip4, container->address,
-			       sizeof(container->address));
+		(void)str_copy(attached->networks[0].ip4.len ? attached->networks[0].ip4
+							     : attached->networks[0].ip6,
+			       container->address, sizeof(container->address));
 }
 
 void container_close_sockets(struct container *container)

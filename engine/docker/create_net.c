@@ -141,7 +141,7 @@ static int net_links(struct create *create, const struct json *owner, struct err
 
 /* ---- networks ---- */
 
-/* "NETWORK=ADDRESS" or "NETWORK=mac:ADDRESS" for engine/container/net.c. */
+/* "NETWORK=ADDRESS", "NETWORK=ip6:ADDRESS" or "NETWORK=mac:ADDRESS" for engine/container/net.c. */
 static int add_wanted(struct create *create, const char *network, const char *kind,
 		      struct str value, struct err *err)
 {
@@ -181,6 +181,7 @@ int create_endpoint(struct create *create, struct str name, const struct json *e
 {
 	struct container_def *def = &create->def;
 	struct str ip = json_str(json_get(json_get(endpoint, "IPAMConfig"), "IPv4Address"));
+	struct str ip6 = json_str(json_get(json_get(endpoint, "IPAMConfig"), "IPv6Address"));
 	const char *text = arena_text(create->arena, name);
 	int r;
 
@@ -197,12 +198,14 @@ int create_endpoint(struct create *create, struct str name, const struct json *e
 		r = create_texts(create, endpoint, "Aliases", &def->aliases, err);
 	if (r >= 0)
 		r = net_links(create, endpoint, err);
-	if (r >= 0 && ip.len && str_is(name, "bridge"))
+	if (r >= 0 && (ip.len || ip6.len) && str_is(name, "bridge"))
 		return err_set(err, -EINVAL,
 			       "user specified IP address is supported on user "
 			       "defined networks only");
 	if (r >= 0 && ip.len)
 		r = add_wanted(create, text, "", ip, err);
+	if (r >= 0 && ip6.len)
+		r = add_wanted(create, text, "ip6:", ip6, err);
 	if (r >= 0)
 		r = endpoint_mac(create, text, json_str(json_get(endpoint, "MacAddress")), err);
 	return r;

@@ -98,19 +98,23 @@ static void put_members(struct json_writer *w, const struct engine_network *netw
 
 		for (uint32_t k = 0; k < view->address_count; k++) {
 			const struct engine_address *address = &view->addresses[k];
-			char ip[32];
+			char ip[32] = "", ip6[64] = "";
 
 			if (!str_eq(address->network, network->name))
 				continue;
-			(void)snprintf(ip, sizeof(ip), "%.*s/%u", STR_ARG(address->ip4),
-				       address->prefix);
+			if (address->ip4.len)
+				(void)snprintf(ip, sizeof(ip), "%.*s/%u", STR_ARG(address->ip4),
+					       address->prefix);
+			else
+				(void)snprintf(ip6, sizeof(ip6), "%.*s/%u", STR_ARG(address->ip6),
+					       address->prefix6);
 			json_key_str(w, view->id);
 			json_begin_object(w);
 			json_member_str(w, "Name", view->name);
 			json_member_str(w, "EndpointID", view->id);
 			json_member_str(w, "MacAddress", address->mac);
 			json_member_text(w, "IPv4Address", ip);
-			json_member_text(w, "IPv6Address", "");
+			json_member_text(w, "IPv6Address", ip6);
 			json_end_object(w);
 		}
 	}
@@ -179,10 +183,11 @@ static void put_network(struct json_writer *w, const struct engine_network *netw
 	json_member_text(w, "Scope", "local");
 	json_member_text(w, "Driver", driver(network));
 	if (minor >= IPV4_MINOR)
-		json_member_bool(w, "EnableIPv4", true);
+		json_member_bool(w, "EnableIPv4", network->subnet.len || !network->subnet6.len);
 	/* Each network has IPv6 of its own; a client is shown what it asked for. */
 	said = json_get(api.root, "EnableIPv6");
-	hidden = said && !json_true(said) && !says_ipv6(json_get(api.root, "IPAM"));
+	hidden = said && !json_true(said) && network->subnet.len &&
+		 !says_ipv6(json_get(api.root, "IPAM"));
 	json_member_bool(w, "EnableIPv6", network->subnet6.len > 0 && !hidden);
 	put_ipam(w, network, json_get(api.root, "IPAM"), hidden);
 	json_member_bool(w, "Internal", network->internal);

@@ -297,10 +297,16 @@ static void put_endpoint(struct json_writer *w, const struct endpoint *endpoint,
 {
 	const struct docker_box *box = endpoint->box;
 	const struct json *said = NULL;
+	const struct engine_address *six;
 	char id[65], key[256];
 
 	if (str_copy(name, key, sizeof(key)) >= 0)
 		said = json_get(endpoint->all, key);
+	/* Each network has IPv6; shown is what was asked for, and what is all that there is. */
+	six = address && (!address->ip4.len ||
+			  json_str(json_get(json_get(said, "IPAMConfig"), "IPv6Address")).len)
+		      ? address
+		      : NULL;
 	docker_network_id(name, id);
 	json_key_str(w, name);
 	json_begin_object(w);
@@ -316,9 +322,9 @@ static void put_endpoint(struct json_writer *w, const struct endpoint *endpoint,
 	json_member_str(w, "Gateway", address ? address->gateway : STR(""));
 	json_member_str(w, "IPAddress", address ? address->ip4 : STR(""));
 	json_member_u64(w, "IPPrefixLen", address ? address->prefix : 0);
-	json_member_text(w, "IPv6Gateway", "");
-	json_member_text(w, "GlobalIPv6Address", "");
-	json_member_u64(w, "GlobalIPv6PrefixLen", 0);
+	json_member_str(w, "IPv6Gateway", six ? six->gateway6 : STR(""));
+	json_member_str(w, "GlobalIPv6Address", six ? six->ip6 : STR(""));
+	json_member_u64(w, "GlobalIPv6PrefixLen", six ? six->prefix6 : 0);
 	put_dns_names(w, box, name);
 	json_end_object(w);
 }

@@ -36,8 +36,8 @@ enum netd_msg {
 	 * netd remembers beyond it is detached. Sent once after a reconnect. */
 	NETD_MSG_SYNC = 3,
 	/*
-	 * struct netd_network_set -> {text subnet, gateway, subnet6, gateway6}; the last two are ""
-	 * without IPv6. Again with the same values: success; with others: -EEXIST.
+	 * struct netd_network_set -> {text subnet, gateway, subnet6, gateway6}; two of them are ""
+	 * without IPv4 or without IPv6. Again with the same values: success; with others: -EEXIST.
 	 */
 	NETD_MSG_NETWORK_SET = 4,
 	/* {text name} -> {}. Networks of network.ini and "bridge" cannot be removed. */
@@ -97,9 +97,9 @@ enum netd_attach_flag {
 struct netd_attach_network {
 	struct str name, *aliases;
 	uint32_t alias_count;
-	struct str ip4; /* dotted, or empty = netd picks one and keeps it for this id */
+	struct str ip4; /* dotted, or empty = netd picks one; stays empty without IPv4 */
 	struct str ip6; /* the same; stays empty where the network has no IPv6 */
-	struct str mac; /* empty = it follows from ip4 */
+	struct str mac; /* empty = it follows from ip4, or from ip6 where that is all */
 };
 
 struct netd_port {
@@ -125,7 +125,7 @@ struct netd_attach {
 };
 
 struct netd_attached_network {
-	struct str network, ip4;
+	struct str network, ip4; /* "" without IPv4 */
 	uint8_t prefix;
 	struct str gateway; /* "" on an internal network */
 	struct str mac;
@@ -142,7 +142,7 @@ struct netd_attached {
 
 struct netd_network {
 	struct str name;
-	struct str subnet;    /* "172.20.0.0/16" */
+	struct str subnet;    /* "172.20.0.0/16"; "" without IPv4, as gateway */
 	struct str gateway;   /* "172.20.0.1" */
 	struct str bridge;    /* interface on the host */
 	bool internal, fixed; /* fixed: declared in network.ini or built in */
@@ -155,12 +155,12 @@ struct netd_network {
 struct netd_network_set {
 	struct str name, subnet; /* subnet: "" = pick one */
 	bool internal;
-	/* On the wire the rest may be left out: it then has IPv6, with a prefix that netd picks. */
-	bool no_ip6;
+	bool no_ip6; /* on the wire the rest may be left out: IPv6, with a prefix that netd picks */
 	struct str subnet6; /* "" = pick one */
 	/* As [bridge NAME] of network.ini has them, where "" and 0 mean the default. */
 	struct str driver, mode, parent, gateway, range, rate;
 	uint32_t mtu;
+	bool no_ip4; /* IPv6 alone */
 };
 
 struct netd_event {

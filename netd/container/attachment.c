@@ -18,6 +18,7 @@ enum {
 	FILE_MAX = 64 << 10,
 	FILE_NAME = 33, /* 32 hex digits */
 	FILE_VERSION = 3,
+	PLACES_SPARE = ATTACHMENTS_MAX + 2, /* for who finds his place taken */
 };
 
 /* The first digits of the id's hash, `cap - 1` of them. */
@@ -260,7 +261,7 @@ static bool fits(const struct network *network, uint32_t ip4)
 	uint32_t host = ip4 & ~ip4_mask(network->prefix);
 
 	/* Not the network's, the gateway's or the broadcast address. */
-	return (ip4 & ip4_mask(network->prefix)) == network->subnet && host &&
+	return network->prefix && (ip4 & ip4_mask(network->prefix)) == network->subnet && host &&
 	       ip4 != network_gateway(network) && host != ~ip4_mask(network->prefix);
 }
 
@@ -300,6 +301,86 @@ static uint32_t favourite(struct str id)
 	       (uint32_t)digest.bytes[2] << 8 | digest.bytes[3];
 }
 
+/* ---- MAC addresses ---- */
+
+/* That of an attachment's interface: what was asked for, else what follows from its addresses. */
+static void mac_of(const struct netd_attach_network *on, uint8_t ret_mac[6])
+{
+	struct ip6 ip6 = { .b = { 0 } };
+	uint32_t ip4 = 0;
+
+	if (on->mac.len && mac_parse(on->mac, ret_mac) == 0)
+		return;
+	(void)ip4_parse(on->ip4, &ip4);
+	(void)ip6_parse(on->ip6, &ip6);
+	network_mac_of(ip4, &ip6, ret_mac);
+}
+
+/* Has one of the container's interfaces on that network the address? */
+static bool has_mac(const struct attachment *a, const struct network *network, const uint8_t mac[6])
+{
+	for (uint32_t i = 0; i < a->attach.network_count; i++) {
+		uint8_t other[6];
+
+		if (!str_is(a->attach.networks[i].name, network->name))
+			continue;
+		mac_of(&a->attach.networks[i], other);
+		if (!memcmp(other, mac, sizeof(other)))
+			return true;
+	}
+	return false;
+}
+
+static const struct attachment *mac_holder(const struct attachments *attachments,
+					   const struct attachment *self,
+					   const struct network *network, const uint8_t mac[6])
+{
+	for (const struct attachment *a = attachments->first; a; a = a->next)
+		if (!str_eq(a->attach.id, self->attach.id) && has_mac(a, network, mac))
+			return a;
+	return NULL;
+}
+
+/* Would the address that nobody asked for bring a MAC address that another one asked for? */
+static bool mac_taken(const struct attachments *attachments, const struct attachment *self,
+		      const struct network *network, uint32_t ip4, const struct ip6 *ip6)
+{
+	uint8_t mac[6];
+
+	network_mac_of(ip4, ip6, mac);
+	return mac_holder(attachments, self, network, mac) != NULL;
+}
+
+int attachment_check_macs(const struct attachments *attachments, struct networks *networks,
+			  const struct attachment *attachment, struct err *err)
+{
+	for (uint32_t i = 0; i < attachment->attach.network_count; i++) {
+		const struct netd_attach_network *on = &attachment->attach.networks[i];
+		const struct network *network = network_find(networks, on->name);
+		const struct attachment *holder;
+		char text[MAC_TEXT_MAX];
+		uint8_t mac[6], own[6];
+
+		if (!network || network->driver == NETWORK_IPVLAN ||
+		    (!on->mac.len && !on->ip4.len && !on->ip6.len))
+			continue;
+		mac_of(on, mac);
+		network_mac(network, own);
+		if (network_is_bridge(network) && !memcmp(mac, own, sizeof(own)))
+			return err_set(err, -EADDRINUSE,
+				       "MAC address %s is that of network %s's gateway",
+				       mac_text(mac, text), network->name);
+		holder = mac_holder(attachments, attachment, network, mac);
+		if (holder)
+			return err_set(err, -EADDRINUSE,
+				       "MAC address %s is taken by container %.*s on network %s%s",
+				       mac_text(mac, text), STR_ARG(holder->attach.name),
+				       network->name,
+				       on->mac.len ? "" : " (it follows from the IP address)");
+	}
+	return 0;
+}
+
 static int pick_address(const struct attachments *attachments, const struct network *network,
 			const struct rtnl_state *state, const struct attachment *attachment,
 			uint32_t *ret_ip4, struct err *err)
@@ -320,7 +401,8 @@ static int pick_address(const struct attachments *attachments, const struct netw
 		uint32_t ip4 = first + (start + i) % hosts;
 
 		if (fits(network, ip4) && !is_hosts(network, state, ip4) &&
-		    !address_holder(attachments, attachment, str_from(network->name), ip4)) {
+		    !address_holder(attachments, attachment, str_from(network->name), ip4) &&
+		    !mac_taken(attachments, attachment, network, ip4, NULL)) {
 			*ret_ip4 = ip4;
 			return 0;
 		}
@@ -369,22 +451,27 @@ static int check_wish6(const struct attachments *attachments, const struct netwo
 	return 0;
 }
 
-/* The same place in the IPv6 subnet as in the other one: 172.20.0.9 has ::9. */
+/* The same place in the IPv6 subnet as in the other one: 172.20.0.9 has ::9. Without another one a
+ * place that follows from the id, behind the gateway's; 16 bits are there in every subnet. */
 static int pick_address6(const struct attachments *attachments, const struct network *network,
 			 const struct rtnl_state *state, struct attachment *attachment,
 			 struct netd_attach_network *wanted, struct err *err)
 {
 	char text[IP6_TEXT_MAX];
 	struct ip6 ip6;
-	uint32_t ip4;
+	uint32_t ip4, place;
 
 	if (wanted->ip6.len)
 		return check_wish6(attachments, network, state, attachment, wanted->ip6, err);
-	if (!network->prefix6 || ip4_parse(wanted->ip4, &ip4) < 0)
+	if (!network->prefix6)
 		return 0;
-	ip6 = ip6_plus(&network->subnet6, ip4 - network->subnet);
+	place = ip4_parse(wanted->ip4, &ip4) == 0
+			? ip4 - network->subnet
+			: 2 + favourite(attachment->attach.id) % (UINT16_MAX - PLACES_SPARE);
+	ip6 = ip6_plus(&network->subnet6, place);
 	while (is_hosts6(network, state, &ip6) ||
-	       address6_holder(attachments, attachment, wanted->name, &ip6))
+	       address6_holder(attachments, attachment, wanted->name, &ip6) ||
+	       (!network->prefix && mac_taken(attachments, attachment, network, 0, &ip6)))
 		ip6 = ip6_plus(&ip6, 1);
 	wanted->ip6 = str_from(arena_text(&attachment->arena, str_from(ip6_text(&ip6, text))));
 	return wanted->ip6.len ? 0 : err_set(err, -ENOMEM, "no memory for an address");
@@ -397,6 +484,9 @@ static int check_wish(const struct attachments *attachments, const struct networ
 	const struct attachment *holder;
 	uint32_t ip4;
 
+	if (!network->prefix)
+		return err_set(err, -EINVAL, "address '%.*s': network %s has IPv6 alone",
+			       STR_ARG(wish), network->name);
 	if (ip4_parse(wish, &ip4) < 0 || !fits(network, ip4))
 		return err_set(err, -EINVAL, "address '%.*s' does not belong to network %s",
 			       STR_ARG(wish), network->name);
@@ -420,7 +510,7 @@ int attachment_pick_addresses(const struct attachments *attachments, struct netw
 		struct network *network = network_require(networks, wanted->name, err);
 		char text[IP4_TEXT_MAX];
 		uint32_t ip4 = 0;
-		int r;
+		int r = 0;
 
 		if (!network)
 			return -ENOENT;
@@ -430,7 +520,7 @@ int attachment_pick_addresses(const struct attachments *attachments, struct netw
 					       network->name);
 		if (wanted->ip4.len) {
 			r = check_wish(attachments, network, state, attachment, wanted->ip4, err);
-		} else {
+		} else if (network->prefix) {
 			r = pick_address(attachments, network, state, attachment, &ip4, err);
 			wanted->ip4 = str_from(
 				arena_text(&attachment->arena, str_from(ip4_text(ip4, text))));

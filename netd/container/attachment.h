@@ -15,7 +15,7 @@ enum { ATTACHMENTS_MAX = 1024, ATTACHMENT_TAG_MAX = 11 };
 struct attachment {
 	struct attachment *next;
 	struct arena arena;	      /* holds what `attach` points to */
-	struct netd_attach attach;    /* every ip4, and ip6 where there is IPv6, filled in */
+	struct netd_attach attach;    /* every ip4 and ip6 that its networks have filled in */
 	char tag[ATTACHMENT_TAG_MAX]; /* of the id: what its interfaces are called by */
 	/* Place of each network's interface: eth0 has 0. It stays while others come and go. */
 	uint8_t slots[NETD_NETWORKS_MAX];
@@ -57,9 +57,16 @@ int attachment_pick_addresses(const struct attachments *attachments, struct netw
 			      struct err *err);
 
 /*
- * The rows for the firewall: to the addresses on the first network that is not internal. Their
- * number; -EINVAL when there are ports but no such network, or no IPv6 where a port asks for it
- * (NETD_ATTACH_PORTS_WAIT: such rows are left out).
+ * Each interface's MAC address, asked for or following from its addresses, against those of the
+ * network's other containers and its bridge. -EADDRINUSE names the holder.
+ */
+int attachment_check_macs(const struct attachments *attachments, struct networks *networks,
+			  const struct attachment *attachment, struct err *err);
+
+/*
+ * The rows for the firewall: to the addresses of each family on the first network that has it and
+ * is not internal. Their number; -EINVAL when there are ports but no such network, or the family is
+ * missing that a port asks for (NETD_ATTACH_PORTS_WAIT: such rows are left out).
  * ret_ports holds ATTACHMENT_ROWS rows for each port.
  */
 enum { ATTACHMENT_ROWS = 2 };

@@ -61,6 +61,32 @@ uint32_t network_gateway(const struct network *network)
 	return network->gateway ? network->gateway : network->subnet + 1;
 }
 
+void network_mac_of(uint32_t ip4, const struct ip6 *ip6, uint8_t ret_mac[6])
+{
+	uint8_t tail[4] = { (uint8_t)(ip4 >> 24), (uint8_t)(ip4 >> 16), (uint8_t)(ip4 >> 8),
+			    (uint8_t)ip4 };
+	struct digest digest;
+	struct sha256 sha;
+
+	/* Of IPv6 alone no four bytes are different for all. */
+	if (!ip4) {
+		sha256_init(&sha);
+		sha256_add(&sha, ip6->b, sizeof(ip6->b));
+		sha256_end(&sha, &digest);
+		memcpy(tail, digest.bytes, sizeof(tail));
+	}
+	ret_mac[0] = 2; /* locally administered */
+	ret_mac[1] = 0x42;
+	memcpy(ret_mac + 2, tail, sizeof(tail));
+}
+
+void network_mac(const struct network *network, uint8_t ret_mac[6])
+{
+	struct ip6 gateway6 = network_gateway6(network);
+
+	network_mac_of(network->prefix ? network_gateway(network) : 0, &gateway6, ret_mac);
+}
+
 bool network_is_bridge(const struct network *network)
 {
 	return network->driver == NETWORK_BRIDGE;
@@ -76,6 +102,13 @@ int network_check(struct network *network, struct err *err)
 	uint32_t host = network->gateway & ~ip4_mask(network->prefix);
 	const char *name = network->name;
 
+	if (network->no_ip4 && network->no_ip6)
+		return err_set(err, -EINVAL, "network %s: neither IPv4 nor IPv6 leaves it nothing",
+			       name);
+	if (network->no_ip4 && (network->prefix || network->gateway || network->range_len))
+		return err_set(err, -EINVAL,
+			       "network %s: it has no IPv4, so no IPv4 subnet, gateway or range",
+			       name);
 	if (network_is_bridge(network) != !network->bridge[0])
 		return err_set(
 			err, -EINVAL,
@@ -101,7 +134,11 @@ int network_check(struct network *network, struct err *err)
 		return err_set(err, -EINVAL, "network %s: a delegated prefix is for bridges", name);
 	/* Whose IPv6 prefix it is the shared segment knows, not we. */
 	network->no_ip6 = !network->given6;
-	return 0;
+	return network->no_ip4 && network->no_ip6
+		       ? err_set(err, -EINVAL,
+				 "network %s: %s without IPv4 needs subnet6, the segment's own",
+				 name, network_driver_text(network->driver))
+		       : 0;
 }
 
 struct ip6 network_gateway6(const struct network *network)
@@ -145,7 +182,7 @@ static bool is_guard(const struct rtnl_route *route)
 
 bool network_has_guard(const struct network *network, const struct rtnl_state *state)
 {
-	bool found = false, found6 = network->prefix6 == 0;
+	bool found = network->prefix == 0, found6 = network->prefix6 == 0;
 
 	for (size_t i = 0; i < state->route_count; i++) {
 		const struct rtnl_route *route = &state->routes[i];
@@ -180,7 +217,7 @@ static int set_guard(const struct network *network, bool v6, bool add, struct nl
 
 static int set_guards(const struct network *network, bool add, struct nl *nl, struct err *err)
 {
-	int r = set_guard(network, false, add, nl, err);
+	int r = network->prefix ? set_guard(network, false, add, nl, err) : 0;
 
 	if (network->prefix6 && (r == 0 || !add))
 		r = set_guard(network, true, add, nl, err);
@@ -256,7 +293,8 @@ static void subnet_holder(const struct networks *networks, const struct rtnl_sta
 	for (size_t i = 0; i < networks->count; i++) {
 		const struct network *other = &networks->list[i];
 
-		if (overlaps(wanted->subnet, wanted->prefix, other->subnet, other->prefix))
+		if (other->prefix &&
+		    overlaps(wanted->subnet, wanted->prefix, other->subnet, other->prefix))
 			snprintf(who, cap, "network %s", other->name);
 	}
 }
@@ -391,11 +429,30 @@ void networks_set_ula(struct networks *networks, const struct ip6 *ula)
 			pick_subnet6(networks, &networks->list[i]);
 }
 
+static int check_subnet4(const struct networks *networks, const struct rtnl_state *state,
+			 struct network *fresh, struct err *err)
+{
+	char who[96], subnet[IP4_TEXT_MAX];
+
+	if (fresh->no_ip4)
+		return 0;
+	if (!fresh->subnet && pick_subnet(networks, state, fresh, err) < 0)
+		return -ENOSPC;
+	subnet_holder(networks, state, fresh, who, sizeof(who));
+	if (!who[0])
+		return 0;
+	return err_set(err, -EADDRINUSE, "network %s: subnet %s/%u is used by %s; choose another",
+		       fresh->name, ip4_text(fresh->subnet, subnet), fresh->prefix, who);
+}
+
 static int check_subnet6(const struct networks *networks, const struct rtnl_state *state,
 			 struct network *fresh, struct err *err)
 {
 	char who[96], subnet[IP6_TEXT_MAX];
 
+	if (fresh->no_ip4 && ip6_is_zero(&networks->ula))
+		return err_set(err, -EAFNOSUPPORT,
+			       "network %s: IPv6 alone, and this kernel has none", fresh->name);
 	if (fresh->no_ip6 || ip6_is_zero(&networks->ula)) {
 		fresh->prefix6 = 0;
 		return 0;
@@ -422,7 +479,8 @@ static bool same_network(const struct network *there, const struct network *want
 	       there->gateway == wanted->gateway && there->range == wanted->range &&
 	       there->range_len == wanted->range_len && there->mtu == wanted->mtu &&
 	       there->rate == wanted->rate && there->internal == wanted->internal &&
-	       there->delegated == wanted->delegated && there->no_ip6 == wanted->no_ip6 &&
+	       there->delegated == wanted->delegated && there->no_ip4 == wanted->no_ip4 &&
+	       there->no_ip6 == wanted->no_ip6 &&
 	       (!wanted->subnet ||
 		(there->subnet == wanted->subnet && there->prefix == wanted->prefix)) &&
 	       (!wanted->given6 || (there->given6 && there->prefix6 == wanted->prefix6 &&
@@ -454,16 +512,18 @@ int network_add(struct networks *networks, const struct network *wanted,
 		const struct rtnl_state *state, struct network **ret_network, struct err *err)
 {
 	struct network *there = network_find(networks, str_from(wanted->name)), fresh = *wanted;
-	char who[96], subnet[IP4_TEXT_MAX];
+	char text[IP4_TEXT_MAX], subnet[IP4_TEXT_MAX + 5] = "no IPv4";
 	int r;
 
 	if (there) {
+		if (there->prefix)
+			snprintf(subnet, sizeof(subnet), "%s/%u", ip4_text(there->subnet, text),
+				 there->prefix);
 		if (!same_network(there, wanted))
 			return err_set(
 				err, -EEXIST,
-				"network %s exists with other values (%s/%u%s%s); remove it first",
-				there->name, ip4_text(there->subnet, subnet), there->prefix,
-				there->internal ? ", internal" : "",
+				"network %s exists with other values (%s%s%s); remove it first",
+				there->name, subnet, there->internal ? ", internal" : "",
 				there->prefix6 ? ", IPv6" : "");
 		*ret_network = there;
 		return 0;
@@ -475,17 +535,9 @@ int network_add(struct networks *networks, const struct network *wanted,
 		network_bridge_name(fresh.name, fresh.bridge);
 	else if (check_parent(networks, &fresh, err) < 0)
 		return err->code;
-	if (!fresh.subnet) {
-		r = pick_subnet(networks, state, &fresh, err);
-		if (r < 0)
-			return r;
-	}
-	subnet_holder(networks, state, &fresh, who, sizeof(who));
-	if (who[0])
-		return err_set(err, -EADDRINUSE,
-			       "network %s: subnet %s/%u is used by %s; choose another", fresh.name,
-			       ip4_text(fresh.subnet, subnet), fresh.prefix, who);
-	r = check_subnet6(networks, state, &fresh, err);
+	r = check_subnet4(networks, state, &fresh, err);
+	if (r == 0)
+		r = check_subnet6(networks, state, &fresh, err);
 	if (r < 0)
 		return r;
 	networks->list[networks->count] = fresh;
@@ -548,14 +600,8 @@ static int find_shared(struct network *network, struct nl *nl, struct err *err)
 
 int network_ensure(struct network *network, struct nl *nl, int sysctl_fd, struct err *err)
 {
-	uint32_t gateway = network_gateway(network);
-	const uint8_t mac[6] = { 2,
-				 0x42,
-				 (uint8_t)(gateway >> 24),
-				 (uint8_t)(gateway >> 16),
-				 (uint8_t)(gateway >> 8),
-				 (uint8_t)gateway };
-	struct link_wanted wanted = { .up = true, .addr_count = 1 };
+	struct link_wanted wanted = { .up = true };
+	uint8_t mac[6];
 	OWN(rtnl_state_done) struct rtnl_state state = { 0 };
 	OWN(buf_done) struct buf request = { 0 };
 	struct rtnl_link link;
@@ -565,6 +611,7 @@ int network_ensure(struct network *network, struct nl *nl, int sysctl_fd, struct
 	if (!network_is_bridge(network))
 		return find_shared(network, nl, err);
 	buf_init(&request, 1024);
+	network_mac(network, mac);
 	if (rtnl_find_link(nl, network->bridge, &link, NULL) < 0) {
 		rtnl_encode_bridge(network->bridge, mac, &request);
 		r = nl_call(nl, &request, "make a bridge", err);
@@ -582,9 +629,11 @@ int network_ensure(struct network *network, struct nl *nl, int sysctl_fd, struct
 	if (r < 0)
 		return r;
 	wanted.index = network->index;
-	wanted.addrs[0] = (struct rtnl_addr){ .ip4 = gateway,
-					      .prefix = network->prefix,
-					      .valid_s = RTNL_FOREVER };
+	if (network->prefix)
+		wanted.addrs[wanted.addr_count++] =
+			(struct rtnl_addr){ .ip4 = network_gateway(network),
+					    .prefix = network->prefix,
+					    .valid_s = RTNL_FOREVER };
 	if (network->prefix6)
 		wanted.addrs[wanted.addr_count++] =
 			(struct rtnl_addr){ .v6 = true,

@@ -19,9 +19,9 @@ struct network {
 	enum network_driver driver;
 	uint8_t mode; /* network_mode_parse() */
 	uint32_t subnet;
-	uint8_t prefix;
+	uint8_t prefix; /* 0 = no IPv4 */
 	bool internal;
-	bool no_ip6;
+	bool no_ip4, no_ip6;
 	bool delegated; /* subnet6 lies below networks->delegated */
 	bool given6;	/* subnet6 was asked for; else it lies below the machine's prefix */
 	struct ip6 subnet6;
@@ -50,6 +50,9 @@ struct networks {
  * name's hash, so that a restarted netd finds it again. */
 void network_bridge_name(const char *name, char dst[IFNAMSIZ]);
 uint32_t network_gateway(const struct network *network);
+/* Pure. The MAC address that follows from an IPv4 address, or from an IPv6 one where that is 0. */
+void network_mac_of(uint32_t ip4, const struct ip6 *ip6, uint8_t ret_mac[6]);
+void network_mac(const struct network *network, uint8_t ret_mac[6]); /* of its bridge */
 /* Has it a bridge of its own? */
 bool network_is_bridge(const struct network *network);
 /* What the fields say together, before network_add(). -EINVAL with the reason. */

@@ -40,14 +40,33 @@ static void find_target(const struct netd_attach *attach, struct networks *netwo
 			struct nft_port *ret_to)
 {
 	*ret_to = (struct nft_port){ 0 };
-	for (uint32_t i = 0; i < attach->network_count && !ret_to->to_ip4; i++) {
+	for (uint32_t i = 0; i < attach->network_count; i++) {
 		const struct network *network = network_find(networks, attach->networks[i].name);
 
-		if (!network || network->internal || !network_is_bridge(network) ||
-		    ip4_parse(attach->networks[i].ip4, &ret_to->to_ip4) < 0)
+		if (!network || network->internal || !network_is_bridge(network))
 			continue;
-		(void)ip6_parse(attach->networks[i].ip6, &ret_to->to_ip6);
+		if (!ret_to->to_ip4 && network->prefix)
+			(void)ip4_parse(attach->networks[i].ip4, &ret_to->to_ip4);
+		if (ip6_is_zero(&ret_to->to_ip6) && network->prefix6)
+			(void)ip6_parse(attach->networks[i].ip6, &ret_to->to_ip6);
 	}
+}
+
+/* What a port insists on has to be there. */
+static int check_families(const struct netd_port *port, const struct nft_port *to, struct str name,
+			  struct err *err)
+{
+	if (insists_ip6(port) && ip6_is_zero(&to->to_ip6))
+		return err_set(err, -EINVAL,
+			       "port %u is published on IPv6 but container %.*s has none; "
+			       "use a network with ipv6 = yes",
+			       port->host_port, STR_ARG(name));
+	if (asks_ip4(port) && !asks_ip6(port) && !to->to_ip4)
+		return err_set(err, -EINVAL,
+			       "port %u is published on IPv4 but container %.*s has none; "
+			       "use a network with ipv4 = yes",
+			       port->host_port, STR_ARG(name));
+	return 0;
 }
 
 int attachment_nft_ports(const struct attachment *attachment, struct networks *networks,
@@ -58,9 +77,8 @@ int attachment_nft_ports(const struct attachment *attachment, struct networks *n
 	int count = 0;
 
 	find_target(attach, networks, &to);
-	if (!to.to_ip4 && attach->flags & NETD_ATTACH_PORTS_WAIT)
-		return 0;
-	if (attach->port_count && !to.to_ip4)
+	if (attach->port_count && !to.to_ip4 && ip6_is_zero(&to.to_ip6) &&
+	    !(attach->flags & NETD_ATTACH_PORTS_WAIT))
 		return err_set(
 			err, -EINVAL,
 			"container %.*s publishes ports but is on no bridge network that is not "
@@ -73,15 +91,12 @@ int attachment_nft_ports(const struct attachment *attachment, struct networks *n
 					.to_port = port->container_port,
 					.count = port->count };
 
-		if (insists_ip6(port) && ip6_is_zero(&to.to_ip6) &&
-		    !(attach->flags & NETD_ATTACH_PORTS_WAIT))
-			return err_set(err, -EINVAL,
-				       "port %u is published on IPv6 but container %.*s has none; "
-				       "use a network with ipv6 = yes",
-				       port->host_port, STR_ARG(attach->name));
+		if (!(attach->flags & NETD_ATTACH_PORTS_WAIT) &&
+		    check_families(port, &to, attach->name, err) < 0)
+			return -EINVAL;
 		row.host_ip4 = port->host_ip4;
 		row.to_ip4 = to.to_ip4;
-		if (asks_ip4(port))
+		if (asks_ip4(port) && to.to_ip4)
 			ret_ports[count++] = row;
 		row = (struct nft_port){ .proto = port->proto,
 					 .host_port = port->host_port,

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "lib/own.h"
+#include "netd/container/network.h"
 #include "netd/container/veth.h"
 #include "netd/link/link_plan.h"
 #include "netd/nl/nft.h"
@@ -20,13 +21,15 @@ enum {
 
 void veth_name(struct veth *veth, const char *tag, unsigned position)
 {
+	struct ip6 from = veth->ip6;
+
 	snprintf(veth->host_name, sizeof(veth->host_name), "v%.*s.%u", NFT_PORT_HASH_DIGITS, tag,
 		 position % 100);
 	snprintf(veth->ifname, sizeof(veth->ifname), "eth%u", position % 100);
-	veth->mac[0] = 2; /* locally administered */
-	veth->mac[1] = 0x42;
-	for (int i = 0; i < 4; i++)
-		veth->mac[2 + i] = (uint8_t)(veth->ip4 >> (24 - 8 * i));
+	/* Without any address (yet) it is still another one than its neighbours'. */
+	if (!veth->ip4 && ip6_is_zero(&from))
+		memcpy(from.b, tag, strnlen(tag, sizeof(from.b)));
+	network_mac_of(veth->ip4, &from, veth->mac);
 }
 
 int veth_remove(const char *host_name, struct nl *host, struct err *err)
@@ -94,7 +97,7 @@ static void want_ip6(const struct veth *veth, struct link_wanted *wanted)
 								  .valid_s = RTNL_FOREVER,
 								  .preferred_s = RTNL_FOREVER,
 								  .nodad = true };
-	if (!ip6_is_zero(&veth->gateway6))
+	if (!ip6_is_zero(&veth->gateway6) || veth->way_out6)
 		wanted->routes[wanted->route_count++] = (struct rtnl_route){
 			.v6 = true, .gateway6 = veth->gateway6, .metric = METRIC6
 		};
@@ -118,7 +121,7 @@ int veth_set_rate(const struct rtnl_link *link, uint64_t rate, struct nl *nl, st
 int veth_set_up(const struct veth *veth, struct nl *inside, struct err *err)
 {
 	OWN(rtnl_state_done) struct rtnl_state state = { 0 };
-	struct link_wanted wanted = { .up = true, .addr_count = 1 };
+	struct link_wanted wanted = { .up = true };
 	const struct rtnl_link *link;
 	struct link_plan plan;
 	int r = rtnl_state_load(inside, &state, err);
@@ -129,9 +132,10 @@ int veth_set_up(const struct veth *veth, struct nl *inside, struct err *err)
 	if (!link)
 		return err_set(err, -ENODEV, "interface %s is not in the container", veth->ifname);
 	wanted.index = link->index;
-	wanted.addrs[0] = (struct rtnl_addr){ .ip4 = veth->ip4,
-					      .prefix = veth->prefix,
-					      .valid_s = RTNL_FOREVER };
+	if (veth->prefix)
+		wanted.addrs[wanted.addr_count++] = (struct rtnl_addr){ .ip4 = veth->ip4,
+									.prefix = veth->prefix,
+									.valid_s = RTNL_FOREVER };
 	/* Without a gateway the route is on the link. */
 	if (veth->gateway || veth->way_out) {
 		wanted.routes[0] = (struct rtnl_route){ .gateway = veth->gateway };

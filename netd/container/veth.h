@@ -13,13 +13,14 @@ struct veth {
 	uint8_t mac[6];
 	int bridge_index;
 	uint32_t ip4;
-	uint8_t prefix;
+	uint8_t prefix;		  /* 0 = no IPv4 */
 	uint32_t gateway;	  /* 0 = no default route over this one */
 	struct ip6 ip6, gateway6; /* zero = none */
 	uint8_t prefix6;
 	uint32_t mtu;  /* 0 = the kernel's default */
 	uint64_t rate; /* bits per second, each way; 0 = no limit */
-	bool way_out;  /* without a gateway: the default route is the interface itself */
+	/* Without a gateway: the default route is the interface itself; of IPv4, of IPv6. */
+	bool way_out, way_out6;
 };
 
 /* Names and MAC follow from id, position and address, so that they are the same after a restart.

@@ -99,7 +99,9 @@ static void add_rows(struct dns_table *table, int index)
 		add_row(table, index, n, hash_of(KEY_NAME, entry->name, strlen(entry->name)));
 		add_row(table, index, n,
 			hash_of(KEY_NAME, entry->id, strnlen(entry->id, SHORT_ID)));
-		add_row(table, index, n, hash_of(KEY_IP4, &network->ip4, sizeof(network->ip4)));
+		if (network->ip4)
+			add_row(table, index, n,
+				hash_of(KEY_IP4, &network->ip4, sizeof(network->ip4)));
 		if (!ip6_is_zero(&network->ip6))
 			add_row(table, index, n,
 				hash_of(KEY_IP6, &network->ip6, sizeof(network->ip6)));
@@ -180,7 +182,7 @@ void dns_table_remove(struct dns_table *table, int index)
 static int fill_network(struct dns_table_network *dst, const struct netd_attach_network *src)
 {
 	if (str_copy(src->name, dst->name, sizeof(dst->name)) < 0 ||
-	    ip4_parse(src->ip4, &dst->ip4) < 0 ||
+	    (src->ip4.len && ip4_parse(src->ip4, &dst->ip4) < 0) ||
 	    (src->ip6.len && ip6_parse(src->ip6, &dst->ip6) < 0))
 		return -EINVAL;
 	for (uint32_t a = 0; a < src->alias_count; a++)
@@ -265,12 +267,14 @@ bool dns_table_lookup(struct dns_table *table, int asker, const struct dns_name 
 	struct str wanted = str_from(dns_name_text(name, text));
 	uint32_t hash = hash_of(KEY_NAME, wanted.ptr, wanted.len);
 	size_t at = first_row(table, hash);
+	bool known = false;
 
 	ret_found->ip4_count = ret_found->ip6_count = 0;
 	while (next_row(table, &at, hash, &entry, &network)) {
 		if (!shared(me, network->name) || !called(entry, network, wanted))
 			continue;
-		if (ret_found->ip4_count < DNS_ADDRESSES_MAX) {
+		known = true;
+		if (network->ip4 && ret_found->ip4_count < DNS_ADDRESSES_MAX) {
 			ret_found->entry4[ret_found->ip4_count] =
 				(uint16_t)(entry - table->entries);
 			ret_found->ip4[ret_found->ip4_count++] = network->ip4;
@@ -281,7 +285,7 @@ bool dns_table_lookup(struct dns_table *table, int asker, const struct dns_name 
 			ret_found->ip6[ret_found->ip6_count++] = network->ip6;
 		}
 	}
-	return ret_found->ip4_count > 0;
+	return known;
 }
 
 /* ip6 counts when it is not NULL, else ip4. */
@@ -303,7 +307,7 @@ static bool find_name(struct dns_table *table, int asker, uint32_t ip4, const st
 
 bool dns_table_reverse(struct dns_table *table, int asker, uint32_t ip4, struct dns_name *ret_name)
 {
-	return find_name(table, asker, ip4, NULL, ret_name);
+	return ip4 && find_name(table, asker, ip4, NULL, ret_name);
 }
 
 bool dns_table_reverse6(struct dns_table *table, int asker, const struct ip6 *ip6,

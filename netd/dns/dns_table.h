@@ -15,7 +15,7 @@ enum { DNS_CONTAINERS_MAX = 1024, DNS_ADDRESSES_MAX = 32 };
 
 struct dns_table_network {
 	char name[NETD_NAME_MAX + 1];
-	uint32_t ip4;
+	uint32_t ip4;	/* 0 = none */
 	struct ip6 ip6; /* zero = none */
 	char aliases[NETD_ALIASES_MAX][NETD_NAME_MAX + 1];
 	size_t alias_count;

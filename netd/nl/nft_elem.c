@@ -107,7 +107,8 @@ void nft_encode_networks(const struct nft_network *networks, size_t count, bool 
 			 struct buf *out)
 {
 	for (size_t i = 0; i < count; i++) {
-		put_interval(&networks[i], add, out);
+		if (networks[i].prefix)
+			put_interval(&networks[i], add, out);
 		if (networks[i].prefix6)
 			put_interval6("nets6", &networks[i], add, out);
 		if (networks[i].prefix6 && ip6_is_ula(&networks[i].subnet6))

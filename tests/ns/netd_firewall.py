@@ -132,7 +132,7 @@ def inbound():
            (box["web"].ns, "172.20.0.1", 7000))
     tap.check(opened(None, "10.9.0.1", 4000) and opened(None, "127.0.0.1", 7000), "outward and inside")
     tap.check(opened(machine.lan, "10.9.0.2", 8080), "a published port is not an own socket")
-    machine.lan.sh("ping -c1 -W60 10.9.0.2")
+    tap.check(n.echoed(machine.lan, "10.9.0.2"), "an echo request is answered")
     rules("[rule all]\non = inbound\naction = drop\ninterface = up*\nprotocol = tcp\nport = 7000\n")
     closed((machine.lan, "10.9.0.2", 7000), (box["beyond"], "10.8.0.2", 7000))
     tap.check(opened(box["web"].ns, "172.20.0.1", 7000), "not over a bridge")

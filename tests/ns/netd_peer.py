@@ -562,6 +562,24 @@ def talk(ns, ip, port, proto="tcp", limit_s=60.0, source=None):
 QUIET_S = 0.7  # long for a machine's own namespaces
 
 
+def echoed(ns, ip):
+    """Does an ICMP echo request from a namespace come back? (What a ping program does, which not every machine has.)"""
+    with ns.inside():
+        s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    s.settimeout(LIMIT_S)
+    ask = struct.pack(">BBHHH", 8, 0, ~0x0f01 & 0xffff, 0x0700, 1)
+    s.sendto(ask, (ip, 0))
+    try:
+        while True:
+            answer, peer = s.recvfrom(2048)
+            if peer[0] == ip and answer[20] == 0 and answer[24:28] == ask[4:8]:
+                return True
+    except OSError:
+        return False
+    finally:
+        s.close()
+
+
 def answering(*probes):
     """Those of (namespace, address, port[, proto[, source]]) that answer; all are asked at once."""
     waiting, heard = {}, []

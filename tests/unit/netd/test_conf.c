@@ -158,6 +158,9 @@ static void test_bad(void)
 		{ "[bridge x]\nsubnet = 172.30.0.0/31\n", "subnet" },
 		{ "[bridge x]\nsubnet6 = fd00::1/64\n", "subnet6" },
 		{ "[bridge x]\nsubnet6 = fe80::/64\n", "subnet6" },
+		{ "[bridge x]\nipv4 = no\nipv6 = no\n", "without addresses" },
+		{ "[bridge x]\nipv4 = no\nsubnet = 172.30.0.0/24\n", "subnet6" },
+		{ "[bridge x]\nipv4 = no\ngateway = 172.30.0.1\n", "subnet6" },
 		{ "[bridge x]\nsubnet = 172.20.9.0/24\n", "overlaps" },
 		{ "[brigde x]\nsubnet = 172.30.0.0/24\n", "bridge" },
 	};

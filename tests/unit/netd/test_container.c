@@ -187,6 +187,105 @@ static void test_ip6(void)
 	ok(local.list[0].subnet6.b[1] == 9 && !local.list[1].prefix6, "renumbered");
 }
 
+/* One with IPv6 alone, and one beside it that has both. */
+static void test_only6(void)
+{
+	const struct netd_port any[] = { { 6, 0, 80, 8080, 1, 0, { 0 } } };
+	const struct netd_port ip4[] = { { 6, 0x7f000001, 80, 8080, 1, NETD_PORT_IP4, { 0 } } };
+	struct networks local = { .ula = { { 0xfd, 1, 2, 3, 4, 5 } } };
+	struct network wanted = { .name = "six", .no_ip4 = true }, *six;
+	const struct rtnl_state nothing = { 0 };
+	struct attachments list = { .state_fd = -1 };
+	struct nft_port row[ATTACHMENT_ROWS];
+	struct attachment *a;
+	struct err err;
+
+	ok(network_check(&wanted, &err) == 0 &&
+		   network_add(&local, &wanted, &nothing, &six, &err) == 0 && !six->prefix &&
+		   six->prefix6 == 64,
+	   "a network with IPv6 alone");
+	wanted = (struct network){ .name = "any", .subnet = 0x0a010000, .prefix = 8 };
+	ok(network_add(&local, &wanted, &nothing, &six, &err) == 0,
+	   "is in no IPv4 subnet's way: %s", err.text);
+	wanted = (struct network){ .name = "x", .no_ip4 = true, .no_ip6 = true };
+	is_int(network_check(&wanted, &err), -EINVAL, "neither is nothing: %s", err.text);
+	wanted = (struct network){ .name = "x", .no_ip4 = true, .subnet = 1, .prefix = 8 };
+	is_int(network_check(&wanted, &err), -EINVAL, "no IPv4 subnet: %s", err.text);
+	wanted = (struct network){
+		.name = "x", .no_ip4 = true, .driver = NETWORK_MACVLAN, .bridge = "eth0"
+	};
+	is_int(network_check(&wanted, &err), -EINVAL, "macvlan asks for subnet6: %s", err.text);
+	a = make("cccc", "one", "six", "", any, 1);
+	ok(attachment_pick_addresses(&list, &local, NULL, a, &err) == 0 &&
+		   !a->attach.networks[0].ip4.len && a->attach.networks[0].ip6.len,
+	   "an address of IPv6 alone: %.*s", STR_ARG(a->attach.networks[0].ip6));
+	ok(attachment_nft_ports(a, &local, row, &err) == 1 && row[0].v6, "its port likewise");
+	attachment_free(a);
+	a = make("dddd", "two", "six", "", ip4, 1);
+	(void)attachment_pick_addresses(&list, &local, NULL, a, &err);
+	ok(attachment_nft_ports(a, &local, row, &err) == -EINVAL && strstr(err.text, "ipv4 = yes"),
+	   "none on IPv4: %s", err.text);
+	attachment_free(a);
+	a = make("eeee", "three", "six", "10.1.0.9", NULL, 0);
+	ok(attachment_pick_addresses(&list, &local, NULL, a, &err) == -EINVAL, "nor an address: %s",
+	   err.text);
+	attachment_free(a);
+	wanted = (struct network){ .name = "none", .no_ip4 = true };
+	ok(network_add(&(struct networks){ .count = 0 }, &wanted, &nothing, &six, &err) ==
+		   -EAFNOSUPPORT,
+	   "a kernel without IPv6: %s", err.text);
+}
+
+/* Whose MAC address it is, asked for or following from an address. */
+static void test_macs(void)
+{
+	struct networks local = { .ula = { { 0 } } };
+	struct network wanted = { .name = "lan", .subnet = 0x0a010000, .prefix = 16 }, *lan;
+	struct attachments list = { .state_fd = -1 };
+	const struct rtnl_state nothing = { 0 };
+	struct attachment *a = make("aaaa", "first", "lan", "10.1.0.7", NULL, 0);
+	struct err err;
+	char own[16];
+
+	(void)network_add(&local, &wanted, &nothing, &lan, &err);
+	ok(attachment_check_macs(&list, &local, a, &err) == 0, "one that nobody has");
+	(void)attachment_put(&list, a, &err);
+	a = make("bbbb", "second", "lan", "10.1.0.8", NULL, 0);
+	a->attach.networks[0].mac = STR("02:42:0a:01:00:07");
+	ok(attachment_check_macs(&list, &local, a, &err) == -EADDRINUSE &&
+		   strstr(err.text, "container first"),
+	   "one that follows from another's address: %s", err.text);
+	a->attach.networks[0].mac = STR("02:42:0a:01:00:01");
+	ok(attachment_check_macs(&list, &local, a, &err) == -EADDRINUSE &&
+		   strstr(err.text, "gateway"),
+	   "the bridge's: %s", err.text);
+	attachment_free(a);
+	a = make("bbbb", "second", "lan", "", NULL, 0);
+	(void)attachment_pick_addresses(&list, &local, NULL, a, &err);
+	(void)str_copy(a->attach.networks[0].ip4, own, sizeof(own));
+	attachment_free(a);
+	a = make("cccc", "third", "lan", "10.1.0.9", NULL, 0);
+	{
+		uint8_t mac[6];
+		char text[MAC_TEXT_MAX];
+		uint32_t ip4;
+
+		(void)ip4_parse(str_from(own), &ip4);
+		network_mac_of(ip4, NULL, mac);
+		a->attach.networks[0].mac =
+			str_from(arena_text(&a->arena, str_from(mac_text(mac, text))));
+	}
+	(void)attachment_put(&list, a, &err);
+	a = make("bbbb", "second", "lan", "", NULL, 0);
+	ok(attachment_pick_addresses(&list, &local, NULL, a, &err) == 0 &&
+		   !str_is(a->attach.networks[0].ip4, own) &&
+		   attachment_check_macs(&list, &local, a, &err) == 0,
+	   "who asked for nothing gives way: %.*s, not %s", STR_ARG(a->attach.networks[0].ip4),
+	   own);
+	attachment_free(a);
+	attachment_done_all(&list);
+}
+
 static void test_places(void)
 {
 	struct netd_attach_network list[3] = { { .name = STR("one") }, { .name = STR("two") } };
@@ -270,6 +369,8 @@ int main(void)
 	test_addresses();
 	test_ports();
 	test_ip6();
+	test_only6();
+	test_macs();
 	test_places();
 	test_shared();
 	attachment_done_all(&attachments);

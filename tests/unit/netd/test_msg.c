@@ -94,7 +94,8 @@ static void test_network_set(void)
 					      .subnet6 = STR("fd00::/64"),
 					      .driver = STR("macvlan"),
 					      .parent = STR("eth0"),
-					      .mtu = 1400 };
+					      .mtu = 1400,
+					      .no_ip4 = true };
 	OWN(buf_done) struct buf out = { 0 };
 	struct netd_network_set back;
 
@@ -102,16 +103,19 @@ static void test_network_set(void)
 	netd_network_set_encode(&set, &out);
 	ok(netd_network_set_decode(buf_str(&out), &back, NULL) == 0 && back.internal &&
 		   str_is(back.subnet6, "fd00::/64") && str_is(back.driver, "macvlan") &&
-		   str_is(back.parent, "eth0") && back.mtu == 1400,
+		   str_is(back.parent, "eth0") && back.mtu == 1400 && back.no_ip4,
 	   "a wanted network");
-	ok(netd_network_set_decode(str_head(buf_str(&out), out.len - 39), &back, NULL) == 0 &&
+	ok(netd_network_set_decode(str_head(buf_str(&out), out.len - 40), &back, NULL) == 0 &&
 		   str_is(back.subnet6, "fd00::/64") && !back.driver.len,
 	   "what carries it may be left out");
-	ok(netd_network_set_decode(str_head(buf_str(&out), out.len - 53), &back, NULL) == 0 &&
+	ok(netd_network_set_decode(str_head(buf_str(&out), out.len - 54), &back, NULL) == 0 &&
 		   !back.no_ip6 && !back.subnet6.len,
 	   "what it says of IPv6 may be left out");
-	is_int(netd_network_set_decode(str_head(buf_str(&out), out.len - 1), &back, NULL), -EBADMSG,
+	is_int(netd_network_set_decode(str_head(buf_str(&out), out.len - 2), &back, NULL), -EBADMSG,
 	       "but not in part");
+	ok(netd_network_set_decode(str_head(buf_str(&out), out.len - 1), &back, NULL) == 0 &&
+		   !back.no_ip4 && back.mtu == 1400,
+	   "what it says of IPv4 may be left out");
 }
 
 static void test_connect(void)
