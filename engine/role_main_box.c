@@ -8,7 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include "engine/role_main.h"
+#include "engine/role_main_work.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
@@ -212,6 +212,18 @@ static int read_def(struct wire *in, struct arena *arena, struct container_def *
 	return r;
 }
 
+const struct table_entry *engine_create(struct engine *engine, const char *id,
+					const struct container_def *def, struct err *err)
+{
+	int r = check_name(engine, def, "", err);
+
+	if (r >= 0)
+		r = check_binds(def, err);
+	if (r >= 0)
+		r = check_links(engine, def, err);
+	return r >= 0 ? table_create(&engine->table, id, def, err) : NULL;
+}
+
 void engine_create_call(struct msg_peer *peer, struct msg *msg)
 {
 	struct engine *engine = engine_of(peer);
@@ -231,13 +243,7 @@ void engine_create_call(struct msg_peer *peer, struct msg *msg)
 	if (r >= 0 && !engine->data_ready)
 		r = err_set(&err, -EAGAIN, "the data partition is not there");
 	if (r >= 0)
-		r = check_name(engine, &def, "", &err);
-	if (r >= 0)
-		r = check_binds(&def, &err);
-	if (r >= 0)
-		r = check_links(engine, &def, &err);
-	if (r >= 0)
-		entry = table_create(&engine->table, id, &def, &err);
+		entry = engine_create(engine, id, &def, &err);
 	if (!entry) {
 		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
 		return;
@@ -458,6 +464,8 @@ static void on_event(void *owner, const struct table_entry *entry, const char *a
 
 	if (!strcmp(action, "destroy"))
 		engine_attach_removed(engine, entry->id);
+	if (!strcmp(action, "destroy") || !strcmp(action, "die"))
+		engine_waits_over(entry->id, !strcmp(action, "die"), number);
 	engine_event(engine, "container", action, entry->id, entry->def.name, &entry->def, number);
 }
 

@@ -13,6 +13,7 @@
 #include "engine/api/context_msg.h"
 #include "engine/api/engine_msg.h"
 #include "engine/api/image_msg.h"
+#include "engine/api/run_msg.h"
 #include "engine/role_main_access.h"
 #include "engine/role_main_work.h"
 #include "lib/own.h"
@@ -157,6 +158,7 @@ void engine_calls_gone(struct engine *engine, struct msg_peer *peer)
 	engine_image_calls_gone(engine, peer);
 	engine_contexts_gone(peer);
 	engine_works_gone(engine, peer);
+	engine_waits_gone(peer);
 	engine_builds_gone(engine, peer);
 	for (size_t i = 0; i < ENGINE_EXECS_MAX; i++) {
 		if (engine->execs[i].used && engine->execs[i].peer == peer)
@@ -197,16 +199,20 @@ const struct msg_rule engine_rules[] = {
 	{ ENGINE_MSG_INSPECT, "inspect", 4, 256, 0, 0, WHO_ALL, engine_inspect_call },
 	{ ENGINE_MSG_VIEWS, "views", 0, 256, 0, 0, WHO_ALL, engine_views_call },
 	{ ENGINE_MSG_CREATE, "create", 8, 2 << 20, 0, 0, ENGINE_PEER_API, engine_create_call },
-	{ ENGINE_MSG_START, "start", 4, 256, 0, 0, ENGINE_PEER_API, engine_start_call },
+	{ ENGINE_MSG_RUN, "run", 9, ENGINE_RUN_SECTION_MAX + 256, 0, 0,
+	  ENGINE_PEER_ROOT | ENGINE_PEER_CONSOLE, engine_run_call },
+	{ ENGINE_MSG_WAIT, "wait", 4, 256, 0, 0, ENGINE_PEER_ROOT | ENGINE_PEER_CONSOLE,
+	  engine_wait_call },
+	{ ENGINE_MSG_START, "start", 4, 256, 0, 0, WHO_ALL, engine_start_call },
 	{ ENGINE_MSG_STOP, "stop", 16, 256, 0, 0, ENGINE_PEER_API, engine_stop_call },
 	{ ENGINE_MSG_RESTART, "restart", 16, 256, 0, 0, ENGINE_PEER_API, engine_stop_call },
 	{ ENGINE_MSG_KILL, "kill", 8, 256, 0, 0, ENGINE_PEER_API, engine_kill_call },
 	{ ENGINE_MSG_REMOVE, "remove", 6, 256, 0, 0, WHO_ALL, engine_remove_call },
 	{ ENGINE_MSG_PAUSE, "pause", 5, 256, 0, 0, WHO_ALL, engine_pause_call },
 	{ ENGINE_MSG_CHANGE, "change", 8, 2 << 20, 0, 0, ENGINE_PEER_API, engine_change_call },
-	{ ENGINE_MSG_ATTACH, "attach", 5, 256, 0, 0, ENGINE_PEER_API, engine_attach_call },
+	{ ENGINE_MSG_ATTACH, "attach", 5, 256, 0, 0, WHO_ALL, engine_attach_call },
 	{ ENGINE_MSG_CANCEL, "cancel", 4, 4, 0, 0, ENGINE_PEER_API, engine_cancel_call },
-	{ ENGINE_MSG_TTY, "tty", 8, 256, 0, 0, ENGINE_PEER_API, engine_tty_call },
+	{ ENGINE_MSG_TTY, "tty", 8, 256, 0, 0, WHO_ALL, engine_tty_call },
 	{ ENGINE_MSG_EVENTS, "events", 0, 0, 0, 0, ENGINE_PEER_API, engine_events_call },
 	{ ENGINE_MSG_RECORDS, "records", 0, 0, 0, 0, ENGINE_PEER_API, engine_records_call },
 	{ ENGINE_MSG_PROCESSES, "processes", 4, 256, 0, 0, ENGINE_PEER_API, engine_processes_call },

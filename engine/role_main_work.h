@@ -92,6 +92,15 @@ void engine_usage_call(struct msg_peer *peer, struct msg *msg);
 void engine_prune_kind_call(struct msg_peer *peer, struct msg *msg);
 void engine_commit_call(struct msg_peer *peer, struct msg *msg);
 void engine_import_call(struct msg_peer *peer, struct msg *msg);
+/* role_main_run.c */
+void engine_run_call(struct msg_peer *peer, struct msg *msg);
+void engine_wait_call(struct msg_peer *peer, struct msg *msg);
+/* It ended, or was removed without: whoever waits is told. Whoever asked is gone. */
+void engine_waits_over(const char *id, bool ended, int32_t code);
+void engine_waits_gone(const struct msg_peer *peer);
+/* role_main_box.c: durable on return; NULL with Docker's text for a name that is taken. */
+const struct table_entry *engine_create(struct engine *engine, const char *id,
+					const struct container_def *def, struct err *err);
 /* role_main_compose.c */
 void engine_compose_call(struct msg_peer *peer, struct msg *msg);
 /* role_main_context.c */

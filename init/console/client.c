@@ -12,7 +12,12 @@
 #include "lib/mono.h"
 #include "lib/own.h"
 
-enum { CLIENT_TIMEOUT_MS = 20000, CLIENT_JOB_SERIAL = 2, CLIENT_LINE_MAX = 2048 };
+enum {
+	CLIENT_TIMEOUT_MS = 20000,
+	CLIENT_JOB_SERIAL = 2,
+	CLIENT_LINE_MAX = 2048,
+	CLIENT_SILENCE_MS = 5000,
+};
 
 static const char *const server_names[] = { "init", "the network helper", "the engine" };
 static const char *const server_sockets[] = { "init.sock", "netd.sock", "engine.sock" };
@@ -84,8 +89,11 @@ int console_next(struct console *console, enum console_server server, struct msg
 		return r < 0 ? r : 0;
 	}
 	if (r > 0 && ret_reply->flags & MSG_FLAG_ERROR) {
+		uint32_t serial = ret_reply->serial;
+
 		r = read_error(ret_reply, err);
 		msg_done(ret_reply);
+		ret_reply->serial = serial;
 	}
 	return r;
 }
@@ -162,11 +170,19 @@ static void draw(struct console *console, struct progress *progress, struct str 
 	console->progress = progress;
 }
 
+/* Nothing has come yet: who waits is told for what, and for how long already. */
+static void say_silence(struct console *console, const struct console_job *job, int silent_ms)
+{
+	if (job->silence && silent_ms && silent_ms % CLIENT_SILENCE_MS == 0)
+		console_printf(console, "%s, %d s\n", job->silence, silent_ms / 1000);
+}
+
 static int follow(struct console *console, const struct console_job *job, struct str body,
 		  struct progress *progress, struct err *err)
 {
 	int fd = console_send(console, CONSOLE_SERVER_ENGINE, job->type, body, CLIENT_JOB_SERIAL,
 			      err);
+	int silent_ms = 0;
 
 	while (fd >= 0) {
 		struct msg reply OWN(msg_done) = { 0 };
@@ -175,9 +191,12 @@ static int follow(struct console *console, const struct console_job *job, struct
 		bool more;
 		int r;
 
-		if (!(console_wait(console, fd, CLIENT_TIMEOUT_MS) & 2)) {
+		if (!(console_wait(console, fd, CLIENT_SILENCE_MS) & 2)) {
 			if (leaves(console, job))
 				return 0;
+			silent_ms += silent_ms >= 0 ? CLIENT_SILENCE_MS : 0;
+			if (silent_ms > 0)
+				say_silence(console, job, silent_ms);
 			continue;
 		}
 		r = console_next(console, CONSOLE_SERVER_ENGINE, &reply, err);
@@ -185,6 +204,7 @@ static int follow(struct console *console, const struct console_job *job, struct
 			continue;
 		if (r <= 0)
 			return r < 0 ? r : -EPIPE;
+		silent_ms = -1;
 		wire_init(&in, reply.body.ptr, reply.body.len);
 		wire_text(&in, text, sizeof(text));
 		more = (reply.flags & MSG_FLAG_MORE) != 0;

@@ -82,7 +82,8 @@ int console_call_within(struct console *console, enum console_server server, uin
 /* Sends a call without waiting; returns its fd for console_wait, answers come by msg_recv. */
 int console_send(struct console *console, enum console_server server, uint16_t type,
 		 struct str body, uint32_t serial, struct err *err);
-/* The next answer on that connection: 1, 0 = gone, or an error (the other side's words). */
+/* The next answer on that connection: 1, 0 = gone, or an error (the other side's words; the reply
+ * keeps nothing but its serial then). */
 int console_next(struct console *console, enum console_server server, struct msg *ret_reply,
 		 struct err *err);
 void console_drop(struct console *console, enum console_server server);
@@ -95,6 +96,7 @@ struct console_job {
 	bool quiet;		/* only the last line, and nothing in front of it */
 	char *last; /* takes the last line too, `last_cap` bytes; NULL = nobody wants it */
 	size_t last_cap;
+	const char *silence; /* said every 5 s until the first line comes; NULL = nothing */
 };
 /* Prints them; Ctrl-C leaves the job alone. */
 int console_follow(struct console *console, const struct console_job *job, struct str body,
@@ -169,6 +171,7 @@ int verb_act(struct console *console, const struct words *words, struct err *err
 int verb_pull(struct console *console, const struct words *words, struct err *err);
 int verb_push(struct console *console, const struct words *words, struct err *err);
 int verb_prune(struct console *console, const struct words *words, struct err *err);
+int verb_run(struct console *console, const struct words *words, struct err *err);
 int verb_rmi(struct console *console, const struct words *words, struct err *err);
 int verb_tag(struct console *console, const struct words *words, struct err *err);
 int verb_history(struct console *console, const struct words *words, struct err *err);

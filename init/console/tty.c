@@ -225,10 +225,13 @@ static void say_alive(struct console *console)
 int console_wait(struct console *console, int fd, int timeout_ms)
 {
 	struct mono end = mono_add_ms(mono_now(), timeout_ms < 0 ? 0 : timeout_ms);
+	/* What is no terminal is read where it is asked for; /dev/null is ready for ever. */
+	bool typed = console->is_tty || console->is_unit || console->remote ||
+		     (fd < 0 && timeout_ms < 0);
 
 	for (;;) {
 		/* Of a client only that it has left. */
-		struct pollfd fds[3] = { { .fd = console->in_fd,
+		struct pollfd fds[3] = { { .fd = typed ? console->in_fd : -1,
 					   .events = console->remote ? 0 : POLLIN },
 					 { .fd = fd, .events = POLLIN },
 					 { .fd = console->unit_fd, .events = POLLIN } };

@@ -24,6 +24,7 @@ struct exec_output {
 struct exec_run {
 	struct console *console;
 	bool tty, ended;
+	bool mute; /* what is no terminal came to its end: nobody types */
 	int32_t code;
 	int stdin_fd;
 	struct exec_output outputs[2];
@@ -97,6 +98,8 @@ static bool take_input(struct exec_run *run)
 	unsigned char bytes[256];
 	ssize_t n = read(run->console->in_fd, bytes, sizeof(bytes));
 
+	if (n == 0 && !run->tty && !run->console->is_tty && !run->console->remote)
+		return run->mute = true;
 	if (n <= 0)
 		return false;
 	if (run->tty && run->stdin_fd >= 0)
@@ -135,7 +138,8 @@ static int exec_round(struct exec_run *run, int engine_fd, struct err *err)
 {
 	/* What a client types before the container's fds are here waits in its stream. */
 	bool early = run->console->remote && run->stdin_fd < 0;
-	struct pollfd fds[4] = { { .fd = run->console->in_fd, .events = early ? 0 : POLLIN },
+	struct pollfd fds[4] = { { .fd = run->mute ? -1 : run->console->in_fd,
+				   .events = early ? 0 : POLLIN },
 				 { .fd = run->outputs[0].fd, .events = POLLIN },
 				 { .fd = run->outputs[1].fd, .events = POLLIN },
 				 { .fd = run->ended ? -1 : engine_fd, .events = POLLIN } };

@@ -70,12 +70,18 @@ int verb_act(struct console *console, const struct words *words, struct err *err
 
 /* ---- images ---- */
 
-static const struct console_job pull_job = {
-	ENGINE_MSG_PULL, "", "it goes on in the background", true, false, NULL, 0
-};
-static const struct console_job push_job = {
-	ENGINE_MSG_PUSH, "", "it goes on in the background", true, false, NULL, 0
-};
+static const char background[] = "it goes on in the background";
+static const char silence[] = "waiting for the registry to answer";
+static const struct console_job pull_job = { .type = ENGINE_MSG_PULL,
+					     .done = "",
+					     .background = background,
+					     .one_line = true,
+					     .silence = silence };
+static const struct console_job push_job = { .type = ENGINE_MSG_PUSH,
+					     .done = "",
+					     .background = background,
+					     .one_line = true,
+					     .silence = silence };
 
 int verb_pull(struct console *console, const struct words *words, struct err *err)
 {

@@ -147,6 +147,11 @@ const struct verb console_verbs[] = {
 	{ "rm", "[-f] [-v] NAME...", "remove containers that no section declares", C(CONTAINER), 1,
 	  -1, verb_rm },
 	{ "rmi", "IMAGE", "remove an image", C(NONE), 1, 1, verb_rmi },
+	{ "run",
+	  "[-d] [--rm] [--name N] [-p HOST:CONTAINER] [-v SOURCE:TARGET] [-e NAME=VALUE] "
+	  "[--network N] [-t] IMAGE [COMMAND...]",
+	  "a container out of an image, which is pulled when it is missing", C(NONE), 1, -1,
+	  verb_run },
 	{ "save", "[--oci] FILE IMAGE...", "write images into an archive", C(NONE), 2, -1,
 	  verb_save },
 	{ "sessions", "", "the consoles, and who is at them", C(NONE), 0, 0, verb_sessions },
@@ -281,11 +286,12 @@ static int unknown(const char *name, struct err *err)
 	return err_set(err, -ENOENT, "there is no command '%s'; `help` lists them", shown);
 }
 
-/* In front of the verb, or the last word of any but exec, whose words are the container's. */
+/* In front of the verb, or the last word of any but those whose words are the container's. */
 static bool take_json(struct words *words)
 {
 	bool first = words->count > 1 && !strcmp(words->items[0], "--json");
 	bool last = words->count > 1 && strcmp(words->items[0], "exec") != 0 &&
+		    strcmp(words->items[0], "run") != 0 &&
 		    !strcmp(words->items[words->count - 1], "--json");
 
 	for (int i = 1; first && i < words->count; i++)
@@ -388,9 +394,9 @@ static int run_pipe(struct console *console, const struct pipe_line *pipe)
 	buf_init(&line, EDIT_LINE_MAX + 16);
 	buf_init(&raw, PIPE_OUTPUT_MAX);
 	buf_init(&out, PIPE_OUTPUT_MAX);
-	(void)buf_add_str(&line, pipe->command);
 	if (pipe_has(pipe, PIPE_JSON))
-		(void)buf_add_text(&line, " --json");
+		(void)buf_add_text(&line, "--json ");
+	(void)buf_add_str(&line, pipe->command);
 	console->capture = &raw;
 	r = run_words(console, buf_str(&line), &err);
 	console->capture = NULL;

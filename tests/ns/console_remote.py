@@ -233,7 +233,7 @@ TRIED = {
     "images": ("", 0), "import": ("/nowhere", None), "kill": ("nobody", 3), "load": ("/nowhere", None), "log": ("", 4),
     "logout": ("", 5), "logs": ("nobody", 3), "metrics": ("", 0), "network": ("show links", 0), "passwd": ("", 5),
     "poweroff": ("", 4), "prune": ("", 0), "ps": ("", 0), "pull": ("127.0.0.1:1/none:1", None), "push": ("none:1", None),
-    "reboot": ("", 4), "restart": ("nobody", 3), "rmi": ("none:1", 3), "save": ("/data/transfer/x none:1", 3), "start": ("nobody", 3),
+    "reboot": ("", 4), "restart": ("nobody", 3), "run": ("--colour busybox", 2), "rmi": ("none:1", 3), "save": ("/data/transfer/x none:1", 3), "start": ("nobody", 3),
     "status": ("", 4), "steps": ("none:1", 3), "stop": ("nobody", 3), "store": ("check", 0), "support": ("collect", None),
     "tag": ("none:1 x:2", 3), "top": ("", 0), "version": ("", 0), "compose": ("/nowhere", None), "containers": ("", 0),
     "dig": ("localhost", None), "disk": ("", None), "keys": ("", 0), "lock": ("", 5), "pause": ("nobody", 3),
@@ -264,7 +264,7 @@ def _all_verbs():
     wrong = []
     for verb, (words, wanted) in sorted(TRIED.items()):
         tries = [(words.split(), wanted)]
-        if wanted != 5:
+        if wanted != 5 and verb != "run":  # to whom a dozen words are an image and its command
             tries.append((["x"] * 12, None if verb in LONG else 2))
         for line, code in tries:
             try:

@@ -6,7 +6,8 @@ UNIT += tests/unit/console/test_edit tests/unit/console/test_words
 tests/unit/console/test_edit_OBJS := tests/unit/console/test_edit.o init/console/edit.o
 tests/unit/console/test_words_OBJS := tests/unit/console/test_words.o init/console/words.o
 FUZZ += tests/fuzz/fuzz_console
-tests/fuzz/fuzz_console_OBJS := tests/fuzz/fuzz_console.o init/console/edit.o init/console/words.o init/console/alias.o init/console/disks.o init/console/pipe.o init/unit/logline.o
+tests/fuzz/fuzz_console_OBJS := tests/fuzz/fuzz_console.o init/console/edit.o init/console/words.o init/console/alias.o init/console/disks.o init/console/pipe.o init/unit/logline.o \
+	init/console/run_words.o init/console/script.o
 UNIT += tests/unit/console/test_log
 tests/unit/console/test_log_OBJS := tests/unit/console/test_log.o init/console/log_options.o init/console/log_reader.o \
 	init/console/words.o init/unit/logline.o
@@ -44,3 +45,5 @@ UNIT += tests/unit/console/test_progress
 tests/unit/console/test_progress_OBJS := tests/unit/console/test_progress.o init/console/progress.o
 UNIT += tests/unit/console/test_compose
 tests/unit/console/test_compose_OBJS := tests/unit/console/test_compose.o init/console/compose_text.o init/conf_text.o
+UNIT += tests/unit/console/test_run
+tests/unit/console/test_run_OBJS := tests/unit/console/test_run.o init/console/run_words.o init/console/script.o init/console/words.o

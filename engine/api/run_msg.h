@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_ENGINE_API_RUN_MSG_H
+#define HOY_ENGINE_API_RUN_MSG_H
+
+/*
+ * `hoy run` on engine.sock; as in engine_msg.h each is a call and its reply has the call's type.
+ * Who runs a container: RUN, then ATTACH and WAIT unless nobody stays, then START.
+ */
+enum engine_run_msg {
+	/* {text name, "" = one is made out of the image's, u8 enum engine_run_flag, text a section
+	 * "[service run]" of services.ini} -> {text id, text name}: made, not started. -ENODATA:
+	 * its image is not in the store */
+	ENGINE_MSG_RUN = 0x3d0,
+	/* {text name} -> {i32 exit code} when it ends next; no declared one. -ESRCH: it was removed
+	 * before */
+	ENGINE_MSG_WAIT,
+};
+
+enum engine_run_flag {
+	ENGINE_RUN_REMOVE = 1, /* it goes when it ends */
+	ENGINE_RUN_STDIN = 2,  /* somebody types; the end of what is typed is passed on */
+	ENGINE_RUN_MASK = 3,
+};
+
+enum { ENGINE_RUN_SECTION_MAX = 32768 };
+
+#endif

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Containers that a person asks for by `hoy run`: a section of services.ini that is in no file
+ * becomes a container of the table, as the Docker API's are. Runs in engine main; must never leave
+ * one behind that could not be made.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include "engine/api/run_msg.h"
+#include "engine/role_main_work.h"
+#include "lib/ini.h"
+#include "lib/mono.h"
+#include "lib/own.h"
+
+enum { RUN_NAME_MAX = 63, RUN_WAITS_MAX = 256, RUN_MADE_UP_MAX = 40 };
+
+struct run_work {
+	struct engine_work work;
+	struct ini_config config; /* what spec points into */
+	struct service_spec *spec;
+	char name[ENGINE_NAME_MAX];
+	uint8_t flags;
+};
+
+static void run_done(struct engine_work *work)
+{
+	ini_done(&((struct run_work *)work)->config);
+}
+
+/* ---- the definition ---- */
+
+/* The first mistake, without the place in a text that nobody wrote. */
+static int complaint(const struct ini_config *config, struct err *err)
+{
+	const char *text = config->issues->text;
+
+	for (int colons = 0; colons < 3 && strchr(text, ':'); colons++)
+		text = strchr(text, ':') + 1;
+	return err_set(err, -EINVAL, "%s", text + (*text == ' '));
+}
+
+static int read_section(struct run_work *run, struct str text, struct err *err)
+{
+	const struct ini_section *section;
+	int r;
+
+	ini_init(&run->config);
+	r = ini_add_text(&run->config, &service_schema, 0, "run", text, err);
+	if (r < 0)
+		return r;
+	if (run->config.issues)
+		return complaint(&run->config, err);
+	section = ini_find(&run->config, "service", "run");
+	if (!section || run->config.section_count != 1)
+		return err_set(err, -EBADMSG, "one [service run] is expected");
+	run->spec = service_spec_make(&run->config.arena, section, err);
+	if (!run->spec)
+		return err->code;
+	if (!*run->spec->image || *run->spec->build || *run->spec->schedule ||
+	    run->spec->replicas > 1 || run->spec->depends_count || run->spec->wait_count)
+		return err_set(err, -EINVAL,
+			       "one container of an image is run here; what builds, waits or has "
+			       "times is for services.ini");
+	return 0;
+}
+
+/* "registry/shop/web:1.4" -> "web-3fa2". */
+static void make_up_name(const char *reference, char dst[ENGINE_NAME_MAX])
+{
+	struct str rest = str_from(reference), last = { 0 };
+	uint16_t random = 0;
+	size_t len;
+
+	while (str_cut(&rest, '/', &last))
+		;
+	for (len = 0; len < last.len && len < RUN_MADE_UP_MAX; len++)
+		if (strchr(":@", last.ptr[len]))
+			break;
+	(void)getrandom(&random, sizeof(random), 0);
+	(void)snprintf(dst, ENGINE_NAME_MAX, "%.*s-%04x", (int)len, last.ptr ? last.ptr : "",
+		       random);
+}
+
+static int take_name(struct run_work *run, struct err *err)
+{
+	if (!*run->name)
+		make_up_name(run->spec->image, run->name);
+	for (const char *at = run->name; *at; at++) {
+		bool plain = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
+			     (*at >= '0' && *at <= '9');
+
+		if (!plain && (at == run->name || !strchr("_.-", *at)))
+			return err_set(err, -EINVAL,
+				       "a name has letters, digits, '.', '_' and '-', and begins "
+				       "with one of the first two");
+	}
+	if (strlen(run->name) < 2 || strlen(run->name) > RUN_NAME_MAX)
+		return err_set(err, -EINVAL, "a name has 2 to %d characters", RUN_NAME_MAX);
+	run->spec->name = run->spec->group = run->name;
+	return 0;
+}
+
+/* As the Docker API's, which asks the table for them. */
+static int finish_def(struct run_work *run, struct container_def *def, struct err *err)
+{
+	struct arena *arena = &run->work.arena;
+
+	def->declared = false;
+	def_host_init(&def->host);
+	def->host_set = true;
+	def->host.created_ns = wall_now_s() * 1000000000;
+	def->host.restart = (uint8_t)run->spec->restart;
+	def->host.restart_max = run->spec->restart_max;
+	def->host.auto_remove = (run->flags & ENGINE_RUN_REMOVE) != 0;
+	def->host.stdin_open = def->host.stdin_once = (run->flags & ENGINE_RUN_STDIN) != 0;
+	def->mounts_more = arena_array(arena, def->mount_count + 1U, sizeof(*def->mounts_more));
+	for (uint32_t i = 0; def->mounts_more && i < def->mount_count; i++)
+		def->mounts_more[i].subpath = "";
+	return def->mounts_more ? 0 : err_set(err, -ENOMEM, "no memory for mounts");
+}
+
+static int make(struct run_work *run, const struct image *image, struct buf *reply, struct err *err)
+{
+	const struct table_entry *entry;
+	char id[CONTAINER_ID_LEN + 1];
+	uint8_t random[CONTAINER_ID_LEN / 2];
+	struct container_def def;
+	int r = container_def_service(run->spec, image, &run->work.arena, &def, err);
+
+	if (r >= 0)
+		r = finish_def(run, &def, err);
+	if (r < 0)
+		return r;
+	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return err_set(err, -EAGAIN, "no random bytes for a container id");
+	str_hex(random, sizeof(random), id);
+	entry = engine_create(run->work.engine, id, &def, err);
+	if (!entry)
+		return err->code;
+	wire_put_text(reply, entry->id);
+	wire_put_text(reply, entry->def.name);
+	return 0;
+}
+
+static void on_image(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct run_work *run = owner;
+	struct buf body OWN(buf_done) = { 0 };
+	struct err bad = { 0 };
+	struct image image;
+	int r;
+
+	(void)peer;
+	if (!reply && err->code == -ENOENT)
+		err_set(&bad, -ENODATA, "image %s is not in the store", run->spec->image);
+	if (!reply) {
+		work_fail(&run->work, bad.code ? &bad : err);
+		return;
+	}
+	buf_init(&body, 1024);
+	r = work_take_image(&run->work, reply, &image, &bad);
+	if (r >= 0)
+		r = make(run, &image, &body, &bad);
+	if (r < 0)
+		work_fail(&run->work, &bad);
+	else
+		work_reply(&run->work, buf_str(&body));
+}
+
+void engine_run_call(struct msg_peer *peer, struct msg *msg)
+{
+	struct run_work *run = work_new(peer, msg, sizeof(*run), run_done);
+	char image[ENGINE_REF_MAX];
+	struct err err = { 0 };
+	struct str section;
+	struct wire in;
+	int r = 0;
+
+	if (!run)
+		return;
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	wire_text(&in, run->name, sizeof(run->name));
+	run->flags = wire_u8(&in);
+	section = wire_str(&in, ENGINE_RUN_SECTION_MAX);
+	if (wire_end(&in) < 0 || run->flags & ~ENGINE_RUN_MASK)
+		r = err_set(&err, -EBADMSG, "malformed request");
+	if (r >= 0)
+		r = read_section(run, section, &err);
+	if (r >= 0)
+		r = take_name(run, &err);
+	if (r >= 0)
+		r = image_name(str_from(run->spec->image), image, &err);
+	if (r >= 0)
+		r = work_ask_image(&run->work, image, on_image, &err);
+	if (r < 0)
+		work_fail(&run->work, &err);
+}
+
+/* ---- its end ---- */
+
+/* Somebody who waits for the end of one. */
+struct run_wait {
+	struct run_wait *next;
+	struct msg_peer *peer;
+	uint32_t serial;
+	char id[CONTAINER_ID_LEN + 1];
+};
+
+static struct run_wait *run_waits;
+static unsigned run_wait_count;
+
+static void wait_drop(struct run_wait **at)
+{
+	struct run_wait *wait = *at;
+
+	*at = wait->next;
+	run_wait_count--;
+	free(wait);
+}
+
+void engine_wait_call(struct msg_peer *peer, struct msg *msg)
+{
+	struct run_wait *wait = NULL;
+	struct engine_target target = { 0 };
+	char name[ENGINE_NAME_MAX];
+	struct err err = { 0 };
+	struct wire in;
+	int r;
+
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	wire_text(&in, name, sizeof(name));
+	r = wire_end(&in) < 0 ? err_set(&err, -EBADMSG, "malformed request")
+			      : engine_target(engine_of(peer), name, &target, &err);
+	if (r >= 0 && target.service)
+		r = err_set(&err, -EINVAL, "%s is declared in services.ini: it is not waited for",
+			    target.service->name);
+	if (r >= 0 && run_wait_count >= RUN_WAITS_MAX)
+		r = err_set(&err, -EBUSY, "%u wait for containers already", run_wait_count);
+	if (r >= 0 && !(wait = calloc(1, sizeof(*wait))))
+		err_set(&err, -ENOMEM, "no memory for a request");
+	if (!wait) {
+		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+		return;
+	}
+	*wait = (struct run_wait){ .next = run_waits, .peer = peer, .serial = msg->serial };
+	(void)str_copy(str_from(target.entry->id), wait->id, sizeof(wait->id));
+	run_waits = wait;
+	run_wait_count++;
+}
+
+static void wait_answer(const struct run_wait *wait, bool ended, int32_t code)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	struct err err = { 0 };
+
+	buf_init(&body, 16);
+	wire_put_u32(&body, (uint32_t)code);
+	err_set(&err, -ESRCH, "the container was removed");
+	if (ended)
+		(void)msg_reply(wait->peer, ENGINE_MSG_WAIT, wait->serial, buf_str(&body), NULL, 0);
+	else
+		(void)msg_reply_err(wait->peer, ENGINE_MSG_WAIT, wait->serial, &err);
+}
+
+void engine_waits_over(const char *id, bool ended, int32_t code)
+{
+	for (struct run_wait **at = &run_waits; *at;) {
+		if (strcmp((*at)->id, id) != 0) {
+			at = &(*at)->next;
+			continue;
+		}
+		wait_answer(*at, ended, code);
+		wait_drop(at);
+	}
+}
+
+void engine_waits_gone(const struct msg_peer *peer)
+{
+	for (struct run_wait **at = &run_waits; *at;) {
+		if ((*at)->peer == peer)
+			wait_drop(at);
+		else
+			at = &(*at)->next;
+	}
+}

@@ -1,0 +1,187 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""`hoy run`: the image's console program against the real engine, netd and a registry."""
+import json
+import os
+import re
+import select
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from fixture import deb, engine, image, pulling, tap  # noqa: E402
+
+CONSOLE_GID = 900
+PLACE = "10.99.0.1"  # the registry's address, which comes and goes
+SLOW_S = 7           # how long it thinks about the image `slow`
+if not os.environ.get("HOY_ENGINE_BOX"):
+    deb.tree("busybox-static")
+engine.enter()
+
+
+def ip(*words):
+    subprocess.run(["ip"] + list(words), check=True)
+
+
+ip("link", "set", "lo", "up")
+ip("address", "add", PLACE + "/32", "dev", "lo")
+MADE = image.busybox(page="run", config={"Cmd": ["sh", "-c", "echo pulled and run"]})
+
+
+def serve(handler):
+    if handler.path.endswith("/slow/manifests/1"):
+        time.sleep(SLOW_S)
+    return pulling.serve_image(handler, MADE)
+
+
+R = pulling.Server(serve, address=PLACE).__enter__()
+HOST = "%s:%d" % (PLACE, R.port)
+E = engine.Engine("run", images=[(image.busybox(), "busybox:latest")], config="[registry %s]\ninsecure = yes\n" % HOST,
+                  services="[service declared]\nimage = busybox:latest\ncommand = sleep 100000\nstop_grace_period = 1s\n")
+
+
+def hoy(*words):
+    """What it prints; its exit code stands in `hoy.code`."""
+    hoy.code, text = E.hoy(*words)
+    return text
+
+
+def row(name):
+    found = re.search(r"(?m)^%s .*" % re.escape(name), hoy("ps"))
+    return found.group(0) if found else ""
+
+
+class Screen:
+    """`hoy` on a terminal of its own."""
+
+    def __init__(self, *words):
+        self.master, slave = os.openpty()
+        self.text = ""
+        self.process = subprocess.Popen(["chroot", E.root, "/usr/bin/hoy"] + list(words), stdin=slave, stdout=slave, stderr=slave)
+        os.close(slave)
+
+    def expect(self, pattern):
+        end = time.monotonic() + engine.LIMIT_S
+        while not re.search(pattern, self.text):
+            tap.check(time.monotonic() < end, "nothing matches %r in:\n%s" % (pattern, self.text[-2000:]))
+            if select.select([self.master], [], [], 0.2)[0]:
+                try:
+                    self.text += os.read(self.master, 65536).decode("utf8", "replace")
+                except OSError:
+                    tap.check(re.search(pattern, self.text), "it ended:\n" + self.text[-2000:])
+
+    def type(self, text):
+        os.write(self.master, text)
+
+    def end(self):
+        """Its exit code."""
+        code = self.process.wait(engine.LIMIT_S)
+        os.close(self.master)
+        return code
+
+
+@tap.test("run: the output of both streams, escaped, and the command's exit code")
+def _run():
+    E.start()
+    path = os.path.join(E.root, "run/hoy/engine.sock")
+    os.chown(path, 0, CONSOLE_GID)
+    os.chmod(path, 0o660)
+    engine.wait_for("the declared one", lambda: " running " in row("declared"))
+    text = hoy("run", "--rm", "--name", "first", "busybox", "sh", "-c", "echo out; echo 'a\033[31mb' >&2; printf open; exit 7")
+    lines = text.splitlines()
+    tap.check(hoy.code == 7 and sorted(lines) == sorted(["out", "a\\x1b[31mb", "open", "exit 7"]), "%d: %r" % (hoy.code, text))
+    tap.check(hoy("run", "--rm", "busybox", "true") == "" and hoy.code == 0, "nothing said, nothing shown")
+    text = hoy("run", "--rm", "busybox", "sh", "-c", "i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i+1)); done")
+    tap.check(text.splitlines() == ["line %d" % i for i in range(2000)], "each line, in order: %d bytes" % len(text))
+    engine.wait_for("they are gone", lambda: not re.search(r"(?m)^(first|busybox-)", hoy("ps", "-a")))
+
+
+@tap.test("run -d: its name is printed, options are keys of a section, other verbs know it")
+def _detached():
+    text = hoy("run", "-d", "--name", "web", "-p", "127.0.0.1:8099:80", "-e", "WORD=a b", "-v", "kept:/kept", "-w", "/tmp", "-h", "there",
+               "--label", "a=b", "busybox", "sh", "-c", "echo $WORD; hostname; pwd; exec httpd -f -p 80 -h /www")
+    tap.check(hoy.code == 0 and text == "web\n", "%d: %r" % (hoy.code, text))
+    engine.wait_for("what it says", lambda: hoy("logs", "web") == "a b\nthere\n/tmp\n")
+    tap.check_match(r"running +up .*127\.0\.0\.1:8099->80/tcp", hoy("ps", "--json") and row("web"), "its port")
+    row_json = [r for r in map(json.loads, hoy("ps", "--json").splitlines()) if r["name"] == "web"][0]
+    tap.check(row_json["declared"] is False, row_json)
+    hoy("run", "-d", "--name", "web", "busybox", "true")
+    tap.check(hoy.code != 0 and hoy("run", "--name", "declared", "busybox") and hoy.code != 0, "a name that is taken")
+    made = json.loads(hoy("--json", "run", "-d", "busybox", "sleep", "1000"))
+    tap.check(re.match(r"busybox-[0-9a-f]{4}$", made["name"]) and len(made["id"]) == 64, made)
+    for name in ("web", made["name"]):
+        tap.check(hoy("rm", "-f", name) == "" and hoy.code == 0, name)
+
+
+@tap.test("run: what cannot be is refused with the option's key, and what cannot start leaves nothing behind")
+def _refused():
+    for words, pattern in ((("-p", "80:99999999", "busybox"), "ports"), (("--memroy", "1m", "busybox"), "--memory"),
+                           (("--name", "a b", "busybox"), "a name has"), (("-m", "x", "busybox"), "mem_limit"), ((), "usage")):
+        text = hoy("run", *words)
+        tap.check(hoy.code == 2 and pattern in text, "%s: %d %r" % (words, hoy.code, text))
+    text = hoy("run", "--name", "gone", "busybox", "no-such-program")
+    tap.check(hoy.code != 0 and "not found" in text, "%d: %r" % (hoy.code, text))
+    hoy("run", "-d", "--name", "gone", "--network", "nowhere", "busybox", "true")
+    tap.check(hoy.code != 0, "a network that is not there")
+    tap.check(not row("gone"), hoy("ps", "-a"))
+
+
+@tap.test("run pulls an image that is missing: progress is shown, a registry that thinks long is waited for aloud")
+def _pull():
+    text = hoy("run", "--rm", HOST + "/app:1")
+    tap.check(hoy.code == 0 and text.startswith("%s/app:1 is not here: pulling it\n" % HOST), text)
+    tap.check("layer 2/2 [" in text and text.endswith("\npulled and run\n"), text)
+    asked = len(R.seen)
+    tap.check(hoy("run", "--rm", HOST + "/app:1") == "pulled and run\n" and len(R.seen) == asked, "it is here now")
+    text = hoy("run", "--rm", HOST + "/slow:1")
+    tap.check(text.count("waiting for the registry to answer, 5 s\n") == 1 and text.endswith("\npulled and run\n"), text)
+    tap.check(text.count("waiting") < 4, "it waits, it does not spin: " + text[-500:])
+    text = hoy("run", "--rm", HOST + "/app:no-such-tag")
+    tap.check(hoy.code != 0 and "next try" not in text, "who says no is not asked again: %r" % text)
+
+
+@tap.test("run: while the registry cannot be reached it says so with the next try, and goes on when it is there")
+def _away():
+    ip("address", "del", PLACE + "/32", "dev", "lo")
+    screen = Screen("run", "--rm", HOST + "/late:1")
+    screen.expect(r"next try in 2 s, Ctrl-C ends it\r*\n")
+    screen.expect(r"next try in 4 s")
+    ip("address", "add", PLACE + "/32", "dev", "lo")
+    screen.expect(r"\r*\npulled and run\r*\n")
+    tap.check(screen.end() == 0, "its exit code")
+    ip("address", "del", PLACE + "/32", "dev", "lo")
+    screen = Screen("run", "--rm", HOST + "/never:1")
+    screen.expect(r"next try in 2 s")
+    screen.type(b"\x03")
+    screen.end()
+    ip("address", "add", PLACE + "/32", "dev", "lo")
+
+
+@tap.test("run on a terminal: Ctrl-C stops it, -t passes keys in and bytes out")
+def _terminal():
+    screen = Screen("run", "--name", "stops", "busybox", "sh", "-c", "trap 'echo asked; exit 3' TERM; echo runs; while :; do sleep 0.1; done")
+    screen.expect(r"runs\r*\n")
+    screen.type(b"\x03")
+    screen.expect(r"stopping it; Ctrl-C again kills it\r*\n(?s:.*)asked\r*\n")
+    tap.check(screen.end() == 3, "its exit code")
+    tap.check(" exited " in row("stops") and hoy("rm", "stops") == "", row("stops"))
+    screen = Screen("run", "-it", "--rm", "busybox", "sh")
+    screen.expect(r"# ")
+    screen.type(b"echo $((6*7)); tty; exit 5\n")
+    screen.expect(r"42\r*\n/dev/pts/0\r*\n")
+    tap.check(screen.end() == 5, "its exit code")
+
+
+@tap.test("a command's own words stay its own: --json behind run and exec, and a pipe to json")
+def _words():
+    tap.check(hoy("run", "--rm", "busybox", "echo", "--json") == "--json\n", "run")
+    tap.check(hoy("exec", "declared", "echo", "--json") == "--json\n", "exec")
+    tap.check(hoy("--json", "run", "--rm", "busybox", "echo", "x") == '{"line":"x"}\n', "JSON in front")
+
+
+try:
+    tap.run()
+finally:
+    E.stop()
