@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Suite pull: the image's own engine beside docker, podman and containerd of Debian 13.
+"""Suite pull: the image's own engine beside docker, podman, containerd and skopeo with umoci of Debian 13.
 
 Owns build/bench/pull/: a Debian tree with the peers, made by mmdebstrap from the machine's own apt
 sources; two images made of it (one gzip layer, and the same files in 20), as OCI layouts; the stores
@@ -19,13 +19,13 @@ from fixture import BUILD, TOP, FixtureError, deb
 
 FOLDER = os.path.join(BUILD, "bench", "pull")
 TREE = os.path.join(FOLDER, "tree")
-PACKAGES = ("docker.io,docker-cli,containerd,podman,netavark,crun,runc,skopeo,docker-registry,iproute2,"
+PACKAGES = ("docker.io,docker-cli,containerd,podman,netavark,crun,runc,skopeo,umoci,docker-registry,iproute2,"
             "iptables,python3,mount,ca-certificates,procps")
 RUNS = int(os.environ.get("HOY_BENCH_RUNS", "5"))
 LAYERS = 20
 # The peers' own programs are left out: what remains is a Debian of about 170 MB.
 LEFT_OUT = ("./usr/bin/docker*", "./usr/sbin/docker*", "./usr/bin/podman*", "./usr/libexec/podman", "./usr/lib/podman",
-            "./usr/bin/skopeo", "./usr/bin/ctr", "./usr/bin/containerd*", "./usr/bin/runc", "./usr/sbin/runc",
+            "./usr/bin/skopeo", "./usr/bin/umoci", "./usr/bin/ctr", "./usr/bin/containerd*", "./usr/bin/runc", "./usr/sbin/runc",
             "./var/cache/apt/*", "./var/lib/apt/lists/*", "./var/log/*", "./tmp/*", "./proc/*", "./sys/*", "./dev/*",
             "./run/*", "./boot/*")
 ENTER = """
@@ -50,6 +50,7 @@ ROWS = (
     ("pull.debian.docker", "hoy.debian", "docker.debian", "docker.io, Debian 13", "ratio <= 0.2"),
     ("pull.debian.podman", "hoy.debian", "podman.debian", "podman, Debian 13", "ratio <= 0.2"),
     ("pull.debian.containerd", "hoy.debian", "containerd.debian", "containerd, Debian 13", "ratio <= 0.2"),
+    ("pull.debian.umoci", "hoy.debian", "umoci.debian", "skopeo with umoci, Debian 13", "ratio <= 0.2"),
     ("pull.layers20.docker", "hoy.layers20", "docker.layers20", "docker.io, Debian 13", "ratio <= 0.2"),
     ("pull.debian.gzip", "hoy.debian", "gzip", "gzip -dc | dd conv=fsync", "ratio <= 1.0"),
     ("image.remove.docker", "hoy.remove", "docker.remove", "docker.io, Debian 13", "ratio <= 0.05"),
@@ -58,9 +59,9 @@ ROWS = (
 
 def tree():
     """The peers' Debian tree."""
-    if os.path.exists(TREE + "/usr/bin/podman"):
+    if os.path.exists(TREE + "/usr/bin/umoci"):
         return
-    peer.make_tree(TREE, PACKAGES, "docker, containerd and podman")
+    peer.make_tree(TREE, PACKAGES, "docker, containerd, podman and umoci")
 
 
 def names():
