@@ -12,15 +12,14 @@
 #include <time.h>
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wswitch-enum"
-#include <mbedtls/ctr_drbg.h>
 #include <mbedtls/ecp.h>
-#include <mbedtls/entropy.h>
 #include <mbedtls/error.h>
 #include <mbedtls/oid.h>
 #include <mbedtls/pk.h>
 #include <mbedtls/x509_crt.h>
 #pragma GCC diagnostic pop
 #include "lib/own.h"
+#include "lib/tls_base.h"
 
 enum { SIGN_SERIAL = 16, SIGN_SUBJECT_MAX = 200 };
 
@@ -30,8 +29,7 @@ static const char not_after[] = "20491231235959";
 
 /* What one order works with. */
 struct sign {
-	mbedtls_entropy_context entropy;
-	mbedtls_ctr_drbg_context random;
+	struct tls_chance chance;
 	mbedtls_pk_context ca_key, server_key, client_key;
 	mbedtls_x509_crt ca;
 	char ca_name[SIGN_SUBJECT_MAX]; /* as the subject of a certificate is written */
@@ -61,7 +59,7 @@ static int make_key(struct sign *sign, mbedtls_pk_context *key, struct err *err)
 
 	if (!r)
 		r = mbedtls_ecp_gen_key(MBEDTLS_ECP_DP_SECP256R1, mbedtls_pk_ec(*key),
-					mbedtls_ctr_drbg_random, &sign->random);
+					mbedtls_ctr_drbg_random, &sign->chance.random);
 	return r ? failed(err, "a new key", r) : 0;
 }
 
@@ -109,7 +107,7 @@ static int write_certificate(struct sign *sign, struct sign_what *what,
 			     unsigned char pem[ACCESS_PEM_MAX], struct err *err)
 {
 	mbedtls_x509write_cert cert;
-	int r = mbedtls_ctr_drbg_random(&sign->random, what->serial, sizeof(what->serial));
+	int r = mbedtls_ctr_drbg_random(&sign->chance.random, what->serial, sizeof(what->serial));
 
 	/* Positive and of full length, whatever chance says (RFC 5280, 4.1.2.2). */
 	what->serial[0] = (unsigned char)((what->serial[0] & 0x3f) | 0x40);
@@ -118,7 +116,7 @@ static int write_certificate(struct sign *sign, struct sign_what *what,
 		r = fill(sign, what, &cert);
 	if (!r)
 		r = mbedtls_x509write_crt_pem(&cert, pem, ACCESS_PEM_MAX, mbedtls_ctr_drbg_random,
-					      &sign->random);
+					      &sign->chance.random);
 	mbedtls_x509write_crt_free(&cert);
 	return r ? failed(err, "a new certificate", r) : 0;
 }
@@ -140,7 +138,7 @@ static int make_authority(struct sign *sign, struct gate_signed *out, struct err
 
 	if (r < 0)
 		return r;
-	r = mbedtls_ctr_drbg_random(&sign->random, number, sizeof(number));
+	r = mbedtls_ctr_drbg_random(&sign->chance.random, number, sizeof(number));
 	if (r)
 		return failed(err, "a new authority", r);
 	/* A number in its name: two machines' authorities are told apart by whoever trusts both. */
@@ -172,7 +170,7 @@ static int read_authority(struct sign *sign, const struct access_order *order,
 		return r;
 	if (mbedtls_x509_crt_parse(&sign->ca, out->ca, order->ca.len + 1) ||
 	    mbedtls_pk_parse_key(&sign->ca_key, out->ca_key, order->ca_key.len + 1, NULL, 0,
-				 mbedtls_ctr_drbg_random, &sign->random) ||
+				 mbedtls_ctr_drbg_random, &sign->chance.random) ||
 	    mbedtls_x509_dn_gets(sign->ca_name, sizeof(sign->ca_name), &sign->ca.subject) < 0)
 		return err_set(err, -EINVAL, "the machine's authority cannot be read");
 	return 0;
@@ -245,8 +243,9 @@ static int run(struct sign *sign, const struct access_order *order, struct gate_
 {
 	int r;
 
-	if (mbedtls_ctr_drbg_seed(&sign->random, mbedtls_entropy_func, &sign->entropy, NULL, 0))
-		return err_set(err, -EIO, "the crypto library cannot be set up");
+	r = tls_chance_open(&sign->chance, err);
+	if (r < 0)
+		return r;
 	r = order->ca.len ? read_authority(sign, order, out, err) : make_authority(sign, out, err);
 	if (r >= 0)
 		r = make_server(sign, order, out, err);
@@ -264,8 +263,6 @@ int gate_sign(const struct access_order *order, struct gate_signed *ret_signed, 
 	struct sign sign = { 0 };
 	int r;
 
-	mbedtls_entropy_init(&sign.entropy);
-	mbedtls_ctr_drbg_init(&sign.random);
 	mbedtls_pk_init(&sign.ca_key);
 	mbedtls_pk_init(&sign.server_key);
 	mbedtls_pk_init(&sign.client_key);
@@ -275,8 +272,7 @@ int gate_sign(const struct access_order *order, struct gate_signed *ret_signed, 
 	mbedtls_pk_free(&sign.client_key);
 	mbedtls_pk_free(&sign.server_key);
 	mbedtls_pk_free(&sign.ca_key);
-	mbedtls_ctr_drbg_free(&sign.random);
-	mbedtls_entropy_free(&sign.entropy);
+	tls_chance_close(&sign.chance);
 	if (r < 0)
 		return r;
 	out->made = (struct access_made){ text_of(out->ca),	text_of(out->ca_key),

@@ -11,7 +11,6 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wswitch-enum"
 #include <mbedtls/error.h>
-#include <psa/crypto.h>
 #pragma GCC diagnostic pop
 #include "lib/own.h"
 
@@ -43,38 +42,21 @@ static int unreadable(struct err *err, const char *key, int code)
 		       *why ? " (" : "", why, *why ? ")" : "");
 }
 
-/* mbedtls reads PEM only with its NUL counted. */
 static int add_pem(mbedtls_x509_crt *chain, struct str pem, const char *key, struct err *err)
 {
-	char *copy = calloc(1, pem.len + 1);
-	int r;
+	int r = tls_read_certificates(chain, pem);
 
-	if (!copy)
-		return err_set(err, -ENOMEM, "no memory for certificates");
-	if (pem.len)
-		memcpy(copy, pem.ptr, pem.len);
-	r = mbedtls_x509_crt_parse(chain, (unsigned char *)copy, pem.len + 1);
-	free(copy);
-	return r ? unreadable(err, key, r) : 0;
+	return r || !pem.len ? unreadable(err, key, r) : 0;
 }
 
 static int add_key(struct gate_trust *trust, struct str pem, struct err *err)
 {
-	char *copy = calloc(1, pem.len + 1);
-	int r;
+	int r = tls_read_key(&trust->key, pem, &trust->chance);
 
-	if (!copy)
-		return err_set(err, -ENOMEM, "no memory for a key");
-	if (pem.len)
-		memcpy(copy, pem.ptr, pem.len);
-	r = mbedtls_pk_parse_key(&trust->key, (unsigned char *)copy, pem.len + 1, NULL, 0,
-				 mbedtls_ctr_drbg_random, &trust->random);
-	explicit_bzero(copy, pem.len);
-	free(copy);
 	if (r)
 		return unreadable(err, "key_file", r);
 	if (mbedtls_pk_check_pair(&trust->own.pk, &trust->key, mbedtls_ctr_drbg_random,
-				  &trust->random))
+				  &trust->chance.random))
 		return err_set(err, -EINVAL, "key_file is not the key of cert_file");
 	return 0;
 }
@@ -82,28 +64,20 @@ static int add_key(struct gate_trust *trust, struct str pem, struct err *err)
 static int fill(struct gate_trust *trust, const struct gate_config *texts, struct err *err)
 {
 	mbedtls_ssl_config *config = &trust->config;
-	int r;
+	int r = tls_chance_open(&trust->chance, err);
 
-	if (psa_crypto_init() != PSA_SUCCESS ||
-	    mbedtls_ctr_drbg_seed(&trust->random, mbedtls_entropy_func, &trust->entropy, NULL, 0))
-		return err_set(err, -EIO, "the crypto library cannot be set up");
-	r = add_pem(&trust->authority, texts->ca, "ca_file", err);
+	if (r >= 0)
+		r = add_pem(&trust->authority, texts->ca, "ca_file", err);
 	if (r >= 0)
 		r = add_pem(&trust->own, texts->certificate, "cert_file", err);
 	if (r >= 0)
 		r = add_key(trust, texts->key, err);
 	if (r < 0)
 		return r;
-	if (mbedtls_ssl_config_defaults(config, MBEDTLS_SSL_IS_SERVER, MBEDTLS_SSL_TRANSPORT_STREAM,
-					MBEDTLS_SSL_PRESET_DEFAULT) ||
+	if (tls_configure(config, MBEDTLS_SSL_IS_SERVER, &trust->authority, &trust->chance) ||
 	    mbedtls_ssl_conf_alpn_protocols(config, protocols) ||
 	    mbedtls_ssl_conf_own_cert(config, &trust->own, &trust->key))
 		return err_set(err, -ENOMEM, "no memory for TLS");
-	mbedtls_ssl_conf_authmode(config, MBEDTLS_SSL_VERIFY_REQUIRED);
-	mbedtls_ssl_conf_ca_chain(config, &trust->authority, NULL);
-	mbedtls_ssl_conf_rng(config, mbedtls_ctr_drbg_random, &trust->random);
-	mbedtls_ssl_conf_min_tls_version(config, MBEDTLS_SSL_VERSION_TLS1_2);
-	mbedtls_ssl_conf_max_tls_version(config, MBEDTLS_SSL_VERSION_TLS1_3);
 	mbedtls_ssl_conf_ciphersuites(config, ciphersuites);
 	return 0;
 }
@@ -114,8 +88,7 @@ static void trust_free(struct gate_trust *trust)
 	mbedtls_x509_crt_free(&trust->authority);
 	mbedtls_x509_crt_free(&trust->own);
 	mbedtls_pk_free(&trust->key);
-	mbedtls_ctr_drbg_free(&trust->random);
-	mbedtls_entropy_free(&trust->entropy);
+	tls_chance_close(&trust->chance);
 	free(trust);
 }
 
@@ -131,8 +104,6 @@ int gate_trust_new(const struct gate_config *texts, struct gate_trust **ret_trus
 	mbedtls_x509_crt_init(&trust->authority);
 	mbedtls_x509_crt_init(&trust->own);
 	mbedtls_pk_init(&trust->key);
-	mbedtls_entropy_init(&trust->entropy);
-	mbedtls_ctr_drbg_init(&trust->random);
 	r = fill(trust, texts, err);
 	if (r < 0) {
 		trust_free(trust);

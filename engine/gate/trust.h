@@ -4,13 +4,7 @@
 
 #include "engine/api/gate_msg.h"
 #include "lib/err.h"
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wswitch-enum"
-#include <mbedtls/ctr_drbg.h>
-#include <mbedtls/entropy.h>
-#include <mbedtls/ssl.h>
-#pragma GCC diagnostic pop
+#include "lib/tls_base.h"
 
 /*
  * What handshakes are made with: the machine's own certificate, and the authority of its clients.
@@ -21,8 +15,7 @@ struct gate_trust {
 	mbedtls_ssl_config config;
 	mbedtls_x509_crt authority, own;
 	mbedtls_pk_context key;
-	mbedtls_entropy_context entropy;
-	mbedtls_ctr_drbg_context random;
+	struct tls_chance chance;
 };
 
 /* With one user. -EINVAL names the text in which nothing can be read. */

@@ -10,20 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
-/* Its inline functions switch over enums in part. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wswitch-enum"
-#include <mbedtls/ctr_drbg.h>
-#include <mbedtls/entropy.h>
 #include <mbedtls/error.h>
-#include <mbedtls/ssl.h>
-#include <mbedtls/x509_crt.h>
-#include <psa/crypto.h>
 #pragma GCC diagnostic pop
 #include "engine/registry/net.h"
 #include "lib/mono.h"
+#include "lib/tls_base.h"
 
 enum { TLS_HANDSHAKE_MS = 20000 };
 
@@ -32,14 +26,14 @@ struct tls_trust {
 	mbedtls_x509_crt identity; /* the client's own */
 	mbedtls_pk_context key;
 	bool has_identity;
-	mbedtls_entropy_context entropy;
-	mbedtls_ctr_drbg_context random;
+	struct tls_chance chance;
 	bool user_ca; /* the user gave one of his own */
 };
 
 struct tls {
 	mbedtls_ssl_context ssl;
 	mbedtls_ssl_config config;
+	struct tls_address address; /* of a registry that is not called by a name */
 	int fd;
 	int timeout_ms;
 	int error; /* errno of the socket below mbedtls */
@@ -62,60 +56,9 @@ static const int ciphersuites[] = {
 	0,
 };
 
-/*
- * Where mbedtls gets its chance from (rootfs/recipes/mbedtls.config.h): the kernel, without a
- * device node, and not before the kernel's own generator is seeded.
- */
-int mbedtls_hardware_poll(void *data, unsigned char *output, size_t len, size_t *olen);
-
-int mbedtls_hardware_poll(void *data, unsigned char *output, size_t len, size_t *olen)
-{
-	ssize_t n = getrandom(output, len, 0);
-
-	(void)data;
-	if (n < 0)
-		return MBEDTLS_ERR_ENTROPY_SOURCE_FAILED;
-	*olen = (size_t)n;
-	return 0;
-}
-
 static const char *protocols[] = { "http/1.1", NULL };
 
 /* ---- trust ---- */
-
-/* mbedtls reads PEM only with its NUL counted: the text is copied once. */
-static int add_pem(mbedtls_x509_crt *chain, struct str pem)
-{
-	unsigned char *copy;
-	int r;
-
-	if (pem.len == 0)
-		return 0;
-	copy = malloc(pem.len + 1);
-	if (!copy)
-		return MBEDTLS_ERR_X509_ALLOC_FAILED;
-	memcpy(copy, pem.ptr, pem.len);
-	copy[pem.len] = 0;
-	r = mbedtls_x509_crt_parse(chain, copy, pem.len + 1);
-	free(copy);
-	return r;
-}
-
-static int parse_key(struct tls_trust *trust, struct str pem)
-{
-	unsigned char *copy = malloc(pem.len + 1);
-	int r;
-
-	if (!copy)
-		return MBEDTLS_ERR_PK_ALLOC_FAILED;
-	memcpy(copy, pem.ptr, pem.len);
-	copy[pem.len] = 0;
-	r = mbedtls_pk_parse_key(&trust->key, copy, pem.len + 1, NULL, 0, mbedtls_ctr_drbg_random,
-				 &trust->random);
-	explicit_bzero(copy, pem.len);
-	free(copy);
-	return r;
-}
 
 static int fill_identity(struct tls_trust *trust, const struct tls_texts *texts, struct err *err)
 {
@@ -124,18 +67,19 @@ static int fill_identity(struct tls_trust *trust, const struct tls_texts *texts,
 
 	if (texts->identity.len == 0 && texts->key.len == 0)
 		return 0;
-	r = texts->identity.len ? add_pem(&trust->identity, texts->identity)
+	r = texts->identity.len ? tls_read_certificates(&trust->identity, texts->identity)
 				: MBEDTLS_ERR_X509_INVALID_FORMAT;
 	if (r != 0)
 		return err_set(err, -EINVAL,
 			       "client_cert holds no readable certificate in PEM form");
-	r = texts->key.len ? parse_key(trust, texts->key) : MBEDTLS_ERR_PK_KEY_INVALID_FORMAT;
+	r = texts->key.len ? tls_read_key(&trust->key, texts->key, &trust->chance)
+			   : MBEDTLS_ERR_PK_KEY_INVALID_FORMAT;
 	if (r != 0) {
 		mbedtls_strerror(r, why, sizeof(why));
 		return err_set(err, -EINVAL, "client_key holds no readable private key (%s)", why);
 	}
 	if (mbedtls_pk_check_pair(&trust->identity.pk, &trust->key, mbedtls_ctr_drbg_random,
-				  &trust->random) != 0)
+				  &trust->chance.random) != 0)
 		return err_set(err, -EINVAL, "client_key is not the key of client_cert");
 	trust->has_identity = true;
 	return 0;
@@ -146,18 +90,17 @@ static int fill_trust(struct tls_trust *trust, const struct tls_texts *texts, st
 	char why[120];
 	int r;
 
-	if (psa_crypto_init() != PSA_SUCCESS)
-		return err_set(err, -EIO, "TLS: the crypto library cannot be set up");
-	if (mbedtls_ctr_drbg_seed(&trust->random, mbedtls_entropy_func, &trust->entropy, NULL, 0))
-		return err_set(err, -EIO, "TLS: no random numbers");
-	r = add_pem(&trust->chain, texts->ca);
+	r = tls_chance_open(&trust->chance, err);
+	if (r < 0)
+		return r;
+	r = tls_read_certificates(&trust->chain, texts->ca);
 	if (r != 0) {
 		mbedtls_strerror(r < 0 ? r : MBEDTLS_ERR_X509_INVALID_FORMAT, why, sizeof(why));
 		return err_set(err, -EINVAL,
 			       "ca_file holds no readable certificate in PEM form (%s)", why);
 	}
 	trust->user_ca = texts->ca.len > 0;
-	if (add_pem(&trust->chain, texts->system) == MBEDTLS_ERR_X509_ALLOC_FAILED)
+	if (tls_read_certificates(&trust->chain, texts->system) == MBEDTLS_ERR_X509_ALLOC_FAILED)
 		return err_set(err, -ENOMEM, "TLS: no memory for the trusted certificates");
 	return fill_identity(trust, texts, err);
 }
@@ -172,8 +115,6 @@ int tls_trust_new(const struct tls_texts *texts, struct tls_trust **ret_trust, s
 	mbedtls_x509_crt_init(&trust->chain);
 	mbedtls_x509_crt_init(&trust->identity);
 	mbedtls_pk_init(&trust->key);
-	mbedtls_entropy_init(&trust->entropy);
-	mbedtls_ctr_drbg_init(&trust->random);
 	r = fill_trust(trust, texts, err);
 	if (r < 0) {
 		tls_trust_free(trust);
@@ -190,8 +131,7 @@ void tls_trust_free(struct tls_trust *trust)
 	mbedtls_x509_crt_free(&trust->chain);
 	mbedtls_x509_crt_free(&trust->identity);
 	mbedtls_pk_free(&trust->key);
-	mbedtls_ctr_drbg_free(&trust->random);
-	mbedtls_entropy_free(&trust->entropy);
+	tls_chance_close(&trust->chance);
 	free(trust);
 }
 
@@ -251,11 +191,12 @@ static void add_name(struct tls *tls, const mbedtls_x509_buf *san)
 			 name);
 }
 
-/* Called for each certificate of the chain; changes nothing, remembers what a message needs. */
+/* Called for each certificate of the chain; remembers what a message needs. */
 static int on_verify(void *owner, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
 {
 	struct tls *tls = owner;
 
+	tls_check_address(&tls->address, crt, depth, flags);
 	if (*flags & MBEDTLS_X509_BADCERT_EXPIRED)
 		print_date(&crt->valid_to, tls->expired);
 	if (*flags & MBEDTLS_X509_BADCERT_FUTURE)
@@ -339,20 +280,13 @@ static int configure(const struct tls_trust *trust, bool with_identity, struct t
 {
 	union {
 		const struct tls_trust *in;
-		struct tls_trust *out; /* mbedtls asks for non-const and only reads the chain */
+		struct tls_trust *out; /* mbedtls asks for non-const and only reads them */
 	} t = { .in = trust };
-	int r = mbedtls_ssl_config_defaults(&tls->config, MBEDTLS_SSL_IS_CLIENT,
-					    MBEDTLS_SSL_TRANSPORT_STREAM,
-					    MBEDTLS_SSL_PRESET_DEFAULT);
+	int r = tls_configure(&tls->config, MBEDTLS_SSL_IS_CLIENT, &trust->chain, &trust->chance);
 
 	if (r != 0)
 		return r;
-	mbedtls_ssl_conf_authmode(&tls->config, MBEDTLS_SSL_VERIFY_REQUIRED);
-	mbedtls_ssl_conf_ca_chain(&tls->config, &t.out->chain, NULL);
-	mbedtls_ssl_conf_rng(&tls->config, mbedtls_ctr_drbg_random, &t.out->random);
 	mbedtls_ssl_conf_verify(&tls->config, on_verify, tls);
-	mbedtls_ssl_conf_min_tls_version(&tls->config, MBEDTLS_SSL_VERSION_TLS1_2);
-	mbedtls_ssl_conf_max_tls_version(&tls->config, MBEDTLS_SSL_VERSION_TLS1_3);
 	mbedtls_ssl_conf_ciphersuites(&tls->config, ciphersuites);
 	r = mbedtls_ssl_conf_alpn_protocols(&tls->config, protocols);
 	if (r == 0 && with_identity && trust->has_identity)
@@ -360,7 +294,7 @@ static int configure(const struct tls_trust *trust, bool with_identity, struct t
 	if (r == 0)
 		r = mbedtls_ssl_setup(&tls->ssl, &tls->config);
 	if (r == 0)
-		r = mbedtls_ssl_set_hostname(&tls->ssl, url->host);
+		r = tls_expect(&tls->ssl, url->host, &tls->address);
 	mbedtls_ssl_set_bio(&tls->ssl, tls, bio_send, bio_receive, NULL);
 	return r;
 }

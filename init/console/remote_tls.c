@@ -8,44 +8,26 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wswitch-enum"
-#include <mbedtls/ctr_drbg.h>
-#include <mbedtls/entropy.h>
 #include <mbedtls/error.h>
-#include <mbedtls/ssl.h>
-#include <psa/crypto.h>
 #pragma GCC diagnostic pop
 #include "init/console/remote.h"
 #include "lib/own.h"
+#include "lib/tls_base.h"
 
 struct remote_tls {
 	int fd;
 	bool heard; /* something came from the machine behind the handshake */
-	mbedtls_entropy_context entropy;
-	mbedtls_ctr_drbg_context random;
+	struct tls_chance chance;
+	struct tls_address address; /* of a machine that is not called by a name */
 	mbedtls_x509_crt ca, cert;
 	mbedtls_pk_context key;
 	mbedtls_ssl_config config;
 	mbedtls_ssl_context ssl;
 };
-
-/* Where mbedtls gets its chance from (rootfs/recipes/mbedtls.config.h): the kernel. */
-int mbedtls_hardware_poll(void *data, unsigned char *output, size_t len, size_t *olen);
-
-int mbedtls_hardware_poll(void *data, unsigned char *output, size_t len, size_t *olen)
-{
-	ssize_t n = getrandom(output, len, 0);
-
-	(void)data;
-	if (n < 0)
-		return MBEDTLS_ERR_ENTROPY_SOURCE_FAILED;
-	*olen = (size_t)n;
-	return 0;
-}
 
 static const char *protocols[] = { GATE_PROTOCOL_HOY, NULL };
 
@@ -73,51 +55,41 @@ static int on_receive(void *owner, unsigned char *dst, size_t cap)
 	return (int)n;
 }
 
-/* mbedtls reads PEM only with its NUL counted. */
-static int parse(struct remote_tls *tls, mbedtls_x509_crt *crt, struct str pem, const char *name,
-		 struct err *err)
+/* r: what reading it gave. */
+static int readable(int r, struct str pem, const char *name, struct err *err)
 {
-	unsigned char *copy = calloc(1, pem.len + 1);
-	int r;
+	return r || !pem.len ? err_set(err, -EINVAL, "%s holds nothing readable in PEM form", name)
+			     : 0;
+}
 
-	if (!copy)
-		return err_set(err, -ENOMEM, "no memory for %s", name);
-	if (pem.len)
-		memcpy(copy, pem.ptr, pem.len);
-	r = crt ? mbedtls_x509_crt_parse(crt, copy, pem.len + 1)
-		: mbedtls_pk_parse_key(&tls->key, copy, pem.len + 1, NULL, 0,
-				       mbedtls_ctr_drbg_random, &tls->random);
-	explicit_bzero(copy, pem.len);
-	free(copy);
-	return r ? err_set(err, -EINVAL, "%s holds nothing readable in PEM form", name) : 0;
+static int on_verify(void *owner, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
+{
+	const struct remote_tls *tls = owner;
+
+	tls_check_address(&tls->address, crt, depth, flags);
+	return 0;
 }
 
 static int fill(struct remote_tls *tls, const char *host, struct str ca, struct str cert,
 		struct str key, struct err *err)
 {
-	int r;
+	int r = tls_chance_open(&tls->chance, err);
 
-	if (psa_crypto_init() != PSA_SUCCESS ||
-	    mbedtls_ctr_drbg_seed(&tls->random, mbedtls_entropy_func, &tls->entropy, NULL, 0))
-		return err_set(err, -EIO, "the crypto library cannot be set up");
-	r = parse(tls, &tls->ca, ca, "ca.pem", err);
 	if (r >= 0)
-		r = parse(tls, &tls->cert, cert, "cert.pem", err);
+		r = readable(tls_read_certificates(&tls->ca, ca), ca, "ca.pem", err);
 	if (r >= 0)
-		r = parse(tls, NULL, key, "key.pem", err);
+		r = readable(tls_read_certificates(&tls->cert, cert), cert, "cert.pem", err);
+	if (r >= 0)
+		r = readable(tls_read_key(&tls->key, key, &tls->chance), key, "key.pem", err);
 	if (r < 0)
 		return r;
-	if (mbedtls_ssl_config_defaults(&tls->config, MBEDTLS_SSL_IS_CLIENT,
-					MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT) ||
+	if (tls_configure(&tls->config, MBEDTLS_SSL_IS_CLIENT, &tls->ca, &tls->chance) ||
 	    mbedtls_ssl_conf_alpn_protocols(&tls->config, protocols) ||
-	    mbedtls_ssl_conf_own_cert(&tls->config, &tls->cert, &tls->key))
+	    mbedtls_ssl_conf_own_cert(&tls->config, &tls->cert, &tls->key) ||
+	    mbedtls_ssl_setup(&tls->ssl, &tls->config) ||
+	    tls_expect(&tls->ssl, host, &tls->address))
 		return err_set(err, -ENOMEM, "no memory for TLS");
-	mbedtls_ssl_conf_authmode(&tls->config, MBEDTLS_SSL_VERIFY_REQUIRED);
-	mbedtls_ssl_conf_ca_chain(&tls->config, &tls->ca, NULL);
-	mbedtls_ssl_conf_rng(&tls->config, mbedtls_ctr_drbg_random, &tls->random);
-	mbedtls_ssl_conf_min_tls_version(&tls->config, MBEDTLS_SSL_VERSION_TLS1_2);
-	if (mbedtls_ssl_setup(&tls->ssl, &tls->config) || mbedtls_ssl_set_hostname(&tls->ssl, host))
-		return err_set(err, -ENOMEM, "no memory for TLS");
+	mbedtls_ssl_conf_verify(&tls->config, on_verify, tls);
 	mbedtls_ssl_set_bio(&tls->ssl, tls, on_send, on_receive, NULL);
 	return 0;
 }
@@ -154,8 +126,6 @@ int remote_tls_connect(int fd, const char *host, struct str ca, struct str cert,
 	if (!tls)
 		return err_set(err, -ENOMEM, "no memory for TLS");
 	tls->fd = fd;
-	mbedtls_entropy_init(&tls->entropy);
-	mbedtls_ctr_drbg_init(&tls->random);
 	mbedtls_x509_crt_init(&tls->ca);
 	mbedtls_x509_crt_init(&tls->cert);
 	mbedtls_pk_init(&tls->key);
@@ -188,8 +158,7 @@ void remote_tls_free(struct remote_tls *tls)
 	mbedtls_pk_free(&tls->key);
 	mbedtls_x509_crt_free(&tls->cert);
 	mbedtls_x509_crt_free(&tls->ca);
-	mbedtls_ctr_drbg_free(&tls->random);
-	mbedtls_entropy_free(&tls->entropy);
+	tls_chance_close(&tls->chance);
 	free(tls);
 }
 

@@ -11,66 +11,60 @@
 #include <sys/socket.h>
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wswitch-enum"
-#include <mbedtls/ctr_drbg.h>
-#include <mbedtls/entropy.h>
 #include <mbedtls/error.h>
-#include <mbedtls/ssl.h>
-#include <psa/crypto.h>
 #pragma GCC diagnostic pop
+#include "lib/tls_base.h"
 
 struct ship_trust {
 	mbedtls_x509_crt ca;
-	mbedtls_entropy_context entropy;
-	mbedtls_ctr_drbg_context random;
-	mbedtls_ssl_config config;
+	struct tls_chance chance;
 };
 
 struct ship_tls {
 	int fd;
 	uint64_t *written;
 	size_t pending; /* bytes of a write that was cut short: it is repeated as it was */
+	struct tls_address address; /* of a server without a name */
+	mbedtls_ssl_config config;
 	mbedtls_ssl_context ssl;
 };
+
+static int fill(struct ship_trust *trust, struct str pem, struct err *err)
+{
+	int r = tls_chance_open(&trust->chance, err);
+
+	if (r < 0)
+		return r;
+	/* Above 0: so many of them cannot be read, which a bundle may well have. */
+	if (tls_read_certificates(&trust->ca, pem) < 0 || !trust->ca.raw.p)
+		return err_set(err, -EINVAL, "it holds no readable certificate in PEM form");
+	return 0;
+}
 
 struct ship_trust *ship_trust_new(struct str pem, struct err *err)
 {
 	struct ship_trust *trust = calloc(1, sizeof(*trust));
-	unsigned char *copy = calloc(1, pem.len + 1); /* mbedtls counts the NUL of PEM */
-	int r = MBEDTLS_ERR_SSL_ALLOC_FAILED;
-	bool found = false;
 
-	if (trust != NULL && copy != NULL) {
-		if (pem.len > 0)
-			memcpy(copy, pem.ptr, pem.len);
-		mbedtls_x509_crt_init(&trust->ca);
-		mbedtls_entropy_init(&trust->entropy);
-		mbedtls_ctr_drbg_init(&trust->random);
-		mbedtls_ssl_config_init(&trust->config);
-		r = mbedtls_x509_crt_parse(&trust->ca, copy, pem.len + 1);
-		found = trust->ca.raw.p != NULL;
+	if (trust == NULL) {
+		(void)err_set(err, -ENOMEM, "no memory for TLS");
+		return NULL;
 	}
-	free(copy);
-	/* Above 0: so many of them cannot be read, which a bundle may well have. */
-	if (r < 0 || !found) {
-		(void)err_set(err, -EINVAL, "it holds no readable certificate in PEM form");
-		if (trust != NULL)
-			mbedtls_x509_crt_free(&trust->ca);
+	mbedtls_x509_crt_init(&trust->ca);
+	if (fill(trust, pem, err) < 0) {
+		mbedtls_x509_crt_free(&trust->ca);
+		tls_chance_close(&trust->chance);
 		free(trust);
 		return NULL;
 	}
-	if (psa_crypto_init() != PSA_SUCCESS ||
-	    mbedtls_ctr_drbg_seed(&trust->random, mbedtls_entropy_func, &trust->entropy, NULL, 0) ||
-	    mbedtls_ssl_config_defaults(&trust->config, MBEDTLS_SSL_IS_CLIENT,
-					MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT)) {
-		(void)err_set(err, -EIO, "the crypto library cannot be set up");
-		free(trust);
-		return NULL;
-	}
-	mbedtls_ssl_conf_authmode(&trust->config, MBEDTLS_SSL_VERIFY_REQUIRED);
-	mbedtls_ssl_conf_ca_chain(&trust->config, &trust->ca, NULL);
-	mbedtls_ssl_conf_rng(&trust->config, mbedtls_ctr_drbg_random, &trust->random);
-	mbedtls_ssl_conf_min_tls_version(&trust->config, MBEDTLS_SSL_VERSION_TLS1_2);
 	return trust;
+}
+
+static int on_verify(void *owner, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
+{
+	const struct ship_tls *tls = owner;
+
+	tls_check_address(&tls->address, crt, depth, flags);
+	return 0;
 }
 
 static int on_send(void *owner, const unsigned char *bytes, size_t len)
@@ -105,13 +99,17 @@ struct ship_tls *ship_tls_new(struct ship_trust *trust, int fd, const char *host
 		tls->fd = fd;
 		tls->written = written;
 		mbedtls_ssl_init(&tls->ssl);
+		mbedtls_ssl_config_init(&tls->config);
 	}
-	if (tls == NULL || mbedtls_ssl_setup(&tls->ssl, &trust->config) ||
-	    mbedtls_ssl_set_hostname(&tls->ssl, host)) {
+	if (tls == NULL ||
+	    tls_configure(&tls->config, MBEDTLS_SSL_IS_CLIENT, &trust->ca, &trust->chance) ||
+	    mbedtls_ssl_setup(&tls->ssl, &tls->config) ||
+	    tls_expect(&tls->ssl, host, &tls->address)) {
 		(void)err_set(err, -ENOMEM, "no memory for TLS");
 		ship_tls_free(tls);
 		return NULL;
 	}
+	mbedtls_ssl_conf_verify(&tls->config, on_verify, tls);
 	mbedtls_ssl_set_bio(&tls->ssl, tls, on_send, on_receive, NULL);
 	return tls;
 }
@@ -123,6 +121,7 @@ void ship_tls_free(struct ship_tls *tls)
 	if (mbedtls_ssl_is_handshake_over(&tls->ssl))
 		(void)mbedtls_ssl_close_notify(&tls->ssl);
 	mbedtls_ssl_free(&tls->ssl);
+	mbedtls_ssl_config_free(&tls->config);
 	free(tls);
 }
 

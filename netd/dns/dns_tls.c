@@ -10,24 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/random.h>
 #include <sys/socket.h>
-/* Its inline functions switch over enums in part. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wswitch-enum"
-#include <mbedtls/ctr_drbg.h>
-#include <mbedtls/entropy.h>
 #include <mbedtls/error.h>
-#include <mbedtls/ssl.h>
-#include <mbedtls/x509_crt.h>
-#include <psa/crypto.h>
 #pragma GCC diagnostic pop
 #include "lib/sha256.h"
+#include "lib/tls_base.h"
 
 struct dns_trust {
 	mbedtls_x509_crt chain;
-	mbedtls_entropy_context entropy;
-	mbedtls_ctr_drbg_context random;
+	struct tls_chance chance;
 	uint8_t pins[DNS_PINS_MAX][DNS_PIN_SIZE];
 	size_t pin_count;
 };
@@ -37,43 +30,20 @@ struct dns_tls {
 	mbedtls_ssl_config config;
 	const struct dns_trust *trust;
 	const struct dns_upstream *upstream;
+	struct tls_address address; /* of a server without a name */
 	int fd;
 	int error;	  /* errno of the socket below mbedtls */
 	size_t unwritten; /* length of the write that mbedtls wants to see again */
 	bool unpinned;	  /* its key is none of the pins */
 };
 
-/*
- * Where mbedtls gets its chance from (rootfs/recipes/mbedtls.config.h): the kernel, without a
- * device node, and not before the kernel's own generator is seeded.
- */
-int mbedtls_hardware_poll(void *data, unsigned char *output, size_t len, size_t *olen);
-
-int mbedtls_hardware_poll(void *data, unsigned char *output, size_t len, size_t *olen)
-{
-	ssize_t n = getrandom(output, len, 0);
-
-	(void)data;
-	if (n < 0)
-		return MBEDTLS_ERR_ENTROPY_SOURCE_FAILED;
-	*olen = (size_t)n;
-	return 0;
-}
-
 /* ---- trust ---- */
 
-/* mbedtls reads PEM only with its NUL counted. A bundle may hold a few that it cannot read. */
+/* A bundle may hold a few that cannot be read. */
 static int add_authorities(struct dns_trust *trust, struct str pem, struct err *err)
 {
-	unsigned char *copy = malloc(pem.len + 1);
-	int r;
+	int r = tls_read_certificates(&trust->chain, pem);
 
-	if (!copy)
-		return err_set(err, -ENOMEM, "no memory for the trusted certificates");
-	memcpy(copy, pem.ptr, pem.len);
-	copy[pem.len] = 0;
-	r = mbedtls_x509_crt_parse(&trust->chain, copy, pem.len + 1);
-	free(copy);
 	if (r == MBEDTLS_ERR_X509_ALLOC_FAILED)
 		return err_set(err, -ENOMEM, "no memory for the trusted certificates");
 	if (r < 0 || !trust->chain.raw.p)
@@ -86,18 +56,14 @@ int dns_trust_new(struct str ca_pem, const struct dns_upstreams *upstreams,
 		  struct dns_trust **ret_trust, struct err *err)
 {
 	struct dns_trust *trust = calloc(1, sizeof(*trust));
-	int r = 0;
+	int r;
 
 	if (!trust)
 		return err_set(err, -ENOMEM, "no memory for TLS");
 	mbedtls_x509_crt_init(&trust->chain);
-	mbedtls_entropy_init(&trust->entropy);
-	mbedtls_ctr_drbg_init(&trust->random);
 	memcpy(trust->pins, upstreams->pins, sizeof(trust->pins));
 	trust->pin_count = upstreams->pin_count;
-	if (psa_crypto_init() != PSA_SUCCESS ||
-	    mbedtls_ctr_drbg_seed(&trust->random, mbedtls_entropy_func, &trust->entropy, NULL, 0))
-		r = err_set(err, -EIO, "the crypto library cannot be set up");
+	r = tls_chance_open(&trust->chance, err);
 	if (r == 0 && ca_pem.len)
 		r = add_authorities(trust, ca_pem, err);
 	if (r < 0) {
@@ -113,8 +79,7 @@ void dns_trust_free(struct dns_trust *trust)
 	if (!trust)
 		return;
 	mbedtls_x509_crt_free(&trust->chain);
-	mbedtls_ctr_drbg_free(&trust->random);
-	mbedtls_entropy_free(&trust->entropy);
+	tls_chance_close(&trust->chance);
 	free(trust);
 }
 
@@ -162,33 +127,13 @@ static bool pinned(const struct dns_trust *trust, const mbedtls_x509_crt *crt)
 	return found;
 }
 
-/* mbedtls compares names alone: without one it is told of none, which keeps an address out of SNI
- * (RFC 6066). */
-static bool is_for_address(const mbedtls_x509_crt *crt, const struct ip_any *address)
-{
-	uint8_t wanted[16];
-	size_t len = address->v6 ? 16 : 4;
-
-	memcpy(wanted, address->ip6.b, sizeof(wanted));
-	for (size_t i = 0; i < 4 && !address->v6; i++)
-		wanted[i] = (uint8_t)(address->ip4 >> (24 - 8 * i));
-	for (const mbedtls_x509_sequence *at = &crt->subject_alt_names; at; at = at->next)
-		if ((at->buf.tag & (MBEDTLS_ASN1_TAG_CLASS_MASK | MBEDTLS_ASN1_TAG_VALUE_MASK)) ==
-			    (MBEDTLS_ASN1_CONTEXT_SPECIFIC | MBEDTLS_X509_SAN_IP_ADDRESS) &&
-		    at->buf.len == len && memcmp(at->buf.p, wanted, len) == 0)
-			return true;
-	return false;
-}
-
 /* Called for each certificate from the authority to the server's own, which is depth 0. */
 static int on_verify(void *owner, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
 {
 	struct dns_tls *tls = owner;
 
 	if (!tls->trust->pin_count) {
-		if (depth == 0 && !tls->upstream->name[0] &&
-		    !is_for_address(crt, &tls->upstream->address))
-			*flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
+		tls_check_address(&tls->address, crt, depth, flags);
 		return 0;
 	}
 	if (!tls->upstream->name[0])
@@ -230,25 +175,20 @@ static int certificate_error(struct dns_tls *tls, struct err *err)
 
 static int configure(struct dns_tls *tls)
 {
-	union {
-		const struct dns_trust *in;
-		struct dns_trust *out; /* mbedtls asks for non-const and only reads the chain */
-	} t = { .in = tls->trust };
-	int r = mbedtls_ssl_config_defaults(&tls->config, MBEDTLS_SSL_IS_CLIENT,
-					    MBEDTLS_SSL_TRANSPORT_STREAM,
-					    MBEDTLS_SSL_PRESET_DEFAULT);
+	const struct dns_upstream *upstream = tls->upstream;
+	char address[IP_ANY_TEXT_MAX];
+	int r = tls_configure(&tls->config, MBEDTLS_SSL_IS_CLIENT, &tls->trust->chain,
+			      &tls->trust->chance);
 
 	if (r != 0)
 		return r;
-	mbedtls_ssl_conf_authmode(&tls->config, MBEDTLS_SSL_VERIFY_REQUIRED);
-	mbedtls_ssl_conf_ca_chain(&tls->config, &t.out->chain, NULL);
-	mbedtls_ssl_conf_rng(&tls->config, mbedtls_ctr_drbg_random, &t.out->random);
 	mbedtls_ssl_conf_verify(&tls->config, on_verify, tls);
-	mbedtls_ssl_conf_min_tls_version(&tls->config, MBEDTLS_SSL_VERSION_TLS1_2);
 	r = mbedtls_ssl_setup(&tls->ssl, &tls->config);
 	if (r == 0)
-		r = mbedtls_ssl_set_hostname(&tls->ssl,
-					     tls->upstream->name[0] ? tls->upstream->name : NULL);
+		r = tls_expect(&tls->ssl,
+			       upstream->name[0] ? upstream->name
+						 : ip_any_text(&upstream->address, address),
+			       &tls->address);
 	mbedtls_ssl_set_bio(&tls->ssl, tls, bio_send, bio_receive, NULL);
 	return r;
 }

@@ -177,6 +177,7 @@ def _ip6():
         good(host + "/a/b:1", "--host", "[::1]:%d" % mirror.port, "--insecure", "--host", host,
              "--ca", S.ca)
         tap.check(mirror.seen, "the mirror was not asked")
+        tap.check(set(server.names) == {None}, "an address was asked for as a name: %s" % server.names)
     with Server(lambda h: serve_image(h, S.image), S.cert(), "::1") as server:
         host = "[::1]:%d" % server.port
         refused(pull(host + "/a/b:1", folder("ip6"), "--host", host, "--ca", S.ca), "EKEYREJECTED",

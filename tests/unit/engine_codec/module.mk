@@ -4,7 +4,7 @@ codec_json := engine/json/json.o engine/json/json_write.o
 codec_http := engine/http/http.o engine/http/http_body.o engine/http/url.o
 codec_oci = $(engine_oci_OBJS) $(codec_json) $(codec_http)
 codec_proxy := engine/registry/proxy.o engine/registry/net.o $(codec_http)
-# tls.o brings the source of chance that mbedtls is built for.
+# tls.o brings lib/tls_base.o, the source of chance that mbedtls is built for.
 codec_cosign := engine/registry/cosign.o engine/registry/tls.o engine/registry/net.o \
 	$(codec_json) $(codec_http)
 codec_cosign_LIBS := -lmbedtls -lmbedx509 -lmbedcrypto -lyyjson

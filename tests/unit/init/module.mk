@@ -61,6 +61,6 @@ FUZZ += tests/fuzz/fuzz_ship
 tests/fuzz/fuzz_ship_OBJS := tests/fuzz/fuzz_ship.o init/ship/rfc5424.o init/ship/queue.o
 NS += tests/ns/ship_role
 tests/ns/ship_role_OBJS := tests/ns/ship_role.o $(init_ship_OBJS)
-tests/ns/ship_role_LIBS := -lmbedtls -lmbedx509 -lmbedcrypto
+tests/ns/ship_role_LIBS := -Wl,--wrap=mbedtls_hardware_poll -lmbedtls -lmbedx509 -lmbedcrypto
 UNIT += tests/unit/init/test_reset
 tests/unit/init/test_reset_OBJS := tests/unit/init/test_reset.o init/boot_reset.o
