@@ -83,13 +83,27 @@ static const struct console_job push_job = { .type = ENGINE_MSG_PUSH,
 					     .one_line = true,
 					     .silence = silence };
 
+/* A service tries again by itself; what a person asked for is theirs to repeat. */
+static int follow_once(struct console *console, const struct console_job *job, const char *image,
+		       struct str body, struct err *err)
+{
+	struct err why = { 0 };
+	int r = console_follow(console, job, body, &why);
+
+	if (r >= 0)
+		return r;
+	return r == -EINTR
+		       ? err_set(err, r, "%s", err_text(&why))
+		       : err_set(err, r, "%s: %s; it is not tried again", image, err_text(&why));
+}
+
 int verb_pull(struct console *console, const struct words *words, struct err *err)
 {
 	struct buf body OWN(buf_done) = { 0 };
 
 	buf_init(&body, 1024);
 	wire_put_text(&body, words->items[1]);
-	return console_follow(console, &pull_job, buf_str(&body), err);
+	return follow_once(console, &pull_job, words->items[1], buf_str(&body), err);
 }
 
 int verb_push(struct console *console, const struct words *words, struct err *err)
@@ -99,7 +113,7 @@ int verb_push(struct console *console, const struct words *words, struct err *er
 	buf_init(&body, 2048);
 	wire_put_text(&body, words->items[1]);
 	wire_put_text(&body, words->count > 2 ? words->items[2] : "");
-	return console_follow(console, &push_job, buf_str(&body), err);
+	return follow_once(console, &push_job, words->items[1], buf_str(&body), err);
 }
 
 int verb_rmi(struct console *console, const struct words *words, struct err *err)

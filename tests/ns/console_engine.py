@@ -57,6 +57,12 @@ def _start():
     engine.wait_for("their last lines", lambda: "two says 4" in hoy("logs", "two"))
 
 
+@tap.test("a pull by hand that fails names the image, its registry and the cause, and that it is not tried again")
+def _pull_fails():
+    text = hoy("pull", "127.0.0.1:1/shop/web:1")
+    tap.check(hoy.code == 4 and re.search(r"127\.0\.0\.1:1/shop/web:1.*refused.*; it is not tried again$", text.strip()), (hoy.code, text))
+
+
 @tap.test("logs of several containers come in the order of their times, each line with its name")
 def _logs():
     lines = [re.sub(r"\s+", " ", line) for line in hoy("logs", "two", "one").splitlines()]
