@@ -18,7 +18,7 @@
  */
 enum {
 	DEF_SECCOMP_MAX = 4096 * 8,
-	DEF_API_MAX = 512 << 10, /* bytes of `api` */
+	DEF_API_MAX = 768 << 10, /* bytes of `api` */
 	DEF_OOM_SCORE_MAX = 1000,
 	DEF_SWAP_UNLIMITED = -1,
 };

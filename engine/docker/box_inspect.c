@@ -87,6 +87,42 @@ static void put_path(struct json_writer *w, const struct docker_box *box)
 	docker_put_texts(w, "Args", &args, false);
 }
 
+/* Does the row have that port of the container? */
+static bool leads_to(const struct service_port *row, uint32_t port, uint8_t proto)
+{
+	return row->proto == proto && port >= row->container_port &&
+	       port < (uint32_t)row->container_port + row->count;
+}
+
+/* All of the host's ports that lead to this one, where the first of them stands in row `first`. */
+static void put_port(struct json_writer *w, const struct container_def *def, uint32_t first,
+		     uint32_t port)
+{
+	uint8_t proto = def->ports[first].proto;
+	char key[16], host[8], ip[SERVICE_PORT_IP_MAX];
+
+	for (uint32_t k = 0; k < first; k++)
+		if (leads_to(&def->ports[k], port, proto))
+			return;
+	(void)snprintf(key, sizeof(key), "%u/%s", port & UINT16_MAX,
+		       proto == IPPROTO_UDP ? "udp" : "tcp");
+	json_key(w, key);
+	json_begin_array(w);
+	for (uint32_t k = first; k < def->port_count; k++) {
+		const struct service_port *row = &def->ports[k];
+
+		if (!leads_to(row, port, proto))
+			continue;
+		(void)snprintf(host, sizeof(host), "%u",
+			       (row->host_port + port - row->container_port) & UINT16_MAX);
+		json_begin_object(w);
+		json_member_text(w, "HostIp", service_port_ip(row, ip));
+		json_member_text(w, "HostPort", host);
+		json_end_object(w);
+	}
+	json_end_array(w);
+}
+
 static void put_port_map(struct json_writer *w, const struct docker_box *box,
 			 const struct json *exposed)
 {
@@ -98,31 +134,9 @@ static void put_port_map(struct json_writer *w, const struct docker_box *box,
 
 	json_key(w, "Ports");
 	json_begin_object(w);
-	for (uint32_t i = 0; box->has_def && up && i < def->port_count; i++) {
-		char key[16], host[8], ip[SERVICE_PORT_IP_MAX];
-		bool before = false;
-
-		for (uint32_t k = 0; k < i; k++)
-			before |= def->ports[k].container_port == def->ports[i].container_port &&
-				  def->ports[k].proto == def->ports[i].proto;
-		if (before)
-			continue;
-		(void)snprintf(key, sizeof(key), "%u/%s", def->ports[i].container_port,
-			       def->ports[i].proto == IPPROTO_UDP ? "udp" : "tcp");
-		json_key(w, key);
-		json_begin_array(w);
-		for (uint32_t k = i; k < def->port_count; k++) {
-			if (def->ports[k].container_port != def->ports[i].container_port ||
-			    def->ports[k].proto != def->ports[i].proto)
-				continue;
-			(void)snprintf(host, sizeof(host), "%u", def->ports[k].host_port);
-			json_begin_object(w);
-			json_member_text(w, "HostIp", service_port_ip(&def->ports[k], ip));
-			json_member_text(w, "HostPort", host);
-			json_end_object(w);
-		}
-		json_end_array(w);
-	}
+	for (uint32_t i = 0; box->has_def && up && i < def->port_count; i++)
+		for (uint32_t n = 0; n < def->ports[i].count; n++)
+			put_port(w, def, i, def->ports[i].container_port + n);
 	json_iter_init(&iter, up ? exposed : NULL);
 	while (json_iter_next(&iter, &name, &value)) {
 		if (docker_port_published(box, name))

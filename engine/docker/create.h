@@ -11,7 +11,7 @@
  * For create*.c: the body of POST /containers/create on its way to a definition. The parts write
  * into `def` and its host; err's texts are for the client, -EINVAL is 400.
  */
-enum { CREATE_API_MAX = 256 << 10 };
+enum { CREATE_API_MAX = 704 << 10 };
 
 struct create {
 	struct docker_client *client;

@@ -274,21 +274,29 @@ static int config_health(struct create *create, struct err *err)
 static int config_exposed(struct create *create, struct err *err)
 {
 	const struct json *ports = json_get(create->body, "ExposedPorts"), *value;
+	const struct image_texts *image = &create->image->exposed_ports;
+	struct image_texts *all = &create->exposed;
+	size_t room = image->count + (size_t)json_count(ports);
 	struct json_iter iter;
 	struct str key;
-	int r = add_all(create, &create->exposed, &create->image->exposed_ports, err);
 
+	/* Of a long range a client names each port: more than a list of an image may have. */
+	all->items = arena_array(create->arena, room + 1, sizeof(*all->items));
+	if (!all->items)
+		return err_set(err, -ENOMEM, "no memory for exposed ports");
+	for (uint32_t i = 0; i < image->count; i++)
+		all->items[all->count++] = image->items[i];
 	json_iter_init(&iter, ports);
-	while (r >= 0 && json_iter_next(&iter, &key, &value)) {
+	while (json_iter_next(&iter, &key, &value)) {
 		const char *text = arena_text(create->arena, key);
 		bool known = false;
 
-		for (uint32_t i = 0; text && i < create->exposed.count; i++)
-			known |= !strcmp(create->exposed.items[i], text);
-		if (text && !known)
-			r = image_texts_add(create->arena, &create->exposed, text, err);
+		for (uint32_t i = 0; text && i < image->count; i++)
+			known |= !strcmp(image->items[i], text);
+		if (text && !known && all->count < room)
+			all->items[all->count++] = text;
 	}
-	return r;
+	return 0;
 }
 
 static int config_names(struct create *create, struct err *err)

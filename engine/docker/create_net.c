@@ -31,10 +31,27 @@ static int port_and_proto(struct str text, uint16_t *ret_port, uint8_t *ret_prot
 	return 0;
 }
 
+/* A client names each port of a range: one row says them all. */
+static bool joins_last(const struct container_def *def, const struct service_port *port)
+{
+	const struct service_port *last = def->ports + def->port_count - 1;
+
+	return def->port_count && port->host_port && last->host_port &&
+	       last->proto == port->proto && last->families == port->families &&
+	       last->host_ip == port->host_ip &&
+	       !memcmp(last->host_ip6, port->host_ip6, sizeof(last->host_ip6)) &&
+	       port->host_port == (uint32_t)last->host_port + last->count &&
+	       port->container_port == (uint32_t)last->container_port + last->count;
+}
+
 static int add_port(struct create *create, const struct service_port *port, struct err *err)
 {
 	struct container_def *def = &create->def;
 
+	if (joins_last(def, port)) {
+		def->ports[def->port_count - 1].count++;
+		return 0;
+	}
 	if (def->port_count == DEF_PORTS_MAX)
 		return err_set(err, -EINVAL, "too many published ports: at most %d", DEF_PORTS_MAX);
 	def->ports[def->port_count++] = *port;
@@ -65,8 +82,11 @@ static int one_binding(struct create *create, struct str key, const struct json 
 static bool published(const struct create *create, const struct service_port *port)
 {
 	for (uint32_t i = 0; i < create->def.port_count; i++) {
-		if (create->def.ports[i].container_port == port->container_port &&
-		    create->def.ports[i].proto == port->proto)
+		const struct service_port *row = &create->def.ports[i];
+
+		if (port->container_port >= row->container_port &&
+		    port->container_port < (uint32_t)row->container_port + row->count &&
+		    row->proto == port->proto)
 			return true;
 	}
 	return false;

@@ -112,10 +112,10 @@ static int check_port(const struct netd_port *port, struct err *err)
 		return err_set(err, -EINVAL,
 			       "port %u: a host address and the families do not fit together",
 			       port->host_port);
-	if (!port->count || port->count > NETD_PORT_RANGE_MAX ||
-	    port->host_port + port->count > 65536 || port->container_port + port->count > 65536)
-		return err_set(err, -EINVAL, "port range %u of %u ports is out of bounds (1 to %d)",
-			       port->host_port, port->count, NETD_PORT_RANGE_MAX);
+	if (!port->count || port->host_port + port->count > 65536 ||
+	    port->container_port + port->count > 65536)
+		return err_set(err, -EINVAL, "port range %u of %u ports is out of bounds",
+			       port->host_port, port->count);
 	return 0;
 }
 

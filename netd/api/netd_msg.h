@@ -76,12 +76,12 @@ enum netd_event_kind {
 };
 
 enum {
-	NETD_ID_MAX = 64,	    /* container id, bytes */
-	NETD_NAME_MAX = 63,	    /* container, alias and network names */
-	NETD_NETWORKS_MAX = 8,	    /* per container */
-	NETD_ALIASES_MAX = 16,	    /* per container and network */
-	NETD_PORTS_MAX = 1024,	    /* rows per container; a row may be a range */
-	NETD_PORT_RANGE_MAX = 4096, /* ports per row */
+	NETD_ID_MAX = 64,	     /* container id, bytes */
+	NETD_NAME_MAX = 63,	     /* container, alias and network names */
+	NETD_NETWORKS_MAX = 8,	     /* per container */
+	NETD_ALIASES_MAX = 16,	     /* per container and network */
+	NETD_PORTS_MAX = 1024,	     /* rows per container; a row may be a range */
+	NETD_PORT_RANGE_MAX = 65535, /* ports per row */
 	NETD_NETWORK_LIST_MAX = 128,
 	NETD_SYNC_MAX = 1024,
 	NETD_SHOW_MAX = 64 * 1024,

@@ -56,12 +56,13 @@ int veth_loopback(struct nl *inside, struct err *err)
 	return r < 0 ? err_prefix(err, "inside the container") : 0;
 }
 
-static bool is_ours(const struct veth *veth, struct nl *host, struct nl *inside)
+static bool is_ours(const struct veth *veth, struct nl *host, struct nl *inside,
+		    struct rtnl_link *ret_outer)
 {
-	struct rtnl_link outer, inner;
+	struct rtnl_link inner;
 
-	return rtnl_find_link(host, veth->host_name, &outer, NULL) == 0 &&
-	       outer.master == veth->bridge_index &&
+	return rtnl_find_link(host, veth->host_name, ret_outer, NULL) == 0 &&
+	       ret_outer->master == veth->bridge_index &&
 	       rtnl_find_link(inside, veth->ifname, &inner, NULL) == 0 &&
 	       memcmp(inner.mac, veth->mac, 6) == 0;
 }
@@ -206,10 +207,11 @@ int veth_ensure(const struct veth *veth, struct nl *host, struct nl *inside, int
 	struct rtnl_link outer;
 	int r = 0;
 
-	if (!is_ours(veth, host, inside))
+	if (!is_ours(veth, host, inside, &outer)) {
 		r = make(veth, host, netns_fd, err);
-	if (r == 0)
-		r = rtnl_find_link(host, veth->host_name, &outer, err);
+		if (r == 0)
+			r = rtnl_find_link(host, veth->host_name, &outer, err);
+	}
 	if (r == 0 && !(outer.flags & IFF_UP))
 		r = rtnl_link_up(host, outer.index, err);
 	if (r == 0)

@@ -400,19 +400,15 @@ int nl_call(struct nl *nl, struct buf *batch, const char *what, struct err *err)
 static int ask(struct nl *nl, struct buf *request, uint16_t flags, nl_dump_fn *fn, void *owner,
 	       const char *what, struct err *err)
 {
+	/* One thread, and no callback asks: memory that is not mapped anew for each question. */
+	static char data[NL_DATAGRAM_MAX];
 	char text[160];
-	OWN_FREE char *data = NULL;
-	struct buf memory;
 	uint32_t seq = 0;
 	int result = 0, r;
 
 	r = buf_error(request) < 0 ? buf_error(request) : number_messages(nl, request, flags, &seq);
 	if (r < 0)
 		return err_sys(err, r, "%s: request could not be built", what);
-	buf_init(&memory, NL_DATAGRAM_MAX + 1);
-	if (buf_reserve(&memory, NL_DATAGRAM_MAX) < 0)
-		return err_set(err, -ENOMEM, "%s: no memory", what);
-	data = memory.data;
 	r = send_all(nl, request, what, err);
 	if (r < 0)
 		return r;

@@ -17,7 +17,7 @@
 #include "netd/nl/rtnl_dev.h"
 
 /* Since kernel 5.18; older headers lack the name. */
-enum { ADDR_ATTR_PROTO = 11 };
+enum { ADDR_ATTR_PROTO = 11, LIST_FIRST = 16 };
 
 void rtnl_encode_link_change(const struct rtnl_link_change *change, struct buf *out)
 {
@@ -407,6 +407,23 @@ int rtnl_read_route(const struct nl_message *message, struct rtnl_route *ret_rou
 	return 0;
 }
 
+/* For one more behind `count`: a list has 16 places, then twice as many as it had. A container's is
+ * short, and its start waits for it. */
+static bool has_room(void **list, size_t count, size_t size, size_t max)
+{
+	size_t room = count ? 2 * count : LIST_FIRST;
+	void *more;
+
+	if (count == max)
+		return false;
+	if (count && (count < LIST_FIRST || (count & (count - 1))))
+		return true;
+	more = realloc(*list, room * size);
+	if (more)
+		*list = more;
+	return more != NULL;
+}
+
 static int keep_link(const struct nl_message *message, void *owner, struct err *err)
 {
 	struct rtnl_state *state = owner;
@@ -415,7 +432,7 @@ static int keep_link(const struct nl_message *message, void *owner, struct err *
 	(void)err;
 	if (rtnl_read_link(message, &link) < 0)
 		return 0;
-	if (state->link_count == RTNL_LINKS_MAX)
+	if (!has_room((void **)&state->links, state->link_count, sizeof(link), RTNL_LINKS_MAX))
 		state->more = true;
 	else
 		state->links[state->link_count++] = link;
@@ -430,7 +447,7 @@ static int keep_addr(const struct nl_message *message, void *owner, struct err *
 	(void)err;
 	if (rtnl_read_addr(message, &addr) < 0)
 		return 0;
-	if (state->addr_count == RTNL_ADDRS_MAX)
+	if (!has_room((void **)&state->addrs, state->addr_count, sizeof(addr), RTNL_ADDRS_MAX))
 		state->more = true;
 	else
 		state->addrs[state->addr_count++] = addr;
@@ -446,7 +463,7 @@ static int keep_route(const struct nl_message *message, void *owner, struct err 
 	if (rtnl_read_route(message, &route) < 0 || route.proto == RTPROT_KERNEL ||
 	    (route.table != RT_TABLE_MAIN && route.proto != RTNL_OURS))
 		return 0;
-	if (state->route_count == RTNL_ROUTES_MAX)
+	if (!has_room((void **)&state->routes, state->route_count, sizeof(route), RTNL_ROUTES_MAX))
 		state->more = true;
 	else
 		state->routes[state->route_count++] = route;
@@ -473,9 +490,10 @@ static int dump(struct nl *nl, uint16_t type, nl_dump_fn *fn, struct rtnl_state 
 	size_t start;
 
 	buf_init(&request, 256);
-	if (type == RTM_GETLINK)
+	if (type == RTM_GETLINK) {
 		start = nl_begin(&request, type, 0, &link, sizeof(link));
-	else if (type == RTM_GETADDR)
+		nl_put_u32(&request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	} else if (type == RTM_GETADDR)
 		start = nl_begin(&request, type, 0, &header, sizeof(struct ifaddrmsg));
 	else
 		start = nl_begin(&request, type, 0, &header, sizeof(header));
@@ -488,11 +506,6 @@ int rtnl_state_load(struct nl *nl, struct rtnl_state *ret_state, struct err *err
 	OWN(rtnl_state_done) struct rtnl_state state = { 0 };
 	int r;
 
-	state.links = calloc(RTNL_LINKS_MAX, sizeof(*state.links));
-	state.addrs = calloc(RTNL_ADDRS_MAX, sizeof(*state.addrs));
-	state.routes = calloc(RTNL_ROUTES_MAX, sizeof(*state.routes));
-	if (!state.links || !state.addrs || !state.routes)
-		return err_set(err, -ENOMEM, "no memory for the network state");
 	r = dump(nl, RTM_GETLINK, keep_link, &state, err);
 	if (r == 0)
 		r = dump(nl, RTM_GETADDR, keep_addr, &state, err);
@@ -585,6 +598,7 @@ int rtnl_find_link(struct nl *nl, const char *name, struct rtnl_link *ret_link, 
 		return err_set(err, -ENODEV, "no network interface %s", name);
 	buf_init(&request, 256);
 	start = nl_begin(&request, RTM_GETLINK, 0, &info, sizeof(info));
+	nl_put_u32(&request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 	nl_put_text(&request, IFLA_IFNAME, name);
 	nl_end(&request, start);
 	/* By its name: with a thousand containers each list of all links is a megabyte. */
