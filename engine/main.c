@@ -15,7 +15,7 @@ static const struct {
 	{ "main", role_main }, { "store", role_store }, { "api", role_api },
 	{ "pull", role_pull }, { "load", role_load },	{ "unpack", role_unpack },
 	{ "pack", role_pack }, { "files", role_files }, { "sweep", role_sweep },
-	{ "gate", role_gate }, { "sign", role_sign },
+	{ "gate", role_gate }, { "sign", role_sign },	{ "compose", role_compose },
 };
 
 int main(int argc, char **argv)

@@ -17,5 +17,6 @@ int role_sweep(void);
 int role_api(void);
 int role_gate(void);
 int role_sign(void);
+int role_compose(void);
 
 #endif

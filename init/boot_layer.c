@@ -20,6 +20,7 @@ static const struct kind kinds[] = {
 	{ "log", BOOT_FILE_HOY, false, false },
 	{ "service", BOOT_FILE_SERVICES, true, false },
 	{ "volume", BOOT_FILE_SERVICES, true, false },
+	{ "compose", BOOT_FILE_SERVICES, true, false },
 	{ "network", BOOT_FILE_NETWORK, true, false },
 	{ "bridge", BOOT_FILE_NETWORK, true, false },
 	{ "netdev", BOOT_FILE_NETWORK, true, false },

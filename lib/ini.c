@@ -29,7 +29,10 @@ struct ini_reading {
 	unsigned layer;
 	const char *shown; /* one pointer for each file: tells them apart */
 	struct str rest, line;
-	uint32_t line_number;
+	uint32_t line_number;	      /* as it is said: of the file that a made text comes from */
+	uint32_t line_count;	      /* of this text, so far */
+	const struct ini_spot *spots; /* of a made text, else NULL */
+	size_t spot_count;
 	bool expected; /* inih has been given a line that says something */
 	bool handled;  /* and has told us what */
 	struct ini_section *section;
@@ -77,13 +80,23 @@ int ini_note(struct ini_config *config, struct ini_place place, const char *kind
 	return 0;
 }
 
+static uint32_t column_of(const struct ini_reading *reading, size_t column)
+{
+	if (!reading->spots)
+		return (uint32_t)column;
+	return reading->line_count - 1 < reading->spot_count
+		       ? reading->spots[reading->line_count - 1].column
+		       : 0;
+}
+
 static void complain(struct ini_reading *reading, size_t column, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* An issue in the line at hand; the open section turns bad. */
 static void complain(struct ini_reading *reading, size_t column, const char *fmt, ...)
 {
-	struct ini_place place = { reading->shown, reading->line_number, (uint32_t)column };
+	struct ini_place place = { reading->shown, reading->line_number,
+				   column_of(reading, column) };
 	struct ini_section *section = reading->section;
 	char text[600];
 	va_list ap;
@@ -103,7 +116,7 @@ static void complain(struct ini_reading *reading, size_t column, const char *fmt
 void ini_complain(struct ini_config *config, struct ini_section *section,
 		  const struct ini_value *value, const char *fmt, ...)
 {
-	struct ini_place place = { section->file, section->line, 1 };
+	struct ini_place place = { section->file, section->line, section->column };
 	char text[600];
 	va_list ap;
 
@@ -182,6 +195,7 @@ static struct ini_section *add_section(struct ini_reading *reading, struct str k
 	section->name = arena_text(arena, name);
 	section->file = reading->shown;
 	section->line = reading->line_number;
+	section->column = column_of(reading, 1);
 	if (!section->kind || !section->name)
 		return NULL;
 	for (at = &reading->config->sections; *at; at = &(*at)->next)
@@ -232,7 +246,8 @@ static bool split_head(struct ini_reading *reading, size_t open, struct str *ret
 static void refuse_kind(struct ini_reading *reading, size_t column, struct str kind,
 			struct str name)
 {
-	struct ini_place place = { reading->shown, reading->line_number, (uint32_t)column };
+	struct ini_place place = { reading->shown, reading->line_number,
+				   column_of(reading, column) };
 	const char *nearest = nearest_kind(reading->schema, kind);
 	char shown_kind[INI_SHOWN_MAX], shown_name[INI_SHOWN_MAX], known[KINDS_MAX], text[600];
 	const char *gap = name.len > 0 ? " " : "";
@@ -321,7 +336,7 @@ static struct ini_value *new_value(struct ini_reading *reading, struct str text,
 	value->text = str_make(copy, text.len);
 	value->file = reading->shown;
 	value->line = reading->line_number;
-	value->column = (uint32_t)column;
+	value->column = column_of(reading, column);
 	return value;
 }
 
@@ -477,7 +492,11 @@ static char *read_line(char *dst, int cap, void *stream)
 	settle_line(reading);
 	if (reading->error || !str_cut(&reading->rest, '\n', &reading->line))
 		return NULL;
-	reading->line_number++;
+	reading->line_number = ++reading->line_count;
+	if (reading->spots)
+		reading->line_number = reading->line_count <= reading->spot_count
+					       ? reading->spots[reading->line_count - 1].line
+					       : 0;
 	if (reading->line.len > 0 && reading->line.ptr[reading->line.len - 1] == '\r')
 		reading->line.len--;
 	if (line_is_fit(reading) && reading->line.len + 2 <= (size_t)cap) {
@@ -506,10 +525,15 @@ static int handle(void *user, const char *section, const char *name, const char 
 	return 1;
 }
 
-int ini_add_text(struct ini_config *config, const struct ini_schema *schema, unsigned layer,
-		 const char *shown, struct str text, struct err *err)
+int ini_add_made(struct ini_config *config, const struct ini_schema *schema, unsigned layer,
+		 const char *shown, struct str text, const struct ini_spot *spots, size_t count,
+		 struct err *err)
 {
-	struct ini_reading reading = { .config = config, .schema = schema, .layer = layer };
+	struct ini_reading reading = { .config = config,
+				       .schema = schema,
+				       .layer = layer,
+				       .spots = spots,
+				       .spot_count = count };
 
 	if (text.len > INI_TEXT_MAX - config->text_bytes)
 		return err_set(err, -EFBIG, "%s: the configuration is larger than %d bytes", shown,
@@ -527,4 +551,10 @@ int ini_add_text(struct ini_config *config, const struct ini_schema *schema, uns
 	if (reading.error)
 		return err_set(err, reading.error, "%s: no memory", shown);
 	return 0;
+}
+
+int ini_add_text(struct ini_config *config, const struct ini_schema *schema, unsigned layer,
+		 const char *shown, struct str text, struct err *err)
+{
+	return ini_add_made(config, schema, layer, shown, text, NULL, 0, err);
 }

@@ -75,7 +75,7 @@ struct ini_section {
 	const char *kind;
 	const char *name; /* "" for "[kind]" */
 	const char *file; /* where it was first opened */
-	uint32_t line;
+	uint32_t line, column;
 	bool bad; /* an issue was found in it: its owner refuses it */
 	struct ini_entry *entries;
 };
@@ -106,6 +106,16 @@ void ini_done(struct ini_config *config);
  */
 int ini_add_text(struct ini_config *config, const struct ini_schema *schema, unsigned layer,
 		 const char *shown, struct str text, struct err *err);
+
+/* Where a line of a text that was made out of `shown` comes from. */
+struct ini_spot {
+	uint32_t line, column;
+};
+
+/* The same for such a text: spots[i] is the place of its line i (from 0) in all that is said. */
+int ini_add_made(struct ini_config *config, const struct ini_schema *schema, unsigned layer,
+		 const char *shown, struct str text, const struct ini_spot *spots, size_t count,
+		 struct err *err);
 
 /*
  * Reads FILE.ini and FILE.d/ *.ini (lexical order) of each layer directory below dirfd; layers are
@@ -147,6 +157,16 @@ int ini_diff(const struct ini_config *from, const struct ini_config *to, struct 
  */
 int ini_try(const struct ini_schema *schema, int dirfd, void (*check)(struct ini_config *config),
 	    struct buf *out, struct err *err);
+
+/* The same with another way to load than ini_load(). */
+struct ini_trial {
+	/* loaded: what is in force, not what stands in the files of today */
+	int (*load)(void *owner, struct ini_config *config, int dirfd, bool loaded,
+		    struct err *err);
+	void (*check)(struct ini_config *config); /* or NULL */
+	void *owner;
+};
+int ini_try_by(const struct ini_trial *trial, int dirfd, struct buf *out, struct err *err);
 
 /* Prints the normal form; parsing it again gives the same configuration. */
 int ini_print(const struct ini_schema *schema, const struct ini_config *config, struct buf *out);

@@ -82,8 +82,7 @@ int ini_diff(const struct ini_config *from, const struct ini_config *to, struct 
 	return buf_error(out);
 }
 
-int ini_try(const struct ini_schema *schema, int dirfd, void (*check)(struct ini_config *config),
-	    struct buf *out, struct err *err)
+int ini_try_by(const struct ini_trial *trial, int dirfd, struct buf *out, struct err *err)
 {
 	int try_fd OWN_FD = fs_open(dirfd, INI_TRY_DIR, FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, err);
 	struct ini_config from OWN(ini_done), to OWN(ini_done);
@@ -93,13 +92,13 @@ int ini_try(const struct ini_schema *schema, int dirfd, void (*check)(struct ini
 
 	ini_init(&from);
 	ini_init(&to);
-	r = try_fd < 0 ? try_fd : ini_load(&to, schema, try_fd, err);
+	r = try_fd < 0 ? try_fd : trial->load(trial->owner, &to, try_fd, false, err);
 	if (r >= 0)
-		r = ini_load(&from, schema, dirfd, err);
+		r = trial->load(trial->owner, &from, dirfd, true, err);
 	if (r < 0)
 		return r;
-	if (check)
-		check(&to);
+	if (trial->check)
+		trial->check(&to);
 	for (const struct ini_issue *i = to.issues; i; i = i->next)
 		count++;
 	wire_put_u32(out, count);
@@ -110,4 +109,24 @@ int ini_try(const struct ini_schema *schema, int dirfd, void (*check)(struct ini
 		return err_set(err, buf_error(&diff), "too many differences to list");
 	wire_put_str(out, buf_str(&diff));
 	return 0;
+}
+
+struct plain {
+	const struct ini_schema *schema;
+};
+
+static int load_plain(void *owner, struct ini_config *config, int dirfd, bool loaded,
+		      struct err *err)
+{
+	(void)loaded;
+	return ini_load(config, ((const struct plain *)owner)->schema, dirfd, err);
+}
+
+int ini_try(const struct ini_schema *schema, int dirfd, void (*check)(struct ini_config *config),
+	    struct buf *out, struct err *err)
+{
+	struct plain plain = { schema };
+	const struct ini_trial trial = { load_plain, check, &plain };
+
+	return ini_try_by(&trial, dirfd, out, err);
 }

@@ -12,7 +12,15 @@
 
 enum { COMPOSE_NAME_MAX = 40, COMPOSE_VALUE_MAX = 64 << 10 };
 
-void compose_note(struct compose *compose, unsigned line, const char *fmt, ...)
+/* Where the line of ini that was just begun comes from. */
+static void line_from(struct compose *compose, struct yaml_place place)
+{
+	wire_put_u32(&compose->lines, place.line);
+	wire_put_u32(&compose->lines, place.column);
+	compose->line_count++;
+}
+
+void compose_note(struct compose *compose, struct yaml_place place, const char *fmt, ...)
 {
 	char text[512], shown[600];
 	va_list ap;
@@ -22,10 +30,16 @@ void compose_note(struct compose *compose, unsigned line, const char *fmt, ...)
 	va_end(ap);
 	(void)str_escape(str_from(text), shown, sizeof(shown));
 	if (compose->service)
-		(void)buf_printf(compose->notes, "line %u: service %s: %s\n", line,
+		(void)buf_printf(compose->notes, "line %u: service %s: %s\n", place.line,
 				 compose->service, shown);
 	else
-		(void)buf_printf(compose->notes, "line %u: %s\n", line, shown);
+		(void)buf_printf(compose->notes, "line %u: %s\n", place.line, shown);
+	wire_put_u32(&compose->marks, place.line);
+	wire_put_u32(&compose->marks, place.column);
+	wire_put_u8(&compose->marks, compose->advice);
+	wire_put_text(&compose->marks, compose->service);
+	wire_put_text(&compose->marks, shown);
+	compose->mark_count++;
 }
 
 /* ---- variables ---- */
@@ -73,12 +87,12 @@ const char *compose_text(struct compose *compose, const yaml_node_t *node, const
 	const char *copy;
 
 	if (!yaml_text(node, &text)) {
-		compose_note(compose, yaml_line(node), "%s: a text is expected", key);
+		compose_note(compose, yaml_place(node), "%s: a text is expected", key);
 		return NULL;
 	}
 	compose->taken += text.len;
 	if (compose->taken > COMPOSE_TAKEN_MAX) {
-		compose_note(compose, yaml_line(node), "%s: not taken: the file says too much",
+		compose_note(compose, yaml_place(node), "%s: not taken: the file says too much",
 			     key);
 		return NULL;
 	}
@@ -92,7 +106,7 @@ const char *compose_text(struct compose *compose, const yaml_node_t *node, const
 		}
 		n = variable(str_skip(text, i + 1), &out);
 		if (n < 0) {
-			compose_note(compose, yaml_line(node),
+			compose_note(compose, yaml_place(node),
 				     "%s: not taken: a variable without a default in '%.*s'; there "
 				     "is no environment here ('$$' is a dollar)",
 				     key, (int)(text.len < 100 ? text.len : 100), text.ptr);
@@ -102,7 +116,7 @@ const char *compose_text(struct compose *compose, const yaml_node_t *node, const
 	}
 	copy = buf_error(&out) ? NULL : arena_text(&compose->arena, buf_str(&out));
 	if (!copy)
-		compose_note(compose, yaml_line(node), "%s: not taken: too long", key);
+		compose_note(compose, yaml_place(node), "%s: not taken: too long", key);
 	return copy;
 }
 
@@ -116,16 +130,19 @@ static bool printable(const char *text)
 	return true;
 }
 
-void compose_put(struct compose *compose, unsigned line, const char *key, const char *value)
+void compose_put(struct compose *compose, struct yaml_place place, const char *key,
+		 const char *value)
 {
 	struct str text = str_from(value);
 	bool fits = printable(key) && printable(value) && str_trim(text).len == text.len;
 
 	if (fits)
+		line_from(compose, place);
+	if (fits)
 		(void)buf_printf(compose->ini, "%s = %s\n", key, value);
 	else
 		compose_note(
-			compose, line,
+			compose, place,
 			"%s: not taken: a line of INI holds no line breaks, no control characters "
 			"and no white space around a value",
 			key);
@@ -151,7 +168,7 @@ static int services(struct compose *compose, const yaml_node_t *node, struct err
 		const struct yaml_pair *pair = &all.pairs[i];
 
 		if (!name_fits(pair->key)) {
-			compose_note(compose, pair->line,
+			compose_note(compose, pair->place,
 				     "service '%.*s' is not taken: a name has letters, digits and "
 				     "'_', '-', '.', at most %d",
 				     (int)(pair->key.len < 80 ? pair->key.len : 80), pair->key.ptr,
@@ -161,6 +178,9 @@ static int services(struct compose *compose, const yaml_node_t *node, struct err
 		compose->service = arena_text(&compose->arena, pair->key);
 		if (!compose->service)
 			return err_set(err, -ENOMEM, "no memory for a Compose file");
+		if (compose->ini->len)
+			line_from(compose, pair->place);
+		line_from(compose, pair->place);
 		(void)buf_printf(compose->ini, "%s[service %s]\n", compose->ini->len ? "\n" : "",
 				 compose->service);
 		r = yaml_map(&compose->yaml, pair->value, &service, err);
@@ -185,7 +205,7 @@ static int volumes(struct compose *compose, const yaml_node_t *node, struct err 
 		r = yaml_map(&compose->yaml, pair->value, &volume, err);
 		for (uint32_t k = 0; r >= 0 && k < volume.count; k++)
 			compose_note(
-				compose, volume.pairs[k].line,
+				compose, volume.pairs[k].place,
 				"volumes.%.*s.%.*s: not taken: a volume is a directory of this "
 				"machine",
 				STR_ARG(pair->key), STR_ARG(volume.pairs[k].key));
@@ -198,10 +218,12 @@ static int networks(struct compose *compose, const yaml_node_t *node, struct err
 	struct yaml_map all = { 0 };
 	int r = yaml_is_null(node) ? 0 : yaml_map(&compose->yaml, node, &all, err);
 
+	compose->advice = true;
 	for (uint32_t i = 0; r >= 0 && i < all.count; i++)
-		compose_note(compose, all.pairs[i].line,
+		compose_note(compose, all.pairs[i].place,
 			     "networks.%.*s: networks are sections of network.ini: [bridge %.*s]",
 			     STR_ARG(all.pairs[i].key), STR_ARG(all.pairs[i].key));
+	compose->advice = false;
 	return r;
 }
 
@@ -226,24 +248,40 @@ static int file(struct compose *compose, struct err *err)
 			r = networks(compose, pair->value, err);
 		else if (!str_is(pair->key, "version") && !str_is(pair->key, "name") &&
 			 !str_starts(pair->key, STR("x-")))
-			compose_note(compose, pair->line, "%.*s: not taken",
+			compose_note(compose, pair->place, "%.*s: not taken",
 				     (int)(pair->key.len < 80 ? pair->key.len : 80), pair->key.ptr);
 	}
 	return r;
 }
 
-int compose_convert(struct str text, struct buf *ini, struct buf *notes, struct err *err)
+static void put_places(const struct compose *compose, struct buf *out)
+{
+	wire_put_u32(out, compose->line_count);
+	(void)buf_add_str(out, buf_str(&compose->lines));
+	wire_put_u32(out, compose->mark_count);
+	(void)buf_add_str(out, buf_str(&compose->marks));
+}
+
+int compose_convert(struct str text, struct buf *ini, struct buf *notes, struct buf *places,
+		    struct err *err)
 {
 	struct compose compose = { .ini = ini, .notes = notes };
 	int r;
 
 	arena_init(&compose.arena, COMPOSE_ARENA_MAX);
+	buf_init(&compose.lines, COMPOSE_PLACES_MAX);
+	buf_init(&compose.marks, COMPOSE_PLACES_MAX);
 	r = yaml_read(&compose.yaml, &compose.arena, text, err);
 	if (r >= 0)
 		r = file(&compose, err);
+	if (r >= 0 && places)
+		put_places(&compose, places);
+	if (r >= 0 && (buf_error(ini) || buf_error(notes) || buf_error(&compose.lines) ||
+		       buf_error(&compose.marks) || (places && buf_error(places))))
+		r = err_set(err, -E2BIG, "the file says too much for one configuration");
 	yaml_done(&compose.yaml);
 	arena_done(&compose.arena);
-	if (r >= 0 && (buf_error(ini) || buf_error(notes)))
-		r = err_set(err, -E2BIG, "the file says too much for one configuration");
+	buf_done(&compose.lines);
+	buf_done(&compose.marks);
 	return r;
 }

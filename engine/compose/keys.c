@@ -30,7 +30,7 @@ static int take_text(struct compose *compose, const struct yaml_pair *pair, cons
 
 	(void)err;
 	if (text && *text)
-		compose_put(compose, pair->line, to, text);
+		compose_put(compose, pair->place, to, text);
 	return 0;
 }
 
@@ -45,9 +45,9 @@ static int take_list(struct compose *compose, const struct yaml_pair *pair, cons
 		const char *text = compose_text(compose, item, to);
 
 		if (text && !*text)
-			compose_note(compose, yaml_line(item), "%s: not taken: it is empty", to);
+			compose_note(compose, yaml_place(item), "%s: not taken: it is empty", to);
 		else if (text)
-			compose_put(compose, yaml_line(item), to, text);
+			compose_put(compose, yaml_place(item), to, text);
 	}
 	return 0;
 }
@@ -56,7 +56,7 @@ static int take_list(struct compose *compose, const struct yaml_pair *pair, cons
 static bool want_list(struct compose *compose, const struct yaml_pair *pair, const char *to)
 {
 	if (!yaml_is_list(pair->value))
-		compose_note(compose, pair->line, "%s: not taken: a list is expected", to);
+		compose_note(compose, pair->place, "%s: not taken: a list is expected", to);
 	return yaml_is_list(pair->value);
 }
 
@@ -75,9 +75,9 @@ static int take_names(struct compose *compose, const struct yaml_pair *pair, con
 
 		if (!name)
 			return err_set(err, -ENOMEM, "no memory for a Compose file");
-		compose_put(compose, map.pairs[i].line, to, name);
+		compose_put(compose, map.pairs[i].place, to, name);
 		if (!yaml_is_null(map.pairs[i].value))
-			compose_note(compose, map.pairs[i].line,
+			compose_note(compose, map.pairs[i].place,
 				     "%s.%s: what it says of this one is not taken", to, name);
 	}
 	return r;
@@ -99,7 +99,7 @@ static int take_pairs(struct compose *compose, const struct yaml_pair *pair, con
 		char *line;
 
 		if (yaml_is_null(one->value) && sign == '=') {
-			compose_note(compose, one->line,
+			compose_note(compose, one->place,
 				     "%s.%.*s: not taken: it has no value here, and there is no "
 				     "environment to take it from",
 				     to, STR_ARG(one->key));
@@ -111,7 +111,7 @@ static int take_pairs(struct compose *compose, const struct yaml_pair *pair, con
 		line = arena_printf(&compose->arena, "%.*s%c%s", STR_ARG(one->key), sign, value);
 		if (!line)
 			return err_set(err, -ENOMEM, "no memory for a Compose file");
-		compose_put(compose, one->line, to, line);
+		compose_put(compose, one->place, to, line);
 	}
 	return r;
 }
@@ -128,9 +128,9 @@ static int take_env(struct compose *compose, const struct yaml_pair *pair, const
 		const char *text = compose_text(compose, item, to);
 
 		if (text && strchr(text, '=') > text)
-			compose_put(compose, yaml_line(item), to, text);
+			compose_put(compose, yaml_place(item), to, text);
 		else if (text)
-			compose_note(compose, yaml_line(item),
+			compose_note(compose, yaml_place(item),
 				     "%s: '%s': not taken: it has no value here, and there is no "
 				     "environment to take it from",
 				     to, text);
@@ -144,18 +144,18 @@ static int take_hosts(struct compose *compose, const struct yaml_pair *pair, con
 	return take_pairs(compose, pair, to, ':', err);
 }
 
-static int put_label(struct compose *compose, unsigned line, struct str name, const char *value,
-		     struct err *err)
+static int put_label(struct compose *compose, struct yaml_place place, struct str name,
+		     const char *value, struct err *err)
 {
 	char *key = arena_printf(&compose->arena, "labels.%.*s", STR_ARG(name));
 
 	if (!key)
 		return err_set(err, -ENOMEM, "no memory for a Compose file");
 	if (strpbrk(key, "=\r\n ") || !name.len)
-		compose_note(compose, line,
+		compose_note(compose, place,
 			     "labels: not taken: a name that no key of INI can have");
 	else
-		compose_put(compose, line, key, value);
+		compose_put(compose, place, key, value);
 	return 0;
 }
 
@@ -172,7 +172,7 @@ static int take_labels(struct compose *compose, const struct yaml_pair *pair, co
 
 		(void)str_cut(&rest, '=', &name);
 		if (text)
-			r = put_label(compose, yaml_line(item), name, rest.len ? rest.ptr : "",
+			r = put_label(compose, yaml_place(item), name, rest.len ? rest.ptr : "",
 				      err);
 	}
 	if (yaml_is_list(pair->value) || r < 0)
@@ -182,7 +182,7 @@ static int take_labels(struct compose *compose, const struct yaml_pair *pair, co
 		const char *text = compose_text(compose, map.pairs[i].value, to);
 
 		if (text)
-			r = put_label(compose, map.pairs[i].line, map.pairs[i].key, text, err);
+			r = put_label(compose, map.pairs[i].place, map.pairs[i].key, text, err);
 	}
 	return r;
 }
@@ -209,9 +209,9 @@ static int take_command(struct compose *compose, const struct yaml_pair *pair, c
 	}
 	json_end_array(&w);
 	if (buf_error(&line))
-		compose_note(compose, pair->line, "%s: not taken: too long", to);
+		compose_note(compose, pair->place, "%s: not taken: too long", to);
 	else
-		compose_put(compose, pair->line, to, buf_text(&line));
+		compose_put(compose, pair->place, to, buf_text(&line));
 	return 0;
 }
 
@@ -238,7 +238,7 @@ static void only(struct compose *compose, const struct yaml_map *map, const char
 		while (str_cut(&rest, ' ', &word))
 			found |= str_eq(word, map->pairs[i].key);
 		if (!found)
-			compose_note(compose, map->pairs[i].line, "%s.%.*s: not taken", what,
+			compose_note(compose, map->pairs[i].place, "%s.%.*s: not taken", what,
 				     STR_ARG(map->pairs[i].key));
 	}
 }
@@ -279,10 +279,10 @@ static int take_ports(struct compose *compose, const struct yaml_pair *pair, con
 		if (!text || !*text)
 			continue;
 		if (strchr(text, ':'))
-			compose_put(compose, yaml_line(item), to, text);
+			compose_put(compose, yaml_place(item), to, text);
 		else
 			compose_note(
-				compose, yaml_line(item),
+				compose, yaml_place(item),
 				"ports: %s: not taken: which port of this machine leads to it? "
 				"HOST:%s",
 				text, text);
@@ -297,16 +297,16 @@ static int put_mount(struct compose *compose, const yaml_node_t *item, const cha
 	(void)str_cut(&rest, ':', &source);
 	if (rest.len && (source.ptr[0] == '.' || source.ptr[0] == '~'))
 		compose_note(
-			compose, yaml_line(item),
+			compose, yaml_place(item),
 			"volumes: %s: not taken: a path is one of this machine and begins with "
 			"'/'",
 			text);
 	else if (!rest.len)
-		compose_note(compose, yaml_line(item),
+		compose_note(compose, yaml_place(item),
 			     "volumes: %s: not taken: a volume needs a name here: NAME:%s", text,
 			     text);
 	else
-		compose_put(compose, yaml_line(item), "volumes", text);
+		compose_put(compose, yaml_place(item), "volumes", text);
 	return 0;
 }
 
@@ -325,20 +325,20 @@ static int long_mount(struct compose *compose, const yaml_node_t *item, struct e
 	    !member(compose, &map, "read_only", &read_only))
 		return 0;
 	if (*read_only && strcmp(read_only, "true") != 0 && strcmp(read_only, "false") != 0) {
-		compose_note(compose, yaml_line(item),
+		compose_note(compose, yaml_place(item),
 			     "volumes: %s: not taken: read_only: %s: true or false is expected",
 			     target, read_only);
 		return 0;
 	}
 	if (!strcmp(type, "tmpfs")) {
 		if (!strcmp(read_only, "true"))
-			compose_note(compose, yaml_line(item),
+			compose_note(compose, yaml_place(item),
 				     "volumes: %s: read_only of a tmpfs: not taken", target);
-		compose_put(compose, yaml_line(item), "tmpfs", target);
+		compose_put(compose, yaml_place(item), "tmpfs", target);
 		return 0;
 	}
 	if (strcmp(type, "volume") != 0 && strcmp(type, "bind") != 0) {
-		compose_note(compose, yaml_line(item), "volumes: type %s: not taken", type);
+		compose_note(compose, yaml_place(item), "volumes: type %s: not taken", type);
 		return 0;
 	}
 	text = arena_printf(&compose->arena, "%s%s%s%s", source, *source ? ":" : "", target,
@@ -400,9 +400,9 @@ static int take_depends(struct compose *compose, const struct yaml_pair *pair, c
 						    STR_ARG(all.pairs[i].key), conditions[k][1]);
 		}
 		if (line)
-			compose_put(compose, all.pairs[i].line, to, line);
+			compose_put(compose, all.pairs[i].place, to, line);
 		else
-			compose_note(compose, all.pairs[i].line, "depends_on: %s: not taken",
+			compose_note(compose, all.pairs[i].place, "depends_on: %s: not taken",
 				     condition);
 	}
 	return r;
@@ -417,11 +417,11 @@ static int take_pull(struct compose *compose, const struct yaml_pair *pair, cons
 
 	(void)err;
 	if (text && (!strcmp(text, "always") || !strcmp(text, "missing")))
-		compose_put(compose, pair->line, to, text);
+		compose_put(compose, pair->place, to, text);
 	else if (text && !strcmp(text, "if_not_present"))
-		compose_put(compose, pair->line, to, "missing");
+		compose_put(compose, pair->place, to, "missing");
 	else if (text)
-		compose_note(compose, pair->line, "pull_policy: %s: not taken", text);
+		compose_note(compose, pair->place, "pull_policy: %s: not taken", text);
 	return 0;
 }
 
@@ -434,7 +434,7 @@ static int take_driver(struct compose *compose, const struct yaml_pair *pair, co
 	(void)to;
 	(void)err;
 	if (text && strcmp(text, "json-file") != 0 && strcmp(text, "local") != 0)
-		compose_note(compose, pair->line, "logging.driver: %s: not taken", text);
+		compose_note(compose, pair->place, "logging.driver: %s: not taken", text);
 	return 0;
 }
 
@@ -576,8 +576,8 @@ static int take_map(struct compose *compose, const struct yaml_pair *pair, const
 		if (found)
 			r = found->take(compose, one, found->to, err);
 		else
-			compose_note(compose, one->line, "%.*s.%.*s: not taken", STR_ARG(pair->key),
-				     STR_ARG(one->key));
+			compose_note(compose, one->place, "%.*s.%.*s: not taken",
+				     STR_ARG(pair->key), STR_ARG(one->key));
 	}
 	return r;
 }
@@ -597,7 +597,7 @@ int compose_service(struct compose *compose, const struct yaml_map *service, str
 		if (found && !yaml_is_null(pair->value))
 			r = found->take(compose, pair, found->to, err);
 		else if (!found && !str_starts(pair->key, STR("x-")))
-			compose_note(compose, pair->line,
+			compose_note(compose, pair->place,
 				     str_is(pair->key, "build")
 					     ? "%.*s: not taken: a folder below /config or "
 					       "/data/builds goes into 'build' by hand"

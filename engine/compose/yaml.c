@@ -18,6 +18,20 @@ static int load_failed(const yaml_parser_t *parser, struct err *err)
 		       parser->problem ? parser->problem : "this is no YAML");
 }
 
+/* libyaml looks at each open bracket again for each further one: hours for a file of them. Those in
+ * quotes count too: nobody writes so many that stay open. */
+static bool nests_deep(struct str text)
+{
+	int depth = 0;
+
+	for (size_t i = 0; i < text.len && depth <= YAML_DEPTH_MAX; i++)
+		if (text.ptr[i] == '{' || text.ptr[i] == '[')
+			depth++;
+		else if (depth && (text.ptr[i] == '}' || text.ptr[i] == ']'))
+			depth--;
+	return depth > YAML_DEPTH_MAX;
+}
+
 int yaml_read(struct yaml *yaml, struct arena *arena, struct str text, struct err *err)
 {
 	yaml_parser_t parser;
@@ -27,6 +41,9 @@ int yaml_read(struct yaml *yaml, struct arena *arena, struct str text, struct er
 	*yaml = (struct yaml){ .arena = arena };
 	if (text.len > YAML_TEXT_MAX)
 		return err_set(err, -E2BIG, "more than %d KiB of YAML", YAML_TEXT_MAX >> 10);
+	if (nests_deep(text))
+		return err_set(err, -E2BIG, "more than %d brackets are open at once",
+			       YAML_DEPTH_MAX);
 	if (!yaml_parser_initialize(&parser))
 		return err_set(err, -ENOMEM, "no memory for a YAML file");
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text.ptr, text.len);
@@ -93,9 +110,22 @@ bool yaml_text(const yaml_node_t *node, struct str *ret_text)
 	return true;
 }
 
-unsigned yaml_line(const yaml_node_t *node)
+struct yaml_place yaml_place(const yaml_node_t *node)
 {
-	return node ? (unsigned)node->start_mark.line + 1 : 0;
+	struct yaml_place place = { 0, 0 };
+
+	if (node)
+		place = (struct yaml_place){ (unsigned)node->start_mark.line + 1,
+					     (unsigned)node->start_mark.column + 1 };
+	return place;
+}
+
+/* "line 3, column 7: TEXT" */
+static int refuse(struct err *err, int code, const yaml_node_t *node, const char *text)
+{
+	struct yaml_place place = yaml_place(node);
+
+	return err_set(err, code, "line %u, column %u: %s", place.line, place.column, text);
 }
 
 const yaml_node_t *yaml_item(struct yaml *yaml, const yaml_node_t *list, size_t i)
@@ -123,10 +153,8 @@ static bool has_key(const struct yaml_map *map, struct str key)
 static int step(struct yaml *yaml, const yaml_node_t *node, struct err *err)
 {
 	if (++yaml->steps > YAML_STEPS_MAX)
-		return err_set(err, -E2BIG,
-			       "line %u: more than %d keys, counted as often as an "
-			       "alias or a merge leads there",
-			       yaml_line(node), YAML_STEPS_MAX);
+		return refuse(err, -E2BIG, node,
+			      "too many keys, counted as often as an alias or a merge leads there");
 	return 0;
 }
 
@@ -140,7 +168,7 @@ static int collect(struct yaml *yaml, const yaml_node_t *node, unsigned depth, s
 	if (r < 0)
 		return r;
 	if (!yaml_is_map(node) || depth > YAML_MERGE_MAX)
-		return err_set(err, -EINVAL, "line %u: a map is expected here", yaml_line(node));
+		return refuse(err, -EINVAL, node, "a map is expected here");
 	for (unsigned merges = 0; merges < 2; merges++) {
 		for (pair = node->data.mapping.pairs.start;
 		     r >= 0 && pair < node->data.mapping.pairs.top; pair++) {
@@ -150,8 +178,7 @@ static int collect(struct yaml *yaml, const yaml_node_t *node, unsigned depth, s
 			struct str text;
 
 			if (!yaml_text(key, &text))
-				return err_set(err, -EINVAL, "line %u: a key that is no text",
-					       yaml_line(key));
+				return refuse(err, -EINVAL, key, "a key that is no text");
 			r = step(yaml, key, err);
 			if (r < 0)
 				return r;
@@ -170,10 +197,9 @@ static int collect(struct yaml *yaml, const yaml_node_t *node, unsigned depth, s
 			if (has_key(map, text))
 				continue;
 			if (map->count == YAML_PAIRS_MAX)
-				return err_set(err, -E2BIG, "line %u: more than %d keys",
-					       yaml_line(key), YAML_PAIRS_MAX);
+				return refuse(err, -E2BIG, key, "too many keys");
 			map->pairs[map->count++] =
-				(struct yaml_pair){ text, value, yaml_line(key) };
+				(struct yaml_pair){ text, value, yaml_place(key) };
 		}
 	}
 	return r;

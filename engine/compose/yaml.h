@@ -12,6 +12,7 @@ enum {
 	YAML_TEXT_MAX = 256 << 10,
 	YAML_PAIRS_MAX = 4096,
 	YAML_MERGE_MAX = 8,
+	YAML_DEPTH_MAX = 500,
 	YAML_STEPS_MAX = 64 << 10, /* maps and pairs that are looked at, each as often as an alias
 				    * leads there */
 };
@@ -23,10 +24,14 @@ struct yaml {
 	bool loaded;
 };
 
+struct yaml_place {
+	unsigned line, column; /* from 1; 0 = nowhere */
+};
+
 struct yaml_pair {
 	struct str key;
 	const yaml_node_t *value;
-	unsigned line; /* of the key, from 1 */
+	struct yaml_place place; /* of the key */
 };
 
 struct yaml_map {
@@ -54,6 +59,6 @@ bool yaml_is_list(const yaml_node_t *node);
 bool yaml_text(const yaml_node_t *node, struct str *ret_text);
 /* Nothing at all stands there: as `KEY:`. */
 bool yaml_is_null(const yaml_node_t *node);
-unsigned yaml_line(const yaml_node_t *node);
+struct yaml_place yaml_place(const yaml_node_t *node);
 
 #endif

@@ -104,12 +104,12 @@ struct manager {
 	struct ini_config config;	 /* services.ini, the one in force */
 	struct ini_config engine_config; /* engine.ini */
 	struct service *services;
+	struct compose_file *compose_files;
 	struct turns starts;
 	bool data_ready, stopping;
 	bool network_up, clock_good; /* for wait_for */
 	bool keep_blobs; /* engine.ini: compressed layers stay in the store, however they came */
-	/* archives of /config/images, taken in before anything is pulled */
-	bool preloading;
+	bool preloading; /* archives of /config/images are taken in before anything is pulled */
 	struct image_take *preload;
 	uint32_t preload_next;
 	bool first_reported;

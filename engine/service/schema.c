@@ -101,6 +101,12 @@ static int check_context(struct str value, struct err *err)
 	return err_set(err, -EINVAL, "a directory below /config/ or /data/builds/");
 }
 
+static int check_compose(struct str value, struct err *err)
+{
+	return str_starts(value, STR("/config/")) ? 0
+						  : err_set(err, -EINVAL, "a file below /config/");
+}
+
 /* "2376", "192.0.2.1:2376" */
 static int check_loopback(struct str value, struct err *err)
 {
@@ -403,6 +409,12 @@ static const struct ini_key service_keys[] = {
 	  .type = INI_TYPE_BOOL,
 	  .def = "no",
 	  .help = "give the command a terminal" },
+	{ .section = "compose",
+	  .key = "file",
+	  .type = INI_TYPE_PATH,
+	  LEN(9, 1000),
+	  .check = check_compose,
+	  .help = "a Compose file whose services are declared ones" },
 };
 
 const struct ini_schema service_schema = { "services", service_keys, ARRAY_LEN(service_keys) };

@@ -7,7 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include "engine/service/manager.h"
+#include "engine/service/compose.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
@@ -212,7 +212,8 @@ static void apply_order(struct manager *manager)
 		owners[i]->spec = NULL;
 		service_reason(owners[i], err.text);
 		log_err("service %s is refused: %s", owners[i]->name, err.text);
-		service_event(owners[i], SERVICE_EVENT_REFUSE);
+		if (owners[i]->state != SERVICE_STATE_RUNNING) /* as with its own mistakes */
+			service_event(owners[i], SERVICE_EVENT_REFUSE);
 	}
 }
 
@@ -294,7 +295,7 @@ int manager_load(struct manager *manager, struct err *err)
 	ini_init(&engine);
 	r = ini_load(&engine, &engine_schema, layers, err);
 	if (r >= 0)
-		r = ini_load(&config, &service_schema, layers, err);
+		r = manager_read(manager, &config, layers, err);
 	if (r < 0) {
 		ini_done(&config);
 		ini_done(&engine);
@@ -302,6 +303,9 @@ int manager_load(struct manager *manager, struct err *err)
 	}
 	for (const struct ini_issue *i = engine.issues; i; i = i->next)
 		log_err("%s", i->text);
+	for (const struct ini_issue *i = config.issues; i; i = i->next)
+		if (!strcmp(i->kind, "compose"))
+			log_err("%s", i->text);
 	for (struct service *s = manager->services; s; s = s->next) {
 		s->was_declared = s->declared;
 		s->declared = false;
@@ -310,7 +314,8 @@ int manager_load(struct manager *manager, struct err *err)
 	manager->engine_config = engine;
 	take_engine_settings(manager);
 	for (const struct ini_section *s = config.sections; s; s = s->next)
-		apply_section(manager, &config, s);
+		if (!strcmp(s->kind, "service"))
+			apply_section(manager, &config, s);
 	for (struct service *s = manager->services; s; s = s->next)
 		s->spec = s->declared ? s->spec : NULL;
 	ini_done(&manager->config);
@@ -336,7 +341,7 @@ static void check_services(struct ini_config *config)
 	for (struct ini_section *s = config->sections; s; s = s->next) {
 		struct service_spec *spec;
 
-		if (s->bad || count == SERVICE_COUNT_MAX)
+		if (s->bad || count == SERVICE_COUNT_MAX || strcmp(s->kind, "service") != 0)
 			continue;
 		err = (struct err){ 0 };
 		spec = service_spec_make(&config->arena, s, &err);
@@ -359,10 +364,11 @@ static void check_services(struct ini_config *config)
 int manager_try(struct manager *manager, struct buf *out, struct err *err)
 {
 	int layers OWN_FD = fs_open(manager->env.run_fd, "config", FS_BENEATH, O_DIRECTORY, 0, err);
+	const struct ini_trial trial = { manager_read_trial, check_services, manager };
 	int r;
 
 	if (layers < 0)
 		return layers;
-	r = ini_try(&service_schema, layers, check_services, out, err);
+	r = ini_try_by(&trial, layers, out, err);
 	return r < 0 ? r : ini_try(&engine_schema, layers, NULL, out, err);
 }

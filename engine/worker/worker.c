@@ -55,14 +55,51 @@ static void worker_on_exit(struct loop_io *io, uint32_t events)
 		worker->ended(worker);
 }
 
+/* The role's process with `theirs` as its fd 3. */
+static int spawn_role(const char *role, int theirs, const int *extra_fds, size_t extra_count,
+		      pid_t *ret_pid, int *ret_pidfd, struct err *err)
+{
+	const char *const argv[] = { "hoy-engine", role, NULL };
+	struct spawn spawn;
+
+	spawn_init(&spawn, worker_program, argv);
+	spawn.fds[0] = theirs;
+	for (size_t i = 0; i < extra_count; i++)
+		spawn.fds[1 + i] = extra_fds[i];
+	spawn.nfds = 1 + extra_count;
+	spawn.log_fd = STDERR_FILENO;
+	spawn.parent_death_signal = SIGKILL;
+	return spawn_start(&spawn, ret_pid, ret_pidfd, err);
+}
+
+int worker_ask(const char *role, uint16_t type, struct str body, int timeout_ms,
+	       struct msg *ret_reply, struct err *err)
+{
+	int ours OWN_FD = -1, theirs OWN_FD = -1, pidfd OWN_FD = -1, pair[2];
+	siginfo_t info = { 0 };
+	pid_t pid;
+	int r = msg_pair(pair, err);
+
+	if (r < 0)
+		return err_prefix(err, "role %s", role);
+	ours = pair[0];
+	theirs = pair[1];
+	r = spawn_role(role, theirs, NULL, 0, &pid, &pidfd, err);
+	if (r < 0)
+		return err_prefix(err, "role %s", role);
+	own_close(&theirs); /* its end is the end of the connection */
+	r = msg_call_sync(ours, type, body, NULL, 0, timeout_ms, ret_reply, err);
+	(void)spawn_signal(pidfd, SIGKILL, NULL);
+	(void)waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED);
+	return r;
+}
+
 int worker_start(struct worker *worker, struct loop *loop, const char *role,
 		 const struct msg_rule *rules, size_t rule_count, const int *extra_fds,
 		 size_t extra_count, void (*ended)(struct worker *worker), void *owner,
 		 struct err *err)
 {
-	const char *const argv[] = { "hoy-engine", role, NULL };
 	int ours OWN_FD = -1, theirs OWN_FD = -1, pair[2];
-	struct spawn spawn;
 	int r;
 
 	memset(worker, 0, sizeof(*worker));
@@ -74,14 +111,7 @@ int worker_start(struct worker *worker, struct loop *loop, const char *role,
 		return err_prefix(err, "role %s", role);
 	ours = pair[0];
 	theirs = pair[1];
-	spawn_init(&spawn, worker_program, argv);
-	spawn.fds[0] = theirs;
-	for (size_t i = 0; i < extra_count; i++)
-		spawn.fds[1 + i] = extra_fds[i];
-	spawn.nfds = 1 + extra_count;
-	spawn.log_fd = STDERR_FILENO;
-	spawn.parent_death_signal = SIGKILL;
-	r = spawn_start(&spawn, &worker->pid, &worker->pidfd, err);
+	r = spawn_role(role, theirs, extra_fds, extra_count, &worker->pid, &worker->pidfd, err);
 	if (r < 0)
 		return err_prefix(err, "role %s", role);
 	worker->loop = loop;

@@ -38,6 +38,13 @@ int worker_start(struct worker *worker, struct loop *loop, const char *role,
 /* Kills and reaps it, fails what was asked of it. Accepts a zeroed or ended one. */
 void worker_stop(struct worker *worker);
 
+/*
+ * Starts a role for one call, waits for its answer and ends it: for work of milliseconds alone that
+ * nothing can go on without. -ETIMEDOUT after timeout_ms.
+ */
+int worker_ask(const char *role, uint16_t type, struct str body, int timeout_ms,
+	       struct msg *ret_reply, struct err *err);
+
 bool worker_running(const struct worker *worker);
 
 /* The program of all roles; "/proc/self/exe" unless a test sets another. */

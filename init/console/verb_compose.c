@@ -36,6 +36,7 @@ static int convert(struct console *console, const char *file, struct msg *reply,
 	wire_init(&in, reply->body.ptr, reply->body.len);
 	*ret_ini = wire_blob(&in, reply->body.len);
 	*ret_notes = wire_blob(&in, reply->body.len);
+	(void)wire_blob(&in, reply->body.len); /* the same with its places */
 	return wire_end(&in) < 0 ? err_set(err, -EBADMSG, "a malformed answer of the engine") : 0;
 }
 

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Compose files as INI: what each key becomes, and the note for each that is left out. */
 #include <errno.h>
+#include <string.h>
 #include "engine/compose/compose.h"
 #include "lib/own.h"
 #include "tests/unit/tap.h"
 
-static struct buf ini, notes;
+static struct buf ini, notes, places;
 
 static int convert(const char *text, struct err *err)
 {
 	buf_done(&ini);
 	buf_done(&notes);
+	buf_done(&places);
+	buf_init(&places, 2 * COMPOSE_PLACES_MAX);
 	buf_init(&ini, COMPOSE_INI_MAX);
 	buf_init(&notes, COMPOSE_NOTES_MAX);
-	return compose_convert(str_from(text), &ini, &notes, err);
+	return compose_convert(str_from(text), &ini, &notes, &places, err);
 }
 
 /* `service` is one service's lines, indented by four. */
@@ -167,6 +170,7 @@ static void test_variables(void)
 
 static void test_file(void)
 {
+	static char deep[100000];
 	struct err err = { 0 };
 
 	ok(convert("x: &x {restart: always, image: y}\nservices:\n  a: {<<: *x, image: z}\n  b: "
@@ -192,6 +196,8 @@ static void test_file(void)
 		   str_starts(str_from(err.text), STR("line ")),
 	   "what is no YAML is refused with its place: %s", err.text);
 	ok(convert("services: {}\n---\na: b\n", NULL) < 0, "two documents are refused");
+	memset(deep, '[', sizeof(deep) - 1);
+	ok(convert(deep, &err) == -E2BIG, "brackets without an end are not counted for hours");
 	ok(convert("a: b\n", NULL) == -EINVAL && convert("- a\n", NULL) == -EINVAL &&
 		   convert("", NULL) == -EINVAL,
 	   "what is no Compose file is refused");
@@ -200,8 +206,37 @@ static void test_file(void)
 	   "a name that is no section's is left out");
 }
 
+static bool place_is(struct wire *in, uint32_t line, uint32_t column)
+{
+	uint32_t got_line = wire_u32(in), got_column = wire_u32(in);
+
+	return got_line == line && got_column == column;
+}
+
+static void test_places(void)
+{
+	char service[32], text[128];
+	struct wire in;
+
+	ok(convert("services:\n  a:\n    image: x\n    ports:\n    - 80:80\n    secrets: [s]\n"
+		   "  b: {image: y}\nnetworks: {n: {}}\n",
+		   NULL) >= 0,
+	   "a file with places");
+	wire_init(&in, (const char *)places.data, places.len);
+	ok(wire_u32(&in) == 6 && place_is(&in, 2, 3) && place_is(&in, 3, 5) &&
+		   place_is(&in, 5, 7) && place_is(&in, 7, 3) && place_is(&in, 7, 3) &&
+		   place_is(&in, 7, 7),
+	   "each line of the sections knows line and column of its key");
+	ok(wire_u32(&in) == 2 && place_is(&in, 6, 5) && !wire_bool(&in), "and so does a note");
+	wire_text(&in, service, sizeof(service));
+	wire_text(&in, text, sizeof(text));
+	ok(!strcmp(service, "a") && !strcmp(text, "secrets: not taken"), "of one service alone");
+	ok(place_is(&in, 8, 12) && wire_bool(&in), "what leaves nothing out is advice");
+}
+
 int main(void)
 {
+	test_places();
 	test_keys();
 	test_left_out();
 	test_refused();
@@ -210,5 +245,6 @@ int main(void)
 	test_file();
 	buf_done(&ini);
 	buf_done(&notes);
+	buf_done(&places);
 	return tap_done();
 }
