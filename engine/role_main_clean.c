@@ -156,6 +156,15 @@ static bool is_named(const struct engine *engine, const char *reference)
 	return false;
 }
 
+/* Also one whose name means another image by now: it can be committed, and made again. */
+static bool has_container(const struct engine *engine, const struct digest *config)
+{
+	for (const struct table_entry *e = engine->table.first; e; e = e->next)
+		if (!memcmp(&e->def.image, config, sizeof(*config)))
+			return true;
+	return false;
+}
+
 static int by_digest(const void *a, const void *b)
 {
 	return memcmp(a, b, sizeof(struct digest));
@@ -200,7 +209,8 @@ static int find_used(const struct engine *engine, struct clean_list *list, struc
 	for (uint32_t i = 0; i < list->count; i++) {
 		struct clean_image *image = &list->images[i];
 
-		image->used = is_named(engine, image->reference);
+		image->used = is_named(engine, image->reference) ||
+			      has_container(engine, &image->image.config);
 		for (uint32_t k = 0; r >= 0 && image->used && k < image->image.layer_count; k++)
 			r = add_layer(list, &image->image.layers[k].blob, err);
 	}

@@ -161,6 +161,7 @@ static int begin_build(struct tree_work *tree, struct err *err)
 					 .secret_count = wanted->secret_count,
 					 .network_none = wanted->network_none,
 					 .no_cache = wanted->no_cache,
+					 .keep_unnamed = true,
 					 .pull = wanted->pull,
 					 .cache_from = context->cache_from,
 					 .cache_from_count = context->cache_from_count,

@@ -22,6 +22,7 @@ struct drop_work {
 	uint32_t count, at;
 	struct digest config; /* the image's id */
 	bool last;	      /* no other name is left */
+	bool stays;	      /* without a name: a container runs from it */
 };
 
 static bool names_it(const struct drop_work *drop, struct str reference)
@@ -92,35 +93,51 @@ static int refuse(const struct drop_work *drop, const char *id, bool up, struct 
 	char digest[DIGEST_TEXT_MAX];
 
 	(void)digest_text(&drop->config, digest);
-	if (up)
+	if (!(drop->flags & ENGINE_DROP_NAME))
 		return err_set(err, -EEXIST,
-			       "conflict: unable to delete %.12s (cannot be forced) - image is "
-			       "being used by running container %.*s",
-			       digest + 7, ID_SHORT, id);
+			       "conflict: unable to delete %.12s (%s be forced) - image is being "
+			       "used by %s container %.*s",
+			       digest + 7, up ? "cannot" : "must", up ? "running" : "stopped",
+			       ID_SHORT, id);
 	return err_set(err, -EEXIST,
 		       "conflict: unable to remove repository reference \"%s\" (must force) - "
 		       "container %.*s is using its referenced image %.12s",
 		       drop->shown, ID_SHORT, id, digest + 7);
 }
 
-/* -EEXIST (409) with Docker's words when somebody stands against it. */
-static int check_users(const struct drop_work *drop, struct err *err)
+/* Who has it: 0 = nobody that matters. A name goes by force from under a container that runs. */
+static int check_user(struct drop_work *drop, const struct digest *config, const char *id, bool up,
+		      struct err *err)
 {
-	const struct engine *engine = drop->work.engine;
 	bool force = drop->flags & ENGINE_DROP_FORCE;
 
-	for (const struct service *s = engine->manager.services; s; s = s->next) {
-		if (s->container &&
-		    !memcmp(&s->container->def.image, &drop->config, sizeof(drop->config)))
-			return refuse(drop, s->container_id, true, err);
+	if (memcmp(config, &drop->config, sizeof(*config)) != 0 || (force && !up))
+		return 0;
+	if (!force || !(drop->flags & ENGINE_DROP_NAME))
+		return refuse(drop, id, up, err);
+	drop->stays = true;
+	return 0;
+}
+
+/* -EEXIST (409) with Docker's words when somebody stands against it. */
+static int check_users(struct drop_work *drop, struct err *err)
+{
+	const struct engine *engine = drop->work.engine;
+	int r = 0;
+
+	drop->stays = false;
+	for (const struct service *s = engine->manager.services; r >= 0 && s; s = s->next) {
+		if (s->container)
+			r = check_user(drop, &s->container->def.image, s->container_id, true, err);
 	}
-	for (const struct table_entry *e = engine->table.first; e; e = e->next) {
+	for (const struct table_entry *e = engine->table.first; r >= 0 && e; e = e->next) {
 		bool up = e->container || e->state == TABLE_STATE_STARTING ||
 			  e->state == TABLE_STATE_RESTARTING;
 
-		if (!memcmp(&e->def.image, &drop->config, sizeof(drop->config)) && (up || !force))
-			return refuse(drop, e->id, up, err);
+		r = check_user(drop, &e->def.image, e->id, up, err);
 	}
+	if (r < 0)
+		return r;
 	for (uint32_t i = 0; (drop->flags & ENGINE_DROP_PRUNE) && i < drop->count; i++) {
 		if (engine_image_declared(engine, drop->names[i]))
 			return err_set(err, -EEXIST, "conflict: %s is declared by a service",
@@ -151,7 +168,7 @@ static void drop_next(struct drop_work *drop)
 
 	buf_init(&body, 1024);
 	if (drop->at == drop->count) {
-		wire_put_u8(&body, drop->last);
+		wire_put_u8(&body, drop->last && !drop->stays);
 		work_reply(&drop->work, buf_str(&body));
 		return;
 	}
@@ -161,7 +178,8 @@ static void drop_next(struct drop_work *drop)
 		return;
 	}
 	wire_put_text(&body, drop->names[drop->at]);
-	if (work_ask(&drop->work, STORE_MSG_IMAGE_REMOVE, buf_str(&body), on_removed, &err) < 0)
+	if (work_ask(&drop->work, drop->stays ? STORE_MSG_IMAGE_UNTAG : STORE_MSG_IMAGE_REMOVE,
+		     buf_str(&body), on_removed, &err) < 0)
 		work_fail(&drop->work, &err);
 }
 

@@ -324,7 +324,8 @@ void engine_pull_call(struct msg_peer *peer, struct msg *msg)
 	struct image_take_env env = { .loop = &engine->loop,
 				      .store = &engine->store.peer,
 				      .leases = &engine->leases,
-				      .keep_blobs = engine->manager.keep_blobs };
+				      .keep_blobs = engine->manager.keep_blobs,
+				      .keep_unnamed = true };
 	static const struct image_give_ops push_ops = { on_pull_progress, on_pushed };
 	const struct image_give_env give = { .loop = &engine->loop,
 					     .store = &engine->store.peer,

@@ -32,22 +32,11 @@ static bool malformed(struct engine_work *work, const struct wire *in)
 struct tag_work {
 	struct engine_work work;
 	char name[ENGINE_REF_MAX], reference[OCI_REFERENCE_MAX];
-	char unnamed[DIGEST_TEXT_MAX]; /* the name it had so far, its id; "" = another */
 };
-
-static void on_untagged(struct msg_peer *peer, void *owner, struct msg *reply,
-			const struct err *err)
-{
-	(void)peer;
-	(void)reply;
-	(void)err; /* somebody else removed it: as well */
-	work_reply(owner, STR(""));
-}
 
 static void on_tagged(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	struct tag_work *tag = owner;
-	struct buf body OWN(buf_done) = { 0 };
 
 	(void)peer;
 	if (!reply) {
@@ -58,11 +47,7 @@ static void on_tagged(struct msg_peer *peer, void *owner, struct msg *reply, con
 		image_leases_collect(&tag->work.engine->leases);
 	engine_event(tag->work.engine, "image", "tag", tag->reference, tag->reference, NULL, 0);
 	manager_kick(&tag->work.engine->manager, "an image was tagged");
-	buf_init(&body, 256);
-	wire_put_text(&body, tag->unnamed);
-	if (!*tag->unnamed ||
-	    work_ask(&tag->work, STORE_MSG_IMAGE_REMOVE, buf_str(&body), on_untagged, NULL) < 0)
-		work_reply(&tag->work, STR(""));
+	work_reply(&tag->work, STR(""));
 }
 
 static void on_tag_record(struct msg_peer *peer, void *owner, struct msg *reply,
@@ -78,8 +63,6 @@ static void on_tag_record(struct msg_peer *peer, void *owner, struct msg *reply,
 		return;
 	}
 	if (work_take_image(&tag->work, reply, &image, &bad) == 0) {
-		if (!*image.reference)
-			(void)digest_text(&image.config, tag->unnamed);
 		image.reference = tag->reference;
 		if (work_set_image(&tag->work, &image, on_tagged, &bad) == 0)
 			return;
@@ -318,6 +301,7 @@ void engine_load_call(struct msg_peer *peer, struct msg *msg)
 	if (malformed(&load->work, &in))
 		return;
 	env = (struct image_take_env){ .loop = &load->work.engine->loop,
+				       .keep_unnamed = true,
 				       .store = &load->work.engine->store.peer,
 				       .leases = &load->work.engine->leases,
 				       .keep_blobs = load->work.engine->manager.keep_blobs };

@@ -191,7 +191,7 @@ int work_set_image(struct engine_work *work, const struct image *image, msg_repl
 	if (buf_error(&body) < 0)
 		return err_set(err, -E2BIG, "the image's settings are over %d bytes",
 			       STORE_RECORD_MAX);
-	return work_ask(work, STORE_MSG_IMAGE_SET, buf_str(&body), fn, err);
+	return work_ask(work, STORE_MSG_IMAGE_MOVE, buf_str(&body), fn, err);
 }
 
 int image_name(struct str text, char dst[ENGINE_REF_MAX], struct err *err)

@@ -266,6 +266,10 @@ static const struct msg_rule role_rules[] = {
 	{ STORE_MSG_ROOM, "room", 12, 1024, 0, 0, ROLE_PEER_MAIN, store_role_room },
 	{ STORE_MSG_CLEAN, "clean", 36, ROLE_LIST_MAX, 0, 0, ROLE_PEER_MAIN, store_role_clean },
 	{ STORE_MSG_FALL_BACK, "fall-back", 4, 4096, 0, 0, ROLE_PEER_MAIN, store_role_fall_back },
+	{ STORE_MSG_IMAGE_MOVE, "image-move", 4, ROLE_BODY_MAX, 0, 0, ROLE_PEER_MAIN,
+	  store_role_image_set },
+	{ STORE_MSG_IMAGE_UNTAG, "image-untag", 4, 4096, 0, 0, ROLE_PEER_MAIN,
+	  store_role_image_untag },
 };
 
 /* ---- starting ---- */

@@ -47,7 +47,7 @@ void store_role_answer_empty(const struct msg *msg, int result, const struct err
 
 /* Calls about names: images, the build cache (role_store_names.c). */
 msg_handler_fn store_role_image_set, store_role_image_get, store_role_image_list,
-	store_role_image_remove, store_role_cache_get, store_role_cache_set;
+	store_role_image_remove, store_role_image_untag, store_role_cache_get, store_role_cache_set;
 /* Calls about leases, room and what is damaged (role_store_keep.c). */
 msg_handler_fn store_role_lease, store_role_gc, store_role_check, store_role_space, store_role_room,
 	store_role_clean, store_role_fall_back;

@@ -21,7 +21,8 @@ void store_role_image_set(struct msg_peer *peer, struct msg *msg)
 		return;
 	}
 	struct str record = str_make(in.ptr, in.left);
-	if (store_image_set(&store_role.store, reference, record, &replaced, &err) < 0) {
+	if ((msg->type == STORE_MSG_IMAGE_MOVE ? store_image_move : store_image_set)(
+		    &store_role.store, reference, record, &replaced, &err) < 0) {
 		store_role_refuse(msg, &err);
 		return;
 	}
@@ -77,6 +78,21 @@ void store_role_image_remove(struct msg_peer *peer, struct msg *msg)
 		store_role_refuse_malformed(msg);
 	else
 		store_role_answer_empty(msg, store_image_remove(&store_role.store, name, &err),
+					&err);
+}
+
+void store_role_image_untag(struct msg_peer *peer, struct msg *msg)
+{
+	char name[STORE_REFERENCE_MAX];
+	struct err err = { 0 };
+	struct wire in;
+	(void)peer;
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	wire_text(&in, name, sizeof(name));
+	if (wire_end(&in) < 0)
+		store_role_refuse_malformed(msg);
+	else
+		store_role_answer_empty(msg, store_image_untag(&store_role.store, name, &err),
 					&err);
 }
 

@@ -68,9 +68,9 @@ enum engine_image_msg {
 	/* {} -> {u32 count, {text line}...}: what goes by itself, when, and what went last */
 	ENGINE_MSG_CLEAN,
 	/* {text name as the client said it, u8 enum engine_drop, u32 count, {text image}...} -> {u8
-	 * nothing names it any more}: takes these names of one image away. With the last of them
-	 * -EEXIST in Docker's words where a container has the image: one that runs, or, without
-	 * FORCE, any */
+	 * the image is gone}: takes these names of one image away. With the last of them -EEXIST in
+	 * Docker's words where a container has the image: without FORCE any, with it one that runs,
+	 * but for NAME: then the image stays without a name */
 	ENGINE_MSG_IMAGE_DROP = 0x3c0,
 	/* {text container, blob definition} -> {}: its networks, addresses and names become those
 	 * of the definition; of one that runs at once, and it has them once netd has answered */
@@ -87,6 +87,7 @@ enum engine_image_msg {
 enum engine_drop {
 	ENGINE_DROP_FORCE = 1, /* also where a container that does not run has it */
 	ENGINE_DROP_PRUNE = 2, /* not where a service declares it */
+	ENGINE_DROP_NAME = 4,  /* the client said a name, and not an id */
 };
 
 enum engine_archive {

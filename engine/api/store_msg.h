@@ -87,6 +87,11 @@ enum store_msg {
 	/* {text reference} -> {digest config}: the name means the image again that it meant before;
 	 * -ENOENT: there is none; -EBADMSG: it is damaged as well */
 	STORE_MSG_FALL_BACK,
+	/* as IMAGE_SET, and the image that the name meant before stays as one without a name: its
+	 * reference is its id then, "sha256:..." */
+	STORE_MSG_IMAGE_MOVE,
+	/* {text reference} -> {}: the name goes, the image stays in the same way */
+	STORE_MSG_IMAGE_UNTAG,
 };
 
 /* Why STORE_MSG_CLEAN let a name go; BEFORE: only what it meant before. */

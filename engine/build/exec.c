@@ -366,8 +366,9 @@ static int set_name(struct build_lane *lane, struct err *err)
 	buf_init(&body, STORE_RECORD_MAX);
 	wire_put_text(&body, *image.reference ? image.reference : digest_text(&image.config, id));
 	image_encode(&image, &body);
-	r = msg_peer_call(lane->job->env->containers->store, STORE_MSG_IMAGE_SET, buf_str(&body),
-			  NULL, 0, on_named, lane, err);
+	r = msg_peer_call(lane->job->env->containers->store,
+			  lane->job->keep_unnamed ? STORE_MSG_IMAGE_MOVE : STORE_MSG_IMAGE_SET,
+			  buf_str(&body), NULL, 0, on_named, lane, err);
 	return r < 0 ? (int)r : 0;
 }
 

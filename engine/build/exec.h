@@ -73,6 +73,7 @@ struct build_request {
 	const char *platform; /* NULL or "" = the machine's */
 	struct str text;      /* of the Dockerfile; ptr NULL = in the context */
 	bool no_cache, pull, network_none;
+	bool keep_unnamed; /* what its names meant before stays (STORE_MSG_IMAGE_MOVE) */
 	bool network_host, host_allowed;  /* plan.h, struct build_inputs */
 	const struct image_pairs *ssh;	  /* id and path of an agent's socket; NULL = none */
 	const struct build_login *logins; /* copied */

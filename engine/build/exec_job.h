@@ -114,7 +114,7 @@ struct build_job {
 	struct arena arena;			       /* hosts */
 	struct image_texts hosts;		       /* "name:address" */
 	struct image_pairs ssh;			       /* id, path of a socket */
-	bool pull, check;
+	bool pull, check, keep_unnamed;
 	char base_reference[OCI_REFERENCE_MAX];
 	struct image_take *take;
 	struct image_lease lease; /* layers of bases, of the cache, and those it made */

@@ -168,6 +168,7 @@ int build_job_take(struct build_job *job, const struct build_request *request, c
 
 	job->pull = request->pull;
 	job->check = request->check;
+	job->keep_unnamed = request->keep_unnamed;
 	if (r >= 0)
 		r = check_platform(request->platform, err);
 	if (r >= 0)

@@ -86,7 +86,7 @@ struct removal {
 	const struct docker_image *found;
 	const char **references; /* to take away, in the arena */
 	uint32_t count;
-	bool force;
+	bool force, by_name;
 };
 
 static void no_free(void *work)
@@ -150,7 +150,6 @@ static void on_removed(struct msg_peer *peer, void *owner, struct msg *reply, co
 static int plan_removal(struct docker_client *client, struct removal *removal, struct err *err)
 {
 	const struct docker_image *found;
-	bool by_name;
 	int r = docker_images_find(&removal->images, client->argument, &found, err);
 
 	if (r < 0)
@@ -160,12 +159,12 @@ static int plan_removal(struct docker_client *client, struct removal *removal, s
 					  sizeof(*removal->references));
 	if (!removal->references)
 		return err_set(err, -ENOMEM, "no memory for a request");
-	by_name = !str_starts(str_from(found->id), str_from(client->argument)) &&
-		  !str_starts(str_from(found->id + 7), str_from(client->argument));
+	removal->by_name = !str_starts(str_from(found->id), str_from(client->argument)) &&
+			   !str_starts(str_from(found->id + 7), str_from(client->argument));
 	for (uint32_t i = 0; i < removal->images.count; i++) {
 		const struct docker_image *row = &removal->images.rows[i];
 
-		if (!strcmp(row->id, found->id) && (!by_name || row == found))
+		if (!strcmp(row->id, found->id) && (!removal->by_name || row == found))
 			removal->references[removal->count++] = row->image.reference;
 	}
 	if (removal->count > 1 && !removal->force)
@@ -183,7 +182,8 @@ static void ask_removal(struct docker_client *client, const struct removal *remo
 
 	buf_init(&body, 256 << 10);
 	wire_put_text(&body, client->argument);
-	wire_put_u8(&body, removal->force ? ENGINE_DROP_FORCE : 0);
+	wire_put_u8(&body, (uint8_t)((removal->force ? ENGINE_DROP_FORCE : 0) |
+				     (removal->by_name ? ENGINE_DROP_NAME : 0)));
 	wire_put_u32(&body, removal->count);
 	for (uint32_t i = 0; i < removal->count; i++)
 		wire_put_text(&body, removal->references[i]);

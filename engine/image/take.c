@@ -187,8 +187,9 @@ static int take_record(struct image_take *take, struct str record, struct err *e
 	buf_init(&body, STORE_RECORD_MAX);
 	wire_put_text(&body, *image.reference ? image.reference : digest_text(&image.config, id));
 	image_encode(&image, &body);
-	r = msg_peer_call(take->env.store, STORE_MSG_IMAGE_SET, buf_str(&body), NULL, 0, on_set,
-			  take, err);
+	r = msg_peer_call(take->env.store,
+			  take->env.keep_unnamed ? STORE_MSG_IMAGE_MOVE : STORE_MSG_IMAGE_SET,
+			  buf_str(&body), NULL, 0, on_set, take, err);
 	if (r < 0)
 		return (int)r;
 	take->setting++;

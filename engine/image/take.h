@@ -35,7 +35,8 @@ struct image_take_env {
 	struct loop *loop;
 	struct msg_peer *store;
 	struct image_leases *leases;
-	bool keep_blobs; /* compressed layers stay in the store */
+	bool keep_blobs;   /* compressed layers stay in the store */
+	bool keep_unnamed; /* what the name meant before stays (STORE_MSG_IMAGE_MOVE) */
 };
 
 /* Both copy what they need. NULL with err when nothing could be started. */

@@ -109,12 +109,12 @@ static int drop_before(struct cleaning *c, struct err *err)
 }
 
 /* The one that is idle for the longest; of those the clock knows nothing about, last. */
-static const struct refs_image *oldest(const struct cleaning *c)
+static const struct refs_image *oldest(const struct cleaning *c, bool unnamed)
 {
 	const struct refs_image *found = NULL;
 	for (uint32_t i = 0; i < c->store->refs.image_count; i++) {
 		const struct refs_image *image = c->store->refs.images[i];
-		if (may_go(c, image) &&
+		if (may_go(c, image) && (!unnamed || refs_is_unnamed(image->reference)) &&
 		    (!found ||
 		     (image->idle_s > 0 && (found->idle_s == 0 || image->idle_s < found->idle_s))))
 			found = image;
@@ -122,24 +122,31 @@ static const struct refs_image *oldest(const struct cleaning *c)
 	return found;
 }
 
+/* One after the other until there is room. */
+static int images_go(struct cleaning *c, bool unnamed, struct err *err)
+{
+	const struct refs_image *image = NULL;
+	int r = 0;
+	while (r == 0 && c->sum.bytes < c->clean->need && (image = oldest(c, unnamed)) != NULL) {
+		r = let_go(c, image, STORE_GONE_ROOM, err);
+		if (r == 0)
+			r = collect(c, err);
+	}
+	return r;
+}
+
 static int by_room(struct cleaning *c, struct err *err)
 {
 	const uint64_t need = c->clean->need;
-	const struct refs_image *image = NULL;
-	int r = 0;
-	if (c->sum.bytes < need && c->store->refs.cache_count > 0) {
+	int r = images_go(c, true, err);
+	if (r == 0 && c->sum.bytes < need && c->store->refs.cache_count > 0) {
 		r = store_cache_clear(c->store, err);
 		if (r == 0)
 			r = collect(c, err);
 	}
 	if (r == 0 && c->sum.bytes < need)
 		r = drop_before(c, err);
-	while (r == 0 && c->sum.bytes < need && (image = oldest(c)) != NULL) {
-		r = let_go(c, image, STORE_GONE_ROOM, err);
-		if (r == 0)
-			r = collect(c, err);
-	}
-	return r;
+	return r == 0 ? images_go(c, false, err) : r;
 }
 
 int store_clean(struct store *store, const struct store_clean *clean,

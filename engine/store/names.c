@@ -13,7 +13,7 @@
 #include "lib/fs.h"
 #include "lib/own.h"
 
-enum { NAMES_FILE_MODE = 0600, NAMES_ARENA = 16 << 20, NAMES_SHORT_MIN = 4 };
+enum { NAMES_FILE_MODE = 0600, NAMES_ARENA = 16 << 20, NAMES_SHORT_MIN = 4, CHANGE_ROWS = 4 };
 
 static const char spare[] = "spare";
 
@@ -83,137 +83,232 @@ static int inherit(struct store *store, struct refs_image *fresh, const struct r
 	return r;
 }
 
-/* Puts image (NULL = none) under a reference, on disk too, or leaves all as it was. */
-static int change_image(struct store *store, const char *reference, struct refs_image *image,
-			struct err *err)
+/* Rows that change with one writing of the table: all of them, or none. */
+struct change {
+	struct change_row {
+		const char *reference;
+		struct refs_image *fresh, *old; /* NULL = none */
+	} rows[CHANGE_ROWS];
+	unsigned count;
+};
+
+/* Puts fresh (NULL = nothing) under a reference; it is the change's then, in any case. */
+static int change_add(struct store *store, struct change *change, const char *reference,
+		      struct refs_image *fresh, struct err *err)
 {
-	struct refs_image *old = NULL, *taken_back = NULL;
-	int r = refs_swap(&store->refs, reference, image, &old, err);
+	struct change_row *row = &change->rows[change->count];
+	*row = (struct change_row){ .fresh = fresh };
+	int r = refs_swap(&store->refs, reference, fresh, &row->old, err);
 	if (r < 0) {
-		refs_image_free(image);
+		refs_image_free(fresh);
 		return r;
 	}
-	r = save(store, err);
-	if (r < 0) {
-		(void)refs_swap(&store->refs, reference, old, &taken_back, NULL);
-		if (err)
-			(void)err_prefix(err, "image %s", reference); /* may be taken_back's own */
+	row->reference = fresh ? fresh->reference : row->old ? row->old->reference : "";
+	change->count++;
+	return 0;
+}
+
+/* As if it had never been begun. */
+static void change_undo(struct store *store, struct change *change)
+{
+	while (change->count > 0) {
+		struct change_row *row = &change->rows[--change->count];
+		struct refs_image *taken_back = NULL;
+		/* The text may be taken_back's own. */
+		(void)refs_swap(&store->refs, row->reference, row->old, &taken_back, NULL);
 		refs_image_free(taken_back);
+	}
+}
+
+static int change_save(struct store *store, struct change *change, struct err *err)
+{
+	bool aside = false;
+	int r = save(store, err);
+	if (r < 0) {
+		if (err)
+			(void)err_prefix(err, "image %s", change->rows[0].reference);
+		change_undo(store, change);
 		return r;
 	}
-	/* What stood aside for a name that is gone would be found again under the next of that
-	 * name. */
-	if (old && !image && (old->before.len > 0 || old->idle_s > 0))
+	for (unsigned i = 0; i < change->count; i++) {
+		struct refs_image *old = change->rows[i].old;
+		/* What stood aside for a name that is gone would be found again under the next of
+		 * that name. */
+		aside |= old && !change->rows[i].fresh && (old->before.len > 0 || old->idle_s > 0);
+		refs_image_free(old);
+	}
+	if (aside)
 		(void)store_aside_save(store, NULL);
-	refs_image_free(old);
 	/* Only for readers from outside, made again at each change. */
 	(void)store_index_write(store, NULL);
 	return 0;
 }
 
-static int decode(struct arena *arena, struct str record, struct image *ret_image, struct err *err)
+/* ---- images without a name: rows whose reference is their id ---- */
+
+/* The first row of an image, -1 = there is none. */
+static int64_t find_config(const struct store *store, const struct digest *config)
 {
-	struct wire in;
-	wire_init(&in, record.ptr, record.len);
-	int r = image_decode(&in, arena, ret_image, err);
-	if (r == 0 && wire_end(&in) < 0)
-		r = err_set(err, -EBADMSG, "image record has bytes behind its end");
-	return r;
+	for (uint32_t i = 0; i < store->refs.image_count; i++) {
+		struct arena arena OWN(arena_done) = { 0 };
+		struct image image;
+		arena_init(&arena, NAMES_ARENA);
+		if (store_record_decode(&arena, buf_str(&store->refs.images[i]->record), &image,
+					NULL) == 0 &&
+		    memcmp(&image.config, config, sizeof(*config)) == 0)
+			return i;
+	}
+	return -1;
 }
 
-int store_image_set(struct store *store, struct str reference, struct str record,
-		    bool *ret_replaced, struct err *err)
+/*
+ * Room for one more without a name. Of those that nothing used when it was looked last, the longest
+ * idle one gives way; 0 = all are in use.
+ */
+static int make_way(struct store *store, struct change *change, struct err *err)
+{
+	const struct refs_image *oldest = NULL;
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < store->refs.image_count; i++) {
+		const struct refs_image *image = store->refs.images[i];
+		if (!refs_is_unnamed(image->reference))
+			continue;
+		count++;
+		if (image->idle_s > 0 && (!oldest || image->idle_s < oldest->idle_s))
+			oldest = image;
+	}
+	if (count < STORE_UNNAMED_MAX && store->refs.image_count < REFS_IMAGES_MAX)
+		return 1;
+	if (!oldest)
+		return 0;
+	int r = change_add(store, change, oldest->reference, NULL, err);
+	return r < 0 ? r : 1;
+}
+
+/* Under its id, as the first row of the change leaves it: nothing else names it. */
+static int keep_unnamed(struct store *store, struct change *change, struct err *err)
+{
+	const struct refs_image *old = change->rows[0].old;
+	struct arena arena OWN(arena_done) = { 0 };
+	struct buf record OWN(buf_done) = { 0 };
+	char id[DIGEST_TEXT_MAX];
+	struct image image;
+	arena_init(&arena, NAMES_ARENA);
+	buf_init(&record, STORE_RECORD_MAX);
+	int r = old ? store_record_decode(&arena, buf_str(&old->record), &image, err) : 0;
+	if (r < 0 || !old || find_config(store, &image.config) >= 0)
+		return r;
+	r = make_way(store, change, err);
+	if (r <= 0)
+		return r;
+	image.reference = "";
+	image_encode(&image, &record);
+	if (buf_error(&record) < 0)
+		return err_set(err, -ENOMEM, "out of memory for image %s", old->reference);
+	struct refs_image *unnamed =
+		refs_image_new(str_from(digest_text(&image.config, id)), buf_str(&record), err);
+	if (!unnamed)
+		return -ENOMEM;
+	unnamed->idle_s = old->idle_s;
+	unnamed->asked = old->asked;
+	return change_add(store, change, unnamed->reference, unnamed, err);
+}
+
+/* A name is given: the row by its id, if there is one, has done its duty. */
+static int drop_unnamed(struct store *store, struct change *change, const struct digest *config,
+			struct err *err)
+{
+	char id[DIGEST_TEXT_MAX];
+	(void)digest_text(config, id);
+	if (strcmp(change->rows[0].reference, id) == 0 || refs_find(&store->refs, id) < 0)
+		return 0;
+	return change_add(store, change, id, NULL, err);
+}
+
+/* Puts fresh (NULL = none) under a reference; keep: what that meant stays without a name. */
+static int change_image(struct store *store, const char *reference, struct refs_image *fresh,
+			bool keep, struct err *err)
+{
+	struct change change = { .count = 0 };
+	struct arena arena OWN(arena_done) = { 0 };
+	struct image image;
+	arena_init(&arena, NAMES_ARENA);
+	int r = change_add(store, &change, reference, fresh, err);
+	if (r < 0)
+		return r;
+	if (fresh)
+		r = store_record_decode(&arena, buf_str(&fresh->record), &image, err);
+	if (fresh && r == 0)
+		r = drop_unnamed(store, &change, &image.config, err);
+	if (r == 0 && keep)
+		r = keep_unnamed(store, &change, err);
+	if (r < 0) {
+		change_undo(store, &change);
+		return r;
+	}
+	return change_save(store, &change, err);
+}
+
+/* The same again, durably there: 1. An image without a name that has got one needs no other row. */
+static int is_there(struct store *store, struct str reference, struct str record,
+		    const struct image *image, struct err *err)
+{
+	char name[STORE_REFERENCE_MAX];
+	int r = str_copy(reference, name, sizeof(name));
+	if (r < 0)
+		return err_set(err, -EINVAL, "image reference of %zu bytes", reference.len);
+	int64_t at = refs_find(&store->refs, name);
+	if (at >= 0 && !str_eq(buf_str(&store->refs.images[at]->record), record))
+		at = -1;
+	else if (at < 0 && refs_is_unnamed(name))
+		at = find_config(store, &image->config);
+	if (at < 0)
+		return 0;
+	store->refs.images[at]->asked = mono_now();
+	return 1;
+}
+
+static int set_image(struct store *store, struct str reference, struct str record, bool keep,
+		     bool *ret_replaced, struct err *err)
 {
 	struct arena arena OWN(arena_done) = { 0 };
 	struct image image;
 	arena_init(&arena, NAMES_ARENA);
 	if (reference.len == 0 || reference.len >= STORE_REFERENCE_MAX)
 		return err_set(err, -EINVAL, "image reference of %zu bytes", reference.len);
-	int r = decode(&arena, record, &image, err);
-	if (r < 0)
-		return r;
+	int r = store_record_decode(&arena, record, &image, err);
+	if (r == 0)
+		r = is_there(store, reference, record, &image, err);
+	if (r != 0) {
+		if (r > 0)
+			*ret_replaced = false;
+		return r < 0 ? r : 0;
+	}
 	struct refs_image *fresh = refs_image_new(reference, record, err);
 	if (!fresh)
 		return -ENOMEM;
 	int64_t at = refs_find(&store->refs, fresh->reference);
-	bool replaced = at >= 0 && !str_eq(buf_str(&store->refs.images[at]->record), record);
 	fresh->asked = mono_now();
-	if (at >= 0 && !replaced) {
-		refs_image_free(fresh);
-		store->refs.images[at]->asked = mono_now();
-		*ret_replaced = false;
-		return 0; /* it stands there already, durably */
-	}
-	if (replaced && inherit(store, fresh, store->refs.images[at], err) < 0) {
+	if (at >= 0 && inherit(store, fresh, store->refs.images[at], err) < 0) {
 		refs_image_free(fresh);
 		return err ? err->code : -EIO;
 	}
-	r = change_image(store, fresh->reference, fresh, err);
+	r = change_image(store, fresh->reference, fresh, keep, err);
 	if (r == 0)
-		*ret_replaced = replaced;
+		*ret_replaced = at >= 0;
 	return r;
 }
 
-/* written_s is moved on to when the file was written, where that is later. */
-static uint64_t disk_bytes(int dirfd, const char *name, int64_t *written_s)
+int store_image_set(struct store *store, struct str reference, struct str record,
+		    bool *ret_replaced, struct err *err)
 {
-	struct stat st;
-	if (fs_stat(dirfd, name, FS_BENEATH, &st, NULL) < 0)
-		return 0;
-	if (*written_s < st.st_mtim.tv_sec)
-		*written_s = st.st_mtim.tv_sec;
-	return (uint64_t)st.st_blocks * 512;
+	return set_image(store, reference, record, false, ret_replaced, err);
 }
 
-uint64_t store_image_disk(const struct store *store, struct str record, int64_t *ret_made_s)
+int store_image_move(struct store *store, struct str reference, struct str record,
+		     bool *ret_replaced, struct err *err)
 {
-	int64_t made_s = 0, other_s = 0;
-	struct arena arena OWN(arena_done) = { 0 };
-	char name[STORE_NAME_MAX];
-	struct image image;
-	uint64_t bytes = 0;
-	arena_init(&arena, NAMES_ARENA);
-	*ret_made_s = 0;
-	if (decode(&arena, record, &image, NULL) < 0)
-		return 0;
-	const struct digest *const heads[2] = { &image.manifest, &image.config };
-	for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
-		store_blob_name(heads[i], name);
-		bytes += disk_bytes(store->blobs, name, &other_s);
-	}
-	for (uint32_t i = 0; i < image.layer_count; i++) {
-		const struct image_layer *layer = &image.layers[i];
-		bool plain = memcmp(&layer->blob, &layer->diff, sizeof(layer->blob)) == 0;
-		store_layer_name(&layer->blob, name);
-		bytes += disk_bytes(store->layers, name, plain ? &made_s : &other_s);
-		store_blob_name(&layer->blob, name);
-		bytes += disk_bytes(store->blobs, name, &other_s);
-	}
-	*ret_made_s = made_s;
-	return bytes;
-}
-
-void store_lacking(const struct store *store,
-		   void (*each)(void *owner, const char *reference, const struct digest *layer),
-		   void *owner)
-{
-	for (uint32_t i = 0; i < store->refs.image_count; i++) {
-		struct arena arena OWN(arena_done) = { 0 };
-		struct image image;
-		bool whole = true;
-		arena_init(&arena, NAMES_ARENA);
-		if (decode(&arena, buf_str(&store->refs.images[i]->record), &image, NULL) < 0)
-			continue;
-		for (uint32_t k = 0; whole && k < image.layer_count; k++) {
-			struct store_layer layer;
-			OWN_FD int fd =
-				store_layer_open(store, &image.layers[k].blob, &layer, NULL);
-			whole = fd >= 0;
-			if (!whole)
-				each(owner, store->refs.images[i]->reference,
-				     &image.layers[k].blob);
-		}
-	}
+	return set_image(store, reference, record, true, ret_replaced, err);
 }
 
 static int no_such_image(const struct store *store, const char *name, struct err *err)
@@ -229,11 +324,41 @@ static int no_such_image(const struct store *store, const char *name, struct err
 	return err_set(err, -ENOENT, "no such image: %s", shown);
 }
 
+/* No name goes back to an image that was taken away by its id. */
+static int forget_before(struct store *store, const char *id, struct err *err)
+{
+	bool any = false;
+	for (uint32_t i = 0; i < store->refs.image_count; i++) {
+		struct arena arena OWN(arena_done) = { 0 };
+		struct buf *before = &store->refs.images[i]->before;
+		char text[DIGEST_TEXT_MAX];
+		struct image image;
+		arena_init(&arena, NAMES_ARENA);
+		if (before->len == 0 ||
+		    store_record_decode(&arena, buf_str(before), &image, NULL) < 0 ||
+		    strcmp(digest_text(&image.config, text), id) != 0)
+			continue;
+		buf_clear(before);
+		any = true;
+	}
+	return any ? store_aside_save(store, err) : 0;
+}
+
 int store_image_remove(struct store *store, const char *reference, struct err *err)
 {
+	int r = 0;
 	if (refs_find(&store->refs, reference) < 0)
 		return no_such_image(store, reference, err);
-	return change_image(store, reference, NULL, err);
+	if (refs_is_unnamed(reference))
+		r = forget_before(store, reference, err);
+	return r < 0 ? r : change_image(store, reference, NULL, false, err);
+}
+
+int store_image_untag(struct store *store, const char *reference, struct err *err)
+{
+	if (refs_find(&store->refs, reference) < 0 || refs_is_unnamed(reference))
+		return no_such_image(store, reference, err);
+	return change_image(store, reference, NULL, true, err);
 }
 
 static bool has_digest(struct str record, const struct digest *digest)
@@ -241,7 +366,7 @@ static bool has_digest(struct str record, const struct digest *digest)
 	struct arena arena OWN(arena_done) = { 0 };
 	struct image image;
 	arena_init(&arena, NAMES_ARENA);
-	return decode(&arena, record, &image, NULL) == 0 &&
+	return store_record_decode(&arena, record, &image, NULL) == 0 &&
 	       (memcmp(&image.config, digest, sizeof(*digest)) == 0 ||
 		memcmp(&image.manifest, digest, sizeof(*digest)) == 0 ||
 		memcmp(&image.source, digest, sizeof(*digest)) == 0);
@@ -260,12 +385,13 @@ static int64_t find_short(const struct store *store, const char *name, struct er
 		char text[DIGEST_TEXT_MAX];
 		struct image image, other;
 		arena_init(&arena, 2 * NAMES_ARENA);
-		if (decode(&arena, buf_str(&store->refs.images[i]->record), &image, NULL) < 0 ||
+		if (store_record_decode(&arena, buf_str(&store->refs.images[i]->record), &image,
+					NULL) < 0 ||
 		    !str_starts(str_from(digest_text(&image.config, text) + 7), digits))
 			continue;
 		if (found >= 0 &&
-		    decode(&arena, buf_str(&store->refs.images[found]->record), &other, NULL) ==
-			    0 &&
+		    store_record_decode(&arena, buf_str(&store->refs.images[found]->record), &other,
+					NULL) == 0 &&
 		    memcmp(&other.config, &image.config, sizeof(image.config)) != 0)
 			return err_set(err, -EINVAL, "more than one image has an id like %.80s",
 				       name);
@@ -319,7 +445,7 @@ int store_fall_back(struct store *store, const char *reference, struct digest *r
 	if (before->len == 0)
 		return err_set(err, -ENOENT, "there is no image before it to go back to");
 	arena_init(&arena, NAMES_ARENA);
-	int r = decode(&arena, buf_str(before), &image, err);
+	int r = store_record_decode(&arena, buf_str(before), &image, err);
 	if (r == 0)
 		r = has_layers(store, &image, err);
 	if (r < 0) {
@@ -331,7 +457,7 @@ int store_fall_back(struct store *store, const char *reference, struct digest *r
 		return -ENOMEM;
 	fresh->asked = mono_now();
 	*ret_config = image.config;
-	return change_image(store, fresh->reference, fresh, err);
+	return change_image(store, fresh->reference, fresh, false, err);
 }
 
 int store_cache_get(struct store *store, const struct digest *key, bool *ret_found,
@@ -414,7 +540,8 @@ int store_index_write(struct store *store, struct err *err)
 		struct image *image = arena_alloc(&arena, sizeof(*image));
 		if (!image)
 			break;
-		if (decode(&arena, buf_str(&store->refs.images[i]->record), image, NULL) == 0 &&
+		if (store_record_decode(&arena, buf_str(&store->refs.images[i]->record), image,
+					NULL) == 0 &&
 		    is_whole(store, image))
 			images[count++] = image;
 	}

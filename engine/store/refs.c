@@ -111,6 +111,12 @@ int refs_swap(struct refs *refs, const char *reference, struct refs_image *image
 	return 0;
 }
 
+bool refs_is_unnamed(const char *reference)
+{
+	return str_starts(str_from(reference), STR("sha256:")) &&
+	       strlen(reference) == DIGEST_TEXT_MAX - 1;
+}
+
 struct refs_cached *refs_cache_find(struct refs *refs, const struct digest *key)
 {
 	for (uint32_t i = 0; i < refs->cache_count; i++)

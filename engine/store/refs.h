@@ -2,6 +2,7 @@
 #ifndef HOY_ENGINE_STORE_REFS_H
 #define HOY_ENGINE_STORE_REFS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "engine/api/store_msg.h"
 #include "lib/buf.h"
@@ -56,6 +57,9 @@ int64_t refs_find(const struct refs *refs, const char *reference);
  */
 int refs_swap(struct refs *refs, const char *reference, struct refs_image *image,
 	      struct refs_image **ret_old, struct err *err);
+
+/* Whether a row is an image without a name: its reference is its id, "sha256:" and 64 digits. */
+bool refs_is_unnamed(const char *reference);
 
 /* The entry of a key, or NULL. */
 struct refs_cached *refs_cache_find(struct refs *refs, const struct digest *key);

@@ -30,7 +30,13 @@ struct store {
 	struct store_lease *leases;
 };
 
-enum { STORE_NAME_MAX = 80 }; /* "<64 hex>.erofs" */
+enum {
+	STORE_NAME_MAX = 80,	 /* "<64 hex>.erofs" */
+	STORE_UNNAMED_MAX = 256, /* images without a name: each is written with each change */
+};
+
+struct arena;
+struct image;
 
 /*
  * Takes over root_fd (a directory), makes what is missing, reads the newest intact generation. A
@@ -66,9 +72,25 @@ int store_layer_open(const struct store *store, const struct digest *digest,
 
 /* ---- names ---- */
 
-/* ret_replaced: an image that is not the same in all had this reference. */
+/* One record, whole; memory is the arena's. */
+int store_record_decode(struct arena *arena, struct str record, struct image *ret_image,
+			struct err *err);
+/*
+ * ret_replaced: an image that is not the same in all had this reference. The row that the image has
+ * by its id goes with the same writing; one that has a name gets no such row.
+ */
 int store_image_set(struct store *store, struct str reference, struct str record,
 		    bool *ret_replaced, struct err *err);
+/*
+ * The same, and the image that the reference meant before stays, by its id, where nothing else
+ * names it: STORE_UNNAMED_MAX of them, then the longest idle one gives way; where all of those are
+ * in use the image does not stay.
+ */
+int store_image_move(struct store *store, struct str reference, struct str record,
+		     bool *ret_replaced, struct err *err);
+/* Takes a name away; the image stays as store_image_move() keeps it. */
+int store_image_untag(struct store *store, const char *reference, struct err *err);
+/* By an id ("sha256:..." and 64 digits) also what names could go back to. */
 int store_image_remove(struct store *store, const char *reference, struct err *err);
 /* The record of a reference, or of an image with that config or manifest digest. -ENOENT. */
 int store_image_get(const struct store *store, const char *name, struct str *ret_record,
@@ -131,8 +153,9 @@ struct store_clean {
 };
 /*
  * Notes since when each image is idle and lets go: first what is over its age, then, until `need`
- * bytes are on their way out, the build cache, the images before the present ones, and images, the
- * longest idle first. gone() hears of each name; BEFORE: only the one before it went.
+ * bytes are on their way out, images without a name, the build cache, the images before the present
+ * ones, and images, each kind the longest idle first. gone() hears of each name; BEFORE: only the
+ * one before it went.
  */
 int store_clean(struct store *store, const struct store_clean *clean,
 		void (*gone)(void *owner, const char *reference, enum store_gone why,

@@ -23,3 +23,9 @@ tests/fuzz/fuzz_store_state_OBJS = tests/fuzz/fuzz_store_state.o engine/api/stor
 FUZZ += tests/fuzz/fuzz_pack
 tests/fuzz/fuzz_pack_OBJS = tests/fuzz/fuzz_pack.o $(engine_erofs_OBJS) engine/api/entry.o \
 	engine/api/pack_msg.o
+
+UNIT += tests/unit/engine_store/test_unnamed
+tests/unit/engine_store/test_unnamed_OBJS = tests/unit/engine_store/test_unnamed.o \
+	engine/api/store_msg.o engine/http/url.o $(engine_store_OBJS) $(engine_oci_OBJS) \
+	$(engine_json_OBJS)
+tests/unit/engine_store/test_unnamed_LIBS = -lyyjson
