@@ -13,8 +13,10 @@
 #include "engine/api/gate_msg.h"
 #include "engine/api/health_msg.h"
 #include "engine/api/schedule_msg.h"
+#include "engine/api/stream_msg.h"
 #include "engine/build/serve.h"
 #include "engine/compose/compose.h"
+#include "engine/docker/handlers.h"
 #include "engine/docker/server.h"
 #include "engine/health/serve.h"
 #include "engine/role.h"
@@ -53,7 +55,21 @@ static void on_stream(struct msg_peer *peer, struct msg *msg)
 		docker_server_take(&server, take_fd(&fd), &who);
 }
 
+static void on_attached(struct msg_peer *peer, struct msg *msg)
+{
+	(void)peer;
+	docker_attached(&server, msg);
+}
+
+static void on_exec_ended(struct msg_peer *peer, struct msg *msg)
+{
+	(void)peer;
+	docker_exec_ended(&server, msg);
+}
+
 static const struct msg_rule rules[] = {
+	{ ENGINE_MSG_ATTACHED, "attached", 4, 64, 0, 1, ROLE_PEER_MAIN, on_attached },
+	{ ENGINE_MSG_EXEC_ENDED, "exec-ended", 8, 8, 0, 0, ROLE_PEER_MAIN, on_exec_ended },
 	{ GATE_MSG_STREAM, "gate-stream", 13, 1024, 1, 1, ROLE_PEER_MAIN, on_stream },
 	{ BUILD_MSG_BASES, "build-bases", 4, BUILD_BODY_MAX, 0, 0, ROLE_PEER_MAIN, on_build },
 	{ BUILD_MSG_PLAN, "build-plan", 4, BUILD_BODY_MAX, 0, 0, ROLE_PEER_MAIN, on_build },

@@ -16,7 +16,7 @@
 /* Inside of role_main*.c: everything engine main holds. */
 enum {
 	ENGINE_CLIENTS_MAX = 64,
-	ENGINE_EXECS_MAX = 32,
+	ENGINE_EXECS_MAX = 128,
 	ENGINE_FD_INIT = 3,   /* message pair with PID 1 */
 	ENGINE_FD_LISTEN = 4, /* engine.sock */
 	ENGINE_FD_DOCKER = 5, /* docker.sock, handed to the api role */
@@ -41,7 +41,7 @@ struct engine_client {
 
 /* A process started by ENGINE_MSG_EXEC whose caller waits for its end. */
 struct engine_exec {
-	bool used;
+	bool used, told; /* EXEC_TOLD: its end is a message of its own */
 	struct msg_peer *peer;
 	uint32_t serial;
 	struct container *container;
@@ -89,7 +89,8 @@ struct engine_attach {
 	struct msg_peer *peer;
 	uint32_t serial;
 	struct container *asked; /* its shim has been asked */
-	bool wants_stdin;
+	uint8_t flags;		 /* enum shim_attach */
+	bool told;		 /* ATTACH_TOLD: the call was answered */
 	char id[CONTAINER_ID_LEN + 1];
 };
 

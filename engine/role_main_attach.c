@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "engine/api/stream_msg.h"
 #include "engine/container/exec.h"
 #include "engine/role_main.h"
 #include "lib/log.h"
@@ -27,9 +28,26 @@ static void attach_drop(struct engine_attach *attach)
 	free(attach);
 }
 
-static void attach_refuse(struct engine_attach *attach, const struct err *err)
+/* The one message that ends it; reply NULL: there will be no stream. */
+static void attach_end(struct engine_attach *attach, const struct msg *reply, const struct err *err)
 {
-	(void)msg_reply_err(attach->peer, ENGINE_MSG_ATTACH, attach->serial, err);
+	struct buf body OWN(buf_done) = { 0 };
+	const int *fds = reply ? reply->fds : NULL;
+	size_t nfds = reply ? reply->nfds : 0;
+
+	buf_init(&body, 256);
+	if (attach->told)
+		wire_put_u32(&body, attach->serial);
+	if (reply)
+		(void)buf_add_str(&body, reply->body);
+	if (attach->told)
+		(void)msg_peer_send(attach->peer, ENGINE_MSG_ATTACHED, buf_str(&body), fds, nfds,
+				    NULL);
+	else if (reply)
+		(void)msg_reply(attach->peer, ENGINE_MSG_ATTACH, attach->serial, buf_str(&body),
+				fds, nfds);
+	else
+		(void)msg_reply_err(attach->peer, ENGINE_MSG_ATTACH, attach->serial, err);
 	attach_drop(attach);
 }
 
@@ -40,13 +58,7 @@ static void on_attached(struct msg_peer *peer, void *owner, struct msg *reply,
 
 	(void)peer;
 	attach->asked = NULL;
-	if (!reply) {
-		attach_refuse(attach, err);
-		return;
-	}
-	(void)msg_reply(attach->peer, ENGINE_MSG_ATTACH, attach->serial, reply->body, reply->fds,
-			reply->nfds);
-	attach_drop(attach);
+	attach_end(attach, reply, err);
 }
 
 static void attach_ask(struct engine_attach *attach, struct container *container)
@@ -55,13 +67,13 @@ static void attach_ask(struct engine_attach *attach, struct container *container
 	struct err err = { 0 };
 
 	buf_init(&body, 16);
-	wire_put_u8(&body, attach->wants_stdin);
+	wire_put_u8(&body, attach->flags);
 	attach->asked = container;
 	if (container_call(container, SHIM_MSG_ATTACH, buf_str(&body), NULL, 0, on_attached, attach,
 			   &err) >= 0)
 		return;
 	attach->asked = NULL;
-	attach_refuse(attach, &err);
+	attach_end(attach, NULL, &err);
 }
 
 static struct engine_attach *attach_new(struct msg_peer *peer, const struct msg *msg,
@@ -93,31 +105,36 @@ void engine_attach_call(struct msg_peer *peer, struct msg *msg)
 	struct container *container;
 	char name[ENGINE_NAME_MAX];
 	struct err err = { 0 };
-	bool wants_stdin;
+	uint8_t flags;
 	struct wire in;
 	int r;
 
 	wire_init(&in, msg->body.ptr, msg->body.len);
 	wire_text(&in, name, sizeof(name));
-	wants_stdin = wire_bool(&in);
+	flags = wire_u8(&in);
 	r = wire_end(&in) < 0 ? err_set(&err, -EBADMSG, "malformed request")
 			      : engine_target(engine_of(peer), name, &target, &err);
 	if (r >= 0 && target.entry && target.entry->paused)
 		r = err_set(&err, -EEXIST,
 			    "Container %s is paused. Unpause the container before attach", name);
+	container = r >= 0 ? engine_target_container(&target) : NULL;
+	if (container && container->phase != CONTAINER_PHASE_RUNNING)
+		container = NULL;
+	if (r >= 0 && !container && target.service)
+		r = err_set(&err, -ESRCH, "%s does not run", name);
 	if (r >= 0)
 		attach = attach_new(peer, msg, &err);
 	if (!attach) {
 		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
 		return;
 	}
-	attach->wants_stdin = wants_stdin;
+	attach->flags = flags;
+	attach->told = msg->type == ENGINE_MSG_ATTACH_TOLD;
 	memcpy(attach->id, engine_target_id(&target), sizeof(attach->id));
-	container = engine_target_container(&target);
-	if (container && container->phase == CONTAINER_PHASE_RUNNING)
+	if (attach->told)
+		(void)msg_reply(peer, msg->type, msg->serial, STR(""), NULL, 0);
+	if (container)
 		attach_ask(attach, container);
-	else if (target.service)
-		attach_refuse(attach, (err_set(&err, -ESRCH, "%s does not run", name), &err));
 }
 
 void engine_attach_launched(struct engine *engine, const char *id, struct container *container)
@@ -141,7 +158,7 @@ void engine_attach_ended(struct engine *engine, const struct container *containe
 	for (struct engine_attach *a = engine->attaches; a; a = next) {
 		next = a->next;
 		if (a->asked == container || !strcmp(a->id, container->id))
-			attach_refuse(a, &err);
+			attach_end(a, NULL, &err);
 	}
 }
 
@@ -154,7 +171,7 @@ void engine_attach_removed(struct engine *engine, const char *id)
 	for (struct engine_attach *a = engine->attaches; a; a = next) {
 		next = a->next;
 		if (!strcmp(a->id, id))
-			attach_refuse(a, &err);
+			attach_end(a, NULL, &err);
 	}
 }
 

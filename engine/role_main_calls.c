@@ -14,6 +14,7 @@
 #include "engine/api/engine_msg.h"
 #include "engine/api/image_msg.h"
 #include "engine/api/run_msg.h"
+#include "engine/api/stream_msg.h"
 #include "engine/role_main_access.h"
 #include "engine/role_main_work.h"
 #include "lib/own.h"
@@ -179,6 +180,7 @@ const struct msg_rule engine_rules[] = {
 	{ ENGINE_MSG_ACT, "act", 13, 256, 0, 0, WHO_ALL, engine_act_call },
 	{ ENGINE_MSG_LOGS, "logs", 4, 256, 0, 0, WHO_ALL, on_logs },
 	{ ENGINE_MSG_EXEC, "exec", 21, 1 << 20, 0, 0, WHO_ALL, engine_exec_call },
+	{ ENGINE_MSG_EXEC_TOLD, "exec-told", 21, 1 << 20, 0, 0, ENGINE_PEER_API, engine_exec_call },
 	{ ENGINE_MSG_RESIZE, "resize", 8, 8, 0, 0, WHO_ALL, engine_resize_call },
 	{ ENGINE_MSG_IMAGES, "images", 0, 0, 0, 0, WHO_ALL, engine_images_call },
 	{ ENGINE_MSG_PULL, "pull", 4, 1024, 0, 0, WHO_ALL, engine_pull_call },
@@ -211,6 +213,8 @@ const struct msg_rule engine_rules[] = {
 	{ ENGINE_MSG_PAUSE, "pause", 5, 256, 0, 0, WHO_ALL, engine_pause_call },
 	{ ENGINE_MSG_CHANGE, "change", 8, 2 << 20, 0, 0, ENGINE_PEER_API, engine_change_call },
 	{ ENGINE_MSG_ATTACH, "attach", 5, 256, 0, 0, WHO_ALL, engine_attach_call },
+	{ ENGINE_MSG_ATTACH_TOLD, "attach-told", 5, 256, 0, 0, ENGINE_PEER_API,
+	  engine_attach_call },
 	{ ENGINE_MSG_CANCEL, "cancel", 4, 4, 0, 0, ENGINE_PEER_API, engine_cancel_call },
 	{ ENGINE_MSG_TTY, "tty", 8, 256, 0, 0, WHO_ALL, engine_tty_call },
 	{ ENGINE_MSG_EVENTS, "events", 0, 0, 0, 0, ENGINE_PEER_API, engine_events_call },

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "engine/api/engine_msg.h"
 #include "engine/api/files_msg.h"
+#include "engine/api/stream_msg.h"
 #include "engine/container/exec.h"
 #include "engine/role_main.h"
 #include "lib/log.h"
@@ -31,7 +32,8 @@ void engine_exec_drop(struct engine_exec *exec)
 
 static void exec_refuse(struct engine_exec *exec, const struct err *err)
 {
-	(void)msg_reply_err(exec->peer, ENGINE_MSG_EXEC, exec->serial, err);
+	(void)msg_reply_err(exec->peer, exec->told ? ENGINE_MSG_EXEC_TOLD : ENGINE_MSG_EXEC,
+			    exec->serial, err);
 	engine_exec_drop(exec);
 }
 
@@ -40,8 +42,8 @@ static void on_shim_exec(struct msg_peer *peer, void *owner, struct msg *reply,
 			 const struct err *err)
 {
 	struct engine_exec *exec = owner;
-	struct msg out = { .type = ENGINE_MSG_EXEC,
-			   .flags = MSG_FLAG_REPLY | MSG_FLAG_MORE,
+	struct msg out = { .type = exec->told ? ENGINE_MSG_EXEC_TOLD : ENGINE_MSG_EXEC,
+			   .flags = MSG_FLAG_REPLY | (exec->told ? 0 : MSG_FLAG_MORE),
 			   .serial = exec->serial };
 	struct err bad = { 0 };
 	struct wire in;
@@ -183,7 +185,10 @@ void engine_exec_call(struct msg_peer *peer, struct msg *msg)
 		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
 		return;
 	}
-	*exec = (struct engine_exec){ .used = true, .peer = peer, .serial = msg->serial };
+	*exec = (struct engine_exec){ .used = true,
+				      .peer = peer,
+				      .serial = msg->serial,
+				      .told = msg->type == ENGINE_MSG_EXEC_TOLD };
 	arena_init(&exec->arena, EXEC_ARENA_MAX);
 	exec->args = arena_alloc(&exec->arena, sizeof(*exec->args));
 	r = exec->args ? engine_exec_get(msg->body, &exec->arena, exec->args, &err)
@@ -203,8 +208,14 @@ static void exec_finish(struct engine_exec *exec, int32_t code)
 	struct buf body OWN(buf_done) = { 0 };
 
 	buf_init(&body, 16);
+	if (exec->told)
+		wire_put_u32(&body, exec->serial);
 	wire_put_u32(&body, (uint32_t)code);
-	(void)msg_reply(exec->peer, ENGINE_MSG_EXEC, exec->serial, buf_str(&body), NULL, 0);
+	if (exec->told)
+		(void)msg_peer_send(exec->peer, ENGINE_MSG_EXEC_ENDED, buf_str(&body), NULL, 0,
+				    NULL);
+	else
+		(void)msg_reply(exec->peer, ENGINE_MSG_EXEC, exec->serial, buf_str(&body), NULL, 0);
 	engine_exec_drop(exec);
 }
 

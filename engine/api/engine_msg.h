@@ -78,10 +78,10 @@ enum engine_msg {
 	ENGINE_MSG_REMOVE, /* {text name, u8 force, u8 volumes} -> {} once it is gone */
 	ENGINE_MSG_PAUSE,  /* {text name, u8 pause} -> {} */
 	ENGINE_MSG_CHANGE, /* {text name, blob definition} -> {}: rename and update */
-	/* {text name, u8 stdin} -> {u8 tty} fds [stream], as SHIM_MSG_ATTACH. For one that has not
-	 * been started the answer comes when it is. */
+	/* {text name, u8 enum shim_attach} -> as SHIM_MSG_ATTACH. For one that has not been
+	 * started the answer comes when it is. */
 	ENGINE_MSG_ATTACH,
-	/* {u32 serial}: the ATTACH of this serial is not waited for any more -> {} */
+	/* {u32 serial}: the ATTACH_TOLD of this serial is not waited for any more -> {} */
 	ENGINE_MSG_CANCEL,
 	ENGINE_MSG_TTY,	    /* {text name, u16 rows, u16 columns} -> {} */
 	ENGINE_MSG_EVENTS,  /* {} -> MORE engine_event..., without end */
@@ -105,7 +105,7 @@ enum engine_msg {
 	ENGINE_MSG_PULL_AS,
 	ENGINE_MSG_COMPOSE, /* a Compose file; bodies of COMPOSE_MSG_CONVERT (compose_msg.h) */
 	ENGINE_MSG_ID,	    /* {} -> {text}: this engine's, for ever. 0x390 and on:
-			       engine/api/image_msg.h */
+			       engine/api/image_msg.h, 0x37a: stream_msg.h */
 };
 
 enum engine_act {

@@ -40,11 +40,12 @@ enum {
  * SIGNAL       {u32 exec id (0 = the container's first process), u32 signal}; SIGKILL to 0 kills
  *              the whole cgroup
  * RESIZE       {u32 exec id, u16 rows, u16 columns}
- * ATTACH       {u8 stdin wanted} -> {u8 tty} fds [stream socket]. What is read from it is the
- *              output: raw with a tty, else frames {u8 1 stdout | 2 stderr, 3 zero bytes, u32
- *              big-endian length, bytes}; what is written goes to stdin, shutdown(SHUT_WR) closes
- *              stdin. A reader that does not keep up loses its connection, never the container.
- * EXEC         {} fds [sealed memfd of run_plan_encode_exec()]
+ * ATTACH       {u8 enum shim_attach} -> {u8 tty, and with PLACE u64 inode of the log file (0 =
+ * there is none), u64 its size: what is not in the log up to there is in the stream} fds [stream
+ * socket]. What is read from it is the output: raw with a tty, else frames {u8 1 stdout | 2 stderr,
+ * 3 zero bytes, u32 big-endian length, bytes}; what is written goes to stdin, shutdown(SHUT_WR)
+ * closes stdin. A reader that does not keep up loses its connection, never the container. EXEC {}
+ * fds [sealed memfd of run_plan_encode_exec()]
  *              -> {u32 exec id, u32 pid, u8 tty} fds [pty master] or [stdin writer or /dev/null,
  *              stdout reader, stderr reader]
  * STATE        {} -> head {u16 version of the shim, u8 enum shim_state, u32 pid, shim_exit record},
@@ -72,6 +73,11 @@ enum shim_msg {
 	SHIM_MSG_EXITED,
 	SHIM_MSG_EXEC_EXITED,
 	SHIM_MSG_OOM,
+};
+
+enum shim_attach {
+	SHIM_ATTACH_STDIN = 1, /* stdin is wanted */
+	SHIM_ATTACH_PLACE = 2, /* the stream begins with the line that the log has not got yet */
 };
 
 /* How a line looks on its way to a syslog server. */

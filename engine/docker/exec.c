@@ -9,12 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include "engine/api/stream_msg.h"
 #include "engine/docker/handlers.h"
 #include "engine/docker/pump.h"
 #include "engine/docker/view.h"
 #include "lib/own.h"
 
-enum { EXECS_MAX = 256, EXEC_ID_LEN = 64, EXEC_BODY_MAX = 1 << 20 };
+enum {
+	EXECS_MAX = 256,
+	EXECS_OWN = 96, /* of one client that run: engine main has ENGINE_EXECS_MAX (128) */
+	EXEC_ID_LEN = 64,
+	EXEC_BODY_MAX = 1 << 20,
+};
 
 struct docker_exec {
 	struct docker_pump pump; /* the first member: client->work is both */
@@ -30,7 +36,8 @@ struct docker_exec {
 	bool attach_stdin, attach_stdout, attach_stderr; /* as its creation said */
 	bool detach, started, running, exited;
 	int32_t exit_code;
-	uint32_t serial;
+	uint32_t serial;		       /* of the call that started it */
+	char who[GATE_NAME_MAX + 1], from[64]; /* who started it */
 };
 
 /* ---- the table ---- */
@@ -352,29 +359,51 @@ static void on_exec(struct msg_peer *peer, void *owner, struct msg *reply, const
 {
 	struct docker_exec *exec = owner;
 	struct err bad = { 0 };
-	struct wire in;
 
 	(void)peer;
 	if (!reply) {
 		exec_failed(exec, err);
-	} else if (reply->flags & MSG_FLAG_MORE) {
-		exec->running = true;
-		if (exec->detach && exec->client) {
-			docker_reply_empty(exec->client, 200);
-			exec->client = NULL;
-		} else if (exec->client) {
-			exec_hijack(exec);
-		}
-		if (exec_fds(exec, reply, &bad) < 0)
-			docker_pump_done(&exec->pump);
-		else if (exec->client)
-			docker_pump_client(&exec->pump, exec->client);
-	} else {
-		wire_init(&in, reply->body.ptr, reply->body.len);
-		exec->exit_code = (int32_t)wire_u32(&in);
-		exec->exited = true;
-		exec_settle(exec);
+		return;
 	}
+	exec->running = true;
+	if (exec->detach && exec->client) {
+		docker_reply_empty(exec->client, 200);
+		exec->client = NULL;
+	} else if (exec->client) {
+		exec_hijack(exec);
+	}
+	if (exec_fds(exec, reply, &bad) < 0)
+		docker_pump_done(&exec->pump);
+	else if (exec->client)
+		docker_pump_client(&exec->pump, exec->client);
+}
+
+void docker_exec_ended(struct docker_server *server, struct msg *msg)
+{
+	struct wire in;
+	uint32_t serial;
+
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	serial = wire_u32(&in);
+	for (struct docker_exec *e = server->execs; e; e = e->next) {
+		if (!e->started || e->exited || e->serial != serial)
+			continue;
+		e->exit_code = (int32_t)wire_u32(&in);
+		e->exited = true;
+		exec_settle(e);
+		return;
+	}
+}
+
+/* Whether this client has as many running as one may have. */
+static bool has_many(const struct docker_client *client)
+{
+	unsigned count = 0;
+
+	for (const struct docker_exec *e = client->server->execs; e; e = e->next)
+		count += e->started && !e->exited && !strcmp(e->who, client->who) &&
+			 !strcmp(e->from, client->from);
+	return count >= EXECS_OWN;
 }
 
 static void start_left(void *work)
@@ -402,6 +431,14 @@ void docker_exec_start(struct docker_client *client)
 	}
 	if (client->body.len && !docker_body_json(client))
 		return;
+	if (has_many(client)) {
+		(void)buf_printf(&text, "%d processes of %s are being run already", EXECS_OWN,
+				 client->who);
+		docker_reply_error(client, 503, buf_text(&text));
+		return;
+	}
+	memcpy(exec->who, client->who, sizeof(exec->who));
+	memcpy(exec->from, client->from, sizeof(exec->from));
 	exec->detach = json_true(json_get(client->json.root, "Detach"));
 	exec->raw = json_true(json_get(client->json.root, "Tty"));
 	exec->started = true;
@@ -420,7 +457,7 @@ void docker_exec_start(struct docker_client *client)
 	}
 	buf_init(&body, EXEC_BODY_MAX);
 	engine_exec_put(&body, &exec->args);
-	serial = msg_peer_call(client->server->main, ENGINE_MSG_EXEC, buf_str(&body), NULL, 0,
+	serial = msg_peer_call(client->server->main, ENGINE_MSG_EXEC_TOLD, buf_str(&body), NULL, 0,
 			       on_exec, exec, &err);
 	if (serial < 0)
 		exec_failed(exec, &err);

@@ -52,6 +52,9 @@ docker_handler_fn docker_auth, docker_distribution, docker_search;
 /* system_df.c */
 docker_handler_fn docker_df;
 
+/* One-way messages of engine main: ENGINE_MSG_ATTACHED, ENGINE_MSG_EXEC_ENDED. */
+void docker_attached(struct docker_server *server, struct msg *msg);
+void docker_exec_ended(struct docker_server *server, struct msg *msg);
 /* Answers 204, or what err says. */
 void docker_done_empty(struct msg_peer *peer, void *owner, struct msg *reply,
 		       const struct err *err);

@@ -42,6 +42,7 @@ enum {
 struct docker_client;
 struct docker_watch;
 struct docker_exec;
+struct docker_attach;
 
 struct docker_server {
 	struct loop *loop;
@@ -58,7 +59,8 @@ struct docker_server {
 	char id[64];		   /* the engine's; "" until it was asked for */
 	struct docker_exec *execs; /* exec.c */
 	uint32_t exec_count;
-	uint32_t transfers; /* see DOCKER_TRANSFERS_MAX */
+	struct docker_attach *attaches; /* that wait for their stream: box_attach.c */
+	uint32_t transfers;		/* see DOCKER_TRANSFERS_MAX */
 	struct docker_calls calls;
 };
 

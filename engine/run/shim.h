@@ -92,7 +92,7 @@ void shim_streams_init(struct shim_streams *streams, struct loop *loop, struct s
 int shim_streams_start(struct shim_streams *streams, bool tty, const int out[2], int in, int slave,
 		       struct err *err);
 /* A new client; returns the other end of its socket. -EBUSY when all places are taken. */
-int shim_streams_attach(struct shim_streams *streams, bool wants_stdin, struct err *err);
+int shim_streams_attach(struct shim_streams *streams, unsigned flags, struct err *err);
 /* The container is gone: what is left is read, then ended() is called. */
 void shim_streams_finish(struct shim_streams *streams);
 /* Stops reading and lets the clients go, whatever is left. */

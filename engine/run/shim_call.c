@@ -8,9 +8,11 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include "engine/api/shim_version.h"
 #include "engine/run/kernel.h"
+#include "lib/fs.h"
 #include "lib/own.h"
 #include "lib/wire.h"
 
@@ -87,6 +89,19 @@ void shim_resize_message(struct msg_peer *peer, struct msg *msg)
 	reply_empty(peer, msg, r, &err);
 }
 
+/* Where the log ends now; before the start what an earlier run has left of it. */
+static void put_place(const struct shim *shim, struct buf *out)
+{
+	struct stat st = { 0 };
+	bool there = shim->state == SHIM_STATE_CREATED
+			     ? fs_stat(SHIM_FD_DIR, SHIM_LOG_DIR "/" SHIM_LOG_FILE, FS_BENEATH, &st,
+				       NULL) == 0
+			     : shim->log.fd >= 0 && fstat(shim->log.fd, &st) == 0;
+
+	wire_put_u64(out, there ? st.st_ino : 0);
+	wire_put_u64(out, there ? (uint64_t)st.st_size : 0);
+}
+
 void shim_attach_message(struct msg_peer *peer, struct msg *msg)
 {
 	struct shim *shim = peer->owner;
@@ -94,23 +109,27 @@ void shim_attach_message(struct msg_peer *peer, struct msg *msg)
 	struct err err = { 0 };
 	struct wire in;
 	struct buf body;
-	bool wants_stdin;
+	uint8_t flags;
 	int fd;
 
 	wire_init(&in, msg->body.ptr, msg->body.len);
-	wants_stdin = wire_bool(&in);
+	flags = wire_u8(&in);
+	if (flags & ~(SHIM_ATTACH_STDIN | SHIM_ATTACH_PLACE))
+		in.error = -EBADMSG;
 	fd = wire_end(&in) < 0 ? err_set(&err, -EBADMSG, "attach: malformed") : 0;
 	/* Before the start too: the first bytes of output shall not be missed. */
 	if (fd == 0 && shim->state == SHIM_STATE_EXITED)
 		fd = err_set(&err, -ESRCH, "attach: the container has ended");
 	if (fd == 0)
-		fd = shim_streams_attach(&shim->streams, wants_stdin, &err);
+		fd = shim_streams_attach(&shim->streams, flags, &err);
 	if (fd < 0) {
 		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
 		return;
 	}
 	shim_body(&body, memory);
 	wire_put_u8(&body, shim->streams.tty);
+	if (flags & SHIM_ATTACH_PLACE)
+		put_place(shim, &body);
 	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), &fd, 1);
 	own_close(&fd);
 }

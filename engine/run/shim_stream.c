@@ -326,7 +326,24 @@ int shim_streams_start(struct shim_streams *streams, bool tty, const int out[2],
 	return loop_add(streams->loop, &streams->in_io, in, 0, on_stdin, streams, err);
 }
 
-int shim_streams_attach(struct shim_streams *streams, bool wants_stdin, struct err *err)
+/* What came since the log's last line; fits into a new socket. */
+static void send_partial(struct shim_streams *streams, int fd)
+{
+	char head[FRAME_HEAD];
+
+	for (int i = 0; i < 2; i++) {
+		size_t len = streams->log->partial[i];
+
+		if (!len)
+			continue;
+		put_head(head, i, len);
+		if (!streams->tty)
+			(void)send(fd, head, sizeof(head), MSG_DONTWAIT | MSG_NOSIGNAL);
+		(void)send(fd, streams->log->room->line[i], len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
+}
+
+int shim_streams_attach(struct shim_streams *streams, unsigned flags, struct err *err)
 {
 	struct shim_client *client = NULL;
 	int pair[2], r;
@@ -340,7 +357,7 @@ int shim_streams_attach(struct shim_streams *streams, bool wants_stdin, struct e
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(err, -errno, "attach: make a socket");
 	client->fd = pair[0];
-	client->wants_stdin = wants_stdin;
+	client->wants_stdin = flags & SHIM_ATTACH_STDIN;
 	client->half_closed = false;
 	client->sent = streams->frame_len; /* it sees what comes from now on */
 	r = loop_add(streams->loop, &client->io, client->fd, 0, on_client, client, err);
@@ -349,6 +366,8 @@ int shim_streams_attach(struct shim_streams *streams, bool wants_stdin, struct e
 		own_close(&pair[1]);
 		return r;
 	}
+	if (flags & SHIM_ATTACH_PLACE)
+		send_partial(streams, client->fd);
 	watch_clients(streams);
 	return pair[1];
 }

@@ -25,7 +25,7 @@ from fixture import tap  # noqa: E402
  RECORDS) = range(0x360, 0x36E)
 LOGS = 0x302
 VOLUMES, VOLUME_MAKE, VOLUME_REMOVE, NETWORKS, NETWORK_MAKE, NETWORK_REMOVE = range(0x371, 0x377)
-PULL_AS, ID = 0x377, 0x379
+PULL_AS, ID, ATTACH_TOLD, EXEC_TOLD, EXEC_ENDED = 0x377, 0x379, 0x37A, 0x37C, 0x37D
 IMAGE_DROP, PRUNE, USAGE = 0x3C0, 0x30D, 0x39B
 CLIENTS_MAX = 1024  # DOCKER_CLIENTS_MAX
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -71,7 +71,7 @@ class Api:
         self.root = peer.Root("api-" + name)
         self.answers = answers
         self.progress = dict(progress)
-        self.asked = []
+        self.asked, self.serials = [], []
         self.gate = threading.Event()
         self.gate.set()
 
@@ -120,6 +120,7 @@ class Api:
             if kind == EVENTS:
                 continue  # a subscription: nothing happens
             self.asked.append((kind, data[20:20 + length]))
+            self.serials.append((kind, serial))
             self.gate.wait(60)
             if kind in self.progress:
                 body = peer.text(self.progress[kind])
@@ -485,6 +486,41 @@ def share():
         tap.check(until(), "those who waited come next")
         for s in sockets[100:]:
             s.close()
+
+
+@tap.test("clients that wait for a container's start, and processes that run, hold no place of a call; one client has not all of them")
+def held():
+    seen = lambda kind: [k for k, _ in api.asked].count(kind)  # noqa: E731
+    answers = {VIEWS: struct.pack("<I", 1) + view("box", 1, 1), LOGS: b"", ATTACH_TOLD: b"", EXEC_TOLD: b"", CANCEL: b""}
+    with Api("held", answers) as api:
+        sockets = []
+        for _ in range(200):
+            s = socket.socket(socket.AF_UNIX)
+            s.settimeout(60)
+            s.connect(api.path)
+            s.sendall(b"POST /v1.51/containers/box/attach?stream=1&stdout=1 HTTP/1.1\r\nHost: x\r\n\r\n")
+            tap.check(b"HTTP/1.1 200" in s.recv(4096), "taken over")
+            sockets.append(s)
+        tap.check(api.get("/v1.51/containers/json")[0] == 200, "while 200 wait")
+        ended = [s for s in sockets[192:] if s.recv(10) == b""]
+        tap.check(seen(ATTACH_TOLD) == 192 and len(ended) == 8, "%d wait, %d were let go" % (seen(ATTACH_TOLD), len(ended)))
+        for s in sockets:
+            s.close()
+        codes = []
+        for _ in range(100):
+            made = json.loads(api.post("/v1.51/containers/box/exec", json.dumps({"Cmd": ["sleep", "9"]}))[1])
+            codes.append(api.post("/v1.51/exec/%s/start" % made["Id"], json.dumps({"Detach": True}))[0])
+        tap.check(codes == [200] * 96 + [503] * 4, codes)
+        tap.check(seen(CANCEL) == 192, "those that went away are not waited for: %d" % seen(CANCEL))
+        serials = [serial for kind, serial in api.serials if kind == EXEC_TOLD]
+        body = struct.pack("<Ii", serials[0], 7)
+        api.main.send(struct.pack("<4sHHIIHH", b"HOY1", EXEC_ENDED, 0, 0, len(body), 0, 0) + body)
+        made = json.loads(api.post("/v1.51/containers/box/exec", json.dumps({"Cmd": ["sleep", "9"]}))[1])
+        for _ in range(100):
+            if api.post("/v1.51/exec/%s/start" % made["Id"], json.dumps({"Detach": True}))[0] == 200:
+                break
+            time.sleep(0.1)
+        tap.check(seen(EXEC_TOLD) == 97, "one that ended makes room: %d" % seen(EXEC_TOLD))
 
 
 @tap.test("a call counts until its last reply: pulls that stall behind their first line leave others their places")
