@@ -83,12 +83,22 @@ static uint32_t store_layers(const struct stage_result *result, struct store_lay
 	return result->count;
 }
 
+/* What the context (build_op.from) leaves out. */
+static void set_ignored(struct build *build, int32_t from)
+{
+	struct files_copy *copy = &build->copy;
+	const struct build_patterns *patterns =
+		&build->patterns[from < 0 ? BUILD_CONTEXT - from : 0];
+	copy->ignore_count = from < 0 ? patterns->count : 0;
+	for (uint32_t i = 0; i < copy->ignore_count; i++)
+		copy->ignore[i] = patterns->items[i];
+}
+
 /* The body of a FILES_MSG_COPY or FILES_MSG_HASH for an operation. */
 static int copy_body(struct build *build, const struct build_op *op, struct buf *out,
 		     struct err *err)
 {
 	struct files_copy *copy = &build->copy;
-	uint32_t patterns = copy->ignore_count;
 	copy->source_count = 0;
 	for (uint32_t i = 0; i < op->sources.count && i < FILES_SOURCES_MAX; i++)
 		copy->sources[copy->source_count++] = str_from(op->sources.items[i]);
@@ -109,10 +119,8 @@ static int copy_body(struct build *build, const struct build_op *op, struct buf 
 		copy->files[copy->file_count++] =
 			(struct files_inline){ str_from(op->files[i].name),
 					       str_from(op->files[i].data) };
-	if (op->from != BUILD_CONTEXT)
-		copy->ignore_count = 0;
+	set_ignored(build, op->from);
 	files_copy_put(out, copy);
-	copy->ignore_count = patterns;
 	return buf_error(out) < 0 ? err_set(err, -ENOMEM, "build: out of memory") : 0;
 }
 
@@ -126,7 +134,6 @@ int build_context_copy(struct build *build, int32_t from, const char *source, st
 		       struct err *err)
 {
 	struct files_copy *copy = &build->copy;
-	const uint32_t patterns = copy->ignore_count;
 	copy->sources[0] = str_from(*source ? source : ".");
 	copy->source_count = 1;
 	copy->dest = STR("/");
@@ -134,10 +141,8 @@ int build_context_copy(struct build *build, int32_t from, const char *source, st
 	copy->context = copy->parents = true;
 	copy->unpack = false;
 	copy->exclude_count = copy->file_count = 0;
-	if (from != BUILD_CONTEXT)
-		copy->ignore_count = 0;
+	set_ignored(build, from);
 	files_copy_put(out, copy);
-	copy->ignore_count = patterns;
 	return buf_error(out) < 0 ? err_set(err, -ENOMEM, "build: out of memory") : 0;
 }
 
@@ -159,7 +164,8 @@ static int ask(struct build *build, enum build_msg type, struct err *err)
 	};
 	buf_init(&body, BUILD_BODY_MAX);
 	if (type == BUILD_MSG_IGNORE) {
-		wire_put_str(&body, build->ignore);
+		wire_put_str(&body, build->state == BUILD_STATE_NAMED_PATTERNS ? build->named_ignore
+									       : build->ignore);
 	} else {
 		build_inputs_put(&body, &inputs);
 	}
@@ -214,7 +220,6 @@ bool build_context_of(const struct build_op *op, uint32_t number, int32_t *ret_f
 static void run_body(struct build *build, const struct build_op *op, int32_t from, struct buf *out)
 {
 	struct files_copy *copy = &build->copy;
-	const uint32_t patterns = copy->ignore_count;
 	copy->source_count = copy->exclude_count = copy->file_count = 0;
 	for (uint32_t i = 0; i < op->mount_count && copy->source_count < FILES_SOURCES_MAX; i++)
 		if (op->mounts[i].type == DOCKERFILE_MOUNT_BIND && op->mounts[i].from == from)
@@ -224,10 +229,8 @@ static void run_body(struct build *build, const struct build_op *op, int32_t fro
 	copy->chown = copy->chmod = STR("");
 	copy->context = true;
 	copy->parents = copy->unpack = false;
-	if (from != BUILD_CONTEXT)
-		copy->ignore_count = 0;
+	set_ignored(build, from);
 	files_copy_put(out, copy);
-	copy->ignore_count = patterns;
 }
 
 static unsigned number_of(const struct build *build, const struct build_track *track)
@@ -333,15 +336,21 @@ static int start(struct build *build, struct err *err)
 			build->state = BUILD_STATE_IGNORE_OWN;
 			return start(build, err);
 		}
-		return build->exec->read(build->owner, path, DOCKERFILE_BYTES_MAX, err);
+		return build->exec->read(build->owner, BUILD_CONTEXT, path, DOCKERFILE_BYTES_MAX,
+					 err);
 	case BUILD_STATE_IGNORE_OWN:
 		path = arena_printf(&build->arena, "%s.dockerignore", path);
 		if (!path)
 			return err_set(err, -ENOMEM, "build: out of memory");
-		return build->exec->read(build->owner, path, FILES_READ_MAX, err);
+		return build->exec->read(build->owner, BUILD_CONTEXT, path, FILES_READ_MAX, err);
 	case BUILD_STATE_IGNORE:
-		return build->exec->read(build->owner, ".dockerignore", FILES_READ_MAX, err);
+		return build->exec->read(build->owner, BUILD_CONTEXT, ".dockerignore",
+					 FILES_READ_MAX, err);
+	case BUILD_STATE_NAMED:
+		return build->exec->read(build->owner, BUILD_NAMED - (int32_t)build->named,
+					 ".dockerignore", FILES_READ_MAX, err);
 	case BUILD_STATE_PATTERNS:
+	case BUILD_STATE_NAMED_PATTERNS:
 		return ask(build, BUILD_MSG_IGNORE, err);
 	case BUILD_STATE_BASES:
 		return ask(build, BUILD_MSG_BASES, err);

@@ -15,10 +15,10 @@
  * One build, as a state machine in engine main: it decides what comes next, `struct build_exec`
  * does it. Each lane has at most one action under way; its answer comes through build_answer(),
  * once, from the loop or from within the action itself. All but the steps are lane 0's. Order of
- * actions: read Dockerfile, read .dockerignore, ask IGNORE, ask BASES, base for each reference, ask
- * PLAN, then for each operation of the needed stages: hash (COPY from the context), cache_get, on a
- * miss run|copy|dir and cache_set; at last finish. Stages that do not need each other take a lane
- * each.
+ * actions: read Dockerfile, read .dockerignore, ask IGNORE, the same two for each named context,
+ * ask BASES, base for each reference, ask PLAN, then for each operation of the needed stages: hash
+ * (COPY from the context), cache_get, on a miss run|copy|dir and cache_set; at last finish. Stages
+ * that do not need each other take a lane each.
  */
 struct build;
 
@@ -38,8 +38,8 @@ struct build_answer {
  * (the build then fails with it). `layers` is the stage's root so far, base first.
  */
 struct build_exec {
-	/* FILES_MSG_READ in the build context. */
-	int (*read)(void *owner, const char *path, uint32_t max, struct err *err);
+	/* FILES_MSG_READ in a context (build_op.from). */
+	int (*read)(void *owner, int32_t from, const char *path, uint32_t max, struct err *err);
 	/* A call to the api role: BUILD_MSG_*; bytes = the reply's body. */
 	int (*ask)(void *owner, enum build_msg type, struct str body, struct err *err);
 	/* Have this image, pull it if it is missing; bytes = its record. platform "" = ours. */

@@ -12,6 +12,8 @@ enum build_state {
 	BUILD_STATE_IGNORE_OWN, /* Dockerfile.dockerignore */
 	BUILD_STATE_IGNORE,	/* .dockerignore, where that is not there */
 	BUILD_STATE_PATTERNS,
+	BUILD_STATE_NAMED, /* .dockerignore of a named context */
+	BUILD_STATE_NAMED_PATTERNS,
 	BUILD_STATE_BASES, /* which images */
 	BUILD_STATE_IMAGE, /* one of them */
 	BUILD_STATE_PLAN,
@@ -48,6 +50,12 @@ struct build_track {
 	struct store_cached made;
 };
 
+/* What .dockerignore leaves out. */
+struct build_patterns {
+	struct files_ignore *items;
+	uint32_t count;
+};
+
 struct build {
 	const struct build_exec *exec;
 	void *owner;
@@ -57,7 +65,9 @@ struct build {
 	enum build_state state;
 	bool driving, told; /* inside of drive(); done() was called */
 	struct err error;   /* code 0 = none */
-	struct str dockerfile, ignore;
+	struct str dockerfile, ignore, named_ignore;
+	struct build_patterns patterns[1 + BUILD_CONTEXTS_MAX]; /* the context's, the named ones' */
+	uint32_t named;						/* the context that is read */
 	struct files_copy copy;
 	struct build_plan plan;
 	struct image *bases;

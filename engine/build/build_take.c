@@ -125,7 +125,8 @@ static int begin_sources(struct build *build, struct err *err)
 
 /* ---- answers ---- */
 
-static int take_patterns(struct build *build, struct str bytes, struct err *err)
+static int take_patterns(struct build *build, struct str bytes, struct build_patterns *ret,
+			 struct err *err)
 {
 	struct wire in;
 	struct str kept;
@@ -134,12 +135,46 @@ static int take_patterns(struct build *build, struct str bytes, struct err *err)
 		return r;
 	wire_init(&in, kept.ptr, kept.len);
 	uint32_t count = wire_count(&in, FILES_IGNORE_MAX);
+	ret->items = arena_array(&build->arena, count + 1, sizeof(*ret->items));
+	if (!ret->items)
+		return err_set(err, -ENOMEM, "build: out of memory");
 	for (uint32_t i = 0; i < count; i++) {
-		build->copy.ignore[i].except = wire_bool(&in);
-		build->copy.ignore[i].pattern = wire_str(&in, FILES_PATH_MAX - 1);
+		ret->items[i].except = wire_bool(&in);
+		ret->items[i].pattern = wire_str(&in, FILES_PATH_MAX - 1);
 	}
-	build->copy.ignore_count = count;
+	ret->count = count;
 	return wire_end(&in) < 0 ? err_set(err, -EBADMSG, "build: malformed patterns") : 0;
+}
+
+/* The first context from `number` on that is a directory: repositories have no .dockerignore, as at
+ * BuildKit. */
+static void next_named(struct build *build, uint32_t number)
+{
+	const struct image_pairs *named = &build->contexts;
+	while (number < named->count && number < BUILD_CONTEXTS_MAX &&
+	       named->items[number].value[0] != '/' &&
+	       !str_starts(str_from(named->items[number].value), STR("tar:")))
+		number++;
+	build->named = number;
+	build->state = number < named->count && number < BUILD_CONTEXTS_MAX ? BUILD_STATE_NAMED
+									    : BUILD_STATE_BASES;
+}
+
+static int took_named(struct build *build, const struct build_answer *answer, struct err *err)
+{
+	if (answer->found)
+		build->state = BUILD_STATE_NAMED_PATTERNS;
+	else
+		next_named(build, build->named + 1);
+	return keep_bytes(build, answer->bytes, &build->named_ignore, err);
+}
+
+static int took_patterns(struct build *build, const struct build_answer *answer, struct err *err)
+{
+	bool own = build->state == BUILD_STATE_PATTERNS;
+	uint32_t number = own ? 0 : 1 + build->named;
+	next_named(build, number);
+	return take_patterns(build, answer->bytes, &build->patterns[number], err);
 }
 
 static int take_plan(struct build *build, struct str bytes, struct err *err)
@@ -352,11 +387,14 @@ int build_take(struct build *build, struct build_track *track, const struct buil
 		build->state = answer->found ? BUILD_STATE_PATTERNS : BUILD_STATE_IGNORE;
 		return keep_bytes(build, answer->bytes, &build->ignore, err);
 	case BUILD_STATE_IGNORE:
-		build->state = answer->found ? BUILD_STATE_PATTERNS : BUILD_STATE_BASES;
+		next_named(build, 0);
+		build->state = answer->found ? BUILD_STATE_PATTERNS : build->state;
 		return keep_bytes(build, answer->bytes, &build->ignore, err);
+	case BUILD_STATE_NAMED:
+		return took_named(build, answer, err);
 	case BUILD_STATE_PATTERNS:
-		build->state = BUILD_STATE_BASES;
-		return take_patterns(build, answer->bytes, err);
+	case BUILD_STATE_NAMED_PATTERNS:
+		return took_patterns(build, answer, err);
 	case BUILD_STATE_BASES:
 		return take_bases(build, answer->bytes, err);
 	case BUILD_STATE_IMAGE:

@@ -74,24 +74,25 @@ static void on_read(struct msg_peer *peer, void *owner, struct msg *reply, const
 	build_job_done(lane, &answer);
 }
 
-int build_job_read(struct build_lane *lane, const char *path, uint32_t max, struct err *err)
+int build_job_read(struct build_lane *lane, int32_t from, const char *path, uint32_t max,
+		   struct err *err)
 {
 	struct buf body OWN(buf_done) = { 0 };
+	const int fd = build_job_context(lane, from);
 
 	buf_init(&body, 8192);
 	wire_put_text(&body, path);
 	wire_put_u32(&body, max);
-	return build_job_files(lane, FILES_MSG_READ, buf_str(&body), &lane->job->context_fd, 1,
-			       on_read, err);
+	return build_job_files(lane, FILES_MSG_READ, buf_str(&body), &fd, 1, on_read, err);
 }
 
-static int exec_read(void *owner, const char *path, uint32_t max, struct err *err)
+static int exec_read(void *owner, int32_t from, const char *path, uint32_t max, struct err *err)
 {
 	struct build_job *job = owner;
 	struct build_lane *lane = first_lane(owner);
 
 	return job->remotes.at < job->remotes.count ? build_job_remotes_read(lane, path, max, err)
-						    : build_job_read(lane, path, max, err);
+						    : build_job_read(lane, from, path, max, err);
 }
 
 static void on_hash(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)

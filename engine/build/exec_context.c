@@ -93,7 +93,7 @@ static int go_on(struct build_lane *lane, struct err *err)
 	memcpy(contexts->scratch, lane->fetch.scratch, sizeof(contexts->scratch));
 	lane->fetch.scratch[0] = 0;
 	build_job_fetch_clear(lane);
-	return build_job_read(lane, contexts->path, contexts->max, err);
+	return build_job_read(lane, BUILD_CONTEXT, contexts->path, contexts->max, err);
 }
 
 static int next_context(struct build_lane *lane, struct err *err)

@@ -30,6 +30,7 @@ int build_job_remotes_read(struct build_lane *lane, const char *path, uint32_t m
 			   struct err *err);
 void build_job_remotes_done(struct build_job *job);
 /* A file of the build's own context; exec.c. */
-int build_job_read(struct build_lane *lane, const char *path, uint32_t max, struct err *err);
+int build_job_read(struct build_lane *lane, int32_t from, const char *path, uint32_t max,
+		   struct err *err);
 
 #endif

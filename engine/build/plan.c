@@ -11,6 +11,7 @@
 #include "engine/build/plan_lint.h"
 #include "engine/build/scope.h"
 #include "engine/oci/oci.h"
+#include "engine/oci/reference.h"
 #include "lib/own.h"
 
 int plan_fail(const struct dockerfile_step *step, struct err *err)
@@ -203,16 +204,27 @@ static struct build_stage *stage_new(struct build_plan *plan, struct err *err)
 	struct build_stage *stage = &plan->stages[plan->stage_count++];
 	*stage = (struct build_stage){ .name = "",
 				       .base_stage = BUILD_NONE,
-				       .base_image = BUILD_NONE };
+				       .base_image = BUILD_NONE,
+				       .base_context = BUILD_NONE };
 	image_init(&stage->image);
 	return stage;
+}
+
+/* "x", "x:latest" and "docker.io/library/x" are one name. */
+static bool is_same_name(const char *name, const char *other)
+{
+	char one[OCI_REFERENCE_MAX], two[OCI_REFERENCE_MAX];
+	if (str_is_nocase(str_from(name), other))
+		return true;
+	return oci_reference_normalise(str_from(name), one, NULL) == 0 &&
+	       oci_reference_normalise(str_from(other), two, NULL) == 0 && strcmp(one, two) == 0;
 }
 
 /* The named context of this name: its number, or -1. */
 static int find_context(const struct build_inputs *inputs, const char *name)
 {
 	for (uint32_t i = 0; i < inputs->contexts.count; i++)
-		if (str_is_nocase(str_from(name), inputs->contexts.items[i].key))
+		if (is_same_name(name, inputs->contexts.items[i].key))
 			return (int)i;
 	return -1;
 }
@@ -235,12 +247,35 @@ static int lint_from(struct build_plan *plan, const struct scope *global,
 	return plan_lint_from(file, &scope, step, plan, err);
 }
 
+struct base_wanted {
+	const char *image, *platform;
+};
+
+/* What the stage begins with. A named context of the stage's own name is the whole of it. */
+static int set_base(struct arena *arena, struct build_plan *plan, const struct build_inputs *inputs,
+		    struct base_wanted wanted, struct build_stage *stage, struct err *err)
+{
+	int context = *stage->name ? find_context(inputs, stage->name) : -1;
+	stage->replaced = context >= 0;
+	if (context < 0 && strcmp(wanted.image, "scratch") != 0)
+		context = find_context(inputs, wanted.image);
+	const char *image = context >= 0 ? context_image(inputs, context) : wanted.image;
+	if (!image) {
+		stage->base_context = BUILD_NAMED - context;
+		return 0;
+	}
+	if (context < 0)
+		stage->base_stage = plan_find_stage(plan, image, plan->stage_count - 1);
+	if (stage->base_stage >= 0 || strcmp(image, "scratch") == 0)
+		return 0;
+	return add_reference(arena, plan, image, wanted.platform, &stage->base_image, err);
+}
+
 static int add_stage(struct arena *arena, struct build_plan *plan, const struct scope *global,
 		     const struct dockerfile *file, const struct dockerfile_step *step,
 		     struct err *err)
 {
 	const char *image = "", *platform = "";
-	uint32_t index = plan->stage_count;
 	int r = lint_from(plan, global, file, step, err);
 	if (r == 0)
 		r = scope_expand(global, step->words.items[0], &image, err);
@@ -255,19 +290,12 @@ static int add_stage(struct arena *arena, struct build_plan *plan, const struct 
 		err_set(err, -EINVAL, "base name (%s) should not be blank", step->words.items[0]);
 		return plan_fail_word(global->inputs, step, 0, err);
 	}
-	int context = find_context(global->inputs, image);
-	const char *named = context >= 0 ? context_image(global->inputs, context) : image;
-	if (!named) {
-		err_set(err, -ENOTSUP,
-			"FROM %.80s: a named context that is a directory cannot be a base here",
-			image);
-		return plan_fail_word(global->inputs, step, 0, err);
+	if (*step->platform && !*platform) {
+		err_set(err, -EINVAL, "empty platform value from expression %s", step->platform);
+		return plan_fail(step, err);
 	}
-	stage->base_stage = context >= 0 ? -1 : plan_find_stage(plan, image, index);
-	image = named;
-	if (stage->base_stage >= 0 || strcmp(image, "scratch") == 0)
-		return 0;
-	return add_reference(arena, plan, image, platform, &stage->base_image, err);
+	return set_base(arena, plan, global->inputs, (struct base_wanted){ image, platform }, stage,
+			err);
 }
 
 struct use_reading {
@@ -442,6 +470,8 @@ static int read_uses(const struct build_inputs *inputs, struct arena *arena,
 		int r = 0;
 		stage += step->kind == DOCKERFILE_KIND_FROM;
 		struct plan_use use = { .step = i, .stage = stage, .mount = UINT32_MAX };
+		if (stage < u.stages && plan->stages[stage].replaced)
+			continue;
 		if (*step->from)
 			r = add_use(&u, step, step->from, use, err);
 		if (r == 0)

@@ -89,7 +89,11 @@ struct build_stage {
 	const char *name;   /* "" = none */
 	int32_t base_stage; /* an earlier stage, or BUILD_NONE */
 	int32_t base_image; /* index into references, or BUILD_NONE; both NONE: FROM scratch */
-	bool needed;	    /* by the target; others are skipped */
+	/* While it is planned: a directory it begins with (BUILD_NAMED - n), or BUILD_NONE; none of
+	 * its instructions counts, for a named context has its name. */
+	int32_t base_context;
+	bool replaced;
+	bool needed; /* by the target; others are skipped */
 	struct build_op *ops;
 	uint32_t op_count;
 	struct image image; /* config and history after the stage; no layers, no digests */

@@ -63,6 +63,9 @@ static int add_git(struct staging *s, const struct dockerfile_step *step, struct
 	struct build_remote *remote = &op->remotes[op->remote_count++];
 	struct git_source source = { 0 };
 	int r = git_source_parse(str_from(text), s->arena, &source, err);
+	if (r == 0 && source.keep_said && step->keep_git_dir_said &&
+	    source.keep != step->keep_git_dir)
+		r = err_set(err, -EINVAL, "inconsistent keep-git-dir configuration");
 	*remote =
 		(struct build_remote){ .url = source.remote,
 				       .name = "git",
@@ -104,8 +107,7 @@ static int take_checksum(struct staging *s, const struct dockerfile_step *step, 
 	if (op->remote_count + op->sources.count > 1)
 		return err_set(err, -EINVAL, "checksum can't be specified for multiple sources");
 	if (op->remote_count == 0)
-		return err_set(err, -EINVAL,
-			       "checksum can't be specified for sources that are not HTTP(S)");
+		return err_set(err, -EINVAL, "checksum requires HTTP(S) or Git sources");
 	if (op->remotes[0].git)
 		return take_commit(&op->remotes[0], text, err);
 	if (digest_parse(str_from(text), &digest, NULL) < 0)
@@ -150,19 +152,16 @@ static int split_sources(struct staging *s, const struct dockerfile_step *step, 
 static int check_sources(const struct dockerfile_step *step, const struct build_op *op,
 			 struct err *err)
 {
-	bool git = false;
-	for (uint32_t i = 0; i < op->remote_count; i++)
-		git = git || op->remotes[i].git;
 	for (uint32_t i = 0; i < op->sources.count; i++) {
 		struct str source = str_from(op->sources.items[i]);
 		if (source.len >= PLAN_PATH_MAX)
 			return err_set(err, -EINVAL, "a source is longer than %d bytes",
 				       PLAN_PATH_MAX - 1);
+		if (step->kind == DOCKERFILE_KIND_COPY && git_source_is(source))
+			return err_set(err, -EINVAL, "source can't be a git ref for COPY");
 		if (step->kind == DOCKERFILE_KIND_COPY && is_http(source))
 			return err_set(err, -EINVAL, "source can't be a URL for COPY");
 	}
-	if (step->keep_git_dir && !git)
-		return err_set(err, -EINVAL, "keep-git-dir can only be used with git sources");
 	return 0;
 }
 

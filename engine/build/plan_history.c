@@ -232,8 +232,10 @@ static bool put_line(struct staging *s, struct buf *out, const struct dockerfile
 		break;
 	case DOCKERFILE_KIND_USER:
 	case DOCKERFILE_KIND_STOPSIGNAL:
-	case DOCKERFILE_KIND_MAINTAINER:
 		put_words(s, out, step);
+		break;
+	case DOCKERFILE_KIND_MAINTAINER:
+		(void)buf_printf(out, "MAINTAINER %s", step->words.items[0]);
 		break;
 	case DOCKERFILE_KIND_ENV:
 	case DOCKERFILE_KIND_LABEL:

@@ -323,6 +323,8 @@ int plan_run(struct staging *s, const struct dockerfile_step *step, uint32_t ind
 	op->env = s->stage->image.env;
 	for (uint32_t i = 0; r == 0 && i < s->scope.args.count; i++) {
 		const struct image_pair *arg = &s->scope.args.items[i];
+		if (str_starts(str_from(arg->key), STR("BUILDKIT_SBOM_SCAN_")))
+			continue; /* for tools that look at the image, as at BuildKit */
 		if (!image_env_get(&op->env, arg->key) || scope_is_later(&s->scope, arg->key))
 			r = image_env_set(s->arena, &op->env, arg->key, arg->value, err);
 	}
@@ -424,6 +426,16 @@ int plan_copy(struct staging *s, const struct dockerfile_step *step, uint32_t in
 	s->word = UINT32_MAX;
 	r = copy_flags(s, step, op, err);
 	return r < 0 ? r : plan_remotes(s, step, op, err);
+}
+
+int plan_copy_context(struct staging *s, const struct dockerfile_step *from, struct err *err)
+{
+	struct build_op *op = op_new(s, from, BUILD_OP_COPY, err);
+	if (!op)
+		return -ENOMEM;
+	op->from = s->stage->base_context;
+	op->dest = "/";
+	return image_texts_add(s->arena, &op->sources, "/", err);
 }
 
 /* ---- WORKDIR ---- */

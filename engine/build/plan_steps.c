@@ -13,6 +13,7 @@
 #include "engine/build/scope.h"
 #include "engine/build/staging.h"
 #include "lib/own.h"
+#include "lib/signame.h"
 
 static bool has_text(const struct image_texts *texts, const char *text)
 {
@@ -22,7 +23,7 @@ static bool has_text(const struct image_texts *texts, const char *text)
 	return false;
 }
 
-static int add_once(struct staging *s, struct image_texts *texts, const char *text, struct err *err)
+int staging_once(struct staging *s, struct image_texts *texts, const char *text, struct err *err)
 {
 	return has_text(texts, text) ? 0 : image_texts_add(s->arena, texts, text, err);
 }
@@ -51,74 +52,6 @@ static int plan_pairs(struct staging *s, const struct dockerfile_step *step, str
 	return r;
 }
 
-/* "1.2.3.4:8080:80" and "8080:80" stand for 80, as they always did; *ret_mapped tells. */
-static struct str container_port(struct str port, bool *ret_mapped)
-{
-	for (size_t i = port.len; i-- > 0;) {
-		if (port.ptr[i] != ':')
-			continue;
-		*ret_mapped = true;
-		return str_skip(port, i + 1);
-	}
-	return port;
-}
-
-/* "80", "80/tcp", "8000-8010/udp". */
-static int add_port(struct staging *s, const struct dockerfile_step *step, const char *word,
-		    struct image_texts *ports, struct err *err)
-{
-	struct str port = str_from(word), proto = STR("tcp"), low, high;
-	uint64_t first = 0, last = 0;
-	bool mapped = false;
-	char shown[40];
-	ptrdiff_t slash = str_find(port, '/');
-	if (slash >= 0) {
-		proto = str_skip(port, (size_t)slash + 1);
-		port = str_head(port, (size_t)slash);
-	}
-	port = container_port(port, &mapped);
-	ptrdiff_t dash = str_find(port, '-');
-	low = dash < 0 ? port : str_head(port, (size_t)dash);
-	high = dash < 0 ? port : str_skip(port, (size_t)dash + 1);
-	(void)str_escape(str_from(word), shown, sizeof(shown));
-	if (str_to_u64(low, 1, 65535, &first) < 0 || str_to_u64(high, first, 65535, &last) < 0)
-		return err_set(err, -EINVAL, "invalid containerPort: %s", shown);
-	if (!str_is_nocase(proto, "tcp") && !str_is_nocase(proto, "udp") &&
-	    !str_is_nocase(proto, "sctp"))
-		return err_set(err, -EINVAL, "invalid proto: %s", shown);
-	if (last - first >= IMAGE_TEXTS_MAX)
-		return err_set(err, -EINVAL, "EXPOSE %s: more than %d ports", shown,
-			       IMAGE_TEXTS_MAX);
-	const char *name = str_is_nocase(proto, "udp")	  ? "udp"
-			   : str_is_nocase(proto, "sctp") ? "sctp"
-							  : "tcp";
-	int r = plan_lint_port(s, step, word, mapped, proto, err);
-	for (uint64_t p = first; r == 0 && p <= last; p++) {
-		(void)snprintf(shown, sizeof(shown), "%u/%s", (unsigned)p, name);
-		const char *kept = arena_text(s->arena, str_from(shown));
-		r = kept ? add_once(s, &s->stage->image.exposed_ports, kept, err)
-			 : staging_no_memory(err);
-		if (r == 0)
-			r = image_texts_add(s->arena, ports, kept, err);
-	}
-	return r;
-}
-
-static int plan_expose(struct staging *s, const struct dockerfile_step *step,
-		       struct image_texts *ports, struct err *err)
-{
-	struct image_texts words = { 0 };
-	int r = 0;
-	for (uint32_t i = 0; r == 0 && i < step->words.count; i++) {
-		s->word = i;
-		r = dockerfile_expand_words(step->words.items[i], s->scope.escape, scope_lookup,
-					    &s->scope, s->arena, &words, err);
-	}
-	for (uint32_t i = 0; r == 0 && i < words.count; i++)
-		r = add_port(s, step, words.items[i], ports, err);
-	return r;
-}
-
 static int plan_volume(struct staging *s, const struct dockerfile_step *step, struct err *err)
 {
 	struct image_texts words;
@@ -126,7 +59,7 @@ static int plan_volume(struct staging *s, const struct dockerfile_step *step, st
 	for (uint32_t i = 0; r == 0 && i < words.count; i++) {
 		if (!*words.items[i])
 			return err_set(err, -EINVAL, "VOLUME specified can not be an empty string");
-		r = add_once(s, &s->stage->image.volumes, words.items[i], err);
+		r = staging_once(s, &s->stage->image.volumes, words.items[i], err);
 	}
 	return r;
 }
@@ -144,10 +77,11 @@ static int plan_arg(struct staging *s, const struct dockerfile_step *step, struc
 static int plan_healthcheck(struct staging *s, const struct dockerfile_step *step, struct err *err)
 {
 	struct image_health *health = &s->stage->image.health;
-	*health = step->health;
-	health->test = (struct image_texts){ 0 };
+	*health = (struct image_health){ 0 };
 	if (step->words.count == 0)
 		return image_texts_add(s->arena, &health->test, "NONE", err);
+	*health = step->health;
+	health->test = (struct image_texts){ 0 };
 	int r = image_texts_add(s->arena, &health->test, step->json ? "CMD" : "CMD-SHELL", err);
 	for (uint32_t i = 0; r == 0 && i < step->words.count; i++)
 		r = image_texts_add(s->arena, &health->test, step->words.items[i], err);
@@ -157,17 +91,13 @@ static int plan_healthcheck(struct staging *s, const struct dockerfile_step *ste
 static int plan_stopsignal(struct staging *s, const struct dockerfile_step *step, struct err *err)
 {
 	const char *text = "";
-	uint64_t number = 0;
+	char shown[40];
 	int r = scope_expand(&s->scope, step->words.items[0], &text, err);
 	if (r < 0)
 		return r;
-	size_t name = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-");
-	if (str_to_u64(str_from(text), 1, 64, &number) < 0 &&
-	    (text[name] || name > 16 || name < 2 || !isalpha((unsigned char)*text))) {
-		char shown[40];
-		(void)str_escape(str_from(text), shown, sizeof(shown));
-		return err_set(err, -EINVAL, "Invalid signal: %s", shown);
-	}
+	(void)str_escape(str_from(text), shown, sizeof(shown));
+	if (signame_number(str_from(text)) == 0)
+		return err_set(err, -EINVAL, "invalid signal: %s", shown);
 	s->stage->image.stop_signal = text;
 	return 0;
 }
@@ -218,8 +148,9 @@ static int plan_step(struct staging *s, const struct dockerfile_step *step, uint
 		return 0;
 	case DOCKERFILE_KIND_USER:
 		return scope_expand(&s->scope, step->words.items[0], &image->user, err);
-	case DOCKERFILE_KIND_MAINTAINER:
-		return scope_expand(&s->scope, step->words.items[0], &image->author, err);
+	case DOCKERFILE_KIND_MAINTAINER: /* the one line that takes no variables */
+		image->author = step->words.items[0];
+		return 0;
 	case DOCKERFILE_KIND_ONBUILD:
 		return image_texts_add(s->arena, &image->on_build, step->words.items[0], err);
 	}
@@ -228,15 +159,9 @@ static int plan_step(struct staging *s, const struct dockerfile_step *step, uint
 
 /* ---- stages ---- */
 
-static int add_history(struct staging *s, const struct dockerfile_step *step,
-		       const struct image_texts *ports, bool layer, struct err *err)
+static int add_entry(struct staging *s, const struct image_history *entry, struct err *err)
 {
 	struct image *image = &s->stage->image;
-	const char *text = plan_history(s, step, ports);
-	if (!text)
-		return staging_no_memory(err);
-	if (!*text)
-		return 0;
 	if (image->history_count >= IMAGE_HISTORY_MAX)
 		return err_set(err, -EINVAL, "the image's history has more than %d entries",
 			       IMAGE_HISTORY_MAX);
@@ -245,16 +170,42 @@ static int add_history(struct staging *s, const struct dockerfile_step *step,
 		return staging_no_memory(err);
 	if (image->history_count)
 		memcpy(list, image->history, image->history_count * sizeof(*list));
-	list[image->history_count] = (struct image_history){
+	list[image->history_count] = *entry;
+	image->history = list;
+	image->history_count++;
+	return 0;
+}
+
+static int add_history(struct staging *s, const struct dockerfile_step *step,
+		       const struct image_texts *ports, bool layer, struct err *err)
+{
+	struct image_history entry = {
 		.created = "",
-		.created_by = text,
+		.created_by = plan_history(s, step, ports),
 		.author = "",
 		.comment = "buildkit.dockerfile.v0",
 		.empty_layer = !layer,
 	};
-	image->history = list;
-	image->history_count++;
-	return 0;
+	if (!entry.created_by)
+		return staging_no_memory(err);
+	return *entry.created_by ? add_entry(s, &entry, err) : 0;
+}
+
+/* A directory as a base: all of it is the first layer. */
+static int add_context(struct staging *s, const struct dockerfile_step *from, struct err *err)
+{
+	const uint32_t number = (uint32_t)(BUILD_NAMED - s->stage->base_context);
+	struct image_history entry = {
+		.created = "",
+		.created_by = arena_printf(s->arena, "local source for %s",
+					   s->inputs->contexts.items[number].key),
+		.author = "",
+		.comment = "buildkit.exporter.image.v0",
+	};
+	int r = plan_copy_context(s, from, err);
+	if (r == 0 && !entry.created_by)
+		return staging_no_memory(err);
+	return r < 0 ? r : add_entry(s, &entry, err);
 }
 
 #define PLAN_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -278,6 +229,8 @@ static int begin_stage(struct staging *s, const struct image *bases, struct err 
 		return r;
 	struct image *image = &stage->image;
 	image->on_build = (struct image_texts){ 0 }; /* they are steps by now */
+	if (s->base_known && !image_env_get(&image->env, "PATH"))
+		r = image_texts_add(s->arena, &image->env, "PATH=" PLAN_PATH, err);
 	image->reference = "";
 	image->layers = NULL;
 	image->layer_count = 0;
@@ -285,7 +238,7 @@ static int begin_stage(struct staging *s, const struct image *bases, struct err 
 	memset(&image->manifest, 0, sizeof(image->manifest));
 	memset(&image->config, 0, sizeof(image->config));
 	image->manifest_size = image->config_size = 0;
-	return 0;
+	return r;
 }
 
 static int copy_texts(struct staging *s, const struct image_texts *from, struct image_texts *to,
@@ -333,11 +286,13 @@ static int plan_stage(struct staging *s, const struct dockerfile *file, uint32_t
 		r = begin_scope(s, file, err);
 	if (r == 0 && s->stage->base_image >= 0)
 		r = plan_lint_base(s, from, &bases[s->stage->base_image], err);
+	if (r == 0 && s->stage->base_context != BUILD_NONE)
+		r = add_context(s, from, err);
 	if (r < 0)
 		return r == -ENOMEM ? r : plan_fail(from, err);
 	for (uint32_t i = first + 1; i < file->step_count; i++) {
 		const struct dockerfile_step *step = &file->steps[i];
-		if (step->kind == DOCKERFILE_KIND_FROM)
+		if (step->kind == DOCKERFILE_KIND_FROM || s->stage->replaced)
 			break;
 		s->step_number++;
 		s->word = UINT32_MAX;

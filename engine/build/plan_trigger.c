@@ -74,7 +74,8 @@ int plan_triggers(const struct build_plan *plan, const struct image *bases, stru
 		list.steps[list.count++] = *step;
 		if (step->kind != DOCKERFILE_KIND_FROM)
 			continue;
-		int r = add_triggers(&list, &plan->stages[stage++], step, err);
+		const struct build_stage *now = &plan->stages[stage++];
+		int r = now->replaced ? 0 : add_triggers(&list, now, step, err);
 		if (r < 0)
 			return r;
 	}

@@ -36,6 +36,8 @@ int staging_no_memory(struct err *err);
 /* Each word without quotes and with its variables' values. */
 int staging_expand(struct staging *s, const struct image_texts *words, struct image_texts *ret,
 		   struct err *err);
+/* Adds a text that is not there yet. */
+int staging_once(struct staging *s, struct image_texts *texts, const char *text, struct err *err);
 /* A shell line as argv of the stage's SHELL; an exec form as it is. */
 int staging_command(struct staging *s, const struct dockerfile_step *step, struct image_texts *ret,
 		    struct err *err);
@@ -50,9 +52,14 @@ int plan_run(struct staging *s, const struct dockerfile_step *step, uint32_t ind
 	     struct err *err);
 int plan_copy(struct staging *s, const struct dockerfile_step *step, uint32_t index,
 	      struct err *err);
+/* All of the directory that the stage begins with (base_context), as an operation. */
+int plan_copy_context(struct staging *s, const struct dockerfile_step *from, struct err *err);
 /* Moves sources that are elsewhere out of a COPY or ADD, and checks those that stay. */
 int plan_remotes(struct staging *s, const struct dockerfile_step *step, struct build_op *op,
 		 struct err *err);
+/* *ret_ports: those of the line, for the history. */
+int plan_expose(struct staging *s, const struct dockerfile_step *step,
+		struct image_texts *ret_ports, struct err *err);
 int plan_workdir(struct staging *s, const struct dockerfile_step *step, struct err *err);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the names of signals, sending one to a whole control group, and receiving those that are
- * handed on. Runs in the commands. It must never signal by a pid that is not held by a pidfd.
+ * Owns sending a signal to a whole control group, and receiving those that are handed on. Runs in
+ * the commands. It must never signal by a pid that is not held by a pidfd.
  */
 #include "engine/bundle/signals.h"
 
@@ -16,67 +16,17 @@
 #include "engine/run/kernel.h"
 #include "lib/fs.h"
 #include "lib/own.h"
-#include "lib/str.h"
+#include "lib/signame.h"
 
-enum { SIGNAL_LAST = 64, SIGNAL_RTMIN = 34, PROCS_MAX = 4 << 20, PIDFD_OPEN = 434 };
-
-static const struct {
-	const char *name;
-	int number;
-} names[] = {
-	{ "HUP", SIGHUP },	 { "INT", SIGINT },	  { "QUIT", SIGQUIT },
-	{ "ILL", SIGILL },	 { "TRAP", SIGTRAP },	  { "ABRT", SIGABRT },
-	{ "IOT", SIGABRT },	 { "BUS", SIGBUS },	  { "FPE", SIGFPE },
-	{ "KILL", SIGKILL },	 { "USR1", SIGUSR1 },	  { "SEGV", SIGSEGV },
-	{ "USR2", SIGUSR2 },	 { "PIPE", SIGPIPE },	  { "ALRM", SIGALRM },
-	{ "TERM", SIGTERM },	 { "STKFLT", SIGSTKFLT }, { "CHLD", SIGCHLD },
-	{ "CLD", SIGCHLD },	 { "CONT", SIGCONT },	  { "STOP", SIGSTOP },
-	{ "TSTP", SIGTSTP },	 { "TTIN", SIGTTIN },	  { "TTOU", SIGTTOU },
-	{ "URG", SIGURG },	 { "XCPU", SIGXCPU },	  { "XFSZ", SIGXFSZ },
-	{ "VTALRM", SIGVTALRM }, { "PROF", SIGPROF },	  { "WINCH", SIGWINCH },
-	{ "IO", SIGIO },	 { "POLL", SIGIO },	  { "PWR", SIGPWR },
-	{ "SYS", SIGSYS },
-};
-
-/* "RTMIN+3", "RTMAX-1"; 0 = neither. */
-static int parse_realtime(struct str text)
-{
-	bool low = text.len >= 5 && str_is_nocase(str_head(text, 5), "RTMIN");
-	bool high = text.len >= 5 && str_is_nocase(str_head(text, 5), "RTMAX");
-	struct str rest = str_skip(text, 5);
-	uint64_t more = 0;
-
-	if (!low && !high)
-		return 0;
-	if (rest.len > 0 &&
-	    (rest.ptr[0] != (low ? '+' : '-') ||
-	     str_to_u64(str_skip(rest, 1), 0, SIGNAL_LAST - SIGNAL_RTMIN, &more) < 0))
-		return 0;
-	return low ? SIGNAL_RTMIN + (int)more : SIGNAL_LAST - (int)more;
-}
+enum { PROCS_MAX = 4 << 20, PIDFD_OPEN = 434 };
 
 int signals_parse(const char *text, int *ret_signal, struct err *err)
 {
-	struct str s = str_from(text);
-	uint64_t number;
+	int number = signame_number(str_from(text));
 	char shown[40];
-	int realtime;
 
-	if (str_to_u64(s, 0, SIGNAL_LAST, &number) == 0) {
-		*ret_signal = (int)number;
-		return 0;
-	}
-	if (s.len > 3 && str_is_nocase(str_head(s, 3), "SIG"))
-		s = str_skip(s, 3);
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		if (!str_is_nocase(s, names[i].name))
-			continue;
-		*ret_signal = names[i].number;
-		return 0;
-	}
-	realtime = parse_realtime(s);
-	if (realtime) {
-		*ret_signal = realtime;
+	if (number > 0 || strcmp(text, "0") == 0) {
+		*ret_signal = number;
 		return 0;
 	}
 	str_escape(str_from(text), shown, sizeof(shown));

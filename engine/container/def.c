@@ -11,6 +11,7 @@
 #include "engine/container/def.h"
 #include "engine/run/spec_process.h"
 #include "lib/own.h"
+#include "lib/signame.h"
 
 static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -244,39 +245,11 @@ void container_def_ports(const struct container_def *def, char *dst, size_t cap)
 
 int container_signal(const char *name, struct err *err)
 {
-	static const struct {
-		const char *name;
-		int number;
-	} signals[] = {
-		{ "HUP", SIGHUP },   { "INT", SIGINT },	  { "QUIT", SIGQUIT },
-		{ "KILL", SIGKILL }, { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 },
-		{ "TERM", SIGTERM }, { "STOP", SIGSTOP }, { "CONT", SIGCONT },
-		{ "ABRT", SIGABRT }, { "ALRM", SIGALRM }, { "WINCH", SIGWINCH },
-		{ "PWR", SIGPWR },   { "PIPE", SIGPIPE }, { "BUS", SIGBUS },
-		{ "CHLD", SIGCHLD }, { "CLD", SIGCHLD },  { "FPE", SIGFPE },
-		{ "ILL", SIGILL },   { "IO", SIGIO },	  { "IOT", SIGIOT },
-		{ "POLL", SIGPOLL }, { "PROF", SIGPROF }, { "SEGV", SIGSEGV },
-		{ "SYS", SIGSYS },   { "TRAP", SIGTRAP }, { "TSTP", SIGTSTP },
-		{ "TTIN", SIGTTIN }, { "TTOU", SIGTTOU }, { "URG", SIGURG },
-		{ "XCPU", SIGXCPU }, { "XFSZ", SIGXFSZ }, { "VTALRM", SIGVTALRM },
-		{ "STKFLT", 16 },
-	};
-	struct str text = str_from(name);
-	uint64_t number;
+	int number = *name ? signame_number(str_from(name)) : SIGTERM;
 
-	if (!text.len)
-		return SIGTERM;
-	if (!str_to_u64(text, 1, 64, &number))
-		return (int)number;
-	if (str_starts(text, STR("SIG")))
-		text = str_skip(text, 3);
-	if (str_starts(text, STR("RTMIN+")) && !str_to_u64(str_skip(text, 6), 0, 30, &number))
-		return 34 + (int)number;
-	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
-		if (str_is(text, signals[i].name))
-			return signals[i].number;
-	}
-	return err_set(err, -EINVAL, "signal '%s' is not known; use a name such as SIGTERM", name);
+	return number > 0 ? number
+			  : err_set(err, -EINVAL,
+				    "signal '%s' is not known; use a name such as SIGTERM", name);
 }
 
 static int caps_of(const struct image_texts *names, const char *what, uint64_t *ret_caps,

@@ -285,6 +285,15 @@ int parse_words(struct cursor *cursor, struct dockerfile_step *step, struct err 
 	int r = take_words(cursor, step, err);
 	if (r == 0 && step->words.count == 0)
 		r = needs_argument(cursor, step, "at least one argument", err);
+	for (uint32_t i = 0; r == 0 && i < step->words.count; i++) {
+		struct str word = str_trim(str_from(step->words.items[i]));
+		if (word.len == 0)
+			return cursor_fail(cursor, 0, err,
+					   "VOLUME specified can not be an empty string");
+		step->words.items[i] = arena_text(cursor->arena, word);
+		if (!step->words.items[i])
+			r = err_set(err, -ENOMEM, "Dockerfile is too big");
+	}
 	return r;
 }
 

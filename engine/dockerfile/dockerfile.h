@@ -71,7 +71,7 @@ struct dockerfile_step {
 	bool json;
 	const char *from, *chown, *chmod, *platform; /* flags, raw; "" = not given */
 	const char *checksum, *network;
-	bool link, parents, keep_git_dir;
+	bool link, parents, keep_git_dir, keep_git_dir_said;
 	bool unpack, no_unpack;	     /* ADD --unpack[=false] */
 	struct image_texts excludes; /* COPY ADD --exclude */
 	struct image_texts mounts;   /* RUN --mount, for dockerfile_mount_parse() */

@@ -16,6 +16,7 @@ enum flag_type {
 	FLAG_BOOL, /* of a bool */
 	FLAG_LIST, /* of a struct image_texts; may be given again */
 	FLAG_UNPACK,
+	FLAG_KEEP,
 	FLAG_SECURITY,
 	FLAG_NETWORK,
 	FLAG_MOUNT,
@@ -40,7 +41,7 @@ static const struct flag {
 	{ DOCKERFILE_KIND_ADD, "link", FLAG_BOOL, AT(link) },
 	{ DOCKERFILE_KIND_ADD, "exclude", FLAG_LIST, AT(excludes) },
 	{ DOCKERFILE_KIND_ADD, "checksum", FLAG_TEXT, AT(checksum) },
-	{ DOCKERFILE_KIND_ADD, "keep-git-dir", FLAG_BOOL, AT(keep_git_dir) },
+	{ DOCKERFILE_KIND_ADD, "keep-git-dir", FLAG_KEEP, AT(keep_git_dir) },
 	{ DOCKERFILE_KIND_ADD, "unpack", FLAG_UNPACK, 0 },
 	{ DOCKERFILE_KIND_RUN, "network", FLAG_NETWORK, AT(network) },
 	{ DOCKERFILE_KIND_RUN, "security", FLAG_SECURITY, 0 },
@@ -121,10 +122,15 @@ static int parse_time(struct cursor *cursor, const struct given *given, int64_t 
 	struct str rest = str_from(given->value);
 	char shown[60];
 	int64_t sum = 0, part = 0;
+	bool negative = str_starts(rest, STR("-"));
 	(void)str_escape(rest, shown, sizeof(shown));
 	*ret_ns = 0;
-	if (str_is(rest, "0") || rest.len == 0)
+	if (negative || str_starts(rest, STR("+")))
+		rest = str_skip(rest, 1);
+	if (str_is(rest, "0") || !*given->value)
 		return 0;
+	if (rest.len == 0)
+		part = -1;
 	while (rest.len > 0 && part >= 0 && sum < INT64_MAX / 4) {
 		part = take_time(&rest);
 		sum += part;
@@ -133,7 +139,7 @@ static int parse_time(struct cursor *cursor, const struct given *given, int64_t 
 		return cursor_fail(cursor, given->at, err,
 				   "--%.*s: invalid duration \"%s\": 30s or 1m30s is expected",
 				   STR_ARG(given->name), shown);
-	if (sum != 0 && sum < 1000000)
+	if (sum != 0 && (negative || sum < 1000000))
 		return cursor_fail(cursor, given->at, err,
 				   "Interval \"%.*s\" cannot be less than 1ms",
 				   STR_ARG(given->name));
@@ -234,7 +240,8 @@ static int set_flag(struct cursor *cursor, struct dockerfile_step *step, const s
 {
 	bool on = false;
 	int r = 0;
-	if (!given->value && flag->type != FLAG_BOOL && flag->type != FLAG_UNPACK)
+	if (!given->value && flag->type != FLAG_BOOL && flag->type != FLAG_UNPACK &&
+	    flag->type != FLAG_KEEP)
 		return cursor_fail(cursor, given->at, err, "missing a value on flag: --%s",
 				   flag->name);
 	switch (flag->type) {
@@ -243,6 +250,9 @@ static int set_flag(struct cursor *cursor, struct dockerfile_step *step, const s
 		return 0;
 	case FLAG_BOOL:
 		return parse_bool(cursor, given, member(step, flag->offset), err);
+	case FLAG_KEEP:
+		step->keep_git_dir_said = true;
+		return parse_bool(cursor, given, &step->keep_git_dir, err);
 	case FLAG_UNPACK:
 		r = parse_bool(cursor, given, &on, err);
 		step->unpack = on;

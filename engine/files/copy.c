@@ -4,6 +4,7 @@
  * links stand in it, nor give a file its attributes before the owner is set (a change of owner
  * drops setuid and capabilities).
  */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -86,7 +87,8 @@ static int copy_dir(struct copying *c, const struct walk_item *item, const char 
 	/* What is below the source is as it is there; the source's own directory is not, as at
 	 * BuildKit: a new destination is one of 0755, or of a --chmod in digits. */
 	if (!*item->below) {
-		bool digits = made && c->copy->chmod.len > 0 && c->copy->chmod.ptr[0] <= '9';
+		bool digits = made && c->copy->chmod.len > 0 &&
+			      isdigit((unsigned char)c->copy->chmod.ptr[0]);
 		if (digits && fchmod(fd, mode_apply(c->copy->chmod, S_IFDIR | 0755)) < 0)
 			return err_sys(err, -errno, "cannot set the mode");
 		return 0;
@@ -342,6 +344,14 @@ static int prepare(struct copying *c, struct err *err)
 			   : err_set(err, -ELOOP, "destination /%.200s: too many links", c->dest);
 }
 
+/* With --parents it is what all sources are below, and there whatever they come to. */
+static int make_dest(struct copying *c, struct err *err)
+{
+	bool made = false;
+	OWN_FD int fd = target_dir(c->dest_fd, c->dest, &c->owner, &made, err);
+	return fd < 0 ? fd : 0;
+}
+
 static void copying_free(struct copying **c)
 {
 	if (*c) {
@@ -370,6 +380,8 @@ int files_add(int source_fd, int dest_fd, const struct files_copy *copy,
 	c->copy = copy;
 	c->archive_paths = archives;
 	int r = prepare(c, err);
+	if (r == 0 && copy->parents && copy->source_count > 0)
+		r = make_dest(c, err);
 	if (r == 0)
 		r = walk_sources(source_fd, copy, copy_item, c, err);
 	for (uint32_t i = 0; r == 0 && i < copy->file_count; i++)

@@ -21,66 +21,121 @@ static bool parse_octal(struct str text, mode_t *ret_mode)
 	return text.len > 0;
 }
 
-/* Bits of one permission letter for all three classes; -1 = no such letter. */
-static int letter_bits(char letter, mode_t mode)
+enum { OWNER = 04700, GROUP = 02070, OTHERS = 0007, STICKY = 01000, PLAIN = 06777, EXEC = 0111 };
+
+/* One sign of a clause while its letters are read. */
+struct change {
+	mode_t before, mode; /* of the file: as it was; so far */
+	mode_t who;	     /* the bits it may touch, 0 = nobody is named: all of them */
+	char sign;
+	mode_t bits, exec; /* of its letters; of an X */
+	bool done;	   /* a '=' has taken away what was there */
+};
+
+static void flush(struct change *c)
 {
+	mode_t bits = c->who ? c->who & c->bits : c->bits;
+	mode_t exec = c->who ? c->who & c->exec : c->exec;
+	if (c->sign == '=' && (c->bits || !c->done)) {
+		c->mode &= ~(c->who ? c->who : (mode_t)PLAIN);
+		c->done = true;
+	}
+	c->mode = c->sign == '-' ? c->mode & ~bits : c->mode | bits;
+	if (S_ISDIR(c->before) || (c->before & EXEC))
+		c->mode |= exec;
+	c->bits = c->exec = 0;
+}
+
+/* "g=u": the letters of one class are those of another. */
+static void copy_class(struct change *c, char from)
+{
+	mode_t value = c->mode >> (from == 'u' ? 6 : from == 'g' ? 3 : 0) & 7, spread = 0, all = 0;
+	for (unsigned shift = 0; shift <= 6; shift += 3) {
+		if (c->who && !(c->who & (4U << shift)))
+			continue;
+		spread |= value << shift;
+		all |= 7U << shift;
+	}
+	if (c->sign == '=')
+		c->mode &= ~all;
+	c->mode = c->sign == '-' ? c->mode & ~spread : c->mode | spread;
+}
+
+/* false: it is no permission. Of "others" alone neither s nor t says anything. */
+static bool take_letter(struct change *c, char letter)
+{
+	bool others = c->who != 0 && !(c->who & ~(mode_t)OTHERS);
 	switch (letter) {
 	case 'r':
-		return 0444;
+		c->bits |= 0444;
+		return true;
 	case 'w':
-		return 0222;
-	case 'x':
-		return 0111;
+		c->bits |= 0222;
+		return true;
 	case 'X':
-		return S_ISDIR(mode) || (mode & 0111) ? 0111 : 0;
+		if (c->sign == '-')
+			c->bits |= EXEC;
+		else
+			c->exec = EXEC;
+		return true;
+	case 'x':
+		c->bits |= EXEC;
+		return true;
 	case 's':
-		return 06000;
+		c->bits |= others ? 0 : 06000;
+		return true;
 	case 't':
-		return 01000;
+		c->bits |= others ? 0 : STICKY;
+		c->who |= others || !c->who ? 0 : STICKY;
+		return true;
+	case 'u':
+	case 'g':
+	case 'o': {
+		bool plain = c->bits == 0;
+		c->done = c->done || (plain && c->sign == '=');
+		flush(c);
+		c->done = c->done || c->sign == '=';
+		copy_class(c, letter);
+		return true;
 	}
-	return -1;
+	}
+	return false;
 }
 
 /* Bits that the classes before the sign own. */
 static mode_t take_classes(struct str *clause)
 {
-	mode_t mask = 0;
+	mode_t who = 0;
 	for (; clause->len > 0 && memchr("ugoa", clause->ptr[0], 4); *clause = str_skip(*clause, 1))
-		mask |= clause->ptr[0] == 'u'	? 04700U
-			: clause->ptr[0] == 'g' ? 02070U
-			: clause->ptr[0] == 'o' ? 01007U
-						: 07777U;
-	return mask ? mask : 07777;
+		who |= clause->ptr[0] == 'u'   ? OWNER
+		       : clause->ptr[0] == 'g' ? GROUP
+		       : clause->ptr[0] == 'o' ? OTHERS
+					       : PLAIN;
+	return who;
 }
 
-static bool apply_clause(struct str clause, mode_t *mode)
+static bool apply_clause(struct str clause, mode_t before, mode_t *mode)
 {
-	mode_t mask = take_classes(&clause);
+	struct change c = { .before = before, .mode = *mode, .who = take_classes(&clause) };
 	if (clause.len == 0)
 		return false;
 	while (clause.len > 0) {
-		char sign = clause.ptr[0];
-		mode_t bits = 0;
-		if (sign != '+' && sign != '-' && sign != '=')
+		c.sign = clause.ptr[0];
+		if (c.sign != '+' && c.sign != '-' && c.sign != '=')
 			return false;
+		c.done = c.done && c.sign != '=';
 		clause = str_skip(clause, 1);
-		for (; clause.len > 0 && !memchr("+-=", clause.ptr[0], 3);
-		     clause = str_skip(clause, 1)) {
-			int letter = letter_bits(clause.ptr[0], *mode);
-			if (letter < 0)
-				return false;
-			bits |= (mode_t)letter;
-		}
-		bits &= mask;
-		if (sign == '=')
-			*mode &= ~(mask & (S_ISDIR(*mode) ? 0777U : 07777U));
-		*mode = sign == '-' ? *mode & ~bits : *mode | bits;
+		while (clause.len > 0 && take_letter(&c, clause.ptr[0]))
+			clause = str_skip(clause, 1);
+		flush(&c);
 	}
+	*mode = c.mode;
 	return true;
 }
 
 static bool apply(struct str text, mode_t *mode)
 {
+	const mode_t before = *mode;
 	mode_t octal = 0;
 	struct str clause;
 	if (text.len == 0)
@@ -89,8 +144,10 @@ static bool apply(struct str text, mode_t *mode)
 		*mode = (*mode & S_IFMT) | octal;
 		return true;
 	}
+	if (text.ptr[text.len - 1] == ',')
+		return false;
 	while (str_cut(&text, ',', &clause))
-		if (!apply_clause(clause, mode))
+		if (!apply_clause(clause, before, mode))
 			return false;
 	return true;
 }
@@ -102,6 +159,11 @@ int mode_check(struct str text, struct err *err)
 	if (apply(text, &mode))
 		return 0;
 	(void)str_escape(text, shown, sizeof(shown));
+	if (text.ptr[0] >= '0' && text.ptr[0] <= '9')
+		return err_set(err, -EINVAL,
+			       "invalid chmod parameter: '%s'. it should be octal string and "
+			       "between 0 and 07777",
+			       shown);
 	return err_set(err, -EINVAL,
 		       "invalid --chmod value '%s': octal digits such as 0755, or clauses such as "
 		       "u=rwX,go=rX are expected",

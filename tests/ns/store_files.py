@@ -85,7 +85,7 @@ def copy_attributes():
         tap.check(stat.S_IMODE(os.stat(t.dest + "/there").st_mode) == 0o700, "what is there keeps its mode")
         refused(lambda: t.copy(["d"], "/x", chown="nobody"), errno.ENOENT,
                 "unable to find user nobody: no matching entries in passwd file")
-        refused(lambda: t.copy(["d"], "/x", chmod="9"), errno.EINVAL, "invalid --chmod value '9'")
+        refused(lambda: t.copy(["d"], "/x", chmod="9"), errno.EINVAL, "invalid chmod parameter: '9'")
 
 
 @tap.test("COPY: a hard link to a name that was replaced meanwhile is the file it was")
@@ -126,13 +126,15 @@ def copy_flags():
         tap.check(stat.S_IMODE(st.st_mode) == 0o644, "its mode")
         for spec, run, plain, folder in (("u=rwX,go=rX", 0o755, 0o644, 0o755), ("a+w", 0o773, 0o662, 0o777),
                                          ("g-r,o=", 0o710, 0o600, 0o710), ("7777", 0o7777, 0o7777, 0o7777),
-                                         ("+x,u+s", 0o4751, 0o4751, 0o4755)):
+                                         ("+x,u+s", 0o4751, 0o4751, 0o4755), ("g=u", 0o771, 0o660, 0o775),
+                                         ("o=g-r,u-x+o", 0o751, 0o640, 0o751), ("u=rwx,go=rX", 0o755, 0o744, 0o755),
+                                         ("a=,o+s,u+t", 0o1000, 0o1000, 0o1000), ("-X", 0o640, 0o640, 0o644)):
             t.copy(["run", "x"], "/m/", chmod=spec)
             modes = [stat.S_IMODE(os.stat(t.dest + "/m/" + n).st_mode) for n in ("run", "b.c", "y")]
             tap.check(modes == [run, plain, folder], "%s: %s" % (spec, ["%o" % m for m in modes]))
             shutil.rmtree(t.dest + "/m")
-        for spec in ("8", "u", "z+r", "u+q", "17777", "u=r,,g=r"):
-            refused(lambda s=spec: t.copy(["run"], "/m", chmod=s), errno.EINVAL, "invalid --chmod value")
+        for spec in ("8", "u", "z+r", "u+q", "17777", "u=r,,g=r", "u=r,", "g=z", "a"):
+            refused(lambda s=spec: t.copy(["run"], "/m", chmod=s), errno.EINVAL, "invalid chmod parameter" if spec[0].isdigit() else "invalid --chmod value")
 
 
 def archive(path, members, packer=None):

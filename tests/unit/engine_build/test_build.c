@@ -14,7 +14,8 @@ enum { CACHE_MAX = 256 };
 /* A store and a machine room in memory. Answers come late (pending) or at once. */
 static struct fake {
 	struct build *build;
-	const char *dockerfile, *ignore, *own_ignore;
+	const char *dockerfile, *ignore, *own_ignore, *named_ignore;
+	const struct image_pairs *contexts;
 	bool at_once;
 	const char *fail_at; /* name of the action that fails */
 	bool forge;	     /* the second plan names a base that was never asked for */
@@ -87,11 +88,12 @@ static int act(const char *name, bool first)
 	return 0;
 }
 
-static int fake_read(void *owner, const char *path, uint32_t max, struct err *err)
+static int fake_read(void *owner, int32_t from, const char *path, uint32_t max, struct err *err)
 {
 	const char *text = strcmp(path, "Dockerfile") == 0		  ? fake.dockerfile
 			   : strcmp(path, "Dockerfile.dockerignore") == 0 ? fake.own_ignore
-									  : fake.ignore;
+			   : from == BUILD_CONTEXT			  ? fake.ignore
+									  : fake.named_ignore;
 	(void)owner;
 	(void)max;
 	(void)err;
@@ -310,6 +312,7 @@ static void run(const char *dockerfile, const char *ignore, bool no_cache)
 		.no_cache = no_cache,
 	};
 	struct err err = { 0 };
+	params.contexts = fake.contexts;
 	fake.dockerfile = dockerfile;
 	fake.ignore = ignore;
 	fake.trace[0] = '\0';
@@ -326,6 +329,24 @@ static void run(const char *dockerfile, const char *ignore, bool no_cache)
 
 static const char two_stages[] = "FROM base AS a\nRUN one\nCOPY src /src\nFROM base\n"
 				 "WORKDIR /w\nCOPY --from=a /src /x\nENV A=1\nRUN true\n";
+
+/* Each directory among the named contexts has a .dockerignore of its own; images have none. */
+static void test_named(void)
+{
+	struct image_pair pairs[] = { { "i", "docker-image://x" }, { "d", "/config/d" } };
+	struct image_pairs contexts = { pairs, 2 };
+	fake.contexts = &contexts;
+	fake.named_ignore = "*.log\n";
+	run("FROM base\nCOPY --from=d src /x\n", NULL, true);
+	is_text(fake.trace,
+		"read read read read ask ask base ask hash copy1<context0,i1 keep finish",
+		"a named context is read where it is a directory, and what it leaves out counts");
+	fake.named_ignore = NULL;
+	run("FROM d\n", "a\nb\n", true);
+	is_text(fake.trace, "read read read ask read ask ask hash copy0<context0,i0 keep finish",
+		"a directory as a base is a layer; the context's own patterns are not its");
+	fake.contexts = NULL;
+}
 
 /* What is not needed is neither built nor asked for; mounts count in the key. */
 static void test_needed_and_mounts(void)
@@ -531,6 +552,7 @@ static void test_free_midway(void)
 int main(void)
 {
 	buf_init(&fake.bytes, 8 << 20);
+	test_named();
 	test_needed_and_mounts();
 	test_order_and_cache();
 	test_foreign();

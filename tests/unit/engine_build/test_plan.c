@@ -80,7 +80,7 @@ static void test_config(void)
 	is_text(plan.stages[0].ops[0].workdir, "/base/sub/dir", "relative to the base's");
 	is_text(plan.stages[0].ops[1].user, "app", "made for the user in force");
 	is_text(image->user, "u:g", "user");
-	is_text(joined(&image->exposed_ports), "80/tcp|53/udp|9000/tcp|9001/tcp|9002/tcp", "ports");
+	is_text(joined(&image->exposed_ports), "53/udp|80/tcp|9000/tcp|9001/tcp|9002/tcp", "ports");
 	is_text(joined(&image->volumes), "/v|2", "volumes");
 	is_text(image->stop_signal, "SIGINT", "signal");
 	is_text(joined(&image->health.test), "CMD-SHELL|true", "health");
@@ -169,8 +169,9 @@ static void test_messages(void)
 		{ "FROM $X\n", "", "Dockerfile:1:6: base name ($X) should not be blank" },
 		{ "FROM x\n", "no", "target stage \"no\" could not be found" },
 		{ "FROM x\nEXPOSE 99999\n", "", "Dockerfile:2:8: invalid containerPort: 99999" },
-		{ "FROM x\nEXPOSE 80/xyz\n", "", "Dockerfile:2:8: invalid proto: 80/xyz" },
-		{ "FROM x\nSTOPSIGNAL what?\n", "", "Dockerfile:2:1: Invalid signal: what?" },
+		{ "FROM x\nEXPOSE 80/xyz\n", "",
+		  "Dockerfile:2:8: invalid port: \"80/xyz\": invalid proto: xyz" },
+		{ "FROM x\nSTOPSIGNAL what?\n", "", "Dockerfile:2:1: invalid signal: what?" },
 		{ "FROM x\n ENV A=\"${B:?must be given}\"\n", "",
 		  "Dockerfile:2:8: B: must be given" },
 		{ "FROM x\nRUN --network=host a\n", "",
@@ -187,9 +188,11 @@ static void test_messages(void)
 		{ "FROM x\nCOPY http://h.example/a /a\n", "",
 		  "Dockerfile:2:1: source can't be a URL for COPY" },
 		{ "FROM x\nADD --checksum=sha256:00 a /a\n", "",
-		  "Dockerfile:2:1: checksum can't be specified for sources that are not HTTP(S)" },
-		{ "FROM x\nADD --keep-git-dir a /a\n", "",
-		  "Dockerfile:2:1: keep-git-dir can only be used with git sources" },
+		  "Dockerfile:2:1: checksum requires HTTP(S) or Git sources" },
+		{ "FROM x\nADD --keep-git-dir=true https://h/r.git?keep-git-dir=false /a\n", "",
+		  "Dockerfile:2:1: inconsistent keep-git-dir configuration" },
+		{ "FROM x\nCOPY https://h/r.git /a\n", "",
+		  "Dockerfile:2:1: source can't be a git ref for COPY" },
 		{ "FROM x\nARG a=1 b=${a/x\n", "",
 		  "Dockerfile:2:9: syntax error: missing '/' in substitution" },
 		{ "FROM x\nRUN --mount=type=$T,target=/a b\n", "",
@@ -451,7 +454,7 @@ static void test_history(void)
 	is_text(history(0),
 		"ARG V=given|ARG API_KEY=***|ENV A=given B=b c|"
 		"RUN |2 V=given API_KEY=*** /bin/sh -c x $V # buildkit|"
-		"COPY --chown=1:2 a b /d/ # buildkit|WORKDIR /w|EXPOSE [80/tcp 443/udp]|"
+		"COPY --chown=1:2 a b /d/ # buildkit|WORKDIR /w|EXPOSE [443/udp 80/tcp]|"
 		"VOLUME [/a /b]|CMD [\"q\\\"\" \"\\n\"]|ENTRYPOINT [\"/bin/sh\" \"-c\" \"run\"]|"
 		"USER u|LABEL l=given|HEALTHCHECK {Test:[CMD-SHELL t] Interval:1m30s Timeout:500ms "
 		"StartPeriod:0s StartInterval:0s Retries:3}|SHELL [/s -c]|STOPSIGNAL TERM|"
