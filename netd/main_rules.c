@@ -4,6 +4,8 @@
  * as rows for programs, and which of them decides about a place. Run by netd main. It must never
  * tell of a rule that the kernel has not, or leave a policy out: it decides where no rule does.
  */
+#include <inttypes.h>
+#include <string.h>
 #include "lib/log.h"
 #include "lib/own.h"
 #include "netd/api/netd_rows_msg.h"
@@ -58,14 +60,44 @@ static void put_more(const struct rule *rule, struct buf *out)
 		buf_add_text(out, " logged");
 }
 
-static void show_rule(const struct rule *rule, struct buf *out)
+/* ---- how many packets met what ---- */
+
+struct counted {
+	struct nft_count list[RULES_MAX + RULE_WAYS];
+	size_t count;
+};
+
+static void load_counts(struct netd *netd, struct counted *ret_counted)
 {
+	struct err err;
+
+	if (nft_counts(&netd->nft, ret_counted->list, ARRAY_LEN(ret_counted->list),
+		       &ret_counted->count, &err) < 0)
+		log_warn("%s", err_text(&err));
+}
+
+static struct nft_count count_of(const struct counted *counted, const char *prefix,
+				 const char *name)
+{
+	size_t len = strlen(prefix);
+
+	for (size_t i = 0; i < counted->count; i++)
+		if (!strncmp(counted->list[i].name, prefix, len) &&
+		    !strcmp(counted->list[i].name + len, name))
+			return counted->list[i];
+	return (struct nft_count){ .packets = 0 };
+}
+
+static void show_rule(const struct rule *rule, const struct counted *counted, struct buf *out)
+{
+	struct nft_count met = count_of(counted, "", rule->name);
 	OWN(buf_done) struct buf interfaces = { 0 };
 
 	buf_init(&interfaces, 512);
 	rule_print_interfaces(rule, &interfaces);
-	buf_printf(out, "%-10s %-7s %-16s %-10s ", rule_way_names[rule->way],
-		   rule_action_names[rule->action], rule->name, buf_text(&interfaces));
+	buf_printf(out, "%-10s %-7s %-16s %8" PRIu64 " %10" PRIu64 " %-10s ",
+		   rule_way_names[rule->way], rule_action_names[rule->action], rule->name,
+		   met.packets, met.bytes, buf_text(&interfaces));
 	rule_print_protocols(rule, out);
 	buf_add_text(out, " port ");
 	rule_print_ports(rule, out);
@@ -77,18 +109,25 @@ static void show_rule(const struct rule *rule, struct buf *out)
 	buf_add_byte(out, '\n');
 }
 
-void main_rules_show(const struct netd *netd, struct buf *out)
+void main_rules_show(struct netd *netd, struct buf *out)
 {
 	const struct rules *rules = &netd->conf.rules;
+	struct counted counted = { .count = 0 };
 
+	load_counts(netd, &counted);
 	put_mistakes(netd, out);
-	buf_printf(out, "%-10s %-7s %-16s %-10s %s\n", "ON", "ACTION", "RULE", "INTERFACE", "WHAT");
+	buf_printf(out, "%-10s %-7s %-16s %8s %10s %-10s %s\n", "ON", "ACTION", "RULE", "PACKETS",
+		   "BYTES", "INTERFACE", "WHAT");
 	for (unsigned way = 0; way < RULE_WAYS; way++) {
+		struct nft_count met;
+
 		for (size_t i = 0; i < rules->count; i++)
 			if (rules->list[i].way == way)
-				show_rule(&rules->list[i], out);
-		buf_printf(out, "%-10s %-7s %-16s %-10s %s\n", rule_way_names[way],
-			   rule_action_names[rules->policies[way]], "-", "*", "all else");
+				show_rule(&rules->list[i], &counted, out);
+		met = count_of(&counted, NFT_COUNT_POLICY, rule_way_names[way]);
+		buf_printf(out, "%-10s %-7s %-16s %8" PRIu64 " %10" PRIu64 " %-10s %s\n",
+			   rule_way_names[way], rule_action_names[rules->policies[way]], "-",
+			   met.packets, met.bytes, "*", "all else");
 	}
 }
 
@@ -103,7 +142,13 @@ static void put_built(struct buf *out, const char *name, struct buf *text)
 	buf_clear(text);
 }
 
-static void row_of_rule(const struct rule *rule, struct buf *out)
+static void put_met(struct buf *out, struct nft_count met)
+{
+	netd_row_put(out, "packets", NETD_FIELD_NUMBER, (struct str){ 0 }, (int64_t)met.packets);
+	netd_row_put(out, "bytes", NETD_FIELD_NUMBER, (struct str){ 0 }, (int64_t)met.bytes);
+}
+
+static void row_of_rule(const struct rule *rule, const struct counted *counted, struct buf *out)
 {
 	OWN(buf_done) struct buf text = { 0 };
 
@@ -124,23 +169,27 @@ static void row_of_rule(const struct rule *rule, struct buf *out)
 	rule_print_limit(rule, &text);
 	put_built(out, "limit", &text);
 	netd_row_put(out, "log", NETD_FIELD_FLAG, (struct str){ 0 }, rule->log);
+	put_met(out, count_of(counted, "", rule->name));
 	netd_row_end(out);
 }
 
-void main_rules_rows(const struct netd *netd, struct buf *out)
+void main_rules_rows(struct netd *netd, struct buf *out)
 {
 	const struct rules *rules = &netd->conf.rules;
+	struct counted counted = { .count = 0 };
 
+	load_counts(netd, &counted);
 	for (unsigned way = 0; way < RULE_WAYS; way++) {
 		for (size_t i = 0; i < rules->count; i++)
 			if (rules->list[i].way == way)
-				row_of_rule(&rules->list[i], out);
+				row_of_rule(&rules->list[i], &counted, out);
 		put_field(out, "on", rule_way_names[way]);
 		put_field(out, "action", rule_action_names[rules->policies[way]]);
 		put_field(out, "policy",
 			  rules->refused			  ? "refused"
 			  : netd->rules_kept || netd->rules_unfit ? "kept"
 								  : "set");
+		put_met(out, count_of(&counted, NFT_COUNT_POLICY, rule_way_names[way]));
 		netd_row_end(out);
 	}
 }

@@ -14,8 +14,8 @@
  */
 typedef int main_rules_load_fn(struct netd *netd, struct err *err);
 int main_rules_load(struct netd *netd, main_rules_load_fn *load, struct err *err);
-void main_rules_show(const struct netd *netd, struct buf *out);
-void main_rules_rows(const struct netd *netd, struct buf *out);
+void main_rules_show(struct netd *netd, struct buf *out);
+void main_rules_rows(struct netd *netd, struct buf *out);
 bool main_rules_silent(const struct netd *netd, enum rule_way way, uint8_t proto, uint16_t port,
 		       bool v6);
 void main_rules_why(const struct netd *netd, enum rule_way way, uint8_t proto, uint16_t port,

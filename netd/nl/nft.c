@@ -10,6 +10,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netlink.h>
+#include <string.h>
 #include <sys/socket.h>
 #include "lib/own.h"
 #include "netd/nl/nft.h"
@@ -250,4 +251,75 @@ int nft_flow_port(uint16_t client_port, uint16_t our_port, uint16_t *ret_port, s
 		return r;
 	*ret_port = flow.port;
 	return 0;
+}
+
+/* ---- how many packets met what ---- */
+
+static uint64_t be64(const struct nl_attr *attr)
+{
+	uint64_t v = 0;
+
+	for (size_t i = 0; attr->data.len == sizeof(v) && i < sizeof(v); i++)
+		v = v << 8 | (unsigned char)attr->data.ptr[i];
+	return v;
+}
+
+bool nft_read_count(const struct nl_message *message, struct nft_count *ret_count)
+{
+	const size_t prefix = sizeof(NFT_COUNT_PREFIX) - 1;
+	struct nft_count count = { .packets = 0 };
+	char name[NFT_COUNT_NAME_MAX + sizeof(NFT_COUNT_PREFIX)];
+	struct nl_attr attr, data;
+	struct str rest;
+
+	if (message->type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWOBJ) ||
+	    message->body.len < sizeof(struct nfgenmsg) ||
+	    !inner(str_skip(message->body, sizeof(struct nfgenmsg)), NFTA_OBJ_NAME, &attr) ||
+	    !nl_attr_text(&attr, name, sizeof(name)) ||
+	    strncmp(name, NFT_COUNT_PREFIX, prefix) != 0 ||
+	    str_copy(str_from(name + prefix), count.name, sizeof(count.name)) < 0 ||
+	    !inner(str_skip(message->body, sizeof(struct nfgenmsg)), NFTA_OBJ_DATA, &data))
+		return false;
+	rest = data.data;
+	while (nl_attr_next(&rest, &attr)) {
+		if (attr.type == NFTA_COUNTER_PACKETS)
+			count.packets = be64(&attr);
+		else if (attr.type == NFTA_COUNTER_BYTES)
+			count.bytes = be64(&attr);
+	}
+	*ret_count = count;
+	return true;
+}
+
+struct counts {
+	struct nft_count *list;
+	size_t count, cap;
+};
+
+static int take_count(const struct nl_message *message, void *owner, struct err *err)
+{
+	struct counts *counts = owner;
+
+	(void)err;
+	if (counts->count < counts->cap && nft_read_count(message, &counts->list[counts->count]))
+		counts->count++;
+	return 0;
+}
+
+int nft_counts(struct nft *nft, struct nft_count *list, size_t cap, size_t *ret_count,
+	       struct err *err)
+{
+	struct counts counts = { .list = list, .cap = cap };
+	OWN(buf_done) struct buf request = { 0 };
+	size_t start;
+	int r;
+
+	buf_init(&request, 256);
+	start = nft_begin(&request, NFT_MSG_GETOBJ, 0, NFPROTO_INET);
+	nl_put_text(&request, NFTA_OBJ_TABLE, "hoy");
+	nl_put_be32(&request, NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
+	nl_end(&request, start);
+	r = nl_dump(&nft->nl, &request, take_count, &counts, "read the rules' counters", err);
+	*ret_count = counts.count;
+	return r;
 }

@@ -31,9 +31,9 @@
  *   fwdc (forward 0, drop)   established; same bridge; internal ends here; dnat from a bridge; dnat
  *                            -> oppub; bridge -> outside -> opout; outside -> outside -> oproute
  *   opin, oppub, opout, oproute   the operator's rules for that way, then its policy
- *   op.NAME, limit.NAME, logs     of a rule that is logged or limited; the limit of all that is
- * logged pst (nat 100)            masquerade loopback and hairpin of published ports, and what
- * leaves
+ *   op.NAME, limit.NAME, logs     of a rule that is logged or limited; the limit of all logged ones
+ *   count.NAME, count.policy.WAY  how many packets met a rule, a policy
+ *   pst (nat 100)            masquerade loopback and hairpin of published ports, and what leaves
  */
 struct nft_network {
 	char bridge[IFNAMSIZ];
@@ -82,7 +82,10 @@ void nft_encode_table(uint32_t table_flags, const struct nft_content *content, s
 void nft_encode_change(const struct nft_change *change, struct buf *out);
 void nft_encode_drop(struct buf *out);
 /* The table of the bridges, as the two above. Ports of containers are vHASH.N. */
-enum { NFT_PORT_HASH_DIGITS = 10 };
+enum { NFT_PORT_HASH_DIGITS = 10, NFT_COUNT_NAME_MAX = NETD_NAME_MAX + 1 };
+/* Names of the counters: this and the rule's, or the way's with "policy." in front. */
+#define NFT_COUNT_PREFIX "count."
+#define NFT_COUNT_POLICY "policy."
 void nft_encode_bridge_claim(uint32_t table_flags, struct buf *out);
 void nft_encode_bridge(uint32_t table_flags, struct buf *out);
 
@@ -108,6 +111,7 @@ void nft_expr_redirect(struct buf *out, uint32_t port_reg);
 void nft_expr_masquerade(struct buf *out);
 void nft_expr_reject(struct buf *out, bool tcp);
 void nft_expr_limit(struct buf *out, const char *object);
+void nft_expr_count(struct buf *out, const char *object);
 void nft_expr_log(struct buf *out, const char *prefix);
 void nft_expr_verdict(struct buf *out, int32_t code, const char *chain);
 
@@ -138,6 +142,18 @@ struct nft {
 int nft_open(struct nft *nft, struct err *err);
 void nft_done(struct nft *nft);
 bool nft_owned(const struct nft *nft);
+
+/* How many packets met a rule, or a way's policy ("policy.inbound"), since the table was loaded. */
+struct nft_count {
+	char name[NFT_COUNT_NAME_MAX];
+	uint64_t packets, bytes;
+};
+/* The first `cap` of them. */
+int nft_counts(struct nft *nft, struct nft_count *list, size_t cap, size_t *ret_count,
+	       struct err *err);
+/* One of the kernel's answer; false: it is none of ours. Pure. */
+bool nft_read_count(const struct nl_message *message, struct nft_count *ret_count);
+
 /* Table "bridge hoy": no container is a router or DHCP server to its bridge. */
 int nft_load_bridge(struct nft *nft, struct err *err);
 int nft_load(struct nft *nft, const struct nft_content *content, struct err *err);

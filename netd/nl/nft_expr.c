@@ -200,13 +200,23 @@ void nft_expr_reject(struct buf *out, bool tcp)
 	nft_expr_end(out, expr);
 }
 
-void nft_expr_limit(struct buf *out, const char *object)
+static void put_object(struct buf *out, uint32_t type, const char *object)
 {
 	struct nft_expr expr = nft_expr_begin(out, "objref");
 
-	nl_put_be32(out, NFTA_OBJREF_IMM_TYPE, NFT_OBJECT_LIMIT);
+	nl_put_be32(out, NFTA_OBJREF_IMM_TYPE, type);
 	nl_put_text(out, NFTA_OBJREF_IMM_NAME, object);
 	nft_expr_end(out, expr);
+}
+
+void nft_expr_limit(struct buf *out, const char *object)
+{
+	put_object(out, NFT_OBJECT_LIMIT, object);
+}
+
+void nft_expr_count(struct buf *out, const char *object)
+{
+	put_object(out, NFT_OBJECT_COUNTER, object);
 }
 
 void nft_expr_log(struct buf *out, const char *prefix)

@@ -19,7 +19,7 @@ enum {
 	OFFSET6_DADDR = 24,
 	OFFSET_DPORT = 2, /* in the TCP and UDP headers */
 	COMMENT_TYPE = 0, /* of a rule's user data, as nft(8) reads it */
-	NAME_TEXT_MAX = NETD_NAME_MAX + 8,
+	NAME_TEXT_MAX = NETD_NAME_MAX + 16,
 	LOG_TEXT_MAX = NETD_NAME_MAX + 24,
 	LOG_BURST = 20,
 };
@@ -185,6 +185,24 @@ static void put_limit(const char *name, uint32_t count, uint32_t seconds, uint32
 	nl_end(out, start);
 }
 
+static void put_counter(const char *name, struct buf *out)
+{
+	size_t start = nft_begin(out, NFT_MSG_NEWOBJ, NLM_F_CREATE, NFPROTO_INET);
+
+	nl_put_text(out, NFTA_OBJ_TABLE, "hoy");
+	nl_put_text(out, NFTA_OBJ_NAME, name);
+	nl_put_be32(out, NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
+	nl_nest_end(out, nl_nest(out, NFTA_OBJ_DATA));
+	nl_end(out, start);
+}
+
+static const char *policy_count(unsigned way, char dst[NAME_TEXT_MAX])
+{
+	(void)snprintf(dst, NAME_TEXT_MAX, "%s%s%s", NFT_COUNT_PREFIX, NFT_COUNT_POLICY,
+		       rule_way_names[way]);
+	return dst;
+}
+
 /*
  * What a rule that is logged leads to: the log while there is room in it, then the action in any
  * case. A log without a bound would be a way to fill the machine's.
@@ -228,8 +246,11 @@ static void put_helpers(const struct rules *rules, struct buf *out)
 		if (rule->limit.count)
 			put_limit(name_of(LIMIT_PREFIX, rule, text), rule->limit.count,
 				  rule->limit.seconds, rule->limit.count, out);
+		put_counter(name_of(NFT_COUNT_PREFIX, rule, text), out);
 		any |= rule->log;
 	}
+	for (unsigned way = 0; way < RULE_WAYS; way++)
+		put_counter(policy_count(way, text), out);
 	if (any)
 		put_limit(logs, 1, 1, LOG_BURST, out);
 	for (size_t i = 0; i < rules->count; i++)
@@ -260,6 +281,7 @@ static void put_rule(const struct rule *rule, struct buf *out)
 		is_port(rule, entry.ports, out);
 		if (rule->limit.count)
 			nft_expr_limit(out, name_of(LIMIT_PREFIX, rule, text));
+		nft_expr_count(out, name_of(NFT_COUNT_PREFIX, rule, text));
 		if (rule->log)
 			nft_expr_verdict(out, NFT_GOTO, name_of(CHAIN_PREFIX, rule, text));
 		else
@@ -270,12 +292,15 @@ static void put_rule(const struct rule *rule, struct buf *out)
 
 void nft_encode_rules(const struct rules *rules, struct buf *out)
 {
+	char text[NAME_TEXT_MAX];
+
 	put_helpers(rules, out);
 	for (size_t i = 0; i < rules->count; i++)
 		put_rule(&rules->list[i], out);
 	for (unsigned way = 0; way < RULE_WAYS; way++) {
 		struct row row = row_begin(nft_rule_chains[way], out);
 
+		nft_expr_count(out, policy_count(way, text));
 		put_action(rules->policies[way], 0, out);
 		row_end(row, "policy", out);
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Netlink datagrams as the kernel would send them, and the records of netd's own messages. */
+#include <string.h>
 #include "lib/own.h"
 #include "netd/api/netd_msg.h"
 #include "netd/nl/nft.h"
@@ -15,6 +16,7 @@ static void read_messages(struct str rest)
 	struct rtnl_neigh neigh;
 	struct rtnl_addr addr;
 	char text[64];
+	struct nft_count counted;
 	uint16_t port;
 
 	while (nl_message_next(&rest, &message)) {
@@ -23,6 +25,9 @@ static void read_messages(struct str rest)
 		(void)rtnl_read_route(&message, &route);
 		(void)rtnl_read_neigh(&message, &neigh);
 		(void)nft_read_flow(&message, &port);
+		if (nft_read_count(&message, &counted) &&
+		    strlen(counted.name) >= sizeof(counted.name))
+			__builtin_trap();
 		if (nl_message_error(&message, text, sizeof(text)) > 0)
 			__builtin_trap();
 	}

@@ -29,9 +29,10 @@ static void check_rules(const struct rules *rules)
 	for (size_t i = 0; i < rules->count; i++) {
 		const struct rule *rule = &rules->list[i];
 
-		/* An object for a limit; a chain of two or three rows, and one object, for logs. */
+		/* Objects for what met it and for a limit; a chain of two or three rows, and one
+		 * object, for logs. */
 		logged |= rule->log;
-		entries += rule->limit.count > 0;
+		entries += rule->limit.count ? 2 : 1;
 		if (rule->log)
 			entries +=
 				rule->action == RULE_REJECT && (rule->protocols & RULE_TCP) ? 4 : 3;
@@ -40,14 +41,14 @@ static void check_rules(const struct rules *rules)
 	for (size_t i = 0; i < rules->count; i++)
 		for (size_t k = 0; k < rule_combinations(&rules->list[i]); k++)
 			entries += rule_entry(&rules->list[i], k, &entry);
-	require(entries <= RULE_ENTRIES_MAX + 5 * RULES_MAX);
+	require(entries <= RULE_ENTRIES_MAX + 6 * RULES_MAX);
 	buf_init(&out, NL_BATCH_MAX);
 	nft_encode_rules(rules, &out);
 	require(buf_error(&out) == 0);
 	rest = buf_str(&out);
 	while (nl_message_next(&rest, &message))
 		rows++;
-	require(rest.len == 0 && rows == entries + RULE_WAYS + logged);
+	require(rest.len == 0 && rows == entries + 2 * RULE_WAYS + logged);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

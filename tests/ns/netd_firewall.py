@@ -232,6 +232,7 @@ def told():
     for word in ("office", "10.9.0.0/24", "8080", "published  drop", "routed     drop", "all else"):
         tap.check(word in shown, "%s in %s" % (word, shown))
     row = [r for r in box["engine"].rows("rules") if r.get("rule") == "office"][0]
+    tap.check((row.pop("packets"), row.pop("bytes")) == (0, 0), "nothing met it yet")
     tap.check(row == {"on": "published", "action": "accept", "rule": "office", "interface": "up0",
                       "protocol": "tcp", "port": "8080", "source": "10.9.0.0/24",
                       "destination": "*", "limit": "*", "log": False}, str(row))
@@ -312,12 +313,42 @@ def limited():
     closed((machine.lan, "10.9.0.2", 7000), (box["beyond"], "10.8.0.2", 7000))
 
 
+def met():
+    """{rule, or the way of a policy: (packets, bytes)}, by the rows; what is shown says the same."""
+    rows = box["engine"].rows("rules")
+    shown = [line.split()[2:5] for line in box["engine"].show("rules").splitlines()]
+    for row in rows:
+        want = [row.get("rule", "-"), str(row["packets"]), str(row["bytes"])]
+        tap.check(want in shown, "%s in %s" % (want, shown))
+    return {row.get("rule", row["on"]): (row["packets"], row["bytes"]) for row in rows}
+
+
+@tap.test("network rules counts the packets that met each rule and each policy")
+def counted():
+    rules("[rule first]\non = inbound\naction = reject\nprotocol = tcp\nport = 7000\n"
+          "[rule second]\non = inbound\naction = reject\nprotocol = tcp\nport = 7000\nport = 7001\nlimit = 2/h\n"
+          "[rule third]\non = published\naction = accept\nprotocol = tcp\nport = 8080\n")
+    before = {name: seen for name, seen in met().items() if not name.startswith("mark")}
+    tap.check(before == {"first": (0, 0), "second": (0, 0), "third": (0, 0), "inbound": (0, 0), "published": (0, 0),
+                         "outbound": (0, 0), "routed": (0, 0)}, str(before))
+    for _ in range(3):
+        tap.check(how_refused("10.9.0.2", 7000) == "ECONNREFUSED", "the first")
+    for _ in range(4):  # two of them meet it, the others the policy, which accepts: nobody listens there
+        tap.check(how_refused("10.9.0.2", 7001) == "ECONNREFUSED", "the second or nobody")
+    after = met()
+    tap.check(after["first"] == (3, 180) and after["second"] == (2, 120), str(after))
+    tap.check(after["inbound"][0] == 2 and after["third"] == (0, 0), str(after))
+    tap.check(talk(machine.lan, "10.9.0.2", 8080) is not None, "published")
+    tap.check(met()["third"][0] == 1, "a connection is one packet: its others are answers or follow: %s" % met())
+
+
 @tap.test("log: a bounded line in the kernel's log, then the action in any case")
 def logged():
     rules("[rule told]\non = inbound\naction = reject\nprotocol = tcp\nport = 7000\nlog = yes\n")
     for _ in range(30):  # more than the log takes
         tap.check(how_refused("10.9.0.2", 7000) == "ECONNREFUSED", "the action")
     table = n.nft("list", "table", "inet", "hoy")
+    tap.check(met()["told"] == (30, 30 * 60), "counted are all of them: %s" % met())
     for part in ('log prefix "hoy rule told reject: "', "limit logs", "rate 1/second burst 20 packets",
                  'limit name "logs"'):
         tap.check(part in table, "%s in %s" % (part, table))

@@ -12,7 +12,7 @@
 
 /* The whole table of one network and two ports. Changes only when the rules are meant to change:
  * then look at `nft list table inet hoy` in the namespace test and put the new hash here. */
-static const char table_hash[] = "1fd38bdc9b2e9c418a5ea4ea802bc63a5173cb960ce24508b41c3fd9245f00a8";
+static const char table_hash[] = "34effe988aaf3e25a38b122832e48caffa10c42e9e412acaf37d61af19961d0a";
 static const char resolver_hash[] =
 	"a76fca45cf1a7873edc52dcdd258a64512c31a685e332074a905fbf766abddd1";
 
@@ -406,6 +406,48 @@ static void test_flow(void)
 	is_int(port, 5300, "the port that was asked for");
 }
 
+/* An object of the firewall's table as the kernel tells it: type 0x0a12, names by attribute 2. */
+static void test_count(void)
+{
+	static const struct {
+		const char *name;
+		bool ours;
+	} rows[] = {
+		{ "count.policy.inbound", true },
+		{ "limit.ssh", false },
+		{ "count.x123456789x123456789x123456789x123456789x123456789x123456789x123456789",
+		  false }
+	};
+	OWN(buf_done) struct buf out = { 0 };
+	struct nl_message message;
+	struct nft_count count;
+	size_t start, data;
+	struct str rest;
+
+	buf_init(&out, 512);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		buf_clear(&out);
+		start = nl_begin(&out, 0x0a12, 0, "\1\0\0\0", 4);
+		nl_put_text(&out, 2, rows[i].name);
+		data = nl_nest(&out, 4);
+		nl_put_be64(&out, 1, 720);
+		nl_put_be64(&out, 2, UINT64_C(1) << 40);
+		nl_nest_end(&out, data);
+		nl_end(&out, start);
+		rest = buf_str(&out);
+		ok(nl_message_next(&rest, &message) &&
+			   nft_read_count(&message, &count) == rows[i].ours,
+		   "counter %s", rows[i].name);
+		if (!i)
+			ok(!strcmp(count.name, "policy.inbound") && count.bytes == 720 &&
+				   count.packets == UINT64_C(1) << 40,
+			   "its name and what it counted");
+	}
+	ok(nl_message_next(&rest, &message) == false, "and no more");
+	message.type = 0x0a00;
+	ok(!nft_read_count(&message, &count), "another message is no counter");
+}
+
 static void is_hash(const struct buf *out, const char *want, const char *what)
 {
 	struct digest digest;
@@ -452,6 +494,7 @@ int main(void)
 {
 	test_rate();
 	test_flow();
+	test_count();
 	test_attributes();
 	test_errors();
 	test_rtnl_addr();

@@ -41,7 +41,7 @@ static int configure(struct netd *netd, const char *name)
 	return r;
 }
 
-static bool tells(const struct netd *netd, const char *word)
+static bool tells(struct netd *netd, const char *word)
 {
 	OWN(buf_done) struct buf shown = { 0 }, why = { 0 };
 
@@ -89,6 +89,7 @@ int main(void)
 	struct netd *netd = calloc(1, sizeof(*netd));
 
 	log_init("test", LOG_PRIO_ERR);
+	netd->nft.nl.fd = -1; /* nobody counts */
 	rules_default(&netd->conf.rules);
 	test_boot(netd);
 	test_reload(netd);
