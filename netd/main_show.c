@@ -391,6 +391,8 @@ int main_show(struct netd *netd, struct str what, struct buf *out, struct err *e
 		main_rules_show(netd, out);
 	else if (str_is(what, "neigh"))
 		return main_neigh_show(netd, &state, out, err);
+	else if (str_is(what, "gateways"))
+		return main_neigh_gateways(netd, &state, out, err);
 	else if (str_starts(what, STR("trace ")))
 		return main_trace(netd, &state, str_skip(what, 6), out, err);
 	else if (str_starts(what, STR("why ")))
@@ -399,10 +401,11 @@ int main_show(struct netd *netd, struct str what, struct buf *out, struct err *e
 		const char *nearest = str_nearest(what, netd_show_names, count);
 
 		str_escape(what, shown, sizeof(shown));
-		return err_set(err, -EINVAL,
-			       "unknown word '%s'%s%s; expected links, addrs, routes, "
-			       "neigh, dns, leases, ports, time, networks, firewall or rules",
-			       shown, nearest ? "; did you mean " : "", nearest ? nearest : "");
+		return err_set(
+			err, -EINVAL,
+			"unknown word '%s'%s%s; expected links, addrs, routes, "
+			"neigh, gateways, dns, leases, ports, time, networks, firewall or rules",
+			shown, nearest ? "; did you mean " : "", nearest ? nearest : "");
 	}
 	return 0;
 }

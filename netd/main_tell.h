@@ -27,6 +27,9 @@ int main_trace(struct netd *netd, const struct rtnl_state *state, struct str wha
 /* main_neigh.c */
 int main_neigh_show(struct netd *netd, const struct rtnl_state *state, struct buf *out,
 		    struct err *err);
+/* The default routes' gateways, each asked anew whether it answers: the next look tells. */
+int main_neigh_gateways(struct netd *netd, const struct rtnl_state *state, struct buf *out,
+			struct err *err);
 int main_neigh_rows(struct netd *netd, const struct rtnl_state *state, struct buf *out,
 		    struct err *err);
 

@@ -27,23 +27,35 @@ enum gateway_verdict gateway_look(struct gateway_watch *watch, bool there, int64
 	return GATEWAY_WAIT;
 }
 
-unsigned gateway_listed(struct str routes)
+static bool answers(struct str state)
+{
+	return str_is(state, "reachable") || str_is(state, "permanent") || str_is(state, "none");
+}
+
+/* "default 10.0.2.2 eth0 reachable" */
+unsigned gateway_listed(struct str gateways)
 {
 	unsigned found = 0;
 	struct str line;
 
-	while (routes.len > 0 && str_cut(&routes, '\n', &line)) {
-		struct str word;
+	while (gateways.len > 0 && str_cut(&gateways, '\n', &line)) {
+		struct str words[4] = { { 0 } }, word;
+		size_t count = 0;
 		unsigned kind;
 
-		if (!str_cut(&line, ' ', &word))
-			continue;
-		kind = str_is(word, "default") ? GATEWAY_IP4
-		       : str_is(word, "::/0")  ? GATEWAY_IP6
-					       : 0;
-		line = str_trim(line);
-		if (str_cut(&line, ' ', &word) && !str_is(word, "-") && !str_is(word, "prohibit"))
-			found |= kind;
+		while (count < 4 && str_cut(&line, ' ', &word))
+			if (word.len)
+				words[count++] = word;
+		kind = str_is(words[0], "default") ? GATEWAY_IP4
+		       : str_is(words[0], "::/0")  ? GATEWAY_IP6
+						   : 0;
+		if (kind && count == 4)
+			found |= kind | (answers(words[3]) ? kind << 2 : 0);
 	}
 	return found;
+}
+
+bool gateway_answers(unsigned listed)
+{
+	return (listed & GATEWAY_ROUTES) == listed >> 2;
 }

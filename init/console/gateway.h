@@ -8,8 +8,9 @@
 
 /*
  * Whether a change of the network cost the machine its way out, pure. A change is watched from the
- * moment it counts: it is good once the default route stood for STEADY_MS (netd takes the change
- * up first), and lost once it was away for the time that was given.
+ * moment it counts: it is good once the default route stood, and its gateway answered, for
+ * STEADY_MS (netd takes the change up first), and lost once that was not so for the time that was
+ * given.
  */
 enum { GATEWAY_SETTLE_MS = 3000, GATEWAY_STEADY_MS = 3000, GATEWAY_AWAY_MS = 30000 };
 
@@ -24,8 +25,19 @@ struct gateway_watch {
 void gateway_begin(struct gateway_watch *watch, int64_t now_ms, int64_t away_ms);
 enum gateway_verdict gateway_look(struct gateway_watch *watch, bool there, int64_t now_ms);
 
-/* Which default routes through a gateway netd's list has: bits. */
-enum { GATEWAY_IP4 = 1, GATEWAY_IP6 = 2 };
-unsigned gateway_listed(struct str routes);
+/*
+ * Which default routes netd's list of gateways has, and whether one of them answers: bits. One
+ * whose neighbour is nothing that can be asked for (no state) counts as answering.
+ */
+enum {
+	GATEWAY_IP4 = 1,
+	GATEWAY_IP6 = 2,
+	GATEWAY_ROUTES = 3,
+	GATEWAY_ANSWERS4 = 4,
+	GATEWAY_ANSWERS6 = 8
+};
+unsigned gateway_listed(struct str gateways);
+/* Whether each route of a list has a gateway that answers. */
+bool gateway_answers(unsigned listed);
 
 #endif

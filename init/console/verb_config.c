@@ -320,9 +320,14 @@ static int apply_usage(struct err *err)
 
 /* ---- the way out ---- */
 
-enum { GATEWAY_EVERY_MS = 1000, GATEWAY_TAKE_UP_MS = 10000, GATEWAY_SPARE_MS = 30000 };
+enum {
+	GATEWAY_EVERY_MS = 1000,
+	GATEWAY_TAKE_UP_MS = 10000,
+	GATEWAY_SPARE_MS = 30000,
+	GATEWAY_BEFORE_LOOKS = 4, /* the kernel gives a neighbour three seconds */
+};
 
-/* The default routes there are; none also where netd does not say. */
+/* The default routes there are, and which gateway answers; none also where netd does not say. */
 static unsigned gateways(struct console *console)
 {
 	struct msg reply OWN(msg_done) = { 0 };
@@ -330,7 +335,7 @@ static unsigned gateways(struct console *console)
 	struct wire in;
 
 	buf_init(&body, 64);
-	wire_put_text(&body, "routes");
+	wire_put_text(&body, "gateways");
 	if (console_call_within(console, CONSOLE_SERVER_NETD, NETD_MSG_SHOW, buf_str(&body),
 				GATEWAY_EVERY_MS, &reply, NULL) < 0)
 		return 0;
@@ -362,13 +367,31 @@ static int pause_or_end(struct console *console, struct err *err)
 							     : 0;
 }
 
-/* The change waits to be confirmed: it is, once the default routes stand; else nobody does it. */
-static int watch_gateway(struct console *console, unsigned before, int64_t away_ms, struct err *err)
+/* What has to stay: the routes, and of the gateways those that answer now. */
+static unsigned gateways_before(struct console *console)
 {
+	struct err ignored = { 0 };
+	unsigned before = gateways(console);
+
+	for (int i = 1; i < GATEWAY_BEFORE_LOOKS && before && !gateway_answers(before); i++) {
+		if (pause_or_end(console, &ignored) < 0)
+			break;
+		before = gateways(console);
+	}
+	return before;
+}
+
+/* The change waits to be confirmed: unless a person wants to, it is once the gateways stand; where
+ * they do not it is taken back at once. */
+static int watch_gateway(struct console *console, unsigned before, int64_t away_ms, bool by_person,
+			 struct err *err)
+{
+	const struct act back = { .act = INIT_CONFIG_ROLLBACK };
 	const struct act confirm = { .act = INIT_CONFIG_CONFIRM };
 	struct mono taken_up = mono_add_ms(mono_now(), GATEWAY_TAKE_UP_MS);
 	enum gateway_verdict verdict = GATEWAY_WAIT;
 	struct gateway_watch watch;
+	unsigned now = 0;
 	int r = 0;
 
 	while (r >= 0 && mono_before(mono_now(), taken_up) && netd_behind(console))
@@ -376,14 +399,20 @@ static int watch_gateway(struct console *console, unsigned before, int64_t away_
 	gateway_begin(&watch, mono_now().ns / 1000000, away_ms);
 	while (r >= 0 && verdict == GATEWAY_WAIT) {
 		r = pause_or_end(console, err);
-		verdict = gateway_look(&watch, (gateways(console) & before) == before,
-				       mono_now().ns / 1000000);
+		now = gateways(console);
+		verdict = gateway_look(&watch, (now & before) == before, mono_now().ns / 1000000);
 	}
 	if (r < 0 || verdict == GATEWAY_GOOD)
-		return r < 0 ? r : say(console, &confirm, err);
+		return r < 0 || by_person ? r : say(console, &confirm, err);
+	r = say(console, &back, err);
+	if (r < 0)
+		return r;
 	return err_set(err, -ENETUNREACH,
-		       "the default route is gone: the revision before comes back by itself; "
-		       "`config apply --gateway 0s` does without");
+		       "%s: the change is taken back; `config apply --gateway 0s` does without "
+		       "this",
+		       (now & before & GATEWAY_ROUTES) == (before & GATEWAY_ROUTES)
+			       ? "the gateway does not answer any more"
+			       : "the default route is gone");
 }
 
 static int config_apply(struct console *console, const struct words *words, struct err *err)
@@ -426,12 +455,12 @@ static int config_apply(struct console *console, const struct words *words, stru
 			       "%u mistake%s: nothing was applied; `config apply "
 			       "--force` leaves out what is wrong",
 			       trial.mistakes, trial.mistakes == 1 ? "" : "s");
-	if (!ms && away_ms && trial.network)
-		guard = gateways(console);
-	if (guard)
+	if (away_ms && trial.network)
+		guard = gateways_before(console);
+	if (guard && !ms)
 		act.number = (uint32_t)((away_ms + GATEWAY_SPARE_MS) / 1000);
 	r = say(console, &act, err);
-	return r < 0 || !guard ? r : watch_gateway(console, guard, away_ms, err);
+	return r < 0 || !guard ? r : watch_gateway(console, guard, away_ms, ms > 0, err);
 }
 
 /* ---- whole texts ---- */

@@ -18,8 +18,8 @@ enum {
 };
 
 const char *const netd_show_names[] = {
-	"links", "addrs", "routes",   "neigh",	  "dns",   "leases",
-	"ports", "time",  "networks", "firewall", "rules", NULL,
+	"links", "addrs", "routes",   "neigh",	  "gateways", "dns", "leases",
+	"ports", "time",  "networks", "firewall", "rules",    NULL,
 };
 
 static int decode_error(struct err *err, const char *what)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns reading the kernel's table of neighbours. Run by netd main, for people only. It must never
- * change an entry.
+ * change an entry but by asking whether a neighbour answers.
  */
 #include "netd/nl/rtnl_neigh.h"
 #include <arpa/inet.h>
@@ -95,6 +95,30 @@ void rtnl_neighs_done(struct rtnl_neighs *neighs)
 		return;
 	free(neighs->list);
 	*neighs = (struct rtnl_neighs){ 0 };
+}
+
+/* Known: probed as after a long silence; unknown: as for a first packet. */
+int rtnl_neigh_ask(struct nl *nl, const struct rtnl_neigh *neigh, struct err *err)
+{
+	const struct ndmsg head = { .ndm_family = neigh->v6 ? AF_INET6 : AF_INET,
+				    .ndm_ifindex = neigh->index,
+				    .ndm_state = neigh->has_mac ? NUD_PROBE : NUD_NONE,
+				    .ndm_flags = neigh->has_mac ? 0 : NTF_USE };
+	OWN(buf_done) struct buf batch = { 0 };
+	size_t start;
+
+	buf_init(&batch, 256);
+	start = nl_begin(&batch, RTM_NEWNEIGH,
+			 NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, &head,
+			 sizeof(head));
+	if (neigh->v6)
+		nl_put(&batch, NDA_DST, neigh->ip6.b, sizeof(neigh->ip6.b));
+	else
+		nl_put_be32(&batch, NDA_DST, neigh->ip4);
+	if (neigh->has_mac)
+		nl_put(&batch, NDA_LLADDR, neigh->mac, sizeof(neigh->mac));
+	nl_end(&batch, start);
+	return nl_call(nl, &batch, "look for a neighbour", err);
 }
 
 const char *rtnl_neigh_state(uint16_t state)

@@ -27,6 +27,9 @@ struct rtnl_neighs {
 int rtnl_read_neigh(const struct nl_message *message, struct rtnl_neigh *ret_neigh);
 int rtnl_neighs_load(struct nl *nl, struct rtnl_neighs *ret_neighs, struct err *err);
 void rtnl_neighs_done(struct rtnl_neighs *neighs); /* accepts NULL and zeroed */
+/* Has the kernel look whether it answers, at once; its state tells later. An address alone will do.
+ */
+int rtnl_neigh_ask(struct nl *nl, const struct rtnl_neigh *neigh, struct err *err);
 /* "reachable", "stale" ... */
 const char *rtnl_neigh_state(uint16_t state);
 

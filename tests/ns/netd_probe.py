@@ -182,6 +182,26 @@ def neighbours():
     tap.check_match(r"(?m)^ 1 from +10\.9\.0\.1: outside", hoy("network", "trace", "10.9.0.1", "->", "10.9.0.2:80"), "trace")
 
 
+def gateway():
+    found = re.search(r"(?m)^default +10\.9\.0\.1 +up0 +(\S+)$", hoy("network", "gateways"))
+    return found.group(1) if found else "no route"
+
+
+@tap.test("network gateways asks each default route's gateway anew: one that falls silent is seen within seconds")
+def gateways():
+    n.wait_for("its answer", lambda: gateway() == "reachable")
+    machine.lan.sh("ip link set lan0 arp off")
+    sh("ip neigh change 10.9.0.1 dev up0 nud stale")
+    n.wait_for("its silence", lambda: gateway() in ("failed", "incomplete"))
+    for _ in range(5):
+        tap.check(gateway() in ("failed", "incomplete"), "silent as before")
+        time.sleep(0.2)
+    machine.lan.sh("ip link set lan0 arp on")
+    n.wait_for("its answer", lambda: gateway() == "reachable")
+    sh("ip neigh flush dev up0")
+    n.wait_for("an unknown one is asked too", lambda: gateway() == "reachable")
+
+
 class Terminal:
     """hoy on a pseudo terminal of its own."""
 

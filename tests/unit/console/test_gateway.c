@@ -17,16 +17,18 @@ int main(void)
 	is_int(gateway_look(&watch, false, 3000), GATEWAY_WAIT, "it is away");
 	is_int(gateway_look(&watch, false, 12999), GATEWAY_WAIT, "for a while");
 	is_int(gateway_look(&watch, false, 13000), GATEWAY_LOST, "a route that stays away is lost");
-	is_int((long)gateway_listed(
-		       STR("DESTINATION  GATEWAY\ndefault      10.0.2.2   eth0  100 netd\n")),
-	       GATEWAY_IP4, "a default route");
-	is_int((long)gateway_listed(STR("::/0   fe80::2   eth0  100 netd\n")), GATEWAY_IP6,
-	       "one of IPv6");
-	is_int((long)gateway_listed(STR("default  10.0.2.2  eth0\n::/0  fe80::2  eth0\n")),
-	       GATEWAY_IP4 | GATEWAY_IP6, "both");
-	ok(!gateway_listed(STR("10.0.2.0/24   -   eth0  100 netd\n")), "a link's own is none");
-	ok(!gateway_listed(STR("default   prohibit   -  100 netd\n")), "a wall is none");
-	ok(!gateway_listed(STR("default   -   eth0  100 netd\n")), "nor one without a gateway");
-	ok(!gateway_listed(STR("")), "nor nothing");
+	is_int((long)gateway_listed(STR("DESTINATION  GATEWAY   LINK  STATE\n"
+					"default      10.0.2.2  eth0  reachable\n")),
+	       GATEWAY_IP4 | GATEWAY_ANSWERS4, "a default route whose gateway answers");
+	is_int((long)gateway_listed(STR("::/0   fe80::2   eth0  failed\n")), GATEWAY_IP6,
+	       "one of IPv6 that does not");
+	is_int((long)gateway_listed(STR("default 10.0.2.2 eth0 stale\n::/0 fe80::2 eth0 none\n")),
+	       GATEWAY_IP4 | GATEWAY_IP6 | GATEWAY_ANSWERS6,
+	       "one is asked only now, the other cannot be");
+	ok(gateway_answers(GATEWAY_IP4 | GATEWAY_ANSWERS4) && gateway_answers(0) &&
+		   !gateway_answers(GATEWAY_IP4 | GATEWAY_IP6 | GATEWAY_ANSWERS6),
+	   "each route has one that answers");
+	ok(!gateway_listed(STR("10.0.2.0/24 10.0.2.1 eth0 reachable\n")), "another route is none");
+	ok(!gateway_listed(STR("default 10.0.2.2\n")) && !gateway_listed(STR("")), "nor nothing");
 	return tap_done();
 }
