@@ -191,6 +191,8 @@ const struct msg_rule engine_rules[] = {
 	  engine_image_drop_call },
 	{ ENGINE_MSG_ISSUES, "issues", 0, 0, 0, 0, WHO_ALL, on_issues },
 	{ ENGINE_MSG_INFO, "info", 0, 0, 0, 0, WHO_ALL, on_info },
+	{ ENGINE_MSG_CACHE, "cache", 0, 0, 0, 0, ENGINE_PEER_API, engine_cache_call },
+	{ ENGINE_MSG_CACHE_PRUNE, "cache-prune", 17, 17, 0, 0, ENGINE_PEER_API, engine_cache_call },
 	{ ENGINE_MSG_PRUNE, "prune", 0, 0, 0, 0, WHO_ALL, engine_prune_call },
 	{ ENGINE_MSG_ENDS, "ends", 4, 256, 0, 0, WHO_ALL, engine_ends_call },
 	{ ENGINE_MSG_METRICS, "metrics", 0, 0, 0, 0, WHO_ALL, engine_metrics_call },

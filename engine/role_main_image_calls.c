@@ -193,6 +193,17 @@ void engine_prune_call(struct msg_peer *peer, struct msg *msg)
 	relay_to_store(peer, msg, STORE_MSG_GC, STR("\1"), copy_body, NULL, "");
 }
 
+/* The list, or a prune of it. */
+void engine_cache_call(struct msg_peer *peer, struct msg *msg)
+{
+	bool prune = msg->type == ENGINE_MSG_CACHE_PRUNE;
+
+	if (prune)
+		engine_unmount_unused(engine_of(peer));
+	relay_to_store(peer, msg, prune ? STORE_MSG_CACHE_PRUNE : STORE_MSG_CACHE_LIST, msg->body,
+		       copy_body, NULL, "");
+}
+
 static void pull_drop(struct engine_pull *pull)
 {
 	struct engine_pull **at = &pull->engine->pulls;

@@ -109,4 +109,7 @@ void engine_build_cancel_call(struct msg_peer *peer, struct msg *msg);
 /* Whoever asked for a build over the API is gone: it ends. */
 void engine_contexts_gone(const struct msg_peer *peer);
 
+/* ENGINE_MSG_CACHE, ENGINE_MSG_CACHE_PRUNE (role_main_image_calls.c). */
+msg_handler_fn engine_cache_call;
+
 #endif

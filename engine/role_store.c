@@ -268,6 +268,9 @@ static const struct msg_rule role_rules[] = {
 	{ STORE_MSG_FALL_BACK, "fall-back", 4, 4096, 0, 0, ROLE_PEER_MAIN, store_role_fall_back },
 	{ STORE_MSG_IMAGE_MOVE, "image-move", 4, ROLE_BODY_MAX, 0, 0, ROLE_PEER_MAIN,
 	  store_role_image_set },
+	{ STORE_MSG_CACHE_LIST, "cache-list", 0, 0, 0, 0, ROLE_PEER_MAIN, store_role_cache_list },
+	{ STORE_MSG_CACHE_PRUNE, "cache-prune", 17, 17, 0, 0, ROLE_PEER_MAIN,
+	  store_role_cache_prune },
 	{ STORE_MSG_IMAGE_UNTAG, "image-untag", 4, 4096, 0, 0, ROLE_PEER_MAIN,
 	  store_role_image_untag },
 };

@@ -50,7 +50,7 @@ msg_handler_fn store_role_image_set, store_role_image_get, store_role_image_list
 	store_role_image_remove, store_role_image_untag, store_role_cache_get, store_role_cache_set;
 /* Calls about leases, room and what is damaged (role_store_keep.c). */
 msg_handler_fn store_role_lease, store_role_gc, store_role_check, store_role_space, store_role_room,
-	store_role_clean, store_role_fall_back;
+	store_role_clean, store_role_fall_back, store_role_cache_list, store_role_cache_prune;
 /* What a check tells, line by line and at its end. */
 void store_role_check_line(void *owner, uint32_t serial, const char *line);
 void store_role_check_done(void *owner, uint32_t serial, uint32_t checked, uint32_t damaged);

@@ -75,6 +75,78 @@ void store_role_gc(struct msg_peer *peer, struct msg *msg)
 	store_role_answer(msg, &body, -1);
 }
 
+/* ---- the build cache ---- */
+
+void store_role_cache_list(struct msg_peer *peer, struct msg *msg)
+{
+	static struct store_cache_row rows[REFS_CACHE_MAX];
+	struct buf body OWN(buf_done) = { 0 };
+	uint32_t count = 0, shown = 0;
+	struct err err = { 0 };
+	(void)peer;
+	if (store_cache_rows(&store_role.store, rows, &count, &err) < 0) {
+		store_role_refuse(msg, &err);
+		return;
+	}
+	for (uint32_t i = 0; i < count; i++)
+		shown += rows[i].bytes > 0;
+	buf_init(&body, ROLE_LIST_MAX);
+	wire_put_u32(&body, shown);
+	for (uint32_t i = 0; i < count; i++) {
+		if (rows[i].bytes == 0)
+			continue;
+		store_digest_put(&body, &rows[i].key);
+		wire_put_u64(&body, rows[i].bytes);
+		wire_put_i64(&body, rows[i].made_s);
+		wire_put_i64(&body, rows[i].used_s);
+		wire_put_u8(&body, rows[i].shared);
+		wire_put_u8(&body, rows[i].in_use);
+	}
+	store_role_answer(msg, &body, -1);
+}
+
+static void on_cache_gone(void *owner, const struct store_cache_row *row)
+{
+	struct buf *names = owner;
+	if (row->bytes == 0)
+		return;
+	store_digest_put(names, &row->key);
+	wire_put_u64(names, row->bytes);
+	store_role.gone++;
+}
+
+void store_role_cache_prune(struct msg_peer *peer, struct msg *msg)
+{
+	struct buf body OWN(buf_done) = { 0 }, names OWN(buf_done) = { 0 };
+	struct store_collected sum = { 0 };
+	struct store_cache_prune prune;
+	struct err err = { 0 };
+	struct wire in;
+	(void)peer;
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	prune.shared = wire_bool(&in);
+	prune.before_s = wire_i64(&in);
+	prune.keep_bytes = wire_u64(&in);
+	if (wire_end(&in) < 0) {
+		store_role_refuse_malformed(msg);
+		return;
+	}
+	buf_init(&names, ROLE_LIST_MAX - 64);
+	buf_init(&body, ROLE_LIST_MAX);
+	store_role.gone = 0;
+	if (store_cache_prune(&store_role.store, &prune, on_cache_gone, &names, &err) < 0 ||
+	    store_gc(&store_role.store, &sum, &err) < 0) {
+		store_role_refuse(msg, &err);
+		return;
+	}
+	loop_timer_set(&store_role.service.loop, &store_role.trash_timer, 0, store_role_trash,
+		       NULL);
+	wire_put_u64(&body, sum.bytes);
+	wire_put_u32(&body, store_role.gone);
+	wire_put_bytes(&body, names.data, names.len);
+	store_role_answer(msg, &body, -1);
+}
+
 /* ---- what goes by itself ---- */
 
 static void on_gone(void *owner, const char *reference, enum store_gone why, int64_t idle_s)

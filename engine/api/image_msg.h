@@ -82,6 +82,8 @@ enum engine_image_msg {
 	/* {text image, text path} -> {u8 found, blob content}: a regular file of an image, of at
 	 * most 4 MiB; -EFBIG. Links are followed within the image */
 	ENGINE_MSG_IMAGE_FILE,
+	ENGINE_MSG_CACHE,	/* body and answer of STORE_MSG_CACHE_LIST */
+	ENGINE_MSG_CACHE_PRUNE, /* of STORE_MSG_CACHE_PRUNE */
 };
 
 enum engine_drop {

@@ -92,6 +92,14 @@ enum store_msg {
 	STORE_MSG_IMAGE_MOVE,
 	/* {text reference} -> {}: the name goes, the image stays in the same way */
 	STORE_MSG_IMAGE_UNTAG,
+	/* {} -> {u32 count, {digest key, u64 bytes on disk, i64 made, i64 used last, u8 an image
+	 * has it, u8 somebody works with it}...}: the steps of the build cache that have a layer;
+	 * wall clock seconds */
+	STORE_MSG_CACHE_LIST,
+	/* {u8 also what images have, i64 only what was used before this second (0 = any), u64 bytes
+	 * that may stay, the newest (0 = none)} -> {u64 bytes freed, u32 count, {digest key, u64
+	 * bytes}...} */
+	STORE_MSG_CACHE_PRUNE,
 };
 
 /* Why STORE_MSG_CLEAN let a name go; BEFORE: only what it meant before. */

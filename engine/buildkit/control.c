@@ -93,6 +93,7 @@ static const struct {
 	{ "/moby.buildkit.v1.Control/ListWorkers", list_workers },
 	{ "/moby.buildkit.v1.Control/Info", info },
 	{ "/moby.buildkit.v1.Control/Prune", buildkit_prune },
+	{ "/moby.buildkit.v1.Control/DiskUsage", buildkit_usage },
 	{ "/moby.buildkit.v1.Control/Solve", solve_control },
 	{ "/moby.buildkit.v1.Control/Status", solve_status },
 	{ "/moby.buildkit.v1.frontend.LLBBridge/Ping", ping },

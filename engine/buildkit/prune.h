@@ -4,7 +4,8 @@
 
 #include "engine/buildkit/grpc.h"
 
-/* Control.Prune: answers with a record of what went. */
+/* Control.Prune: a record of each step that went. Control.DiskUsage: of each that is there. */
 void buildkit_prune(struct grpc_call *call, struct str message);
+void buildkit_usage(struct grpc_call *call, struct str message);
 
 #endif

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * POST /images/prune and /build/prune. Runs in the api role. Engine main refuses to let go of what
+ * POST /images/prune. Runs in the api role. Engine main refuses to let go of what
  * a container has or a service declares; must never ask for more than the filters say.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include "engine/api/image_msg.h"
 #include "engine/docker/filter.h"
@@ -12,7 +11,6 @@
 #include "engine/docker/prune.h"
 #include "engine/docker/record.h"
 #include "engine/docker/text.h"
-#include "engine/docker/watch.h"
 #include "lib/own.h"
 
 /* One id: the first of its rows. */
@@ -163,92 +161,4 @@ static void on_records(struct msg_peer *peer, void *owner, struct msg *reply, co
 void docker_image_prune(struct docker_client *client)
 {
 	docker_ask(client, ENGINE_MSG_RECORDS, STR(""), on_records);
-}
-
-/* ---- the build cache ---- */
-
-static void cache_answer(struct docker_client *client, uint64_t bytes)
-{
-	struct buf body OWN(buf_done) = { 0 };
-	struct json_writer w;
-
-	buf_init(&body, 256);
-	json_writer_init(&w, &body);
-	json_begin_object(&w);
-	json_member_null(&w, "CachesDeleted");
-	json_member_u64(&w, "SpaceReclaimed", bytes);
-	json_end_object(&w);
-	docker_watch_pruned(client->server, "builder", bytes);
-	docker_reply_json(client, 200, buf_str(&body));
-}
-
-static void on_cache_pruned(struct msg_peer *peer, void *owner, struct msg *reply,
-			    const struct err *err)
-{
-	struct docker_client *client = owner;
-	struct wire in;
-
-	(void)peer;
-	if (!reply) {
-		docker_reply_err(client, err);
-		return;
-	}
-	wire_init(&in, reply->body.ptr, reply->body.len);
-	cache_answer(client, wire_u64(&in));
-}
-
-/*
- * Nothing of the cache has a label, so a `system prune` that asks for one loses nothing here. Any
- * other filter wants a part, which is not to be had: told, and not answered as if it was done.
- */
-static bool cache_filters(struct docker_client *client, const struct docker_filters *filters)
-{
-	const struct json *value;
-	struct json_iter iter;
-	struct str name;
-	char text[200];
-
-	json_iter_init(&iter, filters->doc.root);
-	while (json_iter_next(&iter, &name, &value)) {
-		if (str_is(name, "label") || str_is(name, "label!"))
-			continue;
-		(void)snprintf(text, sizeof(text),
-			       "the build cache of this engine is pruned as a whole, nothing of it "
-			       "went: leave out the filter '%.*s'",
-			       STR_ARG(name));
-		docker_reply_error(client, 400, text);
-		return false;
-	}
-	return true;
-}
-
-/* The cache goes as a whole. */
-void docker_build_prune(struct docker_client *client)
-{
-	static const char *const parts[] = { "keep-storage", "reserved-space", "max-used-space",
-					     "min-free-space" };
-	struct docker_filters filters OWN(docker_filters_done) = { 0 };
-	char value[32];
-
-	if (!docker_filters_read(
-		    client,
-		    "description id inuse label label! parent private shared type until "
-		    "unused-for",
-		    &filters) ||
-	    !cache_filters(client, &filters))
-		return;
-	if (json_count(filters.doc.root)) {
-		cache_answer(client, 0);
-		return;
-	}
-	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-		if (docker_query(client, parts[i], value, sizeof(value)) && *value &&
-		    strcmp(value, "0") != 0) {
-			docker_reply_error(client, 400,
-					   "the build cache of this engine is pruned as a whole: "
-					   "leave out what should be kept");
-			return;
-		}
-	}
-	docker_ask(client, ENGINE_MSG_PRUNE, STR(""), on_cache_pruned);
 }

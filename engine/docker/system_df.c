@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "engine/api/image_msg.h"
+#include "engine/docker/cache.h"
 #include "engine/docker/handlers.h"
 #include "engine/docker/image_text.h"
 #include "engine/docker/record.h"
@@ -26,6 +27,7 @@ struct df {
 	struct docker_boxes boxes;
 	struct buf views; /* boxes point into it */
 	struct docker_usage usage;
+	struct docker_cache cache;
 	unsigned kinds;
 };
 
@@ -85,10 +87,12 @@ static void put_images(struct json_writer *w, const struct df *df)
 	json_end_array(w);
 }
 
-/* All of the store, and never less than what images have for themselves: clients subtract them. */
+/* The store without what only the build cache has, and never less than what images have for
+ * themselves: clients subtract them. */
 static uint64_t layers_size(const struct df *df)
 {
-	uint64_t own = 0;
+	uint64_t own = 0, cache = docker_cache_own(&df->cache);
+	uint64_t rest = df->usage.layer_bytes > cache ? df->usage.layer_bytes - cache : 0;
 
 	for (uint32_t i = 0; i < df->images.count; i++) {
 		const struct docker_image *row = &df->images.rows[i];
@@ -97,7 +101,7 @@ static uint64_t layers_size(const struct df *df)
 		if (used && used->shared < row->disk_bytes)
 			own += row->disk_bytes - used->shared;
 	}
-	return own > df->usage.layer_bytes ? own : df->usage.layer_bytes;
+	return own > rest ? own : rest;
 }
 
 static uint64_t image_bytes(const struct df *df, const struct docker_box *box)
@@ -169,6 +173,30 @@ static void put_volumes(struct json_writer *w, const struct df *df, struct str b
 	json_end_array(w);
 }
 
+static void put_cache(struct json_writer *w, const struct df *df)
+{
+	char text[DOCKER_TIME_MAX];
+
+	if (!begin_kind(w, df, DF_CACHE, "BuildCache"))
+		return;
+	for (uint32_t i = 0; i < df->cache.count; i++) {
+		const struct docker_cache_row *row = &df->cache.rows[i];
+
+		json_begin_object(w);
+		json_member_text(w, "ID", row->id);
+		json_member_text(w, "Type", DOCKER_CACHE_TYPE);
+		json_member_text(w, "Description", DOCKER_CACHE_WHAT);
+		json_member_bool(w, "InUse", row->in_use);
+		json_member_bool(w, "Shared", row->shared);
+		json_member_u64(w, "Size", row->bytes);
+		json_member_text(w, "CreatedAt", docker_time(row->made_s * 1000000000, text));
+		json_member_text(w, "LastUsedAt", docker_time(row->used_s * 1000000000, text));
+		json_member_u64(w, "UsageCount", 1);
+		json_end_object(w);
+	}
+	json_end_array(w);
+}
+
 static void on_volumes(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	struct docker_client *client = owner;
@@ -189,12 +217,24 @@ static void on_volumes(struct msg_peer *peer, void *owner, struct msg *reply, co
 		json_member_u64(&w, "LayersSize", layers_size(df));
 	put_boxes(&w, df);
 	put_volumes(&w, df, reply->body);
-	if (begin_kind(&w, df, DF_CACHE, "BuildCache"))
-		json_end_array(&w);
+	put_cache(&w, df);
 	if (client->minor < BUILDER_SIZE_MINOR)
-		json_member_u64(&w, "BuilderSize", 0);
+		json_member_u64(&w, "BuilderSize", docker_cache_own(&df->cache));
 	json_end_object(&w);
 	docker_reply_json(client, 200, buf_str(&body));
+}
+
+static void on_cache(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct docker_client *client = owner;
+	struct df *df = client->work;
+	struct err bad = { 0 };
+
+	(void)peer;
+	if (!reply || docker_cache_read(reply->body, &client->arena, &df->cache, &bad) < 0)
+		docker_reply_err(client, reply ? &bad : err);
+	else
+		docker_ask(client, ENGINE_MSG_VOLUMES, STR(""), on_volumes);
 }
 
 static void on_usage(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
@@ -207,7 +247,7 @@ static void on_usage(struct msg_peer *peer, void *owner, struct msg *reply, cons
 	if (!reply || docker_usage_read(reply->body, &client->arena, &df->usage, &bad) < 0)
 		docker_reply_err(client, reply ? &bad : err);
 	else
-		docker_ask(client, ENGINE_MSG_VOLUMES, STR(""), on_volumes);
+		docker_ask(client, ENGINE_MSG_CACHE, STR(""), on_cache);
 }
 
 static void on_views(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)

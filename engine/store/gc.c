@@ -67,17 +67,24 @@ static int add_image(struct used *used, struct str record, struct err *err)
 	return r;
 }
 
-static int collect_used(const struct store *store, struct used *used, struct err *err)
+static int collect_images(const struct store *store, bool before, struct used *used,
+			  struct err *err)
 {
 	int r = 0;
 	for (uint32_t i = 0; r == 0 && i < store->refs.image_count; i++) {
 		const struct refs_image *image = store->refs.images[i];
 		r = add_image(used, buf_str(&image->record), err);
-		if (r == 0 && image->before.len > 0)
+		if (r == 0 && before && image->before.len > 0)
 			r = add_image(used, buf_str(&image->before), err);
 		if (r < 0)
 			(void)err_prefix(err, "image %s", store->refs.images[i]->reference);
 	}
+	return r;
+}
+
+static int collect_used(const struct store *store, struct used *used, struct err *err)
+{
+	int r = collect_images(store, true, used, err);
 	for (uint32_t i = 0; r == 0 && i < store->refs.cache_count; i++)
 		if (store->refs.cache[i].value.has_layer)
 			r = used_add(used, &store->refs.cache[i].value.layer.digest, err);
@@ -112,14 +119,19 @@ static void sweep_done(struct sweep *sweep)
 	used_done(&sweep->leased);
 }
 
+static bool has_digest(const struct used *used, const struct digest *digest)
+{
+	return used->count > 0 &&
+	       bsearch(digest, used->items, used->count, sizeof(*digest), compare) != NULL;
+}
+
 /* A name that is no digest was not made by us: it goes too. */
 static bool is_used(const struct used *used, const char *name)
 {
 	struct digest digest;
 	if (str_unhex(str_head(str_from(name), 64), digest.bytes, sizeof(digest.bytes)) < 0)
 		return false;
-	return used->count > 0 &&
-	       bsearch(&digest, used->items, used->count, sizeof(digest), compare) != NULL;
+	return has_digest(used, &digest);
 }
 
 static int sweep_one(int dirfd, const char *name, unsigned char type, void *owner, struct err *err)
@@ -198,4 +210,53 @@ static int unlink_first(int dirfd, const char *name, unsigned char type, void *o
 int store_trash_step(struct store *store, struct err *err)
 {
 	return fs_each(store->trash, unlink_first, NULL, err);
+}
+
+/* ---- the build cache, entry by entry ---- */
+
+/* One whose layer is gone takes nothing. */
+static int cache_row(const struct store *store, const struct refs_cached *entry,
+		     const struct sweep *users, struct store_cache_row *ret_row, struct err *err)
+{
+	const struct digest *layer = &entry->value.layer.digest;
+	char name[STORE_NAME_MAX];
+	struct stat st;
+	*ret_row = (struct store_cache_row){ .key = entry->key, .number = entry->used };
+	if (!entry->value.has_layer)
+		return 0;
+	store_layer_name(layer, name);
+	int r = fs_stat(store->layers, name, FS_BENEATH, &st, err);
+	if (r == 0) {
+		ret_row->bytes = (uint64_t)st.st_blocks * 512;
+		ret_row->made_s = st.st_mtim.tv_sec;
+		ret_row->used_s = st.st_atim.tv_sec > st.st_mtim.tv_sec ? st.st_atim.tv_sec
+									: st.st_mtim.tv_sec;
+	}
+	ret_row->shared = has_digest(&users->used, layer);
+	ret_row->in_use = has_digest(&users->leased, layer);
+	return r == -ENOENT ? 0 : r;
+}
+
+int store_cache_rows(struct store *store, struct store_cache_row *rows, uint32_t *ret_count,
+		     struct err *err)
+{
+	struct sweep users OWN(sweep_done) = { .store = store };
+	int r = collect_images(store, false, &users.used, err);
+	if (r == 0)
+		r = collect_leased(store, &users.leased, err);
+	if (r < 0)
+		return r;
+	used_sort(&users.used);
+	used_sort(&users.leased);
+	*ret_count = store->refs.cache_count;
+	for (uint32_t i = 0; r == 0 && i < *ret_count; i++) {
+		const struct digest *layer = &store->refs.cache[i].value.layer.digest;
+		r = cache_row(store, &store->refs.cache[i], &users, &rows[i], err);
+		/* Two steps with one result take its room once. */
+		for (uint32_t k = 0; k < i && rows[i].bytes > 0; k++)
+			if (memcmp(&store->refs.cache[k].value.layer.digest, layer,
+				   sizeof(*layer)) == 0)
+				rows[i].bytes = 0;
+	}
+	return r;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "engine/oci/image.h"
 #include "engine/oci/oci.h"
+#include "engine/store/save.h"
 #include "engine/store/store.h"
 #include "lib/arena.h"
 #include "lib/fs.h"
@@ -41,7 +42,7 @@ static int replace(const struct store *store, int dirfd, const char *name, const
 	return r;
 }
 
-static int save(struct store *store, struct err *err)
+int store_save(struct store *store, struct err *err)
 {
 	static const char *const names[2] = { "table.0", "table.1" };
 	struct buf file OWN(buf_done) = { 0 };
@@ -123,7 +124,7 @@ static void change_undo(struct store *store, struct change *change)
 static int change_save(struct store *store, struct change *change, struct err *err)
 {
 	bool aside = false;
-	int r = save(store, err);
+	int r = store_save(store, err);
 	if (r < 0) {
 		if (err)
 			(void)err_prefix(err, "image %s", change->rows[0].reference);
@@ -458,48 +459,6 @@ int store_fall_back(struct store *store, const char *reference, struct digest *r
 	fresh->asked = mono_now();
 	*ret_config = image.config;
 	return change_image(store, fresh->reference, fresh, false, err);
-}
-
-int store_cache_get(struct store *store, const struct digest *key, bool *ret_found,
-		    struct store_cached *ret_cached, struct err *err)
-{
-	struct refs_cached *entry = refs_cache_find(&store->refs, key);
-	*ret_found = false;
-	*ret_cached = (struct store_cached){ 0 };
-	if (!entry)
-		return 0;
-	if (entry->value.has_layer) {
-		struct store_layer layer;
-		OWN_FD int fd = store_layer_open(store, &entry->value.layer.digest, &layer, err);
-		/* Gone or damaged: as if it had never been cached. */
-		if (fd < 0)
-			return fd == -ENOENT || fd == -EBADMSG ? 0 : fd;
-	}
-	entry->used = store->refs.generation; /* written with the next change; losing it is fine */
-	*ret_found = true;
-	*ret_cached = entry->value;
-	return 0;
-}
-
-int store_cache_set(struct store *store, const struct digest *key,
-		    const struct store_cached *cached, struct err *err)
-{
-	int r = refs_cache_put(&store->refs, key, cached, err);
-	if (r == 0)
-		r = save(store, err);
-	if (r < 0)
-		refs_cache_remove(&store->refs, key);
-	return r;
-}
-
-int store_cache_clear(struct store *store, struct err *err)
-{
-	uint32_t count = store->refs.cache_count;
-	store->refs.cache_count = 0;
-	int r = count > 0 ? save(store, err) : 0;
-	if (r < 0)
-		store->refs.cache_count = count;
-	return r;
 }
 
 /* ---- index.json ---- */

@@ -114,6 +114,25 @@ void store_lacking(const struct store *store,
 uint64_t store_image_disk(const struct store *store, struct str record, int64_t *ret_made_s);
 /* Forgets the whole build cache; its layers go with the next store_gc(). */
 int store_cache_clear(struct store *store, struct err *err);
+/* One entry; times are wall clock seconds of its layer's file, 0 = it has none. */
+struct store_cache_row {
+	struct digest key;
+	uint64_t bytes, number; /* on disk; of its last use: the higher the later */
+	int64_t made_s, used_s;
+	bool shared, in_use; /* an image has its layer; a build or a container does */
+};
+/* rows: room for REFS_CACHE_MAX. */
+int store_cache_rows(struct store *store, struct store_cache_row *rows, uint32_t *ret_count,
+		     struct err *err);
+struct store_cache_prune {
+	bool shared;	     /* also what images have */
+	int64_t before_s;    /* only what was used before this; 0 = any */
+	uint64_t keep_bytes; /* the oldest go until it is no more than this; 0 = all go */
+};
+/* Forgets entries, those of a running build never; gone() hears of each. */
+int store_cache_prune(struct store *store, const struct store_cache_prune *prune,
+		      void (*gone)(void *owner, const struct store_cache_row *row), void *owner,
+		      struct err *err);
 int store_cache_get(struct store *store, const struct digest *key, bool *ret_found,
 		    struct store_cached *ret_cached, struct err *err);
 int store_cache_set(struct store *store, const struct digest *key,

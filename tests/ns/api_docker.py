@@ -26,7 +26,7 @@ from fixture import tap  # noqa: E402
 LOGS = 0x302
 VOLUMES, VOLUME_MAKE, VOLUME_REMOVE, NETWORKS, NETWORK_MAKE, NETWORK_REMOVE = range(0x371, 0x377)
 PULL_AS, ID, ATTACH_TOLD, EXEC_TOLD, EXEC_ENDED = 0x377, 0x379, 0x37A, 0x37C, 0x37D
-IMAGE_DROP, PRUNE, USAGE = 0x3C0, 0x30D, 0x39B
+IMAGE_DROP, PRUNE, USAGE, CACHE_PRUNE = 0x3C0, 0x30D, 0x39B, 0x3C5
 CLIENTS_MAX = 1024  # DOCKER_CLIENTS_MAX
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -293,7 +293,8 @@ def prunes():
              rows(*(peer.text(i * 32) + peer.text("") * 3 + struct.pack("<qQ", 1, n) for i, n in (("01", 7), ("03", 300)))) +
              rows(*(peer.text(name) + struct.pack("<QI", n, 0) for name, n in (("plain", 1000), ("0b" * 32, 7), (HELD, 20)))))
     answers = {VIEWS: views, RECORDS: rows(), VOLUMES: volumes, NETWORKS: networks, VOLUME_REMOVE: refuse("0b" * 32),
-               NETWORK_REMOVE: refuse("bare"), REMOVE: refuse("01" * 32), USAGE: usage}
+               NETWORK_REMOVE: refuse("bare"), REMOVE: refuse("01" * 32), USAGE: usage,
+               CACHE_PRUNE: struct.pack("<Q", 77) + rows(b"\xab" * 32 + struct.pack("<Q", 70))}
     sizes = {"plain": 1000, HELD: 20, "03" * 32: 300}  # of what goes
     many = {"label": ["l%d=x" % n for n in range(100)]}
     table = (("/v1.51/volumes/prune", {}, "VolumesDeleted", [HELD]),
@@ -329,13 +330,18 @@ def prunes():
             kinds = {kind for kind, _ in api.asked[before:]}
             tap.check(status == 400 and not kinds & {REMOVE, VOLUME_REMOVE, NETWORK_REMOVE, IMAGE_DROP, PRUNE},
                       "%s %s: %d %r" % (path, filters, status, data))
-        status, data = api.post(filtered("/build/prune", {"label": ["a"], "until": ["24h"]}))
-        tap.check(status == 400 and b"leave out the filter 'until'" in data, "a part of it is not to be had: %r" % data)
+        status, data = api.post(filtered("/build/prune", {"label": ["a"], "type": ["regular"]}))
+        tap.check(status == 400 and b"leave out the filter 'type'" in data, "a part of it is not to be had: %r" % data)
         for filters in ({"label": ["a"]}, {"label!": ["a"]}):  # of `system prune`: nothing is lost by them
             status, data = api.post(filtered("/build/prune", filters))
             tap.check(status == 200 and json.loads(data)["SpaceReclaimed"] == 0, data)
-        status, data = api.post("/build/prune?keep-storage=1000")
-        tap.check(status == 400 and PRUNE not in [kind for kind, _ in api.asked], data)
+        status, data = api.post("/build/prune?min-free-space=1000")
+        tap.check(status == 400 and CACHE_PRUNE not in [kind for kind, _ in api.asked], data)
+        for query, wish in (("", (0, 0, 0)), ("?all=1&keep-storage=1000", (1, 0, 1000)), ("?max-used-space=7&reserved-space=5", (0, 0, 7)),
+                            (filtered("", {"until": ["1500000000"]}), (0, 1500000000, 0))):
+            status, data = api.post("/build/prune" + query)
+            tap.check(status == 200 and json.loads(data) == {"CachesDeleted": ["ab" * 12 + "a"], "SpaceReclaimed": 77}, data)
+            tap.check(struct.unpack("<BqQ", api.asked[-1][1]) == wish, "%s: %r" % (query, api.asked[-1]))
 
 
 @tap.test("image prune: dangling, labels, until; one that stays does not stop the others")

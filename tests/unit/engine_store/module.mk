@@ -29,3 +29,9 @@ tests/unit/engine_store/test_unnamed_OBJS = tests/unit/engine_store/test_unnamed
 	engine/api/store_msg.o engine/http/url.o $(engine_store_OBJS) $(engine_oci_OBJS) \
 	$(engine_json_OBJS)
 tests/unit/engine_store/test_unnamed_LIBS = -lyyjson
+
+UNIT += tests/unit/engine_store/test_cache
+tests/unit/engine_store/test_cache_OBJS = tests/unit/engine_store/test_cache.o \
+	engine/api/store_msg.o engine/http/url.o $(engine_store_OBJS) $(engine_oci_OBJS) \
+	$(engine_json_OBJS)
+tests/unit/engine_store/test_cache_LIBS = -lyyjson

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef HOY_ENGINE_STORE_SAVE_H
+#define HOY_ENGINE_STORE_SAVE_H
+
+#include "engine/store/store.h"
+
+/* Writes the table of names and of the build cache: durable when it returned 0 (names.c). */
+int store_save(struct store *store, struct err *err);
+
+#endif
