@@ -77,6 +77,19 @@ static void flow_end(struct flow *flow)
 	listen_again(NULL);
 }
 
+/* Each side is told by a reset that the other one is gone: an end in order would be another answer.
+ */
+static void flow_break(struct flow *flow)
+{
+	static const struct linger at_once = { .l_onoff = 1 };
+	const int fds[] = { flow->client.fd, flow->box.fd };
+
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		if (fds[i] >= 0)
+			(void)setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	flow_end(flow);
+}
+
 /* ---- bytes ---- */
 
 static int side_read(struct side *from)
@@ -140,9 +153,10 @@ static void flow_pump(struct flow *flow)
 		r = side_write(a, b);
 	if (r == 0)
 		r = side_write(b, a);
-	if (r < 0 || (a->shut && b->shut) || side_watch(a, b, flow) < 0 ||
-	    side_watch(b, a, flow) < 0)
+	if (r == 0 && a->shut && b->shut)
 		flow_end(flow);
+	else if (r < 0 || side_watch(a, b, flow) < 0 || side_watch(b, a, flow) < 0)
+		flow_break(flow);
 }
 
 static void side_ready(struct loop_io *io, uint32_t events)
@@ -151,7 +165,7 @@ static void side_ready(struct loop_io *io, uint32_t events)
 
 	/* Reset: read() or send() would say so too, but neither may be due. */
 	if (events & EPOLLERR)
-		flow_end(flow);
+		flow_break(flow);
 	else
 		flow_pump(flow);
 }
@@ -195,7 +209,7 @@ static void dial_later(struct flow *flow)
 
 	flow->later.sin_port = 0;
 	if (!address.sin_port || dial(flow, &address, sizeof(address), AF_INET) < 0)
-		flow_end(flow);
+		flow_break(flow);
 }
 
 static void connected(struct loop_io *io, uint32_t events)
