@@ -31,7 +31,8 @@ struct copying {
 	bool has_owner, into_dir;
 	uint32_t archives;
 	char dest[FILES_PATH_MAX], parent[FILES_PATH_MAX];
-	int parent_fd; /* of the last leaf, open; -1 = none */
+	int parent_fd;	   /* of the last leaf, open; -1 = none */
+	bool parent_stale; /* something on the way to it may be another by now */
 	struct files_totals totals;
 	struct buf *archive_paths; /* NULL = archives are files like others */
 	struct links links;	   /* source inodes and where they were copied to */
@@ -39,14 +40,19 @@ struct copying {
 	uint8_t piece[COPY_PIECE];
 };
 
+/* What is right already is not set again: each change is one in the file system's journal. */
 static int set_attributes(struct copying *c, int fd, const struct stat *st, struct err *err)
 {
+	struct stat made;
 	mode_t mode = mode_apply(c->copy->chmod, st->st_mode);
 	uint32_t uid = c->has_owner ? c->owner.uid : st->st_uid;
 	uint32_t gid = c->has_owner ? c->owner.gid : st->st_gid;
-	if (fchown(fd, uid, gid) < 0)
+	if (fstat(fd, &made) < 0)
+		return err_sys(err, -errno, "cannot stat");
+	bool owned = made.st_uid == uid && made.st_gid == gid;
+	if (!owned && fchown(fd, uid, gid) < 0)
 		return err_sys(err, -errno, "cannot set the owner");
-	if (fchmod(fd, mode) < 0)
+	if ((!owned || (made.st_mode & 07777) != mode) && fchmod(fd, mode) < 0)
 		return err_sys(err, -errno, "cannot set the mode");
 	return xattr_write(fd, &c->xattrs, err);
 }
@@ -97,10 +103,11 @@ static int copy_dir(struct copying *c, const struct walk_item *item, const char 
 	return r < 0 ? r : set_attributes(c, fd, &item->st, err);
 }
 
-static int copy_content(struct copying *c, int from, int to, struct err *err)
+static int copy_content(struct copying *c, const struct walk_item *item, int to, struct err *err)
 {
-	for (;;) {
-		ssize_t n = read(from, c->piece, sizeof(c->piece));
+	const uint64_t size = (uint64_t)item->st.st_size;
+	for (uint64_t done = 0;;) {
+		ssize_t n = read(item->fd, c->piece, sizeof(c->piece));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -111,15 +118,36 @@ static int copy_content(struct copying *c, int from, int to, struct err *err)
 		if (r < 0)
 			return r;
 		c->totals.bytes += (uint64_t)n;
+		done += (uint64_t)n;
+		if ((size_t)n < sizeof(c->piece) && done >= size)
+			return 0; /* its end: a whole piece would have been there */
 	}
 }
 
-static int copy_file(struct copying *c, const struct walk_item *item, int parent, const char *name,
-		     struct err *err)
+static int clear_name(struct copying *c, int parent, const char *name, const char *target,
+		      struct err *err);
+
+/* Most names are free: whether this one is turns out when it is made. */
+static int make_file(struct copying *c, const struct walk_item *item, int parent, const char *name,
+		     const char *target, struct err *err)
 {
-	OWN_FD int fd = fs_open(parent, name, FS_BENEATH, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
-				0600, err);
-	int r = fd < 0 ? fd : copy_content(c, item->fd, fd, err);
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+	mode_t mode = mode_apply(c->copy->chmod, item->st.st_mode) & 0777;
+	struct err why = { 0 };
+	int fd = fs_open(parent, name, FS_BENEATH, flags, mode, &why);
+	if (fd >= 0)
+		return fd;
+	if (fd != -EEXIST)
+		return err_set(err, fd, "%s", err_text(&why));
+	int r = clear_name(c, parent, name, target, err);
+	return r < 0 ? r : fs_open(parent, name, FS_BENEATH, flags, mode, err);
+}
+
+static int copy_file(struct copying *c, const struct walk_item *item, int parent, const char *name,
+		     const char *target, struct err *err)
+{
+	OWN_FD int fd = make_file(c, item, parent, name, target, err);
+	int r = fd < 0 ? fd : copy_content(c, item, fd, err);
 	if (r == 0)
 		r = xattr_read(item->fd, &c->xattrs, err);
 	if (r == 0)
@@ -184,24 +212,22 @@ static int clear_name(struct copying *c, int parent, const char *name, const cha
 		return err_set(err, -EISDIR, "cannot copy a file over the directory /%s", target);
 	links_done(&c->links); /* one of its paths may be this one, and mean another file from now
 				  on */
-	own_close(&c->parent_fd);
+	c->parent_stale = true;
 	return fs_unlink(parent, name, err);
 }
 
 /* The directory of a leaf, which is most often that of the one before: found once, as long as
- * nothing on the way to it was taken away. */
+ * nothing on the way to it was taken away. The fd stays ours. */
 static int leaf_parent(struct copying *c, const char *path, struct err *err)
 {
 	bool made = false;
-	if (c->parent_fd < 0 || strcmp(c->parent, path) != 0) {
-		own_close(&c->parent_fd);
-		c->parent_fd = target_dir(c->dest_fd, path, &c->owner, &made, err);
-		if (c->parent_fd < 0)
-			return c->parent_fd;
-		(void)str_copy(str_from(path), c->parent, sizeof(c->parent));
-	}
-	int fd = fcntl(c->parent_fd, F_DUPFD_CLOEXEC, 0);
-	return fd < 0 ? err_sys(err, -errno, "cannot open /%s", path) : fd;
+	if (c->parent_fd >= 0 && !c->parent_stale && strcmp(c->parent, path) == 0)
+		return c->parent_fd;
+	own_close(&c->parent_fd);
+	c->parent_stale = false;
+	c->parent_fd = target_dir(c->dest_fd, path, &c->owner, &made, err);
+	(void)str_copy(str_from(path), c->parent, sizeof(c->parent));
+	return c->parent_fd;
 }
 
 static int copy_leaf(struct copying *c, const struct walk_item *item, char *target, struct err *err)
@@ -213,18 +239,20 @@ static int copy_leaf(struct copying *c, const struct walk_item *item, char *targ
 		return err_set(err, -EINVAL, "'/%s' is no destination for a file", target);
 	if (slash)
 		*slash = '\0';
-	OWN_FD int parent = leaf_parent(c, slash ? target : "", err);
+	int parent = leaf_parent(c, slash ? target : "", err);
 	if (slash)
 		*slash = '/';
-	int r = parent < 0 ? parent : clear_name(c, parent, name, target, err);
-	if (r < 0)
-		return r;
+	if (parent < 0)
+		return parent;
 	c->totals.files++;
-	r = copy_link(c, item, target, parent, name, err);
+	bool plain = S_ISREG(item->st.st_mode) && item->st.st_nlink < 2;
+	int r = plain ? 0 : clear_name(c, parent, name, target, err);
+	if (r == 0)
+		r = copy_link(c, item, target, parent, name, err);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	if (S_ISREG(item->st.st_mode))
-		return copy_file(c, item, parent, name, err);
+		return copy_file(c, item, parent, name, target, err);
 	return copy_special(c, item, parent, name, err);
 }
 

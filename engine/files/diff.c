@@ -140,10 +140,12 @@ static int write_range(struct diff *diff, int fd, uint64_t at, uint64_t end, str
 	return 0;
 }
 
-/* Holes are left out: a sparse file stays one. */
-static int write_content(struct diff *diff, int fd, uint64_t size, struct err *err)
+/* Holes are left out: a sparse file stays one. One that has all its blocks has none. */
+static int write_content(struct diff *diff, int fd, const struct stat *st, struct err *err)
 {
-	uint64_t at = 0;
+	uint64_t at = 0, size = (uint64_t)st->st_size;
+	if ((uint64_t)st->st_blocks * 512 >= size)
+		return write_range(diff, fd, 0, size, err);
 	while (at < size) {
 		off_t data = lseek(fd, (off_t)at, SEEK_DATA);
 		if (data < 0 && errno == ENXIO)
@@ -168,7 +170,7 @@ static int diff_file(struct diff *diff, int dirfd, const char *name, const char 
 	int r = fd < 0 ? fd : xattr_read(fd, &diff->xattrs, err);
 	if (r == 0)
 		r = write_node(diff, ENTRY_FILE, path, st, NULL, err);
-	return r < 0 || diff->changes ? r : write_content(diff, fd, (uint64_t)st->st_size, err);
+	return r < 0 || diff->changes ? r : write_content(diff, fd, st, err);
 }
 
 int diff_leaf(struct diff *diff, int dirfd, const char *name, const char *path,

@@ -52,12 +52,14 @@ int xattr_read(int fd, struct xattr_set *ret_set, struct err *err)
 	char value[2];
 	size_t used = 0;
 	ret_set->count = 0;
-	ret_set->opaque =
-		fgetxattr(fd, "user.overlay.opaque", value, sizeof(value)) == 1 && value[0] == 'y';
+	ret_set->opaque = false;
 	ssize_t len = flistxattr(fd, list, sizeof(list));
 	if (len < 0)
 		return errno == ENOTSUP ? 0 : err_sys(err, -errno, "cannot list attributes");
 	for (ssize_t at = 0; at < len; at += (ssize_t)strlen(list + at) + 1) {
+		if (strcmp(list + at, "user.overlay.opaque") == 0)
+			ret_set->opaque = fgetxattr(fd, list + at, value, sizeof(value)) == 1 &&
+					  value[0] == 'y';
 		int r = xattr_is_kept(str_from(list + at)) ? add(fd, list + at, ret_set, &used, err)
 							   : 0;
 		if (r < 0)
