@@ -205,7 +205,6 @@ static int read_call(struct wire *in, struct arena *arena, struct call *call, st
 	int r = 0;
 
 	call->request = (struct build_request){ .references = call->names,
-						.keep_unnamed = true,
 						.args = &call->args,
 						.labels = &call->labels,
 						.contexts = &call->contexts,

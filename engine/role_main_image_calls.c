@@ -336,7 +336,7 @@ void engine_pull_call(struct msg_peer *peer, struct msg *msg)
 				      .store = &engine->store.peer,
 				      .leases = &engine->leases,
 				      .keep_blobs = engine->manager.keep_blobs,
-				      .keep_unnamed = true };
+				      .keep_unnamed = peer->identity == ENGINE_PEER_API };
 	static const struct image_give_ops push_ops = { on_pull_progress, on_pushed };
 	const struct image_give_env give = { .loop = &engine->loop,
 					     .store = &engine->store.peer,

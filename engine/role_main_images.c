@@ -301,7 +301,7 @@ void engine_load_call(struct msg_peer *peer, struct msg *msg)
 	if (malformed(&load->work, &in))
 		return;
 	env = (struct image_take_env){ .loop = &load->work.engine->loop,
-				       .keep_unnamed = true,
+				       .keep_unnamed = peer->identity == ENGINE_PEER_API,
 				       .store = &load->work.engine->store.peer,
 				       .leases = &load->work.engine->leases,
 				       .keep_blobs = load->work.engine->manager.keep_blobs };
