@@ -113,7 +113,9 @@ struct manager {
 	struct image_take *preload;
 	uint32_t preload_next;
 	bool first_reported;
-	struct loop_timer ends_timer;  /* what ended is written, soon */
+	struct loop_timer ends_timer; /* what ended is written, soon */
+	struct mono ends_since;	      /* one of the writes spent is regained every ten seconds */
+	int ends_spent;
 	struct loop_timer sweep, sync; /* what was kept of services that are gone goes; netd */
 	bool ends_known;	       /* the file was read */
 	void (*stopped)(void *owner);  /* once, after manager_stop() and the last end */

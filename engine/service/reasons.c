@@ -9,7 +9,9 @@
 #include "lib/log.h"
 #include "lib/own.h"
 
-enum { ENDS_WRITE_MS = 10000 };
+/* A write is saved up every ten seconds, so many at most: an end is written at once unless many
+ * were. */
+enum { ENDS_WRITE_MS = 10000, ENDS_WRITES_MAX = 16 };
 
 static int state_dir(const struct manager *manager, struct err *err)
 {
@@ -41,6 +43,21 @@ void manager_ends_save(struct manager *manager)
 		log_warn("why services ended is not kept: %s", err_text(&err));
 }
 
+static bool may_write(struct manager *manager)
+{
+	int64_t regained = mono_diff_ms(mono_now(), manager->ends_since) / ENDS_WRITE_MS;
+
+	if (regained > 0) {
+		manager->ends_spent -=
+			regained < manager->ends_spent ? (int)regained : manager->ends_spent;
+		manager->ends_since = mono_now();
+	}
+	if (manager->ends_spent == ENDS_WRITES_MAX)
+		return false;
+	manager->ends_spent++;
+	return true;
+}
+
 static void save_due(struct loop_timer *timer)
 {
 	manager_ends_save(timer->owner);
@@ -52,8 +69,8 @@ void service_ended(struct service *service, const char *text)
 
 	service_ends_add(&service->ends, wall_now_s(), text);
 	if (!manager->ends_timer.armed)
-		loop_timer_set(manager->env.loop, &manager->ends_timer, ENDS_WRITE_MS, save_due,
-			       manager);
+		loop_timer_set(manager->env.loop, &manager->ends_timer,
+			       may_write(manager) ? 0 : ENDS_WRITE_MS, save_due, manager);
 }
 
 /* What ended before the file was read stands in front of what it says. */
