@@ -94,8 +94,7 @@ struct manager_env {
 	/* Ids that others have attached, as NETD_MSG_SYNC lists them; body NULL: only counts. */
 	uint32_t (*put_attached)(void *owner, struct buf *body);
 	/* "start", "die" (number: exit code); may be NULL. */
-	void (*event)(void *owner, const struct service *service, const char *action,
-		      int32_t number);
+	void (*event)(void *owner, const struct service *s, const char *action, int32_t number);
 	void *owner;
 };
 
@@ -106,18 +105,17 @@ struct manager {
 	struct service *services;
 	struct compose_file *compose_files;
 	struct turns starts;
-	bool data_ready, stopping;
+	bool data_ready, stopping, first_reported;
 	bool network_up, clock_good; /* for wait_for */
 	bool keep_blobs; /* engine.ini: compressed layers stay in the store, however they came */
 	bool preloading; /* archives of /config/images are taken in before anything is pulled */
 	struct image_take *preload;
 	uint32_t preload_next;
-	bool first_reported;
 	struct loop_timer ends_timer; /* what ended is written, soon */
 	struct mono ends_since;	      /* one of the writes spent is regained every ten seconds */
 	int ends_spent;
-	struct loop_timer sweep, sync; /* what was kept of services that are gone goes; netd */
 	bool ends_known;	       /* the file was read */
+	struct loop_timer sweep, sync; /* what was kept of services that are gone goes; netd */
 	void (*stopped)(void *owner);  /* once, after manager_stop() and the last end */
 	void *owner;
 };
@@ -187,7 +185,7 @@ void manager_check_waiting(struct manager *manager);
 void manager_stop_next(struct manager *manager);
 /* Who was stopped for good (restart = unless-stopped) in an earlier boot stays so. */
 void manager_recall_stopped(struct manager *manager);
-/* One more end; the record is written a little later, and at the end of the engine. */
+/* One more end; the record is written soon, and at the end of the engine. */
 void service_ended(struct service *service, const char *text);
 void manager_ends_load(struct manager *manager);
 void manager_ends_save(struct manager *manager);
