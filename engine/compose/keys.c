@@ -12,14 +12,14 @@
 enum { COMMAND_MAX = 64 << 10 };
 
 struct key {
-	const char *name; /* in the Compose file */
+	const char *name; /* in the Compose file; "logging.driver" within the map logging */
 	int (*take)(struct compose *compose, const struct yaml_pair *pair, const char *to,
 		    struct err *err);
-	const char *to; /* key of services.ini */
+	const char *to; /* key of services.ini; of take_within what the names within begin with */
 };
 
-static int take_map(struct compose *compose, const struct yaml_pair *pair, const struct key *keys,
-		    size_t count, struct err *err);
+/* The row of the key `name` in the map whose names begin with `within`, "" = the service itself. */
+static const struct key *find_key(const char *within, struct str name);
 
 /* ---- shapes ---- */
 
@@ -448,78 +448,26 @@ static int take_nothing(struct compose *compose, const struct yaml_pair *pair, c
 	return 0;
 }
 
-/* ---- maps within ---- */
-
-static int take_health(struct compose *compose, const struct yaml_pair *pair, const char *to,
+static int take_within(struct compose *compose, const struct yaml_pair *pair, const char *to,
 		       struct err *err)
 {
-	static const struct key keys[] = {
-		{ "test", take_command, "healthcheck.test" },
-		{ "interval", take_text, "healthcheck.interval" },
-		{ "timeout", take_text, "healthcheck.timeout" },
-		{ "retries", take_text, "healthcheck.retries" },
-		{ "start_period", take_text, "healthcheck.start_period" },
-		{ "start_interval", take_text, "healthcheck.start_interval" },
-		{ "disable", take_text, "healthcheck.disable" },
-	};
+	struct yaml_map map = { 0 };
+	int r = yaml_map(&compose->yaml, pair->value, &map, err);
 
-	(void)to;
-	return take_map(compose, pair, keys, ARRAY_LEN(keys), err);
+	for (uint32_t i = 0; r >= 0 && i < map.count; i++) {
+		const struct yaml_pair *one = &map.pairs[i];
+		const struct key *found = find_key(to, one->key);
+
+		if (found)
+			r = found->take(compose, one, found->to, err);
+		else
+			compose_note(compose, one->place, "%.*s.%.*s: not taken",
+				     STR_ARG(pair->key), STR_ARG(one->key));
+	}
+	return r;
 }
 
-static int take_log_options(struct compose *compose, const struct yaml_pair *pair, const char *to,
-			    struct err *err)
-{
-	static const struct key keys[] = {
-		{ "max-size", take_text, "logging.max_size" },
-		{ "max-file", take_text, "logging.max_file" },
-	};
-
-	(void)to;
-	return take_map(compose, pair, keys, ARRAY_LEN(keys), err);
-}
-
-static int take_logging(struct compose *compose, const struct yaml_pair *pair, const char *to,
-			struct err *err)
-{
-	static const struct key keys[] = { { "driver", take_driver, "" },
-					   { "options", take_log_options, "" } };
-
-	(void)to;
-	return take_map(compose, pair, keys, ARRAY_LEN(keys), err);
-}
-
-static int take_limits(struct compose *compose, const struct yaml_pair *pair, const char *to,
-		       struct err *err)
-{
-	static const struct key keys[] = {
-		{ "cpus", take_text, "cpus" },
-		{ "memory", take_text, "mem_limit" },
-		{ "pids", take_text, "pids_limit" },
-	};
-
-	(void)to;
-	return take_map(compose, pair, keys, ARRAY_LEN(keys), err);
-}
-
-static int take_resources(struct compose *compose, const struct yaml_pair *pair, const char *to,
-			  struct err *err)
-{
-	static const struct key keys[] = { { "limits", take_limits, "" } };
-
-	(void)to;
-	return take_map(compose, pair, keys, ARRAY_LEN(keys), err);
-}
-
-static int take_deploy(struct compose *compose, const struct yaml_pair *pair, const char *to,
-		       struct err *err)
-{
-	static const struct key keys[] = { { "replicas", take_text, "replicas" },
-					   { "resources", take_resources, "" } };
-
-	(void)to;
-	return take_map(compose, pair, keys, ARRAY_LEN(keys), err);
-}
+/* ---- all of them ---- */
 
 static const struct key service_keys[] = {
 	{ "image", take_text, "image" },
@@ -553,33 +501,40 @@ static const struct key service_keys[] = {
 	{ "init", take_text, "init" },
 	{ "tty", take_text, "tty" },
 	{ "scale", take_text, "replicas" },
-	{ "healthcheck", take_health, "" },
-	{ "logging", take_logging, "" },
-	{ "deploy", take_deploy, "" },
 	{ "container_name", take_nothing, "" }, /* the section's name is the container's */
+	{ "healthcheck", take_within, "healthcheck." },
+	{ "healthcheck.test", take_command, "healthcheck.test" },
+	{ "healthcheck.interval", take_text, "healthcheck.interval" },
+	{ "healthcheck.timeout", take_text, "healthcheck.timeout" },
+	{ "healthcheck.retries", take_text, "healthcheck.retries" },
+	{ "healthcheck.start_period", take_text, "healthcheck.start_period" },
+	{ "healthcheck.start_interval", take_text, "healthcheck.start_interval" },
+	{ "healthcheck.disable", take_text, "healthcheck.disable" },
+	{ "logging", take_within, "logging." },
+	{ "logging.driver", take_driver, "" },
+	{ "logging.options", take_within, "logging.options." },
+	{ "logging.options.max-size", take_text, "logging.max_size" },
+	{ "logging.options.max-file", take_text, "logging.max_file" },
+	{ "deploy", take_within, "deploy." },
+	{ "deploy.replicas", take_text, "replicas" },
+	{ "deploy.resources", take_within, "deploy.resources." },
+	{ "deploy.resources.limits", take_within, "deploy.resources.limits." },
+	{ "deploy.resources.limits.cpus", take_text, "cpus" },
+	{ "deploy.resources.limits.memory", take_text, "mem_limit" },
+	{ "deploy.resources.limits.pids", take_text, "pids_limit" },
 };
 
-static int take_map(struct compose *compose, const struct yaml_pair *pair, const struct key *keys,
-		    size_t count, struct err *err)
+static const struct key *find_key(const char *within, struct str name)
 {
-	struct yaml_map map = { 0 };
-	int r = yaml_map(&compose->yaml, pair->value, &map, err);
+	size_t skip = strlen(within);
 
-	for (uint32_t i = 0; r >= 0 && i < map.count; i++) {
-		const struct yaml_pair *one = &map.pairs[i];
-		const struct key *found = NULL;
-
-		for (size_t k = 0; k < count; k++) {
-			if (str_is(one->key, keys[k].name))
-				found = &keys[k];
-		}
-		if (found)
-			r = found->take(compose, one, found->to, err);
-		else
-			compose_note(compose, one->place, "%.*s.%.*s: not taken",
-				     STR_ARG(pair->key), STR_ARG(one->key));
-	}
-	return r;
+	if (str_find(name, '.') >= 0) /* names of one map alone */
+		return NULL;
+	for (size_t i = 0; i < ARRAY_LEN(service_keys); i++)
+		if (str_starts(str_from(service_keys[i].name), str_from(within)) &&
+		    str_is(name, service_keys[i].name + skip))
+			return &service_keys[i];
+	return NULL;
 }
 
 int compose_service(struct compose *compose, const struct yaml_map *service, struct err *err)
@@ -588,12 +543,8 @@ int compose_service(struct compose *compose, const struct yaml_map *service, str
 
 	for (uint32_t i = 0; r >= 0 && i < service->count; i++) {
 		const struct yaml_pair *pair = &service->pairs[i];
-		const struct key *found = NULL;
+		const struct key *found = find_key("", pair->key);
 
-		for (size_t k = 0; k < ARRAY_LEN(service_keys); k++) {
-			if (str_is(pair->key, service_keys[k].name))
-				found = &service_keys[k];
-		}
 		if (found && !yaml_is_null(pair->value))
 			r = found->take(compose, pair, found->to, err);
 		else if (!found && !str_starts(pair->key, STR("x-")))
