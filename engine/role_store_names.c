@@ -66,34 +66,30 @@ void store_role_image_list(struct msg_peer *peer, struct msg *msg)
 	store_role_answer(msg, &body, -1);
 }
 
-void store_role_image_remove(struct msg_peer *peer, struct msg *msg)
+static void by_name(struct msg *msg,
+		    int (*act)(struct store *store, const char *name, struct err *err))
 {
 	char name[STORE_REFERENCE_MAX];
 	struct err err = { 0 };
 	struct wire in;
-	(void)peer;
 	wire_init(&in, msg->body.ptr, msg->body.len);
 	wire_text(&in, name, sizeof(name));
 	if (wire_end(&in) < 0)
 		store_role_refuse_malformed(msg);
 	else
-		store_role_answer_empty(msg, store_image_remove(&store_role.store, name, &err),
-					&err);
+		store_role_answer_empty(msg, act(&store_role.store, name, &err), &err);
+}
+
+void store_role_image_remove(struct msg_peer *peer, struct msg *msg)
+{
+	(void)peer;
+	by_name(msg, store_image_remove);
 }
 
 void store_role_image_untag(struct msg_peer *peer, struct msg *msg)
 {
-	char name[STORE_REFERENCE_MAX];
-	struct err err = { 0 };
-	struct wire in;
 	(void)peer;
-	wire_init(&in, msg->body.ptr, msg->body.len);
-	wire_text(&in, name, sizeof(name));
-	if (wire_end(&in) < 0)
-		store_role_refuse_malformed(msg);
-	else
-		store_role_answer_empty(msg, store_image_untag(&store_role.store, name, &err),
-					&err);
+	by_name(msg, store_image_untag);
 }
 
 void store_role_cache_get(struct msg_peer *peer, struct msg *msg)

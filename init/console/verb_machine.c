@@ -13,6 +13,7 @@
 #include "init/console/disks.h"
 #include "init/console/script.h"
 #include "init/console/stats.h"
+#include "init/console/verb_json.h"
 #include "lib/fs.h"
 #include "lib/own.h"
 #include "netd/api/netd_msg.h"
@@ -24,21 +25,6 @@ enum {
 	MACHINE_SERVERS_MAX = 1024,
 	MACHINE_WAIT_MS = 2000
 };
-
-static int get_status(struct console *console, struct init_status *ret_status, struct err *err)
-{
-	struct msg reply OWN(msg_done) = { 0 };
-	struct wire in;
-	int r = console_call(console, CONSOLE_SERVER_INIT, INIT_MSG_STATUS_GET, STR(""), &reply,
-			     err);
-
-	if (r < 0)
-		return r;
-	wire_init(&in, reply.body.ptr, reply.body.len);
-	if (init_status_get(&in, ret_status) < 0)
-		return err_set(err, -EBADMSG, "init: malformed answer");
-	return 0;
-}
 
 /* ---- time ---- */
 
@@ -110,7 +96,7 @@ int verb_time(struct console *console, const struct words *words, struct err *er
 	struct err away = { 0 };
 	struct tm tm = { 0 };
 	time_t now;
-	int r = get_status(console, &status, err);
+	int r = console_status(console, &status, err);
 
 	(void)words;
 	if (r < 0)
@@ -231,7 +217,7 @@ int verb_disk(struct console *console, const struct words *words, struct err *er
 	struct disks_row row;
 	char text[320];
 	struct str rest;
-	int r = get_status(console, &status, err);
+	int r = console_status(console, &status, err);
 
 	(void)words;
 	buf_init(&list, MACHINE_FILE_MAX);

@@ -82,21 +82,30 @@ static void show_engine(struct console *console)
 	console_printf(console, "%s%s\n", ill.len ? "; unhealthy:" : "", buf_text(&ill));
 }
 
-int verb_status(struct console *console, const struct words *words, struct err *err)
+int console_status(struct console *console, struct init_status *ret_status, struct err *err)
 {
-	static struct init_status status;
 	struct msg reply OWN(msg_done) = { 0 };
-	char text[320], span[SPAN_TEXT_MAX];
 	struct wire in;
 	int r = console_call(console, CONSOLE_SERVER_INIT, INIT_MSG_STATUS_GET, STR(""), &reply,
 			     err);
 
-	(void)words;
 	if (r < 0)
 		return r;
 	wire_init(&in, reply.body.ptr, reply.body.len);
-	if (init_status_get(&in, &status) < 0)
+	if (init_status_get(&in, ret_status) < 0)
 		return err_set(err, -EBADMSG, "init: malformed answer");
+	return 0;
+}
+
+int verb_status(struct console *console, const struct words *words, struct err *err)
+{
+	static struct init_status status;
+	char text[320], span[SPAN_TEXT_MAX];
+	int r = console_status(console, &status, err);
+
+	(void)words;
+	if (r < 0)
+		return r;
 	if (console->json) {
 		console_json_status(console, &status);
 		return 0;

@@ -11,22 +11,8 @@
 #include "init/api/init_msg.h"
 #include "init/console/console.h"
 #include "init/console/script.h"
+#include "init/console/verb_json.h"
 #include "lib/own.h"
-
-static int get_status(struct console *console, struct init_status *ret_status, struct err *err)
-{
-	struct msg reply OWN(msg_done) = { 0 };
-	struct wire in;
-	int r = console_call(console, CONSOLE_SERVER_INIT, INIT_MSG_STATUS_GET, STR(""), &reply,
-			     err);
-
-	if (r < 0)
-		return r;
-	wire_init(&in, reply.body.ptr, reply.body.len);
-	if (init_status_get(&in, ret_status) < 0)
-		return err_set(err, -EBADMSG, "init: malformed answer");
-	return 0;
-}
 
 /* ---- sessions ---- */
 
@@ -54,7 +40,7 @@ static void put_session(struct console *console, const struct init_unit_status *
 int verb_sessions(struct console *console, const struct words *words, struct err *err)
 {
 	static struct init_status status;
-	int r = get_status(console, &status, err);
+	int r = console_status(console, &status, err);
 
 	(void)words;
 	if (r < 0)
@@ -118,7 +104,7 @@ int verb_users(struct console *console, const struct words *words, struct err *e
 	static struct init_status status;
 	struct msg reply OWN(msg_done) = { 0 };
 	struct wire in;
-	int r = get_status(console, &status, err);
+	int r = console_status(console, &status, err);
 
 	(void)words;
 	if (r < 0)
