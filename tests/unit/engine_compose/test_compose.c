@@ -89,6 +89,10 @@ static void test_left_out(void)
 		"line 3: service a: deploy.mode: not taken\nline 4: service a: logging.driver: "
 		"syslog: not taken\n",
 		"maps within");
+	becomes("    logging.driver: local\n    deploy: {resources.limits: {cpus: 1}}\n", "",
+		"line 3: service a: logging.driver: not taken\nline 4: service a: "
+		"deploy.resources.limits: not taken\n",
+		"names with dots are no maps within");
 }
 
 static void test_refused(void)
