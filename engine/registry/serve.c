@@ -12,6 +12,7 @@
 #include "engine/api/pull_msg.h"
 #include "engine/oci/oci.h"
 #include "engine/registry/archive.h"
+#include "engine/registry/ask.h"
 #include "engine/registry/feed.h"
 #include "engine/registry/fetch.h"
 #include "engine/registry/git.h"
@@ -27,206 +28,13 @@
 
 enum {
 	SERVE_ARENA_MAX = 64 << 20,
-	SERVE_ENDS_MAX = 2 * PULL_LAYERS_AT_ONCE,
-};
-
-/* A PULL_MSG_BLOB_END on its way. */
-struct ending {
-	uint32_t serial; /* 0 = free */
-	bool answered;
-	struct err err; /* code 0 = stored */
 };
 
 struct job {
-	int fd;
+	struct ask ask;
 	uint32_t serial;
 	uint16_t type;
-	uint32_t last_call;
-	struct ending ends[SERVE_ENDS_MAX];
 };
-
-/* ---- the sink: questions to main ---- */
-
-static int read_error(const struct msg *reply, struct err *err)
-{
-	struct str text;
-	struct wire in;
-	int code;
-
-	wire_init(&in, reply->body.ptr, reply->body.len);
-	code = (int)wire_u32(&in);
-	text = wire_str(&in, ERR_TEXT_MAX);
-	return err_set(err, code < 0 ? code : -EBADMSG, "%.*s", STR_ARG(text));
-}
-
-/* An answer that nobody waits for at this moment: the end of some blob. */
-static void note_end(struct job *job, const struct msg *reply)
-{
-	for (size_t i = 0; i < SERVE_ENDS_MAX; i++) {
-		struct ending *end = &job->ends[i];
-
-		if (!end->serial || end->serial != reply->serial)
-			continue;
-		end->answered = true;
-		if (reply->flags & MSG_FLAG_ERROR)
-			read_error(reply, &end->err);
-		return;
-	}
-}
-
-/* The next message of main: 0, -EAGAIN (wait = false and none there), -errno. */
-static int receive(struct job *job, bool wait, struct msg *ret_msg, struct err *err)
-{
-	struct pollfd watch = { .fd = job->fd, .events = POLLIN };
-	int r;
-
-	for (;;) {
-		r = poll(&watch, 1, wait ? -1 : 0);
-		if (r == 0 || (r < 0 && errno != EINTR))
-			return r == 0 ? -EAGAIN : -errno;
-		if (r < 0)
-			continue;
-		r = msg_recv(job->fd, ret_msg, err);
-		if (r != -EAGAIN)
-			break;
-	}
-	if (r == 0)
-		return err_set(err, -EPIPE, "the engine is gone");
-	return r < 0 ? r : 0;
-}
-
-static int send_call(struct job *job, uint16_t type, struct str body, struct err *err)
-{
-	struct msg call = { .type = type, .flags = MSG_FLAG_CALL, .body = body };
-	struct pollfd watch = { .fd = job->fd, .events = POLLOUT };
-	int r;
-
-	if (++job->last_call == 0)
-		job->last_call = 1;
-	call.serial = job->last_call;
-	while ((r = msg_send(job->fd, &call, err)) == -EAGAIN)
-		(void)poll(&watch, 1, -1);
-	return r;
-}
-
-/* A question and its answer; ends of blobs that are answered meanwhile are noted. */
-static int ask(struct job *job, uint16_t type, struct str body, struct msg *ret_reply,
-	       struct err *err)
-{
-	uint32_t serial;
-	int r = send_call(job, type, body, err);
-
-	serial = job->last_call;
-	while (r == 0) {
-		r = receive(job, true, ret_reply, err);
-		if (r < 0)
-			break;
-		if ((ret_reply->flags & MSG_FLAG_REPLY) && ret_reply->serial == serial) {
-			if (!(ret_reply->flags & MSG_FLAG_ERROR))
-				return 0;
-			r = read_error(ret_reply, err);
-		} else if (ret_reply->flags & MSG_FLAG_REPLY) {
-			note_end(job, ret_reply);
-		}
-		msg_done(ret_reply);
-	}
-	return r;
-}
-
-static int ask_blob(void *owner, const struct pull_blob *blob, int *ret_fd, struct err *err)
-{
-	struct job *job = owner;
-	struct buf body OWN(buf_done);
-	struct msg reply = { 0 };
-	int r;
-
-	buf_init(&body, 4096);
-	pull_blob_encode(blob, &body);
-	r = buf_error(&body);
-	if (r == 0)
-		r = ask(job, PULL_MSG_BLOB, buf_str(&body), &reply, err);
-	if (r < 0)
-		return r;
-	r = reply.body.len == 1 && reply.body.ptr[0] == 1;
-	if (r == 0 && !blob->probe) {
-		*ret_fd = msg_take_fd(&reply, 0);
-		if (*ret_fd < 0)
-			r = err_set(err, -EBADMSG, "no pipe came for a blob");
-	}
-	msg_done(&reply);
-	return r;
-}
-
-static int send_end(void *owner, const struct digest *digest, uint32_t *ret_token, struct err *err)
-{
-	struct job *job = owner;
-	int r;
-
-	for (size_t i = 0; i < SERVE_ENDS_MAX; i++) {
-		if (job->ends[i].serial)
-			continue;
-		r = send_call(job, PULL_MSG_BLOB_END, str_make(digest, sizeof(*digest)), err);
-		if (r < 0)
-			return r;
-		job->ends[i] = (struct ending){ .serial = job->last_call };
-		*ret_token = job->last_call;
-		return 0;
-	}
-	return err_set(err, -EBUSY, "too many blobs at once");
-}
-
-static int take_end(void *owner, uint32_t token, struct err *err)
-{
-	struct job *job = owner;
-	struct msg reply = { 0 };
-	int r = 0;
-
-	while ((r = receive(job, false, &reply, err)) == 0) {
-		if (reply.flags & MSG_FLAG_REPLY)
-			note_end(job, &reply);
-		msg_done(&reply);
-	}
-	if (r != -EAGAIN)
-		return r;
-	for (size_t i = 0; i < SERVE_ENDS_MAX; i++) {
-		struct ending *end = &job->ends[i];
-
-		if (end->serial != token || !end->answered)
-			continue;
-		end->serial = 0;
-		if (end->err.code && err)
-			*err = end->err;
-		return end->err.code;
-	}
-	return -EAGAIN;
-}
-
-/* One-way, and only for the eye: one that does not fit now is dropped. */
-static void tell_progress(void *owner, const struct pull_progress *progress)
-{
-	const struct job *job = owner;
-	struct buf body OWN(buf_done);
-	struct msg msg = { .type = PULL_MSG_PROGRESS };
-
-	buf_init(&body, 512);
-	pull_progress_encode(progress, &body);
-	msg.body = buf_str(&body);
-	(void)msg_send(job->fd, &msg, NULL);
-}
-
-static int ask_need(void *owner, uint64_t bytes, struct err *err)
-{
-	struct buf body OWN(buf_done) = { 0 };
-	struct msg reply = { 0 };
-	int r;
-
-	buf_init(&body, 16);
-	wire_put_u64(&body, bytes);
-	r = ask(owner, PULL_MSG_NEED, buf_str(&body), &reply, err);
-	if (r == 0)
-		msg_done(&reply);
-	return r;
-}
 
 /* ---- answers ---- */
 
@@ -238,7 +46,7 @@ static void send_reply(const struct job *job, uint16_t flags, struct str body)
 			   .body = body };
 	struct err err = { 0 };
 
-	if (msg_send(job->fd, &msg, &err) < 0)
+	if (msg_send(job->ask.fd, &msg, &err) < 0)
 		log_err("answer: %s", err_text(&err));
 }
 
@@ -271,8 +79,7 @@ static int send_record(const struct job *job, uint16_t flags, const struct image
 
 static int run_pull(struct job *job, struct str body, struct str system_ca, struct err *err)
 {
-	const struct pull_sink sink = { ask_blob, send_end, take_end, tell_progress,
-					ask_need, job,	    job->fd };
+	const struct pull_sink sink = ask_sink(&job->ask);
 	struct arena arena OWN(arena_done);
 	struct pull_start start;
 	struct image image;
@@ -287,25 +94,9 @@ static int run_pull(struct job *job, struct str body, struct str system_ca, stru
 	return r != 0 ? r : send_record(job, 0, &image, err);
 }
 
-static int open_source(void *owner, const struct digest *digest, uint64_t *ret_size,
-		       struct err *err)
-{
-	struct msg reply = { 0 };
-	struct wire in;
-	int r = ask(owner, PULL_MSG_SOURCE, str_make(digest, sizeof(*digest)), &reply, err);
-
-	if (r < 0)
-		return r;
-	wire_init(&in, reply.body.ptr, reply.body.len);
-	*ret_size = wire_u64(&in);
-	r = wire_end(&in) < 0 ? -EBADMSG : msg_take_fd(&reply, 0);
-	msg_done(&reply);
-	return r >= 0 ? r : err_set(err, -EBADMSG, "no file came for a blob");
-}
-
 static int run_push(struct job *job, struct str body, struct str system_ca, struct err *err)
 {
-	const struct push_source source = { open_source, tell_progress, job };
+	const struct push_source source = ask_source(&job->ask);
 	struct arena arena OWN(arena_done);
 	struct pull_start start;
 	struct digest manifest;
@@ -322,7 +113,7 @@ static int run_push(struct job *job, struct str body, struct str system_ca, stru
 
 static int run_save(struct job *job, struct str body, int out_fd, struct err *err)
 {
-	const struct push_source source = { open_source, tell_progress, job };
+	const struct push_source source = ask_source(&job->ask);
 	struct buf reply OWN(buf_done) = { 0 };
 	struct pull_save save;
 	uint64_t bytes = 0;
@@ -486,8 +277,7 @@ static int run_cache(struct job *job, struct str body, struct str system_ca, str
 
 static int run_cache_layer(struct job *job, struct str body, struct str system_ca, struct err *err)
 {
-	const struct pull_sink sink = { ask_blob, send_end, take_end, tell_progress,
-					ask_need, job,	    job->fd };
+	const struct pull_sink sink = ask_sink(&job->ask);
 	int r = serve_cache_layer(body, system_ca, &sink, err);
 
 	if (r == 0)
@@ -497,13 +287,13 @@ static int run_cache_layer(struct job *job, struct str body, struct str system_c
 
 static int run_load(struct job *job, struct str body, int archive_fd, struct err *err)
 {
-	const struct pull_sink sink = { ask_blob, send_end, take_end, tell_progress,
-					NULL,	  job,	    job->fd };
+	struct pull_sink sink = ask_sink(&job->ask);
 	struct arena arena OWN(arena_done);
 	struct pull_archive wanted;
 	struct buf count OWN(buf_done);
 	int r;
 
+	sink.need = NULL; /* the archive is here already */
 	arena_init(&arena, SERVE_ARENA_MAX);
 	buf_init(&count, 16);
 	r = pull_archive_decode(body, &arena, &wanted, err);
@@ -581,7 +371,7 @@ static int serve(int fd, uint16_t type, uint16_t other, struct str system_ca)
 	struct msg msg = { 0 };
 
 	while (next_call(fd, &msg)) {
-		struct job job = { .fd = fd, .serial = msg.serial, .type = msg.type };
+		struct job job = { .ask = { .fd = fd }, .serial = msg.serial, .type = msg.type };
 		OWN_FD int archive_fd = msg_take_fd(&msg, 0);
 		OWN_FD int spool_fd = msg_take_fd(&msg, 1);
 		struct buf body OWN(buf_done);
