@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Containers that start while somebody exchanges what they are made of: links against directories,
-devices and files, and processes that look for young ones. HOY_ROUNDS starts each (rounds.py)."""
+devices and files, and processes that look for young ones. HOY_ROUNDS starts each (fixture/rounds.py)."""
 import ctypes
 import os
 import signal
@@ -18,7 +18,7 @@ import run_box as box  # noqa: E402
 from run_box import tap  # noqa: E402
 from direct_box import (DIRECT, FILES, FULL, NEW, ROOT, USER, direct, direct_root,  # noqa: E402
                         volume)
-from rounds import rounds  # noqa: E402
+from fixture.rounds import rounds  # noqa: E402
 
 box.enter()
 

@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 import store_peer as peer  # noqa: E402
 from fixture import tap  # noqa: E402
-from rounds import rounds  # noqa: E402
+from fixture.rounds import rounds  # noqa: E402
 
 RSS_SPARE_KIB = 8 << 10
 
