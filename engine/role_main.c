@@ -370,6 +370,7 @@ static void setup(void)
 				       .adopt_other = adopt_other,
 				       .put_attached = put_attached,
 				       .event = declared_event,
+				       .networks = &engine_networks,
 				       .owner = &engine };
 	struct err err = { 0 };
 

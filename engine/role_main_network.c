@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "engine/api/view_msg.h"
-#include "engine/role_main.h"
+#include "engine/role_main_work.h"
+#include "engine/service/networks.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
@@ -305,4 +306,118 @@ void engine_networks_up(struct engine *engine)
 
 	if (dir >= 0)
 		(void)fs_each(dir, say_again, engine, NULL);
+	if (engine->network.up)
+		manager_say_networks(&engine->manager);
 }
+
+/* ---- those of Compose files ---- */
+
+enum { LEAVING_RETRY_MS = 1000 };
+
+/* One that no file names any more, or names with other values: it goes once no container is on it.
+ */
+struct leaving {
+	struct leaving *next;
+	struct engine *engine;
+	struct loop_timer retry;
+	char name[NETD_NAME_MAX + 1];
+};
+
+static struct leaving *all_leaving;
+
+static void leave(struct leaving *leaving);
+
+static void leaving_end(struct leaving *leaving)
+{
+	struct leaving **at = &all_leaving;
+
+	while (*at != leaving)
+		at = &(*at)->next;
+	*at = leaving->next;
+	loop_timer_stop(&leaving->engine->loop, &leaving->retry);
+	free(leaving);
+}
+
+static void on_retry(struct loop_timer *timer)
+{
+	leave(CONTAINER_OF(timer, struct leaving, retry));
+}
+
+static void on_left(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct leaving *leaving = owner;
+	struct engine *engine = leaving->engine;
+	bool gone = reply || err->code == -ENOENT;
+
+	(void)peer;
+	if (!gone && err->code == -EBUSY) {
+		loop_timer_set(&engine->loop, &leaving->retry, LEAVING_RETRY_MS, on_retry, leaving);
+		return;
+	}
+	if (!gone && err->code != -ECONNRESET)
+		log_warn("network %s of a Compose file: %s", leaving->name, err_text(err));
+	leaving_end(leaving);
+	if (gone)
+		manager_say_networks(&engine->manager); /* one of its name may be wanted again */
+}
+
+static void leave(struct leaving *leaving)
+{
+	struct network_client *network = &leaving->engine->network;
+	struct buf body OWN(buf_done) = { 0 };
+
+	buf_init(&body, sizeof(leaving->name) + 8);
+	wire_put_text(&body, leaving->name);
+	if (!network->up || msg_peer_call(&network->peer, NETD_MSG_NETWORK_REMOVE, buf_str(&body),
+					  NULL, 0, on_left, leaving, NULL) < 0)
+		leaving_end(leaving);
+}
+
+/* -EEXIST: network.ini has one of this name, which counts; or the one of before is leaving. */
+static void on_declared(struct msg_peer *peer, void *owner, struct msg *reply,
+			const struct err *err)
+{
+	(void)peer;
+	(void)owner;
+	if (!reply && err->code != -ECONNRESET && err->code != -EEXIST)
+		log_warn("network of a Compose file: %s", err_text(err));
+}
+
+/* Made over the API by somebody, who keeps it. */
+static bool is_api(const struct engine *engine, const char *name)
+{
+	int dir OWN_FD = records_open(engine, NULL);
+
+	return dir >= 0 && fs_exists(dir, name, FS_BENEATH);
+}
+
+static void declare(void *owner, const char *name, struct str body)
+{
+	struct engine *engine = owner;
+
+	if (engine->network.up && !is_api(engine, name)) /* else engine_networks_up() says it */
+		(void)msg_peer_call(&engine->network.peer, NETD_MSG_NETWORK_SET, body, NULL, 0,
+				    on_declared, NULL, NULL);
+}
+
+static void undeclare(void *owner, const char *name)
+{
+	struct engine *engine = owner;
+	struct leaving *leaving = all_leaving;
+
+	while (leaving && strcmp(leaving->name, name) != 0)
+		leaving = leaving->next;
+	if (leaving || is_api(engine, name))
+		return;
+	leaving = calloc(1, sizeof(*leaving));
+	if (!leaving || str_copy(str_from(name), leaving->name, sizeof(leaving->name)) < 0) {
+		free(leaving);
+		return;
+	}
+	leaving->engine = engine;
+	leaving->next = all_leaving;
+	all_leaving = leaving;
+	leave(leaving);
+}
+
+const struct service_networks engine_networks = { declare, undeclare };

@@ -103,6 +103,8 @@ const struct table_entry *engine_create(struct engine *engine, const char *id,
 					const struct container_def *def, struct err *err);
 /* role_main_compose.c */
 void engine_compose_call(struct msg_peer *peer, struct msg *msg);
+/* role_main_network.c: networks of Compose files, for the manager */
+extern const struct service_networks engine_networks;
 /* role_main_context.c */
 void engine_build_context_call(struct msg_peer *peer, struct msg *msg);
 void engine_build_cancel_call(struct msg_peer *peer, struct msg *msg);

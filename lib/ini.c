@@ -27,7 +27,7 @@ struct ini_reading {
 	struct ini_config *config;
 	const struct ini_schema *schema;
 	unsigned layer;
-	const char *shown; /* one pointer for each file: tells them apart */
+	const char *shown; /* the file, as it is said: of this line in a made text */
 	struct str rest, line;
 	uint32_t line_number;	      /* as it is said: of the file that a made text comes from */
 	uint32_t line_count;	      /* of this text, so far */
@@ -348,7 +348,7 @@ static void store(struct ini_reading *reading, const struct ini_key *key, struct
 	struct ini_entry **at = find_entry(reading->section, name), *entry = *at;
 	struct ini_value *value, **last;
 
-	if (entry && entry->values->file == reading->shown && !key->list) {
+	if (entry && entry->text == reading->config->texts && !key->list) {
 		complain(reading, 1, "%s was given in line %u already; it takes one value",
 			 entry->name, entry->values->line);
 		return;
@@ -369,12 +369,13 @@ static void store(struct ini_reading *reading, const struct ini_key *key, struct
 		reading->error = -ENOMEM;
 		return;
 	}
-	if (entry->values && entry->values->file != reading->shown)
+	if (entry->values && entry->text != reading->config->texts)
 		entry->values = NULL;
 	for (last = &entry->values; *last; last = &(*last)->next)
 		;
 	*last = value;
 	entry->layer = reading->layer;
+	entry->text = reading->config->texts;
 	*at = entry;
 }
 
@@ -483,6 +484,18 @@ static void settle_line(struct ini_reading *reading)
 	reading->handled = false;
 }
 
+/* The place of the line at hand, which was made out of it. */
+static void take_spot(struct ini_reading *reading)
+{
+	const struct ini_spot *spot = reading->line_count <= reading->spot_count
+					      ? &reading->spots[reading->line_count - 1]
+					      : NULL;
+
+	reading->line_number = spot ? spot->line : 0;
+	if (spot && spot->file)
+		reading->shown = spot->file;
+}
+
 /* fgets() for inih. */
 static char *read_line(char *dst, int cap, void *stream)
 {
@@ -494,9 +507,7 @@ static char *read_line(char *dst, int cap, void *stream)
 		return NULL;
 	reading->line_number = ++reading->line_count;
 	if (reading->spots)
-		reading->line_number = reading->line_count <= reading->spot_count
-					       ? reading->spots[reading->line_count - 1].line
-					       : 0;
+		take_spot(reading);
 	if (reading->line.len > 0 && reading->line.ptr[reading->line.len - 1] == '\r')
 		reading->line.len--;
 	if (line_is_fit(reading) && reading->line.len + 2 <= (size_t)cap) {
@@ -539,6 +550,7 @@ int ini_add_made(struct ini_config *config, const struct ini_schema *schema, uns
 		return err_set(err, -EFBIG, "%s: the configuration is larger than %d bytes", shown,
 			       INI_TEXT_MAX);
 	config->text_bytes += text.len;
+	config->texts++;
 	if (layer >= config->layers)
 		config->layers = layer + 1;
 	if (str_starts(text, STR("\xef\xbb\xbf"))) /* a byte order mark */

@@ -68,6 +68,7 @@ struct ini_entry {
 	const char *name;	  /* the key as written (differs from key->key for ".*") */
 	struct ini_value *values; /* at least one */
 	unsigned layer;
+	unsigned text; /* which of the texts that were added they come from */
 };
 
 struct ini_section {
@@ -93,6 +94,7 @@ struct ini_config {
 	unsigned issue_count;
 	unsigned layers;
 	size_t text_bytes; /* read so far, of all layers */
+	unsigned texts;
 	unsigned section_count, value_count;
 };
 
@@ -109,6 +111,7 @@ int ini_add_text(struct ini_config *config, const struct ini_schema *schema, uns
 
 /* Where a line of a text that was made out of `shown` comes from. */
 struct ini_spot {
+	const char *file; /* lives as long as the configuration; NULL = shown */
 	uint32_t line, column;
 };
 

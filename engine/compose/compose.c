@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A Compose file as a whole: its services in their order, variables, what is left out. Runs in the
+ * An application as a whole: its services in their order, texts and what is left out. Runs in the
  * api role, on foreign text. Pure; must never leave a key out without a note.
  */
 #include "engine/compose/compose.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include "engine/compose/keys.h"
 #include "lib/own.h"
-
-enum { COMPOSE_NAME_MAX = 40, COMPOSE_VALUE_MAX = 64 << 10 };
 
 /* Where the line of ini that was just begun comes from. */
 static void line_from(struct compose *compose, struct yaml_place place)
 {
+	wire_put_u32(&compose->lines, place.source ? place.source->number : 0);
 	wire_put_u32(&compose->lines, place.line);
 	wire_put_u32(&compose->lines, place.column);
 	compose->line_count++;
@@ -29,11 +30,13 @@ void compose_note(struct compose *compose, struct yaml_place place, const char *
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	(void)str_escape(str_from(text), shown, sizeof(shown));
-	if (compose->service)
-		(void)buf_printf(compose->notes, "line %u: service %s: %s\n", place.line,
-				 compose->service, shown);
-	else
-		(void)buf_printf(compose->notes, "line %u: %s\n", place.line, shown);
+	if (place.source && place.source->number)
+		(void)buf_printf(compose->notes, "%s ", place.source->path);
+	(void)buf_printf(compose->notes, "line %u: %s%s%s%s\n", place.line,
+			 compose->service ? "service " : "",
+			 compose->service ? compose->service : "", compose->service ? ": " : "",
+			 shown);
+	wire_put_u32(&compose->marks, place.source ? place.source->number : 0);
 	wire_put_u32(&compose->marks, place.line);
 	wire_put_u32(&compose->marks, place.column);
 	wire_put_u8(&compose->marks, compose->advice);
@@ -42,81 +45,38 @@ void compose_note(struct compose *compose, struct yaml_place place, const char *
 	compose->mark_count++;
 }
 
-/* ---- variables ---- */
+/* ---- texts ---- */
 
-static bool name_byte(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       c == '_';
-}
-
-/* Behind a '$': what it stands for is added; bytes that were read, or -EINVAL. */
-static int64_t variable(struct str rest, struct buf *out)
-{
-	size_t len = 0;
-	ptrdiff_t end;
-
-	if (rest.len && rest.ptr[0] == '$') {
-		(void)buf_add_byte(out, '$');
-		return 1;
-	}
-	if (!rest.len || rest.ptr[0] != '{')
-		return -EINVAL;
-	end = str_find(rest, '}');
-	while (end > 0 && name_byte(rest.ptr[1 + len]))
-		len++;
-	if (end < 0 || !len)
-		return -EINVAL;
-	rest = str_head(str_skip(rest, 1 + len), (size_t)end - 1 - len);
-	if (str_starts(rest, STR(":-")))
-		rest = str_skip(rest, 2);
-	else if (str_starts(rest, STR("-")))
-		rest = str_skip(rest, 1);
-	else
-		return -EINVAL;
-	if (str_find(rest, '$') >= 0)
-		return -EINVAL;
-	(void)buf_add_str(out, rest);
-	return end + 1;
-}
-
-const char *compose_text(struct compose *compose, const yaml_node_t *node, const char *key)
+const char *compose_text(struct compose *compose, const struct yaml_node *node, const char *key)
 {
 	struct buf out OWN(buf_done) = { 0 };
+	struct yaml_place place = yaml_place(node);
+	struct err why = { 0 };
 	struct str text;
 	const char *copy;
 
 	if (!yaml_text(node, &text)) {
-		compose_note(compose, yaml_place(node), "%s: a text is expected", key);
+		compose_note(compose, place, "%s: a text is expected", key);
 		return NULL;
 	}
 	compose->taken += text.len;
 	if (compose->taken > COMPOSE_TAKEN_MAX) {
-		compose_note(compose, yaml_place(node), "%s: not taken: the file says too much",
-			     key);
+		compose_note(compose, place, "%s: not taken: the file says too much", key);
 		return NULL;
 	}
-	buf_init(&out, COMPOSE_VALUE_MAX);
-	for (size_t i = 0; i < text.len;) {
-		int64_t n;
-
-		if (text.ptr[i] != '$') {
-			(void)buf_add_byte(&out, (unsigned char)text.ptr[i++]);
-			continue;
-		}
-		n = variable(str_skip(text, i + 1), &out);
-		if (n < 0) {
-			compose_note(compose, yaml_place(node),
-				     "%s: not taken: a variable without a default in '%.*s'; there "
-				     "is no environment here ('$$' is a dollar)",
-				     key, (int)(text.len < 100 ? text.len : 100), text.ptr);
-			return NULL;
-		}
-		i += (size_t)n + 1;
+	buf_init(&out, ENV_VALUE_MAX);
+	if (env_expand(place.source ? place.source->env : NULL, text, &out, &why) < 0) {
+		compose_note(compose, place, "%s: not taken: %s%s", key, err_text(&why),
+			     why.code == -ENOENT
+				     ? ", and has no default; .env beside the file sets "
+				       "variables"
+				     : "");
+		return NULL;
 	}
-	copy = buf_error(&out) ? NULL : arena_text(&compose->arena, buf_str(&out));
+	compose->taken += out.len;
+	copy = arena_text(&compose->arena, buf_str(&out));
 	if (!copy)
-		compose_note(compose, yaml_place(node), "%s: not taken: too long", key);
+		compose_note(compose, place, "%s: not taken: too long", key);
 	return copy;
 }
 
@@ -150,6 +110,12 @@ void compose_put(struct compose *compose, struct yaml_place place, const char *k
 
 /* ---- the file ---- */
 
+static bool name_byte(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '_';
+}
+
 static bool name_fits(struct str name)
 {
 	for (size_t i = 0; i < name.len; i++) {
@@ -159,7 +125,28 @@ static bool name_fits(struct str name)
 	return name.len && name.len <= COMPOSE_NAME_MAX;
 }
 
-static int services(struct compose *compose, const yaml_node_t *node, struct err *err)
+bool compose_name(struct compose *compose, const struct yaml_pair *pair, const char *what)
+{
+	if (name_fits(pair->key))
+		return true;
+	compose_note(compose, pair->place,
+		     "%s '%.*s' is not taken: a name has letters, digits and '_', '-', '.', at "
+		     "most %d",
+		     what, (int)(pair->key.len < 80 ? pair->key.len : 80), pair->key.ptr,
+		     COMPOSE_NAME_MAX);
+	return false;
+}
+
+void compose_put_section(struct compose *compose, struct yaml_place place, const char *kind,
+			 const char *name)
+{
+	if (compose->ini->len)
+		line_from(compose, place);
+	line_from(compose, place);
+	(void)buf_printf(compose->ini, "%s[%s %s]\n", compose->ini->len ? "\n" : "", kind, name);
+}
+
+static int services(struct compose *compose, const struct yaml_node *node, struct err *err)
 {
 	struct yaml_map all = { 0 }, service = { 0 };
 	int r = yaml_map(&compose->yaml, node, &all, err);
@@ -167,22 +154,12 @@ static int services(struct compose *compose, const yaml_node_t *node, struct err
 	for (uint32_t i = 0; r >= 0 && i < all.count; i++) {
 		const struct yaml_pair *pair = &all.pairs[i];
 
-		if (!name_fits(pair->key)) {
-			compose_note(compose, pair->place,
-				     "service '%.*s' is not taken: a name has letters, digits and "
-				     "'_', '-', '.', at most %d",
-				     (int)(pair->key.len < 80 ? pair->key.len : 80), pair->key.ptr,
-				     COMPOSE_NAME_MAX);
+		if (!compose_name(compose, pair, "service"))
 			continue;
-		}
 		compose->service = arena_text(&compose->arena, pair->key);
 		if (!compose->service)
 			return err_set(err, -ENOMEM, "no memory for a Compose file");
-		if (compose->ini->len)
-			line_from(compose, pair->place);
-		line_from(compose, pair->place);
-		(void)buf_printf(compose->ini, "%s[service %s]\n", compose->ini->len ? "\n" : "",
-				 compose->service);
+		compose_put_section(compose, pair->place, "service", compose->service);
 		r = yaml_map(&compose->yaml, pair->value, &service, err);
 		if (r >= 0)
 			r = compose_service(compose, &service, err);
@@ -192,7 +169,7 @@ static int services(struct compose *compose, const yaml_node_t *node, struct err
 }
 
 /* Named volumes need no section; one that says more than its name does. */
-static int volumes(struct compose *compose, const yaml_node_t *node, struct err *err)
+static int volumes(struct compose *compose, const struct yaml_node *node, struct err *err)
 {
 	struct yaml_map all = { 0 }, volume = { 0 };
 	int r = yaml_is_null(node) ? 0 : yaml_map(&compose->yaml, node, &all, err);
@@ -213,30 +190,28 @@ static int volumes(struct compose *compose, const yaml_node_t *node, struct err 
 	return r;
 }
 
-static int networks(struct compose *compose, const yaml_node_t *node, struct err *err)
+/* What services name: looked up when one does. */
+static int resources(struct compose *compose, const struct yaml_map *top, const char *key,
+		     struct yaml_map *ret_map, struct err *err)
 {
-	struct yaml_map all = { 0 };
-	int r = yaml_is_null(node) ? 0 : yaml_map(&compose->yaml, node, &all, err);
+	const struct yaml_node *node = yaml_find(top, key);
 
-	compose->advice = true;
-	for (uint32_t i = 0; r >= 0 && i < all.count; i++)
-		compose_note(compose, all.pairs[i].place,
-			     "networks.%.*s: networks are sections of network.ini: [bridge %.*s]",
-			     STR_ARG(all.pairs[i].key), STR_ARG(all.pairs[i].key));
-	compose->advice = false;
-	return r;
+	return yaml_is_null(node) ? 0 : yaml_map(&compose->yaml, node, ret_map, err);
 }
 
-static int file(struct compose *compose, struct err *err)
+static int file(struct compose *compose, const struct yaml_node *root, struct err *err)
 {
-	const yaml_node_t *root = yaml_root(&compose->yaml);
 	struct yaml_map top = { 0 };
-	int r = yaml_is_map(root)
-			? yaml_map(&compose->yaml, root, &top, err)
-			: err_set(err, -EINVAL, "this is no Compose file: no map at the top");
+	int r = yaml_map(&compose->yaml, root, &top, err);
 
 	if (r >= 0 && !yaml_find(&top, "services"))
 		return err_set(err, -EINVAL, "this is no Compose file: it has no 'services'");
+	if (r >= 0)
+		r = resources(compose, &top, "secrets", &compose->secrets, err);
+	if (r >= 0)
+		r = resources(compose, &top, "configs", &compose->configs, err);
+	if (r >= 0)
+		r = resources(compose, &top, "networks", &compose->networks, err);
 	for (uint32_t i = 0; r >= 0 && i < top.count; i++) {
 		const struct yaml_pair *pair = &top.pairs[i];
 
@@ -245,8 +220,9 @@ static int file(struct compose *compose, struct err *err)
 		else if (str_is(pair->key, "volumes"))
 			r = volumes(compose, pair->value, err);
 		else if (str_is(pair->key, "networks"))
-			r = networks(compose, pair->value, err);
+			r = key_put_networks(compose, pair->value, err);
 		else if (!str_is(pair->key, "version") && !str_is(pair->key, "name") &&
+			 !str_is(pair->key, "secrets") && !str_is(pair->key, "configs") &&
 			 !str_starts(pair->key, STR("x-")))
 			compose_note(compose, pair->place, "%.*s: not taken",
 				     (int)(pair->key.len < 80 ? pair->key.len : 80), pair->key.ptr);
@@ -254,34 +230,76 @@ static int file(struct compose *compose, struct err *err)
 	return r;
 }
 
+/* ---- the answer ---- */
+
 static void put_places(const struct compose *compose, struct buf *out)
 {
+	wire_put_u32(out, compose->source_count);
+	for (uint32_t i = 0; i < compose->source_count; i++)
+		wire_put_text(out, compose->sources[i]->path);
 	wire_put_u32(out, compose->line_count);
 	(void)buf_add_str(out, buf_str(&compose->lines));
 	wire_put_u32(out, compose->mark_count);
 	(void)buf_add_str(out, buf_str(&compose->marks));
 }
 
-int compose_convert(struct str text, struct buf *ini, struct buf *notes, struct buf *places,
-		    struct err *err)
+static void put_wanted(const struct compose *compose, struct compose_result *result)
 {
-	struct compose compose = { .ini = ini, .notes = notes };
+	wire_put_u32(&result->wanted, compose->wanted_count);
+	for (uint32_t i = 0; i < compose->wanted_count; i++)
+		wire_put_text(&result->wanted, compose->wanted[i]);
+	if (!compose->wanted_count)
+		return;
+	buf_clear(&result->ini);
+	buf_clear(&result->notes);
+	buf_clear(&result->places);
+}
+
+void compose_result_init(struct compose_result *result)
+{
+	buf_init(&result->wanted, COMPOSE_FILES_MAX * (COMPOSE_PATH_MAX + 8));
+	buf_init(&result->ini, COMPOSE_INI_MAX);
+	buf_init(&result->notes, COMPOSE_NOTES_MAX);
+	buf_init(&result->places, 2 * COMPOSE_PLACES_MAX);
+}
+
+void compose_result_done(struct compose_result *result)
+{
+	buf_done(&result->wanted);
+	buf_done(&result->ini);
+	buf_done(&result->notes);
+	buf_done(&result->places);
+}
+
+int compose_convert(struct str request, struct compose_result *result, struct err *err)
+{
+	struct compose *compose = calloc(1, sizeof(*compose));
+	const struct yaml_node *root = NULL;
+	struct err why = { 0 };
 	int r;
 
-	arena_init(&compose.arena, COMPOSE_ARENA_MAX);
-	buf_init(&compose.lines, COMPOSE_PLACES_MAX);
-	buf_init(&compose.marks, COMPOSE_PLACES_MAX);
-	r = yaml_read(&compose.yaml, &compose.arena, text, err);
-	if (r >= 0)
-		r = file(&compose, err);
-	if (r >= 0 && places)
-		put_places(&compose, places);
-	if (r >= 0 && (buf_error(ini) || buf_error(notes) || buf_error(&compose.lines) ||
-		       buf_error(&compose.marks) || (places && buf_error(places))))
-		r = err_set(err, -E2BIG, "the file says too much for one configuration");
-	yaml_done(&compose.yaml);
-	arena_done(&compose.arena);
-	buf_done(&compose.lines);
-	buf_done(&compose.marks);
-	return r;
+	if (!compose)
+		return err_set(err, -ENOMEM, "no memory for a Compose file");
+	compose->ini = &result->ini;
+	compose->notes = &result->notes;
+	compose->yaml.arena = &compose->arena;
+	arena_init(&compose->arena, COMPOSE_ARENA_MAX);
+	buf_init(&compose->lines, COMPOSE_PLACES_MAX);
+	buf_init(&compose->marks, COMPOSE_PLACES_MAX);
+	r = compose_load(compose, request, &root, &why);
+	if (r >= 0 && root)
+		r = file(compose, root, &why);
+	put_places(compose, &result->places);
+	if (r >= 0 &&
+	    (buf_error(&result->ini) || buf_error(&result->notes) || buf_error(&compose->lines) ||
+	     buf_error(&compose->marks) || buf_error(&result->places)))
+		r = err_set(&why, -E2BIG, "the file says too much for one configuration");
+	if (compose->wanted_count) /* what is wrong may be what it lacks */
+		r = 0;
+	put_wanted(compose, result);
+	arena_done(&compose->arena);
+	buf_done(&compose->lines);
+	buf_done(&compose->marks);
+	free(compose);
+	return r < 0 ? err_set(err, r, "%s", err_text(&why)) : 0;
 }

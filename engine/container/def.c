@@ -104,6 +104,21 @@ static int def_mounts(const struct service_spec *spec, const struct image *image
 	return 0;
 }
 
+/* Fixed addresses stand where the Docker API's do; without any the definition keeps its bytes. */
+static int def_addresses(const struct service_spec *spec, struct arena *arena,
+			 struct container_def *def, struct err *err)
+{
+	if (!spec->addresses.count)
+		return 0;
+	def_host_init(&def->host);
+	def->host_set = true;
+	def->host.addresses = from_list(&spec->addresses);
+	def->mounts_more = arena_array(arena, def->mount_count + 1U, sizeof(*def->mounts_more));
+	for (uint32_t i = 0; def->mounts_more && i < def->mount_count; i++)
+		def->mounts_more[i].subpath = "";
+	return def->mounts_more ? 0 : err_set(err, -ENOMEM, "no memory for mounts");
+}
+
 static int def_networks(const struct service_spec *spec, struct arena *arena,
 			struct container_def *def, struct err *err)
 {
@@ -118,6 +133,9 @@ static int def_networks(const struct service_spec *spec, struct arena *arena,
 	}
 	if (strcmp(spec->group, spec->name) != 0 &&
 	    image_texts_add(arena, &def->aliases, spec->group, err) < 0)
+		return -ENOMEM;
+	if (add_texts(arena, &def->aliases, from_list(&spec->aliases), err) < 0 ||
+	    def_addresses(spec, arena, def, err) < 0)
 		return -ENOMEM;
 	if (!spec->networks.count)
 		return image_texts_add(arena, &def->networks, "bridge", err);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * [compose NAME] of services.ini: the services of a Compose file on the config media are declared
- * ones. Runs in engine main, which hands the file's bytes to role compose and looks at sections
- * only. Must never stop what runs because a file cannot be read.
+ * [compose NAME] of services.ini: the services of Compose files on the config media are declared
+ * ones. Runs in engine main, which hands the files' bytes to role compose and looks at sections
+ * only. Must never stop what runs because a file cannot be read, nor be silent for long.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,19 +18,18 @@
 #define CONFIG_PLACE "/config/"
 
 enum {
-	COMPOSE_FILES_MAX = 16,
-	COMPOSE_PATH_MAX = 1001,
-	COMPOSE_ASK_MS = 10 * 1000, /* role compose, on a machine that is busy starting */
-	COMPOSE_NOTE_MAX = 1024,
-	COMPOSE_LINES_MAX = 65536,
-	COMPOSE_ANSWER_MAX = 8 << 20,
+	SECTIONS_MAX = 16,
+	READ_MS =
+		20 * 1000, /* for all files of a reading: init waits a minute for a word of ours */
+	ANSWER_MAX = 8 << 20,
+	NAMES_MAX = 16 << 10, /* of the files of a section */
 };
 
-/* What a file was when it was read last. */
+/* What the files of a section were when they were read last. */
 struct compose_file {
 	struct compose_file *next;
-	char path[COMPOSE_PATH_MAX];
-	bool used;	   /* a section of this reading names it */
+	struct buf names;  /* of the files, a line for each */
+	bool used;	   /* a section of this reading names them */
 	struct buf answer; /* of COMPOSE_MSG_CONVERT */
 };
 
@@ -40,32 +39,36 @@ struct reading {
 	struct ini_config *config;
 	bool loaded;   /* what is in force, not what stands in the files now */
 	bool remember; /* what is read now is in force from now on */
+	struct worker_asked asked;
+	struct mono until;
 };
 
-static struct compose_file *find_file(const struct manager *manager, const char *path)
+/* ---- what was said before ---- */
+
+static struct compose_file *find_file(const struct manager *manager, struct str names)
 {
 	struct compose_file *file = manager->compose_files;
 
-	while (file && strcmp(file->path, path) != 0)
+	while (file && !str_eq(buf_str(&file->names), names))
 		file = file->next;
 	return file;
 }
 
-static void remember(struct manager *manager, const char *path, struct str answer)
+static void remember(struct manager *manager, struct str names, struct str answer)
 {
-	struct compose_file *file = find_file(manager, path);
+	struct compose_file *file = find_file(manager, names);
 
 	if (!file) {
 		file = calloc(1, sizeof(*file));
-		if (!file || str_copy(str_from(path), file->path, sizeof(file->path)) < 0) {
-			free(file);
+		if (!file)
 			return;
-		}
+		buf_init(&file->names, NAMES_MAX);
+		(void)buf_add_str(&file->names, names);
 		file->next = manager->compose_files;
 		manager->compose_files = file;
 	}
 	buf_done(&file->answer);
-	buf_init(&file->answer, COMPOSE_ANSWER_MAX);
+	buf_init(&file->answer, ANSWER_MAX);
 	(void)buf_add_str(&file->answer, answer);
 	file->used = true;
 }
@@ -84,34 +87,135 @@ static void forget_unused(struct manager *manager)
 			continue;
 		}
 		*at = file->next;
+		buf_done(&file->names);
 		buf_done(&file->answer);
 		free(file);
 	}
 }
 
-static int convert(const char *path, struct msg *ret_reply, struct err *err)
+/* ---- files ---- */
+
+/* The next of "FILE FILE": one begins with /config/, so that a name may hold blanks. */
+static bool next_name(struct str *rest, struct str *ret_name)
 {
-	struct buf text OWN(buf_done) = { 0 }, body OWN(buf_done) = { 0 };
+	static const struct str begin = { " " CONFIG_PLACE, sizeof(CONFIG_PLACE) };
+
+	*rest = str_trim(*rest);
+	for (size_t i = 1; i < rest->len; i++)
+		if (str_starts(str_skip(*rest, i), begin)) {
+			*ret_name = str_trim(str_head(*rest, i));
+			*rest = str_skip(*rest, i);
+			return true;
+		}
+	*ret_name = *rest;
+	*rest = (struct str){ 0 };
+	return ret_name->len > 0;
+}
+
+/* A file below /config into the request; one that cannot be read too, unless it has to be there. */
+static int add_file(struct compose_request *request, int top, const char *path, bool must,
+		    struct err *err)
+{
+	struct buf text OWN(buf_done) = { 0 };
+	struct err why = { 0 };
+	int r = -EPERM;
+
+	buf_init(&text, COMPOSE_FILE_MAX);
+	if (strncmp(path, CONFIG_PLACE, sizeof(CONFIG_PLACE) - 1) != 0)
+		err_set(&why, -EPERM, "it is not below /config");
+	else
+		r = fs_read(top, path + sizeof(CONFIG_PLACE) - 1, FS_BENEATH, COMPOSE_FILE_MAX,
+			    &text, &why);
+	if (r < 0 && must)
+		return err_set(err, why.code, "%s", err_text(&why));
+	return compose_request_add(request, str_from(path), buf_str(&text), r < 0 ? &why : NULL,
+				   err);
+}
+
+static int add_named(struct compose_request *request, int top, struct str names, struct err *err)
+{
+	char path[COMPOSE_PATH_MAX + 1];
+	struct str name;
+	int r = 0;
+
+	while (r >= 0 && str_cut(&names, '\n', &name)) {
+		if (!name.len)
+			continue;
+		r = str_copy(name, path, sizeof(path)) < 0
+			    ? err_set(err, -ENAMETOOLONG, "the name is too long")
+			    : add_file(request, top, path, true, err);
+		request->named++;
+	}
+	return r;
+}
+
+static int ask(struct reading *reading, const struct compose_request *request,
+	       struct msg *ret_reply, struct compose_answer *ret_answer, struct err *err)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	int64_t left_ms = mono_diff_ms(reading->until, mono_now());
+	int r;
+
+	if (left_ms <= 0)
+		return err_set(err, -ETIMEDOUT, "no time is left: Compose files take too long");
+	buf_init(&body, COMPOSE_BODY_MAX);
+	compose_request_encode(request, &body);
+	r = worker_ask(&reading->asked, "compose", COMPOSE_MSG_CONVERT, buf_str(&body),
+		       (int)left_ms, ret_reply, err);
+	return r < 0 ? r : compose_answer_decode(ret_reply->body, ret_answer, err);
+}
+
+/* Asks, and again with the files that were wanted, until none is. */
+static int convert(struct reading *reading, struct str names, struct msg *ret_reply,
+		   struct err *err)
+{
+	struct compose_request request OWN(compose_request_done) = { 0 };
 	int top OWN_FD = fs_open(-1, "/config", FS_HOST, O_RDONLY | O_DIRECTORY, 0, err);
+	struct compose_answer answer;
+	char path[COMPOSE_PATH_MAX + 1];
 	int r = top;
 
-	buf_init(&text, COMPOSE_BODY_MAX - 64);
-	buf_init(&body, COMPOSE_BODY_MAX);
+	compose_request_init(&request);
 	if (r >= 0)
-		r = fs_read(top, path + sizeof(CONFIG_PLACE) - 1, FS_BENEATH, COMPOSE_BODY_MAX - 64,
-			    &text, err);
-	if (r < 0)
-		return r;
-	wire_put_str(&body, buf_str(&text));
-	return worker_ask("compose", COMPOSE_MSG_CONVERT, buf_str(&body), COMPOSE_ASK_MS, ret_reply,
-			  err);
+		r = add_named(&request, top, names, err);
+	for (unsigned round = 0; r >= 0; round++) {
+		msg_done(ret_reply);
+		r = ask(reading, &request, ret_reply, &answer, err);
+		if (r < 0 || !answer.wanted_count)
+			return r;
+		if (round == COMPOSE_ROUNDS_MAX)
+			return err_set(err, -ELOOP, "files name further files without an end");
+		while (r >= 0 && compose_answer_wanted(&answer, path))
+			r = add_file(&request, top, path, false, err);
+	}
+	return r;
+}
+
+/* ---- answers ---- */
+
+/* The list of files in front of the places; texts live as long as the configuration. */
+static int take_names(struct ini_config *config, struct wire *in, const char **files,
+		      uint32_t *ret_count)
+{
+	*ret_count = wire_count(in, COMPOSE_FILES_MAX);
+	for (uint32_t i = 0; i < *ret_count; i++) {
+		files[i] = arena_text(&config->arena, wire_str(in, COMPOSE_PATH_MAX));
+		if (!files[i])
+			return -ENOMEM;
+	}
+	return in->error;
+}
+
+static const char *file_at(const char *const *files, uint32_t count, uint32_t number)
+{
+	return number < count ? files[number] : NULL;
 }
 
 /* A note without a service is about the file. */
-static void take_note(const struct reading *reading, struct ini_section *compose, const char *path,
-		      struct wire *in)
+static void take_note(const struct reading *reading, struct ini_section *compose,
+		      const char *const *files, uint32_t file_count, struct wire *in)
 {
-	struct ini_value at = { .file = path };
+	struct ini_value at = { .file = file_at(files, file_count, wire_u32(in)) };
 	struct ini_section *section = reading->config->sections;
 	char service[SERVICE_NAME_MAX + 1], text[COMPOSE_NOTE_MAX];
 	bool advice;
@@ -121,7 +225,7 @@ static void take_note(const struct reading *reading, struct ini_section *compose
 	advice = wire_bool(in);
 	wire_text(in, service, sizeof(service));
 	wire_text(in, text, sizeof(text));
-	if (in->error || advice)
+	if (in->error || advice || !at.file)
 		return;
 	while (section &&
 	       (strcmp(section->kind, "service") != 0 || strcmp(section->name, service) != 0))
@@ -133,47 +237,64 @@ static void take_note(const struct reading *reading, struct ini_section *compose
 		ini_complain(reading->config, compose, &at, "%s", text);
 }
 
-/* Its sections come in front of those of the layers, which may change them key by key. */
-static int take_answer(const struct reading *reading, struct ini_section *compose, const char *path,
-		       struct str answer, struct err *err)
+/* Their sections come in front of those of the layers, which may change them key by key. */
+static int take_answer(const struct reading *reading, struct ini_section *compose,
+		       const char *shown, struct str body, struct err *err)
 {
 	struct arena arena OWN(arena_done) = { 0 };
+	const char *files[COMPOSE_FILES_MAX];
+	uint32_t count, file_count = 0;
+	struct compose_answer answer;
 	struct ini_spot *spots;
-	struct str ini, places;
-	struct wire in, at;
-	uint32_t count;
-	int r;
+	struct wire at;
+	int r = compose_answer_decode(body, &answer, err);
 
-	wire_init(&in, answer.ptr, answer.len);
-	ini = wire_blob(&in, answer.len);
-	(void)wire_blob(&in, answer.len);
-	places = wire_blob(&in, answer.len);
-	if (wire_end(&in) < 0)
-		return err_set(err, -EBADMSG, "%s: a malformed answer", path);
-	wire_init(&at, places.ptr, places.len);
+	if (r < 0)
+		return err_prefix(err, "%s", shown);
+	wire_init(&at, answer.places.ptr, answer.places.len);
+	if (take_names(reading->config, &at, files, &file_count) == -ENOMEM)
+		return err_set(err, -ENOMEM, "%s: no memory", shown);
 	count = wire_count(&at, COMPOSE_LINES_MAX);
-	arena_init(&arena, COMPOSE_ANSWER_MAX);
+	arena_init(&arena, ANSWER_MAX);
 	spots = arena_array(&arena, count + 1U, sizeof(*spots));
 	if (!spots)
-		return err_set(err, -ENOMEM, "%s: no memory", path);
+		return err_set(err, -ENOMEM, "%s: no memory", shown);
 	for (uint32_t i = 0; i < count; i++) {
+		spots[i].file = file_at(files, file_count, wire_u32(&at));
 		spots[i].line = wire_u32(&at);
 		spots[i].column = wire_u32(&at);
 	}
-	r = ini_add_made(reading->config, &service_schema, 0, path, ini, spots, count, err);
+	r = ini_add_made(reading->config, compose_schema(), 0, shown, answer.ini, spots, count,
+			 err);
 	if (r < 0)
 		return r;
 	count = wire_count(&at, COMPOSE_LINES_MAX);
 	for (uint32_t i = 0; i < count && !at.error; i++)
-		take_note(reading, compose, path, &at);
-	return at.error ? err_set(err, -EBADMSG, "%s: a malformed answer", path) : 0;
+		take_note(reading, compose, files, file_count, &at);
+	return at.error ? err_set(err, -EBADMSG, "%s: a malformed answer", shown) : 0;
 }
 
-static int take_file(const struct reading *reading, struct ini_section *compose, struct err *err)
+/* Every file that the section names, a line for each. */
+static void put_names(const struct ini_section *compose, struct buf *names)
 {
 	const struct ini_value *value = ini_get(&service_schema, compose, "file");
-	const char *path = value ? ini_text(&service_schema, compose, "file") : "";
-	struct compose_file *known = find_file(reading->manager, path);
+
+	for (; value; value = value->next) {
+		struct str rest = value->text, name;
+
+		while (next_name(&rest, &name)) {
+			(void)buf_add_str(names, name);
+			(void)buf_add_byte(names, '\n');
+		}
+	}
+}
+
+static int take_section(struct reading *reading, struct ini_section *compose, struct err *err)
+{
+	const struct ini_value *value = ini_get(&service_schema, compose, "file");
+	const char *shown = value ? ini_text(&service_schema, compose, "file") : "";
+	struct buf names OWN(buf_done) = { 0 };
+	struct compose_file *known;
 	struct msg reply OWN(msg_done) = { 0 };
 	struct err why = { 0 };
 	int r = 0;
@@ -185,20 +306,23 @@ static int take_file(const struct reading *reading, struct ini_section *compose,
 				     compose->name);
 		return 0;
 	}
+	buf_init(&names, NAMES_MAX);
+	put_names(compose, &names);
+	known = find_file(reading->manager, buf_str(&names));
 	if (!reading->loaded || !known)
-		r = convert(path, &reply, &why);
+		r = convert(reading, buf_str(&names), &reply, &why);
 	if (r < 0)
-		ini_complain(reading->config, compose, value, "%s: %s%s", path, err_text(&why),
+		ini_complain(reading->config, compose, value, "%s: %s%s", shown, err_text(&why),
 			     known ? "; what it said before goes on" : "");
 	if (r < 0 && !known)
 		return 0;
 	if (known && reading->remember)
 		known->used = true;
 	if (r < 0 || !reply.body.len)
-		return take_answer(reading, compose, path, buf_str(&known->answer), err);
-	r = take_answer(reading, compose, path, reply.body, err);
+		return take_answer(reading, compose, shown, buf_str(&known->answer), err);
+	r = take_answer(reading, compose, shown, reply.body, err);
 	if (r >= 0 && reading->remember)
-		remember(reading->manager, path, reply.body);
+		remember(reading->manager, buf_str(&names), reply.body);
 	return r;
 }
 
@@ -216,7 +340,7 @@ static unsigned count_files(const struct ini_config *config)
  * may change them. What is wrong with a file is said in the second reading, of its own section
  * here.
  */
-static int read_config(const struct reading *reading, int dirfd, struct err *err)
+static int read_config(struct reading *reading, int dirfd, struct err *err)
 {
 	struct ini_config first OWN(ini_done);
 	unsigned count;
@@ -233,17 +357,20 @@ static int read_config(const struct reading *reading, int dirfd, struct err *err
 		ini_init(&first);
 		return 0;
 	}
-	if (count > COMPOSE_FILES_MAX)
-		return err_set(err, -E2BIG, "more than %d [compose] sections", COMPOSE_FILES_MAX);
+	if (count > SECTIONS_MAX)
+		return err_set(err, -E2BIG, "more than %d [compose] sections", SECTIONS_MAX);
+	reading->asked = (struct worker_asked){ -1, -1 };
+	reading->until = mono_add_ms(mono_now(), READ_MS);
 	for (struct ini_section *s = first.sections; r >= 0 && s; s = s->next)
 		if (!strcmp(s->kind, "compose"))
-			r = take_file(reading, s, err);
+			r = take_section(reading, s, err);
+	worker_ask_done(&reading->asked);
 	return r < 0 ? r : ini_load(reading->config, &service_schema, dirfd, err);
 }
 
 int manager_read(struct manager *manager, struct ini_config *config, int dirfd, struct err *err)
 {
-	const struct reading reading = { manager, config, false, true };
+	struct reading reading = { .manager = manager, .config = config, .remember = true };
 	int r = read_config(&reading, dirfd, err);
 
 	if (r >= 0)
@@ -254,7 +381,7 @@ int manager_read(struct manager *manager, struct ini_config *config, int dirfd, 
 int manager_read_trial(void *owner, struct ini_config *config, int dirfd, bool loaded,
 		       struct err *err)
 {
-	const struct reading reading = { owner, config, loaded, false };
+	struct reading reading = { .manager = owner, .config = config, .loaded = loaded };
 
 	return read_config(&reading, dirfd, err);
 }

@@ -37,4 +37,8 @@ int service_ends_read(struct str file,
 		      void (*fn)(void *owner, const char *name, const struct service_ends *ends),
 		      void *owner, struct err *err);
 
+struct manager;
+void manager_ends_load(struct manager *manager);
+void manager_ends_save(struct manager *manager);
+
 #endif

@@ -95,6 +95,7 @@ struct manager_env {
 	uint32_t (*put_attached)(void *owner, struct buf *body);
 	/* "start", "die" (number: exit code); may be NULL. */
 	void (*event)(void *owner, const struct service *s, const char *action, int32_t number);
+	const struct service_networks *networks; /* networks.h; may be NULL */
 	void *owner;
 };
 
@@ -187,8 +188,6 @@ void manager_stop_next(struct manager *manager);
 void manager_recall_stopped(struct manager *manager);
 /* One more end; the record is written soon, and at the end of the engine. */
 void service_ended(struct service *service, const char *text);
-void manager_ends_load(struct manager *manager);
-void manager_ends_save(struct manager *manager);
 bool service_in_group(const struct service *service, const char *group);
 /* Everything in wait_for is there; else the reason is set and it is looked for again. */
 bool service_waits_over(struct service *service);

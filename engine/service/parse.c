@@ -178,6 +178,59 @@ int service_wait_parse(struct arena *arena, struct str text, struct service_wait
 	return 0;
 }
 
+/* "02:42:ac:11:00:0a", one host's: not a group's. */
+static bool mac_fits(struct str text)
+{
+	struct str part;
+	unsigned count = 0;
+	uint8_t bytes[6];
+
+	if (text.len != 17)
+		return false;
+	while (count < 6 && str_cut(&text, ':', &part))
+		if (part.len != 2 || str_unhex(part, &bytes[count++], 1) < 0)
+			return false;
+	return count == 6 && !text.len && !(bytes[0] & 1);
+}
+
+int service_address(struct arena *arena, struct str key, struct str value, const char **ret_text,
+		    struct err *err)
+{
+	static const struct {
+		const char *word, *kind;
+		int family;
+	} words[] = { { "ipv4_address", "", AF_INET },
+		      { "ipv6_address", "ip6:", AF_INET6 },
+		      { "mac_address", "mac:", 0 },
+		      { "aliases", NULL, 0 } };
+	struct str word = key, name = key;
+	char text[64];
+	uint8_t bytes[16];
+	size_t i = 0;
+
+	while (name.len && name.ptr[name.len - 1] != '.')
+		name.len--;
+	word = str_skip(key, name.len);
+	name = str_head(name, name.len ? name.len - 1 : 0);
+	while (i < ARRAY_LEN(words) && !str_is(word, words[i].word))
+		i++;
+	if (!name.len || i == ARRAY_LEN(words))
+		return err_set(err, -EINVAL,
+			       "networks.%.*s: networks.NAME.ipv4_address, .ipv6_address, "
+			       ".mac_address or .aliases is expected",
+			       STR_ARG(key));
+	*ret_text = "";
+	if (!words[i].kind)
+		return 0;
+	if (str_copy(value, text, sizeof(text)) < 0 ||
+	    (words[i].family ? inet_pton(words[i].family, text, bytes) != 1 : !mac_fits(value)))
+		return err_set(err, -EINVAL, "networks.%.*s = %.*s: this is no such address",
+			       STR_ARG(key), STR_ARG(value));
+	*ret_text =
+		arena_printf(arena, "%.*s=%s%.*s", STR_ARG(name), words[i].kind, STR_ARG(value));
+	return *ret_text ? 0 : err_set(err, -ENOMEM, "no memory for an address");
+}
+
 /* One growing word list inside an arena: the items were counted before, so it never moves. */
 struct words {
 	struct arena *arena;

@@ -86,6 +86,61 @@ static struct service_list make_labels(struct maker *maker)
 	return list;
 }
 
+static bool joins(const struct service_spec *spec, struct str network)
+{
+	for (uint32_t i = 0; i < spec->networks.count; i++)
+		if (str_is(network, spec->networks.items[i]))
+			return true;
+	return !spec->networks.count && str_is(network, "bridge");
+}
+
+/* What one key networks.NETWORK.WORD says. */
+static int take_network(const struct maker *maker, const struct ini_entry *entry,
+			struct service_spec *spec)
+{
+	struct str key = str_from(entry->name + 9), network = key;
+	const char *text = "";
+	int r = 0;
+
+	for (const struct ini_value *v = entry->values; r >= 0 && v; v = v->next) {
+		r = service_address(maker->arena, key, v->text, &text, maker->err);
+		if (r >= 0 && *text && v != entry->values)
+			return err_set(maker->err, -EINVAL, "%s takes one value", entry->name);
+		if (r < 0)
+			continue;
+		if (*text)
+			spec->addresses.items[spec->addresses.count++] = text;
+		else
+			spec->aliases.items[spec->aliases.count++] =
+				arena_text(maker->arena, v->text);
+	}
+	while (network.len && network.ptr[network.len - 1] != '.')
+		network.len--;
+	if (r >= 0 && !joins(spec, str_head(network, network.len - 1)))
+		return err_set(maker->err, -EINVAL, "%s: the service does not join this network",
+			       entry->name);
+	return r;
+}
+
+/* networks.NAME.ipv4_address and the like: networks are known already. */
+static void make_addresses(struct maker *maker, struct service_spec *spec)
+{
+	uint32_t count = 0;
+
+	for (const struct ini_entry *e = maker->section->entries; e; e = e->next)
+		count += !strncmp(e->name, "networks.", 9) ? count_values(e->values) : 0;
+	spec->addresses.items = make_array(maker, count, sizeof(*spec->addresses.items));
+	spec->aliases.items = make_array(maker, count, sizeof(*spec->aliases.items));
+	for (const struct ini_entry *e = maker->section->entries; !maker->error && e; e = e->next)
+		if (!strncmp(e->name, "networks.", 9))
+			maker->error = take_network(maker, e, spec);
+	if (!maker->error && spec->replicas > 1 && spec->addresses.count)
+		maker->error = err_set(maker->err, -EINVAL,
+				       "%u replicas cannot have one address; take "
+				       "its addresses or replicas out",
+				       spec->replicas);
+}
+
 static void make_ports(struct maker *maker, struct service_spec *spec)
 {
 	const struct ini_value *value = ini_get(&service_schema, maker->section, "ports");
@@ -279,6 +334,7 @@ struct service_spec *service_spec_make(struct arena *arena, const struct ini_sec
 	spec->dns = make_list(&maker, "dns");
 	spec->extra_hosts = make_list(&maker, "extra_hosts");
 	spec->labels = make_labels(&maker);
+	make_addresses(&maker, spec);
 	make_ports(&maker, spec);
 	make_volumes(&maker, spec);
 	make_depends(&maker, spec);

@@ -86,6 +86,8 @@ struct service_spec {
 	const char *build; /* context directory, "" when pulled */
 	struct service_list command, entrypoint, environment, networks, cap_add, cap_drop, devices,
 		tmpfs, labels, dns, extra_hosts;
+	struct service_list aliases, addresses; /* of networks.*: "web", and as service_address()
+						 * writes it */
 	struct service_port *ports;
 	uint32_t port_count;
 	struct service_volume *volumes;
@@ -116,7 +118,9 @@ struct service_spec {
 };
 
 extern const struct ini_schema service_schema; /* services.ini */
-extern const struct ini_schema engine_schema;  /* engine.ini */
+/* services.ini, and networks of network.ini: what Compose files become. */
+const struct ini_schema *compose_schema(void);
+extern const struct ini_schema engine_schema; /* engine.ini */
 
 /* From a section that has no issues. NULL when the arena is full. */
 struct service_spec *service_spec_make(struct arena *arena, const struct ini_section *section,
@@ -135,6 +139,10 @@ int service_volume_parse(struct arena *arena, struct str text, struct service_vo
 /* "network", "clock", "volume:NAME" or "device:/dev/PATH"; the name points into the arena. */
 int service_wait_parse(struct arena *arena, struct str text, struct service_wait_for *ret_wait,
 		       struct err *err);
+/* "NETWORK=10.0.0.5", "NETWORK=ip6:..." or "NETWORK=mac:..." of the value of a key
+ * networks.NETWORK.WORD, as engine/container/net.c reads it; "" for an alias. -EINVAL. */
+int service_address(struct arena *arena, struct str key, struct str value, const char **ret_text,
+		    struct err *err);
 /* `["a", "b"]`, or words as a POSIX shell splits them (quotes and backslash, no expansion). */
 int service_command_parse(struct arena *arena, struct str text, struct service_list *ret_list,
 			  struct err *err);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "engine/service/compose.h"
+#include "engine/service/networks.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
@@ -318,8 +319,10 @@ int manager_load(struct manager *manager, struct err *err)
 			apply_section(manager, &config, s);
 	for (struct service *s = manager->services; s; s = s->next)
 		s->spec = s->declared ? s->spec : NULL;
+	manager_drop_networks(manager, &config);
 	ini_done(&manager->config);
 	manager->config = config;
+	manager_say_networks(manager);
 	apply_order(manager);
 	apply_removed(manager);
 	want_all(manager);

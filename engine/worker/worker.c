@@ -72,25 +72,44 @@ static int spawn_role(const char *role, int theirs, const int *extra_fds, size_t
 	return spawn_start(&spawn, ret_pid, ret_pidfd, err);
 }
 
-int worker_ask(const char *role, uint16_t type, struct str body, int timeout_ms,
-	       struct msg *ret_reply, struct err *err)
+void worker_ask_done(struct worker_asked *asked)
 {
-	int ours OWN_FD = -1, theirs OWN_FD = -1, pidfd OWN_FD = -1, pair[2];
 	siginfo_t info = { 0 };
+
+	if (asked->pidfd >= 0) {
+		(void)spawn_signal(asked->pidfd, SIGKILL, NULL);
+		(void)waitid((idtype_t)P_PIDFD, (id_t)asked->pidfd, &info, WEXITED);
+	}
+	own_close(&asked->pidfd);
+	own_close(&asked->fd);
+}
+
+static int ask_start(struct worker_asked *asked, const char *role, struct err *err)
+{
+	int theirs OWN_FD = -1, pair[2];
 	pid_t pid;
 	int r = msg_pair(pair, err);
 
 	if (r < 0)
 		return err_prefix(err, "role %s", role);
-	ours = pair[0];
-	theirs = pair[1];
-	r = spawn_role(role, theirs, NULL, 0, &pid, &pidfd, err);
+	asked->fd = pair[0];
+	theirs = pair[1]; /* closed here: its end is the end of the connection */
+	r = spawn_role(role, theirs, NULL, 0, &pid, &asked->pidfd, err);
 	if (r < 0)
-		return err_prefix(err, "role %s", role);
-	own_close(&theirs); /* its end is the end of the connection */
-	r = msg_call_sync(ours, type, body, NULL, 0, timeout_ms, ret_reply, err);
-	(void)spawn_signal(pidfd, SIGKILL, NULL);
-	(void)waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED);
+		own_close(&asked->fd);
+	return r < 0 ? err_prefix(err, "role %s", role) : 0;
+}
+
+int worker_ask(struct worker_asked *asked, const char *role, uint16_t type, struct str body,
+	       int timeout_ms, struct msg *ret_reply, struct err *err)
+{
+	int r = asked->fd < 0 ? ask_start(asked, role, err) : 0;
+
+	if (r < 0)
+		return r;
+	r = msg_call_sync(asked->fd, type, body, NULL, 0, timeout_ms, ret_reply, err);
+	if (r == -ETIMEDOUT || r == -ECONNRESET || r == -EPIPE)
+		worker_ask_done(asked);
 	return r;
 }
 

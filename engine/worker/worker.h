@@ -38,12 +38,18 @@ int worker_start(struct worker *worker, struct loop *loop, const char *role,
 /* Kills and reaps it, fails what was asked of it. Accepts a zeroed or ended one. */
 void worker_stop(struct worker *worker);
 
-/*
- * Starts a role for one call, waits for its answer and ends it: for work of milliseconds alone that
- * nothing can go on without. -ETIMEDOUT after timeout_ms.
- */
-int worker_ask(const char *role, uint16_t type, struct str body, int timeout_ms,
-	       struct msg *ret_reply, struct err *err);
+/* A role that is asked and waited for: for work of milliseconds alone that nothing can go on
+ * without. */
+struct worker_asked {
+	int fd, pidfd; /* -1 = it does not run */
+};
+
+/* Starts the role unless it runs, and waits for its answer. -ETIMEDOUT after timeout_ms; after an
+ * error of the connection it is ended. */
+int worker_ask(struct worker_asked *asked, const char *role, uint16_t type, struct str body,
+	       int timeout_ms, struct msg *ret_reply, struct err *err);
+/* Ends it. */
+void worker_ask_done(struct worker_asked *asked);
 
 bool worker_running(const struct worker *worker);
 

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 #include "engine/api/compose_msg.h"
 #include "engine/api/engine_msg.h"
 #include "init/conf_text.h"
@@ -15,29 +16,81 @@
 #include "lib/fs.h"
 #include "lib/own.h"
 
-/* The file through the engine: *reply keeps the sections and the notes. */
-static int convert(struct console *console, const char *file, struct msg *reply,
-		   struct str *ret_ini, struct str *ret_notes, struct err *err)
+/* Files of one application, and what the engine makes of them. */
+struct files {
+	const char *const *names;
+	int count;
+	struct msg reply; /* keeps what `answer` points into */
+	struct compose_answer answer;
+};
+
+static void files_done(struct files *files)
 {
-	struct buf text OWN(buf_done) = { 0 }, body OWN(buf_done) = { 0 };
-	struct wire in;
+	msg_done(&files->reply);
+}
+
+/* A file into the request; one that cannot be read too, unless it has to be there. */
+static int add_file(struct compose_request *request, const char *path, bool must, struct err *err)
+{
+	struct buf text OWN(buf_done) = { 0 };
+	struct err why = { 0 };
 	int r;
 
-	buf_init(&text, COMPOSE_BODY_MAX - 64);
-	buf_init(&body, COMPOSE_BODY_MAX);
-	r = fs_read(-1, file, FS_HOST, COMPOSE_BODY_MAX - 64, &text, err);
-	if (r < 0)
-		return r;
-	wire_put_str(&body, buf_str(&text));
-	r = console_call(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_COMPOSE, buf_str(&body), reply,
-			 err);
-	if (r < 0)
-		return r;
-	wire_init(&in, reply->body.ptr, reply->body.len);
-	*ret_ini = wire_blob(&in, reply->body.len);
-	*ret_notes = wire_blob(&in, reply->body.len);
-	(void)wire_blob(&in, reply->body.len); /* the same with its places */
-	return wire_end(&in) < 0 ? err_set(err, -EBADMSG, "a malformed answer of the engine") : 0;
+	buf_init(&text, COMPOSE_FILE_MAX);
+	r = fs_read(-1, path, FS_HOST, COMPOSE_FILE_MAX, &text, &why);
+	if (r < 0 && must)
+		return err_set(err, why.code, "%s", err_text(&why));
+	return compose_request_add(request, str_from(path), buf_str(&text), r < 0 ? &why : NULL,
+				   err);
+}
+
+/* Paths within a file begin where it stands: it has to be said from the root on. */
+static int add_named(struct compose_request *request, const char *name, struct err *err)
+{
+	char here[COMPOSE_PATH_MAX + 1] = "", path[COMPOSE_PATH_MAX + 1];
+	struct buf whole OWN(buf_done) = { 0 };
+
+	if (*name != '/' && !getcwd(here, sizeof(here)))
+		return err_sys(err, -errno, "this directory");
+	buf_init(&whole, COMPOSE_PATH_MAX);
+	while (!strncmp(name, "./", 2))
+		name += 2;
+	(void)buf_printf(&whole, "%s%s%s", strcmp(here, "/") != 0 ? here : "",
+			 *name == '/' ? "" : "/", name);
+	if (buf_error(&whole) || str_copy(buf_str(&whole), path, sizeof(path)) < 0)
+		return err_set(err, -ENAMETOOLONG, "%s: the path is too long", name);
+	request->named++;
+	return add_file(request, path, true, err);
+}
+
+/* The files through the engine, again with those that they name until none is missing. */
+static int convert(struct console *console, struct files *files, struct err *err)
+{
+	struct compose_request request OWN(compose_request_done) = { 0 };
+	char path[COMPOSE_PATH_MAX + 1];
+	int r = 0;
+
+	compose_request_init(&request);
+	for (int i = 0; r >= 0 && i < files->count; i++)
+		r = add_named(&request, files->names[i], err);
+	for (unsigned round = 0; r >= 0; round++) {
+		struct buf body OWN(buf_done) = { 0 };
+
+		if (round == COMPOSE_ROUNDS_MAX)
+			return err_set(err, -ELOOP, "files name further files without an end");
+		buf_init(&body, COMPOSE_BODY_MAX);
+		compose_request_encode(&request, &body);
+		msg_done(&files->reply);
+		r = console_call(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_COMPOSE, buf_str(&body),
+				 &files->reply, err);
+		if (r >= 0)
+			r = compose_answer_decode(files->reply.body, &files->answer, err);
+		if (r < 0 || !files->answer.wanted_count)
+			return r;
+		while (r >= 0 && compose_answer_wanted(&files->answer, path))
+			r = add_file(&request, path, false, err);
+	}
+	return r;
 }
 
 /* How many keys are not taken, each said on a line. */
@@ -62,19 +115,17 @@ static int not_taken(unsigned count, struct err *err)
 		       count, count == 1 ? "is" : "are");
 }
 
-static int print(struct console *console, const char *file, struct err *err)
+static int print(struct console *console, struct files *files, struct err *err)
 {
-	struct msg reply OWN(msg_done) = { 0 };
-	struct str ini, notes;
 	unsigned count;
-	int r = convert(console, file, &reply, &ini, &notes, err);
+	int r = convert(console, files, err);
 
 	if (r < 0)
 		return r;
-	count = print_notes(console, notes);
+	count = print_notes(console, files->answer.notes);
 	if (count)
 		console_write(console, "\n", 1);
-	console_write(console, ini.ptr, ini.len);
+	console_write(console, files->answer.ini.ptr, files->answer.ini.len);
 	return count ? not_taken(count, err) : 0;
 }
 
@@ -101,31 +152,27 @@ static int fresh_candidate(struct console *console, struct buf *text, struct err
 }
 
 /* The sections go into the configuration, or out of it, and that is applied. */
-static int lay(struct console *console, const char *file, bool up, bool force, struct err *err)
+static int lay(struct console *console, struct files *files, bool up, bool force, struct err *err)
 {
 	struct buf ini OWN(buf_done) = { 0 }, text OWN(buf_done) = { 0 },
 		       next OWN(buf_done) = { 0 };
 	struct err ignored = { 0 };
+	unsigned count;
 	int r;
 
-	{
-		struct msg reply OWN(msg_done) = { 0 };
-		struct str sections, notes;
-		unsigned count;
-
-		r = convert(console, file, &reply, &sections, &notes, err);
-		if (r < 0)
-			return r;
-		count = up ? print_notes(console, notes) : 0;
-		if (count && !force)
-			return err_set(err, -ENOTSUP,
-				       "nothing was changed: %u of its keys would not be taken; "
-				       "`compose up --force FILE` goes on without",
-				       count);
-		buf_init(&ini, CONF_TEXT_MAX);
-		if (buf_add_str(&ini, sections) < 0)
-			return err_set(err, -E2BIG, "%s makes too many sections", file);
-	}
+	r = convert(console, files, err);
+	if (r < 0)
+		return r;
+	count = up ? print_notes(console, files->answer.notes) : 0;
+	if (count && !force)
+		return err_set(err, -ENOTSUP,
+			       "nothing was changed: %u of its keys would not be taken; "
+			       "`compose up --force FILE` goes on without",
+			       count);
+	buf_init(&ini, CONF_TEXT_MAX);
+	if (buf_add_str(&ini, files->answer.ini) < 0)
+		return err_set(err, -E2BIG, "%s makes too many sections", files->names[0]);
+	msg_done(&files->reply);
 	buf_init(&next, CONF_TEXT_MAX);
 	r = fresh_candidate(console, &text, err);
 	if (r >= 0)
@@ -148,14 +195,16 @@ static int lay(struct console *console, const char *file, bool up, bool force, s
 
 int verb_compose(struct console *console, const struct words *words, struct err *err)
 {
-	const char *first = words->items[1], *last = words->items[words->count - 1];
+	const char *first = words->items[1];
 	bool up = !strcmp(first, "up"), down = !strcmp(first, "down");
-	bool force = up && words->count == 4 && !strcmp(words->items[2], "--force");
+	bool force = up && words->count > 2 && !strcmp(words->items[2], "--force");
+	int skip = 1 + (up || down) + force;
+	struct files files OWN(files_done) = { .names = (const char *const *)words->items + skip,
+					       .count = words->count - skip };
 
-	if (words->count == 2 && !up && !down)
-		return print(console, first, err);
-	if ((!up && !down) || words->count != 3 + force)
+	if (files.count < 1)
 		return err_set(err, -EINVAL,
-			       "usage: compose FILE, compose up [--force] FILE, compose down FILE");
-	return lay(console, last, up, force, err);
+			       "usage: compose FILE..., compose up [--force] FILE..., compose down "
+			       "FILE...");
+	return up || down ? lay(console, &files, up, force, err) : print(console, &files, err);
 }

@@ -69,8 +69,8 @@ const struct verb console_verbs[] = {
 	{ "clear", "", "clear the screen", C(NONE), 0, 0, verb_clear },
 	{ "commit", "NAME [IMAGE]", "what a container changed becomes an image", C(CONTAINER), 1, 2,
 	  verb_commit },
-	{ "compose", "FILE | up [--force] FILE | down FILE",
-	  "a Compose file as sections of services.ini, with what is left out", C(NONE), 1, 3,
+	{ "compose", "FILE... | up [--force] FILE... | down FILE...",
+	  "a Compose file as sections of services.ini, with what is left out", C(NONE), 1, -1,
 	  verb_compose },
 	{ "config",
 	  "show [FILE] | issues | set \"SECTION NAME\" KEY VALUE... | unset \"SECTION NAME\" [KEY] "

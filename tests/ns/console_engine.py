@@ -327,7 +327,7 @@ def _compose():
     with open(path, "w", encoding="ascii") as f:
         f.write(COMPOSE)
     text = hoy("compose", "/config/compose.yaml")
-    tap.check(hoy.code == 1 and "# line 9: service web: build: not taken" in text and "1 of its keys is not taken" in text, text)
+    tap.check(hoy.code == 1 and "# line 9: service web: build: .: not taken" in text and "1 of its keys is not taken" in text, text)
     with open(path, "w", encoding="ascii") as f:
         f.write(COMPOSE.replace("    build: .\n", ""))
     sections = hoy("compose", "/config/compose.yaml")

@@ -53,6 +53,13 @@ def ident(name):
     return re.search(r'"id":"(\w+)"', [line for line in hoy("ps", "--json").splitlines() if '"name":"%s"' % name in line][0]).group(1)
 
 
+def open_netd():
+    """The console may ask it."""
+    path = os.path.join(E.root, "run/hoy/netd.sock")
+    os.chown(path, 0, CONSOLE_GID)
+    os.chmod(path, 0o660)
+
+
 def reload(services=None):
     if services is not None:
         E.write("services.ini", services)
@@ -88,6 +95,7 @@ def _run():
     path = os.path.join(E.root, "run/hoy/engine.sock")
     os.chown(path, 0, CONSOLE_GID)
     os.chmod(path, 0o660)
+    open_netd()
     engine.wait_for("both", lambda: " running " in row("web") and " running " in row("db"))
     engine.wait_for("its words", lambda: hoy("logs", "web") == "web says one\n")
     tap.check(re.search(r'"declared":true.*"name":"web"|"name":"web".*"declared":true', hoy("ps", "--json")), hoy("ps", "--json"))
@@ -128,9 +136,9 @@ def _diff():
 
 @tap.test("a mistake names file, line and column, and refuses its service alone")
 def _mistake():
-    put(SHOP.replace("    depends_on: [db]\n", "    secrets: [key]\n") + "x-note: 1\n")
+    put(SHOP.replace("    depends_on: [db]\n", "    uts: host\n") + "x-note: 1\n")
     issues, _ = check(SERVICES)
-    tap.check(issues == ["/config/shop.yaml:6:5: secrets: not taken (this service is not started)"], issues)
+    tap.check(issues == ["/config/shop.yaml:6:5: uts: not taken (this service is not started)"], issues)
     put(SHOP.replace("  db:\n    image", "  db:\n    mem_limit: much\n    image"))
     issues, _ = check(SERVICES)
     tap.check(len(issues) == 2 and re.match(r"/config/shop\.yaml:9:5: .*mem_limit", issues[0]), issues)
@@ -169,6 +177,93 @@ def _hostile():
 def _gone():
     reload("")
     engine.wait_for("their end", lambda: not row("web") and not row("db"))
+
+
+MANY = """include: [more/extra.yaml]
+services:
+  web:
+    extends: {file: base.yaml, service: app}
+    env_file: web.env
+    environment: [FROM]
+    secrets: [key]
+    configs: [{source: conf, target: /etc/shop/conf}]
+    volumes: ["./page:/page:ro"]
+    networks:
+      front: {ipv4_address: 10.77.0.9, mac_address: "02:00:0a:4d:00:09", aliases: [shopfront]}
+networks:
+  front: {ipam: {config: [{subnet: 10.77.0.0/24}]}}
+secrets: {key: {file: key.txt}}
+configs: {conf: {file: ./conf.txt}}
+"""
+OVERRIDE = """services:
+  web: {environment: {TO: "${WHERE:-nowhere}"}}
+"""
+BASE = """services:
+  app:
+    image: busybox:latest
+    command: ["sh", "-c", "cat /run/secrets/key /etc/shop/conf /page/index; echo $$FROM $$TO $$MORE; ip addr show eth0; exec sleep 100000"]
+    stop_grace_period: 1s
+"""
+EXTRA = """services:
+  extra:
+    image: busybox:latest
+    command: ["sh", "-c", "until nslookup shopfront; do sleep 0.1; done; exec sleep 100000"]
+    stop_grace_period: 1s
+    networks: [front]
+"""
+
+
+@tap.test("an application of many files: override, include, extends, .env, env_file, secrets and configs")
+def _many():
+    for folder in ("app/more", "app/page"):
+        os.makedirs(os.path.join(E.root, "config", folder), exist_ok=True)
+    for name, text in (("compose.yaml", MANY), ("compose.override.yaml", OVERRIDE), ("base.yaml", BASE), ("more/extra.yaml", EXTRA),
+                       (".env", "FROM=here\nWHERE='there'\n"), ("web.env", "MORE=${FROM}-more\n"), ("key.txt", "the key\n"),
+                       ("conf.txt", "the conf\n"), ("page/index", "the page\n")):
+        put(text, "app/" + name)
+    services = "[compose app]\nfile = /config/app/compose.yaml\n"
+    tap.check(check(services) == ([], "+ [service web]\n+ [service extra]\n+ [bridge front]\n"), check(services))
+    reload(services)
+    engine.wait_for("all that they hold", lambda: "the key\nthe conf\nthe page\nhere there here-more\n" in hoy("logs", "web"))
+
+
+@tap.test("networks of a Compose file are made, with the addresses and names that its services ask for there")
+def _networks():
+    engine.wait_for("its address", lambda: "inet 10.77.0.9/24" in hoy("logs", "web"))
+    tap.check("02:00:0a:4d:00:09" in hoy("logs", "web"), hoy("logs", "web"))
+    engine.wait_for("its other name", lambda: "10.77.0.9" in hoy("logs", "extra"))
+    E.netd.process.kill()
+    E.netd.process.wait()
+    E.start_netd()
+    engine.wait_for("the network again", lambda: "front" in hoy("network", "show"))
+
+
+@tap.test("what a file that another one names says now is listed as a change, and a missing one is said with its place")
+def _named():
+    put("MORE=new\n", "app/web.env")
+    services = "[compose app]\nfile = /config/app/compose.yaml\n"
+    tap.check(check(services) == ([], "~ [service web] environment\n"), check(services))
+    os.unlink(os.path.join(E.root, "config/app/base.yaml"))
+    issues, changes = check(services)
+    tap.check(len(issues) == 1 and issues[0].startswith("media:services.ini:2:8: /config/app/compose.yaml: line 4: /config/app/base.yaml: ")
+              and not changes, (issues, changes))
+    put(BASE, "app/base.yaml")
+    two = "[compose app]\nfile = /config/app/compose.yaml /config/app/compose.override.yaml\nfile = /config/app/third.yaml\n"
+    put("services:\n  web: {uts: host}\n  extra: {command: !override sleep 1}\n", "app/third.yaml")
+    issues, changes = check(two)
+    tap.check(issues == ["/config/app/third.yaml:2:9: uts: not taken (this service is not started)"], issues)
+    tap.check(changes == "~ [service web] environment\n~ [service extra] command\n", changes)
+
+
+@tap.test("their networks go with them")
+def _networks_gone():
+    reload("")
+    engine.wait_for("their end", lambda: not row("web") and not row("extra"))
+    reload("[compose app]\nfile = /config/app/base.yaml\n")
+    engine.wait_for("another file", lambda: row("app"))
+    reload("")
+    engine.wait_for("its end", lambda: not row("app"))
+    engine.wait_for("the network to go", lambda: "10.77.0" not in hoy("network", "show"))
 
 
 try:

@@ -6,17 +6,47 @@
 #include "lib/own.h"
 #include "tests/unit/tap.h"
 
-static struct buf ini, notes, places;
+static struct compose_result result;
 
+/* A file that the request holds besides the first one. */
+static struct compose_request request;
+
+static void put_file(const char *path, const char *text)
+{
+	(void)compose_request_add(&request, str_from(path), str_from(text), NULL, NULL);
+}
+
+static void put_missing(const char *path)
+{
+	struct err why = { 0 };
+
+	err_set(&why, -ENOENT, "no such file");
+	(void)compose_request_add(&request, str_from(path), STR(""), &why, NULL);
+}
+
+static int convert_request(struct err *err)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	int r;
+
+	compose_result_done(&result);
+	compose_result_init(&result);
+	buf_init(&body, COMPOSE_BODY_MAX);
+	compose_request_encode(&request, &body);
+	r = compose_convert(buf_str(&body), &result, err);
+	compose_request_done(&request);
+	compose_request_init(&request);
+	return r;
+}
+
+/* /app/shop.yml, without a .env. */
 static int convert(const char *text, struct err *err)
 {
-	buf_done(&ini);
-	buf_done(&notes);
-	buf_done(&places);
-	buf_init(&places, 2 * COMPOSE_PLACES_MAX);
-	buf_init(&ini, COMPOSE_INI_MAX);
-	buf_init(&notes, COMPOSE_NOTES_MAX);
-	return compose_convert(str_from(text), &ini, &notes, &places, err);
+	compose_request_init(&request);
+	request.named = 1;
+	put_file("/app/shop.yml", text);
+	put_missing("/app/.env");
+	return convert_request(err);
 }
 
 /* `service` is one service's lines, indented by four. */
@@ -27,8 +57,8 @@ static void becomes(const char *service, const char *want, const char *want_note
 	(void)snprintf(text, sizeof(text), "services:\n  a:\n%s", service);
 	(void)snprintf(shown, sizeof(shown), "[service a]\n%s", want);
 	ok(convert(text, NULL) >= 0, "%s is a Compose file", what);
-	is_text(buf_text(&ini), shown, "%s", what);
-	is_text(buf_text(&notes), want_notes, "%s: notes", what);
+	is_text(buf_text(&result.ini), shown, "%s", what);
+	is_text(buf_text(&result.notes), want_notes, "%s: notes", what);
 }
 
 static void test_keys(void)
@@ -65,25 +95,27 @@ static void test_keys(void)
 
 static void test_left_out(void)
 {
-	becomes("    build: .\n    secrets: [x]\n", "",
-		"line 3: service a: build: not taken: a folder below /config or /data/builds goes "
-		"into 'build' by hand\nline 4: service a: secrets: not taken\n",
+	becomes("    build: .\n    secrets: [x]\n    uts: host\n", "",
+		"line 3: service a: build: .: not taken: a folder below /config or /data/builds "
+		"goes into 'build'\nline 4: service a: secrets: x: not taken: the file has none of "
+		"this name\nline 5: service a: uts: not taken\n",
 		"keys without a place");
 	becomes("    ports: [\"80\"]\n", "",
 		"line 3: service a: ports: 80: not taken: which port of this machine leads to it? "
 		"HOST:80\n",
 		"a port of whichever number");
-	becomes("    volumes: [./src:/src, /anonymous]\n", "",
-		"line 3: service a: volumes: ./src:/src: not taken: a path is one of this machine "
-		"and begins with '/'\nline 3: service a: volumes: /anonymous: not taken: a volume "
+	becomes("    volumes: [./src:/src, ../x:/y:ro, ~/a:/b, /anonymous]\n",
+		"volumes = /app/src:/src\nvolumes = /x:/y:ro\n",
+		"line 3: service a: volumes: ~/a: not taken: no path of this machine is meant by "
+		"it\nline 3: service a: volumes: /anonymous: not taken: a volume "
 		"needs a name here: NAME:/anonymous\n",
-		"paths of a client, volumes without a name");
+		"paths beside the file, volumes without a name");
 	becomes("    environment:\n      A: \"x\\ny\"\n      B:\n", "",
-		"line 4: service a: environment: not taken: a line of INI holds no line breaks, no "
-		"control characters and no white space around a value\nline 5: service a: "
-		"environment.B: not taken: it "
-		"has "
-		"no value here, and there is no environment to take it from\n",
+		"line 5: service a: environment: 'B': not taken: it has no value here, and there "
+		"is "
+		"no environment to take it from\nline 4: service a: environment: not taken: a line "
+		"of INI holds no line breaks, no control characters and no white space around a "
+		"value\n",
 		"values that no line holds");
 	becomes("    deploy: {mode: global}\n    logging: {driver: syslog}\n", "",
 		"line 3: service a: deploy.mode: not taken\nline 4: service a: logging.driver: "
@@ -123,9 +155,9 @@ static void test_refused(void)
 		"line 4: service a: dns: not taken: it is empty\n",
 		"items without a value");
 	becomes("    ports: 80:80\n    volumes: {a: b}\n    environment: A=1\n", "",
-		"line 3: service a: ports: not taken: a list is expected\nline 4: service a: "
-		"volumes: not taken: a list is expected\nline 5: service a: environment: not "
-		"taken: a list is expected\n",
+		"line 5: service a: environment: not taken: a list is expected\nline 3: service a: "
+		"ports: not taken: a list is expected\nline 4: service a: volumes: not taken: a "
+		"list is expected\n",
 		"what is no list");
 	becomes("    ports: [{target: 53, published: 5353, host_ip: \"::1\"}]\n",
 		"ports = [::1]:5353:53\n", "", "an address of IPv6");
@@ -146,7 +178,8 @@ static void test_bounds(void)
 		(void)buf_printf(&text, "]}\n");
 	}
 	(void)buf_printf(&text, "services: {a: {<<: *m7}}\n");
-	ok(convert(buf_text(&text), &err) == -E2BIG, "merges of merges end: %s", err.text);
+	ok(convert(buf_text(&text), &err) >= 0, "merges of merges end: %s", err.text);
+	is_text(buf_text(&result.ini), "[service a]\nimage = y\n", "and say what they merge");
 	buf_done(&text);
 	buf_init(&text, 256 << 10);
 	(void)buf_printf(&text, "x-0: &x %060000d\nservices: {a: {dns: [*x", 1);
@@ -162,14 +195,19 @@ static void test_variables(void)
 	becomes("    image: x:${TAG:-1}${MORE-}\n    user: $$a$${B}\n",
 		"image = x:1\nuser = $a${B}\n", "", "defaults and dollars");
 	becomes("    user: $UID\n", "",
-		"line 3: service a: user: not taken: a variable without a default in '$UID'; there "
-		"is "
-		"no environment here ('$$' is a dollar)\n",
+		"line 3: service a: user: not taken: UID is not set, and has no default; .env "
+		"beside the file sets variables\n",
 		"a variable");
-	becomes("    user: ${A:-${B}}\n", "",
-		"line 3: service a: user: not taken: a variable without a default in '${A:-${B}}'; "
-		"there is no environment here ('$$' is a dollar)\n",
-		"a variable within a default");
+	becomes("    user: ${A:-${B-x}y}\n    image: ${C?}${D:?}\n    hostname: ${E:+x}h\n",
+		"user = xy\nhostname = h\n", "line 4: service a: image: not taken: C is not set\n",
+		"a variable within a default, one that has to be there, and one instead");
+	becomes("    user: ${A:?no $$A}\n    image: ${\n    hostname: $-\n    restart: ${A*b}\n",
+		"",
+		"line 3: service a: user: not taken: A is not set: no $A\n"
+		"line 4: service a: image: not taken: '${' without its '}'\n"
+		"line 5: service a: hostname: not taken: a '$' that begins no variable ('$$' is a "
+		"dollar)\nline 6: service a: restart: not taken: '${A*b}' is no variable\n",
+		"what is no variable");
 }
 
 static void test_file(void)
@@ -182,20 +220,22 @@ static void test_file(void)
 		   "[*x]}\n",
 		   NULL) >= 0,
 	   "merge keys");
-	is_text(buf_text(&ini),
+	is_text(buf_text(&result.ini),
 		"[service a]\nimage = z\nrestart = always\n\n[service b]\nrestart = always\n"
 		"image = y\n",
 		"its own keys go before those that are merged");
-	is_text(buf_text(&notes), "line 1: x: not taken\n", "a key of the top that has no place");
+	is_text(buf_text(&result.notes), "line 1: x: not taken\n",
+		"a key of the top that has no place");
 	ok(convert("version: \"3\"\nname: n\nx-y: 1\nservices: {}\nvolumes: {d: {}, e: {driver: "
 		   "z}}\n"
 		   "networks: {front: {}}\n",
 		   NULL) >= 0,
 	   "a file without services");
-	is_text(buf_text(&notes),
+	is_text(buf_text(&result.notes),
 		"line 5: volumes.e.driver: not taken: a volume is a directory of this machine\n"
-		"line 6: networks.front: networks are sections of network.ini: [bridge front]\n",
-		"volumes and networks");
+		"",
+		"volumes");
+	is_text(buf_text(&result.ini), "[bridge front]\n", "a network is a section");
 	ok(convert("services: {a: {image: [", &err) == -EBADMSG &&
 		   str_starts(str_from(err.text), STR("line ")),
 	   "what is no YAML is refused with its place: %s", err.text);
@@ -206,15 +246,16 @@ static void test_file(void)
 		   convert("", NULL) == -EINVAL,
 	   "what is no Compose file is refused");
 	ok(convert("services: &a {<<: *a}\n", NULL) < 0, "a map that merges itself ends");
-	ok(convert("services: {\"a]\\n[x\": {image: y}}\n", NULL) >= 0 && !ini.len && notes.len,
+	ok(convert("services: {\"a]\\n[x\": {image: y}}\n", NULL) >= 0 && !result.ini.len &&
+		   result.notes.len,
 	   "a name that is no section's is left out");
 }
 
 static bool place_is(struct wire *in, uint32_t line, uint32_t column)
 {
-	uint32_t got_line = wire_u32(in), got_column = wire_u32(in);
+	uint32_t file = wire_u32(in), got_line = wire_u32(in), got_column = wire_u32(in);
 
-	return got_line == line && got_column == column;
+	return !file && got_line == line && got_column == column;
 }
 
 static void test_places(void)
@@ -222,20 +263,21 @@ static void test_places(void)
 	char service[32], text[128];
 	struct wire in;
 
-	ok(convert("services:\n  a:\n    image: x\n    ports:\n    - 80:80\n    secrets: [s]\n"
-		   "  b: {image: y}\nnetworks: {n: {}}\n",
+	ok(convert("services:\n  a:\n    image: x\n    ports:\n    - 80:80\n    uts: s\n"
+		   "  b: {image: y, secrets: [{source: s, mode: 0400}]}\nsecrets: {s: {file: s}}\n",
 		   NULL) >= 0,
 	   "a file with places");
-	wire_init(&in, (const char *)places.data, places.len);
-	ok(wire_u32(&in) == 6 && place_is(&in, 2, 3) && place_is(&in, 3, 5) &&
+	wire_init(&in, result.places.data, result.places.len);
+	ok(wire_u32(&in) == 1 && str_is(wire_str(&in, 100), "/app/shop.yml"), "of one file");
+	ok(wire_u32(&in) == 7 && place_is(&in, 2, 3) && place_is(&in, 3, 5) &&
 		   place_is(&in, 5, 7) && place_is(&in, 7, 3) && place_is(&in, 7, 3) &&
-		   place_is(&in, 7, 7),
+		   place_is(&in, 7, 7) && place_is(&in, 7, 27),
 	   "each line of the sections knows line and column of its key");
 	ok(wire_u32(&in) == 2 && place_is(&in, 6, 5) && !wire_bool(&in), "and so does a note");
 	wire_text(&in, service, sizeof(service));
 	wire_text(&in, text, sizeof(text));
-	ok(!strcmp(service, "a") && !strcmp(text, "secrets: not taken"), "of one service alone");
-	ok(place_is(&in, 8, 12) && wire_bool(&in), "what leaves nothing out is advice");
+	ok(!strcmp(service, "a") && !strcmp(text, "uts: not taken"), "of one service alone");
+	ok(place_is(&in, 7, 39) && wire_bool(&in), "what leaves nothing out is advice");
 }
 
 int main(void)
@@ -247,8 +289,7 @@ int main(void)
 	test_bounds();
 	test_variables();
 	test_file();
-	buf_done(&ini);
-	buf_done(&notes);
-	buf_done(&places);
+	compose_result_done(&result);
+	compose_request_done(&request);
 	return tap_done();
 }

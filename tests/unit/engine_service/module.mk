@@ -2,7 +2,7 @@ UNIT += tests/unit/engine_service/test_machine tests/unit/engine_service/test_sp
 tests/unit/engine_service/test_machine_OBJS := tests/unit/engine_service/test_machine.o \
 	engine/service/machine.o
 tests/unit/engine_service/test_spec_OBJS := tests/unit/engine_service/test_spec.o \
-	engine/service/schema.o engine/service/window.o engine/service/parse.o engine/service/spec.o engine/service/order.o \
+	engine/service/schema.o engine/service/schema_engine.o engine/service/window.o engine/service/parse.o engine/service/spec.o engine/service/order.o \
 	engine/health/test.o engine/oci/image.o $(engine_json_OBJS)
 tests/unit/engine_service/test_spec_LIBS := -lyyjson
 
@@ -13,7 +13,7 @@ tests/fuzz/fuzz_service_value_LIBS := -lyyjson
 
 UNIT += tests/unit/engine_service/test_hosts
 tests/unit/engine_service/test_hosts_OBJS = tests/unit/engine_service/test_hosts.o \
-	engine/service/hosts.o engine/service/schema.o engine/service/window.o engine/service/parse.o \
+	engine/service/hosts.o engine/service/schema.o engine/service/schema_engine.o engine/service/window.o engine/service/parse.o \
 	engine/health/test.o engine/oci/image.o \
 	engine/api/pull_msg.o engine/oci/reference.o engine/http/url.o \
 	$(engine_json_OBJS)

@@ -207,6 +207,65 @@ static void test_jobs(void)
 	   "depends_on = NAME:healthy");
 }
 
+/* The section of these lines, or why not. */
+static struct service_spec *with_lines(struct ini_config *config, const char *lines,
+				       struct err *err)
+{
+	char text[1024];
+
+	ini_done(config);
+	(void)snprintf(text, sizeof(text), "[service a]\nimage = x\n%s", lines);
+	return spec_of(config, text, err);
+}
+
+static void no_spec(const char *lines, const char *why)
+{
+	struct ini_config config OWN(ini_done) = { 0 };
+	struct err err = { 0 };
+
+	ok(!with_lines(&config, lines, &err), "refused: %s", why);
+	is_text(err.text, why, "and said");
+}
+
+static void test_addresses(void)
+{
+	struct ini_config config OWN(ini_done) = { 0 };
+	const struct service_spec *spec;
+	struct err err = { 0 };
+
+	spec = with_lines(&config,
+			  "networks = n.x\nnetworks = m\nnetworks.n.x.ipv4_address = 10.0.0.5\n"
+			  "networks.m.ipv6_address = fd00::5\nnetworks.m.mac_address = "
+			  "02:00:00:00:00:05\nnetworks.m.aliases = w\nnetworks.m.aliases = v\n",
+			  &err);
+	ok(spec && spec->addresses.count == 3 && spec->aliases.count == 2, "addresses: %s",
+	   err.text);
+	if (!spec)
+		return;
+	is_text(spec->addresses.items[0], "n.x=10.0.0.5", "IPv4");
+	is_text(spec->addresses.items[1], "m=ip6:fd00::5", "IPv6");
+	is_text(spec->addresses.items[2], "m=mac:02:00:00:00:00:05", "MAC");
+	is_text(spec->aliases.items[1], "v", "a second alias");
+	ok(with_lines(&config, "networks.bridge.aliases = w\n", &err) != NULL,
+	   "who names no network joins the bridge");
+	no_spec("networks = n\nnetworks.m.aliases = w\n",
+		"networks.m.aliases: the service does not join this network");
+	no_spec("networks = n\nnetworks.n.ipv4_address = fd00::5\n",
+		"networks.n.ipv4_address = fd00::5: this is no such address");
+	no_spec("networks = n\nnetworks.n.mac_address = 03:00:00:00:00:05\n",
+		"networks.n.mac_address = 03:00:00:00:00:05: this is no such address");
+	no_spec("networks = n\nnetworks.n.mac_address = 02:00:00:00:00\n",
+		"networks.n.mac_address = 02:00:00:00:00: this is no such address");
+	no_spec("networks = n\nnetworks.n = x\n",
+		"networks.n: networks.NAME.ipv4_address, .ipv6_address, .mac_address or .aliases "
+		"is expected");
+	no_spec("networks = n\nnetworks.n.ipv4_address = 10.0.0.5\nnetworks.n.ipv4_address = "
+		"10.0.0.6\n",
+		"networks.n.ipv4_address takes one value");
+	no_spec("networks = n\nreplicas = 2\nnetworks.n.ipv4_address = 10.0.0.5\n",
+		"2 replicas cannot have one address; take its addresses or replicas out");
+}
+
 int main(void)
 {
 	test_ports();
@@ -216,5 +275,6 @@ int main(void)
 	test_order();
 	test_waiting();
 	test_jobs();
+	test_addresses();
 	return tap_done();
 }

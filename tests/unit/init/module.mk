@@ -38,7 +38,7 @@ UNIT += tests/unit/init/test_lockout
 tests/unit/init/test_lockout_OBJS := tests/unit/init/test_lockout.o init/boot_lockout.o
 UNIT += tests/unit/init/test_edits
 tests/unit/init/test_edits_OBJS = tests/unit/init/test_edits.o init/conf_text.o init/boot_schema.o \
-	init/boot_state.o init/boot_history.o init/api/init_msg.o $(netd_CONF) $(netd_PURE) engine/service/schema.o engine/service/window.o \
+	init/boot_state.o init/boot_history.o init/api/init_msg.o $(netd_CONF) $(netd_PURE) engine/service/schema.o engine/service/schema_engine.o engine/service/window.o \
 	engine/service/parse.o engine/health/test.o engine/oci/image.o $(engine_json_OBJS)
 tests/unit/init/test_edits_LIBS := -lyyjson
 UNIT += tests/unit/init/test_logline
