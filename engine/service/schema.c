@@ -178,6 +178,7 @@ static const struct ini_key service_keys[] = {
 	  .type = INI_TYPE_TEXT,
 	  LEN(1, 32),
 	  .def = "always",
+	  .choices = "no|always|unless-stopped|on-failure", /* of completion: N may follow */
 	  .check = check_restart,
 	  .help = "no, always, unless-stopped, on-failure[:N]" },
 	{ .section = "service",

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "init/console/key_words.h"
 #include "lib/own.h"
 
 enum {
@@ -147,6 +148,40 @@ static enum editor_event paste_line(struct editor *e)
 {
 	e->pos = line_begin(e, e->pos);
 	return e->cut_len ? insert(e, e->cut, e->cut_len) : EDITOR_EVENT_NONE;
+}
+
+/* ---- completion ---- */
+
+static void note_word(void *owner, struct str word)
+{
+	struct editor *e = owner;
+	size_t len = strlen(e->note);
+
+	if (len + word.len + 3 < sizeof(e->note))
+		(void)snprintf(e->note + len, sizeof(e->note) - len, "%s%.*s", len ? "  " : "",
+			       STR_ARG(word));
+}
+
+/* As much of a word as there is no doubt of, or what it may be; a blank where nothing is known. */
+static enum editor_event complete(struct editor *e)
+{
+	const struct key_spot spot = key_words_spot(str_make(e->text, e->pos));
+	struct key_common common = { 0 };
+	char text[sizeof(common.text) + 4];
+	int len = 0;
+
+	key_words_at(&spot, key_words_common, &common);
+	if (!common.count || spot.prefix.len > common.len)
+		return insert(e, " ", 1);
+	len = snprintf(text, sizeof(text), "%.*s", (int)(common.len - spot.prefix.len),
+		       common.text + spot.prefix.len);
+	if (common.count == 1 && spot.place == KEY_PLACE_KEY &&
+	    common.text[common.len - 1] != '.' && line_end(e, e->pos) == e->pos)
+		len += snprintf(text + len, sizeof(text) - (size_t)len, " = ");
+	if (len)
+		return insert(e, text, (size_t)len);
+	key_words_at(&spot, note_word, e);
+	return EDITOR_EVENT_MOVED;
 }
 
 /* ---- searching, mistakes ---- */
@@ -292,7 +327,7 @@ static enum editor_event key(struct editor *e, unsigned char byte)
 	case KEY_DELETE:
 		return e->pos > 0 ? erase(e, e->pos - 1, e->pos) : EDITOR_EVENT_NONE;
 	case '\t':
-		return insert(e, " ", 1);
+		return complete(e);
 	case CTRL('O'):
 		return EDITOR_EVENT_SAVE;
 	case CTRL('X'):
@@ -433,8 +468,8 @@ void editor_draw(struct editor *editor, struct screen *screen, unsigned *ret_row
 		(void)snprintf(text, sizeof(text), "search: %.*s", (int)e->needle_len, e->needle);
 		screen_last(screen, text);
 	} else {
-		screen_last(screen,
-			    "^O save  ^X leave  ^W search  ^G next mistake  ^K cut  ^Y paste");
+		screen_last(screen, "^O save  ^X leave  ^W search  ^G next mistake  ^K cut  ^Y "
+				    "paste  Tab completes");
 	}
 	*ret_row = (unsigned)(here - e->top) + 1;
 	*ret_column = (unsigned)(at - left) + MARGIN + 1;

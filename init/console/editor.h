@@ -12,8 +12,9 @@
  * A full-screen editor of one INI text for a VT100, pure: bytes in, a screen out. Mistakes that
  * somebody else finds in the text are shown at their lines. Keys: arrows, Home, End, Page up and
  * down, Delete, Ctrl-A E B F N P H D; Ctrl-K cuts a line, Ctrl-Y brings it back, Ctrl-W searches,
- * Ctrl-G goes to the next mistake, Ctrl-O saves, Ctrl-X leaves, Ctrl-L draws anew. What is no key
- * and no printable ASCII is dropped.
+ * Ctrl-G goes to the next mistake, Tab completes sections, keys and values (key_words.h) or says
+ * which there are, Ctrl-O saves, Ctrl-X leaves, Ctrl-L draws anew. What is no key and no printable
+ * ASCII is dropped.
  */
 enum { EDITOR_ISSUES_MAX = 64, EDITOR_ISSUE_MAX = 240, EDITOR_NEEDLE_MAX = 40 };
 

@@ -11,7 +11,7 @@ hoy_OBJS := init/console/main.o init/console/tty.o init/console/edit.o init/cons
 hoy_OBJS += init/console/remote.o init/console/remote_serve.o init/console/remote_client.o init/console/remote_tls.o
 hoy_OBJS += $(init_ship_OBJS)
 hoy_LIBS := -lmbedtls -lmbedx509 -lmbedcrypto
-hoy_OBJS += init/console/verb_edit.o init/console/editor.o init/console/verb_pin.o init/console/verb_top.o init/console/stats.o init/console/verb_image.o init/console/packages.o
+hoy_OBJS += init/console/verb_edit.o init/console/editor.o init/console/key_words.o init/console/key_table.o init/console/verb_pin.o init/console/verb_top.o init/console/stats.o init/console/verb_image.o init/console/packages.o
 hoy_OBJS += init/console/alias.o init/console/disks.o init/console/verb_box.o init/console/verb_machine.o \
 	init/console/verb_stats.o init/console/verb_who.o init/console/probe_words.o init/console/verb_probe.o netd/api/probe_msg.o
 hoy_OBJS += init/console/verb_new.o init/console/run_words.o

@@ -4,11 +4,13 @@
  * come from it. Runs in the console program.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include "engine/api/engine_msg.h"
 #include "init/console/alias.h"
 #include "init/console/console.h"
+#include "init/console/key_words.h"
 #include "init/console/pipe.h"
 #include "init/console/script.h"
 #include "lib/own.h"
@@ -461,6 +463,38 @@ static void offer_words(struct candidates *all, const char *const *names, struct
 		offer(all, *names, prefix);
 }
 
+/* What `config set` can change: words of the INI files, behind what is typed of them. */
+struct key_offers {
+	struct candidates *all;
+	struct str typed; /* with a quote in front, where there is one */
+	size_t known;	  /* of it, without */
+};
+
+static void offer_key(void *owner, struct str word)
+{
+	const struct key_offers *offers = owner;
+	char name[ENGINE_NAME_MAX];
+
+	if (snprintf(name, sizeof(name), "%.*s%.*s", STR_ARG(offers->typed),
+		     STR_ARG(str_skip(word, offers->known))) < (int)sizeof(name))
+		offer(offers->all, name, offers->typed);
+}
+
+/* behind: all that stands behind `config` up to the cursor. */
+static bool offer_keys(struct candidates *all, struct str behind, struct str prefix)
+{
+	struct key_offers offers = { all, prefix, 0 };
+	struct key_spot spot;
+	struct str verb;
+
+	if (!str_cut(&behind, ' ', &verb) || (!str_is(verb, "set") && !str_is(verb, "unset")))
+		return false;
+	spot = key_words_command(behind);
+	offers.known = spot.prefix.len;
+	key_words_at(&spot, offer_key, &offers);
+	return true;
+}
+
 static void collect(struct console *console, struct str before, struct str prefix,
 		    struct candidates *all)
 {
@@ -497,7 +531,11 @@ static void collect(struct console *console, struct str before, struct str prefi
 			offer_words(all, show, prefix);
 		break;
 	case VERB_COMPLETE_CONFIG:
-		offer_words(all, config, prefix);
+		if (!rest.len ||
+		    !offer_keys(all,
+				str_make(rest.ptr, (size_t)(prefix.ptr - rest.ptr) + prefix.len),
+				prefix))
+			offer_words(all, config, prefix);
 		break;
 	case VERB_COMPLETE_UNIT:
 		offer_words(all, units, prefix);

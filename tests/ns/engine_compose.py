@@ -222,7 +222,7 @@ def _many():
                        ("conf.txt", "the conf\n"), ("page/index", "the page\n")):
         put(text, "app/" + name)
     services = "[compose app]\nfile = /config/app/compose.yaml\n"
-    tap.check(check(services) == ([], "+ [service web]\n+ [service extra]\n+ [bridge front]\n"), check(services))
+    tap.check(check(services) == ([], "+ [service web]\n+ [service extra]\n+ [bridge front]\n+ [compose app]\n"), check(services))
     reload(services)
     engine.wait_for("all that they hold", lambda: "the key\nthe conf\nthe page\nhere there here-more\n" in hoy("logs", "web"))
 
@@ -252,7 +252,7 @@ def _named():
     put("services:\n  web: {uts: host}\n  extra: {command: !override sleep 1}\n", "app/third.yaml")
     issues, changes = check(two)
     tap.check(issues == ["/config/app/third.yaml:2:9: uts: not taken (this service is not started)"], issues)
-    tap.check(changes == "~ [service web] environment\n~ [service extra] command\n", changes)
+    tap.check(changes == "~ [service web] environment\n~ [service extra] command\n~ [compose app] file\n", changes)
 
 
 @tap.test("their networks go with them")

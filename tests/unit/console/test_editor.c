@@ -55,6 +55,22 @@ static void test_keys(void)
 	is_text(screen.wanted[22], "'nowhere' is not in it", "what is not found is said");
 }
 
+static void test_completion(void)
+{
+	(void)editor_init(&editor, STR(""));
+	type("[serv\t x]\rima\ty");
+	is_text(editor.text, "[service x]\nimage = y", "Tab completes sections and keys");
+	type("\rrest\tno\x7f\x7fun\t");
+	is_text(editor.text, "[service x]\nimage = y\nrestart = unless-stopped", "and values");
+	type("\rhealthcheck.t\t");
+	picture(24, 80);
+	is_text(screen.wanted[22], "healthcheck.test  healthcheck.timeout",
+		"it says which there are");
+	type("e\t[\"CMD\"]\rlab\ta = b\t");
+	ok(strstr(editor.text, "\nhealthcheck.test = [\"CMD\"]\nlabels.a = b "),
+	   "where nothing is known it is a blank");
+}
+
 static void test_limits(void)
 {
 	static char big[CONF_TEXT_MAX + 1];
@@ -116,6 +132,7 @@ static void test_scroll(void)
 int main(void)
 {
 	test_keys();
+	test_completion();
 	test_limits();
 	test_picture();
 	test_scroll();

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The section KEYS of the man pages of the INI files is made out of the schema tables: this holds
- * each page against its table. HOY_MAN_WRITE=1 writes the sections anew.
+ * The section KEYS of the man pages of the INI files and the words of the console's completion are
+ * made out of the schema tables: this holds each against its table. HOY_MAN_WRITE=1 writes them
+ * anew.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -185,6 +186,89 @@ static void test_page(const struct ini_schema *schema)
 	}
 }
 
+/* ---- words for completion ---- */
+
+enum { LITERAL_MAX = 60 };
+
+/* A line of the table, in literals that clang-format leaves as they are. */
+static void put_literals(struct buf *out, struct str line)
+{
+	while (line.len > LITERAL_MAX) {
+		size_t len = LITERAL_MAX;
+
+		while (len > 1 && line.ptr[len - 1] != ' ')
+			len--;
+		(void)buf_printf(out, "\n\t\t\t       \"%.*s\"", (int)len, line.ptr);
+		line = str_skip(line, len);
+	}
+	(void)buf_printf(out, "\n\t\t\t       \"%.*s\\n\"", STR_ARG(line));
+}
+
+/* "service restart no always ...": what its value can be, or is without. */
+static void put_words(struct buf *out, const struct ini_key *key)
+{
+	struct buf line OWN(buf_done) = { 0 };
+
+	buf_init(&line, KIB);
+	(void)buf_printf(&line, "%s %s", key->section, key->key);
+	if (key->choices != NULL) {
+		(void)buf_add_byte(&line, ' ');
+		for (const char *c = key->choices; *c != '\0'; c++)
+			(void)buf_add_byte(&line, *c == '|' ? ' ' : (unsigned char)*c);
+	} else if (key->type == INI_TYPE_BOOL) {
+		(void)buf_add_text(&line, " yes no");
+	} else if (key->def != NULL && *key->def != '\0' && strpbrk(key->def, " \"\\") == NULL) {
+		(void)buf_printf(&line, " %s", key->def);
+	}
+	put_literals(out, buf_str(&line));
+}
+
+static bool kind_began(const struct ini_schema *schema, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (strcmp(schema->keys[k].section, schema->keys[i].section) == 0)
+			return true;
+	return false;
+}
+
+static void put_schema_words(struct buf *out, const struct ini_schema *schema)
+{
+	for (size_t i = 0; i < schema->count; i++)
+		for (size_t k = i; !kind_began(schema, i) && k < schema->count; k++)
+			if (strcmp(schema->keys[k].section, schema->keys[i].section) == 0)
+				put_words(out, &schema->keys[k]);
+}
+
+static void test_words(void)
+{
+	struct buf file OWN(buf_done) = { 0 }, want OWN(buf_done) = { 0 };
+	OWN_FD int dir =
+		fs_open(AT_FDCWD, "init/console", FS_HOST, O_RDONLY | O_DIRECTORY, 0, NULL);
+	bool same;
+
+	buf_init(&file, PAGE_MAX);
+	buf_init(&want, PAGE_MAX);
+	(void)buf_add_text(
+		&want, "/* SPDX-License-Identifier: Apache-2.0 */\n"
+		       "/*\n"
+		       " * The words of completion. Made out of the schema tables: HOY_MAN_WRITE=1 "
+		       "tests/run --only\n"
+		       " * unit/init/test_man unit\n"
+		       " */\n"
+		       "#include \"init/console/key_words.h\"\n\n"
+		       "const char key_words_table[] = \"\"");
+	put_schema_words(&want, &boot_config_schema);
+	put_schema_words(&want, &conf_schema);
+	put_schema_words(&want, &engine_schema);
+	put_schema_words(&want, &service_schema);
+	(void)buf_add_text(&want, ";\n");
+	(void)fs_read(dir, "key_table.c", FS_BENEATH, PAGE_MAX, &file, NULL);
+	same = str_eq(buf_str(&file), buf_str(&want));
+	if (!same && getenv("HOY_MAN_WRITE") != NULL)
+		same = fs_replace(dir, "key_table.c", want.data, want.len, 0644, NULL) >= 0;
+	ok(same, "the words of completion are those of the schema tables");
+}
+
 /* In a revision or a boot.ini sections of all daemons stand in one text. */
 static void test_kinds(const struct ini_schema *schema)
 {
@@ -211,6 +295,7 @@ int main(void)
 	test_page(&service_schema);
 	test_page(&engine_schema);
 	test_page(&conf_schema);
+	test_words();
 	ok(current, "each page's KEYS is that of its schema table");
 	return tap_done();
 }
