@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A build whose context a client of the API sends as a tar: the unpack and files roles lay it into
- * a directory of its own, then the builder has it. Runs in engine main; must never read a name or
- * byte of the context, nor leave it behind.
+ * A build of a client of the API. Its context is a tar that comes with the call, or what an URL
+ * leads to: the unpack and files roles lay it into a directory of its own, then the builder has it.
+ * Repositories the builder fetches. Runs in engine main; must never read a name or byte of the
+ * context, nor leave it behind.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,6 +44,23 @@ static void on_note(void *owner, const struct build_note *note)
 	wire_put_u8(&body, (uint8_t)note->kind);
 	wire_put_u32(&body, note->step);
 	wire_put_text(&body, note->text);
+	wire_put_u32(&body, note->line);
+	wire_put_u32(&body, note->column);
+	wire_put_text(&body, note->rule ? note->rule : "");
+	wire_put_text(&body, note->description ? note->description : "");
+	wire_put_text(&body, note->url ? note->url : "");
+	work_more(&context->tree.work, buf_str(&body));
+}
+
+/* What is built is known to the api role before it is begun with, and this answered by BUILD_GO. */
+static void on_inputs(void *owner, struct str inputs)
+{
+	struct context_work *context = owner;
+	struct buf body OWN(buf_done) = { 0 };
+
+	buf_init(&body, ENGINE_CONTEXT_BODY_MAX);
+	wire_put_u8(&body, ENGINE_CONTEXT_INPUTS);
+	wire_put_str(&body, inputs);
 	work_more(&context->tree.work, buf_str(&body));
 }
 
@@ -90,13 +108,14 @@ static void on_done(void *owner, const struct image *image, const struct err *er
 	struct buf body OWN(buf_done) = { 0 };
 	char id[DIGEST_TEXT_MAX];
 
-	if (!image) {
+	if (err) {
 		context_fail(context, err);
 		return;
 	}
 	buf_init(&body, 256);
-	wire_put_text(&body, digest_text(&image->config, id));
-	manager_kick(&engine->manager, "an image was built");
+	wire_put_text(&body, image ? digest_text(&image->config, id) : "");
+	if (image)
+		manager_kick(&engine->manager, "an image was built");
 	context_drop(context);
 	work_reply(&context->tree.work, buf_str(&body));
 }
@@ -123,8 +142,9 @@ static int open_parts(struct context_work *context, struct err *err)
 
 	if (!context->wanted.parted)
 		return 0;
-	context->part_fd = open_part(&context->tree, "0", err);
-	if (context->part_fd < 0)
+	if (!*context->wanted.remote)
+		context->part_fd = open_part(&context->tree, "0", err);
+	if (context->part_fd < 0 && !*context->wanted.remote)
 		return context->part_fd;
 	for (uint32_t i = 0; i < named->count && i < BUILD_CONTEXTS_MAX; i++) {
 		const char *where = named->items[i].value;
@@ -138,15 +158,34 @@ static int open_parts(struct context_work *context, struct err *err)
 	return 0;
 }
 
+static void take_given(struct context_work *context, const struct engine_context *given)
+{
+	for (uint32_t i = 0; i < given->login_count; i++)
+		context->logins[i] =
+			(struct build_login){ given->logins[i].host, given->logins[i].user,
+					      given->logins[i].password, given->logins[i].token };
+	for (uint32_t i = 0; i < given->secret_count; i++)
+		context->secrets[i] =
+			(struct build_secret_given){ .id = given->secrets[i].id,
+						     .value = given->secrets[i].value };
+}
+
+static bool is_repository(const struct context_work *context)
+{
+	return build_context_is_remote(context->wanted.remote);
+}
+
 static int begin_build(struct tree_work *tree, struct err *err)
 {
-	static const struct build_job_ops ops = { .done = on_done,
-						  .note = on_note,
-						  .run_failed = on_run_failed };
 	struct context_work *context = (struct context_work *)tree;
 	const struct engine_context *wanted = &context->wanted;
-	struct build_request request = { .context_fd = tree->upper_fd,
-					 .context_open = true,
+	const struct build_job_ops ops = { .done = on_done,
+					   .note = on_note,
+					   .inputs = wanted->held ? on_inputs : NULL,
+					   .run_failed = on_run_failed };
+	struct build_request request = { .context = wanted->remote,
+					 .context_fd = tree->upper_fd,
+					 .context_open = !is_repository(context),
 					 .references = context->names,
 					 .reference_count = wanted->name_count,
 					 .dockerfile = wanted->dockerfile,
@@ -163,6 +202,7 @@ static int begin_build(struct tree_work *tree, struct err *err)
 					 .no_cache = wanted->no_cache,
 					 .keep_unnamed = true,
 					 .pull = wanted->pull,
+					 .check = wanted->check,
 					 .cache_from = context->cache_from,
 					 .cache_from_count = context->cache_from_count,
 					 .cache_to = context->cache_to,
@@ -176,15 +216,7 @@ static int begin_build(struct tree_work *tree, struct err *err)
 	} else if (open_parts(context, err) >= 0) {
 		if (context->part_fd >= 0)
 			request.context_fd = context->part_fd;
-		for (uint32_t i = 0; i < wanted->login_count; i++)
-			context->logins[i] = (struct build_login){ wanted->logins[i].host,
-								   wanted->logins[i].user,
-								   wanted->logins[i].password,
-								   wanted->logins[i].token };
-		for (uint32_t i = 0; i < wanted->secret_count; i++)
-			context->secrets[i] =
-				(struct build_secret_given){ .id = wanted->secrets[i].id,
-							     .value = wanted->secrets[i].value };
+		take_given(context, wanted);
 		context->job =
 			build_job_start(&tree->work.engine->builds, &request, &ops, context, err);
 	}
@@ -209,12 +241,12 @@ static int take_names(struct context_work *context, struct err *err)
 	return r;
 }
 
-/* An image, or a part of the tar by its number: never a directory of the machine. */
+/* An image, a repository, or a part of the tar by its number: never a directory of the machine. */
 static bool context_is_sound(const struct engine_context *wanted, const char *where)
 {
 	uint64_t number;
 
-	if (str_starts(str_from(where), STR("docker-image://")))
+	if (str_starts(str_from(where), STR("docker-image://")) || build_context_is_remote(where))
 		return true;
 	return wanted->parted && str_starts(str_from(where), STR("tar:")) &&
 	       str_to_u64(str_from(where + 4), 1, BUILD_CONTEXTS_MAX, &number) >= 0;
@@ -252,10 +284,45 @@ static int take_request(struct context_work *context, struct str body, struct er
 	return r < 0 ? r : take_names(context, err);
 }
 
+static int unpack_download(struct tree_work *tree, struct err *err)
+{
+	int r;
+
+	if (tree->error.code)
+		return begin_build(tree, err);
+	tree->text_ok = true;
+	r = tree_extract(tree, tree->upper_fd, "/", "", begin_build, err);
+	if (r < 0)
+		context_drop((struct context_work *)tree);
+	return r;
+}
+
+/* From what the call gives to begin_build(). */
+static int fetch(struct context_work *context, struct msg *msg, struct err *err)
+{
+	struct tree_work *tree = &context->tree;
+	bool url = *context->wanted.remote && !is_repository(context);
+	int r = tree_scratch(tree, err);
+
+	if (r < 0)
+		return r;
+	if (url && msg->nfds)
+		return err_set(err, -ENOTSUP,
+			       "a context from an URL goes with no directory of "
+			       "--build-context");
+	if (url)
+		return tree_download(tree, context->wanted.remote, unpack_download, err);
+	if (!msg->nfds && !*context->wanted.remote)
+		return err_set(err, -EINVAL, "a build without a context");
+	if (!msg->nfds)
+		return begin_build(tree, err);
+	r = work_open_file(&tree->work, msg, STR(""), false, err);
+	return r < 0 ? r : tree_extract(tree, tree->upper_fd, "/", "", begin_build, err);
+}
+
 void engine_build_context_call(struct msg_peer *peer, struct msg *msg)
 {
 	struct context_work *context = tree_new(peer, msg, sizeof(*context));
-	struct tree_work *tree = &context->tree;
 	struct err err = { 0 };
 	int r;
 
@@ -268,13 +335,37 @@ void engine_build_context_call(struct msg_peer *peer, struct msg *msg)
 	contexts = context;
 	r = take_request(context, msg->body, &err);
 	if (r >= 0)
-		r = work_open_file(&tree->work, msg, STR(""), false, &err);
-	if (r >= 0)
-		r = tree_scratch(tree, &err);
-	if (r >= 0)
-		r = tree_extract(tree, tree->upper_fd, "/", "", begin_build, &err);
+		r = fetch(context, msg, &err);
 	if (r < 0)
 		context_fail(context, &err);
+}
+
+void engine_build_go_call(struct msg_peer *peer, struct msg *msg)
+{
+	struct arena arena OWN(arena_done) = { 0 };
+	struct context_work *context = contexts;
+	struct build_request more = { 0 };
+	static struct engine_context given;
+	struct err err = { 0 };
+	struct wire in;
+
+	arena_init(&arena, 16 << 20);
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	if (engine_context_get(&in, &arena, &given, &err) < 0) {
+		log_warn("malformed message from role api");
+		return;
+	}
+	while (context && (context->tree.work.peer != peer || context->wanted.token != given.token))
+		context = context->next;
+	if (!context) /* it has ended meanwhile */
+		return;
+	take_given(context, &given);
+	more.secrets = context->secrets;
+	more.secret_count = given.secret_count;
+	more.logins = context->logins;
+	more.login_count = given.login_count;
+	if (build_job_go(context->job, &more, &err) < 0)
+		log_warn("build: %s", err_text(&err));
 }
 
 /* ---- nobody wants it ---- */

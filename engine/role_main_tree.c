@@ -257,7 +257,9 @@ static void on_extracted(struct msg_peer *peer, void *owner, struct msg *reply,
 int tree_extract(struct tree_work *tree, int root_fd, const char *dest, const char *owner,
 		 int (*ready)(struct tree_work *tree, struct err *err), struct err *err)
 {
-	const struct unpack_start start = { .flags = UNPACK_FLAG_WHOLE };
+	const struct unpack_start start = {
+		.flags = UNPACK_FLAG_WHOLE | (tree->text_ok ? (uint32_t)UNPACK_FLAG_TEXT : 0)
+	};
 	struct buf call OWN(buf_done) = { 0 }, body OWN(buf_done) = { 0 };
 	int read_fd OWN_FD = -1, write_fd OWN_FD = -1, fds[2];
 	int64_t r;

@@ -28,7 +28,8 @@ struct tree_work {
 	char shown[ENGINE_PATH_MAX]; /* the client's path where `path` is one in a mount; else "" */
 	bool fresh;		     /* the path is a volume that is not there yet */
 	bool wants_root, into, keep_owners;
-	int pending; /* answers that are still to come */
+	bool text_ok; /* of tree_extract(): what is no archive is a Dockerfile */
+	int pending;  /* answers that are still to come */
 	struct err error;
 	char scratch[CONTAINER_ID_LEN + 1]; /* a directory below /data/containers, "" = none */
 };
@@ -64,5 +65,12 @@ int tree_files(struct tree_work *tree, uint16_t type, struct str body, const int
  */
 int tree_extract(struct tree_work *tree, int root_fd, const char *dest, const char *owner,
 		 int (*ready)(struct tree_work *tree, struct err *err), struct err *err);
+
+/*
+ * What an URL leads to, into an unnamed file of upper_fd's file system: work.file_fd, to be read
+ * from its start. ready() follows, with what went wrong in tree->error.
+ */
+int tree_download(struct tree_work *tree, const char *url,
+		  int (*ready)(struct tree_work *tree, struct err *err), struct err *err);
 
 #endif

@@ -108,6 +108,7 @@ extern const struct service_networks engine_networks;
 /* role_main_context.c */
 void engine_build_context_call(struct msg_peer *peer, struct msg *msg);
 void engine_build_cancel_call(struct msg_peer *peer, struct msg *msg);
+void engine_build_go_call(struct msg_peer *peer, struct msg *msg);
 /* Whoever asked for a build over the API is gone: it ends. */
 void engine_contexts_gone(const struct msg_peer *peer);
 

@@ -79,6 +79,9 @@ void engine_context_put(struct buf *out, const struct engine_context *context)
 	}
 	put_pairs(out, &context->cache_from);
 	put_pairs(out, &context->cache_to);
+	wire_put_text(out, context->remote ? context->remote : "");
+	wire_put_u8(out, context->held);
+	wire_put_u8(out, context->check);
 }
 
 static void get_lists(struct wire *in, struct arena *arena, struct engine_context *context)
@@ -151,6 +154,9 @@ int engine_context_get(struct wire *in, struct arena *arena, struct engine_conte
 		r = get_pairs(in, arena, &ret_context->cache_to, err);
 	if (r < 0)
 		return r;
+	ret_context->remote = get_text(in, arena, ENGINE_PATH_MAX);
+	ret_context->held = wire_bool(in);
+	ret_context->check = wire_bool(in);
 	if (wire_end(in) < 0 || !ret_context->token)
 		return err_set(err, -EBADMSG, "malformed request");
 	return 0;

@@ -16,21 +16,27 @@
  * unpack and files roles read. Calls of the api role to engine main, as in engine_msg.h.
  */
 enum engine_context_msg {
-	/* {struct engine_context} fds [0] the tar, plain, gzip or zstd -> MORE {u8 enum
-	 * engine_context_said, ...}..., last {text image id} */
+	/* {struct engine_context} fds [0] the tar, plain or compressed; without it `remote` is all
+	 * -> MORE {u8 enum engine_context_said, ...}..., last {text image id} */
 	ENGINE_MSG_BUILD_CONTEXT = 0x3e0,
 	/*
 	 * {u64 token} -> {}, or one-way: nobody wants that build any more: it ends and names no
 	 * image. A build that there is not (any more) is no error.
 	 */
 	ENGINE_MSG_BUILD_CANCEL,
+	/* {struct engine_context}, one-way: secrets and logins for the build of that token, which
+	 * goes on: ENGINE_CONTEXT_INPUTS. Nothing else of it counts. */
+	ENGINE_MSG_BUILD_GO,
 };
 
 enum engine_context_said {
-	/* {u8 enum build_note_kind, u32 step, text}: as engine/api/build_call.h has it */
+	/* {u8 enum build_note_kind, u32 step, text, u32 line, u32 column, text rule, text
+	 * description, text url}: as engine/api/build_call.h has it */
 	ENGINE_CONTEXT_NOTE = 1,
 	/* {u32 status, text command}: a RUN's; the error follows */
 	ENGINE_CONTEXT_FAILED = 2,
+	/* {blob struct build_inputs}: of a build that is held, once the Dockerfile is there */
+	ENGINE_CONTEXT_INPUTS = 3,
 };
 
 enum {
@@ -58,8 +64,8 @@ struct engine_context_secret {
  * count, {text name}..., u32 count, {text host, text user, text password, text token}..., u8
  * whether the Dockerfile comes along, blob Dockerfile, u8 parted, u32 count, {text name, text
  * where}... named contexts, u32 count, {text id, blob value}... secrets, u32 count, {text
- * reference, text ""}... caches to read, u32 count, {text reference, text how}... to write}. token:
- * the caller's own number for it, not 0.
+ * reference, text ""}... caches to read, u32 count, {text reference, text how}... to write, text
+ * remote, u8 held, u8 check}. token: the caller's own number for it, not 0.
  */
 struct engine_context {
 	uint64_t token;
@@ -80,6 +86,13 @@ struct engine_context {
 	struct engine_context_secret secrets[ENGINE_CONTEXT_SECRETS_MAX];
 	uint32_t secret_count;
 	struct image_pairs cache_from, cache_to; /* cache-from and cache-to of build_call.h */
+	/*
+	 * "" = the tar is the context. Else a repository, or an URL of an archive or of a
+	 * Dockerfile alone, which the engine fetches itself; a tar has the named contexts then.
+	 */
+	const char *remote;
+	bool held;  /* it waits for ENGINE_MSG_BUILD_GO before it asks for an image */
+	bool check; /* nothing is built: the warnings, and an empty image id */
 };
 
 void engine_context_put(struct buf *out, const struct engine_context *context);

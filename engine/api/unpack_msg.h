@@ -31,13 +31,18 @@ enum unpack_flag {
 	UNPACK_FLAG_LAYER = 1, /* ".wh." names are whiteouts; else they are refused */
 	/* A tar without the zeros at its end is refused: no digest tells whether all of it came. */
 	UNPACK_FLAG_WHOLE = 2,
+	/* What is no archive at all is a file UNPACK_TEXT_NAME of at most UNPACK_TEXT_MAX bytes. */
+	UNPACK_FLAG_TEXT = 4,
 };
 
 enum {
 	UNPACK_BYTES_DEFAULT_GIB = 64,
 	UNPACK_RATIO_DEFAULT = 200,
 	UNPACK_MEDIA_TYPE_MAX = 256,
+	UNPACK_TEXT_MAX = 1 << 20,
 };
+
+#define UNPACK_TEXT_NAME "Dockerfile"
 
 struct unpack_start {
 	char media_type[UNPACK_MEDIA_TYPE_MAX];

@@ -165,7 +165,31 @@ static int exec_ask(void *owner, enum build_msg type, struct str body, struct er
 
 	if (type == BUILD_MSG_PLAN && job->caches.import_count && !job->check)
 		return build_job_import(job, body, err);
-	return build_job_ask_api(job, (uint16_t)type, body, err);
+	if (type != BUILD_MSG_BASES || !job->ops.inputs)
+		return build_job_ask_api(job, (uint16_t)type, body, err);
+	buf_init(&job->held, BUILD_BODY_MAX);
+	if (buf_add_str(&job->held, body) < 0)
+		return err_set(err, -ENOMEM, "no memory for a build");
+	job->ops.inputs(job->owner, body);
+	return 0;
+}
+
+int build_job_go(struct build_job *job, const struct build_request *more, struct err *err)
+{
+	struct err bad = { 0 };
+	int r;
+
+	if (!job || !job->held.len)
+		return err_set(err, -EINVAL, "the build waits for nothing");
+	r = build_job_secrets(job, more, &bad);
+	if (r >= 0)
+		r = build_job_logins(job, more, &bad);
+	if (r >= 0)
+		r = build_job_ask_api(job, BUILD_MSG_BASES, buf_str(&job->held), &bad);
+	buf_done(&job->held);
+	if (r < 0)
+		build_job_fail(first_lane(job), &bad);
+	return 0;
 }
 
 /* A base image that is there: from now on until the build ends it stays. */
@@ -404,6 +428,7 @@ static void job_delete(struct build_job *job)
 		buf_done(&job->secrets[i].data);
 		free(job->secrets[i].id);
 	}
+	buf_done(&job->held);
 	build_free(job->build);
 	build_job_caches_done(job);
 	own_close(&job->context_fd);

@@ -33,6 +33,11 @@ struct build_job_ops {
 	void (*done)(void *owner, const struct image *image, const struct err *err);
 	/* All that happens, what RUN prints too. May be NULL: then progress gets the lines. */
 	void (*note)(void *owner, const struct build_note *note);
+	/*
+	 * What is built is known (struct build_inputs, as plan.h encodes it): the build waits for
+	 * build_job_go(). NULL: it does not.
+	 */
+	void (*inputs)(void *owner, struct str inputs);
 	/* A RUN ended with another status than 0: done() follows. May be NULL. */
 	void (*run_failed)(void *owner, const struct build_op *op, int32_t code);
 };
@@ -97,6 +102,14 @@ enum {
  */
 struct build_job *build_job_start(struct build_env *env, const struct build_request *request,
 				  const struct build_job_ops *ops, void *owner, struct err *err);
+/* After inputs(): the secrets and logins of the request are the build's too, and it goes on.
+ * -EINVAL: it does not wait; an error else ends it. */
+int build_job_go(struct build_job *job, const struct build_request *more, struct err *err);
+/* How the host of an URL is reached, without any login of it; texts live in the arena. */
+void build_fetch_settings(const struct build_env *env, const char *url, struct arena *arena,
+			  struct pull_start *start);
+/* What a download into this directory may take: containers need some room to go on. */
+int build_fetch_room(int dir_fd, uint64_t *ret_bytes, struct err *err);
 /* One more of at most BUILD_CACHES_MAX; how: the words of cache-to (engine/api/build_call.h). */
 int build_cache_add(struct arena *arena, const char *name, struct str how,
 		    struct build_cache_at *list, uint32_t *count, struct err *err);

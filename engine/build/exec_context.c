@@ -17,7 +17,7 @@ static int next_context(struct build_lane *lane, struct err *err);
 
 bool build_context_is_remote(const char *text)
 {
-	return git_source_is(str_from(text)) || strncmp(text, "github.com/", 11) == 0;
+	return git_source_is_context(str_from(text));
 }
 
 static int add(struct build_job *job, const char *text, int32_t slot, bool keep, struct err *err)

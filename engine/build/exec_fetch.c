@@ -219,10 +219,9 @@ static void on_fetched(struct msg_peer *peer, void *owner, struct msg *reply, co
 		fail(lane, &bad);
 }
 
-void build_job_fetch_settings(struct build_lane *lane, const char *text, struct arena *arena,
-			      struct pull_start *start)
+void build_fetch_settings(const struct build_env *env, const char *text, struct arena *arena,
+			  struct pull_start *start)
 {
-	const struct build_env *env = lane->job->env;
 	struct url url;
 	const char *reference = "localhost/x";
 
@@ -247,12 +246,12 @@ static void on_limit(struct loop_timer *timer)
 	fail(lane, &err);
 }
 
-int build_job_fetch_room(const struct build_lane *lane, uint64_t *ret_bytes, struct err *err)
+int build_fetch_room(int dir_fd, uint64_t *ret_bytes, struct err *err)
 {
 	struct statvfs fs;
 	uint64_t bytes;
 
-	if (fstatvfs(lane->fetch.fd, &fs) < 0)
+	if (fstatvfs(dir_fd, &fs) < 0)
 		return err_sys(err, -errno, "cannot see how much space is free");
 	bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
 	*ret_bytes = bytes > FETCH_LEAVES ? bytes - FETCH_LEAVES : 0;
@@ -286,11 +285,11 @@ static int next_remote(struct build_lane *lane, struct err *err)
 	fetch->file_fd = fs_tmpfile(fetch->fd, 0600, err);
 	if (fetch->file_fd < 0)
 		return fetch->file_fd;
-	r = build_job_fetch_room(lane, &most, err);
+	r = build_fetch_room(fetch->fd, &most, err);
 	if (r < 0)
 		return (int)r;
 	arena_init(&arena, 4 << 20);
-	build_job_fetch_settings(lane, current(lane)->url, &arena, &start);
+	build_fetch_settings(lane->job->env, current(lane)->url, &arena, &start);
 	buf_init(&body, PULL_START_MAX);
 	wire_put_text(&body, current(lane)->url);
 	wire_put_u64(&body, most);

@@ -353,7 +353,7 @@ static int put_request(struct build_lane *lane, const struct row *row, const str
 		r = put_login(lane, url, body, err);
 	else
 		wire_put_text(body, "");
-	build_job_fetch_settings(lane, url ? row->url : "", &arena, &start);
+	build_fetch_settings(lane->job->env, url ? row->url : "", &arena, &start);
 	wire_put_u64(body, lane->fetch.git->most);
 	pull_start_encode(&start, body);
 	return r;
@@ -371,7 +371,7 @@ static int next_row(struct build_lane *lane, struct err *err)
 	if (git->at == 0)
 		(void)str_copy(str_from(url.host), git->host, sizeof(git->host));
 	if (r == 0)
-		r = build_job_fetch_room(lane, &git->most, err);
+		r = build_fetch_room(lane->fetch.fd, &git->most, err);
 	if (r < 0)
 		return (int)r;
 	git->pack_fd = fs_tmpfile(lane->fetch.fd, 0600, err);

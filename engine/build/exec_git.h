@@ -30,11 +30,5 @@ int build_job_fetch_then(struct build_lane *lane, const struct build_op *op,
 /* Ends a download; and takes away what was downloaded. */
 void build_job_fetch_stop(struct build_lane *lane);
 void build_job_fetch_clear(struct build_lane *lane);
-/* What a download may take: containers need some room to go on. */
-int build_job_fetch_room(const struct build_lane *lane, uint64_t *ret_bytes, struct err *err);
-/* The registry settings of the URL's host, for its authorities and the machine's proxies; url "":
- * of nobody's. */
-void build_job_fetch_settings(struct build_lane *lane, const char *url, struct arena *arena,
-			      struct pull_start *start);
 
 #endif

@@ -9,7 +9,7 @@
 
 int build_job_logins(struct build_job *job, const struct build_request *request, struct err *err)
 {
-	for (uint32_t i = 0; i < request->login_count && i < BUILD_LOGINS_MAX; i++) {
+	for (uint32_t i = 0; i < request->login_count && job->login_count < BUILD_LOGINS_MAX; i++) {
 		const struct build_login *from = &request->logins[i];
 		struct build_login *to = &job->logins[job->login_count++];
 

@@ -75,11 +75,11 @@ static int take_secret(struct build_job *job, const struct build_secret_given *g
 	return r < 0 ? err_prefix(err, "secret %.100s", secret->id) : 0;
 }
 
-static int take_secrets(struct build_job *job, const struct build_request *request, struct err *err)
+int build_job_secrets(struct build_job *job, const struct build_request *request, struct err *err)
 {
 	int r = 0;
 
-	if (request->secret_count > BUILD_SECRETS_MAX)
+	if (request->secret_count > BUILD_SECRETS_MAX - job->secret_count)
 		return err_set(err, -E2BIG, "more than %d secrets", BUILD_SECRETS_MAX);
 	for (uint32_t i = 0; r >= 0 && i < request->secret_count; i++)
 		r = take_secret(job, &request->secrets[i], err);
@@ -174,7 +174,7 @@ int build_job_take(struct build_job *job, const struct build_request *request, c
 	if (r >= 0)
 		r = take_epoch(job, request->args, created, err);
 	if (r >= 0)
-		r = take_secrets(job, request, err);
+		r = build_job_secrets(job, request, err);
 	if (r >= 0)
 		r = take_hosts(job, request->hosts, err);
 	for (uint32_t i = 0; r >= 0 && request->ssh && i < request->ssh->count; i++)

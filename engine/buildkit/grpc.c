@@ -346,6 +346,12 @@ void grpc_hold(struct grpc_call *call, bool held)
 	flush(call->grpc);
 }
 
+void grpc_drain(struct grpc_call *call)
+{
+	call->held = false;
+	take_messages(call);
+}
+
 /* What all calls of a connection make us keep. */
 static size_t kept(const struct grpc *grpc)
 {

@@ -99,6 +99,8 @@ void grpc_answer(struct grpc_call *call, struct str message);
 void grpc_cancel(struct grpc_call *call);
 /* Held: no message is told, the other side has to wait. Not held: those that wait are told. */
 void grpc_hold(struct grpc_call *call, bool held);
+/* Within closed(), of a call that was held: what came before its end is told. */
+void grpc_drain(struct grpc_call *call);
 /* The value of a header, "" when there is none. */
 const char *grpc_header(const struct grpc_call *call, const char *name);
 

@@ -31,6 +31,11 @@ static void add_text(const char **list, uint32_t *count, uint32_t max, const cha
 		list[(*count)++] = text;
 }
 
+void outline_add_secret(struct outline *outline, const char *id)
+{
+	add_text(outline->secrets, &outline->secret_count, OUTLINE_SECRETS_MAX, id);
+}
+
 static void add_secrets(struct outline *outline, const struct dockerfile_step *step, char escape,
 			struct arena *arena)
 {
@@ -43,8 +48,7 @@ static void add_secrets(struct outline *outline, const struct dockerfile_step *s
 		    mount.type != DOCKERFILE_MOUNT_SECRET)
 			continue;
 		id = strrchr(mount.target, '/') ? strrchr(mount.target, '/') + 1 : mount.target;
-		add_text(outline->secrets, &outline->secret_count, OUTLINE_SECRETS_MAX,
-			 *mount.id ? mount.id : id);
+		outline_add_secret(outline, *mount.id ? mount.id : id);
 	}
 }
 

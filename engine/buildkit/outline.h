@@ -29,6 +29,8 @@ struct outline {
 /* -EINVAL with "Dockerfile:LINE:COLUMN: ...". Memory is the arena's. */
 int outline_make(const struct build_inputs *inputs, struct arena *arena,
 		 struct outline *ret_outline, struct err *err);
+/* Another secret that is asked for. */
+void outline_add_secret(struct outline *outline, const char *id);
 /* Another registry that logins are asked for: a reference's. What is no reference is passed over.
  */
 int outline_add_host(struct outline *outline, const char *reference, struct arena *arena,

@@ -11,6 +11,7 @@
 #include "engine/build/plan.h"
 #include "engine/buildkit/cache.h"
 #include "engine/buildkit/pb.h"
+#include "engine/git/git.h"
 #include "engine/oci/oci.h"
 #include "engine/oci/reference.h"
 #include "lib/own.h"
@@ -207,12 +208,54 @@ static int take_context(struct arena *arena, const char *name, const char *value
 		return err_set(err, -E2BIG, "more than %d build contexts", BUILD_CONTEXTS_MAX);
 	if (!where)
 		return err_set(err, -ENOMEM, "no memory for a build");
-	if (where == value && !str_starts(str_from(value), STR("docker-image://")))
+	if (where == value && !str_starts(str_from(value), STR("docker-image://")) &&
+	    !git_source_is_context(str_from(value)))
 		return err_set(err, -ENOTSUP,
-			       "build --build-context %.60s=%.100s: this engine takes directories "
-			       "and docker-image://NAME",
+			       "build --build-context %.60s=%.100s: this engine takes directories, "
+			       "repositories and docker-image://NAME",
 			       name, value);
 	return image_pairs_set(arena, &context->contexts, name, where, err);
+}
+
+static const char uploaded[] = "http://buildkit-session/";
+
+const char *solve_request_upload(const struct solve_request *request)
+{
+	const char *context = solve_request_option(request, "context");
+
+	return str_starts(str_from(context), str_from(uploaded)) ? context + sizeof(uploaded) - 1
+								 : NULL;
+}
+
+/* A context that is no directory of the client. */
+static int take_source(const char *value, struct engine_context *context, struct err *err)
+{
+	struct str text = str_from(value);
+
+	if (str_starts(text, str_from(uploaded)))
+		return 0;
+	if (!git_source_is_context(text) && !str_starts(text, STR("http://")) &&
+	    !str_starts(text, STR("https://")))
+		return err_set(err, -EINVAL, "build context %.200s is no URL and no repository",
+			       value);
+	context->remote = value;
+	return 0;
+}
+
+/* What belongs together: the context, who has the Dockerfile, directories of the client. */
+static int settle_source(const struct solve_request *request, struct engine_context *context,
+			 struct err *err)
+{
+	bool upload = solve_request_upload(request) != NULL;
+	bool url = *context->remote && !git_source_is_context(str_from(context->remote));
+
+	context->held =
+		(upload || *context->remote) && !*solve_request_option(request, "dockerfilekey");
+	if (context->parted && (upload || url))
+		return err_set(err, -ENOTSUP,
+			       "a context from %s goes with no directory of --build-context",
+			       upload ? "stdin" : "an URL");
+	return 0;
 }
 
 /* Options that say nothing about the image, or what is so here anyway. */
@@ -259,10 +302,7 @@ static int take_option(struct arena *arena, const char *key, const char *value,
 	else if (!strcmp(key, "platform"))
 		return take_platform(value, err);
 	else if (!strcmp(key, "context"))
-		return err_set(err, -ENOTSUP,
-			       "build context %.200s: this engine fetches no context "
-			       "from an URL or a git repository: send a directory",
-			       value);
+		return take_source(value, context, err);
 	else
 		return unsupported(err, key, value);
 	return 0;
@@ -325,7 +365,8 @@ int solve_request_translate(const struct solve_request *request, struct arena *a
 	int r;
 
 	*ret_context = (struct engine_context){ .dockerfile = *filename ? filename : "Dockerfile",
-						.target = "" };
+						.target = "",
+						.remote = "" };
 	if (strcmp(request->frontend, "dockerfile.v0") != 0)
 		return err_set(err, -ENOTSUP,
 			       "frontend %.100s is not supported by this engine: "
@@ -337,5 +378,5 @@ int solve_request_translate(const struct solve_request *request, struct arena *a
 	for (uint32_t i = 0; r >= 0 && i < request->options.count; i++)
 		r = take_option(arena, request->options.items[i].key,
 				request->options.items[i].value, ret_context, err);
-	return r < 0 ? r : 0;
+	return r < 0 ? r : settle_source(request, ret_context, err);
 }

@@ -33,6 +33,8 @@ int solve_request_frontend(struct str message, struct arena *arena, struct solve
  */
 int solve_request_translate(const struct solve_request *request, struct arena *arena,
 			    struct engine_context *ret_context, struct err *err);
+/* The id of a context that the client's session uploads, out of `context`; NULL: it is none. */
+const char *solve_request_upload(const struct solve_request *request);
 /* An option's value, "" where it is not given. */
 const char *solve_request_option(const struct solve_request *request, const char *key);
 

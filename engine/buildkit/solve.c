@@ -10,6 +10,7 @@
 #include <string.h>
 #include "engine/api/engine_msg.h"
 #include "engine/buildkit/pb.h"
+#include "engine/buildkit/upload.h"
 #include "engine/docker/build.h"
 #include "lib/log.h"
 #include "lib/own.h"
@@ -81,6 +82,7 @@ static void stop(struct solve *solve)
 
 	loop_timer_stop(solve->server->loop, &solve->timer);
 	sync_cancel(take_ptr(&solve->sync));
+	upload_cancel(take_ptr(&solve->upload));
 	if (solve->ask)
 		grpc_cancel(solve->ask);
 	solve->ask = NULL;

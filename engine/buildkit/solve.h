@@ -16,6 +16,9 @@
  *   SESSION -- the client's session is there --> FILES (Dockerfile, .dockerignore)
  *   FILES --> ASKING (secrets, then logins that the Dockerfile needs) --> BUILDING (engine main
  *   has it, the context goes there) --> ENDED, which every state goes to with an error
+ *
+ * A context that is no directory of the client has its Dockerfile in it: then the build is held by
+ * engine main once that is there, and ASKING comes again within BUILDING.
  */
 enum solve_state {
 	SOLVE_STATE_NEW,
@@ -39,8 +42,9 @@ enum {
 	SOLVE_SESSION_MS = 20,
 };
 
-/* A directory of the client: the context is the first, named ones come behind it. */
+/* A directory of the client: the context, if it is one, is the first, named ones come behind it. */
 struct solve_tree {
+	bool own;	  /* the build's own context */
 	const char *dir;  /* as the client knows it */
 	const char *part; /* of the tar: "0", "1"...; NULL = all of it */
 	struct sync_file ignore;
@@ -70,8 +74,10 @@ struct solve {
 	struct buf answer;
 	struct sync_file files[SOLVE_FILES];
 	struct solve_tree trees[SOLVE_TREES_MAX];
-	uint32_t tree_count, tree; /* the one that is fetched */
-	int pipe_fd;		   /* towards engine main, -1 = none */
+	uint32_t tree_count, tree;	    /* the one that is fetched */
+	int pipe_fd;			    /* towards engine main, -1 = none */
+	struct upload *upload;		    /* a context from stdin, under way */
+	uint32_t told_secrets, told_logins; /* those that engine main has */
 	struct outline outline;
 	uint32_t asked_secrets, asked_hosts;
 	/* Steps that are told of: by number of engine main's, and those that have none. */
@@ -101,6 +107,19 @@ void solve_fail(struct solve *solve, const struct err *err);
 
 /* ---- solve_gather.c: from NEW to BUILDING ---- */
 void solve_begin(struct solve *solve);
+struct session *solve_session(const struct solve *solve);
+/* ---- solve_ask.c: secrets and logins of the outline, then solve_build() or solve_go() ---- */
+void solve_ask(struct solve *solve);
+/* ---- solve_build.c: BUILDING ---- */
+void solve_build(struct solve *solve);
+void solve_take_inputs(struct solve *solve, struct str inputs);
+/* What a directory of the client is told as. */
+const char *solve_tree_title(struct solve *solve, const char *what);
+/* Fetches it; ops->done() follows, or the build has failed. */
+void solve_sync(struct solve *solve, const struct sync_request *request,
+		const struct sync_ops *ops);
+/* The outline has been made: registries of caches and repositories have logins too. */
+int solve_add_logins(struct solve *solve, struct err *err);
 
 /* ---- solve_tell.c: what engine main says, and what clients are told ---- */
 void solve_take_note(struct solve *solve, struct wire *in);

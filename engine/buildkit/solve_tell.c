@@ -139,6 +139,12 @@ void solve_take_note(struct solve *solve, struct wire *in)
 	uint32_t number;
 	struct str text;
 
+	if (said == ENGINE_CONTEXT_INPUTS) {
+		text = wire_blob(in, ENGINE_CONTEXT_BODY_MAX);
+		if (!in->error)
+			solve_take_inputs(solve, text);
+		return;
+	}
 	if (said == ENGINE_CONTEXT_FAILED) {
 		solve->failed_status = (int32_t)wire_u32(in);
 		solve->failed_command = arena_text(&solve->arena, wire_str(in, 1024));

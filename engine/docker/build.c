@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * POST /build: the query becomes a call to engine main, the context passes through a pipe. Runs in
- * the api role, which unpacks nothing of it. Must never pass over an option that changes the image.
+ * POST /build: the query becomes a call to engine main, the context passes through a pipe, or
+ * engine main fetches it. Runs in the api role, which unpacks nothing of it. Must never pass over
+ * an option that changes the image.
  */
 #include "engine/docker/build.h"
 
@@ -15,6 +16,7 @@
 #include "engine/docker/create.h"
 #include "engine/docker/handlers.h"
 #include "engine/docker/transfer.h"
+#include "engine/git/git.h"
 #include "engine/oci/oci.h"
 #include "engine/oci/reference.h"
 #include "lib/own.h"
@@ -147,6 +149,11 @@ static int refuse_set(struct docker_client *client, struct err *err)
 	return 0;
 }
 
+static bool is_url(const char *text)
+{
+	return !strncmp(text, "http://", 7) || !strncmp(text, "https://", 8);
+}
+
 static int check_source(struct docker_client *client, struct err *err)
 {
 	const char *remote = query_text(client, "remote");
@@ -161,10 +168,8 @@ static int check_source(struct docker_client *client, struct err *err)
 		return err_set(err, -EINVAL,
 			       "this engine has no BuildKit: set DOCKER_BUILDKIT=0 to send the "
 			       "context to its own builder");
-	if (*remote)
-		return err_set(err, -EINVAL,
-			       "remote=%.200s: this engine fetches no context from an URL or a "
-			       "git repository: send it as a tar archive",
+	if (*remote && !is_url(remote) && !git_source_is_context(str_from(remote)))
+		return err_set(err, -EINVAL, "remoteURL (%.200s) could not be recognized as URL",
 			       remote);
 	(void)snprintf(ours, sizeof(ours), "%s/%s", own.os, own.architecture);
 	if (*platform && strncmp(platform, ours, strlen(ours)) != 0 &&
@@ -283,11 +288,12 @@ static int read_request(struct docker_client *client, struct engine_context *wan
 	*wanted = (struct engine_context){ .token = docker_build_token() };
 	wanted->dockerfile = query_text(client, "dockerfile");
 	wanted->target = query_text(client, "target");
+	wanted->remote = query_text(client, "remote");
 	wanted->no_cache = docker_query_flag(client, "nocache", false);
 	wanted->pull = docker_query_flag(client, "pull", false);
 	(void)docker_query(client, "networkmode", network, sizeof(network));
 	wanted->network_none = !strcmp(network, "none");
-	if (r >= 0 && (!wanted->dockerfile || !wanted->target))
+	if (r >= 0 && (!wanted->dockerfile || !wanted->target || !wanted->remote))
 		r = no_memory(err);
 	if (r >= 0)
 		r = refuse_set(client, err);
@@ -322,7 +328,10 @@ void docker_build(struct docker_client *client)
 	}
 	build->wanted = wanted;
 	build->quiet = docker_query_flag(client, "q", false);
-	docker_upload(client, ENGINE_MSG_BUILD_CONTEXT, buf_str(&body), build_on_said);
+	if (*wanted.remote)
+		docker_ask(client, ENGINE_MSG_BUILD_CONTEXT, buf_str(&body), build_on_said);
+	else
+		docker_upload(client, ENGINE_MSG_BUILD_CONTEXT, buf_str(&body), build_on_said);
 }
 
 /* A classic build ends with its connection; there is none by a number. */

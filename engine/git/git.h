@@ -35,6 +35,8 @@ struct git_source {
 
 /* Whether ADD takes it for a repository: as the Dockerfile reference says, by its form alone. */
 bool git_source_is(struct str text);
+/* The same for a context of a build: "github.com/..." is one too. */
+bool git_source_is_context(struct str text);
 /* -EINVAL; -ENOTSUP: ssh, by name. A login in the URL is refused: it would stand in a history. */
 int git_source_parse(struct str text, struct arena *arena, struct git_source *ret, struct err *err);
 /* A submodule's URL, which may begin with "./" or "../", against that of its repository. -EINVAL */

@@ -50,6 +50,11 @@ bool git_source_is(struct str text)
 	       str_ends(bare(text), STR(".git"));
 }
 
+bool git_source_is_context(struct str text)
+{
+	return git_source_is(text) || str_starts(text, STR("github.com/"));
+}
+
 bool git_is_oid(struct str text)
 {
 	if (text.len != GIT_OID_TEXT - 1)

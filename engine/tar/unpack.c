@@ -28,6 +28,7 @@ struct unpack {
 	struct entry_writer *out;
 	struct archive *archive;
 	unsigned char *block;
+	size_t ahead; /* bytes of block that were looked at before the archive was opened */
 	struct err *err;
 	int error; /* of the stream, inside libarchive's callback */
 	uint64_t bytes_max;
@@ -42,8 +43,11 @@ struct unpack {
 static la_ssize_t read_block(struct archive *archive, void *owner, const void **ret_data)
 {
 	struct unpack *u = owner;
-	ssize_t n = tar_stream_read(&u->stream, u->block, UNPACK_BLOCK, u->err);
+	ssize_t n = (ssize_t)u->ahead;
 
+	u->ahead = 0;
+	if (!n)
+		n = tar_stream_read(&u->stream, u->block, UNPACK_BLOCK, u->err);
 	if (n < 0) {
 		u->error = (int)n;
 		archive_set_error(archive, EIO, "stream");
@@ -356,6 +360,72 @@ static int open_archive(struct unpack *u)
 	return 0;
 }
 
+/* ---- what may be no archive ---- */
+
+/* At most `most` bytes of the stream into block, behind those that are there; 0 or -errno. */
+static int look_ahead(struct unpack *u, size_t most)
+{
+	while (u->ahead < most) {
+		ssize_t n =
+			tar_stream_read(&u->stream, u->block + u->ahead, most - u->ahead, u->err);
+
+		if (n <= 0)
+			return (int)n;
+		u->ahead += (size_t)n;
+	}
+	return 0;
+}
+
+/* The first header of a tar by its checksum, with or without "ustar"; or the end of an empty one.
+ */
+static bool is_tar(const unsigned char *head, size_t len)
+{
+	uint64_t sum = 0, said = 0;
+	struct str text = str_trim(str_make((const char *)head + 148, 8));
+
+	if (len < UNPACK_END_MARK)
+		return len == 0;
+	while (text.len && (text.ptr[text.len - 1] == 0 || text.ptr[text.len - 1] == ' '))
+		text.len--;
+	for (size_t i = 0; i < text.len; i++)
+		said = said * 8 + ((unsigned char)text.ptr[i] & 7);
+	for (size_t i = 0; i < UNPACK_END_MARK; i++)
+		sum += i >= 148 && i < 156 ? ' ' : head[i];
+	return sum == said || (sum == 8 * ' ' && !text.len);
+}
+
+/* The whole stream as one file. */
+static int write_text(struct unpack *u)
+{
+	struct entry data = { .type = ENTRY_DATA };
+	int r;
+
+	u->entry = (struct entry){
+		.type = ENTRY_FILE, .path = STR(UNPACK_TEXT_NAME), .mode = 0644, .size = u->ahead
+	};
+	data.data = str_make((const char *)u->block, u->ahead);
+	sha256_add(&u->hash, u->block, u->ahead);
+	r = entry_write(u->out, &u->entry, u->err);
+	return r == 0 && u->ahead ? entry_write(u->out, &data, u->err) : r;
+}
+
+/* Whether it was a text, which is written then: 1; 0: an archive; -errno. */
+static int take_text(struct unpack *u)
+{
+	int r = look_ahead(u, UNPACK_END_MARK);
+
+	if (r < 0 || u->stream.compression != TAR_PLAIN || is_tar(u->block, u->ahead))
+		return r;
+	r = look_ahead(u, UNPACK_TEXT_MAX + 1);
+	if (r == 0 && u->ahead > UNPACK_TEXT_MAX)
+		r = err_set(u->err, -EFBIG,
+			    "what was sent is no archive, and too long for a "
+			    "Dockerfile");
+	if (r == 0)
+		r = write_text(u);
+	return r < 0 ? r : 1;
+}
+
 static int finish(struct unpack *u, const struct unpack_start *start, struct unpack_result *ret)
 {
 	struct unpack_result result = {
@@ -382,6 +452,18 @@ static int finish(struct unpack *u, const struct unpack_start *start, struct unp
 	if (r == 0)
 		*ret = result;
 	return r;
+}
+
+static int read_all(struct unpack *u, const struct unpack_start *start)
+{
+	int r = start->flags & UNPACK_FLAG_TEXT ? take_text(u) : 0;
+
+	if (r != 0) {
+		u->end = (int64_t)u->stream.out_bytes - UNPACK_END_MARK;
+		return r < 0 ? r : 0;
+	}
+	r = open_archive(u);
+	return r == 0 ? read_entries(u) : r;
 }
 
 static bool is_known_type(const char *media_type)
@@ -411,7 +493,7 @@ int tar_unpack(tar_source_fn *source, void *owner, const struct unpack_start *st
 	u = calloc(1, sizeof(*u));
 	if (!u)
 		return err_set(err, -ENOMEM, "no memory to unpack a layer");
-	u->block = malloc(UNPACK_BLOCK);
+	u->block = malloc(start->flags & UNPACK_FLAG_TEXT ? UNPACK_TEXT_MAX + 1 : UNPACK_BLOCK);
 	u->out = out;
 	u->err = err;
 	u->bytes_max = bytes_max;
@@ -427,10 +509,7 @@ int tar_unpack(tar_source_fn *source, void *owner, const struct unpack_start *st
 	    (u->stream.compression == TAR_XZ || u->stream.compression == TAR_BZIP2))
 		r = err_set(err, -ENOTSUP, "a layer is compressed by %s: gzip and zstd are known",
 			    u->stream.compression == TAR_XZ ? "xz" : "bzip2");
-	if (r == 0)
-		r = open_archive(u);
-	if (r == 0)
-		r = read_entries(u);
+	r = r == 0 ? read_all(u, start) : r;
 	if (r == 0)
 		r = finish(u, start, ret_result);
 	archive_read_free(u->archive);

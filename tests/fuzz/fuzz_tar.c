@@ -72,6 +72,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	lseek(fd, 0, SEEK_SET);
 	memory = (struct memory){ .data = data + 1, .len = size - 1, .step = data[0] >> 1 };
 	start.flags = data[0] & 1 ? 0 : UNPACK_FLAG_LAYER;
+	if ((data[0] & 0x81) == 0x81)
+		start.flags = UNPACK_FLAG_TEXT | UNPACK_FLAG_WHOLE;
 	entry_writer_init(&writer, fd);
 	r = tar_unpack(read_memory, &memory, &start, 0, &writer, &result, NULL);
 	entry_writer_done(&writer);

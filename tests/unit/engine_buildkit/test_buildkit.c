@@ -140,9 +140,9 @@ static void test_options(struct arena *arena)
 		const char *key, *value, *text;
 	} bad[] = { { "platform", "linux/s390x", "only linux/" },
 		    { "force-network-mode", "host", "not allowed" },
-		    { "context", "https://example.org/x.git", "fetches no context" },
+		    { "context", "ftp://example.org/x", "no URL and no repository" },
 		    { "context:lib", "https://example.org/x",
-		      "directories and docker-image://NAME" },
+		      "repositories and docker-image://NAME" },
 		    { "add-hosts", "x", "invalid add-host" },
 		    { "shm-size", "64000000", "shm-size" },
 		    { "attest:sbom", "", "attest:sbom" },
@@ -170,6 +170,15 @@ static void test_options(struct arena *arena)
 		   !strcmp(context.contexts.items[0].key, "lib") &&
 		   !strcmp(context.contexts.items[0].value, "tar:1"),
 	   "a named context that is a directory is a part of the tar");
+	ok(translate("context", "https://example.org/x.git#v1:sub", arena, &context, NULL) == 0 &&
+		   context.held && !strcmp(context.remote, "https://example.org/x.git#v1:sub"),
+	   "a repository is the context, and its Dockerfile is there");
+	ok(translate("context", "http://buildkit-session/abc", arena, &context, NULL) == 0 &&
+		   context.held && !*context.remote,
+	   "what the client uploads is no URL");
+	ok(translate("context:lib", "github.com/a/b", arena, &context, NULL) == 0 &&
+		   !context.parted && !context.held,
+	   "a named context that is a repository");
 	ok(translate("no-cache", "", arena, &context, NULL) == 0 && context.no_cache, "no cache");
 	ok(translate("image-resolve-mode", "pull", arena, &context, NULL) == 0 && context.pull,
 	   "pull");

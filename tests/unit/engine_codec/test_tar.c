@@ -517,6 +517,38 @@ static void test_cut(void)
 	buf_clear(&tar);
 }
 
+/* What a URL leads to may be a Dockerfile alone: only where that is asked for. */
+static void test_text(void)
+{
+	static const struct unpack_start text = { .flags = UNPACK_FLAG_TEXT | UNPACK_FLAG_WHOLE };
+	static char listing[LISTING_MAX], big[UNPACK_TEXT_MAX + 1];
+	struct unpack_result result;
+	struct err err = { 0 };
+
+	for (size_t step = 0; step < 4; step++) {
+		ok(unpack(STR("FROM busybox\n"), step, &text, &result, listing, &err) == 0 &&
+			   !strcmp(listing, "file Dockerfile; data 13; "),
+		   "a text in steps of %zu: %s", step, listing);
+	}
+	buf_clear(&tar);
+	put_head(&(struct head){ .name = "a", .type = '0', .size = 3 });
+	put_data("abc", 3);
+	put_end();
+	ok(unpack(buf_str(&tar), 7, &text, &result, listing, &err) == 0 &&
+		   !strcmp(listing, "file a; data 3; "),
+	   "an archive is one: %s", listing);
+	is_int(unpack(str_head(buf_str(&tar), tar.len - 1024), 0, &text, &result, listing, &err),
+	       -EBADMSG, "and whole");
+	memset(big, 'x', sizeof(big));
+	is_int(unpack(str_make(big, sizeof(big)), 0, &text, &result, listing, &err), -EFBIG,
+	       "a text that is too long");
+	ok(unpack(str_make(big, sizeof(big) - 1), 0, &text, &result, listing, &err) == 0,
+	   "the longest one");
+	ok(unpack(STR("FROM busybox\n"), 0, &layer, &result, listing, &err) < 0,
+	   "no layer is a text");
+	buf_clear(&tar);
+}
+
 int main(void)
 {
 	buf_init(&tar, TAR_MAX);
@@ -530,6 +562,7 @@ int main(void)
 	test_members();
 	test_limits();
 	test_cut();
+	test_text();
 	buf_done(&tar);
 	return tap_done();
 }
