@@ -10,11 +10,13 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 #include "engine/api/compose_msg.h"
+#include "engine/api/context_msg.h"
 #include "engine/api/gate_msg.h"
 #include "engine/api/health_msg.h"
 #include "engine/api/schedule_msg.h"
 #include "engine/api/stream_msg.h"
 #include "engine/build/serve.h"
+#include "engine/buildkit/solve.h"
 #include "engine/compose/compose.h"
 #include "engine/docker/handlers.h"
 #include "engine/docker/server.h"
@@ -67,9 +69,25 @@ static void on_exec_ended(struct msg_peer *peer, struct msg *msg)
 	docker_exec_ended(&server, msg);
 }
 
+static void on_agent(struct msg_peer *peer, struct msg *msg)
+{
+	int fd OWN_FD = msg_take_fd(msg, 0);
+	uint64_t token;
+	char id[1024];
+	struct wire in;
+
+	(void)peer;
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	token = wire_u64(&in);
+	wire_text(&in, id, sizeof(id));
+	if (wire_end(&in) >= 0)
+		solve_take_agent(token, id, take_fd(&fd));
+}
+
 static const struct msg_rule rules[] = {
 	{ ENGINE_MSG_ATTACHED, "attached", 4, 64, 0, 1, ROLE_PEER_MAIN, on_attached },
 	{ ENGINE_MSG_EXEC_ENDED, "exec-ended", 8, 8, 0, 0, ROLE_PEER_MAIN, on_exec_ended },
+	{ ENGINE_MSG_BUILD_AGENT, "build-agent", 12, 2048, 1, 1, ROLE_PEER_MAIN, on_agent },
 	{ GATE_MSG_STREAM, "gate-stream", 13, 1024, 1, 1, ROLE_PEER_MAIN, on_stream },
 	{ BUILD_MSG_BASES, "build-bases", 4, BUILD_BODY_MAX, 0, 0, ROLE_PEER_MAIN, on_build },
 	{ BUILD_MSG_PLAN, "build-plan", 4, BUILD_BODY_MAX, 0, 0, ROLE_PEER_MAIN, on_build },

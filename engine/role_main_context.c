@@ -26,6 +26,9 @@ struct context_work {
 	uint32_t cache_from_count, cache_to_count;
 	/* Of a tar with parts: the context's own directory, those of named ones; -1 = none. */
 	int part_fd, named_fds[BUILD_CONTEXTS_MAX];
+	struct image_pairs agents; /* id, path of a socket that the api role listens at */
+	char agent_names[ENGINE_CONTEXT_AGENTS_MAX][CONTAINER_ID_LEN + 1];
+	uint32_t agent_count;
 	struct build_job *job; /* NULL before the context is there, and after the end */
 	struct context_work *next;
 };
@@ -91,6 +94,9 @@ static void context_drop(struct context_work *context)
 	if (*at)
 		*at = context->next;
 	context->job = NULL;
+	while (context->agent_count)
+		build_agent_remove(&context->tree.work.engine->containers,
+				   context->agent_names[--context->agent_count]);
 }
 
 static void context_fail(struct context_work *context, const struct err *err)
@@ -170,6 +176,40 @@ static void take_given(struct context_work *context, const struct engine_context
 						     .value = given->secrets[i].value };
 }
 
+/* A socket for each agent of the client's; the api role serves it. */
+static int take_agents(struct context_work *context, const struct engine_context *given,
+		       struct err *err)
+{
+	struct engine_work *work = &context->tree.work;
+	struct container_env *env = &work->engine->containers;
+	int r = 0;
+
+	for (uint32_t i = 0; r >= 0 && i < given->agent_count; i++) {
+		struct buf body OWN(buf_done) = { 0 };
+		const char *path = NULL, *id = arena_text(&work->arena, str_from(given->agents[i]));
+		char *name = context->agent_names[context->agent_count];
+		int fd OWN_FD = -1;
+
+		if (context->agent_count == ENGINE_CONTEXT_AGENTS_MAX)
+			return err_set(err, -E2BIG, "more than %d agents",
+				       ENGINE_CONTEXT_AGENTS_MAX);
+		fd = build_agent_listen(env, name, err);
+		context->agent_count++;
+		if (fd < 0)
+			return fd;
+		buf_init(&body, 2048);
+		wire_put_u64(&body, context->wanted.token);
+		wire_put_text(&body, given->agents[i]);
+		path = arena_printf(&work->arena, "%s/" BUILD_SECRETS "/%s", env->run_path, name);
+		r = id && path ? image_pairs_set(&work->arena, &context->agents, id, path, err)
+			       : err_set(err, -ENOMEM, "no memory for a build");
+		if (r >= 0 && work->peer)
+			r = msg_peer_send(work->peer, ENGINE_MSG_BUILD_AGENT, buf_str(&body), &fd,
+					  1, err);
+	}
+	return r;
+}
+
 static bool is_repository(const struct context_work *context)
 {
 	return build_context_is_remote(context->wanted.remote);
@@ -199,6 +239,9 @@ static int begin_build(struct tree_work *tree, struct err *err)
 					 .secrets = context->secrets,
 					 .secret_count = wanted->secret_count,
 					 .network_none = wanted->network_none,
+					 .network_host = wanted->network_host,
+					 .host_allowed = wanted->host_allowed,
+					 .limits = wanted->limits,
 					 .no_cache = wanted->no_cache,
 					 .keep_unnamed = true,
 					 .pull = wanted->pull,
@@ -208,12 +251,13 @@ static int begin_build(struct tree_work *tree, struct err *err)
 					 .cache_to = context->cache_to,
 					 .cache_to_count = context->cache_to_count,
 					 .logins = context->logins,
-					 .login_count = wanted->login_count };
+					 .login_count = wanted->login_count,
+					 .ssh = &context->agents };
 
 	if (tree->error.code) {
 		*err = tree->error;
 		(void)err_prefix(err, "build context");
-	} else if (open_parts(context, err) >= 0) {
+	} else if (open_parts(context, err) >= 0 && take_agents(context, wanted, err) >= 0) {
 		if (context->part_fd >= 0)
 			request.context_fd = context->part_fd;
 		take_given(context, wanted);
@@ -340,6 +384,17 @@ void engine_build_context_call(struct msg_peer *peer, struct msg *msg)
 		context_fail(context, &err);
 }
 
+/* ---- nobody wants it ---- */
+
+static void context_cancel(struct context_work *context, const struct err *why)
+{
+	build_job_cancel(context->job);
+	/* While the tar is unpacked: the two roles are ended, and nobody hears of it. */
+	msg_peer_forget(&context->tree.files.peer, context);
+	msg_peer_forget(&context->tree.unpack.peer, context);
+	context_fail(context, why);
+}
+
 void engine_build_go_call(struct msg_peer *peer, struct msg *msg)
 {
 	struct arena arena OWN(arena_done) = { 0 };
@@ -364,30 +419,21 @@ void engine_build_go_call(struct msg_peer *peer, struct msg *msg)
 	more.secret_count = given.secret_count;
 	more.logins = context->logins;
 	more.login_count = given.login_count;
-	if (build_job_go(context->job, &more, &err) < 0)
+	more.ssh = &context->agents;
+	if (take_agents(context, &given, &err) < 0)
+		context_cancel(context, &err);
+	else if (build_job_go(context->job, &more, &err) < 0)
 		log_warn("build: %s", err_text(&err));
-}
-
-/* ---- nobody wants it ---- */
-
-static void context_cancel(struct context_work *context)
-{
-	struct err err = { 0 };
-
-	build_job_cancel(context->job);
-	/* While the tar is unpacked: the two roles are ended, and nobody hears of it. */
-	msg_peer_forget(&context->tree.files.peer, context);
-	msg_peer_forget(&context->tree.unpack.peer, context);
-	err_set(&err, -ECANCELED, "build canceled");
-	context_fail(context, &err);
 }
 
 void engine_build_cancel_call(struct msg_peer *peer, struct msg *msg)
 {
 	struct context_work *next;
+	struct err gone = { 0 };
 	uint64_t token;
 	struct wire in;
 
+	err_set(&gone, -ECANCELED, "build canceled");
 	wire_init(&in, msg->body.ptr, msg->body.len);
 	token = wire_u64(&in);
 	if (wire_end(&in) < 0) {
@@ -397,7 +443,7 @@ void engine_build_cancel_call(struct msg_peer *peer, struct msg *msg)
 	for (struct context_work *c = contexts; c; c = next) {
 		next = c->next;
 		if (c->tree.work.peer == peer && c->wanted.token == token)
-			context_cancel(c);
+			context_cancel(c, &gone);
 	}
 	if (msg->flags & MSG_FLAG_CALL)
 		(void)msg_reply(peer, msg->type, msg->serial, STR(""), NULL, 0);
@@ -406,10 +452,12 @@ void engine_build_cancel_call(struct msg_peer *peer, struct msg *msg)
 void engine_contexts_gone(const struct msg_peer *peer)
 {
 	struct context_work *next;
+	struct err gone = { 0 };
 
+	err_set(&gone, -ECANCELED, "build canceled");
 	for (struct context_work *c = contexts; c; c = next) {
 		next = c->next;
 		if (c->tree.work.peer == peer)
-			context_cancel(c);
+			context_cancel(c, &gone);
 	}
 }

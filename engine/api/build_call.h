@@ -54,6 +54,15 @@ struct build_note {
 	const char *rule, *description, *url; /* NULL as "" */
 };
 
+/* What each RUN may use at most and where it talks to; 0, "" and NULL = as without. */
+struct build_limits {
+	int64_t memory, memory_and_swap, shm_bytes; /* bytes; memory_and_swap -1 = no limit */
+	int64_t cpu_shares, cpu_quota_us, cpu_period_us;
+	const char *cpuset_cpus, *cpuset_mems;
+	const char *ulimits; /* "nofile=1024:2048,core=0:0" */
+	const char *network; /* one of the engine's, instead of bridge */
+};
+
 enum {
 	BUILD_CALL_OPTIONS_MAX = 512,
 	BUILD_CALL_VALUE_MAX = 1 << 20,

@@ -9,6 +9,7 @@
 #include "engine/api/engine_msg.h"
 #include "engine/api/image_msg.h"
 #include "engine/api/pull_msg.h"
+#include "lib/own.h"
 
 enum { KEY_MAX = 1024 };
 
@@ -47,6 +48,34 @@ static int get_pairs(struct wire *in, struct arena *arena, struct image_pairs *p
 	return r;
 }
 
+static void put_limits(struct buf *out, const struct build_limits *limits)
+{
+	const int64_t numbers[] = { limits->memory,	  limits->memory_and_swap,
+				    limits->shm_bytes,	  limits->cpu_shares,
+				    limits->cpu_quota_us, limits->cpu_period_us };
+	const char *const texts[] = { limits->cpuset_cpus, limits->cpuset_mems, limits->ulimits,
+				      limits->network };
+
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		wire_put_i64(out, numbers[i]);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		wire_put_text(out, texts[i] ? texts[i] : "");
+}
+
+static void get_limits(struct wire *in, struct arena *arena, struct build_limits *limits)
+{
+	int64_t *const numbers[] = { &limits->memory,	    &limits->memory_and_swap,
+				     &limits->shm_bytes,    &limits->cpu_shares,
+				     &limits->cpu_quota_us, &limits->cpu_period_us };
+	const char **const texts[] = { &limits->cpuset_cpus, &limits->cpuset_mems, &limits->ulimits,
+				       &limits->network };
+
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		*numbers[i] = wire_i64(in);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		*texts[i] = get_text(in, arena, KEY_MAX);
+}
+
 void engine_context_put(struct buf *out, const struct engine_context *context)
 {
 	wire_put_u64(out, context->token);
@@ -82,6 +111,12 @@ void engine_context_put(struct buf *out, const struct engine_context *context)
 	wire_put_text(out, context->remote ? context->remote : "");
 	wire_put_u8(out, context->held);
 	wire_put_u8(out, context->check);
+	wire_put_u8(out, context->network_host);
+	wire_put_u8(out, context->host_allowed);
+	put_limits(out, &context->limits);
+	wire_put_u32(out, context->agent_count);
+	for (uint32_t i = 0; i < context->agent_count; i++)
+		wire_put_text(out, context->agents[i]);
 }
 
 static void get_lists(struct wire *in, struct arena *arena, struct engine_context *context)
@@ -111,6 +146,14 @@ static void get_secrets(struct wire *in, struct arena *arena, struct engine_cont
 		secret->id = get_text(in, arena, KEY_MAX);
 		secret->value = wire_blob(in, ENGINE_CONTEXT_SECRET_MAX);
 	}
+}
+
+static void get_agents(struct wire *in, struct arena *arena, struct engine_context *context)
+{
+	uint32_t count = wire_count(in, ENGINE_CONTEXT_AGENTS_MAX);
+
+	for (uint32_t i = 0; i < count; i++)
+		context->agents[context->agent_count++] = get_text(in, arena, KEY_MAX);
 }
 
 static void get_text_of(struct wire *in, struct engine_context *context)
@@ -157,6 +200,10 @@ int engine_context_get(struct wire *in, struct arena *arena, struct engine_conte
 	ret_context->remote = get_text(in, arena, ENGINE_PATH_MAX);
 	ret_context->held = wire_bool(in);
 	ret_context->check = wire_bool(in);
+	ret_context->network_host = wire_bool(in);
+	ret_context->host_allowed = wire_bool(in);
+	get_limits(in, arena, &ret_context->limits);
+	get_agents(in, arena, ret_context);
 	if (wire_end(in) < 0 || !ret_context->token)
 		return err_set(err, -EBADMSG, "malformed request");
 	return 0;

@@ -24,9 +24,12 @@ enum engine_context_msg {
 	 * image. A build that there is not (any more) is no error.
 	 */
 	ENGINE_MSG_BUILD_CANCEL,
-	/* {struct engine_context}, one-way: secrets and logins for the build of that token, which
-	 * goes on: ENGINE_CONTEXT_INPUTS. Nothing else of it counts. */
+	/* {struct engine_context}, one-way: secrets, logins and agents for the build of that token,
+	 * which goes on: ENGINE_CONTEXT_INPUTS. Nothing else of it counts. */
 	ENGINE_MSG_BUILD_GO,
+	/* engine main to the api role, one-way: {u64 token, text id} fds [0] a listening socket
+	 * that RUN --mount=type=ssh of that build leads to */
+	ENGINE_MSG_BUILD_AGENT,
 };
 
 enum engine_context_said {
@@ -44,6 +47,7 @@ enum {
 	ENGINE_CONTEXT_NAMES_MAX = 16,
 	ENGINE_CONTEXT_PAIRS_MAX = 256,
 	ENGINE_CONTEXT_SECRETS_MAX = 32,
+	ENGINE_CONTEXT_AGENTS_MAX = 8,
 	ENGINE_CONTEXT_SECRET_MAX = 512 << 10, /* bytes */
 	ENGINE_CONTEXT_TEXT_MAX = 1 << 20,     /* a Dockerfile */
 	ENGINE_CONTEXT_BODY_MAX = 4 << 20,     /* of the call */
@@ -65,7 +69,10 @@ struct engine_context_secret {
  * whether the Dockerfile comes along, blob Dockerfile, u8 parted, u32 count, {text name, text
  * where}... named contexts, u32 count, {text id, blob value}... secrets, u32 count, {text
  * reference, text ""}... caches to read, u32 count, {text reference, text how}... to write, text
- * remote, u8 held, u8 check}. token: the caller's own number for it, not 0.
+ * remote, u8 held, u8 check, u8 RUN in the machine's network, u8 whether a RUN may ask for that,
+ * i64 memory, memory and swap, shm, CPU shares, quota, period, text cpus, mems, ulimits, network of
+ * struct build_limits, u32 count, {text id}... agents}. token: the caller's own number for it, not
+ * 0.
  */
 struct engine_context {
 	uint64_t token;
@@ -93,6 +100,10 @@ struct engine_context {
 	const char *remote;
 	bool held;  /* it waits for ENGINE_MSG_BUILD_GO before it asks for an image */
 	bool check; /* nothing is built: the warnings, and an empty image id */
+	bool network_host, host_allowed;
+	struct build_limits limits;
+	const char *agents[ENGINE_CONTEXT_AGENTS_MAX]; /* ids of those that the client has */
+	uint32_t agent_count;
 };
 
 void engine_context_put(struct buf *out, const struct engine_context *context);

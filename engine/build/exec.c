@@ -185,6 +185,8 @@ int build_job_go(struct build_job *job, const struct build_request *more, struct
 	if (r >= 0)
 		r = build_job_logins(job, more, &bad);
 	if (r >= 0)
+		r = build_job_agents(job, more, &bad);
+	if (r >= 0)
 		r = build_job_ask_api(job, BUILD_MSG_BASES, buf_str(&job->held), &bad);
 	buf_done(&job->held);
 	if (r < 0)

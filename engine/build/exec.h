@@ -83,7 +83,8 @@ struct build_request {
 	const struct image_pairs *ssh;	  /* id and path of an agent's socket; NULL = none */
 	const struct build_login *logins; /* copied */
 	uint32_t login_count;
-	bool check; /* only the warnings: done() gets neither image nor error */
+	bool check;		    /* only the warnings: done() gets neither image nor error */
+	struct build_limits limits; /* copied */
 	const struct build_cache_at *cache_from, *cache_to; /* copied */
 	uint32_t cache_from_count, cache_to_count;
 };
@@ -102,9 +103,15 @@ enum {
  */
 struct build_job *build_job_start(struct build_env *env, const struct build_request *request,
 				  const struct build_job_ops *ops, void *owner, struct err *err);
-/* After inputs(): the secrets and logins of the request are the build's too, and it goes on.
+/* After inputs(): secrets, logins and agents of the request are the build's too, and it goes on.
  * -EINVAL: it does not wait; an error else ends it. */
 int build_job_go(struct build_job *job, const struct build_request *more, struct err *err);
+/* The directory of secrets and agents' sockets in the run directory; gone with build_sweep(). */
+#define BUILD_SECRETS "secrets"
+/* A socket in it that listens, for a path of build_request.ssh; its name is the caller's to remove.
+ */
+int build_agent_listen(struct container_env *env, char name[CONTAINER_ID_LEN + 1], struct err *err);
+void build_agent_remove(struct container_env *env, const char *name); /* accepts "" */
 /* How the host of an URL is reached, without any login of it; texts live in the arena. */
 void build_fetch_settings(const struct build_env *env, const char *url, struct arena *arena,
 			  struct pull_start *start);

@@ -29,6 +29,9 @@ int build_job_remotes(struct build_job *job, const struct build_request *request
 int build_job_remotes_read(struct build_lane *lane, const char *path, uint32_t max,
 			   struct err *err);
 void build_job_remotes_done(struct build_job *job);
+/* Secrets, agents of a request in addition to those the build has. */
+int build_job_secrets(struct build_job *job, const struct build_request *request, struct err *err);
+int build_job_agents(struct build_job *job, const struct build_request *request, struct err *err);
 /* A file of the build's own context; exec.c. */
 int build_job_read(struct build_lane *lane, int32_t from, const char *path, uint32_t max,
 		   struct err *err);

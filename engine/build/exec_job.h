@@ -128,6 +128,8 @@ struct build_job {
 	struct loop_timer burial;
 	struct build_caches caches;
 	struct build_contexts remotes;
+	struct build_limits limits;
+	struct image_texts ulimits; /* of them */
 	struct buf held; /* the question for the bases, until build_job_go(); len 0 = none */
 };
 
@@ -135,8 +137,6 @@ void build_job_init(struct build_job *job);
 /* Takes in what a request gives; created: SOURCE_DATE_EPOCH as RFC 3339, "" without it. */
 int build_job_take(struct build_job *job, const struct build_request *request, char created[32],
 		   struct err *err);
-/* Secrets in addition to those it has. */
-int build_job_secrets(struct build_job *job, const struct build_request *request, struct err *err);
 /* Ends whatever action is under way and takes its scratch away. */
 void build_job_clear(struct build_lane *lane);
 void build_job_fail(struct build_lane *lane, const struct err *err);

@@ -19,8 +19,7 @@
 #include "lib/own.h"
 
 /* Below the run directory: binds that steps see, and secrets. */
-#define POINTS	"points"
-#define SECRETS "secrets"
+#define POINTS "points"
 
 enum { MOUNT_RETRY_MS = 300, MOUNT_ARENA_MAX = 2 << 20 };
 
@@ -336,7 +335,7 @@ static int write_secret(struct build_lane *lane, const struct build_secret *secr
 	struct build_mounting *m = &lane->step.mounts;
 	struct container_env *env = lane->job->env->containers;
 	char *name = m->secrets[m->secret_count];
-	int dir OWN_FD = fs_open_dir(env->run_fd, SECRETS, FS_BENEATH, 0700, err);
+	int dir OWN_FD = fs_open_dir(env->run_fd, BUILD_SECRETS, FS_BENEATH, 0700, err);
 	int fd OWN_FD = -1;
 	int r = dir < 0 ? dir : build_job_name(name, err);
 
@@ -351,7 +350,7 @@ static int write_secret(struct build_lane *lane, const struct build_secret *secr
 		r = err_sys(err, -errno, "secret %s", mount->id);
 	return r < 0 ? r
 		     : add(lane, DEF_MOUNT_BIND,
-			   arena_printf(&m->arena, "%s/" SECRETS "/%s", env->run_path, name),
+			   arena_printf(&m->arena, "%s/" BUILD_SECRETS "/%s", env->run_path, name),
 			   mount->target, mount->read_only, err);
 }
 
@@ -527,7 +526,7 @@ void build_sweep(struct container_env *env)
 
 	if (points >= 0)
 		(void)fs_each(points, sweep_point, env, NULL);
-	(void)fs_remove_tree(env->run_fd, SECRETS, NULL);
+	(void)fs_remove_tree(env->run_fd, BUILD_SECRETS, NULL);
 }
 
 void build_job_mounts_clear(struct build_lane *lane)
@@ -543,7 +542,7 @@ void build_job_mounts_clear(struct build_lane *lane)
 	for (uint32_t i = 0; i < m->point_count; i++)
 		remove_point(env, m->points[i]);
 	for (uint32_t i = 0; i < m->secret_count; i++) {
-		int dir OWN_FD = fs_open_dir(env->run_fd, SECRETS, FS_BENEATH, 0700, NULL);
+		int dir OWN_FD = fs_open_dir(env->run_fd, BUILD_SECRETS, FS_BENEATH, 0700, NULL);
 
 		(void)(dir >= 0 && fs_unlink(dir, m->secrets[i], NULL));
 	}

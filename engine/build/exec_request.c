@@ -161,6 +161,49 @@ static int take_hosts(struct build_job *job, const struct image_pairs *hosts, st
 	return r;
 }
 
+int build_job_agents(struct build_job *job, const struct build_request *request, struct err *err)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; r >= 0 && request->ssh && i < request->ssh->count; i++) {
+		const char *id = arena_text(&job->arena, str_from(request->ssh->items[i].key));
+		const char *path = arena_text(&job->arena, str_from(request->ssh->items[i].value));
+
+		r = id && path ? image_pairs_set(&job->arena, &job->ssh, id, path, err)
+			       : err_set(err, -ENOMEM, "no memory for a build");
+	}
+	return r;
+}
+
+static const char *keep(struct build_job *job, const char *text, bool *good)
+{
+	const char *kept = arena_text(&job->arena, str_from(text ? text : ""));
+
+	*good &= kept != NULL;
+	return kept;
+}
+
+static int take_limits(struct build_job *job, const struct build_limits *from, struct err *err)
+{
+	struct build_limits *to = &job->limits;
+	struct str rest = str_from(from->ulimits ? from->ulimits : ""), one;
+	bool good = true;
+	int r = 0;
+
+	*to = *from;
+	to->cpuset_cpus = keep(job, from->cpuset_cpus, &good);
+	to->cpuset_mems = keep(job, from->cpuset_mems, &good);
+	to->network = keep(job, from->network, &good);
+	to->ulimits = "";
+	while (good && r >= 0 && str_cut(&rest, ',', &one)) {
+		const char *text = arena_text(&job->arena, one);
+
+		good = text != NULL;
+		r = good && *text ? image_texts_add(&job->arena, &job->ulimits, text, err) : 0;
+	}
+	return good ? r : err_set(err, -ENOMEM, "no memory for a build");
+}
+
 int build_job_take(struct build_job *job, const struct build_request *request, char created[32],
 		   struct err *err)
 {
@@ -177,9 +220,10 @@ int build_job_take(struct build_job *job, const struct build_request *request, c
 		r = build_job_secrets(job, request, err);
 	if (r >= 0)
 		r = take_hosts(job, request->hosts, err);
-	for (uint32_t i = 0; r >= 0 && request->ssh && i < request->ssh->count; i++)
-		r = image_pairs_set(&job->arena, &job->ssh, request->ssh->items[i].key,
-				    request->ssh->items[i].value, err);
+	if (r >= 0)
+		r = take_limits(job, &request->limits, err);
+	if (r >= 0)
+		r = build_job_agents(job, request, err);
 	if (r >= 0)
 		r = build_job_logins(job, request, err);
 	if (r >= 0)

@@ -442,12 +442,42 @@ static int run_env(struct build_lane *lane, struct image_texts *ret_env, struct 
 	return r;
 }
 
+/* As of a container of the API, where any is asked for. */
+static int run_limits(struct build_lane *lane, struct container_def *def, struct err *err)
+{
+	const struct build_limits *limits = &lane->job->limits;
+	struct def_mount_more *more;
+
+	if (!limits->memory && !limits->shm_bytes && !limits->cpu_shares && !limits->cpu_quota_us &&
+	    !limits->cpu_period_us && !*limits->cpuset_cpus && !*limits->cpuset_mems &&
+	    !lane->job->ulimits.count)
+		return 0;
+	more = arena_array(&lane->step.mounts.arena, def->mount_count + 1, sizeof(*more));
+	if (!more)
+		return err_set(err, -ENOMEM, "no memory for a build");
+	for (uint32_t i = 0; i < def->mount_count; i++)
+		more[i].subpath = "";
+	def_host_init(&def->host);
+	def->host_set = true;
+	def->mounts_more = more;
+	def->mem_limit = limits->memory;
+	def->host.memory_and_swap = limits->memory_and_swap;
+	def->host.shm_bytes = limits->shm_bytes;
+	def->host.cpu_shares = limits->cpu_shares;
+	def->host.cpu_quota_us = limits->cpu_quota_us;
+	def->host.cpu_period_us = limits->cpu_period_us;
+	def->host.cpuset_cpus = limits->cpuset_cpus;
+	def->host.cpuset_mems = limits->cpuset_mems;
+	def->host.ulimits = lane->job->ulimits;
+	return 0;
+}
+
 int build_job_start_run(struct build_lane *lane, struct err *err)
 {
 	static const struct container_ops ops = { .started = on_run_started,
 						  .failed = on_run_failed,
 						  .ended = on_run_ended };
-	static const char *networks[] = { "bridge" };
+	const char *networks[] = { "bridge" };
 	const struct build_op *op = lane->step.op;
 	struct build_mounting *mounts = &lane->step.mounts;
 	static const enum def_network_mode modes[] = { [BUILD_NETWORK_DEFAULT] = DEF_NETWORK_BRIDGE,
@@ -476,6 +506,10 @@ int build_job_start_run(struct build_lane *lane, struct err *err)
 	};
 	int r = run_env(lane, &def.env, err);
 
+	if (*lane->job->limits.network)
+		networks[0] = lane->job->limits.network;
+	if (r >= 0)
+		r = run_limits(lane, &def, err);
 	if (r < 0)
 		return r;
 	lane->step.container = container_start(lane->job->env->containers, &def, lane->step.scratch,

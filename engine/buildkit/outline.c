@@ -44,8 +44,12 @@ static void add_secrets(struct outline *outline, const struct dockerfile_step *s
 		const char *id;
 
 		if (dockerfile_mount_parse(step->mounts.items[i], escape, NULL, NULL, arena, &mount,
-					   NULL) < 0 ||
-		    mount.type != DOCKERFILE_MOUNT_SECRET)
+					   NULL) < 0)
+			continue;
+		if (mount.type == DOCKERFILE_MOUNT_SSH)
+			add_text(outline->agents, &outline->agent_count, OUTLINE_AGENTS_MAX,
+				 *mount.id ? mount.id : "default");
+		if (mount.type != DOCKERFILE_MOUNT_SECRET)
 			continue;
 		id = strrchr(mount.target, '/') ? strrchr(mount.target, '/') + 1 : mount.target;
 		outline_add_secret(outline, *mount.id ? mount.id : id);

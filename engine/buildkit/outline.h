@@ -8,7 +8,12 @@
  * What is known of a build from its Dockerfile alone: the steps as BuildKit names them, and what
  * has to be asked of the client before it begins.
  */
-enum { OUTLINE_STEPS_MAX = DOCKERFILE_STEPS_MAX, OUTLINE_SECRETS_MAX = 32, OUTLINE_HOSTS_MAX = 32 };
+enum {
+	OUTLINE_STEPS_MAX = DOCKERFILE_STEPS_MAX,
+	OUTLINE_SECRETS_MAX = 32,
+	OUTLINE_HOSTS_MAX = 32,
+	OUTLINE_AGENTS_MAX = 8,
+};
 
 struct outline_step {
 	const char *text;	  /* as engine main tells it: "RUN make" */
@@ -22,6 +27,8 @@ struct outline {
 	uint32_t step_count;
 	const char *secrets[OUTLINE_SECRETS_MAX];
 	uint32_t secret_count;
+	const char *agents[OUTLINE_AGENTS_MAX]; /* ids of --mount=type=ssh */
+	uint32_t agent_count;
 	const char *hosts[OUTLINE_HOSTS_MAX]; /* of registries: "registry:5000", "docker.io" */
 	uint32_t host_count;
 };

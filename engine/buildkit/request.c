@@ -83,7 +83,10 @@ static int take_field(struct arena *arena, const struct pb_field *f, struct solv
 					      &request->cache_to, err);
 	case 13:
 		return get_exporter(arena, f->bytes, request, err);
-	default: /* entitlements, inputs, internal, policy: nothing of ours */
+	case 9:
+		request->network_host |= str_is(f->bytes, "network.host");
+		return 0;
+	default: /* inputs, internal, policy: nothing of ours */
 		return 0;
 	}
 }
@@ -177,16 +180,26 @@ static int take_hosts(struct arena *arena, const char *value, struct image_pairs
 	return r;
 }
 
+/* The machine's network has to be allowed too: settle_network(). */
 static int take_network(const char *value, struct engine_context *context, struct err *err)
 {
 	context->network_none = !strcmp(value, "none");
-	if (!*value || !strcmp(value, "none") || !strcmp(value, "default") ||
-	    !strcmp(value, "sandbox"))
+	context->network_host = !strcmp(value, "host");
+	if (!*value || context->network_none || context->network_host ||
+	    !strcmp(value, "default") || !strcmp(value, "sandbox"))
 		return 0;
 	return err_set(err, -ENOTSUP,
-		       "build --network %.100s is not allowed here: default and none "
-		       "are",
+		       "network mode \"%.100s\" not supported by buildkit - you can define a "
+		       "custom network for your builder using the network driver-opt in buildx "
+		       "create",
 		       value);
+}
+
+static int take_bytes(const char *value, int64_t *ret_bytes, struct err *err)
+{
+	return str_to_i64(str_from(value), 0, INT64_MAX, ret_bytes) >= 0
+		       ? 0
+		       : err_set(err, -EINVAL, "failed to parse shm size: %.100s", value);
 }
 
 /* "local:DIR": a directory of the client, which becomes a part of the tar. */
@@ -299,6 +312,10 @@ static int take_option(struct arena *arena, const char *key, const char *value,
 		return take_hosts(arena, value, &context->hosts, err);
 	else if (!strcmp(key, "force-network-mode"))
 		return take_network(value, context, err);
+	else if (!strcmp(key, "shm-size"))
+		return take_bytes(value, &context->limits.shm_bytes, err);
+	else if (!strcmp(key, "ulimit"))
+		context->limits.ulimits = value;
 	else if (!strcmp(key, "platform"))
 		return take_platform(value, err);
 	else if (!strcmp(key, "context"))
@@ -378,5 +395,8 @@ int solve_request_translate(const struct solve_request *request, struct arena *a
 	for (uint32_t i = 0; r >= 0 && i < request->options.count; i++)
 		r = take_option(arena, request->options.items[i].key,
 				request->options.items[i].value, ret_context, err);
+	ret_context->host_allowed = request->network_host;
+	if (r >= 0 && ret_context->network_host && !request->network_host)
+		return err_set(err, -EACCES, "network.host is not allowed");
 	return r < 0 ? r : settle_source(request, ret_context, err);
 }

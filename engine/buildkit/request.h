@@ -18,6 +18,7 @@ struct solve_request {
 	struct image_pairs export_options;
 	uint32_t exporter_count;		 /* as newer clients list them */
 	struct image_pairs cache_from, cache_to; /* engine/buildkit/cache.h */
+	bool network_host;			 /* the entitlement */
 	bool has_definition;			 /* LLB: nothing that a Dockerfile is needed for */
 };
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "engine/api/engine_msg.h"
+#include "engine/buildkit/agent.h"
 #include "engine/buildkit/pb.h"
 #include "engine/buildkit/upload.h"
 #include "engine/docker/build.h"
@@ -83,6 +84,8 @@ static void stop(struct solve *solve)
 	loop_timer_stop(solve->server->loop, &solve->timer);
 	sync_cancel(take_ptr(&solve->sync));
 	upload_cancel(take_ptr(&solve->upload));
+	while (solve->agent_count)
+		agent_stop(solve->agents[--solve->agent_count]);
 	if (solve->ask)
 		grpc_cancel(solve->ask);
 	solve->ask = NULL;
@@ -91,6 +94,20 @@ static void stop(struct solve *solve)
 	if (solve->at_main)
 		docker_build_cancel(to_main, solve->wanted.token);
 	solve->at_main = false;
+}
+
+void solve_take_agent(uint64_t token, const char *id, int fd)
+{
+	int own OWN_FD = fd;
+	struct solve *s = solves;
+
+	while (s && (!s->at_main || s->wanted.token != token))
+		s = s->next;
+	if (!s || s->agent_count == ENGINE_CONTEXT_AGENTS_MAX)
+		return;
+	s->agents[s->agent_count] = agent_start(s->server->loop, take_fd(&own), id, s->who, s->role,
+						s->request.session);
+	s->agent_count += s->agents[s->agent_count] != NULL;
 }
 
 static void solve_free(struct solve *solve)

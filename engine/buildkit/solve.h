@@ -74,12 +74,14 @@ struct solve {
 	struct buf answer;
 	struct sync_file files[SOLVE_FILES];
 	struct solve_tree trees[SOLVE_TREES_MAX];
-	uint32_t tree_count, tree;	    /* the one that is fetched */
-	int pipe_fd;			    /* towards engine main, -1 = none */
-	struct upload *upload;		    /* a context from stdin, under way */
-	uint32_t told_secrets, told_logins; /* those that engine main has */
+	uint32_t tree_count, tree;			 /* the one that is fetched */
+	int pipe_fd;					 /* towards engine main, -1 = none */
+	struct upload *upload;				 /* a context from stdin, under way */
+	uint32_t told_secrets, told_logins, told_agents; /* those that engine main has */
 	struct outline outline;
-	uint32_t asked_secrets, asked_hosts;
+	uint32_t asked_secrets, asked_hosts, asked_agents;
+	struct agent *agents[ENGINE_CONTEXT_AGENTS_MAX]; /* those that steps can reach */
+	uint32_t agent_count;
 	/* Steps that are told of: by number of engine main's, and those that have none. */
 	struct report_vertex *steps[OUTLINE_STEPS_MAX + 1];
 	struct report_vertex *definition, *loading, *metadata;
@@ -104,6 +106,9 @@ void solve_status(struct grpc_call *call, struct str message);
 void solve_end(struct solve *solve);
 /* With an error: its place, "Dockerfile:3:1: ", becomes error_line. */
 void solve_fail(struct solve *solve, const struct err *err);
+
+/* A socket of the build of that token, which leads to an agent; fd is taken over. */
+void solve_take_agent(uint64_t token, const char *id, int fd);
 
 /* ---- solve_gather.c: from NEW to BUILDING ---- */
 void solve_begin(struct solve *solve);

@@ -10,6 +10,7 @@
 #include "lib/own.h"
 
 static const char get_secret[] = "/moby.buildkit.secrets.v1.Secrets/GetSecret";
+static const char check_agent[] = "/moby.sshforward.v1.SSH/CheckAgent";
 static const char get_login[] = "/moby.filesync.v1.Auth/Credentials";
 
 static void fail(struct solve *solve, int code, const char *text)
@@ -104,6 +105,21 @@ static void on_secret(struct grpc_call *call)
 		solve_ask(solve);
 }
 
+/* ---- agents ---- */
+
+/* One that the client has not: whether it must be there is said by the step. */
+static void on_agent(struct grpc_call *call)
+{
+	struct solve *solve = call->owner;
+	struct engine_context *wanted = &solve->wanted;
+	const char *id = solve->outline.agents[solve->asked_agents++];
+
+	solve->ask = NULL;
+	if (call->status == GRPC_OK && wanted->agent_count < ENGINE_CONTEXT_AGENTS_MAX)
+		wanted->agents[wanted->agent_count++] = id;
+	solve_ask(solve);
+}
+
 /* ---- logins ---- */
 
 static void keep_login(struct solve *solve, const char *host)
@@ -147,6 +163,8 @@ static void solve_go(struct solve *solve)
 	more = (struct engine_context){ .token = wanted->token, .dockerfile = "", .target = "" };
 	for (uint32_t i = solve->told_secrets; i < wanted->secret_count; i++)
 		more.secrets[more.secret_count++] = wanted->secrets[i];
+	for (uint32_t i = solve->told_agents; i < wanted->agent_count; i++)
+		more.agents[more.agent_count++] = wanted->agents[i];
 	for (uint32_t i = solve->told_logins; i < wanted->login_count; i++)
 		more.logins[more.login_count++] = wanted->logins[i];
 	buf_init(&body, ENGINE_CONTEXT_BODY_MAX);
@@ -164,6 +182,10 @@ void solve_ask(struct solve *solve)
 
 	for (; solve->asked_secrets < outline->secret_count; solve->asked_secrets++) {
 		if (ask(solve, get_secret, outline->secrets[solve->asked_secrets], on_secret))
+			return;
+	}
+	for (; solve->asked_agents < outline->agent_count; solve->asked_agents++) {
+		if (ask(solve, check_agent, outline->agents[solve->asked_agents], on_agent))
 			return;
 	}
 	for (; solve->asked_hosts < outline->host_count; solve->asked_hosts++) {

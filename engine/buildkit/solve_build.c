@@ -153,7 +153,7 @@ void solve_take_inputs(struct solve *solve, struct str body)
 	buf_clear(text);
 	(void)buf_add_str(text, inputs.dockerfile);
 	inputs.dockerfile = buf_str(text);
-	solve->asked_secrets = solve->asked_hosts = 0;
+	solve->asked_secrets = solve->asked_hosts = solve->asked_agents = 0;
 	if (outline_make(&inputs, &solve->arena, &solve->outline, &err) < 0 ||
 	    solve_add_logins(solve, &err) < 0) {
 		solve_fail(solve, &err);
@@ -254,6 +254,7 @@ void solve_build(struct solve *solve)
 	solve->at_main = true;
 	solve->told_secrets = solve->wanted.secret_count;
 	solve->told_logins = solve->wanted.login_count;
+	solve->told_agents = solve->wanted.agent_count;
 	solve->pipe_fd = take_fd(&writer);
 	solve->tree = 0;
 	if (upload || *solve->wanted.remote)

@@ -279,6 +279,11 @@ void solve_begin(struct solve *solve)
 		solve_fail(solve, &err);
 		return;
 	}
+	if (solve->wanted.host_allowed && solve->role < DOCKER_ROLE_ADMIN) {
+		fail(solve, -EACCES,
+		     "access denied: a build in the machine's network needs the role admin");
+		return;
+	}
 	solve->wanted.token = docker_build_token();
 	name = solve->wanted.dockerfile;
 	solve->files[0].name = name;

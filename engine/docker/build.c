@@ -118,18 +118,8 @@ static int refuse_set(struct docker_client *client, struct err *err)
 {
 	static const struct {
 		const char *name, *option, *none[3];
-	} options[] = { { "networkmode", "--network", { "default", "bridge", "none" } },
-			{ "memory", "--memory", { "0", "", "" } },
-			{ "memswap", "--memory-swap", { "0", "-1", "" } },
-			{ "cpushares", "--cpu-shares", { "0", "", "" } },
-			{ "cpuperiod", "--cpu-period", { "0", "", "" } },
-			{ "cpuquota", "--cpu-quota", { "0", "", "" } },
-			{ "cpusetcpus", "--cpuset-cpus", { "", "", "" } },
-			{ "cpusetmems", "--cpuset-mems", { "", "", "" } },
-			{ "cgroupparent", "--cgroup-parent", { "", "", "" } },
+	} options[] = { { "cgroupparent", "--cgroup-parent", { "", "", "" } },
 			{ "isolation", "--isolation", { "default", "", "" } },
-			{ "shmsize", "--shm-size", { "0", "67108864", "" } },
-			{ "ulimits", "--ulimit", { "", "null", "[]" } },
 			{ "securityopt", "--security-opt", { "", "null", "[]" } } };
 
 	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
@@ -282,7 +272,6 @@ uint64_t docker_build_token(void)
 static int read_request(struct docker_client *client, struct engine_context *wanted,
 			struct err *err)
 {
-	char network[32] = "";
 	int r = check_source(client, err);
 
 	*wanted = (struct engine_context){ .token = docker_build_token() };
@@ -291,12 +280,12 @@ static int read_request(struct docker_client *client, struct engine_context *wan
 	wanted->remote = query_text(client, "remote");
 	wanted->no_cache = docker_query_flag(client, "nocache", false);
 	wanted->pull = docker_query_flag(client, "pull", false);
-	(void)docker_query(client, "networkmode", network, sizeof(network));
-	wanted->network_none = !strcmp(network, "none");
 	if (r >= 0 && (!wanted->dockerfile || !wanted->target || !wanted->remote))
 		r = no_memory(err);
 	if (r >= 0)
 		r = refuse_set(client, err);
+	if (r >= 0)
+		r = build_read_limits(client, wanted, err);
 	if (r >= 0)
 		r = read_names(client, wanted, err);
 	if (r >= 0)

@@ -21,6 +21,13 @@ struct build {
 
 /* What engine main answers to ENGINE_MSG_BUILD_CONTEXT; the owner is the client. */
 void build_on_said(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err);
+/* ---- build_limits.c ---- */
+/* Of the query, into wanted->limits and its network. -EINVAL, -EACCES. */
+int build_read_limits(struct docker_client *client, struct engine_context *wanted, struct err *err);
+/* A network mode of RUN, "" = the default; the text lives on. */
+int build_take_network(const char *mode, enum docker_role role, struct engine_context *wanted,
+		       struct err *err);
+
 /* A number of its own for a build: struct engine_context. */
 uint64_t docker_build_token(void);
 /* Nobody wants the build of this token any more: engine main hears of it, if that is there. */

@@ -11,5 +11,5 @@ engine_docker_OBJS := engine/docker/server.o engine/docker/reply.o engine/docker
 	engine/docker/box_stats.o engine/docker/transfer.o engine/docker/upload.o \
 	engine/docker/base64.o engine/docker/progress.o engine/docker/box_archive.o \
 	engine/docker/image_archive.o engine/docker/new_image.o \
-	engine/docker/build.o engine/docker/build_stream.o \
+	engine/docker/build.o engine/docker/build_limits.o engine/docker/build_stream.o \
 	engine/docker/prune.o engine/docker/cache.o engine/docker/usage.o engine/docker/image_prune.o engine/docker/box_prune.o engine/docker/system_df.o

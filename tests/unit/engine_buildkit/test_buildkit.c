@@ -140,11 +140,12 @@ static void test_options(struct arena *arena)
 		const char *key, *value, *text;
 	} bad[] = { { "platform", "linux/s390x", "only linux/" },
 		    { "force-network-mode", "host", "not allowed" },
+		    { "force-network-mode", "mine", "not supported by buildkit" },
 		    { "context", "ftp://example.org/x", "no URL and no repository" },
 		    { "context:lib", "https://example.org/x",
 		      "repositories and docker-image://NAME" },
 		    { "add-hosts", "x", "invalid add-host" },
-		    { "shm-size", "64000000", "shm-size" },
+		    { "shm-size", "64m", "shm size" },
 		    { "attest:sbom", "", "attest:sbom" },
 		    { "made-up", "1", "made-up" } };
 	static struct engine_context context;
