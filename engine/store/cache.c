@@ -55,14 +55,34 @@ int store_cache_set(struct store *store, const struct digest *key,
 	return r;
 }
 
+/* What the table was before a change that may fail: one process, one loop. */
+static struct refs_cached before[REFS_CACHE_MAX];
+static struct store_cache_row rows[REFS_CACHE_MAX];
+
+/* The table of now is on disk, or it is again what it was with `count` entries. */
+static int save_or_restore(struct store *store, uint32_t count, struct err *err)
+{
+	int r = store_save(store, err);
+	if (r == 0)
+		return 0;
+	memcpy(store->refs.cache, before, count * sizeof(*before));
+	store->refs.cache_count = count;
+	return r;
+}
+
+/* Steps that changed no file, and those whose layer an image has, give no room back: what was built
+ * from an unchanged context would be made again for nothing. */
 int store_cache_clear(struct store *store, struct err *err)
 {
-	uint32_t count = store->refs.cache_count;
-	store->refs.cache_count = 0;
-	int r = count > 0 ? store_save(store, err) : 0;
-	if (r < 0)
-		store->refs.cache_count = count;
-	return r;
+	uint32_t count;
+	int r = store_cache_rows(store, rows, &count, err);
+	if (r < 0 || count == 0)
+		return r;
+	memcpy(before, store->refs.cache, count * sizeof(*before));
+	for (uint32_t i = 0; i < count; i++)
+		if (before[i].value.has_layer && !rows[i].shared)
+			refs_cache_remove(&store->refs, &before[i].key);
+	return store->refs.cache_count < count ? save_or_restore(store, count, err) : 0;
 }
 
 static int oldest_first(const void *a, const void *b)
@@ -75,8 +95,6 @@ int store_cache_prune(struct store *store, const struct store_cache_prune *prune
 		      void (*gone)(void *owner, const struct store_cache_row *row), void *owner,
 		      struct err *err)
 {
-	static struct store_cache_row rows[REFS_CACHE_MAX]; /* one process, one loop */
-	static struct refs_cached before[REFS_CACHE_MAX];
 	uint64_t left = 0;
 	uint32_t count, went = 0;
 	int r = store_cache_rows(store, rows, &count, err);
@@ -96,12 +114,9 @@ int store_cache_prune(struct store *store, const struct store_cache_prune *prune
 		left -= row.bytes;
 		rows[went++] = row;
 	}
-	r = went > 0 ? store_save(store, err) : 0;
-	if (r < 0) {
-		memcpy(store->refs.cache, before, count * sizeof(*before));
-		store->refs.cache_count = count;
+	r = went > 0 ? save_or_restore(store, count, err) : 0;
+	if (r < 0)
 		return r;
-	}
 	for (uint32_t i = 0; i < went; i++)
 		gone(owner, &rows[i]);
 	return 0;

@@ -25,6 +25,7 @@ BASES = {
     "user": ({"User": "65534"}, "< / 65534 /bin/sh>"),
     "shell": ({"Shell": ["/bin/busybox", "sh", "-c"]}, "< / 0 sh>"),
 }
+CONSOLE_GID = 900
 PLAIN = image.busybox()  # before the network is away
 engine.enter()
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
@@ -136,6 +137,24 @@ def _moved():
         result = build("FROM moved\nRUN cat /text\n")
         tap.check(made(result) == 0 and result.output() == text.decode(), "%d cached: %s" % (made(result), result.output()))
     tap.check(made(build("FROM moved\nRUN cat /text\n")) == 1, "the cache does not work: nothing is shown here")
+
+
+@tap.test("prune: steps whose layers an image has stay cached, they take no room; what nothing uses goes")
+def _pruned():
+    steps = "FROM base:plain\nRUN echo kept > /kept\nRUN true\nRUN echo last > /last\n"
+    build(steps, "kept:latest")
+    build("FROM base:plain\nRUN echo gone > /gone\n", "gone:latest")
+    api("DELETE", "/images/gone:latest?force=1")
+    path = os.path.join(E.root, "run/hoy/engine.sock")
+    os.chown(path, 0, CONSOLE_GID)
+    os.chmod(path, 0o660)
+    code, text = E.hoy("prune")
+    tap.check(code == 0 and "given back" in text and not text.startswith("0 KiB"), text)
+    again = build(steps, "kept:again")
+    tap.check(made(again) == 3, "%d of its three steps are cached" % made(again))
+    tap.check(made(build("FROM base:plain\nRUN echo gone > /gone\n")) == 0, "what nothing used is made again")
+    code, text = E.hoy("prune", "cache")
+    tap.check(code == 0 and made(build(steps, "kept:again")) == 3, text)
 
 
 try:
