@@ -22,6 +22,7 @@ struct run_work {
 	struct ini_config config; /* what spec points into */
 	struct service_spec *spec;
 	char name[ENGINE_NAME_MAX];
+	struct image_texts ports, volumes; /* by chance, without a name */
 	uint8_t flags;
 };
 
@@ -103,10 +104,127 @@ static int take_name(struct run_work *run, struct err *err)
 	return 0;
 }
 
+/* ---- what nobody named ---- */
+
+static bool has_port(const struct container_def *def, const struct service_port *port)
+{
+	for (uint32_t i = 0; i < def->port_count; i++) {
+		const struct service_port *p = &def->ports[i];
+
+		if (p->proto == port->proto && port->container_port >= p->container_port &&
+		    port->container_port - p->container_port < p->count)
+			return true;
+	}
+	return false;
+}
+
+/* "80", "8000-8003/udp": a row for each, whose port the start picks. */
+static int add_ports(struct run_work *run, struct container_def *def, const char *text,
+		     struct err *err)
+{
+	ptrdiff_t slash = str_find(str_from(text), '/');
+	int len = (int)(slash < 0 ? (ptrdiff_t)strlen(text) : slash);
+	const char *line = arena_printf(&run->work.arena, "%.*s:%s", len, text, text);
+	struct service_port all;
+	int r = line ? service_port_parse(str_from(line), &all, err)
+		     : err_set(err, -ENOMEM, "no memory for ports");
+
+	for (uint16_t i = 0; r >= 0 && i < all.count; i++) {
+		const struct service_port one = { .proto = all.proto,
+						  .container_port =
+							  (uint16_t)(all.container_port + i),
+						  .count = 1 };
+
+		if (has_port(def, &one))
+			continue;
+		if (def->port_count == DEF_PORTS_MAX)
+			return err_set(err, -E2BIG, "more than %d ports", DEF_PORTS_MAX);
+		def->ports[def->port_count++] = one;
+	}
+	return r;
+}
+
+static int chance_ports(struct run_work *run, const struct image *image, struct container_def *def,
+			struct err *err)
+{
+	struct service_port *ports = arena_array(&run->work.arena, DEF_PORTS_MAX, sizeof(*ports));
+	int r = 0;
+
+	if (!ports)
+		return err_set(err, -ENOMEM, "no memory for ports");
+	if (def->port_count)
+		memcpy(ports, def->ports, def->port_count * sizeof(*ports));
+	def->ports = ports;
+	for (uint32_t i = 0; r >= 0 && i < run->ports.count; i++)
+		r = add_ports(run, def, run->ports.items[i], err);
+	for (uint32_t i = 0;
+	     r >= 0 && run->flags & ENGINE_RUN_PUBLISH && i < image->exposed_ports.count; i++)
+		(void)add_ports(run, def, image->exposed_ports.items[i], NULL);
+	if (r >= 0 && def->network_mode != DEF_NETWORK_BRIDGE)
+		def->port_count = 0; /* as Docker: nothing leads anywhere */
+	return r;
+}
+
+/* A volume of 64 digits, which goes with its container, unless something is mounted there. */
+static int add_volume(struct run_work *run, struct container_def *def, const char *path,
+		      struct err *err)
+{
+	uint8_t random[CONTAINER_ID_LEN / 2];
+	char *name = arena_alloc(&run->work.arena, CONTAINER_ID_LEN + 1);
+	const char *line = arena_printf(&run->work.arena, "x:%s", path);
+	struct service_volume volume;
+	int r = line && name ? service_volume_parse(&run->work.arena, str_from(line), &volume, err)
+			     : err_set(err, -ENOMEM, "no memory for volumes");
+
+	for (uint32_t i = 0; r >= 0 && i < def->mount_count; i++)
+		if (!strcmp(def->mounts[i].target, volume.target))
+			return 0;
+	if (r >= 0 && def->mount_count == DEF_MOUNTS_MAX)
+		r = err_set(err, -E2BIG, "more than %d mounts", DEF_MOUNTS_MAX);
+	if (r >= 0 && getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		r = err_set(err, -EAGAIN, "no random bytes for the name of a volume");
+	if (r < 0)
+		return r;
+	str_hex(random, sizeof(random), name);
+	def->mounts_more[def->mount_count] =
+		(struct def_mount_more){ .flags = DEF_MOUNT_ANONYMOUS, .subpath = "" };
+	def->mounts[def->mount_count++] = (struct def_mount){ .kind = DEF_MOUNT_VOLUME,
+							      .source = name,
+							      .target = volume.target };
+	return 0;
+}
+
+/* Those of the words and those of the image, behind what has a name. */
+static int chance_volumes(struct run_work *run, const struct image *image,
+			  struct container_def *def, struct err *err)
+{
+	struct def_mount *mounts = arena_array(&run->work.arena, DEF_MOUNTS_MAX, sizeof(*mounts));
+	int r = 0;
+
+	if (!mounts || def->mount_count > DEF_MOUNTS_MAX)
+		return err_set(err, -E2BIG, "more than %d mounts", DEF_MOUNTS_MAX);
+	if (def->mount_count)
+		memcpy(mounts, def->mounts, def->mount_count * sizeof(*mounts));
+	def->mounts = mounts;
+	for (uint32_t i = 0; r >= 0 && i < run->volumes.count; i++)
+		r = add_volume(run, def, run->volumes.items[i], err);
+	for (uint32_t i = 0; r >= 0 && i < image->volumes.count; i++) {
+		struct err why = { 0 };
+
+		r = add_volume(run, def, image->volumes.items[i], &why);
+		if (r < 0 && r != -EINVAL) /* where no volume can be, the image's wish is none */
+			return err_set(err, r, "%s", err_text(&why));
+		r = 0;
+	}
+	return r;
+}
+
 /* As the Docker API's, which asks the table for them. */
-static int finish_def(struct run_work *run, struct container_def *def, struct err *err)
+static int finish_def(struct run_work *run, const struct image *image, struct container_def *def,
+		      struct err *err)
 {
 	struct arena *arena = &run->work.arena;
+	int r;
 
 	def->declared = false;
 	def_host_init(&def->host);
@@ -118,10 +236,13 @@ static int finish_def(struct run_work *run, struct container_def *def, struct er
 	def->host.restart_max = run->spec->restart_max;
 	def->host.auto_remove = (run->flags & ENGINE_RUN_REMOVE) != 0;
 	def->host.stdin_open = def->host.stdin_once = (run->flags & ENGINE_RUN_STDIN) != 0;
-	def->mounts_more = arena_array(arena, def->mount_count + 1U, sizeof(*def->mounts_more));
-	for (uint32_t i = 0; def->mounts_more && i < def->mount_count; i++)
+	def->mounts_more = arena_array(arena, DEF_MOUNTS_MAX, sizeof(*def->mounts_more));
+	if (!def->mounts_more)
+		return err_set(err, -ENOMEM, "no memory for mounts");
+	for (uint32_t i = 0; i < DEF_MOUNTS_MAX; i++)
 		def->mounts_more[i].subpath = "";
-	return def->mounts_more ? 0 : err_set(err, -ENOMEM, "no memory for mounts");
+	r = chance_ports(run, image, def, err);
+	return r < 0 ? r : chance_volumes(run, image, def, err);
 }
 
 static int make(struct run_work *run, const struct image *image, struct buf *reply, struct err *err)
@@ -133,7 +254,7 @@ static int make(struct run_work *run, const struct image *image, struct buf *rep
 	int r = container_def_service(run->spec, image, &run->work.arena, &def, err);
 
 	if (r >= 0)
-		r = finish_def(run, &def, err);
+		r = finish_def(run, image, &def, err);
 	if (r < 0)
 		return r;
 	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
@@ -172,6 +293,22 @@ static void on_image(struct msg_peer *peer, void *owner, struct msg *reply, cons
 		work_reply(&run->work, buf_str(&body));
 }
 
+/* A list of the request, copied: it outlives the message. */
+static int take_texts(struct run_work *run, struct wire *in, struct image_texts *list,
+		      struct err *err)
+{
+	uint32_t count = wire_count(in, ENGINE_RUN_MORE_MAX);
+	int r = 0;
+
+	for (uint32_t i = 0; r >= 0 && i < count && !in->error; i++) {
+		const char *text = arena_text(&run->work.arena, wire_str(in, ENGINE_RUN_TEXT_MAX));
+
+		r = text ? image_texts_add(&run->work.arena, list, text, err)
+			 : err_set(err, -ENOMEM, "no memory for a request");
+	}
+	return r;
+}
+
 void engine_run_call(struct msg_peer *peer, struct msg *msg)
 {
 	struct run_work *run = work_new(peer, msg, sizeof(*run), run_done);
@@ -187,7 +324,10 @@ void engine_run_call(struct msg_peer *peer, struct msg *msg)
 	wire_text(&in, run->name, sizeof(run->name));
 	run->flags = wire_u8(&in);
 	section = wire_str(&in, ENGINE_RUN_SECTION_MAX);
-	if (wire_end(&in) < 0 || run->flags & ~ENGINE_RUN_MASK)
+	r = take_texts(run, &in, &run->ports, &err);
+	if (r >= 0)
+		r = take_texts(run, &in, &run->volumes, &err);
+	if (r >= 0 && (wire_end(&in) < 0 || run->flags & ~ENGINE_RUN_MASK))
 		r = err_set(&err, -EBADMSG, "malformed request");
 	if (r >= 0)
 		r = read_section(run, section, &err);

@@ -304,7 +304,7 @@ void table_settled(struct table_entry *entry)
 	}
 	if (entry->removing || entry->def.host.auto_remove) {
 		entry->removing = true;
-		table_remove_now(entry, true);
+		table_remove_now(entry, entry->volumes_too || entry->def.host.auto_remove);
 	}
 	if (table->stopping)
 		table_stop_all(table, 0, NULL, NULL);
@@ -333,6 +333,7 @@ int table_remove(struct table_entry *entry, bool force, bool volumes,
 	if (r < 0)
 		return r;
 	entry->removing = true;
+	entry->volumes_too = volumes;
 	if (!entry->container) {
 		table_remove_now(entry, volumes);
 		return 0;

@@ -40,6 +40,7 @@ static const struct option {
 	{ "pids-limit", 0, false, "pids_limit" },
 	{ "privileged", 0, true, "privileged" },
 	{ "publish", 'p', false, "ports" },
+	{ "publish-all", 'P', true, NULL },
 	{ "read-only", 0, true, "read_only" },
 	{ "restart", 0, false, "restart" },
 	{ "rm", 0, true, NULL },
@@ -131,13 +132,38 @@ static int take_flag(struct reader *reader, const struct option *option)
 	wish->detach = wish->detach || option->letter == 'd';
 	wish->tty = wish->tty || option->letter == 't';
 	wish->remove = wish->remove || !strcmp(option->name, "rm");
+	wish->input = wish->input || option->letter == 'i';
+	wish->publish = wish->publish || option->letter == 'P';
 	return option->key ? put(reader, option->name, option->key, STR("yes")) : 0;
+}
+
+/* Without a side of this machine, "80" or "/data": true when it was taken, or there is no room. */
+static bool take_alone(struct reader *reader, const struct option *option, const char *text,
+		       int *ret_result)
+{
+	struct run_wish *wish = &reader->wish;
+	bool port = option->letter == 'p', volume = option->letter == 'v';
+
+	if ((!port && !volume) || !*text || strchr(text, ':') || (volume && *text != '/'))
+		return false;
+	*ret_result = 0;
+	if ((port ? wish->port_count : wish->volume_count) == RUN_MORE_MAX)
+		*ret_result = err_set(reader->err, -E2BIG, "--%s: at most %d of them", option->name,
+				      RUN_MORE_MAX);
+	else if (port)
+		wish->ports[wish->port_count++] = text;
+	else
+		wish->volumes[wish->volume_count++] = text;
+	return true;
 }
 
 static int take_value(struct reader *reader, const struct option *option, const char *text)
 {
 	struct str value = str_from(text);
+	int r;
 
+	if (take_alone(reader, option, text, &r))
+		return r;
 	if (!option->key) {
 		reader->wish.name = text;
 		return value.len ? 0 : err_set(reader->err, -EINVAL, "--name: a name is expected");

@@ -3,6 +3,7 @@
 #define HOY_INIT_CONSOLE_RUN_WORDS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include "init/console/words.h"
 #include "lib/buf.h"
 
@@ -10,12 +11,17 @@
  * The words of `run`, which are docker's, as keys of services.ini(5); and the frames that what runs
  * answers with. Pure.
  */
-enum { RUN_SECTION_MAX = 16384, RUN_FRAME_HEAD = 8 };
+enum { RUN_SECTION_MAX = 16384, RUN_FRAME_HEAD = 8, RUN_MORE_MAX = 32 };
 
 struct run_wish {
-	bool detach;	   /* -d: nobody waits for its end */
-	bool remove;	   /* --rm: it goes when it ends */
-	bool tty;	   /* -t: keys go in, bytes come out as they are */
+	bool detach;  /* -d: nobody waits for its end */
+	bool remove;  /* --rm: it goes when it ends */
+	bool tty;     /* -t: keys go in, bytes come out as they are */
+	bool input;   /* -i: what is typed goes in, or what a file holds */
+	bool publish; /* -P: any free port leads to each that the image declares */
+	const char *ports[RUN_MORE_MAX], *volumes[RUN_MORE_MAX]; /* -p 80, -v /data: without a port
+								  * or name on this side */
+	uint32_t port_count, volume_count;
 	const char *name;  /* "" = one is made; points into the words */
 	const char *image; /* the same */
 };

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include "engine/api/engine_msg.h"
 #include "engine/api/run_msg.h"
@@ -27,6 +28,8 @@ enum {
 	RUN_SCRIPT_TRIES = 5, /* a person ends it, a script cannot */
 	RUN_ROUND_MS = 1000,
 	RUN_DRAIN_MS = 2000, /* what a container wrote last is on its way when it ended */
+	KEY_INTERRUPT = 3,
+	KEY_END = 4,
 };
 
 /* One stream's line until its end comes. */
@@ -41,13 +44,23 @@ struct run {
 	char id[80], name[ENGINE_NAME_MAX];
 	struct run_frames frames;
 	struct run_line lines[2];
-	int stream_fd; /* -1 = not there yet, or at its end */
+	int stream_fd;	       /* -1 = not there yet, or at its end */
+	char input[RUN_BYTES]; /* what is on its way in */
+	size_t input_at, input_len;
+	bool input_over; /* its end was reached, or nobody wants more */
 	unsigned interrupts;
 	bool started, over, ended; /* over: its end was told; ended: and nothing else is to come */
 	int32_t code;
 };
 
 /* ---- the image, and the container ---- */
+
+static void put_texts(struct buf *body, const char *const *texts, uint32_t count)
+{
+	wire_put_u32(body, count);
+	for (uint32_t i = 0; i < count; i++)
+		wire_put_text(body, texts[i]);
+}
 
 static int create(struct console *console, struct run *run, struct str section, struct err *err)
 {
@@ -56,11 +69,14 @@ static int create(struct console *console, struct run *run, struct str section, 
 	struct wire in;
 	int r;
 
-	buf_init(&body, ENGINE_RUN_SECTION_MAX + 512);
+	buf_init(&body, 2 * ENGINE_RUN_SECTION_MAX);
 	wire_put_text(&body, run->wish.name);
 	wire_put_u8(&body, (uint8_t)((run->wish.remove ? ENGINE_RUN_REMOVE : 0) |
-				     (run->wish.tty ? ENGINE_RUN_STDIN : 0)));
+				     (run->wish.tty || run->wish.input ? ENGINE_RUN_STDIN : 0) |
+				     (run->wish.publish ? ENGINE_RUN_PUBLISH : 0)));
 	wire_put_str(&body, section);
+	put_texts(&body, run->wish.ports, run->wish.port_count);
+	put_texts(&body, run->wish.volumes, run->wish.volume_count);
 	r = console_call(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_RUN, buf_str(&body), &reply,
 			 err);
 	if (r < 0)
@@ -198,6 +214,8 @@ static void stream_end(struct run *run)
 	flush_line(run, &run->lines[0]);
 	flush_line(run, &run->lines[1]);
 	own_close(&run->stream_fd);
+	run->input_over = true;
+	run->input_at = run->input_len;
 }
 
 static int take_output(struct run *run, struct err *err)
@@ -248,6 +266,77 @@ static int interrupt(struct run *run, struct err *err)
 	fd = console_send(run->console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_ACT, buf_str(&body),
 			  RUN_SERIAL_ACT, err);
 	return fd < 0 ? fd : 0;
+}
+
+/* ---- input without a terminal of its own ---- */
+
+static bool has_input(const struct run *run)
+{
+	return run->input_at < run->input_len;
+}
+
+/* As much as fits; behind the last byte its end is told. */
+static void pass_input(struct run *run)
+{
+	while (has_input(run) && run->stream_fd >= 0) {
+		ssize_t n = send(run->stream_fd, run->input + run->input_at,
+				 run->input_len - run->input_at, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n < 0) { /* it closed its standard input */
+			run->input_over = true;
+			run->input_at = run->input_len;
+			return;
+		}
+		run->input_at += (size_t)n;
+	}
+	if (run->input_over && run->stream_fd >= 0)
+		(void)shutdown(run->stream_fd, SHUT_WR);
+}
+
+/* Keys of a terminal that is raw for Ctrl-C: lines as a person sees them. */
+static int take_typed(struct run *run, const char *bytes, size_t len, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < len && !run->input_over; i++) {
+		char byte = bytes[i] == '\r' ? '\n' : bytes[i];
+
+		if (byte == KEY_INTERRUPT) {
+			r = interrupt(run, err);
+		} else if (byte == KEY_END) {
+			run->input_over = true;
+		} else if (run->input_len < sizeof(run->input)) {
+			run->input[run->input_len++] = byte;
+			if (byte == '\n' || (byte >= ' ' && byte <= '~'))
+				console_write(run->console, &byte, 1);
+		}
+	}
+	return r;
+}
+
+/* A file is read only while nothing waits to be passed on. */
+static int take_plain(struct run *run, struct err *err)
+{
+	char bytes[RUN_BYTES];
+	ssize_t n = read(run->console->in_fd, bytes, sizeof(bytes));
+	int r = 0;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (!has_input(run))
+		run->input_at = run->input_len = 0;
+	if (n <= 0) {
+		run->input_over = true;
+	} else if (run->console->is_tty) {
+		r = take_typed(run, bytes, (size_t)n, err);
+	} else {
+		memcpy(run->input, bytes, (size_t)n);
+		run->input_len = (size_t)n;
+	}
+	pass_input(run);
+	return r;
 }
 
 static int take_input(struct run *run, struct err *err)
@@ -310,7 +399,7 @@ static int ask(struct run *run, uint16_t type, uint32_t serial, struct err *err)
 	buf_init(&body, 256);
 	wire_put_text(&body, run->id);
 	if (type == ENGINE_MSG_ATTACH)
-		wire_put_u8(&body, run->wish.tty);
+		wire_put_u8(&body, run->wish.tty || run->wish.input);
 	if (type == ENGINE_MSG_TTY) {
 		wire_put_u16(&body, (uint16_t)run->console->rows);
 		wire_put_u16(&body, (uint16_t)run->console->columns);
@@ -321,10 +410,14 @@ static int ask(struct run *run, uint16_t type, uint32_t serial, struct err *err)
 /* Looks at everything once; 1 = go on, 0 = finished, else an error. */
 static int round_once(struct run *run, int engine_fd, struct err *err)
 {
-	bool typed = run->console->is_tty || run->wish.tty;
-	struct pollfd fds[3] = { { .fd = typed ? run->console->in_fd : -1, .events = POLLIN },
-				 { .fd = run->stream_fd, .events = POLLIN },
-				 { .fd = run->ended ? -1 : engine_fd, .events = POLLIN } };
+	bool plain = run->wish.input && !run->wish.tty && run->stream_fd >= 0 && !run->input_over;
+	bool keys = run->console->is_tty || run->wish.tty, typed = keys || plain;
+	struct pollfd fds[3] = {
+		{ .fd = typed && (keys || !has_input(run)) ? run->console->in_fd : -1,
+		  .events = POLLIN },
+		{ .fd = run->stream_fd, .events = has_input(run) ? POLLIN | POLLOUT : POLLIN },
+		{ .fd = run->ended ? -1 : engine_fd, .events = POLLIN }
+	};
 	int ready, r = 0;
 
 	if (run->ended && run->stream_fd < 0)
@@ -335,10 +428,12 @@ static int round_once(struct run *run, int engine_fd, struct err *err)
 	if (run->ended && !ready)
 		return 0;
 	(void)console_wait(run->console, -1, 0);
-	if (ready > 0 && fds[1].revents)
+	if (ready > 0 && fds[1].revents & POLLOUT)
+		pass_input(run);
+	if (ready > 0 && fds[1].revents & ~POLLOUT)
 		r = take_output(run, err);
 	if (r >= 0 && ready > 0 && fds[0].revents)
-		r = take_input(run, err);
+		r = plain ? take_plain(run, err) : take_input(run, err);
 	if (r >= 0 && ready > 0 && fds[2].revents)
 		r = take_message(run, err);
 	return r < 0 ? r : 1;
@@ -391,6 +486,8 @@ int verb_run(struct console *console, const struct words *words, struct err *err
 		return err_set(err, -EPERM,
 			       "run -t is for a terminal of this machine: without a "
 			       "pipe, without JSON");
+	if (run.wish.input && !run.wish.detach && console->remote)
+		return err_set(err, -EPERM, "run -i takes what is typed on the machine itself");
 	if (!console->is_unit) /* where Ctrl-C would end this program, and nothing else */
 		console_tty_raw(console);
 	r = create_or_pull(console, &run, buf_str(&section), err);

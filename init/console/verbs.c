@@ -72,7 +72,7 @@ const struct verb console_verbs[] = {
 	{ "commit", "NAME [IMAGE]", "what a container changed becomes an image", C(CONTAINER), 1, 2,
 	  verb_commit },
 	{ "compose", "FILE... | up [--force] FILE... | down FILE...",
-	  "a Compose file as sections of services.ini, with what is left out", C(NONE), 1, -1,
+	  "a Compose file as sections of services.ini, with what is left out", C(NONE), 1, 10,
 	  verb_compose },
 	{ "config",
 	  "show [FILE] | issues | set \"SECTION NAME\" KEY VALUE... | unset \"SECTION NAME\" [KEY] "
@@ -151,7 +151,7 @@ const struct verb console_verbs[] = {
 	{ "rmi", "IMAGE", "remove an image", C(NONE), 1, 1, verb_rmi },
 	{ "run",
 	  "[-d] [--rm] [--name N] [-p HOST:CONTAINER] [-v SOURCE:TARGET] [-e NAME=VALUE] "
-	  "[--network N] [-t] IMAGE [COMMAND...]",
+	  "[--network N] [-P] [-i] [-t] IMAGE [COMMAND...]",
 	  "a container out of an image, which is pulled when it is missing", C(NONE), 1, -1,
 	  verb_run },
 	{ "save", "[--oci] FILE IMAGE...", "write images into an archive", C(NONE), 2, -1,

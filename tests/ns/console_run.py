@@ -27,6 +27,7 @@ def ip(*words):
 
 ip("link", "set", "lo", "up")
 ip("address", "add", PLACE + "/32", "dev", "lo")
+DECLARES = image.busybox(config={"Volumes": {"/vol": {}, "/said": {}, "/": {}}, "ExposedPorts": {"80/tcp": {}, "53/udp": {}}})
 MADE = image.busybox(page="run", config={"Cmd": ["sh", "-c", "echo pulled and run"]})
 
 
@@ -38,7 +39,7 @@ def serve(handler):
 
 R = pulling.Server(serve, address=PLACE).__enter__()
 HOST = "%s:%d" % (PLACE, R.port)
-E = engine.Engine("run", images=[(image.busybox(), "busybox:latest")], config="[registry %s]\ninsecure = yes\n" % HOST,
+E = engine.Engine("run", images=[(image.busybox(), "busybox:latest"), (DECLARES, "declares:1")], config="[registry %s]\ninsecure = yes\n" % HOST,
                   services="[service declared]\nimage = busybox:latest\ncommand = sleep 100000\nstop_grace_period = 1s\n")
 
 
@@ -172,6 +173,45 @@ def _terminal():
     screen.type(b"echo $((6*7)); tty; exit 5\n")
     screen.expect(r"42\r*\n/dev/pts/0\r*\n")
     tap.check(screen.end() == 5, "its exit code")
+
+
+@tap.test("run -i: a file goes in to its last byte, and its end is told; without -i there is none")
+def _input():
+    data = b"".join(b"line %d\n" % i for i in range(40000))
+    done = subprocess.run(["chroot", E.root, "/usr/bin/hoy", "run", "--rm", "-i", "busybox", "sh", "-c", "wc -c; echo done"], input=data,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=engine.LIMIT_S, check=False)
+    tap.check(done.returncode == 0 and done.stdout.decode() == "%d\ndone\n" % len(data), "%d: %r" % (done.returncode, done.stdout[-300:]))
+    done = subprocess.run(["chroot", E.root, "/usr/bin/hoy", "run", "--rm", "-i", "busybox", "sh", "-c", "exec <&-; sleep 0.2; echo closed"],
+                          input=data, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=engine.LIMIT_S, check=False)
+    tap.check(done.returncode == 0 and done.stdout == b"closed\n", "who reads nothing: %d %r" % (done.returncode, done.stdout[-300:]))
+    tap.check(hoy("run", "--rm", "busybox", "wc", "-c") == "0\n", "without -i")
+    s = Screen("run", "--rm", "-i", "busybox", "sh", "-c", "echo ready; while read l; do echo got-$l; done; echo over")
+    s.expect("ready")
+    s.type(b"one\r")
+    s.expect("got-one")
+    s.type(b"\x04")
+    s.expect("over")
+    tap.check(s.end() == 0, "the end of what is typed")
+
+
+@tap.test("run: volumes that the image declares and that nobody named, ports of the image's and of -p without one here")
+def _chance():
+    hoy("run", "-d", "--name", "chance", "-P", "-p", "7070", "-v", "/own", "-v", "kept:/said", "declares:1", "sh", "-c",
+        "echo in > /vol/file; ls -d /vol /own /said; exec sleep 1000")
+    tap.check(hoy.code == 0, row("chance"))
+    engine.wait_for("what it says", lambda: hoy("logs", "chance") == "/own\n/said\n/vol\n")
+    found = re.findall(r"(\d+)->(\d+)/(tcp|udp)", row("chance"))
+    tap.check(sorted((inner, proto) for _, inner, proto in found) == [("53", "udp"), ("7070", "tcp"), ("80", "tcp")], row("chance"))
+    tap.check(len({outer for outer, _, _ in found}) == 3 and all(int(outer) > 1024 for outer, _, _ in found), row("chance"))
+    volumes = lambda: [v for v in os.listdir(os.path.join(E.root, "data/volumes")) if len(v) == 64]  # noqa: E731
+    tap.check(len(volumes()) == 2, volumes())
+    tap.check(hoy("rm", "-f", "chance") == "" and hoy.code == 0, "gone")
+    tap.check(len(volumes()) == 2, "without -v they stay, also where it ran: %s" % volumes())
+    hoy("run", "-d", "--name", "other", "declares:1", "sleep", "1000")
+    tap.check(len(volumes()) == 4 and hoy("rm", "-fv", "other") == "" and len(volumes()) == 2, "-v takes them along: %s" % volumes())
+    hoy("run", "--rm", "declares:1", "true")
+    tap.check(hoy.code == 0, "exit code %d" % hoy.code)
+    engine.wait_for("volumes without a name to go with their containers", lambda: len(volumes()) == 2)
 
 
 @tap.test("a command's own words stay its own: --json behind run and exec, and a pipe to json")

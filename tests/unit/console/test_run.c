@@ -51,6 +51,17 @@ static void test_words(void)
 	   "behind the image all words are the command's");
 }
 
+static void test_alone(void)
+{
+	ok(gives("run -iP -p 80 -p 53/udp -v /data -v /a:/b -p 1:1 i",
+		 "[service run]\nvolumes = /a:/b\nports = 1:1\nimage = i\nrestart = no\n"),
+	   "what has no side of this machine is no key of a section");
+	ok(wish.input && wish.publish && !wish.tty, "input, and all ports");
+	ok(wish.port_count == 2 && !strcmp(wish.ports[0], "80") && !strcmp(wish.ports[1], "53/udp"),
+	   "ports by chance");
+	ok(wish.volume_count == 1 && !strcmp(wish.volumes[0], "/data"), "a volume without a name");
+}
+
 static void test_mistakes(void)
 {
 	ok(parse("run") == -EINVAL && parse("run -d") == -EINVAL, "an image is wanted");
@@ -110,6 +121,7 @@ static void test_frames(void)
 int main(void)
 {
 	test_words();
+	test_alone();
 	test_mistakes();
 	test_patience();
 	test_frames();
