@@ -14,129 +14,45 @@ enum { METRIC_DEFAULT = 100 };
 #define RULE_ACTIONS_TEXT "accept|drop|reject"
 #define BOND_MODES	  "balance-rr|active-backup|balance-xor|broadcast|802.3ad|balance-tlb|balance-alb"
 
-static int check_glob(struct str value, struct err *err)
-{
-	for (size_t i = 0; i < value.len; i++)
-		if ((unsigned char)value.ptr[i] < ' ' || value.ptr[i] == '/')
-			return err_set(err, -EINVAL,
-				       "expected interface names such as eth0 or en*");
-	return 0;
-}
-
-static int check_mac(struct str value, struct err *err)
-{
-	uint8_t mac[6];
-
-	if (mac_parse(value, mac) < 0)
-		return err_set(err, -EINVAL, "expected a MAC address: 52:54:00:12:34:56");
-	return 0;
-}
-
-static int check_own_mac(struct str value, struct err *err)
-{
-	uint8_t mac[6];
-
-	if (mac_parse(value, mac) < 0 || (mac[0] & 1) || !memcmp(mac, "\0\0\0\0\0", 6))
-		return err_set(err, -EINVAL,
-			       "expected a MAC address of one machine: 52:54:00:12:34:56");
-	return 0;
-}
-
-static int check_destination(struct str value, struct err *err)
-{
-	struct conf_addr dst;
-	struct ip6 dst6, network6;
-
-	if (str_is(value, "default"))
-		return 0;
-	if (str_find(value, ':') >= 0 && ip6_parse_prefix(value, 128, &dst6, &dst.prefix) == 0) {
-		network6 = ip6_network(&dst6, dst.prefix);
-		if (ip6_equal(&network6, &dst6))
-			return 0;
-	}
-	if (ip4_parse_prefix(value, 32, &dst.ip4, &dst.prefix) < 0 ||
-	    (dst.ip4 & ~ip4_mask(dst.prefix)))
-		return err_set(err, -EINVAL,
-			       "expected a destination such as 10.0.0.0/8 (or default)");
-	return 0;
-}
-
-static int check_hostname(struct str value, struct err *err)
-{
-	if (!domain_ok(value))
-		return err_set(err, -EINVAL, "expected a host name of letters, digits and '-'");
-	return 0;
-}
-
-static int check_prefix(struct str value, struct err *err)
-{
-	struct ip6 ip6;
-	uint32_t ip4;
-	uint8_t prefix;
-
-	if (ip6_parse_prefix(value, -1, &ip6, &prefix) == 0 && prefix && ip6_is_host(&ip6))
-		return 0;
-	if (ip4_parse_prefix(value, -1, &ip4, &prefix) < 0 || !prefix || ip4 >> 24 == 127 ||
-	    ip4 >> 28 >= 14 || !ip4)
-		return err_set(err, -EINVAL,
-			       "expected an address with its prefix: 192.0.2.7/24 or "
-			       "2001:db8::7/64");
-	return 0;
-}
-
-static int check_host(struct str value, struct err *err)
-{
-	struct ip_any any;
-
-	if (ip_any_parse(value, &any) < 0 ||
-	    (any.v6 ? !ip6_is_host(&any.ip6) : !any.ip4 || any.ip4 >> 28 >= 14))
-		return err_set(err, -EINVAL, "expected an address: 192.0.2.1 or 2001:db8::1");
-	return 0;
-}
-
-static int check_domain(struct str value, struct err *err)
-{
-	if (!domain_ok(value))
-		return err_set(err, -EINVAL, "expected a domain name: example.org");
-	return 0;
-}
-
-static int check_hint(struct str value, struct err *err)
-{
-	struct ip6 ip6;
-	uint8_t prefix;
-
-	if (ip6_parse_prefix(value, -1, &ip6, &prefix) < 0 || !ip6_is_zero(&ip6) || prefix < 16 ||
-	    prefix > 64)
-		return err_set(err, -EINVAL, "expected a prefix length as in ::/56");
-	return 0;
-}
-
 static const struct ini_key keys[] = {
 	{ "network", "Match.Name", INI_TYPE_TEXT, false, 1, CONF_MATCH_MAX - 1, "*", NULL, NULL,
-	  "interfaces this section is for; * and ? match, ! in front turns it around", check_glob },
+	  "interfaces this section is for; * and ? match, ! in front turns it around",
+	  conf_check_glob },
 	{ "network", "Match.MACAddress", INI_TYPE_TEXT, true, 17, 17, NULL, NULL, NULL,
-	  "only interfaces with one of these addresses", check_mac },
+	  "only interfaces with one of these addresses", conf_check_mac },
+	{ "network", "Match.PermanentMACAddress", INI_TYPE_TEXT, true, 17, 17, NULL, NULL, NULL,
+	  "only interfaces whose hardware came with one of these addresses", conf_check_mac },
 	{ "network", "Link.MTUBytes", INI_TYPE_UINT, false, 576, 65535, NULL, NULL, "bytes",
 	  "MTU of the interface", NULL },
 	{ "network", "Link.MACAddress", INI_TYPE_TEXT, false, 17, 17, NULL, NULL, NULL,
-	  "address that the interface is given", check_own_mac },
+	  "address that the interface is given", conf_check_own_mac },
 	{ "network", "Link.Unmanaged", INI_TYPE_BOOL, false, 0, 0, "no", NULL, NULL,
 	  "leave the interfaces that match alone", NULL },
 	{ "network", "Link.ActivationPolicy", INI_TYPE_ENUM, false, 0, 0, "up", "up|manual|down",
 	  NULL, "bring the interface up, leave that to others, or take it down", NULL },
-	{ "network", "DHCP", INI_TYPE_ENUM, false, 0, 0, NULL, "yes|no|ipv4", NULL,
-	  "take an address by DHCPv4; the default is yes unless Address is set", NULL },
+	{ "network", "Link.RequiredForOnline", INI_TYPE_BOOL, false, 0, 0, "no", NULL, NULL,
+	  "as systemd has it, and without effect: nothing here waits for a network", NULL },
+	{ "network", "KeepConfiguration", INI_TYPE_ENUM, false, 0, 0, "yes", "yes", NULL,
+	  "what is in force outlives a restart of netd; there is nothing else to choose", NULL },
+	{ "network", "ConfigureWithoutCarrier", INI_TYPE_ENUM, false, 0, 0, "yes", "yes", NULL,
+	  "static addresses are there without a cable; there is nothing else to choose", NULL },
+	{ "network", "LLMNR", INI_TYPE_ENUM, false, 0, 0, "no", "no", NULL,
+	  "there is none: names are asked of name servers", NULL },
+	{ "network", "MulticastDNS", INI_TYPE_ENUM, false, 0, 0, "no", "no", NULL,
+	  "there is none: names are asked of name servers", NULL },
+	{ "network", "DHCP", INI_TYPE_ENUM, false, 0, 0, NULL, "yes|no|ipv4|ipv6", NULL,
+	  "take an address by DHCPv4 (yes, ipv4); the default is yes unless Address is set", NULL },
 	{ "network", "Address", INI_TYPE_TEXT, true, 1, 64, NULL, NULL, NULL,
-	  "a static address with its prefix", check_prefix },
+	  "a static address with its prefix", conf_check_prefix },
 	{ "network", "Gateway", INI_TYPE_TEXT, true, 1, 64, NULL, NULL, NULL,
-	  "default gateway, one of each family; beats the one from DHCP and routers", check_host },
+	  "default gateway, one of each family; beats the one from DHCP and routers",
+	  conf_check_host },
 	{ "network", "DNS", INI_TYPE_TEXT, true, 1, 64, NULL, NULL, NULL,
-	  "a name server; beats those from DHCP", check_host },
+	  "a name server; beats those from DHCP", conf_check_host },
 	{ "network", "Domains", INI_TYPE_TEXT, true, 1, DOMAIN_MAX - 1, NULL, NULL, NULL,
-	  "a search domain; beats the one from DHCP", check_domain },
+	  "a search domain; beats the one from DHCP", conf_check_domain },
 	{ "network", "NTP", INI_TYPE_TEXT, true, 1, DOMAIN_MAX - 1, NULL, NULL, NULL,
-	  "a time server; beats those from DHCP", check_domain },
+	  "a time server; beats those from DHCP", conf_check_time_server },
 	{ "network", "IPv6AcceptRA", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
 	  "IPv6 addresses, default route and name servers by router advertisements", NULL },
 	{ "network", "LinkLocalAddressing", INI_TYPE_ENUM, false, 0, 0, "ipv6", "ipv6|no", NULL,
@@ -147,14 +63,21 @@ static const struct ini_key keys[] = {
 	  "use the routers' search domains", NULL },
 	{ "network", "IPv6AcceptRA.DHCPv6Client", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
 	  "ask a DHCPv6 server where routers say that there is one", NULL },
+	{ "network", "IPv6AcceptRA.UseRoutePrefix", INI_TYPE_BOOL, false, 0, 0, "no", NULL, NULL,
+	  "routes that the routers tell of (RFC 4191), not their default route alone", NULL },
+	{ "network", "IPv6AcceptRA.Token", INI_TYPE_TEXT, false, 3, 64, NULL, NULL, NULL,
+	  "how addresses of a prefix end: static:::10; without it stable ones that say nothing",
+	  conf_check_token },
 	{ "network", "DHCPv6.UseAddress", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
 	  "take an address of the server", NULL },
 	{ "network", "DHCPv6.UseDNS", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
 	  "use the server's name servers", NULL },
 	{ "network", "DHCPv6.UseDomains", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
 	  "use the server's search domains", NULL },
+	{ "network", "DHCPv6.UseNTP", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
+	  "use the server's time servers", NULL },
 	{ "network", "DHCPv6.PrefixDelegationHint", INI_TYPE_TEXT, false, 4, 8, NULL, NULL, NULL,
-	  "ask for a prefix of this length: ::/56", check_hint },
+	  "ask for a prefix of this length: ::/56", conf_check_hint },
 	{ "network", "DHCPv6.WithoutRA", INI_TYPE_ENUM, false, 0, 0, "no",
 	  "no|solicit|information-request", NULL, "ask a server also where no router calls for it",
 	  NULL },
@@ -181,7 +104,9 @@ static const struct ini_key keys[] = {
 	{ "network", "DHCPv4.SendHostname", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
 	  "tell the server a host name", NULL },
 	{ "network", "DHCPv4.Hostname", INI_TYPE_TEXT, false, 1, 63, NULL, NULL, NULL,
-	  "that name, where it is not the machine's", check_hostname },
+	  "that name, where it is not the machine's", conf_check_hostname },
+	{ "network", "DHCPv4.ClientIdentifier", INI_TYPE_ENUM, false, 0, 0, "mac", "mac|duid", NULL,
+	  "what the server knows the machine by", NULL },
 	{ "network", "DHCPv4.SendRelease", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
 	  "give the lease back when the machine is powered off", NULL },
 	{ "network", "DHCPv4.RouteMetric", INI_TYPE_UINT, false, 1, 65535, NULL, NULL, NULL,
@@ -195,7 +120,7 @@ static const struct ini_key keys[] = {
 	{ "netdev", "Kind", INI_TYPE_ENUM, false, 0, 0, "bridge", "vlan|bond|bridge", NULL,
 	  "what the interface is", NULL },
 	{ "netdev", "MACAddress", INI_TYPE_TEXT, false, 17, 17, NULL, NULL, NULL,
-	  "its address; without it that of its parts", check_own_mac },
+	  "its address; without it that of its parts", conf_check_own_mac },
 	{ "netdev", "VLAN.Id", INI_TYPE_UINT, false, 1, 4094, NULL, NULL, NULL,
 	  "number of the VLAN", NULL },
 	{ "netdev", "Bond.Mode", INI_TYPE_ENUM, false, 0, 0, "active-backup", BOND_MODES, NULL,
@@ -211,9 +136,9 @@ static const struct ini_key keys[] = {
 	{ "address", "Network", INI_TYPE_TEXT, false, 1, NETD_NAME_MAX, NULL, NULL, NULL,
 	  "the [network] section it belongs to", NULL },
 	{ "address", "Address", INI_TYPE_TEXT, false, 1, 64, NULL, NULL, NULL,
-	  "a static address with its prefix", check_prefix },
+	  "a static address with its prefix", conf_check_prefix },
 	{ "address", "Label", INI_TYPE_TEXT, false, 1, IFNAMSIZ - 1, NULL, NULL, NULL,
-	  "name of an IPv4 address: the interface's, a colon, a word", check_glob },
+	  "name of an IPv4 address: the interface's, a colon, a word", conf_check_glob },
 	{ "address", "Scope", INI_TYPE_ENUM, false, 0, 0, "global", "global|link|host", NULL,
 	  "where an IPv4 address means something", NULL },
 	{ "address", "PreferredLifetime", INI_TYPE_ENUM, false, 0, 0, "forever", "forever|0", NULL,
@@ -225,15 +150,15 @@ static const struct ini_key keys[] = {
 	{ "route", "Network", INI_TYPE_TEXT, false, 1, NETD_NAME_MAX, NULL, NULL, NULL,
 	  "the [network] section it belongs to", NULL },
 	{ "route", "Destination", INI_TYPE_TEXT, false, 1, 64, "default", NULL, NULL,
-	  "where it leads", check_destination },
+	  "where it leads", conf_check_destination },
 	{ "route", "Gateway", INI_TYPE_TEXT, false, 1, 64, NULL, NULL, NULL,
-	  "over which machine; without it the destination is on the link", check_host },
+	  "over which machine; without it the destination is on the link", conf_check_host },
 	{ "route", "Metric", INI_TYPE_UINT, false, 1, 65535, NULL, NULL, NULL,
 	  "the lowest wins; else that of the network", NULL },
 	{ "route", "Table", INI_TYPE_UINT, false, 1, 4294967295, NULL, NULL, NULL,
 	  "number of the routing table, where it is not the main one", NULL },
 	{ "route", "PreferredSource", INI_TYPE_TEXT, false, 1, 64, NULL, NULL, NULL,
-	  "address that packets on this way come from", check_host },
+	  "address that packets on this way come from", conf_check_host },
 	{ "route", "GatewayOnLink", INI_TYPE_BOOL, false, 0, 0, "no", NULL, NULL,
 	  "the gateway is on the link, whatever the addresses say", NULL },
 	{ "route", "MTUBytes", INI_TYPE_UINT, false, 576, 65535, NULL, NULL, "bytes",
@@ -327,6 +252,7 @@ void conf_uplink_default(struct conf_uplink *ret_uplink)
 		.dhcp6 = { .use_address = true,
 			   .use_dns = true,
 			   .use_domains = true,
+			   .use_ntp = true,
 			   .send_release = true },
 		.dhcp4 = { .use_routes = CONF_USE_ROUTES_GATEWAY,
 			   .use_dns = true,
@@ -351,6 +277,8 @@ static void read_dhcp4(const struct ini_section *section, struct conf_dhcp4 *dhc
 	dhcp4->use_ntp = conf_flag(section, "DHCPv4.UseNTP");
 	dhcp4->send_hostname = conf_flag(section, "DHCPv4.SendHostname");
 	dhcp4->send_release = conf_flag(section, "DHCPv4.SendRelease");
+	dhcp4->by_duid =
+		!strcmp(ini_text(&conf_schema, section, "DHCPv4.ClientIdentifier"), "duid");
 	dhcp4->metric = conf_number(section, "DHCPv4.RouteMetric");
 	(void)str_copy(str_from(ini_text(&conf_schema, section, "DHCPv4.Hostname")),
 		       dhcp4->hostname, sizeof(dhcp4->hostname));
@@ -371,6 +299,7 @@ static void read_dhcp6(const struct ini_section *section, struct conf_dhcp6 *dhc
 	dhcp6->use_address = conf_flag(section, "DHCPv6.UseAddress");
 	dhcp6->use_dns = conf_flag(section, "DHCPv6.UseDNS");
 	dhcp6->use_domains = conf_flag(section, "DHCPv6.UseDomains");
+	dhcp6->use_ntp = conf_flag(section, "DHCPv6.UseNTP");
 	dhcp6->send_release = conf_flag(section, "DHCPv6.SendRelease");
 }
 
@@ -381,6 +310,9 @@ static void read_link(const struct ini_section *section, struct conf_uplink *upl
 
 	for (; v && uplink->mac_count < CONF_MACS_MAX; v = v->next)
 		(void)mac_parse(v->text, uplink->macs[uplink->mac_count++]);
+	v = conf_values(section, "Match.PermanentMACAddress");
+	for (; v && uplink->perm_mac_count < CONF_MACS_MAX; v = v->next)
+		(void)mac_parse(v->text, uplink->perm_macs[uplink->perm_mac_count++]);
 	v = ini_get(&conf_schema, section, "Link.MACAddress");
 	uplink->set_mac = v && mac_parse(v->text, uplink->mac) == 0;
 	uplink->unmanaged = conf_flag(section, "Link.Unmanaged");
@@ -415,6 +347,10 @@ static void read_addresses(const struct ini_section *section, struct conf_uplink
 	uplink->ra_dns = conf_flag(section, "IPv6AcceptRA.UseDNS");
 	uplink->ra_domains = conf_flag(section, "IPv6AcceptRA.UseDomains");
 	uplink->ra_dhcp6 = conf_flag(section, "IPv6AcceptRA.DHCPv6Client");
+	uplink->ra_routes = conf_flag(section, "IPv6AcceptRA.UseRoutePrefix");
+	v = ini_get(&conf_schema, section, "IPv6AcceptRA.Token");
+	if (v)
+		(void)conf_token_parse(v->text, &uplink->token);
 }
 
 static void read_lists(const struct ini_section *section, struct conf_uplink *uplink)
@@ -458,8 +394,10 @@ static void add_uplink(struct ini_config *ini, struct ini_section *section, stru
 	read_dhcp6(section, &uplink->dhcp6);
 	conf_read_parts(ini, section, uplink);
 	dhcp = ini_text(&conf_schema, section, "DHCP");
+	/* DHCPv6 is begun by routers, or by DHCPv6.WithoutRA. */
 	uplink->dhcp =
-		!uplink->master[0] && (dhcp[0] ? strcmp(dhcp, "no") != 0 : uplink->addr_count == 0);
+		!uplink->master[0] &&
+		(dhcp[0] ? !strcmp(dhcp, "yes") || !strcmp(dhcp, "ipv4") : uplink->addr_count == 0);
 	probe = ini_text(&conf_schema, section, "DuplicateAddressDetection");
 	uplink->probe = !strcmp(probe, "strict") ? CONF_PROBE_STRICT
 			: !strcmp(probe, "no")	 ? CONF_PROBE_NO

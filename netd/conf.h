@@ -73,6 +73,7 @@ struct conf_dhcp4 {
 	enum conf_use_routes use_routes;
 	bool use_dns, use_domains, use_mtu, use_ntp;
 	bool send_hostname, send_release;
+	bool by_duid;	   /* the client names itself as it does in DHCPv6 (RFC 4361) */
 	char hostname[64]; /* "" = the machine's */
 	uint32_t metric;   /* 0 = the uplink's */
 };
@@ -81,7 +82,7 @@ enum conf_without_ra { CONF_WITHOUT_RA_NO, CONF_WITHOUT_RA_INFORMATION, CONF_WIT
 
 /* [network NAME] DHCPv6.*: what is asked of a server and taken from it. */
 struct conf_dhcp6 {
-	bool use_address, use_dns, use_domains, send_release;
+	bool use_address, use_dns, use_domains, use_ntp, send_release;
 	uint8_t hint_len; /* of the prefix that is asked for, 0 = none is asked for by this */
 	enum conf_without_ra without_ra;
 };
@@ -92,7 +93,9 @@ struct conf_uplink {
 	char match[CONF_MATCH_MAX]; /* names with wildcards, "!" in front turns them around */
 	uint8_t macs[CONF_MACS_MAX][6];
 	size_t mac_count; /* 0 = any */
-	bool refused;	  /* an issue was found in it: matching links are left alone */
+	uint8_t perm_macs[CONF_MACS_MAX][6];
+	size_t perm_mac_count; /* the same of what the hardware came with */
+	bool refused;	       /* an issue was found in it: matching links are left alone */
 	bool unmanaged;
 	enum conf_activation activation;
 	bool set_mac;
@@ -114,7 +117,8 @@ struct conf_uplink {
 	bool no_ip6;	/* LinkLocalAddressing = no: the link has no IPv6 at all */
 	bool accept_ra; /* addresses and routes by router advertisements */
 	bool ra_dns, ra_domains;
-	bool ra_dhcp6; /* routers may call for DHCPv6 */
+	bool ra_dhcp6, ra_routes; /* DHCPv6 where they call for it, routes they tell of */
+	struct ip6 token; /* the last 64 bits of addresses by their prefixes; zero = stable ones */
 	struct ip6 gateway6;
 	struct conf_addr6 addrs6[CONF_ADDRS_MAX];
 	struct conf_addr_more more6[CONF_ADDRS_MAX];

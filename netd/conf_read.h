@@ -11,6 +11,20 @@ uint32_t conf_number(const struct ini_section *section, const char *key);
 
 /* A name that the kernel takes for an interface. */
 int conf_check_ifname(struct str value, struct err *err);
+/* conf_check.c: 0, or -EINVAL with what is expected. */
+int conf_check_glob(struct str value, struct err *err);
+int conf_check_mac(struct str value, struct err *err);
+int conf_check_own_mac(struct str value, struct err *err);
+int conf_check_destination(struct str value, struct err *err);
+int conf_check_hostname(struct str value, struct err *err);
+int conf_check_prefix(struct str value, struct err *err);
+int conf_check_host(struct str value, struct err *err);
+int conf_check_domain(struct str value, struct err *err);
+int conf_check_time_server(struct str value, struct err *err);
+int conf_check_token(struct str value, struct err *err);
+int conf_check_hint(struct str value, struct err *err);
+/* "static:::10", or the address alone: what is in its last 64 bits; -EINVAL. */
+int conf_token_parse(struct str value, struct ip6 *ret_token);
 /* Of a [bridge] section. */
 int conf_check_subnet(struct str value, struct err *err);
 int conf_check_subnet6(struct str value, struct err *err);

@@ -65,6 +65,11 @@ const char *mac_text(const uint8_t mac[6], char dst[MAC_TEXT_MAX])
 	return dst;
 }
 
+bool ip4_is_host(uint32_t ip4)
+{
+	return ip4 >> 24 != 127 && ip4 >> 24 != 0 && ip4 >> 28 < 14;
+}
+
 static int hex_digit(char c)
 {
 	return c >= '0' && c <= '9'   ? c - '0'

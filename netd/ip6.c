@@ -147,3 +147,22 @@ bool ip_any_equal(const struct ip_any *a, const struct ip_any *b)
 	return a->v6 == b->v6 &&
 	       (a->v6 ? ip6_equal(&a->ip6, &b->ip6) && a->scope == b->scope : a->ip4 == b->ip4);
 }
+
+socklen_t ip_any_place(const struct ip_any *any, uint16_t port, struct sockaddr_storage *ret_place)
+{
+	struct sockaddr_in *in = (void *)ret_place;
+	struct sockaddr_in6 *in6 = (void *)ret_place;
+
+	memset(ret_place, 0, sizeof(*ret_place));
+	if (!any->v6) {
+		in->sin_family = AF_INET;
+		in->sin_port = htons(port);
+		in->sin_addr.s_addr = htonl(any->ip4);
+		return sizeof(*in);
+	}
+	in6->sin6_family = AF_INET6;
+	in6->sin6_port = htons(port);
+	memcpy(&in6->sin6_addr, any->ip6.b, sizeof(in6->sin6_addr));
+	in6->sin6_scope_id = any->scope;
+	return sizeof(*in6);
+}

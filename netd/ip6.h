@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include "lib/str.h"
 
 /* An IPv6 address as it stands in packets. */
@@ -47,5 +48,7 @@ enum { IP_ANY_TEXT_MAX = IP6_TEXT_MAX + 12 };
 const char *ip_any_text(const struct ip_any *any, char dst[IP_ANY_TEXT_MAX]);
 int ip_any_parse(struct str text, struct ip_any *ret_any);
 bool ip_any_equal(const struct ip_any *a, const struct ip_any *b);
+/* Where its port is, for connect(2); the length of what is filled in. */
+socklen_t ip_any_place(const struct ip_any *any, uint16_t port, struct sockaddr_storage *ret_place);
 
 #endif

@@ -136,6 +136,7 @@ void main_link_lease6(struct netd *netd, uint32_t index, struct mono asked,
 		      const struct dhcp6_lease *lease);
 void main_link_lost6(struct netd *netd, uint32_t index, const char *why);
 void main_dhcp6_recall(struct netd *netd, struct uplink *uplink); /* the lease of this boot */
+void main_dhcp6_id(const struct netd *netd, const struct uplink *uplink, struct dhcp_id *ret_id);
 void main_dhcp6_keep(struct netd *netd, struct uplink *uplink, const struct rtnl_state *state);
 void main_dhcp6_stop(struct netd *netd, struct uplink *uplink, bool release);
 void main_dhcp6_decline(struct netd *netd, struct uplink *uplink);

@@ -14,74 +14,7 @@
 #include "lib/own.h"
 #include "netd/container/direct.h"
 #include "netd/container/veth.h"
-#include "netd/main_splice.h"
-
-struct firewall_rows {
-	struct nft_network *networks;
-	struct nft_port *ports;
-	size_t port_count;
-};
-
-static void rows_done(struct firewall_rows *rows)
-{
-	free(rows->networks);
-	free(rows->ports);
-}
-
-/* One that the kernel refuses is refused whole: the table stays as it was. */
-static int say_why(const struct rules *rules, int r, struct err *err)
-{
-	for (size_t i = 0; i < rules->count && r == -ENOENT; i++)
-		if (rules->list[i].log)
-			return err_prefix(err,
-					  "rule %s says log, which takes a kernel with "
-					  "NF_LOG_SYSLOG",
-					  rules->list[i].name);
-	return r;
-}
-
-int main_firewall_load(struct netd *netd, struct err *err)
-{
-	OWN(rows_done) struct firewall_rows rows = { 0 };
-	struct nft_content content;
-	size_t count = 0, networks = 0;
-
-	for (const struct attachment *a = netd->attachments.first; a; a = a->next)
-		count += ATTACHMENT_ROWS * a->attach.port_count;
-	rows.networks = calloc(netd->networks.count + 1, sizeof(*rows.networks));
-	rows.ports = calloc(count + 1, sizeof(*rows.ports));
-	if (!rows.networks || !rows.ports)
-		return err_set(err, -ENOMEM, "no memory for the firewall's content");
-	for (size_t i = 0; i < netd->networks.count; i++)
-		if (network_is_bridge(&netd->networks.list[i]))
-			network_to_nft(&netd->networks.list[i], &rows.networks[networks++]);
-	for (const struct attachment *a = netd->attachments.first; a; a = a->next) {
-		int r = attachment_nft_ports(a, &netd->networks, rows.ports + rows.port_count,
-					     NULL);
-
-		rows.port_count += r < 0 ? 0 : (size_t)r;
-	}
-	content = (struct nft_content){ .networks = rows.networks,
-					.network_count = networks,
-					.ports = rows.ports,
-					.port_count = rows.port_count,
-					.splice_port = netd->splice_port,
-					.splice_udp_port = netd->splice_udp_port,
-					.rules = &netd->conf.rules };
-	main_splice_need(netd, rows.ports, rows.port_count);
-	return say_why(content.rules, nft_load(&netd->nft, &content, err), err);
-}
-
-/* Applies a small change; where the table is not what we think it is, loads it whole. */
-static int change_firewall(struct netd *netd, const struct nft_change *change, struct err *err)
-{
-	struct err first;
-
-	if (nft_apply(&netd->nft, change, &first) == 0)
-		return 0;
-	log_warn("%s; loading the whole table", err_text(&first));
-	return main_firewall_load(netd, err);
-}
+#include "netd/main_publish.h"
 
 /* ---- networks ---- */
 
@@ -111,7 +44,7 @@ int main_network_set(struct netd *netd, const struct network *wanted, struct net
 	network_to_nft(network, &row);
 	/* The firewall knows the subnet before its bridge carries anything. */
 	if (fresh && network_is_bridge(network))
-		r = change_firewall(netd, &(struct nft_change){ .network_add = &row }, err);
+		r = main_firewall_change(netd, &(struct nft_change){ .network_add = &row }, err);
 	if (r == 0)
 		r = network_ensure(network, &netd->route, netd->sysctl_fd, err);
 	if (r == 0 && fresh)
@@ -147,7 +80,7 @@ int main_network_remove(struct netd *netd, struct network *network, struct err *
 	network_to_nft(network, &row);
 	network_remove(&netd->networks, network);
 	if (bridge)
-		r = change_firewall(netd, &(struct nft_change){ .network_del = &row }, err);
+		r = main_firewall_change(netd, &(struct nft_change){ .network_del = &row }, err);
 	return r < 0 ? r : main_networks_save(netd, err);
 }
 
@@ -302,65 +235,6 @@ static int make_interfaces(struct netd *netd, const struct attachment *attachmen
 	return r;
 }
 
-static bool same_row(const struct nft_port *a, const struct nft_port *b)
-{
-	return a->proto == b->proto && a->host_ip4 == b->host_ip4 && a->host_port == b->host_port &&
-	       a->to_ip4 == b->to_ip4 && a->to_port == b->to_port && a->count == b->count &&
-	       a->v6 == b->v6 && ip6_equal(&a->host_ip6, &b->host_ip6) &&
-	       ip6_equal(&a->to_ip6, &b->to_ip6);
-}
-
-/* The rows of `a` that `b` does not have. */
-static size_t rows_beyond(const struct nft_port *a, size_t a_count, const struct nft_port *b,
-			  size_t b_count, struct nft_port *ret_rows)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < a_count; i++) {
-		bool found = false;
-
-		for (size_t j = 0; j < b_count && !found; j++)
-			found = same_row(&a[i], &b[j]);
-		if (!found)
-			ret_rows[count++] = a[i];
-	}
-	return count;
-}
-
-static void forget_flows(struct netd *netd, const struct nft_port *ports, size_t count)
-{
-	struct err err;
-
-	if (nft_forget_flows(ports, count, &err) < 0)
-		log_warn("%s: clients with a fixed port may have to wait", err_text(&err));
-	main_splice_forget(netd, ports, count);
-}
-
-/* Puts the new ports in place of the old ones: one batch of what differs, none when nothing does.
- */
-static int publish(struct netd *netd, const struct nft_port *old, size_t old_count,
-		   const struct nft_port *now, size_t now_count, struct err *err)
-{
-	struct nft_port gone[ATTACHMENT_ROWS * NETD_PORTS_MAX], new[ARRAY_LEN(gone)];
-	const struct nft_change change = {
-		.port_del = gone,
-		.port_del_count = rows_beyond(old, old_count, now, now_count, gone),
-		.port_add = new,
-		.port_add_count = rows_beyond(now, now_count, old, old_count, new),
-	};
-	int r;
-
-	if (!change.port_del_count && !change.port_add_count)
-		return 0;
-	r = change_firewall(netd, &change, err);
-	if (r < 0)
-		return r;
-	main_splice_need(netd, new, change.port_add_count);
-	forget_flows(netd, gone, change.port_del_count);
-	forget_flows(netd, new, change.port_add_count);
-	return 0;
-}
-
 static int keep_text(struct attachment *fresh, struct str *text, struct err *err)
 {
 	if (text->len)
@@ -460,21 +334,6 @@ static int check_attach(struct netd *netd, struct attachment *fresh, const struc
 	return r;
 }
 
-/* The firewall's rows of an attachment (or NULL), 0 of them when it has none. */
-static int load_rows(struct netd *netd, const struct attachment *attachment,
-		     struct firewall_rows *rows, struct err *err)
-{
-	size_t count = attachment ? attachment->attach.port_count : 0;
-	int r;
-
-	rows->ports = calloc(ATTACHMENT_ROWS * count + 1, sizeof(*rows->ports));
-	if (!rows->ports)
-		return err_set(err, -ENOMEM, "no memory for the ports");
-	r = count ? attachment_nft_ports(attachment, &netd->networks, rows->ports, NULL) : 0;
-	rows->port_count = r < 0 ? 0 : (size_t)r;
-	return 0;
-}
-
 static int note_namespace(struct attachment *attachment, int netns_fd, struct err *err)
 {
 	struct stat st;
@@ -531,12 +390,12 @@ static void take_sockets(struct attachment *fresh, struct attachment *old, struc
 static int attach_rows(struct netd *netd, struct attachment *fresh, struct attachment *old,
 		       struct msg *msg, struct netd_attached *attached, struct err *err)
 {
-	OWN(rows_done) struct firewall_rows now = { 0 };
-	OWN(rows_done) struct firewall_rows before = { 0 };
+	OWN(firewall_rows_done) struct firewall_rows now = { 0 };
+	OWN(firewall_rows_done) struct firewall_rows before = { 0 };
 	OWN(nl_done) struct nl inside = { .fd = -1 };
 	OWN_FD int netns_fd = msg_take_fd(msg, 0);
 	bool sockets;
-	int r = load_rows(netd, old, &before, err);
+	int r = firewall_rows_load(netd, old, &before, err);
 
 	now.ports = calloc(ATTACHMENT_ROWS * fresh->attach.port_count + 1, sizeof(*now.ports));
 	if (r == 0 && !now.ports)
@@ -556,7 +415,8 @@ static int attach_rows(struct netd *netd, struct attachment *fresh, struct attac
 		return r;
 	r = make_interfaces(netd, fresh, netns_fd, &inside, attached, &fresh->arena, err);
 	if (r == 0)
-		r = publish(netd, before.ports, before.port_count, now.ports, now.port_count, err);
+		r = main_publish(netd, before.ports, before.port_count, now.ports, now.port_count,
+				 err);
 	if (r < 0) {
 		remove_interfaces(netd, fresh, old, &inside);
 		return r;
@@ -599,11 +459,11 @@ int main_attach(struct netd *netd, const struct netd_attach *attach, struct msg 
 
 void main_detach(struct netd *netd, struct attachment *attachment)
 {
-	OWN(rows_done) struct firewall_rows rows = { 0 };
+	OWN(firewall_rows_done) struct firewall_rows rows = { 0 };
 	struct nft_change change = { 0 };
 	struct err err;
 
-	if (load_rows(netd, attachment, &rows, &err) < 0)
+	if (firewall_rows_load(netd, attachment, &rows, &err) < 0)
 		log_err("%s", err_text(&err));
 	change.port_del = rows.ports;
 	change.port_del_count = rows.port_count;
@@ -613,7 +473,7 @@ void main_detach(struct netd *netd, struct attachment *attachment)
 	attachment_remove(&netd->attachments, attachment);
 	if (!change.port_del_count)
 		return;
-	if (change_firewall(netd, &change, &err) < 0)
+	if (main_firewall_change(netd, &change, &err) < 0)
 		log_err("%s", err_text(&err));
-	forget_flows(netd, rows.ports, rows.port_count);
+	main_flows_forget(netd, rows.ports, rows.port_count);
 }

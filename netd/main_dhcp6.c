@@ -4,18 +4,27 @@
  * its file, the networks that live below a delegated prefix. Run by netd main. It must never drop
  * an address because of a restart.
  */
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
 #include "lib/sha256.h"
+#include "netd/container/network_subnet.h"
 #include "netd/dhcp/dhcp_msg.h"
 #include "netd/dhcp6/dhcp6_msg.h"
 #include "netd/link/packet.h"
 #include "netd/main.h"
 
-enum { FILE_VERSION = 1, FILE_MAX = 4096, FILE_NAME = 32, DUID_UUID = 4, NEXT_S = 1000000000 };
+enum {
+	FILE_VERSION = 2,
+	FILE_MAX = 4096,
+	FILE_NAME = 32,
+	DUID_UUID = 4,
+	ID_BY_DUID = 255,
+	NEXT_S = 1000000000
+};
 
 static void file_name(const struct uplink *uplink, char dst[FILE_NAME])
 {
@@ -109,6 +118,24 @@ static struct dhcp6_duid own_duid(const struct netd *netd)
 	return duid;
 }
 
+static uint32_t own_iaid(const struct uplink *uplink)
+{
+	uint32_t iaid;
+
+	memcpy(&iaid, uplink->mac + 2, sizeof(iaid));
+	return iaid;
+}
+
+void main_dhcp6_id(const struct netd *netd, const struct uplink *uplink, struct dhcp_id *ret_id)
+{
+	const struct dhcp6_duid duid = own_duid(netd);
+	uint32_t iaid = htonl(own_iaid(uplink)); /* as it stands in DHCPv6 packets */
+
+	*ret_id = (struct dhcp_id){ .len = (uint8_t)(5 + duid.len), .b = { ID_BY_DUID } };
+	memcpy(ret_id->b + 1, &iaid, sizeof(iaid));
+	memcpy(ret_id->b + 5, duid.b, duid.len);
+}
+
 static bool find_source(const struct rtnl_state *state, int index, struct ip6 *ret_source)
 {
 	for (size_t i = 0; i < state->addr_count; i++) {
@@ -163,7 +190,7 @@ static void start(struct netd *netd, struct uplink *uplink, const struct dhcp6_w
 	OWN_FD int fd = -1;
 	struct err err;
 
-	memcpy(&start.iaid, uplink->mac + 2, sizeof(start.iaid));
+	start.iaid = own_iaid(uplink);
 	start.bound = start.known =
 		read_file(netd->state_fd, uplink, &start.lease, &start.bound_ns);
 	if (!start.known)

@@ -55,6 +55,8 @@ static void start_dhcp(struct netd *netd, struct uplink *uplink)
 
 	memcpy(start.mac, uplink->mac, 6);
 	fill_hostname(&uplink->conf.dhcp4, start.hostname, sizeof(start.hostname));
+	if (uplink->conf.dhcp4.by_duid)
+		main_dhcp6_id(netd, uplink, &start.id);
 	/* This boot's lease is in force; an older one is worth asking for. */
 	if (main_lease_read(netd->state_fd, uplink, &start))
 		start.memory = DHCP_MEMORY_BOUND;
@@ -236,11 +238,17 @@ static void recall_lease(struct netd *netd, struct uplink *uplink)
 
 static void note_networks(const struct netd *netd, struct uplink *uplink)
 {
-	uplink->inner_count = 0;
-	for (size_t i = 0; i < netd->networks.count && i < UPLINK_INNER_MAX; i++)
-		uplink->inner[uplink->inner_count++] =
-			(struct conf_addr){ netd->networks.list[i].subnet,
-					    netd->networks.list[i].prefix };
+	uplink->inner_count = uplink->inner6_count = 0;
+	for (size_t i = 0; i < netd->networks.count && i < UPLINK_INNER_MAX; i++) {
+		const struct network *network = &netd->networks.list[i];
+
+		if (network->prefix)
+			uplink->inner[uplink->inner_count++] =
+				(struct conf_addr){ network->subnet, network->prefix };
+		if (network->prefix6)
+			uplink->inner6[uplink->inner6_count++] =
+				(struct conf_addr6){ network->subnet6, network->prefix6 };
+	}
 }
 
 static void set_uplink_sysctls(struct netd *netd, const char *name)

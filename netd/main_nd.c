@@ -13,7 +13,7 @@
 #include "netd/link/packet.h"
 #include "netd/main.h"
 
-enum { FILE_VERSION = 1, FILE_MAX = 4096, FILE_NAME = 32 };
+enum { FILE_VERSION = 2, FILE_MAX = 4096, FILE_NAME = 32 };
 
 static void file_name(const struct uplink *uplink, char dst[FILE_NAME])
 {

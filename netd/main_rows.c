@@ -216,6 +216,16 @@ static void rows_routers(const struct uplink *uplink, struct buf *out)
 		put_flag(out, "on_link", prefix->onlink_ns != 0);
 		netd_row_end(out);
 	}
+	for (size_t k = 0; k < uplink->known.route_count; k++) {
+		const struct nd_known_route *route = &uplink->known.routes[k];
+
+		put_text(out, "link", uplink->name);
+		put_text(out, "protocol", "RA");
+		put_cidr(out, "route", ip6_text(&route->prefix, text), route->len);
+		put_text(out, "router", ip6_text(&route->router, text));
+		put_flag(out, "used", uplink->conf.ra_routes);
+		netd_row_end(out);
+	}
 }
 
 static void rows_leases(const struct netd *netd, struct buf *out)

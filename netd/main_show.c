@@ -190,6 +190,14 @@ static void show_routers(const struct netd *netd, struct buf *out)
 				   prefix->valid_ns ? " addresses" : "",
 				   prefix->onlink_ns ? " on-link" : "");
 		}
+		for (size_t k = 0; uplink->index && k < uplink->known.route_count; k++) {
+			const struct nd_known_route *route = &uplink->known.routes[k];
+
+			buf_printf(out, "%s route %s/%u", uplink->name,
+				   ip6_text(&route->prefix, text), route->len);
+			buf_printf(out, " via %s%s\n", ip6_text(&route->router, text),
+				   uplink->conf.ra_routes ? "" : " not used");
+		}
 	}
 }
 

@@ -12,6 +12,7 @@
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
+#include "netd/container/network_subnet.h"
 #include "netd/main.h"
 
 enum { FILE_VERSION = 1, FILE_MAX = 64 };

@@ -14,16 +14,19 @@
 #include "lib/log.h"
 #include "lib/own.h"
 #include "netd/ip4.h"
+#include "netd/ip6.h"
 #include "netd/ntp/ntp_client.h"
 #include "netd/ntp/ntp_msg.h"
 #include "netd/role.h"
 
-enum { FILES_MAX = 32, PORT = 123, PACKETS_PER_WAKE = 8 };
+enum { FILES_MAX = 32, PORT = 123, PACKETS_PER_WAKE = 8, ADDRESSES_MAX = 8 };
 
 struct source {
 	char text[DOMAIN_MAX];
-	uint32_t ip4; /* 0 = a name that is not resolved (yet) */
+	struct ip_any ip;
+	bool known; /* ip counts; else a name that is not resolved (yet) */
 	bool name;
+	unsigned tried; /* addresses of the name */
 	int fd;
 	struct loop_io io;
 };
@@ -116,18 +119,17 @@ static void packet_ready(struct loop_io *io, uint32_t events)
 
 static int ask(struct source *source, uint64_t nonce, struct err *err)
 {
-	const struct sockaddr_in to = { .sin_family = AF_INET,
-					.sin_port = htons(PORT),
-					.sin_addr.s_addr = htonl(source->ip4) };
+	struct sockaddr_storage to;
+	socklen_t len = ip_any_place(&source->ip, PORT, &to);
 	uint8_t packet[NTP_PACKET];
 
 	close_source(source);
-	if (!source->ip4)
+	if (!source->known)
 		return err_set(err, -EADDRNOTAVAIL, "no address of %s", source->text);
 	/* A new socket, so a new random port, each time; connected, so deaf to others. */
-	source->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	source->fd = socket(to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (source->fd < 0 ||
-	    connect(source->fd, (const struct sockaddr *)(const void *)&to, sizeof(to)) < 0)
+	    connect(source->fd, (const struct sockaddr *)(const void *)&to, len) < 0)
 		return err_sys(err, -errno, "ask time server %s", source->text);
 	ntp_request_write(nonce, packet);
 	if (send(source->fd, packet, sizeof(packet), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
@@ -173,18 +175,45 @@ static void run_actions(const struct ntp_actions *actions)
 			       timer_due, &role);
 }
 
-/* Blocks for a name server's time, which nobody waits for: no question is under way then. */
+/* The addresses of one family behind those that are there. */
+static size_t look_up(const char *name, int family, struct ip_any *list, size_t count)
+{
+	const struct addrinfo hints = { .ai_family = family, .ai_socktype = SOCK_DGRAM };
+	struct addrinfo *found = NULL;
+
+	if (getaddrinfo(name, NULL, &hints, &found) != 0)
+		return count;
+	for (const struct addrinfo *a = found; a && count < ADDRESSES_MAX; a = a->ai_next) {
+		struct ip_any ip = { .v6 = family == AF_INET6 };
+		struct sockaddr_in6 in6;
+		struct sockaddr_in in;
+
+		if (ip.v6) {
+			memcpy(&in6, a->ai_addr, sizeof(in6));
+			memcpy(ip.ip6.b, &in6.sin6_addr, sizeof(ip.ip6.b));
+		} else {
+			memcpy(&in, a->ai_addr, sizeof(in));
+			ip.ip4 = ntohl(in.sin_addr.s_addr);
+		}
+		list[count++] = ip;
+	}
+	freeaddrinfo(found);
+	return count;
+}
+
+/* Blocks for a name server's time, which nobody waits for: no question is under way then. Each time
+ * it is the name's next address: the one before did not answer, or there is no way to its family.
+ */
 static void resolve(struct source *source)
 {
-	const struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_DGRAM };
-	struct addrinfo *list = NULL;
-	struct sockaddr_in first;
+	struct ip_any list[ADDRESSES_MAX];
+	size_t count = look_up(source->text, AF_INET, list, 0);
 
-	if (getaddrinfo(source->text, NULL, &hints, &list) != 0 || !list)
+	count = look_up(source->text, AF_INET6, list, count);
+	if (!count)
 		return;
-	memcpy(&first, list->ai_addr, sizeof(first));
-	source->ip4 = ntohl(first.sin_addr.s_addr);
-	freeaddrinfo(list);
+	source->ip = list[source->tried++ % count];
+	source->known = true;
 }
 
 static void timer_due(struct loop_timer *timer)
@@ -196,7 +225,7 @@ static void timer_due(struct loop_timer *timer)
 	/* Names again after a round that failed: the pool's machines come and go. */
 	for (size_t i = 0; i < role.client.server_count && before == NTP_STATE_WAITING; i++)
 		if (role.sources[i].name &&
-		    (!role.sources[i].ip4 || role.client.verdict != NTP_VERDICT_AGREE))
+		    (!role.sources[i].known || role.client.verdict != NTP_VERDICT_AGREE))
 			resolve(&role.sources[i]);
 	ntp_client_timer(&role.client, mono_add_ms(mono_now(), 1), wall_now_ns(), &actions);
 	run_actions(&actions);
@@ -215,7 +244,8 @@ static void take_servers(struct msg_peer *peer, struct msg *msg)
 	count = wire_count(&in, NTP_SERVERS_MAX);
 	for (uint32_t i = 0; i < count; i++) {
 		wire_text(&in, fresh[i].text, sizeof(fresh[i].text));
-		fresh[i].name = ip4_parse(str_from(fresh[i].text), &fresh[i].ip4) < 0;
+		fresh[i].known = ip_any_parse(str_from(fresh[i].text), &fresh[i].ip) == 0;
+		fresh[i].name = !fresh[i].known;
 	}
 	if (wire_end(&in) < 0)
 		fatal("malformed SERVERS from main");

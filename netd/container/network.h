@@ -69,10 +69,6 @@ struct network *network_require(struct networks *networks, struct str name, stru
  */
 int network_add(struct networks *networks, const struct network *wanted,
 		const struct rtnl_state *state, struct network **ret_network, struct err *err);
-/* Pure. Gives each network whose IPv6 prefix nobody asked for one below another machine prefix. */
-void networks_set_ula(struct networks *networks, const struct ip6 *ula);
-/* Pure. Gives each network below a delegated prefix its subnet of another one. */
-void networks_set_delegated(struct networks *networks, const struct ip6 *prefix, uint8_t len);
 void network_remove(struct networks *networks, struct network *network);
 void network_to_nft(const struct network *network, struct nft_network *ret_nft);
 
@@ -87,6 +83,8 @@ void network_drop_guard6(const struct network *network, struct nl *nl);
 /* Takes guards away that are no network's. */
 void networks_drop_guards(const struct networks *networks, const struct rtnl_state *state,
 			  struct nl *nl);
+/* Pure. Is it such a route? */
+bool network_is_guard(const struct rtnl_route *route);
 /* Pure: do the guards stand? */
 bool network_has_guard(const struct network *network, const struct rtnl_state *state);
 int network_delete_bridge(const struct network *network, struct nl *nl, struct err *err);

@@ -74,6 +74,7 @@ static void send(struct dhcp_client *client, struct mono now, enum dhcp_type typ
 	request->secs = (uint16_t)(secs < 0 ? 0 : secs > UINT16_MAX ? UINT16_MAX : secs);
 	memcpy(request->mac, client->mac, 6);
 	request->hostname = client->hostname;
+	request->id = client->id;
 	if (client->state == DHCP_STATE_RENEWING || client->state == DHCP_STATE_REBINDING ||
 	    type == DHCP_TYPE_RELEASE) {
 		request->ciaddr = request->src = client->lease.ip4;
@@ -209,6 +210,8 @@ static void granted(struct dhcp_client *client, struct mono now, const struct dh
 void dhcp_client_start(struct dhcp_client *client, struct mono now, const struct dhcp_lease *lease,
 		       const struct mono *bound_at, struct dhcp_actions *actions)
 {
+	if (!client->id.len)
+		client->id = dhcp_id_of(client->mac);
 	client->known = lease->ip4 != 0;
 	client->used = false;
 	client->rejects = 0;
@@ -264,14 +267,21 @@ static void receive_nak(struct dhcp_client *client, struct mono now, const struc
 	restart_after(client, now, 0, "the server refused the address", actions);
 }
 
+/* A server may leave out whom it means; where it says so it is to be us (RFC 6842 3). */
+static bool is_for_us(const struct dhcp_client *client, const struct dhcp_reply *reply)
+{
+	return reply->xid == client->xid && !memcmp(reply->chaddr, client->mac, 6) &&
+	       (!reply->id.len || (reply->id.len == client->id.len &&
+				   !memcmp(reply->id.b, client->id.b, reply->id.len)));
+}
+
 void dhcp_client_receive(struct dhcp_client *client, struct mono now,
 			 const struct dhcp_reply *reply, const uint8_t source_mac[6],
 			 struct dhcp_actions *actions)
 {
 	struct dhcp_lease lease = reply->lease;
 
-	if (reply->xid != client->xid || memcmp(reply->chaddr, client->mac, 6) != 0 ||
-	    !reply->has_server)
+	if (!is_for_us(client, reply) || !reply->has_server)
 		return;
 	memcpy(lease.server_mac, source_mac, 6);
 	if (reply->type == DHCP_TYPE_NAK) {

@@ -52,6 +52,7 @@ struct dhcp_client {
 	uint8_t mac[6];
 	enum dhcp_probe probe;
 	char hostname[64];
+	struct dhcp_id id; /* none: that of mac */
 	uint32_t (*random)(void);
 
 	enum dhcp_state state;

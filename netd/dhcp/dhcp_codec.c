@@ -126,11 +126,6 @@ static int option32(const struct options *options, uint8_t code, uint32_t *value
 	return 0;
 }
 
-static bool address_usable(uint32_t ip4)
-{
-	return ip4 && ip4 >> 24 != 127 && ip4 >> 24 != 0 && ip4 >> 28 < 14;
-}
-
 static int option_addresses(const struct options *options, uint8_t code, uint32_t *list,
 			    uint8_t max, uint8_t *ret_count)
 {
@@ -142,7 +137,7 @@ static int option_addresses(const struct options *options, uint8_t code, uint32_
 	for (size_t i = 0; i < joined.len && n < max; i += 4) {
 		uint32_t ip4 = get32((const char *)joined.data + i);
 
-		if (address_usable(ip4))
+		if (ip4_is_host(ip4))
 			list[n++] = ip4;
 	}
 	*ret_count = n;
@@ -152,8 +147,8 @@ static int option_addresses(const struct options *options, uint8_t code, uint32_
 static void add_route(struct dhcp_lease *lease, uint32_t dst, uint8_t prefix, uint32_t gateway)
 {
 	/* Nothing towards loopback, multicast or nowhere; a default route may lead everywhere. */
-	if (lease->route_count == DHCP_ROUTES_MAX || (prefix && !address_usable(dst)) ||
-	    (gateway && !address_usable(gateway)))
+	if (lease->route_count == DHCP_ROUTES_MAX || (prefix && !ip4_is_host(dst)) ||
+	    (gateway && !ip4_is_host(gateway)))
 		return;
 	lease->routes[lease->route_count++] = (struct dhcp_route){ .dst = dst & ip4_mask(prefix),
 								   .prefix = prefix,
@@ -271,7 +266,7 @@ static int read_lease(const struct options *options, struct dhcp_reply *reply)
 {
 	struct dhcp_lease *lease = &reply->lease;
 
-	if (!address_usable(lease->ip4) || !reply->has_server)
+	if (!ip4_is_host(lease->ip4) || !reply->has_server)
 		return -EBADMSG;
 	if (option_mask(options, lease->ip4, &lease->prefix) < 0 || !lease->prefix ||
 	    option_addresses(options, OPTION_ROUTER, lease->routers, DHCP_ROUTERS_MAX,
@@ -283,6 +278,17 @@ static int read_lease(const struct options *options, struct dhcp_reply *reply)
 	    read_routes(options, lease) < 0 || read_strings(options, lease) < 0)
 		return -EBADMSG;
 	return read_times(options, lease);
+}
+
+static int read_id(const struct options *options, struct dhcp_id *id)
+{
+	struct joined joined;
+
+	if (join(options, OPTION_CLIENT_ID, &joined) < 0 || joined.len > sizeof(id->b))
+		return -EBADMSG;
+	id->len = (uint8_t)joined.len;
+	memcpy(id->b, joined.data, joined.len);
+	return 0;
 }
 
 static int find_areas(struct str message, struct options *options)
@@ -347,7 +353,8 @@ int dhcp_reply_read(struct str packet, struct dhcp_reply *ret_reply)
 	    type.len != 1)
 		return -EBADMSG;
 	reply.type = (enum dhcp_type)type.data[0];
-	if (option32(&options, OPTION_SERVER, &reply.lease.server) < 0)
+	if (option32(&options, OPTION_SERVER, &reply.lease.server) < 0 ||
+	    read_id(&options, &reply.id) < 0)
 		return -EBADMSG;
 	reply.has_server = reply.lease.server != 0;
 	if (reply.type == DHCP_TYPE_OFFER || reply.type == DHCP_TYPE_ACK)
@@ -452,11 +459,10 @@ static void put_options(const struct dhcp_request *request, struct buf *out)
 					  OPTION_SERVER };
 	static const uint8_t max_size[2] = { DHCP_PACKET_MAX >> 8, DHCP_PACKET_MAX & 255 };
 	const uint8_t type = (uint8_t)request->type;
-	uint8_t id[7] = { 1 }; /* hardware type Ethernet */
 
-	memcpy(id + 1, request->mac, 6);
 	put_option(out, OPTION_TYPE, &type, 1);
-	put_option(out, OPTION_CLIENT_ID, id, sizeof(id));
+	if (request->id.len)
+		put_option(out, OPTION_CLIENT_ID, request->id.b, request->id.len);
 	if (request->requested)
 		put_option32(out, OPTION_REQUESTED, request->requested);
 	if (request->server)
@@ -469,6 +475,14 @@ static void put_options(const struct dhcp_request *request, struct buf *out)
 				   strlen(request->hostname));
 	}
 	buf_add_byte(out, OPTION_END);
+}
+
+struct dhcp_id dhcp_id_of(const uint8_t mac[6])
+{
+	struct dhcp_id id = { .len = 7, .b = { 1 } }; /* hardware type Ethernet */
+
+	memcpy(id.b + 1, mac, 6);
+	return id;
 }
 
 void dhcp_request_write(const struct dhcp_request *request, struct buf *out)
@@ -498,75 +512,6 @@ const char *dhcp_type_name(enum dhcp_type type)
 					     "DECLINE", "ACK",	    "NAK",   "RELEASE" };
 
 	return (unsigned)type < sizeof(names) / sizeof(names[0]) ? names[type] : "?";
-}
-
-void dhcp_lease_encode(const struct dhcp_lease *lease, struct buf *out)
-{
-	wire_put_u32(out, lease->ip4);
-	wire_put_u8(out, lease->prefix);
-	wire_put_u32(out, lease->server);
-	wire_put_bytes(out, lease->server_mac, sizeof(lease->server_mac));
-	wire_put_u32(out, lease->lease_s);
-	wire_put_u32(out, lease->t1_s);
-	wire_put_u32(out, lease->t2_s);
-	wire_put_u32(out, lease->router_count);
-	for (size_t i = 0; i < lease->router_count; i++)
-		wire_put_u32(out, lease->routers[i]);
-	wire_put_u32(out, lease->dns_count);
-	for (size_t i = 0; i < lease->dns_count; i++)
-		wire_put_u32(out, lease->dns[i]);
-	wire_put_u32(out, lease->ntp_count);
-	for (size_t i = 0; i < lease->ntp_count; i++)
-		wire_put_u32(out, lease->ntp[i]);
-	wire_put_u8(out, lease->classless);
-	wire_put_u32(out, lease->route_count);
-	for (size_t i = 0; i < lease->route_count; i++) {
-		wire_put_u32(out, lease->routes[i].dst);
-		wire_put_u8(out, lease->routes[i].prefix);
-		wire_put_u32(out, lease->routes[i].gateway);
-	}
-	wire_put_u16(out, lease->mtu);
-	wire_put_text(out, lease->domain);
-}
-
-void dhcp_lease_decode(struct wire *in, struct dhcp_lease *ret_lease)
-{
-	struct dhcp_lease lease = { 0 };
-
-	lease.ip4 = wire_u32(in);
-	lease.prefix = wire_u8(in);
-	lease.server = wire_u32(in);
-	wire_bytes(in, lease.server_mac, sizeof(lease.server_mac));
-	lease.lease_s = wire_u32(in);
-	lease.t1_s = wire_u32(in);
-	lease.t2_s = wire_u32(in);
-	lease.router_count = (uint8_t)wire_count(in, DHCP_ROUTERS_MAX);
-	for (size_t i = 0; i < lease.router_count; i++)
-		lease.routers[i] = wire_u32(in);
-	lease.dns_count = (uint8_t)wire_count(in, DHCP_DNS_MAX);
-	for (size_t i = 0; i < lease.dns_count; i++)
-		lease.dns[i] = wire_u32(in);
-	lease.ntp_count = (uint8_t)wire_count(in, DHCP_NTP_MAX);
-	for (size_t i = 0; i < lease.ntp_count; i++)
-		lease.ntp[i] = wire_u32(in);
-	lease.classless = wire_bool(in);
-	lease.route_count = (uint8_t)wire_count(in, DHCP_ROUTES_MAX);
-	for (size_t i = 0; i < lease.route_count; i++) {
-		struct dhcp_route *route = &lease.routes[i];
-
-		route->dst = wire_u32(in);
-		route->prefix = wire_u8(in);
-		route->gateway = wire_u32(in);
-		if (route->prefix > 32 || (route->prefix && !address_usable(route->dst)))
-			in->error = in->error ? in->error : -EBADMSG;
-	}
-	lease.mtu = wire_u16(in);
-	wire_text(in, lease.domain, sizeof(lease.domain));
-	if (!address_usable(lease.ip4) || !lease.prefix || lease.prefix > 32 ||
-	    (lease.domain[0] && !domain_ok(str_from(lease.domain))) || lease.t1_s >= lease.t2_s ||
-	    lease.t2_s >= lease.lease_s)
-		in->error = in->error ? in->error : -EBADMSG;
-	*ret_lease = lease;
 }
 
 int arp_read(struct str packet, struct arp *ret_arp)

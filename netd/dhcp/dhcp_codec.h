@@ -16,6 +16,13 @@ enum {
 	DHCP_NTP_MAX = 4,
 	DHCP_ROUTES_MAX = 16,
 	DHCP_PACKET_MAX = 1500,
+	DHCP_ID_MAX = 64,
+};
+
+/* Option 61: who the client is. */
+struct dhcp_id {
+	uint8_t len; /* 0 = none */
+	uint8_t b[DHCP_ID_MAX];
 };
 
 /* Of option 121, else 249, else 33. */
@@ -59,6 +66,7 @@ struct dhcp_reply {
 	uint32_t xid;
 	uint8_t chaddr[6];
 	bool has_server;
+	struct dhcp_id id; /* whom it is for, where the server says so (RFC 6842) */
 	struct dhcp_lease lease;
 };
 
@@ -68,6 +76,7 @@ struct dhcp_request {
 	uint32_t xid;
 	uint16_t secs;
 	uint8_t mac[6];
+	struct dhcp_id id;
 	uint32_t ciaddr;      /* 0 = none */
 	uint32_t requested;   /* option 50, 0 = leave out */
 	uint32_t server;      /* option 54, 0 = leave out */
@@ -82,6 +91,8 @@ struct dhcp_request {
  */
 int dhcp_reply_read(struct str packet, struct dhcp_reply *ret_reply);
 
+/* The identity that follows from an Ethernet address. */
+struct dhcp_id dhcp_id_of(const uint8_t mac[6]);
 /* Appends IP header, UDP header and message. */
 void dhcp_request_write(const struct dhcp_request *request, struct buf *out);
 

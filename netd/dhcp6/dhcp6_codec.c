@@ -27,7 +27,10 @@ enum {
 	OPTION_DOMAINS = 24,
 	OPTION_IA_PD = 25,
 	OPTION_IA_PREFIX = 26,
+	OPTION_SNTP = 31,
 	OPTION_REFRESH = 32,
+	OPTION_NTP = 56,
+	NTP_ADDRESS = 1, /* within it; multicast and names are left out */
 	OPTION_SOLICIT_MAX = 82,
 	SOLICIT_MAX_LEAST_S = 60, /* RFC 8415 21.24 */
 	SOLICIT_MAX_MOST_S = 86400,
@@ -189,14 +192,24 @@ static bool read_ia(const struct option *option, struct dhcp6_reply *reply)
 	return !bad;
 }
 
-static void read_dns(struct str data, struct dhcp6_lease *lease)
+static void read_hosts(struct str data, struct ip6 *list, size_t max, size_t *count)
 {
-	for (; data.len >= 16 && lease->dns_count < DHCP6_DNS_MAX; data = str_skip(data, 16)) {
-		struct ip6 *dns = &lease->dns[lease->dns_count];
-
-		memcpy(dns->b, data.ptr, sizeof(dns->b));
-		lease->dns_count += ip6_is_host(dns);
+	for (; data.len >= 16 && *count < max; data = str_skip(data, 16)) {
+		memcpy(list[*count].b, data.ptr, sizeof(list[*count].b));
+		*count += ip6_is_host(&list[*count]);
 	}
+}
+
+/* RFC 5908: an option for each server, with what names it inside. */
+static bool read_ntp(struct str data, struct dhcp6_lease *lease)
+{
+	struct option inner;
+	bool bad = false;
+
+	while (next_option(&data, &inner, &bad))
+		if (inner.code == NTP_ADDRESS && inner.data.len == 16)
+			read_hosts(inner.data, lease->ntp, DHCP6_NTP_MAX, &lease->ntp_count);
+	return !bad;
 }
 
 /* One name without compression (RFC 8415 10); false = malformed, nothing after it is read. */
@@ -265,8 +278,13 @@ static bool read_option(const struct option *option, struct dhcp6_reply *reply)
 		reply->rapid = true;
 		return true;
 	case OPTION_DNS:
-		read_dns(option->data, &reply->lease);
+		read_hosts(option->data, reply->lease.dns, DHCP6_DNS_MAX, &reply->lease.dns_count);
 		return true;
+	case OPTION_SNTP:
+		read_hosts(option->data, reply->lease.ntp, DHCP6_NTP_MAX, &reply->lease.ntp_count);
+		return true;
+	case OPTION_NTP:
+		return read_ntp(option->data, &reply->lease);
 	case OPTION_DOMAINS:
 		read_domains(option->data, &reply->lease);
 		return true;
@@ -400,8 +418,8 @@ static void put_ia(struct buf *out, const struct dhcp6_request *request, bool pr
 
 static void put_message(const struct dhcp6_request *request, struct buf *out)
 {
-	static const uint16_t wanted[] = { OPTION_DNS, OPTION_DOMAINS, OPTION_SOLICIT_MAX,
-					   OPTION_REFRESH };
+	static const uint16_t wanted[] = { OPTION_DNS, OPTION_DOMAINS,	   OPTION_SNTP,
+					   OPTION_NTP, OPTION_SOLICIT_MAX, OPTION_REFRESH };
 	uint32_t elapsed = request->elapsed_ms / 10;
 	size_t start;
 
@@ -482,6 +500,9 @@ void dhcp6_lease_encode(const struct dhcp6_lease *lease, struct buf *out)
 	wire_put_u32(out, (uint32_t)lease->domain_count);
 	for (size_t i = 0; i < lease->domain_count; i++)
 		wire_put_text(out, lease->domains[i]);
+	wire_put_u32(out, (uint32_t)lease->ntp_count);
+	for (size_t i = 0; i < lease->ntp_count; i++)
+		wire_put_bytes(out, lease->ntp[i].b, sizeof(lease->ntp[i].b));
 }
 
 static size_t decode_items(struct wire *in, struct dhcp6_item *items, uint32_t max, bool prefix)
@@ -508,6 +529,18 @@ static size_t decode_items(struct wire *in, struct dhcp6_item *items, uint32_t m
 	return count;
 }
 
+static size_t decode_hosts(struct wire *in, struct ip6 *list, uint32_t max)
+{
+	uint32_t count = wire_count(in, max);
+
+	for (uint32_t i = 0; i < count; i++) {
+		wire_bytes(in, list[i].b, sizeof(list[i].b));
+		if (!ip6_is_host(&list[i]))
+			in->error = -EBADMSG;
+	}
+	return count;
+}
+
 void dhcp6_lease_decode(struct wire *in, struct dhcp6_lease *ret_lease)
 {
 	struct dhcp6_lease lease = { .server = { .len = wire_u8(in) } };
@@ -520,18 +553,14 @@ void dhcp6_lease_decode(struct wire *in, struct dhcp6_lease *ret_lease)
 	lease.prefix_count = decode_items(in, lease.prefixes, DHCP6_PREFIXES_MAX, true);
 	lease.t1_s = wire_u32(in);
 	lease.t2_s = wire_u32(in);
-	lease.dns_count = wire_count(in, DHCP6_DNS_MAX);
-	for (size_t i = 0; i < lease.dns_count; i++) {
-		wire_bytes(in, lease.dns[i].b, sizeof(lease.dns[i].b));
-		if (!ip6_is_host(&lease.dns[i]))
-			in->error = -EBADMSG;
-	}
+	lease.dns_count = decode_hosts(in, lease.dns, DHCP6_DNS_MAX);
 	lease.domain_count = wire_count(in, DHCP6_DOMAINS_MAX);
 	for (size_t i = 0; i < lease.domain_count; i++) {
 		wire_text(in, lease.domains[i], DOMAIN_MAX);
 		if (!domain_ok(str_from(lease.domains[i])))
 			in->error = -EBADMSG;
 	}
+	lease.ntp_count = decode_hosts(in, lease.ntp, DHCP6_NTP_MAX);
 	if (lease.t1_s > lease.t2_s)
 		in->error = -EBADMSG;
 	*ret_lease = in->error ? (struct dhcp6_lease){ .addr_count = 0 } : lease;

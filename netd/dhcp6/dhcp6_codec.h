@@ -10,12 +10,14 @@
 #include "netd/ip4.h"
 #include "netd/ip6.h"
 
-/* DHCPv6 packets with their IPv6 and UDP headers (RFC 8415, RFC 3646, RFC 7083). Pure. */
+/* DHCPv6 packets with their IPv6 and UDP headers (RFC 8415, RFC 3646, RFC 4075, RFC 5908,
+ * RFC 7083). Pure. */
 enum {
 	DHCP6_ADDRS_MAX = 2,
 	DHCP6_PREFIXES_MAX = 2,
 	DHCP6_DNS_MAX = 4,
 	DHCP6_DOMAINS_MAX = 4,
+	DHCP6_NTP_MAX = 4,
 	DHCP6_DUID_MAX = 130,
 	DHCP6_PACKET_MAX = 1500,
 };
@@ -63,6 +65,8 @@ struct dhcp6_lease {
 	size_t dns_count;
 	char domains[DHCP6_DOMAINS_MAX][DOMAIN_MAX];
 	size_t domain_count;
+	struct ip6 ntp[DHCP6_NTP_MAX];
+	size_t ntp_count;
 };
 
 struct dhcp6_reply {

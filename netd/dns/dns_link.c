@@ -292,30 +292,10 @@ static void link_ready(struct loop_io *io, uint32_t events)
 		send_bytes(link);
 }
 
-static socklen_t place_of(const struct dns_upstream *upstream, struct sockaddr_storage *ret_place)
-{
-	const struct ip_any *address = &upstream->address;
-	struct sockaddr_in *in = (void *)ret_place;
-	struct sockaddr_in6 *in6 = (void *)ret_place;
-
-	memset(ret_place, 0, sizeof(*ret_place));
-	if (!address->v6) {
-		in->sin_family = AF_INET;
-		in->sin_port = htons(dns_upstream_port(upstream));
-		in->sin_addr.s_addr = htonl(address->ip4);
-		return sizeof(*in);
-	}
-	in6->sin6_family = AF_INET6;
-	in6->sin6_port = htons(dns_upstream_port(upstream));
-	memcpy(&in6->sin6_addr, address->ip6.b, sizeof(in6->sin6_addr));
-	in6->sin6_scope_id = address->scope;
-	return sizeof(*in6);
-}
-
 int dns_link_socket(const struct dns_upstream *upstream, int type, struct err *err)
 {
 	struct sockaddr_storage to;
-	socklen_t len = place_of(upstream, &to);
+	socklen_t len = ip_any_place(&upstream->address, dns_upstream_port(upstream), &to);
 	OWN_FD int fd = socket(to.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)

@@ -26,6 +26,15 @@ static const struct rtnl_link *first_suitable(const struct rtnl_state *state)
 	return first;
 }
 
+/* No list at all means any address. */
+static bool mac_matches(const uint8_t (*list)[6], size_t count, const uint8_t mac[6])
+{
+	for (size_t i = 0; i < count; i++)
+		if (!memcmp(list[i], mac, 6))
+			return true;
+	return count == 0;
+}
+
 static bool section_matches(const struct conf_uplink *section, const struct rtnl_link *link)
 {
 	bool exact, found = conf_match_list(section->match, link->name, &exact);
@@ -33,10 +42,8 @@ static bool section_matches(const struct conf_uplink *section, const struct rtnl
 	/* A link of a kind of its own is taken only when it is named without wildcards. */
 	if (!found || (link->kind[0] && !exact))
 		return false;
-	for (size_t i = 0; i < section->mac_count; i++)
-		if (!memcmp(section->macs[i], link->mac, 6))
-			return true;
-	return section->mac_count == 0;
+	return mac_matches(section->macs, section->mac_count, link->mac) &&
+	       mac_matches(section->perm_macs, section->perm_mac_count, link->perm_mac);
 }
 
 bool uplink_configure(const struct rtnl_state *state, const struct conf *conf,
@@ -176,6 +183,11 @@ struct ip6 uplink_stable_address(const struct uplink *uplink, const struct ip6 *
 	struct digest digest;
 	struct sha256 sha;
 
+	/* One that somebody else has gives way to one of the other kind. */
+	if (!tries && !ip6_is_zero(&uplink->conf.token)) {
+		memcpy(ip6.b + 8, uplink->conf.token.b + 8, 8);
+		return ip6;
+	}
 	sha256_init(&sha);
 	sha256_add(&sha, ip6.b, 8);
 	sha256_add(&sha, uplink->name, strnlen(uplink->name, sizeof(uplink->name)));
@@ -225,11 +237,75 @@ static struct rtnl_route *add_route6(struct link_wanted *wanted, uint32_t metric
 	return route;
 }
 
+static bool in_containers6(const struct uplink *uplink, const struct nd_known_route *route)
+{
+	for (size_t i = 0; i < uplink->inner6_count; i++)
+		if (route->len >= uplink->inner6[i].prefix &&
+		    ip6_in_prefix(&route->prefix, &uplink->inner6[i].ip6, uplink->inner6[i].prefix))
+			return true;
+	return false;
+}
+
+/* What a router says of ::/0 in an option counts, and not what its header says (RFC 4191 3.1). */
+static const struct nd_known_route *said_better(const struct uplink *uplink,
+						const struct ip6 *router)
+{
+	for (size_t i = 0; i < uplink->known.route_count && uplink->conf.ra_routes; i++)
+		if (!uplink->known.routes[i].len &&
+		    ip6_equal(&uplink->known.routes[i].router, router))
+			return &uplink->known.routes[i];
+	return NULL;
+}
+
+static void want_known_default(const struct uplink *uplink, uint32_t metric,
+			       struct link_wanted *wanted)
+{
+	const struct nd_known *known = &uplink->known;
+	const struct ip6 *best = NULL;
+	int preference = 0;
+
+	if (!ip6_is_zero(&uplink->conf.gateway6))
+		return;
+	for (size_t i = 0; i < known->router_count; i++) {
+		const struct nd_known_router *router = &known->routers[i];
+
+		if (said_better(uplink, &router->ip6) || (best && router->preference <= preference))
+			continue;
+		best = &router->ip6;
+		preference = router->preference;
+	}
+	for (size_t i = 0; i < known->route_count && uplink->conf.ra_routes; i++) {
+		const struct nd_known_route *route = &known->routes[i];
+
+		if (route->len || (best && route->preference <= preference))
+			continue;
+		best = &route->router;
+		preference = route->preference;
+	}
+	if (best)
+		add_route6(wanted, metric)->gateway6 = *best;
+}
+
+static void want_known_routes(const struct uplink *uplink, uint32_t metric,
+			      struct link_wanted *wanted)
+{
+	for (size_t i = 0; i < uplink->known.route_count; i++) {
+		const struct nd_known_route *known = &uplink->known.routes[i];
+		struct rtnl_route *route;
+
+		if (!known->len || in_containers6(uplink, known) ||
+		    !nd_known_route_leads(&uplink->known, known))
+			continue;
+		route = add_route6(wanted, metric);
+		route->dst6 = known->prefix;
+		route->prefix = known->len;
+		route->gateway6 = known->router;
+	}
+}
+
 static void want_known(const struct uplink *uplink, struct mono now, uint32_t metric,
 		       struct link_wanted *wanted)
 {
-	const struct nd_known_router *router = nd_known_router(&uplink->known);
-
 	for (size_t i = 0; i < uplink->known.prefix_count; i++) {
 		const struct nd_known_prefix *prefix = &uplink->known.prefixes[i];
 
@@ -253,8 +329,9 @@ static void want_known(const struct uplink *uplink, struct mono now, uint32_t me
 			route->prefix = prefix->len;
 		}
 	}
-	if (router && ip6_is_zero(&uplink->conf.gateway6))
-		add_route6(wanted, metric)->gateway6 = router->ip6;
+	want_known_default(uplink, metric, wanted);
+	if (uplink->conf.ra_routes)
+		want_known_routes(uplink, metric, wanted);
 }
 
 /* Seconds that are left of a lease's time; 0 = it is over. */
@@ -410,162 +487,4 @@ struct uplink *uplink_find(struct uplinks *uplinks, int index)
 		if (uplinks->list[i].index == index)
 			return &uplinks->list[i];
 	return NULL;
-}
-
-static void add_server(struct uplink_dns *dns, const struct ip_any *server)
-{
-	for (size_t i = 0; i < dns->server_count; i++)
-		if (ip_any_equal(&dns->servers[i], server))
-			return;
-	if (dns->server_count < CONF_DNS_MAX)
-		dns->servers[dns->server_count++] = *server;
-}
-
-static void add_domain(struct uplink_dns *dns, const char *domain)
-{
-	for (size_t i = 0; i < dns->domain_count; i++)
-		if (str_is_nocase(str_from(domain), dns->domains[i]))
-			return;
-	if (domain[0] && dns->domain_count < CONF_DOMAINS_MAX &&
-	    str_copy(str_from(domain), dns->domains[dns->domain_count], DOMAIN_MAX) == 0)
-		dns->domain_count++;
-}
-
-static void add_leased_dns(const struct uplink *uplink, struct uplink_dns *dns)
-{
-	const struct conf_uplink *conf = &uplink->conf;
-
-	for (size_t d = 0; d < uplink->lease.dns_count && !conf->dns_count && conf->dhcp4.use_dns;
-	     d++)
-		add_server(dns, &(struct ip_any){ .ip4 = uplink->lease.dns[d] });
-	if (!conf->domain_count && conf->dhcp4.use_domains)
-		add_domain(dns, uplink->lease.domain);
-}
-
-static void add_known_dns(const struct uplink *uplink, struct uplink_dns *dns)
-{
-	const struct nd_known *known = &uplink->known;
-
-	for (size_t d = 0; d < known->dns_count && !uplink->conf.dns_count && uplink->conf.ra_dns;
-	     d++)
-		add_server(dns, &(struct ip_any){ .v6 = true,
-						  .ip6 = known->dns[d],
-						  .scope = ip6_is_link_local(&known->dns[d])
-								   ? (uint32_t)uplink->index
-								   : 0 });
-	for (size_t d = 0;
-	     d < known->domain_count && !uplink->conf.domain_count && uplink->conf.ra_domains; d++)
-		add_domain(dns, known->domains[d]);
-}
-
-static void add_leased_dns6(const struct uplink *uplink, struct uplink_dns *dns)
-{
-	const struct conf_uplink *conf = &uplink->conf;
-	const struct dhcp6_lease *lease = &uplink->lease6;
-
-	for (size_t d = 0; d < lease->dns_count && !conf->dns_count && conf->dhcp6.use_dns; d++)
-		add_server(dns, &(struct ip_any){ .v6 = true,
-						  .ip6 = lease->dns[d],
-						  .scope = ip6_is_link_local(&lease->dns[d])
-								   ? (uint32_t)uplink->index
-								   : 0 });
-	for (size_t d = 0;
-	     d < lease->domain_count && !conf->domain_count && conf->dhcp6.use_domains; d++)
-		add_domain(dns, lease->domains[d]);
-}
-
-static void add_uplink_dns(const struct uplink *uplink, struct uplink_dns *dns)
-{
-	const struct conf_uplink *conf = &uplink->conf;
-
-	for (size_t d = 0; d < conf->dns_count; d++) {
-		struct ip_any server = conf->dns[d];
-
-		server.scope =
-			server.v6 && ip6_is_link_local(&server.ip6) ? (uint32_t)uplink->index : 0;
-		add_server(dns, &server);
-	}
-	for (size_t d = 0; d < conf->domain_count; d++)
-		add_domain(dns, conf->domains[d]);
-	if (uplink->has_lease && conf->dhcp)
-		add_leased_dns(uplink, dns);
-	if (uplink->has_lease6)
-		add_leased_dns6(uplink, dns);
-	if (conf->accept_ra)
-		add_known_dns(uplink, dns);
-}
-
-/* One after the other: those that can be reached first, then by metric; NULL at the end. */
-static const struct uplink *next_uplink(const struct uplinks *uplinks, bool done[CONF_UPLINKS_MAX])
-{
-	const struct uplink *best = NULL;
-
-	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++) {
-		const struct uplink *u = &uplinks->list[i];
-
-		if (u->index && !done[i] &&
-		    (!best || u->carrier > best->carrier ||
-		     (u->carrier == best->carrier && u->metric < best->metric)))
-			best = u;
-	}
-	if (best)
-		done[best - uplinks->list] = true;
-	return best;
-}
-
-void uplink_dns(const struct uplinks *uplinks, struct uplink_dns *ret_dns)
-{
-	bool done[CONF_UPLINKS_MAX] = { false };
-	const struct uplink *uplink;
-
-	*ret_dns = (struct uplink_dns){ .server_count = 0 };
-	while ((uplink = next_uplink(uplinks, done)))
-		add_uplink_dns(uplink, ret_dns);
-}
-
-static void add_time_server(struct uplink_time_servers *servers, const char *text)
-{
-	for (size_t i = 0; i < servers->count; i++)
-		if (!strcmp(servers->list[i], text))
-			return;
-	if (servers->count < UPLINK_TIME_SERVERS_MAX &&
-	    str_copy(str_from(text), servers->list[servers->count], DOMAIN_MAX) == 0)
-		servers->count++;
-}
-
-void uplink_time_servers(const struct uplinks *uplinks, struct uplink_time_servers *ret_servers)
-{
-	bool done[CONF_UPLINKS_MAX] = { false };
-	const struct uplink *uplink;
-	char text[IP4_TEXT_MAX];
-
-	ret_servers->count = 0;
-	while ((uplink = next_uplink(uplinks, done))) {
-		const struct conf_uplink *conf = &uplink->conf;
-
-		for (size_t i = 0; i < conf->ntp_count; i++)
-			add_time_server(ret_servers, conf->ntp[i]);
-		for (size_t i = 0; uplink->has_lease && conf->dhcp && conf->dhcp4.use_ntp &&
-				   !conf->ntp_count && i < uplink->lease.ntp_count;
-		     i++)
-			add_time_server(ret_servers, ip4_text(uplink->lease.ntp[i], text));
-	}
-}
-
-void uplink_resolv_conf(const struct uplink_dns *dns, bool own, struct buf *out)
-{
-	char text[IP_ANY_TEXT_MAX];
-
-	buf_add_text(out, "# written by netd from network.ini, leases and routers\n");
-	if (own)
-		buf_add_text(out, "nameserver 127.0.0.53\n");
-	for (size_t i = 0; i < dns->server_count && !own; i++)
-		buf_printf(out, "nameserver %s\n", ip_any_text(&dns->servers[i], text));
-	if (dns->domain_count)
-		buf_add_text(out, "search");
-	for (size_t i = 0; i < dns->domain_count; i++)
-		buf_printf(out, " %s", dns->domains[i]);
-	if (dns->domain_count)
-		buf_add_byte(out, '\n');
-	buf_add_text(out, "options timeout:2 attempts:2\n");
 }

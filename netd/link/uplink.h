@@ -22,6 +22,8 @@ struct uplink {
 	uint32_t metric; /* conf.metric, moved where another uplink has the same; uplinks_rank() */
 	struct conf_addr inner[UPLINK_INNER_MAX]; /* container networks: no lease leads them away */
 	size_t inner_count;
+	struct conf_addr6 inner6[UPLINK_INNER_MAX];
+	size_t inner6_count;
 	bool dhcp_started;
 	bool releasing;	     /* the lease is being given back before the end */
 	char dhcp_state[16]; /* for SHOW */

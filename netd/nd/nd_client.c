@@ -127,6 +127,27 @@ static void note_prefix(struct nd_known *known, struct mono now, const struct nd
 		prefix->preferred_ns = prefix->valid_ns;
 }
 
+static void note_route(struct nd_known *known, struct mono now, const struct nd_advert *advert,
+		       const struct nd_route *said)
+{
+	struct nd_known_route *route = NULL;
+
+	for (size_t i = 0; i < known->route_count && !route; i++)
+		if (known->routes[i].len == said->len &&
+		    ip6_equal(&known->routes[i].prefix, &said->prefix) &&
+		    ip6_equal(&known->routes[i].router, &advert->router))
+			route = &known->routes[i];
+	if (!route && (!said->lifetime_s || known->route_count == ND_ROUTES_MAX))
+		return;
+	if (!route)
+		route = &known->routes[known->route_count++];
+	*route = (struct nd_known_route){ .prefix = said->prefix,
+					  .len = said->len,
+					  .router = advert->router,
+					  .preference = said->preference,
+					  .until_ns = after_s(now, said->lifetime_s) };
+}
+
 static void note_names(struct nd_known *known, struct mono now, const struct nd_advert *advert)
 {
 	size_t k;
@@ -161,6 +182,8 @@ void nd_client_receive(struct nd_client *client, struct mono now, const struct n
 	note_router(known, now, advert);
 	for (size_t i = 0; i < advert->prefix_count; i++)
 		note_prefix(known, now, &advert->prefixes[i]);
+	for (size_t i = 0; i < advert->route_count; i++)
+		note_route(known, now, advert, &advert->routes[i]);
 	note_names(known, now, advert);
 	if (advert->mtu)
 		known->mtu = advert->mtu;
@@ -200,6 +223,8 @@ bool nd_client_due(const struct nd_client *client, struct mono *ret_due)
 		sooner(client->report_due.ns, &due_ns);
 	for (size_t i = 0; i < known->router_count; i++)
 		sooner(known->routers[i].until_ns, &due_ns);
+	for (size_t i = 0; i < known->route_count; i++)
+		sooner(known->routes[i].until_ns, &due_ns);
 	for (size_t i = 0; i < known->prefix_count; i++) {
 		sooner(known->prefixes[i].onlink_ns, &due_ns);
 		sooner(known->prefixes[i].valid_ns, &due_ns);
@@ -235,11 +260,23 @@ static bool expire_prefixes(struct nd_known *known, struct mono now)
 	return changed;
 }
 
+static bool expire_routes(struct nd_known *known, struct mono now)
+{
+	size_t kept = 0, before = known->route_count;
+
+	for (size_t i = 0; i < before; i++)
+		if (known->routes[i].until_ns > now.ns)
+			known->routes[kept++] = known->routes[i];
+	known->route_count = kept;
+	return kept != before;
+}
+
 bool nd_known_expire(struct nd_known *known, struct mono now)
 {
 	size_t routers = 0, dns = 0, domains = 0;
 	bool changed = expire_prefixes(known, now);
 
+	changed |= expire_routes(known, now);
 	for (size_t i = 0; i < known->router_count; i++)
 		if (known->routers[i].until_ns > now.ns)
 			known->routers[routers++] = known->routers[i];
@@ -271,6 +308,19 @@ const struct nd_known_router *nd_known_router(const struct nd_known *known)
 	return best;
 }
 
+bool nd_known_route_leads(const struct nd_known *known, const struct nd_known_route *route)
+{
+	for (size_t i = 0; i < known->route_count; i++) {
+		const struct nd_known_route *other = &known->routes[i];
+
+		if (other->len == route->len && ip6_equal(&other->prefix, &route->prefix) &&
+		    (other->preference > route->preference ||
+		     (other->preference == route->preference && other < route)))
+			return false;
+	}
+	return true;
+}
+
 void nd_known_encode(const struct nd_known *known, struct buf *out)
 {
 	wire_put_u32(out, (uint32_t)known->router_count);
@@ -298,6 +348,16 @@ void nd_known_encode(const struct nd_known *known, struct buf *out)
 	for (size_t i = 0; i < known->domain_count; i++) {
 		wire_put_text(out, known->domains[i]);
 		wire_put_i64(out, known->domain_ns[i]);
+	}
+	wire_put_u32(out, (uint32_t)known->route_count);
+	for (size_t i = 0; i < known->route_count; i++) {
+		const struct nd_known_route *route = &known->routes[i];
+
+		wire_put_bytes(out, route->prefix.b, sizeof(route->prefix.b));
+		wire_put_u8(out, route->len);
+		wire_put_bytes(out, route->router.b, sizeof(route->router.b));
+		wire_put_u8(out, (uint8_t)(route->preference + 1));
+		wire_put_i64(out, route->until_ns);
 	}
 	wire_put_u32(out, known->mtu);
 	wire_put_u8(out, known->managed);
@@ -339,6 +399,31 @@ static void decode_names(struct wire *in, struct nd_known *known)
 	}
 }
 
+static void decode_routes(struct wire *in, struct nd_known *known)
+{
+	known->route_count = wire_count(in, ND_ROUTES_MAX);
+	for (size_t i = 0; i < known->route_count; i++) {
+		struct nd_known_route *route = &known->routes[i];
+		struct ip6 network;
+		uint8_t preference;
+
+		wire_bytes(in, route->prefix.b, sizeof(route->prefix.b));
+		route->len = wire_u8(in);
+		wire_bytes(in, route->router.b, sizeof(route->router.b));
+		preference = wire_u8(in);
+		route->preference = preference - 1;
+		route->until_ns = wire_i64(in);
+		if (route->len > 128 || preference > 2 || !ip6_is_link_local(&route->router)) {
+			in->error = -EBADMSG;
+			return;
+		}
+		network = ip6_network(&route->prefix, route->len);
+		if (!ip6_equal(&network, &route->prefix) ||
+		    (route->len && (ip6_is_link_local(&network) || network.b[0] == 0xff)))
+			in->error = -EBADMSG;
+	}
+}
+
 void nd_known_decode(struct wire *in, struct nd_known *ret_known)
 {
 	*ret_known = (struct nd_known){ .router_count = wire_count(in, ND_ROUTERS_MAX) };
@@ -357,6 +442,8 @@ void nd_known_decode(struct wire *in, struct nd_known *ret_known)
 	for (size_t i = 0; i < ret_known->prefix_count && !in->error; i++)
 		decode_prefix(in, &ret_known->prefixes[i]);
 	decode_names(in, ret_known);
+	if (!in->error)
+		decode_routes(in, ret_known);
 	ret_known->mtu = wire_u32(in);
 	ret_known->managed = wire_bool(in);
 	ret_known->other = wire_bool(in);

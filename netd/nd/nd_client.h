@@ -29,6 +29,14 @@ struct nd_known_router {
 	int64_t until_ns;
 };
 
+struct nd_known_route {
+	struct ip6 prefix;
+	uint8_t len;
+	struct ip6 router;
+	int preference;
+	int64_t until_ns;
+};
+
 struct nd_known {
 	struct nd_known_router routers[ND_ROUTERS_MAX];
 	size_t router_count;
@@ -40,6 +48,8 @@ struct nd_known {
 	char domains[ND_DOMAINS_MAX][DOMAIN_MAX];
 	int64_t domain_ns[ND_DOMAINS_MAX];
 	size_t domain_count;
+	struct nd_known_route routes[ND_ROUTES_MAX];
+	size_t route_count;
 	uint32_t mtu;
 	bool managed, other;
 };
@@ -76,6 +86,8 @@ bool nd_client_due(const struct nd_client *client, struct mono *ret_due);
 bool nd_known_expire(struct nd_known *known, struct mono now);
 /* The best default router, NULL = none. */
 const struct nd_known_router *nd_known_router(const struct nd_known *known);
+/* Is it the best way to its prefix of those that are known? One of each prefix is. */
+bool nd_known_route_leads(const struct nd_known *known, const struct nd_known_route *route);
 
 void nd_known_encode(const struct nd_known *known, struct buf *out);
 /* Sets the reader's error where a value could not have come from nd_advert_read(). */

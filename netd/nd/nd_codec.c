@@ -16,6 +16,7 @@ enum {
 	ADVERT_HEADER = 16,
 	OPTION_PREFIX = 3,
 	OPTION_MTU = 5,
+	OPTION_ROUTE = 24,
 	OPTION_DNS = 25,
 	OPTION_DOMAINS = 31,
 	MTU_MIN = 1280,
@@ -118,6 +119,32 @@ static void read_domains(const uint8_t *at, size_t len, struct nd_advert *advert
 	}
 }
 
+/* Two bits, signed (RFC 4191 2.1). */
+static int preference_of(uint8_t bits)
+{
+	return (bits >> 3 & 3) == 1 ? 1 : (bits >> 3 & 3) == 3 ? -1 : 0;
+}
+
+/* Half of the prefix, or all of it, is left out where it is short. */
+static void read_route(const uint8_t *at, size_t len, struct nd_advert *advert)
+{
+	struct nd_route *route = &advert->routes[advert->route_count];
+	struct ip6 ip6 = { { 0 } };
+
+	/* The reserved preference means that the option is none (RFC 4191 2.3). */
+	if (len > 24 || at[2] > 128 || at[2] > (len - 8) * 8 || (at[3] >> 3 & 3) == 2 ||
+	    advert->route_count == ND_ROUTES_MAX)
+		return;
+	memcpy(ip6.b, at + 8, len - 8);
+	*route = (struct nd_route){ .prefix = ip6_network(&ip6, at[2]),
+				    .len = at[2],
+				    .preference = preference_of(at[3]),
+				    .lifetime_s = get32(at + 4) };
+	if (route->len && (ip6_is_link_local(&route->prefix) || route->prefix.b[0] == 0xff))
+		return;
+	advert->route_count++;
+}
+
 static void read_option(const uint8_t *at, size_t len, struct nd_advert *advert)
 {
 	switch (at[0]) {
@@ -127,6 +154,9 @@ static void read_option(const uint8_t *at, size_t len, struct nd_advert *advert)
 	case OPTION_MTU:
 		if (len == 8 && get32(at + 4) >= MTU_MIN && get32(at + 4) <= 65535)
 			advert->mtu = get32(at + 4);
+		break;
+	case OPTION_ROUTE:
+		read_route(at, len, advert);
 		break;
 	case OPTION_DNS:
 		read_dns(at, len, advert);
@@ -157,8 +187,8 @@ int nd_advert_read(struct str packet, struct nd_advert *ret_advert)
 		return -EBADMSG;
 	advert.managed = (icmp[5] & 0x80) != 0;
 	advert.other = (icmp[5] & 0x40) != 0;
-	/* Two bits, signed; the reserved value counts as medium (RFC 4191 2.2). */
-	advert.preference = (icmp[5] >> 3 & 3) == 1 ? 1 : (icmp[5] >> 3 & 3) == 3 ? -1 : 0;
+	/* The reserved value counts as medium (RFC 4191 2.2). */
+	advert.preference = preference_of(icmp[5]);
 	advert.lifetime_s = get16(icmp + 6);
 	while (at < len) {
 		size_t size = at + 2 <= len ? (size_t)icmp[at + 1] * 8 : 0;

@@ -14,6 +14,7 @@ enum {
 	ND_PREFIXES_MAX = 8,
 	ND_DNS_MAX = 4,
 	ND_DOMAINS_MAX = 4,
+	ND_ROUTES_MAX = 8,
 	ND_PACKET_MAX = 1500,
 	ND_SOLICIT_LEN = 48,
 };
@@ -25,6 +26,14 @@ struct nd_prefix {
 	uint8_t len;
 	bool onlink, autonomous;
 	uint32_t valid_s, preferred_s; /* ND_FOREVER = no end */
+};
+
+/* Of a route information option (RFC 4191). */
+struct nd_route {
+	struct ip6 prefix;
+	uint8_t len;	     /* 0: what the router's own lifetime and preference say, said better */
+	int preference;	     /* as below */
+	uint32_t lifetime_s; /* ND_FOREVER = no end */
 };
 
 struct nd_advert {
@@ -41,6 +50,8 @@ struct nd_advert {
 	char domains[ND_DOMAINS_MAX][DOMAIN_MAX];
 	uint32_t domain_s[ND_DOMAINS_MAX];
 	size_t domain_count;
+	struct nd_route routes[ND_ROUTES_MAX];
+	size_t route_count;
 };
 
 /*

@@ -61,10 +61,10 @@ static void carries(uint16_t ether_type, uint8_t protocol, struct buf *out)
 {
 	const uint8_t type[] = { (uint8_t)(ether_type >> 8), (uint8_t)ether_type };
 
-	nft_expr_meta(out, NFT_META_PROTOCOL, NFT_REG_1);
-	nft_expr_cmp(out, NFT_REG_1, true, type, sizeof(type));
 	nft_expr_meta(out, NFT_META_L4PROTO, NFT_REG_1);
 	nft_expr_cmp(out, NFT_REG_1, true, &protocol, sizeof(protocol));
+	nft_expr_meta(out, NFT_META_PROTOCOL, NFT_REG_1);
+	nft_expr_cmp(out, NFT_REG_1, true, type, sizeof(type));
 }
 
 static const struct {
@@ -88,8 +88,9 @@ static void put_rule(size_t i, struct buf *out)
 	nl_put_text(out, NFTA_RULE_TABLE, "hoy");
 	nl_put_text(out, NFTA_RULE_CHAIN, "ports");
 	list = nl_nest(out, NFTA_RULE_EXPRESSIONS);
-	from_container(out);
+	/* Most packets are of another protocol: that is asked first. */
 	carries(dropped[i].ether_type, dropped[i].protocol, out);
+	from_container(out);
 	if (dropped[i].icmp) {
 		nft_expr_payload(out, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, NFT_REG_1);
 		nft_expr_cmp(out, NFT_REG_1, true, &dropped[i].icmp, 1);

@@ -199,28 +199,29 @@ static void ct_has(uint32_t key, uint32_t bits, struct buf *out)
 
 /* ---- the rules, in order; each function is one rule's expressions ---- */
 
+/* Every packet comes by here: what most of them fail stands first. */
 static void guard_to_loopback(struct buf *out)
 {
-	in_not_lo(out);
 	is_ipv4(out);
 	address_is_loopback(OFFSET_DADDR, out);
+	in_not_lo(out);
 	nft_expr_verdict(out, NF_DROP, NULL);
 }
 
 static void guard_from_loopback(struct buf *out)
 {
-	in_not_lo(out);
 	is_ipv4(out);
 	address_is_loopback(OFFSET_SADDR, out);
+	in_not_lo(out);
 	nft_expr_verdict(out, NF_DROP, NULL);
 }
 
 static void guard_direct(struct buf *out)
 {
-	name_in(NFT_META_IIFNAME, "brs", true, out);
-	in_not_lo(out);
 	is_ipv4(out);
 	address_in_nets(OFFSET_DADDR, out);
+	name_in(NFT_META_IIFNAME, "brs", true, out);
+	in_not_lo(out);
 	nft_expr_verdict(out, NF_DROP, NULL);
 }
 
@@ -228,10 +229,10 @@ static void guard_direct(struct buf *out)
  * lost. Subnets that are not translated are closed by chain fwdc. */
 static void guard_direct6(struct buf *out)
 {
-	name_in(NFT_META_IIFNAME, "brs", true, out);
-	in_not_lo(out);
 	is_ipv6(out);
 	address6_in(OFFSET6_DADDR, "nat6", out);
+	name_in(NFT_META_IIFNAME, "brs", true, out);
+	in_not_lo(out);
 	nft_expr_verdict(out, NF_DROP, NULL);
 }
 

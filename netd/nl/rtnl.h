@@ -33,10 +33,11 @@ struct rtnl_link {
 	char name[IFNAMSIZ];
 	char kind[16]; /* "bridge", "veth" ...; "" = hardware (or lo) */
 	uint8_t mac[6];
-	uint32_t group;	   /* RTNL_OURS: network.ini declares it */
-	int parent;	   /* of a VLAN; 0 = none */
-	uint16_t vlan_id;  /* of a VLAN */
-	uint8_t bond_mode; /* of a bond */
+	uint8_t perm_mac[6]; /* that the hardware came with; zero = none */
+	uint32_t group;	     /* RTNL_OURS: network.ini declares it */
+	int parent;	     /* of a VLAN; 0 = none */
+	uint16_t vlan_id;    /* of a VLAN */
+	uint8_t bond_mode;   /* of a bond */
 	bool stp, vlan_filtering;
 	char qdisc[16]; /* "noqueue", "tbf" ... */
 };

@@ -22,7 +22,8 @@ static void there_and_back(const struct nd_known *known)
 	nd_known_encode(known, &out);
 	wire_init(&in, out.data, out.len);
 	nd_known_decode(&in, &back);
-	if (wire_end(&in) < 0 || back.prefix_count != known->prefix_count)
+	if (wire_end(&in) < 0 || back.prefix_count != known->prefix_count ||
+	    back.route_count != known->route_count)
 		__builtin_trap();
 }
 

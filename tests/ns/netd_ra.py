@@ -185,6 +185,42 @@ def flood():
     tap.check(Engine().show("leases").count("router") <= 4, Engine().show("leases"))
 
 
+def route_option(prefix, length, preference=0, lifetime=600):
+    return struct.pack(">BBBBI", 24, 3, length, preference << 3, lifetime) + socket.inet_pton(socket.AF_INET6, prefix)
+
+
+@tap.test("routes of routers (RFC 4191): the better one where UseRoutePrefix asks for them, never into a container network")
+def told_routes():
+    inside = next(line.split()[0] for line in sh("ip -6 route").splitlines() if "dev hoy0" in line and
+                  line.startswith("fd"))
+    network = inside.split("/")[0]
+    told = (advert(route_option("fd07::", 16) + route_option("fd07:1::", 32, 1), source="fe80::71", lifetime=0),
+            advert(route_option("fd07::", 16, 1) + route_option(network, 80), source="fe80::72", lifetime=0))
+    send(*told)
+    n.wait_for("them to be told of", lambda: "route fd07::/16 via fe80::72 not used" in Engine().show("leases"))
+    tap.check("fd07" not in routes(), routes())
+    machine.configure(UPLINK + "IPv6AcceptRA.UseRoutePrefix = yes\n")
+    machine.init.send(n.RELOAD)
+    n.wait_for("them to be used", lambda: "fd07::/16 via fe80::72" in routes() and
+               "fd07:1::/32 via fe80::71" in routes())
+    tap.check(network + "/80" not in routes(), routes())
+    machine.kill()
+    machine.start()
+    n.wait_for("the record", lambda: "route fd07::/16 via fe80::72\n" in Engine().show("leases"))
+    tap.check("fd07::/16 via fe80::72" in routes(), routes())
+    send(advert(route_option("fd07::", 16, 1, 0), source="fe80::72", lifetime=0))
+    n.wait_for("the other router", lambda: "fd07::/16 via fe80::71" in routes())
+    send(*[advert(b"".join(route_option("fd08:%x::" % (k * 10 + i), 32) for i in range(10)), source="fe80::%x" % (k + 1),
+                  lifetime=0) for k in range(20)])
+    send(advert(route_option("fd07:1::", 32, 1, 0) + route_option("fd07::", 16, 1, 0), source="fe80::71",
+                lifetime=0))
+    n.wait_for("an end", lambda: "fd07" not in routes())
+    tap.check(Engine().show("leases").count(" route fd") <= 8, Engine().show("leases"))
+    machine.configure(UPLINK)
+    machine.init.send(n.RELOAD)
+    n.wait_for("none", lambda: " via fe80" not in "".join(line for line in routes().splitlines() if "fd0" in line))
+
+
 @tap.test("no default route any more when the routers say so, and when one is gone")
 def withdrawn():
     send(*[advert(b"", lifetime=0, source="fe80::%x" % (k + 1)) for k in range(50)])
@@ -218,6 +254,13 @@ def conflict():
     anew(prefix, first)
     n.wait_for("the end of the first", lambda: first not in addresses())
     tap.check("somebody else has" in machine.log_text(), "it is said")
+
+
+@tap.test("Token: an address by advertisements ends as network.ini says")
+def token():
+    machine.configure(UPLINK + "IPv6AcceptRA.Token = static:::10\n")
+    tap.check(anew("2001:db8:ac1::", None) == "2001:db8:ac1::10", str(addresses()))
+    machine.configure(UPLINK)
 
 
 @tap.test("static IPv6: address, gateway, name server, route; IPv6AcceptRA and LinkLocalAddressing = no")

@@ -5,13 +5,13 @@ UNIT += $(tests_unit_netd:%=tests/unit/netd/test_%)
 $(foreach t,$(tests_unit_netd),$(eval tests/unit/netd/test_$(t)_OBJS := tests/unit/netd/test_$(t).o \
 	$(netd_PURE)))
 tests/unit/netd/test_nl_OBJS += $(netd_NL)
-tests/unit/netd/test_plan_OBJS += $(netd_NL) $(netd_CONF) netd/link/netdev.o netd/link/link_plan.o netd/link/uplink.o
-tests/unit/netd/test_netdev_OBJS += $(netd_NL) $(netd_CONF) netd/link/netdev.o netd/link/link_plan.o netd/link/uplink.o
-tests/unit/netd/test_nd_OBJS += $(netd_NL) $(netd_CONF) netd/link/link_plan.o netd/link/uplink.o
+tests/unit/netd/test_plan_OBJS += $(netd_NL) $(netd_CONF) netd/link/netdev.o netd/link/link_plan.o netd/link/uplink.o netd/link/uplink_names.o
+tests/unit/netd/test_netdev_OBJS += $(netd_NL) $(netd_CONF) netd/link/netdev.o netd/link/link_plan.o netd/link/uplink.o netd/link/uplink_names.o
+tests/unit/netd/test_nd_OBJS += $(netd_NL) $(netd_CONF) netd/link/link_plan.o netd/link/uplink.o netd/link/uplink_names.o
 tests/unit/netd/test_conf_OBJS += $(netd_NL) $(netd_CONF)
 tests/unit/netd/test_rules_OBJS += $(netd_NL) $(netd_CONF) netd/main_rules.o
 tests/unit/netd/test_container_OBJS += $(netd_NL) $(netd_CONF) netd/link/link_plan.o \
-	netd/container/network.o netd/container/attachment.o netd/container/port.o
+	netd/container/network.o netd/container/network_subnet.o netd/container/attachment.o netd/container/port.o
 
 tests_fuzz_netd := dhcp4 dns netlink ntp nd dhcp6 network_ini probe
 FUZZ += $(tests_fuzz_netd:%=tests/fuzz/fuzz_%)

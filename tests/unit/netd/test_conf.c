@@ -124,6 +124,23 @@ static void test_systemd(void)
 		   !uplink->dhcp4.send_hostname && !strcmp(uplink->dhcp4.hostname, "box") &&
 		   !uplink->dhcp4.send_release && uplink->dhcp4.metric == 9,
 	   "[DHCPv4]");
+	is_int(load("[network lan]\nDHCP = ipv6\nNTP = 2001:db8::123\nNTP = ntp.example\n"
+		    "DHCPv4.ClientIdentifier = duid\nDHCPv6.UseNTP = no\n"
+		    "IPv6AcceptRA.UseRoutePrefix = yes\nIPv6AcceptRA.Token = static:::10\n"
+		    "Link.RequiredForOnline = yes\nKeepConfiguration = yes\nLLMNR = no\n"
+		    "ConfigureWithoutCarrier = yes\nMulticastDNS = no\n"
+		    "Match.PermanentMACAddress = 52:54:00:00:00:09\n",
+		    &conf, issue, sizeof(issue)),
+	       0, "more of it: %s", issue);
+	ok(!uplink->dhcp && uplink->ntp_count == 2 && !strcmp(uplink->ntp[0], "2001:db8::123") &&
+		   uplink->dhcp4.by_duid && !uplink->dhcp6.use_ntp && uplink->ra_routes &&
+		   uplink->token.b[15] == 0x10 && uplink->perm_macs[0][5] == 9,
+	   "DHCP = ipv6 is none of IPv4; time servers by IPv6; [IPv6AcceptRA]");
+	is_int(load("[network lan]\nMatch.Name = en* eth0\n[route far]\nNetwork = lan\n"
+		    "Destination = 10.0.0.0/8\nGateway = 192.0.2.9\nMTUBytes = 1300\n"
+		    "[route out]\nNetwork = lan\nGateway = 192.0.2.1\nMetric = 3\n",
+		    &conf, issue, sizeof(issue)),
+	       0, "routes: %s", issue);
 	ok(uplink->route_count == 2 && uplink->routes[0].dst.prefix == 8 &&
 		   uplink->routes[0].mtu == 1300 && uplink->routes[1].dst.prefix == 0 &&
 		   uplink->routes[1].metric == 3,
@@ -154,6 +171,11 @@ static void test_bad(void)
 		{ "[network a]\nMatch.MACAddress = 52-54-00-12-34-56\n", "MAC" },
 		{ "[network a]\nDHCPv4.UseRoute = yes\n", "DHCPv4.UseRoutes" },
 		{ "[network a]\nDHCPv4.Hostname = a b\n", "host name" },
+		{ "[network a]\nLLMNR = yes\n", "LLMNR" },
+		{ "[network a]\nNTP = fe80::1\n", "time server" },
+		{ "[network a]\nNTP = 192.0.2.1 192.0.2.2\n", "time server" },
+		{ "[network a]\nIPv6AcceptRA.Token = ::1:0:0:0:10\n", "static:::10" },
+		{ "[network a]\nIPv6AcceptRA.Token = prefixstable\n", "static:::10" },
 		{ "[bridge x]\nsubnet = 172.30.0.1/24\n", "subnet" },
 		{ "[bridge x]\nsubnet = 172.30.0.0/31\n", "subnet" },
 		{ "[bridge x]\nsubnet6 = fd00::1/64\n", "subnet6" },

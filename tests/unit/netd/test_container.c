@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "lib/own.h"
 #include "netd/container/attachment.h"
+#include "netd/container/network_subnet.h"
 #include "tests/unit/tap.h"
 
 static struct networks networks;

@@ -2,7 +2,7 @@
 /* DHCPv4: packets with every trick in them, and the client machine event by event. */
 #include <errno.h>
 #include "lib/own.h"
-#include "netd/dhcp/dhcp_client.h"
+#include "netd/dhcp/dhcp_msg.h"
 #include "tests/unit/tap.h"
 
 enum { MS = 1000000, HEADERS = 28, OPTIONS = HEADERS + 240 };
@@ -165,7 +165,8 @@ static void test_routes(void)
 
 static void test_writing(void)
 {
-	const struct dhcp_request request = { .type = DHCP_TYPE_REQUEST,
+	const struct dhcp_request request = { .id = dhcp_id_of(me),
+					      .type = DHCP_TYPE_REQUEST,
 					      .xid = 0x01020304,
 					      .mac = { 2, 0, 0, 0, 0, 1 },
 					      .requested = 0x0a000005,
@@ -225,9 +226,12 @@ static void tick(void)
 	dhcp_client_timer(&client, now(), &acts);
 }
 
+static struct dhcp_id said_id;
+
 static void reply(enum dhcp_type type, uint32_t ip4, uint32_t server)
 {
 	struct dhcp_reply r = { .type = type,
+				.id = said_id,
 				.xid = client.xid,
 				.has_server = true,
 				.lease = { .ip4 = ip4,
@@ -406,6 +410,32 @@ static void test_refusals(void)
 	ok(!client.used && did(1, DHCP_ACTION_LOST), "given up when it comes again");
 }
 
+/* RFC 6842: a server may repeat who it means. RFC 4361: who the client is may be a DUID. */
+static void test_identity(void)
+{
+	struct dhcp_start with = { .index = 1, .id = { .len = 3, .b = { 255, 8, 9 } } }, back;
+	OWN(buf_done) struct buf out = { 0 };
+	struct dhcp_reply read;
+
+	ok(READ(ACK "\x3d\7\1\2\0\0\0\0\1\xff", &read) == 0 && read.id.len == 7 &&
+		   read.id.b[6] == 1,
+	   "whom a packet is for is read");
+	start(&(struct dhcp_lease){ .ip4 = 0 }, NULL);
+	ok(acts.list[0].request.id.len == 7 && acts.list[0].request.id.b[0] == 1,
+	   "by its hardware address unless it is told who it is");
+	said_id = (struct dhcp_id){ .len = 7, .b = { 1, 2, 0, 0, 0, 0, 2 } };
+	reply(DHCP_TYPE_OFFER, 0x0a000005, 1);
+	ok(acts.count == 0, "an offer to another client is ignored");
+	said_id = dhcp_id_of(me);
+	reply(DHCP_TYPE_OFFER, 0x0a000005, 1);
+	ok(sent(DHCP_TYPE_REQUEST), "one that repeats ours is taken");
+	said_id.len = 0;
+	buf_init(&out, 1024);
+	dhcp_start_encode(&with, &out);
+	ok(dhcp_start_decode(buf_str(&out), &back) == 0 && back.id.len == 3 && back.id.b[2] == 9,
+	   "main says who it is");
+}
+
 static void test_memory(void)
 {
 	const struct dhcp_lease lease = { .ip4 = 0x0a000005,
@@ -463,6 +493,7 @@ int main(void)
 	test_renewing();
 	test_refusals();
 	test_loss();
+	test_identity();
 	test_memory();
 	test_carrier();
 	return tap_done();

@@ -122,6 +122,53 @@ static void test_packets(void)
 	       "nor one with a wrong checksum");
 }
 
+/* A REPLY whose options are these, without a checksum. */
+static int read_with(const void *options, size_t len, struct dhcp6_reply *ret_reply)
+{
+	uint8_t packet[200] = {
+		[0] = 0x60, [6] = 17, [40] = 2, [41] = 0x23, [42] = 2, [43] = 0x22, [48] = 7
+	};
+
+	packet[5] = packet[45] = (uint8_t)(12 + len);
+	memcpy(packet + 52, options, len);
+	return dhcp6_reply_read(str_make(packet, 52 + len), true, ret_reply);
+}
+
+#define READ(options, reply) read_with(options, sizeof(options) - 1, reply)
+#define IDS		     "\0\1\0\3\1\2\3\0\2\0\3\4\5\6"
+#define DB8		     "\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0"
+
+static void test_time_servers(void)
+{
+	struct dhcp6_lease back;
+	struct dhcp6_reply reply;
+	OWN(buf_done) struct buf out = { 0 };
+	struct wire in;
+
+	ok(READ(IDS "\0\x1f\0\x20" DB8 "\1" DB8 "\2", &reply) == 0 && reply.lease.ntp_count == 2 &&
+		   reply.lease.ntp[1].b[15] == 2,
+	   "SNTP servers (RFC 4075)");
+	ok(READ(IDS "\0\x38\0\x14\0\1\0\x10" DB8 "\7", &reply) == 0 && reply.lease.ntp_count == 1 &&
+		   reply.lease.ntp[0].b[15] == 7,
+	   "an NTP server (RFC 5908)");
+	ok(READ(IDS "\0\x38\0\x0a\0\3\0\6\4time\0", &reply) == 0 && !reply.lease.ntp_count,
+	   "one by name is left out");
+	is_int(READ(IDS "\0\x38\0\x0a\0\3\0\7\4time\0", &reply), -EBADMSG,
+	       "what is inside stays inside");
+	ok(READ(IDS "\0\x1f\0\x10\xff\5\0\0\0\0\0\0\0\0\0\0\0\0\0\1", &reply) == 0 &&
+		   !reply.lease.ntp_count,
+	   "a multicast address is none");
+	reply.lease = (struct dhcp6_lease){ .server = { .len = 3 },
+					    .ntp = { { { 0x20, [15] = 7 } } },
+					    .ntp_count = 1 };
+	buf_init(&out, 1024);
+	dhcp6_lease_encode(&reply.lease, &out);
+	wire_init(&in, out.data, out.len);
+	dhcp6_lease_decode(&in, &back);
+	ok(wire_end(&in) == 0 && back.ntp_count == 1 && back.ntp[0].b[15] == 7,
+	   "a lease keeps them");
+}
+
 static void test_lease(void)
 {
 	struct dhcp6_actions actions;
@@ -248,6 +295,7 @@ static void test_records(void)
 int main(void)
 {
 	test_packets();
+	test_time_servers();
 	test_lease();
 	test_refusals();
 	test_flap();

@@ -109,6 +109,139 @@ static void test_times(void)
 	ok(actions.solicit, "a cable that is back: ask again");
 }
 
+/* ---- routes that routers tell of (RFC 4191) ---- */
+
+/* A whole advertisement with these options behind its header. */
+static int read_with(const void *options, size_t len, struct nd_advert *ret_advert)
+{
+	uint8_t packet[200] = { [0] = 0x60,  [6] = 58, [7] = 255, [8] = 0xfe, [9] = 0x80, [23] = 1,
+				[24] = 0xff, [25] = 2, [39] = 1,  [40] = 134, [46] = 7 };
+	size_t icmp = 16 + len;
+	uint32_t sum = 58 + (uint32_t)icmp;
+
+	packet[5] = (uint8_t)icmp;
+	memcpy(packet + 56, options, len);
+	for (size_t i = 8; i < 40 + icmp; i++)
+		sum += (uint32_t)packet[i] << (i % 2 ? 0 : 8);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	packet[42] = (uint8_t)(~sum >> 8);
+	packet[43] = (uint8_t)~sum;
+	return nd_advert_read(str_make(packet, 40 + icmp), ret_advert);
+}
+
+#define READ(options, advert) read_with(options, sizeof(options) - 1, advert)
+#define FD07		      "\xfd\7\0\0\0\0\0\0"
+
+static void test_route_options(void)
+{
+	struct nd_advert advert;
+
+	ok(READ("\x18\2\x30\x08\0\0\x0e\x10" FD07 "\x18\1\0\x18\0\0\0\x3c"
+		"\x18\3\x40\0\xff\xff\xff\xff" FD07 "\0\0\0\0\0\0\0\7",
+		&advert) == 0 &&
+		   advert.route_count == 3,
+	   "routes of each length");
+	ok(advert.routes[0].len == 48 && advert.routes[0].prefix.b[0] == 0xfd &&
+		   advert.routes[0].preference == 1 && advert.routes[0].lifetime_s == 3600,
+	   "half of a prefix");
+	ok(advert.routes[1].len == 0 && advert.routes[1].preference == -1, "the default route");
+	ok(advert.routes[2].len == 64 && advert.routes[2].prefix.b[15] == 0 &&
+		   advert.routes[2].lifetime_s == ND_FOREVER,
+	   "bits behind the prefix are cut off");
+	ok(READ("\x18\1\x40\0\0\0\x0e\x10", &advert) == 0 && !advert.route_count,
+	   "a prefix longer than its bytes is left out");
+	ok(READ("\x18\3\x81\0\0\0\x0e\x10" FD07 FD07, &advert) == 0 && !advert.route_count,
+	   "so is one of 129 bits");
+	ok(READ("\x18\2\x30\x10\0\0\x0e\x10" FD07, &advert) == 0 && !advert.route_count,
+	   "so is one of the reserved preference");
+	ok(READ("\x18\2\x0a\0\0\0\x0e\x10\xfe\x80\0\0\0\0\0\0", &advert) == 0 &&
+		   !advert.route_count,
+	   "so is the link's own prefix");
+}
+
+static void hear_route(struct nd_client *client, uint8_t router, uint8_t len, int preference,
+		       uint32_t lifetime_s)
+{
+	struct nd_advert advert = { .router = { { 0xfe, 0x80, [15] = router } },
+				    .lifetime_s = router == 3 ? 0 : 1800,
+				    .routes = { { .prefix = { { len ? 0xfd : 0 } },
+						  .len = len,
+						  .preference = preference,
+						  .lifetime_s = lifetime_s } },
+				    .route_count = 1 };
+	struct nd_actions actions = { .report = false };
+
+	nd_client_receive(client, now, &advert, &actions);
+}
+
+/* The last byte of the gateway to fd00::/len, 0 = there is no route. */
+static int way(const struct nd_client *client, uint8_t len, bool use)
+{
+	struct uplink uplink = { .index = 3,
+				 .conf = { .accept_ra = true, .metric = 100, .ra_routes = use },
+				 .inner6 = { { { { 0xfd } }, 16 } },
+				 .inner6_count = 1,
+				 .known = client->known };
+	struct link_wanted wanted;
+	int found = 0;
+
+	uplink_wanted(&uplink, now, &wanted);
+	for (size_t i = 0; i < wanted.route_count; i++)
+		if (wanted.routes[i].prefix == len && !ip6_is_zero(&wanted.routes[i].gateway6))
+			found = found ? -1 : wanted.routes[i].gateway6.b[15];
+	return found;
+}
+
+static void test_routes(void)
+{
+	struct nd_client client = { .random = no_dice };
+	OWN(buf_done) struct buf out = { 0 };
+	struct nd_known back;
+	struct wire in;
+	struct mono due;
+
+	hear_route(&client, 1, 8, 0, 600);
+	hear_route(&client, 3, 8, 1, 60);
+	hear_route(&client, 1, 24, 0, 600);
+	is_int(way(&client, 8, false), 0, "routes are not used unasked");
+	is_int(way(&client, 8, true), 3, "the preferred one leads, of a router without a default");
+	is_int(way(&client, 0, true), 1, "which is no default router by that");
+	is_int(way(&client, 24, true), 0, "nothing leads into a container network");
+	buf_init(&out, 4096);
+	nd_known_encode(&client.known, &out);
+	wire_init(&in, out.data, out.len);
+	nd_known_decode(&in, &back);
+	ok(wire_end(&in) == 0 && back.route_count == 3 && back.routes[1].preference == 1 &&
+		   back.routes[1].until_ns == client.known.routes[1].until_ns,
+	   "the record keeps them");
+	client.report_set = false;
+	ok(nd_client_due(&client, &due) && due.ns == now.ns + 60 * SECONDS,
+	   "their time is watched");
+	now.ns += 61 * SECONDS;
+	ok(nd_known_expire(&client.known, now), "one runs out");
+	is_int(way(&client, 8, true), 1, "then the other leads");
+	hear_route(&client, 1, 8, 0, 0);
+	is_int(way(&client, 8, true), 0, "until it is taken back");
+	hear_route(&client, 2, 0, 1, 600);
+	is_int(way(&client, 0, true), 2, "::/0 in an option says it better than the header");
+	is_int(way(&client, 0, false), 1, "where options count");
+	for (uint8_t i = 0; i < 40; i++)
+		hear_route(&client, 1, (uint8_t)(65 + i), 0, 600);
+	is_int((long long)client.known.route_count, ND_ROUTES_MAX, "no more than fit");
+}
+
+static void test_token(void)
+{
+	struct uplink uplink = { .name = "up0", .conf = { .token = { { [15] = 0x10 } } } };
+	const struct ip6 prefix = { { 0x20, 1 } };
+	struct ip6 ip6 = uplink_stable_address(&uplink, &prefix, 0);
+
+	ok(ip6.b[0] == 0x20 && ip6_low(&ip6) == 0x10, "an address may have a given end");
+	ip6 = uplink_stable_address(&uplink, &prefix, 1);
+	ok(ip6_low(&ip6) != 0x10, "unless somebody else has it");
+}
+
 static void test_wanted(void)
 {
 	struct uplink uplink = { .index = 3,
@@ -156,6 +289,9 @@ int main(void)
 	test_solicit();
 	test_two_hours();
 	test_times();
+	test_route_options();
+	test_routes();
+	test_token();
 	test_wanted();
 	return tap_done();
 }

@@ -213,6 +213,13 @@ static void test_choice(void)
 		.name = "mac", .match = "*", .mac_count = 1, .macs = { { 2, 0, 0, 0, 0, 9 } }
 	};
 	ok(!uplink_configure(&state, &conf, &links[3], &chosen), "another MAC address");
+	conf.uplinks[1] = (struct conf_uplink){ .name = "hardware",
+						.match = "*",
+						.perm_mac_count = 1,
+						.perm_macs = { { 2, 0, 0, 0, 0, 7 } } };
+	ok(!uplink_configure(&state, &conf, &links[3], &chosen), "another permanent one");
+	memcpy(links[3].perm_mac, conf.uplinks[1].perm_macs[0], 6);
+	ok(uplink_configure(&state, &conf, &links[3], &chosen), "the permanent one that is meant");
 	conf.uplinks[1] = (struct conf_uplink){ .name = "not", .match = "!eth1 eth0" };
 	ok(!uplink_configure(&state, &conf, &links[3], &chosen), "a list turned around");
 	conf.uplinks[1] = (struct conf_uplink){ .name = "two", .match = "wan0 hoy0" };
