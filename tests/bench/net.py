@@ -49,6 +49,7 @@ ROWS = (
     ("dns.local.dnsmasq", "dns_local", "us/query", "ratio <= 1.0", DNSMASQ, "dns_local_dnsmasq"),
     ("dns.local.aardvark", "dns_local", "us/query", "ratio <= 0.67", AARDVARK, "dns_local_aardvark"),
     ("dns.cached.dnsmasq", "dns_cached", "us/query", "ratio <= 1.0", DNSMASQ, "dns_cached_dnsmasq"),
+    ("net.lease_ms", "lease", "ms", "<= 2000", "", None),
     ("netd.rss_mib", "pss", "MiB", "<= 6", "", None),
 )
 # The same of the second box. A throughput of at least 0.97 is at most 1.03 of the time for each MiB.
