@@ -227,9 +227,8 @@ static int finish_def(struct run_work *run, const struct image *image, struct co
 	int r;
 
 	def->declared = false;
-	def_host_init(&def->host);
-	def->host.addresses =
-		(struct image_texts){ run->spec->addresses.items, run->spec->addresses.count };
+	if (!def->host_set)
+		def_host_init(&def->host);
 	def->host_set = true;
 	def->host.created_ns = wall_now_s() * 1000000000;
 	def->host.restart = (uint8_t)run->spec->restart;

@@ -11,7 +11,7 @@
 
 /* Variables: of a .env or env_file, and what they stand for in a text (compose-spec, 12). */
 enum {
-	ENV_VARIABLES_MAX = 4096,
+	ENV_VARIABLES_MAX = 1024, /* they are looked for one by one */
 	ENV_NAME_MAX = 255,
 	ENV_VALUE_MAX = 64 << 10,
 	ENV_DEPTH_MAX = 8, /* of defaults within defaults */

@@ -63,9 +63,9 @@ bool key_want_list(struct compose *compose, const struct yaml_pair *pair, const 
 	return yaml_is_list(pair->value);
 }
 
-/* "A:b" in a list, or a map. */
-static int take_hosts(struct compose *compose, const struct yaml_pair *pair, const char *to,
-		      struct err *err)
+/* "A:b" in a list, or a map; between name and value stands `sign`. */
+static int take_pairs(struct compose *compose, const struct yaml_pair *pair, const char *to,
+		      char sign, struct err *err)
 {
 	struct yaml_map map = { 0 };
 	int r;
@@ -80,10 +80,56 @@ static int take_hosts(struct compose *compose, const struct yaml_pair *pair, con
 
 		if (!value)
 			continue;
-		line = arena_printf(&compose->arena, "%.*s:%s", STR_ARG(one->key), value);
+		line = arena_printf(&compose->arena, "%.*s%c%s", STR_ARG(one->key), sign, value);
 		if (!line)
 			return key_no_memory(err);
 		compose_put(compose, one->place, to, line);
+	}
+	return r;
+}
+
+static int take_hosts(struct compose *compose, const struct yaml_pair *pair, const char *to,
+		      struct err *err)
+{
+	return take_pairs(compose, pair, to, ':', err);
+}
+
+static int take_sysctls(struct compose *compose, const struct yaml_pair *pair, const char *to,
+			struct err *err)
+{
+	return take_pairs(compose, pair, to, '=', err);
+}
+
+/* nofile: 1024, or {soft, hard}. */
+static int take_ulimits(struct compose *compose, const struct yaml_pair *pair, const char *to,
+			struct err *err)
+{
+	struct yaml_map map = { 0 }, one = { 0 };
+	int r = yaml_map(&compose->yaml, pair->value, &map, err);
+
+	for (uint32_t i = 0; r >= 0 && i < map.count; i++) {
+		const struct yaml_pair *limit = &map.pairs[i];
+		const char *soft, *hard = "";
+		char *line;
+
+		if (yaml_is_map(limit->value)) {
+			r = yaml_map(&compose->yaml, limit->value, &one, err);
+			if (r < 0)
+				return r;
+			key_only(compose, &one, "ulimits", "soft hard");
+			if (!key_member(compose, &one, "soft", &soft) ||
+			    !key_member(compose, &one, "hard", &hard))
+				continue;
+		} else {
+			soft = compose_text(compose, limit->value, to);
+		}
+		if (!soft)
+			continue;
+		line = arena_printf(&compose->arena, "%.*s=%s%s%s", STR_ARG(limit->key), soft,
+				    *hard ? ":" : "", hard);
+		if (!line)
+			return key_no_memory(err);
+		compose_put(compose, limit->place, to, line);
 	}
 	return r;
 }
@@ -316,6 +362,12 @@ static const struct key service_keys[] = {
 	{ "hostname", key_take_text, "hostname" },
 	{ "dns", key_take_list, "dns" },
 	{ "extra_hosts", take_hosts, "extra_hosts" },
+	{ "dns_search", key_take_list, "dns_search" },
+	{ "sysctls", take_sysctls, "sysctls" },
+	{ "ulimits", take_ulimits, "ulimits" },
+	{ "security_opt", key_take_list, "security_opt" },
+	{ "group_add", key_take_list, "group_add" },
+	{ "shm_size", key_take_text, "shm_size" },
 	{ "stop_signal", key_take_text, "stop_signal" },
 	{ "stop_grace_period", key_take_text, "stop_grace_period" },
 	{ "init", key_take_text, "init" },

@@ -22,6 +22,10 @@ struct items {
 static int put_item(struct compose *compose, struct items *items, const struct item *item,
 		    struct err *err)
 {
+	compose->yaml.steps += items->count / 64;
+	if (items->count == ENV_VARIABLES_MAX || compose->yaml.steps > YAML_STEPS_MAX)
+		return err_set(err, -E2BIG, "line %u: too many variables for one service",
+			       item->place.line);
 	for (uint32_t i = 0; i < items->count; i++)
 		if (str_eq(items->items[i].name, item->name)) {
 			items->items[i] = *item;
@@ -31,7 +35,7 @@ static int put_item(struct compose *compose, struct items *items, const struct i
 		uint32_t room = items->room ? 2 * items->room : 32;
 		struct item *more = arena_array(&compose->arena, room, sizeof(*more));
 
-		if (!more || room > 4 * ENV_VARIABLES_MAX)
+		if (!more)
 			return key_no_memory(err);
 		if (items->count)
 			memcpy(more, items->items, items->count * sizeof(*more));

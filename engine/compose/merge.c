@@ -36,7 +36,8 @@ static const struct {
 	{ "cap_add", MERGE_ONCE },	{ "cap_drop", MERGE_ONCE },
 	{ "profiles", MERGE_ONCE },	{ "dns", MERGE_ONCE },
 	{ "expose", MERGE_ONCE },	{ "tmpfs", MERGE_ONCE },
-	{ "env_file", MERGE_ONCE },
+	{ "dns_search", MERGE_ONCE },	{ "security_opt", MERGE_ONCE },
+	{ "group_add", MERGE_ONCE },	{ "env_file", MERGE_ONCE },
 };
 
 static const struct yaml_node *full(const struct yaml_node *at, struct err *err)

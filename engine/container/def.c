@@ -104,15 +104,23 @@ static int def_mounts(const struct service_spec *spec, const struct image *image
 	return 0;
 }
 
-/* Fixed addresses stand where the Docker API's do; without any the definition keeps its bytes. */
-static int def_addresses(const struct service_spec *spec, struct arena *arena,
+/* Keys that stand where the Docker API's do; without any the definition keeps its bytes. */
+static int def_host_keys(const struct service_spec *spec, struct arena *arena,
 			 struct container_def *def, struct err *err)
 {
-	if (!spec->addresses.count)
+	if (!spec->addresses.count && !spec->sysctls.count && !spec->ulimits.count &&
+	    !spec->security_opt.count && !spec->group_add.count && !spec->dns_search.count &&
+	    !spec->shm_size)
 		return 0;
 	def_host_init(&def->host);
 	def->host_set = true;
 	def->host.addresses = from_list(&spec->addresses);
+	def->host.sysctls = from_list(&spec->sysctls);
+	def->host.ulimits = from_list(&spec->ulimits);
+	def->host.security_opt = from_list(&spec->security_opt);
+	def->host.group_add = from_list(&spec->group_add);
+	def->host.dns_search = from_list(&spec->dns_search);
+	def->host.shm_bytes = spec->shm_size;
 	def->mounts_more = arena_array(arena, def->mount_count + 1U, sizeof(*def->mounts_more));
 	for (uint32_t i = 0; def->mounts_more && i < def->mount_count; i++)
 		def->mounts_more[i].subpath = "";
@@ -134,8 +142,7 @@ static int def_networks(const struct service_spec *spec, struct arena *arena,
 	if (strcmp(spec->group, spec->name) != 0 &&
 	    image_texts_add(arena, &def->aliases, spec->group, err) < 0)
 		return -ENOMEM;
-	if (add_texts(arena, &def->aliases, from_list(&spec->aliases), err) < 0 ||
-	    def_addresses(spec, arena, def, err) < 0)
+	if (add_texts(arena, &def->aliases, from_list(&spec->aliases), err) < 0)
 		return -ENOMEM;
 	if (!spec->networks.count)
 		return image_texts_add(arena, &def->networks, "bridge", err);
@@ -226,6 +233,8 @@ int container_def_service(const struct service_spec *spec, const struct image *i
 		r = def_mounts(spec, image, arena, &def, err);
 	if (r >= 0)
 		r = def_networks(spec, arena, &def, err);
+	if (r >= 0)
+		r = def_host_keys(spec, arena, &def, err);
 	if (r >= 0)
 		r = def_layers(image, arena, &def, err);
 	if (r >= 0)

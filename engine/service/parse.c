@@ -178,6 +178,28 @@ int service_wait_parse(struct arena *arena, struct str text, struct service_wait
 	return 0;
 }
 
+static bool limit_fits(struct str text)
+{
+	uint64_t value;
+
+	return str_is(text, "-1") || str_to_u64(text, 0, INT64_MAX, &value) >= 0;
+}
+
+int service_ulimit_parse(struct arena *arena, struct str text, const char **ret_text,
+			 struct err *err)
+{
+	struct str rest = text, name = { 0 }, soft = { 0 };
+
+	(void)str_cut(&rest, '=', &name);
+	(void)str_cut(&rest, ':', &soft);
+	rest = rest.len ? rest : soft;
+	if (!name.len || !limit_fits(soft) || !limit_fits(rest))
+		return err_set(err, -EINVAL, "NAME=SOFT[:HARD], e.g. nofile=1024:4096");
+	*ret_text =
+		arena_printf(arena, "%.*s=%.*s:%.*s", STR_ARG(name), STR_ARG(soft), STR_ARG(rest));
+	return *ret_text ? 0 : err_set(err, -ENOMEM, "no memory for ulimits");
+}
+
 /* "02:42:ac:11:00:0a", one host's: not a group's. */
 static bool mac_fits(struct str text)
 {

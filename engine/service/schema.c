@@ -24,6 +24,30 @@ static int check_volume(struct str value, struct err *err)
 	return service_volume_parse(&arena, value, &volume, err);
 }
 
+static int check_ulimit(struct str value, struct err *err)
+{
+	struct arena arena OWN(arena_done) = { 0 };
+	const char *text;
+
+	arena_init(&arena, 4096);
+	return service_ulimit_parse(&arena, value, &text, err);
+}
+
+static int check_security(struct str value, struct err *err)
+{
+	static const char *const known[] = { "no-new-privileges",	"no-new-privileges:true",
+					     "no-new-privileges=true",	"no-new-privileges:false",
+					     "no-new-privileges=false", "seccomp=unconfined",
+					     "seccomp:unconfined",	"seccomp=builtin",
+					     "apparmor=unconfined",	"apparmor:unconfined",
+					     "label=disable",		"label:disable" };
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (str_is(value, known[i]))
+			return 0;
+	return err_set(err, -EINVAL, "no-new-privileges or seccomp=unconfined");
+}
+
 static int check_window(struct str value, struct err *err)
 {
 	struct update_window window;
@@ -316,6 +340,46 @@ static const struct ini_key service_keys[] = {
 	  .list = true,
 	  LEN(3, 300),
 	  .help = "NAME:ADDRESS for /etc/hosts" },
+	{ .section = "service",
+	  .key = "dns_search",
+	  .type = INI_TYPE_NAME,
+	  .list = true,
+	  LEN(1, 253),
+	  .help = "domain that a short name is looked up in" },
+	{ .section = "service",
+	  .key = "sysctls",
+	  .type = INI_TYPE_TEXT,
+	  .list = true,
+	  LEN(3, 300),
+	  .check = check_env,
+	  .help = "NAME=value of the container's own kernel settings, e.g. "
+		  "net.core.somaxconn=1024" },
+	{ .section = "service",
+	  .key = "ulimits",
+	  .type = INI_TYPE_TEXT,
+	  .list = true,
+	  LEN(3, 100),
+	  .check = check_ulimit,
+	  .help = "NAME=SOFT[:HARD], e.g. nofile=1024:4096; -1 is without a limit" },
+	{ .section = "service",
+	  .key = "security_opt",
+	  .type = INI_TYPE_TEXT,
+	  .list = true,
+	  LEN(1, 64),
+	  .check = check_security,
+	  .help = "no-new-privileges, seccomp=unconfined" },
+	{ .section = "service",
+	  .key = "group_add",
+	  .type = INI_TYPE_NAME,
+	  .list = true,
+	  LEN(1, 64),
+	  .help = "further group of its processes, a name or number of the image" },
+	{ .section = "service",
+	  .key = "shm_size",
+	  .type = INI_TYPE_SIZE,
+	  LEN(4096, 1LL << 40),
+	  .unit = "bytes",
+	  .help = "size of /dev/shm; 64m when unset" },
 	{ .section = "service",
 	  .key = "stop_signal",
 	  .type = INI_TYPE_NAME,

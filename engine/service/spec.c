@@ -86,6 +86,15 @@ static struct service_list make_labels(struct maker *maker)
 	return list;
 }
 
+/* Each with both of its bounds. */
+static void make_ulimits(struct maker *maker, struct service_spec *spec)
+{
+	spec->ulimits = make_list(maker, "ulimits");
+	for (uint32_t i = 0; !maker->error && i < spec->ulimits.count; i++)
+		maker->error = service_ulimit_parse(maker->arena, str_from(spec->ulimits.items[i]),
+						    &spec->ulimits.items[i], maker->err);
+}
+
 static bool joins(const struct service_spec *spec, struct str network)
 {
 	for (uint32_t i = 0; i < spec->networks.count; i++)
@@ -299,6 +308,7 @@ static void make_scalars(const struct maker *maker, struct service_spec *spec)
 	spec->mem_limit = ini_number(&service_schema, s, "mem_limit", 0);
 	spec->disk_limit = ini_number(&service_schema, s, "disk_limit", 0);
 	spec->cpus = ini_number(&service_schema, s, "cpus", 0);
+	spec->shm_size = ini_number(&service_schema, s, "shm_size", 0);
 	spec->pids_limit = ini_number(&service_schema, s, "pids_limit", 4096);
 	spec->trial_ms = ini_number(&service_schema, s, "trial", 60000);
 	spec->stop_grace_ms = ini_number(&service_schema, s, "stop_grace_period", 10000);
@@ -335,6 +345,11 @@ struct service_spec *service_spec_make(struct arena *arena, const struct ini_sec
 	spec->extra_hosts = make_list(&maker, "extra_hosts");
 	spec->labels = make_labels(&maker);
 	make_addresses(&maker, spec);
+	spec->sysctls = make_list(&maker, "sysctls");
+	spec->security_opt = make_list(&maker, "security_opt");
+	spec->group_add = make_list(&maker, "group_add");
+	spec->dns_search = make_list(&maker, "dns_search");
+	make_ulimits(&maker, spec);
 	make_ports(&maker, spec);
 	make_volumes(&maker, spec);
 	make_depends(&maker, spec);

@@ -88,6 +88,8 @@ struct service_spec {
 		tmpfs, labels, dns, extra_hosts;
 	struct service_list aliases, addresses; /* of networks.*: "web", and as service_address()
 						 * writes it */
+	struct service_list sysctls, ulimits, security_opt, group_add, dns_search;
+	int64_t shm_size; /* bytes, 0 = the usual */
 	struct service_port *ports;
 	uint32_t port_count;
 	struct service_volume *volumes;
@@ -139,6 +141,9 @@ int service_volume_parse(struct arena *arena, struct str text, struct service_vo
 /* "network", "clock", "volume:NAME" or "device:/dev/PATH"; the name points into the arena. */
 int service_wait_parse(struct arena *arena, struct str text, struct service_wait_for *ret_wait,
 		       struct err *err);
+/* "NAME=SOFT:HARD" of "NAME=SOFT[:HARD]"; -1 is no limit. */
+int service_ulimit_parse(struct arena *arena, struct str text, const char **ret_text,
+			 struct err *err);
 /* "NETWORK=10.0.0.5", "NETWORK=ip6:..." or "NETWORK=mac:..." of the value of a key
  * networks.NETWORK.WORD, as engine/container/net.c reads it; "" for an alias. -EINVAL. */
 int service_address(struct arena *arena, struct str key, struct str value, const char **ret_text,

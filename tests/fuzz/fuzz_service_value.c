@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Single values of services.ini: a port, a volume, a command. What is taken keeps to its bounds,
- * what is refused says why.
+ * Single values of services.ini: a port, a volume, a command, a limit, "KEY VALUE" of an address in
+ * a network. What is taken keeps to its bounds, what is refused says why.
  */
 #include <netinet/in.h>
 #include <stdint.h>
@@ -61,6 +61,35 @@ static void check_command(struct str text, struct arena *arena)
 	require(r < 0 || (list.set && !list.items[list.count]));
 }
 
+/* What is taken is the same when it is read again. */
+static void check_ulimit(struct str text, struct arena *arena)
+{
+	const char *first = NULL, *second = NULL;
+	struct err err = { 0 };
+	int r = service_ulimit_parse(arena, text, &first, &err);
+
+	require((r == 0) == (err.code == 0));
+	if (r < 0)
+		return;
+	require(!service_ulimit_parse(arena, str_from(first), &second, NULL));
+	require(!strcmp(first, second));
+}
+
+static void check_address(struct str text, struct arena *arena)
+{
+	const char *wanted = NULL;
+	struct err err = { 0 };
+	struct str key;
+	int r;
+
+	if (!str_cut(&text, ' ', &key))
+		return;
+	r = service_address(arena, key, text, &wanted, &err);
+	require((r == 0) == (err.code == 0));
+	require(r < 0 || !*wanted ||
+		(strchr(wanted, '=') > wanted && str_ends(str_from(wanted), text)));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct arena arena OWN(arena_done) = { 0 };
@@ -73,5 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_port(text);
 	check_volume(text, &arena);
 	check_command(text, &arena);
+	check_ulimit(text, &arena);
+	check_address(text, &arena);
 	return 0;
 }

@@ -214,6 +214,20 @@ def _chance():
     engine.wait_for("volumes without a name to go with their containers", lambda: len(volumes()) == 2)
 
 
+@tap.test("run: limits, kernel settings, groups, /dev/shm and search domains of its own")
+def _own():
+    text = hoy("run", "--rm", "--ulimit", "nofile=100:200", "--sysctl", "net.core.somaxconn=77", "--group-add", "44", "--shm-size", "1m",
+               "--security-opt", "no-new-privileges", "--dns-search", "shop.example", "busybox", "sh", "-c",
+               "ulimit -Sn; ulimit -Hn; cat /proc/sys/net/core/somaxconn; id -G; grep NoNewPrivs /proc/self/status; "
+               "df -k /dev/shm | tail -n 1; grep search /etc/resolv.conf")
+    tap.check(hoy.code == 0, "%d: %r" % (hoy.code, text))
+    lines = text.splitlines()
+    tap.check(lines[:3] == ["100", "200", "77"] and "44" in lines[3].split() and lines[4].split()[1] == "1", text)
+    tap.check(lines[5].split()[1] == "1024" and lines[6].split() == ["search", "shop.example"], text)
+    text = hoy("run", "--rm", "--ulimit", "nofile=x", "busybox", "true")
+    tap.check(hoy.code == 2 and "ulimits" in text, text)
+
+
 @tap.test("a command's own words stay its own: --json behind run and exec, and a pipe to json")
 def _words():
     tap.check(hoy("run", "--rm", "busybox", "echo", "--json") == "--json\n", "run")

@@ -207,7 +207,9 @@ BASE = """services:
 EXTRA = """services:
   extra:
     image: busybox:latest
-    command: ["sh", "-c", "until nslookup shopfront; do sleep 0.1; done; exec sleep 100000"]
+    command: ["sh", "-c", "ulimit -n; cat /proc/sys/net/core/somaxconn; until nslookup shopfront; do sleep 0.1; done; exec sleep 100000"]
+    ulimits: {nofile: {soft: 123, hard: 456}}
+    sysctls: {net.core.somaxconn: 99}
     stop_grace_period: 1s
     networks: [front]
 """
@@ -231,6 +233,7 @@ def _many():
 def _networks():
     engine.wait_for("its address", lambda: "inet 10.77.0.9/24" in hoy("logs", "web"))
     tap.check("02:00:0a:4d:00:09" in hoy("logs", "web"), hoy("logs", "web"))
+    engine.wait_for("its limits", lambda: hoy("logs", "extra").startswith("123\n99\n"))
     engine.wait_for("its other name", lambda: "10.77.0.9" in hoy("logs", "extra"))
     E.netd.process.kill()
     E.netd.process.wait()

@@ -93,6 +93,21 @@ static void test_keys(void)
 		"", "maps within");
 }
 
+static void test_host_keys(void)
+{
+	becomes("    sysctls: {net.core.somaxconn: 1024}\n    ulimits: {nproc: 65535, nofile: "
+		"{soft: "
+		"20, hard: 40}}\n    security_opt: [\"no-new-privileges:true\"]\n"
+		"    group_add: [audio]\n    shm_size: 1g\n    dns_search: lan\n",
+		"sysctls = net.core.somaxconn=1024\nulimits = nproc=65535\nulimits = "
+		"nofile=20:40\nsecurity_opt = no-new-privileges:true\ngroup_add = audio\n"
+		"shm_size = 1g\ndns_search = lan\n",
+		"", "kernel settings and limits");
+	becomes("    sysctls: [a.b=1]\n    ulimits: {core: {soft: 1, hard: 2, x: 3}}\n",
+		"sysctls = a.b=1\nulimits = core=1:2\n",
+		"line 4: service a: ulimits.x: not taken\n", "as lists, with more than there is");
+}
+
 static void test_left_out(void)
 {
 	becomes("    build: .\n    secrets: [x]\n    uts: host\n", "",
@@ -190,6 +205,22 @@ static void test_bounds(void)
 	   err.text);
 }
 
+/* Each variable is looked for among those before it, in each of 500 services. */
+static void test_many_variables(void)
+{
+	struct buf text OWN(buf_done) = { 0 };
+	struct err err = { 0 };
+
+	buf_init(&text, 256 << 10);
+	(void)buf_printf(&text, "x-0: &e\n");
+	for (unsigned i = 0; i < 1000; i++)
+		(void)buf_printf(&text, "- A%u=\n", i);
+	(void)buf_printf(&text, "services:\n");
+	for (unsigned i = 0; i < 500; i++)
+		(void)buf_printf(&text, " s%u: {environment: *e}\n", i);
+	ok(convert(buf_text(&text), &err) == -E2BIG, "half a million variables end: %s", err.text);
+}
+
 static void test_variables(void)
 {
 	becomes("    image: x:${TAG:-1}${MORE-}\n    user: $$a$${B}\n",
@@ -284,9 +315,11 @@ int main(void)
 {
 	test_places();
 	test_keys();
+	test_host_keys();
 	test_left_out();
 	test_refused();
 	test_bounds();
+	test_many_variables();
 	test_variables();
 	test_file();
 	compose_result_done(&result);

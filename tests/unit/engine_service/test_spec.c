@@ -266,6 +266,34 @@ static void test_addresses(void)
 		"2 replicas cannot have one address; take its addresses or replicas out");
 }
 
+static void test_host_keys(void)
+{
+	struct ini_config config OWN(ini_done) = { 0 };
+	const struct service_spec *spec;
+	struct err err = { 0 };
+
+	spec = with_lines(&config,
+			  "sysctls = net.core.somaxconn=1024\nulimits = nofile=20:40\nulimits = "
+			  "core=-1\nsecurity_opt = no-new-privileges\ngroup_add = 44\nshm_size = "
+			  "1m\ndns_search = lan\n",
+			  &err);
+	ok(spec && spec->sysctls.count == 1 && spec->security_opt.count == 1 &&
+		   spec->group_add.count == 1 && spec->dns_search.count == 1 &&
+		   spec->shm_size == 1 << 20,
+	   "kernel settings: %s", err.text);
+	if (!spec)
+		return;
+	is_text(spec->ulimits.items[0], "nofile=20:40", "a limit with both bounds");
+	is_text(spec->ulimits.items[1], "core=-1:-1", "one for both");
+	ok(!with_lines(&config, "ulimits = nofile=x\n", &err) &&
+		   strstr(err.text, "NAME=SOFT[:HARD]"),
+	   "a wrong limit is refused");
+	ok(!with_lines(&config, "ulimits = nofile\n", &err), "one without a value too");
+	ok(!with_lines(&config, "security_opt = seccomp=/etc/x\n", &err) &&
+		   strstr(err.text, "no-new-privileges or"),
+	   "an unknown security option is refused");
+}
+
 int main(void)
 {
 	test_ports();
@@ -276,5 +304,6 @@ int main(void)
 	test_waiting();
 	test_jobs();
 	test_addresses();
+	test_host_keys();
 	return tap_done();
 }
