@@ -509,7 +509,7 @@ enum { SYSLOG_PORT = 514, SYSLOG_TLS_PORT = 6514 };
 
 static void take_ship(const struct ini_config *ini, struct ship_wish *ret_ship)
 {
-	char word[16];
+	char word[64];
 
 	take_text(ini, "log", "server", ret_ship->host, sizeof(ret_ship->host));
 	take_text(ini, "log", "tls", word, sizeof(word));
@@ -518,11 +518,15 @@ static void take_ship(const struct ini_config *ini, struct ship_wish *ret_ship)
 	if (ret_ship->port == 0)
 		ret_ship->port = ret_ship->tls ? SYSLOG_TLS_PORT : SYSLOG_PORT;
 	take_text(ini, "log", "ca_file", ret_ship->ca_file, sizeof(ret_ship->ca_file));
+	take_text(ini, "log", "cert_file", ret_ship->cert_file, sizeof(ret_ship->cert_file));
+	take_text(ini, "log", "key_file", ret_ship->key_file, sizeof(ret_ship->key_file));
 	take_text(ini, "log", "facility", word, sizeof(word));
 	(void)ship_facility(str_from(word), &ret_ship->facility);
 	take_text(ini, "log", "level", word, sizeof(word));
 	ret_ship->prio_max = take_level(word);
 	ret_ship->queue_bytes = (uint64_t)take_number(ini, "log", "queue_size");
+	take_text(ini, "log", "send", word, sizeof(word));
+	(void)ship_send(str_from(word), &ret_ship->send);
 }
 
 int boot_config_read(struct boot_settings *ret_settings, struct err *err)

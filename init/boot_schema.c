@@ -37,6 +37,15 @@ static int check_server(struct str value, struct err *err)
 	return 0;
 }
 
+static int check_send(struct str value, struct err *err)
+{
+	uint8_t send;
+
+	if (ship_send(value, &send) == 0)
+		return 0;
+	return err_set(err, -EINVAL, "one or several of system, kernel, containers");
+}
+
 static int check_hash(struct str value, struct err *err)
 {
 	if (value.len == 0 || boot_state_is_hash(value))
@@ -109,6 +118,24 @@ static const struct ini_key keys[] = {
 	  .type = INI_TYPE_PATH,
 	  .max = SHIP_PATH_MAX - 1,
 	  .help = "certificates of the authorities that the server's may come from, in PEM form" },
+	{ .section = "log",
+	  .key = "cert_file",
+	  .type = INI_TYPE_PATH,
+	  .max = SHIP_PATH_MAX - 1,
+	  .help = "certificate of this machine for a server that asks for one, in PEM form" },
+	{ .section = "log",
+	  .key = "key_file",
+	  .type = INI_TYPE_PATH,
+	  .max = SHIP_PATH_MAX - 1,
+	  .help = "its private key, in PEM form" },
+	{ .section = "log",
+	  .key = "send",
+	  .type = INI_TYPE_TEXT,
+	  .min = 1,
+	  .max = 60,
+	  .def = "system",
+	  .help = "whose lines are sent: system, kernel, containers, or several of them",
+	  .check = check_send },
 	{ .section = "log",
 	  .key = "facility",
 	  .type = INI_TYPE_ENUM,

@@ -529,7 +529,7 @@ const struct msg_rule ctl_rules[] = {
 	{ INIT_MSG_BOOTS, "BOOTS", 0, 0, 0, 0, PEOPLE, on_boots },
 	{ INIT_MSG_LINES, "LINES", 1, 1, 0, 0, INIT_PEER_CONSOLE, on_lines },
 	{ DISK_MSG_DATA, "DISK_DATA", 17, 1024, 0, 0, SUP_PEER_DISK, on_data },
-	{ DISK_MSG_CONFIG, "DISK_CONFIG", 31, 2048, 0, 0, SUP_PEER_DISK, on_config },
+	{ DISK_MSG_CONFIG, "DISK_CONFIG", 31, 4096, 0, 0, SUP_PEER_DISK, on_config },
 	{ DISK_MSG_LOGGED, "DISK_LOGGED", 8, 8, 0, 0, SUP_PEER_DISK, on_logged },
 	{ DISK_MSG_FAULT_FILE, "DISK_FAULT_FILE", 0, 0, 0, 0, SUP_PEER_DISK, on_fault_file },
 	{ DISK_MSG_RESET_ASKED, "DISK_RESET_ASKED", 0, 0, 0, 0, SUP_PEER_DISK, on_reset_asked },

@@ -12,6 +12,7 @@ PROGS += init
 
 # Role syslog of the `hoy` program.
 init_ship_PURE := init/ship/rfc5424.o init/ship/queue.o init/api/ship_msg.o
-init_ship_OBJS := $(init_ship_PURE) init/ship/role_ship.o init/ship/stream.o init/ship/tls.o
+init_ship_OBJS := $(init_ship_PURE) init/ship/role_ship.o init/ship/role_files.o init/ship/place.o init/ship/source.o init/ship/tail.o init/ship/stream.o \
+	init/ship/tls.o init/unit/kmsg.o
 
 include $(wildcard init/console/module.mk)

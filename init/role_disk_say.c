@@ -7,7 +7,7 @@
 #include "lib/log.h"
 #include "lib/own.h"
 
-enum { BODY_MAX = 1024, CONFIG_MAX = 2048 };
+enum { BODY_MAX = 1024, CONFIG_MAX = 4096 };
 
 void role_disk_say(struct msg_peer *main, uint16_t type, struct buf *body)
 {

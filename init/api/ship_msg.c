@@ -17,6 +17,9 @@ void ship_wish_put(struct buf *out, const struct ship_wish *wish)
 	wire_put_u8(out, wish->facility);
 	wire_put_u8(out, wish->prio_max);
 	wire_put_u64(out, wish->queue_bytes);
+	wire_put_text(out, wish->cert_file);
+	wire_put_text(out, wish->key_file);
+	wire_put_u8(out, wish->send);
 }
 
 int ship_wish_get(struct wire *in, struct ship_wish *ret_wish)
@@ -31,6 +34,9 @@ int ship_wish_get(struct wire *in, struct ship_wish *ret_wish)
 	wish.facility = wire_u8(in);
 	wish.prio_max = wire_u8(in);
 	wish.queue_bytes = wire_u64(in);
+	wire_text(in, wish.cert_file, sizeof(wish.cert_file));
+	wire_text(in, wish.key_file, sizeof(wish.key_file));
+	wish.send = wire_u8(in);
 	r = wire_end(in);
 	if (r == 0)
 		*ret_wish = wish;
@@ -51,4 +57,27 @@ int ship_facility(struct str name, uint8_t *ret_facility)
 			return 0;
 		}
 	return -EINVAL;
+}
+
+int ship_send(struct str words, uint8_t *ret_send)
+{
+	static const char *const names[] = { "system", "kernel", "containers" };
+	uint8_t send = 0;
+	struct str word;
+
+	while (str_cut(&words, ' ', &word)) {
+		size_t i = 0;
+
+		if (word.len == 0)
+			continue;
+		while (i < ARRAY_LEN(names) && !str_is(word, names[i]))
+			i++;
+		if (i == ARRAY_LEN(names))
+			return -EINVAL;
+		send |= (uint8_t)(1U << i);
+	}
+	if (send == 0)
+		return -EINVAL;
+	*ret_send = send;
+	return 0;
 }

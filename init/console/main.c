@@ -235,7 +235,9 @@ int main(int argc, char **argv)
 	(void)signal(SIGHUP, SIG_IGN);
 	log_init("console", LOG_PRIO_NOTICE);
 	if (argc == 2 && !strcmp(argv[1], "--syslog"))
-		return ship_main();
+		return ship_main("/usr/bin/hoy");
+	if (argc == 2 && !strcmp(argv[1], "--syslog-files"))
+		return ship_files_main();
 	if (argc > 1 && !strcmp(argv[1], "-H"))
 		return remote_client(argc, argv);
 	if (argc == 4 && !strcmp(argv[1], "--serve"))

@@ -11,6 +11,7 @@
 #include "init/console/log_options.h"
 #include "init/console/log_reader.h"
 #include "init/console/script.h"
+#include "init/unit/boxline.h"
 #include "lib/mono.h"
 #include "lib/own.h"
 
@@ -94,7 +95,7 @@ static bool wanted(const struct logs *logs, struct str line)
 		return false;
 	if (!filter->since_s && !filter->until_s)
 		return true;
-	at_s = seconds_of(log_line_time(line));
+	at_s = seconds_of(boxline_time(line));
 	return (!filter->since_s || at_s >= filter->since_s) &&
 	       (!filter->until_s || at_s <= filter->until_s);
 }
@@ -120,7 +121,7 @@ static void print_line(struct console *console, const struct logs *logs,
 	static char text[LOGS_TEXT_MAX];
 	struct str shown;
 	bool is_stderr;
-	int len = log_line_text(line, text, sizeof(text), &is_stderr);
+	int len = boxline_text(line, text, sizeof(text), &is_stderr);
 
 	if (len < 0) {
 		console_printf(console, "(a line that does not parse)\n");
@@ -128,7 +129,7 @@ static void print_line(struct console *console, const struct logs *logs,
 	}
 	shown = str_make(text, (size_t)len - (len && text[len - 1] == '\n'));
 	if (console->json) {
-		json_line(console, source->name, log_line_time(line), shown, is_stderr);
+		json_line(console, source->name, boxline_time(line), shown, is_stderr);
 		return;
 	}
 	if (logs->count > 1)
@@ -148,7 +149,7 @@ static struct source *oldest(struct logs *logs, struct str *ret_line)
 
 		if (!log_reader_line(&source->reader, &line))
 			continue;
-		when = log_line_time(line);
+		when = boxline_time(line);
 		if (first && str_cmp(when, first_when) >= 0)
 			continue;
 		first = source;

@@ -25,10 +25,9 @@ enum {
 	FREE_SHARE = 4, /* one of these parts of the free space is the most that it takes */
 };
 
-static const char magic[8] = { 'H', 'O', 'Y', 'L', 'O', 'G', 'Q', '2' };
+static const char magic[8] = { 'H', 'O', 'Y', 'L', 'O', 'G', 'Q', '3' };
 
-/* FNV-1a: it finds torn and stale bytes; nobody but root can write the file. */
-static uint64_t checksum(const void *data, size_t len)
+uint64_t ship_checksum(const void *data, size_t len)
 {
 	const unsigned char *at = data;
 	uint64_t sum = UINT64_C(0xcbf29ce484222325);
@@ -83,7 +82,7 @@ static void put_head(const struct ship_queue *queue, struct buf *out)
 	wire_put_u64(out, queue->boot_first);
 	wire_put_u64(out, queue->boot_next);
 	wire_put_bytes(out, queue->boot, sizeof(queue->boot));
-	wire_put_u64(out, checksum(out->data, out->len));
+	wire_put_u64(out, ship_checksum(out->data, out->len));
 }
 
 static bool get_head(const char *slot, struct ship_queue *ret_queue)
@@ -107,7 +106,7 @@ static bool get_head(const char *slot, struct ship_queue *ret_queue)
 	queue.boot_next = wire_u64(&in);
 	wire_bytes(&in, queue.boot, sizeof(queue.boot));
 	len = SLOT_SIZE - in.left;
-	if (memcmp(name, magic, sizeof(magic)) != 0 || wire_u64(&in) != checksum(slot, len) ||
+	if (memcmp(name, magic, sizeof(magic)) != 0 || wire_u64(&in) != ship_checksum(slot, len) ||
 	    queue.size < SHIP_QUEUE_MIN || queue.tail.position < queue.head.position ||
 	    queue.tail.position - queue.head.position > queue.size)
 		return false;
@@ -206,7 +205,8 @@ static size_t read_record(const struct ship_queue *queue, uint64_t position,
 	len = wire_u32(&in);
 	sum = wire_u64(&in);
 	if (len == 0 || len > SHIP_RECORD_MAX - RECORD_HEAD ||
-	    !move(queue, position + RECORD_HEAD, text, len, false) || checksum(text, len) != sum)
+	    !move(queue, position + RECORD_HEAD, text, len, false) ||
+	    ship_checksum(text, len) != sum)
 		return 0;
 	wire_init(&in, text, len);
 	ret_line->number = wire_u64(&in);
@@ -214,7 +214,10 @@ static size_t read_record(const struct ship_queue *queue, uint64_t position,
 	ret_line->wall_ms = wire_i64(&in);
 	ret_line->uptime_ms = wire_i64(&in);
 	ret_line->prio = wire_u8(&in);
+	ret_line->source = wire_u8(&in);
 	ret_line->who = wire_str(&in, SHIP_WHO_MAX);
+	ret_line->proc = wire_str(&in, SHIP_WORD_MAX);
+	ret_line->kind = wire_str(&in, SHIP_WORD_MAX);
 	ret_line->text = wire_str(&in, SHIP_TEXT_MAX);
 	return wire_end(&in) < 0 ? 0 : RECORD_HEAD + len;
 }
@@ -316,17 +319,27 @@ static bool write_record(struct ship_queue *queue, struct str record,
 
 	clear_way(queue, RECORD_HEAD + record.len, sent);
 	wire_put_u32(&front, (uint32_t)record.len);
-	wire_put_u64(&front, checksum(record.ptr, record.len));
+	wire_put_u64(&front, ship_checksum(record.ptr, record.len));
 	return move(queue, queue->tail.position, head, RECORD_HEAD, true) &&
 	       move(queue, queue->tail.position + RECORD_HEAD, bytes, record.len, true);
 }
 
+void ship_queue_lost(struct ship_queue *queue, uint64_t lines)
+{
+	queue->tail.number += lines;
+	queue->dropped += lines;
+	queue->dirty = true;
+}
+
+bool ship_queue_half_full(const struct ship_queue *queue)
+{
+	return queue->tail.position - queue->head.position > queue->size / 2;
+}
+
 void ship_queue_skip(struct ship_queue *queue, uint64_t boot_number)
 {
-	uint64_t lost = boot_number > queue->boot_next ? boot_number - queue->boot_next : 0;
-
-	queue->tail.number += lost;
-	queue->dropped += lost;
+	if (boot_number > queue->boot_next)
+		ship_queue_lost(queue, boot_number - queue->boot_next);
 	queue->boot_next = boot_number + 1;
 	queue->dirty = true;
 }
@@ -337,13 +350,17 @@ void ship_queue_add(struct ship_queue *queue, uint64_t boot_number, const struct
 	char memory[SHIP_RECORD_MAX];
 	struct buf body = { .data = memory, .cap = sizeof(memory), .max = sizeof(memory) - 1 };
 
-	ship_queue_skip(queue, boot_number);
+	if (boot_number > 0)
+		ship_queue_skip(queue, boot_number);
 	wire_put_u64(&body, queue->tail.number);
 	wire_put_u64(&body, boot_number);
 	wire_put_i64(&body, line->wall_ms);
 	wire_put_i64(&body, line->uptime_ms);
 	wire_put_u8(&body, line->prio);
+	wire_put_u8(&body, line->source);
 	wire_put_str(&body, str_head(line->who, SHIP_WHO_MAX));
+	wire_put_str(&body, str_head(line->proc, SHIP_WORD_MAX));
+	wire_put_str(&body, str_head(line->kind, SHIP_WORD_MAX));
 	wire_put_str(&body, str_head(line->text, SHIP_TEXT_MAX));
 	if (!write_record(queue, buf_str(&body), sent)) {
 		disk_fails(queue);
@@ -369,7 +386,8 @@ static void find_more(struct ship_queue *queue)
 	       queue->tail.position + len - queue->head.position <= queue->size) {
 		uint64_t lost = line.number - queue->tail.number;
 
-		queue->boot_next = line.boot_number + 1;
+		if (line.boot_number > 0)
+			queue->boot_next = line.boot_number + 1;
 		queue->dropped += lost;
 		queue->tail.position += len;
 		queue->tail.number = line.number + 1;

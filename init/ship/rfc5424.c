@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <time.h>
 
-enum { HOSTNAME_MAX = 255, SEVERITIES = 8, SECOND_MS = 1000, CENTI_MS = 10 };
+enum { HOSTNAME_MAX = 255, FACILITY_KERN = 0, SEVERITIES = 8, SECOND_MS = 1000, CENTI_MS = 10 };
 
 /* sequenceId goes from 1 to 2147483647 and begins again (RFC 5424 section 7.3.1). */
 #define SEQUENCE_MAX UINT64_C(2147483647)
@@ -57,6 +57,8 @@ void rfc5424_put(struct buf *out, const struct ship_line *line, uint8_t facility
 	char memory[SHIP_FRAME_MAX];
 	struct buf text = { .data = memory, .cap = sizeof(memory), .max = sizeof(memory) - 1 };
 
+	if (line->source == SHIP_SOURCE_KERNEL)
+		facility = FACILITY_KERN;
 	(void)buf_printf(&text, "<%u>1 ",
 			 (unsigned)facility * SEVERITIES + (line->prio % SEVERITIES));
 	put_time(&text, line->wall_ms);
@@ -64,7 +66,11 @@ void rfc5424_put(struct buf *out, const struct ship_line *line, uint8_t facility
 	put_name(&text, str_from(hostname), HOSTNAME_MAX);
 	(void)buf_add_byte(&text, ' ');
 	put_name(&text, line->who, SHIP_WHO_MAX);
-	(void)buf_add_text(&text, " - - [meta");
+	(void)buf_add_byte(&text, ' ');
+	put_name(&text, line->proc, SHIP_WORD_MAX);
+	(void)buf_add_byte(&text, ' ');
+	put_name(&text, line->kind, SHIP_WORD_MAX);
+	(void)buf_add_text(&text, " [meta");
 	if (line->number > 0)
 		(void)buf_printf(&text, " sequenceId=\"%llu\"",
 				 (unsigned long long)((line->number - 1) % SEQUENCE_MAX + 1));

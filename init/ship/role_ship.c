@@ -19,6 +19,7 @@
 #include "init/api/ship_msg.h"
 #include "init/ship/queue.h"
 #include "init/ship/ship.h"
+#include "init/ship/source.h"
 #include "init/ship/stream.h"
 #include "lib/fs.h"
 #include "lib/log.h"
@@ -30,6 +31,7 @@ enum {
 	MAIN_FD = 3,
 	SHIP_UID = 936,
 	FILES_MAX = 32,
+	BOX_FILES_MAX = 4 * SHIP_PLACES_MAX, /* those of containers beside them */
 	UNSENT_MAX = 64 << 10,
 	PEM_MAX = 256 << 10,
 	TICK_MS = 1000,
@@ -57,6 +59,7 @@ static struct {
 	struct msg_peer main;
 	struct ship_wish wish;
 	struct ship_queue queue;
+	struct ship_sources sources;
 	struct ship_stream stream;
 	struct ship_trust *trust;
 	struct ship_cursor sent;
@@ -113,6 +116,11 @@ static void set_state(const char *text)
 
 /* ---- to the server ---- */
 
+static int64_t wall_of(int64_t uptime_ms)
+{
+	return wall_now_s() * 1000 - mono_now().ns / 1000000 + uptime_ms;
+}
+
 static void put_lost(struct buf *out, uint64_t count, const char *hostname)
 {
 	char text[120];
@@ -143,8 +151,7 @@ static void on_room(struct ship_stream *stream)
 			put_lost(&stream->out, line.number - wanted, hostname);
 		/* Of this boot, before the clock was set: now it can be told when that was. */
 		if (line.wall_ms == 0 && role.clock_known && line.number >= role.queue.boot_first)
-			line.wall_ms =
-				wall_now_s() * 1000 - mono_now().ns / 1000000 + line.uptime_ms;
+			line.wall_ms = wall_of(line.uptime_ms);
 		rfc5424_put(&stream->out, &line, role.wish.facility, hostname);
 	}
 }
@@ -232,6 +239,7 @@ static void tick_due(struct loop_timer *timer)
 	/* While the server is away the disk is what keeps the lines. */
 	ship_queue_save(&role.queue,
 			role.stream.state != SHIP_STREAM_UP && role.ticks % SYNC_TICKS == 0);
+	ship_places_save(&role.sources.places); /* behind the lines that it is about */
 	if (role.queue.dropped != role.told) {
 		log_warn("%llu lines of the log were dropped: the queue was full",
 			 (unsigned long long)(role.queue.dropped - role.told));
@@ -239,6 +247,28 @@ static void tick_due(struct loop_timer *timer)
 	}
 	show();
 	loop_timer_set(&role.loop, timer, TICK_MS, tick_due, NULL);
+}
+
+/* ---- the kernel's lines, and those of containers ---- */
+
+static void add_line(struct ship_line *line)
+{
+	if (line->prio > role.wish.prio_max)
+		return;
+	if (line->wall_ms == 0 && role.clock_known)
+		line->wall_ms = wall_of(line->uptime_ms);
+	ship_queue_add(&role.queue, 0, line, &role.sent);
+}
+
+static void lines_added(void)
+{
+	if (role.stream.state == SHIP_STREAM_UP)
+		ship_stream_flush(&role.stream);
+}
+
+static void files_gone(void)
+{
+	fatal("role syslog-files ended");
 }
 
 /* ---- from PID 1 ---- */
@@ -256,7 +286,7 @@ static void take_line(struct wire *in, uint64_t number)
 		return;
 	}
 	if (role.clock_known)
-		line.wall_ms = wall_now_s() * 1000 - mono_now().ns / 1000000 + line.uptime_ms;
+		line.wall_ms = wall_of(line.uptime_ms);
 	ship_queue_add(&role.queue, number, &line, &role.sent);
 }
 
@@ -277,8 +307,7 @@ static void lines_came(struct msg_peer *peer, void *owner, struct msg *reply, co
 		take_line(&in, first + i);
 	if (wire_end(&in) < 0)
 		fatal("malformed lines from init");
-	if (role.stream.state == SHIP_STREAM_UP)
-		ship_stream_flush(&role.stream);
+	lines_added();
 }
 
 static void on_clock(struct msg_peer *peer, struct msg *msg)
@@ -309,6 +338,7 @@ static void on_stop(struct msg_peer *peer, struct msg *msg)
 	(void)peer;
 	(void)msg;
 	role.ending = true;
+	ship_sources_read(&role.sources); /* the last words of containers */
 	loop_timer_stop(&role.loop, &role.retry);
 	loop_timer_set(&role.loop, &role.bye, LAST_MS, bye, NULL);
 	loop_timer_set(&role.loop, &role.tick, 0, linger, NULL);
@@ -337,9 +367,10 @@ static const struct msg_rule rules[] = {
 
 /* What is brought into the sandbox. */
 struct luggage {
-	int queue_fd; /* -1: see queue_err */
+	int queue_fd;			    /* -1: see queue_err */
+	int places_fd, kernel_fd, files_fd; /* -1 = none */
 	char boot[SHIP_BOOT_ID];
-	struct buf pem;
+	struct buf pem, cert, key;
 	bool pem_read;
 	struct err queue_err, pem_err;
 };
@@ -374,18 +405,47 @@ static void pack_queue(struct luggage *luggage)
 					    &luggage->queue_err);
 	else
 		(void)err_set(&luggage->queue_err, -ENODEV, "there is no data partition");
+	luggage->places_fd = -1;
+	if (luggage->queue_fd >= 0)
+		luggage->places_fd =
+			fs_open(dir_fd, "syslog-places", FS_BENEATH, O_RDWR | O_CREAT, 0600, NULL);
+}
+
+static void pack_sources(struct luggage *luggage, const char *program)
+{
+	struct err err = { 0 };
+
+	luggage->kernel_fd = luggage->files_fd = -1;
+	if (role.wish.send & SHIP_SEND_KERNEL)
+		luggage->kernel_fd =
+			fs_open(-1, "/dev/kmsg", FS_HOST, O_RDONLY | O_NONBLOCK, 0, &err);
+	if (role.wish.send & SHIP_SEND_KERNEL && luggage->kernel_fd < 0)
+		log_err("the kernel's lines are not sent: %s", err_text(&err));
+	if (role.wish.send & SHIP_SEND_CONTAINERS &&
+	    ship_sources_spawn(program, &luggage->files_fd, &err) < 0)
+		fatal("%s", err_text(&err));
 }
 
 static void pack_trust(struct luggage *luggage)
 {
+	const char *cert = role.wish.cert_file, *key = role.wish.key_file;
+	struct err *err = &luggage->pem_err;
+
 	buf_init(&luggage->pem, PEM_MAX);
+	buf_init(&luggage->cert, PEM_MAX);
+	buf_init(&luggage->key, PEM_MAX);
 	if (!role.wish.tls)
 		return;
 	if (role.wish.ca_file[0] == '\0')
-		(void)err_set(&luggage->pem_err, -EINVAL, "tls needs ca_file in [log]");
+		(void)err_set(err, -EINVAL, "tls needs ca_file in [log]");
+	else if ((cert[0] == '\0') != (key[0] == '\0'))
+		(void)err_set(err, -EINVAL, "cert_file and key_file in [log] need each other");
 	else
-		luggage->pem_read = fs_read(-1, role.wish.ca_file, FS_HOST, PEM_MAX, &luggage->pem,
-					    &luggage->pem_err) >= 0;
+		luggage->pem_read =
+			fs_read(-1, role.wish.ca_file, FS_HOST, PEM_MAX, &luggage->pem, err) >= 0 &&
+			(cert[0] == '\0' ||
+			 (fs_read(-1, cert, FS_HOST, PEM_MAX, &luggage->cert, err) >= 0 &&
+			  fs_read(-1, key, FS_HOST, PEM_MAX, &luggage->key, err) >= 0));
 }
 
 /* No file that it holds may grow beyond the queue's size, or what that has from before. */
@@ -404,11 +464,12 @@ static void limit_files(int queue_fd)
 
 static void confine(void)
 {
+	bool boxes = (role.wish.send & SHIP_SEND_CONTAINERS) != 0;
 	const struct sandbox sandbox = { .profile = SANDBOX_PROFILE_INET,
 					 .uid = SHIP_UID,
 					 .gid = SHIP_UID,
 					 .root = "/run/hoy/net",
-					 .files_max = FILES_MAX };
+					 .files_max = FILES_MAX + (boxes ? BOX_FILES_MAX : 0) };
 	struct err err = { 0 };
 
 	if (sandbox_enter(&sandbox, &err) < 0)
@@ -435,11 +496,15 @@ static void open_trust(struct luggage *luggage)
 	struct err *err = &luggage->pem_err;
 
 	if (luggage->pem_read)
-		role.trust = ship_trust_new(buf_str(&luggage->pem), err);
+		role.trust = ship_trust_new(buf_str(&luggage->pem), buf_str(&luggage->cert),
+					    buf_str(&luggage->key), err);
 	buf_done(&luggage->pem);
+	buf_done(&luggage->cert);
+	explicit_bzero(luggage->key.data, luggage->key.len);
+	buf_done(&luggage->key);
 	if (role.trust != NULL || !role.wish.tls)
 		return;
-	log_err("nothing is sent: ca_file %s: %s", role.wish.ca_file, err_text(err));
+	log_err("nothing is sent: TLS with ca_file %s: %s", role.wish.ca_file, err_text(err));
 	(void)snprintf(role.state, sizeof(role.state), "nothing is sent: %.80s", err_text(err));
 }
 
@@ -455,7 +520,23 @@ static void ask_for_lines(void)
 		fatal("%s", err_text(&err));
 }
 
-int ship_main(void)
+static void open_sources(struct luggage *luggage)
+{
+	struct ship_sources *sources = &role.sources;
+	struct err err = { 0 };
+
+	sources->loop = &role.loop;
+	sources->queue = &role.queue;
+	sources->add = add_line;
+	sources->done = lines_added;
+	sources->gone = files_gone;
+	ship_places_open(&sources->places, take_fd(&luggage->places_fd), luggage->boot);
+	if (ship_sources_begin(sources, take_fd(&luggage->kernel_fd), take_fd(&luggage->files_fd),
+			       &err) < 0)
+		fatal("%s", err_text(&err));
+}
+
+int ship_main(const char *program)
 {
 	struct luggage luggage = { 0 };
 	struct err err = { 0 };
@@ -465,6 +546,7 @@ int ship_main(void)
 	take_wish();
 	pack_queue(&luggage);
 	pack_trust(&luggage);
+	pack_sources(&luggage, program);
 	role.shown_fd =
 		fs_open(-1, "/run/hoy/syslog", FS_HOST, O_WRONLY | O_CREAT | O_TRUNC, 0644, NULL);
 	if (loop_init(&role.loop, &err) < 0 ||
@@ -480,8 +562,10 @@ int ship_main(void)
 	role.stream.room = on_room;
 	role.stream.down = on_down;
 	role.sent = role.queue.head;
+	open_sources(&luggage);
 	tell(INIT_MSG_READY, "");
-	ask_for_lines();
+	if (role.wish.send & SHIP_SEND_SYSTEM)
+		ask_for_lines();
 	alive_due(&role.alive);
 	tick_due(&role.tick);
 	if (!role.wish.tls || role.trust != NULL)
@@ -490,6 +574,7 @@ int ship_main(void)
 		fatal("%s", err_text(&err));
 	ship_stream_close(&role.stream);
 	ship_queue_save(&role.queue, true);
+	ship_places_save(&role.sources.places);
 	/* Nobody is connected any more; should it die before this, PID 1 takes the file away. */
 	if (role.shown_fd >= 0)
 		(void)!ftruncate(role.shown_fd, 0);

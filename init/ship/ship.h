@@ -4,8 +4,12 @@
 
 /*
  * Role syslog of the `hoy` program, a unit of PID 1: sends the log to a server. Started as uid 0
- * with its messages on fd 3; confined before it makes its first connection. Returns its exit code.
+ * with its messages on fd 3; confined before it makes its first connection. `program`: where this
+ * one stands, for its other role. Returns its exit code.
  */
-int ship_main(void);
+int ship_main(const char *program);
+
+/* Role syslog-files, started by role syslog with its end of a pair on fd 3. */
+int ship_files_main(void);
 
 #endif

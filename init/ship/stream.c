@@ -18,10 +18,28 @@
 
 enum { SILENT_MS = 30000, KEEP_IDLE_S = 60, PORT_TEXT = 8, DRAIN = 4096, ROUNDS = 8 };
 
+static int begin(struct ship_stream *stream, struct err *err);
+
+static void leave_address(struct ship_stream *stream)
+{
+	loop_timer_stop(stream->loop, &stream->limit);
+	loop_remove(stream->loop, &stream->io);
+	ship_tls_free(stream->tls);
+	stream->tls = NULL;
+	own_close(&stream->fd);
+	buf_clear(&stream->out);
+}
+
+/* On its way there the next address gets its chance. */
 static void fail(struct ship_stream *stream, const struct err *why)
 {
 	struct err err = *why;
+	bool going =
+		stream->state == SHIP_STREAM_CONNECTING || stream->state == SHIP_STREAM_HANDSHAKE;
 
+	leave_address(stream);
+	if (going && begin(stream, &err) == 0)
+		return;
 	ship_stream_close(stream);
 	stream->down(stream, &err);
 }
@@ -33,7 +51,7 @@ static void too_slow(struct loop_timer *timer)
 
 	(void)err_set(&err, -ETIMEDOUT, "no %s within %d s",
 		      stream->state == SHIP_STREAM_CONNECTING ? "connection" : "TLS handshake",
-		      SHIP_STREAM_LIMIT_MS / 1000);
+		      (stream->next ? SHIP_STREAM_SHORT_MS : SHIP_STREAM_LIMIT_MS) / 1000);
 	fail(stream, &err);
 }
 
@@ -46,12 +64,10 @@ void ship_stream_init(struct ship_stream *stream, struct loop *loop, const struc
 
 void ship_stream_close(struct ship_stream *stream)
 {
-	loop_timer_stop(stream->loop, &stream->limit);
-	loop_remove(stream->loop, &stream->io);
-	ship_tls_free(stream->tls);
-	stream->tls = NULL;
-	own_close(&stream->fd);
-	buf_clear(&stream->out);
+	leave_address(stream);
+	if (stream->found != NULL)
+		freeaddrinfo(stream->found);
+	stream->found = stream->next = NULL;
 	stream->state = SHIP_STREAM_CLOSED;
 }
 
@@ -215,38 +231,52 @@ static void set_options(int fd)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silent_ms, sizeof(silent_ms));
 }
 
+static int connect_to(struct ship_stream *stream, const struct addrinfo *to, struct err *err)
+{
+	stream->fd = socket(to->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (stream->fd < 0)
+		return err_sys(err, -errno, "connect");
+	set_options(stream->fd);
+	if (connect(stream->fd, to->ai_addr, to->ai_addrlen) < 0 && errno != EINPROGRESS)
+		return err_sys(err, -errno, "connect");
+	return loop_add(stream->loop, &stream->io, stream->fd, EPOLLOUT, happened, stream, err);
+}
+
+/* Begins with the next address that takes it; err stays as it is when there is none left. */
 static int begin(struct ship_stream *stream, struct err *err)
 {
-	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
-	struct addrinfo *found = NULL;
-	char port[PORT_TEXT];
-	int r;
+	stream->state = SHIP_STREAM_CONNECTING;
+	while (stream->next != NULL) {
+		const struct addrinfo *to = stream->next;
 
-	(void)snprintf(port, sizeof(port), "%u", stream->wish->port);
-	r = getaddrinfo(stream->wish->host, port, &hints, &found);
-	if (r != 0)
-		return err_set(err, -ENONET, "%s: %s", stream->wish->host, gai_strerror(r));
-	stream->fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (stream->fd >= 0)
-		set_options(stream->fd);
-	if (stream->fd < 0 ||
-	    (connect(stream->fd, found->ai_addr, found->ai_addrlen) < 0 && errno != EINPROGRESS)) {
-		r = -errno;
-		freeaddrinfo(found);
-		return err_sys(err, r, "connect");
+		stream->next = to->ai_next;
+		if (connect_to(stream, to, err) == 0) {
+			loop_timer_set(stream->loop, &stream->limit,
+				       stream->next ? SHIP_STREAM_SHORT_MS : SHIP_STREAM_LIMIT_MS,
+				       too_slow, stream);
+			return 0;
+		}
+		own_close(&stream->fd);
 	}
-	freeaddrinfo(found);
-	return loop_add(stream->loop, &stream->io, stream->fd, EPOLLOUT, happened, stream, err);
+	return -ENETUNREACH;
 }
 
 void ship_stream_open(struct ship_stream *stream)
 {
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
 	struct err err = { 0 };
+	char port[PORT_TEXT];
+	int r;
 
-	stream->state = SHIP_STREAM_CONNECTING;
-	if (begin(stream, &err) < 0) {
-		fail(stream, &err);
-		return;
+	(void)snprintf(port, sizeof(port), "%u", stream->wish->port);
+	r = getaddrinfo(stream->wish->host, port, &hints, &stream->found);
+	if (r != 0) {
+		stream->found = NULL;
+		(void)err_set(&err, -ENONET, "%s: %s", stream->wish->host, gai_strerror(r));
 	}
-	loop_timer_set(stream->loop, &stream->limit, SHIP_STREAM_LIMIT_MS, too_slow, stream);
+	stream->next = stream->found;
+	if (begin(stream, &err) == 0)
+		return;
+	ship_stream_close(stream);
+	stream->down(stream, &err);
 }

@@ -16,7 +16,10 @@ enum ship_stream_state {
 	SHIP_STREAM_UP,
 };
 
-enum { SHIP_STREAM_BUFFER = 32768, SHIP_STREAM_LIMIT_MS = 15000 };
+/* For connection and handshake; with further addresses of the name behind it for each the short
+ * one.
+ */
+enum { SHIP_STREAM_BUFFER = 32768, SHIP_STREAM_LIMIT_MS = 15000, SHIP_STREAM_SHORT_MS = 5000 };
 
 struct ship_stream {
 	struct loop *loop;
@@ -24,6 +27,7 @@ struct ship_stream {
 	struct ship_trust *trust; /* NULL without TLS */
 	enum ship_stream_state state;
 	int fd;
+	struct addrinfo *found, *next; /* of its name; the one to be tried next */
 	struct loop_io io;
 	struct loop_timer limit;
 	struct ship_tls *tls;
@@ -37,7 +41,8 @@ struct ship_stream {
 
 void ship_stream_init(struct ship_stream *stream, struct loop *loop, const struct ship_wish *wish,
 		      struct ship_trust *trust);
-/* Begins to connect; up() or down() follows, perhaps before this returns. */
+/* Begins to connect, to one address of the name after another; up() or down() follows, perhaps
+ * before this returns. */
 void ship_stream_open(struct ship_stream *stream);
 /* Says TLS's goodbye; no callback follows. */
 void ship_stream_close(struct ship_stream *stream);

@@ -16,7 +16,8 @@
 #include "lib/tls_base.h"
 
 struct ship_trust {
-	mbedtls_x509_crt ca;
+	mbedtls_x509_crt ca, own; /* own: of this machine, none where the key is none */
+	mbedtls_pk_context key;
 	struct tls_chance chance;
 };
 
@@ -28,6 +29,15 @@ struct ship_tls {
 	mbedtls_ssl_config config;
 	mbedtls_ssl_context ssl;
 };
+
+static int fill_own(struct ship_trust *trust, struct str cert, struct str key, struct err *err)
+{
+	if (tls_read_certificates(&trust->own, cert) != 0 || !trust->own.raw.p)
+		return err_set(err, -EINVAL, "cert_file holds no readable certificate in PEM form");
+	if (tls_read_key(&trust->key, key, &trust->chance) != 0)
+		return err_set(err, -EINVAL, "key_file holds no readable private key in PEM form");
+	return 0;
+}
 
 static int fill(struct ship_trust *trust, struct str pem, struct err *err)
 {
@@ -41,7 +51,7 @@ static int fill(struct ship_trust *trust, struct str pem, struct err *err)
 	return 0;
 }
 
-struct ship_trust *ship_trust_new(struct str pem, struct err *err)
+struct ship_trust *ship_trust_new(struct str pem, struct str cert, struct str key, struct err *err)
 {
 	struct ship_trust *trust = calloc(1, sizeof(*trust));
 
@@ -50,8 +60,12 @@ struct ship_trust *ship_trust_new(struct str pem, struct err *err)
 		return NULL;
 	}
 	mbedtls_x509_crt_init(&trust->ca);
-	if (fill(trust, pem, err) < 0) {
+	mbedtls_x509_crt_init(&trust->own);
+	mbedtls_pk_init(&trust->key);
+	if (fill(trust, pem, err) < 0 || (cert.len > 0 && fill_own(trust, cert, key, err) < 0)) {
 		mbedtls_x509_crt_free(&trust->ca);
+		mbedtls_x509_crt_free(&trust->own);
+		mbedtls_pk_free(&trust->key);
 		tls_chance_close(&trust->chance);
 		free(trust);
 		return NULL;
@@ -103,6 +117,8 @@ struct ship_tls *ship_tls_new(struct ship_trust *trust, int fd, const char *host
 	}
 	if (tls == NULL ||
 	    tls_configure(&tls->config, MBEDTLS_SSL_IS_CLIENT, &trust->ca, &trust->chance) ||
+	    (trust->own.raw.p &&
+	     mbedtls_ssl_conf_own_cert(&tls->config, &trust->own, &trust->key)) ||
 	    mbedtls_ssl_setup(&tls->ssl, &tls->config) ||
 	    tls_expect(&tls->ssl, host, &tls->address)) {
 		(void)err_set(err, -ENOMEM, "no memory for TLS");

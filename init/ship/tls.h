@@ -13,8 +13,9 @@ struct ship_tls;
 
 enum { SHIP_TLS_DONE = 0, SHIP_TLS_READS = 1, SHIP_TLS_WRITES = 2 };
 
-/* NULL and err when `pem` holds no certificate. Kept for ever. */
-struct ship_trust *ship_trust_new(struct str pem, struct err *err);
+/* NULL and err when `pem` holds no certificate, or this machine's own and its key, which may be
+ * empty, are none. Kept for ever. */
+struct ship_trust *ship_trust_new(struct str pem, struct str cert, struct str key, struct err *err);
 
 /* fd stays the caller's; *written grows by what goes into it. NULL and err for want of memory. */
 struct ship_tls *ship_tls_new(struct ship_trust *trust, int fd, const char *host, uint64_t *written,

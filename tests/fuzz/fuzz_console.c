@@ -9,6 +9,7 @@
 #include "init/console/pipe.h"
 #include "init/console/run_words.h"
 #include "init/console/words.h"
+#include "init/unit/boxline.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -84,13 +85,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 	if (disks_field(str_make(data, size), "PARTNAME").len > size)
 		abort();
-	if (log_line_text(str_make(data, size), text, sizeof(text), &is_stderr) >=
-	    (int)sizeof(text))
+	if (boxline_text(str_make(data, size), text, sizeof(text), &is_stderr) >= (int)sizeof(text))
 		abort();
 	if (pipe_parse(str_make(data, size), &pipe, NULL) == 0 &&
 	    (pipe.count > PIPE_MAX || pipe.command.len > size))
 		abort();
-	if (log_line_time(str_make(data, size)).len > size)
+	if (boxline_time(str_make(data, size)).len > size)
 		abort();
 	return 0;
 }

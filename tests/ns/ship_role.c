@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include "init/ship/ship.h"
 
@@ -28,8 +29,10 @@ const char *__asan_default_options(void)
 	return "detect_leaks=0:abort_on_error=1";
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	(void)signal(SIGPIPE, SIG_IGN);
-	return ship_main();
+	if (argc > 1 && strcmp(argv[1], "--syslog-files") == 0)
+		return ship_files_main();
+	return ship_main("/role");
 }

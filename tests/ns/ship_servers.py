@@ -6,8 +6,10 @@ The test plays PID 1 on fd 3 and the servers on loopback, in namespaces of its o
 with sanitizers in a root of its own, which holds its queue."""
 import fcntl
 import itertools
+import json
 import os
 import re
+import select
 import shutil
 import socket
 import struct
@@ -24,6 +26,8 @@ from fixture import BUILD, deb, registry, syslog, tap  # noqa: E402
 ROLE = os.path.join(BUILD, os.uname().machine, "san/bin/tests/ns/ship_role")
 HEADER = struct.Struct("<4sHHIIHH")
 REPLY, MORE = 1, 4
+SYSTEM, KERNEL, CONTAINERS = 1, 2, 4
+PS, LOGS = 0x300, 0x302  # of the engine
 READY, STATUS, STOP, CLOCK, SHIP, LOG_FROM = 0x101, 0x102, 0x111, 0x113, 0x117, 0x12F
 LIMIT_S = 120  # of every wait for a condition: only what hangs gets that far
 PORTS = itertools.count(5140)  # each test's own: what a failed one left open is in nobody's way
@@ -63,7 +67,7 @@ class Root:
 
     def __init__(self, name):
         self.path, self.port = os.path.join(WORK, name), next(PORTS)
-        for folder in ("run/hoy/net/etc", "data/state", "config", "proc/sys/kernel/random"):
+        for folder in ("run/hoy/net/etc", "data/state", "config", "proc/sys/kernel/random", "proc/self", "dev"):
             os.makedirs(os.path.join(self.path, folder))
         out = subprocess.run(["ldd", ROLE], stdout=subprocess.PIPE, check=True).stdout.decode()
         for library in re.findall(r"(/\S+)", out):
@@ -73,6 +77,8 @@ class Root:
         shutil.copy(ROLE, os.path.join(self.path, "role"))
         with open(os.path.join(self.path, "run/hoy/net/etc/hosts"), "w", encoding="ascii") as f:
             f.write("127.0.0.1 log.test\n")
+        with open(os.path.join(self.path, "proc/self/oom_score_adj"), "w", encoding="ascii"):
+            pass  # as the role starts a process
         self.boot("one")
 
     def boot(self, name):
@@ -88,12 +94,13 @@ class Root:
 class Role:
     """One process of it, with PID 1 played on its fd 3."""
 
-    def __init__(self, root, host="127.0.0.1", tls=False, ca="", queue=1 << 20, lines=None):
+    def __init__(self, root, host="127.0.0.1", tls=False, ca="", queue=1 << 20, lines=None, send=SYSTEM, own=("", "")):
         self.lines = lines if lines is not None else []  # of this boot, the first has number 1
         self.status, self.asked, self.serial, self.sent = "", None, None, 0
         self.peer, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.lock = threading.Lock()
         wish = text(host) + struct.pack("<HB", root.port, tls) + text(ca) + struct.pack("<BBQ", 16, 6, queue)
+        wish += text(own[0]) + text(own[1]) + struct.pack("<B", send)
         self.send(SHIP, 0, 0, wish)
         self.send(CLOCK, 0, 0, b"\x02")
         path = root.path
@@ -166,6 +173,100 @@ class Role:
         self.peer.close()
         self.process.stderr.close()
         tap.check(code in (0, -9), "exit %d: %s" % (code, self.log))
+
+
+class Engine:
+    """What role syslog-files asks: the containers that there are, and their log files."""
+
+    def __init__(self, root):
+        self.root, self.boxes = root, {}
+        path = os.path.join(root.path, "run/hoy/engine.sock")
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.bind(path)
+        os.chmod(path, 0o666)
+        self.socket.listen()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client = self.socket.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def serve(self, client):
+        while True:
+            data = client.recv(65536)
+            if not data:
+                return
+            _, kind, _, serial, _, _, _ = HEADER.unpack(data[:HEADER.size])
+            fds = []
+            if kind == PS:
+                body = struct.pack("<I", len(self.boxes)) + b"".join(self.row(name) for name in self.boxes)
+            else:
+                box = next(b for b in self.boxes.values() if b.id.encode() == data[HEADER.size + 4:])
+                fds = [os.open(path, os.O_RDONLY) for path in box.files()]
+                body = b"\0"
+            frame = HEADER.pack(b"HOY1", kind, REPLY, serial, len(body), len(fds), 0) + body
+            socket.send_fds(client, [frame], fds)
+            for fd in fds:
+                os.close(fd)
+
+    def row(self, name):
+        words = (self.boxes[name].id, name, "image", "running", "up", "")
+        return b"".join(map(text, words)) + struct.pack("<qqqIB", 0, 1, 0, 0, 1) + text("none")
+
+
+class Box:
+    """A container's log as its shim writes it."""
+
+    def __init__(self, engine, name):
+        self.id = (name.encode().hex() * 32)[:64]
+        self.path = os.path.join(engine.root.path, "log-" + name)
+        self.count = 0
+        os.mkdir(self.path)
+        open(os.path.join(self.path, "json.log"), "w", encoding="ascii").close()
+        engine.boxes[name] = self
+
+    def files(self):
+        names = ["json.log.%d" % n for n in range(7, 0, -1)] + ["json.log"]
+        return [p for p in (os.path.join(self.path, n) for n in names) if os.path.exists(p)]
+
+    def write(self, line, stream="stdout"):
+        with open(os.path.join(self.path, "json.log"), "a", encoding="utf-8") as f:
+            f.write('{"log":%s,"stream":"%s","time":"2026-11-21T21:55:36.123456789Z"}\n' % (json.dumps(line + "\n"), stream))
+
+    def say(self, count):
+        for _ in range(count):
+            self.count += 1
+            self.write("said %d" % self.count)
+
+    def rotate(self):
+        for n in range(6, -1, -1):
+            old = os.path.join(self.path, "json.log.%d" % n if n else "json.log")
+            if os.path.exists(old):
+                os.rename(old, os.path.join(self.path, "json.log.%d" % (n + 1)))
+        open(os.path.join(self.path, "json.log"), "w", encoding="ascii").close()
+
+
+FROM_BOX = re.compile(r'<(\d+)>1 (\S+) \S+ (\S+) (\S+) (\S+) \[meta sequenceId="(\d+)" sysUpTime="\d+"\] (.*)')
+
+
+def rows_of(servers, name):
+    """(priority, time, PROCID, MSGID, text) of all frames of one APP-NAME, each number once."""
+    rows = {}
+    for server in servers:
+        for frames in list(server.frames):
+            for frame in list(frames):
+                m = FROM_BOX.fullmatch(frame)
+                if m and m.group(3) == name:
+                    rows[int(m.group(6))] = (int(m.group(1)), m.group(2), m.group(4), m.group(5), m.group(7))
+    return [rows[n] for n in sorted(rows)]
+
+
+def said(servers, name):
+    return [row[4] for row in rows_of(servers, name)]
 
 
 def numbered(rows):
@@ -373,6 +474,156 @@ def _tls():
     server.go()
 
 
+@tap.test("lines of containers come with the container's name, its id and its stream, over rotations and restarts each once")
+def _containers():
+    root = Root("boxes")
+    engine = Engine(root)
+    web, db = Box(engine, "web"), Box(engine, "db")
+    web.say(10)
+    web.rotate()
+    web.say(10)
+    db.write("it broke \u0000\u001b[2J", "stderr")
+    db.write("x" * 8000)
+    servers = [syslog.Server(root.port)]
+    role = Role(root, send=SYSTEM | CONTAINERS)
+    role.say(5)
+    wait_for("lines", lambda: len(said(servers, "web")) >= 20 and len(said(servers, "db")) >= 3 and len(said(servers, "unit")) >= 5)
+    tap.check(rows_of(servers, "web")[0] == (16 * 8 + 6, "2026-11-21T21:55:36.123Z", web.id[:12], "stdout", "said 1"), rows_of(servers, "web")[0])
+    tap.check(said(servers, "web") == ["said %d" % n for n in range(1, 21)], said(servers, "web"))
+    tap.check(rows_of(servers, "db")[0][0] == 16 * 8 + 3 and rows_of(servers, "db")[0][3:] == ("stderr", "it broke ??[2J"), rows_of(servers, "db"))
+    tap.check([len(line) for line in said(servers, "db")[1:]] == [7600, 400], "a line longer than a frame comes in pieces")
+    for _ in range(3):  # as the shim does it: full, renamed, another one
+        web.rotate()
+        web.say(5)
+        total = web.count
+        wait_for("lines behind a rotation", lambda: len(said(servers, "web")) >= total)
+    status = [open("/proc/%d/status" % pid, encoding="ascii").read() for pid in children(role.process.pid)]
+    tap.check(len(status) == 1, status)
+    for pattern in (r"CapEff:\s0+\n", r"NoNewPrivs:\s1", r"Seccomp:\s2", r"Uid:\s937\s937\s937", r"Gid:\s900\s"):
+        tap.check_match(pattern, status[0], "confinement of who asks the engine")
+    role.until("^0 lines wait, 0 dropped; .* connected$")
+    role.stop()
+    web.say(3)
+    root.boot("two")
+    late = Box(engine, "late")
+    late.say(2)
+    role = Role(root, send=SYSTEM | CONTAINERS)
+    wait_for("lines of the time without it", lambda: len(said(servers, "web")) >= 38 and len(said(servers, "late")) >= 2)
+    del engine.boxes["late"]
+    web.say(1)
+    wait_for("the last line", lambda: len(said(servers, "web")) >= 39)
+    tap.check(said(servers, "web") == ["said %d" % n for n in range(1, 40)], said(servers, "web"))
+    tap.check(len(said(servers, "db")) == 3 and said(servers, "late") == ["said 1", "said 2"], "none twice")
+    role.stop()
+    servers[0].go()
+
+
+def children(pid):
+    with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as f:
+        return [int(word) for word in f.read().split()]
+
+
+@tap.test("containers that write while the server is away fill half of the queue, the rest waits in their files: none is lost")
+def _containers_wait():
+    root = Root("wait")
+    engine = Engine(root)
+    web = Box(engine, "web")
+    web.say(1)
+    role = Role(root, send=SYSTEM | CONTAINERS, queue=256 << 10)
+    role.until("^1 lines wait")
+    web.say(9000)
+    role.until(r"^1\d\d\d lines wait, 0 dropped")
+    role.say(100)
+    wait_for("PID 1's lines", lambda: role.sent == 100)
+    server = syslog.Server(root.port)
+    wait_for("all of them", lambda: len(said([server], "web")) >= 9001)
+    tap.check(said([server], "web") == ["said %d" % n for n in range(1, 9002)], "a line is missing, or not in order")
+    tap.check(len(said([server], "unit")) == 100 and not any(n == 0 for n, _ in server.got()), "a line was dropped")
+    role.stop()
+    server.go()
+
+
+@tap.test("the kernel's lines come with its facility, those that were overwritten are counted, none comes twice")
+def _kernel():
+    root = Root("kernel")
+    path = os.path.join(root.path, "dev/kmsg")
+    os.mkfifo(path)
+    kmsg = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    server = syslog.Server(root.port)
+    role = Role(root, send=KERNEL)
+
+    def put(number, line, prio=4):
+        os.write(kmsg, b"%d,%d,%d,-;%s\n KEY=value\n" % (prio, number, number * 1000, line))
+        wait_for("the record to be taken", lambda: not select.select([kmsg], [], [], 0)[0])
+
+    for n in range(5):
+        put(n, b"usb %d" % n)
+    put(5, b"too small", 7)
+    put(9, b"late")
+    wait_for("lines", lambda: len(said([server], "kernel")) >= 6)
+    tap.check(said([server], "kernel") == ["usb %d" % n for n in range(5)] + ["late"], said([server], "kernel"))
+    tap.check(rows_of([server], "kernel")[0][0] == 4, "facility kern, severity warning")
+    wait_for("the count of the lost ones", lambda: any(line == "3 lines were dropped before the next one" for _, line in server.got()))
+    role.until("^0 lines wait, 3 dropped")
+    tap.check(role.asked is None, "PID 1's lines were not wanted")
+    role.stop()
+    role = Role(root, send=KERNEL)
+    role.until("connected$")
+    put(9, b"late")  # as a reader that opens it anew gets all of it again
+    put(10, b"new")
+    wait_for("the new one", lambda: "new" in said([server], "kernel"))
+    tap.check(said([server], "kernel")[-2:] == ["late", "new"] and len(said([server], "kernel")) == 7, said([server], "kernel"))
+    role.stop()
+    os.close(kmsg)
+    server.go()
+
+
+@tap.test("each address of a server's name is tried")
+def _addresses():
+    root = Root("addresses")
+    with open(os.path.join(root.path, "run/hoy/net/etc/hosts"), "w", encoding="ascii") as f:
+        f.write("127.0.0.2 log.test\n127.0.0.3 log.test\n127.0.0.4 log.test\n")
+    lines = []
+    for address in ("127.0.0.2", "127.0.0.3", "127.0.0.4"):
+        server = syslog.Server(root.port, address=address)
+        role = Role(root, "log.test", lines=lines)
+        role.say(5)
+        wait_for("lines at " + address, lambda: len(server.got()) >= 5)
+        role.until("connected$")
+        tap.check("refused" not in role.log, "an address that refuses is passed over in silence: " + role.log)
+        role.stop()
+        server.go()
+
+
+@tap.test("a server that wants to know its clients is shown this machine's certificate")
+def _own_certificate():
+    root = Root("own")
+    keys = os.path.join(root.path, "config")
+    registry.make_ca(keys, "ca")
+    registry.make_server(keys, "ca", "good", names="DNS:log.test,IP:127.0.0.1")
+    registry.make_client(keys, "ca", "me", "boat", "syslog")
+    server = syslog.Server(root.port, (os.path.join(keys, "good.pem"), os.path.join(keys, "good.key")),
+                           clients=os.path.join(keys, "ca.pem"))
+    lines = []
+    role = Role(root, "log.test", True, "/config/ca.pem", lines=lines)
+    role.say(5)
+    wait_for("a refusal", lambda: server.faults or any(not c.getpeercert() for c in server.connections) or
+             re.search("tls log.test:%d (?!connected|connecting)" % root.port, role.status))
+    tap.check(not any(server.frames), "a server that knows nobody took a line")
+    role.stop()
+    role = Role(root, "log.test", True, "/config/ca.pem", lines=lines, own=("/config/me.pem", "/config/me.key"))
+    role.say(5)
+    wait_for("lines", lambda: any(n == 10 for n, _ in server.got()))
+    role.stop()
+    role = Role(root, "log.test", True, "/config/ca.pem", own=("/config/me.pem", "/config/ca.pem"))
+    role.until("nothing is sent: key_file holds no readable private key")
+    role.stop()
+    role = Role(root, "log.test", True, "/config/ca.pem", own=("/config/me.pem", ""))
+    role.until("nothing is sent: cert_file and key_file in .log. need each other")
+    role.stop()
+    server.go()
+
+
 @tap.test("rsyslog takes the lines over TCP with octet counting, with their structured data")
 def _rsyslog():
     program, env = deb.program("rsyslog", "usr/sbin/rsyslogd")
@@ -382,23 +633,27 @@ def _rsyslog():
     modules = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(program))), "usr/lib/%s-linux-gnu/rsyslog" % os.uname().machine)
     with open(conf, "w", encoding="ascii") as f:
         f.write("""module(load="imtcp")
-template(name="t" type="string" string="%%syslogpriority%% %%syslogfacility-text%% %%app-name%% %%structured-data%% %%msg%%\\n")
+template(name="t" type="string" string="%%syslogpriority%% %%syslogfacility-text%% %%app-name%% %%procid%% %%msgid%% %%structured-data%% %%msg%%\\n")
 input(type="imtcp" address="127.0.0.1" port="%d" ruleset="r")
 ruleset(name="r") { action(type="omfile" file="%s" template="t") }
 """ % (root.port, out))
     with subprocess.Popen([program, "-n", "-f", conf, "-M", modules, "-i", os.path.join(root.path, "pid")], env=env,
                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
-        role = Role(root)
+        box = Box(Engine(root), "web")
+        box.write("caf\u00e9 open", "stderr")
+        role = Role(root, send=SYSTEM | CONTAINERS)
         role.say(300)
 
-        def rows():
+        def rows(name="unit"):
             tap.check(child.poll() is None, child.poll() is not None and child.stderr.read().decode())
-            return open(out, encoding="ascii").read().splitlines() if os.path.exists(out) else []
+            lines = open(out, encoding="utf-8").read().splitlines() if os.path.exists(out) else []
+            return [line for line in lines if line.split(" ")[2] == name]
 
-        wait_for("its file", lambda: len(rows()) >= 300)
+        wait_for("its file", lambda: len(rows()) >= 300 and rows("web"))
         tap.check(len(rows()) == 300, len(rows()))
+        tap.check_match(r"3 local0 web %s stderr \[meta sequenceId=\"\d+\" sysUpTime=\"\d+\"\] ?caf\u00e9 open$" % box.id[:12], rows("web")[0], "a container's row")
         for n, row in enumerate(rows(), 1):
-            tap.check_match(r"6 local0 unit \[meta sequenceId=\"%d\" sysUpTime=\"\d+\"\] ?line %d$" % (n, n), row, "row")
+            tap.check_match(r"6 local0 unit - - \[meta sequenceId=\"%d\" sysUpTime=\"\d+\"\] ?line %d$" % (n, n), row, "row")
         role.stop()
         child.terminate()
         child.wait(LIMIT_S)

@@ -4,9 +4,9 @@ UNIT += tests/unit/console/test_screen
 tests/unit/console/test_screen_OBJS := tests/unit/console/test_screen.o init/console/screen.o
 UNIT += tests/unit/console/test_edit tests/unit/console/test_words
 tests/unit/console/test_edit_OBJS := tests/unit/console/test_edit.o init/console/edit.o
-tests/unit/console/test_words_OBJS := tests/unit/console/test_words.o init/console/words.o
+tests/unit/console/test_words_OBJS := tests/unit/console/test_words.o init/console/words.o init/unit/boxline.o
 FUZZ += tests/fuzz/fuzz_console
-tests/fuzz/fuzz_console_OBJS := tests/fuzz/fuzz_console.o init/console/edit.o init/console/words.o init/console/alias.o init/console/disks.o init/console/pipe.o init/unit/logline.o \
+tests/fuzz/fuzz_console_OBJS := tests/fuzz/fuzz_console.o init/console/edit.o init/console/words.o init/console/alias.o init/console/disks.o init/console/pipe.o init/unit/logline.o init/unit/boxline.o \
 	init/console/run_words.o init/console/script.o
 UNIT += tests/unit/console/test_log
 tests/unit/console/test_log_OBJS := tests/unit/console/test_log.o init/console/log_options.o init/console/log_reader.o \

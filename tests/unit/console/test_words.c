@@ -2,6 +2,7 @@
 /* Command lines into words, and the engine's log lines into text. */
 #include <string.h>
 #include "init/console/words.h"
+#include "init/unit/boxline.h"
 #include "tests/unit/tap.h"
 
 static void test_words(void)
@@ -31,25 +32,25 @@ static void test_log_line(void)
 	char text[128];
 	bool is_stderr = false;
 
-	ok(log_line_text(STR("{\"log\":\"a \\\"b\\\"\\n\",\"stream\":\"stdout\",\"time\":\"x\"}"),
-			 text, sizeof(text), &is_stderr) == 6,
+	ok(boxline_text(STR("{\"log\":\"a \\\"b\\\"\\n\",\"stream\":\"stdout\",\"time\":\"x\"}"),
+			text, sizeof(text), &is_stderr) == 6,
 	   "length of the text");
 	is_text(text, "a \"b\"\n", "escapes undone");
 	ok(!is_stderr, "stdout");
-	ok(log_line_text(STR("{\"log\":\"\\u00e9\\u001b\",\"stream\":\"stderr\",\"time\":\"x\"}"),
-			 text, sizeof(text), &is_stderr) == 3 &&
+	ok(boxline_text(STR("{\"log\":\"\\u00e9\\u001b\",\"stream\":\"stderr\",\"time\":\"x\"}"),
+			text, sizeof(text), &is_stderr) == 3 &&
 		   is_stderr,
 	   "\\u, stderr");
 	ok(!memcmp(text, "\xc3\xa9\x1b", 3), "as UTF-8");
-	ok(log_line_text(STR("{\"log\":\"open"), text, sizeof(text), &is_stderr) < 0, "cut off");
-	ok(log_line_text(STR("{\"log\":\"\\u12"), text, sizeof(text), &is_stderr) < 0,
+	ok(boxline_text(STR("{\"log\":\"open"), text, sizeof(text), &is_stderr) < 0, "cut off");
+	ok(boxline_text(STR("{\"log\":\"\\u12"), text, sizeof(text), &is_stderr) < 0,
 	   "cut off in an escape");
-	ok(str_is(log_line_time(STR("{\"log\":\"a\",\"stream\":\"stdout\",\"time\":\"x\"}")), "x"),
+	ok(str_is(boxline_time(STR("{\"log\":\"a\",\"stream\":\"stdout\",\"time\":\"x\"}")), "x"),
 	   "the time");
-	ok(log_line_time(STR("x\"}")).len == 0 && log_line_time(STR("\"}")).len == 0 &&
-		   log_line_time(STR("")).len == 0,
+	ok(boxline_time(STR("x\"}")).len == 0 && boxline_time(STR("\"}")).len == 0 &&
+		   boxline_time(STR("")).len == 0,
 	   "no time");
-	ok(log_line_text(STR("garbage"), text, sizeof(text), &is_stderr) < 0, "another form");
+	ok(boxline_text(STR("garbage"), text, sizeof(text), &is_stderr) < 0, "another form");
 }
 
 int main(void)

@@ -7,7 +7,7 @@ tests/unit/init/test_cmdline_OBJS := tests/unit/init/test_cmdline.o init/boot_cm
 	init/boot_layer.o
 tests/unit/init/test_gpt_OBJS := tests/unit/init/test_gpt.o init/boot_gpt.o init/boot_probe.o
 tests/unit/init/test_state_OBJS := tests/unit/init/test_state.o init/api/init_msg.o \
-	init/boot_mounts.o init/boot_state.o init/boot_schema.o init/boot_history.o
+	init/boot_mounts.o init/boot_state.o init/boot_schema.o init/boot_history.o init/api/ship_msg.o
 tests/unit/init/test_kmsg_OBJS := tests/unit/init/test_kmsg.o init/unit/kmsg.o
 tests/unit/init/test_media_OBJS := tests/unit/init/test_media.o init/boot_media.o
 
@@ -38,7 +38,7 @@ UNIT += tests/unit/init/test_lockout
 tests/unit/init/test_lockout_OBJS := tests/unit/init/test_lockout.o init/boot_lockout.o
 UNIT += tests/unit/init/test_edits
 tests/unit/init/test_edits_OBJS = tests/unit/init/test_edits.o init/conf_text.o init/boot_schema.o \
-	init/boot_state.o init/boot_history.o init/api/init_msg.o $(netd_CONF) $(netd_PURE) engine/service/schema.o engine/service/schema_engine.o engine/service/window.o \
+	init/boot_state.o init/boot_history.o init/api/init_msg.o init/api/ship_msg.o $(netd_CONF) $(netd_PURE) engine/service/schema.o engine/service/schema_engine.o engine/service/window.o \
 	engine/service/parse.o engine/health/test.o engine/oci/image.o $(engine_json_OBJS)
 tests/unit/init/test_edits_LIBS := -lyyjson
 UNIT += tests/unit/init/test_logline
@@ -57,10 +57,14 @@ tests/unit/init/test_ship_OBJS := tests/unit/init/test_ship.o $(init_ship_PURE)
 UNIT += tests/unit/init/test_ship_cut
 tests/unit/init/test_ship_cut_OBJS := tests/unit/init/test_ship_cut.o init/ship/rfc5424.o init/ship/queue.o
 tests/unit/init/test_ship_cut_LIBS := -Wl,--wrap=pwrite,--wrap=fdatasync,--wrap=posix_fallocate
+UNIT += tests/unit/init/test_ship_tail
+tests/unit/init/test_ship_tail_OBJS := tests/unit/init/test_ship_tail.o init/ship/place.o init/ship/tail.o init/ship/queue.o
+FUZZ += tests/fuzz/fuzz_places
+tests/fuzz/fuzz_places_OBJS := tests/fuzz/fuzz_places.o init/ship/place.o init/ship/queue.o
 FUZZ += tests/fuzz/fuzz_ship
 tests/fuzz/fuzz_ship_OBJS := tests/fuzz/fuzz_ship.o init/ship/rfc5424.o init/ship/queue.o
 NS += tests/ns/ship_role
-tests/ns/ship_role_OBJS := tests/ns/ship_role.o $(init_ship_OBJS)
+tests/ns/ship_role_OBJS := tests/ns/ship_role.o $(init_ship_OBJS) init/unit/boxline.o init/unit/logline.o engine/api/engine_msg.o
 tests/ns/ship_role_LIBS := -Wl,--wrap=mbedtls_hardware_poll -lmbedtls -lmbedx509 -lmbedcrypto
 UNIT += tests/unit/init/test_reset
 tests/unit/init/test_reset_OBJS := tests/unit/init/test_reset.o init/boot_reset.o

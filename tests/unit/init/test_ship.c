@@ -49,6 +49,23 @@ static void test_form(void)
 	line.text = STR("two\nlines\x1b[2J");
 	frame_is(&line, "60 <30>1 - box a_b___ - - [meta sysUpTime=\"1234\"] two?lines?[2J",
 		 "no byte of a line ends its frame or its header");
+	line = (struct ship_line){ .number = 3,
+				   .uptime_ms = 10,
+				   .prio = 3,
+				   .source = SHIP_SOURCE_CONTAINER,
+				   .who = STR("web"),
+				   .proc = STR("0123456789ab"),
+				   .kind = STR("stderr"),
+				   .text = STR("x") };
+	frame_is(&line,
+		 "73 <27>1 - box web 0123456789ab stderr [meta sequenceId=\"3\" sysUpTime=\"1\"] x",
+		 "a container's line has its id and its stream");
+	line = (struct ship_line){
+		.prio = 4, .source = SHIP_SOURCE_KERNEL, .who = STR("kernel"), .text = STR("x")
+	};
+	frame_is(&line, "44 <4>1 - box kernel - - [meta sysUpTime=\"0\"] x",
+		 "the kernel has its own facility");
+	line = (struct ship_line){ .uptime_ms = 12345, .prio = 6 };
 	line.who = STR("w");
 	line.text = STR("x");
 	line.number = UINT64_C(2147483648);
@@ -58,7 +75,7 @@ static void test_form(void)
 
 static void test_longest(void)
 {
-	static char text[5000];
+	static char text[2 * SHIP_TEXT_MAX];
 	char memory[SHIP_FRAME_MAX + 16];
 	struct buf out = { .data = memory, .cap = sizeof(memory), .max = sizeof(memory) - 1 };
 	struct ship_line line = { .number = UINT64_MAX,
@@ -82,7 +99,10 @@ static void test_wish(void)
 				  .ca_file = "/config/ca.pem",
 				  .facility = 16,
 				  .prio_max = 5,
-				  .queue_bytes = 4 << 20 },
+				  .queue_bytes = 4 << 20,
+				  .cert_file = "/config/me.pem",
+				  .key_file = "/config/me.key",
+				  .send = SHIP_SEND_KERNEL },
 			 got = { 0 };
 	struct buf body = { 0 };
 	struct wire in;
@@ -94,13 +114,20 @@ static void test_wish(void)
 	is_int(ship_wish_get(&in, &got), 0, "settings come over the wire");
 	ok(!strcmp(got.host, wish.host) && got.port == wish.port && got.tls &&
 		   !strcmp(got.ca_file, wish.ca_file) && got.facility == 16 && got.prio_max == 5 &&
-		   got.queue_bytes == wish.queue_bytes,
+		   got.queue_bytes == wish.queue_bytes && !strcmp(got.cert_file, wish.cert_file) &&
+		   !strcmp(got.key_file, wish.key_file) && got.send == wish.send,
 	   "all of them");
 	wire_init(&in, body.data, body.len - 1);
 	ok(ship_wish_get(&in, &got) < 0, "settings that end too soon are refused");
 	buf_done(&body);
 	ok(ship_facility(STR("local7"), &facility) == 0 && facility == 23, "local7 is 23");
 	ok(ship_facility(STR("nothing"), &facility) < 0, "an unknown facility");
+	ok(ship_send(STR("system kernel  containers"), &facility) == 0 && facility == 7,
+	   "all that can be sent");
+	ok(ship_send(STR("containers"), &facility) == 0 && facility == SHIP_SEND_CONTAINERS,
+	   "one of them");
+	ok(ship_send(STR("system boxes"), &facility) < 0 && ship_send(STR(" "), &facility) < 0,
+	   "another word, or none");
 }
 
 /* ---- the queue ---- */
