@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "init/api/init_msg.h"
 #include "init/console/console.h"
+#include "init/console/verb_json.h"
 #include "lib/mono.h"
 #include "lib/own.h"
 
@@ -184,6 +185,8 @@ static int follow(struct console *console, const struct console_job *job, struct
 			      err);
 	int silent_ms = 0;
 
+	console->json_name = "progress"; /* what is said while nothing comes */
+
 	while (fd >= 0) {
 		struct msg reply OWN(msg_done) = { 0 };
 		char text[CLIENT_LINE_MAX];
@@ -210,7 +213,13 @@ static int follow(struct console *console, const struct console_job *job, struct
 		more = (reply.flags & MSG_FLAG_MORE) != 0;
 		if (!more && job->last)
 			(void)str_copy(str_from(text), job->last, job->last_cap);
-		if (more && !job->quiet && draws(console, job))
+		if (console->json && (!more || !job->quiet))
+			console_json_text(console,
+					  more	      ? "progress"
+					  : job->name ? job->name
+						      : "text",
+					  str_from(text));
+		else if (more && !job->quiet && draws(console, job))
 			draw(console, progress, str_from(text));
 		else if (!more || !job->quiet)
 			console_printf(console, "%s%s\n", more || job->quiet ? "" : job->done,

@@ -24,4 +24,14 @@ int console_config_edit(struct console *console, struct err *err);
 /* verb_pin.c: the service's image by the digest that its name means on this machine. */
 int console_config_pin(struct console *console, const char *service, struct err *err);
 
+/* The way out of the machine (verb_gateway.c): the default routes there are, and which gateway
+ * answers, as gateway.h has it; none also where netd does not say. */
+unsigned console_gateways(struct console *console);
+/* What has to stay: the routes, and of the gateways those that answer now. */
+unsigned console_gateways_before(struct console *console);
+/* Whether what was tried still differs from what netd has: it has not read the revision yet. */
+bool console_netd_behind(struct console *console);
+/* A second; -EINTR when a person or the console ends it. */
+int console_gateway_pause(struct console *console, struct err *err);
+
 #endif

@@ -41,9 +41,10 @@ struct console {
 	bool json;		   /* --json: everything is printed as JSON */
 	char json_line[4096];	   /* of what is printed, until its newline comes */
 	size_t json_len;
-	int exit_code;	 /* of a command in a container; 0 = none */
-	int64_t idle_ms; /* then a login ends, 0 = never */
-	bool remote;	 /* output goes as frames (remote.h), input only to exec -t */
+	const char *json_name; /* of the lines of this command, NULL = "line" */
+	int exit_code;	       /* of a command in a container; 0 = none */
+	int64_t idle_ms;       /* then a login ends, 0 = never */
+	bool remote;	       /* output goes as frames (remote.h), input only to exec -t */
 };
 
 /* ---- terminal (tty.c) ---- */
@@ -90,7 +91,8 @@ void console_drop(struct console *console, enum console_server server);
 /* A call of the engine that takes long and answers with lines until it is done. */
 struct console_job {
 	uint16_t type;
-	const char *done;	/* put in front of its last line */
+	const char *done; /* put in front of its last line */
+	const char *name; /* of the last line with --json, NULL = "text"; of others "progress" */
 	const char *background; /* said when a person stops waiting: it goes on */
 	bool one_line;		/* progress: on a terminal lines of bars are drawn in place */
 	bool quiet;		/* only the last line, and nothing in front of it */

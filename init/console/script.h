@@ -9,7 +9,7 @@
 
 /*
  * What scripts rely on: exit codes, and JSON on request. Pure. With --json a verb prints JSON, one
- * value on each line: those that know their fields one object for each row, all others
+ * value on each line, an object for each row (hoy(1) has the names); what exec and run print is
  * {"line": "..."}; an error is {"error": "...", "code": 3}, the code as below.
  */
 enum script_exit {

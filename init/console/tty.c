@@ -112,7 +112,8 @@ static void json_line(struct console *console)
 	struct buf out OWN(buf_done) = { 0 };
 
 	buf_init(&out, 8 * sizeof(console->json_line));
-	(void)buf_add_text(&out, "\"line\":");
+	script_put_string(&out, str_from(console->json_name ? console->json_name : "line"));
+	(void)buf_add_byte(&out, ':');
 	script_put_string(&out, str_make(console->json_line, console->json_len));
 	console->json_len = 0;
 	console_json(console, buf_str(&out));

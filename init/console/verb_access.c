@@ -9,6 +9,7 @@
 #include <time.h>
 #include "engine/api/access_msg.h"
 #include "init/console/console.h"
+#include "init/console/verb_json.h"
 #include "lib/own.h"
 #include "netd/api/netd_msg.h"
 #include "netd/api/netd_rows_msg.h"
@@ -138,24 +139,21 @@ static void date(int64_t at_s, char dst[16])
 		(void)strftime(dst, 16, "%Y-%m-%d", &tm);
 }
 
+/* What the engine made. */
+struct access_issued {
+	struct str ca, certificate, key, serial, listens;
+	int64_t until_s;
+};
+
 /* Lines for a shell on the machine that the docker CLI runs on. */
-static int print_made(struct console *console, const struct access_wish *wish, struct str body,
-		      struct err *err)
+static void print_lines(struct console *console, const struct access_wish *wish,
+			const struct access_issued *made)
 {
-	struct str ca, certificate, key, serial, listens, address = { 0 };
+	struct str listens = made->listens, address = { 0 };
 	char folder[GATE_NAME_MAX + 8], until[16], place[ACCESS_HOST_MAX + 1];
 	ptrdiff_t colon;
-	struct wire in;
 
-	wire_init(&in, body.ptr, body.len);
-	ca = wire_str(&in, ACCESS_PEM_MAX);
-	certificate = wire_str(&in, ACCESS_PEM_MAX);
-	key = wire_str(&in, ACCESS_PEM_MAX);
-	serial = wire_str(&in, ACCESS_SERIAL_MAX);
-	date(wire_i64(&in), until);
-	listens = wire_str(&in, 64);
-	if (wire_end(&in) < 0)
-		return err_set(err, -EBADMSG, "the engine's answer is malformed");
+	date(made->until_s, until);
 	(void)snprintf(folder, sizeof(folder), "hoy-%s", wish->name);
 	for (char *at = folder; *at; at++)
 		*at = *at == '@' ? '-' : *at; /* no name of a docker context has it */
@@ -168,11 +166,11 @@ static int print_made(struct console *console, const struct access_wish *wish, s
 		console_printf(console, "# it listens on %.*s alone\n", STR_ARG(address));
 	console_printf(console,
 		       "# %s, %s, until %s, serial %.*s. For a shell beside the docker CLI:\n",
-		       wish->name, gate_role_name(wish->role), until, STR_ARG(serial));
+		       wish->name, gate_role_name(wish->role), until, STR_ARG(made->serial));
 	console_printf(console, "mkdir -p ~/.docker && mkdir -p -m 700 ~/.docker/%s\n", folder);
-	print_file(console, folder, "ca.pem", ca);
-	print_file(console, folder, "cert.pem", certificate);
-	print_file(console, folder, "key.pem", key);
+	print_file(console, folder, "ca.pem", made->ca);
+	print_file(console, folder, "cert.pem", made->certificate);
+	print_file(console, folder, "key.pem", made->key);
 	console_printf(console,
 		       "docker context create %s --docker \"host=tcp://%s:%.*s,"
 		       "ca=$HOME/.docker/%s/ca.pem,cert=$HOME/.docker/%s/cert.pem,"
@@ -181,6 +179,32 @@ static int print_made(struct console *console, const struct access_wish *wish, s
 		       listens.len ? listens.ptr : "2376", folder, folder, folder);
 	if (!listens.len)
 		console_printf(console, "# the port is not open: `log engine` tells why\n");
+}
+
+static int print_made(struct console *console, const struct access_wish *wish, struct str body,
+		      struct err *err)
+{
+	struct access_issued made;
+	struct wire in;
+
+	wire_init(&in, body.ptr, body.len);
+	made.ca = wire_str(&in, ACCESS_PEM_MAX);
+	made.certificate = wire_str(&in, ACCESS_PEM_MAX);
+	made.key = wire_str(&in, ACCESS_PEM_MAX);
+	made.serial = wire_str(&in, ACCESS_SERIAL_MAX);
+	made.until_s = wire_i64(&in);
+	made.listens = wire_str(&in, 64);
+	if (wire_end(&in) < 0)
+		return err_set(err, -EBADMSG, "the engine's answer is malformed");
+	if (console->json)
+		CONSOLE_OBJECT(console, JSON_TEXT("name", wish->name),
+			       JSON_TEXT("role", gate_role_name(wish->role)),
+			       JSON_NUMBER("until", made.until_s), JSON_STR("serial", made.serial),
+			       JSON_TEXT("host", wish->hosts[0]), JSON_STR("listens", made.listens),
+			       JSON_STR("ca", made.ca), JSON_STR("certificate", made.certificate),
+			       JSON_STR("key", made.key));
+	else
+		print_lines(console, wish, &made);
 	return 0;
 }
 
@@ -213,6 +237,22 @@ static int issue(struct console *console, const struct words *words, struct err 
 	return r < 0 ? r : print_made(console, &wish, reply.body, err);
 }
 
+static void print_access(struct console *console, const struct access_row *row, int64_t now_s)
+{
+	const char *state = row->revoked ? "revoked" : row->until_s < now_s ? "ended" : "valid";
+	char until[16];
+
+	date(row->until_s, until);
+	if (console->json)
+		CONSOLE_OBJECT(console, JSON_TEXT("name", row->name),
+			       JSON_TEXT("role", gate_role_name(row->role)),
+			       JSON_NUMBER("until", row->until_s), JSON_TEXT("state", state),
+			       JSON_TEXT("serial", row->serial));
+	else
+		console_printf(console, "%-24s %-9s %-11s %-8s %s\n", row->name,
+			       gate_role_name(row->role), until, state, row->serial);
+}
+
 static int list(struct console *console, struct err *err)
 {
 	struct msg reply OWN(msg_done) = { 0 };
@@ -225,20 +265,14 @@ static int list(struct console *console, struct err *err)
 		return r;
 	wire_init(&in, reply.body.ptr, reply.body.len);
 	count = wire_count(&in, ACCESS_ROWS_MAX);
-	console_printf(console, "%-24s %-9s %-11s %-8s %s\n", "NAME", "ROLE", "UNTIL", "STATE",
-		       "SERIAL");
+	if (!console->json)
+		console_printf(console, "%-24s %-9s %-11s %-8s %s\n", "NAME", "ROLE", "UNTIL",
+			       "STATE", "SERIAL");
 	for (uint32_t i = 0; i < count && !in.error; i++) {
 		struct access_row row;
-		char until[16];
 
 		access_row_get(&in, &row);
-		date(row.until_s, until);
-		console_printf(console, "%-24s %-9s %-11s %-8s %s\n", row.name,
-			       gate_role_name(row.role), until,
-			       row.revoked	     ? "revoked"
-			       : row.until_s < now_s ? "ended"
-						     : "valid",
-			       row.serial);
+		print_access(console, &row, now_s);
 	}
 	return wire_end(&in) < 0 ? err_set(err, -EBADMSG, "the engine's answer is malformed") : 0;
 }
@@ -263,6 +297,10 @@ static int revoke(struct console *console, const char *which, struct err *err)
 	count = wire_u32(&in);
 	if (wire_end(&in) < 0)
 		return err_set(err, -EBADMSG, "the engine's answer is malformed");
+	if (console->json) {
+		CONSOLE_OBJECT(console, JSON_TEXT("name", which), JSON_NUMBER("revoked", count));
+		return 0;
+	}
 	console_printf(console, "%s: %u certificate%s no more, open connections have ended\n",
 		       which, count, count == 1 ? " counts" : "s count");
 	return 0;

@@ -9,6 +9,7 @@
 #include "engine/api/image_msg.h"
 #include "init/console/archive.h"
 #include "init/console/console.h"
+#include "init/console/verb_json.h"
 #include "lib/own.h"
 
 enum { ARCHIVE_CALL_MAX = 64 << 10 };
@@ -40,6 +41,12 @@ static void print_step(struct console *console, const struct engine_history *row
 {
 	char date[48], by[512], id[16] = "-";
 
+	if (console->json) {
+		CONSOLE_OBJECT(
+			console, JSON_TEXT("id", row->id), JSON_TEXT("created", row->created),
+			JSON_TEXT("created_by", row->created_by), JSON_NUMBER("bytes", row->bytes));
+		return;
+	}
 	if (strlen(row->id) > 19)
 		(void)str_copy(str_head(str_from(row->id + 7), 12), id, sizeof(id));
 	(void)str_escape(str_head(str_from(row->created), 10), date, sizeof(date));
@@ -65,7 +72,8 @@ int verb_steps(struct console *console, const struct words *words, struct err *e
 			 err);
 	if (r < 0)
 		return r;
-	console_printf(console, "IMAGE         CREATED         SIZE      CREATED BY\n");
+	if (!console->json)
+		console_printf(console, "IMAGE         CREATED         SIZE      CREATED BY\n");
 	wire_init(&in, reply.body.ptr, reply.body.len);
 	count = wire_count(&in, IMAGE_HISTORY_MAX);
 	for (uint32_t i = 0; i < count && !in.error; i++) {

@@ -324,6 +324,7 @@ int verb_build(struct console *console, const struct words *words, struct err *e
 	char id[DIGEST_TEXT_MAX] = "";
 	struct console_job job = { .type = ENGINE_MSG_BUILD,
 				   .done = "Successfully built ",
+				   .name = "id",
 				   .background = "the build goes on in the background",
 				   .last = id,
 				   .last_cap = sizeof(id) };

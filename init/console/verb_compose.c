@@ -13,6 +13,7 @@
 #include "init/console/compose_text.h"
 #include "init/console/config.h"
 #include "init/console/console.h"
+#include "init/console/verb_json.h"
 #include "lib/fs.h"
 #include "lib/own.h"
 
@@ -102,7 +103,10 @@ static unsigned print_notes(struct console *console, struct str notes)
 	while (str_cut(&notes, '\n', &line)) {
 		if (!line.len)
 			continue;
-		console_printf(console, "# %.*s\n", STR_ARG(line));
+		if (console->json)
+			console_json_text(console, "not_taken", line);
+		else
+			console_printf(console, "# %.*s\n", STR_ARG(line));
 		count++;
 	}
 	return count;
@@ -123,6 +127,10 @@ static int print(struct console *console, struct files *files, struct err *err)
 	if (r < 0)
 		return r;
 	count = print_notes(console, files->answer.notes);
+	if (console->json) {
+		console_json_text(console, "text", files->answer.ini);
+		return count ? not_taken(count, err) : 0;
+	}
 	if (count)
 		console_write(console, "\n", 1);
 	console_write(console, files->answer.ini.ptr, files->answer.ini.len);
@@ -178,6 +186,7 @@ static int lay(struct console *console, struct files *files, bool up, bool force
 	if (r >= 0)
 		r = compose_text(buf_str(&text), buf_str(&ini), up, &next, err);
 	if (r >= 0 && str_eq(buf_str(&text), buf_str(&next))) {
+		console->json_name = "result";
 		console_printf(console, "it stands in the configuration already\n");
 		return 0;
 	}

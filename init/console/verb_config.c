@@ -14,18 +14,27 @@
 #include "init/console/config.h"
 #include "init/console/console.h"
 #include "init/console/gateway.h"
+#include "init/console/verb_json.h"
 #include "lib/mono.h"
 #include "lib/own.h"
 #include "netd/api/netd_msg.h"
 
 /* ---- in force ---- */
 
+static void show_issue(struct console *console, struct str issue)
+{
+	if (console->json)
+		console_json_issue(console, issue);
+	else
+		console_foreign(console, issue);
+}
+
 static void show_issues(struct console *console, struct wire *in, uint32_t *total)
 {
 	uint32_t count = wire_count(in, 65536);
 
 	for (uint32_t i = 0; i < count && !in->error; i++)
-		console_foreign(console, wire_str(in, 4096));
+		show_issue(console, wire_str(in, 4096));
 	*total += count;
 }
 
@@ -49,12 +58,13 @@ static int config_issues(struct console *console, struct err *err)
 	show_issues(console, &in, &total);
 	if (console_call(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_ISSUES, STR(""), &engine,
 			 &away) < 0) {
+		console->json_name = "not_checked";
 		console_printf(console, "%s\n", err_text(&away));
 		return 0;
 	}
 	wire_init(&in, engine.body.ptr, engine.body.len);
 	show_issues(console, &in, &total);
-	if (!total)
+	if (!total && !console->json)
 		console_printf(console, "no mistakes found\n");
 	return 0;
 }
@@ -72,8 +82,10 @@ static int config_confirm(struct console *console, struct err *err)
 	if (r < 0)
 		return r;
 	wire_init(&in, reply.body.ptr, reply.body.len);
+	console->json_name = "result";
 	console_foreign(console, wire_str(&in, 1024));
-	console_printf(console, "\n");
+	if (!console->json)
+		console_printf(console, "\n");
 	return 0;
 }
 
@@ -96,8 +108,13 @@ static int config_show(struct console *console, const char *file, struct err *er
 		if (r < 0)
 			return r;
 		wire_init(&in, reply.body.ptr, reply.body.len);
-		console_printf(console, "# ---- %s.ini\n", files[i]);
-		console_foreign(console, wire_str(&in, 65536));
+		if (console->json) {
+			CONSOLE_OBJECT(console, JSON_TEXT("file", files[i]),
+				       JSON_STR("text", wire_str(&in, 65536)));
+		} else {
+			console_printf(console, "# ---- %s.ini\n", files[i]);
+			console_foreign(console, wire_str(&in, 65536));
+		}
 		if (file)
 			return 0;
 	}
@@ -145,6 +162,13 @@ static struct str answer(const struct msg *reply)
 	return wire_str(&in, MSG_BODY_INLINE_MAX);
 }
 
+/* The answer is a configuration, not a sentence. */
+static bool is_text(enum init_config_act act)
+{
+	return act == INIT_CONFIG_CANDIDATE || act == INIT_CONFIG_CURRENT ||
+	       act == INIT_CONFIG_SECRETS;
+}
+
 /* A call whose text is printed. */
 static int say(struct console *console, const struct act *act, struct err *err)
 {
@@ -155,7 +179,11 @@ static int say(struct console *console, const struct act *act, struct err *err)
 	if (r < 0)
 		return r;
 	text = answer(&reply);
-	if (text.len)
+	if (act->act == INIT_CONFIG_HISTORY && console->json)
+		console_json_history(console, text);
+	else if (console->json)
+		console_json_text(console, is_text(act->act) ? "text" : "result", text);
+	else if (text.len)
 		console_foreign(console, text);
 	return 0;
 }
@@ -184,6 +212,9 @@ static int config_diff(struct console *console, uint32_t number, struct err *err
 		return r;
 	buf_init(&diff, 4 * CONF_TEXT_MAX);
 	(void)conf_text_diff(buf_str(&from), buf_str(&to), &diff);
+	console->json_name = "diff";
+	if (console->json && !diff.len)
+		return 0;
 	if (diff.len)
 		console_foreign(console, str_head(buf_str(&diff), diff.len - 1));
 	else
@@ -248,12 +279,13 @@ static void show_trial(struct console *console, struct wire *in, struct trial *t
 
 		if (!str_starts(issue, STR("data:")))
 			continue;
-		console_foreign(console, issue);
+		show_issue(console, issue);
 		trial->mistakes++;
 	}
 	changes = wire_str(in, 1 << 20);
 	if (in->error || !changes.len)
 		return;
+	console->json_name = "change";
 	console_foreign(console, str_head(changes, changes.len - 1));
 	trial->changes++;
 }
@@ -266,7 +298,9 @@ static void try_daemon(struct console *console, enum console_server server, uint
 	struct wire in;
 
 	if (console_call(console, server, type, STR(""), &reply, &err) < 0) {
-		console_printf(console, "not checked: %s\n", err_text(&err));
+		console->json_name = "not_checked";
+		console_printf(console, "%s%s\n",
+			       console->json ? "" : "not checked: ", err_text(&err));
 		return;
 	}
 	wire_init(&in, reply.body.ptr, reply.body.len);
@@ -307,8 +341,13 @@ static int config_validate(struct console *console, struct err *err)
 		return err_set(err, -EINVAL,
 			       "%u mistake%s; the sections with mistakes are left out",
 			       trial.mistakes, trial.mistakes == 1 ? "" : "s");
-	console_printf(console, trial.changes ? "no mistakes found\n"
-					      : "no mistakes found; nothing would change\n");
+	if (console->json)
+		CONSOLE_OBJECT(console, JSON_NUMBER("mistakes", 0),
+			       JSON_BOOL("changes", trial.changes > 0));
+	else
+		console_printf(console, trial.changes
+						? "no mistakes found\n"
+						: "no mistakes found; nothing would change\n");
 	return 0;
 }
 
@@ -320,66 +359,7 @@ static int apply_usage(struct err *err)
 
 /* ---- the way out ---- */
 
-enum {
-	GATEWAY_EVERY_MS = 1000,
-	GATEWAY_TAKE_UP_MS = 10000,
-	GATEWAY_SPARE_MS = 30000,
-	GATEWAY_BEFORE_LOOKS = 4, /* the kernel gives a neighbour three seconds */
-};
-
-/* The default routes there are, and which gateway answers; none also where netd does not say. */
-static unsigned gateways(struct console *console)
-{
-	struct msg reply OWN(msg_done) = { 0 };
-	struct buf body OWN(buf_done) = { 0 };
-	struct wire in;
-
-	buf_init(&body, 64);
-	wire_put_text(&body, "gateways");
-	if (console_call_within(console, CONSOLE_SERVER_NETD, NETD_MSG_SHOW, buf_str(&body),
-				GATEWAY_EVERY_MS, &reply, NULL) < 0)
-		return 0;
-	wire_init(&in, reply.body.ptr, reply.body.len);
-	return gateway_listed(wire_str(&in, NETD_SHOW_MAX));
-}
-
-/* Whether what was tried still differs from what netd has: it has not read the revision yet. */
-static bool netd_behind(struct console *console)
-{
-	struct msg reply OWN(msg_done) = { 0 };
-	struct wire in;
-	uint32_t count;
-
-	if (console_call_within(console, CONSOLE_SERVER_NETD, NETD_MSG_CHECK, STR(""),
-				GATEWAY_EVERY_MS, &reply, NULL) < 0)
-		return true;
-	wire_init(&in, reply.body.ptr, reply.body.len);
-	count = wire_count(&in, 65536);
-	for (uint32_t i = 0; i < count && !in.error; i++)
-		(void)wire_str(&in, 4096);
-	return wire_str(&in, 1 << 20).len > 0;
-}
-
-static int pause_or_end(struct console *console, struct err *err)
-{
-	(void)console_wait(console, -1, GATEWAY_EVERY_MS);
-	return console->quit || console_interrupted(console) ? err_set(err, -EINTR, "interrupted")
-							     : 0;
-}
-
-/* What has to stay: the routes, and of the gateways those that answer now. */
-static unsigned gateways_before(struct console *console)
-{
-	struct err ignored = { 0 };
-	unsigned before = gateways(console);
-
-	for (int i = 1; i < GATEWAY_BEFORE_LOOKS && before && !gateway_answers(before); i++) {
-		if (pause_or_end(console, &ignored) < 0)
-			break;
-		before = gateways(console);
-	}
-	return before;
-}
+enum { GATEWAY_TAKE_UP_MS = 10000, GATEWAY_SPARE_MS = 30000 };
 
 /* The change waits to be confirmed: unless a person wants to, it is once the gateways stand; where
  * they do not it is taken back at once. */
@@ -394,12 +374,12 @@ static int watch_gateway(struct console *console, unsigned before, int64_t away_
 	unsigned now = 0;
 	int r = 0;
 
-	while (r >= 0 && mono_before(mono_now(), taken_up) && netd_behind(console))
-		r = pause_or_end(console, err);
+	while (r >= 0 && mono_before(mono_now(), taken_up) && console_netd_behind(console))
+		r = console_gateway_pause(console, err);
 	gateway_begin(&watch, mono_now().ns / 1000000, away_ms);
 	while (r >= 0 && verdict == GATEWAY_WAIT) {
-		r = pause_or_end(console, err);
-		now = gateways(console);
+		r = console_gateway_pause(console, err);
+		now = console_gateways(console);
 		verdict = gateway_look(&watch, (now & before) == before, mono_now().ns / 1000000);
 	}
 	if (r < 0 || verdict == GATEWAY_GOOD)
@@ -456,7 +436,7 @@ static int config_apply(struct console *console, const struct words *words, stru
 			       "--force` leaves out what is wrong",
 			       trial.mistakes, trial.mistakes == 1 ? "" : "s");
 	if (away_ms && trial.network)
-		guard = gateways_before(console);
+		guard = console_gateways_before(console);
 	if (guard && !ms)
 		act.number = (uint32_t)((away_ms + GATEWAY_SPARE_MS) / 1000);
 	r = say(console, &act, err);

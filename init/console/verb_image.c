@@ -74,6 +74,7 @@ static int sbom(struct console *console, const char *image, struct err *err)
 	char digest[80], created[32] = "";
 	time_t now = (time_t)wall_now_s();
 	unsigned count = 0;
+	struct str inside;
 	struct tm tm;
 	int r = 0;
 
@@ -102,6 +103,13 @@ static int sbom(struct console *console, const char *image, struct err *err)
 	r = packages_spdx(&document, &out, &count);
 	if (r < 0)
 		return err_set(err, r, "the list of packages is too long");
+	if (console->json) { /* it is JSON itself; no string in it holds a newline */
+		for (size_t i = 0; i < out.len; i++)
+			out.data[i] = out.data[i] == '\n' ? ' ' : out.data[i];
+		inside = str_trim(buf_str(&out));
+		console_json(console, str_make(inside.ptr + 1, inside.len - 2));
+		return 0;
+	}
 	console_write(console, buf_text(&out), out.len);
 	return 0;
 }

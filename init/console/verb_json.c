@@ -1,13 +1,82 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What ps, images, health and status say with --json. Runs in the console program. Must never take
- * a name away: scripts rely on them.
+ * What commands say with --json, one object for each thing. Runs in the console program. Must never
+ * take a name away: scripts rely on them.
  */
 #include "init/console/verb_json.h"
 #include "init/console/script.h"
 #include "lib/own.h"
 
-enum { JSON_OBJECT_MAX = 262144 };
+enum { JSON_OBJECT_MAX = 262144, JSON_GROWTH = 6 };
+
+void console_json_fields(struct console *console, const struct json_field *fields, size_t count)
+{
+	struct buf out OWN(buf_done) = { 0 };
+	size_t size = JSON_OBJECT_MAX;
+
+	for (size_t i = 0; i < count; i++)
+		size += JSON_GROWTH * fields[i].text.len;
+	buf_init(&out, size);
+	for (size_t i = 0; i < count; i++) {
+		if (i)
+			(void)buf_add_byte(&out, ',');
+		script_put_string(&out, str_from(fields[i].name));
+		(void)buf_add_byte(&out, ':');
+		if (fields[i].kind == JSON_KIND_TEXT)
+			script_put_string(&out, fields[i].text);
+		else if (fields[i].kind == JSON_KIND_NUMBER)
+			(void)buf_printf(&out, "%lld", (long long)fields[i].number);
+		else
+			(void)buf_add_text(&out, fields[i].number ? "true" : "false");
+	}
+	console_json(console, buf_str(&out));
+}
+
+void console_json_text(struct console *console, const char *name, struct str text)
+{
+	CONSOLE_OBJECT(console, JSON_STR(name, text));
+}
+
+void console_json_issue(struct console *console, struct str issue)
+{
+	uint64_t line = 0, column = 0;
+	struct str rest = issue, file = { 0 }, part;
+	bool at_line = false;
+
+	/* "data:services.ini:7:1: unknown key": the file is up to the first number. */
+	while (!at_line && str_cut(&rest, ':', &part)) {
+		at_line = str_to_u64(part, 0, UINT32_MAX, &line) == 0;
+		if (!at_line)
+			file = str_make(issue.ptr, (size_t)(part.ptr + part.len - issue.ptr));
+	}
+	if (at_line && str_cut(&rest, ':', &part))
+		(void)str_to_u64(part, 0, UINT32_MAX, &column);
+	CONSOLE_OBJECT(console, JSON_STR("issue", issue),
+		       JSON_STR("file", at_line ? file : (struct str){ 0 }),
+		       JSON_NUMBER("line", line), JSON_NUMBER("column", column));
+}
+
+void console_json_history(struct console *console, struct str text)
+{
+	enum { NUMBER = 6, WHEN = 21, STATE = 21 };
+	struct str line;
+
+	while (str_cut(&text, '\n', &line)) {
+		struct str when = str_skip(line, line.len < NUMBER ? line.len : NUMBER), state,
+			   note;
+		uint64_t number;
+
+		if (str_to_u64(str_trim(str_head(line, line.len - when.len)), 1, UINT32_MAX,
+			       &number) < 0)
+			continue; /* that a candidate waits */
+		state = str_skip(when, when.len < WHEN ? when.len : WHEN);
+		note = str_skip(state, state.len < STATE ? state.len : STATE);
+		CONSOLE_OBJECT(console, JSON_NUMBER("revision", number),
+			       JSON_STR("when", str_trim(str_head(when, when.len - state.len))),
+			       JSON_STR("state", str_trim(str_head(state, state.len - note.len))),
+			       JSON_STR("note", note));
+	}
+}
 
 void console_json_row(struct console *console, const struct engine_row *row)
 {

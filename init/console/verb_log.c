@@ -12,6 +12,7 @@
 #include "init/console/log_options.h"
 #include "init/console/log_reader.h"
 #include "init/console/script.h"
+#include "init/console/verb_json.h"
 #include "lib/mono.h"
 #include "lib/own.h"
 
@@ -241,6 +242,11 @@ static void put_boot(struct console *console, int64_t boot, int64_t began_s, int
 
 	if (gmtime_r(&at, &tm))
 		(void)strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
+	if (console->json) {
+		CONSOLE_OBJECT(console, JSON_NUMBER("boot", boot), JSON_NUMBER("time", began_s),
+			       JSON_NUMBER("seconds", last_ms / 1000));
+		return;
+	}
 	console_printf(console, "%4lld  %s  up to %lld s after its start\n", (long long)boot, when,
 		       (long long)(last_ms / 1000));
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "engine/api/engine_msg.h"
 #include "init/console/config.h"
+#include "init/console/verb_json.h"
 #include "lib/own.h"
 
 /* "docker.io/library/redis:7" is what "redis:7" means, "x/y:latest" what "x/y" does. */
@@ -116,7 +117,13 @@ int console_config_pin(struct console *console, const char *service, struct err 
 	r = console_config_key(console, buf_str(&section), STR("image"), buf_text(&pinned), err);
 	if (r < 0)
 		return r;
-	console_printf(console, "image = %s; `config apply` makes it count\n", buf_text(&pinned));
+	console->json_name = "note";
+	if (console->json)
+		CONSOLE_OBJECT(console, JSON_TEXT("name", service),
+			       JSON_TEXT("image", buf_text(&pinned)));
+	else
+		console_printf(console, "image = %s; `config apply` makes it count\n",
+			       buf_text(&pinned));
 	if (name_it(console, row.image, buf_text(&pinned), &tag) < 0)
 		console_printf(console, "it will be asked for under that name: %s\n",
 			       err_text(&tag));

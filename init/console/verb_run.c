@@ -12,6 +12,7 @@
 #include "engine/api/engine_msg.h"
 #include "init/api/init_msg.h"
 #include "init/console/console.h"
+#include "init/console/verb_json.h"
 #include "lib/fs.h"
 #include "lib/own.h"
 
@@ -74,11 +75,13 @@ static const char background[] = "it goes on in the background";
 static const char silence[] = "waiting for the registry to answer";
 static const struct console_job pull_job = { .type = ENGINE_MSG_PULL,
 					     .done = "",
+					     .name = "digest",
 					     .background = background,
 					     .one_line = true,
 					     .silence = silence };
 static const struct console_job push_job = { .type = ENGINE_MSG_PUSH,
 					     .done = "",
+					     .name = "digest",
 					     .background = background,
 					     .one_line = true,
 					     .silence = silence };
@@ -146,6 +149,11 @@ int verb_prune(struct console *console, const struct words *words, struct err *e
 	(void)wire_u32(&in);
 	if (wire_end(&in) < 0)
 		return err_set(err, -EBADMSG, "engine: malformed answer");
+	if (console->json) {
+		CONSOLE_OBJECT(console, JSON_TEXT("kind", "unused"), JSON_NUMBER("count", files),
+			       JSON_NUMBER("bytes", bytes));
+		return 0;
+	}
 	console_printf(console, "%llu KiB in %u unused files are given back\n",
 		       (unsigned long long)(bytes >> 10), files);
 	return 0;
@@ -194,6 +202,7 @@ int verb_power(struct console *console, const struct words *words, struct err *e
 		return factory_reset(console, words->count > 1, err);
 	}
 
+	console->json_name = "state";
 	buf_init(&body, 64);
 	wire_put_u8(&body, reboot ? INIT_POWER_ACT_REBOOT : INIT_POWER_ACT_POWEROFF);
 	wire_put_text(&body, "");

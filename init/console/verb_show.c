@@ -236,6 +236,8 @@ int verb_health(struct console *console, const struct words *words, struct err *
 
 /* ---- history ---- */
 
+enum { WHEN_LEN = 19 }; /* "2026-11-21 21:55:36" */
+
 static void show_when(struct console *console, int64_t at_s, const char *what)
 {
 	time_t at = (time_t)at_s;
@@ -245,7 +247,10 @@ static void show_when(struct console *console, int64_t at_s, const char *what)
 	if (gmtime_r(&at, &tm))
 		(void)strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
 	(void)str_escape(str_from(what), text, sizeof(text));
-	console_printf(console, "%s  %s\n", when, text);
+	if (console->json)
+		CONSOLE_OBJECT(console, JSON_NUMBER("time", at_s), JSON_TEXT("reason", what));
+	else
+		console_printf(console, "%s  %s\n", when, text);
 }
 
 static int history_of(struct console *console, const char *name, struct err *err)
@@ -267,7 +272,10 @@ static int history_of(struct console *console, const char *name, struct err *err
 	wire_init(&in, reply.body.ptr, reply.body.len);
 	total = wire_u64(&in);
 	count = wire_count(&in, 64);
-	console_printf(console, "%s ended %llu times\n", name, (unsigned long long)total);
+	if (console->json)
+		CONSOLE_OBJECT(console, JSON_TEXT("name", name), JSON_NUMBER("ends", total));
+	else
+		console_printf(console, "%s ended %llu times\n", name, (unsigned long long)total);
 	for (uint32_t i = 0; i < count && !in.error; i++) {
 		int64_t at_s = wire_i64(&in);
 
@@ -283,7 +291,7 @@ int verb_history(struct console *console, const struct words *words, struct err 
 {
 	struct msg reply OWN(msg_done) = { 0 };
 	struct wire in;
-	struct str text;
+	struct str text, line;
 	int r;
 
 	if (words->count > 1)
@@ -293,6 +301,13 @@ int verb_history(struct console *console, const struct words *words, struct err 
 		return r;
 	wire_init(&in, reply.body.ptr, reply.body.len);
 	text = wire_str(&in, 65536);
+	while (console->json && str_cut(&text, '\n', &line)) {
+		size_t at = line.len < WHEN_LEN ? line.len : WHEN_LEN;
+
+		if (line.len)
+			CONSOLE_OBJECT(console, JSON_STR("when", str_head(line, at)),
+				       JSON_STR("reason", str_trim(str_skip(line, at))));
+	}
 	if (text.len)
 		console_foreign(console, str_head(text, text.len - 1));
 	return 0;

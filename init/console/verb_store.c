@@ -4,11 +4,13 @@
  * program. Must never print a name that others chose unescaped.
  */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include "engine/api/image_msg.h"
 #include "init/console/console.h"
+#include "init/console/verb_json.h"
 #include "init/unit/logline.h"
 #include "lib/own.h"
 
@@ -22,29 +24,66 @@ static double mib(uint64_t bytes)
 	return (double)bytes / (1 << 20);
 }
 
-static void print_text(struct console *console, struct wire *in, unsigned width)
-{
-	char shown[STORE_TEXT_MAX];
+/* What takes room: an image, a container or a volume. */
+struct room {
+	const char *kind;
+	struct str name;
+	uint64_t bytes, shared;
+	uint32_t containers; /* that use it */
+};
 
-	(void)str_escape(wire_str(in, STORE_TEXT_MAX), shown, sizeof(shown));
-	console_printf(console, "%-*s ", (int)width, shown);
+static void print_room(struct console *console, const struct room *room)
+{
+	bool image = !strcmp(room->kind, "image"), box = !strcmp(room->kind, "container");
+	char shown[STORE_TEXT_MAX], shared[24] = "";
+
+	if (console->json) {
+		CONSOLE_OBJECT(console, JSON_TEXT("kind", room->kind), JSON_STR("name", room->name),
+			       JSON_NUMBER("bytes", room->bytes),
+			       JSON_NUMBER("shared_bytes", room->shared),
+			       JSON_NUMBER("containers", room->containers));
+		return;
+	}
+	(void)str_escape(room->name, shown, sizeof(shown));
+	if (image)
+		(void)snprintf(shared, sizeof(shared), "%.1f", mib(room->shared));
+	if (box)
+		console_printf(console, "%-40s %10.1f\n", shown, mib(room->bytes));
+	else
+		console_printf(console, "%-40s %10.1f %10s %u\n", shown, mib(room->bytes), shared,
+			       room->containers);
+}
+
+static void print_head(struct console *console, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void print_head(struct console *console, const char *fmt, ...)
+{
+	char text[128];
+	va_list ap;
+
+	if (console->json)
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	console_printf(console, "%s", text);
 }
 
 static void print_images(struct console *console, struct wire *in)
 {
 	uint32_t count = wire_count(in, STORE_LIST_MAX);
 
-	console_printf(console, "%-40s %10s %10s %s\n", "IMAGE", "MiB", "SHARED", "CONTAINERS");
+	print_head(console, "%-40s %10s %10s %s\n", "IMAGE", "MiB", "SHARED", "CONTAINERS");
 	for (uint32_t i = 0; i < count && !in->error; i++) {
-		uint64_t bytes, shared;
+		struct room room = { .kind = "image", .name = wire_str(in, STORE_TEXT_MAX) };
 
-		print_text(console, in, 40);
 		(void)wire_str(in, STORE_TEXT_MAX);
 		(void)wire_str(in, STORE_TEXT_MAX);
-		bytes = wire_u64(in);
-		shared = wire_u64(in);
-		console_printf(console, "%10.1f %10.1f %u\n", mib(bytes), mib(shared),
-			       wire_u32(in));
+		room.bytes = wire_u64(in);
+		room.shared = wire_u64(in);
+		room.containers = wire_u32(in);
+		print_room(console, &room);
 	}
 }
 
@@ -52,14 +91,17 @@ static void print_containers(struct console *console, struct wire *in)
 {
 	uint32_t count = wire_count(in, STORE_LIST_MAX);
 
-	console_printf(console, "\n%-40s %10s\n", "CONTAINER", "MiB");
+	print_head(console, "\n%-40s %10s\n", "CONTAINER", "MiB");
 	for (uint32_t i = 0; i < count && !in->error; i++) {
+		struct room room = { .kind = "container" };
+
 		(void)wire_str(in, STORE_TEXT_MAX);
-		print_text(console, in, 40);
+		room.name = wire_str(in, STORE_TEXT_MAX);
 		(void)wire_str(in, STORE_TEXT_MAX);
 		(void)wire_str(in, STORE_TEXT_MAX);
 		(void)wire_i64(in);
-		console_printf(console, "%10.1f\n", mib(wire_u64(in)));
+		room.bytes = wire_u64(in);
+		print_room(console, &room);
 	}
 }
 
@@ -67,13 +109,13 @@ static void print_volumes(struct console *console, struct wire *in)
 {
 	uint32_t count = wire_count(in, STORE_LIST_MAX);
 
-	console_printf(console, "\n%-40s %10s %10s %s\n", "VOLUME", "MiB", "", "CONTAINERS");
+	print_head(console, "\n%-40s %10s %10s %s\n", "VOLUME", "MiB", "", "CONTAINERS");
 	for (uint32_t i = 0; i < count && !in->error; i++) {
-		uint64_t bytes;
+		struct room room = { .kind = "volume", .name = wire_str(in, STORE_TEXT_MAX) };
 
-		print_text(console, in, 40);
-		bytes = wire_u64(in);
-		console_printf(console, "%10.1f %10s %u\n", mib(bytes), "", wire_u32(in));
+		room.bytes = wire_u64(in);
+		room.containers = wire_u32(in);
+		print_room(console, &room);
 	}
 }
 
@@ -92,8 +134,13 @@ static int print_clean(struct console *console, struct err *err)
 	wire_init(&in, reply.body.ptr, reply.body.len);
 	count = wire_count(&in, STORE_LIST_MAX);
 	for (uint32_t i = 0; i < count && !in.error; i++) {
-		(void)str_escape(wire_str(&in, STORE_TEXT_MAX), shown, sizeof(shown));
-		console_printf(console, "clean-up: %s\n", shown);
+		struct str text = wire_str(&in, STORE_TEXT_MAX);
+
+		(void)str_escape(text, shown, sizeof(shown));
+		if (console->json)
+			console_json_text(console, "clean_up", text);
+		else
+			console_printf(console, "clean-up: %s\n", shown);
 	}
 	return wire_end(&in) < 0 ? err_set(err, -EBADMSG, "the engine's answer is malformed") : 0;
 }
@@ -114,7 +161,11 @@ int verb_df(struct console *console, const struct words *words, struct err *err)
 	print_images(console, &in);
 	print_containers(console, &in);
 	print_volumes(console, &in);
-	console_printf(console, "\nlayers and blobs: %.1f MiB\n", mib(layers));
+	if (console->json)
+		CONSOLE_OBJECT(console, JSON_TEXT("kind", "store"), JSON_TEXT("name", ""),
+			       JSON_NUMBER("bytes", layers));
+	else
+		console_printf(console, "\nlayers and blobs: %.1f MiB\n", mib(layers));
 	if (wire_end(&in) < 0)
 		return err_set(err, -EBADMSG, "the engine's answer is malformed");
 	return print_clean(console, err);
@@ -128,6 +179,7 @@ int verb_store(struct console *console, const struct words *words, struct err *e
 	bool repair = words->count > 2 && !strcmp(words->items[2], "--repair");
 	const char body[1] = { repair };
 
+	console->json_name = "text";
 	if (strcmp(words->items[1], "check") != 0 || (words->count > 2 && !repair))
 		return err_set(err, -EINVAL, "usage: store check [--repair]");
 	return console_follow(console, &job, str_make(body, sizeof(body)), err);
@@ -220,9 +272,13 @@ int verb_prune_kind(struct console *console, const struct words *words, struct e
 	wire_init(&in, reply.body.ptr, reply.body.len);
 	bytes = wire_u64(&in);
 	count = wire_count(&in, STORE_LIST_MAX);
+	console->json_name = "removed";
 	for (uint32_t i = 0; i < count && !in.error; i++)
 		console_foreign(console, wire_str(&in, STORE_TEXT_MAX));
-	if (kind == ENGINE_PRUNE_CONTAINERS) /* what they had goes by and by */
+	if (console->json)
+		CONSOLE_OBJECT(console, JSON_TEXT("kind", kinds[kind]), JSON_NUMBER("count", count),
+			       JSON_NUMBER("bytes", bytes));
+	else if (kind == ENGINE_PRUNE_CONTAINERS) /* what they had goes by and by */
 		console_printf(console, "%u containers removed\n", count);
 	else
 		console_printf(console, "%.1f MiB given back\n", mib(bytes));

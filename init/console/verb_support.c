@@ -14,6 +14,7 @@
 #include "init/console/log_reader.h"
 #include "init/console/redact.h"
 #include "init/console/ustar.h"
+#include "init/console/verb_json.h"
 #include "init/unit/logline.h"
 #include "lib/fs.h"
 #include "lib/mono.h"
@@ -127,7 +128,7 @@ static int put_parts(struct console *console, const char *folder, int fd, struct
 static int collect(struct console *console, struct err *err)
 {
 	struct msg reply OWN(msg_done) = { 0 };
-	bool full_screen = console->full_screen;
+	bool full_screen = console->full_screen, json = console->json;
 	char path[SUPPORT_PATH_MAX], folder[64];
 	int fd OWN_FD = -1;
 	struct wire in;
@@ -146,8 +147,11 @@ static int collect(struct console *console, struct err *err)
 	console->patience_ms = SUPPORT_PATIENCE_MS;
 	r = put_parts(console, *console->hostname ? folder : "support", fd, err);
 	console->full_screen = full_screen;
+	console->json = json;
 	console->patience_ms = 0;
-	if (r >= 0)
+	if (r >= 0 && console->json)
+		CONSOLE_OBJECT(console, JSON_TEXT("path", path));
+	else if (r >= 0)
 		console_printf(console,
 			       "%s: passwords, tokens, keys and environments are "
 			       "redacted; logs of containers are not in it\n",
@@ -251,6 +255,13 @@ int verb_boot(struct console *console, const struct words *words, struct err *er
 		r = read_files(console, &chart, err);
 	if (r < 0)
 		return r;
+	for (size_t i = 0; console->json && i < chart.count; i++)
+		CONSOLE_OBJECT(console, JSON_TEXT("name", chart.rows[i].name),
+			       JSON_BOOL("service", chart.rows[i].service),
+			       JSON_NUMBER("from_ms", chart.rows[i].from_ms),
+			       JSON_NUMBER("to_ms", chart.rows[i].to_ms));
+	if (console->json && chart.count)
+		return 0;
 	buf_init(&svg, CHART_SVG_MAX);
 	(void)snprintf(title, sizeof(title), "%s, Hoy %s: ms since the kernel started",
 		       *console->hostname ? console->hostname : "this machine", HOY_VERSION);
@@ -262,6 +273,26 @@ int verb_boot(struct console *console, const struct words *words, struct err *er
 }
 
 /* ---- metrics ---- */
+
+/* "name{label=\"value\"} 3.5", a row each; the value stays a text: a number of it may be NaN. */
+static void metrics_json(struct console *console, struct str text)
+{
+	struct str line;
+
+	while (str_cut(&text, '\n', &line)) {
+		size_t end = line.len, name = 0;
+
+		if (!line.len || line.ptr[0] == '#')
+			continue;
+		while (end > 0 && line.ptr[end - 1] != ' ')
+			end--;
+		while (name < end && line.ptr[name] != '{' && line.ptr[name] != ' ')
+			name++;
+		CONSOLE_OBJECT(console, JSON_STR("name", str_head(line, name)),
+			       JSON_STR("labels", str_trim(str_skip(str_head(line, end), name))),
+			       JSON_STR("value", str_skip(line, end)));
+	}
+}
 
 int verb_metrics(struct console *console, const struct words *words, struct err *err)
 {
@@ -278,6 +309,9 @@ int verb_metrics(struct console *console, const struct words *words, struct err 
 	text = wire_str(&in, reply.body.len);
 	if (wire_end(&in) < 0)
 		return err_set(err, -EBADMSG, "engine: malformed answer");
-	console_write(console, text.ptr, text.len);
+	if (console->json)
+		metrics_json(console, text);
+	else
+		console_write(console, text.ptr, text.len);
 	return 0;
 }

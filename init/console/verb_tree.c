@@ -8,6 +8,7 @@
 #include "engine/api/image_msg.h"
 #include "init/console/archive.h"
 #include "init/console/console.h"
+#include "init/console/verb_json.h"
 #include "lib/own.h"
 
 enum { TREE_WAIT_MS = 3600 * 1000, TREE_CALL_MAX = 256 << 10 };
@@ -26,6 +27,7 @@ static int call(struct console *console, uint16_t type, const struct buf *body,
 int verb_diff(struct console *console, const struct words *words, struct err *err)
 {
 	static const char kinds[] = "CAD";
+	static const char *const words_of[] = { "changed", "added", "deleted" };
 	struct msg reply OWN(msg_done) = { 0 };
 	struct buf body OWN(buf_done) = { 0 };
 	struct wire in;
@@ -42,8 +44,17 @@ int verb_diff(struct console *console, const struct words *words, struct err *er
 	for (uint32_t i = 0; i < count && !in.error; i++) {
 		uint8_t kind = wire_u8(&in);
 		char path[ENGINE_PATH_MAX];
+		struct str raw = wire_str(&in, ENGINE_PATH_MAX);
 
-		(void)str_escape(wire_str(&in, ENGINE_PATH_MAX), path, sizeof(path));
+		if (console->json) {
+			CONSOLE_OBJECT(console,
+				       JSON_TEXT("kind", kind <= ENGINE_CHANGE_DELETED
+								 ? words_of[kind]
+								 : "?"),
+				       JSON_STR("path", raw));
+			continue;
+		}
+		(void)str_escape(raw, path, sizeof(path));
 		console_printf(console, "%c %s\n",
 			       kind <= ENGINE_CHANGE_DELETED ? kinds[kind] : '?', path);
 	}
@@ -61,7 +72,10 @@ static int print_id(struct console *console, const struct msg *reply, struct err
 	wire_text(&in, id, sizeof(id));
 	if (wire_end(&in) < 0)
 		return err_set(err, -EBADMSG, "the engine's answer is malformed");
-	console_printf(console, "%s\n", id);
+	if (console->json)
+		CONSOLE_OBJECT(console, JSON_TEXT("id", id));
+	else
+		console_printf(console, "%s\n", id);
 	return 0;
 }
 
@@ -108,6 +122,7 @@ int verb_export(struct console *console, const struct words *words, struct err *
 	struct msg reply OWN(msg_done) = { 0 };
 	struct buf body OWN(buf_done) = { 0 };
 	struct wire in;
+	uint64_t bytes;
 	int r;
 
 	buf_init(&body, TREE_CALL_MAX);
@@ -117,7 +132,11 @@ int verb_export(struct console *console, const struct words *words, struct err *
 	if (r < 0)
 		return r;
 	wire_init(&in, reply.body.ptr, reply.body.len);
-	console_printf(console, "%llu bytes\n", (unsigned long long)wire_u64(&in));
+	bytes = wire_u64(&in);
+	if (console->json)
+		CONSOLE_OBJECT(console, JSON_NUMBER("bytes", bytes));
+	else
+		console_printf(console, "%llu bytes\n", (unsigned long long)bytes);
 	return 0;
 }
 
@@ -129,7 +148,7 @@ int verb_cp(struct console *console, const struct words *words, struct err *err)
 	bool into = !strstr(words->items[1], ":/");
 	struct str inside = str_from(words->items[into ? 2 : 1]), name;
 	struct wire in;
-	uint64_t files;
+	uint64_t files, bytes;
 	int r;
 
 	if (into == !strstr(words->items[2], ":/") || !str_cut(&inside, ':', &name))
@@ -144,7 +163,11 @@ int verb_cp(struct console *console, const struct words *words, struct err *err)
 		return r;
 	wire_init(&in, reply.body.ptr, reply.body.len);
 	files = wire_u64(&in);
-	console_printf(console, "%llu files, %llu bytes\n", (unsigned long long)files,
-		       (unsigned long long)wire_u64(&in));
+	bytes = wire_u64(&in);
+	if (console->json)
+		CONSOLE_OBJECT(console, JSON_NUMBER("files", files), JSON_NUMBER("bytes", bytes));
+	else
+		console_printf(console, "%llu files, %llu bytes\n", (unsigned long long)files,
+			       (unsigned long long)bytes);
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include "init/console/key_words.h"
 #include "init/console/pipe.h"
 #include "init/console/script.h"
+#include "init/console/verb_json.h"
 #include "lib/own.h"
 #include "netd/api/netd_msg.h"
 
@@ -49,7 +50,10 @@ static int verb_version(struct console *console, const struct words *words, stru
 {
 	(void)words;
 	(void)err;
-	console_printf(console, "Hoy %s\n", HOY_VERSION);
+	if (console->json)
+		CONSOLE_OBJECT(console, JSON_TEXT("version", HOY_VERSION));
+	else
+		console_printf(console, "Hoy %s\n", HOY_VERSION);
 	return 0;
 }
 
@@ -224,6 +228,12 @@ static void print_row(struct console *console, const struct verb *verb)
 {
 	size_t wide = strlen(verb->arguments);
 
+	if (console->json) {
+		CONSOLE_OBJECT(console, JSON_TEXT("name", verb->name),
+			       JSON_TEXT("arguments", verb->arguments),
+			       JSON_TEXT("help", verb->help));
+		return;
+	}
 	wide = wide < 20 ? 20 : wide;
 	if (HELP_INDENT + wide + 1 + strlen(verb->help) < HELP_COLUMNS) {
 		console_printf(console, "%-13s %-20s %s\n", verb->name, verb->arguments,
@@ -238,6 +248,12 @@ static void print_alias(struct console *console, const struct alias *alias)
 {
 	const char *second = alias->words[1];
 
+	if (console->json) {
+		CONSOLE_OBJECT(console, JSON_TEXT("name", alias->name),
+			       JSON_TEXT("same_as", alias->words[0]),
+			       JSON_TEXT("with", second ? second : ""));
+		return;
+	}
 	console_printf(console, "%-13s %-20s the same as `%s%s%s`\n", alias->name, "",
 		       alias->words[0], second ? " " : "", second ? second : "");
 }
@@ -256,6 +272,10 @@ void console_help(struct console *console, const char *line)
 			return;
 		}
 	verb = *name ? find_verb(name) : NULL;
+	if (verb && console->json) {
+		print_row(console, verb);
+		return;
+	}
 	if (verb) {
 		print_usage(console, verb);
 		console_printf(console, "\n%*s%s\n", HELP_INDENT, "", verb->help);
@@ -265,6 +285,8 @@ void console_help(struct console *console, const char *line)
 		print_row(console, &console_verbs[i]);
 	for (size_t i = 0; i < console_alias_count; i++)
 		print_alias(console, &console_aliases[i]);
+	if (console->json)
+		return;
 	console_printf(console, "Tab completes, arrow up brings a line back, Ctrl-R searches.\n"
 				"COMMAND | grep [-v] TEXT, | count, | json, | more, | no-more.\n");
 }
@@ -326,6 +348,7 @@ static int run_words(struct console *console, struct str line, struct err *err)
 	if (r >= 0 && !words.count)
 		return 0;
 	console->interrupted = false;
+	console->json_name = NULL;
 	console->json = r >= 0 && take_json(&words);
 	if (r >= 0)
 		alias_expand(&words);

@@ -203,6 +203,42 @@ def _rm():
     tap.check(hoy.code == 2, "exit code %d" % hoy.code)
 
 
+def rows(*words):
+    """What it prints with --json, an object for each line."""
+    text = hoy(*words, "--json")
+    tap.check(hoy.code == 0, "%s: %s" % (words, text))
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@tap.test("--json: df, steps, diff, commit, cp, export, save, history, prune, metrics, access and sbom have names of their own")
+def _json_names():
+    room = rows("df")
+    tap.check({r["kind"] for r in room if "kind" in r} >= {"image", "container", "store"}, room)
+    one = [r for r in room if r.get("name") == "one"][0]
+    tap.check(set(one) == {"kind", "name", "bytes", "shared_bytes", "containers"} and one["kind"] == "container", one)
+    steps = rows("steps", "debian:12")
+    tap.check(steps and set(steps[0]) == {"id", "created", "created_by", "bytes"}, steps)
+    tap.check(E.hoy("exec", "one", "touch", "/made here")[0] == 0, "a change")
+    tap.check({"kind": "added", "path": "/made here"} in rows("diff", "one"), rows("diff", "one"))
+    tap.check(re.fullmatch(r"sha256:[0-9a-f]{64}", rows("commit", "one", "made:1")[0]["id"]), "commit")
+    copied = rows("cp", "one:/made here", "/data/transfer/")
+    tap.check(set(copied[0]) == {"files", "bytes"} and copied[0]["files"] >= 1, copied)
+    tap.check(rows("export", "one", "one.tar")[0]["bytes"] > 0, "export")
+    saved = rows("save", "made.tar", "made:1")
+    tap.check(set(saved[-1]) == {"text"} and all(set(r) == {"progress"} for r in saved[:-1]), saved)
+    tap.check(rows("history", "one")[0] == {"name": "one", "ends": 0}, rows("history", "one"))
+    tap.check(rows("rmi", "made:1") == [], "rmi has nothing to say")
+    gone = rows("prune")[-1]
+    tap.check(set(gone) == {"kind", "count", "bytes"} and gone["kind"] == "unused", gone)
+    tap.check(rows("prune", "cache")[-1]["kind"] == "cache", "prune of one kind")
+    counters = {r["name"]: r for r in rows("metrics")}
+    tap.check(counters["node_load1"]["labels"] == "" and float(counters["node_load1"]["value"]) >= 0, counters["node_load1"])
+    tap.check('name="' in counters["container_last_seen"]["labels"], counters["container_last_seen"])
+    tap.check(rows("access", "list") == [] and set(rows("store", "check")[-1]) == {"text"}, "access, store")
+    tap.check(rows("image", "sbom", "debian:12")[0]["spdxVersion"] == "SPDX-2.3", "the document on one line")
+    tap.check(set(rows("version")[0]) == {"version"} and {r["name"] for r in rows("help")} > {"access", "users"}, "version, help")
+
+
 @tap.test("hoy prune containers: what does not run and all filters let through; no filter is left out in silence")
 def _prune():
     def make(name, **labels):

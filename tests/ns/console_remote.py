@@ -243,12 +243,30 @@ TRIED = {
 LONG = ("access", "build", "config", "exec", "follow", "log", "logs", "rm", "save", "stats")  # any number of words
 
 
+def documented():
+    """Names of --json by verb, as the table of hoy.1 has them."""
+    top = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    with open(os.path.join(top, "docs/man/hoy.1"), encoding="utf-8") as f:
+        table = f.read().split("prints JSON, one object", 1)[1].split(".Bl -tag", 1)[1].split(".El", 1)[0]
+    names = {}
+    for head, text in re.findall(r"\n\.It Ic (.+)\n(.+)", table):
+        for part in head.split(" , "):
+            names.setdefault(part.split()[0], set()).update(re.findall(r"\b[a-z_]+\b", text))
+    del names["image"], names["config"]  # a document; several rows of the table
+    return {**names, "containers": names["ps"], "keys": names["access"]}
+
+
 def check_json(verb, words, wanted):
     code, out, err = remote("admin", "--json", verb, *words)
     rows = [json.loads(line) for line in out.splitlines()]
     what = (verb, words, code, out[:500], err)
     tap.check(all(isinstance(row, dict) for row in rows) and not err, what)
     tap.check(0 <= code <= 6 and code == (code if wanted is None else wanted), what)
+    names = documented()
+    for row in rows:
+        if "error" not in row and verb in names:
+            tap.check(set(row) <= names[verb], "%s: names that hoy.1 has not: %s" % (verb, set(row) - names[verb]))
+        tap.check("line" not in row or verb in ("exec", "run"), what)
     errors = [row for row in rows if "error" in row]
     tap.check(code == 0 or [row["code"] for row in errors] == [code], what)
 

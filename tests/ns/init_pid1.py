@@ -521,6 +521,29 @@ def _machine():
         tap.check_match("terminal|own console", hoy(verb), verb)
 
 
+def rows(*words):
+    return [json.loads(line) for line in hoy(*words, "--json").splitlines()]
+
+
+@tap.test("--json: config, history, log --boots and boot chart have names of their own")
+def _json_names():
+    tap.check(set(rows("config", "set", "hoy", "idle_logout", "17m")[0]) == {"result"}, "config set")
+    diff = rows("config", "diff")
+    tap.check({"diff": "+ idle_logout = 17m"} in [{"diff": re.sub(r"\s+", " ", r["diff"])} for r in diff], diff)
+    tap.check("idle_logout = 17m" in re.sub(r" +", " ", rows("config", "candidate")[0]["text"]), "the candidate as one text")
+    tap.check(set(rows("config", "discard")[0]) == {"result"} and rows("config", "diff") == [], "config discard")
+    shown = rows("config", "show")
+    tap.check([r["file"] for r in shown] == ["hoy", "network", "engine", "services"] and "[hoy]" in shown[0]["text"], shown)
+    revisions = rows("config", "history")
+    tap.check(revisions and all(set(r) == {"revision", "when", "state", "note"} for r in revisions), revisions)
+    tap.check([r for r in revisions if r["state"] == "counts"] and re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", revisions[0]["when"]), revisions)
+    boots = rows("history")
+    tap.check(boots and set(boots[0]) == {"when", "reason"} and boots[0]["reason"], boots)
+    tap.check([set(r) == {"boot", "time", "seconds"} for r in rows("log", "--boots")][-1], rows("log", "--boots"))
+    marks = rows("boot", "chart")
+    tap.check(marks[0]["name"] == "pid1" and set(marks[0]) == {"name", "service", "from_ms", "to_ms"}, marks[0])
+
+
 @tap.test("hoy boot chart is SVG with the marks of this boot")
 def _chart():
     svg = ElementTree.fromstring(hoy("boot", "chart"))
