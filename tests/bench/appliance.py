@@ -3,7 +3,8 @@
 
 Memory is the sum of the proportional set sizes (PSS) of init, netd, the engine's roles, the console and the
 shims, read by a container in the machine's PID namespace. Times are those between a key and the prompt, over
-the serial line, and from the kernel's start to the last service. There is no peer yet.
+the serial line, and from the kernel's start to the last service; the peer's from systemd's start to the last of a
+hundred quadlets of podman, in a machine of the same size.
 """
 import http.client
 import json
@@ -14,8 +15,12 @@ import ssl
 import time
 
 import figures
+import quadlet
 from fixture import FixtureError, registry, site, vm
 
+# A hundred podmans start at the same time, 40 MiB each; ours would do with 1 GiB.
+MEMORY = "4G"
+STARTS = max(1, int(os.environ.get("HOY_BENCH_STARTS", "3")))  # of a hundred: it takes long
 RUNS = max(5, int(os.environ.get("HOY_BENCH_RUNS", "5")))
 IDLE = '[service idle%d]\nimage = busybox:latest\ncommand = ["sleep", "1000000"]\nstop_grace_period = 1s\ntrial = 0s\n'
 REMOTE = "[remote]\nca_file = /config/ca.pem\ncert_file = /config/server.pem\nkey_file = /config/server.key\n"
@@ -87,22 +92,27 @@ def memory():
 def hundred():
     """(ms from the kernel's start to the last of 100 services, ms of `config apply` of one that changed)."""
     s = make_site(100)
-    with s.machine(memory="1G") as m:  # the image is taken in, the data partition made
+    with s.machine(memory=MEMORY) as m:  # the image is taken in, the data partition made
         site.ready(m)
         wait_all(m, 100)
         m.send("poweroff\r")
         m.wait_end()
     starts, applies = [], []
-    with s.machine(memory="1G") as m:
-        site.ready(m)
-        wait_all(m, 100)
-        starts.append(max(int(ms) for ms in re.findall(r"started (\d+) ms after boot", m.command("log engine -n 1000", 300))))
-        for n in range(RUNS):
-            m.command('config set "service idle7" environment RUN=%d' % n)
-            before = time.monotonic()
-            m.command("config apply")
-            applies.append(1000 * (time.monotonic() - before))
+    for turn in range(STARTS):
+        with s.machine(memory=MEMORY) as m:
+            site.ready(m)
             wait_all(m, 100)
+            starts.append(max(int(ms) for ms in re.findall(r"started (\d+) ms after boot", m.command("log engine -n 1000", 300))))
+            if turn < STARTS - 1:
+                m.send("poweroff\r")
+                m.wait_end()
+                continue
+            for n in range(RUNS):
+                m.command('config set "service idle7" environment RUN=%d' % n)
+                before = time.monotonic()
+                m.command("config apply")
+                applies.append(1000 * (time.monotonic() - before))
+                wait_all(m, 100)
     return starts, applies
 
 
@@ -110,5 +120,6 @@ def run():
     """All rows of the suite."""
     rows = [figures.row("appliance.rss10_mib", memory(), "MiB", "<= 12")]
     starts, applies = hundred()
-    return rows + [figures.row("appliance.start100_ms", starts, "ms"),
+    return rows + [figures.row("appliance.start100.quadlet", starts, "ms", "ratio <= 0.2", quadlet.NAME,
+                               quadlet.start(100, STARTS, MEMORY)),
                    figures.row("appliance.apply_one_of_100_ms", applies, "ms", "<= 300")]

@@ -70,12 +70,12 @@ def write(path, content, mode=0o644):
     os.chmod(path, mode)
 
 
-def furnish(root):
+def furnish(root, setup=SETUP, report=REPORT, unit=UNIT):
     """Puts the archive, the two units and a root login into the new root file system."""
     image.write_archive(image.busybox(), "busybox:latest", root + "/root/busybox.tar")
-    for name, script, wanted in (("bench-setup", SETUP, "!"), ("bench-report", REPORT, "")):
+    for name, script, wanted in (("bench-setup", setup, "!"), ("bench-report", report, "")):
         write(root + "/usr/local/sbin/" + name, script, 0o755)
-        write(root + "/etc/systemd/system/%s.service" % name, UNIT % (wanted, name))
+        write(root + "/etc/systemd/system/%s.service" % name, unit % (wanted, name))
         link = root + "/etc/systemd/system/multi-user.target.wants/%s.service" % name
         os.makedirs(os.path.dirname(link), exist_ok=True)
         os.symlink("/etc/systemd/system/%s.service" % name, link)
@@ -111,32 +111,38 @@ def boot_file(root, prefix):
     return os.path.join(root, "boot", names[-1])
 
 
-def prepare():
-    """Makes disk, kernel, initramfs and sizes when they are not there; returns the folder."""
-    if os.path.exists(os.path.join(FOLDER, "sizes")):
-        return FOLDER
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    os.makedirs(FOLDER)
-    root = os.path.join(FOLDER, "root")
-    make_tree(root, PACKAGES, "systemd and docker.io")
-    furnish(root)
+def make(folder, packages, what, fill):
+    """Disk, kernel, initramfs and sizes of a Debian with these packages, when they are not there; fill(root) puts
+    into it what is the bench's own."""
+    if os.path.exists(os.path.join(folder, "sizes")):
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    root = os.path.join(folder, "root")
+    make_tree(root, packages, what)
+    fill(root)
     for name, prefix in (("kernel", "vmlinuz-"), ("initrd", "initrd.img-")):
-        shutil.copyfile(boot_file(root, prefix), os.path.join(FOLDER, name))
+        shutil.copyfile(boot_file(root, prefix), os.path.join(folder, name))
     used = subprocess.run(["du", "-sxB1", "--exclude=./boot", "."], cwd=root, stdout=subprocess.PIPE,
                           check=True).stdout.split()[0]
     pid1 = sum(os.path.getsize(os.path.join(path, n))
                for path, _, names in os.walk(root + "/usr/lib")
                for n in names if re.match(r"libsystemd-(core|shared)-.*\.so$", n))
     pid1 += os.path.getsize(root + "/usr/lib/systemd/systemd")
-    disk = os.path.join(FOLDER, "disk.raw")
+    disk = os.path.join(folder, "disk.raw")
     with open(disk, "wb") as f:
         f.truncate(3 << 30)
     subprocess.run(["mkfs.ext4", "-q", "-F", "-d", root, disk], check=True,
                    env=dict(os.environ, PATH=os.environ["PATH"] + ":/sbin:/usr/sbin"))
     shutil.rmtree(root)
-    kernel = sum(os.path.getsize(os.path.join(FOLDER, n)) for n in ("kernel", "initrd"))
-    write(os.path.join(FOLDER, "sizes"), "%d %d\n" % (int(used) + kernel, pid1))
-    return FOLDER
+    kernel = sum(os.path.getsize(os.path.join(folder, n)) for n in ("kernel", "initrd"))
+    write(os.path.join(folder, "sizes"), "%d %d\n" % (int(used) + kernel, pid1))
+    return folder
+
+
+def prepare():
+    """The peer of suite boot; returns its folder."""
+    return make(FOLDER, PACKAGES, "systemd and docker.io", furnish)
 
 
 def sizes():
