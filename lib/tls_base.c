@@ -15,6 +15,15 @@
 #include <psa/crypto.h>
 #pragma GCC diagnostic pop
 
+#if defined(__x86_64__)
+_Static_assert((offsetof(struct tls_chance, random) +
+		offsetof(mbedtls_ctr_drbg_context, MBEDTLS_PRIVATE(aes_ctx)) +
+		offsetof(mbedtls_aes_context, MBEDTLS_PRIVATE(buf))) %
+			       16 ==
+		       0,
+	       "round keys of AES-NI");
+#endif
+
 /* ---- chance ---- */
 
 int mbedtls_hardware_poll(void *data, unsigned char *output, size_t len, size_t *olen);

@@ -21,8 +21,11 @@
  * configuration in which the other side is always verified. A program that uses it links mbedtls.
  */
 
+/* By AES-NI mbedtls writes its round keys to addresses that have to be multiples of 16, and trusts
+ * to luck that they are: tls_base.c asserts what stands here. */
 struct tls_chance {
-	mbedtls_entropy_context entropy;
+	_Alignas(16) mbedtls_entropy_context entropy;
+	uint64_t gap;
 	mbedtls_ctr_drbg_context random;
 };
 

@@ -500,7 +500,8 @@ static void open_trust(struct luggage *luggage)
 					    buf_str(&luggage->key), err);
 	buf_done(&luggage->pem);
 	buf_done(&luggage->cert);
-	explicit_bzero(luggage->key.data, luggage->key.len);
+	if (luggage->key.data)
+		explicit_bzero(luggage->key.data, luggage->key.len);
 	buf_done(&luggage->key);
 	if (role.trust != NULL || !role.wish.tls)
 		return;

@@ -57,14 +57,21 @@ bool ship_tail_renew(struct ship_tail *tail, struct msg *msg)
 
 void ship_tail_skip(struct ship_tail *tail, uint64_t bytes)
 {
+	size_t first = tail->count;
+	uint64_t size = 0;
 	struct stat st;
 	ssize_t n, i = 0;
 
-	while (tail->count > 1)
+	/* From the youngest file back to the one in which they begin. */
+	while (first > 0 && size < bytes) {
+		first--;
+		size += fstat(tail->fds[first], &st) == 0 ? (uint64_t)st.st_size : 0;
+	}
+	for (; first > 0; first--)
 		drop_first(tail);
-	if (tail->count == 0 || fstat(tail->fds[0], &st) < 0 || (uint64_t)st.st_size <= bytes)
+	if (tail->count == 0 || size <= bytes)
 		return;
-	tail->offset = (uint64_t)st.st_size - bytes;
+	tail->offset = size - bytes;
 	n = pread(tail->fds[0], chunk, sizeof(chunk), (off_t)tail->offset);
 	while (i < n && chunk[i] != '\n')
 		i++;

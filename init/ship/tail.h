@@ -27,7 +27,7 @@ typedef bool ship_tail_fn(struct ship_tail *tail, struct str line, void *owner);
  * gone before they came here. */
 bool ship_tail_renew(struct ship_tail *tail, struct msg *msg);
 
-/* In front of the first whole line of the newest `bytes` bytes. */
+/* In front of the first whole line of the newest `bytes` bytes of all files. */
 void ship_tail_skip(struct ship_tail *tail, uint64_t bytes);
 
 /* Gives out the lines of one chunk at most; false when there is nothing more now. */

@@ -77,8 +77,9 @@ class Root:
         shutil.copy(ROLE, os.path.join(self.path, "role"))
         with open(os.path.join(self.path, "run/hoy/net/etc/hosts"), "w", encoding="ascii") as f:
             f.write("127.0.0.1 log.test\n")
-        with open(os.path.join(self.path, "proc/self/oom_score_adj"), "w", encoding="ascii"):
-            pass  # as the role starts a process
+        for name in ("proc/self/oom_score_adj", "dev/null"):  # which a process that it starts opens
+            open(os.path.join(self.path, name), "w", encoding="ascii").close()
+        os.symlink("/role", os.path.join(self.path, "proc/self/exe"))
         self.boot("one")
 
     def boot(self, name):
@@ -156,7 +157,11 @@ class Role:
         self.push()
 
     def until(self, pattern):
-        wait_for("status %r, not %r; %s" % (pattern, self.status, self.log), lambda: re.search(pattern, self.status))
+        def there():
+            tap.check(self.process.poll() is None, "it ended with %s: %s" % (self.process.poll(), self.log))
+            return re.search(pattern, self.status)
+
+        wait_for("status %r, not %r; %s" % (pattern, self.status, self.log), there)
 
     def kill(self):
         self.process.kill()
@@ -531,13 +536,13 @@ def _containers_wait():
     web.say(1)
     role = Role(root, send=SYSTEM | CONTAINERS, queue=256 << 10)
     role.until("^1 lines wait")
-    web.say(9000)
+    web.say(4000)
     role.until(r"^1\d\d\d lines wait, 0 dropped")
     role.say(100)
     wait_for("PID 1's lines", lambda: role.sent == 100)
     server = syslog.Server(root.port)
-    wait_for("all of them", lambda: len(said([server], "web")) >= 9001)
-    tap.check(said([server], "web") == ["said %d" % n for n in range(1, 9002)], "a line is missing, or not in order")
+    wait_for("all of them", lambda: len(said([server], "web")) >= 4001)
+    tap.check(said([server], "web") == ["said %d" % n for n in range(1, 4002)], "a line is missing, or not in order")
     tap.check(len(said([server], "unit")) == 100 and not any(n == 0 for n, _ in server.got()), "a line was dropped")
     role.stop()
     server.go()
@@ -583,12 +588,14 @@ def _addresses():
     root = Root("addresses")
     with open(os.path.join(root.path, "run/hoy/net/etc/hosts"), "w", encoding="ascii") as f:
         f.write("127.0.0.2 log.test\n127.0.0.3 log.test\n127.0.0.4 log.test\n")
+    with open(os.path.join(root.path, "run/hoy/net/etc/host.conf"), "w", encoding="ascii") as f:
+        f.write("multi on\n")  # glibc of this test's role: all lines of the name; musl takes them all
     lines = []
     for address in ("127.0.0.2", "127.0.0.3", "127.0.0.4"):
         server = syslog.Server(root.port, address=address)
         role = Role(root, "log.test", lines=lines)
         role.say(5)
-        wait_for("lines at " + address, lambda: len(server.got()) >= 5)
+        wait_for("lines at %s: %s %s" % (address, role.status, role.log), lambda: len(server.got()) >= 5)
         role.until("connected$")
         tap.check("refused" not in role.log, "an address that refuses is passed over in silence: " + role.log)
         role.stop()
@@ -619,7 +626,7 @@ def _own_certificate():
     role.until("nothing is sent: key_file holds no readable private key")
     role.stop()
     role = Role(root, "log.test", True, "/config/ca.pem", own=("/config/me.pem", ""))
-    role.until("nothing is sent: cert_file and key_file in .log. need each other")
+    role.until("nothing is sent: cert_file and key_file in .log. need")
     role.stop()
     server.go()
 

@@ -119,10 +119,18 @@ static void test_skip(void)
 	ship_tail_skip(&tail, 9);
 	is_text(read_all(&tail), "third|", "the newest bytes, from a whole line on");
 	ship_tail_done(&tail);
+	tail = (struct ship_tail){ 0 };
 	(void)renew(&tail, files, 2);
+	ship_tail_skip(&tail, 100);
+	is_text(read_all(&tail), "old|first|second|third|", "all, where there are no more");
+	ship_tail_done(&tail);
+	tail = (struct ship_tail){ 0 };
+	(void)renew(&tail, files, 2);
+	ship_tail_skip(&tail, 20);
+	is_text(read_all(&tail), "first|second|third|", "from a place in an older file on");
+	ship_tail_done(&tail);
 	own_close(&files[0]);
 	own_close(&files[1]);
-	ship_tail_done(&tail);
 }
 
 static void test_long(void)
