@@ -1,7 +1,7 @@
 # The console and command line program `hoy`.
 PROGS += hoy
 hoy_OBJS := init/console/main.o init/console/tty.o init/console/edit.o init/console/words.o \
-	init/console/client.o init/console/progress.o init/console/login.o init/console/verbs.o init/console/verb_show.o \
+	init/console/client.o init/console/progress.o init/console/login.o init/console/verbs.o init/console/verb_help.o init/console/verb_show.o \
 	init/console/verb_run.o init/console/gateway.o init/console/verb_gateway.o init/console/pipe.o init/console/verb_support.o init/console/chart.o \
 	init/console/redact.o init/console/ustar.o init/console/verb_log.o \
 	init/console/verb_logs.o init/console/log_options.o init/console/log_reader.o init/unit/logline.o init/unit/boxline.o init/console/verb_build.o init/console/verb_compose.o init/console/compose_text.o init/console/verb_archive.o \

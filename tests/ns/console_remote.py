@@ -240,7 +240,7 @@ TRIED = {
     "ping": ("127.0.0.1", None), "resize": ("", 5), "rm": ("nobody", 3), "sessions": ("", None), "stats": ("nobody", 3),
     "time": ("", None), "traceroute": ("127.0.0.1", None), "unpause": ("nobody", 3), "users": ("", None)}
 
-LONG = ("access", "build", "config", "exec", "follow", "log", "logs", "rm", "save", "stats")  # any number of words
+LONG = ("access", "build", "compose", "config", "exec", "follow", "log", "logs", "rm", "save", "stats")  # any number of words
 
 
 def documented():
