@@ -6,9 +6,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/capability.h>
+#include <linux/nsfs.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include "engine/api/files_msg.h"
 #include "engine/files/files.h"
@@ -18,7 +22,7 @@
 #include "lib/log.h"
 #include "lib/own.h"
 
-enum { ROLE_FILES_MAX = 128, ROLE_BODY_MAX = 4 << 20 };
+enum { ROLE_FD_USERNS = 4, ROLE_FILES_MAX = 128, ROLE_BODY_MAX = 4 << 20 };
 #define ROLE_MEMORY_MAX (UINT64_C(2) << 30)
 
 static void reply(struct msg_peer *peer, const struct msg *msg, int result, struct buf *body,
@@ -347,6 +351,21 @@ static const struct msg_rule role_rules[] = {
 
 #define CAP(name) (UINT64_C(1) << CAP_##name)
 
+/*
+ * With a user namespace as fd 4 this process is its root, before it has read a thing: ids of what
+ * it sees and makes are those of the container that lives there, and the machine's own files are
+ * nobody's.
+ */
+static void join_user_namespace(void)
+{
+	if (ioctl(ROLE_FD_USERNS, NS_GET_NSTYPE) != CLONE_NEWUSER)
+		return;
+	if (setns(ROLE_FD_USERNS, CLONE_NEWUSER) < 0 || setgroups(0, NULL) < 0 ||
+	    setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		fatal("join a user namespace: %s", strerror(errno));
+	(void)close(ROLE_FD_USERNS);
+}
+
 int role_files(void)
 {
 	static struct role_service service = { .rules = role_rules,
@@ -363,6 +382,7 @@ int role_files(void)
 		.files_max = ROLE_FILES_MAX,
 	};
 
+	join_user_namespace();
 	role_begin(&service, &sandbox);
 	return role_run(&service);
 }

@@ -358,6 +358,14 @@ static void declared_event(void *owner, const struct service *service, const cha
 		     container ? &container->def : NULL, number);
 }
 
+static bool userns_auto(void *owner)
+{
+	const struct ini_section *section = ini_find(&engine.manager.engine_config, "engine", "");
+
+	(void)owner;
+	return section && !strcmp(ini_text(&engine_schema, section, "userns_mode"), "auto");
+}
+
 static void setup(void)
 {
 	struct container_env *env = &engine.containers;
@@ -391,6 +399,7 @@ static void setup(void)
 					       .owner = &engine };
 	env->leases = &engine.leases;
 	env->trashed = engine_trashed;
+	env->userns.automatic = userns_auto;
 	env->owner = &engine;
 	env->shim = "/usr/lib/hoy/shim";
 	env->data_path = "/data";

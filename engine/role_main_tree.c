@@ -48,6 +48,7 @@ static void tree_done(struct engine_work *work)
 	own_close(&tree->root_fd);
 	own_close(&tree->upper_fd);
 	own_close(&tree->below_fd);
+	own_close(&tree->userns.userns_fd);
 	below_name(tree, name);
 	if (tree->below_mounted)
 		(void)rootfs_umount(&env->rootfs, name, NULL);
@@ -64,7 +65,7 @@ void *tree_new(struct msg_peer *peer, const struct msg *msg, size_t size)
 	struct tree_work *tree = work_new(peer, msg, size, tree_done);
 
 	if (tree) {
-		tree->root_fd = tree->upper_fd = tree->below_fd = -1;
+		tree->root_fd = tree->upper_fd = tree->below_fd = tree->userns.userns_fd = -1;
 		tree->files.pidfd = tree->unpack.pidfd = -1;
 	}
 	return tree;
@@ -101,15 +102,28 @@ static void tree_ready(struct tree_work *tree, const struct err *err)
 static int mount_root(struct tree_work *tree, struct err *err)
 {
 	struct container_env *env = &tree->work.engine->containers;
-	char path[CONTAINER_ID_LEN + 32];
-	int work_fd OWN_FD = -1;
+	const struct container_def *def = &tree->def;
+	char path[CONTAINER_ID_LEN + 16];
+	int dir_fd OWN_FD = -1, work_fd OWN_FD = -1;
+	int r;
 
-	(void)snprintf(path, sizeof(path), "containers/%s/work", tree->id);
-	work_fd = fs_open_dir(env->data_fd, path, FS_BENEATH, 0700, err);
+	(void)snprintf(path, sizeof(path), "containers/%s", tree->id);
+	dir_fd = fs_open(env->data_fd, path, FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, err);
+	if (dir_fd < 0)
+		return dir_fd;
+	work_fd = layers_work(dir_fd, def->disk_limit, err);
 	if (work_fd < 0)
 		return work_fd;
-	tree->root_fd = layers_root(&env->rootfs, tree->id, tree->def.layers, tree->def.layer_count,
-				    tree->upper_fd, work_fd, err);
+	if (container_userns_wanted(env, def)) {
+		r = container_userns_open(env, dir_fd, &tree->userns, err);
+		if (r < 0)
+			return r;
+		tree->root_fd = layers_root_mapped(&env->rootfs, tree->id, def->layers,
+						   def->layer_count, dir_fd, &tree->userns, err);
+	} else {
+		tree->root_fd = layers_root(&env->rootfs, tree->id, def->layers, def->layer_count,
+					    tree->upper_fd, work_fd, err);
+	}
 	tree->mounted = tree->root_fd >= 0;
 	return tree->root_fd < 0 ? tree->root_fd : 0;
 }
@@ -153,8 +167,12 @@ int tree_open(struct tree_work *tree, const char *name, bool root,
 				    tree->def.layer_count, err);
 	if (r < 0)
 		return r;
-	if (root && container && container->root_fd >= 0)
+	if (root && container && container->root_fd >= 0) {
 		tree->root_fd = fcntl(container->root_fd, F_DUPFD_CLOEXEC, 0);
+		if (container_mapping(container))
+			tree->userns.userns_fd =
+				fcntl(container->userns.userns_fd, F_DUPFD_CLOEXEC, 3);
+	}
 	tree->ready = ready;
 	tree->wants_root = root;
 	layers_mount(&tree->layers, env->store, &env->rootfs, tree->def.layers,
@@ -224,8 +242,9 @@ int tree_files(struct tree_work *tree, uint16_t type, struct str body, const int
 	int64_t r;
 
 	worker_stop(&tree->files);
-	r = worker_start(&tree->files, &tree->work.engine->loop, "files", NULL, 0, NULL, 0, NULL,
-			 tree, err);
+	r = worker_start(&tree->files, &tree->work.engine->loop, "files", NULL, 0,
+			 &tree->userns.userns_fd, tree->userns.userns_fd >= 0 ? 1 : 0, NULL, tree,
+			 err);
 	if (r >= 0)
 		r = msg_peer_call(&tree->files.peer, type, body, fds, nfds, fn, tree, err);
 	return r < 0 ? (int)r : 0;

@@ -18,6 +18,7 @@ struct tree_work {
 	char id[CONTAINER_ID_LEN + 1]; /* of the container, "" = none */
 	bool mounted, below_mounted, frozen;
 	int root_fd, upper_fd, below_fd;
+	struct rootfs_mapping userns; /* of what root_fd shows; userns_fd -1 = none */
 	struct layers_job layers;
 	struct image_lease lease;
 	struct worker files, unpack;

@@ -73,6 +73,7 @@ int tree_enter_mount(struct tree_work *tree, bool write, struct err *err)
 		return 0; /* what the root has in its place */
 	}
 	own_close(&tree->root_fd);
+	own_close(&tree->userns.userns_fd); /* on the disk ids are as the container sees them */
 	tree->root_fd = fd;
 	(void)str_copy(str_from(tree->path), tree->shown, sizeof(tree->shown));
 	(void)snprintf(inner, sizeof(inner), "/%.*s", STR_ARG(rest));

@@ -11,6 +11,7 @@
 #include "engine/api/files_msg.h"
 #include "engine/api/image_msg.h"
 #include "engine/role_main_tree.h"
+#include "engine/run/user_namespace.h"
 #include "lib/own.h"
 
 enum { TREES_REPLY_MAX = 8 << 20 };
@@ -146,6 +147,7 @@ static int write_tar(struct tree_work *tree, struct err *err)
 	const struct image_tree_wanted wanted = { .root_fd = tree->root_fd,
 						  .out_fd = tree->work.file_fd,
 						  .path = tree->path,
+						  .userns_fd = tree->userns.userns_fd,
 						  .name = last_name(tree, name) };
 	int r = image_tree_start(&tree->tree, &tree->work.engine->loop, &wanted, on_tar, tree, err);
 
@@ -344,12 +346,18 @@ static int copy_begin(struct tree_work *tree, struct err *err)
 	struct files_copy *copy OWN_FREE = calloc(1, sizeof(*copy));
 	int outside OWN_FD =
 		work_open_path(&tree->work, STR("/data/transfer/"), O_RDONLY | O_DIRECTORY, err);
-	const int fds[2] = { tree->into ? outside : tree->root_fd,
-			     tree->into ? tree->root_fd : outside };
+	int fds[2] = { tree->into ? outside : tree->root_fd, tree->into ? tree->root_fd : outside };
 	struct buf body OWN(buf_done) = { 0 };
+	int seen OWN_FD = -1;
 
 	if (outside < 0)
 		return outside;
+	if (tree->userns.userns_fd >= 0) {
+		seen = user_namespace_view_dir(tree->userns.userns_fd, outside, err);
+		if (seen < 0)
+			return seen;
+		fds[tree->into ? 0 : 1] = seen;
+	}
 	if (!copy)
 		return err_set(err, -ENOMEM, "no memory for a copy");
 	buf_init(&body, 4 * ENGINE_PATH_MAX);

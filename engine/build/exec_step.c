@@ -500,6 +500,7 @@ int build_job_start_run(struct build_lane *lane, struct err *err)
 		.mounts = mounts->list,
 		.mount_count = mounts->count,
 		.pids_limit = 4096,
+		.userns = DEF_USERNS_HOST, /* an image may hold any id */
 		.extra_hosts = lane->job->hosts,
 		.log_max_size = BUILD_JOB_LOG_MAX,
 		.log_max_file = 2,

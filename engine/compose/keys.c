@@ -356,6 +356,7 @@ static const struct key service_keys[] = {
 	{ "cap_drop", key_take_list, "cap_drop" },
 	{ "devices", key_take_list, "devices" },
 	{ "privileged", key_take_text, "privileged" },
+	{ "userns_mode", key_take_text, "userns_mode" },
 	{ "read_only", key_take_text, "read_only" },
 	{ "tmpfs", key_take_list, "tmpfs" },
 	{ "labels", take_labels, "labels" },

@@ -88,6 +88,7 @@ static void open_what_runs(struct container *container)
 		container->cgroup_fd = cgroup_open(&container->env->cgroups, container->id, NULL);
 	if (container->root_fd < 0)
 		container->root_fd = rootfs_open(&container->env->rootfs, container->id, NULL);
+	container_userns_adopt(container);
 	if (container->ns.netns_fd >= 0 || container->def.network_mode == DEF_NETWORK_HOST)
 		return;
 	/* The shim vouched for the pid a moment ago and reaps it only after it told us so. */
@@ -167,6 +168,7 @@ struct container *container_adopt(struct container_env *env, const char *id,
 	container->ops = ops;
 	container->owner = owner;
 	container->root_fd = container->cgroup_fd = container->files.pidfd = -1;
+	container->userns.userns_fd = -1;
 	container->shim.fd = -1;
 	network_namespace_init(&container->ns);
 	arena_init(&container->arena, DEF_BYTES_MAX * 4);

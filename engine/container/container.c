@@ -15,6 +15,7 @@
 #include "engine/container/log_route.h"
 #include "engine/container/launch.h"
 #include "engine/container/parts.h"
+#include "engine/run/user_namespace.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
@@ -47,6 +48,7 @@ void container_release(struct container *container)
 				    NULL, NULL, NULL);
 	}
 	network_namespace_done(&container->ns);
+	own_close(&container->userns.userns_fd);
 	own_close(&container->root_fd);
 	if (container->cgroup_fd >= 0)
 		(void)cgroup_kill(container->cgroup_fd, NULL);
@@ -272,8 +274,10 @@ void container_attached(struct msg_peer *peer, void *owner, struct msg *reply,
 
 static void step_attach(struct container *container)
 {
+	const struct rootfs_mapping *mapping = container_mapping(container);
 	struct err err = { 0 };
-	int r;
+	int netns OWN_FD = -1;
+	int r = 0;
 
 	container->phase = CONTAINER_PHASE_ATTACH;
 	if (container->def.network_mode == DEF_NETWORK_HOST) {
@@ -289,7 +293,11 @@ static void step_attach(struct container *container)
 			step_launch(container);
 		return;
 	}
-	r = network_namespace_open(-1, &container->ns, &err);
+	/* Who owns it may configure it: its sysctls, its low ports. */
+	if (mapping)
+		r = netns = user_namespace_net(mapping->userns_fd, &err);
+	if (r >= 0)
+		r = network_namespace_open(netns, &container->ns, &err);
 	if (r == -ENOTRECOVERABLE)
 		fatal("%s", err_text(&err));
 	if (r >= 0)
@@ -342,6 +350,7 @@ static int mount_root(struct container *container, struct err *err)
 {
 	const struct container_def *def = &container->def;
 	int upper OWN_FD = -1, work OWN_FD = -1;
+	int r;
 
 	upper = layers_upper(container->dir_fd, def->disk_limit, err);
 	if (upper < 0)
@@ -349,8 +358,17 @@ static int mount_root(struct container *container, struct err *err)
 	work = layers_work(container->dir_fd, def->disk_limit, err);
 	if (work < 0)
 		return work;
-	container->root_fd = layers_root(&container->env->rootfs, container->id, def->layers,
-					 def->layer_count, upper, work, err);
+	r = container_userns_start(container, err);
+	if (r < 0)
+		return r;
+	if (container_mapping(container))
+		r = layers_root_mapped(&container->env->rootfs, container->id, def->layers,
+				       def->layer_count, container->dir_fd,
+				       container_mapping(container), err);
+	else
+		r = layers_root(&container->env->rootfs, container->id, def->layers,
+				def->layer_count, upper, work, err);
+	container->root_fd = r;
 	return container->root_fd < 0 ? container->root_fd : container_images_mount(container, err);
 }
 
@@ -401,6 +419,7 @@ static struct container *container_new(struct container_env *env, const char *id
 	container->ops = ops;
 	container->owner = owner;
 	container->dir_fd = container->root_fd = container->cgroup_fd = -1;
+	container->userns.userns_fd = -1;
 	container->files.pidfd = -1;
 	container->shim.fd = -1;
 	network_namespace_init(&container->ns);
@@ -545,6 +564,7 @@ void container_free(struct container *container)
 	worker_stop(&container->files);
 	msg_peer_done(&container->shim);
 	network_namespace_done(&container->ns);
+	own_close(&container->userns.userns_fd);
 	own_close(&container->root_fd);
 	own_close(&container->cgroup_fd);
 	own_close(&container->dir_fd);

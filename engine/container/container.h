@@ -9,6 +9,7 @@
 #include "engine/api/shim_msg.h"
 #include "engine/container/def.h"
 #include "engine/container/layers.h"
+#include "engine/container/userns.h"
 #include "engine/health/monitor.h"
 #include "engine/image/lease.h"
 #include "engine/network/client.h"
@@ -65,6 +66,7 @@ struct container_env {
 	uint32_t adopted, adopting;
 	/* The running container of this id or name, whoever owns it; may be NULL. */
 	struct container *(*running)(void *owner, const char *id);
+	struct userns_ranges userns;
 };
 
 struct container;
@@ -98,8 +100,7 @@ struct container {
 	struct container_def def;
 	char id[CONTAINER_ID_LEN + 1];
 	enum container_phase phase;
-	int64_t created_s;
-	int64_t started_ns;
+	int64_t created_s, started_ns;
 	const struct container_ops *ops;
 	void *owner;
 	struct msg_peer shim;
@@ -109,13 +110,13 @@ struct container {
 	uint32_t volume;       /* the mount that is being looked at in VOLUMES */
 	struct container *volume_next, *attach_next; /* in the queues of env */
 	int dir_fd, root_fd, cgroup_fd;
+	struct rootfs_mapping userns; /* userns_fd -1 = none */
 	struct network_namespace ns;
 	pid_t pid;
 	struct layers_job layers;
 	struct image_lease lease; /* its layers */
-	uint32_t uid, gid, groups[64];
-	uint32_t group_count;
-	bool user_known;
+	uint32_t uid, gid, groups[64], group_count;
+	bool user_known, stopping;
 	char home[256];
 	char address[48];	       /* "172.20.0.5", first network; of IPv6 where that is all */
 	struct health_monitor *health; /* NULL = no health checks; see health_of() */
@@ -128,7 +129,6 @@ struct container {
 	struct image_texts more_env;
 	struct loop_timer stop_timer, burial, relink;
 	unsigned relinks;
-	bool stopping;
 	struct shim_exit exit;
 	struct container *next; /* for the owner's list */
 };

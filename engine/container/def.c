@@ -195,6 +195,9 @@ static const char *either(const char *first, const char *second)
 int container_def_service(const struct service_spec *spec, const struct image *image,
 			  struct arena *arena, struct container_def *ret_def, struct err *err)
 {
+	static const enum def_userns userns[] = { [SERVICE_USERNS_DEFAULT] = DEF_USERNS_DEFAULT,
+						  [SERVICE_USERNS_HOST] = DEF_USERNS_HOST,
+						  [SERVICE_USERNS_AUTO] = DEF_USERNS_AUTO };
 	struct container_def def = {
 		.name = spec->name,
 		.reference = image->reference,
@@ -223,6 +226,7 @@ int container_def_service(const struct service_spec *spec, const struct image *i
 		.tty = spec->tty,
 		.init = spec->init,
 		.declared = true,
+		.userns = userns[spec->userns],
 		.health = def_health(spec, image),
 	};
 	int r = def_command(spec, image, arena, &def, err);

@@ -49,6 +49,12 @@ struct def_mount {
 	bool read_only;
 };
 
+enum def_userns {
+	DEF_USERNS_DEFAULT, /* as engine.ini says */
+	DEF_USERNS_HOST,
+	DEF_USERNS_AUTO, /* one of its own */
+};
+
 enum def_network_mode { DEF_NETWORK_BRIDGE, DEF_NETWORK_HOST, DEF_NETWORK_NONE };
 
 struct container_def {
@@ -66,6 +72,7 @@ struct container_def {
 	struct service_port *ports;
 	uint32_t port_count;
 	enum def_network_mode network_mode;
+	enum def_userns userns;
 	int64_t mem_limit, cpus, pids_limit; /* bytes, thousandths, count; 0 = none */
 	int64_t disk_limit; /* bytes that it may write beside its volumes; 0 = none */
 	int64_t stop_grace_ms, log_max_size;

@@ -23,8 +23,11 @@ enum {
 	DEF_VERSION_MORE = 5,
 };
 
-/* Beside any version: behind all else stands disk_limit, then where in IPv6 ports are published. */
-enum { DEF_HAS_DISK_LIMIT = 0x100, DEF_HAS_PORTS6 = 0x200 };
+/*
+ * Beside any version: behind all else stands disk_limit, then where in IPv6 ports are published,
+ * then the user namespace.
+ */
+enum { DEF_HAS_DISK_LIMIT = 0x100, DEF_HAS_PORTS6 = 0x200, DEF_HAS_USERNS = 0x400 };
 
 static void put_texts(struct buf *out, const struct image_texts *texts)
 {
@@ -112,7 +115,8 @@ void container_def_encode(const struct container_def *def, struct buf *out)
 			       def->declared };
 
 	wire_put_u32(out, version_of(def) | (def->disk_limit ? DEF_HAS_DISK_LIMIT : 0) |
-				  (has_ports6(def) ? DEF_HAS_PORTS6 : 0));
+				  (has_ports6(def) ? DEF_HAS_PORTS6 : 0) |
+				  (def->userns ? DEF_HAS_USERNS : 0));
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		wire_put_text(out, texts[i]);
 	wire_put_bytes(out, def->image.bytes, SHA256_SIZE);
@@ -145,6 +149,8 @@ void container_def_encode(const struct container_def *def, struct buf *out)
 		wire_put_i64(out, def->disk_limit);
 	if (has_ports6(def))
 		put_ports6(out, def);
+	if (def->userns)
+		wire_put_u8(out, (uint8_t)def->userns);
 }
 
 /* The wire's error is sticky and always -EBADMSG; that memory ran out has to be known beside it. */
@@ -316,13 +322,34 @@ static void get_host(struct def_reader *reader, struct container_def *def, uint3
 	}
 }
 
+/* What a bit of the version says is there. */
+static void get_tail(struct def_reader *reader, struct container_def *def, uint32_t bits)
+{
+	struct wire *in = reader->in;
+	uint8_t userns;
+
+	if (bits & DEF_HAS_DISK_LIMIT) {
+		def->disk_limit = get_number(in, INT64_MAX);
+		if (!def->disk_limit)
+			in->error = -EBADMSG;
+	}
+	if (bits & DEF_HAS_PORTS6 && !reader->no_memory)
+		get_ports6(in, def);
+	if (!(bits & DEF_HAS_USERNS))
+		return;
+	userns = wire_u8(in);
+	if (userns == DEF_USERNS_DEFAULT || userns > DEF_USERNS_AUTO)
+		in->error = -EBADMSG;
+	else
+		def->userns = (enum def_userns)userns;
+}
+
 int container_def_decode(struct wire *in, struct arena *arena, struct container_def *ret_def,
 			 struct err *err)
 {
 	struct def_reader reader = { in, arena, false };
 	struct container_def def = { 0 };
-	uint32_t version;
-	bool disk_limit, ports6;
+	uint32_t version, bits;
 	const char **const texts[] = { &def.name, &def.reference, &def.workdir,
 				       &def.user, &def.hostname,  &def.stop_signal };
 	struct image_texts *const lists[] = { &def.argv,	&def.env,     &def.cap_add,
@@ -331,9 +358,8 @@ int container_def_decode(struct wire *in, struct arena *arena, struct container_
 					      &def.networks };
 
 	version = wire_u32(in);
-	disk_limit = version & DEF_HAS_DISK_LIMIT;
-	ports6 = version & DEF_HAS_PORTS6;
-	version &= ~(uint32_t)(DEF_HAS_DISK_LIMIT | DEF_HAS_PORTS6);
+	bits = version & (DEF_HAS_DISK_LIMIT | DEF_HAS_PORTS6 | DEF_HAS_USERNS);
+	version &= ~bits;
 	if (version < DEF_VERSION || version > DEF_VERSION_MORE)
 		in->error = -EBADMSG;
 	def.init = version == DEF_VERSION_INIT;
@@ -352,13 +378,7 @@ int container_def_decode(struct wire *in, struct arena *arena, struct container_
 		get_health(&reader, &def.health);
 	}
 	get_host(&reader, &def, version);
-	if (disk_limit) {
-		def.disk_limit = get_number(in, INT64_MAX);
-		if (!def.disk_limit)
-			in->error = -EBADMSG;
-	}
-	if (ports6 && !reader.no_memory)
-		get_ports6(in, &def);
+	get_tail(&reader, &def, bits);
 	if (reader.no_memory)
 		return err_set(err, -ENOMEM, "no memory for a stored container definition");
 	if (in->error)

@@ -48,13 +48,14 @@ int container_exec_plan(const struct container *container, const struct containe
 	const struct files_user *user = exec->user;
 	uint32_t groups[FILES_GROUPS_MAX + 1]; /* the primary one among them, as in user.c */
 	struct buf plan OWN(buf_done) = { 0 };
-	struct run_spec defaults;
+	struct run_spec spec;
+	struct run_mapping ids;
 	struct run_seccomp_filter filter;
 	struct run_process process;
 	int r;
 
-	run_spec_init(&defaults);
-	process = defaults.process;
+	run_spec_init(&spec);
+	process = spec.process;
 	r = exec_env(container, exec, arena, &process.env, err);
 	if (r >= 0)
 		r = container_def_caps(&container->def, &process.caps, err);
@@ -80,8 +81,10 @@ int container_exec_plan(const struct container *container, const struct containe
 	process.rows = exec->rows;
 	process.columns = exec->columns;
 	buf_init(&plan, EXEC_PLAN_MAX);
-	r = run_plan_encode_exec(&process, container->def.privileged || exec->privileged, &plan,
-				 err);
+	spec.process = process;
+	spec.privileged = container->def.privileged || exec->privileged;
+	launch_userns(container, SHIM_FD_EXTRA, &ids, &spec);
+	r = run_plan_encode_exec_spec(&spec, &plan, err);
 	return r < 0 ? r : run_plan_memfd(&plan, err);
 }
 

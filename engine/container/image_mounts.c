@@ -47,8 +47,14 @@ int container_images_mount(struct container *container, struct err *err)
 		if (def->mounts[i].kind != DEF_MOUNT_IMAGE)
 			continue;
 		more = &def->mounts_more[i];
-		fd = layers_root(&container->env->rootfs, view_name(container, i, name),
-				 more->layers, more->layer_count, -1, -1, err);
+		(void)view_name(container, i, name);
+		if (container_mapping(container))
+			fd = layers_root_mapped(&container->env->rootfs, name, more->layers,
+						more->layer_count, -1, container_mapping(container),
+						err);
+		else
+			fd = layers_root(&container->env->rootfs, name, more->layers,
+					 more->layer_count, -1, -1, err);
 		if (fd < 0)
 			return err_prefix(err, "image %s", def->mounts[i].source);
 	}

@@ -157,6 +157,14 @@ static const char *bind_path(const struct container_def *def, const struct def_m
 	return NULL;
 }
 
+/* Files keep their owners on the disk: as the container sees them. */
+static enum run_idmap mount_ids(const struct launch *launch, enum def_mount_kind kind)
+{
+	if (!container_mapping(launch->container) || kind == DEF_MOUNT_IMAGE) /* mounted so */
+		return RUN_IDMAP_NONE;
+	return RUN_IDMAP_ABLE;
+}
+
 static int launch_mount(struct launch *launch, const struct def_mount *from, struct err *err)
 {
 	struct run_mount *mount = &launch->mounts[launch->spec.mount_count];
@@ -174,6 +182,7 @@ static int launch_mount(struct launch *launch, const struct def_mount *from, str
 	} else {
 		mount->kind = RUN_MOUNT_KIND_BIND;
 		mount->flags = RUN_MOUNT_FLAG_RECURSIVE;
+		mount->idmap = mount_ids(launch, from->kind);
 		mount->source = from->kind == DEF_MOUNT_VOLUME
 					? volume_path(launch->container, from, err)
 				: from->kind == DEF_MOUNT_IMAGE
@@ -186,6 +195,7 @@ static int launch_mount(struct launch *launch, const struct def_mount *from, str
 		mount->flags |= RUN_MOUNT_FLAG_READONLY;
 	launch_mount_more(&launch->container->def, (uint32_t)(from - launch->container->def.mounts),
 			  mount);
+	mount->idmap_below = mount->idmap && mount->flags & RUN_MOUNT_FLAG_RECURSIVE;
 	launch->spec.mount_count++;
 	return 0;
 }
@@ -208,7 +218,8 @@ static int launch_generated(struct launch *launch, struct err *err)
 		*mount = (struct run_mount){ .kind = RUN_MOUNT_KIND_BIND,
 					     .source = source,
 					     .source_fd = -1,
-					     .target = target };
+					     .target = target,
+					     .idmap = mount_ids(launch, DEF_MOUNT_BIND) };
 	}
 	return 0;
 }
@@ -275,6 +286,39 @@ static int launch_mounts(struct launch *launch, struct err *err)
 	return r;
 }
 
+void launch_userns(const struct container *container, int fd, struct run_mapping *ids,
+		   struct run_spec *spec)
+{
+	const struct rootfs_mapping *mapping = container_mapping(container);
+
+	if (!mapping)
+		return;
+	*ids = (struct run_mapping){ 0, mapping->root_id, USERNS_IDS };
+	spec->user = (struct run_ns){ RUN_NS_MODE_FD, fd };
+	spec->uid_map = spec->gid_map = ids;
+	spec->uid_map_count = spec->gid_map_count = 1;
+}
+
+/* Joined, not made: the network namespace is its already. */
+static int launch_user_namespace(struct launch *launch, struct err *err)
+{
+	struct container *container = launch->container;
+	const struct rootfs_mapping *mapping = container_mapping(container);
+	int fd;
+
+	if (!mapping)
+		return 0;
+	if (container->extra_count == CONTAINER_EXTRA_MAX)
+		return err_set(err, -E2BIG, "too many namespaces to join");
+	fd = fcntl(mapping->userns_fd, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0)
+		return err_sys(err, -errno, "keep a user namespace");
+	launch_userns(container, SHIM_FD_EXTRA + (int)container->extra_count, &launch->ids,
+		      &launch->spec);
+	container->extra_fds[container->extra_count++] = fd;
+	return 0;
+}
+
 int container_plan(struct container *container, struct err *err)
 {
 	struct launch *launch OWN_FREE = calloc(1, sizeof(*launch));
@@ -295,6 +339,8 @@ int container_plan(struct container *container, struct err *err)
 	r = launch_process(launch, err);
 	if (r >= 0)
 		r = container_def_caps(&container->def, &launch->spec.process.caps, err);
+	if (r >= 0)
+		r = launch_user_namespace(launch, err);
 	if (r >= 0)
 		r = launch_mounts(launch, err);
 	if (r >= 0)

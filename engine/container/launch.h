@@ -17,6 +17,7 @@ struct launch {
 	struct run_sysctl sysctls[64];
 	struct run_seccomp_filter filter;
 	uint32_t groups[RUN_GROUPS_MAX];
+	struct run_mapping ids;
 	const char **argv, **env;
 };
 
@@ -36,6 +37,10 @@ int launch_host(struct launch *launch, struct err *err);
  * container. `filter` lives as long as *process. */
 int launch_security(const struct def_host *host, struct run_process *process,
 		    struct run_seccomp_filter *filter, struct err *err);
+/* The container's user namespace, for the plan of each of its processes; fd as in run_ns. *ids
+ * lives as long as *spec. */
+void launch_userns(const struct container *container, int fd, struct run_mapping *ids,
+		   struct run_spec *spec);
 /* One mount's further properties. */
 void launch_mount_more(const struct container_def *def, uint32_t index, struct run_mount *mount);
 /* Writes the limits that struct cgroup_limits does not know into the container's group. */

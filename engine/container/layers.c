@@ -130,18 +130,40 @@ int layers_work(int container_fd, int64_t disk_limit, struct err *err)
 	return open_own(container_fd, "work", 0700, disk_limit, err);
 }
 
-int layers_root(struct rootfs *rootfs, const char *id, const struct digest *layers, uint32_t count,
-		int upper_fd, int work_fd, struct err *err)
-{
+struct layer_names {
 	char hex[ROOTFS_LAYERS_MAX][LAYERS_HEX];
 	const char *names[ROOTFS_LAYERS_MAX];
+};
 
+static int name_layers(const struct digest *layers, uint32_t count, struct layer_names *ret_names,
+		       struct err *err)
+{
 	if (count > ROOTFS_LAYERS_MAX)
 		return err_set(err, -E2BIG, "an image of %u layers, at most %d are supported",
 			       count, ROOTFS_LAYERS_MAX);
 	for (uint32_t i = 0; i < count; i++) {
-		str_hex(layers[i].bytes, SHA256_SIZE, hex[i]);
-		names[i] = hex[i];
+		str_hex(layers[i].bytes, SHA256_SIZE, ret_names->hex[i]);
+		ret_names->names[i] = ret_names->hex[i];
 	}
-	return rootfs_mount(rootfs, id, names, count, upper_fd, work_fd, err);
+	return 0;
+}
+
+int layers_root(struct rootfs *rootfs, const char *id, const struct digest *layers, uint32_t count,
+		int upper_fd, int work_fd, struct err *err)
+{
+	struct layer_names names;
+	int r = name_layers(layers, count, &names, err);
+
+	return r < 0 ? r : rootfs_mount(rootfs, id, names.names, count, upper_fd, work_fd, err);
+}
+
+int layers_root_mapped(struct rootfs *rootfs, const char *id, const struct digest *layers,
+		       uint32_t count, int dir_fd, const struct rootfs_mapping *mapping,
+		       struct err *err)
+{
+	struct layer_names names;
+	int r = name_layers(layers, count, &names, err);
+
+	return r < 0 ? r
+		     : rootfs_mount_mapped(rootfs, id, names.names, count, dir_fd, mapping, err);
 }

@@ -34,6 +34,10 @@ void layers_cancel(struct layers_job *job); /* accepts a zeroed one */
 int layers_upper(int container_fd, int64_t disk_limit, struct err *err);
 int layers_work(int container_fd, int64_t disk_limit, struct err *err); /* the overlay's own */
 
+/* The same through a mapping; dir_fd is the container's directory, -1 = a read-only view. */
+int layers_root_mapped(struct rootfs *rootfs, const char *id, const struct digest *layers,
+		       uint32_t count, int dir_fd, const struct rootfs_mapping *mapping,
+		       struct err *err);
 /* The overlay `id` over mounted layers; fds of -1 = a read-only view. Returns an O_PATH fd. */
 int layers_root(struct rootfs *rootfs, const char *id, const struct digest *layers, uint32_t count,
 		int upper_fd, int work_fd, struct err *err);

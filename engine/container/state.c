@@ -70,6 +70,7 @@ int container_remove(struct container_env *env, const char *id, struct err *err)
 	trash = fs_open_dir(env->data_fd, "trash", FS_BENEATH, 0700, err);
 	if (trash < 0)
 		return trash;
+	container_userns_forget(env, containers, id);
 	r = fs_rename(containers, id, trash, id, err);
 	if (r >= 0 && env->trashed)
 		env->trashed(env->owner);

@@ -17,6 +17,7 @@
 #include <sys/random.h>
 #include "engine/api/files_msg.h"
 #include "engine/container/parts.h"
+#include "engine/run/user_namespace.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
@@ -238,6 +239,7 @@ static int fill_start(struct container *container, int volumes, struct err *err)
 	struct buf body OWN(buf_done) = { 0 };
 	char name[FILL_NAME_MAX];
 	int dir OWN_FD = -1;
+	const struct rootfs_mapping *mapping = container_mapping(container);
 	int64_t r = fill_name(mount->source, name, err);
 
 	if (r >= 0)
@@ -246,9 +248,16 @@ static int fill_start(struct container *container, int volumes, struct err *err)
 		r = fs_mkdir(volumes, name, 0755, err);
 	if (r >= 0)
 		r = dir = fs_open(volumes, name, FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, err);
+	if (r >= 0 && mapping) {
+		int seen = user_namespace_view_dir(mapping->userns_fd, dir, err);
+
+		own_close(&dir);
+		r = dir = seen;
+	}
 	if (r >= 0)
-		r = worker_start(&container->files, container->env->loop, "files", NULL, 0, NULL, 0,
-				 NULL, container, err);
+		r = worker_start(&container->files, container->env->loop, "files", NULL, 0,
+				 mapping ? &mapping->userns_fd : NULL, mapping ? 1 : 0, NULL,
+				 container, err);
 	buf_init(&body, FILES_PATH_MAX + 64);
 	wire_put_text(&body, mount->target);
 	if (r >= 0) {

@@ -90,7 +90,8 @@ static int start_walk(struct image_tree *tree, const struct image_tree_wanted *w
 	wire_put_u8(&body, !wanted->layer);
 	wire_put_text(&body, wanted->path);
 	wire_put_text(&body, wanted->name);
-	r = worker_start(&tree->files, tree->loop, "files", NULL, 0, NULL, 0, NULL, tree, err);
+	r = worker_start(&tree->files, tree->loop, "files", NULL, 0, &wanted->userns_fd,
+			 wanted->userns_fd > 0 ? 1 : 0, NULL, tree, err);
 	if (r >= 0)
 		r = msg_peer_call(&tree->files.peer, FILES_MSG_TREE, buf_str(&body), fds, 2,
 				  on_walked, tree, err);

@@ -44,6 +44,7 @@ struct image_tree_wanted {
 	int root_fd, out_fd; /* both stay the caller's */
 	const char *path;    /* in the root */
 	const char *name;    /* what it is called in the tar, "" = its root */
+	int userns_fd;	     /* whose ids count; 0 = ours */
 	bool layer;	     /* an upper or layer: whiteouts and opaque marks count */
 };
 

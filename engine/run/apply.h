@@ -84,9 +84,6 @@ int apply_hooks(const struct plan *plan, enum run_hook_point point, int64_t pid,
 int apply_listener_page(struct apply *apply, struct err *err);
 int apply_take_listener(struct apply *apply, int pidfd, struct err *err);
 
-/* A user namespace with these maps (the text of uid_map and gid_map); its fd. */
-int apply_user_namespace(const char *uid_map, const char *gid_map, struct err *err);
-
 /* ---- between the apply_*.c files: the child's steps ---- */
 
 struct apply_step {

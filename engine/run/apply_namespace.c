@@ -10,11 +10,9 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include "engine/run/kernel.h"
 #include "lib/defence.h"
@@ -105,34 +103,6 @@ int apply_user_wait(struct apply *apply, struct err *err)
 		return r;
 	r = apply_become_root();
 	return r < 0 ? err_sys(err, r, "stay hidden from the container") : 0;
-}
-
-/* A process that does nothing lives in the namespace until its fd is open. */
-int apply_user_namespace(const char *uid_map, const char *gid_map, struct err *err)
-{
-	char path[48];
-	OWN_FD int pidfd = -1;
-	siginfo_t info;
-	int fd = -1, r;
-	long pid = k_fork(CLONE_NEWUSER, -1, &pidfd);
-
-	if (pid == 0) {
-		for (;;)
-			(void)pause();
-	}
-	if (pid < 0)
-		return err_sys(err, (int)pid, "new user namespace");
-	r = write_map((int)pid, "uid_map", uid_map, err);
-	if (r == 0)
-		r = write_map((int)pid, "gid_map", gid_map, err);
-	if (r == 0) {
-		(void)snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
-		fd = fs_open(AT_FDCWD, path, FS_HOST, O_RDONLY, 0, err);
-	}
-	(void)k_pidfd_signal(pidfd, SIGKILL);
-	while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0 && errno == EINTR)
-		;
-	return r < 0 ? r : fd;
 }
 
 /*

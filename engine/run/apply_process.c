@@ -205,10 +205,13 @@ int apply_stdio(struct apply *apply, struct err *err)
 	if (apply->slave >= 0)
 		for (int i = 0; i < 3; i++)
 			apply->stdio[i] = apply->slave;
-	/* The container's own node: one of the host's could be chmodded through the fd. */
+	/* The container's own node: one of the host's could be chmodded through the fd. The root of
+	 * a user namespace cannot, and has only the host's, bound there. */
 	if (apply->stdio[0] < 0)
-		apply->stdio[0] =
-			fs_open(apply->dev, "null", FS_BENEATH, O_RDWR | O_NOFOLLOW, 0, err);
+		apply->stdio[0] = fs_open(apply->dev, "null",
+					  apply->plan->flags & PLAN_FLAG_USER_NS ? FS_BENEATH_XDEV
+										 : FS_BENEATH,
+					  O_RDWR | O_NOFOLLOW, 0, err);
 	if (apply->stdio[0] < 0)
 		return apply->stdio[0];
 	for (int i = 0; i < 3; i++) {

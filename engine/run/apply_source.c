@@ -14,6 +14,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 #include "engine/run/kernel.h"
+#include "engine/run/user_namespace.h"
 #include "lib/defence.h"
 #include "lib/fs.h"
 #include "lib/own.h"
@@ -197,7 +198,7 @@ static int open_mapping(const struct apply *apply, const struct plan_op *op, str
 
 	/* A namespace of the same mapping does: the container's own one is not born yet. */
 	if ((op->idmap & ~PLAN_IDMAP_BELOW) == RUN_IDMAP_LISTED || user->mode != RUN_NS_MODE_FD) {
-		fd = apply_user_namespace(op->uid_map, op->gid_map, err);
+		fd = user_namespace_new(op->uid_map, op->gid_map, err);
 		return fd < 0 ? err_prefix(err, "mount %s: idmap", op->target) : fd;
 	}
 	fd = fcntl(user->fd, F_DUPFD_CLOEXEC, 3);
@@ -207,8 +208,14 @@ static int open_mapping(const struct apply *apply, const struct plan_op *op, str
 static int map_tree(int tree, int mapping, const struct plan_op *op, struct err *err)
 {
 	const struct k_mount_change change = { .userns_fd = mapping };
+	bool able = (op->idmap & ~PLAN_IDMAP_BELOW) == RUN_IDMAP_ABLE;
 	int r = k_change_mount(tree, &change, (op->idmap & PLAN_IDMAP_BELOW) != 0);
 
+	/* Something below that cannot does not keep the rest from it. */
+	if (r < 0 && able && op->idmap & PLAN_IDMAP_BELOW)
+		r = k_change_mount(tree, &change, 0);
+	if (able && (r == -EINVAL || r == -EPERM))
+		return 0;
 	return r < 0 ? err_sys(err, r, "mount %s: idmap", op->target) : 0;
 }
 

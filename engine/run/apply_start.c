@@ -24,7 +24,7 @@
 #include "lib/fs.h"
 #include "lib/own.h"
 
-enum { PTMX_MAJOR = 5, PTMX_MINOR = 2, EXIT_NOT_STARTED = 126 };
+enum { PTMX_MAJOR = 5, PTMX_MINOR = 2, EXIT_NOT_STARTED = 126, PTS_OPTIONS_MAX = 64 };
 
 void apply_init(struct apply *apply, const struct plan *plan)
 {
@@ -49,13 +49,17 @@ void apply_close(struct apply *apply)
 }
 
 /* The options of the container's devpts, NULL when it has none. */
-static const char *devpts_options(const struct plan *plan, struct plan_op *op)
+static const char *devpts_options(const struct plan *plan, struct plan_op *op,
+				  char text[PTS_OPTIONS_MAX])
 {
 	struct plan_list ops = plan->ops;
 
 	while (plan_next_op(&ops, op)) {
-		if (op->kind == PLAN_OP_PTS)
-			return "mode=620,ptmxmode=666,gid=5";
+		if (op->kind == PLAN_OP_PTS) {
+			(void)snprintf(text, PTS_OPTIONS_MAX, "mode=620,ptmxmode=666,gid=%u",
+				       op->gid ? op->gid : (unsigned)PLAN_TTY_GROUP);
+			return text;
+		}
 		if (op->kind == PLAN_OP_FILESYSTEM && strcmp(op->type, "devpts") == 0 &&
 		    strcmp(op->target, "/dev/pts") == 0)
 			return op->data;
@@ -79,7 +83,8 @@ int apply_prepare(struct apply *apply, int root_fd, int *ret_pts, struct err *er
 {
 	const struct plan *plan = apply->plan;
 	struct plan_op op;
-	const char *options = devpts_options(plan, &op);
+	char text[PTS_OPTIONS_MAX];
+	const char *options = devpts_options(plan, &op, text);
 	int r = 0;
 
 	*ret_pts = -1;

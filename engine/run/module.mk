@@ -6,7 +6,8 @@ engine_run_OBJS := engine/run/spec.o engine/run/spec_check.o engine/run/caps.o \
 	engine/run/plan_encode.o engine/run/plan_listed.o engine/run/plan_decode.o \
 	engine/run/plan_print.o engine/run/seccomp.o engine/run/seccomp_program.o \
 	engine/run/seccomp_table.o engine/run/device.o engine/run/device_attach.o engine/run/kernel.o engine/run/cgroup.o \
-	engine/run/cgroup_resource.o engine/run/cgroup_path.o engine/run/rootfs.o \
+	engine/run/cgroup_resource.o engine/run/cgroup_path.o engine/run/rootfs.o engine/run/rootfs_map.o \
+	engine/run/user_namespace.o \
 	engine/run/quota.o
 engine_run_LIBS := -lseccomp
 # Profiles that a person wrote: the api role and hoy-oci's parser (which lists them itself).
@@ -23,7 +24,7 @@ engine_apply_OBJS := engine/run/apply_start.o engine/run/apply_container.o \
 PROGS += shim
 shim_OBJS := engine/role_shim.o engine/api/shim_msg.o engine/run/shim_exec.o \
 	engine/run/shim_call.o engine/run/shim_log.o engine/run/shim_syslog.o engine/run/shim_stream.o \
-	engine/run/plan_decode.o engine/run/device_attach.o engine/run/kernel.o \
+	engine/run/plan_decode.o engine/run/device_attach.o engine/run/kernel.o engine/run/user_namespace.o \
 	$(engine_apply_OBJS)
 
 # The filter of the default capabilities, compiled while Hoy is built by a program of the host.

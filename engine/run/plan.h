@@ -47,6 +47,7 @@ enum {
 	PLAN_MAP_MAX = RUN_MAPPINGS_MAX * 36, /* the text of a mapping */
 	PLAN_CPUS_BYTES = RUN_CPUS_MAX / 8,
 	PLAN_HOOKS_MAX = RUN_HOOKS_MAX * RUN_HOOK_POINTS,
+	PLAN_TTY_GROUP = 5, /* of terminals, as every distribution has it */
 };
 
 enum plan_kind { PLAN_KIND_CONTAINER = 1, PLAN_KIND_EXEC = 2 };
@@ -91,7 +92,7 @@ enum plan_op_kind {
 	PLAN_OP_SYSFS,
 	PLAN_OP_CGROUP,
 	PLAN_OP_DEV,	 /* fresh tmpfs */
-	PLAN_OP_PTS,	 /* the devpts instance that was made outside; data are its options */
+	PLAN_OP_PTS,	 /* the devpts instance that was made outside; gid 0 = PLAN_TTY_GROUP */
 	PLAN_OP_SHM,	 /* tmpfs, size */
 	PLAN_OP_MQUEUE,	 /* POSIX message queues */
 	PLAN_OP_NODE,	 /* mode (with S_IFCHR, S_IFBLK, S_IFIFO), major, minor, uid, gid */

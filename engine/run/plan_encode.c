@@ -53,6 +53,7 @@ static void put_base(struct buf *out, const struct run_spec *spec, uint32_t *cou
 {
 	uint32_t ro = spec->privileged ? 0 : RUN_MOUNT_FLAG_READONLY;
 	uint32_t groups = defence_on(DEFENCE_A11_GROUPS) ? ro : 0;
+	bool own = spec->user.mode != RUN_NS_MODE_HOST; /* the instance is made outside of it */
 	const struct plan_op ops[] = {
 		{ .kind = PLAN_OP_PROC, .target = "/proc", .flags = SAFE },
 		{ .kind = PLAN_OP_DEV,
@@ -62,6 +63,7 @@ static void put_base(struct buf *out, const struct run_spec *spec, uint32_t *cou
 		  .size = PLAN_DEV_BYTES },
 		{ .kind = PLAN_OP_PTS,
 		  .target = "/dev/pts",
+		  .gid = own ? plan_outside(spec->gid_map, spec->gid_map_count, PLAN_TTY_GROUP) : 0,
 		  .flags = RUN_MOUNT_FLAG_NOSUID | RUN_MOUNT_FLAG_NOEXEC },
 		{ .kind = PLAN_OP_SYSFS, .target = "/sys", .flags = SAFE | ro },
 		{ .kind = PLAN_OP_CGROUP, .target = "/sys/fs/cgroup", .flags = SAFE | groups },

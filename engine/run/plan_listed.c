@@ -161,7 +161,7 @@ static void put_propagation(struct buf *out, const struct run_spec *spec,
 static void put_extras(struct buf *out, const struct run_spec *spec, const struct run_mount *mount,
 		       const char *data, uint16_t tree)
 {
-	bool own = mount->idmap == RUN_IDMAP_CONTAINER;
+	bool own = mount->idmap == RUN_IDMAP_CONTAINER || mount->idmap == RUN_IDMAP_ABLE;
 	const struct run_mapping *uids = own ? spec->uid_map : mount->uid_map;
 	const struct run_mapping *gids = own ? spec->gid_map : mount->gid_map;
 

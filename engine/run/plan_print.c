@@ -75,7 +75,8 @@ static const char *const propagations[RUN_PROPAGATION_KINDS] = { "default", "pri
 
 static void print_kinds(struct buf *out, const struct plan_op *op)
 {
-	static const char *const idmaps[RUN_IDMAP_KINDS] = { "none", "container", "listed" };
+	static const char *const idmaps[RUN_IDMAP_KINDS] = { "none", "container", "listed",
+							     "able" };
 
 	if (op->type && op->type[0])
 		print_text(out, "type", op->type);

@@ -15,6 +15,8 @@
 #include <sys/mount.h>
 #include <unistd.h>
 #include "engine/run/kernel.h"
+#include "engine/run/rootfs_map.h"
+#include "engine/run/user_namespace.h"
 #include "lib/fs.h"
 #include "lib/own.h"
 
@@ -22,14 +24,18 @@ enum { LOOP_TRIES = 16 };
 
 int rootfs_init(struct rootfs *rootfs, int run_fd, struct err *err)
 {
-	rootfs->mnt_fd = -1;
-	rootfs->layers_fd = fs_open_dir(run_fd, "layers", FS_BENEATH_XDEV, 0700, err);
-	if (rootfs->layers_fd < 0)
-		return rootfs->layers_fd;
-	rootfs->mnt_fd = fs_open_dir(run_fd, "mnt", FS_BENEATH_XDEV, 0700, err);
-	if (rootfs->mnt_fd < 0)
-		own_close(&rootfs->layers_fd);
-	return rootfs->mnt_fd < 0 ? rootfs->mnt_fd : 0;
+	int *const fds[] = { &rootfs->layers_fd, &rootfs->mnt_fd, &rootfs->mapped_fd };
+	static const char *const names[] = { "layers", "mnt", "mapped" };
+	int r = 0;
+
+	*rootfs = (struct rootfs){ -1, -1, -1 };
+	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(fds); i++)
+		r = *fds[i] = fs_open_dir(run_fd, names[i], FS_BENEATH_XDEV, 0700, err);
+	if (r >= 0)
+		r = rootfs_shown_clean(rootfs, err);
+	if (r < 0)
+		rootfs_done(rootfs);
+	return r < 0 ? r : 0;
 }
 
 void rootfs_done(struct rootfs *rootfs)
@@ -38,6 +44,7 @@ void rootfs_done(struct rootfs *rootfs)
 		return;
 	own_close(&rootfs->layers_fd);
 	own_close(&rootfs->mnt_fd);
+	own_close(&rootfs->mapped_fd);
 }
 
 /* What is mounted at a name: its root, when it is of the type. -ENOENT when nothing is. */
@@ -155,14 +162,18 @@ int rootfs_layer_mount(struct rootfs *rootfs, const char *name, int layer_fd, st
 
 /* ---- overlays ---- */
 
-static int add_lower(struct rootfs *rootfs, int fs, const char *name, struct err *err)
+static int add_lower(struct rootfs_shown *shown, int fs, const char *name, struct err *err)
 {
 	char path[FS_FD_PATH_MAX];
-	OWN_FD int fd = open_mounted(rootfs->layers_fd, name, K_EROFS_MAGIC);
+	OWN_FD int layer = open_mounted(shown->rootfs->layers_fd, name, K_EROFS_MAGIC);
+	OWN_FD int fd = -1;
 	int r;
 
-	if (fd < 0)
+	if (layer < 0)
 		return err_set(err, -ENOENT, "layer %.12s is not mounted", name);
+	fd = rootfs_show(shown, layer, err);
+	if (fd < 0)
+		return err_prefix(err, "layer %.12s", name);
 	/* By fd: no separators to escape, no limit of a page for all names together. */
 	r = k_fs_string(fs, "lowerdir+", fs_fd_path(fd, path));
 	return r < 0 ? err_sys(err, r, "overlay: add layer %.12s", name) : 0;
@@ -178,16 +189,18 @@ static int add_upper(int fs, const char *key, int fd, struct err *err)
 
 /* An overlay has at least one lower: an image without a layer has an empty directory there, and one
  * that nobody writes to has two. */
-static int add_nothing(struct rootfs *rootfs, int fs, bool writable, struct err *err)
+static int add_nothing(struct rootfs_shown *shown, int fs, bool writable, struct err *err)
 {
 	char path[FS_FD_PATH_MAX];
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < (writable ? 1 : ARRAY_LEN(nothing)); i++) {
-		OWN_FD int fd = fs_open_dir(rootfs->layers_fd, nothing[i], FS_BENEATH, 0755, err);
+		OWN_FD int dir =
+			fs_open_dir(shown->rootfs->layers_fd, nothing[i], FS_BENEATH, 0755, err);
+		OWN_FD int fd = dir < 0 ? -1 : rootfs_show(shown, dir, err);
 
-		if (fd < 0)
-			return fd;
+		if (dir < 0 || fd < 0)
+			return dir < 0 ? dir : fd;
 		r = k_fs_string(fs, "lowerdir+", fs_fd_path(fd, path));
 	}
 	return r < 0 ? err_sys(err, r, "overlay: add an empty layer") : 0;
@@ -217,11 +230,17 @@ static int add_options(int fs, struct err *err)
 	return 0;
 }
 
-static int create_overlay(int fs, bool writable, struct err *err)
+static int create_overlay(int fs, bool writable, const struct rootfs_mapping *mapping,
+			  struct err *err)
 {
 	char message[160];
-	int r = k_fs_create(fs);
+	int r = mapping ? rootfs_act_as(mapping->root_id, err) : 0;
 
+	if (r < 0)
+		return r;
+	r = k_fs_create(fs);
+	if (mapping)
+		rootfs_act_back();
 	if (r == 0)
 		r = k_fs_mount(fs, writable ? 0 : K_MOUNT_ATTR_RDONLY);
 	return r < 0 ? err_sys(err, r, "overlay: mount %s",
@@ -229,8 +248,8 @@ static int create_overlay(int fs, bool writable, struct err *err)
 		     : r;
 }
 
-static int new_overlay(struct rootfs *rootfs, const char *const *layers, size_t count, int upper_fd,
-		       int work_fd, struct err *err)
+static int new_overlay(struct rootfs_shown *shown, const char *const *layers, size_t count,
+		       int upper_fd, int work_fd, struct err *err)
 {
 	OWN_FD int fs = k_fsopen("overlay");
 	bool writable = upper_fd >= 0;
@@ -241,50 +260,92 @@ static int new_overlay(struct rootfs *rootfs, const char *const *layers, size_t 
 	(void)k_fs_string(fs, "source", "overlay"); /* what /proc/mounts shows */
 	/* The kernel takes the topmost first. */
 	for (size_t i = count; i > 0 && r == 0; i--)
-		r = add_lower(rootfs, fs, layers[i - 1], err);
+		r = add_lower(shown, fs, layers[i - 1], err);
 	if (count == 0)
-		r = add_nothing(rootfs, fs, writable, err);
+		r = add_nothing(shown, fs, writable, err);
 	if (r == 0 && writable)
 		r = add_upper(fs, "upperdir", upper_fd, err);
 	if (r == 0 && writable)
 		r = add_upper(fs, "workdir", work_fd, err);
 	if (r == 0)
 		r = add_options(fs, err);
-	return r < 0 ? r : create_overlay(fs, writable, err);
+	return r < 0 ? r : create_overlay(fs, writable, shown->mapping, err);
 }
 
 /* An overlay needs an upper or two lowers: one layer alone is shown as it is. */
-static int new_root(struct rootfs *rootfs, const char *const *layers, size_t count, int upper_fd,
-		    int work_fd, struct err *err)
+static int new_root(struct rootfs_shown *shown, const char *const *layers, size_t count,
+		    int upper_fd, int work_fd, struct err *err)
 {
 	OWN_FD int layer = -1;
 	int r;
 
 	if (upper_fd >= 0 || count != 1)
-		return new_overlay(rootfs, layers, count, upper_fd, work_fd, err);
-	layer = open_mounted(rootfs->layers_fd, layers[0], K_EROFS_MAGIC);
+		return new_overlay(shown, layers, count, upper_fd, work_fd, err);
+	layer = open_mounted(shown->rootfs->layers_fd, layers[0], K_EROFS_MAGIC);
 	if (layer < 0)
 		return err_set(err, -ENOENT, "layer %.12s is not mounted", layers[0]);
+	if (shown->mapping)
+		return user_namespace_view(shown->mapping->userns_fd, layer, err);
 	r = k_clone_tree(layer, 0);
 	return r < 0 ? err_sys(err, r, "show layer %.12s", layers[0]) : r;
+}
+
+static int mount_root(struct rootfs_shown *shown, const char *id, const char *const *layers,
+		      size_t count, int upper_fd, int work_fd, struct err *err)
+{
+	OWN_FD int tree = -1;
+	int r;
+
+	if (count > ROOTFS_LAYERS_MAX)
+		return err_set(err, -EINVAL, "root of %.12s: %zu layers, at most %d", id, count,
+			       ROOTFS_LAYERS_MAX);
+	tree = new_root(shown, layers, count, upper_fd, work_fd, err);
+	if (tree < 0)
+		return err_prefix(err, "root of %.12s", id);
+	r = attach_at(shown->rootfs->mnt_fd, id, tree, err);
+	return r < 0 ? r : rootfs_open(shown->rootfs, id, err);
 }
 
 int rootfs_mount(struct rootfs *rootfs, const char *id, const char *const *layers, size_t count,
 		 int upper_fd, int work_fd, struct err *err)
 {
-	OWN_FD int tree = -1;
+	struct rootfs_shown shown = { .rootfs = rootfs };
+	int r = rootfs_open(rootfs, id, NULL);
+
+	return r >= 0 ? r : mount_root(&shown, id, layers, count, upper_fd, work_fd, err);
+}
+
+/* The upper and its work directory have to be of one mount: it is the one above both. */
+static int open_mapped(struct rootfs_shown *shown, int dir_fd, int *ret_upper, int *ret_work,
+		       struct err *err)
+{
+	OWN_FD int dir = rootfs_show(shown, dir_fd, err);
+
+	if (dir < 0)
+		return dir;
+	*ret_upper = fs_open(dir, "upper", FS_BENEATH, O_PATH | O_DIRECTORY, 0, err);
+	if (*ret_upper < 0)
+		return *ret_upper;
+	*ret_work = fs_open(dir, "work", FS_BENEATH, O_PATH | O_DIRECTORY, 0, err);
+	return *ret_work < 0 ? *ret_work : 0;
+}
+
+int rootfs_mount_mapped(struct rootfs *rootfs, const char *id, const char *const *layers,
+			size_t count, int dir_fd, const struct rootfs_mapping *mapping,
+			struct err *err)
+{
+	struct rootfs_shown shown = { .rootfs = rootfs, .mapping = mapping };
+	OWN_FD int upper = -1;
+	OWN_FD int work = -1;
 	int r = rootfs_open(rootfs, id, NULL);
 
 	if (r >= 0)
 		return r;
-	if (count > ROOTFS_LAYERS_MAX)
-		return err_set(err, -EINVAL, "root of %.12s: %zu layers, at most %d", id, count,
-			       ROOTFS_LAYERS_MAX);
-	tree = new_root(rootfs, layers, count, upper_fd, work_fd, err);
-	if (tree < 0)
-		return err_prefix(err, "root of %.12s", id);
-	r = attach_at(rootfs->mnt_fd, id, tree, err);
-	return r < 0 ? r : rootfs_open(rootfs, id, err);
+	r = dir_fd < 0 ? 0 : open_mapped(&shown, dir_fd, &upper, &work, err);
+	if (r == 0)
+		r = mount_root(&shown, id, layers, count, upper, work, err);
+	rootfs_shown_done(&shown);
+	return r;
 }
 
 int rootfs_open(struct rootfs *rootfs, const char *id, struct err *err)

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include "lib/err.h"
 
 /*
@@ -18,9 +19,16 @@ enum { ROOTFS_LAYERS_MAX = 256 };
 struct rootfs {
 	int layers_fd; /* <run dir>/layers */
 	int mnt_fd;    /* <run dir>/mnt */
+	int mapped_fd; /* <run dir>/mapped: empty but while a mapped overlay is made */
 };
 
-/* Opens (and makes) both directories below run_fd. */
+/* Files as a user namespace sees them: the disk keeps the ids that are seen inside of it. */
+struct rootfs_mapping {
+	int userns_fd;
+	uint32_t root_id; /* what the user and group 0 inside are outside */
+};
+
+/* Opens (and makes) the directories below run_fd. */
 int rootfs_init(struct rootfs *rootfs, int run_fd, struct err *err);
 void rootfs_done(struct rootfs *rootfs); /* closes the fds, leaves the mounts */
 
@@ -39,6 +47,13 @@ bool rootfs_layer_mounted(struct rootfs *rootfs, const char *name);
  */
 int rootfs_mount(struct rootfs *rootfs, const char *id, const char *const *layers, size_t count,
 		 int upper_fd, int work_fd, struct err *err);
+
+/*
+ * The same through a mapping. dir_fd is the directory that holds `upper` and `work`; -1 = a view.
+ */
+int rootfs_mount_mapped(struct rootfs *rootfs, const char *id, const char *const *layers,
+			size_t count, int dir_fd, const struct rootfs_mapping *mapping,
+			struct err *err);
 
 /* The O_PATH fd of a container's mount that is there; -ENOENT when it is not mounted. */
 int rootfs_open(struct rootfs *rootfs, const char *id, struct err *err);

@@ -254,7 +254,7 @@ static int check_maps(const char *what, const struct run_mapping *rows, size_t c
 
 static int check_idmap(const struct run_spec *spec, const struct run_mount *mount, struct err *err)
 {
-	bool own = mount->idmap == RUN_IDMAP_CONTAINER;
+	bool own = mount->idmap == RUN_IDMAP_CONTAINER || mount->idmap == RUN_IDMAP_ABLE;
 	int r;
 
 	if (mount->idmap == RUN_IDMAP_NONE)

@@ -70,6 +70,7 @@ enum run_idmap {
 	RUN_IDMAP_NONE,
 	RUN_IDMAP_CONTAINER, /* by the container's own user namespace */
 	RUN_IDMAP_LISTED,    /* by uid_map and gid_map */
+	RUN_IDMAP_ABLE,	     /* as CONTAINER; a file system that cannot is bound as it is */
 	RUN_IDMAP_KINDS,
 };
 

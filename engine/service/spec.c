@@ -241,6 +241,15 @@ static void make_schedule(struct maker *maker, struct service_spec *spec)
 				       "ends");
 }
 
+static void make_userns(const struct maker *maker, struct service_spec *spec)
+{
+	const char *text = ini_text(&service_schema, maker->section, "userns_mode");
+
+	spec->userns = !strcmp(text, "auto")   ? SERVICE_USERNS_AUTO
+		       : !strcmp(text, "host") ? SERVICE_USERNS_HOST
+					       : SERVICE_USERNS_DEFAULT;
+}
+
 static void make_pull(const struct maker *maker, struct service_spec *spec)
 {
 	const char *text = ini_text(&service_schema, maker->section, "pull");
@@ -333,6 +342,7 @@ struct service_spec *service_spec_make(struct arena *arena, const struct ini_sec
 	make_scalars(&maker, spec);
 	make_restart(&maker, spec);
 	make_pull(&maker, spec);
+	make_userns(&maker, spec);
 	spec->command = make_command(&maker, "command");
 	spec->entrypoint = make_command(&maker, "entrypoint");
 	spec->environment = make_list(&maker, "environment");

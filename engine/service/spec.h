@@ -67,6 +67,12 @@ enum service_pull {
 	SERVICE_PULL_SCHEDULE, /* while it runs, once in each update_window, or a day */
 };
 
+enum service_userns {
+	SERVICE_USERNS_DEFAULT, /* as [engine] userns_mode says */
+	SERVICE_USERNS_HOST,
+	SERVICE_USERNS_AUTO
+};
+
 enum service_wait {
 	SERVICE_WAIT_NETWORK,
 	SERVICE_WAIT_CLOCK,
@@ -115,6 +121,7 @@ struct service_spec {
 	uint32_t wait_count;
 	int64_t trial_ms; /* 0 = changes are not on trial */
 	enum service_pull pull;
+	enum service_userns userns;
 	struct update_window window; /* days 0 = none is given */
 	struct service_health health;
 };

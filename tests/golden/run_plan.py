@@ -23,6 +23,9 @@ PLANS = {
              "--bind", "fd:/given:ro", "--tmpfs", "/var", "--tmpfs", "/dev/shm",
              "--host", "uts", "--", "/bin/web", "--port", "80"],
     "privileged": ["--privileged", "--host", "net", "--host", "pid", "--", "init"],
+    "userns": ["--userns", "524288", "--tty", "--uid", "1000", "--sysctl", "net.ipv4.ip_forward=1",
+               "--device", "/dev/snd/pcm:116:2", "--bind", "/data/volumes/v:/var/lib/web",
+               "--bind", "/run/x/hosts:/etc/hosts", "--tmpfs", "/var", "--", "/bin/web"],
     "unconfined": ["--seccomp", "none", "--host", "ipc", "--", "sh"],
 }
 

@@ -26,6 +26,7 @@ static struct run_device devices[MAX];
 static struct run_device_rule rules[MAX];
 static struct run_rlimit rlimits[RUN_RLIMITS_MAX];
 static uint32_t groups[MAX];
+static struct run_mapping ids;
 static const char *env[MAX + 1];
 static size_t env_count;
 
@@ -57,6 +58,8 @@ static void add_bind(char *text)
 		.source_fd = SHIM_FD_EXTRA,
 		.target = target,
 		.flags = RUN_MOUNT_FLAG_RECURSIVE | (flags ? RUN_MOUNT_FLAG_READONLY : 0u),
+		.idmap = ids.count ? RUN_IDMAP_ABLE : RUN_IDMAP_NONE,
+		.idmap_below = ids.count > 0,
 	};
 }
 
@@ -92,6 +95,15 @@ static void add_rlimit(char *text)
 	limit->resource = (int)strtoul(text, &text, 10);
 	limit->soft = strtoull(text + 1, &text, 10);
 	limit->hard = strtoull(text + 1, NULL, 10);
+}
+
+/* The first of its ids; the namespace comes as an fd. */
+static void add_userns(const char *first)
+{
+	ids = (struct run_mapping){ 0, number(first), 65536 };
+	spec.user = (struct run_ns){ RUN_NS_MODE_FD, SHIM_FD_EXTRA + 1 };
+	spec.uid_map = spec.gid_map = &ids;
+	spec.uid_map_count = spec.gid_map_count = 1;
 }
 
 static int add_cap(const char *name, bool drop, struct err *err)
@@ -168,6 +180,8 @@ static int take_value(const char *option, char *value, struct err *err)
 	else if (strcmp(option, "--tmpfs") == 0)
 		mounts[spec.mount_count++] =
 			(struct run_mount){ .kind = RUN_MOUNT_KIND_TMPFS, .target = value };
+	else if (strcmp(option, "--userns") == 0)
+		add_userns(value);
 	else if (strcmp(option, "--host") == 0) /* pid, ipc, uts, net */
 		*(strcmp(value, "pid") == 0   ? &spec.pid.mode
 		  : strcmp(value, "ipc") == 0 ? &spec.ipc.mode

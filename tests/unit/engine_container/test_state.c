@@ -116,6 +116,7 @@ static void check_numbers(const struct container_def *a, const struct container_
 	is_int(b->log_max_size, a->log_max_size, "log_max_size");
 	is_int(b->log_max_file, a->log_max_file, "log_max_file");
 	is_int(b->network_mode, a->network_mode, "network_mode");
+	is_int(b->userns, a->userns, "userns");
 	ok(b->privileged && !b->read_only && b->tty && b->init && !b->log_off && b->declared,
 	   "the flags");
 }
@@ -187,6 +188,7 @@ static void test_health(void)
 		fill(&def);
 		def.init = init;
 		def.disk_limit = init; /* 0 = none */
+		def.userns = init ? DEF_USERNS_HOST : DEF_USERNS_DEFAULT;
 		add(&def.health.test, "CMD", "/bin/check");
 		def.health.interval_ns = 1;
 		def.health.timeout_ns = 2;
@@ -200,7 +202,8 @@ static void test_health(void)
 			   same_texts(&back.health.test, &def.health.test) &&
 			   back.health.interval_ns == 1 && back.health.timeout_ns == 2 &&
 			   back.health.start_period_ns == 3 && back.health.start_interval_ns == 4 &&
-			   back.health.retries == 5 && back.init == init && back.disk_limit == init,
+			   back.health.retries == 5 && back.init == init &&
+			   back.disk_limit == init && back.userns == def.userns,
 		   "health checks, init = %d", init);
 	}
 }
@@ -257,12 +260,14 @@ static void test_host(void)
 	fill(&def);
 	fill_host(&def);
 	def.disk_limit = INT64_C(1) << 50;
+	def.userns = DEF_USERNS_AUTO;
 	buf_init(&file, DEF_BYTES_MAX);
 	is_int(container_state_encode(&def, CREATED, &file, NULL), 0, "encoded with its host part");
 	if (!is_int(container_state_decode(buf_str(&file), &arena, &created_s, &back, NULL), 0,
 		    "decoded"))
 		return;
 	is_int(back.disk_limit, def.disk_limit, "disk_limit behind it");
+	is_int(back.userns, DEF_USERNS_AUTO, "and the user namespace");
 	ok(back.host_set && !back.declared && back.init, "the flags beside it");
 	is_text(back.host.domainname, "example", "domainname");
 	is_text(back.host.pid_mode, "container:web", "pid_mode");
