@@ -86,6 +86,8 @@ static void tell(struct report *report, const struct buf *message, bool droppabl
 		if (buf_add_str(said, buf_str(message)) < 0)
 			said->len = before;
 	}
+	if (report->told)
+		report->told(report->owner, buf_str(message), droppable);
 	for (uint32_t i = 0; i < report->listener_count; i++) {
 		if (!droppable || report->listeners[i]->out.len < REPORT_UNREAD_MAX)
 			grpc_send(report->listeners[i], buf_str(message));

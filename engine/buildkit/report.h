@@ -31,6 +31,9 @@ struct report {
 	uint32_t listener_count;
 	const char *build; /* its reference: digests of vertices are its own */
 	bool clipped, over;
+	/* A listener that is no call of gRPC's: each message as it is told. NULL = none. */
+	void (*told)(void *owner, struct str message, bool droppable);
+	void *owner;
 };
 
 /* build lives as long as the report. */

@@ -367,7 +367,10 @@ static int take_export(const struct solve_request *request, struct arena *arena,
 		const char *key = options->items[i].key, *value = options->items[i].value;
 		struct str rest = str_from(value), name;
 
-		if (!strcmp(key, "push") && !strcmp(value, "true"))
+		/* Docker's own exporter leaves it to the client, which pushes what is there then.
+		 */
+		if (!strcmp(key, "push") && !strcmp(value, "true") &&
+		    strcmp(request->exporter, "moby") != 0)
 			return unsupported(err, "--output", "push=true");
 		while (r >= 0 && !strcmp(key, "name") && str_cut(&rest, ',', &name))
 			r = name.len ? take_name(arena, name, context, err) : 0;

@@ -29,9 +29,8 @@ static struct docker_client *client_of(const struct grpc_call *call)
 static bool make_room(const char *who);
 static void give_up(struct loop_timer *timer);
 
-static struct solve *solve_new(const struct grpc_call *call, const char *ref)
+static struct solve *solve_new(const struct docker_client *client, const char *ref)
 {
-	const struct docker_client *client = client_of(call);
 	struct solve *solve;
 
 	solve = make_room(client->who) ? calloc(1, sizeof(*solve)) : NULL;
@@ -58,17 +57,25 @@ static bool who_is(const struct solve *solve, const char *who)
 	return !strcmp(solve->who, who);
 }
 
+static struct solve *solve_find(const struct docker_client *client, const char *ref)
+{
+	struct solve *s = solves;
+
+	while (s &&
+	       (strcmp(s->ref, ref) != 0 || !who_is(s, client->who) || s->role != client->role))
+		s = s->next;
+	return s;
+}
+
 /* The build of this reference, of the same client; made where it is not there. */
 static struct solve *solve_of(const struct grpc_call *call, const char *ref, bool make)
 {
+	struct solve *found;
+
 	if (!*ref || strlen(ref) >= SOLVE_REF_MAX)
 		return NULL;
-	for (struct solve *s = solves; s; s = s->next) {
-		if (!strcmp(s->ref, ref) && who_is(s, client_of(call)->who) &&
-		    s->role == client_of(call)->role)
-			return s;
-	}
-	return make ? solve_new(call, ref) : NULL;
+	found = solve_find(client_of(call), ref);
+	return found || !make ? found : solve_new(client_of(call), ref);
 }
 
 static void refuse(struct grpc_call *call)
@@ -120,6 +127,7 @@ static void solve_free(struct solve *solve)
 		*at = solve->next;
 	solve_count--;
 	stop(solve);
+	loop_timer_stop(solve->server->loop, &solve->leaving);
 	for (size_t i = 0; i < SOLVE_FILES; i++)
 		buf_done(&solve->files[i].data);
 	for (uint32_t i = 0; i < solve->tree_count; i++)
@@ -134,7 +142,7 @@ static void bury(struct loop_timer *timer)
 {
 	struct solve *solve = timer->owner;
 
-	if (solve->control || solve->bridge)
+	if (solve->control || solve->bridge || solve->stream)
 		return;
 	solve->forgotten = true;
 	if (!solve->report.listener_count)
@@ -145,7 +153,7 @@ static void bury(struct loop_timer *timer)
  */
 static void settle(struct solve *solve)
 {
-	if (solve->control || solve->bridge)
+	if (solve->control || solve->bridge || solve->stream)
 		return;
 	if (!solve->asked && solve->state == SOLVE_STATE_NEW) {
 		if (!solve->report.listener_count)
@@ -261,7 +269,9 @@ void solve_end(struct solve *solve)
 		solve_tell_failure(solve);
 	else
 		solve_tell_result(solve);
-	if (solve->bridge && solve->error.code) {
+	if (solve->stream) {
+		solve_stream_end(solve);
+	} else if (solve->bridge && solve->error.code) {
 		answer_failure(solve, solve->bridge);
 	} else if (solve->bridge) {
 		answer_bridge(solve);
@@ -404,6 +414,36 @@ void solve_control(struct grpc_call *call, struct str message)
 		take_return(solve, buf_str(&solve->answer));
 	}
 }
+
+/* ---- POST /build ---- */
+
+struct solve *solve_open(const struct docker_client *client, const char *ref)
+{
+	struct solve *solve = NULL;
+
+	if (*ref && strlen(ref) < SOLVE_REF_MAX && !solve_find(client, ref))
+		solve = solve_new(client, ref);
+	if (!solve)
+		return NULL;
+	loop_timer_stop(solve->server->loop, &solve->timer);
+	solve->asked = true;
+	return solve;
+}
+
+/* From the loop: its client may have gone within what the build tells. */
+static void on_leaving(struct loop_timer *timer)
+{
+	settle(timer->owner);
+}
+
+void solve_closed(struct solve *solve)
+{
+	solve->report.told = NULL;
+	solve->stream = NULL;
+	loop_timer_set(solve->server->loop, &solve->leaving, 0, on_leaving, solve);
+}
+
+/* ---- Control.Status ---- */
 
 static void on_status_closed(struct grpc_call *call)
 {

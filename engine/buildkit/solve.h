@@ -67,6 +67,7 @@ struct solve {
 	bool over, forgotten; /* nobody waits for it; it was known long enough */
 	/* Calls that wait for their answer: Control's Solve, LLBBridge's. */
 	struct grpc_call *control, *bridge;
+	struct solve_stream *stream; /* or POST /build */
 	struct report report;
 	/* What is asked of the client: one at a time. */
 	struct sync *sync;
@@ -89,6 +90,7 @@ struct solve {
 	uint32_t step;	/* the last that began */
 	bool at_main;	/* engine main has not said its last word */
 	struct loop_timer timer;
+	struct loop_timer leaving; /* of who asked by POST /build */
 	unsigned tries;
 	char image[DIGEST_TEXT_MAX]; /* what was built, "" = nothing */
 	int32_t failed_status;
@@ -102,6 +104,12 @@ void solve_control(struct grpc_call *call, struct str message);
 void solve_bridge(struct grpc_call *call, struct str message);
 void solve_return(struct grpc_call *call, struct str message);
 void solve_status(struct grpc_call *call, struct str message);
+/* One that a client of POST /build asks for, with an empty request in memory of its own; NULL: it
+ * is there, or there are too many. */
+struct solve *solve_open(const struct docker_client *client, const char *ref);
+void solve_closed(struct solve *solve); /* nobody waits for its answer any more */
+/* ---- stream.c: POST /build?version=2 ---- */
+void solve_stream_end(struct solve *solve);
 /* The build is over: error code 0 = image is its result. */
 void solve_end(struct solve *solve);
 /* With an error: its place, "Dockerfile:3:1: ", becomes error_line. */

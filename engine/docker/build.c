@@ -147,17 +147,12 @@ static bool is_url(const char *text)
 static int check_source(struct docker_client *client, struct err *err)
 {
 	const char *remote = query_text(client, "remote");
-	const char *version = query_text(client, "version");
 	const char *platform = query_text(client, "platform");
 	struct oci_platform own = oci_platform_own();
 	char ours[64];
 
-	if (!remote || !version || !platform)
+	if (!remote || !platform)
 		return no_memory(err);
-	if (!strcmp(version, "2") || !strcmp(remote, "client-session"))
-		return err_set(err, -EINVAL,
-			       "this engine has no BuildKit: set DOCKER_BUILDKIT=0 to send the "
-			       "context to its own builder");
 	if (*remote && !is_url(remote) && !git_source_is_context(str_from(remote)))
 		return err_set(err, -EINVAL, "remoteURL (%.200s) could not be recognized as URL",
 			       remote);
@@ -297,6 +292,16 @@ static int read_request(struct docker_client *client, struct engine_context *wan
 	return r < 0 ? r : read_logins(client, wanted, err);
 }
 
+/* BuildKit's builder, and not with a tar as the body: that is built as it always was. */
+static bool wants_session(struct docker_client *client)
+{
+	const char *remote = query_text(client, "remote");
+	char version[8] = "";
+
+	(void)docker_query(client, "version", version, sizeof(version));
+	return !strcmp(version, "2") && remote && *remote;
+}
+
 void docker_build(struct docker_client *client)
 {
 	struct engine_context wanted;
@@ -304,6 +309,10 @@ void docker_build(struct docker_client *client)
 	struct err err = { 0 };
 	struct build *build;
 
+	if (wants_session(client)) {
+		docker_build_session(client);
+		return;
+	}
 	if (read_request(client, &wanted, &err) < 0) {
 		docker_reply_err(client, &err);
 		return;

@@ -39,8 +39,8 @@ docker_handler_fn docker_images, docker_image_inspect, docker_image_history, doc
 	docker_image_prune, docker_build_prune;
 /* build.c */
 docker_handler_fn docker_build, docker_build_give_up;
-/* engine/buildkit: control.c, session.c */
-docker_handler_fn docker_grpc, docker_session;
+/* engine/buildkit: control.c, session.c, stream.c */
+docker_handler_fn docker_grpc, docker_session, docker_build_session;
 /* volume.c, network.c */
 docker_handler_fn docker_volumes, docker_volume_create, docker_volume_inspect, docker_volume_remove,
 	docker_volume_prune;
