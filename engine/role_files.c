@@ -103,14 +103,15 @@ static void on_hash(struct msg_peer *peer, struct msg *msg)
 	static struct files_copy copy;
 	struct buf body OWN(buf_done) = { 0 };
 	struct digest digest = { 0 };
-	uint64_t files = 0;
+	struct files_totals totals = { 0 };
 	struct err err = { 0 };
 	buf_init(&body, 64);
 	int r = get_copy(msg, &copy, &err);
 	if (r == 0)
-		r = files_hash(msg->fds[0], &copy, &digest, &files, &err);
+		r = files_hash(msg->fds[0], &copy, &digest, &totals, &err);
 	wire_put_bytes(&body, digest.bytes, sizeof(digest.bytes));
-	wire_put_u64(&body, files);
+	wire_put_u64(&body, totals.files);
+	wire_put_u64(&body, totals.bytes);
 	reply(peer, msg, r, &body, &err);
 }
 
@@ -174,7 +175,7 @@ static void on_mkdir(struct msg_peer *peer, struct msg *msg)
 {
 	struct buf body OWN(buf_done) = { 0 };
 	char path[FILES_PATH_MAX];
-	struct files_owner owner;
+	struct files_owner owner = { 0 };
 	struct err err = { 0 };
 	struct wire in;
 	buf_init(&body, 64);
@@ -190,7 +191,7 @@ static void on_mkdir(struct msg_peer *peer, struct msg *msg)
 		r = 0;
 	}
 	if (r == 0)
-		r = files_mkdir(msg->fds[0], path, &owner, &err);
+		r = files_mkdir(msg->fds[0], path, spec.len ? &owner : NULL, &err);
 	reply(peer, msg, r, &body, &err);
 }
 

@@ -69,7 +69,7 @@ struct engine_build {
 	struct msg_peer *peer; /* NULL once it went away */
 	uint32_t serial;
 	struct build_job *job;
-	bool notes; /* engine/api/build_call.h */
+	bool notes; /* engine/api/build_call_msg.h */
 	struct engine_build *next;
 };
 

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "engine/api/build_call.h"
+#include "engine/api/build_call_msg.h"
 #include "engine/api/engine_msg.h"
 #include "engine/build/plan.h"
 #include "engine/oci/reference.h"
@@ -137,7 +137,7 @@ static int take_network(struct build_request *request, struct str value, struct 
 		       STR_ARG(str_head(value, 40)));
 }
 
-/* One of engine/api/build_call.h; the value's bytes are the message's. */
+/* One of engine/api/build_call_msg.h; the value's bytes are the message's. */
 static int take_option(struct wire *in, struct arena *arena, struct call *call, struct err *err)
 {
 	struct build_request *request = &call->request;

@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include "engine/api/compose_msg.h"
 #include "engine/api/access_msg.h"
-#include "engine/api/build_call.h"
+#include "engine/api/build_call_msg.h"
 #include "engine/api/context_msg.h"
 #include "engine/api/engine_msg.h"
 #include "engine/api/image_msg.h"

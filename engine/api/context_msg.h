@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "engine/api/build_call.h"
+#include "engine/api/build_call_msg.h"
 #include "engine/oci/image.h"
 #include "lib/arena.h"
 #include "lib/buf.h"
@@ -34,7 +34,7 @@ enum engine_context_msg {
 
 enum engine_context_said {
 	/* {u8 enum build_note_kind, u32 step, text, u32 line, u32 column, text rule, text
-	 * description, text url}: as engine/api/build_call.h has it */
+	 * description, text url}: as engine/api/build_call_msg.h has it */
 	ENGINE_CONTEXT_NOTE = 1,
 	/* {u32 status, text command}: a RUN's; the error follows */
 	ENGINE_CONTEXT_FAILED = 2,
@@ -92,7 +92,7 @@ struct engine_context {
 	struct image_pairs contexts;
 	struct engine_context_secret secrets[ENGINE_CONTEXT_SECRETS_MAX];
 	uint32_t secret_count;
-	struct image_pairs cache_from, cache_to; /* cache-from and cache-to of build_call.h */
+	struct image_pairs cache_from, cache_to; /* cache-from and cache-to of build_call_msg.h */
 	/*
 	 * "" = the tar is the context. Else a repository, or an URL of an archive or of a
 	 * Dockerfile alone, which the engine fetches itself; a tar has the named contexts then.

@@ -49,7 +49,7 @@ enum engine_msg {
 	ENGINE_MSG_PRUNE,
 	/* {text context, text dockerfile, text target, u8 without cache, u32 count, {text argument,
 	   text value}..., u32 count, {text name}..., u32 count, {text secret, text file}...} ->
-	   MORE {text line}..., last {text image id}; what may follow the secrets: build_call.h */
+	   MORE {text line}..., last {text image id}; what may follow them: build_call_msg.h */
 	ENGINE_MSG_BUILD,
 	/* {text name} -> {struct engine_health}: its state and the last probes, oldest first. Any
 	 * container, by name or id */

@@ -27,8 +27,8 @@ enum files_msg {
 	 * because of unpack, below the source root */
 	FILES_MSG_COPY,
 	/* {struct files_copy (sources, ignore and context are used)} fds [0] source root ->
-	 * {digest, u64 files}: of names, types, modes, link targets and contents of what COPY would
-	 * take; not of owners and times */
+	 * {digest, u64 files, u64 bytes}: of names, types, modes, link targets and contents of what
+	 * COPY would take; not of owners and times */
 	FILES_MSG_HASH,
 	/* {text "user[:group]" with names or numbers, "" = 0:0} fds [0] root -> {struct
 	 * files_user}: from /etc/passwd and /etc/group of that root, regular files of at most 1 MiB

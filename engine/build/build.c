@@ -197,10 +197,10 @@ static int ask_image(struct build *build, struct err *err)
 static bool begins_context(const struct build_op *op, uint32_t mount)
 {
 	const int32_t from = op->mounts[mount].from;
-	if (op->mounts[mount].type != DOCKERFILE_MOUNT_BIND || from > BUILD_CONTEXT)
+	if (!build_mount_of_context(&op->mounts[mount]))
 		return false;
 	for (uint32_t i = 0; i < mount; i++)
-		if (op->mounts[i].type == DOCKERFILE_MOUNT_BIND && op->mounts[i].from == from)
+		if (build_mount_of_context(&op->mounts[i]) && op->mounts[i].from == from)
 			return false;
 	return true;
 }
@@ -222,7 +222,7 @@ static void run_body(struct build *build, const struct build_op *op, int32_t fro
 	struct files_copy *copy = &build->copy;
 	copy->source_count = copy->exclude_count = copy->file_count = 0;
 	for (uint32_t i = 0; i < op->mount_count && copy->source_count < FILES_SOURCES_MAX; i++)
-		if (op->mounts[i].type == DOCKERFILE_MOUNT_BIND && op->mounts[i].from == from)
+		if (build_mount_of_context(&op->mounts[i]) && op->mounts[i].from == from)
 			copy->sources[copy->source_count++] =
 				str_from(*op->mounts[i].source ? op->mounts[i].source : ".");
 	copy->dest = STR("/");

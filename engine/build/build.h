@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "engine/api/build_call.h"
+#include "engine/api/build_call_msg.h"
 #include "engine/api/build_msg.h"
 #include "engine/api/files_msg.h"
 #include "engine/api/store_msg.h"
@@ -22,7 +22,7 @@
  */
 struct build;
 
-enum { BUILD_LANES_MAX = 4 };
+enum { BUILD_LANES_MAX = 16 };
 
 /* What an action answered; fields by action, see below. Bytes are copied where they are kept. */
 struct build_answer {
@@ -105,6 +105,12 @@ uint32_t build_stage_layers(const struct build *build, int32_t stage,
 			    struct store_layer ret[IMAGE_LAYERS_MAX]);
 /* Whether the step that a lane is at sees files that came of a registry's cache. */
 bool build_is_foreign(const struct build *build, unsigned lane);
+/*
+ * What the files are that a cache mount of the step a lane is at begins with: with other files it
+ * is another cache, as at BuildKit. False: it begins empty.
+ */
+bool build_cache_seed(const struct build *build, unsigned lane, const struct build_mount *mount,
+		      struct digest *ret_seed);
 /* The body of a FILES_MSG_COPY that brings `source` of the context, as .dockerignore leaves it, to
  * the same place below another root. */
 int build_context_copy(struct build *build, int32_t from, const char *source, struct buf *out,

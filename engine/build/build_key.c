@@ -71,6 +71,26 @@ void build_track_keys(struct build *build, struct build_track *track)
 	store_key(build, track);
 }
 
+bool build_cache_seed(const struct build *build, unsigned lane, const struct build_mount *mount,
+		      struct digest *ret_seed)
+{
+	const struct build_track *track = &build->tracks[lane];
+	const struct build_op *op = build_current_op(build, track);
+	struct sha256 hash;
+	int32_t from;
+	for (uint32_t i = 0; mount->from <= BUILD_NAMED && build_context_of(op, i, &from); i++) {
+		*ret_seed = track->contexts[i];
+		if (from == mount->from)
+			return true;
+	}
+	if (mount->from < 0)
+		return false;
+	sha256_init(&hash);
+	add_layers(&hash, &build->results[mount->from]);
+	sha256_end(&hash, ret_seed);
+	return true;
+}
+
 bool build_is_foreign(const struct build *build, unsigned lane)
 {
 	return build->tracks[lane].foreign;

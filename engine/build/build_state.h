@@ -45,8 +45,9 @@ struct build_track {
 	uint32_t stage, op; /* where it is */
 	uint32_t hashed;    /* contexts that it takes files from, so far */
 	struct digest files, remotes, key;
-	struct digest store_key; /* that the store knows the step by */
-	bool foreign;		 /* the operation sees files of a stage that is */
+	struct digest contexts[DOCKERFILE_MOUNTS_MAX]; /* of a RUN: what it takes of each of them */
+	struct digest store_key;		       /* that the store knows the step by */
+	bool foreign; /* the operation sees files of a stage that is */
 	struct store_cached made;
 };
 

@@ -349,6 +349,8 @@ static void took_hash(struct build *build, struct build_track *track, const stru
 {
 	const struct build_op *op = build_current_op(build, track);
 	int32_t from;
+	if (track->hashed < ARRAY_LEN(track->contexts))
+		track->contexts[track->hashed] = *digest;
 	if (track->hashed++ == 0)
 		track->files = *digest;
 	else

@@ -66,7 +66,7 @@ static int open_cache(int data_fd, const char *name, const struct build_mount *m
 	if (cache < 0)
 		return cache;
 	bool fresh = !fs_exists(cache, "tree", FS_BENEATH);
-	*ret_fresh = fresh && mount->from >= 0;
+	*ret_fresh = fresh && (mount->from >= 0 || mount->from <= BUILD_NAMED);
 	if (*ret_fresh)
 		return 0;
 	OWN_FD int tree = fs_open_dir(cache, "tree", FS_BENEATH, 0755, err);

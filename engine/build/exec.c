@@ -109,7 +109,8 @@ static void on_hash(struct msg_peer *peer, void *owner, struct msg *reply, const
 	}
 	wire_init(&in, reply->body.ptr, reply->body.len);
 	store_digest_get(&in, &answer.digest);
-	(void)wire_u64(&in);
+	lane->files_count = wire_u64(&in);
+	lane->files_bytes = wire_u64(&in);
 	if (wire_end(&in) < 0) {
 		err_set(&bad, -EBADMSG, "role files: malformed answer");
 		build_job_fail(lane, &bad);

@@ -2,7 +2,7 @@
 #ifndef HOY_ENGINE_BUILD_EXEC_H
 #define HOY_ENGINE_BUILD_EXEC_H
 
-#include "engine/api/build_call.h"
+#include "engine/api/build_call_msg.h"
 #include "engine/api/pull_msg.h"
 #include "engine/container/container.h"
 #include "engine/oci/image.h"
@@ -117,7 +117,8 @@ void build_fetch_settings(const struct build_env *env, const char *url, struct a
 			  struct pull_start *start);
 /* What a download into this directory may take: containers need some room to go on. */
 int build_fetch_room(int dir_fd, uint64_t *ret_bytes, struct err *err);
-/* One more of at most BUILD_CACHES_MAX; how: the words of cache-to (engine/api/build_call.h). */
+/* One more of at most BUILD_CACHES_MAX; how: the words of cache-to (engine/api/build_call_msg.h).
+ */
 int build_cache_add(struct arena *arena, const char *name, struct str how,
 		    struct build_cache_at *list, uint32_t *count, struct err *err);
 /* Whether a context, or a named one, is a repository (engine/git/git.h, or "github.com/..."). */

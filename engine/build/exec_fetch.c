@@ -90,14 +90,16 @@ static int check(const struct build_lane *lane, const struct digest *sum, struct
 	return err_set(err, -EBADMSG, "digest mismatch %s: %s", text, wanted);
 }
 
-/* The answer of role files to what it made a digest of. */
-static int read_sum(const struct msg *reply, struct digest *ret_sum, struct err *err)
+/* The answer of role files to what it made a digest of: a file, or a tree. */
+static int read_sum(const struct msg *reply, bool tree, struct digest *ret_sum, struct err *err)
 {
 	struct wire in;
 
 	wire_init(&in, reply->body.ptr, reply->body.len);
 	store_digest_get(&in, ret_sum);
 	(void)wire_u64(&in);
+	if (tree)
+		(void)wire_u64(&in);
 	return wire_end(&in) < 0 ? err_set(err, -EBADMSG, "role files: malformed answer") : 0;
 }
 
@@ -123,7 +125,7 @@ static void on_sum(struct msg_peer *peer, void *owner, struct msg *reply, const 
 		fail(lane, err);
 		return;
 	}
-	r = read_sum(reply, &sum, &bad);
+	r = read_sum(reply, false, &sum, &bad);
 	if (r >= 0)
 		r = check(lane, &sum, &bad);
 	if (r >= 0)
@@ -145,7 +147,7 @@ static void on_tree(struct msg_peer *peer, void *owner, struct msg *reply, const
 	(void)peer;
 	if (!reply)
 		fail(lane, err);
-	else if (read_sum(reply, &sum, &bad) < 0)
+	else if (read_sum(reply, true, &sum, &bad) < 0)
 		fail(lane, &bad);
 	else if (take_sum(lane, &sum, &bad) < 0)
 		build_job_fail(lane, &bad);

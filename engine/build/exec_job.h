@@ -66,7 +66,8 @@ struct build_step {
 	bool unpack_done, extract_done;
 	struct err unpack_error, extract_error;
 	int root_fd, source_fd, upper_fd;
-	int log_fd; /* RUN: what it prints, followed by log_timer */
+	uint64_t memory_bytes; /* the upper is in memory, and may take so many; 0 = on the disk */
+	int log_fd;	       /* RUN: what it prints, followed by log_timer */
 	uint64_t log_at;
 	struct loop_timer log_timer;
 	struct image_layer_job packing;
@@ -76,7 +77,6 @@ struct build_step {
 };
 
 struct build_lane;
-
 /* Remote sources of an ADD: they stay from the question for their digest to the copy of them. */
 struct build_fetch {
 	const struct build_op *op; /* whose they are; NULL = none */
@@ -98,6 +98,7 @@ struct build_lane {
 	struct build_found found;
 	struct build_fetch fetch;
 	struct worker files;
+	uint64_t files_count, files_bytes; /* of the context's files that were hashed last */
 	struct build_step step;
 };
 

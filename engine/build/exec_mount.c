@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "engine/build/cache.h"
 #include "engine/build/exec_job.h"
+#include "engine/build/exec_memory.h"
 #include "lib/defence.h"
 #include "lib/fs.h"
 #include "lib/own.h"
@@ -183,7 +184,10 @@ static void on_context_copied(struct msg_peer *peer, void *owner, struct msg *re
 	(void)peer;
 	if (!reply)
 		build_job_fail(lane, err);
-	else if (bind_source(lane, &bad) < 0)
+	else if (current(lane)->type == DOCKERFILE_MOUNT_CACHE) {
+		if (fill_cache(lane, &bad) < 0)
+			build_job_fail(lane, &bad);
+	} else if (bind_source(lane, &bad) < 0)
 		build_job_fail(lane, &bad);
 	else
 		proceed(lane);
@@ -281,6 +285,23 @@ static int fill_cache(struct build_lane *lane, struct err *err)
 	return build_job_files(lane, FILES_MSG_FILL, buf_str(&body), fds, 2, on_cache_filled, err);
 }
 
+/* By its id, and by what it begins with. What a registry's layer makes a step write reaches none
+ * that does not stand upon one. */
+static const char *cache_id(struct build_lane *lane)
+{
+	const struct build_mount *mount = current(lane);
+	const unsigned number = (unsigned)(lane - lane->job->lanes);
+	const char *foreign = build_is_foreign(lane->job->build, number) ? "\x01" : "";
+	struct arena *arena = &lane->step.mounts.arena;
+	char text[DIGEST_TEXT_MAX];
+	struct digest seed;
+
+	if (!build_cache_seed(lane->job->build, number, mount, &seed))
+		return arena_printf(arena, "%s%s", foreign, mount->id);
+	return arena_printf(arena, "%s%s\x02%s\x02%s", foreign, mount->id, digest_text(&seed, text),
+			    mount->source);
+}
+
 /* 1 = ready, 0 = not yet. Where somebody else holds it all is given back and begun again later, so
  * that no two steps ever wait for each other. */
 static int mount_cache(struct build_lane *lane, struct err *err)
@@ -291,9 +312,7 @@ static int mount_cache(struct build_lane *lane, struct err *err)
 	bool fresh = false;
 	int r;
 
-	/* What a registry's layer makes a step write reaches none that does not stand upon one. */
-	if (build_is_foreign(lane->job->build, (unsigned)(lane - lane->job->lanes)))
-		mount.id = arena_printf(&m->arena, "\x01%s", mount.id);
+	mount.id = cache_id(lane);
 	if (!mount.id)
 		return no_memory(err);
 	r = build_cache_take(env->data_fd, &mount, lane, &m->caches, m->cache, &fresh, err);
@@ -302,8 +321,8 @@ static int mount_cache(struct build_lane *lane, struct err *err)
 		loop_timer_set(env->loop, &m->retry, MOUNT_RETRY_MS, on_retry, lane);
 		return 0;
 	}
-	if (r >= 0 && fresh)
-		return bind_stage(lane, err); /* what it begins with, then fill_cache() */
+	if (r >= 0 && fresh) /* what it begins with, then fill_cache() */
+		return mount.from < 0 ? bind_context(lane, err) : bind_stage(lane, err);
 	if (r >= 0)
 		r = add_cache(lane, m->cache, err);
 	return r < 0 ? r : 1;
@@ -527,6 +546,7 @@ void build_sweep(struct container_env *env)
 	if (points >= 0)
 		(void)fs_each(points, sweep_point, env, NULL);
 	(void)fs_remove_tree(env->run_fd, BUILD_SECRETS, NULL);
+	build_memory_sweep(env);
 }
 
 void build_job_mounts_clear(struct build_lane *lane)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "engine/build/exec_git.h"
 #include "engine/build/exec_job.h"
+#include "engine/build/exec_memory.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
@@ -84,6 +85,7 @@ void build_job_clear(struct build_lane *lane)
 		(void)rootfs_umount(&env->rootfs, step->scratch, NULL);
 		(void)container_remove(env, step->scratch, NULL);
 	}
+	build_memory_clear(lane);
 	buf_done(&step->body);
 	buf_done(&step->archives);
 	step_reset(step);
@@ -110,7 +112,7 @@ static void on_packed(void *owner, struct image_layer_job *packing, const struct
 
 	(void)packing;
 	lane->step.pack_done = true;
-	if (err && !lane->step.error.code)
+	if (err && (!lane->step.error.code || lane->step.error.code == -EPIPE))
 		lane->step.error = *err;
 	if (layer) {
 		lane->step.answer.layer.has_layer = true;
@@ -125,8 +127,9 @@ static void on_walked(struct msg_peer *peer, void *owner, struct msg *reply, con
 
 	(void)peer;
 	lane->step.diff_done = true;
-	/* What the walk says is nearer to the cause than pack's "the stream just stopped". */
-	if (!reply)
+	/* What the walk says is nearer to the cause than pack's "the stream just stopped", unless
+	 * it was pack that stopped. */
+	if (!reply && (err->code != -EPIPE || !lane->step.error.code))
 		lane->step.error = *err;
 	step_settle(lane);
 }
@@ -263,8 +266,10 @@ static int copy_begin(struct build_lane *lane, struct err *err)
 	struct build_step *step = &lane->step;
 	struct container_env *env = lane->job->env->containers;
 	int work OWN_FD = -1, fds[2];
-	int r = build_job_scratch(lane, step->scratch, &step->upper_fd, &work, err);
+	int r = build_memory_scratch(lane, &step->upper_fd, &work, err);
 
+	if (r == 0)
+		r = build_job_scratch(lane, step->scratch, &step->upper_fd, &work, err);
 	if (r < 0)
 		return r;
 	/* --link: a layer that knows nothing of those below; links in them are not followed. */
@@ -517,6 +522,7 @@ int build_job_start_run(struct build_lane *lane, struct err *err)
 					       &ops, lane, err);
 	if (!lane->step.container)
 		return err ? err->code : -EIO;
+	lane->step.container->background = true;
 	return container_more_env(lane->step.container, &mounts->env, err);
 }
 

@@ -47,6 +47,13 @@ struct build_mount {
 	uint64_t size_bytes;	 /* tmpfs, 0 = none given */
 };
 
+/* Whether it takes files of a context: by a bind, or for a cache to begin with. */
+static inline bool build_mount_of_context(const struct build_mount *mount)
+{
+	return mount->type == DOCKERFILE_MOUNT_BIND ? mount->from <= BUILD_CONTEXT
+						    : mount->from <= BUILD_NAMED;
+}
+
 /* A here-document: a source of COPY, or the script of a RUN that starts with "#!". */
 struct build_file {
 	const char *name, *data;

@@ -205,10 +205,6 @@ static int add_mount(struct staging *s, struct build_op *op, const struct docker
 		.gid = from->gid,
 		.size_bytes = from->size_bytes,
 	};
-	if (stage <= BUILD_NAMED && from->type != DOCKERFILE_MOUNT_BIND)
-		return err_set(err, -ENOTSUP,
-			       "RUN --mount=type=cache from a named context that is a directory: "
-			       "COPY it into a stage");
 	if (from->type == DOCKERFILE_MOUNT_SSH) {
 		if (!*mount->id)
 			mount->id = "default";

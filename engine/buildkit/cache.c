@@ -75,7 +75,7 @@ int buildkit_cache_option(struct arena *arena, const char *key, const char *valu
 					     : take_names(arena, value, list, err);
 }
 
-/* {1 type, 2 map of attributes} as the words of build_call.h's cache-to. */
+/* {1 type, 2 map of attributes} as the words of build_call_msg.h's cache-to. */
 static int take_entry(struct arena *arena, struct str message, bool to, struct image_pairs *list,
 		      struct err *err)
 {

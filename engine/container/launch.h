@@ -6,6 +6,9 @@
 #include "engine/run/cgroup_resource.h"
 #include "engine/run/spec.h"
 
+/* Of 10,000; what nobody sets is 100: so many as one build runs at once are less than a service. */
+enum { LAUNCH_BACKGROUND_WEIGHT = 5 };
+
 /* For launch*.c only: a spec in the making and the memory behind it. */
 struct launch {
 	struct container *container;

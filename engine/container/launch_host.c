@@ -356,9 +356,25 @@ static int set_resources(struct container *container, const struct container_def
 	return r < 0 ? r : 0;
 }
 
+/* A wish: a kernel without these controllers runs it as all others. */
+static int set_background(struct container *container, struct err *err)
+{
+	struct cgroup_resources resources;
+	char missing[160];
+
+	cgroup_resources_init(&resources);
+	resources.io_weight = LAUNCH_BACKGROUND_WEIGHT;
+	if (!container->def.host_set || !container->def.host.cpu_shares)
+		resources.cpu_weight = LAUNCH_BACKGROUND_WEIGHT;
+	return cgroup_resources_set(container->cgroup_fd, &resources, missing, sizeof(missing),
+				    err);
+}
+
 int launch_resources(struct container *container, struct err *err)
 {
-	return set_resources(container, &container->def, err);
+	int r = set_resources(container, &container->def, err);
+
+	return r >= 0 && container->background ? set_background(container, err) : r;
 }
 
 int container_limit(struct container *container, const struct container_def *def, struct err *err)

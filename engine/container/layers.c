@@ -135,17 +135,35 @@ struct layer_names {
 	const char *names[ROOTFS_LAYERS_MAX];
 };
 
+/*
+ * An overlay takes no directory twice. Of a layer that an image has twice (COPY of the same file
+ * over itself makes one) the upper counts: it hides all that the lower one shows.
+ */
+static bool comes_again(const struct digest *layers, uint32_t count, uint32_t i)
+{
+	for (uint32_t j = i + 1; j < count; j++)
+		if (memcmp(&layers[i], &layers[j], sizeof(layers[i])) == 0)
+			return true;
+	return false;
+}
+
+/* Their number, each once. */
 static int name_layers(const struct digest *layers, uint32_t count, struct layer_names *ret_names,
 		       struct err *err)
 {
+	uint32_t used = 0;
+
 	if (count > ROOTFS_LAYERS_MAX)
 		return err_set(err, -E2BIG, "an image of %u layers, at most %d are supported",
 			       count, ROOTFS_LAYERS_MAX);
 	for (uint32_t i = 0; i < count; i++) {
-		str_hex(layers[i].bytes, SHA256_SIZE, ret_names->hex[i]);
-		ret_names->names[i] = ret_names->hex[i];
+		if (comes_again(layers, count, i))
+			continue;
+		str_hex(layers[i].bytes, SHA256_SIZE, ret_names->hex[used]);
+		ret_names->names[used] = ret_names->hex[used];
+		used++;
 	}
-	return 0;
+	return (int)used;
 }
 
 int layers_root(struct rootfs *rootfs, const char *id, const struct digest *layers, uint32_t count,
@@ -154,7 +172,7 @@ int layers_root(struct rootfs *rootfs, const char *id, const struct digest *laye
 	struct layer_names names;
 	int r = name_layers(layers, count, &names, err);
 
-	return r < 0 ? r : rootfs_mount(rootfs, id, names.names, count, upper_fd, work_fd, err);
+	return r < 0 ? r : rootfs_mount(rootfs, id, names.names, (size_t)r, upper_fd, work_fd, err);
 }
 
 int layers_root_mapped(struct rootfs *rootfs, const char *id, const struct digest *layers,
@@ -165,5 +183,6 @@ int layers_root_mapped(struct rootfs *rootfs, const char *id, const struct diges
 	int r = name_layers(layers, count, &names, err);
 
 	return r < 0 ? r
-		     : rootfs_mount_mapped(rootfs, id, names.names, count, dir_fd, mapping, err);
+		     : rootfs_mount_mapped(rootfs, id, names.names, (size_t)r, dir_fd, mapping,
+					   err);
 }

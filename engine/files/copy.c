@@ -80,12 +80,17 @@ static int item_target(const struct copying *c, const struct walk_item *item, ch
 	return 0;
 }
 
+/* Of new directories that no source has. */
+static const struct files_owner *dir_owner(const struct copying *c)
+{
+	return c->copy->chown.len > 0 ? &c->owner : NULL;
+}
+
 static int copy_dir(struct copying *c, const struct walk_item *item, const char *target,
 		    struct err *err)
 {
-	struct files_owner owner = c->owner;
 	bool made = false;
-	OWN_FD int fd = target_dir(c->dest_fd, target, &owner, &made, err);
+	OWN_FD int fd = target_dir(c->dest_fd, target, dir_owner(c), &made, err);
 	if (fd < 0)
 		return fd;
 	if (item->leave)
@@ -103,11 +108,35 @@ static int copy_dir(struct copying *c, const struct walk_item *item, const char 
 	return r < 0 ? r : set_attributes(c, fd, &item->st, err);
 }
 
+/* Past a hole of the source, which becomes one of the copy; the bytes up to the next one go into
+ * *ret_room. 1: nothing but a hole is left. */
+static int skip_hole(int from, int to, off_t size, size_t *ret_room, struct err *err)
+{
+	off_t at = lseek(from, 0, SEEK_CUR);
+	off_t data = lseek(from, at, SEEK_DATA), hole;
+	if (data < 0 && errno == ENXIO)
+		return ftruncate(to, size) < 0 ? err_sys(err, -errno, "cannot write") : 1;
+	if (data < 0) /* a file system that knows of none */
+		data = at;
+	hole = lseek(from, data, SEEK_HOLE);
+	if (hole > data && hole - data < COPY_PIECE)
+		*ret_room = (size_t)(hole - data);
+	if (lseek(from, data, SEEK_SET) < 0)
+		return err_sys(err, -errno, "cannot read");
+	return data > at && lseek(to, data, SEEK_SET) < 0 ? err_sys(err, -errno, "cannot write")
+							  : 0;
+}
+
 static int copy_content(struct copying *c, const struct walk_item *item, int to, struct err *err)
 {
 	const uint64_t size = (uint64_t)item->st.st_size;
+	const bool sparse = item->st.st_blocks * 512 < item->st.st_size;
 	for (uint64_t done = 0;;) {
-		ssize_t n = read(item->fd, c->piece, sizeof(c->piece));
+		size_t room = sizeof(c->piece);
+		int hole = sparse ? skip_hole(item->fd, to, item->st.st_size, &room, err) : 0;
+		if (hole != 0)
+			return hole < 0 ? hole : 0;
+		ssize_t n = read(item->fd, c->piece, room);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -225,7 +254,7 @@ static int leaf_parent(struct copying *c, const char *path, struct err *err)
 		return c->parent_fd;
 	own_close(&c->parent_fd);
 	c->parent_stale = false;
-	c->parent_fd = target_dir(c->dest_fd, path, &c->owner, &made, err);
+	c->parent_fd = target_dir(c->dest_fd, path, dir_owner(c), &made, err);
 	(void)str_copy(str_from(path), c->parent, sizeof(c->parent));
 	return c->parent_fd;
 }
@@ -289,7 +318,7 @@ static int copy_inline(struct copying *c, const struct files_inline *file, struc
 		return err_set(err, -EINVAL, "'/%.200s' is no destination for a file", c->dest);
 	if (slash)
 		*slash = '\0';
-	OWN_FD int parent = target_dir(c->dest_fd, slash ? target : "", &c->owner, &made, err);
+	OWN_FD int parent = target_dir(c->dest_fd, slash ? target : "", dir_owner(c), &made, err);
 	if (slash)
 		*slash = '/';
 	int r = parent < 0 ? parent : clear_name(c, parent, name, target, err);
@@ -376,7 +405,7 @@ static int prepare(struct copying *c, struct err *err)
 static int make_dest(struct copying *c, struct err *err)
 {
 	bool made = false;
-	OWN_FD int fd = target_dir(c->dest_fd, c->dest, &c->owner, &made, err);
+	OWN_FD int fd = target_dir(c->dest_fd, c->dest, dir_owner(c), &made, err);
 	return fd < 0 ? fd : 0;
 }
 

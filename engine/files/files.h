@@ -79,7 +79,7 @@ int files_sum(int fd, struct digest *ret_digest, uint64_t *ret_bytes, struct err
 
 /* What files_copy() would take, as a digest: paths, types, modes, link targets, contents. */
 int files_hash(int source_fd, const struct files_copy *copy, struct digest *ret_digest,
-	       uint64_t *ret_files, struct err *err);
+	       struct files_totals *ret_totals, struct err *err);
 
 /*
  * "user[:group]" in the root's /etc/passwd and /etc/group (bounded regular files); numbers need no

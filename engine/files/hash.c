@@ -16,7 +16,7 @@ enum { HASH_PIECE = 128 << 10 };
 
 struct hashing {
 	struct sha256 hash;
-	uint64_t files;
+	struct files_totals totals;
 	struct xattr_set xattrs;
 	uint8_t piece[HASH_PIECE];
 };
@@ -63,7 +63,7 @@ static int hash_item(void *owner, const struct walk_item *item, struct err *err)
 	if (item->leave || S_ISSOCK(item->st.st_mode))
 		return 0;
 	const char *name = *item->below ? item->below : item->path;
-	h->files++;
+	h->totals.files++;
 	add_u64(h, item->source);
 	add_str(h, str_from(name));
 	add_u64(h, item->st.st_mode);
@@ -79,12 +79,13 @@ static int hash_item(void *owner, const struct walk_item *item, struct err *err)
 	}
 	if (r < 0 || !S_ISREG(item->st.st_mode))
 		return r;
+	h->totals.bytes += (uint64_t)item->st.st_size;
 	add_u64(h, (uint64_t)item->st.st_size);
 	return add_content(h, item, err);
 }
 
 int files_hash(int source_fd, const struct files_copy *copy, struct digest *ret_digest,
-	       uint64_t *ret_files, struct err *err)
+	       struct files_totals *ret_totals, struct err *err)
 {
 	struct hashing *h OWN_FREE = calloc(1, sizeof(*h));
 	if (!h)
@@ -94,7 +95,7 @@ int files_hash(int source_fd, const struct files_copy *copy, struct digest *ret_
 	if (r < 0)
 		return r;
 	sha256_end(&h->hash, ret_digest);
-	*ret_files = h->files;
+	*ret_totals = h->totals;
 	return 0;
 }
 

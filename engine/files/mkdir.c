@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "engine/files/files.h"
 #include "engine/files/target.h"
@@ -19,14 +20,18 @@ static int make_one(int root_fd, const char *path, const struct files_owner *own
 	OWN_FD int parent = fs_open_parent(root_fd, path, FS_IN_ROOT, name, err);
 	if (parent < 0)
 		return parent;
+	struct stat st;
 	int r = fs_mkdir(parent, name, 0755, err);
 	if (r < 0)
 		return r;
 	OWN_FD int fd = fs_open(parent, name, FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, err);
 	if (fd < 0)
 		return fd;
-	if (fchown(fd, owner->uid, owner->gid) < 0)
+	if (owner && fchown(fd, owner->uid, owner->gid) < 0)
 		return err_sys(err, -errno, "cannot set the owner of /%s", path);
+	/* The bit is handed down, as mkdir(2) has it. */
+	if (fstat(parent, &st) < 0 || ((st.st_mode & S_ISGID) && fchmod(fd, S_ISGID | 0755) < 0))
+		return err_sys(err, -errno, "cannot set the mode of /%s", path);
 	return 0;
 }
 

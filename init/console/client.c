@@ -209,8 +209,14 @@ static int follow(struct console *console, const struct console_job *job, struct
 			return r < 0 ? r : -EPIPE;
 		silent_ms = -1;
 		wire_init(&in, reply.body.ptr, reply.body.len);
-		wire_text(&in, text, sizeof(text));
 		more = (reply.flags & MSG_FLAG_MORE) != 0;
+		if (more && job->more) {
+			job->more(console, job->owner, &in);
+			continue;
+		}
+		wire_text(&in, text, sizeof(text));
+		if (!more && job->more)
+			job->more(console, job->owner, NULL);
 		if (!more && job->last)
 			(void)str_copy(str_from(text), job->last, job->last_cap);
 		if (console->json && (!more || !job->quiet))

@@ -88,17 +88,17 @@ int console_send(struct console *console, enum console_server server, uint16_t t
 int console_next(struct console *console, enum console_server server, struct msg *ret_reply,
 		 struct err *err);
 void console_drop(struct console *console, enum console_server server);
-/* A call of the engine that takes long and answers with lines until it is done. */
+/* A call that answers with lines until it is done: more() takes them, NULL before the last. */
 struct console_job {
 	uint16_t type;
 	const char *done; /* put in front of its last line */
 	const char *name; /* of the last line with --json, NULL = "text"; of others "progress" */
 	const char *background; /* said when a person stops waiting: it goes on */
-	bool one_line;		/* progress: on a terminal lines of bars are drawn in place */
-	bool quiet;		/* only the last line, and nothing in front of it */
+	bool one_line, quiet;	/* bars drawn in place on a terminal; the last line alone, bare */
 	char *last; /* takes the last line too, `last_cap` bytes; NULL = nobody wants it */
 	size_t last_cap;
 	const char *silence; /* said every 5 s until the first line comes; NULL = nothing */
+	void (*more)(struct console *console, void *owner, struct wire *in), *owner;
 };
 /* Prints them; Ctrl-C leaves the job alone. */
 int console_follow(struct console *console, const struct console_job *job, struct str body,

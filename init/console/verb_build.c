@@ -7,17 +7,18 @@
 #include <fcntl.h>
 #include <string.h>
 #include "engine/api/engine_msg.h"
+#include "init/console/build_view.h"
 #include "init/console/console.h"
 #include "lib/fs.h"
 #include "lib/own.h"
 #include "lib/sha256.h"
 
-enum { BUILD_CALL_MAX = 1 << 20 };
+enum { BUILD_CALL_MAX = 1 << 20, BUILD_SCREEN_MAX = 64 << 10 };
 
 struct build_words {
 	const char *context, *dockerfile, *target;
-	const char *id_file; /* "" = none */
-	bool no_cache, check, quiet;
+	const char *id_file;			  /* "" = none */
+	bool no_cache, check, quiet, plain, tty;  /* none of the last three: as it fits */
 	struct buf args, names, secrets, options; /* in wire form */
 	uint32_t arg_count, name_count, secret_count, option_count;
 };
@@ -39,7 +40,7 @@ static int usage(struct err *err)
 		"[--secret id=ID,src=FILE]... [--ssh ID=SOCKET]... [--add-host NAME:ADDRESS]... "
 		"[--cache-from NAME]... [--cache-to type=registry,ref=NAME[,mode=max]]... "
 		"[--platform P] [--network none|host] [--allow network.host] [--pull] "
-		"[--no-cache] [--check] [--iidfile FILE] [--progress plain|quiet] [-q] "
+		"[--no-cache] [--check] [--iidfile FILE] [--progress auto|plain|tty|quiet] [-q] "
 		"DIRECTORY|REPOSITORY");
 }
 
@@ -188,9 +189,12 @@ static const struct word_option {
 static int take_progress(struct build_words *b, const char *value, struct err *err)
 {
 	b->quiet = !strcmp(value, "quiet");
-	if (b->quiet || !strcmp(value, "plain") || !strcmp(value, "auto") || !strcmp(value, "tty"))
+	b->plain = !strcmp(value, "plain");
+	b->tty = !strcmp(value, "tty");
+	if (b->quiet || b->plain || b->tty || !strcmp(value, "auto"))
 		return 0;
-	return err_set(err, -EINVAL, "--progress: plain or quiet is expected, not '%.40s'", value);
+	return err_set(err, -EINVAL,
+		       "--progress: auto, plain, tty or quiet is expected, not '%.40s'", value);
 }
 
 /* "NAME:ADDRESS", as docker takes it; the address may hold more colons. */
@@ -318,6 +322,59 @@ static void put_call(const struct build_words *b, struct buf *body)
 	wire_put_bytes(body, b->options.data, b->options.len);
 }
 
+/* ---- what is shown ---- */
+
+static int64_t now_ms(void)
+{
+	return mono_now().ns / 1000000;
+}
+
+static void show(struct console *console, struct build_view *view, struct buf *out)
+{
+	console_write(console, buf_text(out), out->len);
+	console->progress = view->tty ? &view->screen : NULL;
+}
+
+static void end(struct console *console, struct build_view *view)
+{
+	struct buf out OWN(buf_done) = { 0 };
+
+	buf_init(&out, BUILD_SCREEN_MAX);
+	build_view_end(view, now_ms(), &out);
+	console_write(console, buf_text(&out), out.len);
+	console->progress = NULL;
+}
+
+static void on_note(struct console *console, void *owner, struct wire *in)
+{
+	struct buf out OWN(buf_done) = { 0 };
+	struct build_note note = { 0 };
+	struct str text;
+
+	if (!in) {
+		end(console, owner);
+		return;
+	}
+	text = wire_str(in, BUILD_CALL_VALUE_MAX);
+	note.kind = (enum build_note_kind)wire_u8(in);
+	note.step = wire_u32(in);
+	if (in->error)
+		return;
+	buf_init(&out, BUILD_SCREEN_MAX);
+	build_view_note(owner, &note, text, now_ms(), &out);
+	show(console, owner, &out);
+}
+
+/* In BuildKit's forms: on a terminal that nothing else takes what is printed from, or plain. */
+static void view_begin(const struct console *console, const struct build_words *b,
+		       struct build_view *view)
+{
+	const bool fits = console->is_tty && !console->capture && !console->json;
+
+	build_view_init(view, b->tty || (fits && !b->plain), console->rows, console->columns,
+			now_ms());
+}
+
 int verb_build(struct console *console, const struct words *words, struct err *err)
 {
 	int fd OWN_FD = -1;
@@ -328,6 +385,7 @@ int verb_build(struct console *console, const struct words *words, struct err *e
 				   .background = "the build goes on in the background",
 				   .last = id,
 				   .last_cap = sizeof(id) };
+	static struct build_view view; /* one build at a time is looked at */
 	struct build_words b OWN(
 		build_words_done) = { .dockerfile = "", .target = "", .id_file = "" };
 	struct buf body OWN(buf_done) = { 0 };
@@ -341,6 +399,12 @@ int verb_build(struct console *console, const struct words *words, struct err *e
 	r = parse(words, &b, err);
 	if (r < 0)
 		return r;
+	if (!b.quiet && !console->json) {
+		put_option(&b, "notes", STR(""), STR(""));
+		view_begin(console, &b, &view);
+		job.more = on_note;
+		job.owner = &view;
+	}
 	put_call(&b, &body);
 	if (buf_error(&body) < 0)
 		return err_set(err, -E2BIG, "build: too many arguments");
@@ -350,6 +414,8 @@ int verb_build(struct console *console, const struct words *words, struct err *e
 		job.background = "";
 	}
 	r = console_follow(console, &job, buf_str(&body), err);
+	if (job.more)
+		end(console, &view);
 	/* No newline behind it, as docker writes it. */
 	if (r < 0 || !*b.id_file || !*id)
 		return r;

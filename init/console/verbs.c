@@ -68,8 +68,8 @@ const struct verb console_verbs[] = {
 	  "[-t NAME] [-f FILE] [--target STAGE] [--build-arg NAME=VALUE] [--secret id=ID,src=FILE] "
 	  "[--label NAME=VALUE] [--build-context NAME=WHERE] [--ssh ID=SOCKET] [--platform P] "
 	  "[--cache-from NAME] [--cache-to type=registry,ref=NAME] [--network none] [--allow "
-	  "network.host] [--iidfile FILE] [--pull] [--no-cache] "
-	  "[--check] DIR",
+	  "network.host] [--iidfile FILE] [--progress auto|plain|tty|quiet] [--pull] "
+	  "[--no-cache] [--check] DIR",
 	  "make an image out of a directory on the machine", C(NONE), 1, -1, verb_build },
 	{ "claim", "", "set the password of this machine", C(NONE), 0, 0, verb_claim },
 	{ "clear", "", "clear the screen", C(NONE), 0, 0, verb_clear },

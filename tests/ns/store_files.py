@@ -88,6 +88,25 @@ def copy_attributes():
         refused(lambda: t.copy(["d"], "/x", chmod="9"), errno.EINVAL, "invalid chmod parameter: '9'")
 
 
+@tap.test("COPY: holes stay holes, in front, between and behind, and the bytes are the same")
+def copy_holes():
+    with Trees("holes") as t:
+        os.makedirs(t.source + "/d")
+        for name, pieces, size in (("front", ((3 << 20, b"x" * 5000),), (3 << 20) + 5000), ("back", ((0, b"y" * 70000),), 5 << 20),
+                                   ("mid", ((0, b"a"), (2 << 20, b"b" * 300000), (6 << 20, b"c")), (7 << 20) + 1), ("all", (), 1 << 20)):
+            with open(t.source + "/d/" + name, "wb") as f:
+                for at, data in pieces:
+                    f.seek(at)
+                    f.write(data)
+                f.truncate(size)
+        t.copy(["d"], "/d")
+        for name in os.listdir(t.source + "/d"):
+            one, two = t.source + "/d/" + name, t.dest + "/d/" + name
+            tap.check(read(one) == read(two), name + ": the bytes differ")
+            tap.check(os.stat(two).st_blocks <= os.stat(one).st_blocks + 256, "%s: %d blocks of %d" % (
+                name, os.stat(two).st_blocks, os.stat(one).st_blocks))
+
+
 @tap.test("COPY: a hard link to a name that was replaced meanwhile is the file it was")
 def copy_link_replaced():
     with Trees("replaced") as t:

@@ -448,14 +448,22 @@ static void test_at_once(void)
 	fake.at_once = false;
 }
 
-/* Five stages that need nothing of each other, and one that needs them all. */
+/* `count` stages that need nothing of each other, and one that needs them all. */
+static void put_stages(char *dst, size_t cap, unsigned count)
+{
+	size_t at = 0;
+	for (unsigned i = 0; i < count; i++)
+		at += (size_t)snprintf(dst + at, cap - at, "FROM base AS s%u\nRUN %u\n", i, i);
+	at += (size_t)snprintf(dst + at, cap - at,
+			       "FROM base\nRUN --mount=from=s0,source=/0,target=/0 6\n");
+	for (unsigned i = 1; i < count; i++)
+		at += (size_t)snprintf(dst + at, cap - at, "COPY --from=s%u /%u /\n", i, i);
+}
+
 static void test_side_by_side(void)
 {
-	static const char many[] = "FROM base AS a\nRUN 1\nFROM base AS b\nRUN 2\nFROM base AS c\n"
-				   "RUN 3\nFROM base AS d\nRUN 4\nFROM base AS e\nRUN 5\n"
-				   "FROM base\nCOPY --from=a /1 /\nCOPY --from=b /2 /\n"
-				   "RUN --mount=from=e,source=/5,target=/5 6\nCOPY --from=c /3 /\n"
-				   "COPY --from=d /4 /\n";
+	static char many[8192];
+	put_stages(many, sizeof(many), BUILD_LANES_MAX + 3);
 	fake.most = 0;
 	run(two_stages, NULL, true);
 	is_int((int)fake.most, 2,

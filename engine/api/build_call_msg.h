@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef HOY_ENGINE_API_BUILD_CALL_H
-#define HOY_ENGINE_API_BUILD_CALL_H
+#ifndef HOY_ENGINE_API_BUILD_CALL_MSG_H
+#define HOY_ENGINE_API_BUILD_CALL_MSG_H
 
 #include <stdint.h>
 
