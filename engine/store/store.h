@@ -112,8 +112,7 @@ void store_lacking(const struct store *store,
  * when the newest of its layers whose key is its diffID was written, 0 = there is none.
  */
 uint64_t store_image_disk(const struct store *store, struct str record, int64_t *ret_made_s);
-/* Forgets what of the build cache takes room that no image takes; it goes with the next store_gc().
- */
+/* Forgets what of the build cache takes room that no image takes. */
 int store_cache_clear(struct store *store, struct err *err);
 /* One entry; times are wall clock seconds of its layer's file, 0 = it has none. */
 struct store_cache_row {
