@@ -44,7 +44,7 @@ static struct {
 	struct box boxes[SHIP_PLACES_MAX];
 	size_t count;
 	unsigned round;
-} role = { .engine_fd = -1 };
+} role;
 
 static void send_on(uint16_t type, struct str body, const struct msg *files)
 {
@@ -190,6 +190,7 @@ int ship_files_main(void)
 	struct pollfd pair = { .fd = PAIR_FD };
 
 	log_init("syslog", LOG_PRIO_INFO);
+	role.engine_fd = -1;
 	confine();
 	do /* nobody writes to the pair: what comes is its end */
 		go_round();
