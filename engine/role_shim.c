@@ -455,9 +455,13 @@ static void on_connect(struct loop_io *io, uint32_t events)
 /* Numbers that main did not use are filled, so that none of our own fds comes to stand there. */
 static void reserve_fds(void)
 {
-	for (int fd = SHIM_FD_MAIN; fd <= SHIM_FD_MAX; fd++)
-		if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
-			(void)dup3(STDIN_FILENO, fd, O_CLOEXEC);
+	for (int fd = SHIM_FD_MAIN; fd <= SHIM_FD_MAX; fd++) {
+		if (fcntl(fd, F_SETFD, FD_CLOEXEC) == 0)
+			continue;
+		/* Any other error is of one that is in use, and would be lost here. */
+		if (errno != EBADF || dup3(STDIN_FILENO, fd, O_CLOEXEC) < 0)
+			fatal("cannot reserve fd %d", fd);
+	}
 }
 
 static void init(struct shim *shim)

@@ -303,6 +303,14 @@ static void on_client(struct loop_io *io, uint32_t events)
 
 /* ---- life ---- */
 
+/* One that waits would hold the shim for as long as its container is silent. */
+static int not_waiting(int fd, struct err *err)
+{
+	return fcntl(fd, F_SETFL, O_NONBLOCK) < 0
+		       ? err_sys(err, -errno, "stdio: never wait for fd %d", fd)
+		       : 0;
+}
+
 int shim_streams_start(struct shim_streams *streams, bool tty, const int out[2], int in, int slave,
 		       struct err *err)
 {
@@ -316,13 +324,16 @@ int shim_streams_start(struct shim_streams *streams, bool tty, const int out[2],
 	for (int i = 0; i < 2 && r == 0; i++) {
 		if (out[i] < 0)
 			continue;
-		(void)fcntl(out[i], F_SETFL, O_NONBLOCK);
-		r = loop_add(streams->loop, &streams->out_io[i], out[i], EPOLLIN, on_output,
-			     streams, err);
+		r = not_waiting(out[i], err);
+		if (r == 0)
+			r = loop_add(streams->loop, &streams->out_io[i], out[i], EPOLLIN, on_output,
+				     streams, err);
 	}
 	if (r < 0 || in < 0)
 		return r;
-	(void)fcntl(in, F_SETFL, O_NONBLOCK);
+	r = not_waiting(in, err);
+	if (r < 0)
+		return r;
 	return loop_add(streams->loop, &streams->in_io, in, 0, on_stdin, streams, err);
 }
 

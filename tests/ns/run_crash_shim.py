@@ -16,6 +16,7 @@ box.enter()
 POINTS = int(os.environ.get("HOY_POINTS", "24"))
 ACTIONS = ("12", "kill", "5", "4")  # ENOMEM, EIO, EINTR
 LIMIT_S = 60
+START = 32
 TOOL = os.path.join(box.WORK, "run_fault")
 LOG = os.path.join(box.WORK, "fault-log")
 TREE = os.path.join(box.WORK, "tree")
@@ -52,7 +53,9 @@ def shim():
         mounts = sorted(line.split()[4] for line in f)
     step = 1 if POINTS == 0 else max(1, total // POINTS)
     ends = {}
-    for i, number in enumerate(range(1, total + 1, step)):
+    # What it does before it is asked anything, call by call: the fds that it was given are at stake.
+    numbers = sorted(set(range(1, total + 1, step)) | set(range(1, START + 1)))
+    for i, number in enumerate(numbers):
         for action in ACTIONS if POINTS == 0 else (ACTIONS[i % len(ACTIONS)],):
             why = "call %d of %d, %s" % (number, total, action)
             try:
