@@ -97,7 +97,7 @@ def files():
 def host_mounts():
     ours = os.readlink("/proc/self/ns/mnt")
     with open("/proc/self/mountinfo", encoding="utf-8") as f:
-        mounts = f.read()
+        mounts = set(f)
     script = ("readlink /proc/self/ns/mnt; ls -d /bin/busybox /proc/self/ns /dev/null; cd /tmp; pwd; "
               "ls ../../.. | tr '\\n' ' '; cat /proc/keys 2>&1 | wc -c; sleep 1000")
     with Bundle("sh", "-c", script, cwd="/tmp") as b:
@@ -114,7 +114,7 @@ def host_mounts():
         out = good(b.exec("sh", "-c", "readlink /proc/self/ns/mnt; pwd; ls / | tr '\\n' ' '")).out
         tap.check(out.split()[:2] == [ours, "/tmp"] and sorted(out.split()[2:]) == there, out)
         with open("/proc/self/mountinfo", encoding="utf-8") as f:
-            tap.check(f.read() == mounts, "the host sees mounts of the container")
+            tap.check(set(f) <= mounts, "the host sees mounts of the container")
     with Bundle("true") as b:
         user(b)
         b.namespace("mount", remove=True)

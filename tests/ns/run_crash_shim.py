@@ -50,7 +50,7 @@ def shim():
     how, total, _ = life(0, "0")
     tap.check(how == "ran" and total > 100, "%s, %d calls" % (how, total))
     with open("/proc/self/mountinfo", encoding="utf-8") as f:
-        mounts = sorted(line.split()[4] for line in f)
+        mounts = {line.split()[4] for line in f}
     step = 1 if POINTS == 0 else max(1, total // POINTS)
     ends = {}
     # What it does before it is asked anything, call by call: the fds that it was given are at stake.
@@ -65,8 +65,9 @@ def shim():
             ends[how] = ends.get(how, 0) + 1
             box.wait_for("no process after " + why, lambda: not box.others_alive())
             with open("/proc/self/mountinfo", encoding="utf-8") as f:
-                now = sorted(line.split()[4] for line in f)
-            tap.check(now == mounts, "%s (%d): mounts: %s" % (why, hit, set(now) ^ set(mounts)))
+                more = {line.split()[4] for line in f} - mounts
+            # One that goes meanwhile is another test's, whose directory was removed.
+            tap.check(not more, "%s (%d): mounts: %s" % (why, hit, more))
     tap.note("%d calls: %s" % (total, ends))
     tap.check(ends.get("refused", 0) > 0, "no fault had an effect")
 
