@@ -73,7 +73,7 @@ void ship_queue_skip(struct ship_queue *queue, uint64_t boot_number);
 /* Counts lines that were gone before they came here: their numbers are left out. */
 void ship_queue_lost(struct ship_queue *queue, uint64_t lines);
 
-/* More than half of it waits: what has files of its own had better stay there for now. */
+/* More than half of it waits: what has files of its own had better stay in them. */
 bool ship_queue_half_full(const struct ship_queue *queue);
 
 /* Reads the line at the cursor into text[SHIP_RECORD_MAX] and moves on; false at the end. A cursor

@@ -14,7 +14,7 @@ struct ship_sources {
 	struct ship_queue *queue;
 	struct ship_places places;
 	void (*add)(struct ship_line *line); /* a line for the queue */
-	void (*done)(void);		     /* so many for now */
+	void (*done)(void);		     /* all that are there were added */
 	void (*gone)(void);		     /* role syslog-files ended */
 	struct loop_io kernel;
 	struct loop_timer timer;

@@ -10,6 +10,7 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import run_box as box  # noqa: E402
+from fixture import mounts  # noqa: E402
 from run_box import Box, Refused, tap  # noqa: E402
 
 box.enter()
@@ -49,8 +50,7 @@ def life(number, action):
 def shim():
     how, total, _ = life(0, "0")
     tap.check(how == "ran" and total > 100, "%s, %d calls" % (how, total))
-    with open("/proc/self/mountinfo", encoding="utf-8") as f:
-        mounts = {line.split()[4] for line in f}
+    before = mounts.table()
     step = 1 if POINTS == 0 else max(1, total // POINTS)
     ends = {}
     # What it does before it is asked anything, call by call: the fds that it was given are at stake.
@@ -64,10 +64,7 @@ def shim():
                 raise AssertionError("%s: %s" % (why, error)) from None
             ends[how] = ends.get(how, 0) + 1
             box.wait_for("no process after " + why, lambda: not box.others_alive())
-            with open("/proc/self/mountinfo", encoding="utf-8") as f:
-                more = {line.split()[4] for line in f} - mounts
-            # One that goes meanwhile is another test's, whose directory was removed.
-            tap.check(not more, "%s (%d): mounts: %s" % (why, hit, more))
+            tap.check(not mounts.changed(before), "%s (%d): mounts: %s" % (why, hit, mounts.changed(before)))
     tap.note("%d calls: %s" % (total, ends))
     tap.check(ends.get("refused", 0) > 0, "no fault had an effect")
 

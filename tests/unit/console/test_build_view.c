@@ -3,6 +3,7 @@
  */
 #include "init/console/build_view.h"
 #include "lib/own.h"
+#include "tests/unit/console/vt.h"
 #include "tests/unit/tap.h"
 
 enum { ROWS = 40, COLUMNS = 40 };
@@ -11,52 +12,11 @@ static struct build_view view;
 static struct buf written;
 static int64_t clock_ms;
 
-static struct {
-	char cells[ROWS][COLUMNS + 1];
-	unsigned row, column;
-	bool outside;
-} screen;
-
-static const char *control(const char *p)
-{
-	unsigned n = 0;
-
-	while (*p >= '0' && *p <= '9')
-		n = n * 10 + (unsigned)(*p++ - '0');
-	if (*p == 'A' && n <= screen.row)
-		screen.row -= n;
-	else if (*p == 'J')
-		for (unsigned row = screen.row; row < ROWS; row++)
-			memset(screen.cells[row], 0, sizeof(screen.cells[row]));
-	else
-		screen.outside = true;
-	return p + 1;
-}
-
-static void type(const char *p)
-{
-	while (*p) {
-		if (p[0] == '\x1b' && p[1] == '[') {
-			p = control(p + 2);
-			continue;
-		}
-		if (*p == '\r') {
-			screen.column = 0;
-		} else if (*p == '\n') {
-			screen.row++;
-			screen.column = 0;
-		} else if (screen.column < COLUMNS - 1 && screen.row < ROWS) {
-			screen.cells[screen.row][screen.column++] = *p;
-		} else {
-			screen.outside = true;
-		}
-		p++;
-	}
-}
+static struct vt screen;
 
 static void begin(bool tty)
 {
-	memset(&screen, 0, sizeof(screen));
+	vt_clear(&screen, ROWS, COLUMNS, "AJ");
 	buf_clear(&written);
 	clock_ms = 5000;
 	build_view_init(&view, tty, 24, COLUMNS, clock_ms);
@@ -71,18 +31,12 @@ static void tell(enum build_note_kind kind, uint32_t step, const char *text)
 	clock_ms += 100;
 	build_view_note(&view, &told, str_from(text), clock_ms, &out);
 	(void)buf_add_str(&written, buf_str(&out));
-	type(buf_text(&out));
+	vt_type(&screen, buf_text(&out));
 }
 
 static void shows(const char *want, const char *name)
 {
-	struct buf out OWN(buf_done) = { 0 };
-
-	buf_init(&out, ROWS * (COLUMNS + 1));
-	for (unsigned row = 0; row < screen.row; row++)
-		(void)buf_printf(&out, "%s\n", screen.cells[row]);
-	is_text(buf_text(&out), want, name);
-	ok(!screen.outside && !screen.column, "the cursor waits in an empty line");
+	vt_shows(&screen, want, name);
 }
 
 static void test_plain(void)
@@ -135,7 +89,7 @@ static void test_terminal(void)
 	buf_init(&out, 4096);
 	build_view_end(&view, clock_ms, &out);
 	build_view_end(&view, clock_ms, &out);
-	type(buf_text(&out));
+	vt_type(&screen, buf_text(&out));
 	shows(" => [1/3] FROM busybox         0.0s\n"
 	      " => [2/3] RUN one              0.4s\n"
 	      "warning: x\n => CACHED [3/3] RUN two       0.0s\n"

@@ -2,63 +2,12 @@
 /* Bars in place, looked at on a terminal of the test's own. */
 #include "init/console/progress.h"
 #include "lib/own.h"
+#include "tests/unit/console/vt.h"
 #include "tests/unit/tap.h"
 
 enum { ROWS = 64, COLUMNS = 24 };
 
-static struct {
-	char cells[ROWS][COLUMNS + 1];
-	unsigned row, column;
-	bool outside; /* a character or the cursor was where it must not be */
-} screen;
-
-static void erase(unsigned row, unsigned column)
-{
-	memset(screen.cells[row] + column, 0, sizeof(screen.cells[row]) - column);
-}
-
-/* ESC [ NUMBER LETTER; returns what is behind it. */
-static const char *control(const char *p)
-{
-	unsigned n = 0;
-
-	while (*p >= '0' && *p <= '9')
-		n = n * 10 + (unsigned)(*p++ - '0');
-
-	if (*p == 'A' && n <= screen.row)
-		screen.row -= n;
-	else if (*p == 'B')
-		screen.row += n;
-	else if (*p == 'K')
-		erase(screen.row, screen.column);
-	else if (*p == 'J')
-		for (unsigned row = screen.row; row < ROWS; row++)
-			erase(row, row == screen.row ? screen.column : 0);
-	else
-		screen.outside = true;
-	return p + 1;
-}
-
-static void type(const char *p)
-{
-	while (*p) {
-		if (p[0] == '\x1b' && p[1] == '[') {
-			p = control(p + 2);
-			continue;
-		}
-		if (*p == '\r') {
-			screen.column = 0;
-		} else if (*p == '\n') {
-			screen.row++;
-			screen.column = 0;
-		} else if (screen.column < COLUMNS - 1 && screen.row < ROWS) {
-			screen.cells[screen.row][screen.column++] = *p;
-		} else {
-			screen.outside = true;
-		}
-		p++;
-	}
-}
+static struct vt screen;
 
 static void line(struct progress *progress, const char *text)
 {
@@ -66,25 +15,18 @@ static void line(struct progress *progress, const char *text)
 
 	buf_init(&out, 8192);
 	progress_line(progress, str_from(text), &out);
-	type(buf_text(&out));
+	vt_type(&screen, buf_text(&out));
 }
 
-/* All rows down to the cursor's, which is empty. */
 static void shows(const char *want, const char *name)
 {
-	struct buf out OWN(buf_done) = { 0 };
-
-	buf_init(&out, ROWS * (COLUMNS + 1));
-	for (unsigned row = 0; row < screen.row; row++)
-		(void)buf_printf(&out, "%s\n", screen.cells[row]);
-	is_text(buf_text(&out), want, name);
-	ok(!screen.outside && !*screen.cells[screen.row] && !screen.column,
-	   "the cursor waits in an empty line");
+	vt_shows(&screen, want, name);
+	ok(!*screen.cells[screen.row], "which is empty");
 }
 
 static void begin(struct progress *progress, unsigned rows)
 {
-	memset(&screen, 0, sizeof(screen));
+	vt_clear(&screen, ROWS, COLUMNS, "ABJK");
 	progress_init(progress, rows, COLUMNS);
 }
 
@@ -136,7 +78,7 @@ static void test_lost(void)
 	begin(&progress, 24);
 	line(&progress, "aa [>] 1");
 	line(&progress, "bb [>] 2");
-	type("\r\x1b[Ka log line\r\n");
+	vt_type(&screen, "\r\x1b[Ka log line\r\n");
 	progress_lost(&progress);
 	line(&progress, "aa [>] 3");
 	line(&progress, "bb [>] 4");

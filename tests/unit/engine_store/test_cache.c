@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "engine/oci/image.h"
 #include "engine/store/store.h"
 #include "lib/fs.h"
 #include "lib/own.h"
@@ -99,6 +100,49 @@ static void test_prune(void)
 	store_done(&store);
 }
 
+/* An image whose only layer is that of a step. */
+static int set_image(const char *reference, const char *step, struct err *err)
+{
+	struct image_layer layer = { .media_type = "application/vnd.oci.image.layer.v1.tar+gzip" };
+	struct buf body OWN(buf_done) = { 0 };
+	struct image image;
+	bool replaced;
+	image_init(&image);
+	image.reference = reference;
+	image.manifest = digest_of("manifest");
+	image.config = digest_of("config");
+	layer.blob = layer.diff = digest_of(step);
+	image.layers = &layer;
+	image.layer_count = 1;
+	image.manifest_type = "application/vnd.oci.image.manifest.v1+json";
+	image.config_type = "application/vnd.oci.image.config.v1+json";
+	image.os = "linux";
+	image.architecture = "amd64";
+	buf_init(&body, 1 << 16);
+	image_encode(&image, &body);
+	return store_image_set(&store, str_from(reference), buf_str(&body), &replaced, err);
+}
+
+/* All is forgotten but what takes no room of its own. */
+static void test_clear(void)
+{
+	const struct digest nothing = digest_of("nothing");
+	const struct store_cached none = { .has_layer = false };
+	struct err err = { 0 };
+	fresh();
+	is_int(store_cache_set(&store, &nothing, &none, &err), 0, "a step that changed no file");
+	is_int(set_image("shared", "new", &err), 0, "an image with a step's layer %s", err.text);
+	is_int(store_cache_clear(&store, &err), 0, "cleared %s", err.text);
+	ok(has("new") && has("nothing"), "what an image has and what has no layer stay");
+	ok(!has("old") && !has("middle") && !has("leased"), "what takes room goes");
+	ok(store_image_remove(&store, "shared", &err) == 0 && store_cache_clear(&store, &err) == 0,
+	   "without the image");
+	ok(!has("new") && has("nothing"), "its step goes too");
+	is_int(store_cache_clear(&store, &err), 0, "again");
+	is_int(store.refs.cache_count, 1, "nothing more");
+	store_done(&store);
+}
+
 /* With each of its calls failing: all of it or nothing, in memory and on the disk. */
 static void test_torture(void)
 {
@@ -134,6 +178,7 @@ int main(void)
 	if (!ok(work >= 0, "a place to write"))
 		return tap_done();
 	test_prune();
+	test_clear();
 	test_torture();
 	own_close(&work);
 	(void)fs_remove_tree(place, name, NULL);

@@ -307,37 +307,6 @@ static void test_collect(void)
 	store_done(&store);
 }
 
-/* The build cache is forgotten but for what takes no room of its own. */
-static void test_clear(void)
-{
-	static const char *const names[] = { "shared", "nothing", "alone" };
-	static const char *const layers[] = { "lx", "none", "own" };
-	struct store store;
-	struct err err = { 0 };
-	bool found = false;
-	fresh(&store);
-	ok(add_layer(&store, "lx", &err) == 0 && add_layer(&store, "own", &err) == 0 &&
-		   set_image(&store, "x", &err) == 0,
-	   "an image and its layer, and another");
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		const struct digest key = digest_of(names[i]);
-		const struct store_cached cached = { .has_layer = i != 1,
-						     .layer = { .digest = digest_of(layers[i]) } };
-		is_int(store_cache_set(&store, &key, &cached, &err), 0, "step %s", names[i]);
-	}
-	is_int(store_cache_clear(&store, &err), 0, "cleared %s", err.text);
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		const struct digest key = digest_of(names[i]);
-		struct store_cached cached;
-		is_int(store_cache_get(&store, &key, &found, &cached, &err), 0, "asked");
-		ok(found == (i < 2), "%s %s", names[i], i < 2 ? "stays" : "goes");
-	}
-	ok(store_image_remove(&store, "x", &err) == 0 && store_cache_clear(&store, &err) == 0 &&
-		   store.refs.cache_count == 1,
-	   "without the image its step goes too");
-	store_done(&store);
-}
-
 static void test_index(void)
 {
 	struct store store;
@@ -615,7 +584,6 @@ int main(void)
 	test_damage();
 	test_replace();
 	test_collect();
-	test_clear();
 	test_index();
 	test_index_fault();
 	test_damaged_layer();
