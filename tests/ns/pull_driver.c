@@ -268,69 +268,89 @@ static struct pull_host *last_host(void)
 	return &driver_options.start.hosts[driver_options.start.host_count - 1];
 }
 
-static void take_option(int option)
+/* A registry, or what belongs to the last one named. */
+static bool take_host_option(int option)
 {
 	switch (option) {
-	case 'e':
-		driver_options.engine = optarg;
-		break;
 	case 'h':
 		if (driver_options.start.host_count < PULL_HOSTS_MAX)
 			pull_host_init(
 				&driver_options.start.hosts[driver_options.start.host_count++],
 				optarg);
-		break;
+		return true;
 	case 'c':
 		last_host()->ca_pem = read_text(optarg);
-		break;
+		return true;
 	case 'u':
 		last_host()->user = optarg;
-		break;
+		return true;
 	case 'p':
 		last_host()->password = optarg;
-		break;
+		return true;
 	case 't':
 		last_host()->token = optarg;
-		break;
+		return true;
 	case 'C':
 		last_host()->client_cert = read_text(optarg);
-		break;
+		return true;
 	case 'K':
 		last_host()->client_key = read_text(optarg);
-		break;
+		return true;
+	case 'i':
+		last_host()->insecure = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* What the message to the pull role holds. */
+static bool take_start_option(int option)
+{
+	switch (option) {
 	case 'G':
 		driver_options.start.signature.keys = read_text(optarg);
-		break;
+		return true;
 	case 'R':
 		driver_options.start.signature.policy =
 			strcmp(optarg, "warn") == 0 ? PULL_SIGNATURE_WARN : PULL_SIGNATURE_REQUIRE;
-		break;
+		return true;
 	case 'D':
 		driver_options.start.docker_config = read_text(optarg);
-		break;
+		return true;
 	case 'P':
 		driver_options.start.proxy.http = optarg;
-		break;
+		return true;
 	case 'S':
 		driver_options.start.proxy.https = optarg;
-		break;
+		return true;
 	case 'N':
 		driver_options.start.proxy.none = optarg;
-		break;
-	case 'i':
-		last_host()->insecure = true;
+		return true;
+	case 'a':
+		driver_options.start.architecture = optarg;
+		return true;
+	case 'v':
+		driver_options.start.variant = optarg;
+		return true;
+	case 'r':
+		driver_options.start.reference = optarg;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void take_option(int option)
+{
+	if (take_host_option(option) || take_start_option(option))
+		return;
+	switch (option) {
+	case 'e':
+		driver_options.engine = optarg;
 		break;
 	case 's':
 		driver_options.system_ca = optarg;
-		break;
-	case 'a':
-		driver_options.start.architecture = optarg;
-		break;
-	case 'v':
-		driver_options.start.variant = optarg;
-		break;
-	case 'r':
-		driver_options.start.reference = optarg;
 		break;
 	case 'f':
 		driver_options.refuse = true;

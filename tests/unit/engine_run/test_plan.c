@@ -375,55 +375,34 @@ static void is_devpts(const struct run_spec *spec, const char *want, const char 
 	is_int(plan.flags & PLAN_FLAG_PTS_INSIDE, 0, "it is not the child's");
 }
 
-/* Mounts stay in their order, the nodes come behind them, a devpts counts ids as its maker does. */
-static void test_listed(void)
+static const struct run_mount listed_mounts[] = {
+	{ .kind = RUN_MOUNT_KIND_FILESYSTEM, .type = "proc", .target = "/proc" },
+	{ .kind = RUN_MOUNT_KIND_BIND, .source = "/srv", .target = "/a/b" },
+	{ .kind = RUN_MOUNT_KIND_FILESYSTEM,
+	  .type = "devpts",
+	  .target = "/dev/pts",
+	  .data = "mode=0620,gid=5,uid=70000" },
+	{ .kind = RUN_MOUNT_KIND_BIND,
+	  .source = "/srv",
+	  .target = "/a",
+	  .idmap = RUN_IDMAP_CONTAINER,
+	  .propagation = RUN_PROPAGATION_SHARED,
+	  .propagation_below = true },
+	{ .kind = RUN_MOUNT_KIND_BIND, .source = "/dev/tty1", .target = "/dev/tty" },
+};
+
+/* The mounts of listed_mounts in their order, and the nodes behind them. */
+static void check_listed(struct plan *plan)
 {
-	static const struct run_mapping no_root = { .inside = 1,
-						    .outside = 100001,
-						    .count = 65535 };
-	static const struct run_mount mounts[] = {
-		{ .kind = RUN_MOUNT_KIND_FILESYSTEM, .type = "proc", .target = "/proc" },
-		{ .kind = RUN_MOUNT_KIND_BIND, .source = "/srv", .target = "/a/b" },
-		{ .kind = RUN_MOUNT_KIND_FILESYSTEM,
-		  .type = "devpts",
-		  .target = "/dev/pts",
-		  .data = "mode=0620,gid=5,uid=70000" },
-		{ .kind = RUN_MOUNT_KIND_BIND,
-		  .source = "/srv",
-		  .target = "/a",
-		  .idmap = RUN_IDMAP_CONTAINER,
-		  .propagation = RUN_PROPAGATION_SHARED,
-		  .propagation_below = true },
-		{ .kind = RUN_MOUNT_KIND_BIND, .source = "/dev/tty1", .target = "/dev/tty" },
-	};
-	struct buf data OWN(buf_done) = { 0 };
-	struct err err = { 0 };
-	struct run_spec spec;
-	struct plan plan;
 	struct plan_op op = { 0 };
 	size_t seen = 0, nodes = 0;
 
-	run_spec_init_listed(&spec);
-	spec.process.argv = argv;
-	spec.mounts = mounts;
-	spec.mount_count = ARRAY_LEN(mounts);
-	spec.user.mode = RUN_NS_MODE_NEW;
-	spec.uid_map = spec.gid_map = &one_map;
-	spec.uid_map_count = spec.gid_map_count = 1;
-	spec.process.uid = 7;
-	ok(encode(&spec, &data, &err), "encode: %s", err.text);
-	is_int(plan_decode(data.data, data.len, &plan, &err), 0, "decode: %s", err.text);
-	is_int((int)plan.owner, 100007, "the user as the host counts");
-	is_text(plan.uid_map, "0 100000 65536\n", "the map");
-	is_int((int)plan.flags,
-	       PLAN_FLAG_LISTED | PLAN_FLAG_USER_NS | PLAN_FLAG_OOM_INHERIT | PLAN_FLAG_PTS_INSIDE,
-	       "flags");
-	while (plan_next_op(&plan.ops, &op)) {
+	while (plan_next_op(&plan->ops, &op)) {
 		bool mount = op.kind == PLAN_OP_BIND || op.kind == PLAN_OP_FILESYSTEM;
 
 		nodes += op.kind == PLAN_OP_NODE_BIND;
 		if (mount)
-			is_text(op.target, mounts[seen % 5].target, "mount %zu", seen);
+			is_text(op.target, listed_mounts[seen % 5].target, "mount %zu", seen);
 		seen += mount;
 		if (mount && strcmp(op.type, "devpts") == 0)
 			is_text(op.data, "mode=0620,gid=5", "devpts of the child's making");
@@ -435,6 +414,35 @@ static void test_listed(void)
 	}
 	is_int((int)seen, 5, "all mounts are there");
 	is_int((int)nodes, 5, "the standard nodes but the one that is bound");
+}
+
+/* Mounts stay in their order, the nodes come behind them, a devpts counts ids as its maker does. */
+static void test_listed(void)
+{
+	static const struct run_mapping no_root = { .inside = 1,
+						    .outside = 100001,
+						    .count = 65535 };
+	struct buf data OWN(buf_done) = { 0 };
+	struct err err = { 0 };
+	struct run_spec spec;
+	struct plan plan;
+
+	run_spec_init_listed(&spec);
+	spec.process.argv = argv;
+	spec.mounts = listed_mounts;
+	spec.mount_count = ARRAY_LEN(listed_mounts);
+	spec.user.mode = RUN_NS_MODE_NEW;
+	spec.uid_map = spec.gid_map = &one_map;
+	spec.uid_map_count = spec.gid_map_count = 1;
+	spec.process.uid = 7;
+	ok(encode(&spec, &data, &err), "encode: %s", err.text);
+	is_int(plan_decode(data.data, data.len, &plan, &err), 0, "decode: %s", err.text);
+	is_int((int)plan.owner, 100007, "the user as the host counts");
+	is_text(plan.uid_map, "0 100000 65536\n", "the map");
+	is_int((int)plan.flags,
+	       PLAN_FLAG_LISTED | PLAN_FLAG_USER_NS | PLAN_FLAG_OOM_INHERIT | PLAN_FLAG_PTS_INSIDE,
+	       "flags");
+	check_listed(&plan);
 	spec.process.tty = true;
 	is_devpts(&spec, "mode=0620,gid=100005", "devpts of the caller's making");
 	spec.process.tty = false;

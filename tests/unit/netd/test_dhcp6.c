@@ -57,6 +57,25 @@ static void hear(struct dhcp6_client *client, const struct dhcp6_reply *reply,
 	dhcp6_client_receive(client, now, reply, actions);
 }
 
+/* The packet as a server would send it back: what is asked for stands in it. */
+static void turn_round(uint8_t *at, size_t len)
+{
+	uint32_t sum = 17;
+
+	at[40] = 2;
+	at[41] = 0x23;
+	at[43] = 0x22;
+	at[48] = 7;
+	at[46] = at[47] = 0;
+	for (size_t i = 8; i < len; i++)
+		sum += (uint32_t)at[i] << (i % 2 ? 0 : 8);
+	sum += (uint32_t)len - 40;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	at[46] = (uint8_t)(~sum >> 8);
+	at[47] = (uint8_t)~sum;
+}
+
 static void test_packets(void)
 {
 	struct dhcp6_lease have = { .server = { .len = 3, .b = { 1, 2, 3 } },
@@ -76,7 +95,6 @@ static void test_packets(void)
 	struct dhcp6_reply reply;
 	bool refused = true;
 	uint8_t *at;
-	uint32_t sum = 17;
 
 	buf_init(&out, 1500);
 	dhcp6_request_write(&request, &out);
@@ -85,19 +103,7 @@ static void test_packets(void)
 		   at[49] == 0x12,
 	   "a RENEW to all servers");
 	is_int(dhcp6_reply_read(buf_str(&out), false, &reply), -EBADMSG, "which is no answer");
-	/* The same bytes as a server would send them back: what is asked for stands in it. */
-	at[40] = 2;
-	at[41] = 0x23;
-	at[43] = 0x22;
-	at[48] = 7;
-	at[46] = at[47] = 0;
-	for (size_t i = 8; i < out.len; i++)
-		sum += (uint32_t)at[i] << (i % 2 ? 0 : 8);
-	sum += (uint32_t)out.len - 40;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	at[46] = (uint8_t)(~sum >> 8);
-	at[47] = (uint8_t)~sum;
+	turn_round(at, out.len);
 	ok(dhcp6_reply_read(buf_str(&out), false, &reply) == 0 && reply.xid == 0x123456 &&
 		   reply.lease.server.len == 3 && reply.iaid == 7,
 	   "the same as an answer");

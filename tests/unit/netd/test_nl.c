@@ -342,7 +342,13 @@ static void test_nft_change(void)
 	       "0000000000000000"
 	       "0000000a",
 	       "and one on an IPv6 address");
-	buf_clear(&out);
+}
+
+static void test_nft_forget(void)
+{
+	OWN(buf_done) struct buf out = { 0 };
+
+	buf_init(&out, 1 << 20);
 	nft_encode_forget(&ports[1], 5353, &out);
 	is_hex(&out,
 	       "4c00000002010100"
@@ -503,6 +509,7 @@ int main(void)
 	test_rtnl_veth();
 	test_reading();
 	test_nft_change();
+	test_nft_forget();
 	test_nft_tables();
 	return tap_done();
 }
