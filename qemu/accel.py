@@ -85,11 +85,11 @@ def choose(qemu, state_dir):
     return "tcg", "/dev/kvm exists but a probe guest did not run within %d s" % PROBE_LIMIT_S
 
 
-def cpu_args(accel):
-    """QEMU arguments of the accelerator.
+def cpu_args(accel, cpus):
+    """QEMU arguments of the accelerator and the number of processors.
 
     QEMU 7.2's TCG breaks 6.12 kernels with plain `max`: cx16 and la57 are left out.
     """
     if accel == "kvm":
-        return ["-accel", "kvm", "-cpu", "host", "-smp", "2"]
-    return ["-accel", "tcg,thread=multi", "-cpu", "max,-cx16,-la57", "-smp", "2"]
+        return ["-accel", "kvm", "-cpu", "host", "-smp", str(cpus)]
+    return ["-accel", "tcg,thread=multi", "-cpu", "max,-cx16,-la57", "-smp", str(cpus)]
