@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include "lib/own.h"
 #include "netd/container/attachment.h"
+#include "netd/container/port_used.h"
 
 static struct ip6 host6(const struct netd_port *port)
 {
@@ -214,7 +215,7 @@ static int try_bind(const struct netd_port *row, uint16_t port)
 
 	if (fd < 0)
 		return -errno;
-	/* For TCP: connections that are closing do not count, listeners do. */
+	/* For TCP: connections that are closing do not count, whoever listens does. */
 	if (row->proto != IPPROTO_UDP)
 		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	/* The address may come later (DHCP). */
@@ -223,8 +224,7 @@ static int try_bind(const struct netd_port *row, uint16_t port)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only6, sizeof(only6));
 	if (bind(fd, (const struct sockaddr *)(const void *)&place, len) < 0)
 		return -errno;
-	/* Two sockets with SO_REUSEADDR may share an address until one listens. */
-	return row->proto == IPPROTO_UDP || listen(fd, 1) == 0 ? 0 : -errno;
+	return 0;
 }
 
 static int check_place(const struct netd_port *row, uint16_t port)
@@ -239,30 +239,43 @@ static int check_place(const struct netd_port *row, uint16_t port)
 	return try_bind(&ip4, port);
 }
 
+/* May its ports be published? 0, or what is wrong with *ret_port. */
+static int check_row(const struct netd_port *row, const struct attachment *before,
+		     struct port_used *used, uint16_t *ret_port)
+{
+	bool listed = row->count >= PORT_USED_FROM;
+	int r = 0;
+
+	if (listed && !used->loaded)
+		port_used_load(used, row->proto);
+	for (uint16_t n = 0; n < row->count && r == 0; n++) {
+		*ret_port = (uint16_t)(row->host_port + n);
+		if ((!listed || port_used_has(used, *ret_port)) &&
+		    !published_before(before, row, *ret_port, 1))
+			r = check_place(row, *ret_port);
+	}
+	return r;
+}
+
 int attachment_check_host(const struct attachment *attachment, const struct attachment *before,
 			  struct err *err)
 {
+	struct port_used used[2] = { { .loaded = false }, { .loaded = false } };
+
 	for (uint32_t i = 0; i < attachment->attach.port_count; i++) {
 		const struct netd_port *row = &attachment->attach.ports[i];
+		uint16_t port;
+		int r;
 
 		if (published_before(before, row, row->host_port, row->count))
 			continue;
-		for (uint16_t n = 0; n < row->count; n++) {
-			uint16_t port = (uint16_t)(row->host_port + n);
-			int r;
-
-			if (published_before(before, row, port, 1))
-				continue;
-			r = check_place(row, port);
-			if (r == -EADDRINUSE)
-				return err_set(
-					err, r,
-					"port %u/%s is used by the host itself; choose another",
-					port, proto_name(row->proto));
-			if (r < 0)
-				return err_sys(err, r, "check port %u/%s", port,
-					       proto_name(row->proto));
-		}
+		r = check_row(row, before, &used[row->proto == IPPROTO_UDP], &port);
+		if (r == -EADDRINUSE)
+			return err_set(err, r,
+				       "port %u/%s is used by the host itself; choose another",
+				       port, proto_name(row->proto));
+		if (r < 0)
+			return err_sys(err, r, "check port %u/%s", port, proto_name(row->proto));
 	}
 	return 0;
 }

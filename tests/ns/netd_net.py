@@ -201,6 +201,23 @@ def port_of_host():
     other.close()
 
 
+@tap.test("one in the midst of many ports too: on every address, on IPv6 alone, by UDP, and not one that is in nobody's way")
+def ports_of_host():
+    other = Container("rival")
+    for proto, port, ip, asked, free in ((TCP, 2376, "0.0.0.0", "0.0.0.0", None), (TCP, 2376, "::", "*", None),
+                                         (UDP, 2399, "127.0.0.1", "127.0.0.1", "127.0.0.2"),
+                                         (TCP, 2300, "127.0.0.1", "0.0.0.0", "10.9.0.2")):
+        server = Echo(None, "udp" if proto == UDP else "tcp", port, "own", ip)
+        refused(lambda p=proto, a=asked: box["engine"].attach(other, ports=[(p, a, 2300, 1, 100)]), str(port), "the host")
+        if free:
+            box["engine"].attach(other, ports=[(proto, free, 2300, 1, 100)])
+            box["engine"].detach(other)
+        server.close()
+        box["engine"].attach(other, ports=[(proto, asked, 2300, 1, 100)])
+        box["engine"].detach(other)
+    other.close()
+
+
 @tap.test("an unknown network is refused and the nearest named")
 def unknown_network():
     other = Container("rival")

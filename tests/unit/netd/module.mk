@@ -11,13 +11,14 @@ tests/unit/netd/test_nd_OBJS += $(netd_NL) $(netd_CONF) netd/link/link_plan.o ne
 tests/unit/netd/test_conf_OBJS += $(netd_NL) $(netd_CONF)
 tests/unit/netd/test_rules_OBJS += $(netd_NL) $(netd_CONF) netd/main_rules.o
 tests/unit/netd/test_container_OBJS += $(netd_NL) $(netd_CONF) netd/link/link_plan.o \
-	netd/container/network.o netd/container/network_subnet.o netd/container/attachment.o netd/container/port.o
+	netd/container/network.o netd/container/network_subnet.o netd/container/attachment.o netd/container/port.o netd/container/port_used.o
 
-tests_fuzz_netd := dhcp4 dns netlink ntp nd dhcp6 network_ini probe
+tests_fuzz_netd := dhcp4 dns netlink ntp nd dhcp6 network_ini probe port_used
 FUZZ += $(tests_fuzz_netd:%=tests/fuzz/fuzz_%)
 $(foreach t,$(tests_fuzz_netd),$(eval tests/fuzz/fuzz_$(t)_OBJS := tests/fuzz/fuzz_$(t).o \
 	$(netd_PURE) $(netd_NL)))
 tests/fuzz/fuzz_network_ini_OBJS += $(netd_CONF)
+tests/fuzz/fuzz_port_used_OBJS += netd/container/port_used.o
 
 # Loads the firewall table without one of its rules, for tests/ns/netd_rules.py.
 NS += tests/tool/netd_mutant

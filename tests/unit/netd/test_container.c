@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "lib/own.h"
 #include "netd/container/attachment.h"
+#include "netd/container/port_used.h"
 #include "netd/container/network_subnet.h"
 #include "tests/unit/tap.h"
 
@@ -364,6 +365,27 @@ static void test_shared(void)
 	is_int(network_add(&local, &wanted, &(struct rtnl_state){ 0 }, &made, &err), 0, "the same");
 }
 
+/* What /proc/net says of the host's sockets; bind(2) is asked about those ports alone. */
+static void test_used(void)
+{
+	static struct port_used used;
+
+	port_used_note(
+		&used,
+		STR("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt\n"
+		    "   0: 0100007F:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000\n"
+		    "  17: 00000000000000000000000001000000:FFFF "
+		    "00000000000000000000000000000000:0016\n"
+		    "   2: 00000000:1F9\n   3: 00000000:xyzw 00:0035\n\n   4: 00000000:1F90"));
+	ok(port_used_has(&used, 80) && port_used_has(&used, 65535), "ports of both families");
+	ok(port_used_has(&used, 8080), "the last line without its end");
+	ok(!port_used_has(&used, 22) && !port_used_has(&used, 0) && !port_used_has(&used, 505) &&
+		   !port_used_has(&used, 53),
+	   "not the other side's, nor what is no number");
+	port_used_load(&used, 6);
+	ok(used.loaded, "a look at this machine");
+}
+
 int main(void)
 {
 	test_networks();
@@ -374,6 +396,7 @@ int main(void)
 	test_macs();
 	test_places();
 	test_shared();
+	test_used();
 	attachment_done_all(&attachments);
 	return tap_done();
 }
