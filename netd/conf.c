@@ -12,6 +12,7 @@
 enum { METRIC_DEFAULT = 100 };
 
 #define RULE_ACTIONS_TEXT "accept|drop|reject"
+#define NETDEV_KINDS	  "vlan|bond|bridge|macvlan|ipvlan|veth|dummy"
 #define BOND_MODES	  "balance-rr|active-backup|balance-xor|broadcast|802.3ad|balance-tlb|balance-alb"
 
 static const struct ini_key keys[] = {
@@ -22,6 +23,10 @@ static const struct ini_key keys[] = {
 	  "only interfaces with one of these addresses", conf_check_mac },
 	{ "network", "Match.PermanentMACAddress", INI_TYPE_TEXT, true, 17, 17, NULL, NULL, NULL,
 	  "only interfaces whose hardware came with one of these addresses", conf_check_mac },
+	{ "network", "Match.Type", INI_TYPE_TEXT, false, 1, CONF_MATCH_MAX - 1, NULL, NULL, NULL,
+	  "only interfaces of this kind: ether, bridge, bond, vlan, macvlan, ipvlan; ! turns it "
+	  "around",
+	  conf_check_glob },
 	{ "network", "Link.MTUBytes", INI_TYPE_UINT, false, 576, 65535, NULL, NULL, "bytes",
 	  "MTU of the interface", NULL },
 	{ "network", "Link.MACAddress", INI_TYPE_TEXT, false, 17, 17, NULL, NULL, NULL,
@@ -109,20 +114,36 @@ static const struct ini_key keys[] = {
 	  "what the server knows the machine by", NULL },
 	{ "network", "DHCPv4.SendRelease", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
 	  "give the lease back when the machine is powered off", NULL },
+	{ "network", "DHCPv4.SendDecline", INI_TYPE_BOOL, false, 0, 0, NULL, NULL, NULL,
+	  "probe an address and tell the server of a conflict: DuplicateAddressDetection's other "
+	  "name",
+	  NULL },
+	{ "network", "DHCPv4.RequestOptions", INI_TYPE_TEXT, true, 1, 63, NULL, NULL, NULL,
+	  "numbers of options to ask for beside those that are used", conf_check_options },
 	{ "network", "DHCPv4.RouteMetric", INI_TYPE_UINT, false, 1, 65535, NULL, NULL, NULL,
 	  "metric of the routes that a lease brings, where it is another", NULL },
 	{ "network", "VLAN", INI_TYPE_TEXT, true, 1, IFNAMSIZ - 1, NULL, NULL, NULL,
 	  "a VLAN on the interface, declared as [netdev NAME]", conf_check_ifname },
+	{ "network", "MACVLAN", INI_TYPE_TEXT, true, 1, IFNAMSIZ - 1, NULL, NULL, NULL,
+	  "a macvlan on the interface, declared as [netdev NAME]", conf_check_ifname },
+	{ "network", "IPVLAN", INI_TYPE_TEXT, true, 1, IFNAMSIZ - 1, NULL, NULL, NULL,
+	  "an ipvlan on the interface, declared as [netdev NAME]", conf_check_ifname },
 	{ "network", "Bond", INI_TYPE_TEXT, false, 1, IFNAMSIZ - 1, NULL, NULL, NULL,
 	  "the bond that the interface is a part of", conf_check_ifname },
 	{ "network", "Bridge", INI_TYPE_TEXT, false, 1, IFNAMSIZ - 1, NULL, NULL, NULL,
 	  "the bridge that the interface is a port of", conf_check_ifname },
-	{ "netdev", "Kind", INI_TYPE_ENUM, false, 0, 0, "bridge", "vlan|bond|bridge", NULL,
+	{ "netdev", "Kind", INI_TYPE_ENUM, false, 0, 0, "bridge", NETDEV_KINDS, NULL,
 	  "what the interface is", NULL },
 	{ "netdev", "MACAddress", INI_TYPE_TEXT, false, 17, 17, NULL, NULL, NULL,
 	  "its address; without it that of its parts", conf_check_own_mac },
 	{ "netdev", "VLAN.Id", INI_TYPE_UINT, false, 1, 4094, NULL, NULL, NULL,
 	  "number of the VLAN", NULL },
+	{ "netdev", "MACVLAN.Mode", INI_TYPE_ENUM, false, 0, 0, "bridge",
+	  "private|vepa|bridge|passthru", NULL, "who of those on one interface hears whom", NULL },
+	{ "netdev", "IPVLAN.Mode", INI_TYPE_ENUM, false, 0, 0, "L2", "L2|L3|L3S", NULL,
+	  "what is shared: the segment, or the routes of the interface below", NULL },
+	{ "netdev", "Peer.Name", INI_TYPE_TEXT, false, 1, IFNAMSIZ - 1, NULL, NULL, NULL,
+	  "name of a veth's other end", conf_check_ifname },
 	{ "netdev", "Bond.Mode", INI_TYPE_ENUM, false, 0, 0, "active-backup", BOND_MODES, NULL,
 	  "how its parts share the work", NULL },
 	{ "netdev", "Bond.MIIMonitorSec", INI_TYPE_DURATION, false, 10, 10000, "100ms", NULL, NULL,
@@ -153,6 +174,9 @@ static const struct ini_key keys[] = {
 	  "where it leads", conf_check_destination },
 	{ "route", "Gateway", INI_TYPE_TEXT, false, 1, 64, NULL, NULL, NULL,
 	  "over which machine; without it the destination is on the link", conf_check_host },
+	{ "route", "Type", INI_TYPE_ENUM, false, 0, 0, "unicast",
+	  "unicast|blackhole|unreachable|prohibit|throw", NULL,
+	  "what becomes of packets on it, where it leads nowhere", NULL },
 	{ "route", "Metric", INI_TYPE_UINT, false, 1, 65535, NULL, NULL, NULL,
 	  "the lowest wins; else that of the network", NULL },
 	{ "route", "Table", INI_TYPE_UINT, false, 1, 4294967295, NULL, NULL, NULL,
@@ -174,6 +198,8 @@ static const struct ini_key keys[] = {
 	  conf_check_subnet6 },
 	{ "bridge", "internal", INI_TYPE_BOOL, false, 0, 0, "no", NULL, NULL,
 	  "no way out and no way in but from containers on it", NULL },
+	{ "bridge", "icc", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
+	  "containers on it reach each other, and not their published ports alone", NULL },
 	{ "bridge", "driver", INI_TYPE_ENUM, false, 0, 0, "bridge", "bridge|macvlan|ipvlan", NULL,
 	  "what carries it: a bridge, or a share in an interface of the host", NULL },
 	{ "bridge", "mode", INI_TYPE_ENUM, false, 0, 0, NULL, "bridge|private|vepa|l2|l3|l3s", NULL,
@@ -280,6 +306,9 @@ static void read_dhcp4(const struct ini_section *section, struct conf_dhcp4 *dhc
 	dhcp4->by_duid =
 		!strcmp(ini_text(&conf_schema, section, "DHCPv4.ClientIdentifier"), "duid");
 	dhcp4->metric = conf_number(section, "DHCPv4.RouteMetric");
+	for (const struct ini_value *v = conf_values(section, "DHCPv4.RequestOptions"); v;
+	     v = v->next)
+		(void)conf_options_parse(v->text, dhcp4);
 	(void)str_copy(str_from(ini_text(&conf_schema, section, "DHCPv4.Hostname")),
 		       dhcp4->hostname, sizeof(dhcp4->hostname));
 }
@@ -313,6 +342,8 @@ static void read_link(const struct ini_section *section, struct conf_uplink *upl
 	v = conf_values(section, "Match.PermanentMACAddress");
 	for (; v && uplink->perm_mac_count < CONF_MACS_MAX; v = v->next)
 		(void)mac_parse(v->text, uplink->perm_macs[uplink->perm_mac_count++]);
+	(void)str_copy(str_from(ini_text(&conf_schema, section, "Match.Type")), uplink->type,
+		       sizeof(uplink->type));
 	v = ini_get(&conf_schema, section, "Link.MACAddress");
 	uplink->set_mac = v && mac_parse(v->text, uplink->mac) == 0;
 	uplink->unmanaged = conf_flag(section, "Link.Unmanaged");
@@ -402,6 +433,10 @@ static void add_uplink(struct ini_config *ini, struct ini_section *section, stru
 	uplink->probe = !strcmp(probe, "strict") ? CONF_PROBE_STRICT
 			: !strcmp(probe, "no")	 ? CONF_PROBE_NO
 						 : CONF_PROBE_YES;
+	if (ini_get(&conf_schema, section, "DHCPv4.SendDecline") &&
+	    uplink->probe != CONF_PROBE_STRICT)
+		uplink->probe =
+			conf_flag(section, "DHCPv4.SendDecline") ? CONF_PROBE_YES : CONF_PROBE_NO;
 	uplink->metric = conf_number(section, "RouteMetric");
 }
 

@@ -9,6 +9,7 @@
 #include "lib/ini.h"
 #include "netd/api/netd_msg.h"
 #include "netd/conf_dns.h"
+#include "netd/conf_netdev.h"
 #include "netd/driver.h"
 #include "netd/ip4.h"
 #include "netd/ip6.h"
@@ -27,6 +28,7 @@ enum {
 	CONF_MATCH_MAX = 128,
 	CONF_NTP_MAX = 4,
 	CONF_MACS_MAX = 4,
+	CONF_REQUEST_MAX = 16,
 };
 
 enum conf_probe { CONF_PROBE_NO, CONF_PROBE_YES, CONF_PROBE_STRICT };
@@ -59,6 +61,7 @@ struct conf_route {
 	uint32_t mtu;	  /* 0 = the link's */
 	uint32_t table;	  /* 0 = the main one */
 	bool onlink;	  /* the gateway is, whatever the addresses say */
+	uint8_t type;	  /* RTNL_TYPE_* of one that leads nowhere, on no link; 0 = on this link */
 	uint32_t source;
 	struct ip6 source6;
 };
@@ -71,6 +74,8 @@ enum conf_activation { CONF_ACTIVATION_UP, CONF_ACTIVATION_MANUAL, CONF_ACTIVATI
 /* [network NAME] DHCPv4.*: what is sent to a server and what is taken from it. */
 struct conf_dhcp4 {
 	enum conf_use_routes use_routes;
+	uint8_t request[CONF_REQUEST_MAX]; /* options beside those that are always asked for */
+	size_t request_count;
 	bool use_dns, use_domains, use_mtu, use_ntp;
 	bool send_hostname, send_release;
 	bool by_duid;	   /* the client names itself as it does in DHCPv6 (RFC 4361) */
@@ -94,8 +99,9 @@ struct conf_uplink {
 	uint8_t macs[CONF_MACS_MAX][6];
 	size_t mac_count; /* 0 = any */
 	uint8_t perm_macs[CONF_MACS_MAX][6];
-	size_t perm_mac_count; /* the same of what the hardware came with */
-	bool refused;	       /* an issue was found in it: matching links are left alone */
+	size_t perm_mac_count;	   /* the same of what the hardware came with */
+	char type[CONF_MATCH_MAX]; /* as match, of "ether", "bridge" ...; "" = any */
+	bool refused;		   /* an issue was found in it: matching links are left alone */
 	bool unmanaged;
 	enum conf_activation activation;
 	bool set_mac;
@@ -110,9 +116,9 @@ struct conf_uplink {
 	struct conf_addr addrs[CONF_ADDRS_MAX];
 	struct conf_addr_more more[CONF_ADDRS_MAX];
 	size_t addr_count;
-	char master[IFNAMSIZ]; /* the bond or bridge it is a part of; "" = none */
-	bool bonded;	       /* that is a bond */
-	char vlans[CONF_VLANS_MAX][IFNAMSIZ];
+	char master[IFNAMSIZ];		      /* the bond or bridge it is a part of; "" = none */
+	bool bonded;			      /* that is a bond */
+	char vlans[CONF_VLANS_MAX][IFNAMSIZ]; /* also macvlan and ipvlan */
 	size_t vlan_count;
 	bool no_ip6;	/* LinkLocalAddressing = no: the link has no IPv6 at all */
 	bool accept_ra; /* addresses and routes by router advertisements */
@@ -133,21 +139,6 @@ struct conf_uplink {
 	size_t domain_count;
 };
 
-enum conf_netdev_kind { CONF_NETDEV_VLAN, CONF_NETDEV_BOND, CONF_NETDEV_BRIDGE };
-
-/* One [netdev NAME]: a virtual link of the host. */
-struct conf_netdev {
-	char name[IFNAMSIZ];
-	enum conf_netdev_kind kind;
-	bool set_mac;
-	uint8_t mac[6];
-	uint16_t vlan_id;
-	uint8_t bond_mode; /* 0 balance-rr ... 6 balance-alb */
-	uint32_t bond_watch_ms;
-	bool bond_lacp_fast;
-	bool stp, vlan_filtering;
-};
-
 /* One [bridge NAME]: a container network. */
 struct conf_bridge {
 	char name[NETD_NAME_MAX + 1];
@@ -155,6 +146,7 @@ struct conf_bridge {
 	uint8_t prefix;
 	bool internal;
 	bool no_ip4, no_ip6;
+	bool no_icc; /* its containers do not reach each other */
 	struct ip6 subnet6;
 	uint8_t prefix6; /* 0 = pick one */
 	bool delegated;	 /* subnet6 lies below the prefix that DHCPv6 delegates */

@@ -131,6 +131,7 @@ void conf_add_bridge(struct ini_config *ini, struct ini_section *section, struct
 		(void)ip6_parse_prefix(subnet6->text, -1, &bridge.subnet6, &bridge.prefix6);
 	bridge.no_ip4 = !conf_flag(section, "ipv4");
 	bridge.no_ip6 = !conf_flag(section, "ipv6");
+	bridge.no_icc = !conf_flag(section, "icc");
 	bridge.internal = ini_number(&conf_schema, section, "internal", 0) != 0;
 	if (read_driver(section, &bridge, &err) < 0 || check_families(&bridge, &err) < 0) {
 		ini_complain(ini, section, NULL, "[bridge %s]: %s", section->name, err.text);

@@ -129,6 +129,33 @@ int conf_check_token(struct str value, struct err *err)
 	return 0;
 }
 
+int conf_options_parse(struct str value, struct conf_dhcp4 *dhcp4)
+{
+	struct str word;
+
+	while (value.len && str_cut(&value, ' ', &word)) {
+		uint64_t number;
+
+		if (!word.len)
+			continue;
+		if (str_to_u64(word, 1, 254, &number) < 0 ||
+		    dhcp4->request_count == CONF_REQUEST_MAX)
+			return -EINVAL;
+		dhcp4->request[dhcp4->request_count++] = (uint8_t)number;
+	}
+	return 0;
+}
+
+int conf_check_options(struct str value, struct err *err)
+{
+	struct conf_dhcp4 dhcp4 = { .request_count = 0 };
+
+	if (conf_options_parse(value, &dhcp4) < 0)
+		return err_set(err, -EINVAL, "expected up to %d numbers from 1 to 254: 43 66 67",
+			       CONF_REQUEST_MAX);
+	return 0;
+}
+
 int conf_check_hint(struct str value, struct err *err)
 {
 	struct ip6 ip6;

@@ -5,8 +5,11 @@
  * section change another.
  */
 #include <errno.h>
+#include <linux/if_link.h>
 #include <string.h>
+#include "lib/own.h"
 #include "netd/conf_read.h"
+#include "netd/nl/rtnl.h"
 
 const struct ini_value *conf_values(const struct ini_section *section, const char *key)
 {
@@ -44,13 +47,15 @@ int conf_check_ifname(struct str value, struct err *err)
 void conf_read_parts(struct ini_config *ini, struct ini_section *section,
 		     struct conf_uplink *uplink)
 {
+	static const char *const children[] = { "VLAN", "MACVLAN", "IPVLAN" };
 	const char *bond = text(section, "Bond"), *bridge = text(section, "Bridge");
 	const struct ini_value *v;
 
-	for (v = conf_values(section, "VLAN"); v && uplink->vlan_count < CONF_VLANS_MAX;
-	     v = v->next)
-		if (str_copy(v->text, uplink->vlans[uplink->vlan_count], IFNAMSIZ) == 0)
-			uplink->vlan_count++;
+	for (size_t i = 0; i < ARRAY_LEN(children); i++)
+		for (v = conf_values(section, children[i]);
+		     v && uplink->vlan_count < CONF_VLANS_MAX; v = v->next)
+			if (str_copy(v->text, uplink->vlans[uplink->vlan_count], IFNAMSIZ) == 0)
+				uplink->vlan_count++;
 	if (!bond[0] && !bridge[0])
 		return;
 	if ((bond[0] && bridge[0]) || uplink->addr_count || uplink->addr6_count) {
@@ -99,13 +104,25 @@ static bool read_source(const struct ini_section *section, struct conf_route *ro
 			 : ip4_parse(v->text, &route->source) == 0;
 }
 
+/* RTNL_TYPE_*, 0 = on the link. */
+static uint8_t route_type(const char *name)
+{
+	static const char *const types[] = { "blackhole", "unreachable", "prohibit", "throw" };
+
+	for (size_t i = 0; i < ARRAY_LEN(types); i++)
+		if (!strcmp(types[i], name))
+			return (uint8_t)(RTNL_TYPE_BLACKHOLE + i);
+	return 0;
+}
+
 void conf_add_route(struct ini_config *ini, struct ini_section *section, struct conf *conf)
 {
 	const struct ini_value *v = ini_get(&conf_schema, section, "Gateway");
 	struct conf_route route = { .metric = conf_number(section, "Metric"),
 				    .mtu = conf_number(section, "MTUBytes"),
 				    .table = conf_number(section, "Table"),
-				    .onlink = conf_flag(section, "GatewayOnLink") };
+				    .onlink = conf_flag(section, "GatewayOnLink"),
+				    .type = route_type(text(section, "Type")) };
 	struct conf_uplink *uplink = section->bad ? NULL : require_network(ini, section, conf);
 	bool families = true;
 
@@ -126,6 +143,11 @@ void conf_add_route(struct ini_config *ini, struct ini_section *section, struct 
 		if (!four)
 			route.v6 = ip6_parse_prefix(v->text, 128, &route.dst6.ip6,
 						    &route.dst6.prefix) == 0;
+	}
+	if (route.type && (v = ini_get(&conf_schema, section, "Gateway")) != NULL) {
+		ini_complain(ini, section, v, "[route %s]: Type = %s leads over no Gateway",
+			     section->name, text(section, "Type"));
+		return;
 	}
 	if (!families || (route.v6 && route.gateway) || !read_source(section, &route)) {
 		ini_complain(ini, section, v,
@@ -188,11 +210,50 @@ static uint8_t bond_mode(const char *name)
 	return mode;
 }
 
+static enum conf_netdev_kind netdev_kind(const char *name)
+{
+	static const char *const kinds[] = {
+		[CONF_NETDEV_VLAN] = "vlan",	 [CONF_NETDEV_BOND] = "bond",
+		[CONF_NETDEV_BRIDGE] = "bridge", [CONF_NETDEV_MACVLAN] = "macvlan",
+		[CONF_NETDEV_IPVLAN] = "ipvlan", [CONF_NETDEV_VETH] = "veth",
+		[CONF_NETDEV_DUMMY] = "dummy",
+	};
+	size_t kind = 0;
+
+	while (kind + 1 < ARRAY_LEN(kinds) && strcmp(kinds[kind], name) != 0)
+		kind++;
+	return (enum conf_netdev_kind)kind;
+}
+
+/* As the kernel numbers them. */
+static uint8_t netdev_mode(enum conf_netdev_kind kind, const struct ini_section *section)
+{
+	static const struct {
+		enum conf_netdev_kind kind;
+		const char *name;
+		uint8_t mode;
+	} modes[] = {
+		{ CONF_NETDEV_MACVLAN, "private", MACVLAN_MODE_PRIVATE },
+		{ CONF_NETDEV_MACVLAN, "vepa", MACVLAN_MODE_VEPA },
+		{ CONF_NETDEV_MACVLAN, "bridge", MACVLAN_MODE_BRIDGE },
+		{ CONF_NETDEV_MACVLAN, "passthru", MACVLAN_MODE_PASSTHRU },
+		{ CONF_NETDEV_IPVLAN, "L2", IPVLAN_MODE_L2 },
+		{ CONF_NETDEV_IPVLAN, "L3", IPVLAN_MODE_L3 },
+		{ CONF_NETDEV_IPVLAN, "L3S", IPVLAN_MODE_L3S },
+	};
+	const char *name = kind == CONF_NETDEV_MACVLAN ? text(section, "MACVLAN.Mode")
+						       : text(section, "IPVLAN.Mode");
+
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++)
+		if (modes[i].kind == kind && !strcmp(modes[i].name, name))
+			return modes[i].mode;
+	return 0;
+}
+
 void conf_add_netdev(struct ini_config *ini, struct ini_section *section, struct conf *conf)
 {
 	struct conf_netdev *netdev = &conf->netdevs[conf->netdev_count];
 	const struct ini_value *mac = ini_get(&conf_schema, section, "MACAddress");
-	const char *kind = text(section, "Kind");
 	struct err err;
 
 	if (section->bad)
@@ -208,9 +269,9 @@ void conf_add_netdev(struct ini_config *ini, struct ini_section *section, struct
 		return;
 	}
 	netdev->set_mac = mac && mac_parse(mac->text, netdev->mac) == 0;
-	netdev->kind = !strcmp(kind, "vlan")   ? CONF_NETDEV_VLAN
-		       : !strcmp(kind, "bond") ? CONF_NETDEV_BOND
-					       : CONF_NETDEV_BRIDGE;
+	netdev->kind = netdev_kind(text(section, "Kind"));
+	netdev->mode = netdev_mode(netdev->kind, section);
+	(void)str_copy(str_from(text(section, "Peer.Name")), netdev->peer, sizeof(netdev->peer));
 	netdev->vlan_id = (uint16_t)conf_number(section, "VLAN.Id");
 	netdev->bond_mode = bond_mode(text(section, "Bond.Mode"));
 	netdev->bond_watch_ms = conf_number(section, "Bond.MIIMonitorSec");
@@ -219,6 +280,11 @@ void conf_add_netdev(struct ini_config *ini, struct ini_section *section, struct
 	netdev->vlan_filtering = conf_flag(section, "Bridge.VLANFiltering");
 	if (netdev->kind == CONF_NETDEV_VLAN && !netdev->vlan_id)
 		ini_complain(ini, section, NULL, "[netdev %s]: a VLAN needs VLAN.Id = 1 to 4094",
+			     section->name);
+	else if (netdev->kind == CONF_NETDEV_VETH &&
+		 (!netdev->peer[0] || !strcmp(netdev->peer, netdev->name)))
+		ini_complain(ini, section, NULL,
+			     "[netdev %s]: a veth needs Peer.Name, the name of its other end",
 			     section->name);
 	else
 		conf->netdev_count++;

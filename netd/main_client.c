@@ -236,6 +236,7 @@ static int parse_more(const struct netd_network_set *set, struct network *networ
 		r = err_set(err, -EINVAL, "mtu: expected 576 to 65535");
 	network->mtu = set->mtu;
 	network->no_ip4 = set->no_ip4;
+	network->no_icc = set->no_icc;
 	return r < 0 ? err_prefix(err, "network %s", network->name) : network_check(network, err);
 }
 

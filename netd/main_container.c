@@ -174,7 +174,8 @@ static void fill_veth(struct netd *netd, const struct attachment *attachment, ui
 
 	*ret_veth = (struct veth){ .bridge_index = network->index,
 				   .prefix = network->prefix,
-				   .mtu = network->mtu };
+				   .mtu = network->mtu,
+				   .isolated = network->no_icc };
 	if (network->prefix)
 		(void)ip4_parse(attachment->attach.networks[i].ip4, &ret_veth->ip4);
 	if (network->prefix6 && ip6_parse(attachment->attach.networks[i].ip6, &ret_veth->ip6) == 0)

@@ -92,11 +92,15 @@ static void heal_end(struct netd *netd, struct attachment *a, uint32_t i,
 	if (!network || !network_is_bridge(network) || !link)
 		return;
 	follow_mtu(netd, a, network, &veth, link, mtu);
-	if (link->master == network->index && (link->flags & IFF_UP))
+	if (link->master == network->index && (link->flags & IFF_UP) &&
+	    link->isolated == network->no_icc)
 		return;
-	log_warn("container %.*s: its interface was taken off network %s; put back",
+	log_warn("container %.*s: its interface was not as network %s has it; put back",
 		 STR_ARG(a->attach.name), network->name);
-	if (rtnl_link_join(&netd->route, link->index, network->index, &err) < 0)
+	if ((link->master != network->index &&
+	     rtnl_link_join(&netd->route, link->index, network->index, &err) < 0) ||
+	    rtnl_port_isolate(&netd->route, link->index, network->no_icc, &err) < 0 ||
+	    rtnl_link_up(&netd->route, link->index, &err) < 0)
 		log_err("%s", err_text(&err));
 }
 

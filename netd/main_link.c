@@ -16,6 +16,7 @@
 #include "lib/own.h"
 #include "netd/dhcp/dhcp_msg.h"
 #include "netd/link/netdev.h"
+#include "netd/link/nowhere.h"
 #include "netd/link/packet.h"
 #include "netd/main.h"
 
@@ -55,6 +56,8 @@ static void start_dhcp(struct netd *netd, struct uplink *uplink)
 
 	memcpy(start.mac, uplink->mac, 6);
 	fill_hostname(&uplink->conf.dhcp4, start.hostname, sizeof(start.hostname));
+	start.more.len = (uint8_t)uplink->conf.dhcp4.request_count;
+	memcpy(start.more.b, uplink->conf.dhcp4.request, start.more.len);
 	if (uplink->conf.dhcp4.by_duid)
 		main_dhcp6_id(netd, uplink, &start.id);
 	/* This boot's lease is in force; an older one is worth asking for. */
@@ -348,6 +351,19 @@ static bool make_netdevs(struct netd *netd, struct rtnl_state *state)
 	return rtnl_state_load(&netd->route, state, &err) == 0 && r == 0;
 }
 
+/* Routes that are on no link; false = try again soon. */
+static bool make_nowhere(struct netd *netd, const struct rtnl_state *state)
+{
+	struct link_plan plan;
+	struct err err;
+
+	nowhere_plan_make(&netd->conf, state, &plan);
+	if (link_plan_apply(&plan, &netd->route, &err) == 0)
+		return true;
+	log_err("%s", err_text(&err));
+	return false;
+}
+
 static void scan(struct loop_timer *timer)
 {
 	struct netd *netd = timer->owner;
@@ -362,6 +378,7 @@ static void scan(struct loop_timer *timer)
 	}
 	failed = !main_heal(netd, &state);
 	failed |= !make_netdevs(netd, &state);
+	failed |= !make_nowhere(netd, &state);
 	for (size_t i = 0; i < CONF_UPLINKS_MAX; i++) {
 		struct uplink *uplink = &netd->uplinks.list[i];
 		const struct rtnl_link *link = rtnl_state_link(&state, uplink->index);

@@ -92,7 +92,7 @@ int main_neigh_gateways(struct netd *netd, const struct rtnl_state *state, struc
 		struct rtnl_neigh neigh = gateway_of(route, &neighs);
 		struct err why = { 0 };
 
-		if (route->prefix || route->type == RTNL_TYPE_PROHIBIT ||
+		if (route->prefix || rtnl_route_nowhere(route->type) ||
 		    (route->v6 ? ip6_is_zero(&route->gateway6) : !route->gateway))
 			continue;
 		make(state, &neigh, &shown);

@@ -118,7 +118,9 @@ static void rows_routes(const struct rtnl_state *state, struct buf *out)
 			 : route->v6 ? ip6_text(&route->gateway6, gateway)
 				     : ip4_text(route->gateway, gateway));
 		put_text(out, "link", link ? link->name : "");
-		put_text(out, "type", route->type == RTNL_TYPE_PROHIBIT ? "prohibit" : "unicast");
+		put_text(out, "type",
+			 rtnl_route_nowhere(route->type) ? rtnl_route_nowhere(route->type)
+							 : "unicast");
 		put_number(out, "metric", route->metric);
 		put_number(out, "table", route->table);
 		put_flag(out, "ours", route->proto == RTNL_OURS);
@@ -290,6 +292,7 @@ static void rows_networks(const struct netd *netd, struct buf *out)
 			put_cidr(out, "subnet6", ip6_text(&network->subnet6, text),
 				 network->prefix6);
 		put_flag(out, "internal", network->internal);
+		put_flag(out, "icc", !network->no_icc);
 		put_flag(out, "declared", network->fixed);
 		put_flag(out, "delegated", network->delegated);
 		put_number(out, "containers", main_network_users(netd, network));

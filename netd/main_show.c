@@ -136,6 +136,7 @@ static void show_routes(const struct rtnl_state *state, struct buf *out)
 		const struct rtnl_route *route = &state->routes[i];
 		const struct rtnl_link *link = rtnl_state_link(state, route->out);
 		bool via = route->v6 ? !ip6_is_zero(&route->gateway6) : route->gateway != 0;
+		const char *nowhere = rtnl_route_nowhere(route->type);
 
 		cidr_text(route->v6 ? ip6_text(&route->dst6, dst) : ip4_text(route->dst, dst),
 			  route->prefix, cidr);
@@ -145,9 +146,9 @@ static void show_routes(const struct rtnl_state *state, struct buf *out)
 			ip4_text(route->gateway, gateway);
 		buf_printf(out, "%-25s %-16s %-12s %-10u %s\n",
 			   route->prefix || route->v6 ? cidr : "default",
-			   route->type == RTNL_TYPE_PROHIBIT ? "prohibit"
-			   : via			     ? gateway
-							     : "-",
+			   nowhere ? nowhere
+			   : via   ? gateway
+				   : "-",
 			   link ? link->name : "-", route->metric,
 			   route->proto == RTNL_OURS ? "netd" : "other");
 	}

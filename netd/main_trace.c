@@ -50,7 +50,8 @@ static bool within(const struct place *place, const struct rule_prefix *prefix)
 /* ---- routes ---- */
 
 struct way {
-	bool found, prohibited;
+	bool found;
+	const char *nowhere; /* rtnl_route_nowhere() */
 	unsigned prefix;
 	uint32_t metric;
 	int index;
@@ -75,7 +76,7 @@ static void try_route(const struct rtnl_route *route, const struct place *place,
 	    !better(way, route->prefix, route->metric))
 		return;
 	*way = (struct way){ .found = true,
-			     .prohibited = route->type == RTNL_TYPE_PROHIBIT,
+			     .nowhere = rtnl_route_nowhere(route->type),
 			     .prefix = route->prefix,
 			     .metric = route->metric,
 			     .index = route->out };
@@ -189,7 +190,7 @@ static void show_from(struct trace *trace)
 		return;
 	}
 	name_of(trace->state, back.index, trace->in);
-	if (back.found && !back.prohibited)
+	if (back.found && !back.nowhere)
 		step(trace, "from", "%s: outside, in over %s as far as the way back tells",
 		     trace->from.text, trace->in);
 	else
@@ -264,8 +265,8 @@ static bool ask_route(struct trace *trace)
 {
 	struct way way = find_way(trace->state, &trace->to);
 
-	if (!way.found || way.prohibited) {
-		step(trace, "route", way.found ? "prohibited" : "no route");
+	if (!way.found || way.nowhere) {
+		step(trace, "route", "%s", way.found ? way.nowhere : "no route");
 		return false;
 	}
 	name_of(trace->state, way.index, trace->way_out);
@@ -281,6 +282,10 @@ static bool pass_forward(struct trace *trace)
 
 	if (trace->from_machine)
 		return true;
+	if (from && from == to && from->no_icc && !trace->mapped) {
+		step(trace, "bridge", "drop: network %s has icc = no", from->name);
+		return false;
+	}
 	if (from && from == to) {
 		step(trace, "fwdc", "accept: on one bridge");
 		return true;

@@ -249,6 +249,7 @@ static void take_start(struct msg_peer *peer, struct msg *msg)
 	memcpy(link->client.mac, start.mac, 6);
 	memcpy(link->client.hostname, start.hostname, sizeof(start.hostname));
 	link->client.id = start.id;
+	link->client.more = start.more;
 	link->client.probe = start.probe;
 	link->client.carrier = start.carrier;
 	link->client.random = random32;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns the reading of POST /networks/create: driver, IPAM, and the options that Docker's drivers
- * know (parent, macvlan_mode, ipvlan_mode, com.docker.network.driver.mtu), with hoy.rate beside
- * them. Networks have IPv6 whether or not EnableIPv6 says so, and IPv4 unless EnableIPv4 says no.
- * Runs in the api role, on foreign JSON. It must never refuse an option for not knowing it: clients
- * pass on what other engines want.
+ * know (parent, macvlan_mode, ipvlan_mode, com.docker.network.driver.mtu,
+ * com.docker.network.bridge.enable_icc), with hoy.rate beside them. Networks have IPv6 whether or
+ * not EnableIPv6 says so, and IPv4 unless EnableIPv4 says no. Runs in the api role, on foreign
+ * JSON. It must never refuse an option for not knowing it: clients pass on what other engines want.
  */
 #include <errno.h>
 #include "engine/docker/handlers.h"
@@ -44,6 +44,8 @@ int docker_network_wish(const struct json *root, struct netd_network_set *ret_se
 	uint64_t bytes;
 	int r = 0;
 
+	set.no_icc = str_is(json_str(json_get(options, "com.docker.network.bridge.enable_icc")),
+			    "false");
 	set.no_ip4 = json_get(root, "EnableIPv4") && !json_true(json_get(root, "EnableIPv4"));
 	if (set.no_ip4 && !json_true(json_get(root, "EnableIPv6")))
 		return err_set(err, -EINVAL, "IPv4 or IPv6 must be enabled");

@@ -290,6 +290,7 @@ void netd_network_more_encode(const struct netd_network_set *set, struct buf *ou
 	wire_put_str(out, set->rate);
 	wire_put_u32(out, set->mtu);
 	wire_put_u8(out, set->no_ip4);
+	wire_put_u8(out, set->no_icc);
 }
 
 int netd_network_set_decode(struct str body, struct netd_network_set *ret_set, struct err *err)
@@ -316,6 +317,8 @@ int netd_network_set_decode(struct str body, struct netd_network_set *ret_set, s
 	}
 	if (in.left)
 		set.no_ip4 = wire_bool(&in);
+	if (in.left)
+		set.no_icc = wire_bool(&in);
 	if (wire_end(&in) < 0)
 		return decode_error(err, "network");
 	*ret_set = set;

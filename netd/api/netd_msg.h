@@ -160,7 +160,7 @@ struct netd_network_set {
 	/* As [bridge NAME] of network.ini has them, where "" and 0 mean the default. */
 	struct str driver, mode, parent, gateway, range, rate;
 	uint32_t mtu;
-	bool no_ip4; /* IPv6 alone */
+	bool no_ip4, no_icc; /* IPv6 alone; its containers do not reach each other */
 };
 
 struct netd_event {

@@ -121,6 +121,10 @@ int network_check(struct network *network, struct err *err)
 			       name);
 	if (network->delegated)
 		return err_set(err, -EINVAL, "network %s: a delegated prefix is for bridges", name);
+	if (network->no_icc)
+		return err_set(err, -EINVAL,
+			       "network %s: icc = no is for bridges: a shared segment is open",
+			       name);
 	/* Whose IPv6 prefix it is the shared segment knows, not we. */
 	network->no_ip6 = !network->given6;
 	return network->no_ip4 && network->no_ip6
@@ -166,7 +170,8 @@ struct network *network_require(struct networks *networks, struct str name, stru
 
 bool network_is_guard(const struct rtnl_route *route)
 {
-	return route->proto == RTNL_OURS && route->type == RTNL_TYPE_PROHIBIT;
+	return route->proto == RTNL_OURS && route->type == RTNL_TYPE_PROHIBIT &&
+	       route->metric == GUARD_METRIC;
 }
 
 bool network_has_guard(const struct network *network, const struct rtnl_state *state)
@@ -251,7 +256,7 @@ static bool same_network(const struct network *there, const struct network *want
 	       there->range_len == wanted->range_len && there->mtu == wanted->mtu &&
 	       there->rate == wanted->rate && there->internal == wanted->internal &&
 	       there->delegated == wanted->delegated && there->no_ip4 == wanted->no_ip4 &&
-	       there->no_ip6 == wanted->no_ip6 &&
+	       there->no_ip6 == wanted->no_ip6 && there->no_icc == wanted->no_icc &&
 	       (!wanted->subnet ||
 		(there->subnet == wanted->subnet && there->prefix == wanted->prefix)) &&
 	       (!wanted->given6 || (there->given6 && there->prefix6 == wanted->prefix6 &&
@@ -327,6 +332,7 @@ void network_to_nft(const struct network *network, struct nft_network *ret_nft)
 	*ret_nft = (struct nft_network){ .subnet = network->subnet,
 					 .prefix = network->prefix,
 					 .internal = network->internal,
+					 .no_icc = network->no_icc,
 					 .subnet6 = network->subnet6,
 					 .prefix6 = network->prefix6 };
 	memcpy(ret_nft->bridge, network->bridge, sizeof(ret_nft->bridge));

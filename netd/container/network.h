@@ -22,6 +22,7 @@ struct network {
 	uint8_t prefix; /* 0 = no IPv4 */
 	bool internal;
 	bool no_ip4, no_ip6;
+	bool no_icc;	/* its containers do not reach each other */
 	bool delegated; /* subnet6 lies below networks->delegated */
 	bool given6;	/* subnet6 was asked for; else it lies below the machine's prefix */
 	struct ip6 subnet6;

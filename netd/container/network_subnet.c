@@ -52,7 +52,7 @@ static void subnet_holder(const struct networks *networks, const struct rtnl_sta
 	for (size_t i = 0; i < state->route_count; i++) {
 		const struct rtnl_route *route = &state->routes[i];
 
-		if (!route->v6 && route->prefix && !network_is_guard(route) &&
+		if (!route->v6 && route->prefix && !rtnl_route_nowhere(route->type) &&
 		    !is_shared(wanted, state, route->out) &&
 		    overlaps(wanted->subnet, wanted->prefix, route->dst, route->prefix))
 			snprintf(who, cap, "a route of the host");
@@ -104,7 +104,7 @@ static void subnet6_holder(const struct networks *networks, const struct rtnl_st
 	for (size_t i = 0; i < state->route_count; i++) {
 		const struct rtnl_route *route = &state->routes[i];
 
-		if (route->v6 && route->prefix && !network_is_guard(route) &&
+		if (route->v6 && route->prefix && !rtnl_route_nowhere(route->type) &&
 		    !is_shared(wanted, state, route->out) &&
 		    overlaps6(wanted, &route->dst6, route->prefix))
 			snprintf(who, cap, "a route of the host");

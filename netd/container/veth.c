@@ -212,6 +212,8 @@ int veth_ensure(const struct veth *veth, struct nl *host, struct nl *inside, int
 		if (r == 0)
 			r = rtnl_find_link(host, veth->host_name, &outer, err);
 	}
+	if (r == 0 && outer.isolated != veth->isolated)
+		r = rtnl_port_isolate(host, outer.index, veth->isolated, err);
 	if (r == 0 && !(outer.flags & IFF_UP))
 		r = rtnl_link_up(host, outer.index, err);
 	if (r == 0)

@@ -19,6 +19,7 @@ struct veth {
 	uint8_t prefix6;
 	uint32_t mtu;  /* 0 = the kernel's default */
 	uint64_t rate; /* bits per second, each way; 0 = no limit */
+	bool isolated; /* from the network's other containers */
 	/* Without a gateway: the default route is the interface itself; of IPv4, of IPv6. */
 	bool way_out, way_out6;
 };

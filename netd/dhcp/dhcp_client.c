@@ -75,6 +75,7 @@ static void send(struct dhcp_client *client, struct mono now, enum dhcp_type typ
 	memcpy(request->mac, client->mac, 6);
 	request->hostname = client->hostname;
 	request->id = client->id;
+	request->more = client->more;
 	if (client->state == DHCP_STATE_RENEWING || client->state == DHCP_STATE_REBINDING ||
 	    type == DHCP_TYPE_RELEASE) {
 		request->ciaddr = request->src = client->lease.ip4;

@@ -53,6 +53,7 @@ struct dhcp_client {
 	enum dhcp_probe probe;
 	char hostname[64];
 	struct dhcp_id id; /* none: that of mac */
+	struct dhcp_more more;
 	uint32_t (*random)(void);
 
 	enum dhcp_state state;

@@ -459,6 +459,7 @@ static void put_options(const struct dhcp_request *request, struct buf *out)
 					  OPTION_SERVER };
 	static const uint8_t max_size[2] = { DHCP_PACKET_MAX >> 8, DHCP_PACKET_MAX & 255 };
 	const uint8_t type = (uint8_t)request->type;
+	uint8_t list[sizeof(wanted) + sizeof(request->more.b)];
 
 	put_option(out, OPTION_TYPE, &type, 1);
 	if (request->id.len)
@@ -469,7 +470,9 @@ static void put_options(const struct dhcp_request *request, struct buf *out)
 		put_option32(out, OPTION_SERVER, request->server);
 	if (request->type == DHCP_TYPE_DISCOVER || request->type == DHCP_TYPE_REQUEST) {
 		put_option(out, OPTION_MAX_SIZE, max_size, sizeof(max_size));
-		put_option(out, OPTION_PARAMETERS, wanted, sizeof(wanted));
+		memcpy(list, wanted, sizeof(wanted));
+		memcpy(list + sizeof(wanted), request->more.b, request->more.len);
+		put_option(out, OPTION_PARAMETERS, list, sizeof(wanted) + request->more.len);
 		if (request->hostname && request->hostname[0] && strlen(request->hostname) < 64)
 			put_option(out, OPTION_HOSTNAME, request->hostname,
 				   strlen(request->hostname));

@@ -71,6 +71,11 @@ struct dhcp_reply {
 };
 
 /* A client's packet, to be written. */
+/* Options that are asked for beside those that count here (option 55). */
+struct dhcp_more {
+	uint8_t len, b[16];
+};
+
 struct dhcp_request {
 	enum dhcp_type type;
 	uint32_t xid;
@@ -81,7 +86,8 @@ struct dhcp_request {
 	uint32_t requested;   /* option 50, 0 = leave out */
 	uint32_t server;      /* option 54, 0 = leave out */
 	const char *hostname; /* option 12, "" or NULL = leave out */
-	uint32_t src, dst;    /* of the IP header; dst 0 = broadcast */
+	struct dhcp_more more;
+	uint32_t src, dst; /* of the IP header; dst 0 = broadcast */
 };
 
 /*

@@ -15,6 +15,8 @@ void dhcp_start_encode(const struct dhcp_start *start, struct buf *out)
 	wire_put_text(out, start->hostname);
 	wire_put_u8(out, start->id.len);
 	wire_put_bytes(out, start->id.b, start->id.len);
+	wire_put_u8(out, start->more.len);
+	wire_put_bytes(out, start->more.b, start->more.len);
 	wire_put_u8(out, (uint8_t)start->memory);
 	if (start->memory != DHCP_MEMORY_NONE) {
 		wire_put_i64(out, start->bound_ns);
@@ -38,6 +40,10 @@ int dhcp_start_decode(struct str body, struct dhcp_start *ret_start)
 	if (start.id.len > sizeof(start.id.b))
 		return -EBADMSG;
 	wire_bytes(&in, start.id.b, start.id.len);
+	start.more.len = wire_u8(&in);
+	if (start.more.len > sizeof(start.more.b))
+		return -EBADMSG;
+	wire_bytes(&in, start.more.b, start.more.len);
 	memory = wire_u8(&in);
 	if (memory != DHCP_MEMORY_NONE) {
 		start.bound_ns = wire_i64(&in);

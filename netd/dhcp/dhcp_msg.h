@@ -38,6 +38,7 @@ struct dhcp_start {
 	enum dhcp_probe probe;
 	char hostname[64];
 	struct dhcp_id id; /* none: that of mac */
+	struct dhcp_more more;
 	enum dhcp_memory memory;
 	int64_t bound_ns; /* CLOCK_BOOTTIME */
 	struct dhcp_lease lease;

@@ -178,7 +178,9 @@ static void print_route(const char *verb, const struct rtnl_route *route, struct
 		ip4_text(route->dst, dst);
 		ip4_text(route->gateway, gateway);
 	}
-	buf_printf(out, "%s route %s/%u via %s metric %u", verb, dst, route->prefix, gateway,
+	buf_printf(out, "%s route %s/%u %s%s metric %u", verb, dst, route->prefix,
+		   rtnl_route_nowhere(route->type) ? "" : "via ",
+		   rtnl_route_nowhere(route->type) ? rtnl_route_nowhere(route->type) : gateway,
 		   route->metric);
 	if (route->mtu)
 		buf_printf(out, " mtu %u", route->mtu);

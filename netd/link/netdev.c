@@ -11,12 +11,28 @@
 #include "netd/link/netdev.h"
 #include "netd/link/uplink.h"
 
+static const enum rtnl_dev_kind kinds[] = {
+	[CONF_NETDEV_VLAN] = RTNL_DEV_VLAN,	[CONF_NETDEV_BOND] = RTNL_DEV_BOND,
+	[CONF_NETDEV_BRIDGE] = RTNL_DEV_BRIDGE, [CONF_NETDEV_MACVLAN] = RTNL_DEV_MACVLAN,
+	[CONF_NETDEV_IPVLAN] = RTNL_DEV_IPVLAN, [CONF_NETDEV_VETH] = RTNL_DEV_VETH,
+	[CONF_NETDEV_DUMMY] = RTNL_DEV_DUMMY,
+};
+
+/* What lies on another interface; the key of that one's section which names it, else NULL. */
+static const char *parent_key(const struct conf_netdev *netdev)
+{
+	return netdev->kind == CONF_NETDEV_VLAN	     ? "VLAN"
+	       : netdev->kind == CONF_NETDEV_MACVLAN ? "MACVLAN"
+	       : netdev->kind == CONF_NETDEV_IPVLAN  ? "IPVLAN"
+						     : NULL;
+}
+
 static struct rtnl_dev dev_of(const struct conf_netdev *netdev)
 {
 	return (struct rtnl_dev){ .name = netdev->name,
-				  .kind = netdev->kind == CONF_NETDEV_VLAN   ? RTNL_DEV_VLAN
-					  : netdev->kind == CONF_NETDEV_BOND ? RTNL_DEV_BOND
-									     : RTNL_DEV_BRIDGE,
+				  .kind = kinds[netdev->kind],
+				  .mode = netdev->mode,
+				  .peer = netdev->peer,
 				  .netns_fd = -1,
 				  .mac = netdev->set_mac ? netdev->mac : NULL,
 				  .group = RTNL_OURS,
@@ -63,6 +79,8 @@ static bool same_dev(const struct conf_netdev *netdev, int parent, const struct 
 		return false;
 	if (netdev->kind == CONF_NETDEV_VLAN)
 		return link->vlan_id == netdev->vlan_id && (!parent || link->parent == parent);
+	if (parent_key(netdev))
+		return link->mode == netdev->mode && (!parent || link->parent == parent);
 	return netdev->kind != CONF_NETDEV_BOND || link->bond_mode == netdev->bond_mode;
 }
 
@@ -85,7 +103,7 @@ static void plan_one(const struct conf *conf, size_t i, const struct rtnl_state 
 	const struct conf_netdev *netdev = &conf->netdevs[i];
 	const struct rtnl_link *link = rtnl_state_named(state, netdev->name);
 	const struct rtnl_link *parent =
-		netdev->kind == CONF_NETDEV_VLAN ? netdev_parent(conf, state, netdev->name) : NULL;
+		parent_key(netdev) ? netdev_parent(conf, state, netdev->name) : NULL;
 	struct netdev_step *s;
 
 	if (link && !same_dev(netdev, parent ? parent->index : 0, link)) {
@@ -107,9 +125,10 @@ static void plan_one(const struct conf *conf, size_t i, const struct rtnl_state 
 		s->dev.set_filtering = link->vlan_filtering != netdev->vlan_filtering;
 		return;
 	}
-	if (netdev->kind == CONF_NETDEV_VLAN && !parent) {
+	if (parent_key(netdev) && !parent) {
 		snprintf(plan->waits[i], sizeof(plan->waits[i]),
-			 "no interface is there whose section has VLAN = %s", netdev->name);
+			 "no interface is there whose section has %s = %s", parent_key(netdev),
+			 netdev->name);
 		return;
 	}
 	s = step(plan, NETDEV_STEP_ADD, netdev->name);
@@ -144,7 +163,11 @@ static void print_step(const struct netdev_step *s, struct buf *out)
 	case NETDEV_STEP_ADD:
 		buf_printf(out, "make %s %s", rtnl_dev_kind_text(s->dev.kind), s->name);
 		if (s->dev.kind == RTNL_DEV_VLAN)
-			buf_printf(out, " id %u on %d", s->dev.vlan_id, s->dev.parent);
+			buf_printf(out, " id %u", s->dev.vlan_id);
+		if (s->dev.kind == RTNL_DEV_VETH)
+			buf_printf(out, " to %s", s->dev.peer);
+		if (s->dev.parent)
+			buf_printf(out, " on %d", s->dev.parent);
 		buf_add_byte(out, '\n');
 		break;
 	}

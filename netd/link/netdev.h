@@ -6,8 +6,8 @@
 #include "netd/nl/rtnl_dev.h"
 
 /*
- * The virtual links that network.ini declares ([netdev NAME]: VLAN, bond, bridge) against those
- * that are there. Pure but for netdev_plan_apply(). Only links of the group RTNL_OURS are removed.
+ * The virtual links that network.ini declares ([netdev NAME]) against those that are there. Pure
+ * but for netdev_plan_apply(). Only links of the group RTNL_OURS are removed.
  */
 enum { NETDEV_STEPS_MAX = 2 * CONF_NETDEVS_MAX };
 

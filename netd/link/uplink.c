@@ -6,6 +6,7 @@
  */
 #include <net/if_arp.h>
 #include <string.h>
+#include "lib/own.h"
 #include "lib/sha256.h"
 #include "netd/link/uplink.h"
 
@@ -35,12 +36,28 @@ static bool mac_matches(const uint8_t (*list)[6], size_t count, const uint8_t ma
 	return count == 0;
 }
 
+/* As networkctl(1) calls it: what has no kind of its own, or is a plain Ethernet port, is "ether".
+ */
+static const char *uplink_type(const struct rtnl_link *link)
+{
+	static const char *const kinds[] = {
+		"bridge", "bond", "vlan", "macvlan", "ipvlan", "vxlan"
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (!strcmp(kinds[i], link->kind))
+			return kinds[i];
+	return "ether";
+}
+
 static bool section_matches(const struct conf_uplink *section, const struct rtnl_link *link)
 {
 	bool exact, found = conf_match_list(section->match, link->name, &exact);
 
 	/* A link of a kind of its own is taken only when it is named without wildcards. */
 	if (!found || (link->kind[0] && !exact))
+		return false;
+	if (section->type[0] && !conf_match_list(section->type, uplink_type(link), &exact))
 		return false;
 	return mac_matches(section->macs, section->mac_count, link->mac) &&
 	       mac_matches(section->perm_macs, section->perm_mac_count, link->perm_mac);
@@ -165,7 +182,7 @@ static void want_static_routes(const struct uplink *uplink, uint32_t metric,
 		const struct conf_route *route = &uplink->conf.routes[i];
 		struct rtnl_route *made;
 
-		if (route->v6)
+		if (route->v6 || route->type)
 			continue;
 		made = add_route(wanted, route->dst.ip4, route->dst.prefix, route->gateway,
 				 route->metric ? route->metric : metric);
@@ -371,7 +388,7 @@ static void want_static_routes6(const struct uplink *uplink, uint32_t metric,
 		const struct conf_route *route = &uplink->conf.routes[i];
 		struct rtnl_route *made;
 
-		if (!route->v6)
+		if (!route->v6 || route->type)
 			continue;
 		made = add_route6(wanted, route->metric ? route->metric : metric);
 		made->dst6 = route->dst6.ip6;

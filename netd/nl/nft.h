@@ -40,6 +40,7 @@ struct nft_network {
 	uint32_t subnet;
 	uint8_t prefix;
 	bool internal;
+	bool no_icc;	    /* nothing is passed on from one of its containers to another */
 	struct ip6 subnet6; /* zero = no IPv6 */
 	uint8_t prefix6;
 };

@@ -114,7 +114,8 @@ void nft_encode_networks(const struct nft_network *networks, size_t count, bool 
 		if (networks[i].prefix6 && ip6_is_ula(&networks[i].subnet6))
 			put_interval6("nat6", &networks[i], add, out);
 		put_name("brs", &networks[i], 1, add, out);
-		put_name("pairs", &networks[i], 2, add, out);
+		if (!networks[i].no_icc)
+			put_name("pairs", &networks[i], 2, add, out);
 		if (networks[i].internal)
 			put_name("inner", &networks[i], 1, add, out);
 	}

@@ -206,6 +206,15 @@ void rtnl_encode_route(const struct rtnl_route *route, bool add, struct buf *out
 	nl_end(out, start);
 }
 
+const char *rtnl_route_nowhere(uint8_t type)
+{
+	static const char *const names[] = { "blackhole", "unreachable", "prohibit", "throw" };
+
+	return type >= RTNL_TYPE_BLACKHOLE && type <= RTNL_TYPE_THROW
+		       ? names[type - RTNL_TYPE_BLACKHOLE]
+		       : NULL;
+}
+
 void rtnl_encode_neigh(int index, uint32_t ip4, const uint8_t mac[6], struct buf *out)
 {
 	const struct ndmsg info = { .ndm_family = AF_INET,
@@ -219,8 +228,20 @@ void rtnl_encode_neigh(int index, uint32_t ip4, const uint8_t mac[6], struct buf
 	nl_end(out, start);
 }
 
+static bool read_isolated(struct str data)
+{
+	struct nl_attr attr;
+
+	while (nl_attr_next(&data, &attr))
+		if (attr.type == IFLA_BRPORT_ISOLATED)
+			return nl_attr_u8(&attr) != 0;
+	return false;
+}
+
 static void read_link_kind(const struct nl_attr *info, struct rtnl_link *link)
 {
+	char master[sizeof(link->kind)];
+	bool port = false;
 	struct str rest = info->data;
 	struct nl_attr attr;
 
@@ -230,6 +251,11 @@ static void read_link_kind(const struct nl_attr *info, struct rtnl_link *link)
 			memcpy(link->kind, "?", 2); /* some kind: so not hardware */
 		if (attr.type == IFLA_INFO_DATA)    /* it comes behind the kind */
 			rtnl_read_dev(attr.data, link);
+		if (attr.type == IFLA_INFO_SLAVE_KIND)
+			port = nl_attr_text(&attr, master, sizeof(master)) &&
+			       !strcmp(master, "bridge");
+		if (attr.type == IFLA_INFO_SLAVE_DATA && port)
+			link->isolated = read_isolated(attr.data);
 	}
 }
 
@@ -404,6 +430,8 @@ int rtnl_read_route(const struct nl_message *message, struct rtnl_route *ret_rou
 	rest = str_skip(message->body, sizeof(info));
 	while (nl_attr_next(&rest, &attr))
 		read_route_attr(&attr, &route);
+	if (rtnl_route_nowhere(route.type))
+		route.out = 0; /* the kernel says lo for IPv6 */
 	*ret_route = route;
 	return 0;
 }
@@ -427,6 +455,21 @@ int rtnl_link_up(struct nl *nl, int index, struct err *err)
 	buf_init(&request, 256);
 	rtnl_encode_link_change(&change, &request);
 	return nl_call(nl, &request, "bring a link up", err);
+}
+
+int rtnl_port_isolate(struct nl *nl, int index, bool isolated, struct err *err)
+{
+	const struct ifinfomsg info = { .ifi_family = AF_BRIDGE, .ifi_index = index };
+	OWN(buf_done) struct buf request = { 0 };
+	size_t start, port;
+
+	buf_init(&request, 256);
+	start = nl_begin(&request, RTM_SETLINK, 0, &info, sizeof(info));
+	port = nl_nest(&request, IFLA_PROTINFO);
+	nl_put_u8(&request, IFLA_BRPORT_ISOLATED, isolated);
+	nl_nest_end(&request, port);
+	nl_end(&request, start);
+	return nl_call(nl, &request, "keep a network's containers from each other", err);
 }
 
 int rtnl_link_join(struct nl *nl, int index, int master, struct err *err)

@@ -18,8 +18,14 @@
 /* Marks addresses (IFA_PROTO) and routes (rtm_protocol) as ours: what lacks it is never touched. */
 enum { RTNL_OURS = 72 };
 enum { RTNL_FOREVER = -1, RTNL_TABLE_MAIN = 254 };
-/* Value of rtm_type: packets are refused. */
-enum { RTNL_TYPE_PROHIBIT = 8 };
+/* Values of rtm_type of routes that lead nowhere; packets are refused, dropped, or asked elsewhere.
+ */
+enum {
+	RTNL_TYPE_BLACKHOLE = 6,
+	RTNL_TYPE_UNREACHABLE = 7,
+	RTNL_TYPE_PROHIBIT = 8,
+	RTNL_TYPE_THROW = 9,
+};
 /* Values of rtm_scope. */
 enum { RTNL_SCOPE_GLOBAL = 0, RTNL_SCOPE_LINK = 253 };
 
@@ -38,7 +44,9 @@ struct rtnl_link {
 	int parent;	     /* of a VLAN; 0 = none */
 	uint16_t vlan_id;    /* of a VLAN */
 	uint8_t bond_mode;   /* of a bond */
+	uint8_t mode;	     /* of a macvlan or ipvlan */
 	bool stp, vlan_filtering;
+	bool isolated;	/* a bridge's port that hears no other such port */
 	char qdisc[16]; /* "noqueue", "tbf" ... */
 };
 
@@ -101,6 +109,8 @@ void rtnl_encode_veth(const struct rtnl_veth *veth, struct buf *out);
 void rtnl_encode_link_del(int index, struct buf *out);
 void rtnl_encode_addr(const struct rtnl_addr *addr, bool add, struct buf *out);
 void rtnl_encode_route(const struct rtnl_route *route, bool add, struct buf *out);
+/* "blackhole", "unreachable", "prohibit", "throw"; NULL of a route that leads somewhere. */
+const char *rtnl_route_nowhere(uint8_t type);
 /* A permanent neighbour entry. */
 void rtnl_encode_neigh(int index, uint32_t ip4, const uint8_t mac[6], struct buf *out);
 
@@ -134,6 +144,8 @@ int rtnl_watch(struct nl *nl, struct err *err);
 int rtnl_link_up(struct nl *nl, int index, struct err *err);
 /* Up, and a port of the bridge `master`. */
 int rtnl_link_join(struct nl *nl, int index, int master, struct err *err);
+/* A bridge's port: do packets of other isolated ports reach it? */
+int rtnl_port_isolate(struct nl *nl, int index, bool isolated, struct err *err);
 int rtnl_find_link(struct nl *nl, const char *name, struct rtnl_link *ret_link, struct err *err);
 
 #endif

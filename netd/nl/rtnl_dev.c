@@ -5,6 +5,7 @@
  */
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <linux/veth.h>
 #include <string.h>
 #include "netd/nl/rtnl_dev.h"
 
@@ -21,6 +22,10 @@ const char *rtnl_dev_kind_text(enum rtnl_dev_kind kind)
 		return "macvlan";
 	case RTNL_DEV_IPVLAN:
 		return "ipvlan";
+	case RTNL_DEV_VETH:
+		return "veth";
+	case RTNL_DEV_DUMMY:
+		return "dummy";
 	}
 	return "?";
 }
@@ -43,6 +48,16 @@ static void put_bond(const struct rtnl_dev *dev, struct buf *out)
 		nl_put_u8(out, IFLA_BOND_AD_LACP_RATE, dev->bond_lacp_fast);
 }
 
+static void put_peer(const struct rtnl_dev *dev, struct buf *out)
+{
+	const struct ifinfomsg info = { 0 };
+	size_t peer = nl_nest(out, VETH_INFO_PEER);
+
+	buf_add(out, &info, sizeof(info));
+	nl_put_text(out, IFLA_IFNAME, dev->peer);
+	nl_nest_end(out, peer);
+}
+
 static void put_data(const struct rtnl_dev *dev, struct buf *out)
 {
 	switch (dev->kind) {
@@ -60,6 +75,11 @@ static void put_data(const struct rtnl_dev *dev, struct buf *out)
 		break;
 	case RTNL_DEV_IPVLAN:
 		nl_put_u16(out, IFLA_IPVLAN_MODE, (uint16_t)dev->mode);
+		break;
+	case RTNL_DEV_VETH:
+		put_peer(dev, out);
+		break;
+	case RTNL_DEV_DUMMY:
 		break;
 	}
 }
@@ -107,7 +127,8 @@ void rtnl_encode_dev_bridge(int index, const struct rtnl_dev *dev, struct buf *o
 void rtnl_read_dev(struct str data, struct rtnl_link *link)
 {
 	bool vlan = !strcmp(link->kind, "vlan"), bond = !strcmp(link->kind, "bond"),
-	     bridge = !strcmp(link->kind, "bridge");
+	     bridge = !strcmp(link->kind, "bridge"), macvlan = !strcmp(link->kind, "macvlan"),
+	     ipvlan = !strcmp(link->kind, "ipvlan");
 	struct nl_attr attr;
 
 	while (nl_attr_next(&data, &attr)) {
@@ -115,6 +136,10 @@ void rtnl_read_dev(struct str data, struct rtnl_link *link)
 			memcpy(&link->vlan_id, attr.data.ptr, 2);
 		if (bond && attr.type == IFLA_BOND_MODE)
 			link->bond_mode = nl_attr_u8(&attr);
+		if (macvlan && attr.type == IFLA_MACVLAN_MODE)
+			link->mode = (uint8_t)nl_attr_u32(&attr);
+		if (ipvlan && attr.type == IFLA_IPVLAN_MODE && attr.data.len == 2)
+			link->mode = (uint8_t)attr.data.ptr[0];
 		if (bridge && attr.type == IFLA_BR_STP_STATE)
 			link->stp = nl_attr_u32(&attr) != 0;
 		if (bridge && attr.type == IFLA_BR_VLAN_FILTERING)

@@ -5,8 +5,9 @@
 #include "netd/nl/rtnl.h"
 
 /*
- * Virtual links: VLAN, bond, bridge, macvlan, ipvlan (rtnetlink(7), <linux/if_link.h>). Links that
- * network.ini declares carry the link group RTNL_OURS, by which a restarted netd knows them.
+ * Virtual links: VLAN, bond, bridge, macvlan, ipvlan, veth, dummy (rtnetlink(7),
+ * <linux/if_link.h>). Links that network.ini declares carry the link group RTNL_OURS, by which a
+ * restarted netd knows them.
  */
 enum rtnl_dev_kind {
 	RTNL_DEV_VLAN = 1,
@@ -14,6 +15,8 @@ enum rtnl_dev_kind {
 	RTNL_DEV_BRIDGE,
 	RTNL_DEV_MACVLAN,
 	RTNL_DEV_IPVLAN,
+	RTNL_DEV_VETH,
+	RTNL_DEV_DUMMY,
 };
 
 struct rtnl_dev {
@@ -31,6 +34,7 @@ struct rtnl_dev {
 	bool stp, vlan_filtering;
 	bool set_filtering; /* say it: not every kernel can */
 	uint32_t mode;	    /* MACVLAN_MODE_* or IPVLAN_MODE_* */
+	const char *peer;   /* name of a veth's other end */
 };
 
 /* "vlan", "bond" ...: IFLA_INFO_KIND. */

@@ -329,6 +329,19 @@ def routes():
               "198.51.100" not in sh("ip route"), sh("ip route"))
 
 
+@tap.test("RequestOptions are asked for beside the others; SendDecline is DuplicateAddressDetection's other name")
+def requested():
+    fresh(DHCP + "DHCPv4.RequestOptions = 43 67\nDHCPv4.SendDecline = no\n")
+    machine.serve()
+    machine.start()
+    leased()
+    asked = [line for line in server_log().splitlines() if "requested options" in line]
+    tap.check(any("43:vendor-encap" in line for line in asked) and any("67:bootfile" in line for line in asked), asked)
+    machine.configure(DHCP + "DHCPv4.RequestOptions = 255\n")
+    machine.init.send(n.RELOAD)
+    n.wait_for("the mistake", lambda: "254" in machine.log_text())
+
+
 @tap.test("several uplinks: the lower metric leads; a dead cable gives way at once and keeps its address")
 def several():
     fresh("[network a]\nMatch.Name = up0\nAddress = 10.9.0.2/24\nGateway = 10.9.0.1\n"

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Uplinks beyond a plain interface: bridges and their ports, addresses and routes in sections of
-their own, renames, many flaps; VLANs and bonds where the kernel has them."""
+their own, renames, many flaps; macvlan and veth of the machine's own; what only some kernels have."""
 import os
 import subprocess
 import time
@@ -9,13 +9,14 @@ import time
 import netd_peer as n
 from netd_peer import Container, Echo, Engine, Machine, sh, talk, tap
 
+NOWHERE = ("blackhole", "unreachable", "prohibit", "throw")
 n.enter()
 machine = Machine()
 
 
 def kernel_has(kind):
-    probe = "ip link add probe0 type bridge && " if kind == "vlan" else ""
-    more = "link probe0 " if kind == "vlan" else ""
+    probe = "ip link add probe0 type bridge && " if kind in ("vlan", "macvlan", "ipvlan") else ""
+    more = "link probe0 " if kind in ("vlan", "macvlan", "ipvlan") else ""
     made = subprocess.run("unshare -n sh -c '%sip link add %sname probe1 type %s%s'" % (
         probe, more, kind, " id 5" if kind == "vlan" else ""), shell=True, check=False,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -114,6 +115,72 @@ def sections():
     configure("[network up]\nMatch.Name = up0\nAddress = 10.9.0.2/24\n")
     n.wait_for("its end", lambda: "10.55" not in sh("ip route show table 300 || true"))
     n.wait_for("and that of the address", lambda: "10.9.0.3" not in sh("ip addr show up0"))
+
+
+@tap.test("[route] Type: where packets go no further, also while the interface is away; guards of networks stay")
+def nowhere():
+    guards = sh("ip route show type prohibit")
+    configure("[network up]\nMatch.Name = up0\nAddress = 10.9.0.2/24\n[network gone]\nMatch.Name = wan7\n" + "".join(
+        "[route %s]\nNetwork = gone\nDestination = 10.6%d.0.0/16\nType = %s\n[route %s6]\nNetwork = up\n"
+        "Destination = 2001:db8:%d::/48\nType = %s\nMetric = 7\n" % (word, i, word, word, i + 1, word)
+        for i, word in enumerate(NOWHERE)))
+    for i, word in enumerate(NOWHERE):
+        n.wait_for(word, lambda w=word, k=i: "10.6%d.0.0/16" % k in sh("ip route show type %s" % w) and
+                   "2001:db8:%d::/48" % (k + 1) in sh("ip -6 route show type %s" % w))
+        tap.check("metric 7" in sh("ip -6 route show type " + word), "its metric")
+    tap.check(sh("ip route get 10.62.0.1 2>&1 || true").count("Permission denied"), "prohibit refuses")
+    rows = [row for row in Engine().rows("routes") if row["destination"].startswith("10.6")]
+    tap.check(sorted(row["type"] for row in rows) == sorted(NOWHERE), "network show names them: %s" % rows)
+    Engine().network_set("inside", "10.60.7.0/24")  # a way to nowhere is in no network's way
+    Engine().network_remove("inside")
+    machine.kill()
+    machine.start()
+    sh("ip route del blackhole 10.60.0.0/16 metric 100")
+    n.wait_for("one that was deleted", lambda: "10.60.0.0/16" in sh("ip route show type blackhole"))
+    configure("[network up]\nMatch.Name = up0\nAddress = 10.9.0.2/24\n")
+    n.wait_for("their end", lambda: not any(sh("ip route show type %s; ip -6 route show type %s" % (w, w)).count("10.6") +
+                                            sh("ip -6 route show type " + w).count("2001:db8") for w in NOWHERE))
+    tap.check(guards == sh("ip route show type prohibit"), "the networks' own are as they were")
+
+
+@tap.test("macvlan and veth of the machine's own: made with addresses, a changed mode makes anew, gone with their sections")
+def own_links():
+    if not kernel_has("macvlan"):
+        raise tap.Skip("this kernel has no macvlan")
+    text = ("[network up]\nMatch.Name = up0\nMatch.Type = ether\nAddress = 10.9.0.2/24\nMACVLAN = mv0\n"
+            "[netdev mv0]\nKind = macvlan\nMACVLAN.Mode = %s\n[network side]\nMatch.Name = mv0\n"
+            "Address = 10.9.0.7/24\n[netdev pair0]\nKind = veth\nPeer.Name = pair1\n"
+            "[network one]\nMatch.Name = pair0\nAddress = 10.77.0.1/24\n"
+            "[network other]\nMatch.Name = pair1\nMatch.Type = bridge\nAddress = 10.77.1.1/24\n")
+    configure(text % "bridge")
+    n.wait_for("both", lambda: has("mv0", "10.9.0.7/24") and has("pair0", "10.77.0.1/24"))
+    tap.check("macvlan mode bridge" in sh("ip -d link show mv0"), "its mode")
+    tap.check(there("pair1") and "10.77.1.1" not in sh("ip addr show pair1"), "a veth is no bridge")
+    server = Echo(machine.lan, "tcp", 4010, "lan")
+    tap.check(talk(None, "10.9.0.1", 4010) == "lan 10.9.0.2 hello", "up0 still answers")
+    server.close()
+    index = sh("cat /sys/class/net/mv0/ifindex; cat /sys/class/net/pair0/ifindex")
+    machine.kill()
+    machine.start()
+    n.wait_for("netd to look", lambda: "uplink [network side]" in shown("links"))
+    tap.check(index == sh("cat /sys/class/net/mv0/ifindex; cat /sys/class/net/pair0/ifindex"), "the same ones after kill -9")
+    configure(text % "private")
+    n.wait_for("another mode", lambda: there("mv0") and "mode private" in sh("ip -d link show mv0 || true") and has("mv0", "10.9.0.7/24"))
+    configure("[network up]\nMatch.Name = up0\nAddress = 10.9.0.2/24\n")
+    n.wait_for("their end", lambda: not there("mv0") and not there("pair0") and not there("pair1"))
+
+
+@tap.test("a dummy holds an address, an ipvlan shares its parent's MAC address, where the kernel has them")
+def dummy():
+    if not kernel_has("dummy") or not kernel_has("ipvlan"):
+        raise tap.Skip("this kernel has no dummy or no ipvlan")
+    configure("[network up]\nMatch.Name = up0\nAddress = 10.9.0.2/24\nIPVLAN = iv0\n[netdev iv0]\nKind = ipvlan\n"
+              "[network iv]\nMatch.Name = iv0\nAddress = 10.9.0.8/24\n[netdev hold0]\nKind = dummy\n"
+              "[network hold]\nMatch.Name = hold0\nAddress = 192.0.2.53/32\n")
+    n.wait_for("both", lambda: has("hold0", "192.0.2.53/32") and has("iv0", "10.9.0.8/24"))
+    tap.check(sh("cat /sys/class/net/iv0/address") == sh("cat /sys/class/net/up0/address"), "one MAC address")
+    configure("[network up]\nMatch.Name = up0\nAddress = 10.9.0.2/24\n")
+    n.wait_for("their end", lambda: not there("iv0") and not there("hold0"))
 
 
 @tap.test("a renamed interface keeps its lease and is served on under its new name")

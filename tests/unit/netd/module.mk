@@ -5,7 +5,7 @@ UNIT += $(tests_unit_netd:%=tests/unit/netd/test_%)
 $(foreach t,$(tests_unit_netd),$(eval tests/unit/netd/test_$(t)_OBJS := tests/unit/netd/test_$(t).o \
 	$(netd_PURE)))
 tests/unit/netd/test_nl_OBJS += $(netd_NL)
-tests/unit/netd/test_plan_OBJS += $(netd_NL) $(netd_CONF) netd/link/netdev.o netd/link/link_plan.o netd/link/uplink.o netd/link/uplink_names.o
+tests/unit/netd/test_plan_OBJS += $(netd_NL) $(netd_CONF) netd/link/netdev.o netd/link/link_plan.o netd/link/nowhere.o netd/container/network.o netd/container/network_subnet.o netd/link/uplink.o netd/link/uplink_names.o
 tests/unit/netd/test_netdev_OBJS += $(netd_NL) $(netd_CONF) netd/link/netdev.o netd/link/link_plan.o netd/link/uplink.o netd/link/uplink_names.o
 tests/unit/netd/test_nd_OBJS += $(netd_NL) $(netd_CONF) netd/link/link_plan.o netd/link/uplink.o netd/link/uplink_names.o
 tests/unit/netd/test_conf_OBJS += $(netd_NL) $(netd_CONF)

@@ -165,13 +165,13 @@ static void test_routes(void)
 
 static void test_writing(void)
 {
-	const struct dhcp_request request = { .id = dhcp_id_of(me),
-					      .type = DHCP_TYPE_REQUEST,
-					      .xid = 0x01020304,
-					      .mac = { 2, 0, 0, 0, 0, 1 },
-					      .requested = 0x0a000005,
-					      .server = 0x0a000001,
-					      .hostname = "hoy" };
+	struct dhcp_request request = { .id = dhcp_id_of(me),
+					.type = DHCP_TYPE_REQUEST,
+					.xid = 0x01020304,
+					.mac = { 2, 0, 0, 0, 0, 1 },
+					.requested = 0x0a000005,
+					.server = 0x0a000001,
+					.hostname = "hoy" };
 	OWN(buf_done) struct buf out = { 0 };
 	uint32_t sum = 0;
 	const uint8_t *b;
@@ -192,6 +192,14 @@ static void test_writing(void)
 	   "type, client id, address and server");
 	ok(memcmp(b + 16, "\xff\xff\xff\xff", 4) == 0 && b[21] == 68 && b[23] == 67,
 	   "by broadcast");
+	ok(!memcmp(b + OPTIONS + 28, "\x37\x0d\1\x79", 4), "what is asked for");
+	request.more = (struct dhcp_more){ 2, { 43, 67 } };
+	buf_clear(&out);
+	dhcp_request_write(&request, &out);
+	b = (const uint8_t *)out.data;
+	ok(!memcmp(b + OPTIONS + 28, "\x37\x0f\1\x79", 4) &&
+		   !memcmp(b + OPTIONS + 43, "\x2b\x43", 2),
+	   "and two options more, which network.ini names");
 }
 
 /* ---- the machine ---- */

@@ -70,6 +70,45 @@ static void test_vlan(void)
 	is_plan(5, "remove vlan10\n", "one that is declared no more goes");
 }
 
+/* What shares an interface, a pair, and one that leads nowhere. */
+static void test_kinds(void)
+{
+	const struct rtnl_dev veth = {
+		.name = "a", .kind = RTNL_DEV_VETH, .netns_fd = -1, .peer = "b"
+	};
+	OWN(buf_done) struct buf request = { 0 };
+
+	is_int(load("[network up]\nMatch.Name = eth0\nMACVLAN = mv0\nIPVLAN = iv0\n"
+		    "[netdev mv0]\nKind = macvlan\n[netdev iv0]\nKind = ipvlan\nIPVLAN.Mode = L3\n"
+		    "[netdev a]\nKind = veth\nPeer.Name = b\n[netdev d]\nKind = dummy\n"),
+	       0, "of each one: %s", issue);
+	is_plan(4, "make macvlan mv0 on 2\nmake ipvlan iv0 on 2\nmake veth a to b\nmake dummy d\n",
+		"all are made");
+	ok(conf.netdevs[0].mode == 4 && conf.netdevs[1].mode == 1, "with their modes");
+	is_plan(0, "make veth a to b\nmake dummy d\n", "without their interface two wait");
+	links[4] = (struct rtnl_link){ .index = 6,
+				       .name = "mv0",
+				       .kind = "macvlan",
+				       .parent = 2,
+				       .mode = 4,
+				       .group = RTNL_OURS };
+	links[5] =
+		(struct rtnl_link){ .index = 7, .name = "a", .kind = "veth", .group = RTNL_OURS };
+	is_plan(6, "make ipvlan iv0 on 2\nmake dummy d\n", "those that are there stay");
+	links[4].mode = 8;
+	is_plan(6, "remove mv0\nmake macvlan mv0 on 2\nmake ipvlan iv0 on 2\nmake dummy d\n",
+		"of another mode it is made anew");
+	is_int(load("[netdev a]\nKind = veth\n"), 1, "a pair of one: %s", issue);
+	ok(strstr(issue, "Peer.Name") != NULL && !conf.netdev_count, "is refused");
+	is_int(load("[netdev a]\nKind = veth\nPeer.Name = a\n"), 1, "as one with itself");
+	buf_init(&request, 512);
+	rtnl_encode_dev(&veth, &request);
+	ok(str_find(buf_str(&request), 'b') > 0 &&
+		   !memcmp(request.data + request.len - 8, "\6\0\3\0b", 5),
+	   "the other end's name is in its own header");
+	links[4] = links[5] = (struct rtnl_link){ 0 };
+}
+
 static void test_mistakes(void)
 {
 	is_int(load("[netdev vlan10]\nKind = vlan\n"), 1, "a VLAN without a number");
@@ -172,6 +211,7 @@ static void test_addresses(void)
 int main(void)
 {
 	test_vlan();
+	test_kinds();
 	test_mistakes();
 	test_parts();
 	test_addresses();

@@ -2,6 +2,7 @@
 /* Wanted links against the kernel's: golden plans, and which links are chosen. */
 #include <net/if_arp.h>
 #include "lib/own.h"
+#include "netd/link/nowhere.h"
 #include "netd/link/uplink.h"
 #include "tests/unit/tap.h"
 
@@ -229,6 +230,78 @@ static void test_choice(void)
 	ok(uplink_suits(&links[3]) && !uplink_suits(&links[1]), "what suits");
 }
 
+/* Routes on no link, against those of the kernel: the guards of networks are not among them. */
+static void test_nowhere(void)
+{
+	struct rtnl_route routes[] = {
+		{ .dst = 0x0a000000,
+		  .prefix = 8,
+		  .type = 6,
+		  .metric = 100,
+		  .table = 254,
+		  .proto = RTNL_OURS },
+		{ .dst = 0xac140000,
+		  .prefix = 16,
+		  .type = 8,
+		  .metric = 0xfffffff0,
+		  .table = 254,
+		  .proto = RTNL_OURS },
+		{ .dst = 0x0b000000,
+		  .prefix = 8,
+		  .type = 7,
+		  .metric = 9,
+		  .table = 254,
+		  .proto = 4 },
+		{ .dst = 0x0c000000,
+		  .prefix = 8,
+		  .type = 9,
+		  .metric = 100,
+		  .table = 254,
+		  .proto = RTNL_OURS },
+	};
+	const struct rtnl_state state = { .routes = routes, .route_count = ARRAY_LEN(routes) };
+	static struct conf conf = {
+		.uplink_count = 1,
+		.uplinks[0] = { .metric = 100,
+				.route_count = 3,
+				.routes = { { .dst = { 0x0a000000, 8 }, .type = 6 },
+					    { .dst = { 0x0d000000, 8 }, .metric = 7, .type = 8 },
+					    { .dst = { 0x0e000000, 8 } } } }
+	};
+	OWN(buf_done) struct buf text = { 0 };
+	struct link_plan plan;
+
+	buf_init(&text, 1024);
+	nowhere_plan_make(&conf, &state, &plan);
+	link_plan_print(&plan, &text);
+	is_text(buf_text(&text),
+		"remove route 12.0.0.0/8 throw metric 100\nset route 13.0.0.0/8 prohibit metric "
+		"7\n",
+		"only those that are ours, declared no more or missing");
+	conf.uplinks[0].refused = true;
+	nowhere_plan_make(&conf, &state, &plan);
+	is_int((int)plan.count, 2, "those of a refused section go, and no others");
+}
+
+/* Match.Type: what networkctl(1) calls it. */
+static void test_type(void)
+{
+	struct rtnl_link link = { .index = 3, .name = "eth1", .arp_type = ARPHRD_ETHER };
+	const struct rtnl_state state = { .links = &link, .link_count = 1 };
+	static struct conf conf = {
+		.uplink_count = 1, .uplinks[0] = { .name = "x", .match = "eth1", .type = "ether" }
+	};
+	struct conf_uplink chosen;
+
+	ok(uplink_configure(&state, &conf, &link, &chosen), "a port is ether");
+	memcpy(link.kind, "veth", 5);
+	ok(uplink_configure(&state, &conf, &link, &chosen), "so is a veth");
+	memcpy(link.kind, "bridge", 7);
+	ok(!uplink_configure(&state, &conf, &link, &chosen), "a bridge is not");
+	memcpy(conf.uplinks[0].type, "!ether bond", 12);
+	ok(uplink_configure(&state, &conf, &link, &chosen), "a list turned around");
+}
+
 static void test_dns(void)
 {
 	struct uplinks uplinks = { 0 };
@@ -270,6 +343,8 @@ int main(void)
 	test_link();
 	test_rank();
 	test_choice();
+	test_nowhere();
+	test_type();
 	test_dns();
 	return tap_done();
 }
