@@ -114,7 +114,8 @@ static int read_files(struct entry *entry, struct err *err)
 	fd = fs_open(AT_FDCWD, path, FS_HOST, O_RDONLY, 0, err);
 	if (fd < 0)
 		return err_prefix(err, "--process");
-	return fs_read_fd(fd, RUNTIME_CONFIG_MAX, &entry->process, err);
+	r = fs_read_fd(fd, RUNTIME_CONFIG_MAX, &entry->process, err);
+	return r < 0 ? err_prefix(err, "--process %s", path) : 0;
 }
 
 static int parse(struct entry *entry, struct err *err)

@@ -66,6 +66,7 @@ static int read_config(struct launch *launch, struct err *err)
 {
 	const struct options *options = &launch->cmd->options;
 	OWN_FD int fd = -1;
+	int r;
 
 	/* Both are the operator's own paths. */
 	fd = options->config
@@ -75,7 +76,8 @@ static int read_config(struct launch *launch, struct err *err)
 	if (fd < 0)
 		return err_prefix(err, "bundle %s", launch->bundle_path);
 	buf_init(&launch->config, RUNTIME_CONFIG_MAX + 1);
-	return fs_read_fd(fd, RUNTIME_CONFIG_MAX, &launch->config, err);
+	r = fs_read_fd(fd, RUNTIME_CONFIG_MAX, &launch->config, err);
+	return r < 0 ? err_prefix(err, "bundle %s: config.json", launch->bundle_path) : 0;
 }
 
 static int open_bundle(struct launch *launch, struct err *err)

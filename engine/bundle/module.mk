@@ -10,7 +10,7 @@ engine_bundle_OBJS := engine/bundle/main.o engine/bundle/args.o engine/bundle/sa
 	engine/bundle/state.o engine/bundle/container.o engine/bundle/signals.o \
 	engine/bundle/start.o engine/bundle/notify.o engine/bundle/launch.o engine/bundle/launch_parts.o \
 	engine/bundle/group.o engine/bundle/agent.o engine/bundle/terminal.o engine/bundle/exec.o engine/bundle/hooks.o \
-	engine/bundle/show.o engine/bundle/print.o engine/bundle/update.o \
+	engine/bundle/show.o engine/bundle/stats.o engine/bundle/print.o engine/bundle/update.o \
 	engine/bundle/features.o engine/bundle/template.o engine/bundle/parser.o \
 	$(engine_bundle_parser_OBJS)
 

@@ -15,6 +15,7 @@
 #include "engine/bundle/command.h"
 #include "engine/bundle/print.h"
 #include "engine/bundle/signals.h"
+#include "engine/bundle/stats.h"
 #include "engine/json/json.h"
 #include "engine/run/cgroup.h"
 #include "lib/fs.h"
@@ -336,35 +337,13 @@ int command_ps(struct command *cmd, struct err *err)
 
 /* ---- events ---- */
 
-static void put_stats(struct json_writer *w, const char *id, const struct cgroup_stats *stats)
+static int count_pid(uint32_t pid, void *owner)
 {
-	json_begin_object(w);
-	json_member_text(w, "type", "stats");
-	json_member_text(w, "id", id);
-	json_key(w, "data");
-	json_begin_object(w);
-	json_key(w, "cpu");
-	json_begin_object(w);
-	json_key(w, "usage");
-	json_begin_object(w);
-	json_member_u64(w, "total", stats->cpu_usec * 1000);
-	json_end_object(w);
-	json_end_object(w);
-	json_key(w, "memory");
-	json_begin_object(w);
-	json_member_u64(w, "cache", stats->memory_cache);
-	json_key(w, "usage");
-	json_begin_object(w);
-	json_member_u64(w, "usage", stats->memory_bytes);
-	json_member_u64(w, "limit", stats->memory_max);
-	json_end_object(w);
-	json_end_object(w);
-	json_key(w, "pids");
-	json_begin_object(w);
-	json_member_u64(w, "current", stats->pids);
-	json_end_object(w);
-	json_end_object(w);
-	json_end_object(w);
+	uint64_t *count = owner;
+
+	(void)pid;
+	(*count)++;
+	return 0;
 }
 
 static int show_stats(const char *id, int group, uint64_t *oom_kills, struct err *err)
@@ -372,16 +351,23 @@ static int show_stats(const char *id, int group, uint64_t *oom_kills, struct err
 	struct buf out OWN(buf_done) = { 0 };
 	struct cgroup_stats stats;
 	struct json_writer w;
+	uint64_t processes = 0;
 	int r = cgroup_stats(group, &stats, err);
 
 	if (r < 0)
 		return r;
+	(void)signals_each_pid(group, count_pid, &processes, NULL);
 	buf_init(&out, OUTPUT_MAX);
 	json_writer_init(&w, &out);
 	if (stats.oom_kills > *oom_kills)
 		buf_printf(&out, "{\"type\":\"oom\",\"id\":\"%s\"}\n", id);
 	*oom_kills = stats.oom_kills;
-	put_stats(&w, id, &stats);
+	json_begin_object(&w);
+	json_member_text(&w, "type", "stats");
+	json_member_text(&w, "id", id);
+	json_key(&w, "data");
+	stats_put(&w, group, processes);
+	json_end_object(&w);
 	buf_add_byte(&out, '\n');
 	return print_text(&out, err);
 }

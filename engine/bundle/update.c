@@ -97,6 +97,7 @@ static int make_resources(const struct options *o, struct buf *out, struct err *
 static int read_resources(const char *path, struct buf *out, struct err *err)
 {
 	OWN_FD int fd = -1;
+	int r;
 
 	if (strcmp(path, "-") == 0)
 		return fs_read_fd(STDIN_FILENO, RUNTIME_CONFIG_MAX, out, err);
@@ -104,7 +105,8 @@ static int read_resources(const char *path, struct buf *out, struct err *err)
 	fd = fs_open(AT_FDCWD, path, FS_HOST, O_RDONLY | O_NONBLOCK, 0, err);
 	if (fd < 0)
 		return err_prefix(err, "--resources");
-	return fs_read_fd(fd, RUNTIME_CONFIG_MAX, out, err);
+	r = fs_read_fd(fd, RUNTIME_CONFIG_MAX, out, err);
+	return r < 0 ? err_prefix(err, "--resources %s", path) : 0;
 }
 
 static int set_limits(const struct state *state, const struct answer *answer, struct err *err)

@@ -264,7 +264,8 @@ static int check_idmap(const struct run_spec *spec, const struct run_mount *moun
 	r = check_maps("mount uidMappings", mount->uid_map, mount->uid_map_count, err);
 	if (r == 0)
 		r = check_maps("mount gidMappings", mount->gid_map, mount->gid_map_count, err);
-	if (r < 0)
+	/* One that is joined has its own mapping, which is not said again. */
+	if (r < 0 || (own && spec->user.mode == RUN_NS_MODE_FD))
 		return r;
 	if ((own ? spec->uid_map_count : mount->uid_map_count) == 0 ||
 	    (own ? spec->gid_map_count : mount->gid_map_count) == 0)

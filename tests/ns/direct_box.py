@@ -33,6 +33,17 @@ def direct(*args, command=("true",), files=None, root=None, check=0, timeout=60,
     return out if check == 0 else out + err
 
 
+def again(first, count, *args, command=("true",), files=None, root=None):
+    """What each of `count` starts of the same container says, in one go; % in a target is its number."""
+    done = subprocess.run([DIRECT, "--repeat", "%d:%d" % (first, count)] + (FILES if files is None else files)
+                          + list(args) + [root or ROOT, "--"] + list(command), stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=60 * count, env=box.ENV, check=False)
+    texts = done.stdout.decode("utf-8", "replace").split("\0")
+    tap.check(done.returncode == 0 and len(texts) == count + 1 and not texts[-1],
+              "%d of %d starts, exit %d: %s" % (len(texts) - 1, count, done.returncode, texts[-1]))
+    return texts[:-1]
+
+
 def sh(*args, script, **kwargs):
     return direct(*args, command=("sh", "-c", script), **kwargs)
 

@@ -58,6 +58,9 @@ def bundles():
     with Bundle() as b:
         refused(runtime("run", "--bundle", b.dir, b.id), "config.json", "no such file or directory")
         refused(runtime("run", "--bundle", b.dir + "/nowhere", b.id), "--bundle")
+        os.mkdir(os.path.join(b.dir, "config.json"))
+        refused(runtime("run", "--bundle", b.dir, b.id), "config.json", "directory")
+        os.rmdir(os.path.join(b.dir, "config.json"))
         os.symlink(os.path.join(box.WORK, "rootfs"), os.path.join(b.dir, "link"))
         b.config["root"]["path"] = "link"
         refused(b.run(), "link", "root.path")

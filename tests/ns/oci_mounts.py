@@ -79,6 +79,21 @@ def before():
         good(b.run(), "first\n")
 
 
+@tap.test("idmap-without-mappings-takes-those-of-a-user-namespace-that-is-joined")
+def joined():
+    source = os.path.join(box.WORK, "joined")
+    os.makedirs(source)
+    with Bundle("sleep", "1000") as first:
+        user(first)
+        first.start()
+        with Bundle("stat", "-c", "%u:%g", "/mapped") as b:
+            user(b)
+            b.linux["namespaces"][-1]["path"] = "/proc/%d/ns/user" % first.state()["pid"]
+            del b.linux["uidMappings"], b.linux["gidMappings"]
+            b.mount("/mapped", source, "bind", "idmap")
+            good(b.run(), "0:0\n")
+
+
 @tap.test("files-are-bound-with-every-propagation-and-in-a-user-namespace")
 def files():
     source = os.path.join(box.WORK, "one-file")

@@ -571,6 +571,8 @@ def update():
         refused(runtime("update", "--cpu-quota", "1e3", b.id), "--cpu-quota")
         refused(runtime("update", "--resources", "-", b.id, stdin=b'{"pids":{"limit":"x"}}'),
                 "resources: pids.limit: expected a whole number, found text")
+        refused(runtime("update", "--resources", b.dir, b.id), "--resources " + b.dir, "directory")
+        refused(runtime("exec", "--process", b.dir, b.id), "--process " + b.dir, "directory", code=255)
         with open("/sys/fs/cgroup/cgroup.controllers", encoding="ascii") as f:
             have = f.read().split()
         done = runtime("update", "--pids-limit", 50, b.id)
@@ -582,6 +584,7 @@ def update():
             refused(done, "pids")
         event = json.loads(good(runtime("events", "--stats", b.id)).out)
         tap.check(event["type"] == "stats" and event["id"] == b.id, str(event))
+        tap.check(event["data"]["pids"]["current"] == 1 and "kernel" in event["data"]["cpu"]["usage"], str(event))
 
 
 @tap.test("features-and-spec")

@@ -3,7 +3,8 @@
  * No test: carries a plan out in its own process, without a shim, as an OCI runtime does, so that
  * tests/ns/run_oci.py can ask for each field; --print shows the plan. run_direct [OPTIONS] ROOT --
  * COMMAND...; ends as the program does, with 125 and the error on stderr when the program was not
- * reached.
+ * reached. --repeat FIRST:COUNT does it COUNT times, a NUL on stdout after each; a % in the target
+ * of a mount is the number of the time.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -42,6 +43,7 @@ static size_t masked_count, readonly_count, env_count, mount_map_count;
 static char filter_bytes[PLAN_FILTER_MAX];
 static const char *gate_path;
 static bool print_only;
+static uint64_t repeat[2]; /* the first number, how many times */
 static int cgroup = -1, exec_pidfd = -1, next_fd = 40;
 
 static int fail(const struct err *err)
@@ -319,6 +321,8 @@ static void take_value(const char *option, char *value)
 		rules[spec.device_rule_count++] =
 			(struct run_device_rule){ RUN_DEVICE_TYPE_ANY, (int64_t)n[0], (int64_t)n[1],
 						  RUN_ACCESS_ALL, n[2] != 0 };
+	if (strcmp(option, "--repeat") == 0)
+		numbers(value, repeat, 2);
 	if (strcmp(option, "--time") == 0) {
 		spec.monotonic.secs = (int64_t)n[0];
 		spec.boottime.secs = (int64_t)n[1];
@@ -475,12 +479,59 @@ static int print(const struct plan *plan)
 	return fs_write_fd(STDOUT_FILENO, text.data, text.len, NULL) < 0;
 }
 
-int main(int argc, char **argv)
+static int plan_and_carry_out(int root, struct err *err)
 {
 	struct buf data OWN(buf_done) = { 0 };
-	struct err err = { 0 };
 	struct plan plan;
-	int root = -1, r;
+	int r;
+
+	buf_init(&data, PLAN_SIZE_MAX);
+	r = exec_pidfd >= 0 ? run_plan_encode_exec_spec(&spec, &data, err)
+			    : run_plan_encode(&spec, &data, err);
+	if (r == 0)
+		r = plan_decode(data.data, data.len, &plan, err);
+	if (r < 0)
+		return fail(err);
+	return print_only ? print(&plan) : carry_out(&plan, root, err);
+}
+
+/* "made%" -> "made17", in what only this process has. */
+static void number_targets(uint64_t number)
+{
+	static char named[MAX][512];
+
+	for (size_t i = 0; i < spec.mount_count; i++) {
+		const char *at = strchr(mounts[i].target, '%');
+
+		if (!at)
+			continue;
+		(void)snprintf(named[i], sizeof(named[i]), "%.*s%llu%s",
+			       (int)(at - mounts[i].target), mounts[i].target,
+			       (unsigned long long)number, at + 1);
+		mounts[i].target = named[i];
+	}
+}
+
+/* Each time in a process of its own. */
+static int carry_out_again(int root, struct err *err)
+{
+	for (uint64_t i = 0; i < repeat[1]; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			number_targets(repeat[0] + i);
+			exit(plan_and_carry_out(root, err));
+		}
+		if (pid < 0 || waitpid(pid, NULL, 0) < 0 || write(STDOUT_FILENO, "", 1) != 1)
+			return NOT_REACHED;
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct err err = { 0 };
+	int root = -1;
 
 	if (argc < 3)
 		return 2;
@@ -490,12 +541,5 @@ int main(int argc, char **argv)
 		return start(argv[2], &err);
 	argv = take_options(argv + 1);
 	root = open(argv[0], O_PATH | O_CLOEXEC);
-	buf_init(&data, PLAN_SIZE_MAX);
-	r = exec_pidfd >= 0 ? run_plan_encode_exec_spec(&spec, &data, &err)
-			    : run_plan_encode(&spec, &data, &err);
-	if (r == 0)
-		r = plan_decode(data.data, data.len, &plan, &err);
-	if (r < 0)
-		return fail(&err);
-	return print_only ? print(&plan) : carry_out(&plan, root, &err);
+	return repeat[1] ? carry_out_again(root, &err) : plan_and_carry_out(root, &err);
 }

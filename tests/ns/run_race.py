@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Containers that start while somebody exchanges what they are made of: links against directories,
-devices and files, and processes that look for young ones. HOY_ROUNDS starts each (fixture/rounds.py)."""
+devices and files, and processes that look for young ones. HOY_ROUNDS starts each
+(fixture/rounds.py), which one process makes many of: the starts' own time is what the attackers have."""
 import ctypes
 import os
 import signal
@@ -16,9 +17,12 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import run_box as box  # noqa: E402
 from run_box import tap  # noqa: E402
-from direct_box import (DIRECT, FILES, FULL, NEW, ROOT, USER, direct, direct_root,  # noqa: E402
+from direct_box import (DIRECT, FILES, FULL, NEW, ROOT, USER, again, direct, direct_root,  # noqa: E402
                         volume)
 from fixture.rounds import rounds  # noqa: E402
+
+STEP = 20  # starts by one process, which does nothing else
+PIDS = ["--new", "pid"]
 
 box.enter()
 
@@ -57,20 +61,23 @@ def swapped():
     canary = volume("canary-swapped")
     other = volume("planted", file="x")
     os.makedirs(shared + "/sub")
+    os.chown(shared + "/sub", 100000, 100000)  # the root of USER writes there as well
     os.symlink(canary, shared + "/evil")
     swapper = swapping(shared + "/sub", shared + "/evil")
     good = refused = 0
     try:
-        for i in rounds("A4-A9", DIRECT):
-            user = USER if i % 4 == 0 else []
-            # The longer the way behind the name, the longer is it between a look and the use.
-            way = "/v/sub/%s" % ("d/" * 60)
-            more = [w for n in range(4) for w in (
-                "--mount", "bind|%s|%smade%d-%d|" % (other, way, i, n), "--mount",
-                "bind|%s/file|%sfile%d-%d|" % (other, way, i, n))]
-            out = direct(*user, "--mount", "bind|%s|/v|" % shared, *more, check=None)
-            good += out == ""
-            refused += out != ""
+        # The longer the way behind the name, the longer is it between a look and the use.
+        way = "/v/sub/%s" % ("d/" * 60)
+        more = [w for n in range(4) for w in (
+            "--mount", "bind|%s|%smade%%-%d|" % (other, way, n), "--mount",
+            "bind|%s/file|%sfile%%-%d|" % (other, way, n))]
+        for i in rounds("A4-A9", DIRECT, STEP):
+            user = USER if i // STEP % 4 == 0 else []
+            outs = again(i, STEP, *user, "--mount", "bind|%s|/v|" % shared, *more, files=FILES[2:4])
+            wrong = [out for out in outs if out and not out.startswith("mounts: mount /v/sub/")]
+            tap.check(not wrong, "refused for something else: %s" % wrong)
+            good += outs.count("")
+            refused += STEP - outs.count("")
             tap.check(os.listdir(canary) == [], "the host was written to, round %d: %s" % (
                 i + 1, os.listdir(canary)))
     finally:
@@ -82,10 +89,10 @@ def swapped():
     tap.check(not [f for f in os.listdir(canary)], "the host was written to")
 
 
-def masked(tree):
-    return direct("--masked", "/proc/keys", "--caps", "%d:%d:%d:0:0" % ((FULL,) * 3),
-                  files=FILES[:2], root=tree, check=None,
-                  command=("sh", "-c", "wc -c < /proc/keys; echo x > /proc/keys; true"))
+def masked(tree, first=0, count=1):
+    return again(first, count, "--masked", "/proc/keys", "--caps", "%d:%d:%d:0:0" % ((FULL,) * 3),
+                 files=FILES[:2], root=tree,
+                 command=("sh", "-c", "wc -c < /proc/keys; echo x > /proc/keys; true"))
 
 
 @tap.test("A5-null-of-a-root-is-swapped-while-containers-start")
@@ -99,22 +106,23 @@ def swapped_null():
     good = 0
     swapper = swapping(os.path.join(tree, "dev/null"), os.path.join(tree, "dev/evil"))
     try:
-        for i in rounds("A5", DIRECT):
-            out = masked(tree)
-            tap.check(out.startswith("0\n") or "/dev/null" in out, "no mask, round %d: %s" % (i + 1, out))
-            good += out.startswith("0\n")
+        for i in rounds("A5", DIRECT, STEP):
+            for number, out in enumerate(masked(tree, i, STEP), i + 1):
+                tap.check(out.startswith("0\n") or "/dev/null" in out, "no mask, round %d: %s" % (number, out))
+                good += out.startswith("0\n")
     finally:
         end(swapper)
     tap.note("%d started" % good)
     settle(os.path.join(tree, "dev/null"), lambda p: os.mknod(p, 0o20666, os.makedev(1, 3)))
-    tap.check(masked(tree).startswith("0\n"), "no start without a race either: nothing was tried")
+    tap.check(masked(tree)[0].startswith("0\n"), "no start without a race either: nothing was tried")
     with open("/proc/sys/kernel/core_pattern", encoding="utf-8") as f:
         tap.check(f.read() == before, "the host's core_pattern was written")
 
 
-def terminals(tree):
-    return direct(*NEW, "--tty", files=FILES[:2] + FILES[4:6], root=tree, check=None,
-                  command=("grep", "-c", " - devpts ", "/proc/self/mountinfo")).strip()
+def terminals(tree, first=0, count=1):
+    outs = again(first, count, *PIDS, "--tty", files=FILES[:2] + FILES[4:6], root=tree,
+                 command=("grep", "-c", " - devpts ", "/proc/self/mountinfo"))
+    return [out.strip() for out in outs]
 
 
 @tap.test("A6-console-is-swapped-for-a-link-while-terminals-are-made")
@@ -129,23 +137,26 @@ def swapped_console():
     good = refused = 0
     swapper = swapping(os.path.join(tree, "dev/console"), os.path.join(tree, "dev/evil"))
     try:
-        for i in rounds("A6", DIRECT):
-            out = terminals(tree)
-            # Wherever the names are by now: the terminal is mounted somewhere in the container.
-            tap.check(out == "2" or "console" in out, "no console in the container, round %d: %s" % (i + 1, out))
-            good += out == "2"
-            refused += out != "2"
+        for i in rounds("A6", DIRECT, STEP):
+            outs = terminals(tree, i, STEP)
+            for number, out in enumerate(outs, i + 1):
+                # Wherever the names are by now: the terminal is mounted somewhere in the container.
+                tap.check(out == "2" or "console" in out,
+                          "no console in the container, round %d: %s" % (number, out))
+            good += outs.count("2")
+            refused += STEP - outs.count("2")
             tap.check(os.stat(canary).st_uid == 0 and os.path.getsize(canary) == 4, "the canary")
     finally:
         end(swapper)
     tap.note("%d started, %d refused" % (good, refused))
     settle(os.path.join(tree, "dev/console"), empty_file)
-    tap.check(terminals(tree) == "2", "no start without a race either: nothing was tried")
+    tap.check(terminals(tree) == ["2"], "no start without a race either: nothing was tried")
 
 
-def mounted(shared, user):
-    return direct(*NEW, *user, "--mount", "bind|%s|/v|" % shared, "--mount", "tmpfs||/v/t|",
-                  check=None, command=("grep", "-c", " /proc/", "/proc/mounts")).strip()
+def mounted(shared, user, first=0, count=1):
+    outs = again(first, count, *PIDS, *user, "--mount", "bind|%s|/v|" % shared, "--mount", "tmpfs||/v/t|",
+                 files=FILES[:4], command=("grep", "-c", " /proc/", "/proc/mounts"))
+    return [out.strip() for out in outs]
 
 
 @tap.test("A7-a-directory-becomes-a-link-into-proc-while-it-is-mounted-on")
@@ -156,17 +167,17 @@ def swapped_place():
     good = refused = 0
     swapper = swapping(shared + "/t", shared + "/evil")
     try:
-        for i in rounds("A7", DIRECT):
-            user = USER if i % 4 == 0 else []
-            out = mounted(shared, user)
-            tap.check(out == "0" or "link" in out, "mounted in /proc, round %d: %s" % (i + 1, out))
-            good += out == "0"
-            refused += out != "0"
+        for i in rounds("A7", DIRECT, STEP):
+            outs = mounted(shared, USER if i // STEP % 4 == 0 else [], i, STEP)
+            for number, out in enumerate(outs, i + 1):
+                tap.check(out == "0" or "link" in out, "mounted in /proc, round %d: %s" % (number, out))
+            good += outs.count("0")
+            refused += STEP - outs.count("0")
     finally:
         end(swapper)
     tap.note("%d started, %d refused" % (good, refused))
     settle(shared + "/t", os.mkdir)
-    tap.check(mounted(shared, []) == "0", "no start without a race either: nothing was tried")
+    tap.check(mounted(shared, []) == ["0"], "no start without a race either: nothing was tried")
 
 
 def detach(path):
@@ -196,8 +207,9 @@ def replaced():
         with open("/proc/%d/task/%d/children" % (proc.pid, proc.pid), encoding="ascii") as f:
             child = f.read().split()[0]
         os.set_blocking(proc.stdout.fileno(), False)
-        for i in rounds("A21", DIRECT):
-            direct(*NEW, "--cgroup", group)
+        for i in rounds("A21", DIRECT, STEP):
+            outs = again(i, STEP, *PIDS, "--cgroup", group, files=FILES[2:4])
+            tap.check(outs == [""] * STEP, "a start failed: %s" % outs)
             tap.check(not proc.stdout.read(), "a device was open for a moment, round %d" % (i + 1))
         detach(group)
         # Not so the hunter: a moment without a program is enough for it.
@@ -227,7 +239,7 @@ def hunted():
     # A filter as long as they come is what a young process is busy with.
     path = os.path.join(box.WORK, "long-filter")
     with open(path, "wb") as f:
-        f.write(struct.pack("<HBBI", 0x20, 0, 0, 0) * 4000 + struct.pack("<HBBI", 6, 0, 0, 0x7fff0000))
+        f.write(struct.pack("<HBBI", 0x20, 0, 0, 0) * 1000 + struct.pack("<HBBI", 6, 0, 0, 0x7fff0000))
     proc = subprocess.Popen([DIRECT] + FILES + NEW + rights + [ROOT, "--", "/bin/hunter"],
                             stdout=subprocess.PIPE, env=box.ENV)
     try:
@@ -235,8 +247,9 @@ def hunted():
         with open("/proc/%d/task/%d/children" % (proc.pid, proc.pid), encoding="ascii") as f:
             child = f.read().split()[0]
         os.set_blocking(proc.stdout.fileno(), False)
-        for i in rounds("A2", DIRECT):
-            direct("--exec", child, *rights, "--seccomp", path, files=[], command=("true",))
+        for i in rounds("A2", DIRECT, STEP):
+            outs = again(i, STEP, "--exec", child, *rights, "--seccomp", path, files=[])
+            tap.check(outs == [""] * STEP, "an exec failed: %s" % outs)
             seen = proc.stdout.read()
             tap.check(not seen, "a young process was seen, round %d: %s" % (i + 1, seen))
     finally:

@@ -443,6 +443,13 @@ static void test_listed(void)
 	       PLAN_FLAG_LISTED | PLAN_FLAG_USER_NS | PLAN_FLAG_OOM_INHERIT | PLAN_FLAG_PTS_INSIDE,
 	       "flags");
 	check_listed(&plan);
+	spec.user = (struct run_ns){ .mode = RUN_NS_MODE_FD, .fd = 40 };
+	spec.uid_map_count = spec.gid_map_count = 0;
+	spec.process.uid = 0;
+	ok(encode(&spec, &data, &err), "the mapping of a namespace that is joined: %s", err.text);
+	spec.user = (struct run_ns){ .mode = RUN_NS_MODE_NEW };
+	spec.uid_map_count = spec.gid_map_count = 1;
+	spec.process.uid = 7;
 	spec.process.tty = true;
 	is_devpts(&spec, "mode=0620,gid=100005", "devpts of the caller's making");
 	spec.process.tty = false;
