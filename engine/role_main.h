@@ -55,11 +55,13 @@ struct engine_exec {
 struct engine_pull {
 	struct engine *engine;
 	struct msg_peer *peer; /* NULL once it went away */
-	uint16_t type;	       /* ENGINE_MSG_PULL or PUSH */
+	uint16_t type;	       /* ENGINE_MSG_PULL, PUSH, PULL_AS */
 	uint32_t serial;
 	struct image_take *take;
 	struct image_give *give;
+	bool same; /* the name means what it meant before */
 	struct digest manifest;
+	uint64_t bytes; /* of the manifest that was pushed */
 	struct engine_pull *next;
 };
 
@@ -109,13 +111,11 @@ struct engine_target {
 struct engine {
 	struct loop loop;
 	struct msg_peer init;
-	struct loop_io listen;
-	struct loop_timer alive, store_retry, api_retry;
+	struct loop_io listen, scrape_io;
+	struct loop_timer alive, store_retry, api_retry, gate_retry;
 	struct loop_timer sweep_timer, collect_timer, check_timer;
 	struct worker store, api, sweep, gate;
-	struct loop_timer gate_retry;
 	char gate_listen[32]; /* where the gate listens, "" = nowhere */
-	struct loop_io scrape_io;
 	int scrape_fd;
 	char scrape_listen[32]; /* where /metrics is served, "" = nowhere */
 	bool sweep_again;	/* something came into the trash since the sweep began */

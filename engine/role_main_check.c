@@ -138,7 +138,7 @@ static void on_pulled(void *owner, const struct err *err)
 
 static void next_pull(struct check_work *check)
 {
-	static const struct image_take_ops ops = { NULL, NULL, on_pulled };
+	static const struct image_take_ops ops = { .done = on_pulled };
 	struct engine *engine = check->work.engine;
 	const struct image_take_env env = { .loop = &engine->loop,
 					    .store = &engine->store.peer,

@@ -225,11 +225,23 @@ static void on_pull_progress(void *owner, const char *line)
 		(void)msg_reply_more(pull->peer, pull->type, pull->serial, buf_str(&body));
 }
 
+static void on_pull_stage(void *owner, const struct pull_progress *progress)
+{
+	struct engine_pull *pull = owner;
+	struct buf body OWN(buf_done) = { 0 };
+
+	buf_init(&body, 1024);
+	pull_progress_encode(progress, &body);
+	if (pull->peer)
+		(void)msg_reply_more(pull->peer, pull->type, pull->serial, buf_str(&body));
+}
+
 static void on_pull_image(void *owner, const struct image *image)
 {
 	struct engine_pull *pull = owner;
 
-	pull->manifest = image->manifest;
+	pull->manifest = pull->type == ENGINE_MSG_PULL_AS ? image->source : image->manifest;
+	pull->same = image_take_same(pull->take);
 }
 
 static void on_pull_done(void *owner, const struct err *err)
@@ -240,6 +252,10 @@ static void on_pull_done(void *owner, const struct err *err)
 
 	buf_init(&body, 1024);
 	wire_put_text(&body, digest_text(&pull->manifest, digest));
+	if (pull->type == ENGINE_MSG_PULL_AS) {
+		wire_put_u8(&body, pull->same);
+		wire_put_u64(&body, pull->bytes);
+	}
 	if (pull->peer && err)
 		(void)msg_reply_err(pull->peer, pull->type, pull->serial, err);
 	else if (pull->peer)
@@ -253,8 +269,10 @@ static void on_pushed(void *owner, const struct image_gave *gave, const struct e
 {
 	struct engine_pull *pull = owner;
 
-	if (gave)
+	if (gave) {
 		pull->manifest = gave->manifest;
+		pull->bytes = gave->bytes;
+	}
 	on_pull_done(pull, err);
 }
 
@@ -330,14 +348,23 @@ static struct engine_pull *pull_new(struct engine *engine, struct msg_peer *peer
 /* A pull or a push. */
 void engine_pull_call(struct msg_peer *peer, struct msg *msg)
 {
-	static const struct image_take_ops ops = { on_pull_progress, on_pull_image, on_pull_done };
+	static const struct image_take_ops ops = { .progress = on_pull_progress,
+						   .image = on_pull_image,
+						   .done = on_pull_done };
+	static const struct image_take_ops ops_as = { .stage = on_pull_stage,
+						      .image = on_pull_image,
+						      .done = on_pull_done };
 	struct engine *engine = engine_of(peer);
 	struct image_take_env env = { .loop = &engine->loop,
 				      .store = &engine->store.peer,
 				      .leases = &engine->leases,
 				      .keep_blobs = engine->manager.keep_blobs,
 				      .keep_unnamed = peer->identity == ENGINE_PEER_API };
-	static const struct image_give_ops push_ops = { on_pull_progress, on_pushed };
+	static const struct image_give_ops push_ops = { .progress = on_pull_progress,
+							.done = on_pushed };
+	static const struct image_give_ops push_ops_as = { .stage = on_pull_stage,
+							   .done = on_pushed };
+	bool as = msg->type == ENGINE_MSG_PULL_AS;
 	const struct image_give_env give = { .loop = &engine->loop,
 					     .store = &engine->store.peer,
 					     .leases = &engine->leases,
@@ -359,9 +386,10 @@ void engine_pull_call(struct msg_peer *peer, struct msg *msg)
 	manager_pull_hosts(&engine->manager, target, &arena, &start);
 	engine_take_login(login.user, login.password, login.token, target, &arena, &start);
 	if (login.push)
-		pull->give = image_give_push(&give, &start, image, &push_ops, pull, &err);
+		pull->give = image_give_push(&give, &start, image, as ? &push_ops_as : &push_ops,
+					     pull, &err);
 	else
-		pull->take = image_take_pull(&env, &start, &ops, pull, &err);
+		pull->take = image_take_pull(&env, &start, as ? &ops_as : &ops, pull, &err);
 	if (!pull->take && !pull->give) {
 		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
 		pull_drop(pull);

@@ -212,7 +212,7 @@ static int read_names(struct engine_work *work, struct wire *in, const char **na
 
 void engine_save_call(struct msg_peer *peer, struct msg *msg)
 {
-	static const struct image_give_ops ops = { on_line, on_saved };
+	static const struct image_give_ops ops = { .progress = on_line, .done = on_saved };
 	struct engine_work *work = work_new(peer, msg, sizeof(*work), NULL);
 	const char *names[ENGINE_SAVE_IMAGES_MAX];
 	struct image_give_env env;
@@ -284,7 +284,9 @@ static void on_loaded(void *owner, const struct err *err)
 
 void engine_load_call(struct msg_peer *peer, struct msg *msg)
 {
-	static const struct image_take_ops ops = { on_line, on_loaded_image, on_loaded };
+	static const struct image_take_ops ops = { .progress = on_line,
+						   .image = on_loaded_image,
+						   .done = on_loaded };
 	struct load_work *load = work_new(peer, msg, sizeof(*load), NULL);
 	char reference[OCI_REFERENCE_MAX] = "";
 	struct image_take_env env;

@@ -78,6 +78,13 @@ void sha256_end(struct sha256 *ctx, struct digest *ret_digest)
 		ret_digest->bytes[i] = (uint8_t)(ctx->state[i / 4] >> (24 - 8 * (i % 4)));
 }
 
+bool digest_is_zero(const struct digest *digest)
+{
+	static const struct digest zero;
+
+	return memcmp(digest, &zero, sizeof(zero)) == 0;
+}
+
 int digest_parse(struct str text, struct digest *ret_digest, struct err *err)
 {
 	static const char prefix[] = "sha256:";

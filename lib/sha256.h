@@ -2,6 +2,7 @@
 #ifndef HOY_LIB_SHA256_H
 #define HOY_LIB_SHA256_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "lib/err.h"
@@ -26,6 +27,8 @@ void sha256_end(struct sha256 *ctx, struct digest *ret_digest);
 
 /* "sha256:<64 lower-case hex>" and nothing else; -EINVAL otherwise. */
 int digest_parse(struct str text, struct digest *ret_digest, struct err *err);
+/* All bytes 0, which stands for "none". */
+bool digest_is_zero(const struct digest *digest);
 const char *digest_text(const struct digest *digest, char dst[DIGEST_TEXT_MAX]);
 
 #endif

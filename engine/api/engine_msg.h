@@ -101,7 +101,7 @@ enum engine_msg {
 				    * bytes more: netd_network_more_encode()} -> {} */
 	ENGINE_MSG_NETWORK_REMOVE, /* {text name} -> {} */
 	/* {text image, text target ("" = the same), text user, text password, text token, u8 push}
-	   -> as ENGINE_MSG_PULL */
+	   -> MORE {struct pull_progress}..., last {text digest, u8 same, u64 manifest bytes} */
 	ENGINE_MSG_PULL_AS,
 	ENGINE_MSG_COMPOSE, /* a Compose file; bodies of COMPOSE_MSG_CONVERT (compose_msg.h) */
 	ENGINE_MSG_ID,	    /* {} -> {text}: this engine's, for ever. 0x390 and on:

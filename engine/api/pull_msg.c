@@ -227,6 +227,7 @@ void pull_progress_encode(const struct pull_progress *progress, struct buf *out)
 	wire_put_u64(out, progress->total);
 	wire_put_u64(out, progress->rate);
 	wire_put_text(out, progress->what);
+	wire_put_u8(out, (uint8_t)progress->stage);
 }
 
 /* "40.1 MiB"; the unit is that of `scale`, so that two numbers share it. */
@@ -315,7 +316,10 @@ int pull_progress_decode(struct str body, struct arena *arena, struct pull_progr
 	progress.total = wire_u64(&in);
 	progress.rate = wire_u64(&in);
 	progress.what = get_text(&in, arena, PULL_TEXT_MAX, &failed);
+	progress.stage = wire_u8(&in);
 	r = finish(&in, failed, "pull progress", err);
+	if (r == 0 && progress.stage > PULL_STAGE_MOUNTED)
+		r = err_set(err, -EBADMSG, "pull progress: stage %d", (int)progress.stage);
 	if (r == 0)
 		*ret_progress = progress;
 	return r;

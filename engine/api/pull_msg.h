@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "engine/api/pull_progress.h"
 #include "lib/arena.h"
 #include "lib/buf.h"
 #include "lib/err.h"
@@ -23,7 +24,8 @@
  *   Where the reference still means `known`, the reply is that record, byte for byte.
  * PULL_MSG_PUSH (call)    struct pull_start: `known` is the image to push, `reference` where to; of
  *     the hosts the last one is used (nobody pushes to a mirror)
- *   reply: 32 bytes, the digest of the manifest as the registry has it now. Errors as above.
+ *   reply: 32 bytes, the digest of the manifest as the registry has it now, u64 its bytes. Errors
+ *     as above.
  * PULL_MSG_DOCUMENT (call) text place (path on the registry, "" = the reference's manifest), struct
  *     pull_start; of the hosts the last one is asked
  *   reply: text media type, text digest (Docker-Content-Digest, "" = not said), blob the document,
@@ -56,8 +58,8 @@
  * PULL_MSG_NEED (call) u64 bytes of the layers, as they are transferred, that main does not have;
  *   before the first of them
  *   reply: empty; -ENOSPC: they would not fit, the pull ends before it has begun
- * PULL_MSG_PROGRESS (one-way) 32 bytes digest, u64 done, u64 total, u64 rate, text what;
- *   some 4 a second
+ * PULL_MSG_PROGRESS (one-way) 32 bytes digest, u64 done, u64 total, u64 rate, text what, u8 stage
+ *   (enum pull_stage); some 4 a second, and each time a layer gets to another stage
  *
  * Order: config, layers (begun base first, PULL_LAYERS_AT_ONCE of them side by side), manifest. A
  * blob that two layers share is offered once. A blob whose pipe was closed early may be offered
@@ -163,19 +165,6 @@ struct pull_blob {
 	uint32_t index, total; /* of the layers, 0-based */
 };
 
-struct pull_progress {
-	struct digest digest;
-	uint64_t done, total;
-	uint64_t rate;	  /* bytes a second, 0 = not known */
-	const char *what; /* "layer 2/5" */
-};
-
-/*
- * For a person, at most 79 columns: "layer 2/5 [====>     ] 40.1 of 120.0 MiB, 9.8 MiB/s, 8 s
- * left".
- */
-void pull_progress_line(const struct pull_progress *progress, char *dst, size_t cap);
-
 /* A place with TLS and no login; host has to outlive it. */
 void pull_host_init(struct pull_host *host, const char *name);
 
@@ -193,8 +182,5 @@ int pull_save_decode(struct str body, struct pull_save *ret_save, struct err *er
 void pull_blob_encode(const struct pull_blob *blob, struct buf *out);
 int pull_blob_decode(struct str body, struct arena *arena, struct pull_blob *ret_blob,
 		     struct err *err);
-void pull_progress_encode(const struct pull_progress *progress, struct buf *out);
-int pull_progress_decode(struct str body, struct arena *arena, struct pull_progress *ret_progress,
-			 struct err *err);
 
 #endif

@@ -267,7 +267,8 @@ static void on_pull_progress(void *owner, const char *line)
 
 static int pull_base(struct build_lane *lane, struct err *err)
 {
-	static const struct image_take_ops ops = { on_pull_progress, NULL, on_pulled };
+	static const struct image_take_ops ops = { .progress = on_pull_progress,
+						   .done = on_pulled };
 	struct image_take_env env = { .loop = lane->job->env->containers->loop,
 				      .store = lane->job->env->containers->store,
 				      .leases = lane->job->env->containers->leases,

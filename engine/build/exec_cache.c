@@ -266,7 +266,8 @@ static void on_layer_progress(void *owner, const char *line)
 
 static int fetch_layer(struct build_lane *lane, struct err *err)
 {
-	static const struct image_take_ops ops = { on_layer_progress, NULL, on_layer };
+	static const struct image_take_ops ops = { .progress = on_layer_progress,
+						   .done = on_layer };
 	const struct container_env *env = lane->job->env->containers;
 	const struct image_take_env take = { .loop = env->loop,
 					     .store = env->store,
@@ -412,7 +413,7 @@ static void on_give_progress(void *owner, const char *line)
 
 static int begin_export(struct build_job *job, struct err *err)
 {
-	static const struct image_give_ops ops = { on_give_progress, on_gave };
+	static const struct image_give_ops ops = { .progress = on_give_progress, .done = on_gave };
 	struct container_env *env = job->env->containers;
 	const struct image_give_env give = { .loop = env->loop,
 					     .store = env->store,

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Pull and push: engine main's progress lines as Docker's stream of JSON. Runs in the api role. The
- * registry login of the client goes to engine main with the call and is kept nowhere.
+ * Pull and push: how far engine main's job is, as Docker's stream of JSON. Runs in the api role.
+ * The registry login of the client goes to engine main with the call and is kept nowhere.
  */
 #include <errno.h>
 #include <string.h>
 #include "engine/api/engine_msg.h"
+#include "engine/api/pull_msg.h"
 #include "engine/docker/base64.h"
 #include "engine/docker/handlers.h"
 #include "engine/docker/login.h"
@@ -14,7 +15,10 @@
 #include "engine/oci/reference.h"
 #include "lib/own.h"
 
-enum { LOGIN_MAX = 16384 };
+enum {
+	LOGIN_MAX = 16384,
+	LAYER_ID = 12, /* digits that a layer is called by */
+};
 
 struct pull {
 	char reference[OCI_REFERENCE_MAX];
@@ -55,24 +59,91 @@ bool docker_put_header_login(struct docker_client *client, struct buf *body)
 
 /* ---- the stream ---- */
 
-static void pull_end(struct docker_client *client, struct str digest)
+/* Its first object, before anything is told of a layer. */
+static void put_begin(struct docker_client *client)
 {
 	const struct pull *pull = client->work;
 	struct buf line OWN(buf_done) = { 0 };
 	struct oci_reference reference;
-	char name[OCI_REFERENCE_MAX] = "";
 
+	if (client->streaming ||
+	    oci_reference_parse(str_from(pull->reference), &reference, NULL) < 0)
+		return;
+	buf_init(&line, 1024);
+	if (pull->push) {
+		(void)buf_printf(&line, "The push refers to repository [%s/%s]", reference.domain,
+				 reference.path);
+		docker_put_status(client, buf_str(&line));
+	} else {
+		(void)buf_printf(&line, "Pulling from %s", reference.path);
+		docker_put_status_of(client, pull->tag, buf_text(&line));
+	}
+}
+
+static const char *stage_text(enum pull_stage stage, bool push)
+{
+	switch (stage) {
+	case PULL_STAGE_MOVE:
+		return push ? "Pushing" : "Downloading";
+	case PULL_STAGE_WAIT:
+		return push ? "Preparing" : "Pulling fs layer";
+	case PULL_STAGE_STORE:
+		return "Download complete";
+	case PULL_STAGE_READY:
+		return push ? "Pushed" : "Pull complete";
+	case PULL_STAGE_THERE:
+		return push ? "Layer already exists" : "Already exists";
+	case PULL_STAGE_MOUNTED:
+		return "Mounted from another repository";
+	}
+	return "";
+}
+
+static void put_stage(struct docker_client *client, const struct pull_progress *progress)
+{
+	const struct pull *pull = client->work;
+	bool moves = progress->stage == PULL_STAGE_MOVE;
+	char id[DIGEST_TEXT_MAX];
+
+	put_begin(client);
+	if (digest_is_zero(&progress->digest) || (moves && docker_stream_full(client)))
+		return; /* how many bytes there are may be left out */
+	(void)digest_text(&progress->digest, id);
+	id[strlen("sha256:") + LAYER_ID] = 0;
+	docker_put_layer(client, id + strlen("sha256:"), stage_text(progress->stage, pull->push),
+			 moves ? progress->done : 0, moves ? progress->total : 0);
+}
+
+static void pull_end(struct docker_client *client, struct str body)
+{
+	const struct pull *pull = client->work;
+	struct buf line OWN(buf_done) = { 0 };
+	char name[OCI_REFERENCE_MAX] = "";
+	struct oci_reference reference;
+	struct str digest;
+	uint64_t bytes;
+	struct wire in;
+	bool same;
+
+	wire_init(&in, body.ptr, body.len);
+	digest = wire_str(&in, DIGEST_TEXT_MAX);
+	same = wire_bool(&in);
+	bytes = wire_u64(&in);
+	put_begin(client);
 	if (oci_reference_parse(str_from(pull->reference), &reference, NULL) >= 0)
 		(void)oci_reference_familiar(&reference, name);
 	buf_init(&line, 1024);
 	if (pull->push) {
-		(void)buf_printf(&line, "%s: digest: %.*s size: 0", pull->tag, STR_ARG(digest));
+		(void)buf_printf(&line, "%s: digest: %.*s size: %llu", pull->tag, STR_ARG(digest),
+				 (unsigned long long)bytes);
 		docker_put_status(client, buf_str(&line));
+		docker_put_aux_push(client, pull->tag, digest, bytes);
 	} else {
 		(void)buf_printf(&line, "Digest: %.*s", STR_ARG(digest));
 		docker_put_status(client, buf_str(&line));
 		buf_clear(&line);
-		(void)buf_printf(&line, "Status: Downloaded newer image for %s", name);
+		(void)buf_printf(&line, "Status: %s for %s",
+				 same ? "Image is up to date" : "Downloaded newer image", name);
 		docker_put_status(client, buf_str(&line));
 	}
 	docker_stream_end(client);
@@ -82,21 +153,20 @@ static void on_progress(struct msg_peer *peer, void *owner, struct msg *reply,
 			const struct err *err)
 {
 	struct docker_client *client = owner;
-	struct wire in;
-	struct str text;
+	struct arena arena OWN(arena_done) = { 0 };
+	struct pull_progress progress;
 
 	(void)peer;
 	if (!reply && client->streaming) {
 		docker_put_failure(client, err);
 	} else if (!reply) {
 		docker_reply_err(client, err);
+	} else if (!(reply->flags & MSG_FLAG_MORE)) {
+		pull_end(client, reply->body);
 	} else {
-		wire_init(&in, reply->body.ptr, reply->body.len);
-		text = wire_str(&in, 4096);
-		if (!(reply->flags & MSG_FLAG_MORE))
-			pull_end(client, text);
-		else if (!docker_stream_full(client)) /* progress may be left out */
-			docker_put_status(client, text);
+		arena_init(&arena, 4096);
+		if (pull_progress_decode(reply->body, &arena, &progress, NULL) >= 0)
+			put_stage(client, &progress);
 	}
 }
 

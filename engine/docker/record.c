@@ -52,7 +52,8 @@ static int read_row(struct wire *in, struct arena *arena, struct docker_image *r
 				arena_text(arena, str_from(oci_reference_familiar(&parsed, text)));
 		parsed.tag[0] = 0;
 		parsed.has_digest = true;
-		parsed.digest = row->image.manifest;
+		parsed.digest = digest_is_zero(&row->image.source) ? row->image.manifest
+								   : row->image.source;
 		row->digest = arena_text(arena, str_from(oci_reference_familiar(&parsed, text)));
 	}
 	if (!row->image.reference || !row->familiar || !row->digest)

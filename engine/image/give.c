@@ -89,7 +89,11 @@ static void on_progress(struct msg_peer *peer, struct msg *msg)
 	char line[120];
 
 	arena_init(&arena, 4096);
-	if (!give->ops.progress || pull_progress_decode(msg->body, &arena, &progress, NULL) < 0)
+	if (pull_progress_decode(msg->body, &arena, &progress, NULL) < 0)
+		return;
+	if (give->ops.stage)
+		give->ops.stage(give->owner, &progress);
+	if (give->ops.stage || !give->ops.progress || progress.stage != PULL_STAGE_MOVE)
 		return;
 	pull_progress_line(&progress, line, sizeof(line));
 	give->ops.progress(give->owner, line);
@@ -183,8 +187,7 @@ static void on_given(struct msg_peer *peer, void *owner, struct msg *reply, cons
 	wire_init(&in, reply->body.ptr, reply->body.len);
 	if (give->out_fd < 0)
 		store_digest_get(&in, &gave.manifest);
-	else
-		gave.bytes = wire_u64(&in);
+	gave.bytes = wire_u64(&in);
 	if (wire_end(&in) < 0)
 		err_set(&bad, -EBADMSG, "role %s: malformed answer", give->role.role);
 	give_end(give, bad.code ? NULL : &gave, bad.code ? &bad : NULL);

@@ -19,12 +19,14 @@ struct image_give;
 
 struct image_gave {
 	struct digest manifest; /* push: as the registry has it now */
-	uint64_t bytes;		/* save: of the archive */
+	uint64_t bytes;		/* save: of the archive; push: of the manifest */
 };
 
 struct image_give_ops {
 	/* One line for a person. */
 	void (*progress)(void *owner, const char *line);
+	/* Instead of lines where it is not NULL: each message of the role as it came. */
+	void (*stage)(void *owner, const struct pull_progress *progress);
 	/* The end, exactly once unless cancelled; the job is freed then. gave NULL: err says why.
 	 */
 	void (*done)(void *owner, const struct image_gave *gave, const struct err *err);

@@ -63,7 +63,11 @@ static void on_role_progress(struct msg_peer *peer, struct msg *msg)
 	char line[120];
 
 	arena_init(&arena, 4096);
-	if (!take->ops.progress || pull_progress_decode(msg->body, &arena, &progress, NULL) < 0)
+	if (pull_progress_decode(msg->body, &arena, &progress, NULL) < 0)
+		return;
+	if (take->ops.stage)
+		take->ops.stage(take->owner, &progress);
+	if (take->ops.stage || !take->ops.progress || progress.stage != PULL_STAGE_MOVE)
 		return;
 	pull_progress_line(&progress, line, sizeof(line));
 	take->ops.progress(take->owner, line);
@@ -166,6 +170,11 @@ static void on_set(struct msg_peer *peer, void *owner, struct msg *reply, const 
 		image_take_end(take, NULL);
 }
 
+bool image_take_same(const struct image_take *take)
+{
+	return take->same;
+}
+
 /* Records one image under its reference and tells the owner. */
 static int take_record(struct image_take *take, struct str record, struct err *err)
 {
@@ -193,6 +202,8 @@ static int take_record(struct image_take *take, struct str record, struct err *e
 	if (r < 0)
 		return (int)r;
 	take->setting++;
+	take->same = take->known_held &&
+		     memcmp(&take->known_id, &image.config, sizeof(image.config)) == 0;
 	if (take->ops.image)
 		take->ops.image(take->owner, &image);
 	return 0;
@@ -273,6 +284,7 @@ static int hold_known(struct image_take *take, struct str record, struct err *er
 	heads[0] = image.source;
 	heads[1] = image.manifest;
 	heads[2] = image.config;
+	take->known_id = image.config;
 	r = image_lease_add(take->env.leases, &take->lease, heads, ARRAY_LEN(heads), err);
 	for (uint32_t i = 0; r >= 0 && i < image.layer_count; i++)
 		r = image_lease_add(take->env.leases, &take->lease, &image.layers[i].blob, 1, err);

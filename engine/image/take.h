@@ -20,6 +20,8 @@ struct image_take;
 struct image_take_ops {
 	/* One line for a person, pull_progress_line(). */
 	void (*progress)(void *owner, const char *line);
+	/* Instead of lines where it is not NULL: each message of the role as it came. */
+	void (*stage)(void *owner, const struct pull_progress *progress);
 	/*
 	 * All blobs of an image are stored; it is durable under
 	 * its name once done() says so. Called once for a pull, once for each image of an archive;
@@ -58,6 +60,9 @@ struct image_take *image_take_layer(const struct image_take_env *env,
 				    const struct pull_start *start, const struct digest *layer,
 				    uint64_t size, const struct image_take_ops *ops, void *owner,
 				    struct err *err);
+
+/* While ops->image() is called: the reference means the same image as before. */
+bool image_take_same(const struct image_take *take);
 
 /* Ends the job's processes; nothing of it is called any more. Accepts NULL. */
 void image_take_cancel(struct image_take *take);

@@ -45,6 +45,8 @@ struct image_take {
 	bool layer;	 /* one alone: there is no record */
 	int archive_fd;	 /* a pipe, until the role has it; -1 = none */
 	bool known_held; /* what `known` names is leased */
+	bool same;	 /* the image that came is that one */
+	struct digest known_id;
 	char reference[IMAGE_REFERENCE_MAX];
 	char image[OCI_REFERENCE_MAX]; /* whose record `known` is */
 };

@@ -11,13 +11,6 @@
 #include "engine/oci/oci.h"
 #include "lib/own.h"
 
-static bool is_zero(const struct digest *digest)
-{
-	static const struct digest zero;
-
-	return memcmp(digest, &zero, sizeof(zero)) == 0;
-}
-
 static bool has_digest(struct str text, const struct digest *digest)
 {
 	struct sha256 sum;
@@ -87,9 +80,9 @@ static int write_new(const struct image *image, write_fn *write, const char *wha
 	r = write(image, &text, err);
 	if (r >= 0)
 		r = keep_text(arena, &text, ret_text, err);
-	if (r < 0 || (!is_zero(digest) && has_digest(*ret_text, digest)))
+	if (r < 0 || (!digest_is_zero(digest) && has_digest(*ret_text, digest)))
 		return r;
-	if (!is_zero(digest))
+	if (!digest_is_zero(digest))
 		return err_set(err, -EBADMSG,
 			       "the image's %s is not kept and cannot be made again: pull or build "
 			       "the image again",
@@ -105,7 +98,7 @@ int documents_take(const struct push_source *source, struct image *image, struct
 {
 	int r = -ENOENT;
 
-	if (!is_zero(&image->config))
+	if (!digest_is_zero(&image->config))
 		r = take_kept(source, &image->config, "config", arena, &ret->config, err);
 	if (r == -ENOENT)
 		r = write_new(image, oci_config_write, "config", &image->config, arena,
@@ -117,7 +110,7 @@ int documents_take(const struct push_source *source, struct image *image, struct
 		image->config_type = OCI_MEDIA_CONFIG;
 	}
 	r = -ENOENT;
-	if (!is_zero(&image->manifest))
+	if (!digest_is_zero(&image->manifest))
 		r = take_kept(source, &image->manifest, "manifest", arena, &ret->manifest, err);
 	if (r == -ENOENT)
 		r = write_new(image, oci_manifest_write, "manifest", &image->manifest, arena,

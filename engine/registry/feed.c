@@ -29,21 +29,21 @@ static const char *kind_name(enum pull_kind kind)
 	return "blob";
 }
 
-static void tell(struct feed *feed, bool always)
+static void feed_tell(struct feed *feed, enum pull_stage stage)
 {
 	struct pull_progress progress = {
 		.digest = feed->blob.digest,
 		.done = feed->done,
 		.total = feed->blob.size,
 		.what = feed->what,
+		.stage = stage,
 	};
-	struct mono now = mono_now();
 
-	progress.rate = rate_add(&feed->rate, now, feed->done);
-	if (feed->blob.kind != PULL_KIND_LAYER ||
-	    (!always && mono_diff_ms(now, feed->told) < FEED_PROGRESS_MS))
+	if (feed->blob.kind != PULL_KIND_LAYER)
 		return;
-	feed->told = now;
+	feed->told = mono_now();
+	if (stage == PULL_STAGE_MOVE)
+		progress.rate = rate_add(&feed->rate, feed->told, feed->done);
 	feed->sink->progress(feed->sink->owner, &progress);
 }
 
@@ -61,24 +61,39 @@ void feed_no_wait(struct feed *feed)
 	set_waiting(feed->fd, false);
 }
 
-int feed_begin(struct feed *feed, const struct pull_sink *sink, const struct pull_blob *blob,
-	       struct err *err)
+static void set_blob(struct feed *feed, const struct pull_sink *sink, const struct pull_blob *blob)
 {
-	int r;
-
 	*feed = (struct feed){ .sink = sink, .blob = *blob, .fd = -1 };
 	if (blob->kind == PULL_KIND_LAYER)
 		snprintf(feed->what, sizeof(feed->what), "layer %u/%u", blob->index + 1,
 			 blob->total);
 	else
 		snprintf(feed->what, sizeof(feed->what), "%s", kind_name(blob->kind));
+}
+
+void feed_announce(const struct pull_sink *sink, const struct pull_blob *blob)
+{
+	struct feed feed;
+
+	set_blob(&feed, sink, blob);
+	feed_tell(&feed, PULL_STAGE_WAIT);
+}
+
+int feed_begin(struct feed *feed, const struct pull_sink *sink, const struct pull_blob *blob,
+	       struct err *err)
+{
+	int r;
+
+	set_blob(feed, sink, blob);
 	r = sink->blob(sink->owner, blob, &feed->fd, err);
+	if (r == 1)
+		feed_tell(feed, PULL_STAGE_THERE);
 	if (r != 0)
 		return r;
 	set_waiting(feed->fd, true);
 	sha256_init(&feed->hash);
 	rate_init(&feed->rate, mono_now(), 0);
-	tell(feed, true);
+	feed_tell(feed, PULL_STAGE_MOVE);
 	return 0;
 }
 
@@ -94,7 +109,8 @@ static void count(struct feed *feed, struct str data)
 {
 	sha256_add(&feed->hash, data.ptr, data.len);
 	feed->done += data.len;
-	tell(feed, false);
+	if (mono_diff_ms(mono_now(), feed->told) >= FEED_PROGRESS_MS)
+		feed_tell(feed, PULL_STAGE_MOVE);
 }
 
 int feed_write(struct feed *feed, struct str data, struct err *err)
@@ -146,16 +162,22 @@ int feed_close(struct feed *feed, struct err *err)
 {
 	int r = check(feed, err);
 
-	tell(feed, true);
+	feed_tell(feed, PULL_STAGE_MOVE);
 	own_close(&feed->fd);
 	if (r == 0)
 		r = feed->sink->end_send(feed->sink->owner, &feed->blob.digest, &feed->token, err);
+	if (r == 0)
+		feed_tell(feed, PULL_STAGE_STORE);
 	return r;
 }
 
 int feed_stored(struct feed *feed, struct err *err)
 {
-	return feed->sink->end_take(feed->sink->owner, feed->token, err);
+	int r = feed->sink->end_take(feed->sink->owner, feed->token, err);
+
+	if (r == 0)
+		feed_tell(feed, PULL_STAGE_READY);
+	return r;
 }
 
 static int wait_stored(struct feed *feed, struct err *err)

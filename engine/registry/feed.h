@@ -47,6 +47,8 @@ struct feed {
 	char what[40];
 };
 
+/* Tells the sink of a layer that is not begun yet. */
+void feed_announce(const struct pull_sink *sink, const struct pull_blob *blob);
 /* 1 = the sink has it (nothing more to do), 0 = write, -errno. */
 int feed_begin(struct feed *feed, const struct pull_sink *sink, const struct pull_blob *blob,
 	       struct err *err);

@@ -80,12 +80,11 @@ static bool is_repeated(const struct image *image, uint32_t index)
 	return false;
 }
 
-/* Offers a layer to the sink: 1 = it is there, 0 = its download is due. */
-static int stream_begin(struct layers *layers, struct stream *stream, uint32_t index,
-			struct err *err)
+static struct pull_blob blob_of(const struct layers *layers, uint32_t index)
 {
 	const struct image_layer *layer = &layers->image->layers[index];
-	const struct pull_blob blob = {
+
+	return (struct pull_blob){
 		.digest = layer->blob,
 		.size = layer->size,
 		.kind = PULL_KIND_LAYER,
@@ -95,6 +94,24 @@ static int stream_begin(struct layers *layers, struct stream *stream, uint32_t i
 		.index = index,
 		.total = layers->image->layer_count,
 	};
+}
+
+/* All that come are known before the first byte does: what is shown keeps the image's order. */
+static void announce_all(const struct layers *layers)
+{
+	for (uint32_t i = 0; i < layers->image->layer_count; i++) {
+		const struct pull_blob blob = blob_of(layers, i);
+
+		if (!is_repeated(layers->image, i))
+			feed_announce(layers->sink, &blob);
+	}
+}
+
+/* Offers a layer to the sink: 1 = it is there, 0 = its download is due. */
+static int stream_begin(struct layers *layers, struct stream *stream, uint32_t index,
+			struct err *err)
+{
+	const struct pull_blob blob = blob_of(layers, index);
 	int r = feed_begin(&stream->feed, layers->sink, &blob, err);
 
 	if (r != 0)
@@ -450,6 +467,7 @@ int layers_fetch(struct places *places, uint32_t first, const struct image *imag
 
 	for (size_t i = 0; i < PULL_LAYERS_AT_ONCE; i++)
 		layers.streams[i].feed.fd = -1;
+	announce_all(&layers);
 	for (;;) {
 		r = begin_more(&layers, err);
 		if (r < 0 || !is_busy(&layers))

@@ -34,23 +34,26 @@ struct push {
 
 /* One blob on its way. */
 struct parcel {
-	struct digest digest;
+	struct digest digest, diff; /* `diff`: of a layer, uncompressed */
 	char name[DIGEST_TEXT_MAX], what[40];
+	bool layer;
 	int fd;
 	struct str text; /* instead of a file */
 	uint64_t size, done;
 	struct rate rate;
 	char place[URL_MAX]; /* of the upload, "" = none was begun */
+	enum pull_stage end; /* how it came to be there */
 };
 
-static void tell(const struct push *push, struct parcel *parcel)
+static void tell(const struct push *push, struct parcel *parcel, enum pull_stage stage)
 {
 	const struct pull_progress progress = { .rate = rate_add(&parcel->rate, mono_now(),
 								 parcel->done),
-						.digest = parcel->digest,
+						.digest = parcel->diff,
 						.done = parcel->done,
 						.total = parcel->size,
-						.what = parcel->what };
+						.what = parcel->what,
+						.stage = stage };
 
 	push->source->progress(push->source->owner, &progress);
 }
@@ -185,7 +188,7 @@ static int send_chunk(struct push *push, struct parcel *parcel, struct err *err)
 	if (r == 0)
 		r = take_range(parcel, &response, err);
 	client_finish(&response);
-	tell(push, parcel);
+	tell(push, parcel, PULL_STAGE_MOVE);
 	return r;
 }
 
@@ -254,8 +257,12 @@ static int upload(struct push *push, struct parcel *parcel, struct err *err)
 		r = resume(push, parcel, err);
 	if (r == 0 && (whole || !parcel->place[0]))
 		r = begin(push, parcel, err);
+	if (r == 1)
+		parcel->end = PULL_STAGE_MOUNTED;
 	if (r != 0)
 		return r < 0 ? r : 0;
+	tell(push, parcel, PULL_STAGE_MOVE);
+	parcel->end = PULL_STAGE_READY;
 	r = open_parcel(push, parcel, err);
 	if (r == 0 && !whole)
 		r = send_chunks(push, parcel, err);
@@ -283,6 +290,8 @@ static int send_parcel(struct push *push, struct parcel *parcel, struct err *err
 	do {
 		before = parcel->done;
 		r = is_there(push, parcel, err);
+		if (r == 1)
+			parcel->end = PULL_STAGE_THERE;
 		if (r == 0)
 			r = upload(push, parcel, err);
 		if (r < 0 && parcel->done > before)
@@ -291,22 +300,34 @@ static int send_parcel(struct push *push, struct parcel *parcel, struct err *err
 	if (r < 0)
 		return err_prefix(err, "%s", parcel->what);
 	parcel->done = parcel->size;
-	tell(push, parcel);
+	tell(push, parcel, PULL_STAGE_MOVE);
+	if (parcel->layer)
+		tell(push, parcel, parcel->end);
 	return 0;
 }
 
-static int send_blob(struct push *push, const struct digest *digest, uint64_t size, struct str text,
-		     const char *what, struct err *err)
+static int send_blob(struct push *push, struct parcel *parcel, struct err *err)
 {
-	struct parcel parcel = { .digest = *digest, .fd = -1, .size = size, .text = text };
 	int r;
 
-	digest_text(digest, parcel.name);
-	snprintf(parcel.what, sizeof(parcel.what), "%s", what);
-	rate_init(&parcel.rate, mono_now(), 0);
-	r = send_parcel(push, &parcel, err);
-	own_close(&parcel.fd);
+	digest_text(&parcel->digest, parcel->name);
+	rate_init(&parcel->rate, mono_now(), 0);
+	r = send_parcel(push, parcel, err);
+	own_close(&parcel->fd);
 	return r;
+}
+
+static struct parcel layer_parcel(const struct image *image, uint32_t index)
+{
+	const struct image_layer *layer = &image->layers[index];
+	struct parcel parcel = { .digest = layer->blob,
+				 .diff = layer->diff,
+				 .fd = -1,
+				 .size = layer->size,
+				 .layer = true };
+
+	snprintf(parcel.what, sizeof(parcel.what), "layer %u/%u", index + 1, image->layer_count);
+	return parcel;
 }
 
 /* ---- the manifest ---- */
@@ -339,17 +360,25 @@ static int send_manifest(struct push *push, struct err *err)
 static int send_all(struct push *push, struct err *err)
 {
 	const struct image *image = &push->image;
-	char what[40];
+	struct parcel parcel;
 	int r = 0;
 
-	for (uint32_t i = 0; i < image->layer_count && r == 0; i++) {
-		snprintf(what, sizeof(what), "layer %u/%u", i + 1, image->layer_count);
-		r = send_blob(push, &image->layers[i].blob, image->layers[i].size,
-			      (struct str){ 0 }, what, err);
+	for (uint32_t i = 0; i < image->layer_count; i++) {
+		parcel = layer_parcel(image, i);
+		tell(push, &parcel, PULL_STAGE_WAIT);
 	}
-	if (r == 0)
-		r = send_blob(push, &image->config, image->config_size, push->documents.config,
-			      "config", err);
+	for (uint32_t i = 0; i < image->layer_count && r == 0; i++) {
+		parcel = layer_parcel(image, i);
+		r = send_blob(push, &parcel, err);
+	}
+	if (r == 0) {
+		parcel = (struct parcel){ .digest = image->config,
+					  .fd = -1,
+					  .what = "config",
+					  .size = image->config_size,
+					  .text = push->documents.config };
+		r = send_blob(push, &parcel, err);
+	}
 	return r < 0 ? r : send_manifest(push, err);
 }
 
@@ -367,7 +396,7 @@ static void set_mount(struct push *push)
 
 int push_image(const struct pull_start *start, struct str system_ca,
 	       const struct push_source *source, struct arena *arena, struct digest *ret_manifest,
-	       struct err *err)
+	       uint64_t *ret_bytes, struct err *err)
 {
 	struct push push = { .source = source };
 	struct places places;
@@ -396,8 +425,8 @@ int push_image(const struct pull_start *start, struct str system_ca,
 	}
 	if (r < 0)
 		place_explain(&places, at, r, err);
-	else
-		*ret_manifest = push.image.manifest;
+	*ret_manifest = push.image.manifest;
+	*ret_bytes = push.documents.manifest.len;
 	places_done(&places);
 	return r;
 }

@@ -21,10 +21,10 @@ struct push_source {
  * Pushes the image start->known to start->reference (distribution spec 1.1, "Pushing"): what the
  * registry has is not sent, what another repository of it has is mounted, small blobs go in one
  * request, big ones in chunks that are resumed where they broke. Errors begin with "registry
- * HOST: ".
+ * HOST: ". *ret_manifest: the manifest's digest, *ret_bytes: its size.
  */
 int push_image(const struct pull_start *start, struct str system_ca,
 	       const struct push_source *source, struct arena *arena, struct digest *ret_manifest,
-	       struct err *err);
+	       uint64_t *ret_bytes, struct err *err);
 
 #endif

@@ -99,16 +99,22 @@ static int run_push(struct job *job, struct str body, struct str system_ca, stru
 	const struct push_source source = ask_source(&job->ask);
 	struct arena arena OWN(arena_done);
 	struct pull_start start;
+	struct buf reply OWN(buf_done) = { 0 };
 	struct digest manifest;
+	uint64_t bytes;
 	int r;
 
 	arena_init(&arena, SERVE_ARENA_MAX);
 	r = pull_start_decode(body, &arena, &start, err);
 	if (r == 0)
-		r = push_image(&start, system_ca, &source, &arena, &manifest, err);
-	if (r == 0)
-		send_reply(job, 0, str_make(&manifest, sizeof(manifest)));
-	return r;
+		r = push_image(&start, system_ca, &source, &arena, &manifest, &bytes, err);
+	if (r < 0)
+		return r;
+	buf_init(&reply, 64);
+	wire_put_bytes(&reply, manifest.bytes, sizeof(manifest.bytes));
+	wire_put_u64(&reply, bytes);
+	send_reply(job, 0, buf_str(&reply));
+	return 0;
 }
 
 static int run_save(struct job *job, struct str body, int out_fd, struct err *err)

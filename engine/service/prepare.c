@@ -76,7 +76,7 @@ struct image_take *service_pull(struct service *service, const struct image_take
 
 static void pull(struct service *service)
 {
-	static const struct image_take_ops ops = { on_progress, NULL, on_pulled };
+	static const struct image_take_ops ops = { .progress = on_progress, .done = on_pulled };
 	struct err err = { 0 };
 
 	log_notice("service %s: pulling %s", service->name, service->spec->image);
@@ -356,7 +356,8 @@ static void preload_finish(struct manager *manager)
 
 static void preload_next(struct manager *manager)
 {
-	static const struct image_take_ops ops = { NULL, on_preload_image, on_preloaded };
+	static const struct image_take_ops ops = { .image = on_preload_image,
+						   .done = on_preloaded };
 	struct image_take_env env = { .loop = manager->env.loop,
 				      .store = manager->env.store,
 				      .leases = manager->env.containers->leases,

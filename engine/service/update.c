@@ -102,7 +102,7 @@ static void on_done(void *owner, const struct err *err)
 
 static void look(struct loop_timer *timer)
 {
-	static const struct image_take_ops ops = { NULL, on_image, on_done };
+	static const struct image_take_ops ops = { .image = on_image, .done = on_done };
 	struct service *service = timer->owner;
 	struct err err = { 0 };
 	int64_t ms;

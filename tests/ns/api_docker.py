@@ -51,6 +51,11 @@ def view(name, state, number, started=1, code=0):
     return peer.text(row)
 
 
+def stage(layer, what, number, done, total):
+    """How far a layer is: struct pull_progress, written as engine/api/pull_msg.c does."""
+    return bytes([layer]) * 32 + struct.pack("<QQQ", done, total, 0) + peer.text(what) + bytes([number])
+
+
 class Connection(http.client.HTTPConnection):
     """HTTP over a unix socket."""
 
@@ -122,10 +127,10 @@ class Api:
             self.asked.append((kind, data[20:20 + length]))
             self.serials.append((kind, serial))
             self.gate.wait(60)
-            if kind in self.progress:
-                body = peer.text(self.progress[kind])
+            for body in self.progress.get(kind, ()):
                 head = struct.pack("<4sHHIIHH", b"HOY1", kind, peer.REPLY | 4, serial, len(body), 0, 0)
                 self.main.send(head + body)
+            if kind in self.progress and kind not in self.answers:
                 continue  # more is to come, and never does
             body = self.answers.get(kind, OSError(38, "the test has no answer to call %#x" % kind))
             if callable(body):
@@ -529,9 +534,58 @@ def held():
         tap.check(seen(EXEC_TOLD) == 97, "one that ended makes room: %d" % seen(EXEC_TOLD))
 
 
+def told(api, path):
+    """The objects of the stream that a POST is answered with."""
+    status, body = api.post("/v1.51" + path)
+    tap.check(status == 200, "%d %r" % (status, body))
+    return [json.loads(line) for line in body.splitlines()]
+
+
+PULL_STAGES = [stage(0, "config", 0, 9, 9), stage(0xAB, "layer 1/2", 1, 0, 2500000), stage(0xCD, "layer 2/2", 1, 0, 30),
+               stage(0xCD, "layer 2/2", 4, 0, 30), stage(0xAB, "layer 1/2", 0, 1250000, 2500000),
+               stage(0xAB, "layer 1/2", 2, 2500000, 2500000), stage(0xAB, "layer 1/2", 3, 2500000, 2500000)]
+
+
+@tap.test("a pull tells of each layer by its id, as Docker does, and whether the name means the same as before")
+def pull_layers():
+    answer = lambda same: peer.text("sha256:" + "ef" * 32) + bytes([same]) + struct.pack("<Q", 0)  # noqa: E731
+    with Api("pull", {PULL_AS: answer(0)}, {PULL_AS: PULL_STAGES}) as api:
+        lines = told(api, "/images/create?fromImage=shop/web&tag=1.4")
+        half = {"current": 1250000, "total": 2500000}
+        bar = "[" + "=" * 25 + ">" + " " * 25 + "]   1.25MB/2.5MB"
+        tap.check(lines == [
+            {"status": "Pulling from shop/web", "id": "1.4"},
+            {"status": "Pulling fs layer", "progressDetail": {}, "id": "ab" * 6},
+            {"status": "Pulling fs layer", "progressDetail": {}, "id": "cd" * 6},
+            {"status": "Already exists", "progressDetail": {}, "id": "cd" * 6},
+            {"status": "Downloading", "progressDetail": half, "progress": bar, "id": "ab" * 6},
+            {"status": "Download complete", "progressDetail": {}, "id": "ab" * 6},
+            {"status": "Pull complete", "progressDetail": {}, "id": "ab" * 6},
+            {"status": "Digest: sha256:" + "ef" * 32},
+            {"status": "Status: Downloaded newer image for shop/web:1.4"}], lines)
+    with Api("pull-same", {PULL_AS: answer(1)}) as api:
+        lines = told(api, "/images/create?fromImage=busybox&tag=latest")
+        tap.check(lines == [{"status": "Pulling from library/busybox", "id": "latest"}, {"status": "Digest: sha256:" + "ef" * 32},
+                            {"status": "Status: Image is up to date for busybox:latest"}], lines)
+
+
+@tap.test("a push tells of each layer by its diffID, then digest and size of the manifest")
+def push_layers():
+    stages = [stage(0xAB, "layer 1/3", 1, 0, 9), stage(0xAB, "layer 1/3", 0, 9, 9), stage(0xAB, "layer 1/3", 3, 9, 9),
+              stage(0xBC, "layer 2/3", 4, 0, 9), stage(0xCD, "layer 3/3", 5, 0, 9)]
+    last = peer.text("sha256:" + "ef" * 32) + b"\0" + struct.pack("<Q", 528)
+    with Api("push", {PULL_AS: last}, {PULL_AS: stages}) as api:
+        lines = told(api, "/images/localhost:5000/shop/web/push?tag=1.4")
+        tap.check([(line.get("status"), line.get("id")) for line in lines[:-1]] == [
+            ("The push refers to repository [localhost:5000/shop/web]", None), ("Preparing", "ab" * 6), ("Pushing", "ab" * 6),
+            ("Pushed", "ab" * 6), ("Layer already exists", "bc" * 6), ("Mounted from another repository", "cd" * 6),
+            ("1.4: digest: sha256:%s size: 528" % ("ef" * 32), None)], lines)
+        tap.check(lines[-1] == {"progressDetail": {}, "aux": {"Tag": "1.4", "Digest": "sha256:" + "ef" * 32, "Size": 528}}, lines)
+
+
 @tap.test("a call counts until its last reply: pulls that stall behind their first line leave others their places")
 def stalled():
-    with Api("stalled", {VIEWS: struct.pack("<I", 0)}, {PULL_AS: "resolving"}) as api:
+    with Api("stalled", {VIEWS: struct.pack("<I", 0)}, {PULL_AS: [stage(7, "layer 1/1", 1, 0, 5)]}) as api:
         sockets = []
         for _ in range(100):
             s = socket.socket(socket.AF_UNIX)
@@ -545,7 +599,7 @@ def stalled():
 
         def answered(s):
             data = b""
-            while b"resolving" not in data:
+            while b"Pulling fs layer" not in data:
                 part = s.recv(4096)
                 tap.check(part, "no progress: %r" % data)
                 data += part

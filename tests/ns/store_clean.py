@@ -280,7 +280,10 @@ def _progress():
     os.chmod(path, 0o660)
     _, text = pull(E, push(make(41, 2 * MIB), "shop/json"))
     rows = [json.loads(line) for line in text.splitlines() if line]
-    tap.check(any(re.search(bar, row.get("status", "")) for row in rows), text)
+    moves = [row for row in rows if row.get("status") == "Downloading"]
+    tap.check(moves and all(row["progressDetail"]["total"] <= 2 * MIB + 65536 for row in moves), text)
+    tap.check(moves[-1]["progressDetail"]["current"] == moves[-1]["progressDetail"]["total"], text)
+    tap.check({"status": "Pull complete", "progressDetail": {}, "id": moves[0]["id"]} in rows, text)
     code, text = E.hoy("pull", push(make(42, 2 * MIB), "shop/plain"))
     tap.check(code == 0 and "\r" not in text and "\x1b" not in text, repr(text))
     tap.check_match("(?m)^" + bar, text, "plain lines")

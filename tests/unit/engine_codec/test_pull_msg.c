@@ -65,7 +65,10 @@ static void test_blob(void)
 static void test_others(void)
 {
 	struct pull_archive archive = { "r", "linux", "amd64", "" }, archive_back;
-	struct pull_progress progress = { .done = 1, .total = 2, .what = "layer 1/2" },
+	struct pull_progress progress = { .done = 1,
+					  .total = 2,
+					  .what = "layer 1/2",
+					  .stage = PULL_STAGE_STORE },
 			     progress_back;
 	struct unpack_start start = { .media_type = "t",
 				      .flags = UNPACK_FLAG_LAYER,
@@ -82,6 +85,10 @@ static void test_others(void)
 	pull_progress_encode(&progress, &out);
 	is_int(pull_progress_decode(buf_str(&out), &arena, &progress_back, NULL), 0, "progress");
 	is_text(progress_back.what, "layer 1/2", "of what");
+	is_int(progress_back.stage, PULL_STAGE_STORE, "how far");
+	out.data[out.len - 1] = PULL_STAGE_MOUNTED + 1;
+	is_int(pull_progress_decode(buf_str(&out), &arena, &progress_back, NULL), -EBADMSG,
+	       "an unknown stage");
 	buf_clear(&out);
 	unpack_start_encode(&start, &out);
 	is_int(unpack_start_decode(buf_str(&out), &start_back, NULL), 0, "unpack's start");

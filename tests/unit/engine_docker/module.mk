@@ -7,7 +7,7 @@ FUZZ += tests/fuzz/fuzz_docker
 tests/fuzz/fuzz_docker_OBJS = tests/fuzz/fuzz_docker.o $(docker_api_objs)
 tests/fuzz/fuzz_docker_LIBS := -lyyjson -lnghttp2 -lnanopb -lmbedcrypto -lseccomp
 
-docker_api_objs = netd/api/netd_msg.o $(engine_docker_OBJS) $(engine_http_OBJS) $(engine_json_OBJS) $(engine_oci_OBJS) \
+docker_api_objs = netd/api/netd_msg.o engine/api/pull_msg.o $(engine_docker_OBJS) $(engine_http_OBJS) $(engine_json_OBJS) $(engine_oci_OBJS) \
 	engine/api/engine_msg.o engine/api/image_msg.o engine/api/context_msg.o engine/api/view_msg.o engine/api/gate_msg.o \
 	engine/service/parse.o engine/container/def.o engine/container/def_wire.o engine/container/def_host.o engine/container/log_route.o \
 	engine/build/plan.o engine/build/plan_op.o engine/build/plan_add.o engine/build/plan_wire.o engine/api/files_msg.o engine/git/source.o engine/build/plan_trigger.o \
