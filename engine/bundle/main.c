@@ -213,6 +213,7 @@ static int run_row(const struct command_row *row, struct command *cmd, struct er
 static int run_command(int argc, char **argv, struct command *cmd, struct err *err)
 {
 	const struct command_row *row;
+	bool help;
 	int at = 1;
 	int r;
 
@@ -233,6 +234,10 @@ static int run_command(int argc, char **argv, struct command *cmd, struct err *e
 		r = check_options(&cmd->options, err);
 	if (r < 0)
 		return r;
+	help = strcmp(argv[at], "help") == 0 || strcmp(argv[at], "h") == 0;
+	at += help;
+	if (!argv[at])
+		return print_help();
 	row = find_row(argv[at]);
 	cmd->exec_failed = row ? EXIT_FAILED : EXIT_UNKNOWN; /* as runc */
 	if (!row)
@@ -241,7 +246,7 @@ static int run_command(int argc, char **argv, struct command *cmd, struct err *e
 			       called);
 	cmd->exec_failed = row->run == command_exec ? EXIT_EXEC : EXIT_FAILED;
 	at++;
-	if (wants_help(argv[at]))
+	if (help || wants_help(argv[at]))
 		return print_usage(row);
 	r = args_parse(row->flags, row->flag_count, argv, &at, &cmd->options, err);
 	if (r < 0)

@@ -600,6 +600,9 @@ def features():
         refused(runtime(name, "x"), "not supported")
     refused(runtime("--systemd-cgroup", "list"), "cgroupfs")
     refused(runtime("bogus"), "No help topic for 'bogus'", "unknown command", code=3)
+    refused(runtime("help", "bogus"), "No help topic for 'bogus'", code=3)
+    tap.check(good(runtime("help")).out == good(runtime("--help")).out, "help is --help")
+    tap.check(good(runtime("h", "delete")).out == good(runtime("delete", "--help")).out, "of a command as well")
     lines = good(runtime("delete", "--help")).out.split("\n")
     tap.check(lines[0] == "NAME:" and lines[1] == "   hoy-oci delete"
               and lines[4] == "   hoy-oci delete [--force] ID", "help of a command: %s" % lines)
