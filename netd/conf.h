@@ -146,7 +146,8 @@ struct conf_bridge {
 	uint8_t prefix;
 	bool internal;
 	bool no_ip4, no_ip6;
-	bool no_icc; /* its containers do not reach each other */
+	bool no_icc;	   /* its containers do not reach each other */
+	uint32_t host_ip4; /* where ports without an address are published; 0 = everywhere */
 	struct ip6 subnet6;
 	uint8_t prefix6; /* 0 = pick one */
 	bool delegated;	 /* subnet6 lies below the prefix that DHCPv6 delegates */

@@ -13,10 +13,10 @@ int conf_check_subnet(struct str value, struct err *err)
 	uint32_t ip4;
 	uint8_t prefix;
 
-	if (ip4_parse_prefix(value, -1, &ip4, &prefix) < 0 || prefix < 8 || prefix > 29 ||
+	if (ip4_parse_prefix(value, -1, &ip4, &prefix) < 0 || prefix < 8 || prefix > IP4_PAIR ||
 	    (ip4 & ~ip4_mask(prefix)) || ip4 >> 24 == 127 || ip4 >> 28 >= 14 || !(ip4 >> 24))
 		return err_set(err, -EINVAL,
-			       "expected a subnet with a prefix of 8 to 29: 172.21.0.0/16");
+			       "expected a subnet with a prefix of 8 to 31: 172.21.0.0/16");
 	return 0;
 }
 
@@ -132,6 +132,8 @@ void conf_add_bridge(struct ini_config *ini, struct ini_section *section, struct
 	bridge.no_ip4 = !conf_flag(section, "ipv4");
 	bridge.no_ip6 = !conf_flag(section, "ipv6");
 	bridge.no_icc = !conf_flag(section, "icc");
+	(void)ip4_parse(str_from(ini_text(&conf_schema, section, "host_binding")),
+			&bridge.host_ip4);
 	bridge.internal = ini_number(&conf_schema, section, "internal", 0) != 0;
 	if (read_driver(section, &bridge, &err) < 0 || check_families(&bridge, &err) < 0) {
 		ini_complain(ini, section, NULL, "[bridge %s]: %s", section->name, err.text);

@@ -7,7 +7,7 @@
 #include "lib/str.h"
 
 /* Dotted text of an address in host byte order, and back (strict). */
-enum { IP4_TEXT_MAX = 16, MAC_TEXT_MAX = 18 };
+enum { IP4_TEXT_MAX = 16, MAC_TEXT_MAX = 18, IP4_PAIR = 31 /* prefix of two addresses */ };
 const char *ip4_text(uint32_t ip4, char dst[IP4_TEXT_MAX]);
 int ip4_parse(struct str text, uint32_t *ret_ip4);
 /* "10.0.0.1/24"; a missing prefix gives `prefix`, -1 = it is required. */

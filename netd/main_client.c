@@ -169,10 +169,10 @@ static int parse_subnet(struct str text, struct network *network, struct err *er
 
 	if (!text.len)
 		return 0;
-	if (ip4_parse_prefix(text, -1, &ip4, &prefix) < 0 || prefix < 8 || prefix > 29 ||
+	if (ip4_parse_prefix(text, -1, &ip4, &prefix) < 0 || prefix < 8 || prefix > IP4_PAIR ||
 	    (ip4 & ~ip4_mask(prefix)) || ip4 >> 24 == 127 || ip4 >> 28 >= 14 || !(ip4 >> 24))
 		return err_set(err, -EINVAL,
-			       "subnet '%.*s': expected one with a prefix of 8 to 29, such as "
+			       "subnet '%.*s': expected one with a prefix of 8 to 31, such as "
 			       "172.21.0.0/16",
 			       STR_ARG(text));
 	network->subnet = ip4;
@@ -228,6 +228,9 @@ static int parse_more(const struct netd_network_set *set, struct network *networ
 	     !network->range_len || network->range & ~ip4_mask(network->range_len)))
 		r = err_set(err, -EINVAL, "range '%.*s': expected a subnet such as 172.21.5.0/24",
 			    STR_ARG(set->range));
+	if (r == 0 && set->host_ip.len && ip4_parse(set->host_ip, &network->host_ip4) < 0)
+		r = err_set(err, -EINVAL, "host binding '%.*s': expected an IPv4 address",
+			    STR_ARG(set->host_ip));
 	if (r == 0 && set->parent.len &&
 	    (str_copy(set->parent, network->bridge, sizeof(network->bridge)) < 0 ||
 	     conf_check_ifname(set->parent, err) < 0))

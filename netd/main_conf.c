@@ -97,6 +97,7 @@ static void add_saved(struct netd *netd, const struct rtnl_state *state)
 		network.rate = wire_u64(&in);
 		network.no_ip4 = wire_bool(&in);
 		network.no_icc = wire_bool(&in);
+		network.host_ip4 = wire_u32(&in);
 		if (driver > NETWORK_IPVLAN)
 			break;
 		network.driver = (enum network_driver)driver;
@@ -126,6 +127,7 @@ void main_networks_load(struct netd *netd)
 						   .internal = bridge->internal,
 						   .no_ip4 = bridge->no_ip4,
 						   .no_icc = bridge->no_icc,
+						   .host_ip4 = bridge->host_ip4,
 						   .no_ip6 = bridge->no_ip6,
 						   .given6 = bridge->prefix6 != 0,
 						   .subnet6 = bridge->subnet6,
@@ -179,6 +181,7 @@ int main_networks_save(struct netd *netd, struct err *err)
 		wire_put_u64(&file, network->rate);
 		wire_put_u8(&file, network->no_ip4);
 		wire_put_u8(&file, network->no_icc);
+		wire_put_u32(&file, network->host_ip4);
 	}
 	if (buf_error(&file) < 0)
 		return err_set(err, buf_error(&file), "the list of networks is too long");

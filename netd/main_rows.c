@@ -245,8 +245,9 @@ static void rows_leases(const struct netd *netd, struct buf *out)
 	}
 }
 
-static void row_port(const struct attachment *a, const struct netd_port *port, struct buf *out)
+static void row_port(const struct attachment *a, struct netd_port row, struct buf *out)
 {
+	const struct netd_port *port = &row;
 	char text[IP6_TEXT_MAX];
 	struct ip6 ip6;
 
@@ -265,11 +266,11 @@ static void row_port(const struct attachment *a, const struct netd_port *port, s
 	netd_row_end(out);
 }
 
-static void rows_ports(const struct netd *netd, struct buf *out)
+static void rows_ports(struct netd *netd, struct buf *out)
 {
 	for (const struct attachment *a = netd->attachments.first; a; a = a->next)
 		for (uint32_t i = 0; i < a->attach.port_count; i++)
-			row_port(a, &a->attach.ports[i], out);
+			row_port(a, attachment_port(a, &netd->networks, i), out);
 }
 
 static void rows_networks(const struct netd *netd, struct buf *out)
@@ -293,6 +294,8 @@ static void rows_networks(const struct netd *netd, struct buf *out)
 				 network->prefix6);
 		put_flag(out, "internal", network->internal);
 		put_flag(out, "icc", !network->no_icc);
+		put_text(out, "host_binding",
+			 network->host_ip4 ? ip4_text(network->host_ip4, text) : "");
 		put_flag(out, "declared", network->fixed);
 		put_flag(out, "delegated", network->delegated);
 		put_number(out, "containers", main_network_users(netd, network));

@@ -268,14 +268,15 @@ static const char *host_text(const struct netd_port *port, char dst[IP6_TEXT_MAX
 						 : "*";
 }
 
-static void show_ports(const struct netd *netd, struct buf *out)
+static void show_ports(struct netd *netd, struct buf *out)
 {
 	char host[IP6_TEXT_MAX];
 
 	buf_printf(out, "%-6s %-16s %-12s %-12s %s\n", "PROTO", "HOST", "PORT", "TO", "CONTAINER");
 	for (const struct attachment *a = netd->attachments.first; a; a = a->next) {
 		for (uint32_t i = 0; i < a->attach.port_count; i++) {
-			const struct netd_port *port = &a->attach.ports[i];
+			const struct netd_port row = attachment_port(a, &netd->networks, i);
+			const struct netd_port *port = &row;
 			char from[16], to[16];
 
 			snprintf(from, sizeof(from), port->count > 1 ? "%u-%u" : "%u",

@@ -2,9 +2,10 @@
 /*
  * Owns the reading of POST /networks/create: driver, IPAM, and the options that Docker's drivers
  * know (parent, macvlan_mode, ipvlan_mode, com.docker.network.driver.mtu,
- * com.docker.network.bridge.enable_icc), with hoy.rate beside them. Networks have IPv6 whether or
- * not EnableIPv6 says so, and IPv4 unless EnableIPv4 says no. Runs in the api role, on foreign
- * JSON. It must never refuse an option for not knowing it: clients pass on what other engines want.
+ * com.docker.network.bridge.enable_icc and .host_binding_ipv4), with hoy.rate beside them. Networks
+ * have IPv6 whether or not EnableIPv6 says so, and IPv4 unless EnableIPv4 says no. Runs in the api
+ * role, on foreign JSON. It must never refuse an option for not knowing it: clients pass on what
+ * other engines want.
  */
 #include <errno.h>
 #include "engine/docker/handlers.h"
@@ -37,15 +38,20 @@ int docker_network_wish(const struct json *root, struct netd_network_set *ret_se
 		.driver = json_str(json_get(root, "Driver")),
 		.parent = json_str(json_get(options, "parent")),
 		.rate = json_str(json_get(options, "hoy.rate")),
+		.host_ip =
+			json_str(json_get(options, "com.docker.network.bridge.host_binding_ipv4")),
 	};
+	struct str icc = json_str(json_get(options, "com.docker.network.bridge.enable_icc"));
 	struct str mtu = json_str(json_get(options, "com.docker.network.driver.mtu"));
 	struct json_iter iter;
 	struct str none;
 	uint64_t bytes;
 	int r = 0;
 
-	set.no_icc = str_is(json_str(json_get(options, "com.docker.network.bridge.enable_icc")),
-			    "false");
+	set.no_icc = str_is(icc, "false") || str_is(icc, "0");
+	if (icc.len && !set.no_icc && !str_is(icc, "true") && !str_is(icc, "1"))
+		return err_set(err, -EINVAL, "enable_icc: expected true or false, not '%.*s'",
+			       STR_ARG(icc));
 	set.no_ip4 = json_get(root, "EnableIPv4") && !json_true(json_get(root, "EnableIPv4"));
 	if (set.no_ip4 && !json_true(json_get(root, "EnableIPv6")))
 		return err_set(err, -EINVAL, "IPv4 or IPv6 must be enabled");

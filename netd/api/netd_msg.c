@@ -291,6 +291,7 @@ void netd_network_more_encode(const struct netd_network_set *set, struct buf *ou
 	wire_put_u32(out, set->mtu);
 	wire_put_u8(out, set->no_ip4);
 	wire_put_u8(out, set->no_icc);
+	wire_put_str(out, set->host_ip);
 }
 
 int netd_network_set_decode(struct str body, struct netd_network_set *ret_set, struct err *err)
@@ -317,8 +318,10 @@ int netd_network_set_decode(struct str body, struct netd_network_set *ret_set, s
 	}
 	if (in.left)
 		set.no_ip4 = wire_bool(&in);
-	if (in.left)
+	if (in.left) {
 		set.no_icc = wire_bool(&in);
+		set.host_ip = wire_str(&in, IP4_TEXT_LEN);
+	}
 	if (wire_end(&in) < 0)
 		return decode_error(err, "network");
 	*ret_set = set;

@@ -158,7 +158,7 @@ struct netd_network_set {
 	bool no_ip6; /* on the wire the rest may be left out: IPv6, with a prefix that netd picks */
 	struct str subnet6; /* "" = pick one */
 	/* As [bridge NAME] of network.ini has them, where "" and 0 mean the default. */
-	struct str driver, mode, parent, gateway, range, rate;
+	struct str driver, mode, parent, gateway, range, rate, host_ip;
 	uint32_t mtu;
 	bool no_ip4, no_icc; /* IPv6 alone; its containers do not reach each other */
 };

@@ -258,11 +258,8 @@ static const struct attachment *address_holder(const struct attachments *attachm
 
 static bool fits(const struct network *network, uint32_t ip4)
 {
-	uint32_t host = ip4 & ~ip4_mask(network->prefix);
-
 	/* Not the network's, the gateway's or the broadcast address. */
-	return network->prefix && (ip4 & ip4_mask(network->prefix)) == network->subnet && host &&
-	       ip4 != network_gateway(network) && host != ~ip4_mask(network->prefix);
+	return network_ip4_fits(network, ip4) && ip4 != network_gateway(network);
 }
 
 /* Has the host itself the address? On a bridge it has the gateway's alone. */
@@ -389,7 +386,10 @@ static int pick_address(const struct attachments *attachments, const struct netw
 	uint32_t hosts = ~ip4_mask(network->prefix) - 2; /* without network, gateway, broadcast */
 	uint32_t start;
 
-	if (network->range_len) {
+	if (network->prefix >= IP4_PAIR) {
+		first = network->subnet;
+		hosts = 2;
+	} else if (network->range_len) {
 		first = network->range;
 		hosts = ~ip4_mask(network->range_len);
 		hosts += hosts < UINT32_MAX;
@@ -458,7 +458,7 @@ static int pick_address6(const struct attachments *attachments, const struct net
 			 struct netd_attach_network *wanted, struct err *err)
 {
 	char text[IP6_TEXT_MAX];
-	struct ip6 ip6;
+	struct ip6 ip6, gateway = network_gateway6(network);
 	uint32_t ip4, place;
 
 	if (wanted->ip6.len)
@@ -469,7 +469,7 @@ static int pick_address6(const struct attachments *attachments, const struct net
 			? ip4 - network->subnet
 			: 2 + favourite(attachment->attach.id) % (UINT16_MAX - PLACES_SPARE);
 	ip6 = ip6_plus(&network->subnet6, place);
-	while (is_hosts6(network, state, &ip6) ||
+	while (ip6_equal(&ip6, &gateway) || is_hosts6(network, state, &ip6) ||
 	       address6_holder(attachments, attachment, wanted->name, &ip6) ||
 	       (!network->prefix && mac_taken(attachments, attachment, network, 0, &ip6)))
 		ip6 = ip6_plus(&ip6, 1);

@@ -73,6 +73,10 @@ enum { ATTACHMENT_ROWS = 2 };
 int attachment_nft_ports(const struct attachment *attachment, struct networks *networks,
 			 struct nft_port *ret_ports, struct err *err);
 
+/* One of its ports with the address of its network where it names none itself. */
+struct netd_port attachment_port(const struct attachment *attachment, struct networks *networks,
+				 uint32_t i);
+
 /* -EADDRINUSE with the holder's name when a port of `attachment` is published by another container.
  */
 int attachment_check_ports(const struct attachments *attachments,

@@ -47,7 +47,9 @@ void network_bridge_name(const char *name, char dst[IFNAMSIZ])
 
 uint32_t network_gateway(const struct network *network)
 {
-	return network->gateway ? network->gateway : network->subnet + 1;
+	if (network->gateway)
+		return network->gateway;
+	return network->subnet + (network->prefix < IP4_PAIR);
 }
 
 void network_mac_of(uint32_t ip4, const struct ip6 *ip6, uint8_t ret_mac[6])
@@ -86,9 +88,16 @@ static bool lies_in(const struct network *network, uint32_t ip4)
 	return network->subnet && !((ip4 ^ network->subnet) & ip4_mask(network->prefix));
 }
 
+bool network_ip4_fits(const struct network *network, uint32_t ip4)
+{
+	uint32_t host = ip4 & ~ip4_mask(network->prefix);
+
+	return network->prefix && (ip4 & ip4_mask(network->prefix)) == network->subnet &&
+	       (network->prefix >= IP4_PAIR || (host && host != ~ip4_mask(network->prefix)));
+}
+
 int network_check(struct network *network, struct err *err)
 {
-	uint32_t host = network->gateway & ~ip4_mask(network->prefix);
 	const char *name = network->name;
 
 	if (network->no_ip4 && network->no_ip6)
@@ -106,7 +115,7 @@ int network_check(struct network *network, struct err *err)
 				: "network %s: name the interface to share with parent = ...",
 			name);
 	if (network->gateway &&
-	    (!lies_in(network, network->gateway) || !host || host == ~ip4_mask(network->prefix)))
+	    (!lies_in(network, network->gateway) || !network_ip4_fits(network, network->gateway)))
 		return err_set(err, -EINVAL, "network %s: its gateway is no address of its subnet",
 			       name);
 	if (network->range_len &&
@@ -121,9 +130,10 @@ int network_check(struct network *network, struct err *err)
 			       name);
 	if (network->delegated)
 		return err_set(err, -EINVAL, "network %s: a delegated prefix is for bridges", name);
-	if (network->no_icc)
+	if (network->no_icc || network->host_ip4)
 		return err_set(err, -EINVAL,
-			       "network %s: icc = no is for bridges: a shared segment is open",
+			       "network %s: icc = no and host_binding are for bridges: a shared "
+			       "segment is open",
 			       name);
 	/* Whose IPv6 prefix it is the shared segment knows, not we. */
 	network->no_ip6 = !network->given6;
@@ -257,6 +267,7 @@ static bool same_network(const struct network *there, const struct network *want
 	       there->rate == wanted->rate && there->internal == wanted->internal &&
 	       there->delegated == wanted->delegated && there->no_ip4 == wanted->no_ip4 &&
 	       there->no_ip6 == wanted->no_ip6 && there->no_icc == wanted->no_icc &&
+	       there->host_ip4 == wanted->host_ip4 &&
 	       (!wanted->subnet ||
 		(there->subnet == wanted->subnet && there->prefix == wanted->prefix)) &&
 	       (!wanted->given6 || (there->given6 && there->prefix6 == wanted->prefix6 &&

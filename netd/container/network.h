@@ -22,9 +22,10 @@ struct network {
 	uint8_t prefix; /* 0 = no IPv4 */
 	bool internal;
 	bool no_ip4, no_ip6;
-	bool no_icc;	/* its containers do not reach each other */
-	bool delegated; /* subnet6 lies below networks->delegated */
-	bool given6;	/* subnet6 was asked for; else it lies below the machine's prefix */
+	bool no_icc;	   /* its containers do not reach each other */
+	uint32_t host_ip4; /* where ports without an address are published; 0 = everywhere */
+	bool delegated;	   /* subnet6 lies below networks->delegated */
+	bool given6;	   /* subnet6 was asked for; else it lies below the machine's prefix */
 	struct ip6 subnet6;
 	uint8_t prefix6;   /* 0 = no IPv6 */
 	bool fixed;	   /* from network.ini or built in: not to be removed by a call */
@@ -51,6 +52,8 @@ struct networks {
  * name's hash, so that a restarted netd finds it again. */
 void network_bridge_name(const char *name, char dst[IFNAMSIZ]);
 uint32_t network_gateway(const struct network *network);
+/* Pure. One of its addresses for a machine: of a subnet of two both are (RFC 3021). */
+bool network_ip4_fits(const struct network *network, uint32_t ip4);
 /* Pure. The MAC address that follows from an IPv4 address, or from an IPv6 one where that is 0. */
 void network_mac_of(uint32_t ip4, const struct ip6 *ip6, uint8_t ret_mac[6]);
 void network_mac(const struct network *network, uint8_t ret_mac[6]); /* of its bridge */

@@ -37,6 +37,7 @@ static bool insists_ip6(const struct netd_port *port)
 	return asks_ip6(port) && (port->families & NETD_PORT_IP6 || !asks_ip4(port));
 }
 
+/* *ret_to: what a row leads to; its host's address is that of ports which name none. */
 static void find_target(const struct netd_attach *attach, struct networks *networks,
 			struct nft_port *ret_to)
 {
@@ -46,11 +47,31 @@ static void find_target(const struct netd_attach *attach, struct networks *netwo
 
 		if (!network || network->internal || !network_is_bridge(network))
 			continue;
-		if (!ret_to->to_ip4 && network->prefix)
-			(void)ip4_parse(attach->networks[i].ip4, &ret_to->to_ip4);
+		if (!ret_to->to_ip4 && network->prefix &&
+		    ip4_parse(attach->networks[i].ip4, &ret_to->to_ip4) == 0)
+			ret_to->host_ip4 = network->host_ip4;
 		if (ip6_is_zero(&ret_to->to_ip6) && network->prefix6)
 			(void)ip6_parse(attach->networks[i].ip6, &ret_to->to_ip6);
 	}
+}
+
+/* A port that names no address, and no family, has its network's: one IPv4 address alone. */
+static struct netd_port as_published(const struct netd_port *port, const struct nft_port *to)
+{
+	struct netd_port row = *port;
+
+	if (asks_ip4(port) && asks_ip6(port))
+		row.host_ip4 = to->host_ip4;
+	return row;
+}
+
+struct netd_port attachment_port(const struct attachment *attachment, struct networks *networks,
+				 uint32_t i)
+{
+	struct nft_port to;
+
+	find_target(&attachment->attach, networks, &to);
+	return as_published(&attachment->attach.ports[i], &to);
 }
 
 /* What a port insists on has to be there. */
@@ -86,7 +107,8 @@ int attachment_nft_ports(const struct attachment *attachment, struct networks *n
 			"internal",
 			STR_ARG(attach->name));
 	for (uint32_t i = 0; i < attach->port_count; i++) {
-		const struct netd_port *port = &attach->ports[i];
+		const struct netd_port resolved = as_published(&attach->ports[i], &to);
+		const struct netd_port *port = &resolved;
 		struct nft_port row = { .proto = port->proto,
 					.host_port = port->host_port,
 					.to_port = port->container_port,

@@ -81,12 +81,12 @@ def healed():
 
 @tap.test("a network made by a call has it too; another value is another network; macvlan cannot have it")
 def by_call():
-    def more(driver="", parent="", icc_off=b"\1"):
+    def more(driver="", parent="", icc_off=b"\1" + text("")):
         return (b"\0" + text("") + text(driver) + text("") + text(parent) + text("") + text("") + text("") +
                 struct.pack("<I", 0) + b"\0" + icc_off)
     box["engine"].network_set("made", "10.41.0.0/24", more=more())
     box["engine"].network_set("made", "10.41.0.0/24", more=more())
-    for wrong in (more(icc_off=b"\0"), more(icc_off=b"")):
+    for wrong in (more(icc_off=b"\0" + text("")), more(icc_off=b"")):
         try:
             box["engine"].network_set("made", "10.41.0.0/24", more=wrong)
             tap.check(False, "it was taken")
@@ -96,7 +96,8 @@ def by_call():
         box["engine"].network_set("seg", "10.9.0.0/24", more=more("macvlan", "up0"))
         tap.check(False, "it was taken")
     except Refused as e:
-        tap.check("icc = no is for bridges" in str(e), str(e))
+        tap.check("icc = no and host_binding are for bridges" in str(e), str(e))
+    box["engine"].network_set("bound", "10.42.0.0/30", more=more(icc_off=b"\0" + text("127.0.0.1")))
     attach("one", "made")
     attach("two", "made")
     apart("one", "two")
@@ -106,6 +107,19 @@ def by_call():
     box["engine"].sync([box[name] for name in ("web", "eve", "one", "two")])
     apart("one", "two")
     tap.check(all("isolated on" in sh("ip -d link show " + end) for end in ends("made")), "after kill -9")
+
+
+@tap.test("host_binding: a port that names no address is published there alone, one that does where it says; of a subnet of four")
+def host_binding():
+    attach("low", "bound", [(TCP, "*", 8090, 80, 1), (TCP, "0.0.0.0", 8091, 80, 1)])
+    tap.check(box["low"].ip == "10.42.0.2", "the one address that is free: %s" % box["low"].ip)
+    heard = n.answering((None, "127.0.0.1", 8090), (None, "10.9.0.2", 8090), (machine.lan, "10.9.0.2", 8090), (None, "::1", 8090),
+                        (None, "127.0.0.1", 8091), (machine.lan, "10.9.0.2", 8091))
+    tap.check([probe[1:] for probe in heard if probe[2] == 8090] == [("127.0.0.1", 8090)], heard)
+    tap.check(len([probe for probe in heard if probe[2] == 8091]) == 2, heard)
+    told = [row["address"] for row in box["engine"].rows("ports") if row["container"] == "low"]
+    tap.check("127.0.0.1" in told, "network show: %s" % box["engine"].rows("ports"))
+    box["engine"].detach(box["low"])
 
 
 @tap.test("another value at RELOAD is refused like every other of a network; the next netd opens what is attached")

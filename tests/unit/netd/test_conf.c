@@ -177,7 +177,7 @@ static void test_bad(void)
 		{ "[network a]\nIPv6AcceptRA.Token = ::1:0:0:0:10\n", "static:::10" },
 		{ "[network a]\nIPv6AcceptRA.Token = prefixstable\n", "static:::10" },
 		{ "[bridge x]\nsubnet = 172.30.0.1/24\n", "subnet" },
-		{ "[bridge x]\nsubnet = 172.30.0.0/31\n", "subnet" },
+		{ "[bridge x]\nsubnet = 172.30.0.0/32\n", "subnet" },
 		{ "[bridge x]\nsubnet6 = fd00::1/64\n", "subnet6" },
 		{ "[bridge x]\nsubnet6 = fe80::/64\n", "subnet6" },
 		{ "[bridge x]\nipv4 = no\nipv6 = no\n", "without addresses" },

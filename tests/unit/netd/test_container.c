@@ -365,6 +365,48 @@ static void test_shared(void)
 	is_int(network_add(&local, &wanted, &(struct rtnl_state){ 0 }, &made, &err), 0, "the same");
 }
 
+/* Of two addresses both are for machines; and no container has its gateway's IPv6 address. */
+static void test_pair(void)
+{
+	const struct rtnl_state nothing = { 0 };
+	struct networks local = { .ula = { { 0xfd, 1, 2, 3, 4, 5 } } };
+	struct network wanted = { .name = "pair", .subnet = 0xc0a88700, .prefix = 31 }, *made;
+	struct attachments list = { .state_fd = -1 };
+	struct attachment *a = make("aaaa", "one", "pair", "", NULL, 0);
+	struct err err;
+
+	ok(network_check(&wanted, &err) == 0 &&
+		   network_add(&local, &wanted, &nothing, &made, &err) == 0 &&
+		   network_gateway(made) == 0xc0a88700,
+	   "a subnet of two addresses, the first is the gateway's");
+	ok(attachment_pick_addresses(&list, &local, NULL, a, &err) == 0 &&
+		   str_is(a->attach.networks[0].ip4, "192.168.135.1") &&
+		   str_ends(a->attach.networks[0].ip6, STR("::2")),
+	   "the other one is a container's: %.*s", STR_ARG(a->attach.networks[0].ip6));
+	(void)attachment_put(&list, a, &err);
+	a = make("bbbb", "two", "pair", "", NULL, 0);
+	is_int(attachment_pick_addresses(&list, &local, NULL, a, &err), -ENOSPC, "and no third");
+	attachment_free(a);
+	wanted = (struct network){
+		.name = "last", .subnet = 0xc0a88800, .prefix = 24, .gateway = 0xc0a888fe
+	};
+	ok(network_check(&wanted, &err) == 0 &&
+		   network_add(&local, &wanted, &nothing, &made, &err) == 0,
+	   "a gateway at the end");
+	a = make("cccc", "three", "last", "192.168.136.1", NULL, 0);
+	ok(attachment_pick_addresses(&list, &local, NULL, a, &err) == 0 &&
+		   str_ends(a->attach.networks[0].ip6, STR("::2")),
+	   "the first address has not the gateway's place: %.*s",
+	   STR_ARG(a->attach.networks[0].ip6));
+	attachment_free(a);
+	wanted = (struct network){
+		.name = "bad", .subnet = 0xc0a88900, .prefix = 30, .gateway = 0xc0a88903
+	};
+	is_int(network_check(&wanted, &err), -EINVAL, "of four the last is no gateway: %s",
+	       err.text);
+	attachment_done_all(&list);
+}
+
 /* What /proc/net says of the host's sockets; bind(2) is asked about those ports alone. */
 static void test_used(void)
 {
@@ -397,6 +439,7 @@ int main(void)
 	test_places();
 	test_shared();
 	test_used();
+	test_pair();
 	attachment_done_all(&attachments);
 	return tap_done();
 }

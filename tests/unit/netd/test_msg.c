@@ -106,18 +106,18 @@ static void test_network_set(void)
 		   str_is(back.subnet6, "fd00::/64") && str_is(back.driver, "macvlan") &&
 		   str_is(back.parent, "eth0") && back.mtu == 1400 && back.no_ip4 && back.no_icc,
 	   "a wanted network");
-	ok(netd_network_set_decode(str_head(buf_str(&out), out.len - 41), &back, NULL) == 0 &&
+	ok(netd_network_set_decode(str_head(buf_str(&out), out.len - 45), &back, NULL) == 0 &&
 		   str_is(back.subnet6, "fd00::/64") && !back.driver.len,
 	   "what carries it may be left out");
-	ok(netd_network_set_decode(str_head(buf_str(&out), out.len - 55), &back, NULL) == 0 &&
+	ok(netd_network_set_decode(str_head(buf_str(&out), out.len - 59), &back, NULL) == 0 &&
 		   !back.no_ip6 && !back.subnet6.len,
 	   "what it says of IPv6 may be left out");
-	is_int(netd_network_set_decode(str_head(buf_str(&out), out.len - 3), &back, NULL), -EBADMSG,
+	is_int(netd_network_set_decode(str_head(buf_str(&out), out.len - 7), &back, NULL), -EBADMSG,
 	       "but not in part");
-	ok(netd_network_set_decode(str_head(buf_str(&out), out.len - 1), &back, NULL) == 0 &&
+	ok(netd_network_set_decode(str_head(buf_str(&out), out.len - 5), &back, NULL) == 0 &&
 		   back.no_ip4 && !back.no_icc,
 	   "so may what it says of its containers");
-	ok(netd_network_set_decode(str_head(buf_str(&out), out.len - 2), &back, NULL) == 0 &&
+	ok(netd_network_set_decode(str_head(buf_str(&out), out.len - 6), &back, NULL) == 0 &&
 		   !back.no_ip4 && back.mtu == 1400,
 	   "what it says of IPv4 may be left out");
 }
