@@ -9,7 +9,7 @@
 #include <string.h>
 #include "lib/str.h"
 
-enum { SHOWN_MAX = 100 };
+enum { SHOWN_MAX = 100, DEADLINE_RUNTIME_MIN_NS = 1024 };
 
 static int fault(struct err *err, const char *where, const char *what)
 {
@@ -25,6 +25,22 @@ static int check_version(const char *version, struct err *err)
 	str_escape(str_from(version), shown, sizeof(shown));
 	return err_set(err, -EINVAL,
 		       "config.json: ociVersion: \"%s\" is unknown; 1.x.y is supported", shown);
+}
+
+/* What the kernel would answer with no more than "invalid argument" (sched(7)). */
+static int check_deadline(const struct runtime_scheduler *sched, struct err *err)
+{
+	if (sched->policy != RUNTIME_POLICY_DEADLINE)
+		return 0;
+	if (sched->runtime < DEADLINE_RUNTIME_MIN_NS)
+		return fault(err, "process.scheduler.runtime",
+			     "SCHED_DEADLINE needs 1024 nanoseconds or more");
+	if (sched->deadline < sched->runtime)
+		return fault(err, "process.scheduler.deadline",
+			     "SCHED_DEADLINE needs one that is not below the runtime");
+	if (sched->period != 0 && sched->period < sched->deadline)
+		return fault(err, "process.scheduler.period", "it is below the deadline");
+	return 0;
 }
 
 int runtime_process_check(const struct runtime_process *process, struct err *err)
@@ -57,7 +73,7 @@ int runtime_process_check(const struct runtime_process *process, struct err *err
 		return fault(err, "process.ioPriority.priority", "expected 0 to 7");
 	if (sched->policy && (sched->nice < -20 || sched->nice > 19))
 		return fault(err, "process.scheduler.nice", "expected -20 to 19");
-	return 0;
+	return check_deadline(sched, err);
 }
 
 static int check_namespaces(const struct runtime_linux *lin, uint32_t *ret_there, struct err *err)

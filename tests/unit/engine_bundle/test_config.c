@@ -53,6 +53,14 @@ static const struct {
 	{ HEAD PROC ",\"rlimits\":[{\"type\":\"RLIMIT_CPU\",\"soft\":1,\"hard\":1},"
 		    "{\"type\":\"RLIMIT_CPU\",\"soft\":1,\"hard\":1}]}" TAIL,
 	  "config.json: process.rlimits[1]: the same limit stands in [0] already" },
+	{ HEAD PROC ",\"scheduler\":{\"policy\":\"SCHED_DEADLINE\",\"deadline\":5000}}" TAIL,
+	  "config.json: process.scheduler.runtime: SCHED_DEADLINE needs 1024 nanoseconds or more" },
+	{ HEAD PROC ",\"scheduler\":{\"policy\":\"SCHED_DEADLINE\",\"runtime\":2000}}" TAIL,
+	  "config.json: process.scheduler.deadline: SCHED_DEADLINE needs one that is not below the "
+	  "runtime" },
+	{ HEAD PROC ",\"scheduler\":{\"policy\":\"SCHED_DEADLINE\",\"runtime\":2000,"
+		    "\"deadline\":3000,\"period\":2500}}" TAIL,
+	  "config.json: process.scheduler.period: it is below the deadline" },
 	{ HEAD PROC ",\"env\":[\"A=\\u0000\"]}" TAIL,
 	  "config.json: JSON: a string has a NUL character in it" },
 	{ HEAD PROC "},\"root\":{\"path\":\"x\"}" TAIL,
