@@ -67,7 +67,8 @@ static void on_blob_have(struct msg_peer *peer, struct msg *msg)
 	wire_init(&in, msg->body.ptr, msg->body.len);
 	store_digest_get(&in, &digest);
 	int r = store_blob_stat(&store_role.store, &digest, &size, &err);
-	if (r < 0 && r != -ENOENT) {
+	/* Something else in its place makes room for the blob when that comes. */
+	if (r < 0 && r != -ENOENT && r != -EBADMSG) {
 		store_role_refuse(msg, &err);
 		return;
 	}

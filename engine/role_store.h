@@ -53,7 +53,7 @@ msg_handler_fn store_role_lease, store_role_gc, store_role_check, store_role_spa
 	store_role_clean, store_role_fall_back, store_role_cache_list, store_role_cache_prune;
 /* What a check tells, line by line and at its end. */
 void store_role_check_line(void *owner, uint32_t serial, const char *line);
-void store_role_check_done(void *owner, uint32_t serial, uint32_t checked, uint32_t damaged);
+void store_role_check_done(void *owner, uint32_t serial, const struct sum_found *found);
 /* One file of the trash goes, and the timer is set again while there are more. */
 void store_role_trash(struct loop_timer *timer);
 

@@ -245,7 +245,10 @@ void store_role_fall_back(struct msg_peer *peer, struct msg *msg)
 		store_role_refuse_malformed(msg);
 		return;
 	}
-	if (store_fall_back(&store_role.store, name, &config, &err) < 0) {
+	int r = store_image_runs(&store_role.store, name)
+			? err_set(&err, -EEXIST, "it has all its layers and runs")
+			: store_fall_back(&store_role.store, name, &config, &err);
+	if (r < 0) {
 		store_role_refuse(msg, &err);
 		return;
 	}
@@ -271,18 +274,19 @@ struct lacking {
 	struct buf names;
 };
 
-static void on_lacking(void *owner, const char *reference, const struct digest *layer)
+static void on_lacking(void *owner, const char *reference, const char *what,
+		       const struct digest *digest)
 {
 	struct lacking *lacking = owner;
 	char line[STORE_REFERENCE_MAX + 128], text[DIGEST_TEXT_MAX];
-	(void)snprintf(line, sizeof(line), "image %s lacks its layer %s", reference,
-		       digest_text(layer, text));
+	(void)snprintf(line, sizeof(line), "image %s lacks its %s %s", reference, what,
+		       digest_text(digest, text));
 	store_role_check_line(NULL, lacking->serial, line);
 	wire_put_text(&lacking->names, reference);
 	lacking->count++;
 }
 
-void store_role_check_done(void *owner, uint32_t serial, uint32_t checked, uint32_t damaged)
+void store_role_check_done(void *owner, uint32_t serial, const struct sum_found *found)
 {
 	struct lacking lacking = { .serial = serial };
 	struct store_collected orphans = { 0 };
@@ -292,14 +296,14 @@ void store_role_check_done(void *owner, uint32_t serial, uint32_t checked, uint3
 	(void)owner;
 	buf_init(&body, ROLE_LIST_MAX);
 	buf_init(&lacking.names, ROLE_LIST_MAX - 64);
-	store_lacking(&store_role.store, on_lacking, &lacking);
+	store_lacking(&store_role.store, found->gone, found->gone_count, on_lacking, &lacking);
 	if (store_orphans(&store_role.store, &orphans, NULL) == 0 && orphans.objects > 0) {
 		(void)snprintf(line, sizeof(line), "%u files that nothing uses, %llu KiB",
 			       orphans.objects, (unsigned long long)(orphans.bytes >> 10));
 		store_role_check_line(NULL, serial, line);
 	}
-	wire_put_u32(&body, checked);
-	wire_put_u32(&body, damaged + lacking.count);
+	wire_put_u32(&body, found->checked);
+	wire_put_u32(&body, found->damaged + lacking.count);
 	wire_put_u32(&body, lacking.count);
 	wire_put_bytes(&body, lacking.names.data, lacking.names.len);
 	store_role_answer(&msg, &body, -1);

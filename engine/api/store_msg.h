@@ -85,7 +85,7 @@ enum store_msg {
 	 */
 	STORE_MSG_CLEAN,
 	/* {text reference} -> {digest config}: the name means the image again that it meant before;
-	 * -ENOENT: there is none; -EBADMSG: it is damaged as well */
+	 * -ENOENT: there is none; -EBADMSG: it is damaged as well; -EEXIST: the present one runs */
 	STORE_MSG_FALL_BACK,
 	/* as IMAGE_SET, and the image that the name meant before stays as one without a name: its
 	 * reference is its id then, "sha256:..." */

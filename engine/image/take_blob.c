@@ -92,10 +92,26 @@ static int blob_begin_plain(struct take_blob *blob, int *ret_feed, struct err *e
 	return 0;
 }
 
+static int ask_have(struct take_blob *blob, uint16_t type, struct err *err);
+
+/* What LAYER_HAVE or BLOB_HAVE said. A blob of another size than it has to have is damaged. */
+static bool is_there(const struct take_blob *blob, struct str body)
+{
+	struct wire in;
+	bool have;
+
+	wire_init(&in, body.ptr, body.len);
+	have = wire_u8(&in) != 0;
+	if (have && (!blob->is_layer || blob->unpacked) && blob->blob.size > 0)
+		have = wire_u64(&in) == blob->blob.size;
+	return have;
+}
+
 static void on_have(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	struct take_blob *blob = owner;
 	const struct image_take_env *env = &blob->take->env;
+	bool have = reply && is_there(blob, reply->body);
 	int feed OWN_FD = -1;
 	struct err bad = { 0 };
 	int r;
@@ -105,8 +121,14 @@ static void on_have(struct msg_peer *peer, void *owner, struct msg *reply, const
 		blob_answer(blob, false, -1, err);
 		return;
 	}
-	if (blob->blob.probe || (reply->body.len && reply->body.ptr[0])) {
-		blob_answer(blob, reply->body.len && reply->body.ptr[0], -1, NULL);
+	if (have && blob->is_layer && env->keep_blobs && !blob->unpacked) {
+		blob->unpacked = true;
+		if (ask_have(blob, STORE_MSG_BLOB_HAVE, &bad) < 0)
+			blob_answer(blob, false, -1, &bad);
+		return;
+	}
+	if (blob->blob.probe || have) {
+		blob_answer(blob, have, -1, NULL);
 		return;
 	}
 	if (blob->is_layer)
@@ -142,23 +164,27 @@ static void drop_given_up(struct image_take *take, const struct digest *digest)
 	}
 }
 
+static int ask_have(struct take_blob *blob, uint16_t type, struct err *err)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	int64_t r;
+
+	buf_init(&body, 64);
+	store_digest_put(&body, &blob->blob.digest);
+	r = msg_peer_call(blob->take->env.store, type, buf_str(&body), NULL, 0, on_have, blob, err);
+	return r < 0 ? (int)r : 0;
+}
+
 static int blob_ask(struct take_blob *blob, struct err *err)
 {
 	struct image_take *take = blob->take;
-	uint16_t type = blob->is_layer ? STORE_MSG_LAYER_HAVE : STORE_MSG_BLOB_HAVE;
-	struct buf body OWN(buf_done) = { 0 };
-	int64_t r;
+	int r;
 
 	/* First: what is there already must not go while the rest is on its way. */
 	r = image_lease_add(take->env.leases, &take->lease, &blob->blob.digest, 1, err);
 	if (r < 0)
-		return (int)r;
-	if (blob->is_layer && take->env.keep_blobs)
-		type = STORE_MSG_BLOB_HAVE;
-	buf_init(&body, 64);
-	store_digest_put(&body, &blob->blob.digest);
-	r = msg_peer_call(take->env.store, type, buf_str(&body), NULL, 0, on_have, blob, err);
-	return r < 0 ? (int)r : 0;
+		return r;
+	return ask_have(blob, blob->is_layer ? STORE_MSG_LAYER_HAVE : STORE_MSG_BLOB_HAVE, err);
 }
 
 void image_take_on_blob(struct msg_peer *peer, struct msg *msg)

@@ -20,6 +20,7 @@ struct take_blob {
 	struct err error;    /* code 0 = stored */
 	uint32_t end_serial; /* of the BLOB_END call that waits, 0 = none yet */
 	uint32_t ask_serial; /* of the BLOB call that waits for LAYER_HAVE */
+	bool unpacked;	     /* LAYER_HAVE said yes, and the blob shall be there as well */
 	struct pull_blob blob;
 	char media_type[128];
 	struct image_layer_job job;

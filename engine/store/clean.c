@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include "engine/store/save.h"
 #include "engine/store/store.h"
 #include "lib/own.h"
 

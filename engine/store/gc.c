@@ -198,18 +198,25 @@ int store_gc(struct store *store, struct store_collected *ret_collected, struct 
 	return r;
 }
 
+/* What cannot go must not keep the others: the first reason is kept in `owner`. */
 static int unlink_first(int dirfd, const char *name, unsigned char type, void *owner,
 			struct err *err)
 {
+	struct err *first = owner, why = { 0 };
 	(void)type;
-	(void)owner;
-	int r = fs_remove_tree(dirfd, name, err);
-	return r < 0 ? r : 1;
+	(void)err;
+	if (fs_remove_tree(dirfd, name, &why) >= 0)
+		return 1;
+	if (!first->code)
+		*first = why;
+	return 0;
 }
 
 int store_trash_step(struct store *store, struct err *err)
 {
-	return fs_each(store->trash, unlink_first, NULL, err);
+	struct err why = { 0 };
+	int r = fs_each(store->trash, unlink_first, &why, err);
+	return r == 0 && why.code ? err_set(err, why.code, "%s", err_text(&why)) : r;
 }
 
 /* ---- the build cache, entry by entry ---- */

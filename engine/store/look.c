@@ -63,26 +63,51 @@ uint64_t store_image_disk(const struct store *store, struct str record, int64_t 
 	return bytes;
 }
 
-void store_lacking(const struct store *store,
-		   void (*each)(void *owner, const char *reference, const struct digest *layer),
-		   void *owner)
+static bool is_gone(const struct digest *gone, uint32_t count, const struct digest *digest)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (memcmp(&gone[i], digest, sizeof(*digest)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What of the image is not there, NULL = nothing. */
+static const char *lacks(const struct store *store, const struct image *image,
+			 const struct digest *gone, uint32_t count,
+			 const struct digest **ret_digest)
+{
+	*ret_digest = &image->manifest;
+	if (is_gone(gone, count, &image->manifest))
+		return "manifest";
+	*ret_digest = &image->config;
+	if (is_gone(gone, count, &image->config))
+		return "config";
+	for (uint32_t i = 0; i < image->layer_count; i++) {
+		struct store_layer layer;
+		*ret_digest = &image->layers[i].blob;
+		OWN_FD int fd = store_layer_open(store, *ret_digest, &layer, NULL);
+		if (fd < 0)
+			return "layer";
+		if (is_gone(gone, count, *ret_digest))
+			return "blob";
+	}
+	return NULL;
+}
+
+void store_lacking(const struct store *store, const struct digest *gone, uint32_t gone_count,
+		   store_lacking_fn *each, void *owner)
 {
 	for (uint32_t i = 0; i < store->refs.image_count; i++) {
 		struct arena arena OWN(arena_done) = { 0 };
+		const struct digest *digest;
 		struct image image;
-		bool whole = true;
 		arena_init(&arena, LOOK_ARENA);
 		if (store_record_decode(&arena, buf_str(&store->refs.images[i]->record), &image,
 					NULL) < 0)
 			continue;
-		for (uint32_t k = 0; whole && k < image.layer_count; k++) {
-			struct store_layer layer;
-			OWN_FD int fd =
-				store_layer_open(store, &image.layers[k].blob, &layer, NULL);
-			whole = fd >= 0;
-			if (!whole)
-				each(owner, store->refs.images[i]->reference,
-				     &image.layers[k].blob);
-		}
+		const char *what = lacks(store, &image, gone, gone_count, &digest);
+		if (what)
+			each(owner, store->refs.images[i]->reference, what, digest);
 	}
 }

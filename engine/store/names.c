@@ -434,6 +434,18 @@ static int has_layers(const struct store *store, const struct image *image, stru
 	return r;
 }
 
+bool store_image_runs(const struct store *store, const char *reference)
+{
+	struct arena arena OWN(arena_done) = { 0 };
+	struct image image;
+	int64_t at = refs_find(&store->refs, reference);
+	arena_init(&arena, NAMES_ARENA);
+	return at >= 0 &&
+	       store_record_decode(&arena, buf_str(&store->refs.images[at]->record), &image,
+				   NULL) == 0 &&
+	       has_layers(store, &image, NULL) == 0;
+}
+
 int store_fall_back(struct store *store, const char *reference, struct digest *ret_config,
 		    struct err *err)
 {

@@ -6,5 +6,7 @@
 
 /* Writes the table of names and of the build cache: durable when it returned 0 (names.c). */
 int store_save(struct store *store, struct err *err);
+/* Writes refs/aside; called by what changes it. */
+int store_aside_save(const struct store *store, struct err *err);
 
 #endif

@@ -238,19 +238,34 @@ int store_room(const struct store *store, uint64_t bytes, const char *what, stru
 
 /* ---- blobs ---- */
 
+/*
+ * A file that was kept. -EBADMSG: something else bears its name, or it may not be read: repair
+ * takes it away. Never waits, whatever is there (fifo(7)).
+ */
+static int open_kept(int dirfd, const char *name, struct stat *ret_stat, struct err *err)
+{
+	OWN_FD int fd = fs_open(dirfd, name, FS_BENEATH, O_RDONLY | O_NONBLOCK, 0, err);
+	if (fd == -ELOOP || fd == -EACCES || fd == -ENXIO)
+		return err_set(err, -EBADMSG, "is no file that can be read");
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, ret_stat) < 0)
+		return err_sys(err, -errno, "cannot stat %s", name);
+	if (!S_ISREG(ret_stat->st_mode))
+		return err_set(err, -EBADMSG, "is no file");
+	return take_fd(&fd);
+}
+
 int store_blob_open(const struct store *store, const struct digest *digest, uint64_t *ret_size,
 		    struct err *err)
 {
 	char name[STORE_NAME_MAX];
 	struct stat st;
 	store_blob_name(digest, name);
-	OWN_FD int fd = fs_open(store->blobs, name, FS_BENEATH, O_RDONLY, 0, err);
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) < 0)
-		return err_sys(err, -errno, "cannot stat blob %s", name);
-	*ret_size = (uint64_t)st.st_size;
-	return take_fd(&fd);
+	int fd = open_kept(store->blobs, name, &st, err);
+	if (fd >= 0)
+		*ret_size = (uint64_t)st.st_size;
+	return fd;
 }
 
 int store_blob_stat(const struct store *store, const struct digest *digest, uint64_t *ret_size,
@@ -277,11 +292,25 @@ static int publish(int dirfd, int fd, const char *name, struct err *err)
 	return 0;
 }
 
+/* What has the name already and cannot be the blob makes room for it. */
+static int drop_other(struct store *store, int fd, const char *name, struct err *err)
+{
+	struct stat is, was;
+	if (fs_stat(store->blobs, name, FS_BENEATH, &was, NULL) < 0)
+		return 0;
+	if (fstat(fd, &is) < 0)
+		return err_sys(err, -errno, "cannot stat a blob");
+	return S_ISREG(was.st_mode) && is.st_size == was.st_size
+		       ? 0
+		       : store_discard(store, store->blobs, name, err);
+}
+
 int store_blob_publish(struct store *store, int fd, const struct digest *digest, struct err *err)
 {
 	char name[STORE_NAME_MAX];
 	store_blob_name(digest, name);
-	return publish(store->blobs, fd, name, err);
+	int r = drop_other(store, fd, name, err);
+	return r < 0 ? r : publish(store->blobs, fd, name, err);
 }
 
 /* ---- layers ---- */
@@ -339,11 +368,12 @@ int store_layer_open(const struct store *store, const struct digest *digest,
 {
 	char name[STORE_NAME_MAX];
 	struct trailer trailer;
+	struct stat st;
 	store_layer_name(digest, name);
-	OWN_FD int fd = fs_open(store->layers, name, FS_BENEATH, O_RDONLY, 0, err);
-	if (fd < 0)
+	OWN_FD int fd = open_kept(store->layers, name, &st, err);
+	if (fd < 0 && fd != -EBADMSG)
 		return fd;
-	int r = trailer_read(fd, &trailer, err);
+	int r = fd < 0 ? fd : trailer_read(fd, &trailer, err);
 	if (r == 0 && memcmp(&trailer.layer.digest, digest, sizeof(*digest)) != 0)
 		r = err_set(err, -EBADMSG, "layer file is another layer");
 	if (r < 0) {
@@ -361,6 +391,9 @@ int store_discard(struct store *store, int dirfd, const char *name, struct err *
 	char number[24];
 	(void)snprintf(number, sizeof(number), "%llu", (unsigned long long)store->trash_number++);
 	int r = fs_rename(dirfd, name, store->trash, number, err);
+	/* A folder of someone else cannot be moved, but an empty one can go. */
+	if (r == -EACCES && fs_rmdir(dirfd, name, NULL) == 0)
+		r = 0;
 	if (r == 0)
 		r = fs_sync_dir(store->trash, err);
 	if (r == 0)

@@ -95,18 +95,19 @@ int store_image_remove(struct store *store, const char *reference, struct err *e
 /* The record of a reference, or of an image with that config or manifest digest. -ENOENT. */
 int store_image_get(const struct store *store, const char *name, struct str *ret_record,
 		    struct err *err);
+/* Whether the image of a name has all its layers: then a lost document is no reason to go back. */
+bool store_image_runs(const struct store *store, const char *reference);
 /*
  * Makes a name mean the image that it meant before, where that one has all its layers; the one that
  * it means now is forgotten. -ENOENT: there is none. -EBADMSG: it is damaged as well.
  */
 int store_fall_back(struct store *store, const char *reference, struct digest *ret_config,
 		    struct err *err);
-/* Writes refs/aside; called by what changes it. */
-int store_aside_save(const struct store *store, struct err *err);
-/* Each image that lacks a whole layer, once, with the first that it lacks. */
-void store_lacking(const struct store *store,
-		   void (*each)(void *owner, const char *reference, const struct digest *layer),
-		   void *owner);
+/* Each image that lacks a "layer", or as its "manifest", "config" or "blob" one of `gone`, once. */
+typedef void store_lacking_fn(void *owner, const char *reference, const char *what,
+			      const struct digest *digest);
+void store_lacking(const struct store *store, const struct digest *gone, uint32_t gone_count,
+		   store_lacking_fn *each, void *owner);
 /*
  * What an image takes on the disk: its layers, and of its blobs those that are kept. *ret_made_s:
  * when the newest of its layers whose key is its diffID was written, 0 = there is none.

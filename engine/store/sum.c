@@ -31,12 +31,15 @@ struct sum_job {
 	/* check only */
 	struct sum_name *names;
 	uint32_t name_count, name_at, damaged;
+	struct digest *gone; /* blobs that were taken away; a NULL with a count of 0 is fine */
+	uint32_t gone_count;
 };
 
 static void job_free(struct sum_job *job)
 {
 	own_close(&job->fd);
 	free(job->names);
+	free(job->gone);
 	free(job);
 }
 
@@ -234,22 +237,41 @@ static int check_file(struct sum_queue *queue, struct sum_job *job, struct err *
 	return r;
 }
 
+/* Out of memory: its images are made whole by their next pull. */
+static void note_gone(struct sum_job *job, const struct sum_name *name)
+{
+	struct digest digest;
+	if (name->layer || str_unhex(str_from(name->text), digest.bytes, sizeof(digest.bytes)) < 0)
+		return;
+	struct digest *more = realloc(job->gone, (job->gone_count + 1) * sizeof(*more));
+	if (!more)
+		return;
+	job->gone = more;
+	job->gone[job->gone_count++] = digest;
+}
+
 /* Not for an error of the disk: the next try may read it. */
-static void discard_damaged(struct sum_queue *queue, const struct sum_job *job, int why)
+static void discard_damaged(struct sum_queue *queue, struct sum_job *job, int why)
 {
 	const struct sum_name *name = &job->names[job->name_at];
 	int dir = name->layer ? queue->store->layers : queue->store->blobs;
 	struct err err = { 0 };
-	if (why == -EBADMSG && store_discard(queue->store, dir, name->text, &err) < 0)
+	if (why != -EBADMSG)
+		return;
+	if (store_discard(queue->store, dir, name->text, &err) < 0)
 		queue->events->check_line(queue->owner, job->serial, err_text(&err));
+	else
+		note_gone(job, name);
 }
 
 static void check_slice(struct sum_queue *queue, struct sum_job *job)
 {
 	struct err err = { 0 };
 	if (job->name_at == job->name_count) {
+		const struct sum_found found = { job->name_count, job->damaged, job->gone_count,
+						 job->gone };
 		(void)unqueue(queue);
-		queue->events->check_done(queue->owner, job->serial, job->name_count, job->damaged);
+		queue->events->check_done(queue->owner, job->serial, &found);
 		job_free(job);
 		return;
 	}
@@ -257,8 +279,11 @@ static void check_slice(struct sum_queue *queue, struct sum_job *job)
 	if (r < 0 && r != -ENOENT) { /* what went meanwhile was nobody's */
 		const struct sum_name *name = &job->names[job->name_at];
 		char line[ERR_TEXT_MAX + 120];
-		(void)snprintf(line, sizeof(line), "%s/sha256/%s: %s",
-			       name->layer ? "layers" : "blobs", name->text, err_text(&err));
+		int at = snprintf(line, sizeof(line),
+				  "%s/sha256/%s: ", name->layer ? "layers" : "blobs", name->text);
+		bool said = strncmp(err_text(&err), line, (size_t)at) == 0;
+		(void)snprintf(line + (said ? 0 : at), sizeof(line) - (size_t)at, "%s",
+			       err_text(&err));
 		job->damaged++;
 		queue->events->check_line(queue->owner, job->serial, line);
 		if (job->discard)

@@ -12,12 +12,18 @@
  * Work that reads whole files: layer commits and the check of the store, one after another, a slice
  * for each turn of the loop.
  */
+/* What a check found; gone: blobs that it took away, as long as the call lasts. */
+struct sum_found {
+	uint32_t checked, damaged, gone_count;
+	const struct digest *gone;
+};
+
 struct sum_events {
 	void (*commit_done)(void *owner, uint32_t serial, const struct store_layer *layer,
 			    const struct err *err);
 	void (*check_line)(void *owner, uint32_t serial, const char *line);
 	/* Every file was read; what images lack is the owner's to find out. */
-	void (*check_done)(void *owner, uint32_t serial, uint32_t checked, uint32_t damaged);
+	void (*check_done)(void *owner, uint32_t serial, const struct sum_found *found);
 };
 
 struct sum_job;
