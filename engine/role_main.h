@@ -184,6 +184,8 @@ void engine_attach_ended(struct engine *engine, const struct container *containe
 void engine_attach_removed(struct engine *engine, const char *id);
 void engine_event(struct engine *engine, const char *type, const char *action, const char *id,
 		  const char *name, const struct container_def *def, int32_t number);
+/* Those of a definition that are not there yet, empty: the first start fills them. */
+int engine_volumes_make(struct engine *engine, const struct container_def *def, struct err *err);
 void engine_volumes_drop(struct engine *engine, const struct container_def *def);
 /* NETWORK_SET for what was made over the API, after each connect to netd. */
 void engine_networks_up(struct engine *engine);

@@ -223,6 +223,8 @@ const struct table_entry *engine_create(struct engine *engine, const char *id,
 		r = check_links(engine, def, err);
 	if (r >= 0)
 		r = container_userns_check(&engine->containers, def, err);
+	if (r >= 0)
+		r = engine_volumes_make(engine, def, err);
 	return r >= 0 ? table_create(&engine->table, id, def, err) : NULL;
 }
 

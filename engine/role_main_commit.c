@@ -4,6 +4,7 @@
  * engine main; must never read a file of either, nor leave a container frozen.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,7 +23,7 @@ struct new_work {
 	struct store_layer layer;
 	bool has_layer, walked, packed;
 	struct image image;
-	char created[32];
+	char created[40];
 };
 
 /* ---- the record ---- */
@@ -131,12 +132,15 @@ static int compose(struct new_work *new, struct err *err)
 	struct buf config OWN(buf_done) = { 0 }, manifest OWN(buf_done) = { 0 };
 	struct image *image = &new->image;
 	struct oci_platform own = oci_platform_own();
-	time_t now = time(NULL);
+	struct timespec now = { 0 };
+	size_t len;
 	struct tm tm;
 	int r;
 
-	(void)gmtime_r(&now, &tm);
-	(void)strftime(new->created, sizeof(new->created), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	(void)gmtime_r(&now.tv_sec, &tm);
+	len = strftime(new->created, sizeof(new->created), "%Y-%m-%dT%H:%M:%S", &tm);
+	(void)snprintf(new->created + len, sizeof(new->created) - len, ".%09ldZ", now.tv_nsec);
 	if (!*image->os)
 		image->os = own.os;
 	if (!*image->architecture) {

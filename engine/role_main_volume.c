@@ -143,12 +143,46 @@ static int write_api(const struct engine *engine, const char *name, struct str a
 	return r < 0 ? r : fs_replace(dir, mark, "", 0, 0600, err);
 }
 
+/* An empty directory under that name, unless there is a volume of it. */
+static int volume_make(struct engine *engine, const char *name, struct str api, struct err *err)
+{
+	int dir OWN_FD = fs_open_dir(engine->containers.data_fd, "volumes", FS_BENEATH, 0755, err);
+	int r = dir;
+
+	if (dir < 0 || fs_exists(dir, name, FS_BENEATH))
+		return dir < 0 ? dir : 0;
+	r = write_api(engine, name, api, err);
+	if (r >= 0)
+		r = fs_mkdir(dir, name, 0755, err);
+	if (r >= 0)
+		r = fs_sync_dir(dir, err);
+	if (r >= 0)
+		engine_event(engine, "volume", "create", name, name, NULL, 0);
+	return r;
+}
+
+int engine_volumes_make(struct engine *engine, const struct container_def *def, struct err *err)
+{
+	/* What the API keeps and shows of a volume that nobody has named. */
+	static const char unnamed[] = "{\"Labels\":{\"com.docker.volume.anonymous\":\"\"}}";
+	int r = 0;
+
+	for (uint32_t i = 0; r >= 0 && i < def->mount_count; i++) {
+		bool anonymous =
+			def->mounts_more && def->mounts_more[i].flags & DEF_MOUNT_ANONYMOUS;
+
+		if (def->mounts[i].kind == DEF_MOUNT_VOLUME)
+			r = volume_make(engine, def->mounts[i].source,
+					anonymous ? STR(unnamed) : STR(""), err);
+	}
+	return r;
+}
+
 void engine_volume_make_call(struct msg_peer *peer, struct msg *msg)
 {
 	struct engine *engine = engine_of(peer);
 	char name[VOLUME_NAME_MAX];
 	struct err err = { 0 };
-	int dir OWN_FD = -1;
 	struct wire in;
 	struct str api;
 	int r = 0;
@@ -161,17 +195,7 @@ void engine_volume_make_call(struct msg_peer *peer, struct msg *msg)
 	else if (!engine->data_ready)
 		r = err_set(&err, -EAGAIN, "the data partition is not there");
 	if (r >= 0)
-		r = dir =
-			fs_open_dir(engine->containers.data_fd, "volumes", FS_BENEATH, 0755, &err);
-	if (r >= 0 && !fs_exists(dir, name, FS_BENEATH)) {
-		r = write_api(engine, name, api, &err);
-		if (r >= 0)
-			r = fs_mkdir(dir, name, 0755, &err);
-		if (r >= 0)
-			r = fs_sync_dir(dir, &err);
-		if (r >= 0)
-			engine_event(engine, "volume", "create", name, name, NULL, 0);
-	}
+		r = volume_make(engine, name, api, &err);
 	engine_answer(peer, msg, r, &err);
 }
 

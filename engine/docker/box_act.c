@@ -266,18 +266,14 @@ static void on_resized(struct msg_peer *peer, void *owner, struct msg *reply, co
 void docker_resize(struct docker_client *client)
 {
 	struct buf body OWN(buf_done) = { 0 };
-	int64_t rows, columns;
+	uint16_t rows, columns;
 
-	if (docker_query_number(client, "h", 0, &rows) < 0 ||
-	    docker_query_number(client, "w", 0, &columns) < 0)
+	if (docker_query_size(client, "h", &rows) < 0 ||
+	    docker_query_size(client, "w", &columns) < 0)
 		return;
-	if (rows < 0 || rows > UINT16_MAX || columns < 0 || columns > UINT16_MAX) {
-		docker_reply_error(client, 400, "invalid size of a terminal");
-		return;
-	}
 	buf_init(&body, 2048);
 	wire_put_text(&body, client->argument);
-	wire_put_u16(&body, (uint16_t)rows);
-	wire_put_u16(&body, (uint16_t)columns);
+	wire_put_u16(&body, rows);
+	wire_put_u16(&body, columns);
 	docker_ask(client, ENGINE_MSG_TTY, buf_str(&body), on_resized);
 }

@@ -111,7 +111,7 @@ static void put_added(struct json_writer *w, const struct json *request, const s
 	json_iter_init(&iter, request);
 	while (json_iter_next(&iter, &key, &value)) {
 		if (create_empty(value) || str_copy(key, name, sizeof(name)) < 0 ||
-		    json_get(before, name))
+		    json_get(before, name) || str_is(key, "PidsLimit"))
 			continue;
 		json_key_str(w, key);
 		json_put_value(w, value);
@@ -119,7 +119,7 @@ static void put_added(struct json_writer *w, const struct json *request, const s
 }
 
 /* What inspect gives back, with the members of the request over those of before. */
-static const char *merge_api(struct docker_client *client, const char *before)
+static const char *merge_api(struct docker_client *client, const char *before, int64_t pids_limit)
 {
 	static const char *const mine[] = { "Config", "HostConfig" };
 	struct buf text OWN(buf_done) = { 0 };
@@ -144,12 +144,16 @@ static const char *merge_api(struct docker_client *client, const char *before)
 		char name[64];
 		const struct json *newer = NULL;
 
+		if (str_is(key, "PidsLimit"))
+			continue;
 		if (str_copy(key, name, sizeof(name)) >= 0)
 			newer = json_get(client->json.root, name);
 		json_key_str(&w, key);
 		json_put_value(&w, create_empty(newer) ? value : newer);
 	}
 	put_added(&w, client->json.root, json_get(doc.root, mine[1]));
+	if (pids_limit || json_type(json_get(client->json.root, "PidsLimit")) == JSON_NUMBER)
+		json_member_i64(&w, "PidsLimit", pids_limit);
 	json_end_object(&w);
 	if (json_get(doc.root, "Endpoints")) {
 		json_key(&w, "Endpoints");
@@ -197,8 +201,12 @@ static void on_update_view(struct msg_peer *peer, void *owner, struct msg *reply
 		create->def.host.memory_and_swap = 0;
 	r = create_limits(create, create->host, &bad);
 	if (r >= 0 && json_str(json_get(policy, "Name")).len)
-		r = create_restart(create, policy, &bad);
-	create->def.host.api = merge_api(client, box->def.host.api);
+		r = box->def.host.auto_remove
+			    ? err_set(&bad, -EEXIST,
+				      "Restart policy cannot be updated because AutoRemove is "
+				      "enabled for the container")
+			    : create_restart(create, policy, &bad);
+	create->def.host.api = merge_api(client, box->def.host.api, create->def.pids_limit);
 	if (r < 0)
 		docker_reply_err(client, &bad);
 	else

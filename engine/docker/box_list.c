@@ -16,6 +16,8 @@
 #include "engine/docker/view.h"
 #include "lib/own.h"
 
+enum { LIST_ANNOTATIONS_MINOR = 46 /* from there on */ };
+
 #define NS_PER_S INT64_C(1000000000)
 
 static const char list_filters[] =
@@ -99,6 +101,11 @@ static void put_row(struct json_writer *w, const struct docker_box *box, unsigne
 	json_begin_object(w);
 	json_member_str(w, "NetworkMode",
 			json_str(json_get(json_get(api.root, "HostConfig"), "NetworkMode")));
+	if (minor >= LIST_ANNOTATIONS_MINOR &&
+	    json_count(json_get(json_get(api.root, "HostConfig"), "Annotations"))) {
+		json_key(w, "Annotations");
+		json_put_value(w, json_get(json_get(api.root, "HostConfig"), "Annotations"));
+	}
 	json_end_object(w);
 	json_key(w, "NetworkSettings");
 	json_begin_object(w);

@@ -15,6 +15,7 @@
 #include "engine/docker/base64.h"
 #include "engine/docker/create.h"
 #include "engine/docker/handlers.h"
+#include "engine/docker/platform.h"
 #include "engine/docker/transfer.h"
 #include "engine/git/git.h"
 #include "engine/oci/oci.h"
@@ -149,6 +150,7 @@ static int check_source(struct docker_client *client, struct err *err)
 	const char *remote = query_text(client, "remote");
 	const char *platform = query_text(client, "platform");
 	struct oci_platform own = oci_platform_own();
+	struct docker_platform wanted;
 	char ours[64];
 
 	if (!remote || !platform)
@@ -159,8 +161,11 @@ static int check_source(struct docker_client *client, struct err *err)
 	(void)snprintf(ours, sizeof(ours), "%s/%s", own.os, own.architecture);
 	if (*platform && strncmp(platform, ours, strlen(ours)) != 0 &&
 	    strcmp(platform, own.architecture) != 0)
-		return err_set(err, -EINVAL, "build --platform %.100s: only %s can run here",
-			       platform, ours);
+		return docker_platform_parse(str_from(platform), &wanted, err) < 0
+			       ? -EINVAL
+			       : err_set(err, -EINVAL,
+					 "build --platform %.100s: only %s can run here", platform,
+					 ours);
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "engine/api/engine_msg.h"
 #include "engine/docker/create.h"
 #include "engine/docker/handlers.h"
+#include "engine/docker/platform.h"
 #include "engine/docker/policy.h"
 #include "engine/docker/text.h"
 #include "lib/own.h"
@@ -160,6 +161,32 @@ static void on_created(struct msg_peer *peer, void *owner, struct msg *reply, co
 	reply_made(client, wire_str(&in, 128), &create->warnings);
 }
 
+/* Another platform than the image's, which is always this machine's, is -ENOENT. */
+static int create_platform(struct create *create, const char *name, struct err *err)
+{
+	char text[DOCKER_PLATFORM_MAX] = "", own[DOCKER_PLATFORM_MAX];
+	struct docker_platform wanted, have = { 0 };
+	int r;
+
+	if (!docker_query(create->client, "platform", text, sizeof(text)) || !*text)
+		return 0;
+	r = docker_platform_parse(str_from(text), &wanted, err);
+	if (r < 0)
+		return r;
+	(void)str_copy(str_from(create->image->os), have.os, sizeof(have.os));
+	(void)str_copy(str_from(create->image->architecture), have.architecture,
+		       sizeof(have.architecture));
+	(void)str_copy(str_from(create->image->variant), have.variant, sizeof(have.variant));
+	if (!strcmp(wanted.os, have.os) && !strcmp(wanted.architecture, have.architecture))
+		return 0;
+	docker_platform_text(&have, own);
+	docker_platform_text(&wanted, text);
+	return err_set(err, -ENOENT,
+		       "image with reference %.200s was found but its platform (%s) does not match "
+		       "the specified platform (%s)",
+		       name, own, text);
+}
+
 static void on_records(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	struct docker_client *client = owner;
@@ -194,7 +221,9 @@ static void on_records(struct msg_peer *peer, void *owner, struct msg *reply, co
 		create->images = &images;
 		create->others = client->work;
 		create->cpus = client->server->cpus;
-		r = create_check(create->body, &bad);
+		r = create_platform(create, name, &bad);
+		if (r >= 0)
+			r = create_check(create->body, &bad);
 		if (r >= 0)
 			r = create_def(create, &bad);
 		if (r >= 0)

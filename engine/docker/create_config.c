@@ -299,6 +299,34 @@ static int config_exposed(struct create *create, struct err *err)
 	return 0;
 }
 
+/* As Go's filepath.Clean() has it of an absolute path: "/a//b/./c/.." is "/a/b". NULL: no memory.
+ */
+static const char *clean_path(struct arena *arena, const char *path)
+{
+	char *clean = arena_alloc(arena, strlen(path) + 2);
+	struct str rest = str_from(path), part;
+	size_t len = 0;
+
+	while (clean && str_cut(&rest, '/', &part)) {
+		if (!part.len || str_is(part, "."))
+			continue;
+		if (str_is(part, "..")) {
+			while (len && clean[--len] != '/')
+				;
+			continue;
+		}
+		clean[len++] = '/';
+		memcpy(clean + len, part.ptr, part.len);
+		len += part.len;
+	}
+	if (!clean)
+		return NULL;
+	if (!len)
+		clean[len++] = '/';
+	clean[len] = 0;
+	return clean;
+}
+
 static int config_names(struct create *create, struct err *err)
 {
 	struct container_def *def = &create->def;
@@ -321,6 +349,8 @@ static int config_names(struct create *create, struct err *err)
 		def->user = create->image->user;
 	if (!*def->workdir)
 		def->workdir = *create->image->workdir ? create->image->workdir : "/";
+	if (*def->workdir == '/' && !(def->workdir = clean_path(create->arena, def->workdir)))
+		return err_set(err, -ENOMEM, "no memory for a request");
 	if (*def->workdir != '/')
 		return err_set(err, -EINVAL,
 			       "the working directory '%s' is invalid, it needs to be an absolute "

@@ -8,7 +8,13 @@
 
 #define DISK_MAX (UINT64_C(1) << 50)
 
-enum { MEMORY_MIN = 6 << 20, DISK_MIN = 1 << 20, CPU_MILLI_MAX = 1 << 20, CPU_MIN_US = 1000 };
+enum {
+	MEMORY_MIN = 6 << 20,
+	DISK_MIN = 1 << 20,
+	CPU_MILLI_MAX = 1 << 20,
+	CPU_MIN_US = 1000,
+	PIDS_UPDATE_MINOR = 40
+};
 
 static int limits_memory(struct create *create, const struct json *host, struct err *err)
 {
@@ -77,7 +83,14 @@ static int limits_cpu(struct create *create, const struct json *host, struct err
 {
 	struct container_def *def = &create->def;
 	int64_t nano = def->cpus * 1000000;
-	int r = create_number(host, "NanoCpus", 0, INT64_C(1000000) * CPU_MILLI_MAX, &nano, err);
+	int64_t shares = 0;
+	int r;
+
+	if (json_i64(json_get(host, "CpuShares"), INT64_MIN, -1, &shares) >= 0)
+		return err_set(err, -EINVAL,
+			       "invalid CPU shares (%lld): value must be a positive integer",
+			       (long long)shares);
+	r = create_number(host, "NanoCpus", 0, INT64_C(1000000) * CPU_MILLI_MAX, &nano, err);
 
 	if (r >= 0)
 		r = create_number(host, "CpuShares", 0, 262144, &def->host.cpu_shares, err);
@@ -117,7 +130,7 @@ static int limits_cpu(struct create *create, const struct json *host, struct err
 int create_limits(struct create *create, const struct json *host, struct err *err)
 {
 	struct container_def *def = &create->def;
-	int64_t pids = def->pids_limit;
+	int64_t pids = def->pids_limit, before = pids;
 	int r = limits_memory(create, host, err);
 
 	if (r >= 0)
@@ -125,11 +138,14 @@ int create_limits(struct create *create, const struct json *host, struct err *er
 	if (r >= 0)
 		r = limits_disk(create, host, err);
 	if (r >= 0)
-		r = create_number(host, "PidsLimit", -1, INT32_MAX, &pids, err);
+		r = create_number(host, "PidsLimit", INT64_MIN, INT32_MAX, &pids, err);
 	if (r >= 0)
 		r = create_number(host, "BlkioWeight", 0, 1000, &def->host.blkio_weight, err);
 	if (r >= 0 && def->host.blkio_weight && def->host.blkio_weight < 10)
 		return err_set(err, -EINVAL, "Range of blkio weight is from 10 to 1000");
-	def->pids_limit = pids < 0 ? 0 : pids;
+	/* Clients of old say 0 where they mean nothing. */
+	def->pids_limit = create->client->minor < PIDS_UPDATE_MINOR && before ? before
+			  : pids < 0					      ? 0
+									      : pids;
 	return r;
 }

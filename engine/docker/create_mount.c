@@ -203,7 +203,7 @@ static int mount_volume(struct create *create, const struct json *value, struct 
 	if (r >= 0)
 		r = check_subpath(more->subpath, "volume", err);
 	if (r >= 0 && driver.len && !str_is(driver, "local"))
-		r = err_set(err, -EINVAL,
+		r = err_set(err, -ENOENT,
 			    "error looking up volume plugin %.*s: plugin \"%.*s\" "
 			    "not found",
 			    STR_ARG(driver), STR_ARG(driver));
@@ -415,7 +415,7 @@ static int volume_driver(const struct create *create, struct err *err)
 		volumes |= create->def.mounts[i].kind == DEF_MOUNT_VOLUME;
 	if (!volumes || !driver.len || str_is(driver, "local"))
 		return 0;
-	return err_set(err, -EINVAL,
+	return err_set(err, -ENOENT,
 		       "error looking up volume plugin %.*s: plugin \"%.*s\" not found",
 		       STR_ARG(driver), STR_ARG(driver));
 }

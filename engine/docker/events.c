@@ -88,13 +88,13 @@ static void put_attributes(struct json_writer *w, const struct engine_event *eve
 		value = event->labels[i];
 		(void)str_cut(&value, '=', &key);
 		if (str_is(key, "image") || str_is(key, "name") || str_is(key, "exitCode") ||
-		    str_is(key, "signal"))
+		    str_is(key, "signal") || (i && str_is(key, "execID")))
 			continue;
 		json_key_str(w, key);
 		json_put_str(w, value);
 	}
 	(void)snprintf(number, sizeof(number), "%d", event->number);
-	if (str_is(event->action, "die"))
+	if (str_is(event->action, "die") || str_is(event->action, "exec_die"))
 		json_member_text(w, "exitCode", number);
 	if (str_is(event->action, "kill"))
 		json_member_text(w, "signal", number);

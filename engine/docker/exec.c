@@ -10,46 +10,12 @@
 #include <string.h>
 #include <sys/random.h>
 #include "engine/api/stream_msg.h"
+#include "engine/docker/exec.h"
 #include "engine/docker/handlers.h"
-#include "engine/docker/pump.h"
 #include "engine/docker/view.h"
 #include "lib/own.h"
 
-enum {
-	EXECS_MAX = 256,
-	EXECS_OWN = 96, /* of one client that run: engine main has ENGINE_EXECS_MAX (128) */
-	EXEC_ID_LEN = 64,
-	EXEC_BODY_MAX = 1 << 20,
-};
-
-struct docker_exec {
-	struct docker_pump pump; /* the first member: client->work is both */
-	struct docker_exec *next;
-	struct docker_server *server;
-	struct docker_client *client; /* who started it and is still there */
-	struct arena arena;	      /* of args */
-	struct engine_exec_args args;
-	char id[EXEC_ID_LEN + 1], container[EXEC_ID_LEN + 4];
-	struct docker_detach detach_keys;
-	bool raw; /* its start asked for a terminal's bytes: else frames, whatever it was made with
-		   */
-	bool attach_stdin, attach_stdout, attach_stderr; /* as its creation said */
-	bool detach, started, running, exited;
-	int32_t exit_code;
-	uint32_t serial;		       /* of the call that started it */
-	char who[GATE_NAME_MAX + 1], from[64]; /* who started it */
-};
-
 /* ---- the table ---- */
-
-static struct docker_exec *exec_find(struct docker_server *server, const char *id)
-{
-	for (struct docker_exec *e = server->execs; e; e = e->next) {
-		if (!strcmp(e->id, id))
-			return e;
-	}
-	return NULL;
-}
 
 static void exec_drop(struct docker_exec *exec)
 {
@@ -182,6 +148,14 @@ static void exec_created(struct docker_client *client, const struct docker_box *
 	}
 	(void)str_copy(box->view.id, exec->container, sizeof(exec->container));
 	(void)str_copy(box->view.name, exec->args.name, sizeof(exec->args.name));
+	exec->image = "";
+	for (uint32_t i = 0; box->has_def && i < box->def.labels.count; i++)
+		(void)image_texts_add(&exec->arena, &exec->labels,
+				      arena_text(&exec->arena, str_from(box->def.labels.items[i])),
+				      NULL);
+	if (box->has_def && arena_text(&exec->arena, str_from(box->def.reference)))
+		exec->image = arena_text(&exec->arena, str_from(box->def.reference));
+	exec_event(exec, "exec_create", true);
 	docker_reply_id(client, str_from(exec->id), DOCKER_REPLY_BARE);
 }
 
@@ -390,6 +364,7 @@ void docker_exec_ended(struct docker_server *server, struct msg *msg)
 			continue;
 		e->exit_code = (int32_t)wire_u32(&in);
 		e->exited = true;
+		exec_event(e, "exec_die", false);
 		exec_settle(e);
 		return;
 	}
@@ -421,6 +396,8 @@ void docker_exec_start(struct docker_client *client)
 	int64_t serial;
 
 	buf_init(&text, 512);
+	if (client->body.len && !docker_body_json(client))
+		return;
 	if (!exec || exec->started) {
 		(void)buf_printf(&text,
 				 exec ? "Error: Exec command %.70s has already run"
@@ -429,8 +406,6 @@ void docker_exec_start(struct docker_client *client)
 		docker_reply_error(client, exec ? 409 : 404, buf_text(&text));
 		return;
 	}
-	if (client->body.len && !docker_body_json(client))
-		return;
 	if (has_many(client)) {
 		(void)buf_printf(&text, "%d processes of %s are being run already", EXECS_OWN,
 				 client->who);
@@ -442,6 +417,7 @@ void docker_exec_start(struct docker_client *client)
 	exec->detach = json_true(json_get(client->json.root, "Detach"));
 	exec->raw = json_true(json_get(client->json.root, "Tty"));
 	exec->started = true;
+	exec_event(exec, "exec_start", true);
 	exec->client = client;
 	exec->pump.ended = on_pump_ended;
 	exec->pump.owner = exec;
@@ -463,101 +439,4 @@ void docker_exec_start(struct docker_client *client)
 		exec_failed(exec, &err);
 	else
 		exec->serial = (uint32_t)serial;
-}
-
-/* ---- resize, inspect ---- */
-
-static void exec_unknown(struct docker_client *client)
-{
-	struct buf text OWN(buf_done) = { 0 };
-
-	buf_init(&text, 512);
-	(void)buf_printf(&text, "No such exec instance: %.70s", client->argument);
-	docker_reply_error(client, 404, buf_text(&text));
-}
-
-void docker_put_exec_ids(struct json_writer *w, const struct docker_server *server, struct str id)
-{
-	bool any = false;
-
-	json_key(w, "ExecIDs");
-	for (const struct docker_exec *e = server->execs; e; e = e->next) {
-		if (!e->running || e->exited || !str_is(id, e->container))
-			continue;
-		if (!any)
-			json_begin_array(w);
-		any = true;
-		json_put_text(w, e->id);
-	}
-	if (any)
-		json_end_array(w);
-	else
-		json_put_null(w);
-}
-
-void docker_exec_resize(struct docker_client *client)
-{
-	struct docker_exec *exec = exec_find(client->server, client->argument);
-	struct buf body OWN(buf_done) = { 0 };
-	int64_t rows, columns;
-
-	if (!exec) {
-		exec_unknown(client);
-		return;
-	}
-	if (docker_query_number(client, "h", 0, &rows) < 0 ||
-	    docker_query_number(client, "w", 0, &columns) < 0)
-		return;
-	buf_init(&body, 16);
-	wire_put_u32(&body, exec->serial);
-	wire_put_u16(&body, (uint16_t)rows);
-	wire_put_u16(&body, (uint16_t)columns);
-	if (exec->running)
-		(void)msg_peer_call(client->server->main, ENGINE_MSG_RESIZE, buf_str(&body), NULL,
-				    0, NULL, NULL, NULL);
-	docker_reply_empty(client, 200);
-}
-
-void docker_exec_inspect(struct docker_client *client)
-{
-	const struct docker_exec *exec = exec_find(client->server, client->argument);
-	struct buf body OWN(buf_done) = { 0 };
-	struct json_writer w;
-
-	if (!exec) {
-		exec_unknown(client);
-		return;
-	}
-	buf_init(&body, EXEC_BODY_MAX);
-	json_writer_init(&w, &body);
-	json_begin_object(&w);
-	json_member_text(&w, "ID", exec->id);
-	json_member_bool(&w, "Running", exec->running && !exec->exited);
-	json_key(&w, "ExitCode");
-	if (exec->exited)
-		json_put_i64(&w, exec->exit_code);
-	else
-		json_put_null(&w);
-	json_key(&w, "ProcessConfig");
-	json_begin_object(&w);
-	json_member_bool(&w, "tty", exec->args.tty);
-	json_member_text(&w, "entrypoint", exec->args.argv[0] ? exec->args.argv[0] : "");
-	json_key(&w, "arguments");
-	json_begin_array(&w);
-	for (size_t i = 1; exec->args.argv[0] && exec->args.argv[i]; i++)
-		json_put_text(&w, exec->args.argv[i]);
-	json_end_array(&w);
-	json_member_bool(&w, "privileged", exec->args.privileged);
-	if (*exec->args.user)
-		json_member_text(&w, "user", exec->args.user);
-	json_end_object(&w);
-	json_member_bool(&w, "OpenStdin", exec->attach_stdin);
-	json_member_bool(&w, "OpenStderr", exec->attach_stderr);
-	json_member_bool(&w, "OpenStdout", exec->attach_stdout);
-	json_member_bool(&w, "CanRemove", false);
-	json_member_text(&w, "ContainerID", exec->container);
-	json_member_text(&w, "DetachKeys", "");
-	json_member_u64(&w, "Pid", 0);
-	json_end_object(&w);
-	docker_reply_json(client, 200, buf_str(&body));
 }

@@ -225,17 +225,30 @@ bool docker_filters_flag(struct docker_client *client, const struct docker_filte
 bool docker_filters_until(struct docker_client *client, const struct docker_filters *filters,
 			  int64_t *ret_ns)
 {
-	struct str value = docker_filters_value(filters, "until", 0);
+	if (!docker_filters_value(filters, "until", 1).len)
+		return docker_filters_untils(client, filters, ret_ns);
+	docker_reply_error(client, 400, "more than one until filter specified");
+	return false;
+}
+
+bool docker_filters_untils(struct docker_client *client, const struct docker_filters *filters,
+			   int64_t *ret_ns)
+{
+	struct str value = { 0 };
 	char shown[160];
+	int64_t at = 0;
+	bool fine = true;
 
 	*ret_ns = INT64_MAX;
 	if (!docker_filters_have(filters, "until"))
 		return true;
-	if (docker_filters_value(filters, "until", 1).len) {
-		docker_reply_error(client, 400, "more than one until filter specified");
-		return false;
+	for (size_t n = 0; fine && (!n || docker_filters_value(filters, "until", n).len); n++) {
+		value = docker_filters_value(filters, "until", n);
+		fine = docker_moment_parse(value, docker_now_ns(), &at) >= 0;
+		if (fine && at < *ret_ns)
+			*ret_ns = at;
 	}
-	if (docker_moment_parse(value, docker_now_ns(), ret_ns) >= 0)
+	if (fine)
 		return true;
 	(void)snprintf(shown, sizeof(shown), "failed to parse value as time or duration: \"%.*s\"",
 		       value.len > 80 ? 80 : (int)value.len, value.ptr ? value.ptr : "");

@@ -42,5 +42,8 @@ bool docker_filters_flag(struct docker_client *client, const struct docker_filte
 /* The moment of "until", INT64_MAX when it is not given. False: 400 was answered. */
 bool docker_filters_until(struct docker_client *client, const struct docker_filters *filters,
 			  int64_t *ret_ns);
+/* The same where several may be said: the earliest of them. */
+bool docker_filters_untils(struct docker_client *client, const struct docker_filters *filters,
+			   int64_t *ret_ns);
 
 #endif

@@ -31,13 +31,42 @@ static bool first_of_id(const struct docker_images *images, uint32_t at)
 	return true;
 }
 
+/* A pattern as Go's path.Match reads it, against "repo:tag" and "repo". */
+static bool matches(struct str pattern, const char *familiar)
+{
+	const char *slash = strrchr(familiar, '/'), *colon = strrchr(familiar, ':');
+	bool tagged = colon && (!slash || colon > slash);
+	char text[256], repo[OCI_REFERENCE_MAX];
+	size_t len = tagged ? (size_t)(colon - familiar) : strlen(familiar);
+
+	return str_copy(pattern, text, sizeof(text)) >= 0 &&
+	       str_copy(str_make(familiar, len), repo, sizeof(repo)) >= 0 &&
+	       (!fnmatch(text, familiar, FNM_PATHNAME) || !fnmatch(text, repo, FNM_PATHNAME));
+}
+
+/* By the filter `reference`, where there is one. */
+static bool name_fits(const struct docker_filters *filters, const char *familiar)
+{
+	struct str value = STR(" ");
+
+	if (!filters || !docker_filters_have(filters, "reference"))
+		return true;
+	for (size_t n = 0; value.len; n++) {
+		value = docker_filters_value(filters, "reference", n);
+		if (value.len && matches(value, familiar))
+			return true;
+	}
+	return false;
+}
+
 void docker_put_image_names(struct json_writer *w, const struct docker_images *images,
-			    const char *id)
+			    const char *id, const struct docker_filters *filters)
 {
 	json_key(w, "RepoTags");
 	json_begin_array(w);
 	for (uint32_t i = 0; i < images->count; i++) {
-		if (!strcmp(images->rows[i].id, id) && *images->rows[i].familiar)
+		if (!strcmp(images->rows[i].id, id) && *images->rows[i].familiar &&
+		    name_fits(filters, images->rows[i].familiar))
 			json_put_text(w, images->rows[i].familiar);
 	}
 	json_end_array(w);
@@ -48,7 +77,8 @@ void docker_put_image_names(struct json_writer *w, const struct docker_images *i
 
 		for (uint32_t k = 0; k < i; k++)
 			again |= !strcmp(images->rows[i].digest, images->rows[k].digest);
-		if (!strcmp(images->rows[i].id, id) && *images->rows[i].digest && !again)
+		if (!strcmp(images->rows[i].id, id) && *images->rows[i].digest && !again &&
+		    name_fits(filters, images->rows[i].familiar))
 			json_put_text(w, images->rows[i].digest);
 	}
 	json_end_array(w);
@@ -107,33 +137,14 @@ static const char *parent_of(const struct docker_images *images, const struct do
 
 static const char list_filters[] = "before dangling label label! reference since until";
 
-/* A pattern as Go's path.Match reads it, against "repo:tag" and "repo". */
-static bool matches(struct str pattern, const char *familiar)
-{
-	const char *slash = strrchr(familiar, '/'), *colon = strrchr(familiar, ':');
-	bool tagged = colon && (!slash || colon > slash);
-	char text[256], repo[OCI_REFERENCE_MAX];
-	size_t len = tagged ? (size_t)(colon - familiar) : strlen(familiar);
-
-	return str_copy(pattern, text, sizeof(text)) >= 0 &&
-	       str_copy(str_make(familiar, len), repo, sizeof(repo)) >= 0 &&
-	       (!fnmatch(text, familiar, FNM_PATHNAME) || !fnmatch(text, repo, FNM_PATHNAME));
-}
-
 static bool fits_reference(const struct docker_filters *filters, const struct docker_images *images,
 			   const char *id)
 {
 	if (!docker_filters_have(filters, "reference"))
 		return true;
 	for (uint32_t i = 0; i < images->count; i++) {
-		for (size_t n = 0; !strcmp(images->rows[i].id, id); n++) {
-			struct str value = docker_filters_value(filters, "reference", n);
-
-			if (!value.len)
-				break;
-			if (matches(value, images->rows[i].familiar))
-				return true;
-		}
+		if (!strcmp(images->rows[i].id, id) && name_fits(filters, images->rows[i].familiar))
+			return true;
 	}
 	return false;
 }
@@ -160,7 +171,7 @@ static bool read_bounds(struct docker_client *client, const struct docker_filter
 	struct bounds bounds = { .since = INT64_MIN };
 
 	if (!docker_filters_flag(client, filters, "dangling", false, &bounds.dangling) ||
-	    !docker_filters_until(client, filters, &bounds.until))
+	    !docker_filters_untils(client, filters, &bounds.until))
 		return false;
 	for (size_t k = 0; k < ARRAY_LEN(names); k++) {
 		for (size_t n = 0;; n++) {
@@ -239,7 +250,7 @@ static void list_reply(struct docker_client *client, const struct docker_images 
 		json_begin_object(&w);
 		json_member_text(&w, "Id", row->id);
 		json_member_text(&w, "ParentId", parent_of(images, row));
-		docker_put_image_names(&w, images, row->id);
+		docker_put_image_names(&w, images, row->id, filters);
 		json_member_i64(&w, "Created", docker_image_created_s(&row->image));
 		json_member_u64(&w, "Size", row->disk_bytes);
 		if (client->minor < VIRTUAL_SIZE_MINOR)
@@ -368,7 +379,7 @@ static void inspect_reply(struct docker_client *client, const struct docker_imag
 	json_writer_init(&w, &body);
 	json_begin_object(&w);
 	json_member_text(&w, "Id", row->id);
-	docker_put_image_names(&w, images, row->id);
+	docker_put_image_names(&w, images, row->id, NULL);
 	json_member_text(&w, "Parent", parent_of(images, row));
 	/* An image of OCI's form says it in its newest step. */
 	json_member_text(&w, "Comment",

@@ -33,7 +33,7 @@ static int read_name(const char *repo, const char *tag, char full[OCI_REFERENCE_
 
 	buf_init(&name, 1024);
 	(void)buf_printf(&name, "%s%s%s", repo, *tag ? ":" : "", tag);
-	if (!strcmp(repo, "sha256"))
+	if (!strcmp(repo, "sha256") || !strcmp(repo, "docker.io/library/sha256"))
 		return err_set(
 			err, -EINVAL,
 			"refusing to create an ambiguous tag using digest algorithm as name");

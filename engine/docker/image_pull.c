@@ -10,6 +10,7 @@
 #include "engine/docker/base64.h"
 #include "engine/docker/handlers.h"
 #include "engine/docker/login.h"
+#include "engine/docker/platform.h"
 #include "engine/docker/progress.h"
 #include "engine/docker/record.h"
 #include "engine/oci/reference.h"
@@ -209,6 +210,28 @@ static bool pull_name(struct docker_client *client, struct pull *pull, const cha
 	return false;
 }
 
+/* What is kept here is this machine's; false: it was answered. */
+static bool is_own_platform(struct docker_client *client)
+{
+	char text[DOCKER_PLATFORM_MAX] = "";
+	struct docker_platform wanted;
+	struct err err = { 0 };
+
+	if (!docker_query(client, "platform", text, sizeof(text)) || !*text)
+		return true;
+	if (docker_platform_parse(str_from(text), &wanted, &err) >= 0) {
+		if (docker_platform_is_own(&wanted))
+			return true;
+		docker_platform_text(&wanted, text);
+		err_set(&err, -ENOENT,
+			"no matching manifest for %s in the manifest list entries: this engine "
+			"keeps images of its own platform only",
+			text);
+	}
+	docker_reply_err(client, &err);
+	return false;
+}
+
 void docker_image_pull(struct docker_client *client)
 {
 	struct pull *pull = arena_alloc(&client->arena, sizeof(*pull));
@@ -220,7 +243,7 @@ void docker_image_pull(struct docker_client *client)
 		docker_image_import(client);
 	else if (!pull)
 		docker_reply_error(client, 500, "no memory for a request");
-	else if (pull_name(client, pull, name, tag))
+	else if (pull_name(client, pull, name, tag) && is_own_platform(client))
 		pull_ask(client, pull);
 }
 

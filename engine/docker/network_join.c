@@ -139,40 +139,6 @@ static const char *said_of(const struct create *create, const char *before, stru
 	return merged ? merged : before;
 }
 
-static void connect_then(struct docker_client *client, struct docker_networks *networks)
-{
-	const struct engine_network *network = docker_network_find(client, networks);
-	const struct docker_box *box = network ? find_box(client, networks) : NULL;
-	struct create *create = arena_alloc(&client->arena, sizeof(*create));
-	struct buf text OWN(buf_done) = { 0 };
-	const struct json *endpoint;
-	struct err err = { 0 };
-
-	if (!network || !box || !may_join(client, box, network))
-		return;
-	if (!create) {
-		docker_reply_error(client, 500, "no memory for a request");
-		return;
-	}
-	if (is_on(&box->def, network->name)) {
-		buf_init(&text, 1024);
-		(void)buf_printf(&text, "endpoint with name %.*s already exists in network %.*s",
-				 STR_ARG(box->view.name), STR_ARG(network->name));
-		docker_reply_error(client, 403, buf_text(&text));
-		return;
-	}
-	create->client = client;
-	create->arena = &client->arena;
-	create->def = box->def;
-	endpoint = json_get(client->json.root, "EndpointConfig");
-	if (join(create, box, network->name, endpoint, &err) < 0) {
-		docker_reply_err(client, &err);
-		return;
-	}
-	create->def.host.api = said_of(create, box->def.host.api, network->name, endpoint);
-	docker_ask_def(client, box, &create->def, ENGINE_MSG_NETWORKS_OF, on_joined);
-}
-
 static int leave(struct container_def *def, struct arena *arena, struct str name, struct err *err)
 {
 	struct image_texts networks = { 0 }, addresses = { 0 };
@@ -192,6 +158,48 @@ static int leave(struct container_def *def, struct arena *arena, struct str name
 	def->networks = networks;
 	def->host.addresses = addresses;
 	return r;
+}
+
+static void connect_then(struct docker_client *client, struct docker_networks *networks)
+{
+	const struct engine_network *network = docker_network_find(client, networks);
+	const struct docker_box *box = network ? find_box(client, networks) : NULL;
+	struct create *create = arena_alloc(&client->arena, sizeof(*create));
+	struct buf text OWN(buf_done) = { 0 };
+	const struct json *endpoint;
+	struct container_def def;
+	struct err err = { 0 };
+
+	if (!network || !box || !may_join(client, box, network))
+		return;
+	if (!create) {
+		docker_reply_error(client, 500, "no memory for a request");
+		return;
+	}
+	def = box->def;
+	if (is_on(&def, network->name) && box->view.state != ENGINE_STATE_RUNNING &&
+	    box->view.state != ENGINE_STATE_PAUSED) {
+		if (leave(&def, &client->arena, network->name, &err) < 0) {
+			docker_reply_err(client, &err);
+			return;
+		}
+	} else if (is_on(&def, network->name)) {
+		buf_init(&text, 1024);
+		(void)buf_printf(&text, "endpoint with name %.*s already exists in network %.*s",
+				 STR_ARG(box->view.name), STR_ARG(network->name));
+		docker_reply_error(client, 403, buf_text(&text));
+		return;
+	}
+	create->client = client;
+	create->arena = &client->arena;
+	create->def = def;
+	endpoint = json_get(client->json.root, "EndpointConfig");
+	if (join(create, box, network->name, endpoint, &err) < 0) {
+		docker_reply_err(client, &err);
+		return;
+	}
+	create->def.host.api = said_of(create, box->def.host.api, network->name, endpoint);
+	docker_ask_def(client, box, &create->def, ENGINE_MSG_NETWORKS_OF, on_joined);
 }
 
 static void disconnect_then(struct docker_client *client, struct docker_networks *networks)

@@ -11,6 +11,7 @@
 #include "engine/build/plan.h"
 #include "engine/docker/create.h"
 #include "engine/docker/handlers.h"
+#include "engine/docker/platform.h"
 #include "engine/docker/progress.h"
 #include "engine/docker/transfer.h"
 #include "engine/docker/view.h"
@@ -178,6 +179,26 @@ static void on_imported(struct msg_peer *peer, void *owner, struct msg *reply,
 	docker_stream_end(client);
 }
 
+/* The image that is made is this machine's. */
+static int import_platform(struct docker_client *client, struct err *err)
+{
+	char text[DOCKER_PLATFORM_MAX] = "";
+	struct docker_platform wanted;
+	int r;
+
+	if (!docker_query(client, "platform", text, sizeof(text)) || !*text)
+		return 0;
+	r = docker_platform_parse(str_from(text), &wanted, err);
+	if (r < 0 || docker_platform_is_own(&wanted))
+		return r;
+	if (strcmp(wanted.os, "linux") != 0)
+		return err_set(err, -EINVAL, "operating system is not supported");
+	docker_platform_text(&wanted, text);
+	return err_set(err, -EINVAL,
+		       "import --platform %s: this engine keeps images of its own platform only",
+		       text);
+}
+
 void docker_image_import(struct docker_client *client)
 {
 	struct engine_new_image wanted;
@@ -192,7 +213,7 @@ void docker_image_import(struct docker_client *client)
 				   "archive itself");
 		return;
 	}
-	if (new_image_query(client, &wanted, &err) < 0 ||
+	if (import_platform(client, &err) < 0 || new_image_query(client, &wanted, &err) < 0 ||
 	    new_image_changes(client, &wanted, &err) < 0) {
 		docker_reply_err(client, &err);
 		return;
@@ -369,12 +390,12 @@ static void on_commit_view(struct msg_peer *peer, void *owner, struct msg *reply
 
 void docker_commit(struct docker_client *client)
 {
+	if (client->body.len && !docker_body_json(client))
+		return;
 	if (!docker_query(client, "container", client->argument, sizeof(client->argument)) ||
 	    !*client->argument) {
 		docker_reply_error(client, 404, "No such container: ");
 		return;
 	}
-	if (str_trim(client->body).len && !docker_body_json(client))
-		return;
 	docker_ask_argument(client, ENGINE_MSG_VIEWS, on_commit_view);
 }

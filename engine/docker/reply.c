@@ -45,6 +45,12 @@ static void put_head(struct docker_client *client, unsigned status, const char *
 	(void)http_put_field(&client->out, "Server", STR("Hoy/" HOY_VERSION " (linux)"));
 	if (*type)
 		(void)http_put_field(&client->out, "Content-Type", str_from(type));
+	if (client->not_kept) {
+		(void)http_put_field(&client->out, "Cache-Control",
+				     STR("no-cache, no-store, must-revalidate"));
+		(void)http_put_field(&client->out, "Pragma", STR("no-cache"));
+		(void)http_put_field(&client->out, "Swarm", STR("inactive"));
+	}
 	if (client->path_stat)
 		(void)http_put_field(&client->out, "X-Docker-Container-Path-Stat",
 				     str_from(client->path_stat));

@@ -70,6 +70,7 @@ const struct docker_route docker_routes[] = {
 	{ "GET", "/volumes/{}", READER, docker_volume_inspect },
 	{ "DELETE", "/volumes/{}", DEPLOYER, docker_volume_remove },
 	{ "GET", "/networks", READER, docker_networks },
+	{ "GET", "/networks/", READER, docker_networks },
 	{ "POST", "/networks/create", DEPLOYER, docker_network_create },
 	{ "POST", "/networks/prune", DEPLOYER, docker_network_prune },
 	{ "POST", "/networks/{}/connect", DEPLOYER, docker_network_connect },

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include "engine/api/gate_msg.h"
 #include "engine/docker/call.h"
+#include "engine/docker/query.h"
 #include "engine/http/http.h"
 #include "engine/json/json.h"
 #include "lib/arena.h"
@@ -118,6 +119,7 @@ struct docker_client {
 	bool transfers;		      /* counted in server->transfers */
 	struct loop_timer stall;      /* while it transfers */
 	uint64_t moved, moved_before; /* bytes to and from the client; at the last look */
+	bool not_kept;		      /* no cache may keep the answer */
 	const char *path_stat;	      /* X-Docker-Container-Path-Stat of the answer; NULL = none */
 	/* What a handler keeps beyond its return; freed by `work_free` with the request. */
 	void *work;
@@ -173,15 +175,6 @@ void docker_flush(struct docker_client *client);
 void docker_finish(struct docker_client *client);
 void docker_close(struct docker_client *client);
 
-/* The value of a query parameter, decoded into dst; false when it is missing. */
-bool docker_query(const struct docker_client *client, const char *name, char *dst, size_t cap);
-/* "1", "true", "True": as Docker reads a flag; missing = fallback. */
-bool docker_query_flag(const struct docker_client *client, const char *name, bool fallback);
-/* A whole number; -EINVAL has been answered with 400. Missing = fallback. */
-int docker_query_number(struct docker_client *client, const char *name, int64_t fallback,
-			int64_t *ret_number);
-/* Parses the body into client->json; false: 400 has been answered. */
-bool docker_body_json(struct docker_client *client);
 /* Asks engine main; fn is not called once the client is gone. */
 void docker_ask(struct docker_client *client, uint16_t type, struct str body, msg_reply_fn *fn);
 /* The same with an fd that goes along; it is taken over, whatever happens. */
@@ -191,9 +184,4 @@ void docker_ask_fd(struct docker_client *client, uint16_t type, struct str body,
 void docker_ask_argument(struct docker_client *client, uint16_t type, msg_reply_fn *fn);
 /* The HTTP status for an errno of engine main. */
 unsigned docker_status(int code);
-/* Percent-decodes s into dst, -EINVAL for bad escapes, NUL or no room. */
-int docker_decode(struct str s, char *dst, size_t cap);
-/* The same for a value of a query, where '+' is a space. */
-int docker_decode_query(struct str s, char *dst, size_t cap);
-
 #endif

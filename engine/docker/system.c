@@ -16,6 +16,7 @@
 
 void docker_ping(struct docker_client *client)
 {
+	client->not_kept = true;
 	docker_reply_text(client, 200, "OK");
 }
 
@@ -127,7 +128,9 @@ static void put_plugins(struct json_writer *w)
 	json_end_object(w);
 }
 
-static void put_can(struct json_writer *w)
+enum { INFO_BRIDGE_MINOR = 50 /* without BridgeNf members */ };
+
+static void put_can(struct json_writer *w, unsigned minor)
 {
 	static const char *const can[] = { "MemoryLimit", "SwapLimit",	    "CpuCfsPeriod",
 					   "CpuCfsQuota", "CPUShares",	    "CPUSet",
@@ -136,8 +139,10 @@ static void put_can(struct json_writer *w)
 	for (size_t i = 0; i < ARRAY_LEN(can); i++)
 		json_member_bool(w, can[i], true);
 	json_member_bool(w, "OomKillDisable", false);
-	json_member_bool(w, "BridgeNfIptables", false);
-	json_member_bool(w, "BridgeNfIp6tables", false);
+	if (minor < INFO_BRIDGE_MINOR) {
+		json_member_bool(w, "BridgeNfIptables", false);
+		json_member_bool(w, "BridgeNfIp6tables", false);
+	}
 	json_member_bool(w, "Debug", false);
 	json_member_bool(w, "ExperimentalBuild", false);
 }
@@ -213,7 +218,7 @@ static void info_reply(struct docker_client *client, const struct counts *counts
 	json_key(&w, "DriverStatus");
 	json_begin_array(&w);
 	json_end_array(&w);
-	put_can(&w);
+	put_can(&w, client->minor);
 	json_member_text(&w, "LoggingDriver", "json-file");
 	json_member_text(&w, "CgroupDriver", "cgroupfs");
 	json_member_text(&w, "CgroupVersion", "2");

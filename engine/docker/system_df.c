@@ -16,7 +16,11 @@
 #include "engine/docker/view.h"
 #include "lib/own.h"
 
-enum { DF_VOLUMES_MAX = 65536, BUILDER_SIZE_MINOR = 42 /* left out from here on */ };
+enum {
+	DF_VOLUMES_MAX = 65536,
+	BUILDER_SIZE_MINOR = 42,
+	DF_VIRTUAL_SIZE_MINOR = 44 /* left out from there on */
+};
 
 /* What a client asks for (`type`), all without a word; what it did not ask for is null. */
 static const char *const kinds[] = { "image", "container", "volume", "build-cache" };
@@ -28,7 +32,7 @@ struct df {
 	struct buf views; /* boxes point into it */
 	struct docker_usage usage;
 	struct docker_cache cache;
-	unsigned kinds;
+	unsigned kinds, minor;
 };
 
 static bool begin_kind(struct json_writer *w, const struct df *df, unsigned kind, const char *key)
@@ -76,9 +80,11 @@ static void put_images(struct json_writer *w, const struct df *df)
 		json_begin_object(w);
 		json_member_text(w, "Id", row->id);
 		json_member_text(w, "ParentId", "");
-		docker_put_image_names(w, &df->images, row->id);
+		docker_put_image_names(w, &df->images, row->id, NULL);
 		json_member_i64(w, "Created", docker_image_created_s(&row->image));
 		json_member_u64(w, "Size", row->disk_bytes);
+		if (df->minor < DF_VIRTUAL_SIZE_MINOR)
+			json_member_u64(w, "VirtualSize", row->disk_bytes);
 		json_member_u64(w, "SharedSize", used ? used->shared : 0);
 		json_member_i64(w, "Containers", users(df, row));
 		docker_put_pairs(w, "Labels", &row->image.labels);
@@ -318,6 +324,7 @@ void docker_df(struct docker_client *client)
 		return;
 	}
 	df->kinds = wanted;
+	df->minor = client->minor;
 	buf_init(&df->views, MSG_BODY_MAX);
 	client->work = df;
 	client->work_free = df_free;

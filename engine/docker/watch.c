@@ -53,9 +53,18 @@ static void on_event(struct msg_peer *peer, void *owner, struct msg *reply, cons
 		log_warn("events: %s", err_text(err));
 }
 
-void docker_watch_pruned(struct docker_server *server, const char *type, uint64_t bytes)
+void docker_watch_tell(struct docker_server *server, const struct engine_event *event)
 {
 	struct buf body OWN(buf_done) = { 0 };
+
+	buf_init(&body, WATCH_EVENT_MAX);
+	engine_event_put(&body, event);
+	if (!buf_error(&body))
+		tell(server, buf_str(&body));
+}
+
+void docker_watch_pruned(struct docker_server *server, const char *type, uint64_t bytes)
+{
 	struct engine_event event = { .time_ns = docker_now_ns(),
 				      .type = str_from(type),
 				      .action = STR("prune"),
@@ -64,10 +73,7 @@ void docker_watch_pruned(struct docker_server *server, const char *type, uint64_
 
 	(void)snprintf(label, sizeof(label), "reclaimed=%llu", (unsigned long long)bytes);
 	event.labels[0] = str_from(label);
-	buf_init(&body, WATCH_EVENT_MAX);
-	engine_event_put(&body, &event);
-	if (!buf_error(&body))
-		tell(server, buf_str(&body));
+	docker_watch_tell(server, &event);
 }
 
 void docker_watch_init(struct docker_server *server)

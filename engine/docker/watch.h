@@ -24,8 +24,9 @@ void docker_watch_add(struct docker_server *server, struct docker_watch *watch,
 		      void (*fn)(struct docker_watch *watch, const struct engine_event *event),
 		      void *owner);
 void docker_watch_remove(struct docker_server *server, struct docker_watch *watch);
-/* An event that the api role itself knows of, for all who listen and into the history: what a prune
- * of this type of objects gave back. */
+/* An event that the api role itself knows of, for all who listen and into the history. */
+void docker_watch_tell(struct docker_server *server, const struct engine_event *event);
+/* What a prune of this type of objects gave back. */
 void docker_watch_pruned(struct docker_server *server, const char *type, uint64_t bytes);
 /* fn for each kept event, oldest first. */
 void docker_watch_history(struct docker_server *server,

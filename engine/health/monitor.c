@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -163,6 +164,30 @@ static void kill_exec(struct health_monitor *monitor, uint32_t exec_id)
 				    NULL, 0, NULL, NULL, NULL);
 }
 
+/* As Go prints a duration: "50ms", "1.5s", "1m0s". */
+static void put_duration(struct buf *out, int64_t ms)
+{
+	if (ms < 1000) {
+		(void)buf_printf(out, "%lldms", (long long)ms);
+		return;
+	}
+	if (ms >= 3600 * 1000)
+		(void)buf_printf(out, "%lldh", (long long)(ms / 3600000));
+	if (ms >= 60 * 1000)
+		(void)buf_printf(out, "%lldm", (long long)(ms / 60000 % 60));
+	(void)buf_printf(out, "%lld", (long long)(ms / 1000 % 60));
+	if (ms % 1000) {
+		char digits[8];
+		size_t len =
+			(size_t)snprintf(digits, sizeof(digits), "%03lld", (long long)(ms % 1000));
+
+		while (len && digits[len - 1] == '0')
+			digits[--len] = 0;
+		(void)buf_printf(out, ".%s", digits);
+	}
+	(void)buf_add_byte(out, 's');
+}
+
 static void probe_late(struct loop_timer *timer)
 {
 	struct health_monitor *monitor = timer->owner;
@@ -170,9 +195,11 @@ static void probe_late(struct loop_timer *timer)
 
 	if (monitor->exec_id)
 		kill_exec(monitor, monitor->exec_id);
-	buf_init(&text, 128);
-	(void)buf_printf(&text, "Health check exceeded timeout (%lld ms)",
-			 (long long)monitor->health.times.timeout_ms);
+	monitor->output[monitor->output_len] = 0;
+	buf_init(&text, HEALTH_OUTPUT_MAX * 2);
+	(void)buf_add_text(&text, "Health check exceeded timeout (");
+	put_duration(&text, monitor->health.times.timeout_ms);
+	(void)buf_printf(&text, ")%s%s", monitor->output_len ? ": " : "", monitor->output);
 	finish_text(monitor, -1, buf_text(&text));
 }
 

@@ -215,6 +215,23 @@ const struct json *json_get(const struct json *object, const char *key)
 	return from_val(yyjson_obj_get(to_val(object), key));
 }
 
+void json_respell(const struct json *object, const char *const *names, size_t count)
+{
+	size_t index, max;
+	yyjson_val *key, *value;
+
+	yyjson_obj_foreach(to_val(object), index, max, key, value)
+	{
+		struct str text = str_make(yyjson_get_str(key), yyjson_get_len(key));
+
+		(void)value;
+		for (size_t i = 0; i < count; i++) {
+			if (str_is_nocase(text, names[i]) && !json_get(object, names[i]))
+				yyjson_set_strn(key, names[i], text.len);
+		}
+	}
+}
+
 struct str json_str(const struct json *value)
 {
 	if (!yyjson_is_str(to_val(value)))

@@ -56,6 +56,13 @@ bool json_true(const struct json *value);
 int json_i64(const struct json *value, int64_t min, int64_t max, int64_t *ret_value);
 int json_u64(const struct json *value, uint64_t max, uint64_t *ret_value);
 
+/*
+ * Gives each member of an object whose key differs from one of these names in ASCII's case only
+ * that name, unless the object has a member of that name. Changes the document; texts that were
+ * taken from it before stay.
+ */
+void json_respell(const struct json *object, const char *const *names, size_t count);
+
 /* Elements of an array or members of an object, 0 for other types. */
 size_t json_count(const struct json *value);
 

@@ -60,3 +60,17 @@ tests/fuzz/fuzz_websocket_LIBS := -lmbedcrypto
 UNIT += tests/unit/engine_docker/test_create_seccomp
 tests/unit/engine_docker/test_create_seccomp_OBJS = tests/unit/engine_docker/test_create_seccomp.o $(docker_api_objs)
 tests/unit/engine_docker/test_create_seccomp_LIBS := -lyyjson -lnghttp2 -lnanopb -lmbedcrypto -lseccomp
+
+UNIT += tests/unit/engine_docker/test_body
+tests/unit/engine_docker/test_body_OBJS = tests/unit/engine_docker/test_body.o engine/docker/json_fault.o engine/docker/spell.o $(engine_json_OBJS)
+tests/unit/engine_docker/test_body_LIBS := -lyyjson
+FUZZ += tests/fuzz/fuzz_json_fault
+tests/fuzz/fuzz_json_fault_OBJS = tests/fuzz/fuzz_json_fault.o engine/docker/json_fault.o $(engine_json_OBJS)
+tests/fuzz/fuzz_json_fault_LIBS := -lyyjson
+
+UNIT += tests/unit/engine_docker/test_platform
+tests/unit/engine_docker/test_platform_OBJS = tests/unit/engine_docker/test_platform.o $(docker_api_objs)
+tests/unit/engine_docker/test_platform_LIBS := -lyyjson -lnghttp2 -lnanopb -lmbedcrypto -lseccomp
+FUZZ += tests/fuzz/fuzz_platform
+tests/fuzz/fuzz_platform_OBJS = tests/fuzz/fuzz_platform.o $(docker_api_objs)
+tests/fuzz/fuzz_platform_LIBS := -lyyjson -lnghttp2 -lnanopb -lmbedcrypto -lseccomp
