@@ -173,7 +173,6 @@ struct container *engine_target_container(const struct engine_target *target);
 const char *engine_target_id(const struct engine_target *target);
 /* Sets up the table; hooks it to environment and manager. */
 void engine_table_init(struct engine *engine);
-/* Answers a call with success or err. */
 void engine_answer(struct msg_peer *peer, const struct msg *msg, int result, const struct err *err);
 /* Starts one made over the API; the answer follows when it runs or failed. */
 void engine_start_entry(struct msg_peer *peer, const struct msg *msg, struct table_entry *entry);
@@ -184,7 +183,6 @@ void engine_attach_ended(struct engine *engine, const struct container *containe
 void engine_attach_removed(struct engine *engine, const char *id);
 void engine_event(struct engine *engine, const char *type, const char *action, const char *id,
 		  const char *name, const struct container_def *def, int32_t number);
-/* Those of a definition that are not there yet, empty: the first start fills them. */
 int engine_volumes_make(struct engine *engine, const struct container_def *def, struct err *err);
 void engine_volumes_drop(struct engine *engine, const struct container_def *def);
 /* NETWORK_SET for what was made over the API, after each connect to netd. */

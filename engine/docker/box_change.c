@@ -11,6 +11,8 @@
 #include "engine/docker/view.h"
 #include "lib/own.h"
 
+enum { PIDS_UPDATE_MINOR = 40 };
+
 void docker_ask_def(struct docker_client *client, const struct docker_box *box,
 		    const struct container_def *def, uint16_t type, msg_reply_fn *fn)
 {
@@ -200,6 +202,8 @@ static void on_update_view(struct msg_peer *peer, void *owner, struct msg *reply
 	    create_empty(json_get(create->host, "MemorySwap")))
 		create->def.host.memory_and_swap = 0;
 	r = create_limits(create, create->host, &bad);
+	if (client->minor < PIDS_UPDATE_MINOR) /* a 0 of clients of old means nothing */
+		create->def.pids_limit = box->def.pids_limit;
 	if (r >= 0 && json_str(json_get(policy, "Name")).len)
 		r = box->def.host.auto_remove
 			    ? err_set(&bad, -EEXIST,

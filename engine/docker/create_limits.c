@@ -130,7 +130,7 @@ static int limits_cpu(struct create *create, const struct json *host, struct err
 int create_limits(struct create *create, const struct json *host, struct err *err)
 {
 	struct container_def *def = &create->def;
-	int64_t pids = def->pids_limit, before = pids;
+	int64_t pids = def->pids_limit;
 	int r = limits_memory(create, host, err);
 
 	if (r >= 0)
@@ -143,9 +143,6 @@ int create_limits(struct create *create, const struct json *host, struct err *er
 		r = create_number(host, "BlkioWeight", 0, 1000, &def->host.blkio_weight, err);
 	if (r >= 0 && def->host.blkio_weight && def->host.blkio_weight < 10)
 		return err_set(err, -EINVAL, "Range of blkio weight is from 10 to 1000");
-	/* Clients of old say 0 where they mean nothing. */
-	def->pids_limit = create->client->minor < PIDS_UPDATE_MINOR && before ? before
-			  : pids < 0					      ? 0
-									      : pids;
+	def->pids_limit = pids < 0 ? 0 : pids;
 	return r;
 }
