@@ -27,6 +27,9 @@ enum {
 	COMPOSE_NOTE_MAX = 1024,
 };
 
+/* In front of a line of notes that leaves nothing out. */
+#define COMPOSE_ADVICE "note: "
+
 /*
  * Files of one application. Those that the user named come first; what else the answer asks for is
  * added, there or not, and all of it asked again. Encoded: {u32 named, u32 count, {text path, u8

@@ -30,6 +30,8 @@ void compose_note(struct compose *compose, struct yaml_place place, const char *
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	(void)str_escape(str_from(text), shown, sizeof(shown));
+	if (compose->advice)
+		(void)buf_add_text(compose->notes, COMPOSE_ADVICE);
 	if (place.source && place.source->number)
 		(void)buf_printf(compose->notes, "%s ", place.source->path);
 	(void)buf_printf(compose->notes, "line %u: %s%s%s%s\n", place.line,
@@ -47,9 +49,26 @@ void compose_note(struct compose *compose, struct yaml_place place, const char *
 
 /* ---- texts ---- */
 
+/* Docker Compose warns of them, too. */
+static void note_unset(struct compose *compose, struct yaml_place place, const char *key,
+		       struct str names)
+{
+	struct str name;
+
+	compose->advice = true;
+	while (str_cut(&names, '\n', &name)) {
+		if (name.len)
+			compose_note(compose, place,
+				     "%s: %.*s is not set and counts as blank; .env beside the "
+				     "file sets variables",
+				     key, (int)(name.len < 100 ? name.len : 100), name.ptr);
+	}
+	compose->advice = false;
+}
+
 const char *compose_text(struct compose *compose, const struct yaml_node *node, const char *key)
 {
-	struct buf out OWN(buf_done) = { 0 };
+	struct buf out OWN(buf_done) = { 0 }, unset OWN(buf_done) = { 0 };
 	struct yaml_place place = yaml_place(node);
 	struct err why = { 0 };
 	struct str text;
@@ -65,14 +84,12 @@ const char *compose_text(struct compose *compose, const struct yaml_node *node, 
 		return NULL;
 	}
 	buf_init(&out, ENV_VALUE_MAX);
-	if (env_expand(place.source ? place.source->env : NULL, text, &out, &why) < 0) {
-		compose_note(compose, place, "%s: not taken: %s%s", key, err_text(&why),
-			     why.code == -ENOENT
-				     ? ", and has no default; .env beside the file sets "
-				       "variables"
-				     : "");
+	buf_init(&unset, ENV_VALUE_MAX);
+	if (env_expand(place.source ? place.source->env : NULL, text, &out, &unset, &why) < 0) {
+		compose_note(compose, place, "%s: not taken: %s", key, err_text(&why));
 		return NULL;
 	}
+	note_unset(compose, place, key, buf_str(&unset));
 	compose->taken += out.len;
 	copy = arena_text(&compose->arena, buf_str(&out));
 	if (!copy)

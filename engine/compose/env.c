@@ -63,8 +63,13 @@ int env_set(struct env *env, struct str name, const char *value, unsigned line, 
 
 /* ---- variables in a text ---- */
 
-static int expand(const struct env *env, struct str text, unsigned depth, struct buf *out,
-		  struct err *err);
+/* Where the variables of a text come from, and where it goes. */
+struct expansion {
+	const struct env *env;
+	struct buf *out, *unset;
+};
+
+static int expand(const struct expansion *to, struct str text, unsigned depth, struct err *err);
 
 /* Where the brace ends that was opened in front of `rest`; -1 when it does not. */
 static ptrdiff_t closing(struct str rest)
@@ -82,21 +87,22 @@ static ptrdiff_t closing(struct str rest)
 	return -1;
 }
 
-static int not_set(struct str name, struct err *err)
+/* Blank, as Docker Compose takes it. */
+static void not_set(const struct expansion *to, struct str name)
 {
-	return err_set(err, -ENOENT, "%.*s is not set", (int)(name.len < 100 ? name.len : 100),
-		       name.ptr);
+	if (to->unset)
+		(void)buf_printf(to->unset, "%.*s\n", STR_ARG(name));
 }
 
 /* ${NAME:?text}: the text is what is said. */
-static int demanded(const struct env *env, struct str name, struct str text, unsigned depth,
+static int demanded(const struct expansion *to, struct str name, struct str text, unsigned depth,
 		    struct err *err)
 {
 	struct buf said OWN(buf_done) = { 0 };
 	int r;
 
 	buf_init(&said, 300);
-	r = expand(env, text, depth, &said, err);
+	r = expand(&(struct expansion){ to->env, &said, NULL }, text, depth, err);
 	if (r < 0 && r != -ENOSPC)
 		return r;
 	return err_set(err, -EINVAL, "%.*s is not set%s%s", (int)(name.len < 100 ? name.len : 100),
@@ -104,8 +110,7 @@ static int demanded(const struct env *env, struct str name, struct str text, uns
 }
 
 /* What stands between braces. */
-static int braced(const struct env *env, struct str inner, unsigned depth, struct buf *out,
-		  struct err *err)
+static int braced(const struct expansion *to, struct str inner, unsigned depth, struct err *err)
 {
 	struct str name = inner, rest;
 	const char *value;
@@ -122,20 +127,23 @@ static int braced(const struct env *env, struct str inner, unsigned depth, struc
 	if (!name.len || depth > ENV_DEPTH_MAX || (rest.len && !strchr("-+?", sign)))
 		return err_set(err, -EINVAL, "'${%.*s}' is no variable",
 			       (int)(inner.len < 100 ? inner.len : 100), inner.ptr);
-	value = env_get(env, name);
+	value = env_get(to->env, name);
 	set = value && (!colon || *value);
 	rest = str_skip(rest, 1);
 	if (sign == '+')
-		return set ? expand(env, rest, depth, out, err) : 0;
+		return set ? expand(to, rest, depth, err) : 0;
 	if (set)
-		return buf_add_text(out, value);
+		return buf_add_text(to->out, value);
 	if (sign == '-')
-		return expand(env, rest, depth, out, err);
-	return sign == '?' ? demanded(env, name, rest, depth, err) : not_set(name, err);
+		return expand(to, rest, depth, err);
+	if (sign == '?')
+		return demanded(to, name, rest, depth, err);
+	not_set(to, name);
+	return 0;
 }
 
 /* Behind a '$': bytes that were read. */
-static int64_t variable(const struct env *env, struct str rest, unsigned depth, struct buf *out,
+static int64_t variable(const struct expansion *to, struct str rest, unsigned depth,
 			struct err *err)
 {
 	struct str name = rest;
@@ -144,12 +152,12 @@ static int64_t variable(const struct env *env, struct str rest, unsigned depth, 
 	int r;
 
 	if (rest.len && rest.ptr[0] == '$')
-		return buf_add_byte(out, '$') < 0 ? -ENOSPC : 1;
+		return buf_add_byte(to->out, '$') < 0 ? -ENOSPC : 1;
 	if (rest.len && rest.ptr[0] == '{') {
 		end = closing(str_skip(rest, 1));
 		if (end < 0)
 			return err_set(err, -EINVAL, "'${' without its '}'");
-		r = braced(env, str_head(str_skip(rest, 1), (size_t)end), depth + 1, out, err);
+		r = braced(to, str_head(str_skip(rest, 1), (size_t)end), depth + 1, err);
 		return r < 0 ? r : end + 2;
 	}
 	name.len = 0;
@@ -157,33 +165,33 @@ static int64_t variable(const struct env *env, struct str rest, unsigned depth, 
 		name.len++;
 	if (!name.len)
 		return err_set(err, -EINVAL, "a '$' that begins no variable ('$$' is a dollar)");
-	value = env_get(env, name);
+	value = env_get(to->env, name);
 	if (!value)
-		return not_set(name, err);
-	return buf_add_text(out, value) < 0 ? -ENOSPC : (int64_t)name.len;
+		not_set(to, name);
+	return value && buf_add_text(to->out, value) < 0 ? -ENOSPC : (int64_t)name.len;
 }
 
-static int expand(const struct env *env, struct str text, unsigned depth, struct buf *out,
-		  struct err *err)
+static int expand(const struct expansion *to, struct str text, unsigned depth, struct err *err)
 {
-	for (size_t i = 0; i < text.len && !buf_error(out);) {
+	for (size_t i = 0; i < text.len && !buf_error(to->out);) {
 		int64_t n;
 
 		if (text.ptr[i] != '$') {
-			(void)buf_add_byte(out, (unsigned char)text.ptr[i++]);
+			(void)buf_add_byte(to->out, (unsigned char)text.ptr[i++]);
 			continue;
 		}
-		n = variable(env, str_skip(text, i + 1), depth, out, err);
+		n = variable(to, str_skip(text, i + 1), depth, err);
 		if (n < 0)
 			return (int)n;
 		i += (size_t)n + 1;
 	}
-	return buf_error(out) ? err_set(err, -ENOSPC, "too long") : 0;
+	return buf_error(to->out) ? err_set(err, -ENOSPC, "too long") : 0;
 }
 
-int env_expand(const struct env *env, struct str text, struct buf *out, struct err *err)
+int env_expand(const struct env *env, struct str text, struct buf *out, struct buf *unset,
+	       struct err *err)
 {
-	return expand(env, text, 0, out, err);
+	return expand(&(struct expansion){ env, out, unset }, text, 0, err);
 }
 
 /* ---- files ---- */
@@ -264,7 +272,7 @@ static int take_value(struct env_reader *reader, struct str name, struct str val
 		(void)buf_add_str(&text, unquoted(value));
 	if (r >= 0 && quote == '\'')
 		(void)buf_add_str(&out, buf_str(&text));
-	else if (r >= 0 && env_expand(&reader->within, buf_str(&text), &out, err) < 0)
+	else if (r >= 0 && env_expand(&reader->within, buf_str(&text), &out, NULL, err) < 0)
 		return err ? err_prefix(err, "line %u", line) : -EINVAL;
 	if (r >= 0 && (buf_error(&text) || buf_error(&out)))
 		r = err_set(err, -E2BIG, "line %u: too long", line);

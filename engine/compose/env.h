@@ -37,15 +37,18 @@ int env_set(struct env *env, struct str name, const char *value, unsigned line, 
 /*
  * The lines NAME=VALUE of a file in Docker Compose's form of dotenv: comments, `export`, single
  * quotes as it stands, double quotes with escapes, variables of `with` and of lines before it. raw:
- * each line as it is. -EBADMSG with the line.
+ * each line as it is. One that is not set is blank. -EBADMSG with the line.
  */
 int env_read(struct env *env, const struct env *with, struct str text, bool raw, struct err *err);
 
 /*
  * $NAME, ${NAME}, ${NAME:-text}, ${NAME-text}, ${NAME:+text}, ${NAME+text}, ${NAME:?text} and
- * ${NAME?text}; $$ is a dollar; a text may hold variables. -ENOENT: one without a default that is
- * not set; -EINVAL: not its form, or the text behind '?'. `env` may be NULL.
+ * ${NAME?text}; $$ is a dollar; a text may hold variables. One that is not set and has no default
+ * is blank: its name is a line of `unset`, which may be NULL. -EINVAL: not its form, or the text
+ * behind
+ * '?'. `env` may be NULL.
  */
-int env_expand(const struct env *env, struct str text, struct buf *out, struct err *err);
+int env_expand(const struct env *env, struct str text, struct buf *out, struct buf *unset,
+	       struct err *err);
 
 #endif

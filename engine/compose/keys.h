@@ -24,6 +24,7 @@ key_take_fn key_take_text, key_take_list;
 /* keys_env.c: env_file and environment as one; pairs of either may be NULL. */
 int key_take_environment(struct compose *compose, const struct yaml_pair *files,
 			 const struct yaml_pair *own, struct err *err);
+key_take_fn key_take_args; /* NAME=value in a list or a map */
 /* keys_mount.c */
 key_take_fn key_take_ports, key_take_volumes, key_take_secrets, key_take_configs, key_take_build;
 /* keys_net.c */

@@ -15,6 +15,7 @@ struct item {
 };
 
 struct items {
+	const char *what; /* key of services.ini */
 	struct item *items;
 	uint32_t count, room;
 };
@@ -124,17 +125,18 @@ static int take_name(struct compose *compose, struct items *items, struct str na
 
 	if (value)
 		return put_item(compose, items, &(struct item){ name, value, place }, err);
-	compose_note(compose, place,
-		     "environment: '%.*s': not taken: it has no value here, and there is no "
-		     "environment to take it from",
-		     (int)(name.len < 100 ? name.len : 100), name.ptr ? name.ptr : "");
+	/* Docker Compose leaves it out, too, where its environment has none. */
+	compose->advice = true;
+	compose_note(compose, place, "%s: '%.*s' is left out: it has no value here, nor in .env",
+		     items->what, (int)(name.len < 100 ? name.len : 100), name.ptr ? name.ptr : "");
+	compose->advice = false;
 	return 0;
 }
 
 static int take_word(struct compose *compose, struct items *items, const struct yaml_node *node,
 		     struct err *err)
 {
-	const char *text = compose_text(compose, node, "environment"), *eq;
+	const char *text = compose_text(compose, node, items->what), *eq;
 
 	eq = text ? strchr(text, '=') : NULL;
 	if (eq && eq > text)
@@ -152,7 +154,7 @@ static int take_own(struct compose *compose, struct items *items, const struct y
 	int r = 0;
 
 	if (!yaml_is_map(pair->value)) {
-		if (!key_want_list(compose, pair, "environment"))
+		if (!key_want_list(compose, pair, items->what))
 			return 0;
 		for (size_t i = 0; r >= 0 && yaml_item(pair->value, i); i++)
 			r = take_word(compose, items, yaml_item(pair->value, i), err);
@@ -167,7 +169,7 @@ static int take_own(struct compose *compose, struct items *items, const struct y
 			r = take_name(compose, items, one->key, one->place, err);
 			continue;
 		}
-		value = compose_text(compose, one->value, "environment");
+		value = compose_text(compose, one->value, items->what);
 		if (value)
 			r = put_item(compose, items, &(struct item){ one->key, value, one->place },
 				     err);
@@ -175,10 +177,24 @@ static int take_own(struct compose *compose, struct items *items, const struct y
 	return r;
 }
 
+static int put_items(struct compose *compose, const struct items *items, struct err *err)
+{
+	for (uint32_t i = 0; i < items->count; i++) {
+		const struct item *item = &items->items[i];
+		char *line =
+			arena_printf(&compose->arena, "%.*s=%s", STR_ARG(item->name), item->value);
+
+		if (!line)
+			return key_no_memory(err);
+		compose_put(compose, item->place, items->what, line);
+	}
+	return 0;
+}
+
 int key_take_environment(struct compose *compose, const struct yaml_pair *files,
 			 const struct yaml_pair *own, struct err *err)
 {
-	struct items items = { 0 };
+	struct items items = { .what = "environment" };
 	int r = 0;
 
 	if (files && !yaml_is_list(files->value) && !yaml_is_null(files->value))
@@ -187,14 +203,14 @@ int key_take_environment(struct compose *compose, const struct yaml_pair *files,
 		r = take_file(compose, &items, yaml_item(files->value, i), err);
 	if (r >= 0 && own && !yaml_is_null(own->value))
 		r = take_own(compose, &items, own, err);
-	for (uint32_t i = 0; r >= 0 && i < items.count; i++) {
-		const struct item *item = &items.items[i];
-		char *line =
-			arena_printf(&compose->arena, "%.*s=%s", STR_ARG(item->name), item->value);
+	return r < 0 ? r : put_items(compose, &items, err);
+}
 
-		if (!line)
-			return key_no_memory(err);
-		compose_put(compose, item->place, "environment", line);
-	}
-	return r;
+int key_take_args(struct compose *compose, const struct yaml_pair *pair, const char *to,
+		  struct err *err)
+{
+	struct items items = { .what = to };
+	int r = take_own(compose, &items, pair, err);
+
+	return r < 0 ? r : put_items(compose, &items, err);
 }

@@ -277,6 +277,28 @@ int key_take_configs(struct compose *compose, const struct yaml_pair *pair, cons
 
 /* ---- build ---- */
 
+/* What a map says beside its context. */
+static int take_build_keys(struct compose *compose, const struct yaml_map *map, struct err *err)
+{
+	static const char *const keys[][2] = {
+		{ "dockerfile", "build.dockerfile" },
+		{ "target", "build.target" },
+		{ "args", "build.args" },
+	};
+	int r = 0;
+
+	key_only(compose, map, "build", "context dockerfile target args");
+	for (size_t i = 0; r >= 0 && i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const struct yaml_pair *pair = yaml_find_pair(map, str_from(keys[i][0]));
+
+		if (!pair || yaml_is_null(pair->value))
+			continue;
+		r = i == 2 ? key_take_args(compose, pair, keys[i][1], err)
+			   : key_take_text(compose, pair, keys[i][1], err);
+	}
+	return r;
+}
+
 int key_take_build(struct compose *compose, const struct yaml_pair *pair, const char *to,
 		   struct err *err)
 {
@@ -289,19 +311,20 @@ int key_take_build(struct compose *compose, const struct yaml_pair *pair, const 
 
 		if (r < 0)
 			return r;
-		key_only(compose, &map, "build", "context");
 		context = yaml_find(&map, "context");
 	}
 	text = context ? compose_text(compose, context, to) : ".";
 	path = text ? compose_path(compose, pair->place.source, str_from(text)) : NULL;
-	if (text &&
-	    (strstr(text, "://") || !path ||
-	     (strncmp(path, "/config/", 8) != 0 && strncmp(path, "/data/builds/", 13) != 0)))
+	if (!text)
+		return 0;
+	if (strstr(text, "://") || !path ||
+	    (strncmp(path, "/config/", 8) != 0 && strncmp(path, "/data/builds/", 13) != 0)) {
 		compose_note(compose, pair->place,
 			     "build: %s: not taken: a folder below /config or /data/builds goes "
 			     "into 'build'",
 			     text);
-	else if (text)
-		compose_put(compose, pair->place, to, path);
-	return 0;
+		return 0;
+	}
+	compose_put(compose, pair->place, to, path);
+	return take_build_keys(compose, &map, err);
 }

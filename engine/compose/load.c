@@ -171,7 +171,7 @@ static int plain_text(const struct project *project, const struct yaml_node *nod
 	buf_init(&out, COMPOSE_PATH_MAX);
 	if (!yaml_text(node, &text) || !text.len)
 		return err_set(err, -EINVAL, "line %u: a text is expected", yaml_place(node).line);
-	if (env_expand(project->env, text, &out, err) < 0)
+	if (env_expand(project->env, text, &out, NULL, err) < 0)
 		return err_prefix(err, "line %u", yaml_place(node).line);
 	*ret_text = arena_text(&project->compose->arena, buf_str(&out));
 	return *ret_text ? 0 : no_memory(err);

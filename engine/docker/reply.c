@@ -4,7 +4,9 @@
  * Runs in the api role. Must never let one client's answer grow beyond its bound.
  */
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <string.h>
+#include <sys/socket.h>
 #include "engine/api/engine_msg.h"
 #include "engine/docker/reply.h"
 #include "lib/log.h"
@@ -13,6 +15,7 @@
 enum {
 	REPLY_IDLE_MS = 60000,
 	REPLY_LINGER_MS = 10000,
+	SETTLE_MAX_MS = 1024, /* the last wait for a head that nobody takes: two seconds in all */
 };
 
 static void reply_idle(struct loop_timer *timer)
@@ -285,6 +288,33 @@ void docker_hijack_websocket(struct docker_client *client, const char *accept)
 	hijacked(client);
 }
 
+/*
+ * Clients in Python read the head into a buffer that they let go of with it: what came along is
+ * lost to them. Docker takes so long to start a process that none has noticed; here the stream
+ * begins once the client has taken the head out of its socket.
+ */
+static bool head_unread(const struct docker_client *client)
+{
+	uint32_t memory[SK_MEMINFO_VARS] = { 0 };
+	socklen_t size = sizeof(memory);
+
+	return getsockopt(client->fd, SOL_SOCKET, SO_MEMINFO, memory, &size) == 0 &&
+	       memory[SK_MEMINFO_WMEM_ALLOC] > 0;
+}
+
+static void settle(struct loop_timer *timer)
+{
+	struct docker_client *client = timer->owner;
+
+	if (client->settle_ms < SETTLE_MAX_MS && head_unread(client)) {
+		loop_timer_set(client->server->loop, timer, client->settle_ms, settle, client);
+		client->settle_ms *= 2;
+		return;
+	}
+	client->settle_ms = 0;
+	docker_flush(client);
+}
+
 void docker_hijack(struct docker_client *client, const char *type)
 {
 	struct buf *out = &client->out;
@@ -300,6 +330,10 @@ void docker_hijack(struct docker_client *client, const char *type)
 		(void)http_put_field(out, "Content-Type", str_from(type));
 	}
 	hijacked(client);
+	if (client->fd < 0 || client->out.len)
+		return;
+	client->settle_ms = 1;
+	loop_timer_set(client->server->loop, &client->settle, 0, settle, client);
 }
 
 void docker_finish(struct docker_client *client)

@@ -71,6 +71,7 @@ void docker_close(struct docker_client *client)
 	docker_request_done(client);
 	arena_done(&client->arena);
 	loop_timer_stop(server->loop, &client->idle);
+	loop_timer_stop(server->loop, &client->settle);
 	docker_upload_done(client);
 	loop_remove(server->loop, &client->io);
 	own_close(&client->fd);
@@ -92,7 +93,7 @@ static void watch_client(struct docker_client *client)
 
 	(void)loop_change(client->server->loop, &client->io,
 			  (reads ? (uint32_t)EPOLLIN : 0) |
-				  (client->out.len ? (uint32_t)EPOLLOUT : 0));
+				  (client->out.len && !client->settle_ms ? (uint32_t)EPOLLOUT : 0));
 }
 
 static void client_idle(struct loop_timer *timer)
@@ -104,7 +105,7 @@ void docker_flush(struct docker_client *client)
 {
 	bool was_full = docker_stream_full(client);
 
-	if (client->fd < 0)
+	if (client->fd < 0 || client->settle_ms)
 		return;
 	while (client->out.len) {
 		ssize_t n = send(client->fd, client->out.data, client->out.len, MSG_NOSIGNAL);

@@ -118,6 +118,8 @@ struct docker_client {
 	struct docker_upload upload;
 	bool transfers;		      /* counted in server->transfers */
 	struct loop_timer stall;      /* while it transfers */
+	struct loop_timer settle;     /* while the head of a raw stream is unread: */
+	unsigned settle_ms;	      /* the next wait for it, 0 = none */
 	uint64_t moved, moved_before; /* bytes to and from the client; at the last look */
 	bool not_kept;		      /* no cache may keep the answer */
 	const char *path_stat;	      /* X-Docker-Container-Path-Stat of the answer; NULL = none */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include "engine/api/compose_msg.h"
 #include "engine/service/compose.h"
+#include "engine/service/env_file.h"
 #include "engine/worker/worker.h"
 #include "lib/fs.h"
 #include "lib/log.h"
@@ -166,29 +167,37 @@ static int ask(struct reading *reading, const struct compose_request *request,
 }
 
 /* Asks, and again with the files that were wanted, until none is. */
-static int convert(struct reading *reading, struct str names, struct msg *ret_reply,
-		   struct err *err)
+static int ask_all(struct reading *reading, struct compose_request *request, int top,
+		   struct msg *ret_reply, struct err *err)
 {
-	struct compose_request request OWN(compose_request_done) = { 0 };
-	int top OWN_FD = fs_open(-1, "/config", FS_HOST, O_RDONLY | O_DIRECTORY, 0, err);
 	struct compose_answer answer;
 	char path[COMPOSE_PATH_MAX + 1];
-	int r = top;
+	int r = 0;
 
-	compose_request_init(&request);
-	if (r >= 0)
-		r = add_named(&request, top, names, err);
 	for (unsigned round = 0; r >= 0; round++) {
 		msg_done(ret_reply);
-		r = ask(reading, &request, ret_reply, &answer, err);
+		r = ask(reading, request, ret_reply, &answer, err);
 		if (r < 0 || !answer.wanted_count)
 			return r;
 		if (round == COMPOSE_ROUNDS_MAX)
 			return err_set(err, -ELOOP, "files name further files without an end");
 		while (r >= 0 && compose_answer_wanted(&answer, path))
-			r = add_file(&request, top, path, false, err);
+			r = add_file(request, top, path, false, err);
 	}
 	return r;
+}
+
+static int convert(struct reading *reading, struct str names, struct msg *ret_reply,
+		   struct err *err)
+{
+	struct compose_request request OWN(compose_request_done) = { 0 };
+	int top OWN_FD = fs_open(-1, "/config", FS_HOST, O_RDONLY | O_DIRECTORY, 0, err);
+	int r = top;
+
+	compose_request_init(&request);
+	if (r >= 0)
+		r = add_named(&request, top, names, err);
+	return r < 0 ? r : ask_all(reading, &request, top, ret_reply, err);
 }
 
 /* ---- answers ---- */
@@ -326,6 +335,65 @@ static int take_section(struct reading *reading, struct ini_section *compose, st
 	return r;
 }
 
+/* ---- env_file ---- */
+
+/* Such a file stands nowhere: no other file is beside it. */
+static int convert_env(struct reading *reading, struct str text, struct msg *ret_reply,
+		       struct err *err)
+{
+	struct compose_request request OWN(compose_request_done) = { 0 };
+	int top OWN_FD = fs_open(-1, "/config", FS_HOST, O_RDONLY | O_DIRECTORY, 0, err);
+	int r = top;
+
+	compose_request_init(&request);
+	if (r >= 0)
+		r = compose_request_add(&request, STR("/env_file/service"), text, NULL, err);
+	request.named = 1;
+	return r < 0 ? r : ask_all(reading, &request, top, ret_reply, err);
+}
+
+/* What the files of one section say, or said when that was put in force. */
+static int take_env_files(struct reading *reading, struct ini_section *section, struct err *err)
+{
+	const struct ini_value *value = ini_get(&service_schema, section, "env_file");
+	struct buf text OWN(buf_done) = { 0 };
+	struct compose_file *known;
+	struct msg reply OWN(msg_done) = { 0 };
+	struct err why = { 0 };
+	int r = 0;
+
+	if (!value || section->bad)
+		return 0;
+	buf_init(&text, NAMES_MAX);
+	env_file_ask(value, &text);
+	known = find_file(reading->manager, buf_str(&text));
+	if (known && reading->remember)
+		known->used = true;
+	if (reading->loaded && known)
+		return env_file_take(reading->config, section, buf_str(&known->answer), err);
+	r = buf_error(&text) ? err_set(&why, -E2BIG, "too many files")
+			     : convert_env(reading, buf_str(&text), &reply, &why);
+	if (r < 0) {
+		ini_complain(reading->config, section, value, "env_file: %s", err_text(&why));
+		return 0;
+	}
+	if (reading->remember)
+		remember(reading->manager, buf_str(&text), reply.body);
+	return env_file_take(reading->config, section, reply.body, err);
+}
+
+/* ---- all of them ---- */
+
+static int take_all_env_files(struct reading *reading, struct err *err)
+{
+	int r = 0;
+
+	for (struct ini_section *s = reading->config->sections; r >= 0 && s; s = s->next)
+		if (!strcmp(s->kind, "service"))
+			r = take_env_files(reading, s, err);
+	return r;
+}
+
 static unsigned count_files(const struct ini_config *config)
 {
 	unsigned count = 0;
@@ -351,12 +419,6 @@ static int read_config(struct reading *reading, int dirfd, struct err *err)
 	if (r < 0)
 		return r;
 	count = count_files(&first);
-	if (!count) {
-		ini_done(reading->config);
-		*reading->config = first;
-		ini_init(&first);
-		return 0;
-	}
 	if (count > SECTIONS_MAX)
 		return err_set(err, -E2BIG, "more than %d [compose] sections", SECTIONS_MAX);
 	reading->asked = (struct worker_asked){ -1, -1 };
@@ -364,8 +426,17 @@ static int read_config(struct reading *reading, int dirfd, struct err *err)
 	for (struct ini_section *s = first.sections; r >= 0 && s; s = s->next)
 		if (!strcmp(s->kind, "compose"))
 			r = take_section(reading, s, err);
+	if (r >= 0 && count) {
+		r = ini_load(reading->config, &service_schema, dirfd, err);
+	} else if (r >= 0) {
+		ini_done(reading->config);
+		*reading->config = first;
+		ini_init(&first);
+	}
+	if (r >= 0)
+		r = take_all_env_files(reading, err);
 	worker_ask_done(&reading->asked);
-	return r < 0 ? r : ini_load(reading->config, &service_schema, dirfd, err);
+	return r;
 }
 
 int manager_read(struct manager *manager, struct ini_config *config, int dirfd, struct err *err)

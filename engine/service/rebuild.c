@@ -28,16 +28,42 @@ int service_image_name(const struct service *service, char ret_name[OCI_REFERENC
 	return r < 0 ? err_prefix(err, "image = %s", service->spec->image) : 0;
 }
 
+/* build.args as names and values; each has a '='. */
+static int build_args(struct arena *arena, const struct service_spec *spec,
+		      struct image_pairs *args, struct err *err)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; r >= 0 && i < spec->build_args.count; i++) {
+		struct str value = str_from(spec->build_args.items[i]), name;
+		const char *key;
+
+		(void)str_cut(&value, '=', &name);
+		key = arena_text(arena, name);
+		r = key ? image_pairs_set(arena, args, key,
+					  spec->build_args.items[i] + name.len + 1, err)
+			: err_set(err, -ENOMEM, "no memory for the arguments of a build");
+	}
+	return r;
+}
+
 struct build_job *service_build(struct service *service, const struct build_job_ops *ops,
 				struct err *err)
 {
+	struct arena arena OWN(arena_done) = { 0 };
+	struct image_pairs args = { 0 };
 	char reference[OCI_REFERENCE_MAX];
 	const char *const names[] = { reference };
 	const struct build_request request = { .context = service->spec->build,
+					       .dockerfile = service->spec->build_dockerfile,
+					       .target = service->spec->build_target,
+					       .args = &args,
 					       .references = names,
 					       .reference_count = 1 };
 
-	if (service_image_name(service, reference, err) < 0)
+	arena_init(&arena, REBUILD_ARENA_MAX);
+	if (service_image_name(service, reference, err) < 0 ||
+	    build_args(&arena, service->spec, &args, err) < 0)
 		return NULL;
 	return build_job_start(service->manager->env.builds, &request, ops, service, err);
 }

@@ -123,6 +123,20 @@ static int check_context(struct str value, struct err *err)
 	return err_set(err, -EINVAL, "a directory below /config/ or /data/builds/");
 }
 
+static int check_env_file(struct str value, struct err *err)
+{
+	for (size_t i = 0; i < value.len; i++)
+		if (value.ptr[i] == '"' || value.ptr[i] == '\\')
+			return err_set(err, -EINVAL, "a path without quotes and backslashes");
+	return str_starts(value, STR("/config/")) ? 0
+						  : err_set(err, -EINVAL, "a file below /config/");
+}
+
+static int check_argument(struct str value, struct err *err)
+{
+	return str_find(value, '=') > 0 ? 0 : err_set(err, -EINVAL, "NAME=value");
+}
+
 static int check_compose(struct str value, struct err *err)
 {
 	return str_starts(value, STR("/config/"))
@@ -145,6 +159,23 @@ static const struct ini_key service_keys[] = {
 	  .check = check_context,
 	  .help = "directory with a Dockerfile; built behind what runs" },
 	{ .section = "service",
+	  .key = "build.dockerfile",
+	  .type = INI_TYPE_TEXT,
+	  LEN(1, 1000),
+	  .help = "another file in that directory in the place of Dockerfile" },
+	{ .section = "service",
+	  .key = "build.target",
+	  .type = INI_TYPE_TEXT,
+	  LEN(1, 128),
+	  .help = "stage to build; the last one when unset" },
+	{ .section = "service",
+	  .key = "build.args",
+	  .type = INI_TYPE_TEXT,
+	  .list = true,
+	  LEN(2, 32768),
+	  .check = check_argument,
+	  .help = "NAME=value of an ARG of the Dockerfile" },
+	{ .section = "service",
 	  .key = "command",
 	  .type = INI_TYPE_COMMAND,
 	  LEN(0, 65536),
@@ -163,6 +194,14 @@ static const struct ini_key service_keys[] = {
 	  LEN(1, 32768),
 	  .check = check_env,
 	  .help = "NAME=value, one a line" },
+	{ .section = "service",
+	  .key = "env_file",
+	  .type = INI_TYPE_TEXT,
+	  .list = true,
+	  LEN(9, 1000),
+	  .check = check_env_file,
+	  .help = "file below /config/ with lines NAME=value; a later one and environment go over "
+		  "it" },
 	{ .section = "service",
 	  .key = "ports",
 	  .type = INI_TYPE_TEXT,

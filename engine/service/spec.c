@@ -310,6 +310,8 @@ static void make_scalars(const struct maker *maker, struct service_spec *spec)
 	spec->replicas = (uint32_t)ini_number(&service_schema, s, "replicas", 1);
 	spec->image = ini_text(&service_schema, s, "image");
 	spec->build = ini_text(&service_schema, s, "build");
+	spec->build_dockerfile = ini_text(&service_schema, s, "build.dockerfile");
+	spec->build_target = ini_text(&service_schema, s, "build.target");
 	spec->user = ini_text(&service_schema, s, "user");
 	spec->working_dir = ini_text(&service_schema, s, "working_dir");
 	spec->hostname = ini_text(&service_schema, s, "hostname");
@@ -346,6 +348,7 @@ struct service_spec *service_spec_make(struct arena *arena, const struct ini_sec
 	spec->command = make_command(&maker, "command");
 	spec->entrypoint = make_command(&maker, "entrypoint");
 	spec->environment = make_list(&maker, "environment");
+	spec->build_args = make_list(&maker, "build.args");
 	spec->networks = make_list(&maker, "networks");
 	spec->cap_add = make_list(&maker, "cap_add");
 	spec->cap_drop = make_list(&maker, "cap_drop");
@@ -371,6 +374,11 @@ struct service_spec *service_spec_make(struct arena *arena, const struct ini_sec
 		return NULL;
 	if (!*spec->image && !*spec->build) {
 		err_set(err, -EINVAL, "neither image nor build is given; add one of them");
+		return NULL;
+	}
+	if (!*spec->build &&
+	    (*spec->build_dockerfile || *spec->build_target || spec->build_args.count)) {
+		err_set(err, -EINVAL, "build.* says how, and build is not given; add build");
 		return NULL;
 	}
 	if (spec->window.days && spec->pull != SERVICE_PULL_SCHEDULE) {

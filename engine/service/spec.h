@@ -90,6 +90,8 @@ struct service_spec {
 	const char *group; /* its section's name: the same, but for replicas (NAME-1, NAME-2 ...) */
 	const char *image; /* reference, "" when built */
 	const char *build; /* context directory, "" when pulled */
+	const char *build_dockerfile, *build_target; /* "" = Dockerfile, the last stage */
+	struct service_list build_args;		     /* "NAME=value" */
 	struct service_list command, entrypoint, environment, networks, cap_add, cap_drop, devices,
 		tmpfs, labels, dns, extra_hosts;
 	struct service_list aliases, addresses; /* of networks.*: "web", and as service_address()

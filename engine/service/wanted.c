@@ -31,7 +31,7 @@ static bool concerns_container(const char *key)
 /* What is built, and under which name: the image of before is of no use when one changes. */
 static bool concerns_source(const char *key)
 {
-	return !strcmp(key, "build") || !strcmp(key, "image");
+	return !strncmp(key, "build", 5) || !strcmp(key, "image");
 }
 
 static void hash_section(const struct ini_section *section, bool (*concerns)(const char *key),

@@ -94,20 +94,23 @@ static int convert(struct console *console, struct files *files, struct err *err
 	return r;
 }
 
-/* How many keys are not taken, each said on a line. */
+/* How many keys are not taken, each said on a line; so is what leaves nothing out. */
 static unsigned print_notes(struct console *console, struct str notes)
 {
 	struct str line;
 	unsigned count = 0;
 
 	while (str_cut(&notes, '\n', &line)) {
+		bool advice = str_starts(line, STR(COMPOSE_ADVICE));
+
 		if (!line.len)
 			continue;
 		if (console->json)
-			console_json_text(console, "not_taken", line);
+			console_json_text(console, advice ? "note" : "not_taken",
+					  str_skip(line, advice ? strlen(COMPOSE_ADVICE) : 0));
 		else
 			console_printf(console, "# %.*s\n", STR_ARG(line));
-		count++;
+		count += !advice;
 	}
 	return count;
 }
@@ -131,7 +134,7 @@ static int print(struct console *console, struct files *files, struct err *err)
 		console_json_text(console, "text", files->answer.ini);
 		return count ? not_taken(count, err) : 0;
 	}
-	if (count)
+	if (files->answer.notes.len)
 		console_write(console, "\n", 1);
 	console_write(console, files->answer.ini.ptr, files->answer.ini.len);
 	return count ? not_taken(count, err) : 0;

@@ -33,7 +33,7 @@ static int read_twice(struct arena *arena, struct str text, bool raw, struct env
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct arena arena OWN(arena_done) = { 0 };
-	struct buf out OWN(buf_done) = { 0 };
+	struct buf out OWN(buf_done) = { 0 }, unset OWN(buf_done) = { 0 };
 	struct env env;
 	struct str text;
 
@@ -43,8 +43,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text = str_make(data + 1, size - 1);
 	(void)read_twice(&arena, text, data[0] & 1, &env);
 	buf_init(&out, ENV_VALUE_MAX);
-	(void)env_expand(&env, text, &out, NULL);
-	if (out.len > ENV_VALUE_MAX)
+	buf_init(&unset, ENV_VALUE_MAX);
+	(void)env_expand(&env, text, &out, &unset, NULL);
+	if (out.len > ENV_VALUE_MAX || unset.len > ENV_VALUE_MAX)
 		abort();
 	return 0;
 }

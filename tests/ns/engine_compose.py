@@ -269,6 +269,48 @@ def _networks_gone():
     engine.wait_for("the network to go", lambda: "10.77.0" not in hoy("network", "show"))
 
 
+ENVY = ("[service envy]\nimage = busybox:latest\nstop_grace_period = 1s\nenv_file = /config/a.env\nenv_file = /config/$b.env\n"
+        "environment = C=own\ncommand = [\"sh\", \"-c\", \"echo $A,$B,$C,$D; exec sleep 100000\"]\n")
+
+
+@tap.test("env_file: one over the other, environment over both; another content is a change of the environment")
+def _env_file():
+    put("# the first\nexport A='one $x'\nB=${A}-two\nC=three\n", "a.env")
+    put("B=\"over it\"\nD=\n", "$b.env")
+    tap.check(check(ENVY) == ([], "+ [service envy]\n"), check(ENVY))
+    reload(ENVY)
+    engine.wait_for("its words", lambda: "one $x,over it,own,\n" in hoy("logs", "envy"))
+    tap.check(check(ENVY) == ([], ""), check(ENVY))
+    before = ident("envy")
+    put("B=new\n", "$b.env")
+    tap.check(check(ENVY) == ([], "~ [service envy] environment\n"), check(ENVY))
+    reload(ENVY)
+    engine.wait_for("a new one", lambda: " running " in row("envy") and ident("envy") != before)
+    engine.wait_for("its words", lambda: "one $x,new,own,\n" in hoy("logs", "envy"))
+
+
+@tap.test("env_file: a file that is not there or no env file refuses its service alone, with its place; what runs goes on")
+def _env_file_bad():
+    before = ident("envy")
+    put("A=1\nno value\n", "a.env")
+    place = "media:services.ini:4:12: env_file: "
+    issues, _ = check(ENVY + "[service other]\nimage = busybox:latest\ncommand = sleep 100000\nstop_grace_period = 1s\n")
+    tap.check(issues == [place + "/config/a.env: line 2: NAME=value is expected (this service is not started)"], issues)
+    os.unlink(os.path.join(E.root, "config/a.env"))
+    issues, _ = check(ENVY)
+    tap.check(len(issues) == 1 and issues[0].startswith(place + "/config/a.env: ") and "No such file" in issues[0], issues)
+    os.symlink("/etc/passwd", os.path.join(E.root, "config/a.env"))
+    tap.check(len(check(ENVY)[0]) == 1, "a link out of the media")
+    reload(ENVY)
+    engine.wait_for("the line", lambda: "service envy is refused" in E.log())
+    tap.check(ident("envy") == before and " running " in row("envy"), row("envy"))
+    for wrong in ("env_file = a.env", "env_file = /config/a\\b", "env_file = /data/x"):
+        issues, _ = check("[service envy]\nimage = x\n%s\n" % wrong)
+        tap.check(len(issues) == 1 and ":3:12: env_file" in issues[0], (wrong, issues))
+    reload("")
+    engine.wait_for("its end", lambda: not row("envy"))
+
+
 try:
     tap.run()
 finally:

@@ -110,6 +110,14 @@ static void test_host_keys(void)
 
 static void test_left_out(void)
 {
+	becomes("    build: {context: /config/w, dockerfile: D.dev, target: t, args: {A: 1, B: },\n"
+		"      ssh: [default]}\n",
+		"build = /config/w\nbuild.dockerfile = D.dev\nbuild.target = t\nbuild.args = A=1\n",
+		"line 4: service a: build.ssh: not taken\n"
+		"note: line 3: service a: build.args: 'B' is left out: it has no value here, nor "
+		"in "
+		".env\n",
+		"how to build");
 	becomes("    build: .\n    secrets: [x]\n    uts: host\n", "",
 		"line 3: service a: build: .: not taken: a folder below /config or /data/builds "
 		"goes into 'build'\nline 4: service a: secrets: x: not taken: the file has none of "
@@ -126,9 +134,8 @@ static void test_left_out(void)
 		"needs a name here: NAME:/anonymous\n",
 		"paths beside the file, volumes without a name");
 	becomes("    environment:\n      A: \"x\\ny\"\n      B:\n", "",
-		"line 5: service a: environment: 'B': not taken: it has no value here, and there "
-		"is "
-		"no environment to take it from\nline 4: service a: environment: not taken: a line "
+		"note: line 5: service a: environment: 'B' is left out: it has no value here, nor "
+		"in .env\nline 4: service a: environment: not taken: a line "
 		"of INI holds no line breaks, no control characters and no white space around a "
 		"value\n",
 		"values that no line holds");
@@ -164,9 +171,10 @@ static void test_refused(void)
 		"a read_only that is neither is no mount that can be written");
 	becomes("    environment: [SECRET, \"\", A=1, B=]\n    dns: [\"\", 1.1.1.1]\n",
 		"environment = A=1\nenvironment = B=\ndns = 1.1.1.1\n",
-		"line 3: service a: environment: 'SECRET': not taken: it has no value here, and "
-		"there is no environment to take it from\nline 3: service a: environment: '': not "
-		"taken: it has no value here, and there is no environment to take it from\n"
+		"note: line 3: service a: environment: 'SECRET' is left out: it has no value here, "
+		"nor in .env\nnote: line 3: service a: environment: '' is left out: it has no "
+		"value "
+		"here, nor in .env\n"
 		"line 4: service a: dns: not taken: it is empty\n",
 		"items without a value");
 	becomes("    ports: 80:80\n    volumes: {a: b}\n    environment: A=1\n", "",
@@ -225,10 +233,17 @@ static void test_variables(void)
 {
 	becomes("    image: x:${TAG:-1}${MORE-}\n    user: $$a$${B}\n",
 		"image = x:1\nuser = $a${B}\n", "", "defaults and dollars");
-	becomes("    user: $UID\n", "",
-		"line 3: service a: user: not taken: UID is not set, and has no default; .env "
-		"beside the file sets variables\n",
-		"a variable");
+	becomes("    user: $UID\n    hostname: x${N}y${M}\n    cap_add: [$C]\n", "hostname = xy\n",
+		"note: line 3: service a: user: UID is not set and counts as blank; .env beside "
+		"the file sets variables\n"
+		"note: line 4: service a: hostname: N is not set and counts as blank; .env beside "
+		"the file sets variables\n"
+		"note: line 4: service a: hostname: M is not set and counts as blank; .env beside "
+		"the file sets variables\n"
+		"note: line 5: service a: cap_add: C is not set and counts as blank; .env beside "
+		"the file sets variables\n"
+		"line 5: service a: cap_add: not taken: it is empty\n",
+		"a variable that is not set");
 	becomes("    user: ${A:-${B-x}y}\n    image: ${C?}${D:?}\n    hostname: ${E:+x}h\n",
 		"user = xy\nhostname = h\n", "line 4: service a: image: not taken: C is not set\n",
 		"a variable within a default, one that has to be there, and one instead");

@@ -111,8 +111,8 @@ static void test_env(void)
 			"    env_file: [one.env, {path: two.env, required: false, format: raw}, "
 			"{path: three.env, required: false}]\n"
 			"    environment: {B: mine, TAG: , C: \"${WHO:-x}\"}\n");
-	put("/c/.env", "# what it is\nexport TAG=\"1.$MINOR\"\nMINOR=2\nWHO='a $b' # me\n");
-	ok(convert(NULL) < 0, "a .env that names a later line is refused");
+	put("/c/.env", "# what it is\nexport TAG=\"1.${MINOR?none}\"\nMINOR=2\nWHO='a $b' # me\n");
+	ok(convert(NULL) < 0, "a .env that demands what a later line says is refused");
 	begin(1);
 	put("/c/a.yml", "services:\n  a:\n    image: x:${TAG}\n    user: $WHO\n"
 			"    env_file: [one.env, {path: two.env, required: false, format: raw}, "
@@ -168,7 +168,8 @@ static void test_dotenv(void)
 	is_value("A='b\n", false, "A", "line 1: quotes that do not end");
 	is_value("A='b' c\n", false, "A", "line 1: text behind the quotes");
 	is_value("B=1\nA b\n", false, "A", "line 2: NAME=value is expected");
-	is_value("A=$B\n", false, "A", "line 1: B is not set");
+	is_value("A=x$B${C}y\n", false, "A", "xy");
+	is_value("A=${B?gone}\n", false, "A", "line 1: B is not set: gone");
 	is_value("A=\"$B\" # 'c\n", true, "A", "\"$B\" # 'c");
 }
 
@@ -287,8 +288,9 @@ static void test_secrets(void)
 	becomes("[service a]\nimage = x\nvolumes = /c/key.txt:/run/secrets/key:ro\n"
 		"volumes = /c/key.txt:/run/secrets/k2:ro\nvolumes = /c/key.txt:/etc/k:ro\n"
 		"volumes = /config/conf:/conf:ro\nvolumes = /config/conf:/etc/conf:ro\n",
-		"line 4: service a: secrets.mode: the file keeps the owner and mode that it has "
-		"here\nline 4: service a: secrets: env: not taken: only what a file holds can be "
+		"note: line 4: service a: secrets.mode: the file keeps the owner and mode that it "
+		"has here\nline 4: service a: secrets: env: not taken: only what a file holds can "
+		"be "
 		"given to a container (file: PATH)\nline 4: service a: secrets: gone: not taken: "
 		"the file has none of this name\n",
 		"secrets and configs that are files");

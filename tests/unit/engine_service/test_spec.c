@@ -117,6 +117,33 @@ static void test_section(void)
 	ok(!service_spec_make(&config.arena, section, &err), "neither image nor build: refused");
 }
 
+static void test_build(void)
+{
+	static const char text[] = "[service web]\nbuild = /config/web\nbuild.target = run\n"
+				   "build.dockerfile = sub/Dockerfile.dev\nbuild.args = A=1\n"
+				   "build.args = B=\n[service none]\nimage = x\nbuild.args = A=1\n"
+				   "[service bad]\nbuild = /config/web\nbuild.args = A\n";
+	struct ini_config config OWN(ini_done);
+	const struct service_spec *spec;
+	struct err err = { 0 };
+
+	ini_init(&config);
+	is_int(ini_add_text(&config, &service_schema, 0, "t:services.ini", str_from(text), &err), 0,
+	       "how to build");
+	is_int(config.issue_count, 1, "an argument without a value is an issue");
+	spec = service_spec_make(&config.arena, ini_find(&config, "service", "web"), &err);
+	ok(spec != NULL, "spec made: %s", err_text(&err));
+	if (!spec)
+		return;
+	is_text(spec->build_dockerfile, "sub/Dockerfile.dev", "dockerfile");
+	is_text(spec->build_target, "run", "target");
+	is_int(spec->build_args.count, 2, "args append");
+	is_text(spec->build_args.items[1], "B=", "an empty one");
+	ok(!service_spec_make(&config.arena, ini_find(&config, "service", "none"), &err),
+	   "build.* without build is refused");
+	is_text(err_text(&err), "build.* says how, and build is not given; add build", "and why");
+}
+
 static struct service_spec make(const char *name, struct service_dependency *deps, uint32_t count)
 {
 	return (struct service_spec){
@@ -300,6 +327,7 @@ int main(void)
 	test_volumes();
 	test_commands();
 	test_section();
+	test_build();
 	test_order();
 	test_waiting();
 	test_jobs();
