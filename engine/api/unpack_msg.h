@@ -33,6 +33,9 @@ enum unpack_flag {
 	UNPACK_FLAG_WHOLE = 2,
 	/* What is no archive at all is a file UNPACK_TEXT_NAME of at most UNPACK_TEXT_MAX bytes. */
 	UNPACK_FLAG_TEXT = 4,
+	/* ".." in names stays within the archive's root, what is no directory there is passed over;
+	 * else both are refused. */
+	UNPACK_FLAG_ROOTED = 8,
 };
 
 enum {

@@ -222,9 +222,36 @@ static int check_fetched(const struct build *build, struct err *err)
 	return 0;
 }
 
+/* The warnings go out; whether the build goes on. */
+static int tell_warnings(struct build *build, struct err *err)
+{
+	const struct dockerfile_warnings *list = &build->plan.warnings;
+	for (uint32_t i = 0; i < list->count; i++) {
+		const struct dockerfile_warning *one = &list->items[i];
+		const char *line = dockerfile_warning_line(one, &build->arena);
+		char url[160];
+		dockerfile_rule_url(one->rule, url, sizeof(url));
+		const struct build_note note = {
+			.kind = BUILD_NOTE_WARNING,
+			.text = line ? arena_printf(&build->arena, "warning: %s", line) : NULL,
+			.line = one->line,
+			.column = one->column,
+			.rule = dockerfile_rule_name(one->rule),
+			.description = dockerfile_rule_description(one->rule),
+			.url = url,
+		};
+		if (!note.text)
+			return err_set(err, -ENOMEM, "build: out of memory");
+		build->exec->note(build->owner, &note);
+	}
+	return *build->plan.violation ? err_set(err, -EINVAL, "%s", build->plan.violation) : 0;
+}
+
 static int take_bases(struct build *build, struct str bytes, struct err *err)
 {
 	int r = take_plan(build, bytes, err);
+	if (r == 0 && *build->plan.violation)
+		r = tell_warnings(build, err);
 	if (r < 0)
 		return r;
 	uint32_t count = build->plan.references.count;
@@ -290,36 +317,11 @@ static int took_look(struct build *build, struct build_track *track,
 	return 0;
 }
 
-/* The warnings go out; whether the build goes on. */
-static int tell_warnings(struct build *build, struct err *err)
-{
-	const struct dockerfile_warnings *list = &build->plan.warnings;
-	for (uint32_t i = 0; i < list->count; i++) {
-		const struct dockerfile_warning *one = &list->items[i];
-		const char *line = dockerfile_warning_line(one, &build->arena);
-		char url[160];
-		dockerfile_rule_url(one->rule, url, sizeof(url));
-		const struct build_note note = {
-			.kind = BUILD_NOTE_WARNING,
-			.text = line ? arena_printf(&build->arena, "warning: %s", line) : NULL,
-			.line = one->line,
-			.column = one->column,
-			.rule = dockerfile_rule_name(one->rule),
-			.description = dockerfile_rule_description(one->rule),
-			.url = url,
-		};
-		if (!note.text)
-			return err_set(err, -ENOMEM, "build: out of memory");
-		build->exec->note(build->owner, &note);
-	}
-	return *build->plan.violation ? err_set(err, -EINVAL, "%s", build->plan.violation) : 0;
-}
-
 static int took_plan(struct build *build, struct str bytes, struct err *err)
 {
 	int r = take_plan(build, bytes, err);
 	/* Made of the bases it was given, and of no other: their number is the array's. */
-	if (r == 0 && build->plan.references.count != build->base)
+	if (r == 0 && !*build->plan.violation && build->plan.references.count != build->base)
 		r = err_set(err, -EBADMSG, "build: malformed plan");
 	if (r == 0)
 		r = tell_warnings(build, err);

@@ -15,6 +15,7 @@
  */
 struct build_job;
 struct build_op;
+struct build_mount;
 
 struct build_env {
 	struct container_env *containers;
@@ -111,6 +112,11 @@ int build_job_go(struct build_job *job, const struct build_request *more, struct
 /* A socket in it that listens, for a path of build_request.ssh; its name is the caller's to remove.
  */
 int build_agent_listen(struct container_env *env, char name[CONTAINER_ID_LEN + 1], struct err *err);
+/* The mode and the owner that the mount asks for, where the socket is ours: one of this machine
+ * keeps its own. Of steps side by side that want one agent's in different ways the last one counts.
+ */
+int build_agent_own(struct container_env *env, const char *path, const struct build_mount *mount,
+		    struct err *err);
 void build_agent_remove(struct container_env *env, const char *name); /* accepts "" */
 /* How the host of an URL is reached, without any login of it; texts live in the arena. */
 void build_fetch_settings(const struct build_env *env, const char *url, struct arena *arena,

@@ -109,7 +109,7 @@ static void on_extracted(struct msg_peer *peer, void *owner, struct msg *reply,
 
 static int start_unpack(struct build_lane *lane, int archive_fd, int records_fd, struct err *err)
 {
-	const struct unpack_start start = { .flags = 0 };
+	const struct unpack_start start = { .flags = UNPACK_FLAG_ROOTED };
 	const int fds[2] = { archive_fd, records_fd };
 	struct buf body OWN(buf_done) = { 0 };
 	int64_t r;

@@ -433,7 +433,8 @@ static int mount_ssh(struct build_lane *lane, struct err *err)
 			       "--ssh %.100s: %.200s is no socket of an agent; keys are not read, "
 			       "ssh-add them to one",
 			       mount->id, path);
-	point = make_point(lane, true, err);
+	r = build_agent_own(lane->job->env->containers, path, mount, err);
+	point = r < 0 ? r : make_point(lane, true, err);
 	r = point < 0 ? point : fs_mount_bind(from, point, false, err);
 	if (r >= 0)
 		r = add_env(lane, "SSH_AUTH_SOCK", str_from(mount->target), err);

@@ -498,7 +498,7 @@ int build_job_start_run(struct build_lane *lane, struct err *err)
 		.argv = op->argv,
 		.workdir = *op->workdir ? op->workdir : "/",
 		.user = op->user,
-		.hostname = "build",
+		.hostname = *op->hostname ? op->hostname : "build",
 		.stop_signal = "",
 		.networks = { networks, network ? 1 : 0 },
 		.network_mode = modes[op->network],

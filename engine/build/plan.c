@@ -66,6 +66,7 @@ static const char *platform_value(const struct scope *scope, struct str name)
 	struct arena *arena = scope->arena;
 	if (str_is(name, "TARGETSTAGE"))
 		return scope->inputs->target && *scope->inputs->target ? scope->inputs->target
+		       : scope->last_stage && *scope->last_stage       ? scope->last_stage
 								       : "default";
 	if (str_is(name, "TARGETOS") || str_is(name, "BUILDOS"))
 		return own.os;
@@ -190,6 +191,13 @@ static int add_reference(struct arena *arena, struct build_plan *plan, const cha
 			return 0;
 		}
 	}
+	char canonical[OCI_REFERENCE_MAX], shown[120];
+	if (oci_reference_normalise(str_from(reference), canonical, NULL) < 0) {
+		(void)str_escape(str_from(reference), shown, sizeof(shown));
+		return err_set(err, -EINVAL,
+			       "failed to parse stage name \"%s\": invalid reference format",
+			       shown);
+	}
 	*ret_index = (int32_t)plan->references.count;
 	int r = image_texts_add(arena, &plan->references, reference, err);
 	return r < 0 ? r : image_texts_add(arena, &plan->platforms, platform, err);
@@ -291,11 +299,15 @@ static int add_stage(struct arena *arena, struct build_plan *plan, const struct 
 		return plan_fail_word(global->inputs, step, 0, err);
 	}
 	if (*step->platform && !*platform) {
-		err_set(err, -EINVAL, "empty platform value from expression %s", step->platform);
+		const char *near = plan_lint_near(global, step->platform);
+		err_set(err, -EINVAL, "empty platform value from expression %s%s%s%s",
+			step->platform, near ? " (did you mean " : "", near ? near : "",
+			near ? "?)" : "");
 		return plan_fail(step, err);
 	}
-	return set_base(arena, plan, global->inputs, (struct base_wanted){ image, platform }, stage,
-			err);
+	r = set_base(arena, plan, global->inputs, (struct base_wanted){ image, platform }, stage,
+		     err);
+	return r == -EINVAL ? plan_fail_word(global->inputs, step, 0, err) : r;
 }
 
 struct use_reading {
@@ -320,12 +332,14 @@ static int add_source(const struct use_reading *u, const struct dockerfile_step 
 		return 0;
 	}
 	name = image ? image : name;
-	int found = image ? -1 : plan_find_stage(plan, name, stage);
+	/* The last of that name; plan_order() looks where it is. */
+	int found = image ? -1 : plan_find_stage(plan, name, u->stages);
 	if (found < 0 && !image && str_to_u64(str_from(name), 0, UINT32_MAX, &number) == 0) {
 		if (number >= stage) {
 			err_set(err, -EINVAL,
-				"invalid from flag value %s: there are only %u stages before", name,
-				stage);
+				"invalid from flag value %s: invalid stage index %s: there are "
+				"only %u stages before",
+				name, name, stage);
 			return plan_fail(step, err);
 		}
 		found = (int)number;
@@ -336,7 +350,7 @@ static int add_source(const struct use_reading *u, const struct dockerfile_step 
 	if (strcmp(name, "scratch") != 0) {
 		int r = add_reference(u->arena, plan, name, "", &reference, err);
 		if (r < 0)
-			return r;
+			return plan_fail(step, err);
 	}
 	for (uint32_t i = u->stages; i < plan->stage_count; i++)
 		if (plan->stages[i].base_image == reference)
@@ -356,6 +370,7 @@ static int add_source(const struct use_reading *u, const struct dockerfile_step 
 static int find_target(struct build_plan *plan, const char *target, uint32_t stages,
 		       struct err *err)
 {
+	const char *names[BUILD_STAGES_MAX];
 	uint64_t number = 0;
 	plan->target = stages - 1;
 	if (!*target)
@@ -366,7 +381,11 @@ static int find_target(struct build_plan *plan, const char *target, uint32_t sta
 	if (found < 0) {
 		char shown[80];
 		(void)str_escape(str_from(target), shown, sizeof(shown));
-		return err_set(err, -EINVAL, "target stage \"%s\" could not be found", shown);
+		for (uint32_t i = 0; i < stages; i++)
+			names[i] = plan->stages[i].name;
+		const char *near = dockerfile_nearest(str_from(target), names, stages);
+		return err_set(err, -EINVAL, "target stage \"%s\" could not be found%s%s%s", shown,
+			       near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
 	}
 	plan->target = (uint32_t)found;
 	return 0;
@@ -403,6 +422,9 @@ static int read_stages(const struct build_inputs *inputs, struct arena *arena,
 	scope_init(defaults, plain, arena, file->escape);
 	scope_init(global, inputs, arena, file->escape);
 	defaults->global = global->global = true;
+	for (uint32_t i = 0; i < file->step_count; i++)
+		if (file->steps[i].kind == DOCKERFILE_KIND_FROM)
+			defaults->last_stage = global->last_stage = file->steps[i].stage;
 	global->defaults = defaults;
 	for (uint32_t i = 0; r == 0 && i < file->step_count; i++) {
 		const struct dockerfile_step *step = &file->steps[i];
@@ -502,7 +524,7 @@ int plan_read(const struct build_inputs *inputs, const struct image *bases, stru
 		return r;
 	mark_needed(plan, &ret->uses);
 	plan->violation = "";
-	return 0;
+	return plan_order(&ret->file, plan, &ret->uses, stages, err);
 }
 
 int build_plan_bases(const struct build_inputs *inputs, struct arena *arena,

@@ -76,6 +76,7 @@ struct build_op {
 	const char *title;		  /* "RUN apk add curl" */
 	struct image_texts argv, env;	  /* RUN: argv complete with the shell; env with ARGs */
 	const char *workdir, *user;	  /* RUN: run there, as; DIR: make it, owned by */
+	const char *hostname;		  /* RUN: "" = any */
 	int32_t from;			  /* COPY: stage index, BUILD_CONTEXT, BUILD_NAMED - n */
 	struct image_texts sources;	  /* COPY */
 	const char *dest, *chown, *chmod; /* COPY: dest absolute, '/' at its end kept */

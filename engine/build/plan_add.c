@@ -95,6 +95,18 @@ static int take_commit(struct build_remote *remote, const char *text, struct err
 }
 
 /* "sha256:" and 64 lower case digits; of a repository the commit. */
+/* Docker's words for each of the three. */
+static int bad_checksum(const char *text, struct err *err)
+{
+	const char *what = !strchr(text, ':') ? "invalid checksum digest format"
+			   : !str_starts(str_from(text), STR("sha256:"))
+				   ? "unsupported digest algorithm"
+			   : strlen(text) != 7 + 64 ? "invalid checksum digest length"
+						    : "invalid checksum digest format";
+
+	return err_set(err, -EINVAL, "%s: %.100s: sha256 and 64 digits are expected", what, text);
+}
+
 static int take_checksum(struct staging *s, const struct dockerfile_step *step, struct build_op *op,
 			 struct err *err)
 {
@@ -111,10 +123,7 @@ static int take_checksum(struct staging *s, const struct dockerfile_step *step, 
 	if (op->remotes[0].git)
 		return take_commit(&op->remotes[0], text, err);
 	if (digest_parse(str_from(text), &digest, NULL) < 0)
-		return err_set(err, -EINVAL,
-			       "invalid checksum digest format %.100s: sha256 and 64 digits are "
-			       "expected",
-			       text);
+		return bad_checksum(text, err);
 	op->remotes[0].checksum = arena_text(s->arena, str_from(digest_text(&digest, plain)));
 	return op->remotes[0].checksum ? 0 : staging_no_memory(err);
 }

@@ -385,21 +385,44 @@ static int lint_default(const struct dockerfile *file, const struct scope *globa
 		err);
 }
 
-static int lint_missing(const struct dockerfile *file, const struct scope *global,
-			const struct dockerfile_step *step, struct build_plan *plan,
-			struct err *err)
+/* What may be named in front of the first FROM, and in it. */
+static int global_names(const struct scope *global, struct image_texts *ret, struct err *err)
 {
 	static const char *const own[] = { "TARGETPLATFORM", "TARGETOS",      "TARGETARCH",
 					   "TARGETVARIANT",  "BUILDPLATFORM", "BUILDOS",
 					   "BUILDARCH",	     "BUILDVARIANT",  "TARGETSTAGE" };
-	const struct scope_misses *misses = global->misses;
-	struct image_texts names = { 0 };
 	int r = 0;
 
 	for (uint32_t i = 0; r == 0 && i < global->declared.count; i++)
-		r = image_texts_add(global->arena, &names, global->declared.items[i], err);
+		r = image_texts_add(global->arena, ret, global->declared.items[i], err);
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(own); i++)
-		r = image_texts_add(global->arena, &names, own[i], err);
+		r = image_texts_add(global->arena, ret, own[i], err);
+	return r;
+}
+
+const char *plan_lint_near(const struct scope *global, const char *word)
+{
+	struct scope_misses misses = { 0 };
+	struct scope scope = *global;
+	struct image_texts names = { 0 };
+	const char *text = "", *near = NULL;
+
+	scope.misses = &misses;
+	if (scope_expand(&scope, word, &text, NULL) < 0 || global_names(global, &names, NULL) < 0)
+		return NULL;
+	for (uint32_t i = 0; !near && i < misses.count; i++)
+		near = dockerfile_nearest(str_from(misses.names[i]), names.items, names.count);
+	return near;
+}
+
+static int lint_missing(const struct dockerfile *file, const struct scope *global,
+			const struct dockerfile_step *step, struct build_plan *plan,
+			struct err *err)
+{
+	const struct scope_misses *misses = global->misses;
+	struct image_texts names = { 0 };
+	int r = global_names(global, &names, err);
+
 	for (uint32_t i = 0; r == 0 && i < misses->count; i++) {
 		const char *name = misses->names[i], *near;
 		bool known = false;

@@ -9,6 +9,8 @@
 /* A FROM; the global scope has to have misses. */
 int plan_lint_from(const struct dockerfile *file, const struct scope *global,
 		   const struct dockerfile_step *step, struct build_plan *plan, struct err *err);
+/* A declared name near to one that the word means and nothing sets; NULL = none. */
+const char *plan_lint_near(const struct scope *global, const char *word);
 /* One instruction of a stage that is needed, after it was planned. */
 int plan_lint_step(struct staging *s, const struct dockerfile_step *step, struct err *err);
 /* A port of EXPOSE as it was written, once its parts are known. */

@@ -129,6 +129,7 @@ static struct build_op *op_new(struct staging *s, const struct dockerfile_step *
 		.title = step->text,
 		.workdir = "",
 		.user = "",
+		.hostname = "",
 		.from = BUILD_CONTEXT,
 		.dest = "",
 		.chown = "",
@@ -211,6 +212,8 @@ static int add_mount(struct staging *s, struct build_op *op, const struct docker
 		if (!*target)
 			target = arena_printf(s->arena, "/run/buildkit/ssh_agent.%u",
 					      op->mount_count);
+		if (!from->has_mode)
+			mount->mode = from->has_uid || from->has_gid ? 0600 : 0666;
 	} else if (from->type == DOCKERFILE_MOUNT_SECRET) {
 		if (!*mount->id)
 			mount->id = *from->source ? from->source : staging_base(target);
@@ -308,6 +311,20 @@ static int run_network(struct staging *s, const struct dockerfile_step *step, st
 	return 0;
 }
 
+/* What BuildKit calls its sandbox by. */
+static int run_hostname(struct staging *s, struct build_op *op, struct err *err)
+{
+	for (uint32_t i = 0; i < s->inputs->args.count; i++)
+		if (!strcmp(s->inputs->args.items[i].key, "BUILDKIT_SANDBOX_HOSTNAME"))
+			op->hostname = s->inputs->args.items[i].value;
+	for (const char *c = op->hostname; *c; c++)
+		if (!isalnum((unsigned char)*c) && !strchr("-.", *c))
+			return err_set(err, -EINVAL, "BUILDKIT_SANDBOX_HOSTNAME is no host's name");
+	return strlen(op->hostname) > 63
+		       ? err_set(err, -EINVAL, "BUILDKIT_SANDBOX_HOSTNAME is over 63 bytes")
+		       : 0;
+}
+
 int plan_run(struct staging *s, const struct dockerfile_step *step, uint32_t index, struct err *err)
 {
 	struct build_op *op = op_new(s, step, BUILD_OP_RUN, err);
@@ -328,6 +345,8 @@ int plan_run(struct staging *s, const struct dockerfile_step *step, uint32_t ind
 	if (!op->workdir)
 		return err_set(err, -EINVAL, "WORKDIR is longer than %d bytes", PLAN_PATH_MAX - 1);
 	op->user = s->stage->image.user;
+	if (r == 0)
+		r = run_hostname(s, op, err);
 	if (r == 0)
 		r = run_network(s, step, op, err);
 	if (r == 0)
@@ -388,12 +407,29 @@ static int copy_excludes(struct staging *s, const struct dockerfile_step *step, 
 	return 0;
 }
 
+/* What begins as digits has to be some; letters are looked at where files are. */
+static int check_chmod(const char *chmod, struct err *err)
+{
+	char shown[80];
+	const size_t digits = strspn(chmod, "01234567");
+	const size_t zeros = strspn(chmod, "0");
+	if (chmod[0] < '0' || chmod[0] > '9' || (!chmod[digits] && digits <= zeros + 4))
+		return 0;
+	(void)str_escape(str_from(chmod), shown, sizeof(shown));
+	return err_set(err, -EINVAL,
+		       "invalid chmod parameter: '%s'. it should be octal string and between 0 and "
+		       "07777",
+		       shown);
+}
+
 static int copy_flags(struct staging *s, const struct dockerfile_step *step, struct build_op *op,
 		      struct err *err)
 {
 	int r = scope_expand(&s->scope, step->chown, &op->chown, err);
 	if (r == 0)
 		r = scope_expand(&s->scope, step->chmod, &op->chmod, err);
+	if (r == 0)
+		r = check_chmod(op->chmod, err);
 	if (r == 0)
 		r = copy_excludes(s, step, op, err);
 	s->word = UINT32_MAX;

@@ -256,6 +256,7 @@ static int begin_scope(struct staging *s, const struct dockerfile *file, struct 
 	int r = 0;
 	scope_init(&s->scope, s->inputs, s->arena, file->escape);
 	s->scope.env = &s->stage->image.env;
+	s->scope.last_stage = s->global->last_stage;
 	s->scope.misses = &s->misses;
 	s->workdir_set = false;
 	if (s->stage->base_stage < 0)
@@ -320,7 +321,8 @@ static int warn_unused(struct staging *s, const struct dockerfile *file, struct 
 {
 	for (uint32_t a = 0; a < s->inputs->args.count; a++) {
 		const char *key = s->inputs->args.items[a].key;
-		bool used = scope_is_proxy(key) || str_is(str_from(key), "SOURCE_DATE_EPOCH");
+		bool used = scope_is_proxy(key) || str_starts(str_from(key), STR("BUILDKIT_")) ||
+			    str_is(str_from(key), "SOURCE_DATE_EPOCH");
 		for (uint32_t i = 0; i < file->step_count && !used; i++) {
 			const struct dockerfile_step *step = &file->steps[i];
 			for (uint32_t w = 0;

@@ -232,6 +232,7 @@ static void put_op(struct buf *out, const struct build_op *op)
 	put_texts(out, &op->env);
 	wire_put_text(out, op->workdir);
 	wire_put_text(out, op->user);
+	wire_put_text(out, op->hostname);
 	wire_put_i64(out, op->from);
 	put_texts(out, &op->sources);
 	wire_put_text(out, op->dest);
@@ -262,6 +263,7 @@ static void get_op(struct wire *in, struct arena *arena, struct build_op *ret)
 	get_texts(in, arena, &ret->env);
 	ret->workdir = get_text(in, arena);
 	ret->user = get_text(in, arena);
+	ret->hostname = get_text(in, arena);
 	ret->from = get_index(in);
 	get_texts(in, arena, &ret->sources);
 	ret->dest = get_text(in, arena);
@@ -478,6 +480,8 @@ void build_key_next(const struct digest *parent, const struct build_op *op,
 	add_texts(&hash, &op->env);
 	add_text(&hash, op->workdir);
 	add_text(&hash, op->user);
+	if (*op->hostname)
+		add_text(&hash, op->hostname);
 	add_u64(&hash, op->from < 0);
 	add_texts(&hash, &op->sources);
 	add_text(&hash, op->dest);

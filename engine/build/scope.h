@@ -24,6 +24,7 @@ struct scope {
 	struct image_texts later;      /* arguments that were set behind an ENV of their name */
 	struct scope_misses *misses;   /* NULL = nobody asks */
 	const struct scope *defaults;  /* the same without build arguments; of the global one */
+	const char *last_stage;	       /* its name, for TARGETSTAGE */
 	char escape;
 	bool global; /* before the first FROM: the platform needs no ARG */
 	bool masked; /* for what is written down: *** for values whose name tells a secret */
@@ -73,6 +74,13 @@ struct plan_reading {
 };
 int plan_read(const struct build_inputs *inputs, const struct image *bases, struct arena *arena,
 	      struct build_plan *plan, struct plan_reading *ret, struct err *err);
+
+/*
+ * Once it is known what the target needs: -EINVAL when a needed stage takes from a later one, or
+ * any from itself. stages: those of the file, without the images that stand for themselves.
+ */
+int plan_order(const struct dockerfile *file, const struct build_plan *plan, struct plan_uses *uses,
+	       uint32_t stages, struct err *err);
 
 /* Puts each stage's triggers behind its FROM. For plan_read(). */
 int plan_triggers(const struct build_plan *plan, const struct image *bases, struct arena *arena,

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include "engine/api/files_msg.h"
 #include "engine/build/plan.h"
 #include "engine/dockerfile/ignore.h"
@@ -19,6 +20,26 @@ static int malformed(struct err *err)
 	return err_set(err, -EBADMSG, "build: malformed request");
 }
 
+/* What is warned of is told in front of what is wrong: a plan that only says both. */
+static int tell(struct build_plan *plan, struct arena *arena, int r, struct err *err)
+{
+	const struct dockerfile_warnings warnings = plan->warnings;
+	const char *why = r == -EINVAL && err ? arena_text(arena, str_from(err_text(err))) : NULL;
+
+	if (!why || warnings.count == 0)
+		return r;
+	memset(plan, 0, sizeof(*plan));
+	plan->warnings = warnings;
+	plan->violation = why;
+	plan->stage_count = 1;
+	plan->stages[0] = (struct build_stage){ .name = "",
+						.base_stage = BUILD_NONE,
+						.base_image = BUILD_NONE,
+						.base_context = BUILD_NONE };
+	image_init(&plan->stages[0].image);
+	return 0;
+}
+
 static int serve_bases(struct wire *in, struct arena *arena, struct build_plan *plan,
 		       struct err *err)
 {
@@ -26,7 +47,7 @@ static int serve_bases(struct wire *in, struct arena *arena, struct build_plan *
 	int r = build_inputs_get(in, arena, &inputs, err);
 	if (r == 0 && wire_end(in) < 0)
 		r = malformed(err);
-	return r < 0 ? r : build_plan_bases(&inputs, arena, plan, err);
+	return r < 0 ? r : tell(plan, arena, build_plan_bases(&inputs, arena, plan, err), err);
 }
 
 static int serve_plan(struct wire *in, struct arena *arena, struct build_plan *plan,
@@ -48,7 +69,9 @@ static int serve_plan(struct wire *in, struct arena *arena, struct build_plan *p
 	}
 	if (r == 0 && wire_end(in) < 0)
 		r = malformed(err);
-	return r < 0 ? r : build_plan_make(&inputs, bases, count, arena, plan, err);
+	return r < 0 ? r
+		     : tell(plan, arena, build_plan_make(&inputs, bases, count, arena, plan, err),
+			    err);
 }
 
 static int serve_ignore(struct wire *in, struct arena *arena, struct buf *out, struct err *err)

@@ -146,7 +146,10 @@ int parse_command(struct cursor *cursor, struct dockerfile_step *step, struct er
 
 int parse_shell(struct cursor *cursor, struct dockerfile_step *step, struct err *err)
 {
-	int r = json_form(cursor, step, cursor_rest(cursor), &step->json, err);
+	struct str rest = cursor_rest(cursor);
+	if (rest.len == 0)
+		return cursor_fail(cursor, 0, err, "SHELL requires at least one argument");
+	int r = json_form(cursor, step, rest, &step->json, err);
 	if (r < 0)
 		return r;
 	if (!step->json)
@@ -179,6 +182,8 @@ int parse_healthcheck(struct cursor *cursor, struct dockerfile_step *step, struc
 	if (rest.len == 0)
 		return cursor_fail(cursor, at, err, "Missing command after HEALTHCHECK CMD");
 	int r = json_form(cursor, step, rest, &step->json, err);
+	if (r == 0 && step->json && step->words.count == 0)
+		return cursor_fail(cursor, at, err, "Missing command after HEALTHCHECK CMD");
 	if (r < 0 || step->json)
 		return r;
 	return add_word(cursor, step, rest, cursor->at, err);

@@ -55,18 +55,20 @@ void dockerfile_place(struct str text, size_t offset, uint32_t *ret_line, uint32
 static int unknown_keyword(const struct cursor *cursor, struct str word, size_t at, struct err *err)
 {
 	const char *names[ARRAY_LEN(keywords)];
-	char shown[60], upper[24];
+	char shown[60], upper[24] = "", meant[24] = "";
 	for (size_t i = 0; i < ARRAY_LEN(keywords); i++)
 		names[i] = keywords[i].name;
-	size_t len = word.len < sizeof(upper) - 1 ? word.len : sizeof(upper) - 1;
-	for (size_t i = 0; i < len; i++)
+	bool shouts = true;
+	for (size_t i = 0; i < word.len && i < sizeof(upper) - 1; i++) {
 		upper[i] = (char)toupper((unsigned char)word.ptr[i]);
-	const char *near = str_nearest(str_make(upper, len), names, ARRAY_LEN(names));
+		shouts = shouts && upper[i] == word.ptr[i];
+	}
+	const char *near = dockerfile_nearest(str_from(upper), names, ARRAY_LEN(names));
+	for (size_t i = 0; near && near[i] && i < sizeof(meant) - 1; i++)
+		meant[i] = shouts ? near[i] : (char)tolower((unsigned char)near[i]);
 	(void)str_escape(word, shown, sizeof(shown));
-	if (near)
-		return cursor_fail(cursor, at, err, "unknown instruction: %s (did you mean %s?)",
-				   shown, near);
-	return cursor_fail(cursor, at, err, "unknown instruction: %s", shown);
+	return cursor_fail(cursor, at, err, "unknown instruction: %s%s%s%s", shown,
+			   near ? " (did you mean " : "", meant, near ? "?)" : "");
 }
 
 static const struct keyword *find_keyword(struct str word)
@@ -229,12 +231,14 @@ static int check_text(struct str text, struct err *err)
 }
 
 static int warn_empty(const struct line_reader *reader, struct dockerfile *file,
-		      const struct dockerfile_step *step, uint32_t at, struct err *err)
+		      const struct dockerfile_step *step, uint32_t end, struct err *err)
 {
 	struct dockerfile_checks checks = file->checks;
 	struct dockerfile_warning warning = { .rule = DOCKERFILE_RULE_NO_EMPTY_CONTINUATION,
 					      .text = "Empty continuation line" };
-	line_position(reader->text, at, &warning.line, &warning.column);
+	/* Docker counts it where the instruction ends. */
+	line_position(reader->text, end, &warning.line, &warning.column);
+	warning.column = 1;
 	dockerfile_checks_comments(&checks, step->comments);
 	return dockerfile_warn(&file->warnings, reader->arena, &checks, warning, err);
 }
@@ -268,7 +272,7 @@ static int read_steps(struct line_reader *reader, struct dockerfile *file, bool 
 			return r;
 		count_to(reader->text, &counter, line.origin[0], step);
 		if (line.empty_at)
-			r = warn_empty(reader, file, step, line.empty_at, err);
+			r = warn_empty(reader, file, step, line.origin[line.len - 1], err);
 		if (r < 0)
 			return r;
 		file->step_count++;
@@ -303,14 +307,16 @@ int dockerfile_parse(struct str text, struct arena *arena, struct dockerfile *re
 	struct dockerfile file = { 0 };
 	struct line_reader reader;
 	bool have_stage = false;
-	int r = check_text(text, err);
+	int r = text.len == 0
+			? err_set(err, -EINVAL, "Dockerfile:1:1: the Dockerfile cannot be empty")
+			: check_text(text, err);
 	if (r == 0)
 		r = line_reader_init(&reader, text, arena, err);
 	if (r < 0)
 		return r;
 	file.escape = reader.escape;
 	if (dockerfile_checks_add(&file.checks, reader.check, err) < 0)
-		return err_prefix(err, "Dockerfile:1:1: check directive");
+		return err_prefix(err, "Dockerfile:1:1: failed to parse check options");
 	file.steps = arena_array(arena, DOCKERFILE_STEPS_MAX + 1, sizeof(*file.steps));
 	if (!file.steps)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -320,14 +326,15 @@ int dockerfile_parse(struct str text, struct arena *arena, struct dockerfile *re
 	if (r == 0 && file.step_count == 0)
 		r = err_set(err, -EINVAL, "Dockerfile:1:1: file with no instructions");
 	else if (r == 0 && !have_stage)
-		r = err_set(err, -EINVAL, "Dockerfile:1:1: no build stage: a FROM is missing");
+		r = err_set(err, -EINVAL, "Dockerfile:1:1: dockerfile contains no stages to build");
 	if (r == 0)
 		r = check_syntax(arena, &file, reader.syntax, err);
 	if (r == 0)
-		r = dockerfile_lint(&file, arena, err);
+		r = dockerfile_lint(&file, false, arena, err);
+	else
+		(void)dockerfile_lint(&file, true, arena, NULL);
 	dockerfile_warnings_sort(&file.warnings);
-	if (r == 0)
-		*ret_file = file;
+	*ret_file = r == 0 ? file : (struct dockerfile){ .warnings = file.warnings };
 	return r;
 }
 

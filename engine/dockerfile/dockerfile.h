@@ -93,7 +93,8 @@ struct dockerfile {
 	struct dockerfile_warnings warnings;
 };
 
-/* -EINVAL with "Dockerfile:LINE:COLUMN: what is wrong", -ENOMEM. */
+/* -EINVAL with "Dockerfile:LINE:COLUMN: what is wrong", and then in ret_file the warnings of what
+ * stands before it; -ENOMEM. */
 int dockerfile_parse(struct str text, struct arena *arena, struct dockerfile *ret_file,
 		     struct err *err);
 

@@ -85,7 +85,8 @@ static struct str take_name(struct expand *x)
 
 static int missing(char what, struct err *err)
 {
-	return err_set(err, -EINVAL, "syntax error: missing '%c' in substitution", what);
+	return err_set(err, -EINVAL, "syntax error: missing '%c'%s", what,
+		       what == '/' ? " in ${}" : "");
 }
 
 static int run(struct expand *x, char stop, struct err *err);
@@ -306,6 +307,16 @@ static int expand_text(struct expand *x, const char **ret_text, struct err *err)
 	return r;
 }
 
+/* As BuildKit words it: the word as it stands in the file. */
+static int failed_word(const char *word, int r, struct err *err)
+{
+	char shown[120];
+	if (r != -EINVAL)
+		return r;
+	(void)str_escape(str_from(word), shown, sizeof(shown));
+	return err_prefix(err, "failed to process \"%s\"", shown);
+}
+
 int dockerfile_expand(const char *word, char escape, dockerfile_lookup_fn *lookup,
 		      const void *owner, struct arena *arena, const char **ret_text,
 		      struct err *err)
@@ -318,7 +329,7 @@ int dockerfile_expand(const char *word, char escape, dockerfile_lookup_fn *looku
 		.arena = arena,
 		.max = DOCKERFILE_WORD_MAX,
 	};
-	return expand_text(&x, ret_text, err);
+	return failed_word(word, expand_text(&x, ret_text, err), err);
 }
 
 int dockerfile_expand_body(const char *body, dockerfile_lookup_fn *lookup, const void *owner,
@@ -354,5 +365,5 @@ int dockerfile_expand_words(const char *word, char escape, dockerfile_lookup_fn 
 	if (r == 0)
 		r = end_word(&x, err);
 	buf_done(&x.out);
-	return r;
+	return failed_word(word, r, err);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include "engine/dockerfile/mount.h"
 #include "engine/dockerfile/parse.h"
+#include "engine/dockerfile/rules.h"
 #include "lib/own.h"
 
 enum flag_type {
@@ -116,6 +117,11 @@ static int64_t take_time(struct str *rest)
 	return (int64_t)whole * unit + (int64_t)(part * (double)unit + 0.5);
 }
 
+static bool is_number(const char *text)
+{
+	return *text && !text[strspn(text, "0123456789")];
+}
+
 static int parse_time(struct cursor *cursor, const struct given *given, int64_t *ret_ns,
 		      struct err *err)
 {
@@ -137,8 +143,9 @@ static int parse_time(struct cursor *cursor, const struct given *given, int64_t 
 	}
 	if (part < 0 || sum >= INT64_MAX / 4)
 		return cursor_fail(cursor, given->at, err,
-				   "--%.*s: invalid duration \"%s\": 30s or 1m30s is expected",
-				   STR_ARG(given->name), shown);
+				   "--%.*s: time: %s duration \"%s\": 30s or 1m30s is expected",
+				   STR_ARG(given->name),
+				   is_number(given->value) ? "missing unit in" : "invalid", shown);
 	if (sum != 0 && (negative || sum < 1000000))
 		return cursor_fail(cursor, given->at, err,
 				   "Interval \"%.*s\" cannot be less than 1ms",
@@ -147,27 +154,38 @@ static int parse_time(struct cursor *cursor, const struct given *given, int64_t 
 	return 0;
 }
 
+static int no_value(const struct cursor *cursor, const struct given *given, struct err *err)
+{
+	return cursor_fail(cursor, given->at, err, "missing a value on flag: --%.*s",
+			   STR_ARG(given->name));
+}
+
 /* 1 = it was one of HEALTHCHECK's, 0 = it was not. */
 static int health_flag(struct cursor *cursor, struct dockerfile_step *step,
 		       const struct given *given, struct err *err)
 {
 	uint64_t retries = 0;
 	char shown[60];
-	if (step->kind != DOCKERFILE_KIND_HEALTHCHECK || !given->value)
+	if (step->kind != DOCKERFILE_KIND_HEALTHCHECK)
 		return 0;
 	for (size_t i = 0; i < ARRAY_LEN(times); i++) {
 		if (!str_is(given->name, times[i].name))
 			continue;
+		if (!given->value)
+			return no_value(cursor, given, err);
 		int64_t *ns = (int64_t *)(void *)((char *)&step->health + times[i].offset);
 		int r = parse_time(cursor, given, ns, err);
 		return r < 0 ? r : 1;
 	}
 	if (!str_is(given->name, "retries"))
 		return 0;
+	if (!given->value)
+		return no_value(cursor, given, err);
 	if (*given->value && str_to_u64(str_from(given->value), 0, INT32_MAX, &retries) < 0) {
 		(void)str_escape(str_from(given->value), shown, sizeof(shown));
 		return cursor_fail(cursor, given->at, err,
-				   "--retries must be a number that is not negative (not %s)",
+				   *shown == '-' ? "--retries cannot be negative (%s)"
+						 : "--retries must be a number (not %s)",
 				   shown);
 	}
 	step->health.retries = (uint32_t)retries;
@@ -214,8 +232,7 @@ static int take_network(struct cursor *cursor, struct dockerfile_step *step,
 		return 0;
 	(void)str_escape(str_from(given->value), shown, sizeof(shown));
 	return cursor_fail(cursor, given->at, err,
-			   "unsupported network mode \"%s\": default, none and host are known",
-			   shown);
+			   "invalid network mode \"%s\": default, none and host are known", shown);
 }
 
 static int take_mount(struct cursor *cursor, struct dockerfile_step *step,
@@ -274,17 +291,21 @@ static int set_flag(struct cursor *cursor, struct dockerfile_step *step, const s
 static int unknown_flag(struct cursor *cursor, const struct dockerfile_step *step,
 			const struct given *given, struct err *err)
 {
-	const char *names[ARRAY_LEN(flags)];
-	size_t count = 0;
+	const char *names[ARRAY_LEN(flags) + ARRAY_LEN(times) + 1];
+	bool health = step->kind == DOCKERFILE_KIND_HEALTHCHECK;
+	uint32_t count = 0;
 	char shown[60];
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
 		if (flags[i].kind == step->kind)
 			names[count++] = flags[i].name;
-	const char *near = str_nearest(given->name, names, count);
+	for (size_t i = 0; i < ARRAY_LEN(times) && health; i++)
+		names[count++] = times[i].name;
+	if (health)
+		names[count++] = "retries";
+	const char *near = dockerfile_nearest(given->name, names, count);
 	(void)str_escape(given->name, shown, sizeof(shown));
-	return cursor_fail(cursor, given->at, err, "unknown flag: --%s for %s%s%s%s", shown,
-			   dockerfile_kind_name(step->kind), near ? " (did you mean --" : "",
-			   near ? near : "", near ? "?)" : "");
+	return cursor_fail(cursor, given->at, err, "unknown flag: --%s%s%s%s", shown,
+			   near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
 }
 
 static int take_flag(struct cursor *cursor, struct dockerfile_step *step, struct given *given,

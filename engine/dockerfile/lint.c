@@ -44,6 +44,7 @@ int dockerfile_warn_step(struct dockerfile_warnings *list, struct arena *arena,
 }
 
 struct linting {
+	bool part; /* of a file that is wrong behind them: nothing about all steps */
 	struct dockerfile *file;
 	struct arena *arena;
 	struct err *err;
@@ -124,7 +125,7 @@ static int lint_from(const struct linting *l, uint32_t index)
 		r = warn(l, step, DOCKERFILE_RULE_FROM_AS_CASING,
 			 arena_printf(l->arena, "'%s' and '%.*s' keywords' casing do not match",
 				      step->as, STR_ARG(from)));
-	return r < 0 ? r : lint_names(l, index);
+	return r < 0 || l->part ? r : lint_names(l, index);
 }
 
 /* The last comment line in front of a step, without its '#'. */
@@ -174,10 +175,10 @@ static int lint_description(const struct linting *l, const struct dockerfile_ste
 				 is_from ? "FROM" : "ARG", STR_ARG(name)));
 }
 
-int dockerfile_lint(struct dockerfile *file, struct arena *arena, struct err *err)
+int dockerfile_lint(struct dockerfile *file, bool part, struct arena *arena, struct err *err)
 {
-	const struct linting l = { file, arena, err };
-	int r = lint_casing(&l);
+	const struct linting l = { part, file, arena, err };
+	int r = part ? 0 : lint_casing(&l);
 
 	for (uint32_t i = 0; r == 0 && i < file->step_count; i++) {
 		const struct dockerfile_step *step = &file->steps[i];

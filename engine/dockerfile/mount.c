@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "engine/dockerfile/rules.h"
 #include "lib/own.h"
 
 static const char *const type_names[] = { "bind", "cache", "tmpfs", "secret", "ssh" };
@@ -83,6 +84,15 @@ static int bad_value(const struct parsing *p, const char *fmt, struct err *err)
 	return err_set(err, -EINVAL, "invalid value for %.*s: %s%s", STR_ARG(p->name), shown, fmt);
 }
 
+/* BuildKit words these the other way round. */
+static int bad_number(const struct parsing *p, const char *wanted, struct err *err)
+{
+	char shown[80];
+	(void)str_escape(str_from(p->value), shown, sizeof(shown));
+	return err_set(err, -EINVAL, "invalid value %s for %.*s (%s expected)", shown,
+		       STR_ARG(p->name), wanted);
+}
+
 static int set_bool(const struct parsing *p, bool *ret, struct err *err)
 {
 	return is_bool(p->value, ret) ? 0 : bad_value(p, "", err);
@@ -92,7 +102,7 @@ static int set_number(const struct parsing *p, bool *ret_has, uint32_t *ret, str
 {
 	uint64_t value = 0;
 	if (str_to_u64(str_from(p->value), 0, UINT32_MAX - 1, &value) < 0)
-		return bad_value(p, " (a number is expected)", err);
+		return bad_number(p, "a number is", err);
 	*ret_has = true;
 	*ret = (uint32_t)value;
 	return 0;
@@ -103,18 +113,18 @@ static int set_mode(const struct parsing *p, struct err *err)
 	uint32_t mode = 0;
 	for (const char *c = p->value; *c; c++) {
 		if (*c < '0' || *c > '7' || mode > 0777)
-			return bad_value(p, " (octal digits such as 0755 are expected)", err);
+			return bad_number(p, "octal digits such as 0755 are", err);
 		mode = mode * 8 + (uint32_t)(*c - '0');
 	}
 	if (!*p->value)
-		return bad_value(p, " (octal digits such as 0755 are expected)", err);
+		return bad_number(p, "octal digits such as 0755 are", err);
 	p->mount->has_mode = true;
 	p->mount->mode = mode;
 	return 0;
 }
 
 static int set_name(const struct parsing *p, const char *what, const char *const *names,
-		    size_t count, unsigned *ret, struct err *err)
+		    uint32_t count, unsigned *ret, struct err *err)
 {
 	char shown[80];
 	for (size_t i = 0; i < count; i++) {
@@ -123,7 +133,7 @@ static int set_name(const struct parsing *p, const char *what, const char *const
 			return 0;
 		}
 	}
-	const char *near = str_nearest(str_from(p->value), names, count);
+	const char *near = dockerfile_nearest(str_from(p->value), names, count);
 	(void)str_escape(str_from(p->value), shown, sizeof(shown));
 	return err_set(err, -EINVAL, "unsupported %s \"%s\"%s%s%s", what, shown,
 		       near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
@@ -221,7 +231,7 @@ static int unknown_key(struct str name, struct str field, struct err *err)
 	char shown[60], whole[80];
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		names[i] = keys[i].name;
-	const char *near = str_nearest(name, names, ARRAY_LEN(names));
+	const char *near = dockerfile_nearest(name, names, ARRAY_LEN(names));
 	(void)str_escape(name, shown, sizeof(shown));
 	(void)str_escape(field, whole, sizeof(whole));
 	return err_set(err, -EINVAL, "unexpected key '%s' in '%s'%s%s%s", shown, whole,
@@ -250,6 +260,8 @@ static int check(struct parsing *p, struct err *err)
 	if (!p->access_set)
 		mount->read_only = mount->type != DOCKERFILE_MOUNT_CACHE &&
 				   mount->type != DOCKERFILE_MOUNT_TMPFS;
+	if (mount->type == DOCKERFILE_MOUNT_SSH && *mount->source)
+		return err_set(err, -EINVAL, "ssh does not support source");
 	if (mount->type == DOCKERFILE_MOUNT_SECRET && *mount->from)
 		return err_set(err, -EINVAL, "secret mount should not have a from");
 	if (mount->type == DOCKERFILE_MOUNT_SECRET && p->sharing_set)

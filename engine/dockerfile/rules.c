@@ -140,8 +140,18 @@ static uint64_t rule_bits(struct str names)
 	return bits;
 }
 
+static bool is_word(struct str text, const char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (str_is(text, words[i]))
+			return true;
+	return false;
+}
+
 int dockerfile_checks_add(struct dockerfile_checks *checks, struct str value, struct err *err)
 {
+	static const char *const yes[] = { "true", "True", "TRUE", "t", "T", "1" };
+	static const char *const no[] = { "false", "False", "FALSE", "f", "F", "0" };
 	struct str part;
 	char shown[60];
 
@@ -158,11 +168,15 @@ int dockerfile_checks_add(struct dockerfile_checks *checks, struct str value, st
 			checks->skipped |= rule_bits(text);
 		else if (str_is(key, "experimental"))
 			checks->wanted |= rule_bits(text);
-		else if (str_is(key, "error"))
-			checks->error = str_is(text, "true") || str_is(text, "1") ||
-					str_is(text, "True") || str_is(text, "TRUE");
+		else if (!str_is(key, "error"))
+			return err_set(err, -EINVAL, "invalid check option \"%.*s\"", STR_ARG(key));
+		else if (is_word(text, yes, ARRAY_LEN(yes)) || is_word(text, no, ARRAY_LEN(no)))
+			checks->error = is_word(text, yes, ARRAY_LEN(yes));
 		else
-			return err_set(err, -EINVAL, "invalid check option \"%s\"", shown);
+			return err_set(err, -EINVAL,
+				       "failed to parse check option \"%s\": true or false is "
+				       "expected",
+				       shown);
 	}
 	return 0;
 }
@@ -297,9 +311,9 @@ const char *dockerfile_nearest(struct str word, const char *const *names, uint32
 		struct str name = str_from(names[i]);
 		unsigned d = NEAREST_DISTANCE;
 
-		if (word.len <= NEAREST_WORD_MAX && name.len <= NEAREST_WORD_MAX)
+		if (name.len > 0 && word.len <= NEAREST_WORD_MAX && name.len <= NEAREST_WORD_MAX)
 			d = distance(word, name);
-		if (d == 0)
+		if (word.len == 0 || d == 0)
 			return NULL;
 		if (d < best) {
 			best = d;

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +14,13 @@
 #include "engine/files/walk.h"
 #include "lib/fs.h"
 #include "lib/own.h"
+
+enum { TARGET_LINKS_MAX = 20 };
+
+struct target_way {
+	unsigned links;
+	bool made;
+};
 
 static int make_one(int root_fd, const char *path, const struct files_owner *owner, struct err *err)
 {
@@ -35,12 +43,31 @@ static int make_one(int root_fd, const char *path, const struct files_owner *own
 	return 0;
 }
 
-int target_dir(int root_fd, const char *path, const struct files_owner *owner, bool *ret_made,
-	       struct err *err)
+/* Where a link that leads nowhere would lead: the path with its target in its place. 0: no link. */
+static int through_link(int root_fd, const char *prefix, const char *rest, char ret[FILES_PATH_MAX],
+			struct err *err)
 {
-	char prefix[FILES_PATH_MAX];
+	char name[256], target[FILES_PATH_MAX];
+	struct err why = { 0 };
+	OWN_FD int parent = fs_open_parent(root_fd, prefix, FS_IN_ROOT, name, &why);
+	ssize_t len = parent < 0 ? -1 : readlinkat(parent, name, target, sizeof(target) - 1);
+	if (len <= 0)
+		return 0;
+	target[len] = '\0';
+	const char *slash = target[0] == '/' ? NULL : strrchr(prefix, '/');
+	int n = snprintf(ret, FILES_PATH_MAX, "%.*s%s%s", slash ? (int)(slash - prefix + 1) : 0,
+			 prefix, target + strspn(target, "/"), rest);
+	if (n < 0 || n >= FILES_PATH_MAX)
+		return err_set(err, -ENAMETOOLONG, "/%.200s: its target is too long", prefix);
+	return 1;
+}
+
+/* ".." in it has been resolved by whoever wrote it, or stands in a link: the kernel walks those. */
+static int open_or_make(int root_fd, const char *path, const struct files_owner *owner,
+			struct target_way *way, struct err *err)
+{
+	char prefix[FILES_PATH_MAX], other[FILES_PATH_MAX];
 	size_t len = strlen(path), at = 0;
-	*ret_made = false;
 	while (at < len) {
 		struct err why = { 0 };
 		while (at < len && path[at] == '/')
@@ -55,13 +82,28 @@ int target_dir(int root_fd, const char *path, const struct files_owner *owner, b
 			continue;
 		if (there == -ENOTDIR)
 			return err_set(err, there, "/%s is there and is no directory", prefix);
-		int r = there == -ENOENT ? make_one(root_fd, prefix, owner, err)
-					 : err_set(err, there, "%s", err_text(&why));
+		if (there != -ENOENT)
+			return err_set(err, there, "%s", err_text(&why));
+		int r = through_link(root_fd, prefix, path + at, other, err);
+		if (r == 1 && way->links++ < TARGET_LINKS_MAX)
+			return open_or_make(root_fd, other, owner, way, err);
+		if (r == 1)
+			return err_set(err, -ELOOP, "/%s: too many links", prefix);
+		r = r < 0 ? r : make_one(root_fd, prefix, owner, err);
 		if (r < 0)
 			return r;
-		*ret_made = true;
+		way->made = true;
 	}
 	return fs_open(root_fd, *path ? path : ".", FS_IN_ROOT, O_RDONLY | O_DIRECTORY, 0, err);
+}
+
+int target_dir(int root_fd, const char *path, const struct files_owner *owner, bool *ret_made,
+	       struct err *err)
+{
+	struct target_way way = { 0, false };
+	int fd = open_or_make(root_fd, path, owner, &way, err);
+	*ret_made = way.made;
+	return fd;
 }
 
 int files_mkdir(int root_fd, const char *path, const struct files_owner *owner, struct err *err)

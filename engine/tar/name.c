@@ -17,7 +17,8 @@ static int refuse(struct str name, const char *what, struct err *err)
 	return err_set(err, -EBADMSG, "tar entry \"%s\": %s", shown, what);
 }
 
-int tar_name_clean(struct str name, char dst[TAR_NAME_MAX], struct err *err)
+/* rooted: ".." takes the part before it away. */
+static int clean(struct str name, bool rooted, char dst[TAR_NAME_MAX], struct err *err)
 {
 	struct str rest = name, part;
 	size_t len = 0;
@@ -26,6 +27,12 @@ int tar_name_clean(struct str name, char dst[TAR_NAME_MAX], struct err *err)
 	while (str_cut(&rest, '/', &part)) {
 		if (part.len == 0 || str_is(part, "."))
 			continue;
+		if (str_is(part, "..") && rooted) {
+			while (len > 0 && dst[--len] != '/')
+				;
+			dst[len] = 0;
+			continue;
+		}
 		if (str_is(part, ".."))
 			return refuse(name, "\"..\" in a name is refused", err);
 		if (part.len > ENTRY_NAME_MAX)
@@ -41,6 +48,16 @@ int tar_name_clean(struct str name, char dst[TAR_NAME_MAX], struct err *err)
 		dst[len] = 0;
 	}
 	return 0;
+}
+
+int tar_name_clean(struct str name, char dst[TAR_NAME_MAX], struct err *err)
+{
+	return clean(name, false, dst, err);
+}
+
+int tar_name_root(struct str name, char dst[TAR_NAME_MAX], struct err *err)
+{
+	return clean(name, true, dst, err);
 }
 
 /* dir/base without base: the length of "dir" (0 for the root). */

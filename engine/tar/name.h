@@ -25,6 +25,9 @@ enum tar_name_kind {
  */
 int tar_name_clean(struct str name, char dst[TAR_NAME_MAX], struct err *err);
 
+/* The same, but ".." leads to where it does in a root of its own: "a/../../b" is "b". */
+int tar_name_root(struct str name, char dst[TAR_NAME_MAX], struct err *err);
+
 /*
  * What a cleaned name means in a layer; dst gets the path it speaks of. A ".wh." that names
  * nothing,

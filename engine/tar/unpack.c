@@ -33,7 +33,7 @@ struct unpack {
 	int error; /* of the stream, inside libarchive's callback */
 	uint64_t bytes_max;
 	uint32_t entries_max;
-	bool layer;
+	bool layer, rooted;
 	int64_t end; /* where the last entry ends in the uncompressed stream */
 	char name[TAR_NAME_MAX], path[TAR_NAME_MAX], target[TAR_NAME_MAX];
 	struct entry entry;
@@ -125,11 +125,17 @@ static int take_xattrs(struct unpack *u, struct archive_entry *in)
 	return 0;
 }
 
+static int clean_name(struct unpack *u, const char *name, char dst[TAR_NAME_MAX])
+{
+	return u->rooted ? tar_name_root(str_from(name), dst, u->err)
+			 : tar_name_clean(str_from(name), dst, u->err);
+}
+
 static int take_hardlink(struct unpack *u, const char *target)
 {
 	enum tar_name_kind kind;
 	char clean[TAR_NAME_MAX];
-	int r = tar_name_clean(str_from(target), clean, u->err);
+	int r = clean_name(u, target, clean);
 
 	if (r < 0)
 		return err_prefix(u->err, "hard link \"%.100s\"", u->path);
@@ -255,6 +261,8 @@ static int write_plain(struct unpack *u, struct archive_entry *in)
 	int r;
 
 	u->entry.path = str_from(u->path);
+	if (u->rooted && u->path[0] == 0 && archive_entry_filetype(in) != AE_IFDIR)
+		return 0; /* as tar(1) and Docker: it is there already, as a directory */
 	r = take_type(u, in);
 	if (r == 0 && u->path[0] == 0 && u->entry.type != ENTRY_DIR)
 		r = refuse(u, -EBADMSG, "the root of a layer can only be a directory");
@@ -281,7 +289,7 @@ static int write_entry(struct unpack *u, struct archive_entry *in)
 		return err_set(u->err, -EBADMSG, "tar: an entry without a name");
 	u->entry = (struct entry){ 0 };
 	str_copy(str_head(str_from(name), sizeof(u->name) - 1), u->name, sizeof(u->name));
-	r = tar_name_clean(str_from(name), u->name, u->err);
+	r = clean_name(u, name, u->name);
 	if (r < 0)
 		return r;
 	memcpy(u->path, u->name, sizeof(u->path));
@@ -501,6 +509,7 @@ int tar_unpack(tar_source_fn *source, void *owner, const struct unpack_start *st
 				 ? start->entries_max
 				 : ENTRY_COUNT_MAX;
 	u->layer = start->flags & UNPACK_FLAG_LAYER;
+	u->rooted = start->flags & UNPACK_FLAG_ROOTED;
 	sha256_init(&u->hash);
 	r = u->block ? tar_stream_init(&u->stream, source, owner, &limits, err)
 		     : err_set(err, -ENOMEM, "no memory to unpack a layer");

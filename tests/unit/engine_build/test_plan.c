@@ -165,7 +165,8 @@ static void test_messages(void)
 		const char *text, *target, *message;
 	} rows[] = {
 		{ "FROM x\nCOPY --from=1 a b\n", "",
-		  "Dockerfile:2:1: invalid from flag value 1: there are only 0 stages before" },
+		  "Dockerfile:2:1: invalid from flag value 1: invalid stage index 1: there are "
+		  "only 0 stages before" },
 		{ "FROM $X\n", "", "Dockerfile:1:6: base name ($X) should not be blank" },
 		{ "FROM x\n", "no", "target stage \"no\" could not be found" },
 		{ "FROM x\nEXPOSE 99999\n", "", "Dockerfile:2:8: invalid containerPort: 99999" },
@@ -173,12 +174,13 @@ static void test_messages(void)
 		  "Dockerfile:2:8: invalid port: \"80/xyz\": invalid proto: xyz" },
 		{ "FROM x\nSTOPSIGNAL what?\n", "", "Dockerfile:2:1: invalid signal: what?" },
 		{ "FROM x\n ENV A=\"${B:?must be given}\"\n", "",
-		  "Dockerfile:2:8: B: must be given" },
+		  "Dockerfile:2:8: failed to process \"\\\"${B:?must be given}\\\"\": B: must be "
+		  "given" },
 		{ "FROM x\nRUN --network=host a\n", "",
 		  "Dockerfile:2:1: RUN --network=host: network.host is not allowed: a build "
 		  "on the machine itself may say --allow network.host" },
 		{ "FROM x\nADD --checksum=sha256:00 http://h/a /a\n", "",
-		  "Dockerfile:2:1: invalid checksum digest format sha256:00: sha256 and 64 digits "
+		  "Dockerfile:2:1: invalid checksum digest length: sha256:00: sha256 and 64 digits "
 		  "are expected" },
 		{ "FROM x\nADD --checksum=sha256:00 http://h/a http://h/b /a/\n", "",
 		  "Dockerfile:2:1: checksum can't be specified for multiple sources" },
@@ -194,7 +196,43 @@ static void test_messages(void)
 		{ "FROM x\nCOPY https://h/r.git /a\n", "",
 		  "Dockerfile:2:1: source can't be a git ref for COPY" },
 		{ "FROM x\nARG a=1 b=${a/x\n", "",
-		  "Dockerfile:2:9: syntax error: missing '/' in substitution" },
+		  "Dockerfile:2:9: failed to process \"${a/x\": syntax error: missing '/' in ${}" },
+		{ "FROM x AS build\n", "bulid",
+		  "target stage \"bulid\" could not be found (did you mean build?)" },
+		{ "FROM x:\n", "",
+		  "Dockerfile:1:6: failed to parse stage name \"x:\": invalid reference format" },
+		{ "FROM x\nCOPY --from=Y//z a b\n", "",
+		  "Dockerfile:2:1: failed to parse stage name \"Y//z\": invalid reference format" },
+		{ "ARG SYSTEM\nFROM --platform=$SISTEM x\n", "",
+		  "Dockerfile:2:1: empty platform value from expression $SISTEM (did you mean "
+		  "SYSTEM?)" },
+		{ "FROM x AS one\nCOPY --from=one a b\n", "",
+		  "Dockerfile:2:1: circular dependency detected on stage: one" },
+		{ "FROM x AS one\nCOPY --from=three a b\nFROM x AS two\nCOPY --from=one a b\n"
+		  "FROM x AS three\nRUN --mount=from=two,target=/t a\n",
+		  "", "Dockerfile:2:1: circular dependency detected on stage: one" },
+		{ "FROM x AS one\nCOPY --from=two a b\nFROM one AS two\n", "",
+		  "Dockerfile:2:1: circular dependency detected on stage: one" },
+		{ "FROM x AS one\nFROM one AS one\nCOPY --from=one a b\n", "",
+		  "Dockerfile:3:1: circular dependency detected on stage: one" },
+		{ "FROM x AS app\nCOPY --from=build a b\nFROM x AS build\nFROM app\n", "",
+		  "Dockerfile:2:1: cannot copy from stage \"build\", it needs to be defined before "
+		  "current stage \"app\"" },
+		{ "FROM x\nRUN --mount=from=build,target=/t a\nFROM x AS build\nFROM x\n"
+		  "COPY --from=0 a b\n",
+		  "",
+		  "Dockerfile:2:1: cannot mount from stage \"build\", stage needs to be defined "
+		  "before "
+		  "current command" },
+		{ "FROM x\nCOPY --chmod=64a a b\n", "",
+		  "Dockerfile:2:1: invalid chmod parameter: '64a'. it should be octal string and "
+		  "between "
+		  "0 and 07777" },
+		{ "FROM x\nADD --checksum=md5:abc http://h/a /a\n", "",
+		  "Dockerfile:2:1: unsupported digest algorithm: md5:abc: sha256 and 64 digits are "
+		  "expected" },
+		{ "ARG A=${B:?no}\nFROM x\n", "",
+		  "Dockerfile:1:5: failed to process \"${B:?no}\": B: no" },
 		{ "FROM x\nRUN --mount=type=$T,target=/a b\n", "",
 		  "Dockerfile:2:1: unsupported mount type \"\"" },
 	};
@@ -485,7 +523,8 @@ static void check_rules(const char *text, const char *ignore, const char *expect
 	int r = build_plan_bases(&inputs, &arena, &plan, &err);
 	if (r == 0)
 		r = build_plan_make(&inputs, bases, plan.references.count, &arena, &plan, &err);
-	is_int(r, 0, "planned: %s", err.text);
+	/* What is no name of an image without arguments is warned of, and refused. */
+	ok(r == 0 || strstr(err_text(&err), "failed to parse stage name"), "planned: %s", err.text);
 	for (uint32_t i = 0; i < plan.warnings.count; i++)
 		(void)buf_printf(&out, "%s%s %u:%u", i ? ", " : "",
 				 dockerfile_rule_name(plan.warnings.items[i].rule),
@@ -501,7 +540,7 @@ static void test_rules(void)
 		{ "FROM x AS Upper\n", "", "StageNameCasing 1:1" },
 		{ "FROM x as a\n", "", "FromAsCasing 1:1" },
 		{ "from x as a\n", "", "" },
-		{ "FROM x\nRUN a \\\n\n  b\n", "", "NoEmptyContinuation 3:1" },
+		{ "FROM x\nRUN a \\\n\n  b\n", "", "NoEmptyContinuation 4:1" },
 		{ "FROM x\nrun a\nRUN b\n", "", "ConsistentInstructionCasing 2:1" },
 		{ "FROM x AS a\nFROM x AS a\n", "", "DuplicateStageName 2:1" },
 		{ "FROM x AS scratch\n", "", "ReservedStageName 1:1" },
