@@ -306,55 +306,6 @@ int boot_state_set_auth(struct boot_state *state, struct str hash, struct err *e
 	return fs_replace(dir_fd, "auth", line, strlen(line), 0600, err);
 }
 
-/* ---- pstore ---- */
-
-struct search {
-	char *dst;
-	size_t cap;
-};
-
-/* One record below /sys/fs/pstore; the first line with our words counts. */
-static int look(int dir_fd, const char *name, unsigned char type, void *owner, struct err *err)
-{
-	struct search *search = owner;
-	struct str rest, line;
-	struct buf text;
-
-	(void)type;
-	(void)err;
-	buf_init(&text, 256 * 1024);
-	if (fs_read(dir_fd, name, FS_BENEATH, 256 * 1024, &text, NULL) == 0) {
-		rest = buf_str(&text);
-		while (str_cut(&rest, '\n', &line)) {
-			const char *at = line.len > 0
-						 ? memmem(line.ptr, line.len, "init fault: ", 12)
-						 : NULL;
-
-			if (at != NULL)
-				str_escape(str_make(at, line.len - (size_t)(at - line.ptr)),
-					   search->dst, search->cap);
-		}
-		if (search->dst[0] == '\0' && strncmp(name, "dmesg", 5) == 0)
-			snprintf(search->dst, search->cap,
-				 "the kernel stopped; its last words are in pstore record %.40s",
-				 name);
-	}
-	buf_done(&text);
-	(void)fs_unlink(dir_fd, name, NULL);
-	return 0;
-}
-
-void boot_state_pstore(char *dst, size_t cap)
-{
-	OWN_FD int fd =
-		fs_open(AT_FDCWD, "/sys/fs/pstore", FS_HOST, O_RDONLY | O_DIRECTORY, 0, NULL);
-	struct search search = { dst, cap };
-
-	dst[0] = '\0';
-	if (fd >= 0)
-		(void)fs_each(fd, look, &search, NULL);
-}
-
 /* ---- the configuration ---- */
 
 #define GOOD_CONFIG "config-good"

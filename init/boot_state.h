@@ -42,9 +42,6 @@ void boot_state_begin(struct boot_state *state, int64_t *ret_saved_s,
 /* Notes that a session lasts, makes room for a fault, replaces the seed: six waits for the disk. */
 void boot_state_running(struct boot_state *state);
 
-/* What the last session left in pstore (fault.h, or a kernel panic), "" for nothing; removes it. */
-void boot_state_pstore(char *dst, size_t cap);
-
 void boot_state_save_clock(struct boot_state *state);
 void boot_state_note(struct boot_state *state, struct str reason);
 /* Appends to the log; an error is that of the disk, or -ENODEV without a data partition. */

@@ -16,9 +16,6 @@
 #include "lib/log.h"
 #include "lib/own.h"
 
-#define FACTORY_RESET_WORDS  "erase all data"
-#define SETTINGS_RESET_WORDS "erase all settings"
-
 enum {
 	DAEMONS = INIT_PEER_NETD | INIT_PEER_ENGINE | INIT_PEER_CONSOLE | SUP_PEER_DISK |
 		  SUP_PEER_SYSLOG,
@@ -37,7 +34,7 @@ static void ok(struct msg_peer *peer, const struct msg *msg, struct str body)
 	(void)msg_reply(peer, msg->type, msg->serial, body, NULL, 0);
 }
 
-static void refuse(struct msg_peer *peer, const struct msg *msg, int code, const char *text)
+void ctl_refuse(struct msg_peer *peer, const struct msg *msg, int code, const char *text)
 {
 	struct err err = { 0 };
 
@@ -236,51 +233,20 @@ static void on_unit(struct msg_peer *peer, struct msg *msg)
 	struct sup_unit *unit;
 
 	if (wire_end(&in) < 0 || act < INIT_UNIT_ACT_START || act > INIT_UNIT_ACT_RESTART) {
-		refuse(peer, msg, -EBADMSG, "malformed UNIT");
+		ctl_refuse(peer, msg, -EBADMSG, "malformed UNIT");
 		return;
 	}
 	unit = sup_unit_find(the_sup, name);
 	if (unit == NULL || unit->index == SUP_DISK) {
-		refuse(peer, msg, -ENOENT, "no such unit; there are netd, engine and console");
+		ctl_refuse(peer, msg, -ENOENT, "no such unit; there are netd, engine and console");
 		return;
 	}
 	if (sup_power_going(the_sup)) {
-		refuse(peer, msg, -EBUSY, "the machine is going down");
+		ctl_refuse(peer, msg, -EBUSY, "the machine is going down");
 		return;
 	}
 	ok(peer, msg, (struct str){ 0 });
 	sup_unit_event(unit, (enum unit_event)events[act]);
-}
-
-static void on_power(struct msg_peer *peer, struct msg *msg)
-{
-	struct wire in = body_of(msg);
-	uint8_t act = wire_u8(&in);
-	struct str confirm = wire_str(&in, 64);
-
-	if (wire_end(&in) < 0 || act < INIT_POWER_ACT_REBOOT ||
-	    act > INIT_POWER_ACT_RESET_SETTINGS) {
-		refuse(peer, msg, -EBADMSG, "malformed POWER");
-		return;
-	}
-	if (act >= INIT_POWER_ACT_FACTORY_RESET) {
-		bool all = act == INIT_POWER_ACT_FACTORY_RESET;
-
-		if (peer->identity != INIT_PEER_CONSOLE) {
-			refuse(peer, msg, -EPERM, "a factory reset is done on the console only");
-			return;
-		}
-		if (!str_is(confirm, all ? FACTORY_RESET_WORDS : SETTINGS_RESET_WORDS)) {
-			refuse(peer, msg, -EINVAL,
-			       all ? "a factory reset needs the words: " FACTORY_RESET_WORDS
-				   : "this reset needs the words: " SETTINGS_RESET_WORDS);
-			return;
-		}
-	}
-	ok(peer, msg, (struct str){ 0 });
-	sup_power_begin(the_sup, (enum init_power_act)act,
-			peer->identity == INIT_PEER_CONSOLE ? "asked for on the console"
-							    : "asked for by the hoy program");
 }
 
 static void on_lines(struct msg_peer *peer, struct msg *msg)
@@ -290,7 +256,7 @@ static void on_lines(struct msg_peer *peer, struct msg *msg)
 	uint8_t prio = wire_u8(&in);
 
 	if (wire_end(&in) < 0 || prio > 7 || unit == NULL) {
-		refuse(peer, msg, -EBADMSG, "malformed LINES");
+		ctl_refuse(peer, msg, -EBADMSG, "malformed LINES");
 		return;
 	}
 	unit->lines_taken = true;
@@ -346,7 +312,7 @@ static void on_auth_get(struct msg_peer *peer, struct msg *msg)
 			sup->askers[i].serial = msg->serial;
 			return;
 		}
-	refuse(peer, msg, -EBUSY, "too many wait for this already");
+	ctl_refuse(peer, msg, -EBUSY, "too many wait for this already");
 }
 
 /* One outstanding request to the disk role on behalf of somebody. */
@@ -437,19 +403,20 @@ static void on_auth_set(struct msg_peer *peer, struct msg *msg)
 	struct relay *relay;
 
 	if (wire_end(&in) < 0 || hash.len != 60) {
-		refuse(peer, msg, -EINVAL, "the password hash is not of the form $2b$");
+		ctl_refuse(peer, msg, -EINVAL, "the password hash is not of the form $2b$");
 		return;
 	}
 	if (peer->identity == INIT_PEER_CLIENT && (sup->hash[0] != '\0' || !sup->data_known)) {
-		refuse(peer, msg, -EPERM, "the machine is claimed: change it on the console");
+		ctl_refuse(peer, msg, -EPERM, "the machine is claimed: change it on the console");
 		return;
 	}
 	relay = relay_new(peer, msg);
 	if (relay == NULL) {
-		refuse(peer, msg, -EBUSY, "too many requests wait for the disk");
+		ctl_refuse(peer, msg, -EBUSY, "too many requests wait for the disk");
 		return;
 	}
 	(void)str_copy(hash, relay->hash, sizeof(relay->hash));
+	ctl_audit_act(peer, "claim", "begun");
 	ask_disk(relay, msg, DISK_MSG_AUTH_SET, auth_stored);
 }
 
@@ -459,7 +426,7 @@ static void pass_on(struct msg_peer *peer, struct msg *msg, uint16_t type)
 	struct relay *relay = relay_new(peer, msg);
 
 	if (relay == NULL)
-		refuse(peer, msg, -EBUSY, "too many requests wait for the disk");
+		ctl_refuse(peer, msg, -EBUSY, "too many requests wait for the disk");
 	else
 		ask_disk(relay, msg, type, config_came);
 }
@@ -471,6 +438,7 @@ static void on_config_get(struct msg_peer *peer, struct msg *msg)
 
 static void on_config_media(struct msg_peer *peer, struct msg *msg)
 {
+	ctl_audit_act(peer, "config media confirm", "begun");
 	pass_on(peer, msg, DISK_MSG_MEDIA);
 }
 
@@ -501,9 +469,11 @@ static void on_config_act(struct msg_peer *peer, struct msg *msg)
 {
 	if ((uint8_t)msg->body.ptr[0] == INIT_CONFIG_SECRETS &&
 	    peer->identity != INIT_PEER_CONSOLE) {
-		refuse(peer, msg, -EPERM, "secrets are shown on the machine's own console only");
+		ctl_refuse(peer, msg, -EPERM,
+			   "secrets are shown on the machine's own console only");
 		return;
 	}
+	ctl_audit_config(peer, (uint8_t)msg->body.ptr[0]);
 	pass_on(peer, msg, DISK_MSG_CONFIG_ACT);
 }
 
@@ -515,7 +485,7 @@ const struct msg_rule ctl_rules[] = {
 	{ INIT_MSG_ALIVE, "ALIVE", 0, 0, 0, 0, DAEMONS, on_alive },
 	{ INIT_MSG_STATUS_GET, "STATUS_GET", 0, 0, 0, 0, PEOPLE, ctl_status_get },
 	{ INIT_MSG_UNIT, "UNIT", 5, 29, 0, 0, PEOPLE, on_unit },
-	{ INIT_MSG_POWER, "POWER", 5, 69, 0, 0, PEOPLE, on_power },
+	{ INIT_MSG_POWER, "POWER", 5, 69, 0, 0, PEOPLE, ctl_power },
 	{ INIT_MSG_LOG, "LOG", 9, 33, 0, 0, PEOPLE, ctl_log },
 	{ INIT_MSG_LOG_FROM, "LOG_FROM", 8, 8, 0, 0, SUP_PEER_SYSLOG, ctl_log_from },
 	{ INIT_MSG_AUTH_GET, "AUTH_GET", 0, 0, 0, 0, INIT_PEER_CONSOLE, on_auth_get },
@@ -524,6 +494,7 @@ const struct msg_rule ctl_rules[] = {
 	{ INIT_MSG_CONFIG_MEDIA, "CONFIG_MEDIA", 0, 0, 0, 0, INIT_PEER_CONSOLE, on_config_media },
 	{ INIT_MSG_CONFIG_ACT, "CONFIG_ACT", 17, SUP_REPLY_MAX, 0, 0, PEOPLE, on_config_act },
 	{ INIT_MSG_AUTH_TRY, "AUTH_TRY", 1, 1, 0, 0, INIT_PEER_CONSOLE, on_auth_try },
+	{ INIT_MSG_AUDIT, "AUDIT", 5, 5, 0, 0, INIT_PEER_CONSOLE, ctl_audit },
 	{ INIT_MSG_LOG_FILES, "LOG_FILES", 0, 0, 0, 0, PEOPLE, on_log_files },
 	{ INIT_MSG_SUPPORT_FILE, "SUPPORT_FILE", 0, 0, 0, 0, PEOPLE, on_support_file },
 	{ INIT_MSG_BOOTS, "BOOTS", 0, 0, 0, 0, PEOPLE, on_boots },

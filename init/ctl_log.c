@@ -6,20 +6,12 @@
 #include <errno.h>
 #include "init/sup_calls.h"
 
-static void refuse(struct msg_peer *peer, const struct msg *msg, int code, const char *text)
-{
-	struct err err = { 0 };
-
-	(void)err_set(&err, code, "%s", text);
-	(void)msg_reply_err(peer, msg->type, msg->serial, &err);
-}
-
 static void kernel_log(struct msg_peer *peer, struct msg *msg, uint32_t lines, bool follow)
 {
 	struct err err = { 0 };
 
 	if (follow)
-		refuse(peer, msg, -EINVAL, "the kernel's log is shown once: log kernel [-n N]");
+		ctl_refuse(peer, msg, -EINVAL, "the kernel's log is shown once: log kernel [-n N]");
 	else if (sup_kmsg_send(peer, msg->serial, lines, &err) < 0)
 		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
 }
@@ -38,7 +30,7 @@ void ctl_log(struct msg_peer *peer, struct msg *msg)
 	lines = wire_u32(&in);
 	follow = wire_bool(&in);
 	if (wire_end(&in) < 0) {
-		refuse(peer, msg, -EBADMSG, "malformed LOG");
+		ctl_refuse(peer, msg, -EBADMSG, "malformed LOG");
 		return;
 	}
 	if (str_is(name, "kernel")) {
@@ -50,15 +42,15 @@ void ctl_log(struct msg_peer *peer, struct msg *msg)
 	} else if (name.len > 0) {
 		unit = sup_unit_find(ctl_sup(), name);
 		if (unit == NULL) {
-			refuse(peer, msg, -ENOENT,
-			       "no such unit; there are init, disk, netd, engine, console and "
-			       "kernel");
+			ctl_refuse(peer, msg, -ENOENT,
+				   "no such unit; there are init, disk, netd, engine, console and "
+				   "kernel");
 			return;
 		}
 		index = (int)unit->index;
 	}
 	if (sup_follow(ctl_sup(), peer, msg->serial, index, lines, follow) < 0)
-		refuse(peer, msg, -EBUSY, "too many readers of the log; end one of them");
+		ctl_refuse(peer, msg, -EBUSY, "too many readers of the log; end one of them");
 }
 
 void ctl_log_from(struct msg_peer *peer, struct msg *msg)
@@ -69,7 +61,7 @@ void ctl_log_from(struct msg_peer *peer, struct msg *msg)
 	wire_init(&in, msg->body.ptr, msg->body.len);
 	number = wire_u64(&in);
 	if (wire_end(&in) < 0)
-		refuse(peer, msg, -EBADMSG, "malformed LOG_FROM");
+		ctl_refuse(peer, msg, -EBADMSG, "malformed LOG_FROM");
 	else
 		sup_follow_from(ctl_sup(), peer, msg->serial, number);
 }

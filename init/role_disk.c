@@ -199,7 +199,7 @@ static void media_layer(bool changed)
 	if (role.trust.kept)
 		loop_timer_set(&role.loop, &role.check, MEDIA_CHECK_MS, check_due, NULL);
 	if (first) {
-		boot_state_pstore(role.pstore, sizeof(role.pstore));
+		role_disk_last_words(role.pstore, sizeof(role.pstore));
 		if (role.pstore[0] != '\0')
 			role_disk_say_saved(&role.main, 0, role.pstore);
 	}

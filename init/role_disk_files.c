@@ -5,9 +5,13 @@
  * hand out a file but the log's and a new support archive.
  */
 #include "init/role_disk_files.h"
+#include <fcntl.h>
 #include "init/boot_config.h"
 #include "init/boot_history.h"
+#include "init/boot_pstore.h"
 #include "lib/buf.h"
+#include "lib/fs.h"
+#include "lib/log.h"
 #include "lib/mono.h"
 #include "lib/own.h"
 #include "lib/wire.h"
@@ -57,6 +61,24 @@ void role_disk_auth_try(struct boot_lockout *lockout, int dir_fd, struct msg_pee
 	buf_init(&body, 8);
 	wire_put_u32(&body, wait_s);
 	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), NULL, 0);
+}
+
+static void say_last_words(struct str line)
+{
+	char text[400];
+
+	(void)str_escape(line, text, sizeof(text));
+	log_err("last words of the kernel: %s", text);
+}
+
+void role_disk_last_words(char *dst, size_t cap)
+{
+	OWN_FD int fd =
+		fs_open(AT_FDCWD, "/sys/fs/pstore", FS_HOST, O_RDONLY | O_DIRECTORY, 0, NULL);
+
+	dst[0] = '\0';
+	if (fd >= 0)
+		boot_pstore_read(fd, dst, cap, say_last_words);
 }
 
 void role_disk_boots(int dir_fd, struct err *err, struct msg_peer *peer, const struct msg *msg)

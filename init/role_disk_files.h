@@ -13,6 +13,8 @@ void role_disk_support_file(struct boot_state *state, struct msg_peer *peer, con
 /* DISK_MSG_AUTH_TRY: a wrong password counts, or the count begins anew. dir_fd -1 = not kept. */
 void role_disk_auth_try(struct boot_lockout *lockout, int dir_fd, struct msg_peer *peer,
 			const struct msg *msg);
+/* What the kernel died of in the session before, "" = nothing; its last words go into the log. */
+void role_disk_last_words(char *dst, size_t cap);
 /* DISK_MSG_BOOTS; dir_fd < 0: the answer is err. */
 void role_disk_boots(int dir_fd, struct err *err, struct msg_peer *peer, const struct msg *msg);
 /* DISK_MSG_CONFIG_GET; note is one more issue, "" = none. */

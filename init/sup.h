@@ -86,6 +86,7 @@ struct sup_unit {
 	uint8_t exit_count;
 	uint8_t lines_prio; /* console took over its log lines up to this; 0 = none */
 	bool lines_taken;
+	bool session; /* console: somebody is in it, since a line `audit:` that says so */
 	/* log pipe: both ends stay open, so that a restart loses nothing */
 	int log_read_fd, log_write_fd;
 	struct loop_io log_io;

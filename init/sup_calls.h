@@ -83,6 +83,7 @@ void ctl_init(struct sup *sup);
 extern const struct msg_rule ctl_rules[];
 extern const size_t ctl_rule_count;
 struct sup *ctl_sup(void); /* the one that ctl_init() was given */
+void ctl_refuse(struct msg_peer *peer, const struct msg *msg, int code, const char *text);
 /* Answers AUTH_GET calls that waited for the disk. */
 void ctl_answer_askers(struct sup *sup);
 /* The peer is gone: nothing that was asked for it may be answered to its successor. */
@@ -91,6 +92,18 @@ void ctl_forget(struct sup *sup, const struct msg_peer *peer);
 /* ---- ctl_log.c ---- */
 void ctl_log(struct msg_peer *peer, struct msg *msg);	   /* INIT_MSG_LOG */
 void ctl_log_from(struct msg_peer *peer, struct msg *msg); /* INIT_MSG_LOG_FROM */
+
+/* ---- ctl_audit.c ---- */
+void ctl_audit(struct msg_peer *peer, struct msg *msg); /* INIT_MSG_AUDIT */
+/* A console's process ended: so did its session, where it did not say so itself. */
+void ctl_audit_ended(struct sup_unit *unit);
+/* Somebody at a terminal, or a `hoy` started by hand, does this: "begun", "refused" ... */
+void ctl_audit_act(const struct msg_peer *peer, const char *act, const char *how);
+/* The same for an enum init_config_act; those that change nothing have no line. */
+void ctl_audit_config(const struct msg_peer *peer, uint8_t act);
+
+/* ---- ctl_power.c ---- */
+void ctl_power(struct msg_peer *peer, struct msg *msg); /* INIT_MSG_POWER */
 
 /* ---- ctl_status.c ---- */
 void ctl_status_get(struct msg_peer *peer, struct msg *msg); /* INIT_MSG_STATUS_GET */

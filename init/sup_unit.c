@@ -376,6 +376,7 @@ static void ended(struct sup_unit *unit, const siginfo_t *info)
 		forget_connection();
 	spawn_describe_exit(info->si_code, info->si_status, unit->end_reason,
 			    sizeof(unit->end_reason));
+	ctl_audit_ended(unit);
 	sup_unit_event(unit, UNIT_EVENT_EXITED);
 }
 

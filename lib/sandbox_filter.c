@@ -95,6 +95,7 @@ static const struct allowed_value ioctl_requests[] = {
 	{ TIOCGPGRP, GROUP_TTY },
 	{ TIOCSPGRP, GROUP_TTY },
 	{ TIOCGSID, GROUP_TTY },
+	{ TIOCMGET, GROUP_TTY }, /* its carrier */
 	{ SIOCGIFINDEX, GROUP_LINK },
 	{ SIOCGIFHWADDR, GROUP_LINK },
 	{ SIOCGIFFLAGS, GROUP_LINK },

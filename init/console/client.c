@@ -308,6 +308,14 @@ void console_serve_init(struct console *console)
 	msg_done(&msg);
 }
 
+int console_own_call(struct console *console, uint16_t type, struct str body, struct msg *ret_reply,
+		     struct err *err)
+{
+	return console->is_unit
+		       ? console_unit_call(console, type, body, ret_reply, err)
+		       : console_call(console, CONSOLE_SERVER_INIT, type, body, ret_reply, err);
+}
+
 int console_unit_call(struct console *console, uint16_t type, struct str body,
 		      struct msg *ret_reply, struct err *err)
 {

@@ -28,6 +28,8 @@ struct console {
 	int servers[CONSOLE_SERVER_COUNT]; /* -1 = not connected */
 	unsigned rows, columns;
 	bool claimed, logged_in, quit;
+	bool idle;	     /* nobody typed for too long */
+	bool hung_up;	     /* the terminal is gone, or its carrier: quit is set, too */
 	struct edit *typing; /* the line that is: drawn anew below log lines; NULL = none */
 	char hostname[64];
 	char terminal[32]; /* "/dev/ttyS0", "" = none */
@@ -52,6 +54,8 @@ void console_tty_raw(struct console *console);
 void console_tty_restore(struct console *console);
 /* Keys come one by one and log lines stay away; off: the cursor stands below the screen. */
 void console_full_screen(struct console *console, bool on);
+/* From here on a lost carrier hangs the terminal up, where the line has one. */
+void console_tty_carrier(struct console *console);
 /* Asks the terminal for its size; 24 x 80 where it does not answer within 200 ms. */
 void console_tty_size(struct console *console);
 /* Writes all, dropping what a stopped terminal does not take within 3 s. "\n" becomes "\r\n". */
@@ -106,18 +110,11 @@ int console_follow(struct console *console, const struct console_job *job, struc
 /* A call on the pair that init made for this console: the password's hash, log lines. */
 int console_unit_call(struct console *console, uint16_t type, struct str body,
 		      struct msg *ret_reply, struct err *err);
+/* A call of init that tells a console from any other `hoy`: on that pair, where there is one. */
+int console_own_call(struct console *console, uint16_t type, struct str body, struct msg *ret_reply,
+		     struct err *err);
 /* Takes what init sends on its own (log lines, stop). */
 void console_serve_init(struct console *console);
-
-/* ---- login.c ---- */
-/* Asks init whether a password is needed and, if so, for it. Returns once a person may go on. */
-void console_login(struct console *console);
-int console_claim(struct console *console, struct err *err);
-/* Takes the prompt away until the password was typed; -EPERM where there is no console or none is
- * set. */
-int console_lock(struct console *console, struct err *err);
-/* What init tells of this console in `status` and `sessions`. */
-void console_state(struct console *console, const char *state);
 
 /* ---- verbs (verbs.c and verb_*.c) ---- */
 enum verb_complete {

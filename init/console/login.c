@@ -9,7 +9,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 #include "init/api/init_msg.h"
-#include "init/console/console.h"
+#include "init/console/login.h"
 #include "lib/own.h"
 
 enum { LOGIN_PASSWORD_MAX = 73, LOGIN_PASSWORD_MIN = 8, LOGIN_DELAY_MAX_S = 32 };
@@ -54,6 +54,21 @@ static bool check(const char *password, const char *hash)
 	return made && *made != '*' && same(made, hash);
 }
 
+/* Who sits here, for the line that init writes. */
+static void tell(struct console *console, enum init_audit fact, uint32_t seconds)
+{
+	struct msg msg = { .type = INIT_MSG_AUDIT };
+	struct buf body OWN(buf_done) = { 0 };
+
+	if (console->unit_fd < 0)
+		return;
+	buf_init(&body, 8);
+	wire_put_u8(&body, (uint8_t)fact);
+	wire_put_u32(&body, seconds);
+	msg.body = buf_str(&body);
+	(void)msg_send(console->unit_fd, &msg, NULL);
+}
+
 /* Tells init of a try before it is made, or of the right password; the seconds to wait first. */
 static uint32_t try_password(struct console *console, bool right)
 {
@@ -73,6 +88,8 @@ static void wait_turn(struct console *console)
 {
 	uint32_t wait_s = try_password(console, false);
 
+	if (wait_s)
+		tell(console, INIT_AUDIT_HELD, wait_s);
 	while (wait_s && !console->quit) {
 		console_printf(console, "too many wrong passwords: it is looked at in %u s\n",
 			       wait_s);
@@ -124,9 +141,11 @@ static void ask_password(struct console *console, bool always)
 			explicit_bzero(password, sizeof(password));
 			(void)try_password(console, true);
 			console->logged_in = true;
+			tell(console, always ? INIT_AUDIT_UNLOCK : INIT_AUDIT_LOGIN, 0);
 			return;
 		}
 		explicit_bzero(password, sizeof(password));
+		tell(console, INIT_AUDIT_WRONG, 0);
 		/* Each wrong one costs more time; the terminal's speed does not help. */
 		sleep(delay_s);
 		delay_s = delay_s >= LOGIN_DELAY_MAX_S ? LOGIN_DELAY_MAX_S : delay_s * 2;
@@ -137,7 +156,17 @@ static void ask_password(struct console *console, bool always)
 void console_login(struct console *console)
 {
 	ask_password(console, false);
+	if (console->quit)
+		return;
+	if (!console->logged_in)
+		tell(console, INIT_AUDIT_OPEN, 0);
+	console_tty_carrier(console);
 	console_state(console, console->logged_in ? "logged in" : "open");
+}
+
+void console_logout(struct console *console, enum init_audit how)
+{
+	tell(console, how, 0);
 }
 
 int console_lock(struct console *console, struct err *err)
@@ -152,7 +181,10 @@ int console_lock(struct console *console, struct err *err)
 	console_raw(console, "\x1b[2J\x1b[H", 7);
 	console_printf(console, "locked; log lines still come\n");
 	console_state(console, "locked");
+	tell(console, INIT_AUDIT_LOCK, 0);
 	ask_password(console, true);
+	if (console->quit)
+		return 0;
 	console_state(console, "logged in");
 	return 0;
 }

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "init/api/init_msg.h"
-#include "init/console/console.h"
+#include "init/console/login.h"
 #include "init/console/remote.h"
 #include "init/console/script.h"
 #include "init/ship/ship.h"
@@ -113,7 +113,14 @@ static void end_idle(void)
 		return;
 	console_printf(&console, "\nlogged out: nobody typed anything for a while\n");
 	(void)console_wait(&console, -1, IDLE_GOODBYE_MS);
-	console.quit = true;
+	console.quit = console.idle = true;
+}
+
+static enum init_audit how_it_ended(void)
+{
+	if (console.hung_up || !console.quit)
+		return INIT_AUDIT_HANGUP;
+	return console.idle ? INIT_AUDIT_IDLE : INIT_AUDIT_LOGOUT;
 }
 
 static void interact(void)
@@ -134,8 +141,7 @@ static void interact(void)
 		}
 		n = read(console.in_fd, bytes, sizeof(bytes));
 		if (n <= 0)
-			return; /* the terminal is gone: init starts a new console when it is back
-				 */
+			break; /* the terminal is gone: init starts a new console when it is back */
 		for (ssize_t i = 0; i < n && !console.quit; i++)
 			handle(edit_feed(&console.edit, bytes[i], &out), &out);
 	}
@@ -184,8 +190,10 @@ static int run_unit(void)
 	take_lines();
 	console_login(&console);
 	read_hostname();
-	if (!console.quit)
+	if (!console.quit) {
 		interact();
+		console_logout(&console, how_it_ended());
+	}
 	console_tty_restore(&console);
 	return 0;
 }

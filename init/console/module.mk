@@ -14,4 +14,4 @@ hoy_LIBS := -lmbedtls -lmbedx509 -lmbedcrypto
 hoy_OBJS += init/console/verb_edit.o init/console/editor.o init/console/key_words.o init/console/key_table.o init/console/verb_pin.o init/console/verb_top.o init/console/stats.o init/console/verb_image.o init/console/packages.o
 hoy_OBJS += init/console/alias.o init/console/disks.o init/console/verb_box.o init/console/verb_machine.o \
 	init/console/verb_stats.o init/console/verb_who.o init/console/probe_words.o init/console/verb_probe.o netd/api/probe_msg.o
-hoy_OBJS += init/console/verb_new.o init/console/run_words.o
+hoy_OBJS += init/console/verb_new.o init/console/run_words.o init/console/carrier.o

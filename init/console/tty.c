@@ -12,6 +12,7 @@
 #include <termios.h>
 #include <unistd.h>
 #include "init/api/init_msg.h"
+#include "init/console/carrier.h"
 #include "init/console/console.h"
 #include "init/console/remote.h"
 #include "init/console/script.h"
@@ -47,6 +48,18 @@ void console_tty_restore(struct console *console)
 {
 	if (tty_changed)
 		(void)tcsetattr(console->in_fd, TCSANOW, &tty_before);
+}
+
+void console_tty_carrier(struct console *console)
+{
+	struct termios modes;
+	int lines;
+
+	if (!console->is_tty || ioctl(console->in_fd, TIOCMGET, &lines) < 0 ||
+	    tcgetattr(console->in_fd, &modes) < 0)
+		return;
+	modes.c_cflag = carrier_flags(modes.c_cflag, lines);
+	(void)tcsetattr(console->in_fd, TCSANOW, &modes);
 }
 
 /* A console of init's is raw already; a terminal that somebody started `hoy top` on is not. */
@@ -223,6 +236,15 @@ static void say_alive(struct console *console)
 	(void)msg_send(console->unit_fd, &msg, NULL);
 }
 
+/* What ran for whoever sat there ends; a stopped terminal is not gone. */
+static bool hung_up(struct console *console, short events)
+{
+	if (!console->is_tty || !(events & (POLLHUP | POLLERR | POLLNVAL)))
+		return false;
+	console->hung_up = console->quit = console->interrupted = true;
+	return true;
+}
+
 int console_wait(struct console *console, int fd, int timeout_ms)
 {
 	struct mono end = mono_add_ms(mono_now(), timeout_ms < 0 ? 0 : timeout_ms);
@@ -247,6 +269,8 @@ int console_wait(struct console *console, int fd, int timeout_ms)
 			console->quit = console->interrupted = true;
 			fds[0].revents = 0;
 		}
+		if (ready > 0 && hung_up(console, fds[0].revents))
+			return 0;
 		if (ready > 0 && (fds[0].revents || fds[1].revents))
 			return (fds[0].revents ? 1 : 0) | (fds[1].revents ? 2 : 0);
 		if (console->quit || (timeout_ms >= 0 && mono_diff_ms(end, mono_now()) <= 0))
@@ -262,8 +286,10 @@ bool console_interrupted(struct console *console)
 	while (console->is_tty && poll(&poll_fd, 1, 0) > 0) {
 		ssize_t n = read(console->in_fd, bytes, sizeof(bytes));
 
-		if (n <= 0)
+		if (n <= 0) {
+			(void)hung_up(console, poll_fd.revents);
 			break;
+		}
 		for (ssize_t i = 0; i < n; i++)
 			console->interrupted = console->interrupted || bytes[i] == 3;
 	}

@@ -148,10 +148,7 @@ static int ask(struct console *console, const struct act *act, struct msg *reply
 	if (buf_error(&body) || count > INIT_CONFIG_VALUES_MAX)
 		return err_set(err, -E2BIG, "a configuration has at most %d KiB, a key %d values",
 			       CONF_TEXT_MAX / 1024, INIT_CONFIG_VALUES_MAX);
-	if (act->act == INIT_CONFIG_SECRETS && console->is_unit)
-		return console_unit_call(console, INIT_MSG_CONFIG_ACT, buf_str(&body), reply, err);
-	return console_call(console, CONSOLE_SERVER_INIT, INIT_MSG_CONFIG_ACT, buf_str(&body),
-			    reply, err);
+	return console_own_call(console, INIT_MSG_CONFIG_ACT, buf_str(&body), reply, err);
 }
 
 static struct str answer(const struct msg *reply)

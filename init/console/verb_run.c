@@ -206,7 +206,7 @@ int verb_power(struct console *console, const struct words *words, struct err *e
 	buf_init(&body, 64);
 	wire_put_u8(&body, reboot ? INIT_POWER_ACT_REBOOT : INIT_POWER_ACT_POWEROFF);
 	wire_put_text(&body, "");
-	r = console_call(console, CONSOLE_SERVER_INIT, INIT_MSG_POWER, buf_str(&body), &reply, err);
+	r = console_own_call(console, INIT_MSG_POWER, buf_str(&body), &reply, err);
 	if (r >= 0)
 		console_printf(console, "services are being stopped\n");
 	return r;

@@ -10,6 +10,7 @@
 #include "engine/api/access_msg.h"
 #include "init/api/init_msg.h"
 #include "init/console/console.h"
+#include "init/console/login.h"
 #include "init/console/script.h"
 #include "init/console/verb_json.h"
 #include "lib/own.h"

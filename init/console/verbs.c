@@ -11,6 +11,7 @@
 #include "init/console/alias.h"
 #include "init/console/console.h"
 #include "init/console/key_words.h"
+#include "init/console/login.h"
 #include "init/console/pipe.h"
 #include "init/console/script.h"
 #include "init/console/verb_json.h"

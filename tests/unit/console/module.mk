@@ -53,3 +53,5 @@ UNIT += tests/unit/console/test_key_words
 tests/unit/console/test_key_words_OBJS := tests/unit/console/test_key_words.o init/console/key_words.o init/console/key_table.o
 FUZZ += tests/fuzz/fuzz_key_words
 tests/fuzz/fuzz_key_words_OBJS := tests/fuzz/fuzz_key_words.o init/console/key_words.o init/console/key_table.o
+UNIT += tests/unit/console/test_carrier
+tests/unit/console/test_carrier_OBJS := tests/unit/console/test_carrier.o init/console/carrier.o

@@ -68,3 +68,5 @@ tests/ns/ship_role_OBJS := tests/ns/ship_role.o $(init_ship_OBJS) init/unit/boxl
 tests/ns/ship_role_LIBS := -Wl,--wrap=mbedtls_hardware_poll -lmbedtls -lmbedx509 -lmbedcrypto
 UNIT += tests/unit/init/test_reset
 tests/unit/init/test_reset_OBJS := tests/unit/init/test_reset.o init/boot_reset.o
+UNIT += tests/unit/init/test_pstore
+tests/unit/init/test_pstore_OBJS := tests/unit/init/test_pstore.o init/boot_pstore.o
