@@ -360,7 +360,9 @@ int revisions_apply(struct revisions *revisions, bool unconfirmed, const char *n
 int revisions_confirm(struct revisions *revisions, struct err *err)
 {
 	if (revisions->current == revisions->confirmed)
-		return err_set(err, -EALREADY, "revision %u is confirmed", revisions->current);
+		return err_set(err, -EALREADY,
+			       "no change waits to be confirmed: revision %u counts",
+			       revisions->current);
 	return write_head(revisions, revisions->current, revisions->current, err);
 }
 

@@ -366,6 +366,8 @@ static void forget_connection(void)
 
 static void ended(struct sup_unit *unit, const siginfo_t *info)
 {
+	/* What it said last was said before it ended. */
+	msg_peer_drain(&unit->peer);
 	unit->pid = 0;
 	own_close(&unit->pidfd);
 	loop_timer_stop(&unit->sup->loop, &unit->silence);

@@ -123,6 +123,10 @@ int msg_peer_init(struct msg_peer *peer, struct loop *loop, int fd, uint32_t ide
 /* Closes, fails the outstanding calls, does not call gone(). Accepts a zeroed peer. */
 void msg_peer_done(struct msg_peer *peer);
 bool msg_peer_alive(const struct msg_peer *peer);
+/* Handles what has arrived, at most MSG_DRAIN_MAX messages: of a process that has ended. May call
+ * gone(). */
+enum { MSG_DRAIN_MAX = 256 };
+void msg_peer_drain(struct msg_peer *peer);
 
 /* One-way message. */
 int msg_peer_send(struct msg_peer *peer, uint16_t type, struct str body, const int *fds,

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -457,6 +458,17 @@ static void peer_ready(struct loop_io *io, uint32_t events)
 	else
 		take_request(peer, &msg);
 	msg_done(&msg);
+}
+
+void msg_peer_drain(struct msg_peer *peer)
+{
+	for (int n = 0; n < MSG_DRAIN_MAX && msg_peer_alive(peer); n++) {
+		struct pollfd poll_fd = { .fd = peer->fd, .events = POLLIN };
+
+		if (poll(&poll_fd, 1, 0) <= 0)
+			return;
+		peer_ready(&peer->io, EPOLLIN);
+	}
 }
 
 int msg_peer_init(struct msg_peer *peer, struct loop *loop, int fd, uint32_t identity,

@@ -5,7 +5,9 @@
  */
 #include "init/console/key_words.h"
 
+#include <errno.h>
 #include <string.h>
+#include "lib/own.h"
 
 /* The next row of the table. */
 static bool next_row(struct str *rest, struct str *ret_kind, struct str *ret_key,
@@ -36,6 +38,59 @@ void key_words_kinds(struct str prefix, key_words_fn *fn, void *owner)
 			fn(owner, kind);
 		last = kind;
 	}
+}
+
+struct kinds {
+	struct str wanted;
+	bool known;
+	char names[64][32];
+	const char *list[64];
+	size_t count;
+};
+
+static void take_kind(void *owner, struct str kind)
+{
+	struct kinds *kinds = owner;
+
+	kinds->known = kinds->known || str_eq(kind, kinds->wanted);
+	if (kinds->count < ARRAY_LEN(kinds->list) &&
+	    str_copy(kind, kinds->names[kinds->count], sizeof(kinds->names[0])) >= 0) {
+		kinds->list[kinds->count] = kinds->names[kinds->count];
+		kinds->count++;
+	}
+}
+
+static bool is_kind(struct str kind)
+{
+	struct kinds kinds = { .wanted = kind };
+
+	key_words_kinds(STR(""), take_kind, &kinds);
+	return kinds.known;
+}
+
+int key_words_section(struct str section, struct err *err)
+{
+	struct str rest = section, kind = section;
+	struct kinds kinds = { 0 };
+	const char *nearest;
+	ptrdiff_t dot;
+	char shown[160];
+
+	(void)str_cut(&rest, ' ', &kind);
+	if (is_kind(kind))
+		return 0;
+	(void)str_escape(str_head(section, 64), shown, sizeof(shown));
+	dot = str_find(section, '.');
+	if (dot > 0 && is_kind(str_head(section, (size_t)dot)))
+		return err_set(err, -EINVAL, "there is no section [%s]; did you mean \"%.*s %s\"?",
+			       shown, (int)dot, section.ptr, shown + dot + 1);
+	key_words_kinds(STR(""), take_kind, &kinds);
+	nearest = str_nearest(kind, kinds.list, kinds.count);
+	if (nearest)
+		return err_set(err, -EINVAL, "there is no section [%s]; did you mean '%s'?", shown,
+			       nearest);
+	return err_set(err, -EINVAL,
+		       "there is no section [%s]; Tab lists them, \"service web\" is one", shown);
 }
 
 void key_words_keys(struct str kind, struct str prefix, key_words_fn *fn, void *owner)

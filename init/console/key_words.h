@@ -3,6 +3,7 @@
 #define HOY_INIT_CONSOLE_KEY_WORDS_H
 
 #include <stddef.h>
+#include "lib/err.h"
 #include "lib/str.h"
 
 /*
@@ -21,6 +22,9 @@ void key_words_kinds(struct str prefix, key_words_fn *fn, void *owner);
 void key_words_keys(struct str kind, struct str prefix, key_words_fn *fn, void *owner);
 void key_words_values(struct str kind, struct str key, struct str prefix, key_words_fn *fn,
 		      void *owner);
+
+/* -EINVAL with the nearest kind for a section of none: "service web", "hoy". */
+int key_words_section(struct str section, struct err *err);
 
 /* Where a cursor stands: what is completed there, and the part of it that is typed. */
 enum key_place { KEY_PLACE_NONE, KEY_PLACE_KIND, KEY_PLACE_KEY, KEY_PLACE_VALUE };

@@ -14,6 +14,7 @@
 #include "init/console/config.h"
 #include "init/console/console.h"
 #include "init/console/gateway.h"
+#include "init/console/key_words.h"
 #include "init/console/verb_json.h"
 #include "lib/mono.h"
 #include "lib/own.h"
@@ -493,6 +494,8 @@ static int config_set(struct console *console, const struct words *words, struct
 		return err_set(err, -EINVAL,
 			       "usage: config set \"SECTION NAME\" KEY VALUE..., "
 			       "config unset \"SECTION NAME\" [KEY]");
+	if (!unset && key_words_section(str_from(words->items[2]), err) < 0)
+		return -EINVAL;
 	act.a = str_from(words->items[2]);
 	act.b = words->count > 3 ? str_from(words->items[3]) : STR("");
 	act.words = unset ? NULL : words;

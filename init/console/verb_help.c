@@ -28,12 +28,12 @@ static void print_usage(struct console *console, const struct verb *verb)
 
 	console_printf(console, "%-*s", HELP_INDENT, verb->name);
 	while ((n = argument_length(text))) {
-		if (column + n >= HELP_COLUMNS) {
+		if (column + n + 1 >= HELP_COLUMNS) {
 			console_printf(console, "\n%*s", HELP_INDENT, "");
 			column = HELP_INDENT;
 		}
-		console_printf(console, "%.*s ", (int)n, text);
-		column += n + 1;
+		console_printf(console, "%s%.*s", column > HELP_INDENT ? " " : "", (int)n, text);
+		column += n + (column > HELP_INDENT);
 		text += n + (text[n] == ' ');
 	}
 }

@@ -260,7 +260,8 @@ static int run_words(struct console *console, struct str line, struct err *err)
 		r = unknown(words.items[0], err);
 	if (verb && (words.count - 1 < verb->min_words ||
 		     (verb->max_words >= 0 && words.count - 1 > verb->max_words)))
-		r = err_set(err, -EINVAL, "usage: %s %s", verb->name, verb->arguments);
+		r = err_set(err, -EINVAL, "usage: %s%s%s", verb->name, *verb->arguments ? " " : "",
+			    verb->arguments);
 	else if (verb)
 		r = verb->run(console, &words, err);
 	console_json_end(console);
@@ -317,6 +318,7 @@ static int run_pipe(struct console *console, const struct pipe_line *pipe)
 	struct buf line OWN(buf_done) = { 0 }, raw OWN(buf_done) = { 0 };
 	struct buf out OWN(buf_done) = { 0 };
 	struct err err = { 0 };
+	bool json;
 	int r;
 
 	buf_init(&line, EDIT_LINE_MAX + 16);
@@ -330,10 +332,13 @@ static int run_pipe(struct console *console, const struct pipe_line *pipe)
 	console->capture = NULL;
 	if (pipe_apply(pipe, buf_str(&raw), &out) < 0 || buf_error(&raw))
 		console_printf(console, "(it is longer than a pipe holds)\n");
+	json = console->json;
+	console->json = false; /* its rows are JSON already */
 	if (pipe_has(pipe, PIPE_MORE) && console->is_tty)
 		page(console, buf_str(&out));
 	else
 		console_write(console, buf_text(&out), out.len);
+	console->json = json;
 	say_error(console, r, &err); /* no filter takes an error away */
 	return r;
 }

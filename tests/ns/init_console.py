@@ -108,6 +108,33 @@ def _acts():
     audited("the hoy program: config rollback: begun")
 
 
+@tap.test("| json gives the rows that --json does, and count counts them")
+def _pipe_json():
+    rows = [json.loads(line) for line in SEAT.do("sessions | json").splitlines() if line.startswith("{")]
+    tap.check([row["name"] for row in rows] == ["console"] and rows[0]["state"] == "logged in on /dev/" + TTY, rows)
+    tap.check_match(r"(?m)^1$", SEAT.do("sessions | json | count"), "count")
+
+
+@tap.test("a page at a time: space, Enter, q; a search through the history; ? helps with the line that is typed")
+def _keys():
+    page = SEAT.do("help | more", r"-- more --\Z")
+    tap.check(page.count("\n") >= 22, page)
+    SEAT.type(" ")
+    SEAT.see(r"(?s)\n.*-- more --\Z")
+    SEAT.type("\r")
+    SEAT.see(r"\A[^\n]*\n-- more --\Z")
+    SEAT.type("q")
+    SEAT.see(PROMPT)
+    SEAT.type("\x12essi")
+    SEAT.see(r"sessions \| json \| count")
+    SEAT.type("\r")
+    SEAT.see(r"(?m)^1$(?s:.*)" + PROMPT)
+    SEAT.type("factory-reset ?")
+    tap.check_match(r"\[--keep-data\]", SEAT.see(r"nshost> factory-reset \Z"), "help of the line")
+    SEAT.type("\x15\r")
+    SEAT.see(PROMPT)
+
+
 @tap.test("a console that is killed ends its session, and the log says how")
 def _killed():
     inside = re.search(r"(?m)^console +(\d+) ", hoy("sessions")).group(1)

@@ -85,8 +85,27 @@ static void test_common(void)
 	ok(common.count == 3 && common.len == 0, "may be nothing");
 }
 
+static void test_section(void)
+{
+	struct err err = { 0 };
+
+	is_int(key_words_section(STR("service web"), NULL), 0, "a kind with a name");
+	is_int(key_words_section(STR("hoy"), NULL), 0, "a kind without one");
+	ok(key_words_section(STR("service.web"), &err) < 0, "a section of no kind");
+	is_text(err_text(&err), "there is no section [service.web]; did you mean \"service web\"?",
+		"written as others write it");
+	(void)key_words_section(STR("servise web"), &err);
+	is_text(err_text(&err), "there is no section [servise web]; did you mean 'service'?",
+		"mistyped");
+	(void)key_words_section(STR("\x1b[2Jx"), &err);
+	is_text(err_text(&err),
+		"there is no section [\\x1b[2Jx]; Tab lists them, \"service web\" is one",
+		"nothing like it, escaped");
+}
+
 int main(void)
 {
+	test_section();
 	test_text();
 	test_command();
 	test_common();
