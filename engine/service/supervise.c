@@ -446,6 +446,13 @@ void manager_adopt(struct manager *manager)
 
 /* ---- `ps` ---- */
 
+/* The store is asked whether it has the image, or takes the archives in: nothing is fetched. */
+static bool is_asking(const struct service *service)
+{
+	return service->state == SERVICE_STATE_PREPARING && !service->take && !service->build &&
+	       !*service->progress;
+}
+
 static void status_text(const struct service *service, struct buf *out)
 {
 	struct mono now = mono_now();
@@ -457,6 +464,9 @@ static void status_text(const struct service *service, struct buf *out)
 				 span_text(mono_diff_ms(now, service->running_since) / 1000, span));
 		if (health_of(service->container))
 			(void)buf_printf(out, " (%s)", health_word(service->container));
+	} else if (is_asking(service)) {
+		(void)buf_printf(out, "its image is looked up%s%s",
+				 *service->end_text ? "; last: " : "", service->end_text);
 	} else if (service->state == SERVICE_STATE_PREPARING) {
 		(void)buf_add_text(out, service->progress);
 	} else {
@@ -488,6 +498,8 @@ void manager_row(const struct service *service, struct engine_row *ret_row)
 
 	if (service->state == SERVICE_STATE_PREPARING && service->build)
 		state = "building";
+	if (is_asking(service))
+		state = "starting";
 	buf_init(&text, sizeof(row.status) - 1);
 	status_text(service, &text);
 	(void)str_copy(str_from(service->container_id), row.id, sizeof(row.id));
