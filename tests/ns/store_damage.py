@@ -92,7 +92,7 @@ DAMAGES = (
     ("two blobs in each other's place", lambda: swap(BLOB, OTHER)),
     ("a fifo for a blob", lambda: instead(BLOB, os.mkfifo)),
     ("a flipped bit in the config", lambda: change(CONFIG, flipped)),
-    ("a config of 5 GiB", lambda: os.truncate(CONFIG, 5 << 30)),
+    ("a config of 32 MiB", lambda: os.truncate(CONFIG, 32 << 20)),
     ("a folder for the config", lambda: instead(CONFIG, os.mkdir)),
     ("an empty manifest", lambda: change(MANIFEST, lambda data: b"")),
 )
