@@ -304,8 +304,10 @@ int manager_load(struct manager *manager, struct err *err)
 	}
 	for (const struct ini_issue *i = engine.issues; i; i = i->next)
 		log_err("%s", i->text);
+	/* Those of a service are said with its refusal; a head that is none belongs to no service.
+	 */
 	for (const struct ini_issue *i = config.issues; i; i = i->next)
-		if (!strcmp(i->kind, "compose"))
+		if (strcmp(i->kind, "service") != 0)
 			log_err("%s", i->text);
 	for (struct service *s = manager->services; s; s = s->next) {
 		s->was_declared = s->declared;

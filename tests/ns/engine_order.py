@@ -114,6 +114,15 @@ def _crashing():
     tap.check_match(r"exit code 8\b", hoy("history", "crash7"), "why it ended")
 
 
+@tap.test("a section head that is none, a line in front of all sections: the log names file and line, the others run")
+def _lost():
+    E.write("services.ini", "stray = 1\n[service bad name!]\nimage = x\n[unclosed\n" + service("calm", "exec sleep 100000", grace="1s"))
+    E.engine.send(RELOAD)
+    for place in (r"services\.ini:1:1: ", r"services\.ini:2:\d+: expected a section head", r"services\.ini:4:\d+: the section head has no '\]'"):
+        engine.wait_for(place, lambda place=place: re.search(place, E.log()))
+    engine.wait_for("the right one", lambda: state("calm", "running"))
+
+
 try:
     tap.run()
 finally:
