@@ -97,7 +97,8 @@ int docker_query_number(struct docker_client *client, const char *name, int64_t 
 	return -EINVAL;
 }
 
-/* As Docker wants it of a body; false: 400 has been answered. */
+/* As Docker wants it of a body, but for one whose type is not said at all; false: 400 has been
+ * answered. */
 static bool is_json(struct docker_client *client)
 {
 	struct str type = http_field(&client->head, "Content-Type"), kind;
@@ -105,14 +106,12 @@ static bool is_json(struct docker_client *client)
 	struct str rest = type;
 
 	(void)str_cut(&rest, ';', &kind);
-	if (str_is_nocase(str_trim(kind), "application/json") || (!type.len && !client->body.len))
+	if (!type.len || str_is_nocase(str_trim(kind), "application/json"))
 		return true;
 	buf_init(&text, 1024);
-	(void)buf_printf(
-		&text,
-		type.len ? "unsupported Content-Type header (%.*s): must be 'application/json'"
-			 : "malformed Content-Type header (%.*s): mime: no media type",
-		type.len > 100 ? 100 : (int)type.len, type.len ? type.ptr : "");
+	(void)buf_printf(&text,
+			 "unsupported Content-Type header (%.*s): must be 'application/json'",
+			 type.len > 100 ? 100 : (int)type.len, type.ptr);
 	docker_reply_error(client, 400, buf_text(&text));
 	return false;
 }
