@@ -123,10 +123,13 @@ static void on_data(struct msg_peer *peer, struct msg *msg)
 
 static void apply_config(struct sup *sup, bool changed)
 {
+	/* The first one is news to daemons too that did not wait for a slow disk. */
+	size_t end = sup->config_known ? SUP_COUNT : SUP_CONSOLE;
+
 	if (sethostname(sup->hostname, strlen(sup->hostname)) < 0)
 		sup_say(sup, LOG_PRIO_WARN, "host name not set: %s", err_name(errno));
-	if (sup->config_known && changed)
-		for (size_t i = SUP_NETD; i < SUP_COUNT; i++)
+	if (changed || !sup->config_known)
+		for (size_t i = SUP_NETD; i < end; i++)
 			sup_unit_send(&sup->units[i], INIT_MSG_RELOAD, (struct str){ 0 });
 	sup->config_known = true;
 	sup_start_daemons(sup, false);
