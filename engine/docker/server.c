@@ -325,6 +325,13 @@ void docker_parse(struct docker_client *client)
 	}
 }
 
+/* Nobody listens any more where a stream is over that its client has yet to read. */
+static void tell_input(struct docker_client *client)
+{
+	if (client->on_input)
+		client->on_input(client);
+}
+
 static void client_ready(struct loop_io *io, uint32_t events)
 {
 	struct docker_client *client = io->owner;
@@ -341,7 +348,7 @@ static void client_ready(struct loop_io *io, uint32_t events)
 	if (n == 0 && client->hijacked && !client->input_ended && !(events & EPOLLHUP)) {
 		client->input_ended = true;
 		watch_client(client);
-		client->on_input(client);
+		tell_input(client);
 		return;
 	}
 	if (n <= 0 || buf_add(&client->in, bytes, (size_t)n) < 0) {
@@ -350,7 +357,7 @@ static void client_ready(struct loop_io *io, uint32_t events)
 	}
 	client->moved += (size_t)n;
 	if (client->hijacked)
-		client->on_input(client);
+		tell_input(client);
 	else if (client->upload.state != DOCKER_UPLOAD_NONE)
 		docker_upload_feed(client);
 	else
