@@ -306,9 +306,9 @@ static int exec_base(void *owner, const char *reference, const char *platform, s
 
 	if (r < 0)
 		return err_set(err, r, "FROM: the reference is too long");
-	if (*platform && !strstr(platform, image_take_architecture()))
-		return err_set(err, -ENOTSUP, "FROM --platform=%s: only linux/%s can run here",
-			       platform, image_take_architecture());
+	r = build_job_platform(platform, err);
+	if (r < 0)
+		return err_prefix(err, "FROM");
 	return lane->job->pull && !lane->job->check ? pull_base(lane, err)
 						    : ask_image(lane, on_base, err);
 }

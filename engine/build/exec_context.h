@@ -36,4 +36,8 @@ int build_job_agents(struct build_job *job, const struct build_request *request,
 int build_job_read(struct build_lane *lane, int32_t from, const char *path, uint32_t max,
 		   struct err *err);
 
+/* exec_request.c: refuses, with -ENOTSUP, a platform that is not this machine's; NULL and "" are.
+ */
+int build_job_platform(const char *platform, struct err *err);
+
 #endif

@@ -124,7 +124,7 @@ static int open_contexts(struct build_job *job, const struct build_request *requ
 }
 
 /* Without an emulator the machine builds for itself alone. */
-static int check_platform(const char *platform, struct err *err)
+int build_job_platform(const char *platform, struct err *err)
 {
 	struct str rest = str_from(platform), os = { 0 }, arch = { 0 };
 	struct oci_platform own = oci_platform_own();
@@ -143,8 +143,8 @@ static int check_platform(const char *platform, struct err *err)
 	if (str_is_nocase(os, own.os) && str_is_nocase(arch, own.architecture))
 		return 0;
 	return err_set(err, -ENOTSUP,
-		       "build --platform=%.60s: only %s/%s can run here, there is no emulator",
-		       platform, own.os, own.architecture);
+		       "--platform=%.60s: only %s/%s can run here, there is no emulator", platform,
+		       own.os, own.architecture);
 }
 
 static int take_hosts(struct build_job *job, const struct image_pairs *hosts, struct err *err)
@@ -213,7 +213,7 @@ int build_job_take(struct build_job *job, const struct build_request *request, c
 	job->check = request->check;
 	job->keep_unnamed = request->keep_unnamed;
 	if (r >= 0)
-		r = check_platform(request->platform, err);
+		r = build_job_platform(request->platform, err);
 	if (r >= 0)
 		r = take_epoch(job, request->args, created, err);
 	if (r >= 0)

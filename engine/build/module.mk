@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-engine_build_OBJS := engine/build/plan.o engine/build/plan_op.o engine/build/plan_add.o engine/build/plan_order.o engine/build/plan_trigger.o \
+engine_build_OBJS := engine/build/plan.o engine/build/plan_op.o engine/build/plan_add.o engine/build/plan_order.o engine/build/plan_from.o engine/build/plan_trigger.o \
 	engine/build/plan_steps.o engine/build/plan_expose.o engine/build/plan_wire.o \
 	engine/build/plan_lint.o engine/build/plan_history.o engine/build/serve.o engine/build/build.o \
 	engine/build/build_key.o engine/build/build_result.o engine/build/build_take.o

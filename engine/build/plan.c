@@ -195,8 +195,8 @@ static int add_reference(struct arena *arena, struct build_plan *plan, const cha
 	if (oci_reference_normalise(str_from(reference), canonical, NULL) < 0) {
 		(void)str_escape(str_from(reference), shown, sizeof(shown));
 		return err_set(err, -EINVAL,
-			       "failed to parse stage name \"%s\": invalid reference format",
-			       shown);
+			       "failed to parse stage name \"%s\": invalid reference format%s",
+			       shown, plan_capitals(reference, arena));
 	}
 	*ret_index = (int32_t)plan->references.count;
 	int r = image_texts_add(arena, &plan->references, reference, err);
@@ -305,6 +305,8 @@ static int add_stage(struct arena *arena, struct build_plan *plan, const struct 
 			near ? "?)" : "");
 		return plan_fail(step, err);
 	}
+	if (*platform && plan_platform(global, step->platform, platform, err) < 0)
+		return plan_fail(step, err);
 	r = set_base(arena, plan, global->inputs, (struct base_wanted){ image, platform }, stage,
 		     err);
 	return r == -EINVAL ? plan_fail_word(global->inputs, step, 0, err) : r;

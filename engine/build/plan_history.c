@@ -85,7 +85,7 @@ static const char *arg_value(const struct staging *s, const char *name)
 	for (uint32_t i = 0; !value && i < s->scope.args.count; i++)
 		if (!strcmp(s->scope.args.items[i].key, name))
 			value = s->scope.args.items[i].value;
-	if (value && plan_is_secret(str_from(name)))
+	if (value && *value && plan_is_secret(str_from(name)))
 		return "***";
 	return value;
 }

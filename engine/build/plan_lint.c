@@ -24,21 +24,25 @@ static int warn(struct staging *s, const struct dockerfile_step *step, enum dock
 
 /* ---- variables ---- */
 
-/* Where $NAME or ${NAME stands at or behind an offset; the step's own place when it does not. */
+/* Where $NAME or ${NAME stands in the first line of the step; the step's own place when it does
+ * not. The line is always the first one, as BuildKit says it. */
 static void find_name(struct str text, const struct dockerfile_step *step, const char *name,
 		      struct dockerfile_warning *warning)
 {
-	size_t len = strlen(name), at = step->offsets && step->words.count ? step->offsets[0] : 0;
+	const struct str wanted = str_from(name);
+	struct str line = { 0 };
+	uint32_t number = 0;
 
 	warning->line = step->line;
 	warning->column = step->column;
-	for (; !step->trigger && at > 0 && at + len < text.len; at++) {
-		size_t name_at = at + 1 + (text.ptr[at + 1] == '{');
+	while (!step->trigger && number < step->line && str_cut(&text, '\n', &line))
+		number++;
+	for (size_t at = 0; number == step->line && at + 1 < line.len; at++) {
+		struct str rest = str_skip(line, at + 1 + (line.ptr[at + 1] == '{'));
 
-		if (text.ptr[at] != '$' || name_at + len > text.len ||
-		    memcmp(text.ptr + name_at, name, len) != 0)
+		if (line.ptr[at] != '$' || !str_starts(rest, wanted))
 			continue;
-		dockerfile_place(text, at, &warning->line, &warning->column);
+		warning->column = (uint32_t)at + 1;
 		return;
 	}
 }
@@ -75,7 +79,7 @@ static int lint_variables(struct staging *s, const struct dockerfile_step *step,
 		struct dockerfile_warning warning = { .rule = DOCKERFILE_RULE_UNDEFINED_VAR };
 		bool declared = !s->base_known;
 
-		for (uint32_t d = 0; d < s->scope.declared.count && !declared; d++)
+		for (uint32_t d = 0; d < s->declared_before && !declared; d++)
 			declared = !strcmp(s->scope.declared.items[d], name);
 		if (declared)
 			continue;
@@ -192,6 +196,19 @@ static int lint_command(struct staging *s, const struct dockerfile_step *step,
 		    err);
 }
 
+/* Backslashes and quotes as they stand in quotes. */
+static const char *quoted(struct staging *s, const char *text)
+{
+	char *out = arena_array(s->arena, strlen(text) * 2 + 1, 1), *at = out;
+
+	for (; out && *text; text++) {
+		if (*text == '\\' || *text == '"')
+			*at++ = '\\';
+		*at++ = *text;
+	}
+	return out ? out : "";
+}
+
 /* Only the first WORKDIR of a stage: those behind it stand upon it. */
 static int lint_workdir(struct staging *s, const struct dockerfile_step *step, struct err *err)
 {
@@ -206,7 +223,7 @@ static int lint_workdir(struct staging *s, const struct dockerfile_step *step, s
 		    arena_printf(s->arena,
 				 "Relative workdir \"%s\" can have unexpected results if the base "
 				 "image changes",
-				 path),
+				 quoted(s, path)),
 		    err);
 }
 

@@ -187,6 +187,15 @@ static const char *clean_path(struct staging *s, const char *base, const char *p
 		       : joined;
 }
 
+/* Sockets are counted for themselves. */
+static uint32_t agents_before(const struct build_op *op)
+{
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < op->mount_count; i++)
+		count += op->mounts[i].type == DOCKERFILE_MOUNT_SSH;
+	return count;
+}
+
 static int add_mount(struct staging *s, struct build_op *op, const struct dockerfile_mount *from,
 		     int32_t stage, struct err *err)
 {
@@ -211,7 +220,7 @@ static int add_mount(struct staging *s, struct build_op *op, const struct docker
 			mount->id = "default";
 		if (!*target)
 			target = arena_printf(s->arena, "/run/buildkit/ssh_agent.%u",
-					      op->mount_count);
+					      agents_before(op));
 		if (!from->has_mode)
 			mount->mode = from->has_uid || from->has_gid ? 0600 : 0666;
 	} else if (from->type == DOCKERFILE_MOUNT_SECRET) {
@@ -485,9 +494,10 @@ int plan_workdir(struct staging *s, const struct dockerfile_step *step, struct e
 	if (!clean)
 		return err_set(err, -EINVAL, "WORKDIR is longer than %d bytes", PLAN_PATH_MAX - 1);
 	/* An absolute path stands in the image as it was written; a relative one is joined. */
-	image->workdir = *path == '/' ? path : clean;
+	if (*path || !*image->workdir) /* nothing at all changes nothing */
+		image->workdir = *path == '/' ? path : clean;
 	clean = current_dir(s);
-	if (clean && *path != '/')
+	if (clean && *path && *path != '/')
 		image->workdir = clean;
 	if (clean && strcmp(clean, "/") == 0)
 		return 0; /* it is always there */

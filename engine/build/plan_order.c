@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 #include "engine/build/scope.h"
+#include "engine/dockerfile/mount.h"
+#include "lib/own.h"
 
 /* Marks what `stage` takes anything from; it itself only when a way leads back to it. */
 static void reach(const struct build_plan *plan, const struct plan_uses *uses, uint32_t stage,
@@ -43,17 +45,30 @@ static const char *name_of(const struct build_plan *plan, uint32_t stage, char t
 	return text;
 }
 
+static const char *target_of(const struct dockerfile_step *step, uint32_t mount, char text[80])
+{
+	struct arena arena OWN(arena_done) = { 0 };
+	struct dockerfile_mount parsed = { .target = "" };
+
+	arena_init(&arena, 64 << 10);
+	(void)dockerfile_mount_parse(step->mounts.items[mount], '\\', NULL, NULL, &arena, &parsed,
+				     NULL);
+	str_escape(str_from(parsed.target ? parsed.target : ""), text, 80);
+	return text;
+}
+
 static int fail_late(const struct build_plan *plan, const struct dockerfile_step *step,
 		     const struct plan_use *use, struct err *err)
 {
-	char here[24], there[24];
+	char here[24], there[24], target[80];
 	const char *from = name_of(plan, (uint32_t)use->from, there);
 
 	if (use->mount != UINT32_MAX)
 		err_set(err, -EINVAL,
-			"cannot mount from stage \"%s\", stage needs to be defined before current "
-			"command",
-			from);
+			"cannot mount from stage \"%s\" to \"%s\", stage needs to be defined "
+			"before "
+			"current command",
+			from, target_of(step, use->mount, target));
 	else
 		err_set(err, -EINVAL,
 			"cannot copy from stage \"%s\", it needs to be defined before current "

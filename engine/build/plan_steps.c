@@ -299,6 +299,7 @@ static int plan_stage(struct staging *s, const struct dockerfile *file, uint32_t
 		s->word = UINT32_MAX;
 		struct image_texts ports = { 0 };
 		uint32_t ops = s->stage->op_count;
+		s->declared_before = s->scope.declared.count;
 		r = image_texts_add(s->arena, &s->plan->steps, step->text, err);
 		if (r == 0)
 			r = plan_step(s, step, i, &ports, err);

@@ -58,6 +58,11 @@ struct plan_uses {
 
 /* Puts "Dockerfile:LINE:COLUMN" in front of what err says. -EINVAL. */
 int plan_fail(const struct dockerfile_step *step, struct err *err);
+/* Whether the platform (what `raw` came to) is one at all: -EINVAL in the words of the frontend. */
+int plan_platform(const struct scope *global, const char *raw, const char *platform,
+		  struct err *err);
+/* Why a reference that is none may be none: ": repository name (X) must be lowercase", or "". */
+const char *plan_capitals(const char *reference, struct arena *arena);
 /* The same with the place of one word of the step. */
 int plan_fail_word(const struct build_inputs *inputs, const struct dockerfile_step *step,
 		   uint32_t word, struct err *err);

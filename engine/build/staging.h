@@ -19,7 +19,8 @@ struct staging {
 	const struct plan_uses *uses;
 	uint32_t room; /* of stage->ops */
 	uint32_t step_number;
-	uint32_t word; /* of the step: where an error belongs */
+	uint32_t word;		  /* of the step: where an error belongs */
+	uint32_t declared_before; /* of scope.declared: those that stood there before the step */
 	bool cmd_set, workdir_set;
 	bool base_known; /* its record is there: what it sets is set */
 	const struct dockerfile_step *last_cmd, *last_entrypoint, *last_healthcheck;

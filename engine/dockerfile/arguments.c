@@ -131,10 +131,6 @@ static int json_form(struct cursor *cursor, struct dockerfile_step *step, struct
 int parse_command(struct cursor *cursor, struct dockerfile_step *step, struct err *err)
 {
 	struct str rest = cursor_rest(cursor);
-	if (rest.len == 0 && step->kind != DOCKERFILE_KIND_RUN)
-		return needs_argument(cursor, step, "at least one argument", err);
-	if (rest.len == 0)
-		return needs_argument(cursor, step, "a command", err);
 	int r = json_form(cursor, step, rest, &step->json, err);
 	if (r < 0 || step->json) {
 		if (r == 0 && step->words.count == 0 && step->kind == DOCKERFILE_KIND_RUN)

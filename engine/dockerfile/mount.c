@@ -238,6 +238,13 @@ static int unknown_key(struct str name, struct str field, struct err *err)
 		       near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
 }
 
+static int no_pair(struct str field, struct err *err)
+{
+	char shown[80];
+	(void)str_escape(field, shown, sizeof(shown));
+	return err_set(err, -EINVAL, "invalid field '%s' must be a key=value pair", shown);
+}
+
 static bool stands_alone(enum mount_key key)
 {
 	return key == MOUNT_KEY_READ_ONLY || key == MOUNT_KEY_READ_WRITE ||
@@ -291,12 +298,10 @@ int dockerfile_mount_parse(const char *text, char escape, dockerfile_lookup_fn *
 		ptrdiff_t equals = str_find(field, '=');
 		p.name = equals < 0 ? field : str_head(field, (size_t)equals);
 		const struct key *key = find_key(p.name);
+		if (equals < 0 && (!key || !stands_alone(key->key)))
+			return no_pair(field, err);
 		if (!key)
 			return unknown_key(p.name, field, err);
-		if (equals < 0 && !stands_alone(key->key))
-			return err_set(err, -EINVAL,
-				       "invalid field '%.*s' must be a key=value pair",
-				       STR_ARG(field));
 		p.value = equals < 0 ? "true"
 				     : arena_text(arena, str_skip(field, (size_t)equals + 1));
 		if (!p.value)

@@ -203,6 +203,22 @@ static void test_messages(void)
 		  "Dockerfile:1:6: failed to parse stage name \"x:\": invalid reference format" },
 		{ "FROM x\nCOPY --from=Y//z a b\n", "",
 		  "Dockerfile:2:1: failed to parse stage name \"Y//z\": invalid reference format" },
+		{ "FROM Some/Name\n", "",
+		  "Dockerfile:1:6: failed to parse stage name \"Some/Name\": invalid reference "
+		  "format: repository name (Some/Name) must be lowercase" },
+		{ "FROM Busybox:1\n", "",
+		  "Dockerfile:1:6: failed to parse stage name \"Busybox:1\": invalid reference "
+		  "format: repository name (library/Busybox) must be lowercase" },
+		{ "FROM --platform=linux/amd64/v1/x x\n", "",
+		  "Dockerfile:1:1: failed to parse platform linux/amd64/v1/x: "
+		  "\"linux/amd64/v1/x\": cannot parse platform specifier: invalid argument" },
+		{ "FROM --platform=nowhere x\n", "",
+		  "Dockerfile:1:1: failed to parse platform nowhere: \"nowhere\": unknown "
+		  "operating system or architecture: invalid argument" },
+		{ "ARG MY_ARCH\nFROM --platform=linux/$MYARCH x\n", "",
+		  "Dockerfile:2:1: failed to parse platform linux/$MYARCH: \"\" is an invalid "
+		  "component of \"linux/\": platform specifier component must match "
+		  "\"^[A-Za-z0-9_.-]+$\": invalid argument (did you mean MY_ARCH?)" },
 		{ "ARG SYSTEM\nFROM --platform=$SISTEM x\n", "",
 		  "Dockerfile:2:1: empty platform value from expression $SISTEM (did you mean "
 		  "SYSTEM?)" },
@@ -221,9 +237,8 @@ static void test_messages(void)
 		{ "FROM x\nRUN --mount=from=build,target=/t a\nFROM x AS build\nFROM x\n"
 		  "COPY --from=0 a b\n",
 		  "",
-		  "Dockerfile:2:1: cannot mount from stage \"build\", stage needs to be defined "
-		  "before "
-		  "current command" },
+		  "Dockerfile:2:1: cannot mount from stage \"build\" to \"/t\", stage needs to be "
+		  "defined before current command" },
 		{ "FROM x\nCOPY --chmod=64a a b\n", "",
 		  "Dockerfile:2:1: invalid chmod parameter: '64a'. it should be octal string and "
 		  "between "
@@ -343,7 +358,7 @@ static void test_mounts(void)
 	const struct build_op *op = &plan.stages[1].ops[1];
 	const struct build_mount *mounts = op->mounts;
 	is_int(op->mount_count, 6, "mounts");
-	is_text(mounts[4].target, "/run/buildkit/ssh_agent.4", "where an agent's socket is");
+	is_text(mounts[4].target, "/run/buildkit/ssh_agent.0", "where an agent's socket is");
 	ok(mounts[0].from == 0 && mounts[0].read_only, "of a stage, read-only");
 	is_text(mounts[0].target, "/d", "variables");
 	is_text(mounts[1].target, "/w/c", "relative to the workdir");
@@ -551,7 +566,10 @@ static void test_rules(void)
 		{ "ARG NO\nFROM x${NO}\n", "", "" },
 		{ "FROM x\nWORKDIR a\nWORKDIR b\n", "", "WorkdirRelativePath 2:1" },
 		{ "FROM x\nWORKDIR /a\nWORKDIR b\n", "", "" },
-		{ "FROM x\nENV A=1\nLABEL a=b \\\n  c=${NO}\n", "", "UndefinedVar 4:5" },
+		{ "FROM x\nENV A=1\nLABEL a=b \\\n  c=${NO}\n", "", "UndefinedVar 3:1" },
+		{ "FROM x\nCOPY --chown=$NO a /\nARG NO=1\nCOPY --chown=$NO a /\n", "",
+		  "UndefinedVar 2:14" },
+		{ "FROM x\nARG NO=$NO\n", "", "UndefinedVar 2:8" },
 		{ "FROM x\nARG NO\nLABEL c=$NO\n", "", "" },
 		{ "FROM x\nCMD [\"a\"]\nCMD [\"b\"]\n", "", "MultipleInstructionsDisallowed 2:1" },
 		{ "FROM x\nENV A b\n", "", "LegacyKeyValueFormat 2:1" },

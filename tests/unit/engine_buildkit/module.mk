@@ -2,7 +2,7 @@
 tests_unit_buildkit_objs = engine/buildkit/cache.o engine/buildkit/packet.o engine/buildkit/pb.o engine/buildkit/request.o \
 	engine/buildkit/outline.o engine/buildkit/tar.o engine/build/plan.o engine/build/plan_op.o engine/build/plan_add.o engine/git/source.o \
 	engine/build/plan_trigger.o engine/build/plan_steps.o engine/build/plan_expose.o engine/build/plan_lint.o \
-	engine/build/plan_history.o engine/build/plan_order.o $(engine_dockerfile_OBJS) $(engine_json_OBJS) $(engine_oci_OBJS) engine/http/url.o
+	engine/build/plan_history.o engine/build/plan_order.o engine/build/plan_from.o $(engine_dockerfile_OBJS) $(engine_json_OBJS) $(engine_oci_OBJS) engine/http/url.o
 
 UNIT += tests/unit/engine_buildkit/test_buildkit
 tests/unit/engine_buildkit/test_buildkit_OBJS = tests/unit/engine_buildkit/test_buildkit.o \
