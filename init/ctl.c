@@ -126,8 +126,7 @@ static void apply_config(struct sup *sup, bool changed)
 	/* The first one is news to daemons too that did not wait for a slow disk. */
 	size_t end = sup->config_known ? SUP_COUNT : SUP_CONSOLE;
 
-	if (sethostname(sup->hostname, strlen(sup->hostname)) < 0)
-		sup_say(sup, LOG_PRIO_WARN, "host name not set: %s", err_name(errno));
+	ctl_name_use(sup);
 	if (changed || !sup->config_known)
 		for (size_t i = SUP_NETD; i < end; i++)
 			sup_unit_send(&sup->units[i], INIT_MSG_RELOAD, (struct str){ 0 });
@@ -141,7 +140,7 @@ static void on_config(struct msg_peer *peer, struct msg *msg)
 	struct sup *sup = the_sup;
 	struct wire in = body_of(msg);
 	bool changed = wire_bool(&in);
-	struct str hostname = wire_str(&in, sizeof(sup->hostname) - 1);
+	struct str hostname = wire_str(&in, sizeof(sup->own_name) - 1);
 	struct str timezone = wire_str(&in, sizeof(sup->timezone) - 4);
 	bool login = wire_bool(&in);
 	uint32_t idle_s = wire_u32(&in);
@@ -157,7 +156,7 @@ static void on_config(struct msg_peer *peer, struct msg *msg)
 		return;
 	hash_changed = !str_is(hash, sup->hash) || login != sup->login;
 	if (hostname.len > 0)
-		(void)str_copy(hostname, sup->hostname, sizeof(sup->hostname));
+		(void)str_copy(hostname, sup->own_name, sizeof(sup->own_name));
 	snprintf(sup->timezone, sizeof(sup->timezone), "TZ=%.*s", STR_ARG(timezone));
 	if (hash.len > 0 || !sup->hash_volatile)
 		(void)str_copy(hash, sup->hash, sizeof(sup->hash));
@@ -486,6 +485,7 @@ const struct msg_rule ctl_rules[] = {
 	{ INIT_MSG_READY, "READY", 4, 204, 0, 0, DAEMONS, on_ready },
 	{ INIT_MSG_STATUS, "STATUS", 4, 204, 0, 0, DAEMONS, on_status },
 	{ INIT_MSG_ALIVE, "ALIVE", 0, 0, 0, 0, DAEMONS, on_alive },
+	{ INIT_MSG_HOSTNAME, "HOSTNAME", 4, 67, 0, 0, INIT_PEER_NETD, ctl_hostname },
 	{ INIT_MSG_STATUS_GET, "STATUS_GET", 0, 0, 0, 0, PEOPLE, ctl_status_get },
 	{ INIT_MSG_UNIT, "UNIT", 5, 29, 0, 0, PEOPLE, on_unit },
 	{ INIT_MSG_POWER, "POWER", 5, 69, 0, 0, PEOPLE, ctl_power },

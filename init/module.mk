@@ -7,7 +7,7 @@ init_OBJS := init/main.o init/fault.o init/boot_root.o init/boot_mount.o init/bo
 	init/boot_media.o init/boot_trust.o init/conf_text.o init/conf_record.o init/conf_revision.o \
 	init/conf_serve.o init/boot_history.o init/boot_lockout.o init/boot_pstore.o init/boot_reset.o \
 	init/boot_schema.o init/boot_state.o init/role_disk.o init/role_disk_files.o init/role_disk_say.o init/sup_unit.o init/sup_log.o init/sup_kmsg.o \
-	init/sup_tty.o init/sup_power.o init/sup_watch.o init/ctl.o init/ctl_status.o init/ctl_log.o init/ctl_audit.o \
+	init/sup_tty.o init/sup_power.o init/sup_watch.o init/ctl.o init/ctl_status.o init/ctl_log.o init/ctl_audit.o init/ctl_name.o \
 	init/ctl_power.o $(init_PURE)
 PROGS += init
 

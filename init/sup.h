@@ -152,8 +152,11 @@ struct sup {
 	enum init_data_state data;
 	char data_device[40], data_text[240];
 	uint64_t data_bytes;
-	bool data_known; /* the search came to a result once */
-	char hostname[64], timezone[80], hash[INIT_HASH_MAX];
+	bool data_known;		    /* the search came to a result once */
+	char own_name[64], leased_name[64]; /* of hoy.ini and of a DHCP server */
+	char hostname[64];		    /* the one of them that counts, once `named` */
+	bool named;
+	char timezone[80], hash[INIT_HASH_MAX];
 	bool login, config_known;
 	uint32_t idle_s;    /* without a key until a login ends, 0 = never */
 	bool hash_volatile; /* set here without a disk to keep it */

@@ -93,6 +93,10 @@ void ctl_forget(struct sup *sup, const struct msg_peer *peer);
 void ctl_log(struct msg_peer *peer, struct msg *msg);	   /* INIT_MSG_LOG */
 void ctl_log_from(struct msg_peer *peer, struct msg *msg); /* INIT_MSG_LOG_FROM */
 
+/* ---- ctl_name.c ---- */
+void ctl_name_use(struct sup *sup);			   /* sets what the machine is called */
+void ctl_hostname(struct msg_peer *peer, struct msg *msg); /* INIT_MSG_HOSTNAME */
+
 /* ---- ctl_audit.c ---- */
 void ctl_audit(struct msg_peer *peer, struct msg *msg); /* INIT_MSG_AUDIT */
 /* A console's process ended: so did its session, where it did not say so itself. */

@@ -27,6 +27,9 @@ static const struct ini_key keys[] = {
 	  "only interfaces of this kind: ether, bridge, bond, vlan, macvlan, ipvlan; ! turns it "
 	  "around",
 	  conf_check_glob },
+	{ "network", "Match.Driver", INI_TYPE_TEXT, false, 1, CONF_MATCH_MAX - 1, NULL, NULL, NULL,
+	  "only interfaces that this driver of the kernel carries: virtio_net, e1000e",
+	  conf_check_glob },
 	{ "network", "Link.MTUBytes", INI_TYPE_UINT, false, 576, 65535, NULL, NULL, "bytes",
 	  "MTU of the interface", NULL },
 	{ "network", "Link.MACAddress", INI_TYPE_TEXT, false, 17, 17, NULL, NULL, NULL,
@@ -41,6 +44,14 @@ static const struct ini_key keys[] = {
 	  "what is in force outlives a restart of netd; there is nothing else to choose", NULL },
 	{ "network", "ConfigureWithoutCarrier", INI_TYPE_ENUM, false, 0, 0, "yes", "yes", NULL,
 	  "static addresses are there without a cable; there is nothing else to choose", NULL },
+	{ "network", "IPv4Forwarding", INI_TYPE_TEXT, false, 2, 5, NULL, NULL, NULL,
+	  "no: what goes through the machine is for [rule] sections with on = routed",
+	  conf_check_forwarding },
+	{ "network", "IPv6Forwarding", INI_TYPE_TEXT, false, 2, 5, NULL, NULL, NULL,
+	  "no: as IPv4Forwarding", conf_check_forwarding },
+	{ "network", "IPMasquerade", INI_TYPE_TEXT, false, 2, 4, NULL, NULL, NULL,
+	  "no: containers' addresses are translated by themselves, and nobody else's",
+	  conf_check_masquerade },
 	{ "network", "LLMNR", INI_TYPE_ENUM, false, 0, 0, "no", "no", NULL,
 	  "there is none: names are asked of name servers", NULL },
 	{ "network", "MulticastDNS", INI_TYPE_ENUM, false, 0, 0, "no", "no", NULL,
@@ -106,6 +117,11 @@ static const struct ini_key keys[] = {
 	  "use the server's MTU", NULL },
 	{ "network", "DHCPv4.UseNTP", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
 	  "use the server's time servers", NULL },
+	{ "network", "DHCPv4.UseHostname", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
+	  "the machine is called as the server says, where hoy.ini gives it no name of its own",
+	  NULL },
+	{ "network", "DHCPv4.IPv6OnlyMode", INI_TYPE_BOOL, false, 0, 0, "no", NULL, NULL,
+	  "do without IPv4 where the server says that the network does (RFC 8925)", NULL },
 	{ "network", "DHCPv4.SendHostname", INI_TYPE_BOOL, false, 0, 0, "yes", NULL, NULL,
 	  "tell the server a host name", NULL },
 	{ "network", "DHCPv4.Hostname", INI_TYPE_TEXT, false, 1, 63, NULL, NULL, NULL,
@@ -288,6 +304,7 @@ void conf_uplink_default(struct conf_uplink *ret_uplink)
 			   .use_domains = true,
 			   .use_mtu = true,
 			   .use_ntp = true,
+			   .use_hostname = true,
 			   .send_hostname = true,
 			   .send_release = true },
 	};
@@ -304,6 +321,8 @@ static void read_dhcp4(const struct ini_section *section, struct conf_dhcp4 *dhc
 	dhcp4->use_domains = conf_flag(section, "DHCPv4.UseDomains");
 	dhcp4->use_mtu = conf_flag(section, "DHCPv4.UseMTU");
 	dhcp4->use_ntp = conf_flag(section, "DHCPv4.UseNTP");
+	dhcp4->use_hostname = conf_flag(section, "DHCPv4.UseHostname");
+	dhcp4->v6only = conf_flag(section, "DHCPv4.IPv6OnlyMode");
 	dhcp4->send_hostname = conf_flag(section, "DHCPv4.SendHostname");
 	dhcp4->send_release = conf_flag(section, "DHCPv4.SendRelease");
 	dhcp4->by_duid =
@@ -347,6 +366,8 @@ static void read_link(const struct ini_section *section, struct conf_uplink *upl
 		(void)mac_parse(v->text, uplink->perm_macs[uplink->perm_mac_count++]);
 	(void)str_copy(str_from(ini_text(&conf_schema, section, "Match.Type")), uplink->type,
 		       sizeof(uplink->type));
+	(void)str_copy(str_from(ini_text(&conf_schema, section, "Match.Driver")), uplink->driver,
+		       sizeof(uplink->driver));
 	v = ini_get(&conf_schema, section, "Link.MACAddress");
 	uplink->set_mac = v && mac_parse(v->text, uplink->mac) == 0;
 	uplink->unmanaged = conf_flag(section, "Link.Unmanaged");

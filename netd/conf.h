@@ -76,7 +76,8 @@ struct conf_dhcp4 {
 	enum conf_use_routes use_routes;
 	uint8_t request[CONF_REQUEST_MAX]; /* options beside those that are always asked for */
 	size_t request_count;
-	bool use_dns, use_domains, use_mtu, use_ntp;
+	bool use_dns, use_domains, use_mtu, use_ntp, use_hostname;
+	bool v6only; /* no IPv4 where the network asks for that (RFC 8925) */
 	bool send_hostname, send_release;
 	bool by_duid;	   /* the client names itself as it does in DHCPv6 (RFC 4361) */
 	char hostname[64]; /* "" = the machine's */
@@ -99,9 +100,10 @@ struct conf_uplink {
 	uint8_t macs[CONF_MACS_MAX][6];
 	size_t mac_count; /* 0 = any */
 	uint8_t perm_macs[CONF_MACS_MAX][6];
-	size_t perm_mac_count;	   /* the same of what the hardware came with */
-	char type[CONF_MATCH_MAX]; /* as match, of "ether", "bridge" ...; "" = any */
-	bool refused;		   /* an issue was found in it: matching links are left alone */
+	size_t perm_mac_count;	     /* the same of what the hardware came with */
+	char type[CONF_MATCH_MAX];   /* as match, of "ether", "bridge" ...; "" = any */
+	char driver[CONF_MATCH_MAX]; /* the same of the kernel's driver */
+	bool refused;		     /* an issue was found in it: matching links are left alone */
 	bool unmanaged;
 	enum conf_activation activation;
 	bool set_mac;

@@ -156,6 +156,32 @@ int conf_check_options(struct str value, struct err *err)
 	return 0;
 }
 
+static bool is_no(struct str value)
+{
+	return str_is_nocase(value, "no") || str_is_nocase(value, "false") || str_is(value, "0") ||
+	       str_is_nocase(value, "off");
+}
+
+int conf_check_forwarding(struct str value, struct err *err)
+{
+	return is_no(value)
+		       ? 0
+		       : err_set(err, -EINVAL,
+				 "forwarding is no matter of one interface here: say which "
+				 "connections may pass in a [rule NAME] with on = routed, "
+				 "interface and action = accept, or routed = accept in [firewall]");
+}
+
+int conf_check_masquerade(struct str value, struct err *err)
+{
+	return is_no(value)
+		       ? 0
+		       : err_set(err, -EINVAL,
+				 "what is routed keeps its addresses: only containers' are "
+				 "translated, always; give the machines behind this interface a "
+				 "way back, or put their service into a container");
+}
+
 int conf_check_hint(struct str value, struct err *err)
 {
 	struct ip6 ip6;

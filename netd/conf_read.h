@@ -25,6 +25,8 @@ int conf_check_token(struct str value, struct err *err);
 int conf_check_hint(struct str value, struct err *err);
 /* "static:::10", or the address alone: what is in its last 64 bits; -EINVAL. */
 int conf_token_parse(struct str value, struct ip6 *ret_token);
+int conf_check_forwarding(struct str value, struct err *err);
+int conf_check_masquerade(struct str value, struct err *err);
 int conf_check_options(struct str value, struct err *err);
 /* Adds the numbers of a list; -EINVAL: what is none, or one too many. */
 int conf_options_parse(struct str value, struct conf_dhcp4 *dhcp4);

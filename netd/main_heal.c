@@ -9,7 +9,7 @@
 #include "lib/log.h"
 #include "lib/own.h"
 #include "netd/container/veth.h"
-#include "netd/main.h"
+#include "netd/main_tell.h"
 
 static bool has_gateway(const struct rtnl_state *state, const struct network *network)
 {
@@ -131,7 +131,7 @@ bool main_heal(struct netd *netd, struct rtnl_state *state)
 	}
 	if (changed) { /* bridges may have other indexes now */
 		rtnl_state_done(state);
-		if (rtnl_state_load(&netd->route, state, &err) < 0) {
+		if (main_link_state(netd, state, &err) < 0) {
 			log_err("%s", err_text(&err));
 			return false;
 		}

@@ -133,6 +133,11 @@ void main_init_ready(struct netd *netd, const char *text)
 	tell(netd, INIT_MSG_READY, text);
 }
 
+void main_init_hostname(struct netd *netd, const char *name)
+{
+	tell(netd, INIT_MSG_HOSTNAME, name);
+}
+
 void main_init_status(struct netd *netd, const char *text)
 {
 	tell(netd, INIT_MSG_STATUS, text);

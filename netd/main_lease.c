@@ -11,7 +11,7 @@
 #include "netd/dhcp/dhcp_msg.h"
 #include "netd/main.h"
 
-enum { LEASE_FILE_MAX = 2048, LEASE_VERSION = 2, LEASE_NAME = 32 };
+enum { LEASE_FILE_MAX = 2048, LEASE_VERSION = 3, LEASE_NAME = 32 };
 
 static void lease_name(const struct uplink *uplink, char dst[LEASE_NAME])
 {

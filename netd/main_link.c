@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the uplinks at run time: kernel notifications, leases and their files, resolv.conf and
- * hosts. Run by netd main. It must never wait for the network, and never drop an address because of
+ * Owns the uplinks at run time: kernel notifications, leases and their files, resolv.conf.
+ * Run by netd main. It must never wait for the network, and never drop an address because of
  * a restart.
  */
 #include <errno.h>
@@ -18,7 +18,7 @@
 #include "netd/link/netdev.h"
 #include "netd/link/nowhere.h"
 #include "netd/link/packet.h"
-#include "netd/main.h"
+#include "netd/main_tell.h"
 
 enum {
 	SCAN_DELAY_MS = 20,
@@ -26,6 +26,18 @@ enum {
 };
 
 static void scan(struct loop_timer *timer);
+
+int main_link_state(struct netd *netd, struct rtnl_state *ret_state, struct err *err)
+{
+	int r = rtnl_state_load(&netd->route, ret_state, err);
+	bool drivers = false;
+
+	for (size_t i = 0; i < netd->conf.uplink_count; i++)
+		drivers |= netd->conf.uplinks[i].driver[0] != 0;
+	if (r == 0 && drivers)
+		rtnl_state_drivers(&netd->route, ret_state);
+	return r;
+}
 
 void main_link_scan_soon(struct netd *netd)
 {
@@ -56,6 +68,7 @@ static void start_dhcp(struct netd *netd, struct uplink *uplink)
 
 	memcpy(start.mac, uplink->mac, 6);
 	fill_hostname(&uplink->conf.dhcp4, start.hostname, sizeof(start.hostname));
+	start.v6only = uplink->conf.dhcp4.v6only;
 	start.more.len = (uint8_t)uplink->conf.dhcp4.request_count;
 	memcpy(start.more.b, uplink->conf.dhcp4.request, start.more.len);
 	if (uplink->conf.dhcp4.by_duid)
@@ -107,22 +120,7 @@ void main_link_forget_dhcp(struct netd *netd)
 	main_link_scan_soon(netd);
 }
 
-/* ---- what others see: resolv.conf, hosts, events ---- */
-
-static void write_hosts(const struct netd *netd)
-{
-	OWN(buf_done) struct buf file = { 0 };
-	char name[65] = "";
-	struct err err;
-
-	buf_init(&file, 1024);
-	buf_add_text(&file, "127.0.0.1 localhost\n::1 localhost\n");
-	if (gethostname(name, sizeof(name) - 1) == 0 && domain_ok(str_from(name)) &&
-	    strcmp(name, "localhost") != 0)
-		buf_printf(&file, "127.0.1.1 %s\n", name);
-	if (fs_replace(netd->etc_fd, "hosts", file.data, file.len, 0644, &err) < 0)
-		log_err("write hosts: %s", err_text(&err));
-}
+/* ---- what others see: resolv.conf, events ---- */
 
 static void publish_dns(struct netd *netd, bool always)
 {
@@ -348,7 +346,7 @@ static bool make_netdevs(struct netd *netd, struct rtnl_state *state)
 	if (r < 0)
 		log_err("%s", err_text(&err));
 	rtnl_state_done(state);
-	return rtnl_state_load(&netd->route, state, &err) == 0 && r == 0;
+	return main_link_state(netd, state, &err) == 0 && r == 0;
 }
 
 /* Routes that are on no link; false = try again soon. */
@@ -371,7 +369,7 @@ static void scan(struct loop_timer *timer)
 	bool failed = false;
 	struct err err;
 
-	if (rtnl_state_load(&netd->route, &state, &err) < 0) {
+	if (main_link_state(netd, &state, &err) < 0) {
 		log_err("%s", err_text(&err));
 		loop_timer_set(&netd->loop, timer, RETRY_MS, scan, netd);
 		return;
@@ -400,6 +398,7 @@ static void scan(struct loop_timer *timer)
 			failed |= apply(netd, &netd->uplinks.list[i], &state) < 0;
 	publish_dns(netd, false);
 	main_time_servers(netd);
+	main_name_tell(netd);
 	publish_uplink(netd);
 	if (failed)
 		loop_timer_set(&netd->loop, &netd->scan, RETRY_MS, scan, netd);
@@ -554,7 +553,7 @@ int main_link_start(struct netd *netd, struct err *err)
 			     netd, err);
 	if (r < 0)
 		return r;
-	write_hosts(netd);
+	main_name_start(netd);
 	publish_dns(netd, true);
 	main_link_scan_soon(netd);
 	return 0;

@@ -369,7 +369,7 @@ int main_rows(struct netd *netd, struct str what, struct buf *out, struct err *e
 {
 	OWN(rtnl_state_done) struct rtnl_state state = { 0 };
 	char shown[128];
-	int r = rtnl_state_load(&netd->route, &state, err);
+	int r = main_link_state(netd, &state, err);
 
 	if (r < 0)
 		return r;

@@ -33,6 +33,13 @@ int main_neigh_gateways(struct netd *netd, const struct rtnl_state *state, struc
 int main_neigh_rows(struct netd *netd, const struct rtnl_state *state, struct buf *out,
 		    struct err *err);
 
+/* main_name.c: follows the kernel's host name; what servers call the machine goes to init. */
+void main_name_start(struct netd *netd);
+void main_name_tell(struct netd *netd);
+void main_init_hostname(struct netd *netd, const char *name); /* main_init.c */
+/* main_link.c: the kernel's state, with the links' drivers where network.ini asks for them. */
+int main_link_state(struct netd *netd, struct rtnl_state *ret_state, struct err *err);
+
 /* main_why.c: what becomes of packets to "ADDRESS:PORT[/udp]", as lines; main_show.c: a word of
  * SHOW; main_rows.c: the same for programs. All: -EINVAL. */
 int main_why(struct netd *netd, const struct rtnl_state *state, struct str what, struct buf *out,

@@ -250,6 +250,7 @@ static void take_start(struct msg_peer *peer, struct msg *msg)
 	memcpy(link->client.hostname, start.hostname, sizeof(start.hostname));
 	link->client.id = start.id;
 	link->client.more = start.more;
+	link->client.v6only = start.v6only;
 	link->client.probe = start.probe;
 	link->client.carrier = start.carrier;
 	link->client.random = random32;

@@ -25,10 +25,10 @@ enum init_peer {
 
 enum init_msg {
 	/* ---- daemon (console too) -> init, one way ---- */
-	INIT_MSG_READY = 0x0101,  /* text, at most 200: "listening" ...: the unit is up */
-	INIT_MSG_STATUS = 0x0102, /* text, at most 200: one line shown in `status` */
-	INIT_MSG_ALIVE = 0x0103,  /* empty, every 10 s; 60 s of silence after READY = killed */
-
+	INIT_MSG_READY = 0x0101,    /* text, at most 200: "listening" ...: the unit is up */
+	INIT_MSG_STATUS = 0x0102,   /* text, at most 200: one line shown in `status` */
+	INIT_MSG_ALIVE = 0x0103,    /* empty, every 10 s; 60 s of silence after READY = killed */
+	INIT_MSG_HOSTNAME = 0x0104, /* netd -> init, text: what a DHCP server calls the machine */
 	/* ---- init -> daemon, one way; DATA and CLOCK are sent again to a restarted one ---- */
 	INIT_MSG_STOP = 0x0111,	  /* i64 grace_ms: end orderly within it, exit 0 */
 	INIT_MSG_RELOAD = 0x0112, /* empty: /run/hoy/config changed, apply the difference */

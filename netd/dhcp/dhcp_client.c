@@ -76,6 +76,7 @@ static void send(struct dhcp_client *client, struct mono now, enum dhcp_type typ
 	request->hostname = client->hostname;
 	request->id = client->id;
 	request->more = client->more;
+	request->v6only = client->v6only;
 	if (client->state == DHCP_STATE_RENEWING || client->state == DHCP_STATE_REBINDING ||
 	    type == DHCP_TYPE_RELEASE) {
 		request->ciaddr = request->src = client->lease.ip4;
@@ -276,6 +277,17 @@ static bool is_for_us(const struct dhcp_client *client, const struct dhcp_reply 
 				   !memcmp(reply->id.b, client->id.b, reply->id.len)));
 }
 
+/* The network would rather have none of IPv4: nothing is asked for until that time is over, or the
+ * cable was out (RFC 8925 3.2). */
+static void stand_back(struct dhcp_client *client, struct mono now, uint32_t seconds,
+		       struct dhcp_actions *actions)
+{
+	lose(client, "the network asks to do without IPv4", actions);
+	client->known = false;
+	enter(client, now, DHCP_STATE_IDLE);
+	set_delay(client, now, (int64_t)seconds * 1000);
+}
+
 void dhcp_client_receive(struct dhcp_client *client, struct mono now,
 			 const struct dhcp_reply *reply, const uint8_t source_mac[6],
 			 struct dhcp_actions *actions)
@@ -292,6 +304,10 @@ void dhcp_client_receive(struct dhcp_client *client, struct mono now,
 	if (reply->type == DHCP_TYPE_OFFER) {
 		if (client->state != DHCP_STATE_SELECTING)
 			return;
+		if (client->v6only && reply->v6only) {
+			stand_back(client, now, reply->v6only_s, actions);
+			return;
+		}
 		client->lease = lease;
 		client->state = DHCP_STATE_REQUESTING;
 		client->attempt = 1;
@@ -307,6 +323,12 @@ void dhcp_client_receive(struct dhcp_client *client, struct mono now,
 		granted(client, now, &lease, actions);
 		break;
 	case DHCP_STATE_REBOOTING:
+		if (client->v6only && reply->v6only) {
+			stand_back(client, now, reply->v6only_s, actions);
+			return;
+		}
+		granted(client, now, &lease, actions);
+		break;
 	case DHCP_STATE_REBINDING:
 		granted(client, now, &lease, actions);
 		break;

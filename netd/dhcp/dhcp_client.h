@@ -54,6 +54,7 @@ struct dhcp_client {
 	char hostname[64];
 	struct dhcp_id id; /* none: that of mac */
 	struct dhcp_more more;
+	bool v6only; /* no IPv4 where the network would rather have none (RFC 8925) */
 	uint32_t (*random)(void);
 
 	enum dhcp_state state;

@@ -37,12 +37,14 @@ enum {
 	OPTION_T1 = 58,
 	OPTION_T2 = 59,
 	OPTION_CLIENT_ID = 61,
+	OPTION_V6ONLY = 108,
 	OPTION_ROUTES = 121,
 	OPTION_ROUTES_MS = 249, /* the same before it had a number */
 	OPTION_END = 255,
 
 	MTU_FLOOR = 576,
-	LEASE_MIN_S = 10, /* a shorter one would have us do nothing but renew */
+	V6ONLY_MIN_S = 300, /* RFC 8925 3.4: MIN_V6ONLY_WAIT */
+	LEASE_MIN_S = 10,   /* a shorter one would have us do nothing but renew */
 };
 
 static const uint8_t cookie[COOKIE] = { 99, 130, 83, 99 };
@@ -224,6 +226,19 @@ static int option_mask(const struct options *options, uint32_t ip4, uint8_t *ret
 	return 0;
 }
 
+/* One label, as a machine is called; of a longer name the first. */
+static void read_hostname(const struct joined *joined, char dst[DHCP_HOSTNAME_MAX])
+{
+	struct str name = str_make(joined->data, joined->len), label;
+
+	dst[0] = 0;
+	while (name.len && name.ptr[name.len - 1] == 0)
+		name.len--;
+	if (domain_ok(name) && str_find(name, '_') < 0 && str_cut(&name, '.', &label) &&
+	    label.ptr[label.len - 1] != '-')
+		(void)str_copy(label, dst, DHCP_HOSTNAME_MAX);
+}
+
 static int read_strings(const struct options *options, struct dhcp_lease *lease)
 {
 	struct joined joined;
@@ -236,6 +251,9 @@ static int read_strings(const struct options *options, struct dhcp_lease *lease)
 	domain = str_make(joined.data, joined.len);
 	if (!domain_ok(domain) || str_copy(domain, lease->domain, sizeof(lease->domain)) < 0)
 		lease->domain[0] = 0;
+	if (join(options, OPTION_HOSTNAME, &joined) < 0)
+		return -EBADMSG;
+	read_hostname(&joined, lease->hostname);
 	if (join(options, OPTION_MTU, &joined) < 0 || (joined.found && joined.len != 2))
 		return -EBADMSG;
 	if (joined.found) {
@@ -288,6 +306,20 @@ static int read_id(const struct options *options, struct dhcp_id *id)
 		return -EBADMSG;
 	id->len = (uint8_t)joined.len;
 	memcpy(id->b, joined.data, joined.len);
+	return 0;
+}
+
+/* An option of another length than four bytes is none (RFC 8925 3.1). */
+static int read_v6only(const struct options *options, struct dhcp_reply *reply)
+{
+	struct joined joined;
+
+	if (join(options, OPTION_V6ONLY, &joined) < 0)
+		return -EBADMSG;
+	reply->v6only = joined.found && joined.len == 4;
+	reply->v6only_s = reply->v6only ? get32((const char *)joined.data) : 0;
+	if (reply->v6only && reply->v6only_s < V6ONLY_MIN_S)
+		reply->v6only_s = V6ONLY_MIN_S;
 	return 0;
 }
 
@@ -358,7 +390,7 @@ int dhcp_reply_read(struct str packet, struct dhcp_reply *ret_reply)
 		return -EBADMSG;
 	reply.has_server = reply.lease.server != 0;
 	if (reply.type == DHCP_TYPE_OFFER || reply.type == DHCP_TYPE_ACK)
-		r = read_lease(&options, &reply);
+		r = read_v6only(&options, &reply) < 0 ? -EBADMSG : read_lease(&options, &reply);
 	else if (reply.type != DHCP_TYPE_NAK)
 		r = -ENOMSG;
 	if (r == 0)
@@ -452,14 +484,16 @@ static void patch_headers(struct buf *out, size_t start)
 static void put_options(const struct dhcp_request *request, struct buf *out)
 {
 	/* RFC 3442: 121 comes before 3 and 33 in the list. */
-	static const uint8_t wanted[] = { OPTION_MASK,		OPTION_ROUTES, OPTION_ROUTES_MS,
-					  OPTION_STATIC_ROUTES, OPTION_NTP,    OPTION_ROUTER,
-					  OPTION_DNS,		OPTION_DOMAIN, OPTION_MTU,
-					  OPTION_LEASE,		OPTION_T1,     OPTION_T2,
-					  OPTION_SERVER };
+	static const uint8_t wanted[] = {
+		OPTION_MASK, OPTION_ROUTES,   OPTION_ROUTES_MS, OPTION_STATIC_ROUTES,
+		OPTION_NTP,  OPTION_ROUTER,   OPTION_DNS,	OPTION_DOMAIN,
+		OPTION_MTU,  OPTION_HOSTNAME, OPTION_LEASE,	OPTION_T1,
+		OPTION_T2,   OPTION_SERVER
+	};
 	static const uint8_t max_size[2] = { DHCP_PACKET_MAX >> 8, DHCP_PACKET_MAX & 255 };
 	const uint8_t type = (uint8_t)request->type;
-	uint8_t list[sizeof(wanted) + sizeof(request->more.b)];
+	uint8_t list[sizeof(wanted) + 1 + sizeof(request->more.b)];
+	size_t count = sizeof(wanted);
 
 	put_option(out, OPTION_TYPE, &type, 1);
 	if (request->id.len)
@@ -471,8 +505,10 @@ static void put_options(const struct dhcp_request *request, struct buf *out)
 	if (request->type == DHCP_TYPE_DISCOVER || request->type == DHCP_TYPE_REQUEST) {
 		put_option(out, OPTION_MAX_SIZE, max_size, sizeof(max_size));
 		memcpy(list, wanted, sizeof(wanted));
-		memcpy(list + sizeof(wanted), request->more.b, request->more.len);
-		put_option(out, OPTION_PARAMETERS, list, sizeof(wanted) + request->more.len);
+		if (request->v6only)
+			list[count++] = OPTION_V6ONLY;
+		memcpy(list + count, request->more.b, request->more.len);
+		put_option(out, OPTION_PARAMETERS, list, count + request->more.len);
 		if (request->hostname && request->hostname[0] && strlen(request->hostname) < 64)
 			put_option(out, OPTION_HOSTNAME, request->hostname,
 				   strlen(request->hostname));

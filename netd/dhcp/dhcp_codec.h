@@ -17,6 +17,7 @@ enum {
 	DHCP_ROUTES_MAX = 16,
 	DHCP_PACKET_MAX = 1500,
 	DHCP_ID_MAX = 64,
+	DHCP_HOSTNAME_MAX = 64,
 };
 
 /* Option 61: who the client is. */
@@ -57,7 +58,8 @@ struct dhcp_lease {
 	uint8_t route_count;
 	bool classless; /* routes of 121 or 249: then the routers do not count (RFC 3442) */
 	uint16_t mtu;	/* 0 = none given; never below 576 */
-	char domain[DOMAIN_MAX]; /* "" = none, or not a domain name */
+	char domain[DOMAIN_MAX];	  /* "" = none, or not a domain name */
+	char hostname[DHCP_HOSTNAME_MAX]; /* one label for this machine; "" = none */
 };
 
 /* A server's packet, read. */
@@ -68,6 +70,8 @@ struct dhcp_reply {
 	bool has_server;
 	struct dhcp_id id; /* whom it is for, where the server says so (RFC 6842) */
 	struct dhcp_lease lease;
+	bool v6only;	   /* the network would rather have no IPv4 (RFC 8925) ... */
+	uint32_t v6only_s; /* ... for so long */
 };
 
 /* A client's packet, to be written. */
@@ -87,6 +91,7 @@ struct dhcp_request {
 	uint32_t server;      /* option 54, 0 = leave out */
 	const char *hostname; /* option 12, "" or NULL = leave out */
 	struct dhcp_more more;
+	bool v6only;	   /* asks for option 108 */
 	uint32_t src, dst; /* of the IP header; dst 0 = broadcast */
 };
 

@@ -17,6 +17,7 @@ void dhcp_start_encode(const struct dhcp_start *start, struct buf *out)
 	wire_put_bytes(out, start->id.b, start->id.len);
 	wire_put_u8(out, start->more.len);
 	wire_put_bytes(out, start->more.b, start->more.len);
+	wire_put_u8(out, start->v6only);
 	wire_put_u8(out, (uint8_t)start->memory);
 	if (start->memory != DHCP_MEMORY_NONE) {
 		wire_put_i64(out, start->bound_ns);
@@ -44,6 +45,7 @@ int dhcp_start_decode(struct str body, struct dhcp_start *ret_start)
 	if (start.more.len > sizeof(start.more.b))
 		return -EBADMSG;
 	wire_bytes(&in, start.more.b, start.more.len);
+	start.v6only = wire_bool(&in);
 	memory = wire_u8(&in);
 	if (memory != DHCP_MEMORY_NONE) {
 		start.bound_ns = wire_i64(&in);

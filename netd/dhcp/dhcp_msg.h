@@ -39,6 +39,7 @@ struct dhcp_start {
 	char hostname[64];
 	struct dhcp_id id; /* none: that of mac */
 	struct dhcp_more more;
+	bool v6only; /* IPv4 is done without where the network asks for it */
 	enum dhcp_memory memory;
 	int64_t bound_ns; /* CLOCK_BOOTTIME */
 	struct dhcp_lease lease;

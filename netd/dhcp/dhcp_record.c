@@ -34,6 +34,7 @@ void dhcp_lease_encode(const struct dhcp_lease *lease, struct buf *out)
 	}
 	wire_put_u16(out, lease->mtu);
 	wire_put_text(out, lease->domain);
+	wire_put_text(out, lease->hostname);
 }
 
 void dhcp_lease_decode(struct wire *in, struct dhcp_lease *ret_lease)
@@ -69,9 +70,11 @@ void dhcp_lease_decode(struct wire *in, struct dhcp_lease *ret_lease)
 	}
 	lease.mtu = wire_u16(in);
 	wire_text(in, lease.domain, sizeof(lease.domain));
+	wire_text(in, lease.hostname, sizeof(lease.hostname));
 	if (!ip4_is_host(lease.ip4) || !lease.prefix || lease.prefix > 32 ||
-	    (lease.domain[0] && !domain_ok(str_from(lease.domain))) || lease.t1_s >= lease.t2_s ||
-	    lease.t2_s >= lease.lease_s)
+	    (lease.domain[0] && !domain_ok(str_from(lease.domain))) ||
+	    (lease.hostname[0] && !domain_ok(str_from(lease.hostname))) ||
+	    lease.t1_s >= lease.t2_s || lease.t2_s >= lease.lease_s)
 		in->error = in->error ? in->error : -EBADMSG;
 	*ret_lease = lease;
 }

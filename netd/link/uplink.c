@@ -59,6 +59,8 @@ static bool section_matches(const struct conf_uplink *section, const struct rtnl
 		return false;
 	if (section->type[0] && !conf_match_list(section->type, uplink_type(link), &exact))
 		return false;
+	if (section->driver[0] && !conf_match_list(section->driver, link->driver, &exact))
+		return false;
 	return mac_matches(section->macs, section->mac_count, link->mac) &&
 	       mac_matches(section->perm_macs, section->perm_mac_count, link->perm_mac);
 }

@@ -87,6 +87,8 @@ struct uplink_dns {
 	size_t domain_count;
 };
 void uplink_dns(const struct uplinks *uplinks, struct uplink_dns *ret_dns);
+/* What their servers call the machine; "" = nothing; NULL = not known yet. */
+const char *uplink_hostname(const struct uplinks *uplinks);
 /* Time servers in the same order: what network.ini names, else what a lease brought. */
 struct uplink_time_servers {
 	char list[UPLINK_TIME_SERVERS_MAX][DOMAIN_MAX]; /* addresses or names */

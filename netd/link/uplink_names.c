@@ -118,6 +118,21 @@ void uplink_dns(const struct uplinks *uplinks, struct uplink_dns *ret_dns)
 		add_uplink_dns(uplink, ret_dns);
 }
 
+const char *uplink_hostname(const struct uplinks *uplinks)
+{
+	bool done[CONF_UPLINKS_MAX] = { false }, waits = false;
+	const struct uplink *uplink;
+
+	while ((uplink = next_uplink(uplinks, done))) {
+		if (!uplink->conf.dhcp || !uplink->conf.dhcp4.use_hostname)
+			continue;
+		if (uplink->has_lease && uplink->lease.hostname[0])
+			return uplink->lease.hostname;
+		waits |= !uplink->has_lease;
+	}
+	return waits ? NULL : "";
+}
+
 static void add_time_server(struct uplink_time_servers *servers, const char *text)
 {
 	for (size_t i = 0; i < servers->count; i++)

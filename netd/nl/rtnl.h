@@ -46,8 +46,9 @@ struct rtnl_link {
 	uint8_t bond_mode;   /* of a bond */
 	uint8_t mode;	     /* of a macvlan or ipvlan */
 	bool stp, vlan_filtering;
-	bool isolated;	/* a bridge's port that hears no other such port */
-	char qdisc[16]; /* "noqueue", "tbf" ... */
+	bool isolated;	 /* a bridge's port that hears no other such port */
+	char qdisc[16];	 /* "noqueue", "tbf" ... */
+	char driver[32]; /* "" = not asked for: rtnl_state_drivers() */
 };
 
 struct rtnl_addr {
@@ -132,6 +133,8 @@ struct rtnl_state {
 };
 
 int rtnl_state_load(struct nl *nl, struct rtnl_state *ret_state, struct err *err);
+/* Fills in links[].driver; of one that has none it stays empty. */
+void rtnl_state_drivers(struct nl *nl, struct rtnl_state *state);
 void rtnl_state_done(struct rtnl_state *state); /* accepts NULL and zeroed */
 const struct rtnl_link *rtnl_state_link(const struct rtnl_state *state, int index);
 const struct rtnl_link *rtnl_state_named(const struct rtnl_state *state, const char *name);

@@ -3,10 +3,14 @@
  * Owns the kernel's present state: links, addresses and routes in bounded arrays. Run by netd main.
  * It must never keep more than its caps, nor say that there was no more.
  */
+#include <linux/ethtool.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include "lib/own.h"
 #include "netd/nl/rtnl.h"
 
@@ -121,6 +125,23 @@ int rtnl_state_load(struct nl *nl, struct rtnl_state *ret_state, struct err *err
 	*ret_state = state;
 	state = (struct rtnl_state){ 0 };
 	return 0;
+}
+
+void rtnl_state_drivers(struct nl *nl, struct rtnl_state *state)
+{
+	for (size_t i = 0; i < state->link_count; i++) {
+		struct rtnl_link *link = &state->links[i];
+		struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
+		struct ifreq request = { .ifr_data = (void *)&info };
+
+		memcpy(request.ifr_name, link->name, sizeof(request.ifr_name));
+		/* The kernel takes this of any socket; the family that asks by netlink is not built
+		 * in everywhere. */
+		if (ioctl(nl->fd, SIOCETHTOOL, &request) == 0)
+			(void)str_copy(str_make(info.driver,
+						strnlen(info.driver, sizeof(link->driver) - 1)),
+				       link->driver, sizeof(link->driver));
+	}
 }
 
 const struct rtnl_link *rtnl_state_link(const struct rtnl_state *state, int index)

@@ -6,7 +6,8 @@
  * As a console it reads commands from the terminal: status, auth, set HASH, config FILE, log UNIT,
  * unit NAME ACT, lines, reboot, poweroff, reset, fault.
  * As a daemon: a file /tmp/<name>.act decides: "crash" = exit 3 after READY, "mute" = never READY,
- * "deaf" = ignores STOP, "flood" = writes as fast as it can.
+ * "deaf" = ignores STOP, "flood" = writes as fast as it can, "named" and "badly named" =
+ * names the machine as a DHCP server would.
  *
  * As syslog it asks for the log's lines and says once how that was answered; it leaves a file for
  * metrics behind.
@@ -123,6 +124,10 @@ static int daemon_main(void)
 		 fstat(6, &st) == 0, getenv("TZ") != NULL ? getenv("TZ") : "no TZ");
 	if (!act_is("mute"))
 		send_text(INIT_MSG_READY, "fake is up");
+	if (act_is("named"))
+		send_text(INIT_MSG_HOSTNAME, "boat");
+	if (act_is("badly named"))
+		send_text(INIT_MSG_HOSTNAME, "a/b");
 	if (act_is("crash"))
 		_exit(3);
 	if (strcmp(name, "syslog") == 0)

@@ -216,6 +216,26 @@ def _unconfirmed_start():
     tap.check_match(r"error: secrets are shown on the machine's own console only", out, "secrets")
 
 
+@tap.test("the name that a DHCP server gives counts while hoy.ini has the shipped one, and only then")
+def _leased_name():
+    def act(text):
+        M.act("netd", text)
+        os.kill(M.outside(M.unit("netd")[1]), signal.SIGKILL)
+        M.expect(r"init: netd ready again")
+
+    act("named")
+    M.command("name hoy")
+    M.command("apply x 0")
+    M.until("status", r"host=boat")
+    tap.check("this machine is called boat now, as the DHCP server says" in M.text, "said")
+    act("badly named")
+    tap.check_match(r"host=boat", M.command("status"), "what is no name changes nothing")
+    M.command("name kept")
+    M.command("apply x 0")
+    M.until("status", r"host=kept")
+    M.act("netd", "")
+
+
 def disk_log():
     """What the files of the log hold, oldest first."""
     text = ""

@@ -24,6 +24,11 @@ def resolv():
         return f.read()
 
 
+def hosts():
+    with open("/run/hoy/net/etc/hosts", encoding="ascii") as f:
+        return f.read()
+
+
 def server_log():
     with open("/run/dnsmasq.log", encoding="utf-8", errors="replace") as f:
         return f.read()
@@ -76,8 +81,7 @@ def values():
     tap.check("valid_lft forever" not in sh("ip -4 addr show up0"), "the address has a lifetime")
     tap.check("hoy-test" in server_log(), "the host name was sent")
     tap.check("bound" in Engine().show("leases"), Engine().show("leases"))
-    with open("/run/hoy/net/etc/hosts", encoding="ascii") as f:
-        tap.check("127.0.1.1 hoy-test" in f.read(), "hosts")
+    tap.check("127.0.1.1 hoy-test" in hosts(), "hosts")
 
 
 @tap.test("kill -9: address and routes are never touched, the lease is taken over without a packet")
@@ -340,6 +344,32 @@ def requested():
     machine.configure(DHCP + "DHCPv4.RequestOptions = 255\n")
     machine.init.send(n.RELOAD)
     n.wait_for("the mistake", lambda: "254" in machine.log_text())
+
+
+@tap.test("init is told what the server calls the machine, unless UseHostname = no; hosts follow the kernel's name")
+def named():
+    fresh(DHCP)
+    machine.serve("--dhcp-range=10.9.0.50,10.9.0.50,2h", "--dhcp-option-force=12,boat.lab.example")
+    machine.start()
+    leased()
+    tap.check(machine.wait_message(n.HOSTNAME) == n.text("boat"), "one label of it")
+    sh("hostname boat")  # as init does
+    n.wait_for("hosts", lambda: "127.0.1.1 boat\n" in hosts())
+    machine.configure(DHCP + "DHCPv4.UseHostname = no\n")
+    machine.init.send(n.RELOAD)
+    tap.check(machine.wait_message(n.HOSTNAME) == n.text(""), "taken back")
+    sh("hostname hoy-test")
+    n.wait_for("hosts again", lambda: "127.0.1.1 hoy-test\n" in hosts())
+
+
+@tap.test("Match.Driver: only links that this driver carries")
+def driver():
+    machine.configure("[network other]\nMatch.Name = up0\nMatch.Driver = e1000*\nAddress = 10.9.0.8/24\n"
+                      "[network mine]\nMatch.Name = up0\nMatch.Driver = !e1000* veth\nAddress = 10.9.0.8/24\n"
+                      "[network up]\nMatch.Name = up0\nMatch.Driver = v?th\nAddress = 10.9.0.9/24\n")
+    machine.init.send(n.RELOAD)
+    n.wait_for("the third section's address", lambda: machine.address() == "10.9.0.9/24")
+    tap.check("[network other] waits" in Engine().show("links"), Engine().show("links"))
 
 
 @tap.test("several uplinks: the lower metric leads; a dead cable gives way at once and keeps its address")

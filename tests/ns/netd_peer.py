@@ -28,8 +28,8 @@ HEADER = struct.Struct("<4sHHIIHH")
 REPLY, ERROR, MORE, CALL = 1, 2, 4, 16
 ATTACH, DETACH, SYNC, NETWORK_SET, NETWORK_REMOVE, NETWORK_LIST, SUBSCRIBE, SHOW = range(1, 9)
 CONNECT, DISCONNECT, ROWS = 10, 11, 12
-READY, STATUS, ALIVE, STOP, RELOAD, CLOCK, DATA, OFF = (
-    0x101, 0x102, 0x103, 0x111, 0x112, 0x113, 0x114, 0x116)
+READY, STATUS, ALIVE, HOSTNAME, STOP, RELOAD, CLOCK, DATA, OFF = (
+    0x101, 0x102, 0x103, 0x104, 0x111, 0x112, 0x113, 0x114, 0x116)
 TCP, UDP = 6, 17
 PROGRAMS = (("nftables", "usr/sbin/nft"), ("dnsmasq-base", "usr/sbin/dnsmasq"),
             ("bind9-dnsutils", "usr/bin/dig"))
@@ -58,7 +58,7 @@ def enter():
         deb.program(package, path)
     deb.seal()
     os.environ["HOY_NETD_BOX"] = "in"
-    os.execvp("unshare", ["unshare", "-n", "-m", "-p", "-f", "--mount-proc", "--kill-child",
+    os.execvp("unshare", ["unshare", "-n", "-m", "-u", "-p", "-f", "--mount-proc", "--kill-child",
                           "--propagation", "private", sys.executable] + sys.argv)
 
 

@@ -136,6 +136,20 @@ static void test_systemd(void)
 		   uplink->dhcp4.by_duid && !uplink->dhcp6.use_ntp && uplink->ra_routes &&
 		   uplink->token.b[15] == 0x10 && uplink->perm_macs[0][5] == 9,
 	   "DHCP = ipv6 is none of IPv4; time servers by IPv6; [IPv6AcceptRA]");
+	is_int(load("[network lan]\nMatch.Driver = virtio_net e1000*\nDHCPv4.UseHostname = no\n"
+		    "DHCPv4.IPv6OnlyMode = yes\nIPv4Forwarding = no\nIPMasquerade = no\n",
+		    &conf, issue, sizeof(issue)),
+	       0, "and more: %s", issue);
+	ok(!strcmp(uplink->driver, "virtio_net e1000*") && !uplink->dhcp4.use_hostname &&
+		   uplink->dhcp4.v6only,
+	   "drivers, the server's name, IPv6 alone");
+	is_int(load("[network lan]\nIPMasquerade = ipv4\n", &conf, issue, sizeof(issue)), 1,
+	       "IPMasquerade");
+	ok(strstr(issue, "network.ini:2:") && strstr(issue, "only containers' are translated"),
+	   "is refused with the reason: %s", issue);
+	is_int(load("[network lan]\nIPv4Forwarding = yes\n", &conf, issue, sizeof(issue)), 1,
+	       "IPv4Forwarding");
+	ok(strstr(issue, "[rule NAME] with on = routed"), "and what to write instead: %s", issue);
 	is_int(load("[network lan]\nMatch.Name = en* eth0\n[route far]\nNetwork = lan\n"
 		    "Destination = 10.0.0.0/8\nGateway = 192.0.2.9\nMTUBytes = 1300\n"
 		    "[route out]\nNetwork = lan\nGateway = 192.0.2.1\nMetric = 3\n",

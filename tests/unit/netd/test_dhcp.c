@@ -157,7 +157,7 @@ static void test_routes(void)
 	ok(wire_end(&in) == 0 && back.route_count == 1 && back.routes[0].dst == 0x0a000000 &&
 		   back.ntp[0] == 0x0a00000b && back.classless,
 	   "a lease keeps routes and time servers");
-	out.data[out.len - 2 - 4 - 4 - 1] = 60; /* the prefix of its route */
+	out.data[out.len - 2 - 4 - 4 - 4 - 1] = 60; /* the prefix of its route */
 	wire_init(&in, out.data, out.len);
 	dhcp_lease_decode(&in, &back);
 	ok(wire_end(&in) < 0, "a lease with an impossible route is none");
@@ -192,14 +192,20 @@ static void test_writing(void)
 	   "type, client id, address and server");
 	ok(memcmp(b + 16, "\xff\xff\xff\xff", 4) == 0 && b[21] == 68 && b[23] == 67,
 	   "by broadcast");
-	ok(!memcmp(b + OPTIONS + 28, "\x37\x0d\1\x79", 4), "what is asked for");
+	ok(!memcmp(b + OPTIONS + 28, "\x37\x0e\1\x79", 4), "what is asked for");
 	request.more = (struct dhcp_more){ 2, { 43, 67 } };
 	buf_clear(&out);
 	dhcp_request_write(&request, &out);
 	b = (const uint8_t *)out.data;
-	ok(!memcmp(b + OPTIONS + 28, "\x37\x0f\1\x79", 4) &&
-		   !memcmp(b + OPTIONS + 43, "\x2b\x43", 2),
+	ok(!memcmp(b + OPTIONS + 28, "\x37\x10\1\x79", 4) &&
+		   !memcmp(b + OPTIONS + 44, "\x2b\x43", 2),
 	   "and two options more, which network.ini names");
+	request.v6only = true;
+	buf_clear(&out);
+	dhcp_request_write(&request, &out);
+	b = (const uint8_t *)out.data;
+	ok(!memcmp(b + OPTIONS + 28, "\x37\x11\1\x79", 4) && b[OPTIONS + 44] == 108,
+	   "and for how long to do without IPv4, where that is wished");
 }
 
 /* ---- the machine ---- */
@@ -418,6 +424,89 @@ static void test_refusals(void)
 	ok(!client.used && did(1, DHCP_ACTION_LOST), "given up when it comes again");
 }
 
+/* RFC 2132 3.14: the name of this machine. */
+static void test_hostname(void)
+{
+	static const struct {
+		const char *option, *name, *what;
+	} rows[] = {
+		{ "\x0c\4boat\xff", "boat", "a name" },
+		{ "\x0c\20boat.lab.example\xff", "boat", "of a longer one the first label" },
+		{ "\x0c\5boat\0\xff", "boat", "a NUL at the end is none of it" },
+		{ "\x0c\4b_at\xff", "", "no host name" },
+		{ "\x0c\4-boa\xff", "", "none that begins with a hyphen" },
+		{ "\x0c\4boa-\xff", "", "nor ends with one" },
+		{ "\x0c\5bo at\xff", "", "nor has a blank" },
+		{ "\x0c\0\xff", "", "nor an empty one" },
+	};
+	struct dhcp_lease back;
+	OWN(buf_done) struct buf out = { 0 };
+	struct wire in;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char options[64];
+		size_t len = 2 + (size_t)rows[i].option[1] + 1;
+		struct dhcp_reply read;
+
+		memcpy(options, ACK, sizeof(ACK) - 1);
+		memcpy(options + sizeof(ACK) - 1, rows[i].option, len);
+		is_int(read_options(options, sizeof(ACK) - 1 + len, &read), 0, "%s is read",
+		       rows[i].what);
+		is_text(read.lease.hostname, rows[i].name, rows[i].what);
+		if (i == 0) {
+			buf_init(&out, 1024);
+			dhcp_lease_encode(&read.lease, &out);
+		}
+	}
+	wire_init(&in, out.data, out.len);
+	dhcp_lease_decode(&in, &back);
+	ok(wire_end(&in) == 0 && !strcmp(back.hostname, "boat"), "a lease keeps it");
+	out.data[out.len - 1] = '/';
+	wire_init(&in, out.data, out.len);
+	dhcp_lease_decode(&in, &back);
+	ok(wire_end(&in) < 0, "and a record with another one is none");
+}
+
+/* RFC 8925: a network that would rather have no IPv4. */
+static void test_v6only(void)
+{
+	struct dhcp_start with = { .index = 1, .v6only = true }, back;
+	OWN(buf_done) struct buf out = { 0 };
+	struct dhcp_reply read, offer;
+
+	ok(READ(ACK "\x6c\4\0\0\x0e\x10\xff", &read) == 0 && read.v6only && read.v6only_s == 3600,
+	   "the time is read");
+	ok(READ(ACK "\x6c\4\0\0\0\0\xff", &read) == 0 && read.v6only && read.v6only_s == 300,
+	   "five minutes at least");
+	ok(READ(ACK "\x6c\3\0\0\0\xff", &read) == 0 && !read.v6only,
+	   "of another length it is none");
+	for (int wish = 0; wish < 2; wish++) {
+		start(&(struct dhcp_lease){ .ip4 = 0 }, NULL);
+		client.v6only = wish;
+		offer = read;
+		offer.type = DHCP_TYPE_OFFER;
+		offer.xid = client.xid;
+		memcpy(offer.chaddr, me, 6);
+		offer.id.len = 0;
+		offer.v6only = true;
+		offer.v6only_s = 3600;
+		acts.count = 0;
+		dhcp_client_receive(&client, now(), &offer, server_mac, &acts);
+		if (!wish) {
+			ok(sent(DHCP_TYPE_REQUEST), "without the wish an offer is an offer");
+			continue;
+		}
+		ok(acts.count == 0 && client.state == DHCP_STATE_IDLE &&
+			   client.due.ns / MS - now_ms == 3600000,
+		   "with it nothing is asked for until the time is over");
+		tick();
+		ok(sent(DHCP_TYPE_DISCOVER), "then again");
+	}
+	buf_init(&out, 1024);
+	dhcp_start_encode(&with, &out);
+	ok(dhcp_start_decode(buf_str(&out), &back) == 0 && back.v6only, "main says so");
+}
+
 /* RFC 6842: a server may repeat who it means. RFC 4361: who the client is may be a DUID. */
 static void test_identity(void)
 {
@@ -502,6 +591,8 @@ int main(void)
 	test_refusals();
 	test_loss();
 	test_identity();
+	test_hostname();
+	test_v6only();
 	test_memory();
 	test_carrier();
 	return tap_done();
