@@ -42,10 +42,10 @@ struct engine_client {
 /* A process started by ENGINE_MSG_EXEC whose caller waits for its end. */
 struct engine_exec {
 	bool used, told; /* EXEC_TOLD: its end is a message of its own */
+	uint16_t type;	 /* ENGINE_MSG_EXEC, EXEC_TOLD, EXEC_USER */
 	struct msg_peer *peer;
-	uint32_t serial;
+	uint32_t serial, exec_id;
 	struct container *container;
-	uint32_t exec_id;
 	struct arena arena; /* of args; until the shim has been asked */
 	struct engine_exec_args *args;
 	struct worker files; /* looks the user up, if one was named */

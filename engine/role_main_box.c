@@ -302,6 +302,33 @@ void engine_start_entry(struct msg_peer *peer, const struct msg *msg, struct tab
 		call_settle(call, table_start(entry, call_done, call, &err), &err);
 }
 
+static struct container *running(void *owner, const char *id)
+{
+	struct engine_target target;
+
+	return engine_target(owner, id, &target, NULL) < 0 ? NULL
+							   : engine_target_container(&target);
+}
+
+/* A link of old says what it leads to by an address: of what does not run there is none. */
+static int links_run(struct engine *engine, const struct container_def *def, struct err *err)
+{
+	for (uint32_t i = 0; def->host.link_env.count && i < def->extra_hosts.count; i++) {
+		struct str other = str_from(def->extra_hosts.items[i]), alias;
+		const char *name;
+
+		(void)str_cut(&other, ':', &alias);
+		if (!str_starts(other, STR(DEF_HOST_CONTAINER)))
+			continue;
+		name = other.ptr + sizeof(DEF_HOST_CONTAINER) - 1; /* to the text's own NUL */
+		if (!running(engine, name))
+			return err_set(err, -EIO,
+				       "Cannot link to a non running container: /%s AS /%s/%.*s",
+				       name, def->name, STR_ARG(alias));
+	}
+	return 0;
+}
+
 void engine_start_call(struct msg_peer *peer, struct msg *msg)
 {
 	struct engine *engine = engine_of(peer);
@@ -319,6 +346,8 @@ void engine_start_call(struct msg_peer *peer, struct msg *msg)
 			r = manager_act(&engine->manager, target.service->name, ENGINE_ACT_START,
 					-1, &err);
 	}
+	if (r >= 0 && target.entry)
+		r = links_run(engine, &target.entry->def, &err);
 	if (r < 0 || target.service)
 		engine_answer(peer, msg, r, &err);
 	else
@@ -482,14 +511,6 @@ static void on_removed(void *owner, const struct table_entry *entry, bool volume
 {
 	if (volumes)
 		engine_volumes_drop(owner, &entry->def);
-}
-
-static struct container *running(void *owner, const char *id)
-{
-	struct engine_target target;
-
-	return engine_target(owner, id, &target, NULL) < 0 ? NULL
-							   : engine_target_container(&target);
 }
 
 void engine_table_init(struct engine *engine)

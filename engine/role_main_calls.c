@@ -181,6 +181,7 @@ const struct msg_rule engine_rules[] = {
 	{ ENGINE_MSG_LOGS, "logs", 4, 256, 0, 0, WHO_ALL, on_logs },
 	{ ENGINE_MSG_EXEC, "exec", 21, 1 << 20, 0, 0, WHO_ALL, engine_exec_call },
 	{ ENGINE_MSG_EXEC_TOLD, "exec-told", 21, 1 << 20, 0, 0, ENGINE_PEER_API, engine_exec_call },
+	{ ENGINE_MSG_EXEC_USER, "exec-user", 21, 1 << 20, 0, 0, ENGINE_PEER_API, engine_exec_call },
 	{ ENGINE_MSG_RESIZE, "resize", 8, 8, 0, 0, WHO_ALL, engine_resize_call },
 	{ ENGINE_MSG_IMAGES, "images", 0, 0, 0, 0, WHO_ALL, engine_images_call },
 	{ ENGINE_MSG_PULL, "pull", 4, 1024, 0, 0, WHO_ALL, engine_pull_call },

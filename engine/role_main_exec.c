@@ -32,8 +32,7 @@ void engine_exec_drop(struct engine_exec *exec)
 
 static void exec_refuse(struct engine_exec *exec, const struct err *err)
 {
-	(void)msg_reply_err(exec->peer, exec->told ? ENGINE_MSG_EXEC_TOLD : ENGINE_MSG_EXEC,
-			    exec->serial, err);
+	(void)msg_reply_err(exec->peer, exec->type, exec->serial, err);
 	engine_exec_drop(exec);
 }
 
@@ -42,7 +41,7 @@ static void on_shim_exec(struct msg_peer *peer, void *owner, struct msg *reply,
 			 const struct err *err)
 {
 	struct engine_exec *exec = owner;
-	struct msg out = { .type = exec->told ? ENGINE_MSG_EXEC_TOLD : ENGINE_MSG_EXEC,
+	struct msg out = { .type = exec->type,
 			   .flags = MSG_FLAG_REPLY | (exec->told ? 0 : MSG_FLAG_MORE),
 			   .serial = exec->serial };
 	struct err bad = { 0 };
@@ -96,6 +95,12 @@ static void exec_start(struct engine_exec *exec, const struct files_user *user)
 
 /* ---- another user than the container's ---- */
 
+static void exec_user_known(struct engine_exec *exec)
+{
+	(void)msg_reply(exec->peer, exec->type, exec->serial, STR(""), NULL, 0);
+	engine_exec_drop(exec);
+}
+
 static void on_user(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	static struct files_user user;
@@ -119,7 +124,10 @@ static void on_user(struct msg_peer *peer, void *owner, struct msg *reply, const
 		return;
 	}
 	worker_stop(&exec->files);
-	exec_start(exec, &user);
+	if (exec->type == ENGINE_MSG_EXEC_USER)
+		exec_user_known(exec);
+	else
+		exec_start(exec, &user);
 }
 
 /* The names are the container's root's: only the files role reads in there. */
@@ -188,6 +196,7 @@ void engine_exec_call(struct msg_peer *peer, struct msg *msg)
 	*exec = (struct engine_exec){ .used = true,
 				      .peer = peer,
 				      .serial = msg->serial,
+				      .type = msg->type,
 				      .told = msg->type == ENGINE_MSG_EXEC_TOLD };
 	arena_init(&exec->arena, EXEC_ARENA_MAX);
 	exec->args = arena_alloc(&exec->arena, sizeof(*exec->args));
@@ -197,6 +206,8 @@ void engine_exec_call(struct msg_peer *peer, struct msg *msg)
 		r = exec_check(engine, exec->args, &exec->container, &err);
 	if (r >= 0 && *exec->args->user)
 		r = exec_lookup(exec, &err);
+	else if (r >= 0 && msg->type == ENGINE_MSG_EXEC_USER)
+		exec_user_known(exec);
 	else if (r >= 0)
 		exec_start(exec, NULL);
 	if (r < 0)

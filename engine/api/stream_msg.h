@@ -17,6 +17,9 @@ enum engine_stream_msg {
 	ENGINE_MSG_EXEC_TOLD,
 	/* One way: {u32 serial of the EXEC_TOLD, i32 exit code} */
 	ENGINE_MSG_EXEC_ENDED,
+	/* {struct engine_exec_args} -> {}: its user is known in the container; nothing is started
+	 */
+	ENGINE_MSG_EXEC_USER,
 };
 
 #endif

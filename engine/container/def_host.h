@@ -53,6 +53,9 @@ struct def_host {
 	struct image_texts masked_paths, readonly_paths; /* with paths_set */
 	struct image_texts device_rules;		 /* "c 1:3 rwm" */
 	struct image_texts addresses;			 /* "NETWORK=10.0.0.5" */
+	/* Of links of old: "CONTAINER/=NAME=VALUE", or "CONTAINER/@NAME=VALUE" where the '@' in the
+	 * value stands for that container's address; link.c makes variables of them. */
+	struct image_texts link_env;
 	struct image_texts blkio; /* "rbps /dev/vda 1048576"; wbps riops wiops weight */
 	struct str seccomp;	/* a client's profile: struct sock_filter[]; empty = Docker's own */
 	uint32_t seccomp_flags; /* enum run_seccomp_flag */

@@ -25,9 +25,15 @@ enum {
 
 /*
  * Beside any version: behind all else stands disk_limit, then where in IPv6 ports are published,
- * then the user namespace.
+ * then the user namespace, then what links give to the environment.
  */
-enum { DEF_HAS_DISK_LIMIT = 0x100, DEF_HAS_PORTS6 = 0x200, DEF_HAS_USERNS = 0x400 };
+enum {
+	DEF_HAS_DISK_LIMIT = 0x100,
+	DEF_HAS_PORTS6 = 0x200,
+	DEF_HAS_USERNS = 0x400,
+	DEF_HAS_LINKS = 0x800,
+	DEF_HAS_ALL = DEF_HAS_DISK_LIMIT | DEF_HAS_PORTS6 | DEF_HAS_USERNS | DEF_HAS_LINKS,
+};
 
 static void put_texts(struct buf *out, const struct image_texts *texts)
 {
@@ -87,6 +93,11 @@ static void put_health(struct buf *out, const struct image_health *health)
 	wire_put_u32(out, health->retries);
 }
 
+static bool has_links(const struct container_def *def)
+{
+	return def->host_set && def->host.link_env.count > 0;
+}
+
 static bool has_more(const struct container_def *def)
 {
 	return def_host_has_more(&def->host, def->mounts_more, def->mount_count);
@@ -116,7 +127,8 @@ void container_def_encode(const struct container_def *def, struct buf *out)
 
 	wire_put_u32(out, version_of(def) | (def->disk_limit ? DEF_HAS_DISK_LIMIT : 0) |
 				  (has_ports6(def) ? DEF_HAS_PORTS6 : 0) |
-				  (def->userns ? DEF_HAS_USERNS : 0));
+				  (def->userns ? DEF_HAS_USERNS : 0) |
+				  (has_links(def) ? DEF_HAS_LINKS : 0));
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		wire_put_text(out, texts[i]);
 	wire_put_bytes(out, def->image.bytes, SHA256_SIZE);
@@ -151,6 +163,8 @@ void container_def_encode(const struct container_def *def, struct buf *out)
 		put_ports6(out, def);
 	if (def->userns)
 		wire_put_u8(out, (uint8_t)def->userns);
+	if (has_links(def))
+		put_texts(out, &def->host.link_env);
 }
 
 /* The wire's error is sticky and always -EBADMSG; that memory ran out has to be known beside it. */
@@ -335,13 +349,18 @@ static void get_tail(struct def_reader *reader, struct container_def *def, uint3
 	}
 	if (bits & DEF_HAS_PORTS6 && !reader->no_memory)
 		get_ports6(in, def);
-	if (!(bits & DEF_HAS_USERNS))
-		return;
-	userns = wire_u8(in);
-	if (userns == DEF_USERNS_DEFAULT || userns > DEF_USERNS_AUTO)
-		in->error = -EBADMSG;
-	else
-		def->userns = (enum def_userns)userns;
+	if (bits & DEF_HAS_USERNS) {
+		userns = wire_u8(in);
+		if (userns == DEF_USERNS_DEFAULT || userns > DEF_USERNS_AUTO)
+			in->error = -EBADMSG;
+		else
+			def->userns = (enum def_userns)userns;
+	}
+	if (bits & DEF_HAS_LINKS) {
+		get_texts(reader, &def->host.link_env);
+		if (!has_links(def))
+			in->error = -EBADMSG;
+	}
 }
 
 int container_def_decode(struct wire *in, struct arena *arena, struct container_def *ret_def,
@@ -358,7 +377,7 @@ int container_def_decode(struct wire *in, struct arena *arena, struct container_
 					      &def.networks };
 
 	version = wire_u32(in);
-	bits = version & (DEF_HAS_DISK_LIMIT | DEF_HAS_PORTS6 | DEF_HAS_USERNS);
+	bits = version & DEF_HAS_ALL;
 	version &= ~bits;
 	if (version < DEF_VERSION || version > DEF_VERSION_MORE)
 		in->error = -EBADMSG;

@@ -9,6 +9,7 @@
 #include "engine/api/shim_version.h"
 #include "engine/container/exec.h"
 #include "engine/container/launch.h"
+#include "engine/container/parts.h"
 #include "engine/run/spec.h"
 #include "lib/own.h"
 
@@ -28,6 +29,8 @@ static int exec_env(const struct container *container, const struct container_ex
 		r = image_texts_add(arena, &env, own->items[i], err);
 	for (uint32_t i = 0; r >= 0 && exec->env && exec->env[i]; i++)
 		r = image_texts_add(arena, &env, exec->env[i], err);
+	if (r >= 0)
+		r = container_link_env(container, arena, &env, err);
 	if (r >= 0 && !image_env_get(&env, "HOME"))
 		r = image_env_set(arena, &env, "HOME", home, err);
 	if (r >= 0 && exec->tty && !image_env_get(&env, "TERM"))

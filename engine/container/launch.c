@@ -70,6 +70,8 @@ static int launch_process(struct launch *launch, struct err *err)
 	for (uint32_t i = 0; r >= 0 && i < def->env.count; i++)
 		r = image_texts_add(&container->arena, &env, def->env.items[i], err);
 	if (r >= 0)
+		r = container_link_env(container, &container->arena, &env, err);
+	if (r >= 0)
 		r = set_more_env(container, &env, err);
 	if (r >= 0 && !image_env_get(&env, "HOME"))
 		r = image_env_set(&container->arena, &env, "HOME", container->home, err);

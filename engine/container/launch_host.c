@@ -36,12 +36,36 @@ static int host_namespace(struct launch *launch, const char *mode, const char *k
 	return 0;
 }
 
+/* Whose memory others may share has to have said so, as in Docker. */
+static int check_ipc(const struct container *container, const char *mode, struct err *err)
+{
+	struct container_env *env = container->env;
+	const struct container *other = NULL;
+	const char *own = "";
+
+	if (!str_starts(str_from(mode), STR("container:")))
+		return 0;
+	if (env->running)
+		other = env->running(env->owner, mode + 10);
+	if (other && other->def.host_set)
+		own = other->def.host.ipc_mode;
+	if (!other || !strcmp(own, "shareable") || !strcmp(own, "host") ||
+	    str_starts(str_from(own), STR("container:")))
+		return 0;
+	return err_set(err, -EINVAL,
+		       "container %s: non-shareable IPC (hint: use IpcMode:shareable for the donor "
+		       "container)",
+		       mode + 10);
+}
+
 static int host_namespaces(struct launch *launch, struct err *err)
 {
 	const struct def_host *host = &launch->container->def.host;
 	struct run_spec *spec = &launch->spec;
 	int r = host_namespace(launch, host->pid_mode, "pid", &spec->pid, err);
 
+	if (r >= 0)
+		r = check_ipc(launch->container, host->ipc_mode, err);
 	if (r >= 0)
 		r = host_namespace(launch, host->ipc_mode, "ipc", &spec->ipc, err);
 	if (r >= 0)

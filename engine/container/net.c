@@ -123,39 +123,39 @@ int container_attach(struct container *container, msg_reply_fn *fn, struct err *
 	return r < 0 ? (int)r : 0;
 }
 
-/* Where a container is found from ours: in a network that both have, else wherever it is. */
-static const char *address_of(const struct container *container, const char *name)
+/* As Docker has it: the link's name, the other's host name, and the name it goes by. */
+static void write_link(const struct container *container, struct str alias, const char *name,
+		       struct buf *out)
 {
 	struct container_env *env = container->env;
 	const struct container *other = env->running ? env->running(env->owner, name) : NULL;
+	const char *address = container_address_of(container, name);
 
-	for (uint32_t i = 0; other && i < other->address_count; i++) {
-		for (uint32_t k = 0; k < container->address_count; k++) {
-			if (!strcmp(other->addresses[i].network, container->addresses[k].network))
-				return *other->addresses[i].ip4 ? other->addresses[i].ip4
-								: other->addresses[i].ip6;
-		}
-	}
-	return other ? other->address : "";
+	if (!*address)
+		return;
+	(void)buf_printf(out, "%s\t%.*s", address, STR_ARG(alias));
+	if (*other->def.hostname && !str_is(alias, other->def.hostname))
+		(void)buf_printf(out, " %s", other->def.hostname);
+	if (!str_is(alias, name) && strcmp(name, other->def.hostname) != 0)
+		(void)buf_printf(out, " %s", name);
+	(void)buf_add_byte(out, '\n');
 }
 
 /* "NAME:ADDRESS", "NAME:host-gateway", "NAME:container:OTHER"; what is not there has no line. */
 static void write_host(const struct container *container, struct str item, struct buf *out)
 {
 	struct str address = item, name;
-	const char *found = NULL, *other = "";
+	const char *found = NULL;
 
 	(void)str_cut(&address, ':', &name);
-	if (str_is(address, DEF_HOST_GATEWAY)) {
-		found = container->address_count ? container->addresses[0].gateway : "127.0.0.1";
-	} else if (str_starts(address, STR(DEF_HOST_CONTAINER))) {
-		other = address.ptr + sizeof(DEF_HOST_CONTAINER) -
-			1; /* the text's own NUL ends it */
-		found = address_of(container, other);
+	if (str_starts(address, STR(DEF_HOST_CONTAINER))) { /* the text's own NUL ends it */
+		write_link(container, name, address.ptr + sizeof(DEF_HOST_CONTAINER) - 1, out);
+		return;
 	}
+	if (str_is(address, DEF_HOST_GATEWAY))
+		found = container->address_count ? container->addresses[0].gateway : "127.0.0.1";
 	if (found && *found)
-		(void)buf_printf(out, "%s\t%.*s%s%s\n", found, STR_ARG(name), *other ? " " : "",
-				 other);
+		(void)buf_printf(out, "%s\t%.*s\n", found, STR_ARG(name));
 	else if (!found && name.len && address.len)
 		(void)buf_printf(out, "%.*s\t%.*s\n", STR_ARG(address), STR_ARG(name));
 }

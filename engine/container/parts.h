@@ -5,6 +5,11 @@
 #include "engine/container/container.h"
 
 /* The steps of a container's way, for the files of this folder only. */
+/* Where the container of this id or name is found from ours, "" = it does not run. */
+const char *container_address_of(const struct container *container, const char *name);
+/* Adds what links give to the environment, as far as it is not set there. */
+int container_link_env(const struct container *container, struct arena *arena,
+		       struct image_texts *env, struct err *err);
 void container_fail(struct container *container, const struct err *err);
 int container_user(struct container *container, struct err *err);
 void container_user_done(struct container *container);

@@ -224,7 +224,7 @@ void docker_remove(struct docker_client *client)
 	struct buf body OWN(buf_done) = { 0 };
 
 	if (docker_query_flag(client, "link", false)) {
-		docker_reply_error(client, 400, "links of old are not supported by this engine");
+		docker_link_remove(client);
 		return;
 	}
 	buf_init(&body, 2048);

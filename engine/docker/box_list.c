@@ -65,7 +65,8 @@ static void put_labels(struct json_writer *w, const struct docker_box *box)
 }
 
 /* [*ret_from, *ret_to) of the text is the value of Status. */
-static void put_row(struct json_writer *w, const struct docker_box *box, unsigned minor,
+static void put_row(struct json_writer *w, const struct docker_box *box,
+		    const struct docker_boxes *others, unsigned minor,
 		    const struct docker_sizes *sizes, size_t *ret_from, size_t *ret_to)
 {
 	struct buf status OWN(buf_done) = { 0 }, name OWN(buf_done) = { 0 };
@@ -83,6 +84,7 @@ static void put_row(struct json_writer *w, const struct docker_box *box, unsigne
 	json_key(w, "Names");
 	json_begin_array(w);
 	json_put_str(w, buf_str(&name));
+	docker_put_link_names(w, others, box);
 	json_end_array(w);
 	json_member_str(w, "Image", docker_box_image(box, &api, image, sizeof(image)));
 	json_member_text(w, "ImageID", box->has_def ? digest_text(&box->def.image, id) : "");
@@ -407,7 +409,7 @@ static void list_reply(struct docker_client *client, const struct docker_sizes *
 	for (uint32_t i = 0; i < list->boxes.count && left; i++) {
 		if ((!list->all && !is_up(&order[i]->view)) || !fits(list, order[i]))
 			continue;
-		put_row(&w, order[i], client->minor, sizes, &from, &to);
+		put_row(&w, order[i], &list->boxes, client->minor, sizes, &from, &to);
 		left--;
 	}
 	json_end_array(&w);
@@ -448,7 +450,7 @@ static int plain_row(struct docker_client *client, struct plain *plain, struct d
 		return err->code;
 	buf_clear(&plain->row);
 	json_writer_init(&w, &plain->row);
-	put_row(&w, box, client->minor, NULL, &from, &to);
+	put_row(&w, box, NULL, client->minor, NULL, &from, &to);
 	if (!buf_error(&plain->row))
 		docker_rows_keep(bytes, client->minor, buf_str(&plain->row), from, to);
 	return buf_add_str(plain->out, buf_str(&plain->row));
@@ -514,6 +516,13 @@ static void plain_reply(struct docker_client *client, const struct list *list, s
 		docker_reply_json(client, 200, buf_str(&body));
 }
 
+static bool has_links(struct str views)
+{
+	static const char mark[] = ":" DEF_HOST_CONTAINER;
+
+	return memmem(views.ptr, views.len, mark, sizeof(mark) - 1) != NULL;
+}
+
 static void list_free(void *work)
 {
 	struct list *list = work;
@@ -544,7 +553,8 @@ static void on_views(struct msg_peer *peer, void *owner, struct msg *reply, cons
 	struct err bad = { 0 };
 
 	(void)peer;
-	if (reply && list->plain) {
+	/* With links a row is not its own container's alone. */
+	if (reply && list->plain && !has_links(reply->body)) {
 		plain_reply(client, list, reply->body);
 		return;
 	}

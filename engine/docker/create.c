@@ -247,7 +247,7 @@ static void on_records(struct msg_peer *peer, void *owner, struct msg *reply, co
 	}
 }
 
-/* The other containers, for VolumesFrom: kept until the images are there. */
+/* The other containers, for VolumesFrom and Links: kept until the images are there. */
 static void on_others(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	struct docker_client *client = owner;
@@ -276,13 +276,16 @@ static void on_others(struct msg_peer *peer, void *owner, struct msg *reply, con
 
 void docker_create(struct docker_client *client)
 {
+	const struct json *host;
+
 	if (!docker_body_json(client))
 		return;
+	host = json_get(client->json.root, "HostConfig");
 	if (json_type(client->json.root) != JSON_OBJECT || !json_count(client->json.root))
 		docker_reply_error(client, 400,
 				   "config cannot be empty in order to create a "
 				   "container");
-	else if (json_count(json_get(json_get(client->json.root, "HostConfig"), "VolumesFrom")))
+	else if (json_count(json_get(host, "VolumesFrom")) || json_count(json_get(host, "Links")))
 		docker_ask(client, ENGINE_MSG_VIEWS, STR(""), on_others);
 	else
 		docker_ask(client, ENGINE_MSG_RECORDS, STR(""), on_records);

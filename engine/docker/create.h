@@ -20,7 +20,7 @@ struct create {
 	const struct json *body, *host;
 	const struct image *image;
 	const struct docker_images *images; /* for mounts of images; may be NULL */
-	const struct docker_boxes *others;  /* with VolumesFrom: all containers; else NULL */
+	const struct docker_boxes *others;  /* with VolumesFrom or Links: all containers, or NULL */
 	struct container_def def;
 	struct image_texts labels;   /* "name=value" */
 	struct image_texts exposed;  /* "80/tcp", the image's too */
@@ -38,6 +38,12 @@ int create_host(struct create *create, struct err *err);
 int create_mounts(struct create *create, struct err *err);
 /* The mounts of the containers that VolumesFrom names; create_mount.c has the rest. */
 int create_volumes_from(struct create *create, struct err *err);
+/* Of the containers that were asked for: by name, id, or the beginning of one id; or NULL. */
+const struct docker_box *create_other(const struct create *create, struct str name);
+/* The member Links of HostConfig or of an endpoint; old: with variables, on the default network. */
+int create_links(struct create *create, const struct json *owner, bool old, struct err *err);
+/* What "NAME", "NAME:ALIAS" and, as Docker prints it, "/NAME:/OWN/ALIAS" name. */
+void create_link_parts(struct str link, struct str *ret_name, struct str *ret_alias);
 /* Adds one; -EINVAL when its target is taken, or there are too many. */
 int create_mount_add(struct create *create, const struct def_mount *mount,
 		     const struct def_mount_more *more, struct err *err);

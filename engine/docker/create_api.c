@@ -168,9 +168,38 @@ static void put_policies(struct json_writer *w, const struct json *host)
 	json_end_object(w);
 }
 
+/* Links of old as Docker prints them, "/NAME:/OWN/ALIAS"; elsewhere they are an endpoint's. */
+static void put_links(struct json_writer *w, const struct create *create)
+{
+	const struct json *value;
+	struct json_iter iter;
+	struct str none;
+
+	json_key(w, "Links");
+	if (!create->def.host.link_env.count) {
+		json_put_null(w);
+		return;
+	}
+	json_begin_array(w);
+	json_iter_init(&iter, json_get(create->host, "Links"));
+	while (json_iter_next(&iter, &none, &value)) {
+		struct buf text OWN(buf_done) = { 0 };
+		const struct docker_box *other;
+		struct str name, alias;
+
+		create_link_parts(json_str(value), &name, &alias);
+		other = create_other(create, name);
+		buf_init(&text, 1024);
+		(void)buf_printf(&text, "/%.*s:/%s/%.*s", STR_ARG(other ? other->view.name : name),
+				 create->def.name, STR_ARG(alias));
+		json_put_str(w, buf_str(&text));
+	}
+	json_end_array(w);
+}
+
 static void put_host(struct json_writer *w, const struct create *create)
 {
-	static const char *const own[] = { "NetworkMode", "RestartPolicy", "LogConfig" };
+	static const char *const own[] = { "NetworkMode", "RestartPolicy", "LogConfig", "Links" };
 	static const char *const defaulted[] = { "CgroupnsMode", "IpcMode", "Runtime",
 						 "PidMode",	 "UTSMode", "UsernsMode",
 						 "Isolation",	 "Cgroup",  "VolumeDriver" };
@@ -196,6 +225,7 @@ static void put_host(struct json_writer *w, const struct create *create)
 		json_key_str(w, key);
 		json_put_value(w, value);
 	}
+	put_links(w, create);
 	put_policies(w, create->host);
 	put_defaults(w, create->host);
 	json_end_object(w);

@@ -8,11 +8,13 @@
 #include "engine/docker/create.h"
 #include "lib/own.h"
 
-/* By name, id, or the beginning of one id. */
-static const struct docker_box *find_box(const struct docker_boxes *boxes, struct str name)
+const struct docker_box *create_other(const struct create *create, struct str name)
 {
+	const struct docker_boxes *boxes = create->others;
 	const struct docker_box *found = NULL;
 
+	if (!boxes)
+		return NULL;
 	for (uint32_t i = 0; i < boxes->count; i++) {
 		const struct docker_box *box = &boxes->rows[i];
 
@@ -67,7 +69,7 @@ int create_volumes_from(struct create *create, struct err *err)
 		if (mode.len && !str_is(mode, "ro") && !str_is(mode, "rw") && !str_is(mode, "z") &&
 		    !str_is(mode, "Z"))
 			return err_set(err, -EINVAL, "invalid mode: %.*s", STR_ARG(mode));
-		box = create->others ? find_box(create->others, name) : NULL;
+		box = create_other(create, name);
 		if (!box)
 			/* 404 would say to the CLI that the image has to be pulled. */
 			return err_set(err, -EINVAL, "No such container: %.*s", STR_ARG(name));

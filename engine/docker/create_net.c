@@ -124,41 +124,6 @@ static int net_ports(struct create *create, struct err *err)
 	return r;
 }
 
-/* ---- links ---- */
-
-/* "NAME", "NAME:ALIAS", as Docker prints them "/NAME:/OWN/ALIAS": a line of its hosts file. */
-static int add_link(struct create *create, struct str link, struct err *err)
-{
-	struct str alias = link, name, part = STR("");
-	char *line;
-
-	(void)str_cut(&alias, ':', &name);
-	if (name.len && name.ptr[0] == '/')
-		name = str_skip(name, 1);
-	while (str_cut(&alias, '/', &part)) {
-		if (!alias.len)
-			break;
-	}
-	if (!part.len)
-		part = name;
-	if (!name.len)
-		return err_set(err, -EINVAL, "invalid link: \"%.*s\"", STR_ARG(link));
-	line = arena_printf(create->arena, "%.*s:%s%.*s", STR_ARG(part), DEF_HOST_CONTAINER,
-			    STR_ARG(name));
-	return line ? image_texts_add(create->arena, &create->def.extra_hosts, line, err)
-		    : err_set(err, -ENOMEM, "no memory for links");
-}
-
-static int net_links(struct create *create, const struct json *owner, struct err *err)
-{
-	struct image_texts links = { 0 };
-	int r = create_texts(create, owner, "Links", &links, err);
-
-	for (uint32_t i = 0; r >= 0 && i < links.count; i++)
-		r = add_link(create, str_from(links.items[i]), err);
-	return r;
-}
-
 /* ---- networks ---- */
 
 /* "NETWORK=ADDRESS", "NETWORK=ip6:ADDRESS" or "NETWORK=mac:ADDRESS" for engine/container/net.c. */
@@ -217,7 +182,7 @@ int create_endpoint(struct create *create, struct str name, const struct json *e
 	if (r >= 0)
 		r = create_texts(create, endpoint, "Aliases", &def->aliases, err);
 	if (r >= 0)
-		r = net_links(create, endpoint, err);
+		r = create_links(create, endpoint, false, err);
 	if (r >= 0 && (ip.len || ip6.len) && str_is(name, "bridge"))
 		return err_set(err, -EINVAL,
 			       "user specified IP address is supported on user "
@@ -264,10 +229,11 @@ int create_network(struct create *create, struct err *err)
 {
 	struct container_def *def = &create->def;
 	struct str mode = json_str(json_get(create->host, "NetworkMode"));
+	bool bridge = !mode.len || str_is(mode, "default") || str_is(mode, "bridge");
 	int r = net_ports(create, err);
 
 	if (r >= 0)
-		r = net_links(create, create->host, err);
+		r = create_links(create, create->host, bridge, err);
 	if (r < 0)
 		return r;
 	def->network_mode = DEF_NETWORK_BRIDGE;
@@ -286,8 +252,7 @@ int create_network(struct create *create, struct err *err)
 			return err_set(err, -EINVAL,
 				       "invalid container format container:<name|id>");
 	} else {
-		return net_mode(create, !mode.len || str_is(mode, "default") ? STR("bridge") : mode,
-				err);
+		return net_mode(create, bridge ? STR("bridge") : mode, err);
 	}
 	def->port_count = 0; /* nothing to publish: said by nobody, as Docker does */
 	return 0;

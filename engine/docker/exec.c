@@ -126,6 +126,53 @@ static void refuse_keys(struct docker_client *client)
 	docker_reply_error(client, 400, buf_text(&text));
 }
 
+static void exec_announce(struct docker_exec *exec, struct docker_client *client)
+{
+	exec_event(exec, "exec_create", true);
+	docker_reply_id(client, str_from(exec->id), DOCKER_REPLY_BARE);
+}
+
+static void create_left(void *work)
+{
+	struct docker_exec *exec = work;
+
+	exec->client = NULL; /* the oldest of those that nobody knows makes room */
+}
+
+static void on_user_known(struct msg_peer *peer, void *owner, struct msg *reply,
+			  const struct err *err)
+{
+	struct docker_client *client = owner;
+	struct docker_exec *exec = client->work;
+
+	(void)peer;
+	exec->client = NULL;
+	client->work = NULL;
+	client->work_free = NULL;
+	if (reply) {
+		exec_announce(exec, client);
+		return;
+	}
+	exec_drop(exec);
+	if (strstr(err_text(err), "unable to find "))
+		docker_reply_error(client, 400, err_text(err));
+	else
+		docker_reply_err(client, err);
+}
+
+/* A user of its own has to be known in the container now, as in Docker. */
+static void ask_user(struct docker_client *client, struct docker_exec *exec)
+{
+	struct buf body OWN(buf_done) = { 0 };
+
+	exec->client = client;
+	client->work = exec;
+	client->work_free = create_left;
+	buf_init(&body, EXEC_BODY_MAX);
+	engine_exec_put(&body, &exec->args);
+	docker_ask(client, ENGINE_MSG_EXEC_USER, buf_str(&body), on_user_known);
+}
+
 static void exec_created(struct docker_client *client, const struct docker_box *box)
 {
 	struct docker_exec *exec = exec_new(client->server);
@@ -155,8 +202,10 @@ static void exec_created(struct docker_client *client, const struct docker_box *
 				      NULL);
 	if (box->has_def && arena_text(&exec->arena, str_from(box->def.reference)))
 		exec->image = arena_text(&exec->arena, str_from(box->def.reference));
-	exec_event(exec, "exec_create", true);
-	docker_reply_id(client, str_from(exec->id), DOCKER_REPLY_BARE);
+	if (*exec->args.user)
+		ask_user(client, exec);
+	else
+		exec_announce(exec, client);
 }
 
 static void on_view(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)

@@ -6,13 +6,14 @@
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
-#include "engine/api/engine_msg.h"
+#include "engine/api/image_msg.h"
 #include "engine/docker/filter.h"
 #include "engine/docker/handlers.h"
 #include "engine/docker/image_text.h"
 #include "engine/docker/record.h"
 #include "engine/docker/rfc3339.h"
 #include "engine/docker/text.h"
+#include "engine/docker/usage.h"
 #include "engine/oci/reference.h"
 #include "lib/own.h"
 
@@ -223,8 +224,17 @@ static int newest_first(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* With shared-size in the query what is shared is measured, else it is -1. */
+static void put_shared(struct json_writer *w, const struct docker_usage *usage, const char *id)
+{
+	const struct docker_usage_row *used = usage ? docker_usage_image(usage, id) : NULL;
+
+	json_member_i64(w, "SharedSize", used ? (int64_t)used->shared : usage ? 0 : -1);
+}
+
 static void list_reply(struct docker_client *client, const struct docker_images *images,
-		       const struct docker_filters *filters, const struct bounds *bounds)
+		       const struct docker_filters *filters, const struct bounds *bounds,
+		       const struct docker_usage *usage)
 {
 	const struct docker_image **order =
 		arena_array(&client->arena, images->count + 1U, sizeof(*order));
@@ -255,7 +265,7 @@ static void list_reply(struct docker_client *client, const struct docker_images 
 		json_member_u64(&w, "Size", row->disk_bytes);
 		if (client->minor < VIRTUAL_SIZE_MINOR)
 			json_member_u64(&w, "VirtualSize", row->disk_bytes);
-		json_member_i64(&w, "SharedSize", -1);
+		put_shared(&w, usage, row->id);
 		docker_put_pairs(&w, "Labels", &row->image.labels);
 		json_member_i64(&w, "Containers", -1);
 		json_end_object(&w);
@@ -265,22 +275,57 @@ static void list_reply(struct docker_client *client, const struct docker_images 
 	docker_reply_json(client, 200, buf_str(&body));
 }
 
+static void list_answer(struct docker_client *client, const struct docker_images *images,
+			const struct docker_usage *usage)
+{
+	struct docker_filters filters OWN(docker_filters_done) = { 0 };
+	struct bounds bounds;
+
+	if (docker_filters_read(client, list_filters, &filters) &&
+	    read_bounds(client, &filters, images, &bounds))
+		list_reply(client, images, &filters, &bounds, usage);
+}
+
+static void on_list_usage(struct msg_peer *peer, void *owner, struct msg *reply,
+			  const struct err *err)
+{
+	struct docker_client *client = owner;
+	struct docker_usage usage;
+	struct err bad = { 0 };
+
+	(void)peer;
+	if (!reply || docker_usage_read(reply->body, &client->arena, &usage, &bad) < 0)
+		docker_reply_err(client, reply ? &bad : err);
+	else
+		list_answer(client, client->work, &usage);
+}
+
+static void no_free(void *work)
+{
+	(void)work; /* in the request's arena */
+}
+
 static void on_list(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	struct docker_client *client = owner;
-	struct docker_filters filters OWN(docker_filters_done) = { 0 };
-	struct docker_images images;
+	struct docker_images *images = arena_alloc(&client->arena, sizeof(*images));
 	struct err bad = { 0 };
-	struct bounds bounds;
 
 	(void)peer;
-	if (!reply || docker_images_read(reply->body, &client->arena, &images, &bad) < 0) {
+	if (!images)
+		err_set(&bad, -ENOMEM, "no memory for the list of images");
+	if (!reply || !images ||
+	    docker_images_read(reply->body, &client->arena, images, &bad) < 0) {
 		docker_reply_err(client, reply ? &bad : err);
 		return;
 	}
-	if (docker_filters_read(client, list_filters, &filters) &&
-	    read_bounds(client, &filters, &images, &bounds))
-		list_reply(client, &images, &filters, &bounds);
+	if (!docker_query_flag(client, "shared-size", false)) {
+		list_answer(client, images, NULL);
+		return;
+	}
+	client->work = images;
+	client->work_free = no_free;
+	docker_ask(client, ENGINE_MSG_USAGE, STR(""), on_list_usage);
 }
 
 void docker_images(struct docker_client *client)
@@ -373,6 +418,7 @@ static void inspect_reply(struct docker_client *client, const struct docker_imag
 			  const struct docker_image *row)
 {
 	struct buf body OWN(buf_done) = { 0 };
+	char time[DOCKER_TIME_MAX];
 	struct json_writer w;
 
 	buf_init(&body, DOCKER_REPLY_MAX);
@@ -408,11 +454,31 @@ static void inspect_reply(struct docker_client *client, const struct docker_imag
 	put_layers(&w, &row->image);
 	json_key(&w, "Metadata");
 	json_begin_object(&w);
-	json_member_text(&w, "LastTagTime", "0001-01-01T00:00:00Z");
+	json_member_text(&w, "LastTagTime",
+			 row->made_s ? docker_time(row->made_s * 1000000000, time)
+				     : row->image.created);
 	json_end_object(&w);
 	json_end_object(&w);
 	(void)buf_add_byte(&body, '\n');
 	docker_reply_json(client, 200, buf_str(&body));
+}
+
+/* All names of an image, or null. */
+static void put_tags(struct json_writer *w, const struct docker_images *images, const char *id)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < images->count; i++) {
+		if (strcmp(images->rows[i].id, id) != 0 || !*images->rows[i].familiar)
+			continue;
+		if (!count++)
+			json_begin_array(w);
+		json_put_text(w, images->rows[i].familiar);
+	}
+	if (count)
+		json_end_array(w);
+	else
+		json_put_null(w);
 }
 
 /* Newest step first, as Docker lists them; only the newest names the image. */
@@ -435,13 +501,10 @@ static void history_reply(struct docker_client *client, const struct docker_imag
 		json_member_i64(&w, "Created", seconds);
 		json_member_text(&w, "CreatedBy", step->created_by);
 		json_key(&w, "Tags");
-		if (i == row->image.history_count && *row->familiar) {
-			json_begin_array(&w);
-			json_put_text(&w, row->familiar);
-			json_end_array(&w);
-		} else {
+		if (i == row->image.history_count)
+			put_tags(&w, images, row->id);
+		else
 			json_put_null(&w);
-		}
 		json_member_u64(
 			&w, "Size",
 			step->empty_layer || i != row->image.history_count ? 0 : row->disk_bytes);
@@ -449,7 +512,6 @@ static void history_reply(struct docker_client *client, const struct docker_imag
 		json_end_object(&w);
 	}
 	json_end_array(&w);
-	(void)images;
 	docker_reply_json(client, 200, buf_str(&body));
 }
 

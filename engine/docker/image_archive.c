@@ -17,18 +17,55 @@ enum { ARCHIVE_BODY_MAX = 60 << 10 };
 
 /* ---- save ---- */
 
+static int put_name(const char *name, struct buf *out, uint32_t *count, struct err *err)
+{
+	if (*count >= ENGINE_SAVE_IMAGES_MAX)
+		return err_set(err, -EINVAL, "more than %d images in one archive",
+			       ENGINE_SAVE_IMAGES_MAX);
+	++*count;
+	wire_put_text(out, name);
+	return 0;
+}
+
+/* A repository means all of its tags: how many that were, 0 = it is no repository. */
+static int put_tags(const struct docker_images *images, const char *name, struct buf *out,
+		    uint32_t *count, struct err *err)
+{
+	const char *slash = strrchr(name, '/'), *colon = strrchr(name, ':');
+	struct oci_reference wanted, own;
+	uint32_t before = *count;
+	int r = 0;
+
+	if ((colon && (!slash || colon > slash)) ||
+	    oci_reference_parse(str_from(name), &wanted, NULL) < 0 || wanted.has_digest)
+		return 0;
+	for (uint32_t i = 0; r >= 0 && i < images->count; i++) {
+		const char *reference = images->rows[i].image.reference;
+
+		if (*images->rows[i].familiar &&
+		    oci_reference_parse(str_from(reference), &own, NULL) >= 0 &&
+		    !strcmp(own.domain, wanted.domain) && !strcmp(own.path, wanted.path))
+			r = put_name(reference, out, count, err);
+	}
+	return r < 0 ? r : (int)(*count - before);
+}
+
 /* By an id the archive gets no name for it. */
 static int put_image(const struct docker_images *images, const char *name, struct buf *out,
-		     struct err *err)
+		     uint32_t *count, struct err *err)
 {
 	const struct docker_image *found;
-	int r = docker_images_find(images, name, &found, err);
-	bool by_id = r >= 0 && (str_starts(str_from(found->id), str_from(name)) ||
-				str_starts(str_from(found->id + 7), str_from(name)));
+	int r = put_tags(images, name, out, count, err);
+	bool by_id;
 
-	if (r >= 0)
-		wire_put_text(out, by_id ? found->id : found->image.reference);
-	return r;
+	if (r)
+		return r;
+	r = docker_images_find(images, name, &found, err);
+	if (r < 0)
+		return r;
+	by_id = str_starts(str_from(found->id), str_from(name)) ||
+		str_starts(str_from(found->id + 7), str_from(name));
+	return put_name(by_id ? found->id : found->image.reference, out, count, err);
 }
 
 /* Each names=, or the one of the path; -errno. */
@@ -39,21 +76,15 @@ static int put_images(struct docker_client *client, const struct docker_images *
 	char name[OCI_REFERENCE_MAX];
 	int r = 0;
 
-	if (*client->argument) {
-		*ret_count = 1;
-		return put_image(images, client->argument, out, err);
-	}
-	for (*ret_count = 0; r >= 0 && str_cut(&rest, '&', &pair); ++*ret_count) {
-		if (!str_starts(pair, STR("names="))) {
-			--*ret_count;
+	*ret_count = 0;
+	if (*client->argument)
+		return put_image(images, client->argument, out, ret_count, err);
+	while (r >= 0 && str_cut(&rest, '&', &pair)) {
+		if (!str_starts(pair, STR("names=")))
 			continue;
-		}
-		if (*ret_count >= ENGINE_SAVE_IMAGES_MAX)
-			return err_set(err, -EINVAL, "more than %d images in one archive",
-				       ENGINE_SAVE_IMAGES_MAX);
 		if (docker_decode_query(str_skip(pair, 6), name, sizeof(name)) < 0)
 			return docker_reference_refuse("", err);
-		r = put_image(images, name, out, err);
+		r = put_image(images, name, out, ret_count, err);
 	}
 	return r;
 }

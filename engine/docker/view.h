@@ -50,6 +50,9 @@ struct str docker_box_image(const struct docker_box *box, struct json_doc *api, 
  * be. */
 void docker_ask_def(struct docker_client *client, const struct docker_box *box,
 		    const struct container_def *def, uint16_t type, msg_reply_fn *fn);
+/* The names that links of other containers give it, "/web/db", into an open array. NULL: none. */
+void docker_put_link_names(struct json_writer *w, const struct docker_boxes *boxes,
+			   const struct docker_box *box);
 /* A stable id for a network's name: 64 hex digits. */
 void docker_network_id(struct str name, char dst[65]);
 
