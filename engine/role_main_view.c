@@ -78,6 +78,8 @@ static enum engine_state entry_state(const struct table_entry *entry)
 	case TABLE_STATE_CREATED:
 		return ENGINE_STATE_CREATED;
 	case TABLE_STATE_STARTING:
+		if (entry->restarts) /* by its policy: who waits for its end waits on */
+			return ENGINE_STATE_RESTARTING;
 		return entry->finished_ns ? ENGINE_STATE_EXITED : ENGINE_STATE_CREATED;
 	case TABLE_STATE_RUNNING:
 		return ENGINE_STATE_RUNNING;

@@ -72,6 +72,7 @@ struct def_host {
 	int64_t created_ns;
 	uint8_t restart; /* enum service_restart */
 	uint32_t restart_max;
+	uint16_t console_rows, console_columns; /* of a terminal at first; 0 = 24 x 80 */
 	bool paths_set, auto_remove, stdin_open, stdin_once;
 	bool wanted; /* was started, and nobody has stopped it since */
 };

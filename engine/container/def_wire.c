@@ -25,14 +25,16 @@ enum {
 
 /*
  * Beside any version: behind all else stands disk_limit, then where in IPv6 ports are published,
- * then the user namespace, then what links give to the environment.
+ * then the user namespace, then what links give to the environment, then the terminal's size.
  */
 enum {
 	DEF_HAS_DISK_LIMIT = 0x100,
 	DEF_HAS_PORTS6 = 0x200,
 	DEF_HAS_USERNS = 0x400,
 	DEF_HAS_LINKS = 0x800,
-	DEF_HAS_ALL = DEF_HAS_DISK_LIMIT | DEF_HAS_PORTS6 | DEF_HAS_USERNS | DEF_HAS_LINKS,
+	DEF_HAS_CONSOLE = 0x1000,
+	DEF_HAS_ALL = DEF_HAS_DISK_LIMIT | DEF_HAS_PORTS6 | DEF_HAS_USERNS | DEF_HAS_LINKS |
+		      DEF_HAS_CONSOLE,
 };
 
 static void put_texts(struct buf *out, const struct image_texts *texts)
@@ -98,6 +100,11 @@ static bool has_links(const struct container_def *def)
 	return def->host_set && def->host.link_env.count > 0;
 }
 
+static bool has_console(const struct container_def *def)
+{
+	return def->host_set && (def->host.console_rows || def->host.console_columns);
+}
+
 static bool has_more(const struct container_def *def)
 {
 	return def_host_has_more(&def->host, def->mounts_more, def->mount_count);
@@ -128,7 +135,8 @@ void container_def_encode(const struct container_def *def, struct buf *out)
 	wire_put_u32(out, version_of(def) | (def->disk_limit ? DEF_HAS_DISK_LIMIT : 0) |
 				  (has_ports6(def) ? DEF_HAS_PORTS6 : 0) |
 				  (def->userns ? DEF_HAS_USERNS : 0) |
-				  (has_links(def) ? DEF_HAS_LINKS : 0));
+				  (has_links(def) ? DEF_HAS_LINKS : 0) |
+				  (has_console(def) ? DEF_HAS_CONSOLE : 0));
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		wire_put_text(out, texts[i]);
 	wire_put_bytes(out, def->image.bytes, SHA256_SIZE);
@@ -165,6 +173,10 @@ void container_def_encode(const struct container_def *def, struct buf *out)
 		wire_put_u8(out, (uint8_t)def->userns);
 	if (has_links(def))
 		put_texts(out, &def->host.link_env);
+	if (has_console(def)) {
+		wire_put_u16(out, def->host.console_rows);
+		wire_put_u16(out, def->host.console_columns);
+	}
 }
 
 /* The wire's error is sticky and always -EBADMSG; that memory ran out has to be known beside it. */
@@ -359,6 +371,12 @@ static void get_tail(struct def_reader *reader, struct container_def *def, uint3
 	if (bits & DEF_HAS_LINKS) {
 		get_texts(reader, &def->host.link_env);
 		if (!has_links(def))
+			in->error = -EBADMSG;
+	}
+	if (bits & DEF_HAS_CONSOLE) {
+		def->host.console_rows = wire_u16(in);
+		def->host.console_columns = wire_u16(in);
+		if (!has_console(def))
 			in->error = -EBADMSG;
 	}
 }

@@ -347,6 +347,8 @@ int container_plan(struct container *container, struct err *err)
 		r = launch_mounts(launch, err);
 	if (r >= 0)
 		r = launch_host(launch, err);
+	if (r >= 0)
+		r = launch_net_sysctls(launch, err);
 	buf_init(&plan, 8 << 20);
 	if (r >= 0)
 		r = run_plan_encode(&launch->spec, &plan, err);

@@ -36,6 +36,8 @@ int launch_io(const struct def_host *host, struct launch_io *io, struct cgroup_r
 	      struct err *err);
 /* What def->host says, over what the other fields said; does nothing without host_set. */
 int launch_host(struct launch *launch, struct err *err);
+/* As Docker: in a network of its own no port needs a privilege, and everyone may ping. */
+int launch_net_sysctls(struct launch *launch, struct err *err);
 /* The confinement that host->security_opt and host->seccomp speak of, for each process of the
  * container. `filter` lives as long as *process. */
 int launch_security(const struct def_host *host, struct run_process *process,

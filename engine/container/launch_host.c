@@ -275,6 +275,40 @@ static int host_paths(struct launch *launch, struct err *err)
 	return 0;
 }
 
+static bool has_sysctl(const struct launch *launch, const char *key)
+{
+	for (size_t i = 0; i < launch->spec.sysctl_count; i++) {
+		if (!strcmp(launch->spec.sysctls[i].key, key))
+			return true;
+	}
+	return false;
+}
+
+int launch_net_sysctls(struct launch *launch, struct err *err)
+{
+	static const struct run_sysctl own[] = {
+		{ "net.ipv4.ip_unprivileged_port_start", "0" },
+		{ "net.ipv4.ping_group_range", "0 2147483647" },
+	};
+	const struct container *container = launch->container;
+
+	if (launch->spec.net.mode == RUN_NS_MODE_HOST || container_shares_network(container))
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
+		/* Of a user namespace not all groups are there. */
+		bool mapped = i > 0 && container_mapping(container);
+
+		if (mapped || has_sysctl(launch, own[i].key))
+			continue;
+		if (launch->spec.sysctl_count == ARRAY_LEN(launch->sysctls))
+			return err_set(err, -E2BIG, "sysctls: at most %zu",
+				       ARRAY_LEN(launch->sysctls) - ARRAY_LEN(own));
+		launch->sysctls[launch->spec.sysctl_count++] = own[i];
+		launch->spec.sysctls = launch->sysctls;
+	}
+	return 0;
+}
+
 int launch_host(struct launch *launch, struct err *err)
 {
 	static int (*const steps[])(struct launch * launch, struct err * err) = {
@@ -293,6 +327,8 @@ int launch_host(struct launch *launch, struct err *err)
 	if (host->shm_bytes)
 		launch->spec.shm_bytes = (uint64_t)host->shm_bytes;
 	launch->spec.process.stdin_open = host->stdin_open;
+	launch->spec.process.rows = host->console_rows;
+	launch->spec.process.columns = host->console_columns;
 	launch->spec.process.oom_score_adj = (int)host->oom_score_adj;
 	return r < 0 ? r : 0;
 }

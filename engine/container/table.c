@@ -240,6 +240,9 @@ static void on_started(void *owner, struct container *container)
 	entry->error[0] = 0;
 	entry->running_since = mono_now();
 	table_event(entry, "start", 0);
+	if (entry->tell_restart)
+		table_event(entry, "restart", 0);
+	entry->tell_restart = false;
 	table_calls_done(entry, TABLE_WAIT_START, NULL);
 	if (entry->removing || entry->table->stopping)
 		(void)container_stop(container, -1, NULL);
@@ -260,6 +263,7 @@ static void on_failed(void *owner, struct container *container, const struct err
 	bool again = entry->state == TABLE_STATE_RESTARTING || entry->restarts;
 
 	entry->container = NULL;
+	entry->tell_restart = false;
 	entry->table->ops->container_gone(entry->table->owner, container);
 	container_free(container);
 	entry->state = entry->finished_ns ? TABLE_STATE_EXITED : TABLE_STATE_CREATED;

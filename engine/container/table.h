@@ -47,6 +47,7 @@ struct table_entry {
 	char id[CONTAINER_ID_LEN + 1];
 	enum table_state state;
 	bool paused, removing, manual_stop, restart_asked, oom;
+	bool tell_restart;	     /* once it has started: that was a restart */
 	bool volumes_too;	     /* removing: those without a name go as well */
 	struct container *container; /* while it starts or runs */
 	int64_t created_s, started_ns, finished_ns;

@@ -179,9 +179,10 @@ int table_restart(struct table_entry *entry, int64_t grace_ms, int signal,
 	int r;
 
 	if (entry->state == TABLE_STATE_RESTARTING || !entry->container) {
+		entry->tell_restart = true;
 		r = table_start(entry, done, owner, err);
-		if (r >= 0)
-			table_event(entry, "restart", 0);
+		if (r < 0)
+			entry->tell_restart = false;
 		return r;
 	}
 	if (entry->removing)
@@ -296,10 +297,11 @@ void table_settled(struct table_entry *entry)
 	table_calls_done(entry, TABLE_WAIT_STOP, NULL);
 	if (entry->restart_asked && !table->stopping) {
 		entry->restart_asked = false;
-		if (table_begin(entry, &err) < 0)
+		entry->tell_restart = true;
+		if (table_begin(entry, &err) < 0) {
+			entry->tell_restart = false;
 			table_calls_done(entry, TABLE_WAIT_START, &err);
-		else
-			table_event(entry, "restart", 0);
+		}
 		return;
 	}
 	if (entry->removing || entry->def.host.auto_remove) {

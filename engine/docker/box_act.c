@@ -84,7 +84,8 @@ static void on_clash_view(struct msg_peer *peer, void *owner, struct msg *reply,
 			(void)service_port_ip(port, ip);
 	}
 	(void)buf_printf(&text,
-			 "driver failed programming external connectivity on endpoint %.*s "
+			 "failed to set up container networking: driver failed programming "
+			 "external connectivity on endpoint %.*s "
 			 "(%.*s): ",
 			 STR_ARG(boxes.rows[0].view.name), STR_ARG(boxes.rows[0].view.id));
 	if (clash->by_host)

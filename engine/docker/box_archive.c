@@ -89,6 +89,9 @@ static void path_failed(struct docker_client *client, const struct archive *arch
 		docker_reply_error(client, 404, buf_text(&text));
 	} else if (err->code == -ENOTDIR && archive->put) {
 		docker_reply_error(client, 400, "extraction point is not a directory");
+	} else if (err->code == -ENOTDIR) {
+		(void)buf_printf(&text, "%s: not a directory", archive->path);
+		docker_reply_error(client, 400, buf_text(&text));
 	} else {
 		docker_reply_err(client, err);
 	}
@@ -141,6 +144,12 @@ static int set_stat(struct docker_client *client, const struct engine_path_stat 
 	return 0;
 }
 
+static bool is_bodyless(const struct docker_client *client)
+{
+	return client->head.framing == HTTP_FRAMING_NONE ||
+	       (client->head.framing == HTTP_FRAMING_LENGTH && !client->head.length);
+}
+
 static void on_stat(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	struct docker_client *client = owner;
@@ -163,7 +172,11 @@ static void on_stat(struct msg_peer *peer, void *owner, struct msg *reply, const
 		docker_reply_err(client, &bad);
 		return;
 	}
-	if (client->head_only) {
+	if (archive->put && !S_ISDIR(st.mode)) {
+		docker_reply_error(client, 400, "extraction point is not a directory");
+		return;
+	}
+	if (client->head_only || archive->put) {
 		docker_reply_empty(client, 200);
 		return;
 	}
@@ -195,7 +208,8 @@ static void on_view(struct msg_peer *peer, void *owner, struct msg *reply, const
 		return;
 	}
 	put_path(client, archive, &body);
-	if (!archive->put) {
+	/* No archive at all is one without entries, as in Docker: the place has to be there. */
+	if (!archive->put || is_bodyless(client)) {
 		docker_ask(client, ENGINE_MSG_PATH_STAT, buf_str(&body), on_stat);
 		return;
 	}

@@ -214,6 +214,7 @@ static void on_records(struct msg_peer *peer, void *owner, struct msg *reply, co
 	if (r >= 0) {
 		create->client = client;
 		create->role = client->role;
+		create->minor = client->minor;
 		create->arena = &client->arena;
 		create->body = client->json.root;
 		create->host = json_get(create->body, "HostConfig");

@@ -16,6 +16,7 @@ enum { CREATE_API_MAX = 704 << 10 };
 struct create {
 	struct docker_client *client;
 	enum docker_role role; /* of the client */
+	unsigned minor;	       /* of the version of the API that it speaks */
 	struct arena *arena;
 	const struct json *body, *host;
 	const struct image *image;

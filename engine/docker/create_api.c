@@ -110,7 +110,8 @@ static void put_config(struct json_writer *w, const struct create *create)
 }
 
 /* Members that Docker fills in when the client left them out. */
-static void put_defaults(struct json_writer *w, const struct json *host)
+static void put_defaults(struct json_writer *w, const struct container_def *def,
+			 const struct json *host)
 {
 	static const char *const texts[][2] = {
 		{ "CgroupnsMode", "private" },
@@ -127,7 +128,11 @@ static void put_defaults(struct json_writer *w, const struct json *host)
 	int64_t shm = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		if (!json_str(json_get(host, texts[i][0])).len)
+		if (json_str(json_get(host, texts[i][0])).len)
+			continue;
+		if (!strcmp(texts[i][0], "IpcMode") && *def->host.ipc_mode)
+			json_member_text(w, "IpcMode", def->host.ipc_mode);
+		else
 			json_member_text(w, texts[i][0], texts[i][1]);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(empty); i++) {
@@ -227,7 +232,7 @@ static void put_host(struct json_writer *w, const struct create *create)
 	}
 	put_links(w, create);
 	put_policies(w, create->host);
-	put_defaults(w, create->host);
+	put_defaults(w, &create->def, create->host);
 	json_end_object(w);
 }
 

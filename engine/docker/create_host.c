@@ -442,6 +442,25 @@ static int host_without_effect(struct create *create, struct err *err)
 	return r;
 }
 
+enum { CONSOLE_MINOR = 42, IPC_PRIVATE_MINOR = 40 };
+
+/* [rows, columns]; clients before 1.42 send what only another system heeds. */
+static void host_console(struct create *create)
+{
+	int64_t numbers[2] = { 0, 0 };
+	const struct json *value;
+	struct json_iter iter;
+	struct str none;
+
+	if (create->minor < CONSOLE_MINOR)
+		return;
+	json_iter_init(&iter, json_get(create->host, "ConsoleSize"));
+	for (size_t i = 0; i < 2 && json_iter_next(&iter, &none, &value); i++)
+		(void)json_i64(value, 0, UINT16_MAX, &numbers[i]);
+	create->def.host.console_rows = (uint16_t)numbers[0];
+	create->def.host.console_columns = (uint16_t)numbers[1];
+}
+
 int create_host(struct create *create, struct err *err)
 {
 	struct container_def *def = &create->def;
@@ -466,6 +485,9 @@ int create_host(struct create *create, struct err *err)
 		r = host_lists(create, err);
 	if (r >= 0)
 		r = host_modes(create, err);
+	if (r >= 0 && create->minor < IPC_PRIVATE_MINOR && !*def->host.ipc_mode)
+		def->host.ipc_mode = "shareable"; /* what it was without a word */
+	host_console(create);
 	if (r >= 0)
 		r = host_runtime(create, err);
 	if (r >= 0)

@@ -9,7 +9,7 @@
 #include "engine/docker/create.h"
 #include "lib/own.h"
 
-enum { NETWORKS_MAX = 8, PORT_RANGE_MAX = 4096 };
+enum { NETWORKS_MAX = 8, PORT_RANGE_MAX = 4096, ENDPOINTS_MINOR = 44 };
 
 /* ---- ports ---- */
 
@@ -209,6 +209,9 @@ static int net_mode(struct create *create, struct str mode, struct err *err)
 
 	if (str_copy(mode, text, sizeof(text)) < 0)
 		return err_set(err, -EINVAL, "invalid network mode");
+	if (create->minor < ENDPOINTS_MINOR && json_count(endpoints) > 1)
+		return err_set(err, -EINVAL,
+			       "Container cannot be created with multiple network endpoints");
 	r = create_endpoint(create, mode, json_get(endpoints, text), err);
 	/* As clients before 1.44 say it; of both, the endpoint's counts. */
 	if (r >= 0 && !json_str(json_get(json_get(endpoints, text), "MacAddress")).len)

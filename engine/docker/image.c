@@ -46,15 +46,16 @@ static bool matches(struct str pattern, const char *familiar)
 }
 
 /* By the filter `reference`, where there is one. */
-static bool name_fits(const struct docker_filters *filters, const char *familiar)
+static bool name_fits(const struct docker_filters *filters, const struct docker_image *row)
 {
+	const char *familiar = row->familiar;
 	struct str value = STR(" ");
 
 	if (!filters || !docker_filters_have(filters, "reference"))
 		return true;
 	for (size_t n = 0; value.len; n++) {
 		value = docker_filters_value(filters, "reference", n);
-		if (value.len && matches(value, familiar))
+		if (value.len && (matches(value, familiar) || matches(value, row->image.reference)))
 			return true;
 	}
 	return false;
@@ -67,7 +68,7 @@ void docker_put_image_names(struct json_writer *w, const struct docker_images *i
 	json_begin_array(w);
 	for (uint32_t i = 0; i < images->count; i++) {
 		if (!strcmp(images->rows[i].id, id) && *images->rows[i].familiar &&
-		    name_fits(filters, images->rows[i].familiar))
+		    name_fits(filters, &images->rows[i]))
 			json_put_text(w, images->rows[i].familiar);
 	}
 	json_end_array(w);
@@ -79,7 +80,7 @@ void docker_put_image_names(struct json_writer *w, const struct docker_images *i
 		for (uint32_t k = 0; k < i; k++)
 			again |= !strcmp(images->rows[i].digest, images->rows[k].digest);
 		if (!strcmp(images->rows[i].id, id) && *images->rows[i].digest && !again &&
-		    name_fits(filters, images->rows[i].familiar))
+		    name_fits(filters, &images->rows[i]))
 			json_put_text(w, images->rows[i].digest);
 	}
 	json_end_array(w);
@@ -144,7 +145,7 @@ static bool fits_reference(const struct docker_filters *filters, const struct do
 	if (!docker_filters_have(filters, "reference"))
 		return true;
 	for (uint32_t i = 0; i < images->count; i++) {
-		if (!strcmp(images->rows[i].id, id) && name_fits(filters, images->rows[i].familiar))
+		if (!strcmp(images->rows[i].id, id) && name_fits(filters, &images->rows[i]))
 			return true;
 	}
 	return false;
@@ -414,6 +415,14 @@ static void put_layers(struct json_writer *w, const struct image *image)
 	json_end_object(w);
 }
 
+/* When it was made here, or what it says of itself: a time in any case. */
+static const char *tag_time(const struct docker_image *row, char dst[DOCKER_TIME_MAX])
+{
+	if (row->made_s)
+		return docker_time(row->made_s * 1000000000, dst);
+	return docker_image_created_s(&row->image) ? row->image.created : "0001-01-01T00:00:00Z";
+}
+
 static void inspect_reply(struct docker_client *client, const struct docker_images *images,
 			  const struct docker_image *row)
 {
@@ -454,9 +463,7 @@ static void inspect_reply(struct docker_client *client, const struct docker_imag
 	put_layers(&w, &row->image);
 	json_key(&w, "Metadata");
 	json_begin_object(&w);
-	json_member_text(&w, "LastTagTime",
-			 row->made_s ? docker_time(row->made_s * 1000000000, time)
-				     : row->image.created);
+	json_member_text(&w, "LastTagTime", tag_time(row, time));
 	json_end_object(&w);
 	json_end_object(&w);
 	(void)buf_add_byte(&body, '\n');

@@ -86,7 +86,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		create_config, create_host, create_mounts, create_network, create_api,
 	};
 	struct arena arena OWN(arena_done) = { 0 };
-	struct create create = { .arena = &arena, .hostname = "host", .role = DOCKER_ROLE_ADMIN };
+	struct create create = {
+		.arena = &arena, .hostname = "host", .role = DOCKER_ROLE_ADMIN, .minor = 51
+	};
 	struct json_doc doc = { 0 };
 	struct image_pair pair;
 	struct err err = { 0 };

@@ -223,6 +223,9 @@ static void fill_host(struct container_def *def)
 	def->declared = false;
 	def->mounts_more = more;
 	host->domainname = "example";
+	host->console_rows = 57;
+	host->console_columns = 123;
+	add(&host->link_env, "web/=WEB_NAME=/x/web", "web/@WEB_PORT=tcp://@:80");
 	host->pid_mode = "container:web";
 	host->ipc_mode = "shareable";
 	host->network_from = "web";
@@ -268,6 +271,9 @@ static void test_host(void)
 		return;
 	is_int(back.disk_limit, def.disk_limit, "disk_limit behind it");
 	is_int(back.userns, DEF_USERNS_AUTO, "and the user namespace");
+	ok(same_texts(&def.host.link_env, &back.host.link_env) && back.host.console_rows == 57 &&
+		   back.host.console_columns == 123,
+	   "and what links give, and the terminal's size");
 	ok(back.host_set && !back.declared && back.init, "the flags beside it");
 	is_text(back.host.domainname, "example", "domainname");
 	is_text(back.host.pid_mode, "container:web", "pid_mode");
