@@ -11,6 +11,7 @@
 #include "engine/build/cache.h"
 #include "engine/build/exec_git.h"
 #include "engine/build/exec_job.h"
+#include "engine/build/exec_memory.h"
 #include "engine/image/take.h"
 #include "lib/fs.h"
 #include "lib/log.h"
@@ -36,55 +37,23 @@ void build_job_fail(struct build_lane *lane, const struct err *err)
 {
 	struct err copy = *err;
 
+	lane->files_of = 0;
 	build_job_clear(lane);
 	build_answer(lane->job->build, lane_number(lane), NULL, &copy);
 }
 
+/* Another process works at what comes next while the step's mounts go; job and lane may be gone
+ * then. */
 void build_job_done(struct build_lane *lane, const struct build_answer *answer)
 {
+	struct build_rest rest = build_job_rest(lane);
+
 	build_job_clear(lane);
 	build_answer(lane->job->build, lane_number(lane), answer, NULL);
+	build_job_bury(&rest);
 }
 
-/* ---- the files role, on the context ---- */
-
-static void on_read(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
-{
-	struct build_lane *lane = owner;
-	struct build_answer answer = { 0 };
-	struct err bad = { 0 };
-	struct buf copy OWN(buf_done) = { 0 };
-	struct wire in;
-
-	(void)peer;
-	if (!reply) {
-		build_job_fail(lane, err);
-		return;
-	}
-	wire_init(&in, reply->body.ptr, reply->body.len);
-	answer.found = wire_bool(&in);
-	buf_init(&copy, FILES_READ_MAX);
-	(void)buf_add_str(&copy, wire_blob(&in, FILES_READ_MAX));
-	if (wire_end(&in) < 0 || buf_error(&copy)) {
-		err_set(&bad, -EBADMSG, "role files: malformed answer");
-		build_job_fail(lane, &bad);
-		return;
-	}
-	answer.bytes = buf_str(&copy);
-	build_job_done(lane, &answer);
-}
-
-int build_job_read(struct build_lane *lane, int32_t from, const char *path, uint32_t max,
-		   struct err *err)
-{
-	struct buf body OWN(buf_done) = { 0 };
-	const int fd = build_job_context(lane, from);
-
-	buf_init(&body, 8192);
-	wire_put_text(&body, path);
-	wire_put_u32(&body, max);
-	return build_job_files(lane, FILES_MSG_READ, buf_str(&body), &fd, 1, on_read, err);
-}
+/* ---- the context ---- */
 
 static int exec_read(void *owner, int32_t from, const char *path, uint32_t max, struct err *err)
 {
@@ -93,44 +62,6 @@ static int exec_read(void *owner, int32_t from, const char *path, uint32_t max, 
 
 	return job->remotes.at < job->remotes.count ? build_job_remotes_read(lane, path, max, err)
 						    : build_job_read(lane, from, path, max, err);
-}
-
-static void on_hash(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
-{
-	struct build_lane *lane = owner;
-	struct build_answer answer = { 0 };
-	struct err bad = { 0 };
-	struct wire in;
-
-	(void)peer;
-	if (!reply) {
-		build_job_fail(lane, err);
-		return;
-	}
-	wire_init(&in, reply->body.ptr, reply->body.len);
-	store_digest_get(&in, &answer.digest);
-	lane->files_count = wire_u64(&in);
-	lane->files_bytes = wire_u64(&in);
-	if (wire_end(&in) < 0) {
-		err_set(&bad, -EBADMSG, "role files: malformed answer");
-		build_job_fail(lane, &bad);
-		return;
-	}
-	build_job_done(lane, &answer);
-}
-
-int build_job_context(const struct build_lane *lane, int32_t from)
-{
-	return from == BUILD_CONTEXT ? lane->job->context_fd
-				     : lane->job->named_fds[BUILD_NAMED - from];
-}
-
-static int exec_hash(void *owner, unsigned number, int32_t from, struct str body, struct err *err)
-{
-	struct build_lane *lane = &((struct build_job *)owner)->lanes[number];
-	const int fd = build_job_context(lane, from);
-
-	return build_job_files(lane, FILES_MSG_HASH, body, &fd, 1, on_hash, err);
 }
 
 /* ---- the api role and the store ---- */
@@ -455,6 +386,7 @@ static void job_free(struct build_job *job)
 	job->take = NULL;
 	build_job_caches_stop(job);
 	for (size_t i = 0; i < ARRAY_LEN(job->lanes); i++) {
+		job->lanes[i].files_of = 0;
 		build_job_clear(&job->lanes[i]);
 		build_job_fetch_clear(&job->lanes[i]);
 	}
@@ -487,7 +419,7 @@ static const struct build_exec exec_table = {
 	.ask = exec_ask,
 	.base = exec_base,
 	.fetch = build_job_fetch,
-	.hash = exec_hash,
+	.hash = build_job_hash,
 	.cache_get = exec_cache_get,
 	.cache_set = exec_cache_set,
 	.run = build_job_run,

@@ -7,6 +7,7 @@
 #include "engine/build/exec.h"
 #include "engine/build/exec_cache.h"
 #include "engine/build/exec_context.h"
+#include "engine/build/exec_files.h"
 #include "engine/container/layers.h"
 #include "engine/image/layer.h"
 #include "engine/image/take.h"
@@ -65,7 +66,7 @@ struct build_step {
 	struct worker unpack;
 	bool unpack_done, extract_done;
 	struct err unpack_error, extract_error;
-	int root_fd, source_fd, upper_fd;
+	int root_fd, source_fd, upper_fd, feed_fd;
 	uint64_t memory_bytes; /* the upper is in memory, and may take so many; 0 = on the disk */
 	int log_fd;	       /* RUN: what it prints, followed by log_timer */
 	uint64_t log_at;
@@ -98,6 +99,7 @@ struct build_lane {
 	struct build_found found;
 	struct build_fetch fetch;
 	struct worker files;
+	int32_t files_of; /* the context that it may be asked about again, 0 = none */
 	uint64_t files_count, files_bytes; /* of the context's files that were hashed last */
 	struct build_step step;
 };
@@ -145,10 +147,6 @@ void build_job_done(struct build_lane *lane, const struct build_answer *answer);
 /* The root of a context (build_op.from). */
 int build_job_context(const struct build_lane *lane, int32_t from);
 void build_job_note(struct build_job *job, const struct build_note *note);
-/* A fresh files role with one call to it. */
-int build_job_files(struct build_lane *lane, uint16_t type, struct str body, const int *fds,
-		    size_t nfds, msg_reply_fn *fn, struct err *err);
-
 /* The end, told to whoever asked for the build. */
 void build_job_end(struct build_job *job, const struct err *err);
 /* A call to the api role, whose answer is the action's. */

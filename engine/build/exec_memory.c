@@ -114,18 +114,17 @@ int build_memory_scratch(struct build_lane *lane, int *ret_upper, int *ret_work,
 	return 1;
 }
 
-void build_memory_clear(struct build_lane *lane)
+void build_memory_clear(struct build_rest *rest)
 {
-	struct build_step *step = &lane->step;
 	int uppers OWN_FD = -1;
 
-	if (!step->memory_bytes)
+	if (!rest->memory_bytes)
 		return;
-	uppers = fs_open_dir(lane->job->env->containers->run_fd, UPPERS, FS_BENEATH, 0700, NULL);
+	uppers = fs_open_dir(rest->env->run_fd, UPPERS, FS_BENEATH, 0700, NULL);
 	if (uppers >= 0)
-		unmount(uppers, step->scratch);
-	in_use -= step->memory_bytes;
-	step->memory_bytes = 0;
+		unmount(uppers, rest->scratch);
+	in_use -= rest->memory_bytes;
+	rest->memory_bytes = 0;
 }
 
 static int sweep(int dirfd, const char *name, unsigned char type, void *owner, struct err *err)

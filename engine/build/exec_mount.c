@@ -145,8 +145,9 @@ static void on_stage_mounted(void *owner, const struct err *err)
 	if (r >= 0 && step->from_count == 0)
 		m->root_fd = take_fd(&upper);
 	else if (r >= 0)
-		r = m->root_fd = layers_root(&lane->job->env->containers->rootfs, name, step->from,
-					     step->from_count, upper, work, &bad);
+		r = m->root_fd =
+			layers_root_scratch(&lane->job->env->containers->rootfs, name, step->from,
+					    step->from_count, upper, work, &bad);
 	if (r >= 0 && current(lane)->type == DOCKERFILE_MOUNT_CACHE) {
 		if (fill_cache(lane, &bad) < 0)
 			build_job_fail(lane, &bad);
@@ -285,8 +286,8 @@ static int fill_cache(struct build_lane *lane, struct err *err)
 	return build_job_files(lane, FILES_MSG_FILL, buf_str(&body), fds, 2, on_cache_filled, err);
 }
 
-/* By its id, and by what it begins with. What a registry's layer makes a step write reaches none
- * that does not stand upon one. */
+/* By its id, and by what it begins with: files, or an owner and a mode. What a registry's layer
+ * makes a step write reaches none that does not stand upon one. */
 static const char *cache_id(struct build_lane *lane)
 {
 	const struct build_mount *mount = current(lane);
@@ -297,7 +298,10 @@ static const char *cache_id(struct build_lane *lane)
 	struct digest seed;
 
 	if (!build_cache_seed(lane->job->build, number, mount, &seed))
-		return arena_printf(arena, "%s%s", foreign, mount->id);
+		return mount->uid || mount->gid || mount->mode != 0755
+			       ? arena_printf(arena, "%s%s\x03%u:%u:%o", foreign, mount->id,
+					      mount->uid, mount->gid, mount->mode)
+			       : arena_printf(arena, "%s%s", foreign, mount->id);
 	return arena_printf(arena, "%s%s\x02%s\x02%s", foreign, mount->id, digest_text(&seed, text),
 			    mount->source);
 }

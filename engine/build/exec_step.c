@@ -21,7 +21,7 @@ static void step_reset(struct build_step *step)
 	memset(step, 0, sizeof(*step));
 	step->unpack.pidfd = -1;
 	step->mounts.root_fd = -1;
-	step->root_fd = step->source_fd = step->upper_fd = step->log_fd = -1;
+	step->root_fd = step->source_fd = step->upper_fd = step->feed_fd = step->log_fd = -1;
 	buf_init(&step->body, BUILD_JOB_BODY_MAX);
 }
 
@@ -40,29 +40,42 @@ void build_job_init(struct build_job *job)
 	}
 }
 
-int build_job_files(struct build_lane *lane, uint16_t type, struct str body, const int *fds,
-		    size_t nfds, msg_reply_fn *fn, struct err *err)
+struct build_rest build_job_rest(struct build_lane *lane)
 {
-	int64_t r;
+	struct build_step *step = &lane->step;
+	struct build_rest rest = { .env = lane->job->env->containers,
+				   .memory_bytes = step->memory_bytes };
 
-	worker_stop(&lane->files);
-	r = worker_start(&lane->files, lane->job->env->containers->loop, "files", NULL, 0, NULL, 0,
-			 NULL, lane, err);
-	if (r >= 0)
-		r = msg_peer_call(&lane->files.peer, type, body, fds, nfds, fn, lane, err);
-	return r < 0 ? (int)r : 0;
+	memcpy(rest.scratch, step->scratch, sizeof(rest.scratch));
+	memcpy(rest.source, step->source, sizeof(rest.source));
+	*step->scratch = *step->source = '\0';
+	step->memory_bytes = 0;
+	return rest;
+}
+
+void build_job_bury(struct build_rest *rest)
+{
+	if (*rest->source)
+		(void)rootfs_umount(&rest->env->rootfs, rest->source, NULL);
+	if (*rest->scratch) {
+		(void)rootfs_umount(&rest->env->rootfs, rest->scratch, NULL);
+		(void)container_remove(rest->env, rest->scratch, NULL);
+	}
+	build_memory_clear(rest);
 }
 
 void build_job_clear(struct build_lane *lane)
 {
 	struct build_step *step = &lane->step;
 	struct container_env *env = lane->job->env->containers;
+	struct build_rest rest;
 
 	if (msg_peer_alive(env->store))
 		msg_peer_forget(env->store, lane);
 	if (msg_peer_alive(lane->job->env->api))
 		msg_peer_forget(lane->job->env->api, lane);
-	worker_stop(&lane->files);
+	if (lane->files_of == 0)
+		worker_stop(&lane->files);
 	worker_stop(&step->unpack);
 	image_take_cancel(lane->found.take);
 	lane->found.take = NULL;
@@ -77,15 +90,11 @@ void build_job_clear(struct build_lane *lane)
 	own_close(&step->root_fd);
 	own_close(&step->source_fd);
 	own_close(&step->upper_fd);
+	own_close(&step->feed_fd);
 	loop_timer_stop(env->loop, &step->log_timer);
 	own_close(&step->log_fd);
-	if (*step->source)
-		(void)rootfs_umount(&env->rootfs, step->source, NULL);
-	if (*step->scratch) {
-		(void)rootfs_umount(&env->rootfs, step->scratch, NULL);
-		(void)container_remove(env, step->scratch, NULL);
-	}
-	build_memory_clear(lane);
+	rest = build_job_rest(lane);
+	build_job_bury(&rest);
 	buf_done(&step->body);
 	buf_done(&step->archives);
 	step_reset(step);
@@ -145,29 +154,42 @@ static void diff_rules(const struct build_lane *lane, struct buf *out)
 		wire_put_text(out, mounts->list[i].target + 1);
 }
 
+/* Pack waits for its records from now on: it is up once there are any. */
+static int begin_pack(struct build_lane *lane, struct err *err)
+{
+	struct build_step *step = &lane->step;
+	struct container_env *env = lane->job->env->containers;
+	int r = image_layer_records(&step->packing, env->loop, env->store, on_packed, lane,
+				    &step->feed_fd, err);
+
+	step->packing.leases = env->leases;
+	step->packing.lease = &lane->job->lease;
+	return r;
+}
+
 int build_job_pack(struct build_lane *lane, struct err *err)
 {
 	struct build_step *step = &lane->step;
 	struct container_env *env = lane->job->env->containers;
 	struct buf rules OWN(buf_done) = { 0 };
 	int feed OWN_FD = -1, fds[2];
-	int r;
+	int r = 0;
 
-	/* The kernel may still hold changes of an overlay that is mounted: look at it unmounted. */
 	own_close(&step->root_fd);
-	r = rootfs_umount(&env->rootfs, step->scratch, err);
+	if (step->feed_fd < 0)
+		r = begin_pack(lane, err);
+	/* What a program did may not be all there while the overlay is mounted; what role files
+	 * wrote is, and to unmount takes longer than to walk. */
+	if (r >= 0 && !step->files_type)
+		r = rootfs_umount(&env->rootfs, step->scratch, err);
 	if (r < 0)
 		return r;
-	r = image_layer_records(&step->packing, env->loop, env->store, on_packed, lane, &feed, err);
-	if (r < 0)
-		return r;
-	step->packing.leases = env->leases;
-	step->packing.lease = &lane->job->lease;
+	feed = take_fd(&step->feed_fd);
 	fds[0] = step->upper_fd;
 	fds[1] = feed;
 	buf_init(&rules, 512 << 10);
 	diff_rules(lane, &rules);
-	return build_job_files(lane, FILES_MSG_DIFF, buf_str(&rules), fds, 2, on_walked, err);
+	return build_job_files_again(lane, FILES_MSG_DIFF, buf_str(&rules), fds, 2, on_walked, err);
 }
 
 /* ---- COPY and WORKDIR ---- */
@@ -273,10 +295,11 @@ static int copy_begin(struct build_lane *lane, struct err *err)
 	if (r < 0)
 		return r;
 	/* --link: a layer that knows nothing of those below; links in them are not followed. */
-	step->root_fd = step->op->link ? fs_open(step->upper_fd, ".", FS_BENEATH,
-						 O_RDONLY | O_DIRECTORY, 0, err)
-				       : layers_root(&env->rootfs, step->scratch, step->layers,
-						     step->layer_count, step->upper_fd, work, err);
+	step->root_fd =
+		step->op->link
+			? fs_open(step->upper_fd, ".", FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, err)
+			: layers_root_scratch(&env->rootfs, step->scratch, step->layers,
+					      step->layer_count, step->upper_fd, work, err);
 	if (step->root_fd < 0)
 		return step->root_fd;
 	if (only_remotes(step->op))
@@ -290,6 +313,9 @@ static int copy_begin(struct build_lane *lane, struct err *err)
 			return step->source_fd;
 		fds[0] = step->source_fd;
 	}
+	r = begin_pack(lane, err);
+	if (r < 0)
+		return r;
 	if (step->files_type == FILES_MSG_MKDIR)
 		return build_job_files(lane, step->files_type, buf_str(&step->body), &fds[1], 1,
 				       on_copied, err);

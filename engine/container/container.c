@@ -366,8 +366,9 @@ static int mount_root(struct container *container, struct err *err)
 				       def->layer_count, container->dir_fd,
 				       container_mapping(container), err);
 	else
-		r = layers_root(&container->env->rootfs, container->id, def->layers,
-				def->layer_count, upper, work, err);
+		r = (container->background ? layers_root_scratch : layers_root)(
+			&container->env->rootfs, container->id, def->layers, def->layer_count,
+			upper, work, err);
 	container->root_fd = r;
 	return container->root_fd < 0 ? container->root_fd : container_images_mount(container, err);
 }

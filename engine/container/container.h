@@ -116,7 +116,7 @@ struct container {
 	struct layers_job layers;
 	struct image_lease lease; /* its layers */
 	uint32_t uid, gid, groups[64], group_count;
-	bool user_known, stopping, background; /* background: little weight of CPUs and I/O */
+	bool user_known, stopping, background; /* background: of a build */
 	char home[256];
 	char address[48];	       /* "172.20.0.5", first network; of IPv6 where that is all */
 	struct health_monitor *health; /* NULL = no health checks; see health_of() */

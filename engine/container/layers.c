@@ -175,6 +175,17 @@ int layers_root(struct rootfs *rootfs, const char *id, const struct digest *laye
 	return r < 0 ? r : rootfs_mount(rootfs, id, names.names, (size_t)r, upper_fd, work_fd, err);
 }
 
+int layers_root_scratch(struct rootfs *rootfs, const char *id, const struct digest *layers,
+			uint32_t count, int upper_fd, int work_fd, struct err *err)
+{
+	struct layer_names names;
+	int r = name_layers(layers, count, &names, err);
+
+	return r < 0 ? r
+		     : rootfs_mount_scratch(rootfs, id, names.names, (size_t)r, upper_fd, work_fd,
+					    err);
+}
+
 int layers_root_mapped(struct rootfs *rootfs, const char *id, const struct digest *layers,
 		       uint32_t count, int dir_fd, const struct rootfs_mapping *mapping,
 		       struct err *err)

@@ -41,5 +41,8 @@ int layers_root_mapped(struct rootfs *rootfs, const char *id, const struct diges
 /* The overlay `id` over mounted layers; fds of -1 = a read-only view. Returns an O_PATH fd. */
 int layers_root(struct rootfs *rootfs, const char *id, const struct digest *layers, uint32_t count,
 		int upper_fd, int work_fd, struct err *err);
+/* The same for an upper that is worth nothing after a crash (rootfs_mount_scratch). */
+int layers_root_scratch(struct rootfs *rootfs, const char *id, const struct digest *layers,
+			uint32_t count, int upper_fd, int work_fd, struct err *err);
 
 #endif

@@ -230,6 +230,14 @@ static int add_options(int fs, struct err *err)
 	return 0;
 }
 
+/* Without it each unmount waits until all that the upper's file system holds is on the disk. */
+static int add_volatile(int fs, struct err *err)
+{
+	int r = k_fs_flag(fs, "volatile");
+
+	return r < 0 ? err_sys(err, r, "overlay: volatile") : 0;
+}
+
 static int create_overlay(int fs, bool writable, const struct rootfs_mapping *mapping,
 			  struct err *err)
 {
@@ -269,6 +277,8 @@ static int new_overlay(struct rootfs_shown *shown, const char *const *layers, si
 		r = add_upper(fs, "workdir", work_fd, err);
 	if (r == 0)
 		r = add_options(fs, err);
+	if (r == 0 && writable && shown->scratch)
+		r = add_volatile(fs, err);
 	return r < 0 ? r : create_overlay(fs, writable, shown->mapping, err);
 }
 
@@ -313,6 +323,14 @@ int rootfs_mount(struct rootfs *rootfs, const char *id, const char *const *layer
 	int r = rootfs_open(rootfs, id, NULL);
 
 	return r >= 0 ? r : mount_root(&shown, id, layers, count, upper_fd, work_fd, err);
+}
+
+int rootfs_mount_scratch(struct rootfs *rootfs, const char *id, const char *const *layers,
+			 size_t count, int upper_fd, int work_fd, struct err *err)
+{
+	struct rootfs_shown shown = { .rootfs = rootfs, .scratch = true };
+
+	return mount_root(&shown, id, layers, count, upper_fd, work_fd, err);
 }
 
 /* The upper and its work directory have to be of one mount: it is the one above both. */

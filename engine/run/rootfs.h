@@ -49,6 +49,13 @@ int rootfs_mount(struct rootfs *rootfs, const char *id, const char *const *layer
 		 int upper_fd, int work_fd, struct err *err);
 
 /*
+ * The same for fresh directories that nobody wants any more after a crash: what is written there
+ * reaches the disk when it likes, and no fsync(2) in it waits. They can be mounted this once.
+ */
+int rootfs_mount_scratch(struct rootfs *rootfs, const char *id, const char *const *layers,
+			 size_t count, int upper_fd, int work_fd, struct err *err);
+
+/*
  * The same through a mapping. dir_fd is the directory that holds `upper` and `work`; -1 = a view.
  */
 int rootfs_mount_mapped(struct rootfs *rootfs, const char *id, const char *const *layers,

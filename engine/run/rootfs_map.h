@@ -9,6 +9,7 @@ struct rootfs_shown {
 	struct rootfs *rootfs;
 	const struct rootfs_mapping *mapping; /* NULL = none */
 	unsigned count;			      /* of those that stand in rootfs->mapped_fd */
+	bool scratch;			      /* the upper is worth nothing after a crash */
 };
 
 /*
