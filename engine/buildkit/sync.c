@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
+#include "engine/buildkit/sync_link.h"
 #include "engine/buildkit/tar.h"
 #include "lib/own.h"
 
@@ -38,6 +39,7 @@ struct sync {
 	struct buf out; /* for the pipe */
 	struct entry *first, **last, *next_ask;
 	struct sync_file *files;
+	struct sync_links links; /* where files are wanted */
 	uint32_t file_count, next_id;
 	size_t list_bytes;
 	uint64_t ahead, moved;
@@ -253,15 +255,11 @@ static struct entry *entry_new(struct sync *sync, const struct packet_stat *stat
 	return entry;
 }
 
-static void take_entry(struct sync *sync, const struct packet_stat *stat)
+static void add_entry(struct sync *sync, const struct packet_stat *stat, uint32_t id,
+		      struct sync_file *kept)
 {
-	struct sync_file *kept = find_file(sync, stat);
-	uint32_t id = sync->next_id++;
-	struct entry *entry;
+	struct entry *entry = entry_new(sync, stat, id);
 
-	if (sync->file_count && !kept)
-		return;
-	entry = entry_new(sync, stat, id);
 	if (!entry || buf_error(&entry->head) || sync->list_bytes > SYNC_LIST_MAX) {
 		if (entry)
 			entry_free(entry);
@@ -277,6 +275,35 @@ static void take_entry(struct sync *sync, const struct packet_stat *stat)
 		kept->found = true;
 	if (kept && entry->size > SYNC_FILE_MAX)
 		sync_fail(sync, -E2BIG, "a Dockerfile or .dockerignore is longer than 1 MiB");
+}
+
+static void take_entry(struct sync *sync, const struct packet_stat *stat)
+{
+	struct sync_file *kept = find_file(sync, stat);
+	uint32_t id = sync->next_id++;
+
+	if (kept || !sync->file_count) {
+		add_entry(sync, stat, id, kept);
+		if (kept)
+			kept->listed = true;
+	}
+	if (sync->file_count) /* what a link leads to may be wanted as well */
+		sync_links_add(&sync->links, stat, id);
+}
+
+/* The list has ended: those that are links are the files that these lead to. */
+static void take_links(struct sync *sync)
+{
+	for (uint32_t i = 0; i < sync->file_count && sync->call; i++) {
+		struct sync_file *file = &sync->files[i];
+		const struct sync_seen *seen =
+			file->listed ? NULL : sync_links_find(&sync->links, file->name);
+		const struct packet_stat stat = { .kind = PACKET_KIND_FILE,
+						  .size = seen ? seen->size : 0 };
+
+		if (seen)
+			add_entry(sync, &stat, seen->id, file);
+	}
 }
 
 static void take_data(struct sync *sync, const struct packet *packet)
@@ -320,6 +347,8 @@ static void on_message(struct grpc_call *call, struct str message)
 	case PACKET_STAT:
 		if (packet.has_stat && !sync->listed)
 			take_entry(sync, &packet.stat);
+		if (!packet.has_stat && !sync->listed)
+			take_links(sync);
 		sync->listed |= !packet.has_stat;
 		break;
 	case PACKET_DATA:

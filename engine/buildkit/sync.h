@@ -25,6 +25,7 @@ enum {
 
 struct sync_file {
 	const char *name; /* in; the directory's top */
+	bool listed;	  /* under this name: sync.c */
 	bool found;
 	struct buf data;
 };

@@ -14,3 +14,6 @@ tests/fuzz/fuzz_buildkit_OBJS = tests/fuzz/fuzz_buildkit.o $(tests_unit_buildkit
 tests/fuzz/fuzz_buildkit_LIBS = -lyyjson -lnanopb
 tests/fuzz/fuzz_grpc_OBJS = tests/fuzz/fuzz_grpc.o $(docker_api_objs)
 tests/fuzz/fuzz_grpc_LIBS = -lyyjson -lnghttp2 -lnanopb -lmbedcrypto -lseccomp
+
+UNIT += tests/unit/engine_buildkit/test_sync_link
+tests/unit/engine_buildkit/test_sync_link_OBJS = tests/unit/engine_buildkit/test_sync_link.o engine/buildkit/sync_link.o
