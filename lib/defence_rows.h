@@ -12,6 +12,7 @@ enum defence {
 	DEFENCE_A2_HIDDEN,	 /* no process of ours can be traced or read */
 	DEFENCE_A3_DIRECTORY,	 /* the working directory is inside of the root */
 	DEFENCE_A3_FILES,	 /* no fd but the named ones is handed on */
+	DEFENCE_A3_STANDARD,	 /* a closed 0, 1 or 2 becomes no file of the host */
 	DEFENCE_A4_TARGET,	 /* a mount's target is resolved inside of the root */
 	DEFENCE_A5_NULL,	 /* the null behind masks is the null device */
 	DEFENCE_A6_CONSOLE,	 /* the console is no link */

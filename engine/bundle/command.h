@@ -30,7 +30,8 @@ struct options {
 	/* update */
 	const char *resources, *blkio_weight, *cpu_period, *cpu_quota, *cpu_burst, *cpu_share;
 	const char *cpuset_cpus, *cpuset_mems, *memory, *memory_reservation, *memory_swap;
-	const char *pids_limit, *cpu_idle;
+	const char *pids_limit, *cpu_idle, *cpu_rt_period, *cpu_rt_runtime;
+	const char *kernel_memory, *kernel_memory_tcp, *cache_schema, *bandwidth_schema;
 };
 
 struct command {

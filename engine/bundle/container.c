@@ -68,9 +68,10 @@ static int kill_group(int group, struct err *err)
 {
 	int r = cgroup_kill(group, err);
 
-	if (r != -ENOENT)
+	if (r != -ENOENT && r != -EOPNOTSUPP)
 		return r;
-	return signals_send_group(group, SIGKILL, err); /* before cgroup.kill: Linux 5.14 */
+	/* Before cgroup.kill (Linux 5.14), and a threaded group. */
+	return signals_send_group(group, SIGKILL, err);
 }
 
 static int remove_group(const struct state *state, struct err *err)

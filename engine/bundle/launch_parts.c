@@ -111,7 +111,7 @@ int launch_stdio(struct apply *apply, struct err *err)
 {
 	for (int i = 0; i < 3; i++) {
 		apply->stdio[i] = fcntl(i, F_DUPFD_CLOEXEC, STDIO_FIRST);
-		if (apply->stdio[i] < 0 && (errno != EBADF || i > 0))
+		if (apply->stdio[i] < 0)
 			return err_sys(err, -errno, "hand on fd %d", i);
 	}
 	return 0;

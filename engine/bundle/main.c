@@ -6,12 +6,15 @@
 #include "engine/bundle/command.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include "engine/bundle/say.h"
 #include "engine/run/own_file.h"
+#include "lib/defence.h"
+#include "lib/fs.h"
 #include "lib/own.h"
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 1, EXIT_UNKNOWN = 3, EXIT_EXEC = 255 };
@@ -94,6 +97,12 @@ static const struct args_flag update_flags[] = {
 	FLAG("memory-reservation", '\0', TEXT, memory_reservation),
 	FLAG("memory-swap", '\0', TEXT, memory_swap),
 	FLAG("pids-limit", '\0', TEXT, pids_limit),
+	FLAG("kernel-memory", '\0', TEXT, kernel_memory),
+	FLAG("kernel-memory-tcp", '\0', TEXT, kernel_memory_tcp),
+	FLAG("cpu-rt-period", '\0', TEXT, cpu_rt_period),
+	FLAG("cpu-rt-runtime", '\0', TEXT, cpu_rt_runtime),
+	FLAG("l3-cache-schema", '\0', TEXT, cache_schema),
+	FLAG("mem-bw-schema", '\0', TEXT, bandwidth_schema),
 };
 
 #define FLAGS(LIST) LIST, ARRAY_LEN(LIST)
@@ -293,15 +302,38 @@ static bool respell_exec(struct err *err)
 	return true;
 }
 
+/*
+ * Who starts us with one of 0, 1, 2 closed would have the next file that is opened handed on as the
+ * container's standard input or output: a directory of the host is a way out (A3).
+ */
+static int fill_standard_fds(struct err *err)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		int opened;
+
+		if (fcntl(fd, F_GETFD) >= 0)
+			continue;
+		opened = fs_open(AT_FDCWD, "/dev/null", FS_HOST, O_RDWR, 0, err);
+		if (opened < 0)
+			return opened;
+		if (opened != fd || fcntl(fd, F_SETFD, 0) < 0)
+			return err_set(err, -EBADF, "fd %d is closed and cannot be filled", fd);
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static struct command cmd = { .root_fd = -1, .exec_failed = EXIT_USAGE };
 	struct err err = { 0 };
-	int r;
+	int r = 0;
 
+	if (defence_on(DEFENCE_A3_STANDARD))
+		r = fill_standard_fds(&err);
 	/* A peer that went away is an errno, not the end of the process. */
 	(void)signal(SIGPIPE, SIG_IGN);
-	r = run_command(argc, argv, &cmd, &err);
+	if (r == 0)
+		r = run_command(argc, argv, &cmd, &err);
 	if (r >= 0)
 		return r;
 	respell(&err);

@@ -250,7 +250,7 @@ static int override_process(struct convert *c, const struct parser_exec *given,
 	process->cwd = given->cwd ? given->cwd : process->cwd;
 	process->apparmor = given->apparmor ? given->apparmor : process->apparmor;
 	process->selinux = given->label ? given->label : process->selinux;
-	if (given->user)
+	if (given->user && *given->user) /* an empty one is none, as with runc */
 		r = take_user(c, given->user, process);
 	if (r == 0)
 		r = append_texts(c, &process->env, given->env);

@@ -18,7 +18,7 @@
 #include "lib/own.h"
 #include "lib/signame.h"
 
-enum { PROCS_MAX = 4 << 20, PIDFD_OPEN = 434 };
+enum { PROCS_MAX = 4 << 20, TYPE_MAX = 64, PIDFD_OPEN = 434 };
 
 int signals_parse(const char *text, int *ret_signal, struct err *err)
 {
@@ -38,6 +38,7 @@ int signals_parse(const char *text, int *ret_signal, struct err *err)
 struct walk {
 	int (*fn)(uint32_t pid, void *owner);
 	void *owner;
+	bool threads;
 };
 
 static int walk_group(int group_fd, struct walk *walk, struct err *err);
@@ -52,6 +53,14 @@ static int walk_below(int dirfd, const char *name, unsigned char type, void *own
 	return fd < 0 ? 0 : walk_group(fd, owner, err);
 }
 
+/* A thread that is no process is nobody to whom a pidfd can be had. */
+static bool is_process(uint32_t pid)
+{
+	OWN_FD int pidfd = (int)syscall(PIDFD_OPEN, pid, 0);
+
+	return pidfd >= 0;
+}
+
 static int walk_group(int group_fd, struct walk *walk, struct err *err)
 {
 	struct buf text OWN(buf_done) = { 0 };
@@ -60,14 +69,16 @@ static int walk_group(int group_fd, struct walk *walk, struct err *err)
 	int r;
 
 	buf_init(&text, PROCS_MAX);
-	r = fs_read(group_fd, "cgroup.procs", FS_BENEATH, PROCS_MAX - 1, &text, NULL);
+	r = fs_read(group_fd, walk->threads ? "cgroup.threads" : "cgroup.procs", FS_BENEATH,
+		    PROCS_MAX - 1, &text, NULL);
 	if (r == -EOPNOTSUPP) /* a threaded group: its processes are listed above */
 		return 0;
 	if (r < 0)
 		return err_sys(err, r, "read the processes of the control group");
 	rest = buf_str(&text);
 	while (r == 0 && str_cut(&rest, '\n', &line))
-		if (str_to_u64(line, 1, INT32_MAX, &pid) == 0)
+		if (str_to_u64(line, 1, INT32_MAX, &pid) == 0 &&
+		    (!walk->threads || is_process((uint32_t)pid)))
 			r = walk->fn((uint32_t)pid, walk->owner);
 	return r < 0 ? r : fs_each(group_fd, walk_below, walk, err);
 }
@@ -75,8 +86,14 @@ static int walk_group(int group_fd, struct walk *walk, struct err *err)
 int signals_each_pid(int group_fd, int (*fn)(uint32_t pid, void *owner), void *owner,
 		     struct err *err)
 {
-	struct walk walk = { fn, owner };
+	struct buf type OWN(buf_done) = { 0 };
+	struct walk walk = { .fn = fn, .owner = owner };
 
+	/* What is threaded itself lists its processes nowhere but among the threads. */
+	buf_init(&type, TYPE_MAX);
+	walk.threads =
+		fs_read(group_fd, "cgroup.type", FS_BENEATH, TYPE_MAX - 1, &type, NULL) == 0 &&
+		str_eq(buf_str(&type), STR("threaded\n"));
 	return walk_group(group_fd, &walk, err);
 }
 

@@ -25,8 +25,6 @@ static int put_number(struct json_writer *w, const char *key, const char *option
 	int64_t number;
 	uint64_t bytes;
 
-	if (!value)
-		return 0;
 	if (size && value[0] != '-') {
 		if (str_to_size(str_from(value), INT64_MAX, &bytes) < 0)
 			return err_set(err, -EINVAL, "--%s: expected a size such as 64m", option);
@@ -40,56 +38,72 @@ static int put_number(struct json_writer *w, const char *key, const char *option
 	return 0;
 }
 
-static void put_text(struct json_writer *w, const char *key, const char *value)
-{
-	if (value)
-		json_member_text(w, key, value);
-}
+enum kind { KIND_NUMBER, KIND_SIZE, KIND_TEXT };
+
+/* Which option stands for which member; the members of one object stand together. */
+static const struct row {
+	const char *object, *key, *option;
+	size_t offset; /* in struct options */
+	enum kind kind;
+} rows[] = {
+	{ "memory", "limit", "memory", offsetof(struct options, memory), KIND_SIZE },
+	{ "memory", "reservation", "memory-reservation",
+	  offsetof(struct options, memory_reservation), KIND_SIZE },
+	{ "memory", "swap", "memory-swap", offsetof(struct options, memory_swap), KIND_SIZE },
+	{ "memory", "kernel", "kernel-memory", offsetof(struct options, kernel_memory), KIND_SIZE },
+	{ "memory", "kernelTCP", "kernel-memory-tcp", offsetof(struct options, kernel_memory_tcp),
+	  KIND_SIZE },
+	{ "cpu", "period", "cpu-period", offsetof(struct options, cpu_period), KIND_NUMBER },
+	{ "cpu", "quota", "cpu-quota", offsetof(struct options, cpu_quota), KIND_NUMBER },
+	{ "cpu", "burst", "cpu-burst", offsetof(struct options, cpu_burst), KIND_NUMBER },
+	{ "cpu", "shares", "cpu-share", offsetof(struct options, cpu_share), KIND_NUMBER },
+	{ "cpu", "idle", "cpu-idle", offsetof(struct options, cpu_idle), KIND_NUMBER },
+	{ "cpu", "realtimePeriod", "cpu-rt-period", offsetof(struct options, cpu_rt_period),
+	  KIND_NUMBER },
+	{ "cpu", "realtimeRuntime", "cpu-rt-runtime", offsetof(struct options, cpu_rt_runtime),
+	  KIND_NUMBER },
+	{ "cpu", "cpus", "cpuset-cpus", offsetof(struct options, cpuset_cpus), KIND_TEXT },
+	{ "cpu", "mems", "cpuset-mems", offsetof(struct options, cpuset_mems), KIND_TEXT },
+	{ "blockIO", "weight", "blkio-weight", offsetof(struct options, blkio_weight),
+	  KIND_NUMBER },
+	{ "pids", "limit", "pids-limit", offsetof(struct options, pids_limit), KIND_NUMBER },
+};
 
 /* The options as the file that could have been given: the parser reads only that. */
 static int make_resources(const struct options *o, struct buf *out, struct err *err)
 {
+	const char *object = NULL;
 	struct json_writer w;
-	int r;
+	int r = 0;
 
+	if (o->cache_schema || o->bandwidth_schema)
+		return err_set(err, -ENOTSUP,
+			       "--%s: shares of the processor's cache and memory "
+			       "bandwidth (resctrl) are not supported",
+			       o->cache_schema ? "l3-cache-schema" : "mem-bw-schema");
 	json_writer_init(&w, out);
 	json_begin_object(&w);
-	json_key(&w, "memory");
-	json_begin_object(&w);
-	r = put_number(&w, "limit", "memory", o->memory, true, err);
-	if (r == 0)
-		r = put_number(&w, "reservation", "memory-reservation", o->memory_reservation, true,
-			       err);
-	if (r == 0)
-		r = put_number(&w, "swap", "memory-swap", o->memory_swap, true, err);
-	json_end_object(&w);
-	json_key(&w, "cpu");
-	json_begin_object(&w);
-	if (r == 0)
-		r = put_number(&w, "period", "cpu-period", o->cpu_period, false, err);
-	if (r == 0)
-		r = put_number(&w, "quota", "cpu-quota", o->cpu_quota, false, err);
-	if (r == 0)
-		r = put_number(&w, "burst", "cpu-burst", o->cpu_burst, false, err);
-	if (r == 0)
-		r = put_number(&w, "shares", "cpu-share", o->cpu_share, false, err);
-	if (r == 0)
-		r = put_number(&w, "idle", "cpu-idle", o->cpu_idle, false, err);
-	put_text(&w, "cpus", o->cpuset_cpus);
-	put_text(&w, "mems", o->cpuset_mems);
-	json_end_object(&w);
-	json_key(&w, "blockIO");
-	json_begin_object(&w);
-	if (r == 0)
-		r = put_number(&w, "weight", "blkio-weight", o->blkio_weight, false, err);
-	json_end_object(&w);
-	if (o->pids_limit) {
-		json_key(&w, "pids");
-		json_begin_object(&w);
-		if (r == 0)
-			r = put_number(&w, "limit", "pids-limit", o->pids_limit, false, err);
-		json_end_object(&w);
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(rows); i++) {
+		const struct row *row = &rows[i];
+		const char *value = *(const char *const *)((const char *)o + row->offset);
+
+		if (!value)
+			continue;
+		if (!object || strcmp(object, row->object) != 0) {
+			if (object)
+				json_end_object(&w);
+			json_key(&w, row->object);
+			json_begin_object(&w);
+			object = row->object;
+		}
+		if (row->kind == KIND_TEXT)
+			json_member_text(&w, row->key, value);
+		else
+			r = put_number(&w, row->key, row->option, value, row->kind == KIND_SIZE,
+				       err);
 	}
+	if (object)
+		json_end_object(&w);
 	json_end_object(&w);
 	return r < 0 ? r : buf_error(out);
 }

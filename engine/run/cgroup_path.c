@@ -15,6 +15,8 @@
 #include "lib/own.h"
 #include "lib/str.h"
 
+enum { TYPE_MAX = 64 };
+
 int cgroup_host_open(enum cgroup_host *ret_host, int *ret_fd, struct err *err)
 {
 	const int flags = O_RDONLY | O_DIRECTORY;
@@ -75,6 +77,28 @@ static void hand_down_path(int top_fd, const char *path, uint32_t wanted)
 	}
 }
 
+/*
+ * A new group below a threaded one takes no process until it is threaded too; such a one has the
+ * limits of a thread's controllers only. See cgroup-v2.rst, "Threads".
+ */
+static int fit_in(int fd, uint32_t controllers, struct err *err)
+{
+	static const uint32_t of_threads =
+		CGROUP_CONTROLLER_CPU | CGROUP_CONTROLLER_CPUSET | CGROUP_CONTROLLER_PIDS;
+	struct buf type OWN(buf_done) = { 0 };
+	int r;
+
+	buf_init(&type, TYPE_MAX);
+	r = fs_read(fd, "cgroup.type", FS_BENEATH, TYPE_MAX - 1, &type, NULL);
+	if (r < 0 || !str_eq(buf_str(&type), STR("domain invalid\n")))
+		return 0;
+	if (controllers & ~of_threads)
+		return err_set(err, -EOPNOTSUPP,
+			       "it is below a threaded group: only limits of cpu, cpuset and pids "
+			       "can be set there");
+	return fs_write_control(fd, "cgroup.type", STR("threaded"), err);
+}
+
 int cgroup_path_make(int top_fd, const char *path, uint32_t controllers, bool *ret_new,
 		     struct err *err)
 {
@@ -89,8 +113,12 @@ int cgroup_path_make(int top_fd, const char *path, uint32_t controllers, bool *r
 		*ret_new = fd < 0;
 	if (fd == -ENOENT) {
 		fd = fs_open_dir(top_fd, path, FS_BENEATH, 0755, err);
-		if (fd < 0) /* it may have been made and not opened */
+		r = fd < 0 ? fd : fit_in(fd, controllers, err);
+		if (r < 0) { /* it may have been made and not opened */
+			own_close(&fd);
+			fd = r;
 			(void)cgroup_path_remove(top_fd, path, NULL);
+		}
 	} else if (fd < 0) {
 		(void)err_sys(err, fd, "open it");
 	}

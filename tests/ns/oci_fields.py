@@ -293,6 +293,34 @@ def found_group():
         good(b.run())
 
 
+@tap.test("a-container-lives-below-a-threaded-group")
+def threaded_group():
+    def put(path, text):
+        with open(path, "w", encoding="ascii") as f:
+            f.write(text)
+    with Bundle("sleep", "1000") as b:
+        above = b.group()
+        os.makedirs(above + "/other")
+        put(above + "/other/cgroup.type", "threaded")
+        b.linux["cgroupsPath"] += "/box"
+        b.start()
+        with open(b.group() + "/cgroup.type", encoding="ascii") as f:
+            tap.check(f.read() == "threaded\n", "the group's type")
+        good(b.exec("true"))
+        tap.check(json.loads(good(b.call("ps", "--format", "json")).out) == [b.state()["pid"]], "ps")
+        for command, want in (("pause", "paused"), ("resume", "running")):
+            good(b.call(command))
+            tap.check(b.status() == want, b.status())
+        good(runtime("kill", "--all", b.id, "KILL"))
+        wait_for("its end", lambda: b.status() == "stopped")
+        good(b.call("delete"))
+        b.linux["resources"]["hugepageLimits"] = [{"pageSize": "2MB", "limit": 0}]
+        refused(b.run(), "below a threaded group")
+        b.check_clean()
+        os.rmdir(above + "/other")
+        os.rmdir(above)
+
+
 RESOURCES = (
     ({"memory": {"limit": 33554432}}, "memory.max", "33554432"),
     ({"memory": {"limit": 33554432, "swap": 67108864}}, "memory.swap.max", "33554432"),

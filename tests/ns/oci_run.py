@@ -571,6 +571,10 @@ def update():
         refused(runtime("update", "--cpu-quota", "1e3", b.id), "--cpu-quota")
         refused(runtime("update", "--resources", "-", b.id, stdin=b'{"pids":{"limit":"x"}}'),
                 "resources: pids.limit: expected a whole number, found text")
+        for old in ("--kernel-memory", "--cpu-rt-runtime"):
+            done = good(runtime("update", old, "65536", b.id))
+            tap.check("warning: " in done.err and "cgroup v2 has no such" in done.err, str(done))
+        refused(runtime("update", "--l3-cache-schema", "L3:0=f", b.id), "--l3-cache-schema", "not supported")
         refused(runtime("update", "--resources", b.dir, b.id), "--resources " + b.dir, "directory")
         refused(runtime("exec", "--process", b.dir, b.id), "--process " + b.dir, "directory", code=255)
         with open("/sys/fs/cgroup/cgroup.controllers", encoding="ascii") as f:

@@ -27,6 +27,7 @@ ROWS = (
     ("A2_HIDDEN", "run_race", "A2-young-processes-are-hunted", "was seen"),
     ("A3_DIRECTORY", "run_guard", "A3-working-directory-is-no-way-out", "was taken"),
     ("A3_FILES", "run_oci", "A3-fds-are-preserved-as-asked-and-no-others", "threefour"),
+    ("A3_STANDARD", "run_rows", "A3-standard-fds-that-are-closed-become-the-null-device", "holds"),
     ("A4_TARGET", "run_race", "A4-A9-targets-and-missing-directories-while-links-are-swapped-in",
      "the host was written to"),
     ("A5_NULL", "run_race", "A5-null-of-a-root-is-swapped-while-containers-start", "no mask"),

@@ -106,6 +106,33 @@ def hidden():
         tap.check(done.out == "", str(done))
 
 
+CLOSED = """
+for n in 0 1 2; do held="$held $(readlink /proc/$$/fd/$n)"; done
+echo $held >/tmp/held
+"""
+
+
+@tap.test("A3-standard-fds-that-are-closed-become-the-null-device")
+def closed_fds():
+    def call(*args):
+        return subprocess.run(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", box.RUNTIME, "--root", box.ROOT]
+                              + list(args), env=box.ENV, check=False, timeout=box.LIMIT_S).returncode
+    for b in both("sh", "-c", CLOSED):
+        root = own_root(b)
+        held = os.path.join(root, "tmp/held")
+
+        def look(code):
+            with open(held, encoding="ascii") as f:
+                text = f.read().split()
+            os.unlink(held)
+            tap.check(code == 0 and text == ["/dev/null"] * 3, "the container holds %s" % text)
+        b.write()
+        look(call("run", "--bundle", b.dir, b.id))
+        b.process["args"] = ["sleep", "1000"]
+        b.start()
+        look(call("exec", b.id, "sh", "-c", CLOSED))
+
+
 @tap.test("A16-no-socket-without-a-file")
 def sockets():
     with Bundle("cat", "/proc/net/unix") as b:
