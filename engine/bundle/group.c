@@ -114,8 +114,23 @@ static int check_found(const struct launch *launch, struct err *err)
 	return r;
 }
 
+/* Who is root of a user namespace only may be given no control group at all. */
+static int go_without(struct launch *launch, int r, struct err *why)
+{
+	if (!launch->job.nested || (r != -EACCES && r != -EPERM && r != -EROFS))
+		return r;
+	say(SAY_LEVEL_WARNING,
+	    "no control group may be made in this user namespace: the container runs without "
+	    "one, and without limits");
+	say(SAY_LEVEL_DEBUG, "%s", err_text(why));
+	own_close(&launch->top);
+	launch->state.flags &= (uint8_t)~STATE_FLAG_CGROUP;
+	return 0;
+}
+
 int group_make(struct launch *launch, struct err *err)
 {
+	struct err why = { 0 };
 	int r = 0;
 
 	uint32_t controllers = cgroup_resources_controllers(&launch->answer.resources);
@@ -128,9 +143,13 @@ int group_make(struct launch *launch, struct err *err)
 		return 0;
 	}
 	launch->group = cgroup_path_make(launch->top, launch->group_path, controllers,
-					 &launch->group_new, err);
-	if (launch->group < 0)
-		return err_prefix(err, "control group %s", launch->group_path);
+					 &launch->group_new, &why);
+	if (launch->group < 0) {
+		r = go_without(launch, launch->group, &why);
+		return r < 0 ? err_set(err, r, "control group %s: %s", launch->group_path,
+				       err_text(&why))
+			     : 0;
+	}
 	if (!launch->group_new)
 		r = check_found(launch, err);
 	return r < 0 ? r : set_limits(launch, launch->host, err);

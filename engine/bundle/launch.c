@@ -19,6 +19,7 @@
 #include "engine/bundle/terminal.h"
 #include "engine/oci/runtime_config.h"
 #include "engine/run/kernel.h"
+#include "engine/run/user_namespace.h"
 #include "lib/fs.h"
 #include "lib/msg.h"
 #include "lib/own.h"
@@ -108,6 +109,7 @@ static int begin_parser(struct launch *launch, struct err *err)
 					   .id = launch->id,
 					   .bundle = launch->bundle_path,
 					   .no_pivot = options->no_pivot,
+					   .nested = user_namespace_is_nested(),
 					   .may_miss_process = launch->gated,
 					   .no_new_keyring = options->no_new_keyring };
 	r = launch_preserved(options, &launch->job.preserve_fds, err);

@@ -183,6 +183,16 @@ static const struct command_row *find_row(const char *name)
 	return NULL;
 }
 
+/* Root of a user namespace will do, the user who made it will not. */
+static int check_root(struct err *err)
+{
+	return geteuid() == 0 ? 0
+			      : err_set(err, -EPERM,
+					"needs root: of the machine, or of a user namespace with a "
+					"range of ids (podman makes one; unshare --map-auto "
+					"--map-root-user --mount)");
+}
+
 static int check_options(const struct options *o, struct err *err)
 {
 	if (o->systemd_cgroup || (o->cgroup_manager && strcmp(o->cgroup_manager, "cgroupfs") != 0 &&
@@ -195,7 +205,10 @@ static int check_options(const struct options *o, struct err *err)
 	    strcmp(o->log_format, "text") != 0)
 		return err_set(err, -EINVAL, "--log-format: expected text or json");
 	if (o->rootless && strcmp(o->rootless, "auto") != 0 && strcmp(o->rootless, "false") != 0)
-		return err_set(err, -ENOTSUP, "--rootless: running without root is not supported");
+		return strcmp(o->rootless, "true") == 0 ? check_root(err)
+							: err_set(err, -EINVAL,
+								  "--rootless: expected true, "
+								  "false or auto");
 	return 0;
 }
 
@@ -208,14 +221,12 @@ static int run_row(const struct command_row *row, struct command *cmd, struct er
 		return err_set(err, -EINVAL, "%s: expected %s %s", row->name, row->name,
 			       row->usage);
 	if (!stateless) {
-		cmd->root_fd = state_root_open(
-			cmd->options.root ? cmd->options.root : state_root_default, err);
+		cmd->root_fd = state_root_open(state_root_path(cmd->options.root), err);
 		if (cmd->root_fd < 0)
 			return cmd->root_fd;
 	}
 	say(SAY_LEVEL_DEBUG, "%s %s: the states are in %s", row->name,
-	    cmd->argc > 0 ? cmd->argv[0] : "",
-	    cmd->options.root ? cmd->options.root : state_root_default);
+	    cmd->argc > 0 ? cmd->argv[0] : "", state_root_path(cmd->options.root));
 	return row->run(cmd, err);
 }
 
@@ -261,7 +272,7 @@ static int run_command(int argc, char **argv, struct command *cmd, struct err *e
 	if (r < 0)
 		return err_prefix(err, "%s", row->name);
 	if (row->run == command_create || row->run == command_run || row->run == command_exec)
-		r = own_file_protect(argv, err);
+		r = check_root(err) < 0 ? -EPERM : own_file_protect(argv, err);
 	if (r < 0)
 		return r;
 	/* kill ID -9 and the like: what looks like an option behind the first argument is none */

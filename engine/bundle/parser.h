@@ -37,6 +37,7 @@ struct parser_job {
 	const char *notify_source; /* the directory of NOTIFY_SOCKET, NULL = none */
 	const char *notify_target;
 	bool no_pivot, no_new_keyring, may_miss_process;
+	bool nested; /* we are in a user namespace ourselves */
 	/* The parser's own: */
 	pid_t pid;
 	int answer_fd;

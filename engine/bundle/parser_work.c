@@ -155,6 +155,7 @@ static int work_container(const struct parser_job *job, struct convert *c, struc
 	if (r < 0)
 		return r;
 	spec.no_pivot = job->no_pivot;
+	spec.nested = job->nested;
 	spec.no_new_keyring = job->no_new_keyring;
 	spec.process.preserve_fds = job->preserve_fds;
 	return run_plan_encode(&spec, plan, c->err);

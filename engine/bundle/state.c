@@ -13,15 +13,35 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "engine/run/cgroup.h"
+#include "engine/run/user_namespace.h"
 #include "lib/defence.h"
 #include "lib/fs.h"
 #include "lib/own.h"
 #include "lib/sha256.h"
 #include "lib/wire.h"
 
-enum { STATE_MAGIC = 0x31534f48, STAT_MAX = 1024, STAT_START_FIELD = 22, PIDFD_OPEN = 434 };
+enum {
+	STATE_MAGIC = 0x31534f48,
+	STAT_MAX = 1024,
+	STAT_START_FIELD = 22,
+	PIDFD_OPEN = 434,
+	ROOT_MAX = 4096
+};
 
-const char *const state_root_default = "/run/hoy-oci";
+const char *state_root_path(const char *given)
+{
+	static char path[ROOT_MAX];
+	const char *runtime = getenv("XDG_RUNTIME_DIR"), *user = getenv("USER");
+	int n;
+
+	if (given)
+		return given;
+	if (!runtime || runtime[0] != '/' || (user && strcmp(user, "root") == 0) ||
+	    !user_namespace_is_nested())
+		return "/run/hoy-oci";
+	n = snprintf(path, sizeof(path), "%s/hoy-oci", runtime);
+	return n > 0 && (size_t)n < sizeof(path) ? path : "/run/hoy-oci";
+}
 
 int state_id_check(const char *id, struct err *err)
 {

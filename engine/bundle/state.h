@@ -46,7 +46,11 @@ enum state_status {
 	STATE_STATUS_STOPPED,
 };
 
-extern const char *const state_root_default; /* /run/hoy-oci */
+/*
+ * Where the states are: what --root says, else /run/hoy-oci; for root of a user namespace, as with
+ * runc, $XDG_RUNTIME_DIR/hoy-oci where there is one.
+ */
+const char *state_root_path(const char *given);
 #define STATE_RECORD   "state"
 #define STATE_CREATING "creating"
 #define STATE_GATE     "start"

@@ -123,8 +123,9 @@ static int bind_node(struct apply *apply, const struct plan_op *op, int tree, st
 
 	if (dir < 0)
 		return dir;
-	place = fs_open(dir, name, FS_BENEATH, O_PATH | O_NOFOLLOW, 0, NULL);
-	if (place == -ENOENT)
+	/* A listed device may be a standard one, which is bound there already. */
+	place = fs_open(dir, name, FS_BENEATH_XDEV, O_PATH | O_NOFOLLOW, 0, NULL);
+	if (place < 0)
 		place = fs_open(dir, name, FS_BENEATH, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
 				0666, err);
 	return place < 0 ? place : apply_attach(tree, place, op->target, err);

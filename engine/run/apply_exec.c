@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <unistd.h>
 #include "engine/run/kernel.h"
+#include "engine/run/user_namespace.h"
 #include "lib/defence.h"
 #include "lib/fs.h"
 #include "lib/own.h"
@@ -50,17 +51,41 @@ static int gather_fds(struct apply *apply, struct err *err)
 	return 0;
 }
 
+/*
+ * Root of a user namespace may not even join the namespaces of the machine that both are in: what
+ * was not made in its own user namespace or below, the container has from where we have it from.
+ * The mount namespace is never left out.
+ */
+static int join_own(int pidfd, int user)
+{
+	const int types[] = { user,	    CLONE_NEWUTS,    CLONE_NEWIPC,
+			      CLONE_NEWNET, CLONE_NEWCGROUP, (int)K_NS_TIME,
+			      CLONE_NEWNS };
+
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		bool needed = types[i] == user || types[i] == CLONE_NEWNS;
+
+		if (types[i] && setns(pidfd, types[i]) < 0 &&
+		    (needed || (errno != EPERM && errno != EINVAL)))
+			return -errno;
+	}
+	return 0;
+}
+
 static int join_container(struct apply *apply, struct err *err)
 {
 	/* The mount namespace last: it changes root and working directory. */
 	const int user = apply->plan->flags & PLAN_FLAG_USER_NS ? CLONE_NEWUSER : 0;
 	const int types = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET |
 			  CLONE_NEWCGROUP | (int)K_NS_TIME | user;
-	int r;
+	int r = 0;
 
 	if (setns(apply->pidfd, types) < 0 &&
 	    (errno != EINVAL || setns(apply->pidfd, types & ~(int)K_NS_TIME) < 0))
-		return err_sys(err, -errno, "join the container's namespaces");
+		r = errno == EPERM && user_namespace_is_nested() ? join_own(apply->pidfd, user)
+								 : -errno;
+	if (r < 0)
+		return err_sys(err, r, "join the container's namespaces");
 	own_close(&apply->pidfd);
 	r = user ? apply_become_root() : 0;
 	if (r < 0)

@@ -20,6 +20,7 @@
 #include <unistd.h>
 #include "engine/run/device.h"
 #include "engine/run/kernel.h"
+#include "engine/run/user_namespace.h"
 #include "lib/defence.h"
 #include "lib/fs.h"
 #include "lib/own.h"
@@ -88,7 +89,9 @@ int apply_prepare(struct apply *apply, int root_fd, int *ret_pts, struct err *er
 	int r = 0;
 
 	*ret_pts = -1;
-	if (apply->cgroup >= 0 && defence_on(DEFENCE_A21_DEVICES))
+	/* In a user namespace the kernel takes no device program, and lets nobody make a device. */
+	if (apply->cgroup >= 0 && defence_on(DEFENCE_A21_DEVICES) &&
+	    (plan->devices.len > 0 || !user_namespace_is_nested()))
 		r = device_attach(apply->cgroup, plan->devices.ptr, plan->devices.len, err);
 	/* In the child's mount namespace the fd names a mount of another one, which has no clones.
 	 */
@@ -281,12 +284,18 @@ static long fork_child(struct apply *apply, int *pidfd, struct err *err)
 	return pid < 0 ? err_sys(err, (int)pid, "start a process in new namespaces") : pid;
 }
 
-/* Without the way back every later child, a hook as well, would be born in the wrong place. */
-static int come_back(bool joined_pid, int own_pidns_fd, int saved[PLAN_NS_COUNT], struct err *err)
+/*
+ * Without the way back every later child, a hook as well, would be born in the wrong place. Root of
+ * a user namespace has none, for it is not its PID namespace: then nothing may be left to fork.
+ */
+static int come_back(const struct plan *plan, int own_pidns_fd, int saved[PLAN_NS_COUNT],
+		     struct err *err)
 {
+	bool forks = plan->kind != PLAN_KIND_EXEC && plan->hook_points != 0;
 	int r = 0, back;
 
-	if (joined_pid && setns(own_pidns_fd, CLONE_NEWPID) < 0)
+	if (own_pidns_fd >= 0 && setns(own_pidns_fd, CLONE_NEWPID) < 0 &&
+	    (forks || errno != EPERM || !user_namespace_is_nested()))
 		r = err_sys(err, -errno, "return to the own PID namespace");
 	back = apply_return(saved, r < 0 ? NULL : err);
 	return r < 0 ? r : back;
@@ -325,7 +334,7 @@ pid_t apply_start(struct apply *apply, int own_pidns_fd, int *ret_pidfd, struct 
 	}
 	r = go_there(apply, saved, err);
 	pid = r < 0 ? r : fork_child(apply, &pidfd, err);
-	back = come_back(joins, own_pidns_fd, saved, pid < 0 ? NULL : err);
+	back = come_back(plan, joins ? own_pidns_fd : -1, saved, pid < 0 ? NULL : err);
 	if (pid < 0)
 		return (pid_t)pid;
 	r = back < 0 ? back : help_child(apply, (int)pid, err);

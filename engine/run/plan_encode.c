@@ -325,6 +325,10 @@ static int put_devices(struct buf *out, const struct run_spec *spec, struct err 
 		rules[i] = spec->device_rules[i];
 	memcpy(rules + spec->device_rule_count, standard, count * sizeof(rules[0]));
 	count += spec->device_rule_count;
+	if (spec->nested) { /* nor may it have a device program */
+		wire_put_str(out, buf_str(&program));
+		return 0;
+	}
 	r = spec->privileged ? device_program(NULL, 0, true, &program, err)
 			     : device_program(rules, count, spec->devices_all, &program, err);
 	wire_put_str(out, buf_str(&program));

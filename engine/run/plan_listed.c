@@ -233,7 +233,8 @@ bool plan_mount_covers(const struct run_spec *spec, const char *target)
 }
 
 /* No user namespace may make a device: a standard one is the host's own, a listed one is made
- * outside, with the mode and the owner that the list wants. */
+ * outside, with the mode and the owner that the list wants. Where outside is a user namespace too,
+ * every one is the host's. */
 static void put_node(struct buf *out, const struct run_spec *spec, const struct plan_op *node,
 		     bool standard, uint32_t *count)
 {
@@ -242,9 +243,11 @@ static void put_node(struct buf *out, const struct run_spec *spec, const struct 
 	if (spec->layout == RUN_LAYOUT_LISTED && plan_mount_covers(spec, op.target))
 		return;
 	op.kind = PLAN_OP_NODE;
-	if (spec->user.mode != RUN_NS_MODE_HOST && !S_ISFIFO(op.mode)) {
-		op.kind = standard ? PLAN_OP_NODE_BIND : PLAN_OP_NODE_MADE;
-		if (!standard) {
+	if ((spec->nested || spec->user.mode != RUN_NS_MODE_HOST) && !S_ISFIFO(op.mode)) {
+		bool made = !standard && !spec->nested;
+
+		op.kind = made ? PLAN_OP_NODE_MADE : PLAN_OP_NODE_BIND;
+		if (made) {
 			op.uid = plan_outside(spec->uid_map, spec->uid_map_count, op.uid);
 			op.gid = plan_outside(spec->gid_map, spec->gid_map_count, op.gid);
 		}

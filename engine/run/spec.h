@@ -97,6 +97,7 @@ struct run_spec {
 	bool init;	 /* a small reaper is PID 1, the program its child */
 	uint32_t personality; /* personality(2), with personality_set */
 	bool personality_set;
+	bool nested;	     /* who starts it is in a user namespace: no device can be made there */
 	bool no_pivot;	     /* chroot instead of pivot_root: only for a root on rootfs */
 	bool no_new_keyring; /* stay in the caller's session keyring */
 	struct run_hooks hooks[RUN_HOOK_POINTS];

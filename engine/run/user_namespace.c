@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "engine/run/kernel.h"
@@ -44,6 +45,15 @@ static void end_child(int pidfd)
 }
 
 /* A process that does nothing lives in the namespace until its fd is open. */
+bool user_namespace_is_nested(void)
+{
+	const ino_t first = 0xeffffffd; /* PROC_USER_INIT_INO of the kernel */
+	struct stat st;
+
+	return fs_stat(AT_FDCWD, "/proc/self/ns/user", FS_HOST, &st, NULL) == 0 &&
+	       st.st_ino != first;
+}
+
 int user_namespace_new(const char *uid_map, const char *gid_map, struct err *err)
 {
 	OWN_FD int pidfd = -1;

@@ -5,6 +5,9 @@
 #include <stdbool.h>
 #include "lib/err.h"
 
+/* Whether this process lives in another user namespace than the machine's first one. */
+bool user_namespace_is_nested(void);
+
 /*
  * A new user namespace in which nobody lives, of maps as /proc/PID/uid_map takes them. The caller
  * owns the fd.

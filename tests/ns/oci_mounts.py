@@ -185,6 +185,16 @@ def devices():
             tap.check(done.out == "block special file 1:5 157 10:11\n 00 00\n0\n", str(done))
 
 
+@tap.test("a-listed-device-may-be-a-standard-one")
+def standard_device():
+    for rows in (None, MAP):
+        with Bundle("sh", "-c", "stat -c '%F %t:%T' /dev/full; ls /dev | grep -c full") as b:
+            if rows:
+                user(b, rows)
+            b.linux["devices"] = [{"path": "/dev/full", "type": "c", "major": 1, "minor": 7}]
+            good(b.run(), "character special file 1:7\n1\n")
+
+
 @tap.test("a-file-behind-stdout-belongs-to-the-containers-user")
 def owner():
     with Bundle("stat", "-Lc", "%u:%g", "/proc/self/fd/1", user={"uid": 7, "gid": 8}) as b:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 tests_unit_bundle := tests/unit/engine_bundle
 bundle_record := engine/bundle/state.o engine/bundle/answer.o engine/run/kernel.o \
-	engine/run/cgroup.o engine/run/cgroup_path.o engine/run/cgroup_resource.o
+	engine/run/cgroup.o engine/run/cgroup_path.o engine/run/cgroup_resource.o \
+	engine/run/user_namespace.o
 
 UNIT += $(addprefix $(tests_unit_bundle)/test_,config bundle stats)
 $(tests_unit_bundle)/test_config_OBJS = $(tests_unit_bundle)/test_config.o \
