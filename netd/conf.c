@@ -485,6 +485,7 @@ void conf_from_ini(struct ini_config *ini, struct conf *ret_conf)
 		else if (!strcmp(section->kind, "netdev"))
 			conf_add_netdev(ini, section, ret_conf);
 	}
+	conf_note_refused(ini, ret_conf);
 	rules_from_ini(ini, &ret_conf->rules);
 }
 

@@ -10,6 +10,7 @@
 #include "netd/api/netd_msg.h"
 #include "netd/conf_dns.h"
 #include "netd/conf_netdev.h"
+#include "netd/conf_refused.h"
 #include "netd/driver.h"
 #include "netd/ip4.h"
 #include "netd/ip6.h"
@@ -171,6 +172,7 @@ struct conf {
 	size_t netdev_count;
 	struct conf_bridge bridges[CONF_BRIDGES_MAX]; /* "bridge" is always the first */
 	size_t bridge_count;
+	struct conf_refused_list refused;
 	struct conf_dns dns;
 	struct rules rules;
 };

@@ -161,3 +161,46 @@ void conf_add_bridge(struct ini_config *ini, struct ini_section *section, struct
 	}
 	*slot = bridge;
 }
+
+/* ---- those that cost their network ---- */
+
+void conf_refuse(struct conf_refused_list *refused, const char *name, const char *why)
+{
+	struct conf_refused *one = &refused->list[refused->count];
+
+	if (refused->count == CONF_REFUSED_MAX ||
+	    str_copy(str_from(name), one->name, sizeof(one->name)) < 0)
+		return;
+	(void)str_copy(str_head(str_from(why), sizeof(one->why) - 1), one->why, sizeof(one->why));
+	refused->count++;
+}
+
+const char *conf_refused_why(const struct conf_refused_list *refused, struct str name)
+{
+	for (size_t i = 0; i < refused->count; i++)
+		if (str_is(name, refused->list[i].name))
+			return refused->list[i].why;
+	return NULL;
+}
+
+static bool is_bridge(const struct conf *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->bridge_count; i++)
+		if (!strcmp(conf->bridges[i].name, name))
+			return true;
+	return false;
+}
+
+void conf_note_refused(const struct ini_config *ini, struct conf *conf)
+{
+	for (const struct ini_section *s = ini->sections; s; s = s->next) {
+		const char *why = "a mistake in network.ini";
+
+		if (strcmp(s->kind, "bridge") != 0 || !s->name[0] || is_bridge(conf, s->name))
+			continue;
+		for (const struct ini_issue *issue = ini->issues; issue; issue = issue->next)
+			if (!strcmp(issue->kind, "bridge") && !strcmp(issue->name, s->name))
+				why = issue->text;
+		conf_refuse(&conf->refused, s->name, why);
+	}
+}

@@ -43,6 +43,8 @@ void conf_read_parts(struct ini_config *ini, struct ini_section *section,
 void conf_add_route(struct ini_config *ini, struct ini_section *section, struct conf *conf);
 void conf_add_address(struct ini_config *ini, struct ini_section *section, struct conf *conf);
 void conf_add_bridge(struct ini_config *ini, struct ini_section *section, struct conf *conf);
+/* Which [bridge] sections are not among the bridges, and why. */
+void conf_note_refused(const struct ini_config *ini, struct conf *conf);
 void conf_add_netdev(struct ini_config *ini, struct ini_section *section, struct conf *conf);
 
 #endif

@@ -485,7 +485,9 @@ static void take_check(struct msg_peer *peer, struct msg *msg)
 	struct err err = { 0 };
 
 	buf_init(&reply, NETD_SHOW_MAX);
-	if (ini_try(&conf_schema, netd_of(peer)->config_fd, check_conf, &reply, &err) < 0)
+	if ((msg->body.len ? main_conf_issues(netd_of(peer), &reply, &err)
+			   : ini_try(&conf_schema, netd_of(peer)->config_fd, check_conf, &reply,
+				     &err)) < 0)
 		refuse(peer, msg, &err);
 	else
 		(void)msg_reply(peer, msg->type, msg->serial, buf_str(&reply), NULL, 0);
@@ -509,7 +511,7 @@ static const struct msg_rule rules[] = {
 	{ NETD_MSG_DISCONNECT, "DISCONNECT", 8, 8 + NETD_ID_MAX + NETD_NAME_MAX, 2, 2,
 	  MAIN_IDENTITY_ENGINE, take_disconnect },
 	{ NETD_MSG_ROWS, "ROWS", 4, 4 + SHOW_WORD_MAX, 0, 0, BOTH, take_rows },
-	{ NETD_MSG_CHECK, "CHECK", 0, 0, 0, 0, BOTH, take_check },
+	{ NETD_MSG_CHECK, "CHECK", 0, 1, 0, 0, BOTH, take_check },
 	{ NETD_MSG_PROBE, "PROBE", 0, 0, 0, 0, BOTH, take_probe },
 };
 

@@ -9,7 +9,7 @@
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
-#include "netd/main.h"
+#include "netd/main_tell.h"
 
 enum { NETWORKS_FILE_MAX = 32 << 10, ISSUES_SHOWN = 16 };
 
@@ -56,6 +56,8 @@ static int add(struct netd *netd, struct network *wanted, const struct rtnl_stat
 	if (network_check(wanted, &err) < 0 ||
 	    network_add(&netd->networks, wanted, state, &made, &err) < 0) {
 		log_err("%s", err_text(&err));
+		if (wanted->fixed && !network_find(&netd->networks, str_from(wanted->name)))
+			conf_refuse(&netd->networks.refused, wanted->name, err_text(&err));
 		return -1;
 	}
 	if (wanted->fixed)
@@ -118,6 +120,7 @@ void main_networks_load(struct netd *netd)
 		log_err("%s", err_text(&err));
 		return;
 	}
+	netd->networks.refused = netd->conf.refused;
 	/* Those with a subnet first: what is picked for the others must not lie in their way. */
 	for (int pass = 0; pass < 2; pass++) {
 		for (size_t i = 0; i < netd->conf.bridge_count; i++) {
@@ -186,4 +189,26 @@ int main_networks_save(struct netd *netd, struct err *err)
 	if (buf_error(&file) < 0)
 		return err_set(err, buf_error(&file), "the list of networks is too long");
 	return fs_replace(netd->state_fd, "networks", file.data, file.len, 0600, err);
+}
+
+int main_conf_issues(struct netd *netd, struct buf *out, struct err *err)
+{
+	static struct conf conf; /* only for what it finds */
+	OWN(ini_done) struct ini_config ini;
+	const struct conf_refused_list *refused = &netd->networks.refused;
+	int r = 0;
+
+	ini_init(&ini);
+	if (netd->config_fd >= 0)
+		r = ini_load(&ini, &conf_schema, netd->config_fd, err);
+	if (r < 0)
+		return r;
+	conf_from_ini(&ini, &conf);
+	/* What the text alone does not show: subnets in the way of the machine's own. */
+	wire_put_u32(out, ini.issue_count + (uint32_t)(refused->count - netd->conf.refused.count));
+	for (const struct ini_issue *issue = ini.issues; issue; issue = issue->next)
+		wire_put_text(out, issue->text);
+	for (size_t i = netd->conf.refused.count; i < refused->count; i++)
+		wire_put_text(out, refused->list[i].why);
+	return 0;
 }

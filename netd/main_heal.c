@@ -8,6 +8,7 @@
 #include <string.h>
 #include "lib/log.h"
 #include "lib/own.h"
+#include "netd/container/network_subnet.h"
 #include "netd/container/veth.h"
 #include "netd/main_tell.h"
 
@@ -104,9 +105,60 @@ static void heal_end(struct netd *netd, struct attachment *a, uint32_t i,
 		log_err("%s", err_text(&err));
 }
 
+/* Its IPv4 address goes as well: it may be a neighbour's, and the kernel keeps it while a link is
+ * down. */
+static int close_network(struct netd *netd, const struct network *network,
+			 const struct rtnl_state *state, struct err *err)
+{
+	const struct rtnl_link *link = rtnl_state_named(state, network->bridge);
+	OWN(buf_done) struct buf request = { 0 };
+
+	if (!link)
+		return 0;
+	buf_init(&request, 4096);
+	for (size_t i = 0; i < state->addr_count; i++)
+		if (state->addrs[i].index == link->index && !state->addrs[i].v6)
+			rtnl_encode_addr(&state->addrs[i], false, &request);
+	if (link->flags & IFF_UP)
+		rtnl_encode_link_change(
+			&(struct rtnl_link_change){ .index = link->index, .set_up = true },
+			&request);
+	return request.len ? nl_call(&netd->route, &request, "close a network", err) : 0;
+}
+
+/* The machine's own addresses come first: were the network open, the guard would take what is sent
+ * to them for something that wants in to a container. */
+static bool give_way(struct netd *netd, const struct rtnl_state *state)
+{
+	bool changed = false, failed = false;
+	struct err err;
+
+	for (size_t i = 0; i < netd->networks.count; i++) {
+		struct network *network = &netd->networks.list[i];
+
+		if (!network_is_bridge(network) ||
+		    !network_note_clash(network, &netd->networks, state))
+			continue;
+		changed = true;
+		if (network->clash[0])
+			log_err("network %s is closed: its subnet overlaps %s; give it another",
+				network->name, network->clash);
+		else
+			log_notice("network %s is open again", network->name);
+	}
+	if (changed)
+		failed = main_firewall_load(netd, &err) < 0;
+	for (size_t i = 0; i < netd->networks.count && !failed; i++)
+		if (netd->networks.list[i].clash[0])
+			failed = close_network(netd, &netd->networks.list[i], state, &err) < 0;
+	if (failed)
+		log_err("%s", err_text(&err));
+	return !failed;
+}
+
 bool main_heal(struct netd *netd, struct rtnl_state *state)
 {
-	bool failed = false, changed = false;
+	bool failed = !give_way(netd, state), changed = false;
 	struct err err;
 	uint32_t mtu;
 
@@ -118,7 +170,7 @@ bool main_heal(struct netd *netd, struct rtnl_state *state)
 			look_at_shared(netd, network, state);
 			continue;
 		}
-		what = fault(state, network);
+		what = network->clash[0] ? NULL : fault(state, network);
 		if (!what)
 			continue;
 		changed = true;

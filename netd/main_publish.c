@@ -43,7 +43,7 @@ int main_firewall_load(struct netd *netd, struct err *err)
 	if (!rows.networks || !rows.ports)
 		return err_set(err, -ENOMEM, "no memory for the firewall's content");
 	for (size_t i = 0; i < netd->networks.count; i++)
-		if (network_is_bridge(&netd->networks.list[i]))
+		if (network_is_bridge(&netd->networks.list[i]) && !netd->networks.list[i].clash[0])
 			network_to_nft(&netd->networks.list[i], &rows.networks[networks++]);
 	for (const struct attachment *a = netd->attachments.first; a; a = a->next) {
 		int r = attachment_nft_ports(a, &netd->networks, rows.ports + rows.port_count,

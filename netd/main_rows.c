@@ -68,7 +68,10 @@ static void rows_links(struct netd *netd, const struct rtnl_state *state, struct
 
 		put_text(out, "name", link->name);
 		put_number(out, "index", link->index);
-		put_text(out, "kind", link->flags & IFF_LOOPBACK ? "loop" : link->kind);
+		put_text(out, "kind",
+			 link->flags & IFF_LOOPBACK ? "loop"
+			 : link->kind[0]	    ? link->kind
+						    : "ether");
 		put_flag(out, "up", (link->flags & IFF_UP) != 0);
 		put_flag(out, "carrier", link->carrier);
 		put_number(out, "mtu", link->mtu);
@@ -285,6 +288,7 @@ static void rows_networks(const struct netd *netd, struct buf *out)
 		put_text(out, "driver", network_driver_text(network->driver));
 		put_text(out, "mode", network_mode_text(network->driver, network->mode));
 		put_flag(out, "waits", !network->index);
+		put_text(out, "overlaps", network->clash);
 		put_number(out, "rate", (int64_t)network->rate);
 		put_number(out, "mtu", network->mtu);
 		if (network->prefix)
@@ -299,6 +303,11 @@ static void rows_networks(const struct netd *netd, struct buf *out)
 		put_flag(out, "declared", network->fixed);
 		put_flag(out, "delegated", network->delegated);
 		put_number(out, "containers", main_network_users(netd, network));
+		netd_row_end(out);
+	}
+	for (size_t i = 0; i < netd->networks.refused.count; i++) {
+		put_text(out, "name", netd->networks.refused.list[i].name);
+		put_text(out, "refused", netd->networks.refused.list[i].why);
 		netd_row_end(out);
 	}
 }

@@ -47,7 +47,8 @@ static void show_absent(const struct netd *netd, const struct rtnl_state *state,
 		const struct conf_uplink *conf = &netd->conf.uplinks[i];
 
 		if (conf->refused)
-			buf_printf(out, "[network %s] is refused: see the log\n", conf->name);
+			buf_printf(out, "[network %s] is refused: see `config issues`\n",
+				   conf->name);
 		else if (!conf->unmanaged && !is_matched(netd, state, conf->name))
 			buf_printf(out, "[network %s] waits: no interface matches %s\n", conf->name,
 				   conf->match);
@@ -70,7 +71,7 @@ static void show_links(struct netd *netd, const struct rtnl_state *state, struct
 {
 	char mac[MAC_TEXT_MAX];
 
-	buf_printf(out, "%-12s %-8s %-5s %-6s %-18s %s\n", "LINK", "KIND", "STATE", "MTU", "MAC",
+	buf_printf(out, "%-15s %-8s %-10s %-6s %-18s %s\n", "LINK", "KIND", "STATE", "MTU", "MAC",
 		   "ROLE");
 	for (size_t i = 0; i < state->link_count; i++) {
 		const struct rtnl_link *link = &state->links[i];
@@ -78,7 +79,7 @@ static void show_links(struct netd *netd, const struct rtnl_state *state, struct
 		const struct uplink *uplink = uplink_of(netd, link->index);
 		const struct network *network = network_of(netd, link->name);
 
-		buf_printf(out, "%-12s %-8s %-5s %-6u %-18s ", link->name,
+		buf_printf(out, "%-15s %-8s %-10s %-6u %-18s ", link->name,
 			   link->flags & IFF_LOOPBACK ? "loop"
 			   : link->kind[0]	      ? link->kind
 						      : "ether",
@@ -102,23 +103,42 @@ static void cidr_text(const char *address, uint8_t prefix, char dst[IP6_TEXT_MAX
 	snprintf(dst, IP6_TEXT_MAX + 4, "%s/%u", address, prefix);
 }
 
+static int wider(int width, const char *text)
+{
+	int len = (int)strlen(text);
+
+	return len > width ? len : width;
+}
+
+static void addr_cidr(const struct rtnl_addr *addr, char dst[IP6_TEXT_MAX + 4])
+{
+	char text[IP6_TEXT_MAX];
+
+	cidr_text(addr->v6 ? ip6_text(&addr->ip6, text) : ip4_text(addr->ip4, text), addr->prefix,
+		  dst);
+}
+
 static void show_addrs(const struct rtnl_state *state, struct buf *out)
 {
-	char text[IP6_TEXT_MAX], cidr[IP6_TEXT_MAX + 4], life[32];
+	char cidr[IP6_TEXT_MAX + 4], life[32];
+	int width = (int)sizeof("ADDRESS");
 
-	buf_printf(out, "%-12s %-25s %-10s %s\n", "LINK", "ADDRESS", "VALID", "SET BY");
+	for (size_t i = 0; i < state->addr_count; i++) {
+		addr_cidr(&state->addrs[i], cidr);
+		width = wider(width, cidr);
+	}
+	buf_printf(out, "%-15s %-*s %-10s %s\n", "LINK", width, "ADDRESS", "VALID", "SET BY");
 	for (size_t i = 0; i < state->addr_count; i++) {
 		const struct rtnl_addr *addr = &state->addrs[i];
 		const struct rtnl_link *link = rtnl_state_link(state, addr->index);
 
-		cidr_text(addr->v6 ? ip6_text(&addr->ip6, text) : ip4_text(addr->ip4, text),
-			  addr->prefix, cidr);
+		addr_cidr(addr, cidr);
 		if (addr->valid_s < 0)
 			snprintf(life, sizeof(life), "for ever");
 		else
 			snprintf(life, sizeof(life), "%lld s", (long long)addr->valid_s);
-		buf_printf(out, "%-12s %-25s %-10s %s%s\n", link ? link->name : "?", cidr, life,
-			   addr->proto == RTNL_OURS ? "netd" : "other",
+		buf_printf(out, "%-15s %-*s %-10s %s%s\n", link ? link->name : "?", width, cidr,
+			   life, addr->proto == RTNL_OURS ? "netd" : "other",
 			   addr->dad_failed	    ? ", somebody else has it"
 			   : addr->tentative	    ? ", not yet usable"
 			   : addr->preferred_s == 0 ? ", deprecated"
@@ -126,29 +146,45 @@ static void show_addrs(const struct rtnl_state *state, struct buf *out)
 	}
 }
 
+/* Where a route leads to and over what, as words. */
+static void route_words(const struct rtnl_route *route, char dst[IP6_TEXT_MAX + 4],
+			char over[IP6_TEXT_MAX])
+{
+	bool via = route->v6 ? !ip6_is_zero(&route->gateway6) : route->gateway != 0;
+	const char *nowhere = rtnl_route_nowhere(route->type);
+	char text[IP6_TEXT_MAX];
+
+	if (!route->prefix && !route->v6)
+		snprintf(dst, IP6_TEXT_MAX + 4, "default");
+	else
+		cidr_text(route->v6 ? ip6_text(&route->dst6, text) : ip4_text(route->dst, text),
+			  route->prefix, dst);
+	if (nowhere || !via)
+		snprintf(over, IP6_TEXT_MAX, "%s", nowhere ? nowhere : "-");
+	else if (route->v6)
+		ip6_text(&route->gateway6, over);
+	else
+		ip4_text(route->gateway, over);
+}
+
 static void show_routes(const struct rtnl_state *state, struct buf *out)
 {
-	char dst[IP6_TEXT_MAX], gateway[IP6_TEXT_MAX], cidr[IP6_TEXT_MAX + 4];
+	int wide = (int)sizeof("DESTINATION"), gate = (int)sizeof("GATEWAY");
+	char dst[IP6_TEXT_MAX + 4], over[IP6_TEXT_MAX];
 
-	buf_printf(out, "%-25s %-16s %-12s %-10s %s\n", "DESTINATION", "GATEWAY", "LINK", "METRIC",
-		   "SET BY");
+	for (size_t i = 0; i < state->route_count; i++) {
+		route_words(&state->routes[i], dst, over);
+		wide = wider(wide, dst);
+		gate = wider(gate, over);
+	}
+	buf_printf(out, "%-*s %-*s %-15s %-10s %s\n", wide, "DESTINATION", gate, "GATEWAY", "LINK",
+		   "METRIC", "SET BY");
 	for (size_t i = 0; i < state->route_count; i++) {
 		const struct rtnl_route *route = &state->routes[i];
 		const struct rtnl_link *link = rtnl_state_link(state, route->out);
-		bool via = route->v6 ? !ip6_is_zero(&route->gateway6) : route->gateway != 0;
-		const char *nowhere = rtnl_route_nowhere(route->type);
 
-		cidr_text(route->v6 ? ip6_text(&route->dst6, dst) : ip4_text(route->dst, dst),
-			  route->prefix, cidr);
-		if (route->v6)
-			ip6_text(&route->gateway6, gateway);
-		else
-			ip4_text(route->gateway, gateway);
-		buf_printf(out, "%-25s %-16s %-12s %-10u %s\n",
-			   route->prefix || route->v6 ? cidr : "default",
-			   nowhere ? nowhere
-			   : via   ? gateway
-				   : "-",
+		route_words(route, dst, over);
+		buf_printf(out, "%-*s %-*s %-15s %-10u %s\n", wide, dst, gate, over,
 			   link ? link->name : "-", route->metric,
 			   route->proto == RTNL_OURS ? "netd" : "other");
 	}
@@ -294,7 +330,7 @@ static void show_networks(const struct netd *netd, struct buf *out)
 {
 	char text[IP6_TEXT_MAX], cidr[24], cidr6[IP6_TEXT_MAX + 4];
 
-	buf_printf(out, "%-16s %-14s %-19s %-25s %-9s %s\n", "NETWORK", "INTERFACE", "SUBNET",
+	buf_printf(out, "%-16s %-15s %-19s %-25s %-9s %s\n", "NETWORK", "INTERFACE", "SUBNET",
 		   "SUBNET6", "KIND", "CONTAINERS");
 	for (size_t i = 0; i < netd->networks.count; i++) {
 		const struct network *network = &netd->networks.list[i];
@@ -302,14 +338,24 @@ static void show_networks(const struct netd *netd, struct buf *out)
 		snprintf(cidr, sizeof(cidr), network->prefix ? "%s/%u" : "-",
 			 ip4_text(network->subnet, text), network->prefix);
 		cidr_text(ip6_text(&network->subnet6, text), network->prefix6, cidr6);
-		buf_printf(out, "%-16s %-14s %-19s %-25s %-9s %u\n", network->name, network->bridge,
+		buf_printf(out, "%-16s %-15s %-19s %-25s %-9s %u\n", network->name, network->bridge,
 			   cidr, network->prefix6 ? cidr6 : "-",
-			   !network->index		? "waits"
+			   network->clash[0]		? "closed"
+			   : !network->index		? "waits"
 			   : network->internal		? "internal"
 			   : network_is_bridge(network) ? "open"
 							: network_driver_text(network->driver),
 			   main_network_users(netd, network));
 	}
+	for (size_t i = 0; i < netd->networks.count; i++)
+		if (netd->networks.list[i].clash[0])
+			buf_printf(
+				out,
+				"network %s is closed: its subnet overlaps %s; give it another\n",
+				netd->networks.list[i].name, netd->networks.list[i].clash);
+	for (size_t i = 0; i < netd->networks.refused.count; i++)
+		buf_printf(out, "[bridge %s] is refused: %s\n", netd->networks.refused.list[i].name,
+			   netd->networks.refused.list[i].why);
 }
 
 /* Rows that lead to containers on this network. */

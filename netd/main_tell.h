@@ -33,6 +33,8 @@ int main_neigh_gateways(struct netd *netd, const struct rtnl_state *state, struc
 int main_neigh_rows(struct netd *netd, const struct rtnl_state *state, struct buf *out,
 		    struct err *err);
 
+/* main_conf.c: mistakes of the network.ini in force: a count, then texts. */
+int main_conf_issues(struct netd *netd, struct buf *out, struct err *err);
 /* main_name.c: follows the kernel's host name; what servers call the machine goes to init. */
 void main_name_start(struct netd *netd);
 void main_name_tell(struct netd *netd);

@@ -42,6 +42,7 @@ static void show_issues(struct console *console, struct wire *in, uint32_t *tota
 static int config_issues(struct console *console, struct err *err)
 {
 	struct msg hoy OWN(msg_done) = { 0 }, engine OWN(msg_done) = { 0 };
+	struct msg network OWN(msg_done) = { 0 };
 	struct buf body OWN(buf_done) = { 0 };
 	struct err away = { 0 };
 	uint32_t total = 0;
@@ -57,6 +58,13 @@ static int config_issues(struct console *console, struct err *err)
 	wire_init(&in, hoy.body.ptr, hoy.body.len);
 	(void)wire_str(&in, 65536);
 	show_issues(console, &in, &total);
+	if (console_call(console, CONSOLE_SERVER_NETD, NETD_MSG_CHECK, STR("\1"), &network,
+			 &away) == 0) {
+		wire_init(&in, network.body.ptr, network.body.len);
+		show_issues(console, &in, &total);
+	} else if (!console->json) {
+		console_printf(console, "network.ini not checked: %s\n", err_text(&away));
+	}
 	if (console_call(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_ISSUES, STR(""), &engine,
 			 &away) < 0) {
 		console->json_name = "not_checked";

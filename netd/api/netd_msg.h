@@ -50,7 +50,7 @@ enum netd_msg {
 	 * "trace SRC -> ADDRESS:PORT[/udp]": which published port, rule or absence decides */
 	NETD_MSG_SHOW = 8,
 	/* {} -> {u32 count, text issue..., text changes} (ini_try() of lib/ini.h): network.ini as
-	 * the layers in INI_TRY_DIR would make it */
+	 * the layers in INI_TRY_DIR would make it. {u8 1} -> the issues of the one in force */
 	NETD_MSG_CHECK = 9,
 	/*
 	 * A further network for an attached container: netd_connect_encode(); fds: [0] its network

@@ -160,11 +160,16 @@ struct network *network_find(struct networks *networks, struct str name)
 struct network *network_require(struct networks *networks, struct str name, struct err *err)
 {
 	struct network *network = network_find(networks, name);
+	const char *why = conf_refused_why(&networks->refused, name);
 	const char *names[NETWORKS_MAX], *nearest;
 	char shown[NETD_NAME_MAX * 4];
 
 	if (network)
 		return network;
+	if (why) {
+		err_set(err, -ENOENT, "network %.*s is refused: %s", STR_ARG(name), why);
+		return NULL;
+	}
 	for (size_t i = 0; i < networks->count; i++)
 		names[i] = networks->list[i].name;
 	nearest = str_nearest(name, names, networks->count);

@@ -11,7 +11,7 @@
 
 /* The container networks: each a bridge on the host with its gateway address, or a share in an
  * interface of the host (driver.h): such a one has no firewall, guards or ports of ours. */
-enum { NETWORKS_MAX = 64 };
+enum { NETWORKS_MAX = 64, NETWORK_CLASH_MAX = 48 };
 
 struct network {
 	char name[NETD_NAME_MAX + 1];
@@ -35,6 +35,9 @@ struct network {
 	uint8_t range_len; /* 0 = from all of the subnet */
 	uint32_t mtu;	   /* 0 = as the uplinks have it */
 	uint64_t rate;	   /* bits per second of each container, each way; 0 = no limit */
+	/* An address of the machine that lies in its subnet and came later: it is closed; else "".
+	 */
+	char clash[NETWORK_CLASH_MAX];
 };
 
 struct networks {
@@ -46,6 +49,7 @@ struct networks {
 	/* What DHCPv6 delegates; length 0 = nothing (yet). */
 	struct ip6 delegated;
 	uint8_t delegated_len;
+	struct conf_refused_list refused; /* declared, and not here */
 };
 
 /* Pure. The name of a network's bridge: "hoy0" for "bridge", else "br-" and ten hex digits of the
@@ -63,7 +67,7 @@ bool network_is_bridge(const struct network *network);
 int network_check(struct network *network, struct err *err);
 struct ip6 network_gateway6(const struct network *network);
 struct network *network_find(struct networks *networks, struct str name);
-/* As network_find(), with an error that names the nearest one. */
+/* As network_find(), with an error that says why it is not there, or names the nearest one. */
 struct network *network_require(struct networks *networks, struct str name, struct err *err);
 /*
  * Adds one, or finds that it is there with the same values (0; subnet 0 then means: as it is).

@@ -66,6 +66,37 @@ static void subnet_holder(const struct networks *networks, const struct rtnl_sta
 	}
 }
 
+static bool is_bridge_of(const struct networks *networks, const char *link)
+{
+	for (size_t i = 0; i < networks->count; i++)
+		if (network_is_bridge(&networks->list[i]) &&
+		    !strcmp(networks->list[i].bridge, link))
+			return true;
+	return false;
+}
+
+bool network_note_clash(struct network *network, const struct networks *networks,
+			const struct rtnl_state *state)
+{
+	char clash[NETWORK_CLASH_MAX] = "", text[IP4_TEXT_MAX];
+	bool changed;
+
+	for (size_t i = 0; i < state->addr_count && network->prefix; i++) {
+		const struct rtnl_addr *addr = &state->addrs[i];
+		const struct rtnl_link *link = rtnl_state_link(state, addr->index);
+
+		if (addr->v6 || addr->proto != RTNL_OURS || !link ||
+		    is_bridge_of(networks, link->name) ||
+		    !overlaps(network->subnet, network->prefix, addr->ip4, addr->prefix))
+			continue;
+		snprintf(clash, sizeof(clash), "%s/%u of %s", ip4_text(addr->ip4, text),
+			 addr->prefix, link->name);
+	}
+	changed = strcmp(clash, network->clash) != 0;
+	memcpy(network->clash, clash, sizeof(clash));
+	return changed;
+}
+
 static int pick_subnet(const struct networks *networks, const struct rtnl_state *state,
 		       struct network *wanted, struct err *err)
 {

@@ -11,6 +11,12 @@
  */
 int network_take_subnets(const struct networks *networks, const struct rtnl_state *state,
 			 struct network *fresh, struct err *err);
+/*
+ * Pure. Notes whether an address that netd gave one of the machine's links lies in the network's
+ * subnet: that one is what the machine is reached by, and the network gives way. true: it changed.
+ */
+bool network_note_clash(struct network *network, const struct networks *networks,
+			const struct rtnl_state *state);
 /* Pure. Gives each network whose IPv6 prefix nobody asked for one below another machine prefix. */
 void networks_set_ula(struct networks *networks, const struct ip6 *ula);
 /* Pure. Gives each network below a delegated prefix its subnet of another one. */

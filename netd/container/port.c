@@ -45,7 +45,8 @@ static void find_target(const struct netd_attach *attach, struct networks *netwo
 	for (uint32_t i = 0; i < attach->network_count; i++) {
 		const struct network *network = network_find(networks, attach->networks[i].name);
 
-		if (!network || network->internal || !network_is_bridge(network))
+		if (!network || network->internal || !network_is_bridge(network) ||
+		    network->clash[0])
 			continue;
 		if (!ret_to->to_ip4 && network->prefix &&
 		    ip4_parse(attach->networks[i].ip4, &ret_to->to_ip4) == 0)
@@ -91,6 +92,24 @@ static int check_families(const struct netd_port *port, const struct nft_port *t
 	return 0;
 }
 
+static int say_no_target(const struct netd_attach *attach, struct networks *networks,
+			 struct err *err)
+{
+	for (uint32_t i = 0; i < attach->network_count; i++) {
+		const struct network *network = network_find(networks, attach->networks[i].name);
+
+		if (network && network->clash[0])
+			return err_set(err, -EINVAL,
+				       "network %s is closed: its subnet overlaps %s; give it "
+				       "another",
+				       network->name, network->clash);
+	}
+	return err_set(err, -EINVAL,
+		       "container %.*s publishes ports but is on no bridge network that is not "
+		       "internal",
+		       STR_ARG(attach->name));
+}
+
 int attachment_nft_ports(const struct attachment *attachment, struct networks *networks,
 			 struct nft_port *ret_ports, struct err *err)
 {
@@ -101,11 +120,7 @@ int attachment_nft_ports(const struct attachment *attachment, struct networks *n
 	find_target(attach, networks, &to);
 	if (attach->port_count && !to.to_ip4 && ip6_is_zero(&to.to_ip6) &&
 	    !(attach->flags & NETD_ATTACH_PORTS_WAIT))
-		return err_set(
-			err, -EINVAL,
-			"container %.*s publishes ports but is on no bridge network that is not "
-			"internal",
-			STR_ARG(attach->name));
+		return say_no_target(attach, networks, err);
 	for (uint32_t i = 0; i < attach->port_count; i++) {
 		const struct netd_port resolved = as_published(&attach->ports[i], &to);
 		const struct netd_port *port = &resolved;

@@ -372,6 +372,78 @@ def driver():
     tap.check("[network other] waits" in Engine().show("links"), Engine().show("links"))
 
 
+def forget_networks():
+    sh("rm -f /run/hoy/netd/networks; ip route flush type prohibit; "
+       "for b in $(ip -o link | grep -o 'br-[0-9a-f]*:'); do ip link del ${b%:}; done")
+
+
+@tap.test("a lease in a container network's subnet: the machine stays reachable, the network is closed and says so")
+def overlap():
+    fresh(DHCP + "[bridge late]\nsubnet = 10.9.0.0/24\n")
+    machine.start()
+    web = n.Container("web")
+    engine = Engine()
+    engine.attach(web, ["late"], ports=[(n.TCP, "0.0.0.0", 8080, 80, 1)])
+    machine.serve("--dhcp-range=10.9.0.50,10.9.0.50,2h")
+    n.wait_for("the network to give way", lambda: "network late is closed" in engine.show("networks"))
+    tap.check("overlaps 10.9.0.50/24 of up0; give it another" in engine.show("networks"), engine.show("networks"))
+    row = [r for r in engine.rows("networks") if r["name"] == "late"][0]
+    tap.check(row["overlaps"] == "10.9.0.50/24 of up0", str(row))
+    with machine.lan.inside():
+        neighbour = socket.socket()
+    neighbour.settimeout(60)
+    try:
+        neighbour.connect(("10.9.0.50", 9))
+        tap.check(False, "nobody listens there")
+    except ConnectionRefusedError:
+        pass  # the machine itself answered
+    table = n.nft("list", "table", "inet", "hoy")
+    tap.check("10.9.0.0" not in table and "8080" not in table, table)
+    try:
+        engine.attach(web, ["late"], ports=[(n.TCP, "0.0.0.0", 8080, 80, 1)])
+        tap.check(False, "ports of a closed network")
+    except n.Refused as refused:
+        tap.check("network late is closed" in str(refused), str(refused))
+    machine.configure("[network up]\nMatch.Name = up0\nAddress = 192.0.2.7/24\n[bridge late]\nsubnet = 10.9.0.0/24\n")
+    machine.init.send(n.RELOAD)
+    n.wait_for("the network to be open again", lambda: "closed" not in engine.show("networks"))
+    n.wait_for("its bridge", lambda: "10.9.0.0/24 dev br-" in sh("ip route"))
+    table = n.nft("list", "table", "inet", "hoy")
+    tap.check("10.9.0.0/24" in table and "8080" in table, table)
+    engine.detach(web)
+    web.close()
+    fresh()
+    forget_networks()
+    machine.start()
+
+
+@tap.test("a network that network.ini declares and cannot have: told by name with the mistake, in force and by CHECK")
+def refused():
+    machine.configure(DHCP + "[bridge one]\nsubnet = 172.30.0.0/24\n[bridge two]\nsubnet = 172.30.0.128/25\n"
+                      "[bridge three]\nnonsense = 1\n[bridge four]\nsubnet = 10.9.0.0/16\n")
+    machine.serve("--dhcp-range=10.9.0.50,10.9.0.50,2h")
+    leased()
+    machine.init.send(n.RELOAD)
+    engine = Engine()
+    shown = n.wait_for("the networks", lambda: "172.30.0.0/24" in engine.show("networks") and engine.show("networks"))
+    for piece in ("[bridge two] is refused: ", "overlaps that of [bridge one]", "[bridge three] is refused: ",
+                  "unknown key 'nonsense'", "[bridge four] is refused: network four: subnet 10.9.0.0/16 is used by interface up0"):
+        tap.check(piece in shown, "%s: %s" % (piece, shown))
+    tap.check(any(r.get("refused", "").endswith("choose another") for r in engine.rows("networks")), "rows")
+    issues = engine.issues()
+    tap.check(len(issues) == 3 and any("network.ini:7:" in text for text in issues), str(issues))
+    box["two"] = n.Container("two")
+    try:
+        engine.attach(box["two"], ["two"])
+        tap.check(False, "attached to a network that is not there")
+    except n.Refused as refused_it:
+        tap.check("network two is refused: " in str(refused_it), str(refused_it))
+    box["two"].close()
+    fresh()
+    forget_networks()
+    machine.start()
+
+
 @tap.test("several uplinks: the lower metric leads; a dead cable gives way at once and keeps its address")
 def several():
     fresh("[network a]\nMatch.Name = up0\nAddress = 10.9.0.2/24\nGateway = 10.9.0.1\n"

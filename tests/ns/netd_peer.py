@@ -27,7 +27,7 @@ NETD = os.environ.get("NETD", os.path.join(BUILD, os.uname().machine, "san/bin/n
 HEADER = struct.Struct("<4sHHIIHH")
 REPLY, ERROR, MORE, CALL = 1, 2, 4, 16
 ATTACH, DETACH, SYNC, NETWORK_SET, NETWORK_REMOVE, NETWORK_LIST, SUBSCRIBE, SHOW = range(1, 9)
-CONNECT, DISCONNECT, ROWS = 10, 11, 12
+CHECK, CONNECT, DISCONNECT, ROWS = 9, 10, 11, 12
 READY, STATUS, ALIVE, HOSTNAME, STOP, RELOAD, CLOCK, DATA, OFF = (
     0x101, 0x102, 0x103, 0x104, 0x111, 0x112, 0x113, 0x114, 0x116)
 TCP, UDP = 6, 17
@@ -314,6 +314,11 @@ class Engine(Peer):
     def show(self, what):
         return Cursor(self.call(SHOW, text(what))).text()
 
+
+    def issues(self):
+        """Mistakes of the network.ini in force."""
+        c = Cursor(self.call(CHECK, b"\1"))
+        return [c.text() for _ in range(c.take("I"))]
 
     def rows(self, what):
         """What SHOW prints, as dictionaries."""
