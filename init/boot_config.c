@@ -43,17 +43,28 @@ struct stage {
 	struct sha256 sum;
 	unsigned files;
 	char *broken; /* where it is noted that a part cannot be believed; NULL = nowhere */
+	char *lost;   /* the same of a file that costs nothing but what it declares */
 };
 
-/* The first reason stays: the others may follow from it. */
-static void stage_broken(const struct stage *stage, const char *name, const char *why)
+/*
+ * A file that could not be read. The first reason stays: the others may follow from it. Of services
+ * it costs those that it declares. Any other file may say who is let in, and how images are judged.
+ */
+static void stage_broken(const struct stage *stage, const char *dir, const char *name,
+			 const char *why)
 {
+	bool services =
+		dir[0] == '\0' ? strcmp(name, "services.ini") == 0 : strcmp(dir, "services.d") == 0;
+	char *note = services ? stage->lost : stage->broken;
+	const char *slash = dir[0] != '\0' ? "/" : "";
 	char shown[80];
 
 	(void)str_escape(str_head(str_from(name), 40), shown, sizeof(shown));
-	log_err("configuration file %s: %s", shown, why);
-	if (stage->broken != NULL && stage->broken[0] == '\0')
-		(void)snprintf(stage->broken, BOOT_CONFIG_BROKEN_MAX, "%s: %.120s", shown, why);
+	log_err("configuration file %.20s%s%s: %s", dir, slash, shown, why);
+	if (note != NULL && note[0] == '\0')
+		(void)snprintf(note, BOOT_CONFIG_BROKEN_MAX, "%.20s%s%.79s: %.75s%s", dir, slash,
+			       shown, why,
+			       services ? "; what it declares is left out, all else runs" : "");
 }
 
 static void stage_judges(struct stage *stage, struct boot_config *config,
@@ -61,6 +72,8 @@ static void stage_judges(struct stage *stage, struct boot_config *config,
 {
 	stage->broken = config->broken[index];
 	stage->broken[0] = '\0';
+	stage->lost = config->lost[index];
+	stage->lost[0] = '\0';
 }
 
 static int stage_begin(struct stage *stage, struct err *err)
@@ -170,9 +183,7 @@ static int copy_entry(int dir_fd, const char *name, unsigned char type, void *ow
 	buf_init(&text, BOOT_CONFIG_FILE_MAX);
 	r = fs_read(dir_fd, name, FS_BENEATH, BOOT_CONFIG_FILE_MAX, &text, err);
 	if (r < 0)
-		stage_broken(copy->stage, name, err_text(err));
-	else if (text.len > 0 && memchr(text.data, '\0', text.len) != NULL)
-		stage_broken(copy->stage, name, "it is no text: there are zero bytes in it");
+		stage_broken(copy->stage, copy->dir, name, err_text(err));
 	else if (copy->dir[0] == '\0' && str_is(s, "boot.ini"))
 		stage_split(copy->stage, buf_str(&text), "boot.ini");
 	else
@@ -348,6 +359,14 @@ const char *boot_config_broken(const struct boot_config *config)
 	return "";
 }
 
+const char *boot_config_lost(const struct boot_config *config)
+{
+	for (size_t i = BOOT_LAYER_DATA; i <= BOOT_LAYER_MEDIA; i++)
+		if (config->lost[i][0] != '\0')
+			return config->lost[i];
+	return "";
+}
+
 int boot_config_failsafe(struct boot_config *config, struct err *err)
 {
 	static const char network[] = "# fail-safe profile: the configuration is broken\n"
@@ -465,95 +484,4 @@ int boot_config_load(struct ini_config *ini, struct err *err)
 		fs_open(AT_FDCWD, "/run/hoy/config", FS_HOST, O_RDONLY | O_DIRECTORY, 0, err);
 
 	return fd < 0 ? fd : ini_load(ini, &boot_config_schema, fd, err);
-}
-
-static void take_text(const struct ini_config *ini, const char *section, const char *key, char *dst,
-		      size_t cap)
-{
-	const struct ini_section none = { .kind = section, .name = "" };
-	const struct ini_section *found = ini_find(ini, section, "");
-	const char *text;
-
-	/*
-	 * A section with a mistake counts as absent, and the issue says so. But for the password: a
-	 * typing error beside a good hash must not open the console.
-	 */
-	if (found == NULL || (found->bad && strcmp(section, "auth") != 0))
-		found = &none;
-	text = ini_text(&boot_config_schema, found, key);
-	if (str_copy(str_from(text), dst, cap) < 0)
-		dst[0] = '\0';
-}
-
-static int64_t take_number(const struct ini_config *ini, const char *section, const char *key)
-{
-	const struct ini_section none = { .kind = section, .name = "" };
-	const struct ini_section *found = ini_find(ini, section, "");
-
-	return ini_number(&boot_config_schema, found && !found->bad ? found : &none, key, 0);
-}
-
-/* 0 for another word. */
-static uint8_t take_level(const char *word)
-{
-	static const char *const levels[] = { "err", "warn", "notice", "info", "debug" };
-
-	for (size_t i = 0; i < ARRAY_LEN(levels); i++)
-		if (strcmp(word, levels[i]) == 0)
-			return (uint8_t)(LOG_PRIO_ERR + i);
-	return 0;
-}
-
-/* The standard ports: RFC 6587 names 514 by custom, RFC 5425 section 4.1 gives 6514. */
-enum { SYSLOG_PORT = 514, SYSLOG_TLS_PORT = 6514 };
-
-static void take_ship(const struct ini_config *ini, struct ship_wish *ret_ship)
-{
-	char word[64];
-
-	take_text(ini, "log", "server", ret_ship->host, sizeof(ret_ship->host));
-	take_text(ini, "log", "tls", word, sizeof(word));
-	ret_ship->tls = strcmp(word, "yes") == 0 || strcmp(word, "true") == 0 || word[0] == '1';
-	ret_ship->port = (uint16_t)take_number(ini, "log", "port");
-	if (ret_ship->port == 0)
-		ret_ship->port = ret_ship->tls ? SYSLOG_TLS_PORT : SYSLOG_PORT;
-	take_text(ini, "log", "ca_file", ret_ship->ca_file, sizeof(ret_ship->ca_file));
-	take_text(ini, "log", "cert_file", ret_ship->cert_file, sizeof(ret_ship->cert_file));
-	take_text(ini, "log", "key_file", ret_ship->key_file, sizeof(ret_ship->key_file));
-	take_text(ini, "log", "facility", word, sizeof(word));
-	(void)ship_facility(str_from(word), &ret_ship->facility);
-	take_text(ini, "log", "level", word, sizeof(word));
-	ret_ship->prio_max = take_level(word);
-	ret_ship->queue_bytes = (uint64_t)take_number(ini, "log", "queue_size");
-	take_text(ini, "log", "send", word, sizeof(word));
-	(void)ship_send(str_from(word), &ret_ship->send);
-}
-
-int boot_config_read(struct boot_settings *ret_settings, struct err *err)
-{
-	struct boot_settings settings = { 0 };
-	struct ini_config ini;
-	char word[16];
-	int r;
-
-	ini_init(&ini);
-	r = boot_config_load(&ini, err);
-	if (r == 0) {
-		take_text(&ini, "hoy", "hostname", settings.hostname, sizeof(settings.hostname));
-		take_text(&ini, "hoy", "timezone", settings.timezone, sizeof(settings.timezone));
-		take_text(&ini, "auth", "password_hash", settings.hash, sizeof(settings.hash));
-		take_text(&ini, "hoy", "console_login", word, sizeof(word));
-		settings.login = strcmp(word, "none") != 0;
-		settings.idle_s = (uint32_t)(take_number(&ini, "hoy", "idle_logout") / 1000);
-		settings.log_max = (uint64_t)take_number(&ini, "hoy", "log_max_size");
-		take_text(&ini, "hoy", "console_log", word, sizeof(word));
-		settings.log_prio = take_level(word);
-		take_ship(&ini, &settings.ship);
-		settings.issues = ini.issue_count;
-		for (const struct ini_issue *i = ini.issues; i != NULL; i = i->next)
-			log_err("%s", i->text);
-		*ret_settings = settings;
-	}
-	ini_done(&ini);
-	return r;
 }

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include "init/api/init_msg.h"
+#include "init/api/send_msg.h"
 #include "init/api/ship_msg.h"
 #include "lib/ini.h"
 #include "lib/sha256.h"
@@ -37,6 +38,7 @@ struct boot_config {
 	struct digest last[BOOT_LAYER_COUNT]; /* of what stands, so that changes are seen */
 	bool volume_mounted;		      /* /config carries the volume */
 	char broken[BOOT_LAYER_COUNT][BOOT_CONFIG_BROKEN_MAX]; /* why a layer cannot be believed */
+	char lost[BOOT_LAYER_COUNT][BOOT_CONFIG_BROKEN_MAX];   /* a file of services left out */
 };
 
 /* What hoy.ini settles, merged over the layers. */
@@ -49,6 +51,7 @@ struct boot_settings {
 	uint8_t log_prio;      /* 0 = not given */
 	uint64_t log_max;      /* bytes of the log on the data partition */
 	struct ship_wish ship; /* host "" = the log is not sent away */
+	struct send_wish send; /* host "" = no support archive is; name and size are unset */
 	uint32_t issues;
 };
 
@@ -73,10 +76,13 @@ int boot_config_try(struct str revision, struct buf *out, struct err *err);
 bool boot_config_fw_cfg(struct buf *out);
 
 /*
- * Why the configuration as a whole cannot be believed, "" = it can: a file of it could not be read,
- * is too long, or is no text. A mistake in a text is none of these: it costs its section alone.
+ * Why the configuration as a whole cannot be believed, "" = it can: a file of it, but for those of
+ * services, could not be read or is too long. A mistake in one is none of these, zero bytes
+ * neither: it costs its section alone.
  */
 const char *boot_config_broken(const struct boot_config *config);
+/* A file of services that could not be read or is too long, and why; "" = none. */
+const char *boot_config_lost(const struct boot_config *config);
 /* The fail-safe profile in place of the layers of data and media: link-local network, no service.
  */
 int boot_config_failsafe(struct boot_config *config, struct err *err);

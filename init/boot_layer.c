@@ -18,6 +18,7 @@ static const struct kind kinds[] = {
 	{ "hoy", BOOT_FILE_HOY, false, false },
 	{ "auth", BOOT_FILE_HOY, false, false },
 	{ "log", BOOT_FILE_HOY, false, false },
+	{ "support", BOOT_FILE_HOY, false, false },
 	{ "service", BOOT_FILE_SERVICES, true, false },
 	{ "volume", BOOT_FILE_SERVICES, true, false },
 	{ "compose", BOOT_FILE_SERVICES, true, false },

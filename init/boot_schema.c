@@ -37,6 +37,27 @@ static int check_server(struct str value, struct err *err)
 	return 0;
 }
 
+/* What a request line and a header field can carry (RFC 9112 section 3, RFC 6750 section 2.1). */
+static bool is_printable(struct str value)
+{
+	for (size_t i = 0; i < value.len; i++)
+		if (value.ptr[i] <= ' ' || value.ptr[i] > '~')
+			return false;
+	return true;
+}
+
+static int check_target(struct str value, struct err *err)
+{
+	if (value.len > 0 && value.ptr[0] == '/' && is_printable(value) && str_find(value, '#') < 0)
+		return 0;
+	return err_set(err, -EINVAL, "a path such as /upload/, blanks written as %%20");
+}
+
+static int check_token(struct str value, struct err *err)
+{
+	return is_printable(value) ? 0 : err_set(err, -EINVAL, "a token without blanks");
+}
+
 static int check_send(struct str value, struct err *err)
 {
 	uint8_t send;
@@ -156,6 +177,47 @@ static const struct ini_key keys[] = {
 	  .max = 256 << 20,
 	  .def = "4m",
 	  .help = "room on the data partition for lines while the server is away; the oldest go" },
+	{ .section = "support",
+	  .key = "server",
+	  .type = INI_TYPE_TEXT,
+	  .min = 0,
+	  .max = SEND_HOST_MAX - 1,
+	  .help = "name or address of the HTTPS server that `support send` brings archives to",
+	  .check = check_server },
+	{ .section = "support",
+	  .key = "port",
+	  .type = INI_TYPE_UINT,
+	  .min = 1,
+	  .max = 65535,
+	  .def = "443",
+	  .help = "its TCP port" },
+	{ .section = "support",
+	  .key = "path",
+	  .type = INI_TYPE_TEXT,
+	  .min = 1,
+	  .max = SEND_PATH_MAX - 1,
+	  .def = "/",
+	  .help = "where on the server; behind a '/' at its end stands the archive's name",
+	  .check = check_target },
+	{ .section = "support",
+	  .key = "method",
+	  .type = INI_TYPE_ENUM,
+	  .def = "put",
+	  .choices = "put|post",
+	  .help = "HTTP method of the request" },
+	{ .section = "support",
+	  .key = "ca_file",
+	  .type = INI_TYPE_PATH,
+	  .max = SEND_FILE_MAX - 1,
+	  .help = "certificates of the authorities that the server's may come from, in PEM form; "
+		  "unset: the public ones of the image" },
+	{ .section = "support",
+	  .key = "token",
+	  .type = INI_TYPE_TEXT,
+	  .min = 0,
+	  .max = SEND_TOKEN_MAX - 1,
+	  .help = "sent as `Authorization: Bearer`; a secret, never shown",
+	  .check = check_token },
 	{ .section = "auth",
 	  .key = "password_hash",
 	  .type = INI_TYPE_TEXT,

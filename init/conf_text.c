@@ -170,7 +170,8 @@ int conf_text_set(struct str text, struct str section, struct str key, const str
 
 bool conf_is_secret(struct str key)
 {
-	static const char *const names[] = { "password", "identity_token", "password_hash" };
+	static const char *const names[] = { "password", "identity_token", "password_hash",
+					     "token" };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		if (str_is(key, names[i]))

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "init/api/config_msg.h"
+#include "init/api/send_msg.h"
 #include "init/fault.h"
 #include "init/sup_calls.h"
 #include "lib/log.h"
@@ -18,7 +19,7 @@
 
 enum {
 	DAEMONS = INIT_PEER_NETD | INIT_PEER_ENGINE | INIT_PEER_CONSOLE | SUP_PEER_DISK |
-		  SUP_PEER_SYSLOG,
+		  SUP_PEER_SYSLOG | SUP_PEER_SEND,
 	PEOPLE = INIT_PEER_CONSOLE | INIT_PEER_CLIENT,
 };
 
@@ -343,6 +344,7 @@ static struct relay *relay_new(struct msg_peer *peer, const struct msg *msg)
 void ctl_forget(struct sup *sup, const struct msg_peer *peer)
 {
 	sup_follow_forget(sup, peer);
+	ctl_send_forget(peer);
 	for (size_t i = 0; i < ARRAY_LEN(relays); i++)
 		if (relays[i].peer == peer) {
 			msg_peer_forget(&sup->units[SUP_DISK].peer, &relays[i]);
@@ -500,6 +502,9 @@ const struct msg_rule ctl_rules[] = {
 	{ INIT_MSG_AUDIT, "AUDIT", 5, 5, 0, 0, INIT_PEER_CONSOLE, ctl_audit },
 	{ INIT_MSG_LOG_FILES, "LOG_FILES", 0, 0, 0, 0, PEOPLE, on_log_files },
 	{ INIT_MSG_SUPPORT_FILE, "SUPPORT_FILE", 0, 0, 0, 0, PEOPLE, on_support_file },
+	{ INIT_MSG_SUPPORT_SEND, "SUPPORT_SEND", 5, 260, 0, 0, PEOPLE, ctl_send },
+	{ INIT_MSG_SEND_STEP, "SEND_STEP", 16, 16, 0, 0, SUP_PEER_SEND, ctl_send_step },
+	{ INIT_MSG_SEND_END, "SEND_END", 8, 600, 0, 0, SUP_PEER_SEND, ctl_send_end },
 	{ INIT_MSG_BOOTS, "BOOTS", 0, 0, 0, 0, PEOPLE, on_boots },
 	{ INIT_MSG_LINES, "LINES", 1, 1, 0, 0, INIT_PEER_CONSOLE, on_lines },
 	{ DISK_MSG_DATA, "DISK_DATA", 17, 1024, 0, 0, SUP_PEER_DISK, on_data },

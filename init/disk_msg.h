@@ -43,7 +43,9 @@ enum disk_msg {
 	DISK_MSG_BOOTS = 0x0218,	/* call {} -> {text}, as INIT_MSG_BOOTS */
 	DISK_MSG_LOG_FILES = 0x021A,	/* call {} -> {} and fds, as INIT_MSG_LOG_FILES */
 	DISK_MSG_SUPPORT_FILE = 0x021B, /* call {} -> {text} and an fd */
-	DISK_MSG_CONFIG_ACT = 0x0217,	/* call, bodies of INIT_MSG_CONFIG_ACT */
+	/* call {text path} -> {struct send_wish} and an fd, as INIT_MSG_SUPPORT_SEND begins */
+	DISK_MSG_SUPPORT_SEND = 0x021C,
+	DISK_MSG_CONFIG_ACT = 0x0217, /* call, bodies of INIT_MSG_CONFIG_ACT */
 };
 
 enum {

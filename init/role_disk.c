@@ -72,9 +72,11 @@ static struct role_disk role;
 /* One more issue that no schema knows. */
 static const char *issue_note(void)
 {
-	if (role.failsafe[0] != '\0')
-		return role.failsafe;
-	return role.trust.note[0] != '\0' ? role.trust.note : conf_serve_note(&role.conf);
+	const char *note = role.failsafe;
+
+	note = note[0] != '\0' ? note : boot_config_lost(&role.config);
+	note = note[0] != '\0' ? note : role.trust.note;
+	return note[0] != '\0' ? note : conf_serve_note(&role.conf);
 }
 
 static void send_config(bool changed)
@@ -226,10 +228,8 @@ static bool data_layer(void)
  */
 static void look_for_reset(void)
 {
-	struct buf none = { 0 };
-
 	if (boot_reset_asked(&role.at_machine, role.state.data_fd))
-		role_disk_say(&role.main, DISK_MSG_RESET_ASKED, &none);
+		role_disk_say(&role.main, DISK_MSG_RESET_ASKED, &(struct buf){ 0 });
 }
 
 static void plugged(void)
@@ -280,12 +280,10 @@ static void note_start(void)
 
 static void running_due(struct loop_timer *timer)
 {
-	struct buf none = { 0 };
-
 	(void)timer;
 	note_start();
 	boot_state_running(&role.state);
-	role_disk_say(&role.main, DISK_MSG_FAULT_FILE, &none);
+	role_disk_say(&role.main, DISK_MSG_FAULT_FILE, &(struct buf){ 0 });
 }
 
 static void conf_changed(void)
@@ -533,6 +531,11 @@ static void on_support_file(struct msg_peer *peer, struct msg *msg)
 	role_disk_support_file(&role.state, peer, msg);
 }
 
+static void on_support_send(struct msg_peer *peer, struct msg *msg)
+{
+	role_disk_support_send(&role.state, &role.settings.send, peer, msg);
+}
+
 static void on_config_get(struct msg_peer *peer, struct msg *msg)
 {
 	role_disk_config_get(issue_note(), peer, msg);
@@ -550,6 +553,7 @@ static const struct msg_rule rules[] = {
 	{ DISK_MSG_AUTH_TRY, "AUTH_TRY", 1, 1, 0, 0, DISK_PEER_MAIN, on_auth_try },
 	{ DISK_MSG_LOG_FILES, "LOG_FILES", 0, 0, 0, 0, DISK_PEER_MAIN, on_log_files },
 	{ DISK_MSG_SUPPORT_FILE, "SUPPORT_FILE", 0, 0, 0, 0, DISK_PEER_MAIN, on_support_file },
+	{ DISK_MSG_SUPPORT_SEND, "SUPPORT_SEND", 5, 260, 0, 0, DISK_PEER_MAIN, on_support_send },
 	{ DISK_MSG_BOOTS, "BOOTS", 0, 0, 0, 0, DISK_PEER_MAIN, on_boots },
 	{ DISK_MSG_MEDIA, "MEDIA", 0, 0, 0, 0, DISK_PEER_MAIN, on_media },
 	/* Every unit is told of these; they concern the daemons. */
@@ -564,6 +568,7 @@ static void main_gone(struct msg_peer *peer)
 
 int role_disk_main(void)
 {
+	struct buf ready;
 	struct err err;
 
 	log_init("disk", LOG_PRIO_DEBUG);
@@ -585,13 +590,9 @@ int role_disk_main(void)
 	first_layers();
 	boot_data_start(&role.data);
 	loop_timer_set(&role.loop, &role.save, SAVE_EVERY_MS, save_due, NULL);
-	{
-		struct buf body;
-
-		buf_init(&body, 64);
-		wire_put_text(&body, "watching disks");
-		role_disk_say(&role.main, INIT_MSG_READY, &body);
-	}
+	buf_init(&ready, 64);
+	wire_put_text(&ready, "watching disks");
+	role_disk_say(&role.main, INIT_MSG_READY, &ready);
 	if (loop_run(&role.loop, &err) < 0)
 		fatal("loop: %s", err_text(&err));
 	return 0;

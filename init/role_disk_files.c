@@ -5,7 +5,10 @@
  * hand out a file but the log's and a new support archive.
  */
 #include "init/role_disk_files.h"
+#include <errno.h>
 #include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
 #include "init/boot_config.h"
 #include "init/boot_history.h"
 #include "init/boot_pstore.h"
@@ -44,6 +47,60 @@ void role_disk_support_file(struct boot_state *state, struct msg_peer *peer, con
 	}
 	buf_init(&body, 512);
 	wire_put_text(&body, path);
+	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), &fd, 1);
+}
+
+/* "/data/transfer/support-20261123-010203.tar": nothing else is ever sent away. */
+static int open_support(const struct boot_state *state, struct str path, struct send_wish *wish,
+			struct err *err)
+{
+	static const char folder[] = "/data/transfer/";
+	OWN_FD int dir_fd = -1;
+	struct stat st;
+	OWN_FD int fd = -1;
+
+	if (wish->host[0] == '\0')
+		return err_set(err, -ENODEV,
+			       "no server is named: `config set support server NAME`, then `config "
+			       "apply`");
+	if (!str_starts(path, STR(folder)) ||
+	    str_copy(str_skip(path, sizeof(folder) - 1), wish->name, sizeof(wish->name)) < 0 ||
+	    !str_starts(str_from(wish->name), STR("support-")) || strchr(wish->name, '/') != NULL)
+		return err_set(err, -EINVAL, "that is no support archive in /data/transfer");
+	if (state->data_fd < 0)
+		return err_set(err, -ENODEV, "there is no data partition");
+	dir_fd = fs_open_dir(state->data_fd, "transfer", FS_BENEATH, 0700, err);
+	if (dir_fd < 0)
+		return dir_fd;
+	fd = fs_open(dir_fd, wish->name, FS_BENEATH, O_RDONLY, 0, err);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return err_set(err, -EINVAL, "%s is no file", wish->name);
+	wish->size = (uint64_t)st.st_size;
+	return take_fd(&fd);
+}
+
+void role_disk_support_send(struct boot_state *state, const struct send_wish *settings,
+			    struct msg_peer *peer, const struct msg *msg)
+{
+	struct send_wish wish = *settings;
+	struct buf body OWN(buf_done) = { 0 };
+	struct err err = { 0 };
+	OWN_FD int fd = -1;
+	struct str path;
+	struct wire in;
+
+	wire_init(&in, msg->body.ptr, msg->body.len);
+	path = wire_str(&in, 255);
+	fd = wire_end(&in) < 0 ? err_set(&err, -EBADMSG, "malformed body")
+			       : open_support(state, path, &wish, &err);
+	if (fd < 0) {
+		(void)msg_reply_err(peer, msg->type, msg->serial, &err);
+		return;
+	}
+	buf_init(&body, SEND_WISH_MAX);
+	send_wish_put(&body, &wish);
 	(void)msg_reply(peer, msg->type, msg->serial, buf_str(&body), &fd, 1);
 }
 

@@ -26,11 +26,12 @@ enum sup_index {
 	SUP_CONSOLE, /* first terminal */
 	SUP_CONSOLE_2,
 	SUP_SYSLOG, /* sends the log away, where hoy.ini says so */
+	SUP_SEND,   /* a support archive, while somebody waits for it */
 	SUP_COUNT,
 };
 
 /* Identity bits of init's own roles, beside those of enum init_peer. */
-enum { SUP_PEER_DISK = 16, SUP_PEER_SYSLOG = 32 };
+enum { SUP_PEER_DISK = 16, SUP_PEER_SYSLOG = 32, SUP_PEER_SEND = 64 };
 
 /* "unit" of a log line that init wrote itself. */
 enum { SUP_LOG_INIT = SUP_COUNT };

@@ -109,6 +109,16 @@ void ctl_audit_config(const struct msg_peer *peer, uint8_t act);
 /* ---- ctl_power.c ---- */
 void ctl_power(struct msg_peer *peer, struct msg *msg); /* INIT_MSG_POWER */
 
+/* ---- ctl_send.c ---- */
+void ctl_send(struct msg_peer *peer, struct msg *msg); /* INIT_MSG_SUPPORT_SEND */
+void ctl_send_step(struct msg_peer *peer, struct msg *msg);
+void ctl_send_end(struct msg_peer *peer, struct msg *msg);
+/* Its process runs: gives it the archive. */
+void ctl_send_spawned(struct sup_unit *unit);
+/* Its process is gone: who waits is told. */
+void ctl_send_ended(struct sup_unit *unit);
+void ctl_send_forget(const struct msg_peer *peer);
+
 /* ---- ctl_status.c ---- */
 void ctl_status_get(struct msg_peer *peer, struct msg *msg); /* INIT_MSG_STATUS_GET */
 

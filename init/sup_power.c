@@ -59,7 +59,8 @@ static void begin_disk(struct sup *sup)
 {
 	static const char *const trees[] = {
 		"/sys/fs/cgroup/containers", "/sys/fs/cgroup/builds",	"/sys/fs/cgroup/hoy/shims",
-		"/sys/fs/cgroup/hoy/engine", "/sys/fs/cgroup/hoy/netd", "/sys/fs/cgroup/hoy/syslog"
+		"/sys/fs/cgroup/hoy/engine", "/sys/fs/cgroup/hoy/netd", "/sys/fs/cgroup/hoy/syslog",
+		"/sys/fs/cgroup/hoy/send"
 	};
 	bool reset = sup_power_resets(sup);
 	uint8_t keep = sup->power.act == INIT_POWER_ACT_RESET_SETTINGS;
@@ -68,6 +69,7 @@ static void begin_disk(struct sup *sup)
 
 	/* Before it is killed: what is wanted down is not started again, with its file on /data. */
 	sup_unit_event(&sup->units[SUP_SYSLOG], UNIT_EVENT_DOWN);
+	sup_unit_event(&sup->units[SUP_SEND], UNIT_EVENT_DOWN);
 	for (size_t i = 0; i < ARRAY_LEN(trees); i++)
 		kill_tree(trees[i]);
 	set_phase(sup, SUP_POWER_DISK, reset ? RESET_LIMIT_MS : DISK_LIMIT_MS);

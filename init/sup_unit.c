@@ -50,10 +50,13 @@ static const struct unit_plan plans[SUP_COUNT] = {
 			    CONSOLE_GRACE_MS, OOM_SCORE_CONSOLE },
 	[SUP_SYSLOG] = { "syslog", "/usr/bin/hoy", "--syslog", SUP_PEER_SYSLOG, NULL,
 			 SYSLOG_GRACE_MS, OOM_SCORE_CONSOLE },
+	[SUP_SEND] = { "send", "/usr/bin/hoy", "--support-send", SUP_PEER_SEND, NULL,
+		       SYSLOG_GRACE_MS, OOM_SCORE_CONSOLE },
 };
 
 static const char *const argv0[SUP_COUNT] = { "hoy-init",    "hoy-netd",    "hoy-engine",
-					      "hoy-console", "hoy-console", "hoy-syslog" };
+					      "hoy-console", "hoy-console", "hoy-syslog",
+					      "hoy-send" };
 
 void sup_unit_init(struct sup *sup)
 {
@@ -68,7 +71,7 @@ void sup_unit_init(struct sup *sup)
 			.path = plans[i].path,
 			.argv = { argv0[i], plans[i].role, NULL },
 			.identity = plans[i].identity,
-			.enabled = i != SUP_SYSLOG,
+			.enabled = i < SUP_SYSLOG,
 			.state = UNIT_STATE_STOPPED,
 			.pidfd = -1,
 			.cgroup_fd = -1,
@@ -281,6 +284,8 @@ static void act_spawn(struct sup_unit *unit)
 		sup_unit_send(unit, INIT_MSG_SHIP, str_make(unit->sup->ship, unit->sup->ship_len));
 		sup_unit_send_clock(unit);
 	}
+	if (unit->index == SUP_SEND)
+		ctl_send_spawned(unit);
 	if (unit->identity & (INIT_PEER_NETD | INIT_PEER_ENGINE)) {
 		sup_unit_send_data(unit);
 		sup_unit_send_clock(unit);
@@ -295,7 +300,7 @@ static void became_ready(struct sup_unit *unit)
 	unit->answered_ms = sup_uptime_ms();
 	if (unit->restarts == 0 && text != NULL)
 		sup_mark(unit->sup, unit->name, sup_monotonic_ms(), "%s", text);
-	else if (unit->restarts > 0)
+	else if (unit->restarts > 0 && unit->index != SUP_SEND)
 		sup_say(unit->sup, LOG_PRIO_NOTICE, "%s ready again", unit->name);
 }
 
@@ -380,6 +385,8 @@ static void ended(struct sup_unit *unit, const siginfo_t *info)
 			    sizeof(unit->end_reason));
 	ctl_audit_ended(unit);
 	sup_unit_event(unit, UNIT_EVENT_EXITED);
+	if (unit->index == SUP_SEND)
+		ctl_send_ended(unit);
 }
 
 static void reap_more(struct loop_timer *timer)

@@ -442,12 +442,22 @@ static void take_key(struct ini_reading *reading, struct str name, struct str va
 
 /* ---- lines ---- */
 
+/* A head that cannot be read ends the section above it all the same, and opens none. */
+static void leave_section(struct ini_reading *reading)
+{
+	if (!str_starts(str_trim(reading->line), STR("[")))
+		return;
+	reading->section = NULL;
+	reading->skipping = true;
+}
+
 /* What makes a line unfit for inih; it then reads an empty one in its place. */
 static bool line_is_fit(struct ini_reading *reading)
 {
 	struct str line = reading->line;
 
 	if (line.len > INI_LINE_BYTES_MAX) {
+		leave_section(reading);
 		complain(reading, INI_LINE_BYTES_MAX + 1, "the line is longer than %d bytes",
 			 INI_LINE_BYTES_MAX);
 		return false;
@@ -457,6 +467,7 @@ static bool line_is_fit(struct ini_reading *reading)
 
 		if ((c >= 0x20 && c != 0x7f) || c == '\t')
 			continue;
+		leave_section(reading);
 		complain(reading, i + 1, "the line contains the control character \\x%02x", c);
 		return false;
 	}

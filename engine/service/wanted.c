@@ -307,7 +307,7 @@ int manager_load(struct manager *manager, struct err *err)
 	/* Those of a service are said with its refusal; a head that is none belongs to no service.
 	 */
 	for (const struct ini_issue *i = config.issues; i; i = i->next)
-		if (strcmp(i->kind, "service") != 0)
+		if (strcmp(i->kind, "service") != 0 || !*i->name)
 			log_err("%s", i->text);
 	for (struct service *s = manager->services; s; s = s->next) {
 		s->was_declared = s->declared;
@@ -317,7 +317,7 @@ int manager_load(struct manager *manager, struct err *err)
 	manager->engine_config = engine;
 	take_engine_settings(manager);
 	for (const struct ini_section *s = config.sections; s; s = s->next)
-		if (!strcmp(s->kind, "service"))
+		if (!strcmp(s->kind, "service") && *s->name)
 			apply_section(manager, &config, s);
 	for (struct service *s = manager->services; s; s = s->next)
 		s->spec = s->declared ? s->spec : NULL;

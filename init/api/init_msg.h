@@ -107,7 +107,7 @@ enum init_msg {
 	INIT_MSG_LOG_FROM = 0x012F,
 	/* {} -> {text path} and an fd: a new file in /data/transfer for a support archive. */
 	INIT_MSG_SUPPORT_FILE = 0x012E,
-	INIT_MSG_AUDIT = 0x0130, /* console -> init, one way: audit_msg.h */
+	INIT_MSG_AUDIT = 0x0130, /* console -> init, one way: audit_msg.h. Above it: send_msg.h */
 };
 
 enum init_unit_act { INIT_UNIT_ACT_START = 1, INIT_UNIT_ACT_STOP, INIT_UNIT_ACT_RESTART };

@@ -8,6 +8,7 @@
 #include "lib/own.h"
 
 const struct alias console_aliases[] = {
+	{ "app", { "compose", NULL, NULL } },
 	{ "containers", { "ps", NULL, NULL } },
 	{ "keys", { "access", "list", NULL } },
 };

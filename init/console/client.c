@@ -18,6 +18,7 @@ enum {
 	CLIENT_JOB_SERIAL = 2,
 	CLIENT_LINE_MAX = 2048,
 	CLIENT_SILENCE_MS = 5000,
+	CLIENT_DOUBT_MS = 1000, /* without an answer: then init says whether it runs at all */
 };
 
 static const char *const server_names[] = { "init", "the network helper", "the engine" };
@@ -99,24 +100,55 @@ int console_next(struct console *console, enum console_server server, struct msg
 	return r;
 }
 
+/* A daemon whose socket takes calls may still be none that runs: init keeps both ends of it. */
+static int does_run(struct console *console, enum console_server server, struct err *err)
+{
+	static const char *const units[] = { "init", "netd", "engine" };
+	static struct init_status status;
+
+	if (server == CONSOLE_SERVER_INIT || console_status(console, &status, NULL) < 0)
+		return 0;
+	for (uint32_t i = 0; i < status.unit_count; i++) {
+		const struct init_unit_status *unit = &status.units[i];
+		char text[2 * sizeof(unit->text)];
+
+		if (strcmp(unit->name, units[server]) != 0 ||
+		    (unit->state != INIT_UNIT_STOPPED && unit->state != INIT_UNIT_BACKOFF))
+			continue;
+		(void)str_escape(str_from(unit->text), text, sizeof(text));
+		console_drop(console, server);
+		return err_set(err, -ECONNREFUSED, "%s does not run%s%s; `status` tells its state",
+			       server_names[server], *text ? ": " : "", text);
+	}
+	return 0;
+}
+
 int console_call_within(struct console *console, enum console_server server, uint16_t type,
 			struct str body, int timeout_ms, struct msg *ret_reply, struct err *err)
 {
 	static uint32_t serial = 100;
 	struct mono end = mono_add_ms(mono_now(), timeout_ms);
+	bool doubted = timeout_ms <= CLIENT_DOUBT_MS;
 	int fd = console_send(console, server, type, body, ++serial, err);
 	int r;
 
 	while (fd >= 0) {
 		int64_t left = mono_diff_ms(end, mono_now());
+		int64_t trust = left - (doubted ? 0 : timeout_ms - CLIENT_DOUBT_MS);
 
+		if (left > 0 && trust <= 0) {
+			doubted = true;
+			if (does_run(console, server, err) < 0)
+				return -ECONNREFUSED;
+			continue;
+		}
 		if (left <= 0) {
 			console_drop(console, server);
 			return err_set(err, -ETIMEDOUT,
 				       "%s does not answer; `status` tells its state",
 				       server_names[server]);
 		}
-		if (!(console_wait(console, fd, (int)left) & 2)) {
+		if (!(console_wait(console, fd, (int)trust) & 2)) {
 			if (console_interrupted(console))
 				return err_set(err, -EINTR, "interrupted");
 			if (console->quit)
@@ -197,6 +229,8 @@ static int follow(struct console *console, const struct console_job *job, struct
 		if (!(console_wait(console, fd, CLIENT_SILENCE_MS) & 2)) {
 			if (leaves(console, job))
 				return 0;
+			if (!silent_ms && does_run(console, CONSOLE_SERVER_ENGINE, err) < 0)
+				return -ECONNREFUSED;
 			silent_ms += silent_ms >= 0 ? CLIENT_SILENCE_MS : 0;
 			if (silent_ms > 0)
 				say_silence(console, job, silent_ms);

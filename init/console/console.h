@@ -45,7 +45,8 @@ struct console {
 	size_t json_len;
 	const char *json_name; /* of the lines of this command, NULL = "line" */
 	int exit_code;	       /* of a command in a container; 0 = none */
-	int64_t idle_ms;       /* then a login ends, 0 = never */
+	int64_t idle_ms;       /* without a key this long a login ends, 0 = never */
+	int64_t typed_at_ms;   /* the last key of this login */
 	bool remote;	       /* output goes as frames (remote.h), input only to exec -t */
 };
 

@@ -101,19 +101,14 @@ static void handle(enum edit_event event, struct buf *out)
 	}
 }
 
-/* A login that nobody uses ends; an open console has none. */
-static int idle_ms(void)
+/* What was on the screen gives way to why it ends. */
+static void say_idle(void)
 {
-	return console.logged_in && console.idle_ms ? (int)console.idle_ms : -1;
-}
-
-static void end_idle(void)
-{
-	if (idle_ms() < 0 || console.quit)
-		return;
+	console.quit = false; /* the words get their time */
 	console_printf(&console, "\nlogged out: nobody typed anything for a while\n");
+	console.logged_in = false;
 	(void)console_wait(&console, -1, IDLE_GOODBYE_MS);
-	console.quit = console.idle = true;
+	console.quit = true;
 }
 
 static enum init_audit how_it_ended(void)
@@ -135,10 +130,8 @@ static void interact(void)
 
 		console_raw(&console, buf_text(&out), out.len);
 		buf_clear(&out);
-		if (!(console_wait(&console, -1, idle_ms()) & 1)) {
-			end_idle();
+		if (!(console_wait(&console, -1, -1) & 1))
 			continue;
-		}
 		n = read(console.in_fd, bytes, sizeof(bytes));
 		if (n <= 0)
 			break; /* the terminal is gone: init starts a new console when it is back */
@@ -146,6 +139,8 @@ static void interact(void)
 			handle(edit_feed(&console.edit, bytes[i], &out), &out);
 	}
 	console_raw(&console, buf_text(&out), out.len);
+	if (console.idle)
+		say_idle();
 }
 
 static void read_hostname(void)
@@ -244,6 +239,8 @@ int main(int argc, char **argv)
 	log_init("console", LOG_PRIO_NOTICE);
 	if (argc == 2 && !strcmp(argv[1], "--syslog"))
 		return ship_main("/usr/bin/hoy");
+	if (argc == 2 && !strcmp(argv[1], "--support-send"))
+		return send_main();
 	if (argc == 2 && !strcmp(argv[1], "--syslog-files"))
 		return ship_files_main();
 	if (argc > 1 && !strcmp(argv[1], "-H"))

@@ -245,6 +245,19 @@ static bool hung_up(struct console *console, short events)
 	return true;
 }
 
+/* A login that nobody uses ends, whatever is on the screen; an open console has none. */
+static bool idles(struct console *console, bool typed)
+{
+	int64_t now_ms = mono_now().ns / 1000000;
+
+	if (typed || !console->logged_in || !console->typed_at_ms)
+		console->typed_at_ms = now_ms;
+	if (!console->idle_ms || now_ms < console->typed_at_ms + console->idle_ms)
+		return false;
+	console->idle = console->quit = console->interrupted = true;
+	return true;
+}
+
 int console_wait(struct console *console, int fd, int timeout_ms)
 {
 	struct mono end = mono_add_ms(mono_now(), timeout_ms < 0 ? 0 : timeout_ms);
@@ -271,6 +284,8 @@ int console_wait(struct console *console, int fd, int timeout_ms)
 		}
 		if (ready > 0 && hung_up(console, fds[0].revents))
 			return 0;
+		if (idles(console, ready > 0 && fds[0].revents))
+			return 0;
 		if (ready > 0 && (fds[0].revents || fds[1].revents))
 			return (fds[0].revents ? 1 : 0) | (fds[1].revents ? 2 : 0);
 		if (console->quit || (timeout_ms >= 0 && mono_diff_ms(end, mono_now()) <= 0))
@@ -290,6 +305,7 @@ bool console_interrupted(struct console *console)
 			(void)hung_up(console, poll_fd.revents);
 			break;
 		}
+		console->typed_at_ms = mono_now().ns / 1000000;
 		for (ssize_t i = 0; i < n; i++)
 			console->interrupted = console->interrupted || bytes[i] == 3;
 	}

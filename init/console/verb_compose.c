@@ -214,9 +214,12 @@ int verb_compose(struct console *console, const struct words *words, struct err 
 	struct files files OWN(files_done) = { .names = (const char *const *)words->items + skip,
 					       .count = words->count - skip };
 
-	if (files.count < 1)
+	bool word = !up && !down && !strpbrk(first, "./") && !fs_exists(-1, first, FS_HOST);
+
+	if (files.count < 1 || word)
 		return err_set(err, -EINVAL,
-			       "usage: compose FILE..., compose up [--force] FILE..., compose down "
-			       "FILE...");
+			       "%s%susage: compose FILE..., compose up [--force] FILE..., compose "
+			       "down FILE...; `ps` lists what runs",
+			       word ? first : "", word ? " is no file here; " : "");
 	return up || down ? lay(console, &files, up, force, err) : print(console, &files, err);
 }

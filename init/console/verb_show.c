@@ -160,38 +160,72 @@ static void widths(struct str body, int *ret_name, int *ret_image)
 	}
 }
 
-int verb_ps(struct console *console, const struct words *words, struct err *err)
+enum { PS_ROW_MAX = 4096, PS_STATE = 10, PS_STATUS = 14, PS_BLANKS = 4, PS_IMAGE_MIN = 16 };
+
+/* A terminal's line holds a row of its own: what does not fit is cut, and two dots say so. */
+static void put_row(struct console *console, unsigned columns, const char *text)
 {
-	struct msg reply OWN(msg_done) = { 0 };
-	char status[ENGINE_STATUS_MAX * 2], image[ENGINE_REF_MAX];
-	int name_width, image_width, r;
+	size_t len = strlen(text);
+
+	if (columns >= 40 && len > columns)
+		console_printf(console, "%.*s..\n", (int)columns - 2, text);
+	else
+		console_printf(console, "%s\n", text);
+}
+
+static void show_rows(struct console *console, struct wire *in, struct str body, unsigned columns)
+{
+	char status[ENGINE_STATUS_MAX * 2], image[ENGINE_REF_MAX], text[PS_ROW_MAX];
+	int name_width, image_width, room;
 	struct engine_row row;
-	struct wire in;
 	uint32_t count;
 
-	if (words->count > 1 && strcmp(words->items[1], "-a") != 0)
-		return err_set(err, -EINVAL, "usage: ps [-a]");
-	r = console_call(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_PS, STR(""), &reply, err);
-	if (r < 0)
-		return r;
-	widths(reply.body, &name_width, &image_width);
-	wire_init(&in, reply.body.ptr, reply.body.len);
-	count = wire_count(&in, 2 * ENGINE_ROWS_MAX);
+	widths(body, &name_width, &image_width);
+	room = (int)columns - name_width - PS_STATE - PS_STATUS - PS_BLANKS;
+	if (columns && image_width > room)
+		image_width = room > PS_IMAGE_MIN ? room : PS_IMAGE_MIN;
+	count = wire_count(in, 2 * ENGINE_ROWS_MAX);
+	(void)snprintf(text, sizeof(text), "%-*s %-*s %-10s %-14s %s", name_width, "NAME",
+		       image_width, "IMAGE", "STATE", "STATUS", "PORTS");
 	if (!console->json)
-		console_printf(console, "%-*s %-*s %-10s %-14s %s\n", name_width, "NAME",
-			       image_width, "IMAGE", "STATE", "STATUS", "PORTS");
-	for (uint32_t i = 0; i < count && !in.error; i++) {
-		engine_row_get(&in, &row);
+		put_row(console, columns, text);
+	for (uint32_t i = 0; i < count && !in->error; i++) {
+		engine_row_get(in, &row);
 		if (console->json) {
 			console_json_row(console, &row);
 			continue;
 		}
 		(void)str_escape(str_from(row.status), status, sizeof(status));
 		(void)str_escape(str_from(row.image), image, sizeof(image));
-		console_printf(console, "%-*s %-*s %-10s %-14s%s%s\n", name_width, row.name,
-			       image_width, *image ? image : "-", row.state, status,
+		if (columns && (int)strlen(image) > image_width)
+			(void)snprintf(image + image_width - 2, 3, "..");
+		(void)snprintf(text, sizeof(text), "%-*s %-*s %-10s %-14s%s%s", name_width,
+			       row.name, image_width, *image ? image : "-", row.state, status,
 			       *row.ports ? " " : "", row.ports);
+		put_row(console, columns, text);
 	}
+}
+
+/* ps [-a] [--no-trunc]: whole rows where no person looks at them, too. */
+int verb_ps(struct console *console, const struct words *words, struct err *err)
+{
+	struct msg reply OWN(msg_done) = { 0 };
+	bool whole = !console->is_tty || console->capture;
+	struct wire in;
+	int r;
+
+	for (int i = 1; i < words->count; i++) {
+		bool no_trunc = !strcmp(words->items[i], "--no-trunc");
+
+		if (!no_trunc && strcmp(words->items[i], "-a") != 0)
+			return err_set(err, -EINVAL, "usage: ps [-a] [--no-trunc]");
+		whole |= no_trunc;
+	}
+	r = console_call(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_PS, STR(""), &reply, err);
+	if (r < 0)
+		return r;
+	wire_init(&in, reply.body.ptr, reply.body.len);
+	show_rows(console, &in, reply.body, whole ? 0 : console->columns);
 	return wire_end(&in) < 0 ? err_set(err, -EBADMSG, "engine: malformed answer") : 0;
 }
 

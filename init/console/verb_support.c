@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * support collect, boot chart, metrics: the machine told to somebody who is not there. Runs in the
- * console program. Must never put a line into an archive that was not redacted.
+ * support collect and send, boot chart, metrics: the machine told to somebody who is not there.
+ * Runs in the console program. Must never put a line into an archive that was not redacted.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -9,6 +9,7 @@
 #include <time.h>
 #include "engine/api/engine_msg.h"
 #include "init/api/init_msg.h"
+#include "init/api/send_msg.h"
 #include "init/console/chart.h"
 #include "init/console/console.h"
 #include "init/console/log_reader.h"
@@ -125,11 +126,11 @@ static int put_parts(struct console *console, const char *folder, int fd, struct
 	return r;
 }
 
-static int collect(struct console *console, struct err *err)
+static int collect(struct console *console, char path[SUPPORT_PATH_MAX], struct err *err)
 {
 	struct msg reply OWN(msg_done) = { 0 };
 	bool full_screen = console->full_screen, json = console->json;
-	char path[SUPPORT_PATH_MAX], folder[64];
+	char folder[64];
 	int fd OWN_FD = -1;
 	struct wire in;
 	int r = console_call(console, CONSOLE_SERVER_INIT, INIT_MSG_SUPPORT_FILE, STR(""), &reply,
@@ -138,7 +139,7 @@ static int collect(struct console *console, struct err *err)
 	if (r < 0)
 		return r;
 	wire_init(&in, reply.body.ptr, reply.body.len);
-	wire_text(&in, path, sizeof(path));
+	wire_text(&in, path, SUPPORT_PATH_MAX);
 	if (wire_end(&in) < 0 || reply.nfds != 1)
 		return err_set(err, -EBADMSG, "init: malformed answer");
 	fd = msg_take_fd(&reply, 0);
@@ -159,11 +160,103 @@ static int collect(struct console *console, struct err *err)
 	return r;
 }
 
+/* ---- support send ---- */
+
+/* "sent 1.5 of 3.2 MiB", drawn in place on a terminal. */
+static void show_step(struct console *console, struct progress *progress, struct wire *in)
+{
+	uint64_t done = wire_u64(in), size = wire_u64(in);
+	struct buf out OWN(buf_done) = { 0 };
+	char line[80];
+
+	if (wire_end(in) < 0)
+		return;
+	if (console->json) {
+		CONSOLE_OBJECT(console, JSON_NUMBER("sent", (int64_t)done),
+			       JSON_NUMBER("of", (int64_t)size));
+		return;
+	}
+	(void)snprintf(line, sizeof(line), "support archive: %llu of %llu KiB are sent",
+		       (unsigned long long)(done >> 10), (unsigned long long)(size >> 10));
+	if (!console->is_tty || console->capture) {
+		if (done == size)
+			console_printf(console, "%s\n", line);
+		return;
+	}
+	buf_init(&out, PROGRESS_ROWS_MAX * PROGRESS_TEXT_MAX * 2);
+	progress_line(progress, str_from(line), &out);
+	console_write(console, buf_text(&out), out.len);
+}
+
+/* Its words until it is there; whoever stops waiting stops it. */
+static int follow_send(struct console *console, int fd, struct progress *progress, char *ret_text,
+		       size_t cap, struct err *err)
+{
+	for (;;) {
+		struct msg reply OWN(msg_done) = { 0 };
+		struct wire in;
+		int r;
+
+		if (console_interrupted(console) || console->quit) {
+			console_drop(console, CONSOLE_SERVER_INIT);
+			console_printf(console, "not sent: it was interrupted\n");
+			return -EINTR;
+		}
+		if (!(console_wait(console, fd, SUPPORT_PATIENCE_MS) & 2))
+			continue;
+		r = console_next(console, CONSOLE_SERVER_INIT, &reply, err);
+		if (r == -EAGAIN)
+			continue;
+		if (r <= 0)
+			return r < 0 ? r : -EPIPE;
+		wire_init(&in, reply.body.ptr, reply.body.len);
+		if (reply.flags & MSG_FLAG_MORE) {
+			show_step(console, progress, &in);
+			continue;
+		}
+		wire_text(&in, ret_text, cap);
+		return wire_end(&in) < 0 ? err_set(err, -EBADMSG, "init: malformed answer") : 0;
+	}
+}
+
+static int send_archive(struct console *console, const char *path, struct err *err)
+{
+	struct buf body OWN(buf_done) = { 0 };
+	struct progress progress;
+	char text[ERR_TEXT_MAX];
+	int fd, r;
+
+	buf_init(&body, SUPPORT_PATH_MAX + 8);
+	wire_put_text(&body, path);
+	progress_init(&progress, console->rows, console->columns);
+	fd = console_send(console, CONSOLE_SERVER_INIT, INIT_MSG_SUPPORT_SEND, buf_str(&body), 1,
+			  err);
+	r = fd < 0 ? fd : follow_send(console, fd, &progress, text, sizeof(text), err);
+	if (r == -EINTR)
+		return r;
+	if (r < 0)
+		return err_prefix(err, "%s was not sent", path);
+	if (console->json)
+		CONSOLE_OBJECT(console, JSON_TEXT("answer", text));
+	else
+		console_printf(console, "sent: %s\n", text);
+	return 0;
+}
+
+/* Without an archive's path it makes one first. */
 int verb_support(struct console *console, const struct words *words, struct err *err)
 {
-	if (strcmp(words->items[1], "collect") != 0)
-		return err_set(err, -EINVAL, "usage: support collect");
-	return collect(console, err);
+	bool sends = !strcmp(words->items[1], "send");
+	char path[SUPPORT_PATH_MAX] = "";
+	int r = 0;
+
+	if ((!sends && strcmp(words->items[1], "collect") != 0) || (!sends && words->count > 2))
+		return err_set(err, -EINVAL, "usage: support collect, support send [ARCHIVE]");
+	if (words->count > 2 && str_copy(str_from(words->items[2]), path, sizeof(path)) < 0)
+		return err_set(err, -ENAMETOOLONG, "the path of the archive is too long");
+	if (words->count < 3)
+		r = collect(console, path, err);
+	return r < 0 || !sends ? r : send_archive(console, path, err);
 }
 
 /* ---- boot chart ---- */

@@ -9,6 +9,9 @@
  */
 int ship_main(const char *program);
 
+/* Role send: a support archive to an HTTPS server; a unit of PID 1 as well. */
+int send_main(void);
+
 /* Role syslog-files, started by role syslog with its end of a pair on fd 3. */
 int ship_files_main(void);
 

@@ -1,13 +1,16 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """The image's `hoy` against the real engine and netd: metrics, logs of several containers."""
+import fcntl
 import http.client
 import json
 import os
 import re
 import socket
+import struct
 import subprocess
 import sys
+import termios
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -272,6 +275,45 @@ def _alias():
     tap.check(not wide, "more than a terminal shows of a line: %r" % wide)
 
 
+def on_terminal(*words):
+    """What hoy prints on a terminal of 80 columns."""
+    master, slave = os.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("<4H", 24, 80, 0, 0))
+    done = subprocess.Popen(["chroot", E.root, "/usr/bin/hoy"] + list(words), stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    text = b""
+    while True:
+        try:
+            part = os.read(master, 65536)
+        except OSError:
+            break
+        if not part:
+            break
+        text += part
+    os.close(master)
+    done.wait()
+    return text.decode().replace("\r", "")
+
+
+@tap.test("ps on a terminal: no row is wider than it; with --no-trunc, through a pipe and as JSON it is whole")
+def _width():
+    name = "busybox-of-a-very-long-repository/with-another-long-part"
+    tap.check("" == hoy("tag", "busybox:latest", name + ":1") or hoy.code == 0, "tag")
+    E.write("services.ini", SERVICES + "\n[service a-service-with-a-long-name]\nimage = %s:1\nports = 127.0.0.1:18080:80\n"
+            "ports = 127.0.0.1:18443:443\ncommand = sleep 100000\nstop_grace_period = 1s\n" % name)
+    E.engine.send(RELOAD)
+    engine.wait_for("its row", lambda: re.search(r"(?m)^a-service-with.*running.*18443", hoy("ps")))
+    lines = on_terminal("ps").splitlines()
+    tap.check(len(lines) > 3 and not [line for line in lines if len(line) > 80], lines)
+    row = next(line for line in lines if line.startswith("a-service-with"))
+    tap.check(row.endswith("..") and "running" in row, row)
+    whole = next(line for line in hoy("ps").splitlines() if line.startswith("a-service-with"))
+    tap.check("18443" in whole and "18443" in on_terminal("ps", "--no-trunc") and "18443" in on_terminal("--json", "ps"), whole)
+    E.write("services.ini", SERVICES)
+    E.engine.send(RELOAD)
+    engine.wait_for("it to go", lambda: "a-service-with" not in hoy("ps"))
+
+
 @tap.test("config pin: a service nobody declares is refused, without init nothing is kept")
 def _pin():
     text = hoy("config", "pin", "two")
@@ -326,6 +368,33 @@ def _listen():
         raise AssertionError("it still listens")
     except OSError:
         pass
+
+
+@tap.test("zero bytes and a section without a name cost what they stand in: said with file and line, all else runs")
+def _bytes():
+    E.write("services.ini", SERVICES + "\n[service]\nimage = busybox:latest\n\n[service torn]\nimage = busy\0box\n"
+            "\n[serv\0ice lost]\nimage = busybox:latest\n")
+    E.engine.send(RELOAD)
+    engine.wait_for("torn to be refused", lambda: re.search(r"(?m)^torn\s.*refused", hoy("ps")))
+    rows = [json.loads(line)["name"] for line in hoy("ps", "--json").splitlines()]
+    tap.check(sorted(row for row in rows if row in ("one", "two", "torn", "")) == ["one", "torn", "two"], rows)
+    tap.check(len(re.findall(r"(?m)^(one|two)\s.*running", hoy("ps"))) == 2, hoy("ps"))
+    issues = E.log()
+    first = SERVICES.count("\n") + 2
+    for line, words in ((first, r"1: \[service\] needs a name: \[service NAME\]"), (first + 4, r"13: the line contains the control character \\x00"),
+                        (first + 6, r"6: the line contains the control character \\x00")):
+        tap.check_match(r"services\.ini:%d:%s" % (line, words), issues, "the log")
+    E.write("services.ini", SERVICES)
+    E.engine.send(RELOAD)
+    engine.wait_for("it to go", lambda: "torn" not in hoy("ps"))
+
+
+@tap.test("compose takes a word that is no file for none: it says what there is; app is another name for it")
+def _compose_words():
+    for line in (("compose", "ls"), ("app", "ls")):
+        text = hoy(*line)
+        tap.check(hoy.code == 2 and text.startswith("ls is no file here; usage: compose FILE"), text)
+    tap.check("/config/none.yaml" in hoy("app", "up", "/config/none.yaml"), "app up reads a file")
 
 
 @tap.test("what is kept of a service's trials goes with its section")

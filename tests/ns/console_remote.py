@@ -235,12 +235,12 @@ TRIED = {
     "poweroff": ("", 4), "prune": ("", 0), "ps": ("", 0), "pull": ("127.0.0.1:1/none:1", None), "push": ("none:1", None),
     "reboot": ("", 4), "restart": ("nobody", 3), "run": ("--colour busybox", 2), "rmi": ("none:1", 3), "save": ("/data/transfer/x none:1", 3), "start": ("nobody", 3),
     "status": ("", 4), "steps": ("none:1", 3), "stop": ("nobody", 3), "store": ("check", 0), "support": ("collect", None),
-    "tag": ("none:1 x:2", 3), "top": ("", 0), "version": ("", 0), "compose": ("/nowhere", None), "containers": ("", 0),
+    "tag": ("none:1 x:2", 3), "top": ("", 0), "version": ("", 0), "app": ("/nowhere", None), "compose": ("/nowhere", None), "containers": ("", 0),
     "dig": ("localhost", None), "disk": ("", None), "keys": ("", 0), "lock": ("", 5), "pause": ("nobody", 3),
     "ping": ("127.0.0.1", None), "resize": ("", 5), "rm": ("nobody", 3), "sessions": ("", None), "stats": ("nobody", 3),
     "time": ("", None), "traceroute": ("127.0.0.1", None), "unpause": ("nobody", 3), "users": ("", None)}
 
-LONG = ("access", "build", "compose", "config", "exec", "follow", "log", "logs", "rm", "save", "stats")  # any number of words
+LONG = ("access", "app", "build", "compose", "config", "exec", "follow", "log", "logs", "rm", "save", "stats")  # any number of words
 
 
 def documented():
@@ -253,7 +253,7 @@ def documented():
         for part in head.split(" , "):
             names.setdefault(part.split()[0], set()).update(re.findall(r"\b[a-z_]+\b", text))
     del names["image"], names["config"]  # a document; several rows of the table
-    return {**names, "containers": names["ps"], "keys": names["access"]}
+    return {**names, "app": names["compose"], "containers": names["ps"], "keys": names["access"]}
 
 
 def check_json(verb, words, wanted):

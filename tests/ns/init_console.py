@@ -171,6 +171,31 @@ def _lockout():
     audited("TTY: login")
 
 
+def idle_logout(time_text, name):
+    """Into the files of the data partition, which another revision has read again."""
+    with open(M.path("/data/config/hoy.ini"), "w", encoding="ascii") as f:
+        f.write("[hoy]\nidle_logout = %s\n" % time_text)
+    M.inside(["/usr/bin/hoy-client"], input=("name %s\napply x 0\n" % name).encode())
+    end = time.monotonic() + LIMIT_S
+    while "idle_logout = " + time_text not in hoy("config", "show", "hoy"):
+        tap.check(time.monotonic() < end, hoy("config", "show", "hoy"))
+
+
+@tap.test("a login that nobody uses ends in a full screen and behind a log that is followed, too")
+def _idle():
+    idle_logout("3s", "nshost")
+    for line, seen in (("dashboard", r"started by: "), ("log -f", r"audit: ")):
+        SEAT.do("logout", r"password: \Z")
+        SEAT.do(PASSWORD)
+        SEAT.do(line, seen)
+        SEAT.see(r"logged out: nobody typed anything for a while(?s:.*)password: \Z")
+        audited("TTY: login", "TTY: logout: nobody typed anything")
+        SEAT.log_in()
+    idle_logout("15m", "nshost2")
+    SEAT.see(r"password: \Z")
+    SEAT.do(PASSWORD, r"nshost2?> \Z")
+
+
 @tap.test("a terminal that hangs up, in a full screen too, ends the session: the next one needs the password")
 def _hangup():
     SEAT.do("dashboard", r"started by: ")
@@ -179,6 +204,19 @@ def _hangup():
     audited("TTY: logout: the terminal is gone")
     tap.check_match(r"nobody|console +0|SESSION", hoy("sessions"), "sessions")
     tap.check("logged in" not in hoy("sessions"), hoy("sessions"))
+
+
+@tap.test("while the fail-safe profile holds the engine back, a command that needs it says so and what to look at")
+def _failsafe():
+    m = Machine(network_ini=r"[network lan]\n%300000s", console=os.path.join(BUILD, "bin", "hoy"))
+    try:
+        seat = Seat(m)
+        seat.see(r"hoy \(unclaimed\)> \Z")
+        m.expect(r"fail-safe profile")
+        for line in ("ps", "pull busybox"):
+            seat.do(line, r"the engine does not run: waits: the fail-safe profile counts, see `config issues`; `status` tells its state(;|\n)")
+    finally:
+        m.close()
 
 
 try:

@@ -532,9 +532,9 @@ def _end():
 
 @tap.test("a broken configuration: fail-safe profile with console and link-local network, all else waits")
 def _failsafe():
-    m = Machine(network_ini=r"[network lan]\nDHCP = yes\n\000\000\n")
+    m = Machine(network_ini=r"[network lan]\nDHCP = yes\n%300000s")
     try:
-        m.expect(r"init: the configuration is broken: network\.ini: it is no text: there are zero bytes in it; "
+        m.expect(r"init: the configuration is broken: network\.ini: [^;]*; "
                  r"fail-safe profile: console and link-local network, everything else waits")
         m.until("status", r"unit netd running")
         m.until("status", r"unit engine stopped pid=0 .* text=waits: the fail-safe profile counts")
@@ -554,11 +554,33 @@ def _failsafe():
         m.until("status", r"unit engine running")
         m.until("status", r"host=mended")
         with open(m.path("/data/config/network.ini"), "wb") as f:
-            f.write(b"\0")
+            f.write(b"#" * 300000)
         m.command("name later")
         m.command("apply x 0")
         m.until("status", r"host=later")
         m.until("status", r"unit engine running")
+    finally:
+        m.close()
+
+
+@tap.test("zero bytes cost the lines that they stand in, a services.ini that cannot be read what it declares; all else runs")
+def _bytes():
+    m = Machine(network_ini=r"[network lan]\nDHCP = yes\n\000\000\n", services_ini=r"[service web]\n%300000s")
+    try:
+        m.expect(r"disk: configuration file services\.ini: ")
+        m.until("status", r"unit engine running")
+        m.until("status", r"unit netd running")
+        with open(m.path("/run/hoy/config/20-data/network.ini"), "rb") as f:
+            tap.check(f.read() == b"[network lan]\nDHCP = yes\n\0\0\n", "netd reads the lines, and says where")
+        tap.check(not os.path.exists(m.path("/run/hoy/config/20-data/services.ini")), "it is left out")
+        m.until("config hoy", r"services\.ini: .*; what it declares is left out, all else runs")
+        m.until("status", r"issues=1")
+        tap.check("fail-safe" not in m.text, m.text[-2000:])
+        os.unlink(m.path("/data/config/services.ini"))
+        m.command("name mended")
+        m.command("apply x 0")
+        m.until("status", r"host=mended")
+        m.until("status", r"issues=0")
     finally:
         m.close()
 

@@ -45,7 +45,9 @@ for n in "null 1 3" "zero 1 5" "full 1 7" "random 1 8" "urandom 1 9"; do
 done
 for t in $TTYS; do touch "dev/$t"; mount --bind "$PTS" "dev/$t"; done
 mount -t tmpfs -o mode=755 tmpfs data
-[ -z "$NETWORK_INI" ] || { mkdir data/config; printf "$NETWORK_INI" > data/config/network.ini; }
+mkdir data/config
+[ -z "$NETWORK_INI" ] || printf "$NETWORK_INI" > data/config/network.ini
+[ -z "$SERVICES_INI" ] || printf "$SERVICES_INI" > data/config/services.ini
 exec env -i ASAN_OPTIONS=abort_on_error=1 /usr/sbin/chroot . /init
 """
 
@@ -68,8 +70,8 @@ def cgroup_root():
 class Machine:
     """One init with its pty; `text` is all it printed."""
 
-    def __init__(self, init=os.path.join(SAN, "init_pid1"), network_ini="", console=FAKE):
-        """network_ini: on the data partition before it boots, as printf writes it."""
+    def __init__(self, init=os.path.join(SAN, "init_pid1"), network_ini="", console=FAKE, services_ini=""):
+        """network_ini, services_ini: on the data partition before it boots, as printf writes it."""
         self.master, slave = os.openpty()
         self.text, self.pos = "", 0
         name = "hoy-init-test-%d-%d" % (os.getpid(), next(COUNT))
@@ -77,7 +79,7 @@ class Machine:
         os.makedirs(self.root, exist_ok=True)
         self.group = os.path.join(cgroup_root(), name)
         os.makedirs(self.group, exist_ok=True)
-        env = dict(os.environ, NETWORK_INI=network_ini, R=self.root, INIT=init, FAKE=FAKE, CONSOLE=console, PTS=os.ttyname(slave),
+        env = dict(os.environ, NETWORK_INI=network_ini, SERVICES_INI=services_ini, R=self.root, INIT=init, FAKE=FAKE, CONSOLE=console, PTS=os.ttyname(slave),
                    TTYS=" ".join(consoles()), PATH="/usr/sbin:/usr/bin:/sbin:/bin")
         join = "echo $$ > %s/cgroup.procs; exec " % self.group
         self.process = subprocess.Popen(

@@ -63,6 +63,10 @@ FUZZ += tests/fuzz/fuzz_places
 tests/fuzz/fuzz_places_OBJS := tests/fuzz/fuzz_places.o init/ship/place.o init/ship/queue.o
 FUZZ += tests/fuzz/fuzz_ship
 tests/fuzz/fuzz_ship_OBJS := tests/fuzz/fuzz_ship.o init/ship/rfc5424.o init/ship/queue.o
+UNIT += tests/unit/init/test_answer
+tests/unit/init/test_answer_OBJS := tests/unit/init/test_answer.o init/ship/answer.o
+FUZZ += tests/fuzz/fuzz_answer
+tests/fuzz/fuzz_answer_OBJS := tests/fuzz/fuzz_answer.o init/ship/answer.o
 NS += tests/ns/ship_role
 tests/ns/ship_role_OBJS := tests/ns/ship_role.o $(init_ship_OBJS) init/unit/boxline.o init/unit/logline.o engine/api/engine_msg.o
 tests/ns/ship_role_LIBS := -Wl,--wrap=mbedtls_hardware_poll -lmbedtls -lmbedx509 -lmbedcrypto

@@ -149,10 +149,19 @@ static void test_limits(void)
 	       0, "a NUL");
 	is_text(config.issues->next->next->text,
 		"h:2:10: the line contains the control character \\x00", "is an issue");
+	is_int(ini_add_text(&config, &schema, 0, "k",
+			    STR("[service whole]\nimage = a\n[ser\0vice x]\nimage = b\nzzz = c\n"),
+			    NULL),
+	       0, "a NUL in a head");
+	is_text(config.issues->next->next->next->text,
+		"k:3:5: the line contains the control character \\x00",
+		"is an issue of no section");
+	ok(!config.issues->next->next->next->next && !ini_find(&config, "service", "whole")->bad,
+	   "it costs the section that it opens, not the one above");
 	for (int i = 0; i < 1000; i++)
 		len += (size_t)snprintf(many + len, sizeof(many) - len, "[x]\n");
 	add(&config, 0, "i", many);
-	is_int(config.issue_count, 1003, "a thousand mistakes are counted");
+	is_int(config.issue_count, 1004, "a thousand mistakes are counted");
 	is_int(ini_add_text(&config, &schema, 0, "j", str_make(text, 1 << 20), NULL), -EFBIG,
 	       "a megabyte is too much");
 }
