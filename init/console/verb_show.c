@@ -138,29 +138,42 @@ int verb_status(struct console *console, const struct words *words, struct err *
 
 /* ---- ps, images ---- */
 
-/* How wide the columns of names are, within bounds: the rest of a row is not pushed about. */
-static void widths(struct str body, int *ret_name, int *ret_image)
+enum { PS_ROW_MAX = 4096, PS_STATE = 10, PS_STATUS = 14, PS_BLANKS = 4, PS_IMAGE_MIN = 16 };
+
+struct ps_widths {
+	int name, image, status; /* status: of what runs */
+};
+
+static int wider(int width, const char *text, int max)
 {
+	int len = (int)strlen(text);
+
+	return len > width && len <= max ? len : width;
+}
+
+/* How wide the columns are, within bounds: the rest of a row is not pushed about. */
+static struct ps_widths measure(struct str body, unsigned columns)
+{
+	struct ps_widths widths = { 12, PS_IMAGE_MIN, PS_STATUS };
 	struct engine_row row;
 	struct wire in;
 	uint32_t count;
+	int room;
 
-	*ret_name = 12;
-	*ret_image = 16;
 	wire_init(&in, body.ptr, body.len);
 	count = wire_count(&in, 2 * ENGINE_ROWS_MAX);
 	for (uint32_t i = 0; i < count && !in.error; i++) {
-		int name, image;
-
 		engine_row_get(&in, &row);
-		name = (int)strlen(row.name);
-		image = (int)strlen(row.image);
-		*ret_name = name > *ret_name && name <= 32 ? name : *ret_name;
-		*ret_image = image > *ret_image && image <= 40 ? image : *ret_image;
+		widths.name = wider(widths.name, row.name, 32);
+		widths.image = wider(widths.image, row.image, 40);
+		if (!strcmp(row.state, "running"))
+			widths.status = wider(widths.status, row.status, 32);
 	}
+	room = (int)columns - widths.name - PS_STATE - widths.status - PS_BLANKS;
+	if (columns && widths.image > room)
+		widths.image = room > PS_IMAGE_MIN ? room : PS_IMAGE_MIN;
+	return widths;
 }
-
-enum { PS_ROW_MAX = 4096, PS_STATE = 10, PS_STATUS = 14, PS_BLANKS = 4, PS_IMAGE_MIN = 16 };
 
 /* A terminal's line holds a row of its own: what does not fit is cut, and two dots say so. */
 static void put_row(struct console *console, unsigned columns, const char *text)
@@ -173,36 +186,34 @@ static void put_row(struct console *console, unsigned columns, const char *text)
 		console_printf(console, "%s\n", text);
 }
 
+/* What runs fits; why another does not, and when it is tried again, is never cut. */
 static void show_rows(struct console *console, struct wire *in, struct str body, unsigned columns)
 {
 	char status[ENGINE_STATUS_MAX * 2], image[ENGINE_REF_MAX], text[PS_ROW_MAX];
-	int name_width, image_width, room;
+	struct ps_widths widths = measure(body, columns);
 	struct engine_row row;
-	uint32_t count;
+	uint32_t count = wire_count(in, 2 * ENGINE_ROWS_MAX);
 
-	widths(body, &name_width, &image_width);
-	room = (int)columns - name_width - PS_STATE - PS_STATUS - PS_BLANKS;
-	if (columns && image_width > room)
-		image_width = room > PS_IMAGE_MIN ? room : PS_IMAGE_MIN;
-	count = wire_count(in, 2 * ENGINE_ROWS_MAX);
-	(void)snprintf(text, sizeof(text), "%-*s %-*s %-10s %-14s %s", name_width, "NAME",
-		       image_width, "IMAGE", "STATE", "STATUS", "PORTS");
 	if (!console->json)
-		put_row(console, columns, text);
+		console_printf(console, "%-*s %-*s %-10s %-14s %s\n", widths.name, "NAME",
+			       widths.image, "IMAGE", "STATE", "STATUS", "PORTS");
 	for (uint32_t i = 0; i < count && !in->error; i++) {
+		bool runs;
+
 		engine_row_get(in, &row);
 		if (console->json) {
 			console_json_row(console, &row);
 			continue;
 		}
+		runs = !strcmp(row.state, "running");
 		(void)str_escape(str_from(row.status), status, sizeof(status));
 		(void)str_escape(str_from(row.image), image, sizeof(image));
-		if (columns && (int)strlen(image) > image_width)
-			(void)snprintf(image + image_width - 2, 3, "..");
-		(void)snprintf(text, sizeof(text), "%-*s %-*s %-10s %-14s%s%s", name_width,
-			       row.name, image_width, *image ? image : "-", row.state, status,
+		if (columns && (int)strlen(image) > widths.image)
+			(void)snprintf(image + widths.image - 2, 3, "..");
+		(void)snprintf(text, sizeof(text), "%-*s %-*s %-10s %-14s%s%s", widths.name,
+			       row.name, widths.image, *image ? image : "-", row.state, status,
 			       *row.ports ? " " : "", row.ports);
-		put_row(console, columns, text);
+		put_row(console, runs ? columns : 0, text);
 	}
 }
 
