@@ -110,6 +110,19 @@ static void api_start_soon(void)
 
 /* ---- the data partition ---- */
 
+/* A link or a file in its place keeps no machine from its store. */
+static int open_store_dir(int data_fd, struct err *err)
+{
+	struct stat st;
+
+	if (fs_stat_name(data_fd, "store", &st, NULL) == 0 && !S_ISDIR(st.st_mode)) {
+		log_warn("/data/store was no folder: removed");
+		if (fs_unlink(data_fd, "store", err) < 0)
+			return -EIO;
+	}
+	return fs_open_dir(data_fd, "store", FS_BENEATH, 0700, err);
+}
+
 static void data_up(void)
 {
 	struct err err = { 0 };
@@ -120,7 +133,7 @@ static void data_up(void)
 	engine.containers.data_fd =
 		fs_open(-1, engine.containers.data_path, FS_HOST, O_RDONLY | O_DIRECTORY, 0, &err);
 	if (engine.containers.data_fd >= 0)
-		store = fs_open_dir(engine.containers.data_fd, "store", FS_BENEATH, 0700, &err);
+		store = open_store_dir(engine.containers.data_fd, &err);
 	if (store < 0) {
 		log_err("data partition: %s", err_text(&err));
 		return;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "engine/role.h"
+#include "engine/store/claim.h"
 #include "engine/store/trailer.h"
 #include "lib/fs.h"
 #include "lib/log.h"
@@ -278,10 +279,18 @@ static const struct msg_rule role_rules[] = {
 
 /* ---- starting ---- */
 
+static void log_notes(const struct buf *notes)
+{
+	for (struct str rest = buf_str(notes), line; str_cut(&rest, '\n', &line);)
+		if (line.len > 0)
+			log_warn("%.*s", STR_ARG(line));
+}
+
 /* The directory exists before this process locks itself into it. */
 static int make_root(struct err *err)
 {
 	OWN_FD int data = fs_open(AT_FDCWD, "/data", FS_HOST, O_PATH | O_DIRECTORY, 0, err);
+	struct buf notes OWN(buf_done) = { 0 };
 	if (data < 0)
 		return data;
 	OWN_FD int fd = fs_open_dir(data, "store", FS_BENEATH_XDEV, 0700, err);
@@ -291,6 +300,9 @@ static int make_root(struct err *err)
 		return err_sys(err, -errno, "cannot give /data/store to user %d", ROLE_UID);
 	if (fchmod(fd, 0700) < 0)
 		return err_sys(err, -errno, "cannot close /data/store to others");
+	buf_init(&notes, 4096);
+	store_claim(fd, ROLE_UID, &notes);
+	log_notes(&notes);
 	return 0;
 }
 
@@ -302,9 +314,7 @@ static int open_store(struct err *err)
 		return root;
 	buf_init(&notes, 4096);
 	int r = store_open(&store_role.store, root, &notes, err);
-	for (struct str rest = buf_str(&notes), line; str_cut(&rest, '\n', &line);)
-		if (line.len > 0)
-			log_warn("%.*s", STR_ARG(line));
+	log_notes(&notes);
 	return r;
 }
 

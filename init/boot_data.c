@@ -182,6 +182,36 @@ static void damaged(struct boot_data *data, const char *what)
 	set_state(data, INIT_DATA_DAMAGED, text);
 }
 
+enum check_how { CHECK_PLAIN, CHECK_FORCED, CHECK_BY_BACKUP, CHECK_YES };
+
+static const char *const check_why[] = {
+	[CHECK_PLAIN] = "it was not unmounted orderly",
+	[CHECK_FORCED] = "errors are noted in it, or it cannot be mounted",
+	[CHECK_BY_BACKUP] = "its superblock cannot be read",
+	[CHECK_YES] = "not everything is repaired without a question",
+};
+
+static void check_begin(struct boot_data *data, enum check_how how);
+static int mount_at_data(const char *device, unsigned long flags, const char *more,
+			 struct err *err);
+
+/*
+ * Whether its groups and its root directory can be read: then what e2fsck asks about are single
+ * inodes, and a person would say yes. Nobody may ever come; but what has lost its root is left to
+ * one.
+ */
+static bool stands(const struct boot_data *data)
+{
+	char device[DISK_NAME_MAX + 8];
+	struct err err = { 0 };
+
+	if (mount_at_data(disk_path(data->disk.name, device), MS_RDONLY, ",noload", &err) < 0) {
+		log_warn("not repaired further: %s", err_text(&err));
+		return false;
+	}
+	return fs_umount(AT_FDCWD, "/data", 0, NULL) == 0;
+}
+
 static void check_done(struct boot_data *data, int status)
 {
 	char text[100];
@@ -193,20 +223,23 @@ static void check_done(struct boot_data *data, int status)
 		mount_disk(data);
 		return;
 	}
-	snprintf(text, sizeof(text), "e2fsck -p could not repair it (exit %d, see `log disk`)",
-		 status);
+	if (!data->asked && stands(data)) {
+		check_begin(data, CHECK_YES);
+		return;
+	}
+	snprintf(text, sizeof(text), "e2fsck -%c could not repair it (exit %d, see `log disk`)",
+		 data->asked ? 'y' : 'p', status);
 	damaged(data, text);
 }
-
-enum check_how { CHECK_PLAIN, CHECK_FORCED, CHECK_BY_BACKUP };
 
 static void check_begin(struct boot_data *data, enum check_how how)
 {
 	char device[DISK_NAME_MAX + 8], text[240];
-	const char *argv[9] = { E2FSCK, "-p" };
+	const char *argv[9] = { E2FSCK, how == CHECK_YES ? "-y" : "-p" };
 	struct err err = { 0 };
 	size_t n = 2;
 
+	data->asked = how == CHECK_YES;
 	if (how != CHECK_PLAIN)
 		argv[n++] = "-f";
 	if (how == CHECK_BY_BACKUP) { /* the copy in the second block group */
@@ -217,10 +250,7 @@ static void check_begin(struct boot_data *data, enum check_how how)
 	}
 	argv[n++] = disk_path(data->disk.name, device);
 	argv[n] = NULL;
-	snprintf(text, sizeof(text), "checking %s: %s", device,
-		 how == CHECK_PLAIN    ? "it was not unmounted orderly"
-		 : how == CHECK_FORCED ? "errors are noted in it, or it cannot be mounted"
-				       : "its superblock cannot be read");
+	snprintf(text, sizeof(text), "checking %s: %s", device, check_why[how]);
 	set_state(data, INIT_DATA_CHECKING, text);
 	if (tool_start(data, argv, check_done, &err) == 0)
 		return;
@@ -232,14 +262,15 @@ static void check_begin(struct boot_data *data, enum check_how how)
 
 /* ---- mount ---- */
 
-static int mount_at_data(const char *device, struct err *err)
+static int mount_at_data(const char *device, unsigned long flags, const char *more, struct err *err)
 {
 	OWN_FD int fd = fs_open(AT_FDCWD, "/data", FS_HOST, O_RDONLY | O_DIRECTORY, 0, err);
+	char options[64];
 
 	if (fd < 0)
 		return fd;
-	return fs_mount(device, fd, "ext4", MS_RELATIME, "errors=remount-ro,resuid=920,prjquota",
-			err);
+	snprintf(options, sizeof(options), "errors=remount-ro,resuid=920,prjquota%s", more);
+	return fs_mount(device, fd, "ext4", MS_RELATIME | flags, options, err);
 }
 
 static void mount_disk(struct boot_data *data)
@@ -247,7 +278,7 @@ static void mount_disk(struct boot_data *data)
 	char device[DISK_NAME_MAX + 8], text[240];
 	struct err err = { 0 };
 
-	if (mount_at_data(disk_path(data->disk.name, device), &err) == 0) {
+	if (mount_at_data(disk_path(data->disk.name, device), 0, "", &err) == 0) {
 		snprintf(text, sizeof(text), "%s (%llu MiB)", device,
 			 (unsigned long long)(data->disk.bytes >> 20));
 		set_state(data, INIT_DATA_READY, text);
@@ -266,7 +297,7 @@ static void use_disk(struct boot_data *data, struct disk_list *list)
 	struct probe_ext4 info;
 	const struct disk *fresh;
 
-	data->checked = false;
+	data->checked = data->asked = false;
 	if (disk_ext4(data->disk.name, &info) && !info.clean) {
 		check_begin(data, info.has_errors ? CHECK_FORCED : CHECK_PLAIN);
 		return;
@@ -333,6 +364,11 @@ void boot_data_start(struct boot_data *data)
 			set_state(data, INIT_DATA_FAILED, why);
 		break;
 	}
+}
+
+const char *boot_data_remark(const struct boot_data *data)
+{
+	return data->asked ? "; disk repaired by e2fsck -y, see `log disk`" : "";
 }
 
 void boot_data_grow(struct boot_data *data)

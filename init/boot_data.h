@@ -18,6 +18,7 @@ struct boot_data {
 	char text[240];	  /* for a person */
 	struct disk disk; /* chosen device; name "" = none */
 	bool checked;	  /* e2fsck ran on it since it was chosen */
+	bool asked;	  /* by `e2fsck -y`, because -p gave up on it */
 	bool grown;	  /* its partition was made larger */
 	int tool_pidfd;	  /* -1 = none runs */
 	struct loop_io tool_io;
@@ -32,6 +33,10 @@ void boot_data_init(struct boot_data *data, struct loop *loop, const char *selec
 /* Looks for the partition and starts what it needs; also when a disk came later. Does nothing while
  * a tool runs or once it is mounted. An already mounted /data is adopted. */
 void boot_data_start(struct boot_data *data);
+
+/* Behind the reason of a start: what was done to the file system that a person should know, or "".
+ */
+const char *boot_data_remark(const struct boot_data *data);
 
 /* After the mount: makes the file system as large as its device. */
 void boot_data_grow(struct boot_data *data);

@@ -330,8 +330,8 @@ static void data_ready(void)
 			   &role.data); /* the engine may begin; what follows waits for the disk */
 	if (!role.began) {
 		boot_state_begin(&role.state, &saved_s, reason);
-		(void)str_copy(str_from(role.pstore[0] != '\0' ? role.pstore : reason), role.reason,
-			       sizeof(role.reason));
+		role_disk_reason(role.reason, role.pstore[0] != '\0' ? role.pstore : reason,
+				 boot_data_remark(&role.data));
 		role_disk_say_saved(&role.main, saved_s, role.reason);
 		role.began = true;
 		loop_timer_set(&role.loop, &role.running, RUNNING_MS, running_due, NULL);

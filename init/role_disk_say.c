@@ -3,6 +3,8 @@
  * Owns the form of what the disk role of init tells PID 1 unasked. Must never wait for an answer.
  */
 #include "init/role_disk_say.h"
+#include <stdio.h>
+#include <string.h>
 #include "init/disk_msg.h"
 #include "lib/log.h"
 #include "lib/own.h"
@@ -29,6 +31,13 @@ void role_disk_say_data(struct msg_peer *main, const struct boot_data *data)
 	wire_put_text(&body, data->text);
 	wire_put_u64(&body, data->disk.bytes);
 	role_disk_say(main, DISK_MSG_DATA, &body);
+}
+
+void role_disk_reason(char *dst, const char *words, const char *remark)
+{
+	int room = DISK_REASON_MAX - 1 - (int)strlen(remark);
+
+	(void)snprintf(dst, DISK_REASON_MAX, "%.*s%s", room, words, remark);
 }
 
 void role_disk_say_logged(struct msg_peer *main, struct str number)

@@ -17,6 +17,9 @@ void role_disk_say_logged(struct msg_peer *main, struct str number);
 /* DISK_MSG_SAVED: the saved time, 0 = none, and why this boot began. */
 void role_disk_say_saved(struct msg_peer *main, int64_t saved_s, const char *reason);
 
+/* Why this boot began: the words, cut where both do not fit, and the remark behind them. */
+void role_disk_reason(char *dst, const char *words, const char *remark);
+
 struct role_disk_config {
 	bool changed;
 	const struct boot_settings *settings;

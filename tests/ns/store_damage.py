@@ -5,6 +5,9 @@ damaged is found and pulled again, the image runs, and the next check finds noth
 import os
 import random
 import re
+import shutil
+import socket
+import stat
 import subprocess
 import sys
 
@@ -71,6 +74,17 @@ def instead(path, make):
     make(path)
 
 
+def listening(path):
+    name = os.open(os.path.dirname(path), os.O_PATH)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("/proc/self/fd/%d/%s" % (name, os.path.basename(path)))
+    os.close(name)
+
+
+def device(path):
+    os.mknod(path, 0o644 | stat.S_IFCHR, os.makedev(1, 5))
+
+
 CONFIG, MANIFEST = blob(image.digest(IMAGE.config)), blob(image.digest(IMAGE.manifest))
 BLOB, OTHER = blob(IMAGE.layers[1]["digest"]), blob(IMAGE.layers[2]["digest"])
 EROFS = layer(1)
@@ -95,6 +109,13 @@ DAMAGES = (
     ("a config of 32 MiB", lambda: os.truncate(CONFIG, 32 << 20)),
     ("a folder for the config", lambda: instead(CONFIG, os.mkdir)),
     ("an empty manifest", lambda: change(MANIFEST, lambda data: b"")),
+    ("a socket for a layer", lambda: instead(EROFS, listening)),
+    ("a device for a layer", lambda: instead(EROFS, device)),
+    ("a link that leads nowhere for a blob", lambda: instead(BLOB, lambda path: os.symlink("/nowhere", path))),
+    ("a folder for a blob", lambda: instead(BLOB, os.mkdir)),
+    ("a device for the config", lambda: instead(CONFIG, device)),
+    ("a fifo for the config", lambda: instead(CONFIG, os.mkfifo)),
+    ("a socket for the manifest", lambda: instead(MANIFEST, listening)),
 )
 
 
@@ -109,6 +130,12 @@ def start():
     path = os.path.join(E.root, "run/hoy/engine.sock")
     os.chown(path, 0, CONSOLE_GID)
     os.chmod(path, 0o660)
+
+
+def again():
+    E.reboot()
+    os.chown(os.path.join(E.root, "run/hoy/engine.sock"), 0, CONSOLE_GID)
+    os.chmod(os.path.join(E.root, "run/hoy/engine.sock"), 0o660)
 
 
 def listed():
@@ -176,13 +203,74 @@ def _foreign():
         if os.path.exists(path):
             os.unlink(path)
         os.mkfifo(path)
-    E.reboot()
-    os.chown(os.path.join(E.root, "run/hoy/engine.sock"), 0, CONSOLE_GID)
-    os.chmod(os.path.join(E.root, "run/hoy/engine.sock"), 0o660)
+    again()
     hoy("store", "check", "--repair")
     hoy("tag", REF, "kept:1")
     hoy("run", "--rm", "kept:1", "true")
     tap.check(" 0 damaged" in hoy("store", "check") and listed(), "whole")
+
+
+def folder_of_a_stranger(path):
+    os.makedirs(os.path.join(path, "of/someone"))
+    os.chmod(path, 0)
+
+
+# Every path of the layout at the head of store.c that has a name of its own; none of a row lies in another of it.
+FOLDERS = (("blobs/sha256", "layers/sha256", "trash"), ("blobs", "layers", "refs"), ("",))
+FILES = ("refs/table.0", "refs/table.1", "refs/aside", "refs/spare", "oci-layout", "index.json")
+KEPT = HOST + "/shop/kept:1"
+OTHERS = {
+    "a file": lambda path: open(path, "wb").close(),
+    "a fifo": os.mkfifo,
+    "a socket": listening,
+    "a device": device,
+    "a link that leads nowhere": lambda path: os.symlink("nowhere", path),
+    "a link out": lambda path: os.symlink("/etc", path),
+    "a folder": folder_of_a_stranger,
+}
+
+
+def put(place, make):
+    path = os.path.join(STORE, place).rstrip("/")
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    elif os.path.lexists(path):
+        os.unlink(path)
+    make(path)
+
+
+def works_again(what):
+    """A start ends, the check answers, and what was lost can be had again."""
+    again()
+    hoy("store", "check", "--repair")
+    hoy("pull", REF)
+    hoy("tag", REF, KEPT)
+    hoy("run", "--rm", KEPT, "true")
+    hoy("rmi", KEPT)
+    tap.check(" 0 damaged" in hoy("store", "check") and listed(), what + ": whole")
+
+
+@tap.test("whatever stands in the place of one of the store's own folders and files, the machine starts and works")
+def _layout():
+    was = sorted(os.listdir("/etc"))
+    hoy("rmi", "kept:1")  # nobody is asked for it again
+    for kind, make in OTHERS.items():
+        rows = (() if kind == "a folder" else FOLDERS) + (() if kind == "a file" else (FILES,))
+        for row in rows:
+            for place in row:
+                put(place, make)
+            works_again("%s for %s" % (kind, row))
+    tap.check(sorted(os.listdir("/etc")) == was, "a link out was followed")
+
+
+@tap.test("a store whose folders and tables are another user's becomes the role's again")
+def _owners():
+    for place in sum(FOLDERS, FILES):
+        path = os.path.join(STORE, place)
+        if os.path.exists(path):
+            os.chown(path, 0, 0)
+            os.chmod(path, 0o700 if os.path.isdir(path) else 0o400)
+    works_again("owners")
     E.stop()
     SERVER.stop()
 
