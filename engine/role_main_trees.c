@@ -364,7 +364,7 @@ static int copy_begin(struct tree_work *tree, struct err *err)
 	copy->sources[0] = str_from(source);
 	copy->source_count = 1;
 	copy->dest = str_from(dest);
-	copy->context = true; /* the owner becomes 0:0 */
+	copy->chown = STR("0:0");
 	files_copy_put(&body, copy);
 	return tree_files(tree, FILES_MSG_COPY, buf_str(&body), fds, 2, on_copied, err);
 }

@@ -60,6 +60,21 @@ def _start():
     engine.wait_for("their last lines", lambda: "two says 4" in hoy("logs", "two"))
 
 
+@tap.test("cp: what is copied out of a container and into it is root's; what is not there is named, and no build is spoken of")
+def _copied():
+    folder = os.path.join(E.root, "data/transfer")
+    hoy("exec", "one", "sh", "-c", "echo one > /copied; chown 7:8 /copied")
+    tap.check(" 1 files" in " " + hoy("cp", "one:/copied", "/data/transfer/out") and hoy.code == 0, "out")
+    got = os.stat(os.path.join(folder, "out"))
+    tap.check((got.st_uid, got.st_gid) == (0, 0), "owner outside: %d:%d" % (got.st_uid, got.st_gid))
+    os.chown(os.path.join(folder, "out"), 7, 8)
+    hoy("cp", "/data/transfer/out", "two:/back")
+    tap.check(hoy("exec", "two", "stat", "-c", "%u:%g", "/back").strip() == "0:0", "owner inside")
+    for words in (("one:/absent", "/data/transfer/no"), ("/data/transfer/absent", "one:/no")):
+        text = hoy("cp", *words)
+        tap.check(hoy.code == 3 and text == "absent: not found\n", "%s: %d: %s" % (words, hoy.code, text))
+
+
 @tap.test("a pull by hand that fails names the image, its registry and the cause, and that it is not tried again")
 def _pull_fails():
     text = hoy("pull", "127.0.0.1:1/shop/web:1")
