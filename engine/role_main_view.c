@@ -33,6 +33,7 @@ static void put_addresses(struct engine_view *view, const struct container *cont
 			.ip6 = str_from(from->ip6),
 			.gateway6 = str_from(from->gateway6),
 			.prefix6 = from->prefix6,
+			.host_ip = str_from(from->host_ip),
 		};
 	}
 }

@@ -198,6 +198,17 @@ static int make_interface(struct netd *netd, const struct attachment *attachment
 	return veth_ensure(veth, &netd->route, inside, netns_fd, err);
 }
 
+/* Where its network publishes ports that name no address; empty: everywhere. */
+static struct str host_ip(struct netd *netd, struct str name, struct arena *arena)
+{
+	const struct network *network = network_find(&netd->networks, name);
+	char text[IP4_TEXT_MAX];
+
+	return network && network->host_ip4
+		       ? str_from(arena_text(arena, str_from(ip4_text(network->host_ip4, text))))
+		       : STR("");
+}
+
 static int make_interfaces(struct netd *netd, const struct attachment *attachment, int netns_fd,
 			   struct nl *inside, struct netd_attached *attached, struct arena *arena,
 			   struct err *err)
@@ -229,6 +240,7 @@ static int make_interfaces(struct netd *netd, const struct attachment *attachmen
 			out->ip6 = attachment->attach.networks[i].ip6;
 			out->prefix6 = veth.prefix6;
 		}
+		out->host_ip = host_ip(netd, out->network, arena);
 		if (!ip6_is_zero(&veth.gateway6))
 			out->gateway6 = str_from(
 				arena_text(arena, str_from(ip6_text(&veth.gateway6, text6))));

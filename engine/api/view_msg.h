@@ -28,6 +28,7 @@ enum { ENGINE_VIEW_NETWORKS_MAX = 8, ENGINE_DEF_MAX = 1 << 20, ENGINE_LABELS_MAX
 struct engine_address {
 	struct str network, ip4, gateway, mac, ip6, gateway6; /* "" where a family is missing */
 	uint8_t prefix, prefix6;
+	struct str host_ip; /* where ports without an address are published; "" = everywhere */
 };
 
 /* One container; `def` is its definition (container_def_decode), empty when it never had one. */

@@ -91,6 +91,7 @@ enum { CONTAINER_ID_LEN = 64, CONTAINER_NETWORKS_MAX = 8, CONTAINER_EXTRA_MAX = 
 /* What netd gave it in one network. */
 struct container_address {
 	char network[64], ip4[16], ip6[46], gateway[16], gateway6[46], mac[18];
+	char host_ip[16]; /* where its ports without an address are published; "" = all */
 	uint8_t prefix, prefix6;
 };
 

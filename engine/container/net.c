@@ -253,6 +253,7 @@ void container_take_addresses(struct container *container, const struct netd_att
 		(void)str_copy(from->gateway, to->gateway, sizeof(to->gateway));
 		(void)str_copy(from->gateway6, to->gateway6, sizeof(to->gateway6));
 		(void)str_copy(from->mac, to->mac, sizeof(to->mac));
+		(void)str_copy(from->host_ip, to->host_ip, sizeof(to->host_ip));
 		to->prefix = from->prefix;
 		to->prefix6 = from->prefix6;
 	}

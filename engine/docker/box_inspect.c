@@ -95,9 +95,10 @@ static bool leads_to(const struct service_port *row, uint32_t port, uint8_t prot
 }
 
 /* All of the host's ports that lead to this one, where the first of them stands in row `first`. */
-static void put_port(struct json_writer *w, const struct container_def *def, uint32_t first,
+static void put_port(struct json_writer *w, const struct docker_box *box, uint32_t first,
 		     uint32_t port)
 {
+	const struct container_def *def = &box->def;
 	uint8_t proto = def->ports[first].proto;
 	char key[16], host[8], ip[SERVICE_PORT_IP_MAX];
 
@@ -116,7 +117,7 @@ static void put_port(struct json_writer *w, const struct container_def *def, uin
 		(void)snprintf(host, sizeof(host), "%u",
 			       (row->host_port + port - row->container_port) & UINT16_MAX);
 		json_begin_object(w);
-		json_member_text(w, "HostIp", service_port_ip(row, ip));
+		json_member_text(w, "HostIp", docker_port_ip(box, row, ip));
 		json_member_text(w, "HostPort", host);
 		json_end_object(w);
 	}
@@ -136,7 +137,7 @@ static void put_port_map(struct json_writer *w, const struct docker_box *box,
 	json_begin_object(w);
 	for (uint32_t i = 0; box->has_def && up && i < def->port_count; i++)
 		for (uint32_t n = 0; n < def->ports[i].count; n++)
-			put_port(w, def, i, def->ports[i].container_port + n);
+			put_port(w, box, i, def->ports[i].container_port + n);
 	json_iter_init(&iter, up ? exposed : NULL);
 	while (json_iter_next(&iter, &name, &value)) {
 		if (docker_port_published(box, name))

@@ -196,6 +196,31 @@ int create_endpoint(struct create *create, struct str name, const struct json *e
 	return r;
 }
 
+static int64_t gateway_priority(const struct json *endpoints, const char *network)
+{
+	int64_t priority = 0;
+
+	(void)json_i64(json_get(json_get(endpoints, network), "GwPriority"), INT32_MIN, INT32_MAX,
+		       &priority);
+	return priority;
+}
+
+/* The first network carries the default route; equal ones stay in the order that they came in. */
+static void sort_networks(struct container_def *def, const struct json *endpoints)
+{
+	for (uint32_t i = 1; i < def->networks.count; i++) {
+		for (uint32_t k = i; k > 0; k--) {
+			const char *const before = def->networks.items[k - 1];
+
+			if (gateway_priority(endpoints, before) >=
+			    gateway_priority(endpoints, def->networks.items[k]))
+				break;
+			def->networks.items[k - 1] = def->networks.items[k];
+			def->networks.items[k] = before;
+		}
+	}
+}
+
 static int net_mode(struct create *create, struct str mode, struct err *err)
 {
 	struct container_def *def = &create->def;
@@ -221,6 +246,7 @@ static int net_mode(struct create *create, struct str mode, struct err *err)
 		if (!str_is(name, "default"))
 			r = create_endpoint(create, name, endpoint, err);
 	}
+	sort_networks(def, endpoints);
 	/* A name of its own in the resolver of networks that somebody made. */
 	if (r >= 0 && strcmp(text, "bridge") != 0)
 		r = image_texts_add(create->arena, &def->aliases,

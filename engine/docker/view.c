@@ -138,6 +138,21 @@ const struct json *docker_box_exposed(const struct docker_box *box, const struct
 		       : NULL;
 }
 
+const char *docker_port_ip(const struct docker_box *box, const struct service_port *row,
+			   char text[SERVICE_PORT_IP_MAX])
+{
+	const struct engine_address *address = box->view.addresses;
+	const struct engine_address *end = address + box->view.address_count;
+
+	/* The first with IPv4 that is not internal. */
+	while (address < end && (!address->ip4.len || !address->gateway.len))
+		address++;
+	if (row->host_ip || row->families || address == end || !address->host_ip.len ||
+	    str_copy(address->host_ip, text, SERVICE_PORT_IP_MAX) < 0)
+		return service_port_ip(row, text);
+	return text;
+}
+
 void docker_put_ports(struct json_writer *w, const struct docker_box *box, const struct json *api)
 {
 	const struct json *value;
@@ -152,7 +167,7 @@ void docker_put_ports(struct json_writer *w, const struct docker_box *box, const
 		const struct service_port *port = &box->def.ports[i];
 		char address[SERVICE_PORT_IP_MAX];
 
-		(void)service_port_ip(port, address);
+		(void)docker_port_ip(box, port, address);
 		for (uint16_t n = 0; n < port->count; n++) {
 			json_begin_object(w);
 			json_member_text(w, "IP", address);
@@ -298,6 +313,7 @@ static void put_endpoint(struct json_writer *w, const struct endpoint *endpoint,
 	const struct docker_box *box = endpoint->box;
 	const struct json *said = NULL;
 	const struct engine_address *six;
+	int64_t priority = 0;
 	char id[65], key[256];
 
 	if (str_copy(name, key, sizeof(key)) >= 0)
@@ -316,7 +332,8 @@ static void put_endpoint(struct json_writer *w, const struct endpoint *endpoint,
 	json_member_str(w, "MacAddress",
 			address ? address->mac : json_str(json_get(said, "MacAddress")));
 	put_as_said(w, said, "DriverOpts");
-	json_member_u64(w, "GwPriority", 0);
+	(void)json_i64(json_get(said, "GwPriority"), INT32_MIN, INT32_MAX, &priority);
+	json_member_i64(w, "GwPriority", priority);
 	json_member_text(w, "NetworkID", id);
 	json_member_str(w, "EndpointID", address ? box->view.id : STR(""));
 	json_member_str(w, "Gateway", address ? address->gateway : STR(""));

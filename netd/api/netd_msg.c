@@ -190,6 +190,7 @@ void netd_attached_encode(const struct netd_attached *attached, struct buf *out)
 		wire_put_str(out, network->ip6);
 		wire_put_u8(out, network->prefix6);
 		wire_put_str(out, network->gateway6);
+		wire_put_str(out, network->host_ip);
 	}
 }
 
@@ -215,6 +216,7 @@ int netd_attached_decode(struct str body, struct arena *arena, struct netd_attac
 		network->ip6 = wire_str(&in, IP6_TEXT_LEN);
 		network->prefix6 = wire_u8(&in);
 		network->gateway6 = wire_str(&in, IP6_TEXT_LEN);
+		network->host_ip = wire_str(&in, 15);
 	}
 	if (wire_end(&in) < 0)
 		return decode_error(err, "attached");

@@ -132,7 +132,7 @@ struct netd_attached_network {
 	struct str ifname; /* inside the container: eth0, eth1 ... */
 	struct str ip6;	   /* "" without IPv6 */
 	uint8_t prefix6;
-	struct str gateway6;
+	struct str gateway6, host_ip; /* where ports that name no address are published; "" = all */
 };
 
 struct netd_attached {

@@ -421,7 +421,8 @@ def reload_conf():
     tap.check(machine.address() == "10.9.0.2/24", "the uplink is as it was")
     tap.check("network.ini:9" in machine.log_text() and "subnets" in machine.log_text(),
               machine.log_text()[-1500:])
-    tap.check("bad" not in box["engine"].show("networks"), "the refused one is not there")
+    shown = box["engine"].show("networks")
+    tap.check("\nbad " not in shown and "[bridge bad] is refused: " in shown, "the refused one is not there: " + shown)
 
 
 @tap.test("STOP ends netd with 0; nothing in its log points at memory or a forbidden call")

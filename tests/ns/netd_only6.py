@@ -56,7 +56,8 @@ def ready():
               not wall["routed"]["ip6_translated"], str(wall))
     show = Engine().show("firewall")
     tap.check("IPv6 translated, no IPv4" in show and "IPv6 as it is, no IPv4" in show, show)
-    tap.check("wrong" not in rows and "ipv4 = no takes away" in machine.log_text(), machine.log_text())
+    tap.check(set(rows["wrong"]) == {"name", "refused"} and "ipv4 = no takes away" in rows["wrong"]["refused"], str(rows["wrong"]))
+    tap.check("ipv4 = no takes away" in machine.log_text(), machine.log_text())
 
 
 @tap.test("ipv4 = no: a container has one address and one default route, of IPv6; nothing of IPv4 but lo")

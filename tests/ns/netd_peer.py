@@ -282,7 +282,8 @@ class Engine(Peer):
         for _ in range(answer.take("I")):
             row = {"network": answer.text(), "ip": answer.text(), "prefix": answer.take("B")}
             row.update(gateway=answer.text(), mac=answer.text(), ifname=answer.text())
-            row.update(ip6=answer.text(), prefix6=answer.take("B"), gateway6=answer.text())
+            row.update(ip6=answer.text(), prefix6=answer.take("B"), gateway6=answer.text(),
+                       host_ip=answer.text())
             rows.append(row)
         return rows
 
@@ -384,7 +385,7 @@ class Machine:
             os.closerange(3 + len(given), 256)
             LIBC.prctl(PR_CAPBSET_DROP, CAP_SYS_TIME, 0, 0, 0)  # the clock is everybody's
 
-        env = dict(os.environ, ASAN_OPTIONS="detect_leaks=0")
+        env = dict(os.environ, ASAN_OPTIONS="detect_leaks=0:quarantine_size_mb=1")
         self.child = subprocess.Popen([NETD, "main"], stdin=subprocess.DEVNULL, stdout=self.log,
                                       stderr=self.log, preexec_fn=arrange, close_fds=False, env=env)
         theirs.close()

@@ -263,6 +263,34 @@ def token():
     machine.configure(UPLINK)
 
 
+def resident_kib(pid):
+    with open("/proc/%d/status" % pid, encoding="ascii") as f:
+        return int([line for line in f if line.startswith("VmRSS")][0].split()[1])
+
+
+@tap.test("20,000 advertisements of as many routers, with names, routes and prefixes of their own: no more memory than before")
+def endless():
+    def wave(number, count):
+        packets = [advert(
+            prefix_option("2001:db8:%x:%x::" % (number, k), valid=3600 + k, preferred=60) + route_option("2001:db8:a%x:%x::" % (number, k), 64) +
+            b"\x19\3\0\0" + struct.pack(">I", 900) + socket.inet_pton(socket.AF_INET6, "2001:db8:53:%x::%x" % (number, k + 1)) +
+            b"\x1f\3\0\0" + struct.pack(">I", 900) + b"\4x%03x\7example\0\0\0" % (k % 4096),
+            source="fe80::%x:%x" % (number + 1, k + 1)) for k in range(count)]
+        for at in range(0, count, 100):
+            send(*packets[at:at + 100])
+            if at % 1000 == 0:
+                Engine().show("leases")
+    pids = [machine.child.pid, n.helper_pid(b"dhcp")]
+    wave(0, 2000)
+    before = [resident_kib(pid) for pid in pids]
+    wave(1, 20000)
+    after = [resident_kib(pid) for pid in pids]
+    tap.note("KiB of main and dhcp: %s, then %s" % (before, after))
+    tap.check(pids == [machine.child.pid, n.helper_pid(b"dhcp")], "the same processes")
+    tap.check(all(b - a < 8192 for a, b in zip(before, after)), "%s KiB, then %s" % (before, after))
+    tap.check(len(addresses()) <= 8 and Engine().show("leases").count("router") <= 4, Engine().show("leases"))
+
+
 @tap.test("static IPv6: address, gateway, name server, route; IPv6AcceptRA and LinkLocalAddressing = no")
 def static():
     machine.configure(UPLINK + "Address = 2001:db8:9::2/64\nGateway = 10.9.0.1\n"

@@ -109,7 +109,7 @@ def flaps():
     for _ in range(FLAPS):
         machine.lan.sh("ip link set cable down; ip link set cable up")
         time.sleep(dice.random() * 0.05)
-    n.wait_for("carrier", lambda: "up0          veth     up" in Engine().show("links"))
+    n.wait_for("carrier", lambda: "up0             veth     up" in Engine().show("links"))
     n.wait_for("bound", lambda: "bound" in Engine().show("leases"))
     monitor.terminate()
     monitor.wait()

@@ -156,7 +156,7 @@ static void test_lists(void)
 	};
 	struct netd_attached_network row = {
 		STR("bridge"), STR("172.20.0.2"), 16, STR("172.20.0.1"), STR("02:42:ac:14:00:02"),
-		STR("eth0"),   STR("fd00::2"),	  64, STR("fd00::1")
+		STR("eth0"),   STR("fd00::2"),	  64, STR("fd00::1"),	 STR("127.0.0.1")
 	};
 	const struct netd_attached attached = { &row, 1 };
 	const struct netd_event event = { NETD_EVENT_DNS, STR("9.9.9.9") };
@@ -176,7 +176,8 @@ static void test_lists(void)
 	buf_clear(&out);
 	netd_attached_encode(&attached, &out);
 	ok(netd_attached_decode(buf_str(&out), &arena, &attached_back, NULL) == 0 &&
-		   str_is(attached_back.networks[0].mac, "02:42:ac:14:00:02"),
+		   str_is(attached_back.networks[0].mac, "02:42:ac:14:00:02") &&
+		   str_is(attached_back.networks[0].host_ip, "127.0.0.1"),
 	   "what a container got");
 	buf_clear(&out);
 	netd_event_encode(&event, &out);
