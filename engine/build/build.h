@@ -22,7 +22,7 @@
  */
 struct build;
 
-enum { BUILD_LANES_MAX = 16 };
+enum { BUILD_LANES_MAX = 16, BUILD_CREATED_MAX = 32 };
 
 /* What an action answered; fields by action, see below. Bytes are copied where they are kept. */
 struct build_answer {
@@ -44,6 +44,10 @@ struct build_exec {
 	int (*ask)(void *owner, enum build_msg type, struct str body, struct err *err);
 	/* Have this image, pull it if it is missing; bytes = its record. platform "" = ours. */
 	int (*base)(void *owner, const char *reference, const char *platform, struct err *err);
+	/* SOURCE_DATE_EPOCH of the Dockerfile: for what is made from now on, and as RFC 3339; at
+	 * once, no answer. May be NULL. */
+	int (*epoch)(void *owner, const char *text, char created[BUILD_CREATED_MAX],
+		     struct err *err);
 	/* Downloads op->remotes; digest: build_remote_key() of them all. */
 	int (*fetch)(void *owner, unsigned lane, const struct build_op *op, struct err *err);
 	/* FILES_MSG_HASH in a context (build_op.from); body = struct files_copy in wire form. */
@@ -78,7 +82,7 @@ struct build_params {
 	const char *reference;	/* name of the result, normalised */
 	const char *dockerfile; /* path in the context, NULL = "Dockerfile" */
 	const char *target;	/* "" = the last stage */
-	const char *created;	/* RFC 3339, goes into the image, never into a key */
+	const char *created;	/* RFC 3339, by SOURCE_DATE_EPOCH: of the image, and in each key */
 	const struct image_pairs *args, *labels, *contexts; /* NULL = none */
 	struct str text; /* the Dockerfile; ptr NULL = it is read from the context */
 	bool network_none, network_host, host_allowed; /* plan.h, struct build_inputs */

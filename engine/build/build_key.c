@@ -68,6 +68,15 @@ void build_track_keys(struct build *build, struct build_track *track)
 	if (op->remote_count > 0)
 		build_mix(&track->files, &track->remotes);
 	build_key_next(&build->results[track->stage].key, op, &track->files, &track->key);
+	/* The times of its files are none behind it. */
+	if (*build->params.created) {
+		struct digest epoch;
+		struct sha256 hash;
+		sha256_init(&hash);
+		sha256_add(&hash, build->params.created, strlen(build->params.created));
+		sha256_end(&hash, &epoch);
+		build_mix(&track->key, &epoch);
+	}
 	store_key(build, track);
 }
 

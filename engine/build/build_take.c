@@ -177,11 +177,25 @@ static int took_patterns(struct build *build, const struct build_answer *answer,
 	return take_patterns(build, answer->bytes, &build->patterns[number], err);
 }
 
+/* What the request says of it goes before what the Dockerfile does. */
+static int take_epoch(struct build *build, struct err *err)
+{
+	char created[BUILD_CREATED_MAX] = "";
+	if (!*build->plan.epoch || *build->params.created || !build->exec->epoch)
+		return 0;
+	int r = build->exec->epoch(build->owner, build->plan.epoch, created, err);
+	build->params.created = arena_text(&build->arena, str_from(created));
+	if (!build->params.created)
+		return err_set(err, -ENOMEM, "build: out of memory");
+	return r;
+}
+
 static int take_plan(struct build *build, struct str bytes, struct err *err)
 {
 	struct wire in;
 	wire_init(&in, bytes.ptr, bytes.len);
-	return build_plan_get(&in, &build->arena, &build->plan, err);
+	int r = build_plan_get(&in, &build->arena, &build->plan, err);
+	return r < 0 ? r : take_epoch(build, err);
 }
 
 static int take_image(struct build *build, struct str bytes, struct err *err)

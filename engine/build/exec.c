@@ -419,6 +419,7 @@ static const struct build_exec exec_table = {
 	.ask = exec_ask,
 	.base = exec_base,
 	.fetch = build_job_fetch,
+	.epoch = build_job_epoch,
 	.hash = build_job_hash,
 	.cache_get = exec_cache_get,
 	.cache_set = exec_cache_set,
@@ -432,7 +433,7 @@ static const struct build_exec exec_table = {
 
 static int job_begin(struct build_job *job, const struct build_request *request, struct err *err)
 {
-	char created[32];
+	char created[BUILD_CREATED_MAX];
 	struct build_params params = {
 		.reference = request->reference_count ? request->references[0] : "",
 		.dockerfile =

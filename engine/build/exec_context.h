@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "engine/build/plan.h"
+#include "engine/build/build.h"
 #include "engine/container/container.h"
 #include "engine/git/git.h"
 #include "lib/err.h"
@@ -36,6 +36,9 @@ int build_job_agents(struct build_job *job, const struct build_request *request,
 int build_job_read(struct build_lane *lane, int32_t from, const char *path, uint32_t max,
 		   struct err *err);
 
+/* exec_request.c: the row of struct build_exec. */
+int build_job_epoch(void *owner, const char *text, char created[BUILD_CREATED_MAX],
+		    struct err *err);
 /* exec_request.c: refuses, with -ENOTSUP, a platform that is not this machine's; NULL and "" are.
  */
 int build_job_platform(const char *platform, struct err *err);

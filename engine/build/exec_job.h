@@ -138,8 +138,8 @@ struct build_job {
 
 void build_job_init(struct build_job *job);
 /* Takes in what a request gives; created: SOURCE_DATE_EPOCH as RFC 3339, "" without it. */
-int build_job_take(struct build_job *job, const struct build_request *request, char created[32],
-		   struct err *err);
+int build_job_take(struct build_job *job, const struct build_request *request,
+		   char created[BUILD_CREATED_MAX], struct err *err);
 /* Ends whatever action is under way and takes its scratch away. */
 void build_job_clear(struct build_lane *lane);
 void build_job_fail(struct build_lane *lane, const struct err *err);

@@ -29,27 +29,39 @@ static int copy_names(struct build_job *job, const struct build_request *request
 			job->name, sizeof(job->name));
 }
 
-/* SOURCE_DATE_EPOCH among the arguments: RFC 3339 into dst, "" without it. */
-static int take_epoch(struct build_job *job, const struct image_pairs *args, char dst[32],
-		      struct err *err)
+int build_job_epoch(void *owner, const char *text, char created[BUILD_CREATED_MAX], struct err *err)
 {
+	struct build_job *job = owner;
+	char shown[60];
 	time_t epoch;
 	struct tm tm;
 
-	dst[0] = 0;
-	for (uint32_t i = 0; args && i < args->count; i++) {
-		if (strcmp(args->items[i].key, "SOURCE_DATE_EPOCH") != 0)
-			continue;
-		/* At most the end of the year 9999: what RFC 3339 can write. */
-		if (str_to_i64(str_from(args->items[i].value), 0, INT64_C(253402300799),
-			       &job->newest_s) < 0)
-			return err_set(err, -EINVAL,
-				       "SOURCE_DATE_EPOCH has to be a number of seconds");
-		epoch = (time_t)job->newest_s;
-		(void)gmtime_r(&epoch, &tm);
-		(void)strftime(dst, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	if (!*text)
+		return 0;
+	/* At most the end of the year 9999: what RFC 3339 can write. */
+	if (str_to_i64(str_from(text), 0, INT64_C(253402300799), &job->newest_s) < 0) {
+		(void)str_escape(str_from(text), shown, sizeof(shown));
+		return err_set(err, -EINVAL,
+			       "invalid SOURCE_DATE_EPOCH: %s: it has to be a number of seconds",
+			       shown);
 	}
+	epoch = (time_t)job->newest_s;
+	(void)gmtime_r(&epoch, &tm);
+	(void)strftime(created, BUILD_CREATED_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm);
 	return 0;
+}
+
+/* SOURCE_DATE_EPOCH among the arguments. */
+static int take_epoch(struct build_job *job, const struct image_pairs *args,
+		      char created[BUILD_CREATED_MAX], struct err *err)
+{
+	int r = 0;
+
+	created[0] = '\0';
+	for (uint32_t i = 0; r >= 0 && args && i < args->count; i++)
+		if (strcmp(args->items[i].key, "SOURCE_DATE_EPOCH") == 0)
+			r = build_job_epoch(job, args->items[i].value, created, err);
+	return r;
 }
 
 /* Read once, here, so that a build sees one state of each. */
@@ -204,8 +216,8 @@ static int take_limits(struct build_job *job, const struct build_limits *from, s
 	return good ? r : err_set(err, -ENOMEM, "no memory for a build");
 }
 
-int build_job_take(struct build_job *job, const struct build_request *request, char created[32],
-		   struct err *err)
+int build_job_take(struct build_job *job, const struct build_request *request,
+		   char created[BUILD_CREATED_MAX], struct err *err)
 {
 	int r = copy_names(job, request, err);
 

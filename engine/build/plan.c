@@ -525,6 +525,8 @@ int plan_read(const struct build_inputs *inputs, const struct image *bases, stru
 	if (r < 0)
 		return r;
 	mark_needed(plan, &ret->uses);
+	const char *epoch = find_pair(&ret->global.args, STR("SOURCE_DATE_EPOCH"));
+	plan->epoch = epoch ? epoch : "";
 	plan->violation = "";
 	return plan_order(&ret->file, plan, &ret->uses, stages, err);
 }

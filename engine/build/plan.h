@@ -115,6 +115,7 @@ struct build_plan {
 	struct image_texts references; /* images that stages start from or copy from */
 	struct image_texts platforms;  /* one for each reference, "" = ours */
 	struct dockerfile_warnings warnings;
+	const char *epoch; /* SOURCE_DATE_EPOCH by an ARG in front of the first FROM, "" = none */
 	const char *violation; /* why it fails after they are told, "" = it does not */
 	struct image_texts
 		steps; /* what each step of the needed stages says, the first is step 1 */

@@ -348,6 +348,7 @@ void build_plan_put(struct buf *out, const struct build_plan *plan)
 	put_texts(out, &plan->references);
 	put_texts(out, &plan->platforms);
 	put_warnings(out, &plan->warnings);
+	wire_put_text(out, plan->epoch);
 	wire_put_text(out, plan->violation);
 	put_texts(out, &plan->steps);
 	wire_put_u32(out, plan->target);
@@ -391,6 +392,7 @@ int build_plan_get(struct wire *in, struct arena *arena, struct build_plan *ret_
 	get_texts(in, arena, &ret_plan->references);
 	get_texts(in, arena, &ret_plan->platforms);
 	get_warnings(in, arena, &ret_plan->warnings);
+	ret_plan->epoch = get_text(in, arena);
 	ret_plan->violation = get_text(in, arena);
 	get_texts(in, arena, &ret_plan->steps);
 	ret_plan->target = wire_u32(in);
