@@ -141,6 +141,18 @@ static void on_tar(void *owner, const struct image_tree_result *result, const st
 	work_reply(&tree->work, buf_str(&body));
 }
 
+/* What stands in front of each name where the path itself has none: as Docker's archives. */
+static const char *front_of(const struct tree_work *tree)
+{
+	struct str path = str_from(*tree->shown ? tree->shown : tree->path);
+	bool dot = str_find(path, '.') >= 0;
+	char name[ENGINE_PATH_MAX];
+
+	if (tree->work.type != ENGINE_MSG_PATH_GET || *last_name(tree, name))
+		return NULL;
+	return dot ? "./" : "/";
+}
+
 static int write_tar(struct tree_work *tree, struct err *err)
 {
 	char name[ENGINE_PATH_MAX];
@@ -148,7 +160,8 @@ static int write_tar(struct tree_work *tree, struct err *err)
 						  .out_fd = tree->work.file_fd,
 						  .path = tree->path,
 						  .userns_fd = tree->userns.userns_fd,
-						  .name = last_name(tree, name) };
+						  .name = last_name(tree, name),
+						  .front = front_of(tree) };
 	int r = image_tree_start(&tree->tree, &tree->work.engine->loop, &wanted, on_tar, tree, err);
 
 	own_close(&tree->work.file_fd); /* whoever reads a pipe waits for its end */

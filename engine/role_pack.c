@@ -66,8 +66,8 @@ static int write_out(void *owner, const void *data, size_t len, struct err *err)
 	return fs_write_fd(*fd, data, len, err);
 }
 
-static int write_tar(int in, int *out, bool layer, struct digest *ret_digest, uint64_t *ret_bytes,
-		     struct err *err)
+static int write_tar(int in, int *out, enum pack_tar kind, struct digest *ret_digest,
+		     uint64_t *ret_bytes, struct err *err)
 {
 	struct tar_writer tar OWN(tar_writer_done) = { 0 };
 	struct entry_reader reader OWN(entry_reader_done) = { 0 };
@@ -76,9 +76,11 @@ static int write_tar(int in, int *out, bool layer, struct digest *ret_digest, ui
 
 	entry_reader_init(&reader, in);
 	tar_writer_init(&tar, write_out, out);
+	if (kind == PACK_TAR_DOT || kind == PACK_TAR_SLASH)
+		tar.front = kind == PACK_TAR_DOT ? "./" : "/";
 	while ((r = entry_read(&reader, &entry, err)) > 0) {
 		r = tar_write_entry(&tar, &entry, err);
-		if (r >= 0 && layer && tar.names_hidden)
+		if (r >= 0 && kind == PACK_TAR_LAYER && tar.names_hidden)
 			r = err_set(err, -ENOTSUP,
 				    "a name in the layer begins with .wh.: in a tar it would hide "
 				    "a file of the layers below");
@@ -101,7 +103,7 @@ static void on_tar(struct msg_peer *peer, struct msg *msg)
 	struct digest digest;
 	uint64_t bytes = 0;
 	struct err err = { 0 };
-	int r = write_tar(in, &out, msg->body.ptr[0] == PACK_TAR_LAYER, &digest, &bytes, &err);
+	int r = write_tar(in, &out, (enum pack_tar)msg->body.ptr[0], &digest, &bytes, &err);
 
 	own_close(&in);
 	own_close(&out);

@@ -21,6 +21,7 @@ enum fs_scope {
 	FS_BENEATH,	 /* RESOLVE_BENEATH | NO_SYMLINKS | NO_MAGICLINKS | NO_XDEV */
 	FS_BENEATH_XDEV, /* the same, mounts below dirfd may be crossed */
 	FS_IN_ROOT,	 /* RESOLVE_IN_ROOT | NO_MAGICLINKS */
+	FS_BENEATH_LINK, /* RESOLVE_BENEATH | NO_MAGICLINKS: a link that leads out is -EXDEV */
 	FS_HOST,	 /* no restriction: literal paths only */
 };
 

@@ -26,6 +26,8 @@ enum pack_msg {
 enum pack_tar {
 	PACK_TAR_TREE = 0,
 	PACK_TAR_LAYER = 1, /* a name that begins with ".wh." is refused: it would be a whiteout */
+	PACK_TAR_DOT = 2,   /* a tree whose names begin with "./" */
+	PACK_TAR_SLASH = 3, /* the same with "/" */
 };
 
 /* u64 bytes, u64 entries, u64 data_bytes, digest tar, u64 tar_bytes */

@@ -88,9 +88,9 @@ const char *container_image_path(struct container *container, const struct def_m
 			subpath);
 		return NULL;
 	}
-	path = arena_printf(&container->arena, "%s/mnt/%s%s%s", container->env->run_path,
-			    view_name(container, index, name), *subpath ? "/" : "", subpath);
+	path = arena_printf(&container->arena, "%s/mnt/%s", container->env->run_path,
+			    view_name(container, index, name));
 	if (!path)
 		err_set(err, -ENOMEM, "no memory for a mount of %s", mount->source);
-	return path;
+	return !path || !*subpath ? path : launch_subpath(container, path, subpath, err);
 }

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -108,6 +109,33 @@ bool launch_subpath_stays(const char *subpath)
 	return stays;
 }
 
+const char *launch_subpath(struct container *container, const char *place, const char *subpath,
+			   struct err *err)
+{
+	int root OWN_FD = fs_open(AT_FDCWD, place, FS_HOST, O_PATH | O_DIRECTORY, 0, err);
+	char *path = arena_alloc(&container->arena, PATH_MAX), link[FS_FD_PATH_MAX];
+	int fd OWN_FD = -1;
+	ssize_t n;
+
+	if (root < 0)
+		return NULL;
+	fd = fs_open(root, subpath, FS_BENEATH_LINK, O_PATH, 0, NULL);
+	if (fd < 0) {
+		err_set(err, -EINVAL, "cannot access path %s/%s: %s", place, subpath,
+			fd == -EXDEV	? "path concatenation escapes the base directory"
+			: fd == -ENOENT ? "no such file or directory"
+					: strerror(-fd));
+		return NULL;
+	}
+	n = path ? readlinkat(AT_FDCWD, fs_fd_path(fd, link), path, PATH_MAX - 1) : -1;
+	if (n <= 0) {
+		err_set(err, -ENOMEM, "no memory for path %s of a volume", subpath);
+		return NULL;
+	}
+	path[n] = 0;
+	return path;
+}
+
 /* A named volume is made when it is first used. */
 static const char *volume_path(struct container *container, const struct def_mount *mount,
 			       struct err *err)
@@ -135,11 +163,10 @@ static const char *volume_path(struct container *container, const struct def_mou
 			subpath);
 		return NULL;
 	}
-	path = arena_printf(&container->arena, "%s/volumes/%s%s%s", env->data_path, name,
-			    *subpath ? "/" : "", subpath);
+	path = arena_printf(&container->arena, "%s/volumes/%s", env->data_path, name);
 	if (!path)
 		err_set(err, -ENOMEM, "no memory for volume %s", name);
-	return path;
+	return !path || !*subpath ? path : launch_subpath(container, path, subpath, err);
 }
 
 /* The source of a bind; a missing one is made where the definition says so, as Docker does. */

@@ -52,6 +52,10 @@ void launch_mount_more(const struct container_def *def, uint32_t index, struct r
 int launch_resources(struct container *container, struct err *err);
 /* "a/b", never above: its own links are not followed by who mounts it. */
 bool launch_subpath_stays(const char *subpath);
+/* Where `subpath` leads below `place`, links within it followed (in the arena); NULL = err. Who
+ * mounts it follows none: what is changed meanwhile is an error there. */
+const char *launch_subpath(struct container *container, const char *place, const char *subpath,
+			   struct err *err);
 /* A NULL-terminated vector in the container's arena, NULL when it is full. */
 const char **launch_vector(struct arena *arena, const struct image_texts *texts);
 

@@ -102,7 +102,10 @@ static int start_write(struct image_tree *tree, const struct image_tree_wanted *
 		       struct err *err)
 {
 	const int fds[2] = { in_fd, wanted->out_fd };
-	const uint8_t kind = wanted->layer ? PACK_TAR_LAYER : PACK_TAR_TREE;
+	const uint8_t kind = wanted->layer	     ? PACK_TAR_LAYER
+			     : !wanted->front	     ? PACK_TAR_TREE
+			     : *wanted->front == '/' ? PACK_TAR_SLASH
+						     : PACK_TAR_DOT;
 	int64_t r =
 		worker_start(&tree->pack, tree->loop, "pack", NULL, 0, NULL, 0, NULL, tree, err);
 

@@ -45,6 +45,7 @@ struct image_tree_wanted {
 	const char *path;    /* in the root */
 	const char *name;    /* what it is called in the tar, "" = its root */
 	int userns_fd;	     /* whose ids count; 0 = ours */
+	const char *front;   /* of each name in the tar: "./" or "/"; NULL = nothing */
 	bool layer;	     /* an upper or layer: whiteouts and opaque marks count */
 };
 

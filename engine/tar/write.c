@@ -37,7 +37,7 @@ enum {
 
 void tar_writer_init(struct tar_writer *writer, tar_sink_fn *sink, void *owner)
 {
-	*writer = (struct tar_writer){ .sink = sink, .owner = owner };
+	*writer = (struct tar_writer){ .sink = sink, .owner = owner, .front = "" };
 	sha256_init(&writer->hash);
 	buf_init(&writer->pax, PAX_MAX);
 }
@@ -190,14 +190,19 @@ static char type_flag(enum entry_type type)
 static int put_entry(struct tar_writer *writer, const struct entry *entry, struct str name,
 		     struct err *err)
 {
-	char block[BLOCK] = { 0 }, key[ENTRY_XATTR_NAME_MAX + 16];
+	char block[BLOCK] = { 0 }, key[ENTRY_XATTR_NAME_MAX + 16], target[ENTRY_PATH_MAX + 8];
 	bool link = entry->type == ENTRY_HARDLINK || entry->type == ENTRY_SYMLINK;
-	int r;
+	int r, n;
 
 	buf_clear(&writer->pax);
 	put_name(writer, block + AT_NAME, "path", name);
-	if (link)
+	if (entry->type == ENTRY_HARDLINK && *writer->front) {
+		n = snprintf(target, sizeof(target), "%s%.*s", writer->front,
+			     STR_ARG(entry->target));
+		put_name(writer, block + AT_LINK, "linkpath", str_make(target, (size_t)n));
+	} else if (link) {
 		put_name(writer, block + AT_LINK, "linkpath", entry->target);
+	}
 	put_octal(block + AT_MODE, 8, entry->mode & 07777);
 	put_number(writer, block + AT_UID, 8, "uid", entry->uid, OCTAL7);
 	put_number(writer, block + AT_GID, 8, "gid", entry->gid, OCTAL7);
@@ -210,9 +215,7 @@ static int put_entry(struct tar_writer *writer, const struct entry *entry, struc
 	put_octal(block + AT_MINOR, 8, entry->rdev_minor);
 	block[AT_TYPE] = type_flag(entry->type);
 	for (uint32_t i = 0; i < entry->xattr_count; i++) {
-		int n = snprintf(key, sizeof(key), "SCHILY.xattr.%.*s",
-				 STR_ARG(entry->xattrs[i].name));
-
+		n = snprintf(key, sizeof(key), "SCHILY.xattr.%.*s", STR_ARG(entry->xattrs[i].name));
 		add_pax(writer, str_make(key, (size_t)n), entry->xattrs[i].value);
 	}
 	r = put_pax(writer, err);
@@ -287,8 +290,9 @@ int tar_write_entry(struct tar_writer *writer, const struct entry *entry, struct
 		return write_mark(writer, entry, err);
 	writer->names_hidden |= is_hidden(entry->path);
 	if (entry->path.len == 0)
-		return put_entry(writer, entry, STR("./"), err);
-	n = snprintf(name, sizeof(name), "%.*s%s", STR_ARG(entry->path),
+		return put_entry(writer, entry,
+				 *writer->front ? str_from(writer->front) : STR("./"), err);
+	n = snprintf(name, sizeof(name), "%s%.*s%s", writer->front, STR_ARG(entry->path),
 		     entry->type == ENTRY_DIR ? "/" : "");
 	r = put_entry(writer, entry, str_make(name, (size_t)n), err);
 	if (entry->type == ENTRY_FILE)

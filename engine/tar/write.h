@@ -24,6 +24,7 @@ struct tar_writer {
 	struct buf pax;
 	uint64_t bytes;
 	uint64_t file_size, file_at; /* of the FILE that DATA belongs to */
+	const char *front; /* of each name, "" or "./" or "/"; the root is "./" without one */
 	bool names_hidden; /* a name began with ".wh.": in a layer it would mean something else */
 };
 
