@@ -130,7 +130,7 @@ void ctl_send_ended(struct sup_unit *unit)
 
 	if (now.peer == NULL)
 		return;
-	(void)snprintf(text, sizeof(text), "what sends it ended: %s; `log send` may say why",
+	(void)snprintf(text, sizeof(text), "what sends it ended: %s; `log` may say why",
 		       unit->end_reason);
 	fail(-EPIPE, text);
 }

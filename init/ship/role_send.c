@@ -87,6 +87,15 @@ static void tell_end(int code, const char *text)
 
 /* ---- the connection ---- */
 
+/* STOP, or PID 1 is gone; that the configuration or the clock changed is nothing to this one. */
+static bool is_stopped(void)
+{
+	struct msg msg OWN(msg_done) = { 0 };
+	int r = msg_recv(MAIN_FD, &msg, NULL);
+
+	return r > 0 ? msg.type == INIT_MSG_STOP : r != -EAGAIN;
+}
+
 /* Until the socket is ready, or PID 1 says STOP or is gone. */
 static int wait_for(short events, int limit_ms, const char *what, struct err *err)
 {
@@ -102,7 +111,7 @@ static int wait_for(short events, int limit_ms, const char *what, struct err *er
 				       role.wish.port, what, limit_ms / 1000);
 		if (poll(fds, 2, (int)left) < 0 && errno != EINTR)
 			return err_sys(err, -errno, "poll");
-		if (fds[1].revents != 0)
+		if (fds[1].revents != 0 && is_stopped())
 			return err_set(err, -ECANCELED, "it was stopped");
 		if (fds[0].revents != 0)
 			return 0;
@@ -305,7 +314,8 @@ static void wait_for_stop(void)
 {
 	struct pollfd main = { .fd = MAIN_FD, .events = POLLIN };
 
-	(void)poll(&main, 1, SILENT_MS);
+	while (poll(&main, 1, SILENT_MS) > 0 && !is_stopped())
+		;
 }
 
 int send_main(void)

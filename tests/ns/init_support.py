@@ -188,6 +188,9 @@ def _confined():
     status = wait_for("role send", confined)
     for pattern in (r"CapEff:\s0+\n", r"CapBnd:\s0+\n", r"NoNewPrivs:\s1", r"Seccomp:\s2", r"Gid:\s938\s938\s938"):
         tap.check_match(pattern, status, "confinement")
+    before = senders()
+    settings(method="put")  # every unit is told of another configuration
+    tap.check(senders() == before, "it was stopped")
     text = hoy("support", "send", path)
     tap.check("an archive is on its way already" in text, text)
     for pid in processes(b"/usr/bin/hoy"):
