@@ -468,7 +468,7 @@ void conf_from_ini(struct ini_config *ini, struct conf *ret_conf)
 {
 	*ret_conf = (struct conf){ .bridge_count = 1 };
 	ret_conf->bridges[0] =
-		(struct conf_bridge){ .name = "bridge", .subnet = 0xac140000, .prefix = 16 };
+		(struct conf_bridge){ .name = "bridge", .subnet = 0xac110000, .prefix = 16 };
 	for (struct ini_section *section = ini->sections; section; section = section->next) {
 		if (!strcmp(section->kind, "network"))
 			add_uplink(ini, section, ret_conf);

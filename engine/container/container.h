@@ -118,7 +118,7 @@ struct container {
 	uint32_t uid, gid, groups[64], group_count;
 	bool user_known, stopping, background; /* background: of a build */
 	char home[256];
-	char address[48];	       /* "172.20.0.5", first network; of IPv6 where that is all */
+	char address[48];	       /* "172.17.0.5", first network; of IPv6 where that is all */
 	struct health_monitor *health; /* NULL = no health checks; see health_of() */
 	struct container_address addresses[CONTAINER_NETWORKS_MAX];
 	uint32_t address_count;

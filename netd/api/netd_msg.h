@@ -142,8 +142,8 @@ struct netd_attached {
 
 struct netd_network {
 	struct str name;
-	struct str subnet;    /* "172.20.0.0/16"; "" without IPv4, as gateway */
-	struct str gateway;   /* "172.20.0.1" */
+	struct str subnet;    /* "172.17.0.0/16"; "" without IPv4, as gateway */
+	struct str gateway;   /* "172.17.0.1" */
 	struct str bridge;    /* interface on the host */
 	bool internal, fixed; /* fixed: declared in network.ini or built in */
 	uint32_t containers;

@@ -451,7 +451,7 @@ static int check_wish6(const struct attachments *attachments, const struct netwo
 	return 0;
 }
 
-/* The same place in the IPv6 subnet as in the other one: 172.20.0.9 has ::9. Without another one a
+/* The same place in the IPv6 subnet as in the other one: 172.17.0.9 has ::9. Without another one a
  * place that follows from the id, behind the gateway's; 16 bits are there in every subnet. */
 static int pick_address6(const struct attachments *attachments, const struct network *network,
 			 const struct rtnl_state *state, struct attachment *attachment,

@@ -10,15 +10,16 @@
 #include "lib/sha256.h"
 #include "netd/container/network_subnet.h"
 
-/* Where a network without a subnet gets one: 172.21.0.0/16 up to 172.31, then 192.168.x.0/20. */
+/* Where a network without a subnet gets one: 172.18.0.0/16 up to 172.31, then 192.168.x.0/20. */
 static const struct conf_addr pool[] = {
-	{ 0xac150000, 16 }, { 0xac160000, 16 }, { 0xac170000, 16 }, { 0xac180000, 16 },
-	{ 0xac190000, 16 }, { 0xac1a0000, 16 }, { 0xac1b0000, 16 }, { 0xac1c0000, 16 },
-	{ 0xac1d0000, 16 }, { 0xac1e0000, 16 }, { 0xac1f0000, 16 }, { 0xc0a81000, 20 },
-	{ 0xc0a82000, 20 }, { 0xc0a83000, 20 }, { 0xc0a84000, 20 }, { 0xc0a85000, 20 },
-	{ 0xc0a86000, 20 }, { 0xc0a87000, 20 }, { 0xc0a88000, 20 }, { 0xc0a89000, 20 },
-	{ 0xc0a8a000, 20 }, { 0xc0a8b000, 20 }, { 0xc0a8c000, 20 }, { 0xc0a8d000, 20 },
-	{ 0xc0a8e000, 20 }, { 0xc0a8f000, 20 },
+	{ 0xac120000, 16 }, { 0xac130000, 16 }, { 0xac140000, 16 }, { 0xac150000, 16 },
+	{ 0xac160000, 16 }, { 0xac170000, 16 }, { 0xac180000, 16 }, { 0xac190000, 16 },
+	{ 0xac1a0000, 16 }, { 0xac1b0000, 16 }, { 0xac1c0000, 16 }, { 0xac1d0000, 16 },
+	{ 0xac1e0000, 16 }, { 0xac1f0000, 16 }, { 0xc0a81000, 20 }, { 0xc0a82000, 20 },
+	{ 0xc0a83000, 20 }, { 0xc0a84000, 20 }, { 0xc0a85000, 20 }, { 0xc0a86000, 20 },
+	{ 0xc0a87000, 20 }, { 0xc0a88000, 20 }, { 0xc0a89000, 20 }, { 0xc0a8a000, 20 },
+	{ 0xc0a8b000, 20 }, { 0xc0a8c000, 20 }, { 0xc0a8d000, 20 }, { 0xc0a8e000, 20 },
+	{ 0xc0a8f000, 20 },
 };
 
 static bool overlaps(uint32_t a, uint8_t a_prefix, uint32_t b, uint8_t b_prefix)

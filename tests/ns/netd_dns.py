@@ -63,11 +63,11 @@ def names():
     box["web"] = Container("web")
     box["db"] = Container("db", "0123456789abcdef" * 4)
     box["engine"].attach(box["web"])
-    box["engine"].attach(box["db"], [("bridge", ["database", "sql"], "172.20.7.7")])
+    box["engine"].attach(box["db"], [("bridge", ["database", "sql"], "172.17.7.7")])
     for name in ("db", "DB", "Database", "sql", "0123456789ab", "db."):
         answer = dig(box["web"], name, "A")
-        tap.check(status(answer) == "NOERROR" and records(answer) == ["172.20.7.7"], answer)
-    tap.check("172.20.7.7" in dig(box["web"], "+tcp", "db"), "over TCP")
+        tap.check(status(answer) == "NOERROR" and records(answer) == ["172.17.7.7"], answer)
+    tap.check("172.17.7.7" in dig(box["web"], "+tcp", "db"), "over TCP")
     ttl = int(re.search(r"db\.\s+(\d+)\s+IN\s+A", dig(box["web"], "db")).group(1))
     tap.check(ttl <= 5, "a short TTL")
 
@@ -76,7 +76,7 @@ def names():
 def kinds():
     answer = dig(box["web"], "db", "AAAA")
     tap.check(status(answer) == "NOERROR" and "ANSWER: 0" in answer, answer)
-    tap.check(records(dig(box["web"], "-x", "172.20.7.7")) == ["db."], "PTR")
+    tap.check(records(dig(box["web"], "-x", "172.17.7.7")) == ["db."], "PTR")
     answer = dig(box["web"], "missing.nowhere.example")
     tap.check(status(answer) == "NXDOMAIN", answer)
 
@@ -85,13 +85,13 @@ def kinds():
 def services():
     for i in (1, 2):
         one = box["front%d" % i] = Container("shop-front-%d" % i)
-        box["engine"].attach(one, [("bridge", ["front"], "172.20.8.%d" % i)],
+        box["engine"].attach(one, [("bridge", ["front"], "172.17.8.%d" % i)],
                              [(n.TCP, "0.0.0.0", 8000 + i, 80, 1), (n.UDP, "0.0.0.0", 5300 + i, 53, 1)])
     answer = dig(box["web"], "_80._tcp.front", "SRV")
     tap.check(status(answer) == "NOERROR" and re.search(r"flags:[^;]* aa", answer), answer)
     for i in (1, 2):
         tap.check(re.search(r"_80\._tcp\.front\.\s+\d\s+IN\s+SRV\s+0 0 80 shop-front-%d\." % i, answer), answer)
-        tap.check(re.search(r"shop-front-%d\.\s+\d\s+IN\s+A\s+172\.20\.8\.%d" % (i, i), answer), answer)
+        tap.check(re.search(r"shop-front-%d\.\s+\d\s+IN\s+A\s+172\.17\.8\.%d" % (i, i), answer), answer)
     answer = dig(box["web"], "+short", "_domain._udp.shop-front-2", "SRV")
     tap.check(answer == "0 0 53 shop-front-2.\n", answer)
     for name, kind, want in (("_80._tcp.front", "A", "NOERROR"), ("_tcp.front", "SRV", "NOERROR"),
@@ -111,11 +111,11 @@ def scope():
     box["engine"].attach(box["shop"], ["shop"])
     before = upstream_queries()
     answer = dig(box["shop"], "db")
-    tap.check("172.20.7.7" not in answer, answer)
+    tap.check("172.17.7.7" not in answer, answer)
     tap.check(upstream_queries() > before, "it is a name like any other there")
     tap.check("172." not in "".join(records(dig(box["web"], "till"))), "nor the other way")
     box["engine"].attach(box["shop"], ["shop", "bridge"])
-    tap.check(records(dig(box["shop"], "db")) == ["172.20.7.7"], "until they share one")
+    tap.check(records(dig(box["shop"], "db")) == ["172.17.7.7"], "until they share one")
 
 
 @tap.test("the rest is forwarded, once for many, and kept as long as it may")
@@ -170,10 +170,10 @@ def malformed():
     with box["web"].ns.inside():
         t = [socket.create_connection(("127.0.0.11", 53), 60) for _ in range(40)]
     t[0].send(b"\0\1x")
-    tap.check(records(dig(box["web"], "db")) == ["172.20.7.7"], "UDP is served on")
+    tap.check(records(dig(box["web"], "db")) == ["172.17.7.7"], "UDP is served on")
     for c in t:
         c.close()
-    tap.check(records(dig(box["web"], "+tcp", "db")) == ["172.20.7.7"], "TCP again")
+    tap.check(records(dig(box["web"], "+tcp", "db")) == ["172.17.7.7"], "TCP again")
 
 
 @tap.test("the role runs as nobody special: own user, no capability, own root, a filter")
@@ -197,7 +197,7 @@ def role_killed():
     tap.check(pid, "no dns role runs")
     os.kill(pid, signal.SIGKILL)
     n.wait_for("a new role", lambda: n.helper_pid(b"dns") not in (0, pid))
-    tap.check(records(dig(box["web"], "db")) == ["172.20.7.7"], "names")
+    tap.check(records(dig(box["web"], "db")) == ["172.17.7.7"], "names")
     tap.check(records(dig(box["web"], "a.site.example")) == ["192.0.2.10"], "forwarding")
 
 
@@ -205,15 +205,15 @@ def role_killed():
 def again():
     box["engine"] = Engine()
     box["engine"].attach(box["web"])
-    tap.check(records(dig(box["web"], "db")) == ["172.20.7.7"], "UDP")
-    tap.check(records(dig(box["web"], "+tcp", "db")) == ["172.20.7.7"], "TCP")
+    tap.check(records(dig(box["web"], "db")) == ["172.17.7.7"], "UDP")
+    tap.check(records(dig(box["web"], "+tcp", "db")) == ["172.17.7.7"], "TCP")
     machine.kill()
     machine.start()
     box["engine"] = Engine()
     for name in ("web", "db"):
-        box["engine"].attach(box[name], [("bridge", [], "172.20.7.7")] if name == "db" else
+        box["engine"].attach(box[name], [("bridge", [], "172.17.7.7")] if name == "db" else
                              ["bridge"])
-    tap.check(records(dig(box["web"], "db")) == ["172.20.7.7"], "after kill -9 of main")
+    tap.check(records(dig(box["web"], "db")) == ["172.17.7.7"], "after kill -9 of main")
 
 
 @tap.test("kill -9 of netd: questions wait and are answered before any engine is back")
@@ -226,8 +226,8 @@ def kept():
     s.send(b"\x12\x34\1\0\0\1\0\0\0\0\0\0\2db\0\0\1\0\1")
     machine.start()
     data = s.recv(512)
-    tap.check(data[:2] == b"\x12\x34" and data.endswith(socket.inet_aton("172.20.7.7")), data)
-    tap.check(records(dig(box["web"], "+tcp", "db")) == ["172.20.7.7"], "TCP as well")
+    tap.check(data[:2] == b"\x12\x34" and data.endswith(socket.inet_aton("172.17.7.7")), data)
+    tap.check(records(dig(box["web"], "+tcp", "db")) == ["172.17.7.7"], "TCP as well")
     box["engine"] = Engine()
     gone = Container("gone")
     box["engine"].attach(gone)
@@ -235,7 +235,7 @@ def kept():
     for _ in range(2):  # what the first netd left, and what the second one put back
         machine.kill()
         machine.start()
-    tap.check(records(dig(box["web"], "db")) == ["172.20.7.7"], "after two more")
+    tap.check(records(dig(box["web"], "db")) == ["172.17.7.7"], "after two more")
     with gone.ns.inside():
         tap.check("unconn" not in sh("ss -Hlun").lower(), "nothing is served in a detached one")
     gone.close()
@@ -246,23 +246,23 @@ def kept():
 def own_server():
     box["ns"] = Container("nameserver", redirect=True)
     box["engine"].attach(box["ns"], ports=[(n.UDP, "0.0.0.0", 53, 53, 1)])
-    tap.check(records(dig(box["ns"], "db")) == ["172.20.7.7"], "UDP")
-    tap.check(records(dig(box["ns"], "+tcp", "db")) == ["172.20.7.7"], "TCP")
+    tap.check(records(dig(box["ns"], "db")) == ["172.17.7.7"], "UDP")
+    tap.check(records(dig(box["ns"], "+tcp", "db")) == ["172.17.7.7"], "TCP")
     n.Echo(box["ns"].ns, "udp", 53, "own")
     n.Echo(box["ns"].ns, "tcp", 53, "own")
-    tap.check(records(dig(box["ns"], "db")) == ["172.20.7.7"], "UDP beside its own")
+    tap.check(records(dig(box["ns"], "db")) == ["172.17.7.7"], "UDP beside its own")
     tap.check(records(dig(box["ns"], "+tcp", "a.site.example")) == ["192.0.2.10"], "TCP beside it")
     tap.check(n.talk(machine.lan, "10.9.0.2", 53, "udp") == "own 10.9.0.1 hello", "published")
     tap.check((n.talk(box["web"].ns, box["ns"].ip, 53) or "").startswith("own"), "on its address")
     box["engine"].attach(box["ns"], ports=[(n.UDP, "0.0.0.0", 53, 53, 1)])
-    tap.check(records(dig(box["ns"], "db")) == ["172.20.7.7"], "after a second ATTACH")
+    tap.check(records(dig(box["ns"], "db")) == ["172.17.7.7"], "after a second ATTACH")
     machine.kill()
     machine.start()
     box["engine"] = Engine()
     box["engine"].attach(box["ns"], ports=[(n.UDP, "0.0.0.0", 53, 53, 1)])
-    box["engine"].attach(box["db"], [("bridge", [], "172.20.7.7")])
+    box["engine"].attach(box["db"], [("bridge", [], "172.17.7.7")])
     box["engine"].attach(box["web"])
-    tap.check(records(dig(box["ns"], "db")) == ["172.20.7.7"], "after kill -9")
+    tap.check(records(dig(box["ns"], "db")) == ["172.17.7.7"], "after kill -9")
 
 
 FORGER = r"""
@@ -407,7 +407,7 @@ def all_dead():
     answer = dig(box["web"], "lost.site.example")
     tap.check(status(answer) == "SERVFAIL", answer)
     tap.note("%.1f s" % (time.monotonic() - start))
-    tap.check(records(dig(box["web"], "db")) == ["172.20.7.7"], "names go on")
+    tap.check(records(dig(box["web"], "db")) == ["172.17.7.7"], "names go on")
 
 
 @tap.test("nothing in the log points at memory or a forbidden call")

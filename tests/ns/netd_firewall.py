@@ -85,7 +85,7 @@ def before():
         Echo(ns, "tcp", 4001, name, "::")
     for ns, ip, port in ((machine.lan, "10.9.0.2", 8080), (machine.lan, "fd99::2", 8080),
                          (machine.lan, "10.9.0.2", 7000), (machine.lan, "fd99::2", 7000),
-                         (box["web"].ns, "10.9.0.1", 4000), (box["web"].ns, "172.20.0.1", 7000),
+                         (box["web"].ns, "10.9.0.1", 4000), (box["web"].ns, "172.17.0.1", 7000),
                          (None, "10.9.0.1", 4000), (None, "127.0.0.1", 7000)):
         tap.check(opened(ns, ip, port), "%s %d" % (ip, port))
     closed((machine.lan, "10.8.0.1", 4000))
@@ -129,13 +129,13 @@ def inbound():
     machine.lan.sh("ip -6 neigh flush dev lan0")
     tap.check(opened(machine.lan, "fd99::2", 7000, "udp"), "a new neighbour finds the host")
     closed((machine.lan, "10.9.0.2", 7000), (machine.lan, "fd99::2", 7000),
-           (box["web"].ns, "172.20.0.1", 7000))
+           (box["web"].ns, "172.17.0.1", 7000))
     tap.check(opened(None, "10.9.0.1", 4000) and opened(None, "127.0.0.1", 7000), "outward and inside")
     tap.check(opened(machine.lan, "10.9.0.2", 8080), "a published port is not an own socket")
     tap.check(n.echoed(machine.lan, "10.9.0.2"), "an echo request is answered")
     rules("[rule all]\non = inbound\naction = drop\ninterface = up*\nprotocol = tcp\nport = 7000\n")
     closed((machine.lan, "10.9.0.2", 7000), (box["beyond"], "10.8.0.2", 7000))
-    tap.check(opened(box["web"].ns, "172.20.0.1", 7000), "not over a bridge")
+    tap.check(opened(box["web"].ns, "172.17.0.1", 7000), "not over a bridge")
 
 
 @tap.test("outward: destinations and ports are closed to containers, not to the host")
@@ -156,9 +156,9 @@ def routed():
           "destination = 10.8.0.0/24\nprotocol = tcp\nport = 4000\n")
     tap.check(opened(machine.lan, "10.8.0.1", 4000), "as the rule says")
     closed((machine.lan, "10.8.0.1", 4001), (box["beyond"], "10.9.0.1", 4000))
-    machine.lan.sh("ip route add 172.20.0.0/16 via 10.9.0.2")
+    machine.lan.sh("ip route add 172.17.0.0/16 via 10.9.0.2")
     closed((machine.lan, box["web"].ip, 80))
-    machine.lan.sh("ip route del 172.20.0.0/16")
+    machine.lan.sh("ip route del 172.17.0.0/16")
 
 
 @tap.test("reject says so at once, drop is silent")

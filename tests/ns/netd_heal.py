@@ -45,10 +45,10 @@ def ready():
 
 @tap.test("a deleted bridge comes back with its containers on it")
 def bridge():
-    healed("ip link del hoy0", lambda: machine_has("hoy0", "172.20.0.1/16"))
+    healed("ip link del hoy0", lambda: machine_has("hoy0", "172.17.0.1/16"))
     tap.check("its bridge is gone" in machine.log_text(), "it is said")
     healed("ip link del hoy0; ip link add hoy0 type bridge; ip link set hoy0 up",
-           lambda: machine_has("hoy0", "172.20.0.1/16"))
+           lambda: machine_has("hoy0", "172.17.0.1/16"))
 
 
 def machine_has(dev, address):
@@ -57,7 +57,7 @@ def machine_has(dev, address):
 
 @tap.test("a removed gateway address, a bridge that was taken down, an interface taken off it")
 def parts():
-    healed("ip addr del 172.20.0.1/16 dev hoy0", lambda: machine_has("hoy0", "172.20.0.1/16"))
+    healed("ip addr del 172.17.0.1/16 dev hoy0", lambda: machine_has("hoy0", "172.17.0.1/16"))
     healed("ip link set hoy0 down", lambda: ",UP" in sh("ip link show hoy0"))
     end = host_end()
     healed("ip link set %s nomaster" % end, lambda: "master hoy0" in sh("ip link show " + end))
@@ -80,12 +80,12 @@ def nothing_left():
 
 @tap.test("while a bridge is away its subnet leads nowhere, also without netd; the next one repairs")
 def guard():
-    tap.check("prohibit 172.20.0.0/16" in sh("ip route"), sh("ip route show table all"))
-    sh("ip route del prohibit 172.20.0.0/16 metric 4294967280")
-    n.wait_for("the guard", lambda: "prohibit 172.20.0.0/16" in sh("ip route"))
+    tap.check("prohibit 172.17.0.0/16" in sh("ip route"), sh("ip route show table all"))
+    sh("ip route del prohibit 172.17.0.0/16 metric 4294967280")
+    n.wait_for("the guard", lambda: "prohibit 172.17.0.0/16" in sh("ip route"))
     machine.kill()
     sh("ip link del hoy0")
-    tap.check("Permission denied" in sh("ip route get 172.20.3.4 2>&1 || true"), "refused")
+    tap.check("Permission denied" in sh("ip route get 172.17.3.4 2>&1 || true"), "refused")
     # The kernel says something of its own on a link now and then; a SYN would be there each time.
     tap.check(any(nothing_left() for _ in range(20)), "nothing left")
     machine.start()

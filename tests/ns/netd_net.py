@@ -32,9 +32,9 @@ def refused(function, *words):
 def ready():
     machine.start()
     tap.check("state UP" in sh("ip link show lo") or "LOWER_UP" in sh("ip link show lo"), "lo is up")
-    tap.check(machine.address("hoy0") == "172.20.0.1/16", "the default bridge has its gateway")
+    tap.check(machine.address("hoy0") == "172.17.0.1/16", "the default bridge has its gateway")
     table = n.nft("list", "table", "inet", "hoy")
-    for word in ("flags owner", "map pub4", "map any4", "172.20.0.0/16", "172.30.0.0/24",
+    for word in ("flags owner", "map pub4", "map any4", "172.17.0.0/16", "172.30.0.0/24",
                  "policy drop", "masquerade"):
         tap.check(word in table, "%s in %s" % (word, table))
     tap.check(sh("cat /proc/sys/net/ipv4/ip_forward").strip() == "1", "forwarding is on")
@@ -50,9 +50,9 @@ def attach():
     rows = box["engine"].attach(box["web"], ports=[
         (TCP, "0.0.0.0", 8080, 80, 1), (TCP, "127.0.0.1", 8081, 80, 1),
         (UDP, "0.0.0.0", 5300, 5353, 1), (TCP, "0.0.0.0", 9000, 100, 16)])
-    tap.check(rows[0]["gateway"] == "172.20.0.1" and rows[0]["prefix"] == 16, str(rows))
+    tap.check(rows[0]["gateway"] == "172.17.0.1" and rows[0]["prefix"] == 16, str(rows))
     inside = box["web"].ns.sh("ip -4 addr show eth0; ip route; ip link show lo")
-    tap.check(rows[0]["ip"] + "/16" in inside and "default via 172.20.0.1" in inside, inside)
+    tap.check(rows[0]["ip"] + "/16" in inside and "default via 172.17.0.1" in inside, inside)
     tap.check("LOWER_UP" in inside, "lo is up inside")
     Echo(box["web"].ns, "tcp", 80, "web")
     Echo(box["web"].ns, "udp", 5353, "web")
@@ -96,7 +96,7 @@ def probe_lan_loopback():
 @tap.test("probe: hairpin, a container reaches its own published port")
 def probe_hairpin():
     tap.check((talk(box["web"].ns, "10.9.0.2", 8080) or "").startswith("web"), "TCP")
-    tap.check((talk(box["web"].ns, "172.20.0.1", 8080) or "").startswith("web"), "by gateway")
+    tap.check((talk(box["web"].ns, "172.17.0.1", 8080) or "").startswith("web"), "by gateway")
 
 
 @tap.test("probe: another network reaches a published port by the host's address only")
@@ -110,18 +110,18 @@ def probe_other():
 
 @tap.test("probe: the LAN cannot reach container addresses, published or not")
 def probe_direct():
-    machine.lan.sh("ip route add 172.20.0.0/16 via 10.9.0.2")
+    machine.lan.sh("ip route add 172.17.0.0/16 via 10.9.0.2")
     open_ones = n.answering((machine.lan, box["web"].ip, 80),  # the published port's inner side
                             (machine.lan, box["web"].ip, 22),  # an unpublished port
-                            (machine.lan, "172.20.0.1", 8080))  # by the gateway's address
+                            (machine.lan, "172.17.0.1", 8080))  # by the gateway's address
     tap.check(not open_ones, str(open_ones))
-    machine.lan.sh("ip route del 172.20.0.0/16")
+    machine.lan.sh("ip route del 172.17.0.0/16")
 
 
 @tap.test("probe: of all 65,535 ports of a container the LAN's packets reach none")
 def probe_all():
     source, target = socket.inet_aton("10.9.0.1"), socket.inet_aton(box["web"].ip)
-    machine.lan.sh("ip route add 172.20.0.0/16 via 10.9.0.2")
+    machine.lan.sh("ip route add 172.17.0.0/16 via 10.9.0.2")
     with box["web"].ns.inside():
         ears = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
     ears.bind(("eth0", 0x0800))
@@ -135,7 +135,7 @@ def probe_all():
         total = (total & 0xffff) + (total >> 16)
         total = (total & 0xffff) + (total >> 16)
         wire.sendto(struct.pack(">HHIIBBHHH", 4444, port, 1, 0, 5 << 4, 2, 1024, ~total & 0xffff, 0), (box["web"].ip, 0))
-    machine.lan.sh("ip route del 172.20.0.0/16")
+    machine.lan.sh("ip route del 172.17.0.0/16")
     # An honest connection by the published port, from port 4445, comes behind them.
     tap.check(talk(machine.lan, "10.9.0.2", 8080, source=("10.9.0.1", 4445)), "published")
     reached = []
@@ -154,7 +154,7 @@ def probe_all():
 @tap.test("probe: a forged 127.0.0.1 source from the LAN and from a container is dropped")
 def probe_forged():
     counter = Echo(None, "udp", 7000, "host")
-    for ns, target in ((machine.lan, "10.9.0.2"), (box["web"].ns, "172.20.0.1")):
+    for ns, target in ((machine.lan, "10.9.0.2"), (box["web"].ns, "172.17.0.1")):
         ns.sh("echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet")
         tap.check(talk(ns, target, 7000, "udp") is not None, "an honest source gets through")
         tap.check(silent(ns, target, 7000, "udp", ("127.0.0.1", 0)), "a forged does not")
@@ -229,8 +229,8 @@ def unknown_network():
 @tap.test("networks made by a call get a free subnet, refuse overlap and removal while in use")
 def networks():
     subnet, gateway = box["engine"].network_set("shop")
-    tap.check(subnet == "172.21.0.0/16" and gateway == "172.21.0.1", subnet)
-    refused(lambda: box["engine"].network_set("clash", "172.20.5.0/24"), "network bridge")
+    tap.check(subnet == "172.18.0.0/16" and gateway == "172.18.0.1", subnet)
+    refused(lambda: box["engine"].network_set("clash", "172.17.5.0/24"), "network bridge")
     refused(lambda: box["engine"].network_set("clash", "10.9.0.0/16"), "up0")
     refused(lambda: box["engine"].network_set("x y"), "letters")
     other = Container("shopper")
@@ -241,7 +241,7 @@ def networks():
     box["engine"].detach(other)
     tap.check("eth0" not in other.ns.sh("ip -o link"), "detached")
     box["engine"].network_remove("shop")
-    tap.check("172.21.0.0" not in n.nft("list", "table", "inet", "hoy"), "gone from the firewall")
+    tap.check("172.18.0.0" not in n.nft("list", "table", "inet", "hoy"), "gone from the firewall")
     other.close()
 
 
@@ -270,7 +270,7 @@ def rows():
     tap.check([r for r in e.rows("addrs") if r["address"] == "10.9.0.2/24" and r["ours"]], "addrs")
     tap.check([r for r in e.rows("routes") if r["gateway"] == "10.9.0.1"], str(e.rows("routes")))
     names = {r["name"]: r for r in e.rows("networks")}
-    tap.check(names["closed"]["internal"] and names["bridge"]["subnet"] == "172.20.0.0/16", str(names))
+    tap.check(names["closed"]["internal"] and names["bridge"]["subnet"] == "172.17.0.0/16", str(names))
     tap.check({"server": "10.9.0.1", "tls": False, "state": ""} in e.rows("dns"), e.rows("dns"))
     for what in ("leases", "time", "firewall"):
         tap.check(isinstance(e.rows(what), list), what)
@@ -297,7 +297,7 @@ def why():
 @tap.test("a foreign flush does not touch the table")
 def flush():
     n.nft("flush", "ruleset")
-    tap.check("172.20.0.0/16" in n.nft("list", "table", "inet", "hoy"), "the table is there")
+    tap.check("172.17.0.0/16" in n.nft("list", "table", "inet", "hoy"), "the table is there")
     tap.check((talk(machine.lan, "10.9.0.2", 8080) or "").startswith("web"), "and works")
 
 

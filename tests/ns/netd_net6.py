@@ -311,7 +311,7 @@ def names():
 def wishes():
     other = Container("wish")
     mine = box["prefix"] + "abcd"
-    rows = box["engine"].attach(other, [("bridge", [], "172.20.7.7", mine, "02:00:00:00:07:07")])
+    rows = box["engine"].attach(other, [("bridge", [], "172.17.7.7", mine, "02:00:00:00:07:07")])
     tap.check(rows[0]["ip6"] == mine and rows[0]["mac"] == "02:00:00:00:07:07", str(rows))
     inside = other.ns.sh("ip addr show dev eth0")
     tap.check(mine in inside and "02:00:00:00:07:07" in inside, inside)

@@ -45,10 +45,10 @@ def ready():
     on = sh("ip -o addr show dev " + six[1])
     tap.check("inet " not in on and box["prefix"] + "1/64" in on, on)
     tap.check("prohibit " + box["subnet"] in sh("ip -6 route"), sh("ip -6 route"))
-    tap.check(sh("ip -4 route show type prohibit").split()[1] == "172.20.0.0/16" and
+    tap.check(sh("ip -4 route show type prohibit").split()[1] == "172.17.0.0/16" and
               len(sh("ip -4 route show type prohibit").splitlines()) == 1, sh("ip -4 route"))
     nets4 = n.nft("list", "set", "inet", "hoy", "nets4")
-    tap.check("elements = { 172.20.0.0/16 }" in nets4, nets4)
+    tap.check("elements = { 172.17.0.0/16 }" in nets4, nets4)
     rows = {row["name"]: row for row in Engine().rows("networks")}
     tap.check("subnet" not in rows["six"] and rows["six"]["subnet6"] == box["subnet"], str(rows["six"]))
     wall = {row["network"]: row for row in Engine().rows("firewall")}
@@ -148,7 +148,7 @@ def both():
     rows = box["engine"].attach(mixed, ["six", "bridge"], ports=[(TCP, "*", 8100, 80, 1)])
     tap.check(rows[0]["gateway6"] and not rows[1]["gateway6"] and rows[1]["gateway"], str(rows))
     routes = mixed.ns.sh("ip route; ip -6 route")
-    tap.check("default via 172.20.0.1 dev eth1" in routes and "default via %s1 dev eth0" % box["prefix"] in routes, routes)
+    tap.check("default via 172.17.0.1 dev eth1" in routes and "default via %s1 dev eth0" % box["prefix"] in routes, routes)
     Echo(mixed.ns, "tcp", 80, "mixed", "::")
     tap.check(says("10.9.0.2", 8100, ns=machine.lan).startswith("mixed"), "IPv4")
     tap.check(says("fd99::2", 8100, ns=machine.lan).startswith("mixed"), "IPv6")
@@ -165,7 +165,7 @@ def wishes():
     one, two = Container("one"), Container("two")
     mine = box["prefix"] + "abcd"
     engine = box["engine"]
-    refused(lambda: engine.attach(one, [("six", [], "172.20.0.9")]), "six has IPv6 alone")
+    refused(lambda: engine.attach(one, [("six", [], "172.17.0.9")]), "six has IPv6 alone")
     refused(lambda: engine.attach(one, ["six"], ports=[(TCP, "0.0.0.0", 99, 99, 1)]), "ipv4 = yes", "99")
     refused(lambda: engine.attach(one, ["six"], ports=[(TCP, "127.0.0.1", 99, 99, 1)]), "ipv4 = yes")
     row = engine.attach(one, [("six", [], "", mine)])[0]

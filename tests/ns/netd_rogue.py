@@ -132,7 +132,7 @@ def kills():
     engine.attach(web, ports=ports)
     Echo(web.ns, "tcp", 80, "web")
     Echo(web.ns, "tcp", 22, "secret")
-    machine.lan.sh("ip route replace 172.20.0.0/16 via 10.9.0.50")
+    machine.lan.sh("ip route replace 172.17.0.0/16 via 10.9.0.50")
     with open("/run/monitor.log", "wb") as log:
         monitor = subprocess.Popen(["ip", "monitor", "address"], stdout=log)
     for k in range(KILLS):
@@ -148,7 +148,7 @@ def kills():
         time.sleep(dice.random() * 0.08)
         machine.kill()
         now = table()
-        tap.check("policy drop" in now and "172.20.0.0/16" in now, now)
+        tap.check("policy drop" in now and "172.17.0.0/16" in now, now)
         tap.check(n.silent(machine.lan, web.ip, 22), "closed while netd is dead")
         tap.check((talk(machine.lan, "10.9.0.50", 8080) or "").startswith("web"), "and served on")
         thread.join()

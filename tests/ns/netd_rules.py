@@ -30,7 +30,7 @@ HOME6, INNER6 = "fd00:20::", "fd00:31::"
 
 def load(without=-1, policy=()):
     """Loads the table as netd would, but for one rule; the chains of all rules that are not the operator's."""
-    words = ["net", "hoy0", "172.20.0.0/16", HOME6 + "/64", "open",
+    words = ["net", "hoy0", "172.17.0.0/16", HOME6 + "/64", "open",
              "net", box["other"], "172.30.0.0/24", "::/0", "open",
              "net", box["closed"], "172.31.0.0/24", INNER6 + "/64", "internal", "splice", "7200"]
     for host, port in (("0.0.0.0", 8080), ("127.0.0.1", 8081), ("::", 8080), ("fd99::2", 8082), ("::1", 8083)):
@@ -95,7 +95,7 @@ def stray_reset(target):
 
 
 def from_loopback():
-    return arrives(box["host"], lambda: sent_from(box["web"].ns, "127.0.0.1", "172.20.0.1", 7000))
+    return arrives(box["host"], lambda: sent_from(box["web"].ns, "127.0.0.1", "172.17.0.1", 7000))
 
 
 def wire_loopback():
@@ -151,7 +151,7 @@ RULES = [
     ("guard", "127/8 does not come in over a wire", wire_loopback, False),
     ("guard", "nobody comes from 127/8 over a wire", from_loopback, False),
     ("guard", "nobody outside reaches a container network's address",
-     lambda: answers(machine.lan, "172.20.0.1", 8080), False),
+     lambda: answers(machine.lan, "172.17.0.1", 8080), False),
     ("guard", "nobody outside reaches a container network's translated IPv6 address",
      lambda: answers(machine.lan, HOME6 + "1", 8080), False),
     ("pub", "published on one address", lambda: answers(None, "127.0.0.1", 8081), True),
@@ -250,10 +250,10 @@ def prepare():
        "echo 1 > accept_local; done; echo 1 > /proc/sys/net/ipv4/conf/up0/route_localnet")
     for ns in (machine.lan, box["web"].ns):
         ns.sh("echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet")
-    machine.lan.sh("ip route add 172.20.0.0/16 via 10.9.0.2; "
+    machine.lan.sh("ip route add 172.17.0.0/16 via 10.9.0.2; "
                    "ip route add 127.0.0.0/8 via 10.9.0.2 table 99; "
                    "ip route add local 127.0.0.1 dev lo table 98")
-    box["peer"].ns.sh("ip route add %s/32 via 172.20.0.1" % box["web"].ip)
+    box["peer"].ns.sh("ip route add %s/32 via 172.17.0.1" % box["web"].ip)
     box["inner"].ns.sh("ip route add default via 172.31.0.1")
     machine.lan.sh("ip -6 addr add fd99::1/64 dev lan0 nodad; ip -6 route add fd00:20::/64 via fd99::2")
     sh("ip -6 addr add fd99::2/64 dev up0 nodad; ip -6 addr add fe80::2/64 dev up0 nodad")

@@ -22,7 +22,7 @@ static void test_good(void)
 	char issue[400];
 
 	is_int(load("", &conf, issue, sizeof(issue)), 0, "an empty file is fine");
-	ok(conf.uplink_count == 0 && conf.bridge_count == 1 && conf.bridges[0].subnet == 0xac140000,
+	ok(conf.uplink_count == 0 && conf.bridge_count == 1 && conf.bridges[0].subnet == 0xac110000,
 	   "and gives the default bridge");
 	is_int(load("[network lan]\nMatch.Name = en*\nAddress = 10.0.0.2/24\nAddress = "
 		    "10.0.0.3/24\n"
@@ -197,7 +197,7 @@ static void test_bad(void)
 		{ "[bridge x]\nipv4 = no\nipv6 = no\n", "without addresses" },
 		{ "[bridge x]\nipv4 = no\nsubnet = 172.30.0.0/24\n", "subnet6" },
 		{ "[bridge x]\nipv4 = no\ngateway = 172.30.0.1\n", "subnet6" },
-		{ "[bridge x]\nsubnet = 172.20.9.0/24\n", "overlaps" },
+		{ "[bridge x]\nsubnet = 172.17.9.0/24\n", "overlaps" },
 		{ "[brigde x]\nsubnet = 172.30.0.0/24\n", "bridge" },
 	};
 	static struct conf conf;

@@ -27,10 +27,10 @@ static struct attachment *make(const char *id, const char *name, const char *net
 static void test_networks(void)
 {
 	struct rtnl_link link = { .index = 2, .name = "eth0" };
-	struct rtnl_addr addr = { .index = 2, .ip4 = 0xac160005, .prefix = 16 };
-	struct rtnl_route route = { .dst = 0xac170000, .prefix = 16, .out = 2 };
+	struct rtnl_addr addr = { .index = 2, .ip4 = 0xac130005, .prefix = 16 };
+	struct rtnl_route route = { .dst = 0xac140000, .prefix = 16, .out = 2 };
 	const struct rtnl_state state = { &link, &addr, &route, 1, 1, 1, false };
-	struct network wanted = { .name = "bridge", .subnet = 0xac140000, .prefix = 16 }, *made;
+	struct network wanted = { .name = "bridge", .subnet = 0xac110000, .prefix = 16 }, *made;
 	char name[IFNAMSIZ], other[IFNAMSIZ];
 	struct err err;
 
@@ -42,12 +42,12 @@ static void test_networks(void)
 	is_int(network_add(&networks, &wanted, &state, &made, &err), -EEXIST,
 	       "other values are not");
 	wanted = (struct network){ .name = "shop" };
-	ok(network_add(&networks, &wanted, &state, &made, &err) == 0 && made->subnet == 0xac150000,
+	ok(network_add(&networks, &wanted, &state, &made, &err) == 0 && made->subnet == 0xac120000,
 	   "a free subnet");
 	wanted = (struct network){ .name = "next" };
-	ok(network_add(&networks, &wanted, &state, &made, &err) == 0 && made->subnet == 0xac180000,
+	ok(network_add(&networks, &wanted, &state, &made, &err) == 0 && made->subnet == 0xac150000,
 	   "past what an address and a route of the host use");
-	wanted = (struct network){ .name = "bad", .subnet = 0xac16ff00, .prefix = 24 };
+	wanted = (struct network){ .name = "bad", .subnet = 0xac13ff00, .prefix = 24 };
 	ok(network_add(&networks, &wanted, &state, &made, &err) == -EADDRINUSE &&
 		   strstr(err.text, "eth0"),
 	   "overlap is refused: %s", err.text);
@@ -83,7 +83,7 @@ static void test_addresses(void)
 		   strstr(err.text, "web"),
 	   "a taken one is refused: %s", err.text);
 	attachment_free(a);
-	a = make("bbbb", "db", "bridge", "172.20.0.1", NULL, 0);
+	a = make("bbbb", "db", "bridge", "172.17.0.1", NULL, 0);
 	is_int(attachment_pick_addresses(&attachments, &networks, NULL, a, &err), -EINVAL,
 	       "not the gateway's");
 	attachment_free(a);
@@ -127,17 +127,17 @@ static void test_ports(void)
 		{ four, 2, 0, "IPv4 alone beside one IPv6 address" },
 		{ twice, 2, -EINVAL, "twice in one request" },
 	};
-	struct attachment *a = make("pppp", "holder", "bridge", "172.20.9.9", held, 1);
+	struct attachment *a = make("pppp", "holder", "bridge", "172.17.9.9", held, 1);
 	struct nft_port row[2 * ATTACHMENT_ROWS];
 	struct err err;
 
-	ok(attachment_nft_ports(a, &networks, row, &err) == 1 && row[0].to_ip4 == 0xac140909 &&
+	ok(attachment_nft_ports(a, &networks, row, &err) == 1 && row[0].to_ip4 == 0xac110909 &&
 		   row[0].count == 10,
 	   "to the container's address");
 	(void)attachment_put(&attachments, a, &err);
 	is_int(attachment_check_ports(&attachments, a, &err), 0, "its own are no clash");
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		a = make("qqqq", "late", "bridge", "172.20.9.10", rows[i].ports, rows[i].count);
+		a = make("qqqq", "late", "bridge", "172.17.9.10", rows[i].ports, rows[i].count);
 		is_int(attachment_check_ports(&attachments, a, &err), rows[i].want, "%s",
 		       rows[i].name);
 		if (rows[i].want == -EADDRINUSE)
@@ -148,7 +148,7 @@ static void test_ports(void)
 	is_int(attachment_nft_ports(a, &networks, row, &err), -EINVAL,
 	       "an internal network publishes nothing");
 	attachment_free(a);
-	a = make("qqqq", "late", "bridge", "172.20.9.10", six, 1);
+	a = make("qqqq", "late", "bridge", "172.17.9.10", six, 1);
 	ok(attachment_nft_ports(a, &networks, row, &err) == -EINVAL && strstr(err.text, "ipv6"),
 	   "IPv6 without an address: %s", err.text);
 	attachment_free(a);
