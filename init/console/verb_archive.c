@@ -86,27 +86,66 @@ int verb_steps(struct console *console, const struct words *words, struct err *e
 
 /* ---- save, load ---- */
 
+struct archive_words {
+	const char *file, *names[WORDS_MAX];
+	int count;
+	bool oci;
+};
+
+/* The file stands first, or behind Docker's option for it; what is left are names. */
+static int read_words(const struct words *words, const char *option, const char *long_option,
+		      struct archive_words *ret_words, struct err *err)
+{
+	struct archive_words got = { 0 };
+	const char *file = NULL;
+
+	for (int i = 1; i < words->count; i++) {
+		const char *word = words->items[i];
+
+		if (!strcmp(word, option) || !strcmp(word, long_option))
+			file = words->items[++i];
+		else if (!strcmp(word, "--oci"))
+			got.oci = true;
+		else if (word[0] == '-')
+			return err_set(err, -EINVAL, "no option %s; `help %s` lists them", word,
+				       words->items[0]);
+		else if (!file && !got.file)
+			got.file = word;
+		else
+			got.names[got.count++] = word;
+		if (i == words->count)
+			return err_set(err, -EINVAL, "%s is followed by a file", word);
+	}
+	if (file && got.file) { /* Docker's order: names may stand in front of -o */
+		memmove(got.names + 1, got.names, (size_t)got.count++ * sizeof(got.names[0]));
+		got.names[0] = got.file;
+	}
+	got.file = file ? file : got.file;
+	*ret_words = got;
+	return got.file ? 0
+			: err_set(err, -EINVAL, "`help %s` says what it needs", words->items[0]);
+}
+
 int verb_save(struct console *console, const struct words *words, struct err *err)
 {
 	const struct console_job job = { .type = ENGINE_MSG_SAVE,
 					 .done = "",
 					 .background = "the archive is written in the background\n",
-					 .one_line = true,
-					 false,
-					 NULL,
-					 0 };
-	bool oci = !strcmp(words->items[1], "--oci");
+					 .one_line = true };
 	struct buf body OWN(buf_done) = { 0 };
-	int first = oci ? 3 : 2;
+	struct archive_words given;
+	int r = read_words(words, "-o", "--output", &given, err);
 
-	if (words->count <= first)
-		return err_set(err, -EINVAL, "usage: save [--oci] FILE IMAGE...");
+	if (r < 0)
+		return r;
+	if (!given.count)
+		return err_set(err, -EINVAL, "usage: save [--oci] [-o] FILE IMAGE...");
 	buf_init(&body, ARCHIVE_CALL_MAX);
-	wire_put_u8(&body, oci ? ENGINE_ARCHIVE_OCI : ENGINE_ARCHIVE_DOCKER);
-	wire_put_u32(&body, (uint32_t)(words->count - first));
-	for (int i = first; i < words->count; i++)
-		wire_put_text(&body, words->items[i]);
-	archive_put_path(&body, words->items[first - 1]);
+	wire_put_u8(&body, given.oci ? ENGINE_ARCHIVE_OCI : ENGINE_ARCHIVE_DOCKER);
+	wire_put_u32(&body, (uint32_t)given.count);
+	for (int i = 0; i < given.count; i++)
+		wire_put_text(&body, given.names[i]);
+	archive_put_path(&body, given.file);
 	return console_follow(console, &job, buf_str(&body), err);
 }
 
@@ -116,9 +155,15 @@ int verb_load(struct console *console, const struct words *words, struct err *er
 					 .done = "",
 					 .background = "the archive is read in the background\n" };
 	struct buf body OWN(buf_done) = { 0 };
+	struct archive_words given;
+	int r = read_words(words, "-i", "--input", &given, err);
 
+	if (r < 0)
+		return r;
+	if (given.oci || given.count > 1)
+		return err_set(err, -EINVAL, "usage: load [-i] FILE [NAME]");
 	buf_init(&body, ARCHIVE_CALL_MAX);
-	wire_put_text(&body, words->count > 2 ? words->items[2] : "");
-	archive_put_path(&body, words->items[1]);
+	wire_put_text(&body, given.count ? given.names[0] : "");
+	archive_put_path(&body, given.file);
 	return console_follow(console, &job, buf_str(&body), err);
 }

@@ -461,6 +461,24 @@ def _compose():
     tap.check(hoy.code == 2 and "line " in text, "%d %r" % (hoy.code, text))
 
 
+@tap.test("save and load: the file stands first or behind Docker's -o and -i; another option is named")
+def _archived():
+    path = "/data/transfer/archived.tar"
+    for words in (("save", path, "alpine:3"), ("save", "-o", path, "alpine:3"),
+                  ("save", "debian:12", "alpine:3", "--output", path)):
+        text = hoy(*words)
+        tap.check(hoy.code == 0 and re.search(r"\d{4,} bytes", text), "%s: %s" % (words, text))
+        text = hoy("load", "-i", path)
+        tap.check(hoy.code == 0 and "alpine:3" in text, text)
+        tap.check(("debian:12" in text) == ("debian:12" in words), text)
+        os.unlink(E.root + path)
+    for words, said in ((("save", "-x", path, "alpine:3"), "no option -x; `help save` lists them"),
+                        (("save", "alpine:3", "-o"), "-o is followed by a file"),
+                        (("load", "-i"), "-i is followed by a file"), (("save", path), "usage: save")):
+        text = hoy(*words)
+        tap.check(hoy.code == 2 and said in text, "%s: %d: %s" % (words, hoy.code, text))
+
+
 try:
     tap.run()
 finally:
