@@ -126,10 +126,11 @@ static int does_run(struct console *console, enum console_server server, struct 
 int console_call_within(struct console *console, enum console_server server, uint16_t type,
 			struct str body, int timeout_ms, struct msg *ret_reply, struct err *err)
 {
-	static uint32_t serial = 100;
+	static uint32_t last_serial = 100;
+	const uint32_t serial = ++last_serial; /* init is asked in between */
 	struct mono end = mono_add_ms(mono_now(), timeout_ms);
 	bool doubted = timeout_ms <= CLIENT_DOUBT_MS;
-	int fd = console_send(console, server, type, body, ++serial, err);
+	int fd = console_send(console, server, type, body, serial, err);
 	int r;
 
 	while (fd >= 0) {

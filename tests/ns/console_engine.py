@@ -6,11 +6,13 @@ import http.client
 import json
 import os
 import re
+import signal
 import socket
 import struct
 import subprocess
 import sys
 import termios
+import threading
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -73,6 +75,15 @@ def _copied():
     for words in (("one:/absent", "/data/transfer/no"), ("/data/transfer/absent", "one:/no")):
         text = hoy("cp", *words)
         tap.check(hoy.code == 3 and text == "absent: not found\n", "%s: %d: %s" % (words, hoy.code, text))
+
+
+@tap.test("an answer that lets itself be waited for is taken, also when init was asked in between whether the engine runs")
+def _late():
+    main = E.engine.process.pid
+    os.kill(main, signal.SIGSTOP)
+    threading.Timer(3, os.kill, (main, signal.SIGCONT)).start()
+    text = hoy("ps")
+    tap.check(hoy.code == 0 and re.search(r"(?m)^one\s", text), text)
 
 
 @tap.test("a pull by hand that fails names the image, its registry and the cause, and that it is not tried again")
