@@ -186,7 +186,7 @@ static void put_row(struct console *console, unsigned columns, const char *text)
 		console_printf(console, "%s\n", text);
 }
 
-/* What runs fits; why another does not, and when it is tried again, is never cut. */
+/* What runs fits; why another does not, or runs as it was before, is never cut. */
 static void show_rows(struct console *console, struct wire *in, struct str body, unsigned columns)
 {
 	char status[ENGINE_STATUS_MAX * 2], image[ENGINE_REF_MAX], text[PS_ROW_MAX];
@@ -205,7 +205,7 @@ static void show_rows(struct console *console, struct wire *in, struct str body,
 			console_json_row(console, &row);
 			continue;
 		}
-		runs = !strcmp(row.state, "running");
+		runs = !strcmp(row.state, "running") && !strstr(row.status, "; ");
 		(void)str_escape(str_from(row.status), status, sizeof(status));
 		(void)str_escape(str_from(row.image), image, sizeof(image));
 		if (columns && (int)strlen(image) > widths.image)
