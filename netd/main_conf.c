@@ -13,17 +13,20 @@
 
 enum { NETWORKS_FILE_MAX = 32 << 10, ISSUES_SHOWN = 16 };
 
+static int read_ini(const struct netd *netd, struct ini_config *ini, struct err *err)
+{
+	ini_init(ini);
+	return netd->config_fd >= 0 ? ini_load(ini, &conf_schema, netd->config_fd, err) : 0;
+}
+
 int main_conf_load(struct netd *netd, struct err *err)
 {
 	struct conf_dns old_dns;
 	OWN(ini_done) struct ini_config ini;
 	const struct ini_issue *issue;
 	unsigned shown = 0;
-	int r = 0;
+	int r = read_ini(netd, &ini, err);
 
-	ini_init(&ini);
-	if (netd->config_fd >= 0)
-		r = ini_load(&ini, &conf_schema, netd->config_fd, err);
 	if (r < 0)
 		return r;
 	netd->rules_before = netd->conf.rules;
@@ -116,11 +119,11 @@ void main_networks_load(struct netd *netd)
 	OWN(rtnl_state_done) struct rtnl_state state = { 0 };
 	struct err err;
 
+	netd->networks.refused = netd->conf.refused; /* never less: who lists them counts on it */
 	if (rtnl_state_load(&netd->route, &state, &err) < 0) {
 		log_err("%s", err_text(&err));
 		return;
 	}
-	netd->networks.refused = netd->conf.refused;
 	/* Those with a subnet first: what is picked for the others must not lie in their way. */
 	for (int pass = 0; pass < 2; pass++) {
 		for (size_t i = 0; i < netd->conf.bridge_count; i++) {
@@ -196,11 +199,8 @@ int main_conf_issues(struct netd *netd, struct buf *out, struct err *err)
 	static struct conf conf; /* only for what it finds */
 	OWN(ini_done) struct ini_config ini;
 	const struct conf_refused_list *refused = &netd->networks.refused;
-	int r = 0;
+	int r = read_ini(netd, &ini, err);
 
-	ini_init(&ini);
-	if (netd->config_fd >= 0)
-		r = ini_load(&ini, &conf_schema, netd->config_fd, err);
 	if (r < 0)
 		return r;
 	conf_from_ini(&ini, &conf);
