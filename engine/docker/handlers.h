@@ -22,7 +22,9 @@ docker_handler_fn docker_list, docker_inspect;
 docker_handler_fn docker_start, docker_stop, docker_restart, docker_kill, docker_remove,
 	docker_pause, docker_unpause, docker_resize, docker_prune_boxes;
 /* box_change.c */
-docker_handler_fn docker_rename, docker_update, docker_link_remove;
+docker_handler_fn docker_rename, docker_update;
+/* box_link.c */
+docker_handler_fn docker_link_remove;
 /* box_wait.c, box_logs.c, box_attach.c, box_top.c */
 docker_handler_fn docker_wait, docker_logs, docker_attach, docker_attach_websocket, docker_top,
 	docker_stats;

@@ -28,10 +28,10 @@ int docker_box_read(struct str bytes, bool def, struct arena *arena, struct dock
 const char *docker_box_state(const struct docker_box *box);
 /* "Up 5 minutes (Paused)", "Exited (0) 3 seconds ago": the column STATUS. */
 void docker_box_status(const struct docker_box *box, struct buf *out);
-/* Members "Ports" of the list, "Mounts" of list and inspect, "Networks" of both. */
 /* The host's address of a row: its own, or that of the network which its ports lead to. */
 const char *docker_port_ip(const struct docker_box *box, const struct service_port *row,
 			   char text[SERVICE_PORT_IP_MAX]);
+/* Members "Ports" of the list, "Mounts" of list and inspect, "Networks" of both. */
 void docker_put_ports(struct json_writer *w, const struct docker_box *box, const struct json *api);
 /* The object of ports that a container with a network of its own exposes ("80/tcp"), else NULL. */
 const struct json *docker_box_exposed(const struct docker_box *box, const struct json *api);

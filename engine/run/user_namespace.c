@@ -44,7 +44,6 @@ static void end_child(int pidfd)
 		;
 }
 
-/* A process that does nothing lives in the namespace until its fd is open. */
 bool user_namespace_is_nested(void)
 {
 	const ino_t first = 0xeffffffd; /* PROC_USER_INIT_INO of the kernel */
@@ -54,6 +53,7 @@ bool user_namespace_is_nested(void)
 	       st.st_ino != first;
 }
 
+/* A process that does nothing lives in the namespace until its fd is open. */
 int user_namespace_new(const char *uid_map, const char *gid_map, struct err *err)
 {
 	OWN_FD int pidfd = -1;

@@ -2,7 +2,7 @@
 tests_unit_build := engine/api/files_msg.o engine/api/store_msg.o
 tests_unit_build_objs = engine/http/url.o engine/git/source.o $(engine_dockerfile_OBJS) $(engine_json_OBJS) $(engine_oci_OBJS)
 
-UNIT += tests/unit/engine_build/test_dockerfile tests/unit/engine_build/test_plan \
+UNIT += tests/unit/engine_build/test_dockerfile tests/unit/engine_build/test_plan tests/unit/engine_build/test_plan_from \
 	tests/unit/engine_build/test_build tests/unit/engine_build/test_table \
 	tests/unit/engine_build/test_cache tests/unit/engine_build/test_graph
 tests/unit/engine_build/test_graph_OBJS = tests/unit/engine_build/test_graph.o $(tests_unit_build) \
@@ -18,6 +18,9 @@ tests/unit/engine_build/test_table_LIBS = -lyyjson
 tests/unit/engine_build/test_plan_OBJS = tests/unit/engine_build/test_plan.o $(tests_unit_build) \
 	$(tests_unit_build_objs) $(engine_build_OBJS)
 tests/unit/engine_build/test_plan_LIBS = -lyyjson
+tests/unit/engine_build/test_plan_from_OBJS = tests/unit/engine_build/test_plan_from.o \
+	$(tests_unit_build) $(tests_unit_build_objs) $(engine_build_OBJS)
+tests/unit/engine_build/test_plan_from_LIBS = -lyyjson
 tests/unit/engine_build/test_build_OBJS = tests/unit/engine_build/test_build.o \
 	$(tests_unit_build) $(tests_unit_build_objs) $(engine_build_OBJS)
 tests/unit/engine_build/test_build_LIBS = -lyyjson

@@ -150,6 +150,14 @@ static void test_systemd(void)
 	is_int(load("[network lan]\nIPv4Forwarding = yes\n", &conf, issue, sizeof(issue)), 1,
 	       "IPv4Forwarding");
 	ok(strstr(issue, "[rule NAME] with on = routed"), "and what to write instead: %s", issue);
+}
+
+static void test_systemd_routes(void)
+{
+	static struct conf conf;
+	const struct conf_uplink *uplink = &conf.uplinks[0];
+	char issue[400];
+
 	is_int(load("[network lan]\nMatch.Name = en* eth0\n[route far]\nNetwork = lan\n"
 		    "Destination = 10.0.0.0/8\nGateway = 192.0.2.9\nMTUBytes = 1300\n"
 		    "[route out]\nNetwork = lan\nGateway = 192.0.2.1\nMetric = 3\n",
@@ -356,6 +364,7 @@ int main(void)
 	test_good();
 	test_dns();
 	test_systemd();
+	test_systemd_routes();
 	test_bad();
 	test_text();
 	test_rules();
