@@ -84,6 +84,9 @@ enum engine_image_msg {
 	ENGINE_MSG_IMAGE_FILE,
 	ENGINE_MSG_CACHE,	/* body and answer of STORE_MSG_CACHE_LIST */
 	ENGINE_MSG_CACHE_PRUNE, /* of STORE_MSG_CACHE_PRUNE */
+	/* {text reference, text artifact type ("" = all)} -> as PULL_MSG_REFERRERS: what refers to
+	 * it in its registry */
+	ENGINE_MSG_REFERRERS,
 };
 
 enum engine_drop {

@@ -30,6 +30,10 @@
  *     pull_start; of the hosts the last one is asked
  *   reply: text media type, text digest (Docker-Content-Digest, "" = not said), blob the document,
  *     at most PULL_DOCUMENT_MAX. Errors as above.
+ * PULL_MSG_REFERRERS (call) text artifact type ("" = all), struct pull_start; of the hosts the last
+ *     one is asked
+ *   reply: text digest that the reference means, u32 count, {text digest, u64 size, text media
+ *     type, text artifact type}...: what refers to it. Errors as above.
  * PULL_MSG_ARCHIVE (call) text reference to give an image without a name of its own ("" = none),
  *     text os, text architecture, text variant
  *     fds [0] archive: tar of an OCI layout or docker-archive, plain or gzip/zstd; [1] an unnamed
@@ -77,6 +81,7 @@ enum pull_msg {
 	PULL_MSG_NEED = 9,
 	PULL_MSG_DOCUMENT = 10,
 	PULL_MSG_FETCH = 11,
+	PULL_MSG_REFERRERS = 15,
 };
 
 enum pull_kind {

@@ -57,26 +57,6 @@ int cosign_manifest_parse(struct str text, struct arena *arena, struct cosign_si
 	return r < 0 ? err_set(err, r, "no memory for a signature") : count;
 }
 
-int cosign_index_parse(struct str text, struct digest *ret_list, uint32_t max, struct err *err)
-{
-	struct json_doc doc = { 0 };
-	struct json_iter iter;
-	const struct json *entry;
-	struct str key;
-	int count = 0, r = json_parse(text, JSON_TEXT_MAX, &doc, err);
-
-	if (r < 0)
-		return r;
-	json_iter_init(&iter, json_get(doc.root, "manifests"));
-	while ((uint32_t)count < max && json_iter_next(&iter, &key, &entry)) {
-		if (json_is(json_get(entry, "artifactType"), COSIGN_ARTIFACT_TYPE) &&
-		    digest_parse(json_str(json_get(entry, "digest")), &ret_list[count], NULL) == 0)
-			count++;
-	}
-	json_done(&doc);
-	return count;
-}
-
 /* ---- verifying ---- */
 
 static bool names_digest(struct str payload, const struct digest *digest)

@@ -31,9 +31,6 @@ struct cosign_signature {
 int cosign_manifest_parse(struct str text, struct arena *arena, struct cosign_signature *ret_list,
 			  uint32_t max, struct err *err);
 
-/* Digests in an index (referrers API, or its tag) that are signature manifests: their count. */
-int cosign_index_parse(struct str text, struct digest *ret_list, uint32_t max, struct err *err);
-
 /*
  * Whether one of the public keys (PEM, one behind another) made this signature of this payload, and
  * the payload names this digest: 1, 0 = no. -EINVAL: a key that is no ECDSA P-256 public key.

@@ -28,6 +28,8 @@ struct pull {
 	struct places places;
 	struct session *session; /* of the place that is asked now */
 	bool last;		 /* no other place is left */
+	bool has_head;		 /* the place said what the tag means */
+	struct digest head;
 	bool has_known;
 	struct image known;
 	struct image image;
@@ -131,26 +133,63 @@ static int get_checked(struct pull *pull, const char *kind, const struct digest 
 	return 0;
 }
 
-/* What the reference names; the first contact with the registry. */
+/*
+ * What the tag means now, by HEAD, the first contact with the registry: it costs no transfer, and
+ * registries that count pulls do not count it. Whoever answers it badly is asked by GET.
+ */
+static int head_tag(struct pull *pull, struct document *ret_doc, struct err *err)
+{
+	struct session_request request = { .method = "HEAD",
+					   .kind = "manifests",
+					   .name = pull->reference.tag,
+					   .accept = manifest_types };
+	struct client_response response;
+	int r = session_get(pull->session, &request, &response, err);
+
+	(void)ret_doc;
+	pull->has_head = r == 0 && response.head.status == 200 &&
+			 digest_parse(http_field(&response.head, "Docker-Content-Digest"),
+				      &pull->head, NULL) == 0;
+	if (r == 0)
+		client_finish(&response);
+	return session_may_differ(pull->session, r) ? 0 : r;
+}
+
+/* What the reference names, by the digest that HEAD told where it did. */
 static int get_first(struct pull *pull, struct document *ret_doc, struct err *err)
 {
+	char name[DIGEST_TEXT_MAX];
+	int r = -ENOENT;
+
 	if (pull->reference.has_digest)
 		return get_checked(pull, "manifests", &pull->reference.digest, 0, manifest_types,
 				   ret_doc, err);
-	return get_document(pull, "manifests", pull->reference.tag, manifest_types, ret_doc, err);
+	if (pull->has_head)
+		r = get_document(pull, "manifests", digest_text(&pull->head, name), manifest_types,
+				 ret_doc, err);
+	if (r == -ENOENT)
+		return get_document(pull, "manifests", pull->reference.tag, manifest_types, ret_doc,
+				    err);
+	if (r == 0 && memcmp(&ret_doc->digest, &pull->head, sizeof(pull->head)) != 0)
+		return err_set(err, -EBADMSG, "%s: the registry sent other bytes than the digest's",
+			       name);
+	return r;
 }
+
+typedef int first_fn(struct pull *pull, struct document *ret_doc, struct err *err);
 
 /*
  * A registry that is down is the caller's to wait for, one that says when to come back is asked
  * again here; but not as long as another place is left.
  */
-static int get_first_patiently(struct pull *pull, struct document *ret_doc, struct err *err)
+static int ask_patiently(struct pull *pull, first_fn *ask, struct document *ret_doc,
+			 struct err *err)
 {
 	unsigned attempt = 0;
 	int r;
 
 	do
-		r = get_first(pull, ret_doc, err);
+		r = ask(pull, ret_doc, err);
 	while (r == -EAGAIN && pull->last && pull->session->asked_ms >= 0 &&
 	       wait_retry(pull, attempt++));
 	return r;
@@ -183,39 +222,16 @@ static int known_is_whole(struct pull *pull, struct err *err)
 	return r;
 }
 
-/* The digest that the tag has now, by HEAD: 1, or 0 = the registry does not say. */
-static int head_digest(struct pull *pull, struct digest *ret_digest)
-{
-	struct session_request request = { .method = "HEAD",
-					   .kind = "manifests",
-					   .name = pull->reference.tag,
-					   .accept = manifest_types };
-	struct client_response response;
-	bool good;
-
-	if (session_get(pull->session, &request, &response, NULL) < 0)
-		return 0;
-	good = response.head.status == 200 &&
-	       digest_parse(http_field(&response.head, "Docker-Content-Digest"), ret_digest,
-			    NULL) == 0;
-	client_finish(&response);
-	return good;
-}
-
 /* 1 = the reference still means the known image, and all of it is here. */
 static int is_unchanged(struct pull *pull, struct err *err)
 {
 	const struct digest *known = &pull->known.source;
-	struct digest now;
+	const struct digest *now =
+		pull->reference.has_digest ? &pull->reference.digest : &pull->head;
 	int r;
 
-	if (!pull->has_known)
-		return 0;
-	if (pull->reference.has_digest)
-		now = pull->reference.digest;
-	else if (!head_digest(pull, &now))
-		return 0;
-	if (memcmp(&now, known, sizeof(now)) != 0)
+	if (!pull->has_known || !(pull->reference.has_digest || pull->has_head) ||
+	    memcmp(now, known, sizeof(*now)) != 0)
 		return 0;
 	r = known_is_whole(pull, err);
 	/* It may have come when no signature was wanted yet. */
@@ -270,7 +286,7 @@ static int get_manifest(struct pull *pull, struct err *err)
 	struct digest source;
 	char text[OCI_REFERENCE_MAX];
 	struct document config;
-	int r = get_first_patiently(pull, &doc, err);
+	int r = ask_patiently(pull, get_first, &doc, err);
 
 	if (r < 0)
 		return r;
@@ -324,6 +340,9 @@ static int ask_place(struct pull *pull, uint32_t at, struct err *err)
 	int r = place_open(&pull->places, at, &pull->session, err);
 
 	pull->last = at + 1 == pull->places.count;
+	pull->has_head = false;
+	if (r == 0 && !pull->reference.has_digest)
+		r = ask_patiently(pull, head_tag, NULL, err);
 	if (r == 0)
 		r = is_unchanged(pull, err);
 	if (r == 0)
@@ -417,7 +436,7 @@ static int get_cache(struct pull *pull, struct oci_cache_step **ret_steps, uint3
 {
 	struct oci_manifest *manifest = &pull->manifest;
 	struct document doc, config;
-	int r = get_first_patiently(pull, &doc, err);
+	int r = ask_patiently(pull, get_first, &doc, err);
 
 	if (r == 0)
 		r = signature_check(pull->session, &pull->start->signature, &doc.digest,

@@ -16,6 +16,7 @@
 #include "engine/oci/reference.h"
 #include "engine/registry/documents.h"
 #include "engine/registry/place.h"
+#include "engine/registry/referrers.h"
 #include "engine/registry/retry.h"
 #include "lib/own.h"
 
@@ -342,6 +343,7 @@ static int send_manifest(struct push *push, struct err *err)
 				    .size = push->documents.manifest.len };
 	struct session_request request = { .method = "PUT", .kind = "manifests", .body = &body };
 	unsigned attempt = 0;
+	bool listed;
 	int r;
 
 	request.name =
@@ -353,8 +355,11 @@ static int send_manifest(struct push *push, struct err *err)
 		return err_prefix(err, "manifest");
 	if (response.head.status != 201)
 		r = err_set(err, -EBADMSG, "answers %u to a manifest", response.head.status);
+	listed = http_field(&response.head, "OCI-Subject").len > 0;
 	client_finish(&response);
-	return r;
+	return r < 0 || listed ? r
+			       : referrers_push(push->session, push->documents.manifest,
+						push->image.manifest_type, err);
 }
 
 static int send_all(struct push *push, struct err *err)

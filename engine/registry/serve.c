@@ -19,6 +19,7 @@
 #include "engine/registry/place.h"
 #include "engine/registry/pull.h"
 #include "engine/registry/push.h"
+#include "engine/registry/referrers.h"
 #include "engine/registry/save.h"
 #include "engine/registry/serve_cache.h"
 #include "lib/fs.h"
@@ -269,6 +270,18 @@ static int run_git(struct job *job, struct str body, struct str system_ca, int o
 	return r;
 }
 
+static int run_referrers(struct job *job, struct str body, struct str system_ca, struct err *err)
+{
+	struct buf reply OWN(buf_done) = { 0 };
+	int r;
+
+	buf_init(&reply, PULL_DOCUMENT_MAX);
+	r = referrers_serve(body, system_ca, &reply, err);
+	if (r == 0)
+		send_reply(job, 0, buf_str(&reply));
+	return r;
+}
+
 static int run_cache(struct job *job, struct str body, struct str system_ca, struct err *err)
 {
 	struct buf reply OWN(buf_done) = { 0 };
@@ -349,6 +362,8 @@ static int run_job(struct job *job, struct str body, struct str system_ca, int *
 		return run_push(job, body, system_ca, err);
 	if (job->type == PULL_MSG_DOCUMENT)
 		return run_document(job, body, system_ca, err);
+	if (job->type == PULL_MSG_REFERRERS)
+		return run_referrers(job, body, system_ca, err);
 	if (job->type == PULL_MSG_CACHE)
 		return run_cache(job, body, system_ca, err);
 	if (job->type == PULL_MSG_CACHE_LAYER)
@@ -367,9 +382,9 @@ static bool is_served(uint16_t type, uint16_t first, uint16_t other)
 	bool pulls = first == PULL_MSG_START;
 
 	return type == first || type == other ||
-	       (pulls &&
-		(type == PULL_MSG_DOCUMENT || type == PULL_MSG_FETCH || type == PULL_MSG_GIT ||
-		 type == PULL_MSG_CACHE || type == PULL_MSG_CACHE_LAYER));
+	       (pulls && (type == PULL_MSG_DOCUMENT || type == PULL_MSG_FETCH ||
+			  type == PULL_MSG_GIT || type == PULL_MSG_REFERRERS ||
+			  type == PULL_MSG_CACHE || type == PULL_MSG_CACHE_LAYER));
 }
 
 static int serve(int fd, uint16_t type, uint16_t other, struct str system_ca)

@@ -108,6 +108,7 @@ static int status_error(struct session *session, const struct session_request *r
 	unsigned status = response->head.status;
 	char text[220] = "", wait[40] = "";
 
+	session->refused = status;
 	if (status == 429 || status >= 500)
 		session->asked_ms =
 			retry_after_ms(http_field(&response->head, "Retry-After"), wall_now_s());
@@ -200,6 +201,7 @@ int session_get(struct session *session, const struct session_request *request,
 
 	buf_init(&target, URL_MAX);
 	session->asked_ms = -1;
+	session->refused = 0;
 	r = put_target(session, request, &target, err);
 	for (int logins = 0; r == 0; logins++) {
 		r = follow(session, request, buf_str(&target), ret_response, &home, err);
@@ -219,4 +221,11 @@ int session_get(struct session *session, const struct session_request *request,
 			r = auth_answer(session, &challenge, err);
 	}
 	return r;
+}
+
+bool session_may_differ(const struct session *session, int code)
+{
+	if (session->refused)
+		return session->refused != 429 && session->asked_ms < 0;
+	return code == -EBADMSG || code == -ECONNRESET;
 }

@@ -28,6 +28,7 @@ struct session {
 	bool push;		       /* tokens are asked for that may push */
 	bool refused_realm;	       /* the login was withheld from a token server */
 	int64_t asked_ms;	       /* Retry-After of the last failed answer, -1 = none */
+	unsigned refused; /* status of the last answer if it was an error, 0 = none came */
 };
 
 /* trust, the host's and the proxy's texts have to outlive it; proxy NULL = none. */
@@ -53,5 +54,11 @@ struct session_request {
  */
 int session_get(struct session *session, const struct session_request *request,
 		struct client_response *ret_response, struct err *err);
+
+/*
+ * After a HEAD that failed with `code`: whether a GET may be answered otherwise. Not where nobody
+ * answered, the login was refused, or the registry asked to wait.
+ */
+bool session_may_differ(const struct session *session, int code);
 
 #endif

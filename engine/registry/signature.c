@@ -10,6 +10,7 @@
 #include <string.h>
 #include "engine/oci/oci.h"
 #include "engine/registry/cosign.h"
+#include "engine/registry/referrers.h"
 #include "lib/log.h"
 #include "lib/own.h"
 
@@ -84,55 +85,34 @@ static int check_manifest(struct search *search, struct str text, struct err *er
 	return r == 1 || r == -EINVAL ? r : 0;
 }
 
-/* "sha256-<hex>" and what cosign puts behind. */
-static void tag_name(const struct digest *digest, const char *suffix, char dst[128])
-{
-	char text[DIGEST_TEXT_MAX];
-
-	digest_text(digest, text);
-	snprintf(dst, 128, "sha256-%s%s", text + 7, suffix);
-}
-
+/* cosign's own way: "sha256-<hex>.sig". */
 static int search_tag(struct search *search, struct buf *text, struct err *err)
 {
-	char name[128];
+	char digest[DIGEST_TEXT_MAX], name[DIGEST_TEXT_MAX + 8];
 	int r;
 
-	tag_name(&search->digest, ".sig", name);
+	snprintf(name, sizeof(name), "sha256-%s.sig", digest_text(&search->digest, digest) + 7);
 	r = fetch(search, "manifests", name, NULL, OCI_DOCUMENT_MAX, text, err);
 	if (r == -ENOENT)
 		return 0;
 	return r < 0 ? r : check_manifest(search, buf_str(text), err);
 }
 
-/* The referrers of the digest as an index: by the API, or by the tag for registries without. */
-static int fetch_referrers(struct search *search, struct buf *text, struct err *err)
-{
-	char name[DIGEST_TEXT_MAX > 128 ? DIGEST_TEXT_MAX : 128];
-	int r;
-
-	digest_text(&search->digest, name);
-	r = fetch(search, "referrers", name, NULL, OCI_DOCUMENT_MAX, text, err);
-	if (r != -ENOENT)
-		return r;
-	tag_name(&search->digest, "", name);
-	return fetch(search, "manifests", name, NULL, OCI_DOCUMENT_MAX, text, err);
-}
-
 static int search_referrers(struct search *search, struct buf *text, struct err *err)
 {
-	struct digest list[SIGNATURE_REFERRERS_MAX];
+	struct oci_referrer *list = arena_array(search->arena, OCI_REFERRERS_MAX, sizeof(*list));
 	char name[DIGEST_TEXT_MAX];
-	int count, r = fetch_referrers(search, text, err);
+	uint32_t count = 0;
+	int r = list ? referrers_list(search->session, &search->digest, COSIGN_ARTIFACT_TYPE,
+				      search->arena, list, &count, err)
+		     : err_set(err, -ENOMEM, "no memory for signatures");
 
-	if (r == -ENOENT)
-		return 0;
-	count = r < 0 ? r : cosign_index_parse(buf_str(text), list, ARRAY_LEN(list), err);
-	if (count < 0)
-		return count;
-	for (int i = 0; i < count && r != 1 && r != -EINVAL; i++) {
-		digest_text(&list[i], name);
-		r = fetch(search, "manifests", name, &list[i], OCI_DOCUMENT_MAX, text, err);
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < count && i < SIGNATURE_REFERRERS_MAX && r != 1 && r != -EINVAL;
+	     i++) {
+		digest_text(&list[i].digest, name);
+		r = fetch(search, "manifests", name, &list[i].digest, OCI_DOCUMENT_MAX, text, err);
 		if (r == 0)
 			r = check_manifest(search, buf_str(text), err);
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * image sbom: what packages an image holds. Runs in the console program, which reads the package
- * database of the image itself: the engine only hands its bytes on.
+ * image sbom: what packages an image holds; image referrers: what refers to it. Runs in the console
+ * program, which reads the package database of the image itself: the engine only hands its bytes
+ * on.
  */
 #include <errno.h>
 #include <string.h>
@@ -10,10 +11,11 @@
 #include "engine/api/image_msg.h"
 #include "init/console/console.h"
 #include "init/console/packages.h"
+#include "init/console/verb_json.h"
 #include "lib/mono.h"
 #include "lib/own.h"
 
-enum { SBOM_FILE_MAX = 4 << 20, SBOM_MAX = 64 << 20 };
+enum { SBOM_FILE_MAX = 4 << 20, SBOM_MAX = 64 << 20, MEDIA_TYPE_MAX = 256 };
 
 /* 1 = it is there and copied, 0 = it is not. */
 static int fetch(struct console *console, const char *image, const char *path, struct buf *out,
@@ -114,9 +116,63 @@ static int sbom(struct console *console, const char *image, struct err *err)
 	return 0;
 }
 
+/* ---- what refers to it ---- */
+
+static void show_referrer(struct console *console, struct wire *in)
+{
+	struct str digest = wire_str(in, 80);
+	uint64_t bytes = wire_u64(in);
+	struct str media_type = wire_str(in, MEDIA_TYPE_MAX);
+	struct str artifact_type = wire_str(in, MEDIA_TYPE_MAX);
+	struct str type = artifact_type.len ? artifact_type : media_type;
+
+	if (in->error)
+		return;
+	if (console->json)
+		CONSOLE_OBJECT(console, JSON_STR("digest", digest), JSON_NUMBER("bytes", bytes),
+			       JSON_STR("media_type", media_type),
+			       JSON_STR("artifact_type", artifact_type));
+	else
+		console_printf(console, "%.*s\n    %.*s, %llu bytes\n", STR_ARG(digest),
+			       STR_ARG(type), (unsigned long long)bytes);
+}
+
+/* The types are the registry's words; the pull role let none through that is not printable. */
+static int referrers(struct console *console, const char *image, const char *type, struct err *err)
+{
+	struct msg reply OWN(msg_done) = { 0 };
+	struct buf body OWN(buf_done) = { 0 };
+	struct str digest;
+	struct wire in;
+	uint32_t count;
+	int r;
+
+	buf_init(&body, 4096);
+	wire_put_text(&body, image);
+	wire_put_text(&body, type);
+	r = console_call(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_REFERRERS, buf_str(&body),
+			 &reply, err);
+	if (r < 0)
+		return r;
+	wire_init(&in, reply.body.ptr, reply.body.len);
+	digest = wire_str(&in, 80);
+	count = wire_count(&in, 65536);
+	for (uint32_t i = 0; i < count && !in.error; i++)
+		show_referrer(console, &in);
+	if (wire_end(&in) < 0)
+		return err_set(err, -EBADMSG, "engine: malformed answer");
+	if (count == 0 && !console->json)
+		console_printf(console, "nothing refers to %.*s%s%s\n", STR_ARG(digest),
+			       *type ? " as " : "", type);
+	return 0;
+}
+
 int verb_image(struct console *console, const struct words *words, struct err *err)
 {
-	if (strcmp(words->items[1], "sbom") != 0)
-		return err_set(err, -EINVAL, "usage: image sbom NAME");
-	return sbom(console, words->items[2], err);
+	if (strcmp(words->items[1], "sbom") == 0 && words->count == 3)
+		return sbom(console, words->items[2], err);
+	if (strcmp(words->items[1], "referrers") == 0 && words->count >= 3)
+		return referrers(console, words->items[2], words->count > 3 ? words->items[3] : "",
+				 err);
+	return err_set(err, -EINVAL, "usage: image sbom NAME | image referrers NAME [TYPE]");
 }

@@ -16,7 +16,7 @@ import threading
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from fixture import deb, engine, image, tap  # noqa: E402
+from fixture import deb, engine, image, pulling, tap  # noqa: E402
 
 CONSOLE_GID = 900
 RELOAD = 0x112
@@ -177,6 +177,50 @@ def _sbom():
     tap.check(hoy.code == 3 and "neither dpkg's nor apk's" in text, "%d: %s" % (hoy.code, text))
     hoy("image", "sbom", "nowhere:1")
     tap.check(hoy.code == 3, "exit code %d" % hoy.code)
+
+
+def listed(*types):
+    """An index of one manifest of each type."""
+    return json.dumps({"schemaVersion": 2, "mediaType": image.INDEX, "manifests": [
+        {"mediaType": image.MANIFEST, "digest": image.digest(kind.encode()), "size": len(kind), "artifactType": kind}
+        for kind in types]}).encode()
+
+
+@tap.test("image referrers: what refers to an image in its registry, by the API, page after page, and by the tag")
+def _referrers():
+    subject = image.digest(b"subject")
+    pages = {"": (listed("application/sig"), '</v2/a/b/referrers/%s?last=1>; rel="next"' % subject),
+             "last=1": (listed("application/sbom"), "")}
+
+    def act(handler, api):
+        path, _, query = handler.path.partition("?")
+        if path.endswith("/manifests/1"):
+            handler.answer(200, b"{}", [("Docker-Content-Digest", subject)])
+        elif api and path.endswith("/referrers/" + subject):
+            body, link = pages[query]
+            handler.answer(200, body, [("Content-Type", image.INDEX)] + ([("Link", link)] if link else []))
+        elif not api and path.endswith("/manifests/" + subject.replace(":", "-")):
+            handler.answer(200, listed("application/sbom", "application/\x1b[2J"), [("Content-Type", image.INDEX)])
+        else:
+            handler.answer(404, b"{}")
+
+    for api in (True, False):
+        with pulling.Server(lambda h, api=api: act(h, api)) as server:
+            ref = "127.0.0.1:%d/a/b" % server.port
+            E.write("engine.ini", "[registry 127.0.0.1:%d]\ninsecure = yes\n" % server.port)
+            E.engine.send(RELOAD)
+            engine.wait_for("the new registry", lambda: hoy("image", "referrers", ref + ":1") and hoy.code == 0)
+            rows = [json.loads(line) for line in hoy("image", "referrers", ref + ":1", "--json").splitlines()]
+            wanted = ["application/sig", "application/sbom"] if api else ["application/sbom", ""]
+            tap.check([row["artifact_type"] for row in rows] == wanted, rows)
+            text = hoy("image", "referrers", "%s@%s" % (ref, subject), "application/sbom")
+            tap.check(text == "%s\n    application/sbom, 16 bytes\n" % image.digest(b"application/sbom"), text)
+            text = hoy("image", "referrers", ref + ":1", "application/none")
+            tap.check(text == "nothing refers to %s as application/none\n" % subject, text)
+            text = hoy("image", "referrers", ref + ":2")
+            tap.check(hoy.code == 3 and "manifest unknown" in text, "%d: %s" % (hoy.code, text))
+    E.write("engine.ini", "")
+    E.engine.send(RELOAD)
 
 
 @tap.test("hoy top prints what lies between two samples, as JSON too")

@@ -4,6 +4,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -205,6 +206,66 @@ def _moved():
             code, text = pull(ref(server), where, "--known", record, *plain(server))
             tap.check(code == 0 and image.digest(new.manifest) in text, text)
             check_blobs(where, new)
+
+
+def asked_of_manifest(server):
+    return ["%s %s" % (r.method, r.path.split("/")[-1]) for r in server.seen if "/manifests/" in r.path]
+
+
+@tap.test("HEAD first, also where nothing is here: the manifest is fetched by the digest that it told, else by the tag")
+def _head_first():
+    digest = image.digest(IMG.manifest)
+    plain_type = [("Content-Type", image.MANIFEST)]
+
+    def lost(handler):  # told by HEAD, and not kept under its digest
+        if handler.command == "GET" and handler.path.endswith(digest):
+            handler.answer(404, b'{"errors":[{"code":"MANIFEST_UNKNOWN","message":"x"}]}')
+        else:
+            serve_image(handler, IMG)
+
+    heads = ((None, ["HEAD 1", "GET " + digest]),
+             (lambda h: h.answer(405), ["HEAD 1", "GET 1"]),
+             (lambda h: h.answer(500), ["HEAD 1", "GET 1"]),
+             (lambda h: h.answer(200, IMG.manifest, plain_type), ["HEAD 1", "GET 1"]),
+             (lambda h: h.connection.shutdown(socket.SHUT_RDWR), ["HEAD 1", "GET 1"]),
+             (lost, ["HEAD 1", "GET " + digest, "GET 1"]))
+    for head, wanted in heads:
+        def act(handler, head=head):
+            if head and (head is lost or handler.command == "HEAD"):
+                head(handler)
+            else:
+                serve_image(handler, IMG)
+
+        with Server(act) as server:
+            where = folder("head")
+            code, text = pull(ref(server), where, *plain(server))
+            tap.check(code == 0 and digest in text, text)
+            check_blobs(where, IMG)
+            tap.check(asked_of_manifest(server) == wanted, "asked: %s" % asked_of_manifest(server))
+
+
+@tap.test("a HEAD that wants an hour, and a digest with other bytes: the pull fails and says why")
+def _head_refused():
+    def busy_head(handler):
+        if handler.command == "HEAD":
+            handler.answer(429, b"", [("Retry-After", "3600")])
+        else:
+            serve_image(handler, IMG)
+
+    other = image.Image([{"other": noise(1000, 78)}])
+
+    def lies(handler):
+        if handler.command == "HEAD":
+            serve_image(handler, IMG)
+        else:
+            handler.answer(200, other.manifest, [("Content-Type", image.MANIFEST)])
+
+    with Server(busy_head) as server:
+        refused(pull(ref(server), folder("head"), *plain(server)), "EAGAIN", "429", "asks to wait 3600 s")
+        tap.check(asked_of_manifest(server) == ["HEAD 1"], "asked: %s" % asked_of_manifest(server))
+    with Server(lies) as server:
+        refused(pull(ref(server), folder("head"), *plain(server)), "EBADMSG", "other bytes than the digest's",
+                image.digest(IMG.manifest))
 
 
 @tap.test("a mirror dies in the middle of a layer: the registry gives the rest, no byte twice")

@@ -215,6 +215,64 @@ def _token():
                 "403", "DENIED: read only")
 
 
+class Referring(image.Image):
+    """An image whose manifest has a subject, as a signature or a list of packages has."""
+
+    def seal(self):
+        super().seal()
+        manifest = dict(json.loads(self.blobs.pop(image.digest(self.manifest))), annotations={"made.by": "test"}, subject={
+            "mediaType": image.MANIFEST, "digest": image.digest(S.image.manifest), "size": len(S.image.manifest)})
+        self.manifest = json.dumps(manifest).encode()
+        self.add(self.manifest)
+
+
+def pulled(img, name):
+    """The image out of a registry, for a push: its folder and the driver's arguments."""
+    S.reg.push(img, name, "1")
+    where, record = folder("pulled-" + name), os.path.join(WORK, "record-" + name)
+    code, text = pull("%s/%s:1" % (S.host, name), where, "--save", record, *host_args(S.reg))
+    tap.check(code == 0, text)
+    return where, ["--known", record]
+
+
+@tap.test("a manifest with a subject: a registry without the referrers API gets it into the tag, beside what is there")
+def _referrers():
+    tag = "/v2/shop/app/manifests/" + image.digest(S.image.manifest).replace(":", "-")
+    sizes = []
+    for n in (1, 2, 2):
+        img = Referring([{"f%d" % n: noise(2000, n)}])
+        where, known = pulled(img, "refers%d" % n)
+        code, text = drive(known + host_args(S.reg) + ["push", S.host + "/shop/app:r%d" % n, where])
+        tap.check(code == 0, text)
+        status, _, body = S.reg.request("GET", tag, None, {"Accept": image.INDEX})
+        tap.check(status == 200, body)
+        rows = json.loads(body)["manifests"]
+        sizes.append(len(rows))
+        tap.check(rows[-1] == {"mediaType": image.MANIFEST, "digest": image.digest(img.manifest), "size": len(img.manifest),
+                               "artifactType": image.CONFIG, "annotations": {"made.by": "test"}}, rows)
+    tap.check(sizes == [1, 2, 2], "a push again lists it again: %s" % sizes)
+
+
+@tap.test("a registry that keeps lists of referrers itself is left to it")
+def _referrers_kept():
+    puts, uploads = [], Uploads()
+
+    def act(handler):
+        if handler.command == "PUT" and "/manifests/" in handler.path:
+            puts.append(handler.path)
+            uploads.take(handler, bytearray())
+            handler.answer(201, b"", [("OCI-Subject", image.digest(S.image.manifest))])
+        else:
+            uploads.act(handler)
+
+    where, known = pulled(Referring([{"f": noise(2000, 3)}]), "refers3")
+    with Server(act) as server:
+        server.http.raw = True
+        host = "127.0.0.1:%d" % server.port
+        code, text = drive(known + ["--host", host, "--insecure", "push", host + "/a/b:1", where])
+        tap.check(code == 0 and puts == ["/v2/a/b/manifests/1"], "%s\n%s" % (puts, text))
+
+
 @tap.test("a layer that is not kept: its number and what to do")
 def _not_kept():
     os.rename(os.path.join(S.where, S.big[7:]), os.path.join(WORK, "away"))

@@ -6,6 +6,7 @@ The driver plays engine main and keeps a blob only when size and digest are righ
 compared with what was pushed. The role's code runs under ASan and UBSan inside the driver.
 """
 import base64
+import contextlib
 import json
 import os
 import select
@@ -430,10 +431,12 @@ def _garbage():
                           (b"HTTP/1.1 503 x\r\nContent-Length: 0\r\n\r\n", ("EAGAIN", "503"))):
         with socket.create_server(("127.0.0.1", 0)) as listener:
             def serve():
-                conn = listener.accept()[0]
-                conn.recv(4096)
-                conn.sendall(answer)
-                conn.close()
+                with contextlib.suppress(OSError):  # the listener is gone: all was asked
+                    while True:
+                        conn = listener.accept()[0]
+                        conn.recv(4096)
+                        conn.sendall(answer)
+                        conn.close()
             threading.Thread(target=serve, daemon=True).start()
             host = "127.0.0.1:%d" % listener.getsockname()[1]
             refused(pull(host + "/a/b:1", folder("garbage"), "--host", host, "--insecure"), host,

@@ -12,12 +12,14 @@ codec_tar := engine/tar/stream.o engine/tar/stream_gzip.o engine/tar/stream_xz.o
 	engine/tar/write.o engine/api/entry.o engine/api/unpack_msg.o
 
 UNIT += $(addprefix $(tests_unit_codec)/test_,json http oci image entry tar gzip tar_write challenge pull_msg retry dockercfg \
-	proxy cosign confusion)
+	proxy cosign confusion referrers)
 $(tests_unit_codec)/test_json_OBJS := $(tests_unit_codec)/test_json.o $(codec_json)
 $(tests_unit_codec)/test_json_LIBS := -lyyjson
 $(tests_unit_codec)/test_http_OBJS := $(tests_unit_codec)/test_http.o $(codec_http)
 $(tests_unit_codec)/test_oci_OBJS = $(tests_unit_codec)/test_oci.o $(codec_oci)
 $(tests_unit_codec)/test_oci_LIBS := -lyyjson
+$(tests_unit_codec)/test_referrers_OBJS = $(tests_unit_codec)/test_referrers.o $(codec_oci)
+$(tests_unit_codec)/test_referrers_LIBS := -lyyjson
 $(tests_unit_codec)/test_confusion_OBJS = $(tests_unit_codec)/test_confusion.o $(codec_oci)
 $(tests_unit_codec)/test_confusion_LIBS := -lyyjson
 $(tests_unit_codec)/test_image_OBJS := $(tests_unit_codec)/test_image.o engine/oci/image.o
@@ -42,12 +44,14 @@ $(tests_unit_codec)/test_cosign_LIBS := $(codec_cosign_LIBS)
 $(tests_unit_codec)/test_retry_OBJS := $(tests_unit_codec)/test_retry.o \
 	engine/registry/retry.o engine/registry/rate.o
 
-FUZZ += $(addprefix tests/fuzz/fuzz_,json oci http tar entry reference challenge retry \
+FUZZ += $(addprefix tests/fuzz/fuzz_,json oci referrers http tar entry reference challenge retry \
 	dockercfg proxy cosign)
 tests/fuzz/fuzz_json_OBJS := tests/fuzz/fuzz_json.o $(codec_json)
 tests/fuzz/fuzz_json_LIBS := -lyyjson
 tests/fuzz/fuzz_oci_OBJS = tests/fuzz/fuzz_oci.o $(codec_oci)
 tests/fuzz/fuzz_oci_LIBS := -lyyjson
+tests/fuzz/fuzz_referrers_OBJS = tests/fuzz/fuzz_referrers.o $(codec_oci)
+tests/fuzz/fuzz_referrers_LIBS := -lyyjson
 FUZZ += tests/fuzz/fuzz_build_cache
 tests/fuzz/fuzz_build_cache_OBJS = tests/fuzz/fuzz_build_cache.o $(codec_oci)
 tests/fuzz/fuzz_build_cache_LIBS := -lyyjson

@@ -89,12 +89,7 @@ static void test_documents(void)
 			"") "," LAYER(SIGNING, "99999999",
 				      NOTE) "," LAYER(SIGNING, "245",
 						      NOTE) ",7," LAYER(SIGNING, "246", NOTE) "]}";
-	static const char index[] =
-		"{\"manifests\":[{\"digest\":\"" DIGEST_A "\",\"artifactType\":\"x\"},"
-		"{\"digest\":\"" DIGEST_A "\",\"artifactType\":\"" COSIGN_ARTIFACT_TYPE "\"},"
-		"{\"digest\":\"sha256:a\",\"artifactType\":\"" COSIGN_ARTIFACT_TYPE "\"}]}";
 	struct cosign_signature list[4];
-	struct digest digests[4];
 	struct arena arena;
 
 	arena_init(&arena, 1 << 20);
@@ -106,9 +101,6 @@ static void test_documents(void)
 	       "no more than asked");
 	is_int(cosign_manifest_parse(STR("{"), &arena, list, 4, NULL), -EBADMSG, "no JSON");
 	is_int(cosign_manifest_parse(STR("[]"), &arena, list, 4, NULL), 0, "no manifest");
-	is_int(cosign_index_parse(STR(index), digests, 4, NULL), 1, "one referrer is a signature");
-	is_int(cosign_index_parse(STR("{\"manifests\":{}}"), digests, 4, NULL), 0, "no list");
-	is_int(cosign_index_parse(STR("}"), digests, 4, NULL), -EBADMSG, "no JSON");
 	arena_done(&arena);
 }
 
