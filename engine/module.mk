@@ -6,7 +6,7 @@ engine_OBJS := engine/main.o engine/role_main.o engine/role_main_calls.o engine/
 	engine/role_main_space.o engine/role_main_id.o \
 	engine/role_main_build.o engine/role_main_context.o engine/role_main_download.o engine/role_main_box.o engine/role_main_run.o engine/role_main_view.o engine/role_main_metrics.o engine/role_main_attach.o \
 	engine/role_main_event.o engine/role_main_compose.o engine/role_main_volume.o engine/role_main_network.o \
-	engine/role_main_work.o engine/role_main_images.o engine/role_main_drop.o engine/role_main_join.o engine/role_main_list.o engine/role_main_registry.o engine/role_main_gate.o engine/role_main_remote.o engine/role_main_scrape.o engine/role_main_image_file.o engine/role_main_access.o \
+	engine/role_main_work.o engine/role_main_images.o engine/role_main_drop.o engine/role_main_join.o engine/role_main_list.o engine/role_main_registry.o engine/role_main_gate.o engine/role_main_remote.o engine/role_main_scrape.o engine/role_main_image_file.o engine/role_main_image_tree.o engine/role_main_access.o \
 	engine/role_main_tree.o engine/role_main_tree_mount.o engine/role_main_trees.o engine/role_main_commit.o engine/role_main_check.o engine/role_main_clean.o engine/role_main_usage.o engine/role_main_prune.o \
 	engine/role_start.o engine/role_sweep.o engine/role_store.o engine/role_store_names.o engine/role_store_keep.o engine/role_pack.o engine/role_files.o \
 	engine/role_pull.o engine/role_load.o engine/role_unpack.o engine/role_api.o engine/role_gate.o engine/role_sign.o engine/role_compose.o \

@@ -253,6 +253,8 @@ const struct msg_rule engine_rules[] = {
 	{ ENGINE_MSG_PATH_PUT, "path-put", 9, 8192, 1, 1, WHO_ALL, engine_path_put_call },
 	{ ENGINE_MSG_STORE_CHECK, "store-check", 1, 1, 0, 0, WHO_ALL, engine_check_call },
 	{ ENGINE_MSG_IMAGE_FILE, "image-file", 8, 5000, 0, 0, WHO_ALL, engine_image_file_call },
+	{ ENGINE_MSG_IMAGE_TREE, "image-tree", 5, 1024, 1, 1, ENGINE_PEER_API,
+	  engine_image_tree_call },
 	{ ENGINE_MSG_CLEAN, "clean", 0, 0, 0, 0, WHO_ALL, engine_clean_call },
 	{ ENGINE_MSG_USAGE, "usage", 0, 0, 0, 0, WHO_ALL, engine_usage_call },
 	{ ENGINE_MSG_PRUNE_KIND, "prune-kind", 5, 64 << 10, 0, 0, WHO_ALL, engine_prune_kind_call },

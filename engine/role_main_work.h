@@ -69,6 +69,7 @@ void engine_image_removed(struct engine *engine, const char *reference);
 /* Handlers (role_main_images.c, role_main_drop.c, role_main_trees.c, role_main_commit.c). */
 void engine_image_drop_call(struct msg_peer *peer, struct msg *msg);
 void engine_image_file_call(struct msg_peer *peer, struct msg *msg);
+void engine_image_tree_call(struct msg_peer *peer, struct msg *msg);
 void engine_registry_call(struct msg_peer *peer, struct msg *msg);
 /* A client's own login for one call; it goes to the registry itself, over what engine.ini says. */
 void engine_take_login(struct str user, struct str password, struct str token, const char *target,

@@ -87,6 +87,13 @@ enum engine_image_msg {
 	/* {text reference, text artifact type ("" = all)} -> as PULL_MSG_REFERRERS: what refers to
 	 * it in its registry */
 	ENGINE_MSG_REFERRERS,
+	/* {text image, u8 enum engine_tree} fds [0] a pipe -> {}: what its layers hold together */
+	ENGINE_MSG_IMAGE_TREE,
+};
+
+enum engine_tree {
+	ENGINE_TREE_TAR = 0,
+	ENGINE_TREE_RECORDS = 1, /* engine/api/entry.h */
 };
 
 enum engine_drop {

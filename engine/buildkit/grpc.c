@@ -77,6 +77,15 @@ const char *grpc_header(const struct grpc_call *call, const char *name)
 
 /* ---- sending ---- */
 
+/* No call is freed meanwhile: they go within calls of nghttp2. */
+static void tell_room(const struct grpc *grpc)
+{
+	for (struct grpc_call *call = grpc->calls; call; call = call->next) {
+		if (call->room && call->out.len < GRPC_OUT_LOW)
+			call->room(call);
+	}
+}
+
 static void on_flush(struct loop_timer *timer)
 {
 	struct grpc *grpc = timer->owner;
@@ -92,6 +101,7 @@ static void on_flush(struct loop_timer *timer)
 	}
 	if (!nghttp2_session_want_read(grpc->session) && !nghttp2_session_want_write(grpc->session))
 		client->closing = true;
+	tell_room(grpc);
 	docker_flush(client);
 }
 
@@ -192,7 +202,7 @@ void grpc_cancel(struct grpc_call *call)
 	struct grpc *grpc = call->grpc;
 
 	call->message = NULL;
-	call->ended = call->closed = NULL;
+	call->ended = call->closed = call->room = NULL;
 	(void)nghttp2_submit_rst_stream(grpc->session, NGHTTP2_FLAG_NONE, call->stream,
 					NGHTTP2_CANCEL);
 	flush(grpc);

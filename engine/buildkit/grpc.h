@@ -21,6 +21,7 @@ enum {
 	GRPC_SERVED_KEPT_MAX = 4 << 20, /* the same of all that we serve */
 	GRPC_HEADERS_MAX = 16 << 10,
 	GRPC_OUT_MAX = 16 << 20,     /* not sent yet, of one call */
+	GRPC_OUT_LOW = 256 << 10,    /* room() is told below that */
 	GRPC_DETAILS_MAX = 40 << 10, /* what a status says beside its text */
 };
 
@@ -57,6 +58,8 @@ struct grpc_call {
 	void (*message)(struct grpc_call *call, struct str message);
 	/* The other side sends no more. May be NULL. */
 	void (*ended)(struct grpc_call *call);
+	/* From the loop: little of what was sent is still here. May be NULL. */
+	void (*room)(struct grpc_call *call);
 	/* The last one: status and text tell how. The call is gone afterwards. May be NULL. */
 	void (*closed)(struct grpc_call *call);
 };

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 #include "engine/buildkit/pb.h"
+#include "lib/own.h"
 
 /* Modes come as Go writes them: types and special bits stand at the top. */
 #define GO_DIR	   (1U << 31)
@@ -19,6 +20,8 @@
 #define GO_SETGID  (1U << 22)
 #define GO_CHAR	   (1U << 21)
 #define GO_STICKY  (1U << 20)
+
+enum { PACKET_ENTRY_MAX = 128 << 10 }; /* with its attributes */
 
 static void take_mode(uint32_t mode, struct packet_stat *stat)
 {
@@ -138,4 +141,58 @@ void packet_put(struct buf *out, enum packet_type type, uint32_t id)
 	pb_put_number(out, 1, type);
 	if (id)
 		pb_put_number(out, 3, id);
+}
+
+/* ---- what goes to a client ---- */
+
+static uint32_t go_mode(const struct packet_stat *stat)
+{
+	static const uint32_t kinds[] = {
+		[PACKET_KIND_FILE] = 0,		 [PACKET_KIND_DIR] = GO_DIR,
+		[PACKET_KIND_LINK] = GO_SYMLINK, [PACKET_KIND_CHAR] = GO_DEVICE | GO_CHAR,
+		[PACKET_KIND_BLOCK] = GO_DEVICE, [PACKET_KIND_FIFO] = GO_FIFO,
+		[PACKET_KIND_OTHER] = GO_SOCKET,
+	};
+
+	return kinds[stat->kind] | (stat->mode & 0777) | (stat->mode & 04000 ? GO_SETUID : 0) |
+	       (stat->mode & 02000 ? GO_SETGID : 0) | (stat->mode & 01000 ? GO_STICKY : 0);
+}
+
+void packet_put_attributes(struct buf *out, const struct packet_stat *stat)
+{
+	pb_put_number(out, 2, go_mode(stat));
+	pb_put_number(out, 3, stat->uid);
+	pb_put_number(out, 4, stat->gid);
+	pb_put_number(out, 6, (uint64_t)stat->time_ns);
+	pb_put_number(out, 8, stat->major);
+	pb_put_number(out, 9, stat->minor);
+	for (uint32_t i = 0; i < stat->xattr_count; i++) {
+		struct buf pair OWN(buf_done) = { 0 };
+
+		buf_init(&pair, PACKET_ENTRY_MAX);
+		pb_put_bytes(&pair, 1, stat->xattrs[i].name);
+		pb_put_bytes(&pair, 2, stat->xattrs[i].value);
+		pb_put_bytes(out, 10, buf_str(&pair));
+	}
+}
+
+void packet_put_entry(struct buf *out, const char *path, const char *link, uint64_t size,
+		      struct str attributes)
+{
+	struct buf inner OWN(buf_done) = { 0 };
+
+	buf_init(&inner, PACKET_ENTRY_MAX);
+	pb_put_text(&inner, 1, path);
+	pb_put_number(&inner, 5, size);
+	pb_put_text(&inner, 7, link);
+	(void)buf_add_str(&inner, attributes);
+	pb_put_number(out, 1, PACKET_STAT);
+	pb_put_bytes(out, 2, buf_str(&inner));
+}
+
+void packet_put_data(struct buf *out, uint32_t id, struct str bytes)
+{
+	pb_put_number(out, 1, PACKET_DATA);
+	pb_put_number(out, 3, id);
+	pb_put_bytes(out, 4, bytes);
 }

@@ -62,5 +62,11 @@ struct packet {
 /* -EBADMSG names what is wrong; -E2BIG: more than PACKET_XATTRS_MAX attributes. */
 int packet_get(struct str message, struct packet *ret_packet, struct err *err);
 void packet_put(struct buf *out, enum packet_type type, uint32_t id);
+/* What an entry is, without its path, link and size: a part of what follows. */
+void packet_put_attributes(struct buf *out, const struct packet_stat *stat);
+/* An entry of a directory that goes to a client; a part of a file, the last one is empty. */
+void packet_put_entry(struct buf *out, const char *path, const char *link, uint64_t size,
+		      struct str attributes);
+void packet_put_data(struct buf *out, uint32_t id, struct str bytes);
 
 #endif

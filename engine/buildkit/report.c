@@ -209,8 +209,8 @@ void report_part(struct report *report, struct report_vertex *vertex, const char
 	tell(report, &message, !ended);
 }
 
-void report_warning(struct report *report, const struct report_vertex *vertex, const char *text,
-		    const char *url, uint32_t line)
+void report_warning(struct report *report, const struct report_vertex *vertex,
+		    const struct report_warning *warning)
 {
 	struct buf message OWN(buf_done) = { 0 }, inner = { 0 }, range = { 0 }, place = { 0 };
 
@@ -220,13 +220,15 @@ void report_warning(struct report *report, const struct report_vertex *vertex, c
 	buf_init(&inner, REPORT_MESSAGE_MAX);
 	pb_put_text(&inner, 1, vertex->digest);
 	pb_put_number(&inner, 2, 1);
-	pb_put_text(&inner, 3, text);
-	if (*url)
-		pb_put_text(&inner, 5, url);
-	if (line) {
+	pb_put_text(&inner, 3, warning->text);
+	if (*warning->detail)
+		pb_put_text(&inner, 4, warning->detail);
+	if (*warning->url)
+		pb_put_text(&inner, 5, warning->url);
+	if (warning->line) {
 		buf_init(&range, 64);
 		buf_init(&place, 16);
-		pb_put_number(&place, 1, line);
+		pb_put_number(&place, 1, warning->line);
 		pb_put_bytes(&range, 1, buf_str(&place));
 		pb_put_bytes(&range, 2, buf_str(&place));
 		buf_done(&place);

@@ -23,6 +23,11 @@ struct report_vertex {
 	bool ended;
 };
 
+struct report_warning {
+	const char *text, *detail, *url; /* "" = none */
+	uint32_t line;			 /* 0 = of no place */
+};
+
 struct report {
 	struct report_vertex vertices[REPORT_VERTICES_MAX];
 	uint32_t count;
@@ -55,8 +60,8 @@ void report_output(struct report *report, const struct report_vertex *vertex, in
 /* A part of the step: "transferring context:", with bytes, at its end or on its way. */
 void report_part(struct report *report, struct report_vertex *vertex, const char *name,
 		 uint64_t bytes, bool ended);
-void report_warning(struct report *report, const struct report_vertex *vertex, const char *text,
-		    const char *url, uint32_t line);
+void report_warning(struct report *report, const struct report_vertex *vertex,
+		    const struct report_warning *warning);
 /* Listeners are told that no more comes. */
 void report_over(struct report *report);
 

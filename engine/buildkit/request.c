@@ -277,7 +277,8 @@ static bool is_idle(const char *key, const char *value)
 	static const char *const idle[] = {
 		"filename",	 "frontend.caps",  "cmdline",
 		"source",	 "multi-platform", "hostname",
-		"dockerfilekey", "contextkey",	   "build-arg:BUILDKIT_SYNTAX"
+		"dockerfilekey", "contextkey",	   "build-arg:BUILDKIT_SYNTAX",
+		"requestid"
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(idle); i++) {
@@ -347,12 +348,19 @@ static int take_name(struct arena *arena, struct str name, struct engine_context
 	return 0;
 }
 
+bool solve_request_exports(const struct solve_request *request)
+{
+	return !strcmp(request->exporter, "local") || !strcmp(request->exporter, "tar");
+}
+
 static int take_export(const struct solve_request *request, struct arena *arena,
 		       struct engine_context *context, struct err *err)
 {
 	const struct image_pairs *options = &request->export_options;
 	int r = 0;
 
+	if (request->exporter_count <= 1 && solve_request_exports(request))
+		return 0; /* names are for images */
 	if (*request->exporter && strcmp(request->exporter, "moby") != 0 &&
 	    strcmp(request->exporter, "image") != 0)
 		return err_set(err, -ENOTSUP,
@@ -378,7 +386,7 @@ static int take_export(const struct solve_request *request, struct arena *arena,
 	return r;
 }
 
-int solve_request_translate(const struct solve_request *request, struct arena *arena,
+int solve_request_translate(struct solve_request *request, struct arena *arena,
 			    struct engine_context *ret_context, struct err *err)
 {
 	const char *filename = solve_request_option(request, "filename");
@@ -394,12 +402,22 @@ int solve_request_translate(const struct solve_request *request, struct arena *a
 			       request->frontend);
 	ret_context->cache_from = request->cache_from;
 	ret_context->cache_to = request->cache_to;
-	r = take_export(request, arena, ret_context, err);
+	r = subrequest_parse(solve_request_option(request, "requestid"), &request->subrequest, err);
+	if (r >= 0)
+		r = take_export(request, arena, ret_context, err);
 	for (uint32_t i = 0; r >= 0 && i < request->options.count; i++)
 		r = take_option(arena, request->options.items[i].key,
 				request->options.items[i].value, ret_context, err);
 	ret_context->host_allowed = request->network_host;
 	if (r >= 0 && ret_context->network_host && !request->network_host)
 		return err_set(err, -EACCES, "network.host is not allowed");
-	return r < 0 ? r : settle_source(request, ret_context, err);
+	if (r >= 0)
+		r = settle_source(request, ret_context, err);
+	if (r >= 0 && request->subrequest && ret_context->held)
+		return err_set(
+			err, -ENOTSUP,
+			"--call and --check need a Dockerfile of the client's: a context from "
+			"stdin or an URL goes with -f");
+	ret_context->check = request->subrequest == SUBREQUEST_LINT;
+	return r;
 }

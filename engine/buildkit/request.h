@@ -3,6 +3,7 @@
 #define HOY_ENGINE_BUILDKIT_REQUEST_H
 
 #include "engine/api/context_msg.h"
+#include "engine/buildkit/subrequest.h"
 
 /*
  * What a client asks to be built: SolveRequest of Control (what becomes of the result, maybe the
@@ -19,6 +20,7 @@ struct solve_request {
 	uint32_t exporter_count;		 /* as newer clients list them */
 	struct image_pairs cache_from, cache_to; /* engine/buildkit/cache.h */
 	bool network_host;			 /* the entitlement */
+	enum subrequest subrequest;		 /* solve_request_translate() sets it */
 	bool has_definition;			 /* LLB: nothing that a Dockerfile is needed for */
 };
 
@@ -32,8 +34,10 @@ int solve_request_frontend(struct str message, struct arena *arena, struct solve
  * The options as a build of engine main; what is not carried out is refused by its name (-ENOTSUP,
  * -EINVAL). Names of the result are canonical.
  */
-int solve_request_translate(const struct solve_request *request, struct arena *arena,
+int solve_request_translate(struct solve_request *request, struct arena *arena,
 			    struct engine_context *ret_context, struct err *err);
+/* What becomes of the result: files of the client's, one by one or as a tar. */
+bool solve_request_exports(const struct solve_request *request);
 /* The id of a context that the client's session uploads, out of `context`; NULL: it is none. */
 const char *solve_request_upload(const struct solve_request *request);
 /* An option's value, "" where it is not given. */

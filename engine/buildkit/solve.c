@@ -44,6 +44,7 @@ static struct solve *solve_new(const struct docker_client *client, const char *r
 	solve->role = client->role;
 	arena_init(&solve->arena, SOLVE_ARENA_MAX);
 	buf_init(&solve->answer, GRPC_MESSAGE_MAX);
+	buf_init(&solve->answered, SOLVE_ANSWER_MAX);
 	report_init(&solve->report, solve->ref);
 	solve->next = solves;
 	solves = solve;
@@ -91,6 +92,7 @@ static void stop(struct solve *solve)
 	loop_timer_stop(solve->server->loop, &solve->timer);
 	sync_cancel(take_ptr(&solve->sync));
 	upload_cancel(take_ptr(&solve->upload));
+	deliver_cancel(take_ptr(&solve->deliver));
 	while (solve->agent_count)
 		agent_stop(solve->agents[--solve->agent_count]);
 	if (solve->ask)
@@ -133,6 +135,7 @@ static void solve_free(struct solve *solve)
 	for (uint32_t i = 0; i < solve->tree_count; i++)
 		buf_done(&solve->trees[i].ignore.data);
 	buf_done(&solve->answer);
+	buf_done(&solve->answered);
 	report_done(&solve->report);
 	arena_done(&solve->arena);
 	free(solve);
@@ -163,6 +166,7 @@ static void settle(struct solve *solve)
 	if (!solve->over) {
 		solve->over = true;
 		stop(solve);
+		solve_drop(solve);
 		solve->state = SOLVE_STATE_ENDED;
 		report_over(&solve->report);
 		loop_timer_set(solve->server->loop, &solve->timer, SOLVE_LINGER_MS, bury, solve);
@@ -225,7 +229,7 @@ static void answer_control(struct solve *solve)
 	buf_init(&names, 32 << 10);
 	for (uint32_t i = 0; i < solve->wanted.name_count; i++)
 		(void)buf_printf(&names, "%s%s", i ? "," : "", solve->wanted.names[i]);
-	if (*solve->image) {
+	if (*solve->image && !solve_request_exports(&solve->request)) {
 		if (names.len)
 			put_pair(&message, "image.name", buf_text(&names));
 		put_pair(&message, "containerimage.digest", solve->image);
@@ -241,11 +245,14 @@ static void answer_bridge(struct solve *solve)
 	struct buf message OWN(buf_done) = { 0 }, result OWN(buf_done) = { 0 },
 			   ref OWN(buf_done) = { 0 };
 
-	buf_init(&message, 1024);
-	buf_init(&result, 512);
+	buf_init(&message, GRPC_OUT_MAX);
+	buf_init(&result, GRPC_OUT_MAX);
 	buf_init(&ref, 256);
 	pb_put_text(&ref, 1, solve->ref);
-	pb_put_bytes(&result, 3, buf_str(&ref));
+	if (solve->answered.len)
+		solve_put_answer(solve, &result);
+	else
+		pb_put_bytes(&result, 3, buf_str(&ref));
 	pb_put_bytes(&message, 3, buf_str(&result));
 	grpc_answer(solve->bridge, buf_str(&message));
 }
@@ -261,10 +268,31 @@ static void answer_failure(struct solve *solve, struct grpc_call *call)
 			 buf_error(&status) ? STR("") : buf_str(&status));
 }
 
+/* Control's Solve waits for it alone. */
+static void finish(struct solve *solve)
+{
+	if (*solve->image && solve_request_exports(&solve->request))
+		solve_export(solve);
+	else
+		answer_control(solve);
+}
+
+void solve_finished(struct solve *solve)
+{
+	if (!solve->error.code) {
+		answer_control(solve);
+		return;
+	}
+	answer_failure(solve, solve->control);
+	report_over(&solve->report);
+}
+
 void solve_end(struct solve *solve)
 {
 	stop(solve);
 	solve->state = SOLVE_STATE_ENDED;
+	if (solve->request.subrequest == SUBREQUEST_LINT)
+		solve_lint_end(solve);
 	if (solve->error.code)
 		solve_tell_failure(solve);
 	else
@@ -279,7 +307,7 @@ void solve_end(struct solve *solve)
 		answer_failure(solve, solve->control);
 		report_over(&solve->report);
 	} else if (solve->control) {
-		answer_control(solve);
+		finish(solve);
 	}
 }
 
@@ -344,7 +372,7 @@ static void take_return(struct solve *solve, struct str message)
 		grpc_finish_with(solve->control, code, words, status);
 		report_over(&solve->report);
 	} else {
-		answer_control(solve);
+		finish(solve);
 	}
 }
 

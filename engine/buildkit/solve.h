@@ -2,6 +2,7 @@
 #ifndef HOY_ENGINE_BUILDKIT_SOLVE_H
 #define HOY_ENGINE_BUILDKIT_SOLVE_H
 
+#include "engine/buildkit/deliver.h"
 #include "engine/buildkit/outline.h"
 #include "engine/buildkit/report.h"
 #include "engine/buildkit/request.h"
@@ -16,6 +17,9 @@
  *   SESSION -- the client's session is there --> FILES (Dockerfile, .dockerignore)
  *   FILES --> ASKING (secrets, then logins that the Dockerfile needs) --> BUILDING (engine main
  *   has it, the context goes there) --> ENDED, which every state goes to with an error
+ *
+ * Where files of the result are wanted (--output type=local, tar) they leave after that, before
+ * Control's Solve is answered.
  *
  * A context that is no directory of the client has its Dockerfile in it: then the build is held by
  * engine main once that is there, and ASKING comes again within BUILDING.
@@ -37,6 +41,8 @@ enum {
 	SOLVE_LINGER_MS = 10000,
 	SOLVE_UNASKED_MS = 10000, /* until Control's Solve has to be there */
 	SOLVE_FILES = 2,	  /* Dockerfile, its own .dockerignore */
+	SOLVE_WARNINGS_MAX = 128,
+	SOLVE_ANSWER_MAX = 8 << 20,
 	SOLVE_TREES_MAX = BUILD_CONTEXTS_MAX + 1,
 	SOLVE_SESSION_TRIES = 250,
 	SOLVE_SESSION_MS = 20,
@@ -93,6 +99,15 @@ struct solve {
 	struct loop_timer leaving; /* of who asked by POST /build */
 	unsigned tries;
 	char image[DIGEST_TEXT_MAX]; /* what was built, "" = nothing */
+	struct str before;	     /* the images that were there; ptr NULL = not asked */
+	bool dropped;		     /* the image was there for its files alone */
+	struct deliver *deliver;     /* its files, on their way to the client */
+	struct report_vertex *exporting;
+	/* Of what is asked instead of a build: */
+	struct subrequest_warning *warnings; /* SOLVE_WARNINGS_MAX */
+	uint32_t warning_count;
+	bool wrong;	     /* something was found */
+	struct buf answered; /* JSON, "" = nothing was asked */
 	int32_t failed_status;
 	const char *failed_command;
 	struct err error;
@@ -133,6 +148,29 @@ void solve_sync(struct solve *solve, const struct sync_request *request,
 		const struct sync_ops *ops);
 /* The outline has been made: registries of caches and repositories have logins too. */
 int solve_add_logins(struct solve *solve, struct err *err);
+
+/* ---- solve_call.c: what is asked instead of a build (docker build --call) ---- */
+/* Without engine main: the Dockerfile is there. */
+void solve_describe(struct solve *solve, const struct build_inputs *inputs);
+/* One of its own, and of the report. */
+void solve_take_warning(struct solve *solve, const struct subrequest_warning *warning);
+/* Into the pipe: all that warnings are told by. */
+int solve_put_ignore(struct solve *solve, struct err *err);
+/* What was found is an answer, an error in the Dockerfile too. */
+void solve_lint_end(struct solve *solve);
+/* Of LLBBridge's Result, as a map. */
+void solve_put_answer(const struct solve *solve, struct buf *result);
+
+/* ---- solve_export.c ---- */
+/* The result is no image that stays: it goes when nobody waits any more. */
+bool solve_is_passing(const struct solve *solve);
+/* Of such a build: which images are there, before it begins; solve_build() follows. */
+void solve_look(struct solve *solve);
+/* Its files to the client; solve_finished() follows. */
+void solve_export(struct solve *solve);
+/* With solve->error where it failed. */
+void solve_finished(struct solve *solve);
+void solve_drop(struct solve *solve);
 
 /* ---- solve_tell.c: what engine main says, and what clients are told ---- */
 void solve_take_note(struct solve *solve, struct wire *in);

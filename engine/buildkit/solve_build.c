@@ -239,6 +239,10 @@ void solve_build(struct solve *solve)
 	int reader OWN_FD = -1, writer OWN_FD = -1, fds[2];
 	struct err err = { 0 };
 
+	if (solve_is_passing(solve) && !solve->before.ptr) {
+		solve_look(solve);
+		return;
+	}
 	if ((upload || solve->tree_count) && pipe2(fds, O_CLOEXEC) < 0) {
 		fail(solve, -errno, "no pipe for a build context");
 		return;
@@ -257,6 +261,12 @@ void solve_build(struct solve *solve)
 	solve->told_agents = solve->wanted.agent_count;
 	solve->pipe_fd = take_fd(&writer);
 	solve->tree = 0;
+	if (solve->wanted.check) {
+		if (solve_put_ignore(solve, &err) < 0)
+			solve_fail(solve, &err);
+		own_close(&solve->pipe_fd);
+		return;
+	}
 	if (upload || *solve->wanted.remote)
 		tell_source(solve);
 	if (upload)

@@ -110,6 +110,10 @@ static void got_files(struct solve *solve)
 		return;
 	}
 	solve->planned = !wanted->held;
+	if (solve->request.subrequest > SUBREQUEST_LINT) {
+		solve_describe(solve, &inputs);
+		return;
+	}
 	solve->state = SOLVE_STATE_ASKING;
 	solve_ask(solve);
 }
@@ -150,6 +154,10 @@ static void on_ignore(void *owner, const struct err *err)
 		solve_fail(solve, err);
 		return;
 	}
+	report_part(&solve->report, solve->loading,
+		    "transferring context:", solve->trees[solve->tree].ignore.data.len + 2, true);
+	report_end(&solve->report, solve->loading, "");
+	solve->loading = NULL;
 	solve->tree++;
 	ask_ignore(solve);
 }

@@ -96,17 +96,33 @@ static void take_output(struct solve *solve, uint32_t step, int stream, struct s
 	json_done(&doc);
 }
 
-static void take_warning(struct solve *solve, struct str text)
+/* "warning: Dockerfile:3:1: Rule: what is wrong" */
+static void take_warning(struct solve *solve, struct wire *in, struct str text)
 {
-	char line[2048];
+	struct subrequest_warning warning = { .line = wire_u32(in) };
+	struct str part, rest = text;
 
+	(void)wire_u32(in); /* the column: BuildKit tells of lines */
+	warning.rule = arena_text(&solve->arena, wire_str(in, 256));
+	warning.description = arena_text(&solve->arena, wire_str(in, 1024));
+	warning.url = arena_text(&solve->arena, wire_str(in, 1024));
+	if (!warning.rule || !warning.description || !warning.url)
+		return;
+	while (*warning.rule && str_cut(&rest, ':', &part)) {
+		if (!str_is(str_trim(part), warning.rule))
+			continue;
+		text = str_trim(rest);
+		break;
+	}
 	if (str_starts(text, STR("warning: ")))
 		text = str_skip(text, 9);
-	(void)str_copy(str_head(text, sizeof(line) - 1), line, sizeof(line));
-	report_warning(&solve->report, solve->definition, line, "", 0);
+	warning.detail = arena_text(&solve->arena, text);
+	if (!in->error && warning.detail)
+		solve_take_warning(solve, &warning);
 }
 
-static void take_kind(struct solve *solve, uint8_t kind, uint32_t step, struct str text)
+static void take_kind(struct solve *solve, uint8_t kind, uint32_t step, struct str text,
+		      struct wire *in)
 {
 	switch ((enum build_note_kind)kind) {
 	case BUILD_NOTE_TEXT:
@@ -128,7 +144,7 @@ static void take_kind(struct solve *solve, uint8_t kind, uint32_t step, struct s
 		report_end(&solve->report, vertex_of(solve, step), "");
 		break;
 	case BUILD_NOTE_WARNING:
-		take_warning(solve, text);
+		take_warning(solve, in, text);
 		break;
 	}
 }
@@ -154,7 +170,7 @@ void solve_take_note(struct solve *solve, struct wire *in)
 	number = wire_u32(in);
 	text = wire_str(in, BUILD_CALL_VALUE_MAX);
 	if (said == ENGINE_CONTEXT_NOTE && !in->error)
-		take_kind(solve, kind, number, text);
+		take_kind(solve, kind, number, text, in);
 }
 
 /* ---- the end ---- */
@@ -174,7 +190,7 @@ void solve_tell_result(struct solve *solve)
 
 	end_metadata(solve);
 	report_end(&solve->report, solve->loading, "");
-	if (!*solve->request.exporter)
+	if (solve_is_passing(solve) || solve->request.subrequest)
 		return;
 	vertex = report_begin(&solve->report, "exporting to image");
 	report_part(&solve->report, vertex, "exporting layers", 0, true);

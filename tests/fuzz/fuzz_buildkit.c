@@ -5,6 +5,7 @@
  */
 #include <stdint.h>
 #include <stdlib.h>
+#include "engine/buildkit/fileset.h"
 #include "engine/buildkit/packet.h"
 #include "engine/buildkit/request.h"
 #include "engine/buildkit/tar.h"
@@ -49,6 +50,40 @@ static void try_request(struct str message, bool frontend)
 	}
 }
 
+/* Records of a tree, read twice, with each of its files asked for. */
+static void read_records(struct fileset *set, struct str rest)
+{
+	struct buf out OWN(buf_done) = { 0 };
+	size_t used;
+	int steps = 0;
+
+	buf_init(&out, 4 << 20);
+	fileset_again(set);
+	while (!set->state.ended && steps++ < 4096 &&
+	       fileset_step(set, rest, &out, &used, NULL) > 0) {
+		rest = str_skip(rest, used);
+		buf_clear(&out);
+	}
+}
+
+static void try_records(struct str records)
+{
+	struct buf out OWN(buf_done) = { 0 };
+	struct fileset set;
+
+	buf_init(&out, 4 << 20);
+	fileset_init(&set);
+	read_records(&set, records);
+	if (fileset_sort(&set, NULL) >= 0) {
+		while (fileset_tell(&set, &out))
+			buf_clear(&out);
+		for (uint32_t i = 0; i <= set.count; i++)
+			(void)fileset_want(&set, i, NULL);
+		read_records(&set, records);
+	}
+	fileset_done(&set);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str message;
@@ -56,7 +91,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1 || size > 65536)
 		return 0;
 	message = str_make(data + 1, size - 1);
-	if (data[0] % 3 == 0)
+	if (data[0] == 0xff)
+		try_records(message);
+	else if (data[0] % 3 == 0)
 		try_packet(message);
 	else
 		try_request(message, data[0] % 3 == 1);

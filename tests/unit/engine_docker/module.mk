@@ -12,7 +12,7 @@ docker_api_objs = netd/api/netd_msg.o engine/api/pull_msg.o $(engine_docker_OBJS
 	engine/service/parse.o engine/container/def.o engine/container/def_wire.o engine/container/def_host.o engine/container/log_route.o \
 	engine/build/plan.o engine/build/plan_op.o engine/build/plan_add.o engine/build/plan_wire.o engine/api/files_msg.o engine/git/source.o engine/build/plan_trigger.o \
 	engine/build/plan_steps.o engine/build/plan_expose.o engine/build/plan_lint.o engine/build/plan_history.o engine/build/plan_order.o engine/build/plan_from.o $(engine_dockerfile_OBJS) \
-	$(engine_buildkit_OBJS) $(engine_seccomp_profile_OBJS) engine/run/seccomp_program.o engine/run/caps.o
+	$(engine_buildkit_OBJS) engine/api/entry.o $(engine_seccomp_profile_OBJS) engine/run/seccomp_program.o engine/run/caps.o
 
 FUZZ += tests/fuzz/fuzz_seccomp_profile
 tests/fuzz/fuzz_seccomp_profile_OBJS = tests/fuzz/fuzz_seccomp_profile.o $(docker_api_objs)
