@@ -212,7 +212,9 @@ int fs_read_fd(int fd, size_t max, struct buf *out, struct err *err)
 	ssize_t n;
 
 	while (have < max) {
-		size_t step = max - have < FS_READ_STEP ? max - have : FS_READ_STEP;
+		/* First what the caller reserved because he knew the size. */
+		size_t room = out->cap > out->len + 1 ? out->cap - out->len - 1 : FS_READ_STEP;
+		size_t step = max - have < room ? max - have : room;
 		int r = buf_reserve(out, step);
 
 		/* The buffer's own cap may be nearer than max. */

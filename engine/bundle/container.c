@@ -86,6 +86,9 @@ static int remove_group(const struct state *state, struct err *err)
 	r = cgroup_host_open(&host, &top, err);
 	if (r < 0)
 		return r;
+	/* Most are empty by now, and then there is nobody to end. */
+	if (cgroup_path_remove(top, state->cgroup, NULL) == 0)
+		return 0;
 	group = cgroup_path_open(top, state->cgroup, NULL);
 	if (group < 0)
 		return group == -ENOENT ? 0 : err_sys(err, group, "open the control group");

@@ -79,8 +79,8 @@ int group_plan(struct launch *launch, struct err *err)
 
 	if (is_disabled(launch))
 		return 0;
-	r = group_path(launch->answer.cgroups_path, launch->id, launch->group_path,
-		       sizeof(launch->group_path), err);
+	r = group_path(launch->answer.cgroups_path, launch->id, launch->paths->group,
+		       sizeof(launch->paths->group), err);
 	return r < 0 ? r : cgroup_host_open(&launch->host, &launch->top, err);
 }
 
@@ -103,14 +103,14 @@ static int check_found(const struct launch *launch, struct err *err)
 
 	if (r == 0 && processes > 0)
 		return err_set(err, -EBUSY, "container's cgroup is not empty: %zu processes in %s",
-			       processes, launch->group_path);
+			       processes, launch->paths->group);
 	if (r == 0)
 		r = cgroup_stats(launch->group, &stats, err);
 	if (r == 0 && stats.frozen)
 		return err_set(err, -EBUSY,
 			       "container's cgroup unexpectedly frozen: %s; write 0 to its "
 			       "cgroup.freeze",
-			       launch->group_path);
+			       launch->paths->group);
 	return r;
 }
 
@@ -142,11 +142,11 @@ int group_make(struct launch *launch, struct err *err)
 				       "control group, without limits and device rules");
 		return 0;
 	}
-	launch->group = cgroup_path_make(launch->top, launch->group_path, controllers,
+	launch->group = cgroup_path_make(launch->top, launch->paths->group, controllers,
 					 &launch->group_new, &why);
 	if (launch->group < 0) {
 		r = go_without(launch, launch->group, &why);
-		return r < 0 ? err_set(err, r, "control group %s: %s", launch->group_path,
+		return r < 0 ? err_set(err, r, "control group %s: %s", launch->paths->group,
 				       err_text(&why))
 			     : 0;
 	}
@@ -161,7 +161,7 @@ void group_undo(struct launch *launch)
 		return;
 	(void)cgroup_kill(launch->group, NULL);
 	for (int i = 0; i < UNDO_TRIES; i++) {
-		if (cgroup_path_remove(launch->top, launch->group_path, NULL) != -EBUSY)
+		if (cgroup_path_remove(launch->top, launch->paths->group, NULL) != -EBUSY)
 			return;
 		(void)poll(NULL, 0, UNDO_PAUSE_MS);
 	}

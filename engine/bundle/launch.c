@@ -28,9 +28,13 @@ enum { NSFS_MAGIC = 0x6e736673 };
 
 void launch_init(struct launch *launch, struct command *cmd, bool gated)
 {
+	/* Not on the stack, whose pages each fork copies: a command makes one container. */
+	static struct launch_paths paths;
+
 	*launch = (struct launch){ .cmd = cmd,
 				   .id = cmd->argv[0],
 				   .gated = gated,
+				   .paths = &paths,
 				   .bundle = -1,
 				   .dir = -1,
 				   .void_fd = -1,
@@ -67,6 +71,7 @@ static int read_config(struct launch *launch, struct err *err)
 {
 	const struct options *options = &launch->cmd->options;
 	OWN_FD int fd = -1;
+	struct stat st;
 	int r;
 
 	/* Both are the operator's own paths. */
@@ -75,10 +80,13 @@ static int read_config(struct launch *launch, struct err *err)
 		     : fs_open(launch->bundle, STATE_CONFIG, FS_HOST, O_RDONLY | O_NONBLOCK, 0,
 			       err);
 	if (fd < 0)
-		return err_prefix(err, "bundle %s", launch->bundle_path);
+		return err_prefix(err, "bundle %s", launch->paths->bundle);
 	buf_init(&launch->config, RUNTIME_CONFIG_MAX + 1);
+	/* A byte more than there is finds the end. */
+	if (fstat(fd, &st) == 0 && st.st_size > 0 && st.st_size < RUNTIME_CONFIG_MAX)
+		(void)buf_reserve(&launch->config, (size_t)st.st_size + 1);
 	r = fs_read_fd(fd, RUNTIME_CONFIG_MAX, &launch->config, err);
-	return r < 0 ? err_prefix(err, "bundle %s: config.json", launch->bundle_path) : 0;
+	return r < 0 ? err_prefix(err, "bundle %s: config.json", launch->paths->bundle) : 0;
 }
 
 static int open_bundle(struct launch *launch, struct err *err)
@@ -91,11 +99,11 @@ static int open_bundle(struct launch *launch, struct err *err)
 		fs_open(AT_FDCWD, path ? path : ".", FS_HOST, O_PATH | O_DIRECTORY, 0, err);
 	if (launch->bundle < 0)
 		return err_prefix(err, "--bundle");
-	n = readlinkat(AT_FDCWD, fs_fd_path(launch->bundle, link), launch->bundle_path,
-		       sizeof(launch->bundle_path) - 1);
+	n = readlinkat(AT_FDCWD, fs_fd_path(launch->bundle, link), launch->paths->bundle,
+		       sizeof(launch->paths->bundle) - 1);
 	if (n < 0)
 		return err_sys(err, -errno, "the path of the bundle");
-	launch->bundle_path[n] = '\0';
+	launch->paths->bundle[n] = '\0';
 	return read_config(launch, err);
 }
 
@@ -107,7 +115,7 @@ static int begin_parser(struct launch *launch, struct err *err)
 	launch->job = (struct parser_job){ .kind = PARSER_KIND_CONTAINER,
 					   .config = buf_str(&launch->config),
 					   .id = launch->id,
-					   .bundle = launch->bundle_path,
+					   .bundle = launch->paths->bundle,
 					   .no_pivot = options->no_pivot,
 					   .nested = user_namespace_is_nested(),
 					   .may_miss_process = launch->gated,
@@ -133,7 +141,7 @@ static int end_parser(struct launch *launch, struct err *err)
 	for (size_t i = 0; i < launch->answer.warning_count; i++)
 		say(SAY_LEVEL_WARNING, "%s", launch->answer.warnings[i]);
 	say(SAY_LEVEL_DEBUG, "config.json of %s: %zu bytes became a plan of %zu",
-	    launch->bundle_path, launch->config.len, launch->answer.plan.len);
+	    launch->paths->bundle, launch->config.len, launch->answer.plan.len);
 	r = plan_decode(launch->answer.plan.ptr, launch->answer.plan.len, &launch->plan, err);
 	if (r == 0 && launch->plan.kind != PLAN_KIND_CONTAINER)
 		r = err_set(err, -EBADMSG, "the parser's answer has no plan of a container");
@@ -149,7 +157,8 @@ static int make_dir(struct launch *launch, struct err *err)
 	if (launch->dir < 0)
 		return launch->dir;
 	launch->dir_new = true;
-	r = state_file_put(launch->dir, STATE_CONFIG, launch->config.data, launch->config.len, err);
+	r = state_file_make(launch->dir, STATE_CONFIG, launch->config.data, launch->config.len,
+			    err);
 	if (r == 0 && launch->job.notify_target)
 		r = notify_make(launch->dir, err);
 	if (r == 0 && !launch->gated) /* else `start` listens */
@@ -179,9 +188,9 @@ static int open_root(struct launch *launch, struct err *err)
 			       "config.json: root.path: %.200s is a link or no directory", root);
 	if (launch->root < 0)
 		return err_sys(err, launch->root, "config.json: root.path: open %.200s", root);
-	n = snprintf(launch->root_path, sizeof(launch->root_path), "%s%s%s",
-		     root[0] == '/' ? "" : launch->bundle_path, root[0] == '/' ? "" : "/", root);
-	if (n < 0 || (size_t)n >= sizeof(launch->root_path))
+	n = snprintf(launch->paths->root, sizeof(launch->paths->root), "%s%s%s",
+		     root[0] == '/' ? "" : launch->paths->bundle, root[0] == '/' ? "" : "/", root);
+	if (n < 0 || (size_t)n >= sizeof(launch->paths->root))
 		return err_set(err, -ENAMETOOLONG, "config.json: root.path: it is too long");
 	return 0;
 }
@@ -220,9 +229,9 @@ static int save_state(struct launch *launch, struct err *err)
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	*state = (struct state){
 		.id = launch->id,
-		.bundle = launch->bundle_path,
-		.root = launch->root_path,
-		.cgroup = launch->group_path,
+		.bundle = launch->paths->bundle,
+		.root = launch->paths->root,
+		.cgroup = launch->paths->group,
 		.created_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec,
 		.uid = (uint32_t)getuid(),
 		.flags = (uint8_t)((launch->answer.terminal ? STATE_FLAG_TERMINAL : 0) |
@@ -251,8 +260,8 @@ static int prepare(struct launch *launch, struct err *err)
 	if (r == 0)
 		r = group_make(launch, err);
 	if (r == 0)
-		say(SAY_LEVEL_DEBUG, "root %s, control group %s", launch->root_path,
-		    launch->top >= 0 ? launch->group_path : "(none)");
+		say(SAY_LEVEL_DEBUG, "root %s, control group %s", launch->paths->root,
+		    launch->top >= 0 ? launch->paths->group : "(none)");
 	if (r == 0 && options->console_socket && launch->answer.terminal) {
 		launch->console = terminal_connect(options->console_socket, err);
 		r = launch->console < 0 ? launch->console : 0;

@@ -7,6 +7,10 @@
 #include "engine/run/apply.h"
 #include "engine/run/plan.h"
 
+struct launch_paths {
+	char bundle[4096], root[4096], group[CGROUP_PATH_MAX], notify[4096];
+};
+
 /*
  * From a bundle to a process that waits at its gate or runs. Everything that is made on the way
  * stands in here, so that an error takes away just that.
@@ -18,7 +22,7 @@ struct launch {
 	int bundle, dir, void_fd, root, top, group, gate, report, console, notify;
 	int pidfd_socket;  /* who wants to hold the process; -1 = nobody */
 	int pidfd, master; /* what remains for the caller */
-	char bundle_path[4096], root_path[4096], group_path[CGROUP_PATH_MAX], notify_path[4096];
+	struct launch_paths *paths;
 	bool group_new, dir_new;
 	enum cgroup_host host;
 	struct buf config, memory;

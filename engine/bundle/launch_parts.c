@@ -63,15 +63,15 @@ int launch_notify(struct launch *launch, struct err *err)
 
 	if (!target)
 		return 0;
-	n = readlinkat(AT_FDCWD, fs_fd_path(launch->cmd->root_fd, link), launch->notify_path,
-		       sizeof(launch->notify_path) - 1);
+	n = readlinkat(AT_FDCWD, fs_fd_path(launch->cmd->root_fd, link), launch->paths->notify,
+		       sizeof(launch->paths->notify) - 1);
 	if (n < 0)
 		return err_sys(err, -errno, "the path of --root");
-	more = snprintf(launch->notify_path + n, sizeof(launch->notify_path) - (size_t)n,
+	more = snprintf(launch->paths->notify + n, sizeof(launch->paths->notify) - (size_t)n,
 			"/%s/" NOTIFY_DIR, launch->id);
-	if (more < 0 || (size_t)more >= sizeof(launch->notify_path) - (size_t)n)
+	if (more < 0 || (size_t)more >= sizeof(launch->paths->notify) - (size_t)n)
 		return err_set(err, -ENAMETOOLONG, "NOTIFY_SOCKET: --root is too long a path");
-	launch->job.notify_source = launch->notify_path;
+	launch->job.notify_source = launch->paths->notify;
 	launch->job.notify_target = target;
 	return 0;
 }

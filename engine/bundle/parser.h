@@ -50,7 +50,10 @@ int parser_begin(struct parser_job *job, int void_fd, struct err *err);
 int parser_end(struct parser_job *job, struct buf *memory, struct answer *ret_answer,
 	       struct err *err);
 
-/* What the parser does with the job: pure, for tests. Writes an answer, also for an error. */
+/*
+ * What the parser does with the job: pure. Writes an answer, also for an error. What it allocates
+ * it leaves to the end of its process, which is next.
+ */
 void parser_work(const struct parser_job *job, struct buf *out);
 
 #endif

@@ -311,9 +311,9 @@ static int work(const struct parser_job *job, struct convert *c, struct runtime_
 
 void parser_work(const struct parser_job *job, struct buf *out)
 {
-	struct arena arena OWN(arena_done) = { 0 };
-	struct runtime_config config OWN(runtime_config_done) = { 0 };
-	struct buf plan OWN(buf_done) = { 0 };
+	struct arena arena = { 0 };
+	struct runtime_config config = { 0 };
+	struct buf plan = { 0 };
 	struct answer answer = { 0 };
 	struct err err = { 0 };
 	struct convert c = { .arena = &arena,

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "engine/bundle/command.h"
 #include "engine/bundle/hooks.h"
@@ -84,21 +85,27 @@ int command_start(struct command *cmd, struct err *err)
 	return r < 0 ? err_prefix(err, "start") : 0;
 }
 
+/* Its state is what we made, unless somebody removed it, and then perhaps made another one. */
+static int remove_ended(struct command *cmd, const struct launch *launch, struct err *err)
+{
+	struct container container = { .dir = launch->dir, .state = launch->state };
+	struct stat st;
+
+	if (fstat(launch->dir, &st) < 0 || st.st_nlink == 0)
+		return 0;
+	return container_remove(cmd, launch->id, &container, err);
+}
+
 static int attend(struct command *cmd, struct launch *launch, int signals, struct err *err)
 {
-	struct container container OWN(container_done) = { .dir = -1 };
 	int status = terminal_attend(launch->pidfd, launch->master, signals, launch->notify,
 				     launch->state.pid, err);
 	struct err later = { 0 };
-	int r;
 
 	if (status >= 0 && cmd->options.keep)
 		return status;
 	/* Also when it cannot be attended: nobody else knows of it. */
-	r = container_open(cmd, launch->id, &container, &later);
-	if (r == 0)
-		r = container_remove(cmd, launch->id, &container, &later);
-	if (r < 0 && r != -ENOENT)
+	if (remove_ended(cmd, launch, &later) < 0)
 		say(SAY_LEVEL_WARNING, "run: %s", err_text(&later));
 	return status;
 }

@@ -95,6 +95,14 @@ int state_dir_open(int root_fd, const char *id, struct err *err)
 	return fd < 0 ? err_sys(err, fd, "open the state directory of %s", id) : fd;
 }
 
+int state_file_make(int dirfd, const char *name, const void *data, size_t len, struct err *err)
+{
+	OWN_FD int fd = fs_open(dirfd, name, FS_BENEATH, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+				0600, err);
+
+	return fd < 0 ? fd : fs_write_fd(fd, data, len, err);
+}
+
 int state_file_put(int dirfd, const char *name, const void *data, size_t len, struct err *err)
 {
 	char fresh[64];
@@ -207,7 +215,10 @@ int state_save(int dirfd, const char *name, const struct state *state, struct er
 	r = state_encode(state, &out);
 	if (r < 0)
 		return err_sys(err, r, "write down the state");
-	return state_file_put(dirfd, name, out.data, out.len, err);
+	/* Of a create that died in the midst of the first one nothing else is there yet. */
+	return strcmp(name, STATE_CREATING) == 0
+		       ? state_file_make(dirfd, name, out.data, out.len, err)
+		       : state_file_put(dirfd, name, out.data, out.len, err);
 }
 
 int state_load(int dirfd, const char *name, struct state *ret_state, struct err *err)

@@ -67,6 +67,9 @@ int state_dir_make(int root_fd, const char *id, struct err *err);
 /* Of one that is there; -ENOENT "container ID does not exist". */
 int state_dir_open(int root_fd, const char *id, struct err *err);
 
+/* Writes a new file of ours, which nobody reads before another one says that it is complete. */
+int state_file_make(int dirfd, const char *name, const void *data, size_t len, struct err *err);
+
 /* Writes a file of ours whole or not at all. */
 int state_file_put(int dirfd, const char *name, const void *data, size_t len, struct err *err);
 

@@ -26,8 +26,12 @@ int apply_open_dev(struct apply *apply, struct err *err)
 	return apply->dev < 0 ? apply->dev : 0;
 }
 
-/* "/dev/snd/pcm0" -> the directory snd (made) and ret_name "pcm0". */
-static int open_place(struct apply *apply, const char *target, char ret_name[256], struct err *err)
+/*
+ * "/dev/snd/pcm0" -> the directory snd (made) and ret_name "pcm0". What had to be opened for it is
+ * the caller's to close.
+ */
+static int open_place(struct apply *apply, const char *target, char ret_name[256], int *ret_opened,
+		      struct err *err)
 {
 	static const char top[] = "/dev/";
 	char dir[RUN_PATH_MAX];
@@ -41,11 +45,13 @@ static int open_place(struct apply *apply, const char *target, char ret_name[256
 	if (in_dev && apply_open_dev(apply, err) < 0)
 		return err ? err->code : -EIO;
 	memcpy(ret_name, slash + 1, strlen(slash + 1) + 1);
+	if (in_dev && slash < first)
+		return apply->dev;
 	(void)snprintf(dir, sizeof(dir), "%.*s", slash < first ? 0 : (int)(slash - first), first);
-	if (!in_dev) /* a listed device may stand anywhere in the root */
-		return fs_open_dir(apply->root, dir[0] ? dir : ".", FS_IN_ROOT, 0755, err);
-	return dir[0] ? fs_open_dir(apply->dev, dir, FS_BENEATH, 0755, err)
-		      : fs_open(apply->dev, ".", FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, err);
+	/* A listed device may stand anywhere in the root. */
+	*ret_opened = in_dev ? fs_open_dir(apply->dev, dir, FS_BENEATH, 0755, err)
+			     : fs_open_dir(apply->root, dir[0] ? dir : ".", FS_IN_ROOT, 0755, err);
+	return *ret_opened;
 }
 
 /* In a root without a fresh /dev the node may be there already: then it has to be the right one. */
@@ -66,24 +72,24 @@ static int check_node(int dir, const char *name, const struct plan_op *op, struc
 
 int apply_op_node(struct apply *apply, const struct plan_op *op, struct err *err)
 {
-	bool listed = apply->plan->flags & PLAN_FLAG_LISTED;
+	const bool null = strcmp(op->target, "/dev/null") == 0;
 	char name[256];
-	OWN_FD int dir = open_place(apply, op->target, name, err);
-	int r;
+	OWN_FD int opened = -1;
+	int dir = open_place(apply, op->target, name, &opened, err), r;
 
 	if (dir < 0)
 		return dir;
 	if (!S_ISCHR(op->mode) && !S_ISBLK(op->mode) && !S_ISFIFO(op->mode))
 		return err_set(err, -EINVAL, "%s: not a device", op->target);
 	if (mknodat(dir, name, op->mode, makedev(op->major, op->minor)) < 0) {
-		if (errno != EEXIST || !listed)
+		if (errno != EEXIST || !(apply->plan->flags & PLAN_FLAG_LISTED))
 			return err_sys(err, -errno, "make %s", op->target);
 	} else if ((op->uid || op->gid) &&
 		   fchownat(dir, name, op->uid, op->gid, AT_SYMLINK_NOFOLLOW) < 0) {
 		return err_sys(err, -errno, "owner of %s", op->target);
-	}
-	if (!listed && strcmp(op->target, "/dev/null") != 0)
+	} else if (!null) {
 		return 0;
+	}
 	/* Masks and stdin use this very node, by fd, whatever /dev/null is later. */
 	r = check_node(dir, name, op, err);
 	if (r > 0)
@@ -118,8 +124,9 @@ static int clone_node(struct apply *apply, const struct plan_op *op, struct err 
 static int bind_node(struct apply *apply, const struct plan_op *op, int tree, struct err *err)
 {
 	char name[256];
-	OWN_FD int dir = open_place(apply, op->target, name, err);
+	OWN_FD int opened = -1;
 	OWN_FD int place = -1;
+	int dir = open_place(apply, op->target, name, &opened, err);
 
 	if (dir < 0)
 		return dir;
@@ -222,9 +229,8 @@ int apply_op_node_made(struct apply *apply, const struct plan_op *op, struct err
 int apply_op_link(struct apply *apply, const struct plan_op *op, struct err *err)
 {
 	char name[256];
-	OWN_FD int dir = open_place(apply, op->target, name, err);
-
-	int r;
+	OWN_FD int opened = -1;
+	int dir = open_place(apply, op->target, name, &opened, err), r;
 
 	if (dir < 0)
 		return dir;

@@ -272,6 +272,10 @@ static int remove_below(int dirfd, const char *name, unsigned char type, void *o
 	(void)owner;
 	if (type != DT_DIR)
 		return 0;
+	/* Most have nothing below. Only the kernel counts who is still in them. */
+	r = fs_rmdir(dirfd, name, NULL);
+	if (r == 0 || r == -ENOENT)
+		return 0;
 	fd = fs_open(dirfd, name, FS_BENEATH, O_RDONLY | O_DIRECTORY, 0, err);
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;

@@ -23,6 +23,8 @@
 enum {
 	PLAN_MODE_STICKY = 01777,
 	PLAN_DEV_BYTES = 64 << 20,
+	OPS_USUAL_BYTES = 4000, /* most fit at once: each growth copies all */
+	DEVICES_USUAL_BYTES = 2000,
 };
 
 enum { SAFE = RUN_MOUNT_FLAG_NOSUID | RUN_MOUNT_FLAG_NODEV | RUN_MOUNT_FLAG_NOEXEC };
@@ -315,11 +317,12 @@ static int put_devices(struct buf *out, const struct run_spec *spec, struct err 
 {
 	const struct run_device_rule *standard;
 	size_t count = device_default_rules(&standard);
-	struct run_device_rule rules[RUN_DEVICES_MAX + 16];
+	static struct run_device_rule rules[RUN_DEVICES_MAX + 16]; /* large for a stack */
 	struct buf program OWN(buf_done) = { 0 };
 	int r;
 
 	buf_init(&program, PLAN_FILTER_MAX);
+	(void)buf_reserve(&program, DEVICES_USUAL_BYTES);
 	/* Behind the spec's rows, which may begin with one that denies everything. */
 	for (size_t i = 0; i < spec->device_rule_count; i++)
 		rules[i] = spec->device_rules[i];
@@ -342,6 +345,7 @@ static void put_ops(struct buf *out, const struct run_spec *spec)
 	uint32_t count = 0;
 
 	buf_init(&ops, PLAN_SIZE_MAX);
+	(void)buf_reserve(&ops, OPS_USUAL_BYTES);
 	if (spec->layout == RUN_LAYOUT_LISTED) {
 		plan_put_listed(&ops, spec, &count);
 	} else {
