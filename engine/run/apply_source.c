@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 #include "engine/run/kernel.h"
 #include "engine/run/user_namespace.h"
@@ -72,6 +73,32 @@ static uint64_t propagation_of(uint8_t propagation)
 	return kernel[propagation & ~PLAN_PROPAGATION_BELOW];
 }
 
+/*
+ * What a mount forbids that came from above a user namespace is locked: who would take it away gets
+ * EPERM for all that he asks. It stays then, as with other runtimes, and the rest is done.
+ */
+static int change_unlocked(int tree, struct k_mount_change *change, int recursive)
+{
+	static const struct {
+		unsigned long flag;
+		uint64_t attribute;
+	} table[] = {
+		{ ST_RDONLY, K_MOUNT_ATTR_RDONLY },
+		{ ST_NOSUID, K_MOUNT_ATTR_NOSUID },
+		{ ST_NODEV, K_MOUNT_ATTR_NODEV },
+		{ ST_NOEXEC, K_MOUNT_ATTR_NOEXEC },
+	};
+	int r = k_change_mount(tree, change, recursive);
+	struct statvfs st;
+
+	if (r != -EPERM || !change->clear || fstatvfs(tree, &st) < 0)
+		return r;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if (st.f_flag & table[i].flag)
+			change->clear &= ~table[i].attribute;
+	return k_change_mount(tree, change, recursive);
+}
+
 int apply_options(int tree, const struct plan_op *op, int recursive, struct err *err)
 {
 	struct k_mount_change own = change_of(op->flags, op->clear);
@@ -82,7 +109,7 @@ int apply_options(int tree, const struct plan_op *op, int recursive, struct err 
 	int r = 0;
 
 	if (op->set_below || op->clear_below)
-		r = k_change_mount(tree, &below, 1);
+		r = change_unlocked(tree, &below, 1);
 	own.propagation = propagation_of(op->propagation);
 	if (r == 0 && recursive && below_too) {
 		const struct k_mount_change all = { .propagation = own.propagation,
@@ -92,7 +119,7 @@ int apply_options(int tree, const struct plan_op *op, int recursive, struct err 
 		own.propagation = 0;
 	}
 	if (r == 0 && (own.set || own.clear || own.propagation))
-		r = k_change_mount(tree, &own, 0);
+		r = change_unlocked(tree, &own, 0);
 	return r < 0 ? err_sys(err, r, "mount %s: set its options", op->target) : 0;
 }
 

@@ -110,6 +110,32 @@ def handed_over():
             os.rmdir(above + name)
 
 
+@tap.test("in-a-user-namespace-a-mount-stays-as-tight-as-the-machine-made-it")
+def locked():
+    script = "grep ' /v ' /proc/mounts; echo x 2>/dev/null >/v/file && echo written; cat /v/file"
+    with bundle("sh", "-c", script) as b:
+        place = os.path.join(b.dir, "locked")
+        os.mkdir(place)
+        with open(place + "/file", "w", encoding="ascii") as f:
+            f.write("mine\n")
+        os.chmod(place + "/file", 0o666)
+        subprocess.run(["mount", "--bind", place, place], check=True)
+        subprocess.run(["mount", "-o", "remount,bind,ro,nosuid", place], check=True)
+        try:
+            with Nested() as users:
+                for options in (["bind", "rw", "noexec", "rprivate"], ["rbind", "suid", "rrw", "slave"]):
+                    b.config["mounts"].append({"destination": "/v", "type": "bind", "source": place,
+                                               "options": options})
+                    b.write()
+                    done = good(users.call("run", "--bundle", b.dir, b.id))
+                    told = set(done.out.split("\n")[0].split()[3].split(","))
+                    tap.check({"ro", "nosuid"} | set(options) & {"noexec"} <= told, done.out)
+                    tap.check(done.out.endswith("\nmine\n") and "written" not in done.out, done.out)
+                    b.config["mounts"].pop()
+        finally:
+            subprocess.run(["umount", place], check=True)
+
+
 @tap.test("in-a-user-namespace-the-states-are-where-the-user-may-write")
 def states():
     with Nested() as users, bundle("true") as b:
