@@ -22,6 +22,7 @@ int main(int argc, char **argv)
 {
 	/* A peer that went away is an errno, not the end of the process. */
 	(void)signal(SIGPIPE, SIG_IGN);
+	log_last_words();
 	for (size_t i = 0; argc == 2 && i < ARRAY_LEN(roles); i++) {
 		if (strcmp(argv[1], roles[i].name) != 0)
 			continue;

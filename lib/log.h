@@ -29,4 +29,8 @@ void log_line(enum log_prio prio, const char *fmt, ...) __attribute__((format(pr
 /* Logs and exits with status 70. Only in a role's start-up, never in PID 1. */
 void fatal(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 
+/* From now on a fault (SIGSEGV, SIGABRT, ...) says what and where it was before it ends the role.
+ */
+void log_last_words(void);
+
 #endif

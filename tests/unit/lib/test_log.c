@@ -2,6 +2,7 @@
 /* One line, one write. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -84,9 +85,38 @@ static void test_fatal(void)
 	is_int(WIFEXITED(status) ? WEXITSTATUS(status) : -1, 70, "exits with 70");
 }
 
+static int ended_by;
+
+/* As a crash: the line first, then the end that nothing of ours keeps off. */
+static void crash(void)
+{
+	pid_t pid = fork();
+	int status = 0;
+
+	if (pid == 0) {
+		log_init("engine", LOG_PRIO_INFO);
+		log_last_words();
+		(void)raise(SIGABRT);
+		_exit(0);
+	}
+	ended_by = waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+static void test_last_words(void)
+{
+	static const char head[] = "<3>engine: ended by signal 6: at +0x";
+	char got[400];
+
+	(void)capture(crash, got, sizeof(got));
+	ok(!strncmp(got, head, sizeof(head) - 1), "a role that is ended by a fault says so: %s",
+	   got);
+	is_int(ended_by, SIGABRT, "and the fault ends it all the same");
+}
+
 int main(void)
 {
 	test_lines();
 	test_fatal();
+	test_last_words();
 	return tap_done();
 }
