@@ -15,6 +15,7 @@
 #include "engine/api/image_msg.h"
 #include "engine/api/run_msg.h"
 #include "engine/api/stream_msg.h"
+#include "engine/api/view_msg.h"
 #include "engine/role_main_access.h"
 #include "engine/role_main_work.h"
 #include "lib/own.h"
@@ -203,6 +204,7 @@ const struct msg_rule engine_rules[] = {
 	{ ENGINE_MSG_HEALTH, "health", 4, 256, 0, 0, WHO_ALL, on_health },
 	{ ENGINE_MSG_INSPECT, "inspect", 4, 256, 0, 0, WHO_ALL, engine_inspect_call },
 	{ ENGINE_MSG_VIEWS, "views", 0, 256, 0, 0, WHO_ALL, engine_views_call },
+	{ ENGINE_MSG_VIEWS_BRIEF, "views-brief", 0, 0, 0, 0, WHO_ALL, engine_views_call },
 	{ ENGINE_MSG_CREATE, "create", 8, 2 << 20, 0, 0, ENGINE_PEER_API, engine_create_call },
 	{ ENGINE_MSG_RUN, "run", 9, ENGINE_RUN_SECTION_MAX + 256, 0, 0,
 	  ENGINE_PEER_ROOT | ENGINE_PEER_CONSOLE, engine_run_call },

@@ -16,6 +16,7 @@ enum {
 	VIEW_PROCESSES_MAX = 4096,
 	VIEW_COUNTER_MAX = 65536,
 	VIEW_ROW_GUESS = 6144, /* bytes */
+	VIEW_BRIEF_GUESS = 320,
 	NS_PER_S = 1000000000,
 };
 
@@ -92,10 +93,9 @@ static enum engine_state entry_state(const struct table_entry *entry)
 	return ENGINE_STATE_CREATED;
 }
 
-static void put_entry(struct views *out, const struct table_entry *entry)
+static void put_entry(struct views *out, const struct table_entry *entry, bool brief)
 {
 	const struct container *container = entry->container;
-	struct container_def def = entry->def;
 	struct engine_view view = {
 		.id = str_from(entry->id),
 		.name = str_from(entry->def.name),
@@ -108,16 +108,26 @@ static void put_entry(struct views *out, const struct table_entry *entry)
 		.created_ns = entry->def.host.created_ns,
 		.started_ns = entry->started_ns,
 		.finished_ns = entry->finished_ns,
+		.edition = entry->edition,
 	};
+	bool runs = container && entry->state == TABLE_STATE_RUNNING;
 
-	if (container && entry->state == TABLE_STATE_RUNNING) {
+	if (runs) {
 		view.health = str_from(health_word(container));
 		view.pid = (int32_t)container->pid;
 		put_addresses(&view, container);
-		def.ports = container->def.ports; /* as they were picked */
-		def.port_count = container->def.port_count;
 	}
-	put_view(out, &view, &def);
+	if (brief) {
+		put_view(out, &view, NULL);
+	} else {
+		struct container_def def = entry->def;
+
+		if (runs) { /* as they were picked */
+			def.ports = container->def.ports;
+			def.port_count = container->def.port_count;
+		}
+		put_view(out, &view, &def);
+	}
 }
 
 static enum engine_state service_view_state(const struct service *service)
@@ -187,17 +197,18 @@ static void put_service(struct views *out, const struct service *service)
 	put_view(out, &view, container ? &container->def : known ? &def : NULL);
 }
 
-static void views_all(struct engine *engine, struct views *out)
+static void views_all(struct engine *engine, struct views *out, bool brief)
 {
 	uint32_t count = engine->table.count;
 
 	for (const struct service *s = engine->manager.services; s; s = s->next)
 		count += s->declared || s->container;
 	/* A row has some KiB: doubled from nothing it would be copied again and again. */
-	(void)buf_reserve(&out->body, 64 + (size_t)(count < 1024 ? count : 1024) * VIEW_ROW_GUESS);
+	(void)buf_reserve(&out->body, 64 + (size_t)(count < 1024 ? count : 1024) *
+						      (brief ? VIEW_BRIEF_GUESS : VIEW_ROW_GUESS));
 	wire_put_u32(&out->body, count);
 	for (const struct table_entry *e = engine->table.first; e; e = e->next)
-		put_entry(out, e);
+		put_entry(out, e, brief);
 	for (const struct service *s = engine->manager.services; s; s = s->next) {
 		if (s->declared || s->container)
 			put_service(out, s);
@@ -220,11 +231,11 @@ void engine_views_call(struct msg_peer *peer, struct msg *msg)
 	if (wire_end(&in) < 0) {
 		err_set(&err, -EBADMSG, "malformed request");
 	} else if (!msg->body.len) {
-		views_all(engine, &views);
+		views_all(engine, &views, msg->type == ENGINE_MSG_VIEWS_BRIEF);
 	} else if (engine_target(engine, name, &target, &err) >= 0) {
 		wire_put_u32(&views.body, 1);
 		if (target.entry)
-			put_entry(&views, target.entry);
+			put_entry(&views, target.entry, false);
 		else
 			put_service(&views, target.service);
 	}

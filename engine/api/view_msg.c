@@ -42,6 +42,7 @@ void engine_view_put(struct buf *out, const struct engine_view *view)
 		wire_put_str(out, address->host_ip);
 	}
 	wire_put_str(out, view->def);
+	wire_put_u64(out, view->edition);
 }
 
 void engine_view_get(struct wire *in, struct engine_view *ret_view)
@@ -83,6 +84,7 @@ void engine_view_get(struct wire *in, struct engine_view *ret_view)
 		address->host_ip = wire_str(in, VIEW_TEXT_MAX);
 	}
 	ret_view->def = wire_blob(in, ENGINE_DEF_MAX);
+	ret_view->edition = wire_u64(in);
 }
 
 void engine_event_put(struct buf *out, const struct engine_event *event)

@@ -13,6 +13,10 @@
  * What engine main tells the api role about containers, volumes and networks. Slices point into the
  * body that was read.
  */
+
+/* {} -> as ENGINE_MSG_VIEWS of all, without the definitions that an `edition` stands for */
+enum { ENGINE_MSG_VIEWS_BRIEF = 0x35f };
+
 enum engine_state {
 	ENGINE_STATE_CREATED,
 	ENGINE_STATE_RUNNING,
@@ -47,6 +51,9 @@ struct engine_view {
 	struct engine_address addresses[ENGINE_VIEW_NETWORKS_MAX];
 	uint32_t address_count;
 	struct str def;
+	/* One definition has one for as long as engine main lives: the same, the same definition,
+	 * ports as they were picked too. 0 = it has none. */
+	uint64_t edition;
 };
 
 void engine_view_put(struct buf *out, const struct engine_view *view);

@@ -108,6 +108,13 @@ struct table_entry *table_find(struct table *table, const char *text, bool *ret_
 	return found;
 }
 
+void table_edit(struct table_entry *entry)
+{
+	static uint64_t last;
+
+	entry->edition = ++last;
+}
+
 int table_take_def(struct table_entry *entry, const struct container_def *def, struct err *err)
 {
 	struct buf copy OWN(buf_done) = { 0 };
@@ -130,6 +137,7 @@ int table_take_def(struct table_entry *entry, const struct container_def *def, s
 	arena_done(&entry->arena);
 	entry->arena = arena;
 	entry->def = own;
+	table_edit(entry);
 	return 0;
 }
 

@@ -43,6 +43,7 @@ struct table_entry {
 	struct table *table;
 	struct arena arena; /* of def */
 	struct container_def def;
+	uint64_t edition;	  /* of def, and of the ports that were picked for this start */
 	struct image_lease lease; /* its layers, also while it does not run */
 	char id[CONTAINER_ID_LEN + 1];
 	enum table_state state;
@@ -84,6 +85,9 @@ struct table {
 	void (*stopped)(void *owner);
 	void *stopped_owner;
 };
+
+/* From now on its definition counts as another one, for who has kept what it said. */
+void table_edit(struct table_entry *entry);
 
 void table_init(struct table *table, struct container_env *env, const struct table_ops *ops,
 		void *owner);

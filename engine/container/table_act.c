@@ -77,6 +77,7 @@ int table_begin(struct table_entry *entry, struct err *err)
 	container->created_s = entry->created_s;
 	entry->container = container;
 	entry->state = TABLE_STATE_STARTING;
+	table_edit(entry);
 	return 0;
 }
 

@@ -7,18 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "engine/docker/box_row.h"
 #include "engine/docker/box_size.h"
 #include "engine/docker/filter.h"
 #include "engine/docker/handlers.h"
 #include "engine/docker/label.h"
-#include "engine/docker/row_cache.h"
 #include "engine/docker/text.h"
 #include "engine/docker/view.h"
 #include "lib/own.h"
-
-enum { LIST_ANNOTATIONS_MINOR = 46 /* from there on */ };
-
-#define NS_PER_S INT64_C(1000000000)
 
 static const char list_filters[] =
 	"ancestor before exited expose health id is-task isolation label label! "
@@ -32,91 +28,6 @@ struct list {
 	bool sized;
 	int64_t limit;
 };
-
-/* The command as `ps` shows it: words with a space between them, quoted where they have one. */
-static void put_command(struct json_writer *w, const struct docker_box *box)
-{
-	struct buf text OWN(buf_done) = { 0 };
-
-	buf_init(&text, 64 << 10);
-	for (uint32_t i = 0; box->has_def && i < box->def.argv.count; i++) {
-		const char *quote = i && strchr(box->def.argv.items[i], ' ') ? "'" : "";
-
-		(void)buf_printf(&text, "%s%s%s%s", i ? " " : "", quote, box->def.argv.items[i],
-				 quote);
-	}
-	json_member_str(w, "Command", buf_str(&text));
-}
-
-static void put_labels(struct json_writer *w, const struct docker_box *box)
-{
-	static const char *declared = DOCKER_LABEL_DECLARED "=true";
-	struct image_texts labels = { 0 };
-	const char *texts[IMAGE_TEXTS_MAX + 1];
-
-	for (uint32_t i = 0; box->has_def && i < box->def.labels.count; i++) {
-		if (!docker_label_reserved(str_from(box->def.labels.items[i])))
-			texts[labels.count++] = box->def.labels.items[i];
-	}
-	if (box->view.declared)
-		texts[labels.count++] = declared;
-	labels.items = texts;
-	docker_put_labels(w, "Labels", &labels);
-}
-
-/* [*ret_from, *ret_to) of the text is the value of Status. */
-static void put_row(struct json_writer *w, const struct docker_box *box,
-		    const struct docker_boxes *others, unsigned minor,
-		    const struct docker_sizes *sizes, size_t *ret_from, size_t *ret_to)
-{
-	struct buf status OWN(buf_done) = { 0 }, name OWN(buf_done) = { 0 };
-	char image[ENGINE_REF_MAX], id[DIGEST_TEXT_MAX];
-	struct json_doc api = { 0 };
-
-	if (box->has_def && box->def.host_set)
-		(void)json_parse(str_from(box->def.host.api), JSON_TEXT_MAX, &api, NULL);
-	buf_init(&status, 1024);
-	buf_init(&name, 256);
-	docker_box_status(box, &status);
-	(void)buf_printf(&name, "/%.*s", STR_ARG(box->view.name));
-	json_begin_object(w);
-	json_member_str(w, "Id", box->view.id);
-	json_key(w, "Names");
-	json_begin_array(w);
-	json_put_str(w, buf_str(&name));
-	docker_put_link_names(w, others, box);
-	json_end_array(w);
-	json_member_str(w, "Image", docker_box_image(box, &api, image, sizeof(image)));
-	json_member_text(w, "ImageID", box->has_def ? digest_text(&box->def.image, id) : "");
-	put_command(w, box);
-	json_member_i64(w, "Created", box->view.created_ns / NS_PER_S);
-	docker_put_ports(w, box, api.root);
-	if (sizes)
-		docker_put_sizes(w, sizes, box);
-	put_labels(w, box);
-	json_member_text(w, "State", docker_box_state(box));
-	json_key(w, "Status");
-	*ret_from = w->out->len;
-	json_put_str(w, buf_str(&status));
-	*ret_to = w->out->len;
-	json_key(w, "HostConfig");
-	json_begin_object(w);
-	json_member_str(w, "NetworkMode",
-			json_str(json_get(json_get(api.root, "HostConfig"), "NetworkMode")));
-	if (minor >= LIST_ANNOTATIONS_MINOR &&
-	    json_count(json_get(json_get(api.root, "HostConfig"), "Annotations"))) {
-		json_key(w, "Annotations");
-		json_put_value(w, json_get(json_get(api.root, "HostConfig"), "Annotations"));
-	}
-	json_end_object(w);
-	json_key(w, "NetworkSettings");
-	json_begin_object(w);
-	docker_put_networks(w, box, api.root, minor);
-	json_end_object(w);
-	docker_put_mounts(w, box);
-	json_end_object(w);
-	json_done(&api);
-}
 
 /* ---- filters ---- */
 
@@ -392,6 +303,8 @@ static const struct docker_box **in_order(struct docker_client *client,
 	return order;
 }
 
+/* Rows that say more than their own container: how much it takes, or what links of others call it.
+ */
 static void list_reply(struct docker_client *client, const struct docker_sizes *sizes)
 {
 	struct list *list = client->work;
@@ -409,7 +322,7 @@ static void list_reply(struct docker_client *client, const struct docker_sizes *
 	for (uint32_t i = 0; i < list->boxes.count && left; i++) {
 		if ((!list->all && !is_up(&order[i]->view)) || !fits(list, order[i]))
 			continue;
-		put_row(&w, order[i], &list->boxes, client->minor, sizes, &from, &to);
+		docker_put_row(&w, order[i], &list->boxes, client->minor, sizes, &from, &to);
 		left--;
 	}
 	json_end_array(&w);
@@ -417,103 +330,154 @@ static void list_reply(struct docker_client *client, const struct docker_sizes *
 	docker_reply_json(client, 200, buf_str(&body));
 }
 
-/* ---- without filters: rows that were written before are taken as they are ---- */
+/* ---- rows that were written before are taken as they are ---- */
 
-struct plain {
-	struct docker_boxes boxes;
-	struct str *bytes; /* of each row */
-	struct buf row, status;
-	struct buf *out;
-};
-
-static int plain_row(struct docker_client *client, struct plain *plain, struct docker_box *box,
-		     struct err *err)
+/* What is left of a list: rows in the order in which they are shown. */
+static void rows_reply(struct docker_client *client, const struct docker_row *const *rows,
+		       uint32_t count)
 {
-	struct str bytes = plain->bytes[box - plain->boxes.rows];
-	struct docker_row row;
+	struct str *parts = arena_array(&client->arena, 4U * count + 2, sizeof(*parts));
+	struct buf text OWN(buf_done) = { 0 }, json OWN(buf_done) = { 0 };
 	struct json_writer w;
-	size_t from = 0, to = 0;
+	size_t used = 0;
 
-	buf_clear(&plain->status);
-	if (docker_rows_find(bytes, client->minor, &row)) {
-		struct buf text OWN(buf_done) = { 0 };
+	buf_init(&text, 2048);
+	buf_init(&json, 16384);
+	for (uint32_t i = 0; parts && i < count; i++) {
+		const char *status;
 
-		buf_init(&text, 2048);
-		docker_box_status(box, &text);
-		json_writer_init(&w, &plain->status);
+		buf_clear(&text);
+		buf_clear(&json);
+		docker_view_status(&rows[i]->view, &text);
+		json_writer_init(&w, &json);
 		json_put_str(&w, buf_str(&text));
-		(void)buf_add(plain->out, row.head, row.head_len);
-		(void)buf_add_str(plain->out, buf_str(&plain->status));
-		return buf_add(plain->out, row.tail, row.tail_len);
+		status = arena_text(&client->arena, buf_str(&json));
+		if (!status) {
+			parts = NULL;
+			break;
+		}
+		parts[used++] = i ? STR(",") : STR("[");
+		parts[used++] = str_make(rows[i]->text, rows[i]->from);
+		parts[used++] = str_from(status);
+		parts[used++] = str_make(rows[i]->text + rows[i]->to, rows[i]->len - rows[i]->to);
 	}
-	if (docker_box_read(bytes, true, &client->arena, box, err) < 0)
-		return err->code;
-	buf_clear(&plain->row);
-	json_writer_init(&w, &plain->row);
-	put_row(&w, box, NULL, client->minor, NULL, &from, &to);
-	if (!buf_error(&plain->row))
-		docker_rows_keep(bytes, client->minor, buf_str(&plain->row), from, to);
-	return buf_add_str(plain->out, buf_str(&plain->row));
+	if (!parts) {
+		docker_reply_error(client, 500, "no memory for the list of containers");
+		return;
+	}
+	parts[used++] = count ? STR("]\n") : STR("[]\n");
+	docker_reply_parts(client, 200, parts, used);
 }
 
-static int plain_read(struct docker_client *client, struct plain *plain, struct str body,
-		      struct err *err)
+static int newest_row_first(const void *a, const void *b)
 {
-	struct docker_boxes *boxes = &plain->boxes;
+	const struct docker_row *x = *(const struct docker_row *const *)a;
+	const struct docker_row *y = *(const struct docker_row *const *)b;
+
+	return x->view.created_ns < y->view.created_ns	 ? 1
+	       : x->view.created_ns > y->view.created_ns ? -1
+							 : 0;
+}
+
+/* All rows, or those that are up; they come in the order in which they were made, mostly. */
+static void plain_reply(struct docker_client *client, const struct list *list,
+			const struct docker_row **rows, uint32_t count)
+{
+	uint32_t shown = 0;
+
+	for (uint32_t i = 0; i < count / 2; i++) {
+		const struct docker_row *row = rows[i];
+
+		rows[i] = rows[count - 1 - i];
+		rows[count - 1 - i] = row;
+	}
+	qsort(rows, count, sizeof(*rows), newest_row_first);
+	for (uint32_t i = 0; i < count; i++) {
+		if (list->all || is_up(&rows[i]->view))
+			rows[shown++] = rows[i];
+	}
+	rows_reply(client, rows, shown);
+}
+
+/* Nothing new in any of them: true, and it is answered. */
+static bool brief_reply(struct docker_client *client, const struct list *list, struct str body)
+{
+	const struct docker_row **rows;
+	uint32_t count, found = 0;
 	struct wire in;
-	uint32_t count;
 
 	wire_init(&in, body.ptr, body.len);
 	count = wire_count(&in, 2 * ENGINE_ROWS_MAX);
-	boxes->rows = arena_array(&client->arena, count + 1U, sizeof(*boxes->rows));
-	plain->bytes = arena_array(&client->arena, count + 1U, sizeof(*plain->bytes));
-	if (!boxes->rows || !plain->bytes)
-		return err_set(err, -ENOMEM, "no memory for the list of containers");
-	for (; boxes->count < count; boxes->count++) {
-		struct str bytes = wire_blob(&in, MSG_BODY_MAX);
-
-		plain->bytes[boxes->count] = bytes;
-		if (docker_box_read(bytes, false, NULL, &boxes->rows[boxes->count], err) < 0)
-			return err->code;
+	rows = arena_array(&client->arena, count + 1U, sizeof(struct docker_row *));
+	docker_rows_begin();
+	for (; rows && found < count; found++) {
+		rows[found] = docker_rows_find(wire_blob(&in, MSG_BODY_MAX), client->minor);
+		if (!rows[found])
+			return false;
 	}
-	return wire_end(&in) < 0 ? err_set(err, -EBADMSG, "malformed list of containers") : 0;
+	if (!rows || wire_end(&in) < 0)
+		return false;
+	plain_reply(client, list, rows, count);
+	docker_rows_end();
+	return true;
 }
 
-static void plain_reply(struct docker_client *client, const struct list *list, struct str views)
+/* As brief_reply(), from whole views: what is new is written now, and kept. */
+static int full_reply(struct docker_client *client, const struct list *list, struct str body,
+		      struct err *err)
 {
-	struct buf body OWN(buf_done) = { 0 };
-	struct plain plain = { .out = &body };
-	const struct docker_box **order;
-	struct err bad = { 0 };
-	int r = plain_read(client, &plain, views, &bad);
+	static struct docker_box box;
+	const struct docker_row **rows;
+	uint32_t count, made = 0;
+	struct wire in;
 
-	if (r < 0) {
-		docker_reply_err(client, &bad);
-		return;
+	wire_init(&in, body.ptr, body.len);
+	count = wire_count(&in, 2 * ENGINE_ROWS_MAX);
+	rows = arena_array(&client->arena, count + 1U, sizeof(struct docker_row *));
+	if (!rows)
+		return err_set(err, -ENOMEM, "no memory for the list of containers");
+	for (; made < count; made++) {
+		struct str bytes = wire_blob(&in, MSG_BODY_MAX);
+
+		if (docker_box_read(bytes, false, NULL, &box, err) < 0)
+			return err->code;
+		rows[made] = docker_row_of(client, bytes, &box, err);
+		if (!rows[made])
+			return err->code;
 	}
-	order = in_order(client, &plain.boxes);
+	if (wire_end(&in) < 0)
+		return err_set(err, -EBADMSG, "malformed list of containers");
+	plain_reply(client, list, rows, count);
+	return 0;
+}
+
+/* Filters look at definitions: all are read, but their rows need not be written again. */
+static int chosen_reply(struct docker_client *client, struct list *list, struct err *err)
+{
+	const struct docker_box **order = in_order(client, &list->boxes);
+	const struct docker_row **rows, **all;
+	int64_t left = list->limit > 0 ? list->limit : INT64_MAX;
+	uint32_t shown = 0;
+
 	if (!order)
-		return;
-	buf_init(&body, DOCKER_REPLY_MAX);
-	buf_init(&plain.row, DOCKER_REPLY_MAX);
-	buf_init(&plain.status, 8192);
-	(void)buf_add_byte(&body, '[');
-	docker_rows_begin();
-	for (uint32_t i = 0; r >= 0 && i < plain.boxes.count; i++) {
-		if (!list->all && !is_up(&order[i]->view))
-			continue;
-		if (body.len > 1)
-			(void)buf_add_byte(&body, ',');
-		r = plain_row(client, &plain, &plain.boxes.rows[order[i] - plain.boxes.rows], &bad);
+		return 0; /* it is answered */
+	rows = arena_array(&client->arena, list->boxes.count + 1U, sizeof(struct docker_row *));
+	all = arena_array(&client->arena, list->boxes.count + 1U, sizeof(struct docker_row *));
+	if (!rows || !all)
+		return err_set(err, -ENOMEM, "no memory for the list of containers");
+	for (uint32_t i = 0; i < list->boxes.count; i++) {
+		all[i] = docker_row_of(client, STR(""), &list->boxes.rows[i], err);
+		if (!all[i])
+			return err->code;
 	}
-	docker_rows_end();
-	(void)buf_add_text(&body, "]\n");
-	buf_done(&plain.row);
-	buf_done(&plain.status);
-	if (bad.code)
-		docker_reply_err(client, &bad);
-	else
-		docker_reply_json(client, 200, buf_str(&body));
+	for (uint32_t i = 0; i < list->boxes.count && left; i++) {
+		if ((!list->all && !is_up(&order[i]->view)) || !fits(list, order[i]))
+			continue;
+		rows[shown++] = all[order[i] - list->boxes.rows];
+		left--;
+	}
+	rows_reply(client, rows, shown);
+	return 0;
 }
 
 static bool has_links(struct str views)
@@ -551,11 +515,15 @@ static void on_views(struct msg_peer *peer, void *owner, struct msg *reply, cons
 	struct docker_client *client = owner;
 	struct list *list = client->work;
 	struct err bad = { 0 };
+	bool alone = reply && !list->sized && !has_links(reply->body);
 
 	(void)peer;
 	/* With links a row is not its own container's alone. */
-	if (reply && list->plain && !has_links(reply->body)) {
-		plain_reply(client, list, reply->body);
+	if (alone && list->plain) {
+		docker_rows_begin();
+		if (full_reply(client, list, reply->body, &bad) < 0)
+			docker_reply_err(client, &bad);
+		docker_rows_end();
 		return;
 	}
 	if (!reply || keep_boxes(client, list, reply->body, &bad) < 0) {
@@ -565,10 +533,28 @@ static void on_views(struct msg_peer *peer, void *owner, struct msg *reply, cons
 	if (!find_bound(client, list, "before", &list->before_ns) ||
 	    !find_bound(client, list, "since", &list->since_ns))
 		return;
-	if (list->sized)
+	if (list->sized) {
 		docker_sizes_ask(client, list_reply);
-	else
+	} else if (alone) {
+		docker_rows_begin();
+		if (chosen_reply(client, list, &bad) < 0)
+			docker_reply_err(client, &bad);
+		docker_rows_end();
+	} else {
 		list_reply(client, NULL);
+	}
+}
+
+/* Few bytes for each container: most lists are asked for again with nothing new in them. */
+static void on_brief(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct docker_client *client = owner;
+
+	(void)peer;
+	if (!reply)
+		docker_reply_err(client, err);
+	else if (!brief_reply(client, client->work, reply->body))
+		docker_ask(client, ENGINE_MSG_VIEWS, STR(""), on_views);
 }
 
 void docker_list(struct docker_client *client)
@@ -590,5 +576,8 @@ void docker_list(struct docker_client *client)
 		    docker_filters_have(&list->filters, "exited");
 	list->sized = docker_query_flag(client, "size", false);
 	list->plain = list->limit <= 0 && !json_count(list->filters.doc.root) && !list->sized;
-	docker_ask(client, ENGINE_MSG_VIEWS, STR(""), on_views);
+	if (list->plain)
+		docker_ask(client, ENGINE_MSG_VIEWS_BRIEF, STR(""), on_brief);
+	else
+		docker_ask(client, ENGINE_MSG_VIEWS, STR(""), on_views);
 }

@@ -10,7 +10,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include "engine/api/engine_msg.h"
+#include "engine/api/view_msg.h"
 #include "engine/docker/server.h"
 #include "lib/own.h"
 
@@ -37,10 +37,12 @@ struct docker_call {
 static bool is_long(uint16_t type)
 {
 	static const uint16_t quick[] = {
-		ENGINE_MSG_VIEWS,    ENGINE_MSG_RECORDS,   ENGINE_MSG_VOLUMES, ENGINE_MSG_NETWORKS,
-		ENGINE_MSG_COUNTERS, ENGINE_MSG_PROCESSES, ENGINE_MSG_ID,      ENGINE_MSG_TTY,
-		ENGINE_MSG_KILL,     ENGINE_MSG_CANCEL,	   ENGINE_MSG_PAUSE,   ENGINE_MSG_LOGS,
-		ENGINE_MSG_HEALTH,   ENGINE_MSG_METRICS,   ENGINE_MSG_CREATE,
+		ENGINE_MSG_VIEWS,	ENGINE_MSG_RECORDS,  ENGINE_MSG_VOLUMES,
+		ENGINE_MSG_NETWORKS,	ENGINE_MSG_COUNTERS, ENGINE_MSG_PROCESSES,
+		ENGINE_MSG_ID,		ENGINE_MSG_TTY,	     ENGINE_MSG_KILL,
+		ENGINE_MSG_CANCEL,	ENGINE_MSG_PAUSE,    ENGINE_MSG_LOGS,
+		ENGINE_MSG_HEALTH,	ENGINE_MSG_METRICS,  ENGINE_MSG_CREATE,
+		ENGINE_MSG_VIEWS_BRIEF,
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(quick); i++) {

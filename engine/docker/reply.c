@@ -106,6 +106,22 @@ void docker_reply_json(struct docker_client *client, unsigned status, struct str
 	reply(client, status, "application/json", json);
 }
 
+void docker_reply_parts(struct docker_client *client, unsigned status, const struct str *parts,
+			size_t count)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < count; i++)
+		len += parts[i].len;
+	put_head(client, status, "application/json");
+	http_put_length(&client->out, len);
+	http_put_end(&client->out);
+	(void)buf_reserve(&client->out, client->head_only ? 0 : len);
+	for (size_t i = 0; i < count && !client->head_only; i++)
+		(void)buf_add_str(&client->out, parts[i]);
+	request_over(client);
+}
+
 void docker_reply_id(struct docker_client *client, struct str id, enum docker_reply_more more)
 {
 	struct buf body OWN(buf_done) = { 0 };

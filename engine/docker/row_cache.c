@@ -8,73 +8,79 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS_MAX = 2048, ROWS_BYTES_MAX = 16 << 20, ROWS_AHEAD = 16 };
+enum { ROWS_MAX = 2 * ENGINE_ROWS_MAX, ROWS_BYTES_MAX = 16 << 20, ROWS_AHEAD = 16 };
 
 struct kept {
+	struct docker_row row;
 	unsigned minor;
-	size_t view_len, from, to, text_len;
-	char data[]; /* view, then text */
+	bool used;
+	size_t key_len;
+	char data[]; /* key, then text */
 };
 
 static struct kept *rows[ROWS_MAX], *next[ROWS_MAX];
-static size_t row_count, next_count, at, bytes;
-
-static size_t size_of(const struct kept *row)
-{
-	return sizeof(*row) + row->view_len + row->text_len;
-}
+static size_t row_count, next_count, at;
 
 void docker_rows_begin(void)
 {
+	for (size_t i = 0; i < row_count; i++)
+		rows[i]->used = false;
 	at = next_count = 0;
 }
 
 /* A few rows ahead: those that a list without them has left out since, or that are gone. */
-bool docker_rows_find(struct str view, unsigned minor, struct docker_row *ret_row)
+const struct docker_row *docker_rows_find(struct str key, unsigned minor)
 {
 	for (size_t i = at; i < row_count && i < at + ROWS_AHEAD && next_count < ROWS_MAX; i++) {
-		struct kept *row = rows[i];
-		const char *text;
+		struct kept *kept = rows[i];
 
-		if (!row || row->minor != minor || row->view_len != view.len ||
-		    memcmp(row->data, view.ptr, view.len) != 0)
+		if (kept->used || kept->minor != minor || kept->key_len != key.len ||
+		    memcmp(kept->data, key.ptr, key.len) != 0)
 			continue;
-		text = row->data + row->view_len;
-		*ret_row = (struct docker_row){ text, text + row->to, row->from,
-						row->text_len - row->to };
-		rows[i] = NULL;
-		next[next_count++] = row;
+		kept->used = true;
+		next[next_count++] = kept;
 		at = i + 1;
-		return true;
+		return &kept->row;
 	}
-	return false;
+	return NULL;
 }
 
-void docker_rows_keep(struct str view, unsigned minor, struct str text, size_t from, size_t to)
+const struct docker_row *docker_rows_keep(struct str key, unsigned minor, struct str text,
+					  size_t from, size_t to)
 {
-	size_t size = sizeof(struct kept) + view.len + text.len;
-	struct kept *row;
+	struct kept *kept =
+		next_count < ROWS_MAX ? malloc(sizeof(*kept) + key.len + text.len) : NULL;
+	struct wire in;
 
-	if (next_count == ROWS_MAX || bytes + size > ROWS_BYTES_MAX)
-		return;
-	row = malloc(size);
-	if (!row)
-		return;
-	*row = (struct kept){ minor, view.len, from, to, text.len };
-	memcpy(row->data, view.ptr, view.len);
-	memcpy(row->data + view.len, text.ptr, text.len);
-	bytes += size;
-	next[next_count++] = row;
+	if (!kept)
+		return NULL;
+	*kept = (struct kept){ .minor = minor, .used = true, .key_len = key.len };
+	memcpy(kept->data, key.ptr, key.len);
+	memcpy(kept->data + key.len, text.ptr, text.len);
+	wire_init(&in, kept->data, key.len);
+	engine_view_get(&in, &kept->row.view);
+	kept->row.text = kept->data + key.len;
+	kept->row.len = text.len;
+	kept->row.from = from;
+	kept->row.to = to;
+	next[next_count++] = kept;
+	return &kept->row;
 }
 
 void docker_rows_end(void)
 {
+	size_t bytes = 0;
+
 	for (size_t i = 0; i < row_count; i++) {
-		if (!rows[i])
-			continue;
-		bytes -= size_of(rows[i]);
-		free(rows[i]);
+		if (!rows[i]->used)
+			free(rows[i]);
 	}
-	memcpy(rows, next, next_count * sizeof(next[0]));
-	row_count = next_count;
+	row_count = 0;
+	for (size_t i = 0; i < next_count; i++) {
+		bytes += sizeof(*next[i]) + next[i]->key_len + next[i]->row.len;
+		if (bytes <= ROWS_BYTES_MAX)
+			rows[row_count++] = next[i];
+		else
+			free(next[i]);
+	}
 }

@@ -2,8 +2,7 @@
 #ifndef HOY_ENGINE_DOCKER_ROW_CACHE_H
 #define HOY_ENGINE_DOCKER_ROW_CACHE_H
 
-#include <stdbool.h>
-#include "engine/docker/view.h"
+#include "engine/api/view_msg.h"
 
 /*
  * Rows of GET /containers/json as they were last written, by the bytes that engine main says of the
@@ -11,18 +10,21 @@
  * moves. One for the process. Most lists are asked for again and again, with nothing new in them.
  */
 struct docker_row {
-	const char *head, *tail; /* in front of the value of Status, and behind it */
-	size_t head_len, tail_len;
+	struct engine_view view; /* slices point into what is kept; no definition */
+	const char *text;
+	size_t len, from, to; /* [from, to) of the text is the value of Status */
 };
 
-/* Begins a list: rows of the last one are found in its order, a few left out or put in between. */
+/* Begins a list: rows of the last one are found in its order, a few left out or put in between.
+ * What the last one began and did not end counts for nothing. */
 void docker_rows_begin(void);
-/* The row of a container of which `view` says all, for this version of the API. Lives until the
- * list's end. */
-bool docker_rows_find(struct str view, unsigned minor, struct docker_row *ret_row);
-/* Keeps one that was not found: `text` with Status's value in [from, to). Too much is not kept. */
-void docker_rows_keep(struct str view, unsigned minor, struct str text, size_t from, size_t to);
-/* Ends it: what was neither found nor kept is forgotten. */
+/* The row of a container of which `key` says all, for this version of the API; NULL: there is none.
+ * Lives until the list's end. */
+const struct docker_row *docker_rows_find(struct str key, unsigned minor);
+/* Keeps one that was not found; it lives as long. NULL: there is no room for it. */
+const struct docker_row *docker_rows_keep(struct str key, unsigned minor, struct str text,
+					  size_t from, size_t to);
+/* Ends it: what was neither found nor kept is forgotten, and of too much the last. */
 void docker_rows_end(void);
 
 #endif

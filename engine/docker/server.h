@@ -151,6 +151,9 @@ void docker_server_take(struct docker_server *server, int fd, const struct gate_
 
 /* ---- for handlers: each ends in exactly one reply, or in a stream that is ended ---- */
 void docker_reply_json(struct docker_client *client, unsigned status, struct str json);
+/* The same in parts that stand one behind the other: no second copy of them is made. */
+void docker_reply_parts(struct docker_client *client, unsigned status, const struct str *parts,
+			size_t count);
 void docker_reply_text(struct docker_client *client, unsigned status, const char *text);
 /* 201 {"Id": id} for what was made, with the member for warnings that its kind has. */
 enum docker_reply_more { DOCKER_REPLY_BARE, DOCKER_REPLY_WARNING };

@@ -322,13 +322,13 @@ static void on_id(struct msg_peer *peer, void *owner, struct msg *reply, const s
 		if (wire_end(&in) < 0)
 			server->id[0] = 0;
 	}
-	docker_ask(client, ENGINE_MSG_VIEWS, STR(""), on_views);
+	docker_ask(client, ENGINE_MSG_VIEWS_BRIEF, STR(""), on_views);
 }
 
 void docker_info(struct docker_client *client)
 {
 	if (*client->server->id)
-		docker_ask(client, ENGINE_MSG_VIEWS, STR(""), on_views);
+		docker_ask(client, ENGINE_MSG_VIEWS_BRIEF, STR(""), on_views);
 	else
 		docker_ask(client, ENGINE_MSG_ID, STR(""), on_id);
 }

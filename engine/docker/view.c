@@ -64,9 +64,8 @@ const char *docker_box_state(const struct docker_box *box)
 	return names[box->view.state];
 }
 
-void docker_box_status(const struct docker_box *box, struct buf *out)
+void docker_view_status(const struct engine_view *view, struct buf *out)
 {
-	const struct engine_view *view = &box->view;
 	int64_t now = docker_now_ns();
 	char ago[DOCKER_TIME_MAX];
 

@@ -27,7 +27,7 @@ int docker_box_read(struct str bytes, bool def, struct arena *arena, struct dock
 /* "created", "running", "paused", "restarting", "removing", "exited". */
 const char *docker_box_state(const struct docker_box *box);
 /* "Up 5 minutes (Paused)", "Exited (0) 3 seconds ago": the column STATUS. */
-void docker_box_status(const struct docker_box *box, struct buf *out);
+void docker_view_status(const struct engine_view *view, struct buf *out);
 /* The host's address of a row: its own, or that of the network which its ports lead to. */
 const char *docker_port_ip(const struct docker_box *box, const struct service_port *row,
 			   char text[SERVICE_PORT_IP_MAX]);
