@@ -79,18 +79,25 @@ static int attach_networks(const struct container *container, struct arena *aren
 {
 	const struct container_def *def = &container->def;
 	struct str *aliases = arena_array(arena, def->aliases.count + 1U, sizeof(*aliases));
+	uint32_t count = def->aliases.count;
 
 	attach->networks = arena_array(arena, def->networks.count + 1U, sizeof(*attach->networks));
 	if (!attach->networks || !aliases)
 		return err_set(err, -ENOMEM, "no memory for networks");
 	for (uint32_t i = 0; i < def->aliases.count; i++)
 		aliases[i] = str_from(def->aliases.items[i]);
+	/* As Docker has it, in networks that somebody made; one that netd can hold. */
+	if (def->host_set && *def->hostname && strlen(def->hostname) <= NETD_NAME_MAX &&
+	    count < NETD_ALIASES_MAX)
+		aliases[count++] = str_from(def->hostname);
 	for (uint32_t i = 0; def->network_mode == DEF_NETWORK_BRIDGE && i < def->networks.count;
 	     i++)
 		attach->networks[attach->network_count++] = (struct netd_attach_network){
 			.name = str_from(def->networks.items[i]),
 			.aliases = aliases,
-			.alias_count = def->aliases.count,
+			.alias_count = strcmp(def->networks.items[i], "bridge") != 0
+					       ? count
+					       : def->aliases.count,
 			.ip4 = wanted_address(def, def->networks.items[i], ""),
 			.ip6 = wanted_address(def, def->networks.items[i], "ip6:"),
 			.mac = wanted_address(def, def->networks.items[i], "mac:"),
@@ -193,6 +200,16 @@ static void write_resolv(const struct container *container, struct buf *out)
 	(void)fs_read(-1, "/run/hoy/net/etc/resolv.conf", FS_HOST, 4096, out, NULL);
 }
 
+/* Docker's words, which are others for each kind; 500 for those that a runtime joins. */
+static int not_running(const char *id, const char *name, struct err *err)
+{
+	if (!strcmp(name, "pid") || !strcmp(name, "ipc"))
+		return err_set(err, -EIO,
+			       "failed to join %s namespace: container %s is not running",
+			       *name == 'p' ? "PID" : "IPC", id);
+	return err_set(err, -EBUSY, "cannot join network of a non running container: %s", id);
+}
+
 int container_join(struct container *container, const char *id, const char *name, struct err *err)
 {
 	struct container_env *env = container->env;
@@ -200,9 +217,7 @@ int container_join(struct container *container, const char *id, const char *name
 	struct buf path OWN(buf_done) = { 0 };
 
 	if (!other || other->phase != CONTAINER_PHASE_RUNNING)
-		return err_set(err, -EINVAL,
-			       "cannot join namespace of a non running container: container %s",
-			       id);
+		return not_running(id, name, err);
 	if (!strcmp(name, "net"))
 		(void)str_copy(str_from(other->address), container->address,
 			       sizeof(container->address));

@@ -275,6 +275,17 @@ static void on_others(struct msg_peer *peer, void *owner, struct msg *reply, con
 	docker_ask(client, ENGINE_MSG_RECORDS, STR(""), on_records);
 }
 
+static bool names_others(const struct json *host)
+{
+	static const char *const modes[] = { "NetworkMode", "PidMode", "IpcMode" };
+	bool found =
+		json_count(json_get(host, "VolumesFrom")) || json_count(json_get(host, "Links"));
+
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++)
+		found |= str_starts(json_str(json_get(host, modes[i])), STR("container:"));
+	return found;
+}
+
 void docker_create(struct docker_client *client)
 {
 	const struct json *host;
@@ -286,7 +297,7 @@ void docker_create(struct docker_client *client)
 		docker_reply_error(client, 400,
 				   "config cannot be empty in order to create a "
 				   "container");
-	else if (json_count(json_get(host, "VolumesFrom")) || json_count(json_get(host, "Links")))
+	else if (names_others(host))
 		docker_ask(client, ENGINE_MSG_VIEWS, STR(""), on_others);
 	else
 		docker_ask(client, ENGINE_MSG_RECORDS, STR(""), on_records);

@@ -114,26 +114,20 @@ static void put_defaults(struct json_writer *w, const struct container_def *def,
 			 const struct json *host)
 {
 	static const char *const texts[][2] = {
-		{ "CgroupnsMode", "private" },
-		{ "IpcMode", "private" },
-		{ "Runtime", "runc" },
-		{ "PidMode", "" },
-		{ "UTSMode", "" },
-		{ "UsernsMode", "" },
-		{ "Isolation", "" },
-		{ "Cgroup", "" },
+		{ "CgroupnsMode", "private" }, { "Runtime", "runc" }, { "UTSMode", "" },
+		{ "UsernsMode", "" },	       { "Isolation", "" },   { "Cgroup", "" },
 		{ "VolumeDriver", "" },
 	};
 	static const char *const empty[] = { "MaskedPaths", "ReadonlyPaths" };
 	int64_t shm = 0;
 
+	json_member_text(w, "PidMode", def->host.pid_mode);
+	json_member_text(w, "IpcMode", *def->host.ipc_mode ? def->host.ipc_mode : "private");
+
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		if (json_str(json_get(host, texts[i][0])).len)
 			continue;
-		if (!strcmp(texts[i][0], "IpcMode") && *def->host.ipc_mode)
-			json_member_text(w, "IpcMode", def->host.ipc_mode);
-		else
-			json_member_text(w, texts[i][0], texts[i][1]);
+		json_member_text(w, texts[i][0], texts[i][1]);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(empty); i++) {
 		if (json_type(json_get(host, empty[i])) != JSON_ARRAY)
@@ -143,16 +137,27 @@ static void put_defaults(struct json_writer *w, const struct container_def *def,
 		json_member_u64(w, "ShmSize", 64 << 20);
 }
 
+static void put_network_mode(struct json_writer *w, const struct create *create)
+{
+	struct str mode = json_str(json_get(create->host, "NetworkMode"));
+	struct buf text OWN(buf_done) = { 0 };
+
+	buf_init(&text, 512);
+	if (*create->def.host.network_from)
+		(void)buf_printf(&text, "container:%s", create->def.host.network_from);
+	else
+		(void)buf_add_str(&text,
+				  !mode.len || str_is(mode, "default") ? STR("bridge") : mode);
+	json_member_str(w, "NetworkMode", buf_str(&text));
+}
+
 static void put_policies(struct json_writer *w, const struct json *host)
 {
-	struct str mode = json_str(json_get(host, "NetworkMode"));
 	struct str policy = json_str(json_get(json_get(host, "RestartPolicy"), "Name"));
 	struct str log = json_str(json_get(json_get(host, "LogConfig"), "Type"));
 	const struct json *config = json_get(json_get(host, "LogConfig"), "Config");
 	int64_t max = 0;
 
-	json_member_str(w, "NetworkMode",
-			!mode.len || str_is(mode, "default") ? STR("bridge") : mode);
 	(void)json_i64(json_get(json_get(host, "RestartPolicy"), "MaximumRetryCount"), 0, INT32_MAX,
 		       &max);
 	json_key(w, "RestartPolicy");
@@ -204,10 +209,11 @@ static void put_links(struct json_writer *w, const struct create *create)
 
 static void put_host(struct json_writer *w, const struct create *create)
 {
-	static const char *const own[] = { "NetworkMode", "RestartPolicy", "LogConfig", "Links" };
-	static const char *const defaulted[] = { "CgroupnsMode", "IpcMode", "Runtime",
-						 "PidMode",	 "UTSMode", "UsernsMode",
-						 "Isolation",	 "Cgroup",  "VolumeDriver" };
+	static const char *const own[] = { "NetworkMode", "RestartPolicy", "LogConfig",
+					   "Links",	  "PidMode",	   "IpcMode" };
+	static const char *const defaulted[] = { "CgroupnsMode", "Runtime",   "UTSMode",
+						 "UsernsMode",	 "Isolation", "Cgroup",
+						 "VolumeDriver" };
 	const struct json *value;
 	struct json_iter iter;
 	struct str key;
@@ -231,6 +237,7 @@ static void put_host(struct json_writer *w, const struct create *create)
 		json_put_value(w, value);
 	}
 	put_links(w, create);
+	put_network_mode(w, create);
 	put_policies(w, create->host);
 	put_defaults(w, &create->def, create->host);
 	json_end_object(w);

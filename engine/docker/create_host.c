@@ -358,6 +358,25 @@ static int host_device_requests(const struct create *create, struct err *err)
 
 /* ---- namespaces and the rest ---- */
 
+/*
+ * "container:NAME" lasts over a new name of that container, so its id stands in its place; but a
+ * declared one has another id after each apply.
+ */
+static int mode_other(struct create *create, const char **mode, struct err *err)
+{
+	struct str name = str_skip(str_from(*mode), sizeof("container:") - 1);
+	const struct docker_box *other = create_other(create, name);
+	struct buf text OWN(buf_done) = { 0 };
+
+	if (!other)
+		return err_set(err, -EINVAL, "No such container: %.*s", STR_ARG(name));
+	buf_init(&text, 256);
+	(void)buf_printf(&text, "container:%.*s",
+			 STR_ARG(other->view.declared ? other->view.name : other->view.id));
+	*mode = arena_text(create->arena, buf_str(&text));
+	return *mode ? 0 : err_set(err, -ENOMEM, "no memory for a request");
+}
+
 static int host_modes(struct create *create, struct err *err)
 {
 	struct def_host *host = &create->def.host;
@@ -380,8 +399,13 @@ static int host_modes(struct create *create, struct err *err)
 		if (r < 0)
 			return r;
 		mode = str_from(*modes[i].mode);
+		if (modes[i].allowed[0] == ':' && str_starts(mode, STR("container:"))) {
+			r = mode_other(create, modes[i].mode, err);
+			if (r < 0)
+				return r;
+			continue;
+		}
 		if (!mode.len || str_is(mode, "host") ||
-		    (modes[i].allowed[0] == ':' && str_starts(mode, STR("container:"))) ||
 		    (str_find(mode, ' ') < 0 && strstr(modes[i].allowed, *modes[i].mode)))
 			continue;
 		return err_set(err, -EINVAL, "invalid %s: %s", modes[i].words, *modes[i].mode);

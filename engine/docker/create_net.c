@@ -254,6 +254,16 @@ static int net_mode(struct create *create, struct str mode, struct err *err)
 	return r;
 }
 
+/* By its id, for names change; Docker looks for what is not there at the start alone. */
+static const char *network_of(const struct create *create, struct str name)
+{
+	const struct docker_box *other = name.len ? create_other(create, name) : NULL;
+
+	if (other && !other->view.declared)
+		name = other->view.id;
+	return arena_text(create->arena, name);
+}
+
 int create_network(struct create *create, struct err *err)
 {
 	struct container_def *def = &create->def;
@@ -272,7 +282,7 @@ int create_network(struct create *create, struct err *err)
 		def->network_mode = DEF_NETWORK_HOST;
 	} else if (str_starts(mode, STR("container:"))) {
 		def->network_mode = DEF_NETWORK_NONE;
-		def->host.network_from = arena_text(create->arena, str_skip(mode, 10));
+		def->host.network_from = network_of(create, str_skip(mode, 10));
 		if (def->port_count)
 			return err_set(err, -EINVAL,
 				       "conflicting options: port publishing and the container "
