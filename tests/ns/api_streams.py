@@ -44,6 +44,7 @@ class Api(api_docker.Api):
             _, kind, flags, serial, length, _, _ = struct.unpack("<4sHHIIHH", data[:20])
             if kind == api_docker.EVENTS:
                 continue
+            kind = api_docker.VIEWS if kind == api_docker.VIEWS_BRIEF else kind
             self.asked.append((kind, data[20:20 + length]))
             if not flags & peer.CALL:
                 continue
