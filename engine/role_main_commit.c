@@ -349,6 +349,33 @@ void engine_commit_call(struct msg_peer *peer, struct msg *msg)
 		work_fail(&new->tree.work, &err);
 }
 
+static int extract_download(struct tree_work *tree, struct err *err)
+{
+	if (tree->error.code) {
+		*err = tree->error;
+		return err->code;
+	}
+	return tree_extract(tree, tree->upper_fd, "/", "", pack_upper, err);
+}
+
+/* What comes with the call, what its path names, or what an URL leads to. */
+static int import_archive(struct new_work *new, struct msg *msg, struct str path, struct err *err)
+{
+	struct tree_work *tree = &new->tree;
+	int r = tree_scratch(tree, err);
+
+	if (r < 0)
+		return r;
+	if (str_starts(path, STR("http://")) || str_starts(path, STR("https://"))) {
+		const char *url = arena_text(&tree->work.arena, path);
+
+		return url ? tree_download(tree, url, extract_download, err)
+			   : err_set(err, -ENOMEM, "import");
+	}
+	r = work_open_file(&tree->work, msg, path, false, err);
+	return r < 0 ? r : tree_extract(tree, tree->upper_fd, "/", "", pack_upper, err);
+}
+
 void engine_import_call(struct msg_peer *peer, struct msg *msg)
 {
 	struct new_work *new = tree_new(peer, msg, sizeof(*new));
@@ -366,11 +393,7 @@ void engine_import_call(struct msg_peer *peer, struct msg *msg)
 		r = err_set(&err, -EBADMSG, "malformed request");
 	new->wanted.container = "";
 	if (r >= 0)
-		r = work_open_file(&new->tree.work, msg, path, false, &err);
-	if (r >= 0)
-		r = tree_scratch(&new->tree, &err);
-	if (r >= 0)
-		r = tree_extract(&new->tree, new->tree.upper_fd, "/", "", pack_upper, &err);
+		r = import_archive(new, msg, path, &err);
 	if (r < 0)
 		work_fail(&new->tree.work, &err);
 }

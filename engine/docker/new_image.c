@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include "engine/build/plan.h"
 #include "engine/docker/create.h"
@@ -15,6 +16,7 @@
 #include "engine/docker/progress.h"
 #include "engine/docker/transfer.h"
 #include "engine/docker/view.h"
+#include "engine/http/url.h"
 #include "engine/oci/reference.h"
 #include "lib/own.h"
 
@@ -163,6 +165,20 @@ int new_image_changes(struct docker_client *client, struct engine_new_image *wan
 
 /* ---- import ---- */
 
+/* "-" = the request's body, or an URL: without a scheme http's, as Docker takes it. */
+static int import_source(struct docker_client *client, char dst[ENGINE_PATH_MAX], struct err *err)
+{
+	char text[ENGINE_PATH_MAX - 8] = "";
+	struct url url;
+	const char *scheme;
+
+	if (!docker_query(client, "fromSrc", text, sizeof(text)) || !*text)
+		return err_set(err, -EINVAL, "import: the source is missing, or too long");
+	scheme = strcmp(text, "-") == 0 || strstr(text, "://") ? "" : "http://";
+	(void)snprintf(dst, ENGINE_PATH_MAX, "%s%s", scheme, text);
+	return strcmp(dst, "-") == 0 ? 0 : url_parse(str_from(dst), &url, err);
+}
+
 static void on_imported(struct msg_peer *peer, void *owner, struct msg *reply,
 			const struct err *err)
 {
@@ -177,6 +193,23 @@ static void on_imported(struct msg_peer *peer, void *owner, struct msg *reply,
 	wire_init(&in, reply->body.ptr, reply->body.len);
 	docker_put_status(client, wire_str(&in, 128));
 	docker_stream_end(client);
+}
+
+/* What an URL leads to: nothing was sent yet, so a failure has its status. */
+static void on_fetched(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	struct docker_client *client = owner;
+	char url[ENGINE_PATH_MAX], text[ENGINE_PATH_MAX + 32];
+
+	if (!reply) {
+		docker_reply_err(client, err);
+		return;
+	}
+	(void)import_source(client, url, NULL);
+	(void)snprintf(text, sizeof(text), "Downloading from %.*s",
+		       STR_ARG(url_shown(str_from(url))));
+	docker_put_status(client, str_from(text));
+	on_imported(peer, owner, reply, err);
 }
 
 /* The image that is made is this machine's. */
@@ -203,27 +236,26 @@ void docker_image_import(struct docker_client *client)
 {
 	struct engine_new_image wanted;
 	struct buf body OWN(buf_done) = { 0 };
+	char source[ENGINE_PATH_MAX], from[ENGINE_PATH_MAX + 32];
 	struct err err = { 0 };
-	char source[64] = "";
 
-	(void)docker_query(client, "fromSrc", source, sizeof(source));
-	if (strcmp(source, "-") != 0) {
-		docker_reply_error(client, 400,
-				   "import from a URL is not supported by this engine: send the "
-				   "archive itself");
-		return;
-	}
-	if (import_platform(client, &err) < 0 || new_image_query(client, &wanted, &err) < 0 ||
+	if (import_source(client, source, &err) < 0 || import_platform(client, &err) < 0 ||
+	    new_image_query(client, &wanted, &err) < 0 ||
 	    new_image_changes(client, &wanted, &err) < 0) {
 		docker_reply_err(client, &err);
 		return;
 	}
+	(void)snprintf(from, sizeof(from), "Imported from %.*s",
+		       STR_ARG(url_shown(str_from(source))));
 	if (!*wanted.comment)
-		wanted.comment = "Imported from -";
+		wanted.comment = from;
 	buf_init(&body, NEW_BODY_MAX);
 	engine_new_image_put(&body, &wanted);
-	wire_put_text(&body, "");
-	docker_upload(client, ENGINE_MSG_IMPORT, buf_str(&body), on_imported);
+	wire_put_text(&body, strcmp(source, "-") == 0 ? "" : source);
+	if (strcmp(source, "-") == 0)
+		docker_upload(client, ENGINE_MSG_IMPORT, buf_str(&body), on_imported);
+	else
+		docker_ask(client, ENGINE_MSG_IMPORT, buf_str(&body), on_fetched);
 }
 
 /* ---- commit ---- */
