@@ -71,8 +71,10 @@ static void on_done(void *owner, const struct image *image, const struct err *er
 				0);
 	else if (build->peer)
 		(void)msg_reply_err(build->peer, ENGINE_MSG_BUILD, build->serial, err);
-	if (image)
+	if (image) {
+		engine_event(build->engine, "image", "create", digest, digest, NULL, 0);
 		manager_kick(&build->engine->manager, "an image was built");
+	}
 	build_drop(build);
 }
 

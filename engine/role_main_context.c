@@ -120,8 +120,10 @@ static void on_done(void *owner, const struct image *image, const struct err *er
 	}
 	buf_init(&body, 256);
 	wire_put_text(&body, image ? digest_text(&image->config, id) : "");
-	if (image)
+	if (image) {
+		engine_event(engine, "image", "create", id, id, NULL, 0);
 		manager_kick(&engine->manager, "an image was built");
+	}
 	context_drop(context);
 	work_reply(&context->tree.work, buf_str(&body));
 }

@@ -55,6 +55,7 @@ int container_exec_plan(const struct container *container, const struct containe
 	struct run_mapping ids;
 	struct run_seccomp_filter filter;
 	struct run_process process;
+	struct run_rlimit limits[RUN_RLIMITS_MAX];
 	int r;
 
 	run_spec_init(&spec);
@@ -62,10 +63,14 @@ int container_exec_plan(const struct container *container, const struct containe
 	r = exec_env(container, exec, arena, &process.env, err);
 	if (r >= 0)
 		r = container_def_caps(&container->def, &process.caps, err);
+	if (r >= 0)
+		r = launch_rlimits(&container->def, limits, &process, err);
 	if (r >= 0 && container->def.host_set)
 		r = launch_security(&container->def.host, &process, &filter, err);
 	if (r < 0)
 		return r;
+	process.oom_score_adj =
+		container->def.host_set ? (int)container->def.host.oom_score_adj : 0;
 	process.keep_project = container->def.disk_limit > 0;
 	process.argv = exec->argv;
 	process.cwd = *exec->workdir ? exec->workdir : container->def.workdir;

@@ -92,11 +92,7 @@ static int launch_process(struct launch *launch, struct err *err)
 	process->groups = container->groups;
 	process->group_count = container->group_count;
 	process->tty = def->tty;
-	launch->rlimits[0] = (struct run_rlimit){ RLIMIT_NOFILE, 1024, 524288 };
-	launch->rlimits[1] = (struct run_rlimit){ RLIMIT_CORE, 0, 0 };
-	process->rlimits = launch->rlimits;
-	process->rlimit_count = 2;
-	return 0;
+	return launch_rlimits(def, launch->rlimits, process, err);
 }
 
 bool launch_subpath_stays(const char *subpath)

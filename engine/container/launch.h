@@ -42,6 +42,10 @@ int launch_net_sysctls(struct launch *launch, struct err *err);
  * container. `filter` lives as long as *process. */
 int launch_security(const struct def_host *host, struct run_process *process,
 		    struct run_seccomp_filter *filter, struct err *err);
+/* The limits of each process of the container: Docker's defaults, and its ulimits over them.
+ * `limits` lives as long as *process. */
+int launch_rlimits(const struct container_def *def, struct run_rlimit limits[RUN_RLIMITS_MAX],
+		   struct run_process *process, struct err *err);
 /* The container's user namespace, for the plan of each of its processes; fd as in run_ns. *ids
  * lives as long as *spec. */
 void launch_userns(const struct container *container, int fd, struct run_mapping *ids,

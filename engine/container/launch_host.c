@@ -141,31 +141,41 @@ static bool rlimit_value(struct str text, uint64_t *ret_value)
 }
 
 /* "nofile=1024:2048", over the defaults that are in place. */
-static int host_ulimits(struct launch *launch, struct err *err)
+static int add_ulimit(struct run_rlimit *limits, const char *text, struct run_process *process,
+		      struct err *err)
 {
-	const struct image_texts *texts = &launch->container->def.host.ulimits;
-	struct run_process *process = &launch->spec.process;
+	struct str rest = str_from(text), name, soft;
+	struct run_rlimit limit = { 0 };
+	size_t at = 0;
 
-	for (uint32_t i = 0; i < texts->count; i++) {
-		struct str rest = str_from(texts->items[i]), name, soft;
-		struct run_rlimit limit = { 0 };
-		size_t at = 0;
-
-		(void)str_cut(&rest, '=', &name);
-		(void)str_cut(&rest, ':', &soft);
-		limit.resource = rlimit_number(name);
-		if (limit.resource < 0 || !rlimit_value(soft, &limit.soft) ||
-		    !rlimit_value(rest, &limit.hard))
-			return err_set(err, -EINVAL, "ulimit '%s' is not known", texts->items[i]);
-		while (at < process->rlimit_count && launch->rlimits[at].resource != limit.resource)
-			at++;
-		if (at == ARRAY_LEN(launch->rlimits))
-			return err_set(err, -E2BIG, "too many ulimits");
-		launch->rlimits[at] = limit;
-		if (at == process->rlimit_count)
-			process->rlimit_count++;
-	}
+	(void)str_cut(&rest, '=', &name);
+	(void)str_cut(&rest, ':', &soft);
+	limit.resource = rlimit_number(name);
+	if (limit.resource < 0 || !rlimit_value(soft, &limit.soft) ||
+	    !rlimit_value(rest, &limit.hard))
+		return err_set(err, -EINVAL, "ulimit '%s' is not known", text);
+	while (at < process->rlimit_count && limits[at].resource != limit.resource)
+		at++;
+	if (at == RUN_RLIMITS_MAX)
+		return err_set(err, -E2BIG, "too many ulimits");
+	limits[at] = limit;
+	if (at == process->rlimit_count)
+		process->rlimit_count++;
 	return 0;
+}
+
+int launch_rlimits(const struct container_def *def, struct run_rlimit limits[RUN_RLIMITS_MAX],
+		   struct run_process *process, struct err *err)
+{
+	int r = 0;
+
+	limits[0] = (struct run_rlimit){ RLIMIT_NOFILE, 1024, 524288 };
+	limits[1] = (struct run_rlimit){ RLIMIT_CORE, 0, 0 };
+	process->rlimits = limits;
+	process->rlimit_count = 2;
+	for (uint32_t i = 0; r >= 0 && def->host_set && i < def->host.ulimits.count; i++)
+		r = add_ulimit(limits, def->host.ulimits.items[i], process, err);
+	return r;
 }
 
 static int host_groups(struct launch *launch, struct err *err)
@@ -312,7 +322,7 @@ int launch_net_sysctls(struct launch *launch, struct err *err)
 int launch_host(struct launch *launch, struct err *err)
 {
 	static int (*const steps[])(struct launch * launch, struct err * err) = {
-		host_namespaces, host_sysctls, host_ulimits, host_groups, host_security, host_paths,
+		host_namespaces, host_sysctls, host_groups, host_security, host_paths,
 	};
 	const struct container_def *def = &launch->container->def;
 	const struct def_host *host = &def->host;

@@ -90,7 +90,8 @@ static int check_document(const struct json *root, struct str said, enum oci_typ
 		return err_set(err, -ENOTSUP,
 			       "the image has the old manifest schema 1: push it again with a "
 			       "current client");
-	if (version != 2)
+	/* Docker's own archives may have an index without. */
+	if (version != 2 && (version || !manifests || json_get(root, "schemaVersion")))
 		return err_set(err, -EBADMSG, "the manifest's schemaVersion is not 2");
 	if (manifests && (layers || json_get(root, "config")))
 		return err_set(err, -EBADMSG, "a document with both \"manifests\" and \"layers\"");

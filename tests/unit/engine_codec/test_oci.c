@@ -122,6 +122,9 @@ static void test_confusion(void)
 		    "a key that stands twice");
 	document_is("{\"schemaVersion\":1,\"fsLayers\":[]}", "", -ENOTSUP, "schema 1");
 	document_is("{\"layers\":[]}", "", -EBADMSG, "no schemaVersion");
+	document_is("{\"manifests\":[]}", "", OCI_TYPE_INDEX,
+		    "an index as Docker archives have it");
+	document_is("{\"schemaVersion\":3,\"manifests\":[]}", "", -EBADMSG, "of another version");
 	document_is("[]", "", -EBADMSG, "no object");
 }
 
