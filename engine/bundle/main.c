@@ -297,14 +297,15 @@ static void respell(struct err *err)
 
 /*
  * Of a program that could not be executed the message is the one of its own process, in runc's
- * words: exec: "/a": why -> exec /a: why. True when it is such a one.
+ * words: exec: "/a": why -> exec /a: why. True when it is such a one. What create finds out before
+ * has runc's words already.
  */
 static bool respell_exec(struct err *err)
 {
-	static const char mark[] = "exec: \"/";
+	static const char mark[] = "exec: \"/", found_before[] = "container process: exec: ";
 	char *at = strstr(err->text, mark), *end = at ? strchr(at + sizeof(mark), '"') : NULL;
 
-	if (!end || end[1] != ':')
+	if (!end || end[1] != ':' || strstr(err->text, found_before))
 		return false;
 	memmove(end, end + 1, strlen(end));
 	at[4] = ' ';

@@ -50,7 +50,8 @@ int runtime_process_check(const struct runtime_process *process, struct err *err
 	if (process->args.count == 0)
 		return fault(err, "process.args", "no command is given");
 	if (!process->args.items[0][0])
-		return fault(err, "process.args[0]", "the command is empty");
+		return fault(err, "process.args[0]",
+			     "the command is empty: executable file not found in $PATH");
 	if (process->cwd[0] != '/')
 		return fault(err, "process.cwd", "expected an absolute path");
 	for (size_t i = 0; i < process->rlimits.count; i++) {

@@ -198,7 +198,7 @@ const struct apply_step apply_container_steps[] = {
 	{ "limits", apply_limits },
 	{ "scheduler", apply_schedule },
 	{ "user", apply_user },
-	{ "program", apply_find_program },
+	{ "unable to start container process: exec", apply_find_program }, /* runc's words */
 	{ "seccomp", apply_filter_first },
 	{ "gate", apply_gate },
 	{ "seccomp", apply_filter },

@@ -219,6 +219,12 @@ def spelling():
         tap.check(done.err == "exec /nothing/here: no such file or directory\n", done.err)
     with Bundle("nothing-here") as b:
         refused(b.run("--no-subreaper"), "executable file not found in PATH")
+    for name, why in (("/etc", "permission denied"), ("/nothing/here", "no such file or directory"),
+                      ("nothing-here", "executable file not found in PATH")):
+        with Bundle(name) as b:  # what podman looks for: exec, and why
+            refused(b.create(), 'unable to start container process: exec: "%s": %s' % (name, why))
+    with Bundle("") as b:
+        refused(b.run(), "executable file not found in $PATH")
 
 
 @tap.test("exec")

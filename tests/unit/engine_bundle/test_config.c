@@ -29,6 +29,10 @@ static const struct {
 	  "config.json: root: missing, Linux requires it" },
 	{ HEAD "\"process\":{\"cwd\":\"/\"}" TAIL,
 	  "config.json: process.args: no command is given" },
+	{ HEAD
+	  "\"process\":{\"cwd\":\"/\",\"args\":[\"\"]}" TAIL, /* docker and podman: status 127 */
+	  "config.json: process.args[0]: the command is empty: executable file not found in "
+	  "$PATH" },
 	{ HEAD "\"process\":{\"args\":[\"sh\"]}" TAIL,
 	  "config.json: process.cwd: missing, the specification requires it" },
 	{ HEAD "\"process\":{\"cwd\":\"/\",\"args\":[\"a\",\"b\",\"c\",4]}" TAIL,
