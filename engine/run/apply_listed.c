@@ -23,13 +23,17 @@ static bool is(const char *a, const char *b)
 	return strcmp(a, b) == 0;
 }
 
-/* The container's own group, as all of /sys/fs/cgroup it shall see. */
+/*
+ * The container's own group, as all of /sys/fs/cgroup it shall see. In the host's cgroup namespace
+ * it sees all groups, as with other runtimes, so that what /proc/self/cgroup says is there: to look
+ * at. Who may write there gets no more than his own (A11).
+ */
 static int make_cgroup(struct apply *apply, const struct plan_op *op, struct err *err)
 {
 	bool own_ns = apply->plan->ns[PLAN_NS_CGROUP].mode != RUN_NS_MODE_HOST;
 	int tree = -EPERM;
 
-	if (own_ns || apply->cgroup < 0)
+	if (own_ns || apply->cgroup < 0 || op->flags & RUN_MOUNT_FLAG_READONLY)
 		tree = apply_new_mount_data("cgroup2", "cgroup", "", apply_attributes(op->flags),
 					    err);
 	/* Without a namespace of its own, or where none may be made: the directory itself. */

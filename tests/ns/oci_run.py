@@ -134,6 +134,16 @@ def namespaces():
         b.namespace("cgroup", remove=True)
         out = b.run().out
         tap.check(out.startswith("/sys/fs/cgroup/cgroup.procs\n") and "Read-only" in out, out)
+        b.config["process"]["args"] = ["sh", "-c", "cat /sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup)/cgroup.procs;"
+                                       "grep -c ' / /sys/fs/cgroup ro' /proc/self/mountinfo"]
+        out = good(b.run()).out.split()  # all groups, to look at; the shell's own is where it says
+        tap.check("1" in out[:-1] and out[-1] == "1", out)
+        group = [m for m in b.config["mounts"] if m["destination"] == "/sys/fs/cgroup"][0]
+        group["options"].remove("ro")
+        b.config["process"]["args"] = ["sh", "-c", "cat /sys/fs/cgroup/cgroup.procs; mkdir /sys/fs/cgroup/x && rmdir "
+                                       "/sys/fs/cgroup/x && grep -c ' / /sys/fs/cgroup ' /proc/self/mountinfo"]
+        out = b.run().out.split()  # his own, to write in
+        tap.check("1" in out[:-1] and out[-1] == "0", out)
     with Bundle() as b:
         b.namespace("network", "/etc/passwd")
         refused(b.run(), "is no namespace")
