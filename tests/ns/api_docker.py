@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """The api role of the real engine: HTTP in, checked messages to engine main (played here), JSON out."""
+import fcntl
 import http.client
 import json
 import os
@@ -95,7 +96,7 @@ class Api:
         def child():
             os.chroot(root)
             os.chdir("/")
-            high = [os.dup2(n, 50 + i) for i, n in enumerate(numbers)]
+            high = [fcntl.fcntl(n, fcntl.F_DUPFD, 50) for n in numbers]  # not over one that is still to come
             for i, fd in enumerate(high):
                 os.dup2(fd, 3 + i)
 

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """HTTP health checks in the api role of the real engine: main (played here) hands it a connected socket."""
+import fcntl
 import os
 import socket
 import struct
@@ -33,7 +34,7 @@ class Api:
         def child():
             os.chroot(root)
             os.chdir("/")
-            high = [os.dup2(n, 50 + i) for i, n in enumerate(numbers)]
+            high = [fcntl.fcntl(n, fcntl.F_DUPFD, 50) for n in numbers]
             for i, fd in enumerate(high):
                 os.dup2(fd, 3 + i)
 
