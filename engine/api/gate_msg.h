@@ -8,7 +8,7 @@
 #include "lib/wire.h"
 
 /* What `hoy -H` speaks, beside "http/1.1": a protocol of TLS's ALPN. */
-#define GATE_PROTOCOL_HOY "hoy/1"
+#define GATE_PROTOCOL_HOY "hoy/2"
 
 /* Engine main, the gate role (TLS) and the api role: how a client from the network comes in. */
 enum gate_msg {

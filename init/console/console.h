@@ -4,8 +4,11 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include "init/console/edit.h"
 #include "init/console/progress.h"
+#include "init/console/remote_input.h"
+#include "init/console/verbs.h"
 #include "init/console/words.h"
 #include "lib/buf.h"
 #include "lib/err.h"
@@ -21,7 +24,8 @@ enum console_server {
 
 struct console {
 	int in_fd, out_fd;
-	bool is_tty;
+	bool is_tty;  /* what is printed goes to a terminal */
+	bool keys;    /* and what is read are a person's keys, one by one */
 	bool is_unit; /* started by init on a terminal: fd 3 is ours, login counts */
 	int unit_fd;  /* the pair with init, -1 = none */
 	int run_fd;   /* /run/hoy */
@@ -43,11 +47,13 @@ struct console {
 	bool json;		   /* --json: everything is printed as JSON */
 	char json_line[4096];	   /* of what is printed, until its newline comes */
 	size_t json_len;
-	const char *json_name; /* of the lines of this command, NULL = "line" */
-	int exit_code;	       /* of a command in a container; 0 = none */
-	int64_t idle_ms;       /* without a key this long a login ends, 0 = never */
-	int64_t typed_at_ms;   /* the last key of this login */
-	bool remote;	       /* output goes as frames (remote.h), input only to exec -t */
+	const char *json_name;	   /* of the lines of this command, NULL = "line" */
+	int exit_code;		   /* of a command in a container; 0 = none */
+	int64_t idle_ms;	   /* without a key this long a login ends, 0 = never */
+	int64_t typed_at_ms;	   /* the last key of this login */
+	bool remote;		   /* both ways in frames (remote.h) */
+	bool resized;		   /* by its client; whoever cares takes it back */
+	struct remote_input input; /* of its client */
 };
 
 /* ---- terminal (tty.c) ---- */
@@ -68,6 +74,11 @@ void console_printf(struct console *console, const char *fmt, ...)
 void console_json(struct console *console, struct str members);
 /* With --json: what stands there without a newline is a line too. */
 void console_json_end(struct console *console);
+/* What is typed, as read(); -1 and EAGAIN: nothing, but console->resized. */
+ssize_t console_read(struct console *console, void *dst, size_t cap);
+/* Bytes of a container's stdout (1) or stderr (2) as they are, to what is no terminal: all of them,
+ * however long it takes. */
+void console_bytes(struct console *console, int stream, const char *bytes, size_t len);
 /* Foreign bytes, each line escaped. */
 void console_foreign(struct console *console, struct str text);
 /* Waits for input on the terminal or on fd (-1 = none); serves init meanwhile. Bits: 1 terminal,
@@ -117,22 +128,7 @@ int console_own_call(struct console *console, uint16_t type, struct str body, st
 /* Takes what init sends on its own (log lines, stop). */
 void console_serve_init(struct console *console);
 
-/* ---- verbs (verbs.c and verb_*.c) ---- */
-enum verb_complete {
-	VERB_COMPLETE_NONE,
-	VERB_COMPLETE_CONTAINER,
-	VERB_COMPLETE_NETWORK,
-	VERB_COMPLETE_CONFIG,
-	VERB_COMPLETE_UNIT,
-};
-
-struct verb {
-	const char *name, *arguments, *help;
-	enum verb_complete complete; /* what Tab offers for the first argument */
-	int min_words, max_words;    /* behind the verb; max -1 = any */
-	int (*run)(struct console *console, const struct words *words, struct err *err);
-};
-
+/* ---- command lines (verbs.c) ---- */
 /* Runs one command line. */
 int console_run(struct console *console, const char *line);
 /* What went wrong, as a line or as JSON. */
@@ -141,58 +137,5 @@ void console_error(struct console *console, int code, const struct err *err);
 int console_run_words(struct console *console, const char *const *words, int count);
 void console_complete(struct console *console, struct buf *out);
 void console_help(struct console *console, const char *line);
-
-extern const struct verb console_verbs[];
-extern const size_t console_verb_count;
-
-int verb_access(struct console *console, const struct words *words, struct err *err);
-int verb_disk(struct console *console, const struct words *words, struct err *err);
-int verb_lock(struct console *console, const struct words *words, struct err *err);
-int verb_pause(struct console *console, const struct words *words, struct err *err);
-int verb_probe(struct console *console, const struct words *words, struct err *err);
-int verb_resize(struct console *console, const struct words *words, struct err *err);
-int verb_rm(struct console *console, const struct words *words, struct err *err);
-int verb_sessions(struct console *console, const struct words *words, struct err *err);
-int verb_stats(struct console *console, const struct words *words, struct err *err);
-int verb_time(struct console *console, const struct words *words, struct err *err);
-int verb_users(struct console *console, const struct words *words, struct err *err);
-int verb_status(struct console *console, const struct words *words, struct err *err);
-int verb_ps(struct console *console, const struct words *words, struct err *err);
-int verb_steps(struct console *console, const struct words *words, struct err *err);
-int verb_health(struct console *console, const struct words *words, struct err *err);
-int verb_images(struct console *console, const struct words *words, struct err *err);
-int verb_follow(struct console *console, const struct words *words, struct err *err);
-int verb_logs(struct console *console, const struct words *words, struct err *err);
-int verb_compose(struct console *console, const struct words *words, struct err *err);
-int verb_build(struct console *console, const struct words *words, struct err *err);
-int verb_dashboard(struct console *console, const struct words *words, struct err *err);
-int verb_exec(struct console *console, const struct words *words, struct err *err);
-int verb_act(struct console *console, const struct words *words, struct err *err);
-int verb_pull(struct console *console, const struct words *words, struct err *err);
-int verb_push(struct console *console, const struct words *words, struct err *err);
-int verb_prune(struct console *console, const struct words *words, struct err *err);
-int verb_run(struct console *console, const struct words *words, struct err *err);
-int verb_rmi(struct console *console, const struct words *words, struct err *err);
-int verb_tag(struct console *console, const struct words *words, struct err *err);
-int verb_history(struct console *console, const struct words *words, struct err *err);
-int verb_save(struct console *console, const struct words *words, struct err *err);
-int verb_load(struct console *console, const struct words *words, struct err *err);
-int verb_commit(struct console *console, const struct words *words, struct err *err);
-int verb_cp(struct console *console, const struct words *words, struct err *err);
-int verb_diff(struct console *console, const struct words *words, struct err *err);
-int verb_export(struct console *console, const struct words *words, struct err *err);
-int verb_import(struct console *console, const struct words *words, struct err *err);
-int verb_metrics(struct console *console, const struct words *words, struct err *err);
-int verb_boot(struct console *console, const struct words *words, struct err *err);
-int verb_support(struct console *console, const struct words *words, struct err *err);
-int verb_df(struct console *console, const struct words *words, struct err *err);
-int verb_store(struct console *console, const struct words *words, struct err *err);
-int verb_prune_kind(struct console *console, const struct words *words, struct err *err);
-int verb_image(struct console *console, const struct words *words, struct err *err);
-int verb_top(struct console *console, const struct words *words, struct err *err);
-int verb_network(struct console *console, const struct words *words, struct err *err);
-int verb_config(struct console *console, const struct words *words, struct err *err);
-int verb_log(struct console *console, const struct words *words, struct err *err);
-int verb_power(struct console *console, const struct words *words, struct err *err);
 
 #endif

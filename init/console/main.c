@@ -208,15 +208,16 @@ int console_run_words(struct console *at, const char *const *words, int count)
 		console_printf(at, "the command line is too long\n");
 		return -E2BIG;
 	}
-	at->rows = 24;
-	at->columns = 80;
 	return console_run(at, buf_text(&line));
 }
 
 static int run_words(int argc, char **argv)
 {
-	int r = console_run_words(&console, (const char *const *)argv + 1, argc - 1);
+	int r;
 
+	console.rows = 24;
+	console.columns = 80;
+	r = console_run_words(&console, (const char *const *)argv + 1, argc - 1);
 	return r < 0 ? (int)script_exit_code(r) : console.exit_code;
 }
 
@@ -247,7 +248,7 @@ int main(int argc, char **argv)
 		return remote_client(argc, argv);
 	if (argc == 4 && !strcmp(argv[1], "--serve"))
 		return serve(argv[2], argv[3]);
-	console.is_tty = isatty(0) && isatty(1);
+	console.is_tty = console.keys = isatty(0) && isatty(1);
 	(void)ttyname_r(0, console.terminal, sizeof(console.terminal));
 	enter_sandbox();
 	/* "console" is how init calls it; by hand it ends here for want of init's socket. */

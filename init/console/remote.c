@@ -22,9 +22,10 @@ static size_t get_u32(const unsigned char *src)
 	return (size_t)src[0] << 24 | (size_t)src[1] << 16 | (size_t)src[2] << 8 | src[3];
 }
 
-int remote_request_put(struct buf *out, char *const *words, int count, struct err *err)
+int remote_request_put(struct buf *out, char *const *words, int count,
+		       const struct remote_screen *screen, struct err *err)
 {
-	unsigned char head[4];
+	unsigned char head[4], shown[REMOTE_SCREEN_SIZE];
 	size_t size = 0;
 
 	for (int i = 0; i < count; i++)
@@ -37,6 +38,8 @@ int remote_request_put(struct buf *out, char *const *words, int count, struct er
 	(void)buf_add(out, head, sizeof(head));
 	for (int i = 0; i < count; i++)
 		(void)buf_add(out, words[i], strlen(words[i]) + 1);
+	remote_screen_put(shown, screen);
+	(void)buf_add(out, shown, sizeof(shown));
 	return buf_error(out) ? err_set(err, -ENOMEM, "no memory for the command") : 0;
 }
 
@@ -81,8 +84,11 @@ int remote_head_get(const unsigned char head[REMOTE_HEAD_SIZE], enum remote_fram
 {
 	size_t size = get_u32(head + 1);
 
-	if ((head[0] == REMOTE_FRAME_OUTPUT && size <= REMOTE_FRAME_MAX) ||
-	    (head[0] == REMOTE_FRAME_END && size == 1)) {
+	bool bytes = head[0] == REMOTE_FRAME_OUTPUT || head[0] == REMOTE_FRAME_ERRORS ||
+		     head[0] == REMOTE_FRAME_INPUT;
+
+	if ((bytes && size <= REMOTE_FRAME_MAX) || (head[0] == REMOTE_FRAME_END && size == 1) ||
+	    (head[0] == REMOTE_FRAME_SCREEN && size == REMOTE_SCREEN_SIZE)) {
 		*ret_kind = (enum remote_frame)head[0];
 		*ret_size = size;
 		return 0;
@@ -101,6 +107,7 @@ static const struct remote_row {
 	enum gate_role role; /* 0 = from nowhere but the machine's own terminal */
 } rows[] = {
 	{ "boot", "chart", GATE_ROLE_READER },
+	{ "dashboard", NULL, GATE_ROLE_READER },
 	{ "df", NULL, GATE_ROLE_READER },
 	{ "diff", NULL, GATE_ROLE_READER },
 	{ "disk", NULL, GATE_ROLE_READER },
@@ -145,9 +152,6 @@ static const struct remote_row {
 	{ "tag", NULL, GATE_ROLE_DEPLOYER },
 	{ "claim", NULL, 0 },
 	{ "clear", NULL, 0 },
-	{ "config", "edit", 0 },
-	{ "config", "import", 0 },
-	{ "dashboard", NULL, 0 },
 	{ "factory-reset", NULL, 0 },
 	{ "lock", NULL, 0 },
 	{ "logout", NULL, 0 },

@@ -7,14 +7,14 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <termios.h>
 #include <unistd.h>
+#include "init/console/alias.h"
 #include "init/console/remote.h"
+#include "init/console/remote_talk.h"
 #include "init/console/remote_tls.h"
 #include "init/console/script.h"
 #include "lib/fs.h"
@@ -22,10 +22,7 @@
 #include "lib/own.h"
 
 /* Connection, handshake and first sign of life have this long together, but for --timeout. */
-enum { REMOTE_PEM_MAX = 256 << 10, REMOTE_CHUNK = 16384, REMOTE_LIMIT_S = 15, LIMIT_MAX_S = 3600 };
-
-/* ^D: what ends the input of a terminal. */
-#define END_OF_INPUT 4
+enum { REMOTE_PEM_MAX = 256 << 10, REMOTE_LIMIT_S = 15, LIMIT_MAX_S = 3600 };
 
 struct remote_place {
 	char host[256], port[8];
@@ -177,111 +174,16 @@ static int limit_handshake(const struct remote_place *place, int fd, struct err 
 	return 0;
 }
 
-/* All of it; -EPIPE when the connection ends before. */
-static int read_exactly(struct remote_tls *tls, void *dst, size_t len, struct err *err)
+/* What a command does with its input is looked up by its own name. */
+static enum remote_need need_of(int count, char **words)
 {
-	char *at = dst;
+	static struct words line;
 
-	while (len) {
-		ssize_t n = remote_tls_read(tls, at, len, err);
-
-		if (n < 0)
-			return (int)n;
-		at += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-static int write_out(const char *bytes, size_t len, struct err *err)
-{
-	while (len) {
-		ssize_t n = write(STDOUT_FILENO, bytes, len);
-
-		if (n < 0 && errno != EINTR)
-			return err_sys(err, -errno, "write the output");
-		bytes += n > 0 ? n : 0;
-		len -= n > 0 ? (size_t)n : 0;
-	}
-	return 0;
-}
-
-/* What is typed goes to the machine until something comes from there. */
-static int wait_answer(struct remote_tls *tls, int fd, bool typed, struct err *err)
-{
-	struct pollfd fds[2] = { { .fd = fd, .events = POLLIN },
-				 { .fd = typed ? STDIN_FILENO : -1, .events = POLLIN } };
-	char bytes[256];
-	static bool line_open; /* what was typed last has no line end yet */
-	ssize_t n;
-
-	while (!remote_tls_pending(tls)) {
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
-			return err_sys(err, -errno, "poll");
-		if (fds[0].revents)
-			return 0;
-		if (!fds[1].revents)
-			continue;
-		n = read(STDIN_FILENO, bytes, sizeof(bytes));
-		if (n <= 0) { /* behind an open line the first one only sends that */
-			fds[1].fd = -1;
-			bytes[0] = bytes[1] = END_OF_INPUT;
-			n = line_open ? 2 : 1;
-		}
-		line_open = bytes[n - 1] != '\n' && bytes[n - 1] != '\r';
-		if (remote_tls_write(tls, bytes, (size_t)n, err) < 0)
-			return err->code;
-	}
-	return 0;
-}
-
-/* The exit code, or an error. */
-static int take_answer(const struct remote_place *place, struct remote_tls *tls, int fd, bool typed,
-		       struct err *err)
-{
-	static char chunk[REMOTE_CHUNK];
-	bool begun = false;
-
-	for (;;) {
-		unsigned char head[REMOTE_HEAD_SIZE], code = 0;
-		enum remote_frame kind = REMOTE_FRAME_END;
-		size_t left = 0;
-		int r = begun ? wait_answer(tls, fd, typed, err) : 0;
-
-		if (r >= 0)
-			r = read_exactly(tls, head, sizeof(head), err);
-		/* The machine says at once that it has begun, however long the command takes. */
-		if (!begun && r == -ETIMEDOUT)
-			return too_late(place, "answer", err);
-		if (!begun)
-			limit_waits(fd, 0);
-		begun = true;
-		if (r >= 0)
-			r = remote_head_get(head, &kind, &left, err);
-		if (r < 0)
-			return r;
-		if (kind == REMOTE_FRAME_END) {
-			r = read_exactly(tls, &code, 1, err);
-			return r < 0 ? r : code;
-		}
-		while (left) {
-			size_t part = left < sizeof(chunk) ? left : sizeof(chunk);
-
-			r = read_exactly(tls, chunk, part, err);
-			if (r >= 0)
-				r = write_out(chunk, part, err);
-			if (r < 0)
-				return r;
-			left -= part;
-		}
-	}
-}
-
-/* "exec -t": keys go over one by one. */
-static bool wants_keys(int count, char **words)
-{
-	return count > 1 && !strcmp(words[0], "exec") &&
-	       (!strcmp(words[1], "-t") || !strcmp(words[1], "-it"));
+	for (line.count = 0; line.count < count && line.count < WORDS_MAX; line.count++)
+		line.items[line.count] = words[line.count];
+	line.items[line.count] = NULL;
+	alias_expand(&line);
+	return remote_need(&line);
 }
 
 static int talk(const struct remote_place *place, int count, char **words, struct err *err)
@@ -289,12 +191,12 @@ static int talk(const struct remote_place *place, int count, char **words, struc
 	struct buf request OWN(buf_done) = { 0 };
 	int fd OWN_FD = -1; /* open until TLS has said its end */
 	struct remote_tls *tls OWN(remote_tls_drop) = NULL;
-	bool typed = wants_keys(count, words), raw = false;
-	struct termios before, keys;
+	struct remote_talk talk;
 	int r;
 
-	buf_init(&request, REMOTE_REQUEST_MAX + 8);
-	r = remote_request_put(&request, words, count, err);
+	remote_talk_init(&talk, need_of(count, words));
+	buf_init(&request, REMOTE_REQUEST_MAX + 16);
+	r = remote_request_put(&request, words, count, &talk.screen, err);
 	if (r >= 0)
 		r = fd = open_connection(place, err);
 	if (r >= 0)
@@ -305,15 +207,14 @@ static int talk(const struct remote_place *place, int count, char **words, struc
 		r = remote_tls_write(tls, buf_text(&request), request.len, err);
 	if (r < 0)
 		return r;
-	if (typed && isatty(0) && tcgetattr(0, &before) == 0) {
-		keys = before;
-		cfmakeraw(&keys);
-		raw = tcsetattr(0, TCSANOW, &keys) == 0;
-	}
-	r = take_answer(place, tls, fd, typed, err);
-	if (raw)
-		(void)tcsetattr(0, TCSANOW, &before);
-	return r;
+	talk.tls = tls;
+	talk.fd = fd;
+	r = remote_talk_begin(&talk, err);
+	/* The machine says at once that it has begun, however long the command takes. */
+	if (r == -ETIMEDOUT)
+		return too_late(place, "answer", err);
+	limit_waits(fd, 0);
+	return r < 0 ? r : remote_talk(&talk, err);
 }
 
 static const char *default_folder(char *home, size_t cap)

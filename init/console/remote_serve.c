@@ -16,7 +16,7 @@
 #include "lib/mono.h"
 #include "lib/own.h"
 
-enum { REMOTE_REQUEST_MS = 15000, REMOTE_WRITE_MS = 60000 };
+enum { REMOTE_REQUEST_MS = 15000, REMOTE_WRITE_MS = 60000, REMOTE_LEAVE_MS = 5000 };
 
 /* All of it within the time, or false. */
 static bool read_all(int fd, void *dst, size_t len, struct mono end)
@@ -74,11 +74,12 @@ bool remote_write(int fd, enum remote_frame kind, const char *bytes, size_t len)
 	return write_all(fd, head, sizeof(head), end) && write_all(fd, bytes, len, end);
 }
 
-static int read_request(int fd, struct words *words, struct err *err)
+static int read_request(int fd, struct words *words, struct remote_screen *ret_screen,
+			struct err *err)
 {
 	struct mono end = mono_add_ms(mono_now(), REMOTE_REQUEST_MS);
 	char body[REMOTE_REQUEST_MAX];
-	unsigned char head[4];
+	unsigned char head[4], screen[REMOTE_SCREEN_SIZE];
 	size_t size = 0;
 	int r;
 
@@ -89,7 +90,13 @@ static int read_request(int fd, struct words *words, struct err *err)
 		return r;
 	if (!read_all(fd, body, size, end))
 		return err_set(err, -ETIMEDOUT, "half a command came");
-	return remote_request_get(str_make(body, size), words, err);
+	r = remote_request_get(str_make(body, size), words, err);
+	if (r < 0)
+		return r;
+	if (!read_all(fd, screen, sizeof(screen), end))
+		return err_set(err, -ETIMEDOUT, "half a command came");
+	remote_screen_get(screen, ret_screen);
+	return 0;
 }
 
 static void audit(const struct words *words, const char *role, const char *who, const char *how)
@@ -104,16 +111,71 @@ static void audit(const struct words *words, const char *role, const char *who, 
 	log_notice("audit: %s (%s): hoy %s: %s", who, role, shown, how);
 }
 
+void remote_take_screen(struct console *console)
+{
+	const struct remote_screen *screen = &console->input.screen;
+
+	console->is_tty = screen->rows && screen->columns;
+	console->keys = console->is_tty && screen->keys;
+	console->rows = console->is_tty ? screen->rows : 24;
+	console->columns = console->is_tty ? screen->columns : 80;
+}
+
+ssize_t remote_read(struct console *console, void *dst, size_t cap)
+{
+	for (;;) {
+		struct pollfd poll_fd = { .fd = console->in_fd, .events = POLLIN };
+		ssize_t n;
+		int got;
+
+		if (console->input.over)
+			return 0;
+		n = read(console->in_fd, dst, remote_input_want(&console->input, cap));
+		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+			(void)poll(&poll_fd, 1, -1);
+			continue;
+		}
+		got = n > 0 ? remote_input_take(&console->input, dst, (size_t)n, NULL) : -EPIPE;
+		if (got < 0) { /* gone, or no client of ours */
+			console->quit = console->interrupted = true;
+			return 0;
+		}
+		if (got == REMOTE_GOT_BYTES)
+			return n;
+		if (got != REMOTE_GOT_SCREEN)
+			continue;
+		remote_take_screen(console);
+		console->resized = true;
+		errno = EAGAIN;
+		return -1;
+	}
+}
+
+/* What was sent and nobody read would take the end away from a client that has not read it yet. */
+static void see_off(int fd)
+{
+	struct mono end = mono_add_ms(mono_now(), REMOTE_LEAVE_MS);
+	char bytes[4096];
+
+	for (;;) {
+		struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+		int64_t left = mono_diff_ms(end, mono_now());
+
+		if (left <= 0 || poll(&poll_fd, 1, (int)left) <= 0 ||
+		    read(fd, bytes, sizeof(bytes)) <= 0)
+			return;
+	}
+}
+
 void remote_serve(struct console *console, const char *role, const char *who)
 {
 	static struct words words;
 	struct err err = { 0 };
 	unsigned char code;
-	int r = read_request(console->in_fd, &words, &err);
+	int r = read_request(console->in_fd, &words, &console->input.screen, &err);
 
 	console->remote = true;
-	console->rows = 24;
-	console->columns = 80;
+	remote_take_screen(console);
 	if (r < 0) {
 		log_warn("%s (%s): %s", who, role, err_text(&err));
 	} else {
@@ -130,5 +192,6 @@ void remote_serve(struct console *console, const char *role, const char *who)
 	else
 		r = console_run_words(console, words.items, words.count);
 	code = (unsigned char)(r < 0 ? (int)script_exit_code(r) : console->exit_code);
-	(void)remote_write(console->out_fd, REMOTE_FRAME_END, (const char *)&code, 1);
+	if (remote_write(console->out_fd, REMOTE_FRAME_END, (const char *)&code, 1))
+		see_off(console->in_fd);
 }

@@ -21,6 +21,7 @@
 struct remote_tls {
 	int fd;
 	bool heard; /* something came from the machine behind the handshake */
+	bool hasty; /* what does not go out at once is left for later */
 	struct tls_chance chance;
 	struct tls_address address; /* of a machine that is not called by a name */
 	mbedtls_x509_crt ca, cert;
@@ -34,10 +35,11 @@ static const char *protocols[] = { GATE_PROTOCOL_HOY, NULL };
 static int on_send(void *owner, const unsigned char *bytes, size_t len)
 {
 	const struct remote_tls *tls = owner;
-	ssize_t n = send(tls->fd, bytes, len, MSG_NOSIGNAL);
+	ssize_t n = send(tls->fd, bytes, len, MSG_NOSIGNAL | (tls->hasty ? MSG_DONTWAIT : 0));
 
 	if (n < 0)
-		return errno == EINTR	 ? MBEDTLS_ERR_SSL_WANT_WRITE
+		return errno == EINTR || (errno == EAGAIN && tls->hasty)
+			       ? MBEDTLS_ERR_SSL_WANT_WRITE
 		       : errno == EAGAIN ? MBEDTLS_ERR_SSL_TIMEOUT
 					 : MBEDTLS_ERR_SSL_CONN_EOF;
 	return (int)n;
@@ -213,6 +215,18 @@ int remote_tls_write(struct remote_tls *tls, const void *bytes, size_t len, stru
 		len -= (size_t)n;
 	}
 	return 0;
+}
+
+ssize_t remote_tls_push(struct remote_tls *tls, const void *bytes, size_t len, struct err *err)
+{
+	int n;
+
+	tls->hasty = true;
+	n = mbedtls_ssl_write(&tls->ssl, bytes, len);
+	tls->hasty = false;
+	if (n == MBEDTLS_ERR_SSL_WANT_READ || n == MBEDTLS_ERR_SSL_WANT_WRITE)
+		return 0;
+	return n < 0 ? broke(tls, n, err) : n;
 }
 
 bool remote_tls_pending(const struct remote_tls *tls)

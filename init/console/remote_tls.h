@@ -26,6 +26,8 @@ void remote_tls_drop(struct remote_tls **tls); /* for OWN() */
 ssize_t remote_tls_read(struct remote_tls *tls, void *dst, size_t cap, struct err *err);
 /* All of it. */
 int remote_tls_write(struct remote_tls *tls, const void *bytes, size_t len, struct err *err);
+/* As much as goes out without waiting, 0 for nothing: then the same bytes again, and no others. */
+ssize_t remote_tls_push(struct remote_tls *tls, const void *bytes, size_t len, struct err *err);
 /* Whether something is read already, so that poll() need not show it. */
 bool remote_tls_pending(const struct remote_tls *tls);
 

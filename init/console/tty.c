@@ -78,6 +78,36 @@ void console_full_screen(struct console *console, bool on)
 		console_tty_restore(console);
 }
 
+ssize_t console_read(struct console *console, void *dst, size_t cap)
+{
+	return console->remote ? remote_read(console, dst, cap) : read(console->in_fd, dst, cap);
+}
+
+void console_bytes(struct console *console, int stream, const char *bytes, size_t len)
+{
+	int fd = stream == 2 ? STDERR_FILENO : console->out_fd;
+
+	if (console->remote) {
+		if (len && !console->quit &&
+		    !remote_write(console->out_fd,
+				  stream == 2 ? REMOTE_FRAME_ERRORS : REMOTE_FRAME_OUTPUT, bytes,
+				  len))
+			console->quit = console->interrupted = true;
+		return;
+	}
+	while (len && !console->quit) {
+		ssize_t n = write(fd, bytes, len);
+		struct pollfd poll_fd = { .fd = fd, .events = POLLOUT };
+
+		if (n < 0 && errno == EAGAIN)
+			(void)poll(&poll_fd, 1, -1);
+		else if (n < 0 && errno != EINTR)
+			console->quit = console->interrupted = true;
+		bytes += n > 0 ? n : 0;
+		len -= n > 0 ? (size_t)n : 0;
+	}
+}
+
 void console_raw(struct console *console, const char *bytes, size_t len)
 {
 	struct mono end = mono_add_ms(mono_now(), TTY_WRITE_MS);
@@ -87,9 +117,7 @@ void console_raw(struct console *console, const char *bytes, size_t len)
 		return;
 	}
 	if (console->remote) {
-		if (len && !console->quit &&
-		    !remote_write(console->out_fd, REMOTE_FRAME_OUTPUT, bytes, len))
-			console->quit = console->interrupted = true;
+		console_bytes(console, 1, bytes, len);
 		return;
 	}
 	while (len) {
@@ -262,13 +290,14 @@ int console_wait(struct console *console, int fd, int timeout_ms)
 {
 	struct mono end = mono_add_ms(mono_now(), timeout_ms < 0 ? 0 : timeout_ms);
 	/* What is no terminal is read where it is asked for; /dev/null is ready for ever. */
-	bool typed = console->is_tty || console->is_unit || console->remote ||
-		     (fd < 0 && timeout_ms < 0);
+	bool typed =
+		console->keys || console->is_unit || console->remote || (fd < 0 && timeout_ms < 0);
 
 	for (;;) {
-		/* Of a client only that it has left. */
+		/* Of a client that types nothing only that it has left. */
+		bool left_only = console->remote && (!console->keys || console->input.over);
 		struct pollfd fds[3] = { { .fd = typed ? console->in_fd : -1,
-					   .events = console->remote ? 0 : POLLIN },
+					   .events = left_only ? 0 : POLLIN },
 					 { .fd = fd, .events = POLLIN },
 					 { .fd = console->unit_fd, .events = POLLIN } };
 		int64_t left = timeout_ms < 0 ? 5000 : mono_diff_ms(end, mono_now());
@@ -278,7 +307,7 @@ int console_wait(struct console *console, int fd, int timeout_ms)
 		ready = poll(fds, 3, (int)(left < 0 ? 0 : left > 5000 ? 5000 : left));
 		if (ready > 0 && fds[2].revents)
 			console_serve_init(console);
-		if (ready > 0 && console->remote && fds[0].revents) {
+		if (ready > 0 && console->remote && fds[0].revents & ~POLLIN) {
 			console->quit = console->interrupted = true;
 			fds[0].revents = 0;
 		}
@@ -298,9 +327,11 @@ bool console_interrupted(struct console *console)
 	struct pollfd poll_fd = { .fd = console->in_fd, .events = POLLIN };
 	unsigned char bytes[64];
 
-	while (console->is_tty && poll(&poll_fd, 1, 0) > 0) {
-		ssize_t n = read(console->in_fd, bytes, sizeof(bytes));
+	while (console->keys && poll(&poll_fd, 1, 0) > 0) {
+		ssize_t n = console_read(console, bytes, sizeof(bytes));
 
+		if (n < 0 && errno == EAGAIN)
+			continue;
 		if (n <= 0) {
 			(void)hung_up(console, poll_fd.revents);
 			break;
@@ -328,6 +359,10 @@ void console_tty_size(struct console *console)
 	console->columns = 80;
 	if (!console->is_tty)
 		return;
+	if (console->remote) {
+		remote_take_screen(console);
+		return;
+	}
 	if (!ioctl(console->out_fd, TIOCGWINSZ, &size) && size.ws_row && size.ws_col > 20) {
 		console->rows = size.ws_row;
 		console->columns = size.ws_col;
@@ -361,7 +396,7 @@ static bool take_line(struct console *console, struct edit *edit, struct buf *ou
 
 		console_raw(console, buf_text(out), out->len);
 		buf_clear(out);
-		if (!(console_wait(console, -1, -1) & 1) || read(console->in_fd, &byte, 1) != 1)
+		if (!(console_wait(console, -1, -1) & 1) || console_read(console, &byte, 1) != 1)
 			return false;
 		event = edit_feed(edit, byte, out);
 		if (event == EDIT_EVENT_INTERRUPT || event == EDIT_EVENT_END)

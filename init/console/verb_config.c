@@ -456,8 +456,10 @@ static int read_all(struct console *console, struct buf *text)
 	char bytes[4096];
 	ssize_t n;
 
-	while ((n = read(console->in_fd, bytes, sizeof(bytes))) > 0)
-		(void)buf_add(text, bytes, (size_t)n);
+	while ((n = console_read(console, bytes, sizeof(bytes))) > 0 || (n < 0 && errno == EAGAIN))
+		(void)buf_add(text, bytes, n > 0 ? (size_t)n : 0);
+	if (console->quit) /* half of it */
+		return -EINTR;
 	return n < 0 ? -errno : buf_error(text);
 }
 
@@ -483,7 +485,7 @@ static int config_import(struct console *console, struct err *err)
 	int r;
 
 	buf_init(&text, CONF_TEXT_MAX);
-	r = console->is_tty ? read_lines(console, &text) : read_all(console, &text);
+	r = console->keys ? read_lines(console, &text) : read_all(console, &text);
 	if (r == -EINTR)
 		return err_set(err, -ECANCELED, "nothing was changed");
 	if (r < 0)
@@ -565,7 +567,7 @@ int verb_config(struct console *console, const struct words *words, struct err *
 		return config_apply(console, words, err);
 	if (!strcmp(name, "pin") && words->count == 3)
 		return console_config_pin(console, words->items[2], err);
-	if (!strcmp(name, "edit") && console->is_tty && !console->json && !console->capture)
+	if (!strcmp(name, "edit") && console->keys && !console->json && !console->capture)
 		return console_config_edit(console, err);
 	if (!strcmp(name, "import") || !strcmp(name, "edit"))
 		return config_import(console, err);

@@ -164,8 +164,10 @@ static void draw(struct console *console)
 static bool take_keys(struct console *console)
 {
 	unsigned char bytes[32];
-	ssize_t n = read(console->in_fd, bytes, sizeof(bytes));
+	ssize_t n = console_read(console, bytes, sizeof(bytes));
 
+	if (n < 0 && errno == EAGAIN)
+		return false;
 	for (ssize_t i = 0; i < n; i++) {
 		if (bytes[i] == 'q' || bytes[i] == 3)
 			return true;
@@ -179,7 +181,7 @@ int verb_dashboard(struct console *console, const struct words *words, struct er
 {
 
 	(void)words;
-	if (!console->is_tty || console->json || console->capture)
+	if (!console->keys || console->json || console->capture)
 		return err_set(err, -EPERM,
 			       "the dashboard needs a terminal; `status` and `ps` do "
 			       "not");

@@ -109,8 +109,10 @@ static bool leave(bool *asked)
 static bool take_keys(struct console *console, bool *asked)
 {
 	unsigned char bytes[256];
-	ssize_t n = read(console->in_fd, bytes, sizeof(bytes));
+	ssize_t n = console_read(console, bytes, sizeof(bytes));
 
+	if (n < 0 && errno == EAGAIN)
+		return false;
 	for (ssize_t i = 0; i < n; i++) {
 		enum editor_event event = editor_feed(&editor, bytes[i]);
 

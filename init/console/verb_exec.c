@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * exec: a command in a container, its fds handed to this process. Without -t the output is escaped
- * line by line; with -t the container's bytes go to the terminal as they are, which is what a
- * person asks for with it. Runs in the console program.
+ * line by line where a terminal shows it; with -t the container's bytes go to the terminal as they
+ * are, which is what a person asks for with it; with -i what is read goes in. Runs in the console
+ * program. Must never wait for a process that reads nothing: what it writes is taken meanwhile.
  */
 #include <errno.h>
 #include <poll.h>
@@ -10,9 +11,18 @@
 #include <unistd.h>
 #include "engine/api/engine_msg.h"
 #include "init/console/console.h"
+#include "init/console/exec_words.h"
+#include "init/console/typed.h"
 #include "lib/own.h"
 
-enum { EXEC_SERIAL = 3, EXEC_BYTES = 4096, EXEC_LINE_MAX = 8192 };
+/* A pipe that is ready takes EXEC_BYTES without waiting: PIPE_BUF of pipe(7). */
+enum {
+	EXEC_SERIAL = 3,
+	EXEC_SIZE_SERIAL,
+	EXEC_BYTES = 4096,
+	EXEC_LINE_MAX = 8192,
+	EXEC_ROUND_MS = 5000
+};
 
 /* Output that is gathered until a line is complete. */
 struct exec_output {
@@ -24,41 +34,46 @@ struct exec_output {
 struct exec_run {
 	struct console *console;
 	bool tty, ended;
-	bool mute; /* what is no terminal came to its end: nobody types */
+	bool input; /* -i: what is read goes in */
+	bool bytes; /* its output is passed on as it is: no terminal shows it */
+	bool begun; /* the fds are here */
+	bool mute;  /* nobody types any more, or nobody reads it */
 	int32_t code;
 	int stdin_fd;
+	char waiting[EXEC_BYTES]; /* to go in */
+	size_t waiting_at, waiting_len;
 	struct exec_output outputs[2];
 };
 
-/* "exec [-t] [-u USER] NAME COMMAND..." */
-static int parse(const struct console *console, const struct words *words,
-		 struct engine_exec_args *args, struct err *err)
+static void put_args(const struct console *console, const struct exec_wish *wish, struct buf *body)
 {
-	static const char *const no_env[] = { NULL };
-	static const char usage[] = "usage: exec [-t] [--user NAME|UID[:GROUP]] NAME COMMAND...";
-	int at = 1;
+	struct engine_exec_args args = { .tty = wish->tty,
+					 .privileged = wish->privileged,
+					 .rows = (uint16_t)console->rows,
+					 .columns = (uint16_t)console->columns,
+					 .argv = wish->command,
+					 .env = wish->env };
 
-	for (; at < words->count && words->items[at][0] == '-'; at++) {
-		const char *word = words->items[at];
-		bool user = !strcmp(word, "-u") || !strcmp(word, "--user");
+	(void)str_copy(str_from(wish->name), args.name, sizeof(args.name));
+	(void)str_copy(str_from(wish->user), args.user, sizeof(args.user));
+	(void)str_copy(str_from(wish->cwd), args.cwd, sizeof(args.cwd));
+	engine_exec_put(body, &args);
+}
 
-		if (!strcmp(word, "-t") || !strcmp(word, "-it") || !strcmp(word, "-i"))
-			args->tty = true;
-		else if (!user || ++at == words->count)
-			return err_set(err, -EINVAL, "%s", usage);
-		else if (!*words->items[at] ||
-			 str_copy(str_from(words->items[at]), args->user, sizeof(args->user)) < 0)
-			return err_set(err, -EINVAL, "--user: a name or number is expected");
-	}
-	if (words->count - at < 2 ||
-	    str_copy(str_from(words->items[at]), args->name, sizeof(args->name)) < 0)
-		return err_set(err, -EINVAL, "%s", usage);
-	args->rows = (uint16_t)console->rows;
-	args->columns = (uint16_t)console->columns;
-	args->argv = words->items + at + 1; /* NULL behind the last */
-	args->env = no_env;
+static int check_lengths(const struct exec_wish *wish, struct err *err)
+{
+	const struct engine_exec_args *args;
+
+	if (strlen(wish->name) >= sizeof(args->name))
+		return err_set(err, -ENOENT, "no container has so long a name");
+	if (strlen(wish->user) >= sizeof(args->user))
+		return err_set(err, -EINVAL, "--user: the name is too long");
+	if (strlen(wish->cwd) >= sizeof(args->cwd))
+		return err_set(err, -EINVAL, "--workdir: the path is too long");
 	return 0;
 }
+
+/* ---- its output ---- */
 
 static void flush_line(struct exec_run *run, struct exec_output *output)
 {
@@ -77,8 +92,12 @@ static void take_output(struct exec_run *run, struct exec_output *output)
 		own_close(&output->fd);
 		return;
 	}
-	if (run->tty) {
-		console_raw(run->console, bytes, (size_t)n);
+	if (run->tty || run->bytes) {
+		if (run->tty)
+			console_raw(run->console, bytes, (size_t)n);
+		else
+			console_bytes(run->console, output == &run->outputs[1] ? 2 : 1, bytes,
+				      (size_t)n);
 		return;
 	}
 	for (ssize_t i = 0; i < n; i++) {
@@ -92,19 +111,95 @@ static void take_output(struct exec_run *run, struct exec_output *output)
 	}
 }
 
-/* What is typed goes in; without -t only Ctrl-C counts. False = interrupted. */
+/* ---- its input ---- */
+
+static bool has_waiting(const struct exec_run *run)
+{
+	return run->waiting_at < run->waiting_len;
+}
+
+static void close_input(struct exec_run *run)
+{
+	run->mute = true;
+	run->waiting_at = run->waiting_len = 0;
+	if (!run->tty)
+		own_close(&run->stdin_fd);
+}
+
+/* As much as it takes now; behind the last byte its end is told. */
+static void pass_waiting(struct exec_run *run)
+{
+	while (has_waiting(run)) {
+		ssize_t n = write(run->stdin_fd, run->waiting + run->waiting_at,
+				  run->waiting_len - run->waiting_at);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n < 0) { /* it closed its standard input */
+			close_input(run);
+			return;
+		}
+		run->waiting_at += (size_t)n;
+	}
+	run->waiting_at = run->waiting_len = 0;
+	if (run->mute)
+		close_input(run);
+}
+
+/* Lines as a person types them on a terminal that is raw. False = interrupted. */
+static bool take_line(struct exec_run *run, const char *bytes, size_t len)
+{
+	struct buf shown OWN(buf_done) = { 0 };
+	enum typed_event event;
+
+	buf_init(&shown, 8192);
+	event = typed_feed(str_make(bytes, len), run->waiting, sizeof(run->waiting),
+			   &run->waiting_len, &shown);
+	console_raw(run->console, buf_text(&shown), shown.len);
+	run->mute = run->mute || event == TYPED_EVENT_END;
+	return event != TYPED_EVENT_INTERRUPT;
+}
+
+/* What is read goes in; of a person's keys without -t and -i only Ctrl-C counts. False =
+ * interrupted. */
 static bool take_input(struct exec_run *run)
 {
-	unsigned char bytes[256];
-	ssize_t n = read(run->console->in_fd, bytes, sizeof(bytes));
+	char bytes[EXEC_BYTES / 4];
+	ssize_t n = console_read(run->console, bytes, sizeof(bytes));
 
-	if (n == 0 && !run->tty && !run->console->is_tty && !run->console->remote)
-		return run->mute = true;
-	if (n <= 0)
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return true;
+	if (n <= 0 && (run->console->keys || run->console->quit))
 		return false;
-	if (run->tty && run->stdin_fd >= 0)
-		return write(run->stdin_fd, bytes, (size_t)n) >= 0 || errno == EAGAIN;
-	return !memchr(bytes, 3, (size_t)n);
+	if (n <= 0) {
+		run->mute = true;
+	} else if (run->console->keys && !run->tty) {
+		if (!run->input)
+			return !memchr(bytes, 3, (size_t)n);
+		if (!take_line(run, bytes, (size_t)n))
+			return false;
+	} else {
+		memcpy(run->waiting, bytes, (size_t)n);
+		run->waiting_len = (size_t)n;
+	}
+	pass_waiting(run);
+	return true;
+}
+
+/* ---- the engine ---- */
+
+static void take_fds(struct exec_run *run, struct msg *reply)
+{
+	run->begun = true;
+	if (run->tty) {
+		run->outputs[0].fd = msg_take_fd(reply, 0);
+		run->stdin_fd = run->outputs[0].fd >= 0 ? dup(run->outputs[0].fd) : -1;
+		return;
+	}
+	if (run->input)
+		run->stdin_fd = msg_take_fd(reply, 0);
+	run->outputs[0].fd = msg_take_fd(reply, 1);
+	run->outputs[1].fd = msg_take_fd(reply, 2);
 }
 
 static int take_message(struct exec_run *run, struct err *err)
@@ -117,33 +212,52 @@ static int take_message(struct exec_run *run, struct err *err)
 		return 0;
 	if (r <= 0)
 		return r < 0 ? r : -EPIPE;
+	if (reply.serial != EXEC_SERIAL) /* of its terminal's size */
+		return 0;
 	if (!(reply.flags & MSG_FLAG_MORE)) {
 		wire_init(&in, reply.body.ptr, reply.body.len);
 		run->code = (int32_t)wire_u32(&in);
 		run->ended = true;
 		return 0;
 	}
-	if (run->tty) {
-		run->outputs[0].fd = msg_take_fd(&reply, 0);
-		run->stdin_fd = run->outputs[0].fd >= 0 ? dup(run->outputs[0].fd) : -1;
-		return 0;
-	}
-	run->outputs[0].fd = msg_take_fd(&reply, 1);
-	run->outputs[1].fd = msg_take_fd(&reply, 2);
+	take_fds(run, &reply);
 	return 0;
+}
+
+/* Its client's terminal is another one. */
+static void tell_size(struct exec_run *run)
+{
+	struct buf body OWN(buf_done) = { 0 };
+
+	run->console->resized = false;
+	buf_init(&body, 16);
+	wire_put_u32(&body, EXEC_SERIAL);
+	wire_put_u16(&body, (uint16_t)run->console->rows);
+	wire_put_u16(&body, (uint16_t)run->console->columns);
+	(void)console_send(run->console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_RESIZE, buf_str(&body),
+			   EXEC_SIZE_SERIAL, NULL);
+}
+
+/* What is to be read now: keys at any time, bytes while none wait and somebody takes them. */
+static int input_fd(const struct exec_run *run)
+{
+	bool bytes = run->begun && run->stdin_fd >= 0 && !has_waiting(run);
+
+	if (run->mute)
+		return -1;
+	return bytes || (run->console->keys && !run->tty) ? run->console->in_fd : -1;
 }
 
 /* Looks at everything once; 1 = go on, 0 = finished, else an error. */
 static int exec_round(struct exec_run *run, int engine_fd, struct err *err)
 {
-	/* What a client types before the container's fds are here waits in its stream. */
-	bool early = run->console->remote && run->stdin_fd < 0;
-	struct pollfd fds[4] = { { .fd = run->mute ? -1 : run->console->in_fd,
-				   .events = early ? 0 : POLLIN },
+	struct pollfd fds[5] = { { .fd = input_fd(run), .events = POLLIN },
 				 { .fd = run->outputs[0].fd, .events = POLLIN },
 				 { .fd = run->outputs[1].fd, .events = POLLIN },
-				 { .fd = run->ended ? -1 : engine_fd, .events = POLLIN } };
-	int ready = poll(fds, 4, run->ended ? 200 : 5000);
+				 { .fd = run->ended ? -1 : engine_fd, .events = POLLIN },
+				 { .fd = has_waiting(run) ? run->stdin_fd : -1,
+				   .events = POLLOUT } };
+	int ready = poll(fds, 5, run->ended ? 200 : EXEC_ROUND_MS);
 	int r;
 
 	if (ready < 0 && errno != EINTR)
@@ -155,8 +269,12 @@ static int exec_round(struct exec_run *run, int engine_fd, struct err *err)
 		if (fds[1 + i].revents)
 			take_output(run, &run->outputs[i]);
 	}
+	if (ready > 0 && fds[4].revents)
+		pass_waiting(run);
 	if (ready > 0 && fds[0].revents && !take_input(run))
 		return err_set(err, -EINTR, "interrupted");
+	if (run->tty && run->console->resized && run->begun)
+		tell_size(run);
 	if (ready > 0 && fds[3].revents) {
 		r = take_message(run, err);
 		if (r < 0)
@@ -165,38 +283,64 @@ static int exec_round(struct exec_run *run, int engine_fd, struct err *err)
 	return !run->ended || run->outputs[0].fd >= 0 || run->outputs[1].fd >= 0;
 }
 
+static void begin(struct exec_run *run, struct console *console, const struct exec_wish *wish)
+{
+	memset(run, 0, sizeof(*run));
+	*run = (struct exec_run){ .console = console, .tty = wish->tty, .stdin_fd = -1 };
+	run->input = wish->input;
+	run->bytes = wish->input && !wish->tty && !console->is_tty && !console->json &&
+		     !console->capture;
+	run->outputs[0].fd = run->outputs[1].fd = -1;
+}
+
+static int stay(struct exec_run *run, int fd, struct err *err)
+{
+	struct console *console = run->console;
+	int r;
+
+	do {
+		r = exec_round(run, fd, err);
+	} while (r > 0 && !console->quit);
+	own_close(&run->stdin_fd);
+	own_close(&run->outputs[0].fd);
+	own_close(&run->outputs[1].fd);
+	if (!run->ended) /* its end is not ours to wait for any more */
+		console_drop(console, CONSOLE_SERVER_ENGINE);
+	if (r < 0)
+		return r;
+	console->exit_code = run->code;
+	if (run->code && !run->bytes)
+		console_printf(console, "exit %d\n", run->code);
+	return 0;
+}
+
 int verb_exec(struct console *console, const struct words *words, struct err *err)
 {
 	static struct exec_run run;
-	struct engine_exec_args args = { 0 };
+	struct exec_wish wish;
 	struct buf body OWN(buf_done) = { 0 };
-	int fd, r = parse(console, words, &args, err);
+	int fd, r = exec_words_parse(words, &wish, err);
 
+	if (r >= 0)
+		r = check_lengths(&wish, err);
 	if (r < 0)
 		return r;
-	if (args.tty && console->capture)
+	if (wish.tty && console->capture)
 		return err_set(err, -EPERM, "exec -t has no pipe behind it");
 	buf_init(&body, 65536);
-	engine_exec_put(&body, &args);
-	memset(&run, 0, sizeof(run));
-	run = (struct exec_run){ .console = console, .tty = args.tty, .stdin_fd = -1 };
-	run.outputs[0].fd = run.outputs[1].fd = -1;
+	put_args(console, &wish, &body);
+	begin(&run, console, &wish);
+	if (console->keys && wish.input && !wish.tty)
+		typed_begin(console->columns);
 	fd = console_send(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_EXEC, buf_str(&body),
 			  EXEC_SERIAL, err);
 	if (fd < 0)
 		return fd;
-	do {
-		r = exec_round(&run, fd, err);
-	} while (r > 0 && !console->quit);
-	own_close(&run.stdin_fd);
-	own_close(&run.outputs[0].fd);
-	own_close(&run.outputs[1].fd);
-	if (!run.ended) /* its end is not ours to wait for any more */
-		console_drop(console, CONSOLE_SERVER_ENGINE);
-	if (r < 0)
-		return r;
-	console->exit_code = run.code;
-	if (run.code)
-		console_printf(console, "exit %d\n", run.code);
-	return 0;
+	if (!console->is_unit &&
+	    (wish.tty || wish.input)) /* a terminal that somebody started `hoy exec` on */
+		console_tty_raw(console);
+	r = stay(&run, fd, err);
+	if (!console->is_unit)
+		console_tty_restore(console);
+	return r;
 }

@@ -15,6 +15,7 @@
 #include "init/console/console.h"
 #include "init/console/run_words.h"
 #include "init/console/script.h"
+#include "init/console/typed.h"
 #include "lib/own.h"
 
 enum {
@@ -28,8 +29,6 @@ enum {
 	RUN_SCRIPT_TRIES = 5, /* a person ends it, a script cannot */
 	RUN_ROUND_MS = 1000,
 	RUN_DRAIN_MS = 2000, /* what a container wrote last is on its way when it ended */
-	KEY_INTERRUPT = 3,
-	KEY_END = 4,
 };
 
 /* One stream's line until its end comes. */
@@ -48,6 +47,7 @@ struct run {
 	char input[RUN_BYTES]; /* what is on its way in */
 	size_t input_at, input_len;
 	bool input_over; /* its end was reached, or nobody wants more */
+	bool bytes;	 /* its output is passed on as it is: no terminal shows it */
 	unsigned interrupts;
 	bool started, over, ended; /* over: its end was told; ended: and nothing else is to come */
 	int32_t code;
@@ -194,8 +194,14 @@ static void flush_line(struct run *run, struct run_line *line)
 	line->len = 0;
 }
 
-static void add_bytes(struct run *run, struct run_line *line, struct str bytes)
+static void add_bytes(struct run *run, int stream, struct str bytes)
 {
+	struct run_line *line = &run->lines[stream - 1];
+
+	if (run->bytes) {
+		console_bytes(run->console, stream, bytes.ptr, bytes.len);
+		return;
+	}
 	for (size_t i = 0; i < bytes.len; i++) {
 		if (bytes.ptr[i] != '\n' && line->len < sizeof(line->text)) {
 			line->text[line->len++] = bytes.ptr[i];
@@ -237,7 +243,7 @@ static int take_output(struct run *run, struct err *err)
 		if (r < 0)
 			return r;
 		if (piece.len)
-			add_bytes(run, &run->lines[stream - 1], piece);
+			add_bytes(run, stream, piece);
 	}
 	return 0;
 }
@@ -298,29 +304,22 @@ static void pass_input(struct run *run)
 /* Keys of a terminal that is raw for Ctrl-C: lines as a person sees them. */
 static int take_typed(struct run *run, const char *bytes, size_t len, struct err *err)
 {
-	int r = 0;
+	struct buf shown OWN(buf_done) = { 0 };
+	enum typed_event event;
 
-	for (size_t i = 0; r >= 0 && i < len && !run->input_over; i++) {
-		char byte = bytes[i] == '\r' ? '\n' : bytes[i];
-
-		if (byte == KEY_INTERRUPT) {
-			r = interrupt(run, err);
-		} else if (byte == KEY_END) {
-			run->input_over = true;
-		} else if (run->input_len < sizeof(run->input)) {
-			run->input[run->input_len++] = byte;
-			if (byte == '\n' || (byte >= ' ' && byte <= '~'))
-				console_write(run->console, &byte, 1);
-		}
-	}
-	return r;
+	buf_init(&shown, RUN_BYTES);
+	event = typed_feed(str_make(bytes, len), run->input, sizeof(run->input), &run->input_len,
+			   &shown);
+	console_raw(run->console, buf_text(&shown), shown.len);
+	run->input_over = run->input_over || event == TYPED_EVENT_END;
+	return event == TYPED_EVENT_INTERRUPT ? interrupt(run, err) : 0;
 }
 
 /* A file is read only while nothing waits to be passed on. */
 static int take_plain(struct run *run, struct err *err)
 {
-	char bytes[RUN_BYTES];
-	ssize_t n = read(run->console->in_fd, bytes, sizeof(bytes));
+	char bytes[RUN_BYTES / 4];
+	ssize_t n = console_read(run->console, bytes, sizeof(bytes));
 	int r = 0;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -329,7 +328,7 @@ static int take_plain(struct run *run, struct err *err)
 		run->input_at = run->input_len = 0;
 	if (n <= 0) {
 		run->input_over = true;
-	} else if (run->console->is_tty) {
+	} else if (run->console->keys) {
 		r = take_typed(run, bytes, (size_t)n, err);
 	} else {
 		memcpy(run->input, bytes, (size_t)n);
@@ -342,8 +341,14 @@ static int take_plain(struct run *run, struct err *err)
 static int take_input(struct run *run, struct err *err)
 {
 	unsigned char bytes[256];
-	ssize_t n = read(run->console->in_fd, bytes, sizeof(bytes));
+	ssize_t n = console_read(run->console, bytes, sizeof(bytes));
 
+	if (n < 0 && errno == EAGAIN)
+		return 0;
+	if (n <= 0 && run->console->remote && !run->console->quit) {
+		run->input_over = true; /* no more keys, but it goes on */
+		return 0;
+	}
 	if (n <= 0)
 		return err_set(err, -EINTR, "the terminal is gone; %s goes on", run->name);
 	if (!run->wish.tty)
@@ -411,7 +416,8 @@ static int ask(struct run *run, uint16_t type, uint32_t serial, struct err *err)
 static int round_once(struct run *run, int engine_fd, struct err *err)
 {
 	bool plain = run->wish.input && !run->wish.tty && run->stream_fd >= 0 && !run->input_over;
-	bool keys = run->console->is_tty || run->wish.tty, typed = keys || plain;
+	bool keys = (run->console->keys || run->wish.tty) && !run->console->input.over;
+	bool typed = keys || plain;
 	struct pollfd fds[3] = {
 		{ .fd = typed && (keys || !has_input(run)) ? run->console->in_fd : -1,
 		  .events = POLLIN },
@@ -453,8 +459,9 @@ static int stay(struct console *console, struct run *run, struct err *err)
 		r = round_once(run, fd, err);
 		if (r == 0)
 			break;
-		if (r > 0 && run->started && !before && run->wish.tty)
+		if (r > 0 && run->started && run->wish.tty && (!before || console->resized))
 			(void)ask(run, ENGINE_MSG_TTY, RUN_SERIAL_ACT, NULL);
+		console->resized = false;
 	}
 	stream_end(run);
 	if (!run->ended) /* its end is not ours to wait for any more */
@@ -464,7 +471,7 @@ static int stay(struct console *console, struct run *run, struct err *err)
 	if (r < 0)
 		return r;
 	console->exit_code = run->code;
-	if (run->code)
+	if (run->code && !run->bytes)
 		console_printf(console, "exit %d\n", run->code);
 	return 0;
 }
@@ -482,12 +489,11 @@ int verb_run(struct console *console, const struct words *words, struct err *err
 	r = run_words_parse(words, &run.wish, &section, err);
 	if (r < 0)
 		return r;
-	if (run.wish.tty && (console->capture || console->json || console->remote))
-		return err_set(err, -EPERM,
-			       "run -t is for a terminal of this machine: without a "
-			       "pipe, without JSON");
-	if (run.wish.input && !run.wish.detach && console->remote)
-		return err_set(err, -EPERM, "run -i takes what is typed on the machine itself");
+	if (run.wish.tty && (console->capture || console->json))
+		return err_set(err, -EPERM, "run -t is for a terminal: no pipe, no JSON");
+	run.bytes = run.wish.input && !console->is_tty && !console->json && !console->capture;
+	if (console->keys && run.wish.input && !run.wish.tty)
+		typed_begin(console->columns);
 	if (!console->is_unit) /* where Ctrl-C would end this program, and nothing else */
 		console_tty_raw(console);
 	r = create_or_pull(console, &run, buf_str(&section), err);

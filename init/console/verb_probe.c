@@ -269,7 +269,8 @@ static int follow(struct console *console, struct probe_print *print, int fd, st
 			(void)msg_send(fd, &stop, NULL);
 		}
 		if (!(ready & 2)) {
-			if (!console->is_tty) /* nobody types there: its end is no key */
+			if (!console->keys &&
+			    !console->remote) /* nobody types there: its end is no key */
 				console->in_fd = -1;
 			continue;
 		}

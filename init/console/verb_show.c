@@ -141,7 +141,7 @@ int verb_status(struct console *console, const struct words *words, struct err *
 enum { PS_ROW_MAX = 4096, PS_STATE = 10, PS_STATUS = 14, PS_BLANKS = 4, PS_IMAGE_MIN = 16 };
 
 struct ps_widths {
-	int name, image, status; /* status: of what runs */
+	int name, image;
 };
 
 static int wider(int width, const char *text, int max)
@@ -151,25 +151,30 @@ static int wider(int width, const char *text, int max)
 	return len > width && len <= max ? len : width;
 }
 
-/* How wide the columns are, within bounds: the rest of a row is not pushed about. */
+/* How wide the columns are, within bounds: the rest of a row is not pushed about. An image's name
+ * gives way to what a running one's state and ports take. */
 static struct ps_widths measure(struct str body, unsigned columns)
 {
-	struct ps_widths widths = { 12, PS_IMAGE_MIN, PS_STATUS };
+	struct ps_widths widths = { 12, PS_IMAGE_MIN };
+	int room, tail = PS_STATUS; /* status and ports of one row */
 	struct engine_row row;
 	struct wire in;
 	uint32_t count;
-	int room;
 
 	wire_init(&in, body.ptr, body.len);
 	count = wire_count(&in, 2 * ENGINE_ROWS_MAX);
 	for (uint32_t i = 0; i < count && !in.error; i++) {
+		int len;
+
 		engine_row_get(&in, &row);
 		widths.name = wider(widths.name, row.name, 32);
 		widths.image = wider(widths.image, row.image, 40);
-		if (!strcmp(row.state, "running"))
-			widths.status = wider(widths.status, row.status, 32);
+		if (strcmp(row.state, "running") != 0)
+			continue;
+		len = (int)(strlen(row.status) + (*row.ports ? 1 + strlen(row.ports) : 0));
+		tail = len > tail ? len : tail;
 	}
-	room = (int)columns - widths.name - PS_STATE - widths.status - PS_BLANKS;
+	room = (int)columns - widths.name - PS_STATE - tail - PS_BLANKS;
 	if (columns && widths.image > room)
 		widths.image = room > PS_IMAGE_MIN ? room : PS_IMAGE_MIN;
 	return widths;
@@ -432,23 +437,35 @@ static int network_json(struct console *console, struct str what, struct err *er
 	return in.error ? err_set(err, in.error, "netd answered with nonsense") : 0;
 }
 
+static int network_usage(struct err *err)
+{
+	struct buf names OWN(buf_done) = { 0 };
+
+	buf_init(&names, 512);
+	for (const char *const *name = netd_show_names; *name; name++)
+		(void)buf_printf(&names, " %s", *name);
+	return err_set(err, -EINVAL,
+		       "usage: network [show] WHAT, network why ADDRESS:PORT[/udp], network trace "
+		       "SRC -> ADDRESS:PORT[/udp]; WHAT is one of%s",
+		       buf_text(&names));
+}
+
 int verb_network(struct console *console, const struct words *words, struct err *err)
 {
-	bool trace = !strcmp(words->items[1], "trace");
-	bool why = trace || !strcmp(words->items[1], "why");
-	bool show = !strcmp(words->items[1], "show");
+	const char *first = words->count > 1 ? words->items[1] : "";
+	bool trace = !strcmp(first, "trace");
+	bool why = trace || !strcmp(first, "why");
+	bool show = !strcmp(first, "show");
 	/* `show` may be left out. */
-	const char *what = words->count > 2 ? words->items[2] : show ? "links" : words->items[1];
+	const char *what = words->count > 2 ? words->items[2] : show ? "links" : first;
 	struct msg reply OWN(msg_done) = { 0 };
 	struct buf body OWN(buf_done) = { 0 };
 	struct wire in;
 	struct buf question OWN(buf_done) = { 0 };
 	int r;
 
-	if (((words->count > 2) != why && !show) || (words->count > 3 && !trace))
-		return err_set(err, -EINVAL,
-			       "usage: network [show] WHAT, network why ADDRESS:PORT[/udp], "
-			       "network trace SRC -> ADDRESS:PORT[/udp]");
+	if (!*first || ((words->count > 2) != why && !show) || (words->count > 3 && !trace))
+		return network_usage(err);
 	buf_init(&question, 160);
 	(void)buf_printf(&question, "%s%s", !why ? "" : trace ? "trace " : "why ", what);
 	for (int i = 3; trace && i < words->count; i++)

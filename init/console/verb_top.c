@@ -3,6 +3,7 @@
  * top: what the machine and its containers use, drawn again every two seconds. Runs in the console
  * program, out of the engine's metrics. Must stay readable at 80x24 and 115200 baud.
  */
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -109,8 +110,10 @@ static void draw(struct console *console, const struct err *err)
 static bool take_keys(struct console *console)
 {
 	unsigned char bytes[32];
-	ssize_t n = read(console->in_fd, bytes, sizeof(bytes));
+	ssize_t n = console_read(console, bytes, sizeof(bytes));
 
+	if (n < 0 && errno == EAGAIN)
+		return false;
 	for (ssize_t i = 0; i < n; i++) {
 		switch (bytes[i]) {
 		case 'q':
@@ -187,7 +190,7 @@ int verb_top(struct console *console, const struct words *words, struct err *err
 	(void)words;
 	memset(&stats, 0, sizeof(stats));
 	order = STATS_BY_CPU;
-	if (!console->is_tty || console->json || console->capture)
+	if (!console->keys || console->json || console->capture)
 		return print_once(console, err);
 	screen_init(&screen, console->rows, console->columns);
 	console_full_screen(console, true);

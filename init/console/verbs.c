@@ -98,8 +98,8 @@ const struct verb console_verbs[] = {
 	  "ask a name server, the machine's own when none is named", C(NONE), 1, -1, verb_probe },
 	{ "disk", "", "disks, their partitions, and which holds the data", C(NONE), 0, 0,
 	  verb_disk },
-	{ "exec", "[-t] [-u USER] NAME COMMAND...", "run a command in a container", C(CONTAINER), 2,
-	  -1, verb_exec },
+	{ "exec", "[-i] [-t] [-u USER] [-e NAME=VALUE] [-w DIR] [--privileged] NAME COMMAND...",
+	  "run a command in a container", C(CONTAINER), 2, -1, verb_exec },
 	{ "export", "NAME FILE", "a container's files as a tar", C(CONTAINER), 2, 2, verb_export },
 	{ "factory-reset", "[--keep-data]",
 	  "erase all data, or all but images and volumes, and start again", C(NONE), 0, 1,
@@ -135,7 +135,7 @@ const struct verb console_verbs[] = {
 	{ "metrics", "", "counters of the machine and its containers, as Prometheus text", C(NONE),
 	  0, 0, verb_metrics },
 	{ "network", "[show] WHAT | why ADDRESS:PORT | trace SRC -> ADDRESS:PORT",
-	  "links, routes, neigh, dns, ports, rules ...; Tab lists them", C(NETWORK), 1, 4,
+	  "links, routes, neigh, dns, ports, rules ...; Tab lists them", C(NETWORK), 0, 4,
 	  verb_network },
 	{ "passwd", "", "change the password", C(NONE), 0, 0, verb_claim },
 	{ "pause", "NAME", "freeze a container that no section declares", C(CONTAINER), 1, 1,
@@ -308,7 +308,7 @@ static void page(struct console *console, struct str text)
 		console_raw(console, "-- more --", 10);
 		while (!console->quit && !strchr(" \rq\x03", key ? key : '-'))
 			if (!(console_wait(console, -1, -1) & 1) ||
-			    read(console->in_fd, &key, 1) != 1)
+			    console_read(console, &key, 1) != 1)
 				key = 'q';
 		console_raw(console, "\r\x1b[K", 4);
 		if (key == 'q' || key == 3 || console->quit)

@@ -14,7 +14,7 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from fixture import deb, engine, image, registry, tap  # noqa: E402
+from fixture import deb, engine, image, registry, tap, terminal  # noqa: E402
 
 CONSOLE_GID = 900
 HOY = os.path.join(engine.PROGRAMS, "hoy")
@@ -24,6 +24,10 @@ SERVICES = """
 image = busybox:latest
 command = ["sh", "-c", "seq 1 20000; while :; do date +%s; sleep 1; done"]
 stop_grace_period = 1s
+ports = 8123:80
+
+[service far]
+image = 127.0.0.1:1/a/name/that/is/as/long/as/a/row:1
 """
 REMOTE = """[remote]
 listen = 127.0.0.1:2376
@@ -89,6 +93,8 @@ def _verbs():
     code, out, _ = remote("reader", "health", "nobody", "--json")
     tap.check(code == 3 and json.loads(out)["code"] == 3, (code, out))
     tap.check(remote("reader", "statsu")[0] != 0, "an unknown verb")
+    code, out, _ = remote("reader", "network")
+    tap.check(code == 2 and re.search(r"WHAT is one of( [a-z]+)* links( [a-z]+)* routes", out), (code, out))
     done = subprocess.run([HOY, "-H", "127.0.0.1", "--cert", ".", "version"], cwd=WHO["reader"], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, check=False)
     tap.check(done.returncode == 0 and b"Hoy" in done.stdout, "certificates of the folder one stands in: %s" % done)
@@ -145,6 +151,94 @@ def _end_of_input():
         tap.check(done.returncode == 0 and wanted in done.stdout, (typed, done))
 
 
+def bytes_through(*words, data=b""):
+    return subprocess.run(arguments("admin", words), input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          timeout=engine.LIMIT_S, check=False)
+
+
+@tap.test("hoy -H: exec -i and run -i take bytes to their end and give bytes back, both ways at once, errors apart")
+def _bytes():
+    data = bytes(range(256)) * 32768  # more than all buffers on the way together
+    for words in (("exec", "-i", "one", "cat"), ("run", "-i", "--rm", "busybox", "cat")):
+        done = bytes_through(*words, data=data)
+        tap.check(done.returncode == 0 and done.stdout == data and not done.stderr, "%s: %d of %d bytes, %r" % (words, len(done.stdout), len(data), done.stderr))
+    done = bytes_through("exec", "-i", "one", "sh", "-c", "wc -c; echo wrong >&2; exit 4", data=data)
+    tap.check((done.returncode, done.stdout, done.stderr) == (4, b"%d\n" % len(data), b"wrong\n"), done)
+    done = bytes_through("exec", "-i", "one", "sh", "-c", "exec <&-; sleep 0.2; echo closed", data=data)
+    tap.check((done.returncode, done.stdout) == (0, b"closed\n"), done)
+    done = bytes_through("exec", "one", "wc", "-c", data=b"not read")
+    tap.check((done.returncode, done.stdout) == (0, b"0\n"), done)
+
+
+@tap.test("hoy -H: a tar goes into a container through exec -i, and comes out of it")
+def _tar():
+    tree = os.path.join(E.work, "tree")
+    os.makedirs(tree + "/deep")
+    for name, size in (("small", 5), ("deep/large", 3000000)):
+        with open(os.path.join(tree, name), "wb") as f:
+            f.write(os.urandom(size))
+    packed = subprocess.run(["tar", "-C", tree, "-cf", "-", "."], stdout=subprocess.PIPE, check=True).stdout
+    tap.check(bytes_through("exec", "-i", "one", "sh", "-c", "mkdir /t && tar -C /t -xf -", data=packed).returncode == 0, "in")
+    done = bytes_through("exec", "-i", "one", "tar", "-C", "/t", "-cf", "-", ".")
+    back = os.path.join(E.work, "back")
+    os.makedirs(back)
+    subprocess.run(["tar", "-C", back, "-xf", "-"], input=done.stdout, check=True)
+    tap.check(subprocess.run(["diff", "-r", tree, back], check=False).returncode == 0, "what came back")
+
+
+def screen(*words, rows=30, columns=100):
+    return terminal.Terminal(arguments("admin", words), engine.LIMIT_S, rows, columns)
+
+
+@tap.test("hoy -H: a terminal: its size and its changes, keys one by one, Ctrl-C; it is left as it was")
+def _screen():
+    s = screen("exec", "-it", "one", "sh")
+    s.expect("# ")
+    s.type(b"stty size; tty\r")
+    s.expect(r"30 100\r*\n/dev/pts/\d")
+    tap.check(s.raw(), "keys")
+    s.resize(40, 120)
+    for _ in range(100):  # the shell may ask before its terminal has changed
+        s.text = ""
+        s.type(b"stty size; echo then\r")
+        s.expect(r"\d+ \d+\r*\n(?s:.*)then")
+        if "40 120" in s.text:
+            break
+    tap.check("40 120" in s.text, s.text)
+    s.type(b"exit 6\r")
+    while s.process.poll() is None:
+        s.take(0.1)
+    tap.check(not s.raw() and s.end() == 6, "as it was")
+    s = screen("ps", columns=80)
+    s.expect(r"(?m)^far .*\n")
+    row = re.search(r"(?m)^one .*", s.text).group(0).rstrip()
+    tap.check(row.endswith("*:8123->80/tcp") or row.endswith("8123->80/tcp"), "the ports have their place beside a long name: %r" % row)
+    tap.check(s.end() == 0, "ps")
+    s = screen("run", "-it", "--rm", "busybox", "sh")
+    s.expect("# ")
+    s.type(b"stty size; exit 7\r")
+    s.expect("30 100")
+    tap.check(s.end() == 7, "run -it")
+    s = screen("run", "--rm", "busybox", "sh", "-c", "trap 'echo asked; exit 3' TERM; echo runs; while :; do sleep 0.1; done")
+    s.expect("runs")
+    s.type(b"\x03")
+    s.expect(r"stopping it; Ctrl-C again kills it\r*\n(?s:.*)asked")
+    tap.check(s.end() == 3, "run: Ctrl-C")
+
+
+@tap.test("hoy -H: dashboard and top fill the screen, q ends them; config import takes a file")
+def _full_screens():
+    for verb in ("dashboard", "top"):
+        s = screen(verb)
+        s.expect(r"q ends(?s:.*)")
+        s.type(b"q")
+        tap.check(s.end() == 0, verb)
+    done = bytes_through("dashboard")
+    tap.check(done.returncode == 5 and b"needs a terminal" in done.stdout, done)
+    done = bytes_through("config", "import", data=b"[hoy]\n")
+    tap.check(done.returncode == 4, "there is no init here: %s" % done)
+
+
 # A loaded machine may have used up its patience one stage earlier.
 GIVEN_UP = rb"no (connection|TLS handshake|answer) within 5 s|no TLS handshake in time|silent"
 
@@ -189,7 +283,7 @@ def _silent():
         tap.check(time.monotonic() - begun >= 5, "given up too early")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(KEYS + "/server.pem", KEYS + "/server.key")
-    context.set_alpn_protocols(["hoy/1"])
+    context.set_alpn_protocols(["hoy/2"])
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -312,7 +406,7 @@ def _strangers():
 @tap.test("hoy -H: a request that is none is refused, and the gate goes on")
 def _hostile():
     for junk in (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\0\0\0\5ps", b"\0\0\0\3ps\1", b"\0\0\0\2\0\0"):
-        with subprocess.Popen(["openssl", "s_client", "-quiet", "-connect", "127.0.0.1:2376", "-alpn", "hoy/1",
+        with subprocess.Popen(["openssl", "s_client", "-quiet", "-connect", "127.0.0.1:2376", "-alpn", "hoy/2",
                                "-CAfile", KEYS + "/ca.pem", "-cert", KEYS + "/admin.pem", "-key", KEYS + "/admin.key"],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
             child.stdin.write(junk)

@@ -4,14 +4,13 @@
 import json
 import os
 import re
-import select
 import subprocess
 import sys
 import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from fixture import deb, engine, image, pulling, tap  # noqa: E402
+from fixture import deb, engine, image, pulling, tap, terminal  # noqa: E402
 
 CONSOLE_GID = 900
 PLACE = "10.99.0.1"  # the registry's address, which comes and goes
@@ -54,33 +53,9 @@ def row(name):
     return found.group(0) if found else ""
 
 
-class Screen:
+def screen_of(*words):
     """`hoy` on a terminal of its own."""
-
-    def __init__(self, *words):
-        self.master, slave = os.openpty()
-        self.text = ""
-        self.process = subprocess.Popen(["chroot", E.root, "/usr/bin/hoy"] + list(words), stdin=slave, stdout=slave, stderr=slave)
-        os.close(slave)
-
-    def expect(self, pattern):
-        end = time.monotonic() + engine.LIMIT_S
-        while not re.search(pattern, self.text):
-            tap.check(time.monotonic() < end, "nothing matches %r in:\n%s" % (pattern, self.text[-2000:]))
-            if select.select([self.master], [], [], 0.2)[0]:
-                try:
-                    self.text += os.read(self.master, 65536).decode("utf8", "replace")
-                except OSError:
-                    tap.check(re.search(pattern, self.text), "it ended:\n" + self.text[-2000:])
-
-    def type(self, text):
-        os.write(self.master, text)
-
-    def end(self):
-        """Its exit code."""
-        code = self.process.wait(engine.LIMIT_S)
-        os.close(self.master)
-        return code
+    return terminal.Terminal(["chroot", E.root, "/usr/bin/hoy"] + list(words), engine.LIMIT_S)
 
 
 @tap.test("run: the output of both streams, escaped, and the command's exit code")
@@ -146,14 +121,14 @@ def _pull():
 @tap.test("run: while the registry cannot be reached it says so with the next try, and goes on when it is there")
 def _away():
     ip("address", "del", PLACE + "/32", "dev", "lo")
-    screen = Screen("run", "--rm", HOST + "/late:1")
+    screen = screen_of("run", "--rm", HOST + "/late:1")
     screen.expect(r"next try in 2 s, Ctrl-C ends it\r*\n")
     screen.expect(r"next try in 4 s")
     ip("address", "add", PLACE + "/32", "dev", "lo")
     screen.expect(r"\r*\npulled and run\r*\n")
     tap.check(screen.end() == 0, "its exit code")
     ip("address", "del", PLACE + "/32", "dev", "lo")
-    screen = Screen("run", "--rm", HOST + "/never:1")
+    screen = screen_of("run", "--rm", HOST + "/never:1")
     screen.expect(r"next try in 2 s")
     screen.type(b"\x03")
     screen.end()
@@ -162,13 +137,13 @@ def _away():
 
 @tap.test("run on a terminal: Ctrl-C stops it, -t passes keys in and bytes out")
 def _terminal():
-    screen = Screen("run", "--name", "stops", "busybox", "sh", "-c", "trap 'echo asked; exit 3' TERM; echo runs; while :; do sleep 0.1; done")
+    screen = screen_of("run", "--name", "stops", "busybox", "sh", "-c", "trap 'echo asked; exit 3' TERM; echo runs; while :; do sleep 0.1; done")
     screen.expect(r"runs\r*\n")
     screen.type(b"\x03")
     screen.expect(r"stopping it; Ctrl-C again kills it\r*\n(?s:.*)asked\r*\n")
     tap.check(screen.end() == 3, "its exit code")
     tap.check(" exited " in row("stops") and hoy("rm", "stops") == "", row("stops"))
-    screen = Screen("run", "-it", "--rm", "busybox", "sh")
+    screen = screen_of("run", "-it", "--rm", "busybox", "sh")
     screen.expect(r"# ")
     screen.type(b"echo $((6*7)); tty; exit 5\n")
     screen.expect(r"42\r*\n/dev/pts/0\r*\n")
@@ -185,13 +160,53 @@ def _input():
                           input=data, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=engine.LIMIT_S, check=False)
     tap.check(done.returncode == 0 and done.stdout == b"closed\n", "who reads nothing: %d %r" % (done.returncode, done.stdout[-300:]))
     tap.check(hoy("run", "--rm", "busybox", "wc", "-c") == "0\n", "without -i")
-    s = Screen("run", "--rm", "-i", "busybox", "sh", "-c", "echo ready; while read l; do echo got-$l; done; echo over")
+    s = screen_of("run", "--rm", "-i", "busybox", "sh", "-c", "echo ready; while read l; do echo got-$l; done; echo over")
     s.expect("ready")
     s.type(b"one\r")
     s.expect("got-one")
     s.type(b"\x04")
     s.expect("over")
     tap.check(s.end() == 0, "the end of what is typed")
+
+
+@tap.test("exec -i: bytes go in and come out as they are, errors apart, and the end is told; without -i there is none")
+def _exec_input():
+    def through(*words, data=b""):
+        return subprocess.run(["chroot", E.root, "/usr/bin/hoy", "exec"] + list(words), input=data, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=engine.LIMIT_S, check=False)
+    data = bytes(range(256)) * 8192  # more than all pipes together hold
+    done = through("-i", "declared", "cat", data=data)
+    tap.check(done.returncode == 0 and done.stdout == data and not done.stderr, "%d of %d bytes, %r" % (len(done.stdout), len(data), done.stderr))
+    done = through("-i", "declared", "sh", "-c", "wc -c; echo wrong >&2; exit 4", data=data)
+    tap.check((done.returncode, done.stdout, done.stderr) == (4, b"%d\n" % len(data), b"wrong\n"), done)
+    done = through("-i", "declared", "sh", "-c", "exec <&-; sleep 0.2; echo closed", data=data)
+    tap.check((done.returncode, done.stdout) == (0, b"closed\n"), done)
+    done = through("declared", "wc", "-c", data=data)
+    tap.check((done.returncode, done.stdout) == (0, b"0\n"), done)
+    done = through("-i", "-w", "/tmp", "-e", "A=b c", "-u", "5:6", "declared", "sh", "-c", "pwd; echo $A; id -u; id -g")
+    tap.check(done.stdout == b"/tmp\nb c\n5\n6\n", done)
+    done = through("declared", "printf", "a\\033[31mb")
+    tap.check(done.stdout == b"a\\x1b[31mb\n", "without -i it is escaped: %s" % done)
+
+
+@tap.test("exec -i on a terminal: lines are edited as on the console, Ctrl-D ends them, Ctrl-C the command; -t: keys as they are")
+def _exec_terminal():
+    s = screen_of("exec", "-i", "declared", "sh", "-c", "echo ready; while read l; do echo got-$l; done; echo over")
+    s.expect("ready")
+    s.type(b"onf\x7fe\r")
+    s.expect("got-one")
+    s.type(b"\x04")
+    s.expect("over")
+    tap.check(s.end() == 0, "the end of what is typed")
+    s = screen_of("exec", "-i", "declared", "sh", "-c", "echo ready; cat")
+    s.expect("ready")
+    s.type(b"\x03")
+    tap.check(s.end() != 0, "Ctrl-C")
+    s = screen_of("exec", "-it", "declared", "sh")
+    s.expect("# ")
+    s.type(b"echo $((6*7)); tty; exit 5\r")
+    s.expect(r"42\r*\n/dev/pts/\d")
+    tap.check(s.end() == 5, "its exit code")
 
 
 @tap.test("run: volumes that the image declares and that nobody named, ports of the image's and of -p without one here")
