@@ -7,16 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include "engine/api/engine_msg.h"
 #include "init/console/alias.h"
 #include "init/console/console.h"
-#include "init/console/key_words.h"
 #include "init/console/login.h"
 #include "init/console/pipe.h"
 #include "init/console/script.h"
 #include "init/console/verb_json.h"
 #include "lib/own.h"
-#include "netd/api/netd_msg.h"
 
 static int verb_help(struct console *console, const struct words *words, struct err *err)
 {
@@ -108,12 +105,12 @@ const struct verb console_verbs[] = {
 	  C(CONTAINER), 1, 8, verb_follow },
 	{ "health", "NAME", "health checks of a container: state, last results", C(CONTAINER), 1, 1,
 	  verb_health },
-	{ "help", "[COMMAND]", "this list, or one command; ? does the same", C(NONE), 0, 1,
+	{ "help", "[COMMAND]", "this list, or one command; ? does the same", C(VERB), 0, 1,
 	  verb_help },
 	{ "history", "[NAME]", "why the machine started, or how a container ended", C(CONTAINER), 0,
 	  1, verb_history },
 	{ "image", "sbom NAME | referrers NAME [TYPE]",
-	  "packages of an image as SPDX; what refers to it in its registry", C(NONE), 2, 3,
+	  "packages of an image as SPDX; what refers to it in its registry", C(IMAGE), 2, 3,
 	  verb_image },
 	{ "images", "", "images in the store", C(NONE), 0, 0, verb_images },
 	{ "import", "FILE|URL [IMAGE]", "a tar of files becomes an image", C(NONE), 1, 2,
@@ -149,34 +146,34 @@ const struct verb console_verbs[] = {
 	  "give back what nothing uses", C(NONE), 0, -1, verb_prune },
 	{ "ps", "[-a] [--no-trunc]", "containers and their states, those that ended too", C(NONE),
 	  0, 2, verb_ps },
-	{ "pull", "IMAGE", "fetch an image from its registry", C(NONE), 1, 1, verb_pull },
-	{ "push", "IMAGE [REFERENCE]", "send an image to a registry", C(NONE), 1, 2, verb_push },
+	{ "pull", "IMAGE", "fetch an image from its registry", C(IMAGE), 1, 1, verb_pull },
+	{ "push", "IMAGE [REFERENCE]", "send an image to a registry", C(IMAGE), 1, 2, verb_push },
 	{ "reboot", "", "stop everything and start again", C(NONE), 0, 0, verb_power },
 	{ "resize", "", "ask the terminal for its size again", C(NONE), 0, 0, verb_resize },
 	{ "restart", "NAME", "stop and start a container", C(CONTAINER), 1, 1, verb_act },
 	{ "rm", "[-f] [-v] NAME...", "remove containers that no section declares", C(CONTAINER), 1,
 	  -1, verb_rm },
-	{ "rmi", "IMAGE", "remove an image", C(NONE), 1, 1, verb_rmi },
+	{ "rmi", "IMAGE", "remove an image", C(IMAGE), 1, 1, verb_rmi },
 	{ "run",
 	  "[-d] [--rm] [--name N] [-p HOST:CONTAINER] [-v SOURCE:TARGET] [-e NAME=VALUE] "
 	  "[--network N] [-P] [-i] [-t] IMAGE [COMMAND...]",
-	  "a container out of an image, which is pulled when it is missing", C(NONE), 1, -1,
+	  "a container out of an image, which is pulled when it is missing", C(IMAGE), 1, -1,
 	  verb_run },
-	{ "save", "[--oci] [-o] FILE IMAGE...", "write images into an archive", C(NONE), 2, -1,
+	{ "save", "[--oci] [-o] FILE IMAGE...", "write images into an archive", C(IMAGE), 2, -1,
 	  verb_save },
 	{ "sessions", "", "the consoles, and who is at them", C(NONE), 0, 0, verb_sessions },
 	{ "start", "NAME", "start a container", C(CONTAINER), 1, 1, verb_act },
 	{ "stats", "[NAME...]", "what each container uses, as a table", C(CONTAINER), 0, -1,
 	  verb_stats },
 	{ "status", "", "machine, data disk, clock, system services", C(NONE), 0, 0, verb_status },
-	{ "steps", "IMAGE", "the steps that made an image", C(NONE), 1, 1, verb_steps },
+	{ "steps", "IMAGE", "the steps that made an image", C(IMAGE), 1, 1, verb_steps },
 	{ "stop", "NAME", "stop a container until the next boot", C(CONTAINER), 1, 1, verb_act },
 	{ "store", "check [--repair]", "read every blob and layer, mend what is damaged", C(NONE),
 	  1, 2, verb_store },
 	{ "support", "collect | send [ARCHIVE]",
 	  "an archive without secrets for whoever helps; sent to [support]", C(NONE), 1, 2,
 	  verb_support },
-	{ "tag", "IMAGE NAME", "give an image another name", C(NONE), 2, 2, verb_tag },
+	{ "tag", "IMAGE NAME", "give an image another name", C(IMAGE), 2, 2, verb_tag },
 	{ "time", "", "the clock, whether it is synchronised, and with whom", C(NONE), 0, 0,
 	  verb_time },
 	{ "top", "", "what the machine and its containers use, on one screen; q ends", C(NONE), 0,
@@ -360,166 +357,4 @@ int console_run(struct console *console, const char *line)
 	/* What runs inside another command's capture is that command's own. */
 	return pipe.count && !console->capture ? run_pipe(console, &pipe)
 					       : run_command(console, str_from(line));
-}
-
-/* ---- completion ---- */
-
-struct candidates {
-	char names[128][ENGINE_NAME_MAX];
-	size_t count;
-};
-
-static void offer(struct candidates *all, const char *name, struct str prefix)
-{
-	if (all->count < ARRAY_LEN(all->names) && str_starts(str_from(name), prefix))
-		(void)str_copy(str_from(name), all->names[all->count++], ENGINE_NAME_MAX);
-}
-
-static void offer_containers(struct console *console, struct candidates *all, struct str prefix)
-{
-	struct msg reply OWN(msg_done) = { 0 };
-	struct engine_row row;
-	struct wire in;
-	uint32_t count;
-
-	if (console_call(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_PS, STR(""), &reply, NULL) < 0)
-		return;
-	wire_init(&in, reply.body.ptr, reply.body.len);
-	count = wire_count(&in, 2 * ENGINE_ROWS_MAX);
-	for (uint32_t i = 0; i < count && !in.error; i++) {
-		engine_row_get(&in, &row);
-		offer(all, row.name, prefix);
-	}
-}
-
-static void offer_words(struct candidates *all, const char *const *names, struct str prefix)
-{
-	for (; *names; names++)
-		offer(all, *names, prefix);
-}
-
-/* What `config set` can change: words of the INI files, behind what is typed of them. */
-struct key_offers {
-	struct candidates *all;
-	struct str typed; /* with a quote in front, where there is one */
-	size_t known;	  /* of it, without */
-};
-
-static void offer_key(void *owner, struct str word)
-{
-	const struct key_offers *offers = owner;
-	char name[ENGINE_NAME_MAX];
-
-	if (snprintf(name, sizeof(name), "%.*s%.*s", STR_ARG(offers->typed),
-		     STR_ARG(str_skip(word, offers->known))) < (int)sizeof(name))
-		offer(offers->all, name, offers->typed);
-}
-
-/* behind: all that stands behind `config` up to the cursor. */
-static bool offer_keys(struct candidates *all, struct str behind, struct str prefix)
-{
-	struct key_offers offers = { all, prefix, 0 };
-	struct key_spot spot;
-	struct str verb;
-
-	if (!str_cut(&behind, ' ', &verb) || (!str_is(verb, "set") && !str_is(verb, "unset")))
-		return false;
-	spot = key_words_command(behind);
-	offers.known = spot.prefix.len;
-	key_words_at(&spot, offer_key, &offers);
-	return true;
-}
-
-static void collect(struct console *console, struct str before, struct str prefix,
-		    struct candidates *all)
-{
-	static const char *const config[] = { "show",	   "issues",  "set",	  "unset",
-					      "candidate", "diff",    "validate", "apply",
-					      "confirm",   "discard", "rollback", "history",
-					      "export",	   "import",  "media",	  "edit",
-					      "pin",	   NULL };
-	static const char *const units[] = { "init",	"netd",	  "engine", "kernel",
-					     "console", "system", NULL };
-	static const char *const show[] = { "show", "why", "trace", NULL };
-	struct str rest = before, first = { 0 };
-	char name[32] = "";
-	const struct verb *verb;
-
-	(void)str_cut(&rest, ' ', &first);
-	(void)str_copy(first, name, sizeof(name));
-	verb = find_verb(name);
-	for (size_t i = 0; !before.len && i < console_verb_count; i++)
-		offer(all, console_verbs[i].name, prefix);
-	for (size_t i = 0; !before.len && i < console_alias_count; i++)
-		offer(all, console_aliases[i].name, prefix);
-	if (!before.len || !verb)
-		return;
-	switch (verb->complete) {
-	case VERB_COMPLETE_NONE:
-		break;
-	case VERB_COMPLETE_CONTAINER:
-		offer_containers(console, all, prefix);
-		break;
-	case VERB_COMPLETE_NETWORK:
-		offer_words(all, netd_show_names, prefix);
-		if (!str_trim(rest).len)
-			offer_words(all, show, prefix);
-		break;
-	case VERB_COMPLETE_CONFIG:
-		if (!rest.len ||
-		    !offer_keys(all,
-				str_make(rest.ptr, (size_t)(prefix.ptr - rest.ptr) + prefix.len),
-				prefix))
-			offer_words(all, config, prefix);
-		break;
-	case VERB_COMPLETE_UNIT:
-		offer_words(all, units, prefix);
-		break;
-	}
-}
-
-static size_t common(const struct candidates *all)
-{
-	size_t len = strlen(all->names[0]);
-
-	for (size_t i = 1; i < all->count; i++) {
-		size_t n = 0;
-
-		while (n < len && all->names[i][n] == all->names[0][n])
-			n++;
-		len = n;
-	}
-	return len;
-}
-
-void console_complete(struct console *console, struct buf *out)
-{
-	static struct candidates all;
-	struct edit *edit = &console->edit;
-	struct str before = str_make(edit->line, edit->pos), prefix = before;
-	ptrdiff_t blank = -1;
-	size_t len;
-
-	for (size_t i = 0; i < before.len; i++)
-		blank = before.ptr[i] == ' ' ? (ptrdiff_t)i : blank;
-	prefix = str_skip(before, (size_t)(blank + 1));
-	before = str_head(before, (size_t)(blank + 1));
-	all.count = 0;
-	collect(console, before, prefix, &all);
-	if (!all.count)
-		return;
-	len = common(&all);
-	if (len > prefix.len)
-		edit_insert(edit, all.names[0] + prefix.len, len - prefix.len, out);
-	if (all.count == 1) {
-		edit_insert(edit, " ", 1, out);
-		return;
-	}
-	if (len > prefix.len)
-		return;
-	(void)buf_add_text(out, "\r\n");
-	for (size_t i = 0; i < all.count; i++)
-		(void)buf_printf(out, "%s%s", i ? "  " : "", all.names[i]);
-	(void)buf_add_text(out, "\r\n");
-	edit_redraw(edit, out);
 }
