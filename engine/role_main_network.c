@@ -224,7 +224,7 @@ void engine_network_make_call(struct msg_peer *peer, struct msg *msg)
 	call->internal = internal;
 	(void)buf_add_str(&call->api, api);
 	(void)buf_add_str(&call->more, more);
-	buf_init(&body, 512);
+	buf_init(&body, 1024);
 	wire_put_text(&body, name);
 	wire_put_str(&body, subnet);
 	wire_put_u8(&body, internal);
@@ -290,7 +290,7 @@ static int say_again(int dirfd, const char *name, unsigned char d_type, void *ow
 	buf_init(&file, NETWORK_FILE_MAX);
 	if (*name == '.' || !record_read(dirfd, name, &file, &record))
 		return 0;
-	buf_init(&body, 512);
+	buf_init(&body, 1024);
 	wire_put_text(&body, name);
 	wire_put_str(&body, record.subnet);
 	wire_put_u8(&body, record.internal);

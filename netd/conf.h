@@ -154,6 +154,7 @@ struct conf_bridge {
 	struct ip6 subnet6;
 	uint8_t prefix6; /* 0 = pick one */
 	bool delegated;	 /* subnet6 lies below the prefix that DHCPv6 delegates */
+	struct network_traits traits;
 	enum network_driver driver;
 	uint8_t mode;
 	char parent[IFNAMSIZ]; /* what containers share; "" = a bridge of its own */

@@ -94,6 +94,21 @@ static int read_driver(const struct ini_section *section, struct conf_bridge *br
 	return r;
 }
 
+/* The values were checked when the file was read. */
+static void read_traits(const struct ini_section *section, struct network_traits *traits)
+{
+	const struct str modes[2] = { str_from(ini_text(&conf_schema, section, "gateway_mode")),
+				      str_from(ini_text(&conf_schema, section, "gateway_mode6")) };
+
+	(void)network_gate_parse(modes[0], &traits->gate4, NULL);
+	(void)network_gate_parse(modes[1], &traits->gate6, NULL);
+	traits->no_masquerade = !conf_flag(section, "masquerade");
+	(void)str_copy(str_from(ini_text(&conf_schema, section, "bridge_name")), traits->bridge,
+		       sizeof(traits->bridge));
+	(void)str_copy(str_from(ini_text(&conf_schema, section, "ifname_prefix")),
+		       traits->ifname_prefix, sizeof(traits->ifname_prefix));
+}
+
 /* Before the default network gets the subnet that it has without a section. */
 static int check_families(const struct conf_bridge *bridge, struct err *err)
 {
@@ -135,6 +150,7 @@ void conf_add_bridge(struct ini_config *ini, struct ini_section *section, struct
 	(void)ip4_parse(str_from(ini_text(&conf_schema, section, "host_binding")),
 			&bridge.host_ip4);
 	bridge.internal = ini_number(&conf_schema, section, "internal", 0) != 0;
+	read_traits(section, &bridge.traits);
 	if (read_driver(section, &bridge, &err) < 0 || check_families(&bridge, &err) < 0) {
 		ini_complain(ini, section, NULL, "[bridge %s]: %s", section->name, err.text);
 		return;

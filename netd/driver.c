@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the words for what carries a container network and how fast it may go. Pure, used by netd
+ * Owns the words for what carries a container network and what the
+ * machine is to it and how fast it may go. Pure, used by netd
  * main and by whoever reads network.ini. It must never take a word that it does not know for a
  * default.
  */
@@ -14,6 +15,8 @@ enum { RATE_MIN = 8000, RATE_TEXT_MAX = 15 };
 #define RATE_MAX UINT64_C(100000000000)
 
 static const char *const drivers[] = { "bridge", "macvlan", "ipvlan" };
+
+static const char *const gates[] = { "nat", "nat-unprotected", "routed", "isolated" };
 
 static const struct mode {
 	enum network_driver driver;
@@ -75,6 +78,30 @@ const char *network_mode_text(enum network_driver driver, uint8_t mode)
 bool network_mode_routed(enum network_driver driver, uint8_t mode)
 {
 	return driver == NETWORK_IPVLAN && mode != IPVLAN_MODE_L2;
+}
+
+bool network_traits_same(const struct network_traits *a, const struct network_traits *b)
+{
+	return !strcmp(a->bridge, b->bridge) && !strcmp(a->ifname_prefix, b->ifname_prefix) &&
+	       a->gate4 == b->gate4 && a->gate6 == b->gate6 && a->no_masquerade == b->no_masquerade;
+}
+
+const char *network_gate_text(enum network_gate gate)
+{
+	return gates[gate];
+}
+
+int network_gate_parse(struct str text, enum network_gate *ret_gate, struct err *err)
+{
+	size_t i = 0;
+
+	while (text.len && i < ARRAY_LEN(gates) && !str_is(text, gates[i]))
+		i++;
+	if (i == ARRAY_LEN(gates))
+		return err_set(err, -EINVAL,
+			       "gateway mode: expected nat, nat-unprotected, routed or isolated");
+	*ret_gate = (enum network_gate)i;
+	return 0;
 }
 
 int network_rate_parse(struct str text, uint64_t *ret_rate, struct err *err)

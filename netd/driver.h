@@ -2,6 +2,7 @@
 #ifndef HOY_NETD_DRIVER_H
 #define HOY_NETD_DRIVER_H
 
+#include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include "lib/err.h"
@@ -23,6 +24,32 @@ int network_mode_parse(enum network_driver driver, struct str text, uint8_t *ret
 const char *network_mode_text(enum network_driver driver, uint8_t mode);
 /* The way out is the interface itself, without a gateway. */
 bool network_mode_routed(enum network_driver driver, uint8_t mode);
+
+/*
+ * What the machine is to a network of its own for one address family: it translates both ways (nat)
+ * and, unprotected, routes to every port as well; it routes to published ports and translates
+ * nothing (routed); or it has no address there (isolated, of internal networks alone).
+ */
+enum network_gate {
+	NETWORK_GATE_NAT,
+	NETWORK_GATE_UNPROTECTED,
+	NETWORK_GATE_ROUTED,
+	NETWORK_GATE_ISOLATED,
+};
+
+/* What clients of Docker's API say of a network beyond its addresses. */
+struct network_traits {
+	char bridge[IFNAMSIZ];	      /* what its bridge is called; "" = after the network's name */
+	char ifname_prefix[IFNAMSIZ]; /* of interfaces in containers; "" = eth */
+	enum network_gate gate4, gate6;
+	bool no_masquerade; /* what leaves keeps its address, which others have a route to */
+};
+
+bool network_traits_same(const struct network_traits *a, const struct network_traits *b);
+
+const char *network_gate_text(enum network_gate gate);
+/* "" = nat. */
+int network_gate_parse(struct str text, enum network_gate *ret_gate, struct err *err);
 
 /* Bits per second: a number and k, M or G (of 1000); 8k to 100G. "" = 0, no limit. */
 int network_rate_parse(struct str text, uint64_t *ret_rate, struct err *err);

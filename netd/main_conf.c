@@ -11,7 +11,7 @@
 #include "lib/own.h"
 #include "netd/main_tell.h"
 
-enum { NETWORKS_FILE_MAX = 32 << 10, ISSUES_SHOWN = 16 };
+enum { NETWORKS_FILE_MAX = 48 << 10, ISSUES_SHOWN = 16 };
 
 static int read_ini(const struct netd *netd, struct ini_config *ini, struct err *err)
 {
@@ -68,6 +68,24 @@ static int add(struct netd *netd, struct network *wanted, const struct rtnl_stat
 	return 0;
 }
 
+static void get_traits(struct wire *in, struct network_traits *traits)
+{
+	wire_text(in, traits->bridge, sizeof(traits->bridge));
+	wire_text(in, traits->ifname_prefix, sizeof(traits->ifname_prefix));
+	traits->gate4 = (enum network_gate)wire_u8(in);
+	traits->gate6 = (enum network_gate)wire_u8(in);
+	traits->no_masquerade = wire_bool(in);
+}
+
+static void put_traits(const struct network_traits *traits, struct buf *out)
+{
+	wire_put_text(out, traits->bridge);
+	wire_put_text(out, traits->ifname_prefix);
+	wire_put_u8(out, (uint8_t)traits->gate4);
+	wire_put_u8(out, (uint8_t)traits->gate6);
+	wire_put_u8(out, traits->no_masquerade);
+}
+
 static void add_saved(struct netd *netd, const struct rtnl_state *state)
 {
 	OWN(buf_done) struct buf file = { 0 };
@@ -103,7 +121,9 @@ static void add_saved(struct netd *netd, const struct rtnl_state *state)
 		network.no_ip4 = wire_bool(&in);
 		network.no_icc = wire_bool(&in);
 		network.host_ip4 = wire_u32(&in);
-		if (driver > NETWORK_IPVLAN)
+		get_traits(&in, &network.traits);
+		if (driver > NETWORK_IPVLAN || network.traits.gate4 > NETWORK_GATE_ISOLATED ||
+		    network.traits.gate6 > NETWORK_GATE_ISOLATED)
 			break;
 		network.driver = (enum network_driver)driver;
 		if (!in.error && network.name[0] &&
@@ -146,6 +166,7 @@ void main_networks_load(struct netd *netd)
 						   .range_len = bridge->range_len,
 						   .mtu = bridge->mtu,
 						   .rate = bridge->rate,
+						   .traits = bridge->traits,
 						   .fixed = true };
 
 			if ((bridge->subnet == 0) != (pass == 1))
@@ -188,6 +209,7 @@ int main_networks_save(struct netd *netd, struct err *err)
 		wire_put_u8(&file, network->no_ip4);
 		wire_put_u8(&file, network->no_icc);
 		wire_put_u32(&file, network->host_ip4);
+		put_traits(&network->traits, &file);
 	}
 	if (buf_error(&file) < 0)
 		return err_set(err, buf_error(&file), "the list of networks is too long");

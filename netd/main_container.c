@@ -6,12 +6,14 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include "lib/log.h"
 #include "lib/own.h"
+#include "netd/conf_read.h"
 #include "netd/container/direct.h"
 #include "netd/container/veth.h"
 #include "netd/main_publish.h"
@@ -86,6 +88,44 @@ int main_network_remove(struct netd *netd, struct network *network, struct err *
 
 /* ---- containers ---- */
 
+/* Inside it is called as was asked, else as all of the network. */
+static void name_interface(struct netd *netd, const struct attachment *attachment, uint32_t i,
+			   struct veth *veth)
+{
+	const struct netd_attach_network *on = &attachment->attach.networks[i];
+	const struct network *network = network_find(&netd->networks, on->name);
+
+	veth_name(veth, attachment->tag, attachment->slots[i]);
+	if (on->ifname.len)
+		(void)str_copy(on->ifname, veth->ifname, sizeof(veth->ifname));
+	else if (network && network->traits.ifname_prefix[0])
+		snprintf(veth->ifname, sizeof(veth->ifname), "%.12s%u",
+			 network->traits.ifname_prefix, attachment->slots[i] % 100U);
+}
+
+static int check_names(struct netd *netd, const struct attachment *fresh, struct err *err)
+{
+	struct veth names[NETD_NETWORKS_MAX] = { 0 };
+
+	for (uint32_t i = 0; i < fresh->attach.network_count; i++) {
+		struct str wanted = fresh->attach.networks[i].ifname;
+
+		if (wanted.len && (conf_check_ifname(wanted, NULL) < 0 || str_is(wanted, "lo") ||
+				   wanted.len >= sizeof(names[i].ifname)))
+			return err_set(err, -EINVAL,
+				       "interface name '%.*s': expected 1 to 15 letters, digits, "
+				       "'_', '.', '-', and not lo",
+				       STR_ARG(wanted));
+		name_interface(netd, fresh, i, &names[i]);
+		for (uint32_t k = 0; k < i; k++)
+			if (!strcmp(names[k].ifname, names[i].ifname))
+				return err_set(err, -EINVAL,
+					       "two of its interfaces would be called %s",
+					       names[i].ifname);
+	}
+	return 0;
+}
+
 /* Those of `attachment` that `keep` (or NULL) does not have. inside: NULL = the namespace goes with
  * what is in it. */
 static void remove_interfaces(struct netd *netd, const struct attachment *attachment,
@@ -98,7 +138,7 @@ static void remove_interfaces(struct netd *netd, const struct attachment *attach
 
 		if (keep && attachment_has_slot(keep, attachment->slots[i]))
 			continue;
-		veth_name(&veth, attachment->tag, attachment->slots[i]);
+		name_interface(netd, attachment, i, &veth);
 		if (veth_remove(veth.host_name, &netd->route, &err) < 0)
 			log_warn("%s", err_text(&err));
 		if (inside)
@@ -180,7 +220,7 @@ static void fill_veth(struct netd *netd, const struct attachment *attachment, ui
 		(void)ip4_parse(attachment->attach.networks[i].ip4, &ret_veth->ip4);
 	if (network->prefix6 && ip6_parse(attachment->attach.networks[i].ip6, &ret_veth->ip6) == 0)
 		ret_veth->prefix6 = network->prefix6;
-	veth_name(ret_veth, attachment->tag, attachment->slots[i]);
+	name_interface(netd, attachment, i, ret_veth);
 	(void)mac_parse(attachment->attach.networks[i].mac, ret_veth->mac);
 	ret_veth->rate = network->rate;
 	fill_way_out(network, routed, ret_veth);
@@ -331,6 +371,8 @@ static int check_attach(struct netd *netd, struct attachment *fresh, const struc
 
 	if (r == 0)
 		r = check_macs(fresh, err);
+	if (r == 0)
+		r = check_names(netd, fresh, err);
 	if (r == 0 && shares_segment(netd, fresh))
 		r = rtnl_state_load(&netd->route, &state, err);
 	if (r == 0)
@@ -339,9 +381,9 @@ static int check_attach(struct netd *netd, struct attachment *fresh, const struc
 	if (r == 0)
 		r = attachment_check_macs(&netd->attachments, &netd->networks, fresh, err);
 	if (r == 0)
-		r = attachment_check_ports(&netd->attachments, fresh, err);
+		r = attachment_check_ports(&netd->attachments, &netd->networks, fresh, err);
 	if (r == 0)
-		r = attachment_check_host(fresh, old, err);
+		r = attachment_check_host(fresh, old, &netd->networks, err);
 	if (r == 0)
 		r = attachment_nft_ports(fresh, &netd->networks, rows, err);
 	return r;

@@ -14,7 +14,8 @@
 
 static bool has_gateway(const struct rtnl_state *state, const struct network *network)
 {
-	bool found = network->prefix == 0, found6 = network->prefix6 == 0;
+	bool found = !network_has_gateway(network, false),
+	     found6 = !network_has_gateway(network, true);
 
 	for (size_t i = 0; i < state->addr_count; i++) {
 		const struct rtnl_addr *addr = &state->addrs[i];

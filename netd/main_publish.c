@@ -90,11 +90,12 @@ static bool same_row(const struct nft_port *a, const struct nft_port *b)
 {
 	return a->proto == b->proto && a->host_ip4 == b->host_ip4 && a->host_port == b->host_port &&
 	       a->to_ip4 == b->to_ip4 && a->to_port == b->to_port && a->count == b->count &&
-	       a->v6 == b->v6 && ip6_equal(&a->host_ip6, &b->host_ip6) &&
+	       a->v6 == b->v6 && a->routed == b->routed && ip6_equal(&a->host_ip6, &b->host_ip6) &&
 	       ip6_equal(&a->to_ip6, &b->to_ip6);
 }
 
-/* The rows of `a` that `b` does not have. */
+/* The rows of `a` that `b` does not have; and all of those that are routed, of which two may stand
+ * for one element: where one goes the other has to be said again. */
 static size_t rows_beyond(const struct nft_port *a, size_t a_count, const struct nft_port *b,
 			  size_t b_count, struct nft_port *ret_rows)
 {
@@ -103,7 +104,7 @@ static size_t rows_beyond(const struct nft_port *a, size_t a_count, const struct
 	for (size_t i = 0; i < a_count; i++) {
 		bool found = false;
 
-		for (size_t j = 0; j < b_count && !found; j++)
+		for (size_t j = 0; j < b_count && !found && !a[i].routed; j++)
 			found = same_row(&a[i], &b[j]);
 		if (!found)
 			ret_rows[count++] = a[i];

@@ -321,9 +321,14 @@ static void rows_firewall(struct netd *netd, struct buf *out)
 		put_flag(out, "owned", nft_owned(&netd->nft));
 		put_text(out, "from_outside", network->internal ? "closed" : "published");
 		put_text(out, "to_outside", network->internal ? "closed" : "open");
-		put_flag(out, "ip4_translated", !network->internal && network->prefix);
+		put_text(out, "gateway_mode", network_gate_text(network_gate(network, false)));
+		put_text(out, "gateway_mode6", network_gate_text(network_gate(network, true)));
+		put_flag(out, "ip4_translated",
+			 !network->internal && network->prefix &&
+				 network_translates(network, false));
 		put_flag(out, "ip6_translated",
-			 !network->internal && network->prefix6 && ip6_is_ula(&network->subnet6));
+			 !network->internal && network->prefix6 &&
+				 network_translates(network, true));
 		netd_row_end(out);
 	}
 }

@@ -121,13 +121,16 @@ static void addr_cidr(const struct rtnl_addr *addr, char dst[IP6_TEXT_MAX + 4])
 static void show_addrs(const struct rtnl_state *state, struct buf *out)
 {
 	char cidr[IP6_TEXT_MAX + 4], life[32];
-	int width = (int)sizeof("ADDRESS");
+	int width = (int)sizeof("ADDRESS"), names = (int)sizeof("LINK");
 
 	for (size_t i = 0; i < state->addr_count; i++) {
+		const struct rtnl_link *link = rtnl_state_link(state, state->addrs[i].index);
+
 		addr_cidr(&state->addrs[i], cidr);
 		width = wider(width, cidr);
+		names = wider(names, link ? link->name : "?");
 	}
-	buf_printf(out, "%-15s %-*s %-10s %s\n", "LINK", width, "ADDRESS", "VALID", "SET BY");
+	buf_printf(out, "%-*s %-*s %-9s %s\n", names, "LINK", width, "ADDRESS", "VALID", "SET BY");
 	for (size_t i = 0; i < state->addr_count; i++) {
 		const struct rtnl_addr *addr = &state->addrs[i];
 		const struct rtnl_link *link = rtnl_state_link(state, addr->index);
@@ -137,8 +140,8 @@ static void show_addrs(const struct rtnl_state *state, struct buf *out)
 			snprintf(life, sizeof(life), "for ever");
 		else
 			snprintf(life, sizeof(life), "%lld s", (long long)addr->valid_s);
-		buf_printf(out, "%-15s %-*s %-10s %s%s\n", link ? link->name : "?", width, cidr,
-			   life, addr->proto == RTNL_OURS ? "netd" : "other",
+		buf_printf(out, "%-*s %-*s %-9s %s%s\n", names, link ? link->name : "?", width,
+			   cidr, life, addr->proto == RTNL_OURS ? "netd" : "other",
 			   addr->dad_failed	    ? ", somebody else has it"
 			   : addr->tentative	    ? ", not yet usable"
 			   : addr->preferred_s == 0 ? ", deprecated"
@@ -382,17 +385,34 @@ static unsigned published_rows(struct netd *netd, const struct network *network)
 	return ports;
 }
 
-static const char *way_out(const struct network *network)
+static void way_out(const struct network *network, char dst[48])
 {
-	bool routed = network->prefix6 && !ip6_is_ula(&network->subnet6);
+	static const char *const ways[] = { "as it is", "translated" };
+	bool nat4 = network_translates(network, false), nat6 = network_translates(network, true);
 
-	if (!network->prefix)
-		return routed		  ? "open: IPv6 as it is, no IPv4"
-		       : network->prefix6 ? "open: IPv6 translated, no IPv4"
-					  : "closed: no prefix yet";
-	return routed		   ? "open: IPv4 translated, IPv6 as it is"
-	       : !network->prefix6 ? "open: IPv4 translated, no IPv6"
-				   : "open: both families translated";
+	if (network->internal || (!network->prefix && !network->prefix6))
+		snprintf(dst, 48, "closed%s", network->internal ? "" : ": no prefix yet");
+	else if (!network->prefix)
+		snprintf(dst, 48, "IPv6 %s, no IPv4", ways[nat6]);
+	else if (!network->prefix6)
+		snprintf(dst, 48, "IPv4 %s, no IPv6", ways[nat4]);
+	else if (nat4 == nat6)
+		snprintf(dst, 48, "both families %s", ways[nat4]);
+	else
+		snprintf(dst, 48, "IPv4 %s, IPv6 %s", ways[nat4], ways[nat6]);
+}
+
+/* What is let in to the containers' own addresses beyond published ports. */
+static const char *let_in(const struct network *network)
+{
+	enum network_gate gate = NETWORK_GATE_NAT;
+
+	for (int v6 = 0; v6 < 2; v6++)
+		if ((v6 ? network->prefix6 : network->prefix) && gate != NETWORK_GATE_UNPROTECTED)
+			gate = network_gate(network, v6) ? network_gate(network, v6) : gate;
+	return gate == NETWORK_GATE_UNPROTECTED ? ", all routed"
+	       : gate == NETWORK_GATE_ROUTED	? ", routed"
+						: "";
 }
 
 static void show_firewall(struct netd *netd, struct buf *out)
@@ -400,17 +420,16 @@ static void show_firewall(struct netd *netd, struct buf *out)
 	buf_printf(out, "table inet hoy, %s\n",
 		   nft_owned(&netd->nft) ? "owned: a foreign flush passes it by"
 					 : "not owned: this kernel cannot protect it");
-	buf_printf(out, "%-16s %-24s %-40s %s\n", "NETWORK", "FROM OUTSIDE", "TO THE OUTSIDE",
-		   "OTHER NETWORKS");
+	buf_printf(out, "%-16s %-29s %s\n", "NETWORK", "FROM OUTSIDE", "TO THE OUTSIDE");
 	for (size_t i = 0; i < netd->networks.count; i++) {
 		const struct network *network = &netd->networks.list[i];
-		char in[32] = "closed";
+		char in[40] = "closed", to[48];
 
 		if (!network->internal)
-			snprintf(in, sizeof(in), "%u published ports",
-				 published_rows(netd, network));
-		buf_printf(out, "%-16s %-24s %-40s %s\n", network->name, in,
-			   network->internal ? "closed" : way_out(network), "closed");
+			snprintf(in, sizeof(in), "%u published ports%s",
+				 published_rows(netd, network), let_in(network));
+		way_out(network, to);
+		buf_printf(out, "%-16s %-29s %s\n", network->name, in, to);
 	}
 }
 

@@ -202,12 +202,11 @@ static bool is_loopback(const struct place *place)
 	return place->v6 ? ip6_is_loopback(&place->ip6) : place->ip4 >> 24 == 127;
 }
 
-/* nat6 holds subnets that are translated. */
 static bool is_guarded(const struct trace *trace)
 {
 	const struct network *network = place_network(trace->netd, &trace->to);
 
-	return network && !trace->from_net && (!trace->to.v6 || ip6_is_ula(&network->subnet6));
+	return network && !trace->from_net && network_is_shut(network, trace->to.v6);
 }
 
 static bool pass_guard(struct trace *trace)
@@ -276,6 +275,14 @@ static bool ask_route(struct trace *trace)
 	return true;
 }
 
+static bool is_reached(struct trace *trace)
+{
+	const struct attachment *holder;
+	struct nft_port row;
+
+	return place_port(trace->netd, &trace->to, true, &holder, &row) && row.routed;
+}
+
 static bool pass_forward(struct trace *trace)
 {
 	const struct network *from = trace->from_net, *to = trace->to_net;
@@ -301,6 +308,15 @@ static bool pass_forward(struct trace *trace)
 	}
 	if (trace->mapped)
 		return ask_rules(trace, "oppub", RULE_PUBLISHED);
+	if (to && network_gate(to, trace->to.v6) == NETWORK_GATE_ROUTED && is_reached(trace)) {
+		step(trace, "fwdc", "set reach%c: published, and network %s is routed",
+		     trace->to.v6 ? '6' : '4', to->name);
+		return from || ask_rules(trace, "oppub", RULE_PUBLISHED);
+	}
+	if (to && !from && network_gate(to, trace->to.v6) == NETWORK_GATE_UNPROTECTED) {
+		step(trace, "fwdc", "set open: network %s is nat-unprotected", to->name);
+		return ask_rules(trace, "oppub", RULE_PUBLISHED);
+	}
 	if (from && !to)
 		return ask_rules(trace, "opout", RULE_OUTBOUND);
 	if (!from && !to)
@@ -312,8 +328,7 @@ static bool pass_forward(struct trace *trace)
 
 static void show_source(struct trace *trace)
 {
-	bool translated =
-		trace->from_net && (!trace->from.v6 || ip6_is_ula(&trace->from_net->subnet6));
+	bool translated = trace->from_net && network_translates(trace->from_net, trace->from.v6);
 
 	if (trace->mapped && !trace->from.v6 && is_loopback(&trace->from))
 		step(trace, "pst", "the source becomes this machine's address on %s",

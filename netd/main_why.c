@@ -150,14 +150,51 @@ static void why_published(const struct netd *netd, const struct place *place,
 	}
 }
 
-static void why_container(const struct network *network, const struct place *place, struct buf *out)
+/* Whether the place itself is published, in a network to which the machine routes. */
+static bool why_routed(struct netd *netd, const struct network *network, const struct place *place,
+		       struct buf *out)
 {
+	const struct attachment *holder;
+	struct nft_port row;
+
+	if (network_gate(network, place->v6) != NETWORK_GATE_ROUTED ||
+	    !place_port(netd, place, true, &holder, &row) || !row.routed)
+		return false;
+	buf_printf(out,
+		   "container %.*s publishes it there, and %s is routed (set reach%c)\n"
+		   "open to this machine, its containers but those on internal networks, and all "
+		   "who have a route to that address\n",
+		   STR_ARG(holder->attach.name), network->name, place->v6 ? '6' : '4');
+	if (!main_rules_silent(netd, RULE_PUBLISHED, place->proto, place->port, place->v6))
+		main_rules_why(netd, RULE_PUBLISHED, place->proto, place->port, place->v6, out);
+	return true;
+}
+
+static void why_container(struct netd *netd, const struct network *network,
+			  const struct place *place, struct buf *out)
+{
+	bool isolated = network_gate(network, place->v6) == NETWORK_GATE_ISOLATED;
+
 	buf_printf(out, "%s is inside container network %s\n", place->text, network->name);
-	buf_printf(out, "open to containers of that network and to this machine\n");
-	buf_add_text(out, "closed to everybody outside: chain guard drops what comes in from there "
-			  "for a container's address\n");
-	buf_add_text(out, "closed to other container networks: chain fwdc lets bridges reach the "
-			  "outside only\n");
+	if (why_routed(netd, network, place, out))
+		return;
+	buf_printf(out, "open to containers of that network%s\n",
+		   isolated ? ", and not to this machine: it has no address there"
+			    : " and to this machine");
+	if (network->internal)
+		buf_add_text(out, "closed to everybody else: the network is internal\n");
+	else if (network_gate(network, place->v6) == NETWORK_GATE_UNPROTECTED)
+		buf_add_text(out, "open to everybody outside who has a route there: gateway mode "
+				  "nat-unprotected (set open)\n");
+	else if (network_is_shut(network, place->v6))
+		buf_add_text(out, "closed to everybody outside: chain guard drops what comes in "
+				  "from there for a container's address\n");
+	else
+		buf_add_text(out, "closed to everybody outside: nothing publishes it, and chain "
+				  "fwdc lets nothing else in\n");
+	if (!network->internal)
+		buf_add_text(out, "closed to other container networks: chain fwdc lets bridges "
+				  "reach the outside only\n");
 }
 
 static void why_absent(struct netd *netd, const struct place *place, struct buf *out)
@@ -199,7 +236,7 @@ int main_why(struct netd *netd, const struct rtnl_state *state, struct str what,
 	network = place_network(netd, &place);
 	if (!place_is_local(state, &place)) {
 		if (network)
-			why_container(network, &place, out);
+			why_container(netd, network, &place, out);
 		else
 			buf_printf(out,
 				   "%s is not on this machine: no interface has that address\n",

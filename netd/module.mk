@@ -6,7 +6,7 @@ netd_PURE := netd/ip4.o netd/ip6.o netd/rule.o netd/api/netd_msg.o netd/api/netd
 	netd/ntp/ntp_codec.o netd/ntp/ntp_client.o \
 	netd/nd/nd_codec.o netd/nd/nd_client.o netd/dhcp6/dhcp6_codec.o netd/dhcp6/dhcp6_client.o \
 	netd/dhcp6/dhcp6_msg.o netd/api/probe_msg.o netd/dns/dns_walk.o netd/probe/echo.o
-netd_NL := netd/nl/nl.o netd/nl/rtnl.o netd/nl/rtnl_state.o netd/nl/rtnl_dev.o netd/nl/rtnl_tc.o netd/nl/rtnl_neigh.o netd/nl/nft.o netd/nl/nft_expr.o netd/nl/nft_table.o \
+netd_NL := netd/nl/nl.o netd/nl/rtnl.o netd/nl/rtnl_state.o netd/nl/rtnl_dev.o netd/nl/rtnl_tc.o netd/nl/rtnl_neigh.o netd/nl/nft.o netd/nl/nft_expr.o netd/nl/nft_table.o netd/nl/nft_set.o \
 	netd/nl/nft_elem.o netd/nl/nft_bridge.o netd/nl/nft_resolver.o netd/nl/nft_rule.o
 
 # The records of network.ini, for whoever reads them.
@@ -15,7 +15,7 @@ netd_CONF := netd/conf.o netd/conf_check.o netd/conf_link.o netd/conf_rule.o net
 PROGS += netd
 netd_OBJS := $(netd_PURE) $(netd_NL) netd/netd.o $(netd_CONF) netd/link/netdev.o netd/link/nowhere.o netd/role_main.o netd/role_start.o netd/role_dhcp.o netd/role_nd.o netd/main_nd.o netd/role_dhcp6.o netd/main_dhcp6.o \
 	netd/role_dns.o netd/main_dns.o netd/role_ntp.o netd/role_splice.o netd/role_splice_udp.o netd/main_splice.o netd/main_time.o netd/main_heal.o netd/main_ula.o netd/main_why.o netd/main_rules.o netd/main_init.o netd/main_name.o netd/main_conf.o netd/main_link.o netd/main_lease.o netd/main_roles.o \
-	netd/main_container.o netd/main_publish.o netd/main_connect.o netd/main_client.o netd/main_show.o netd/main_rows.o netd/link/link_plan.o \
+	netd/main_container.o netd/main_publish.o netd/main_connect.o netd/main_client.o netd/main_network.o netd/main_show.o netd/main_rows.o netd/link/link_plan.o \
 	netd/link/packet.o netd/link/uplink.o netd/link/uplink_names.o netd/container/network.o netd/container/network_subnet.o netd/container/veth.o netd/container/direct.o \
 	netd/container/attachment.o netd/container/keep.o netd/container/port.o netd/container/port_used.o netd/dns/dns_forward.o \
 	netd/dns/dns_server.o netd/dns/dns_batch.o netd/dns/dns_link.o netd/dns/dns_tls.o

@@ -18,6 +18,7 @@
  */
 enum {
 	RULES_MAX = 64,
+	RULE_NAME_MAX = 63,
 	RULE_PARTS_MAX = 16, /* sources, destinations, ports of one rule */
 	RULE_LIMIT_MAX = 100000,
 	RULE_ENTRIES_MAX = 1024, /* what all of them come to in the kernel's table */
@@ -55,7 +56,7 @@ struct rule_limit {
 };
 
 struct rule {
-	char name[NETD_NAME_MAX + 1];
+	char name[RULE_NAME_MAX + 1];
 	enum rule_way way;
 	enum rule_action action;
 	char interfaces[RULE_PARTS_MAX][IFNAMSIZ]; /* each may end in '*' */

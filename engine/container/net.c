@@ -51,8 +51,8 @@ static int attach_ports(const struct container *container, struct arena *arena,
 	return 0;
 }
 
-/* "NETWORK=10.0.0.5" of the definition, "NETWORK=ip6:..." or "NETWORK=mac:..."; empty = netd picks
- * one.
+/* "NETWORK=10.0.0.5" of the definition, or "NETWORK=ip6:...", "NETWORK=mac:...", "NETWORK=if:...";
+ * empty = netd picks one.
  */
 static struct str wanted_address(const struct container_def *def, const char *network,
 				 const char *kind)
@@ -68,7 +68,8 @@ static struct str wanted_address(const struct container_def *def, const char *ne
 			continue;
 		value = str_from(item + len + 1);
 		if (*kind ? str_starts(value, str_from(kind))
-			  : !str_starts(value, STR("mac:")) && !str_starts(value, STR("ip6:")))
+			  : !str_starts(value, STR("mac:")) && !str_starts(value, STR("ip6:")) &&
+				    !str_starts(value, STR("if:")))
 			return str_skip(value, strlen(kind));
 	}
 	return STR("");
@@ -101,6 +102,7 @@ static int attach_networks(const struct container *container, struct arena *aren
 			.ip4 = wanted_address(def, def->networks.items[i], ""),
 			.ip6 = wanted_address(def, def->networks.items[i], "ip6:"),
 			.mac = wanted_address(def, def->networks.items[i], "mac:"),
+			.ifname = wanted_address(def, def->networks.items[i], "if:"),
 		};
 	return 0;
 }

@@ -53,6 +53,9 @@ bool create_mount_taken(const struct create *create, struct str target);
 /* One more network with its EndpointConfig (NULL = nothing said of it). */
 int create_endpoint(struct create *create, struct str name, const struct json *endpoint,
 		    struct err *err);
+/* The first network carries the default route: the one with the highest GwPriority. Equal ones stay
+ * in the order that they came in. */
+void create_sort_networks(struct container_def *def, const struct json *endpoints);
 int create_network(struct create *create, struct err *err);
 /* A seccomp profile in Docker's form, after the capabilities: its program into def.host.seccomp. */
 int create_seccomp(struct create *create, struct str text, struct err *err);

@@ -4,6 +4,7 @@
  * JSON. Must never publish on an address that was not asked for.
  */
 #include <errno.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <string.h>
 #include "engine/docker/create.h"
@@ -126,7 +127,8 @@ static int net_ports(struct create *create, struct err *err)
 
 /* ---- networks ---- */
 
-/* "NETWORK=ADDRESS", "NETWORK=ip6:ADDRESS" or "NETWORK=mac:ADDRESS" for engine/container/net.c. */
+/* "NETWORK=ADDRESS", "NETWORK=ip6:ADDRESS", "NETWORK=mac:ADDRESS" or "NETWORK=if:NAME" for
+ * engine/container/net.c. */
 static int add_wanted(struct create *create, const char *network, const char *kind,
 		      struct str value, struct err *err)
 {
@@ -167,6 +169,8 @@ int create_endpoint(struct create *create, struct str name, const struct json *e
 	struct container_def *def = &create->def;
 	struct str ip = json_str(json_get(json_get(endpoint, "IPAMConfig"), "IPv4Address"));
 	struct str ip6 = json_str(json_get(json_get(endpoint, "IPAMConfig"), "IPv6Address"));
+	struct str ifname = json_str(
+		json_get(json_get(endpoint, "DriverOpts"), "com.docker.network.endpoint.ifname"));
 	const char *text = arena_text(create->arena, name);
 	int r;
 
@@ -191,6 +195,10 @@ int create_endpoint(struct create *create, struct str name, const struct json *e
 		r = add_wanted(create, text, "", ip, err);
 	if (r >= 0 && ip6.len)
 		r = add_wanted(create, text, "ip6:", ip6, err);
+	if (r >= 0 && ifname.len >= IFNAMSIZ)
+		return err_set(err, -EINVAL, "interface name '%.*s' is too long", STR_ARG(ifname));
+	if (r >= 0 && ifname.len)
+		r = add_wanted(create, text, "if:", ifname, err);
 	if (r >= 0)
 		r = endpoint_mac(create, text, json_str(json_get(endpoint, "MacAddress")), err);
 	return r;
@@ -205,8 +213,7 @@ static int64_t gateway_priority(const struct json *endpoints, const char *networ
 	return priority;
 }
 
-/* The first network carries the default route; equal ones stay in the order that they came in. */
-static void sort_networks(struct container_def *def, const struct json *endpoints)
+void create_sort_networks(struct container_def *def, const struct json *endpoints)
 {
 	for (uint32_t i = 1; i < def->networks.count; i++) {
 		for (uint32_t k = i; k > 0; k--) {
@@ -246,7 +253,7 @@ static int net_mode(struct create *create, struct str mode, struct err *err)
 		if (!str_is(name, "default"))
 			r = create_endpoint(create, name, endpoint, err);
 	}
-	sort_networks(def, endpoints);
+	create_sort_networks(def, endpoints);
 	/* A name of its own in the resolver of networks that somebody made. */
 	if (r >= 0 && strcmp(text, "bridge") != 0)
 		r = image_texts_add(create->arena, &def->aliases,

@@ -484,9 +484,9 @@ void docker_network_create(struct docker_client *client)
 		return;
 	root = client->json.root;
 	name = json_str(json_get(root, "Name"));
-	if (!name.len || name.len > 63)
+	if (!name.len || name.len > NETD_NAME_MAX)
 		docker_reply_error(client, 400,
-				   name.len ? "network name is too long: at most 63 "
+				   name.len ? "network name is too long: at most 127 "
 					      "bytes"
 					    : "invalid name: name is empty");
 	else if (docker_network_allowed(client, root))

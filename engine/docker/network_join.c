@@ -139,6 +139,14 @@ static const char *said_of(const struct create *create, const char *before, stru
 	return merged ? merged : before;
 }
 
+static void sort_networks(struct container_def *def)
+{
+	struct json_doc doc OWN(json_done) = { 0 };
+
+	if (json_parse(str_from(def->host.api), JSON_TEXT_MAX, &doc, NULL) >= 0)
+		create_sort_networks(def, json_get(doc.root, "Endpoints"));
+}
+
 static int leave(struct container_def *def, struct arena *arena, struct str name, struct err *err)
 {
 	struct image_texts networks = { 0 }, addresses = { 0 };
@@ -199,6 +207,7 @@ static void connect_then(struct docker_client *client, struct docker_networks *n
 		return;
 	}
 	create->def.host.api = said_of(create, box->def.host.api, network->name, endpoint);
+	sort_networks(&create->def);
 	docker_ask_def(client, box, &create->def, ENGINE_MSG_NETWORKS_OF, on_joined);
 }
 

@@ -2,12 +2,14 @@
 /*
  * Owns the reading of POST /networks/create: driver, IPAM, and the options that Docker's drivers
  * know (parent, macvlan_mode, ipvlan_mode, com.docker.network.driver.mtu,
- * com.docker.network.bridge.enable_icc and .host_binding_ipv4), with hoy.rate beside them. Networks
+ * com.docker.network.container_iface_prefix, and of a bridge's enable_icc, host_binding_ipv4, name,
+ * gateway_mode_ipv4, gateway_mode_ipv6, enable_ip_masquerade), with hoy.rate beside them. Networks
  * have IPv6 whether or not EnableIPv6 says so, and IPv4 unless EnableIPv4 says no. Runs in the api
  * role, on foreign JSON. It must never refuse an option for not knowing it: clients pass on what
  * other engines want.
  */
 #include <errno.h>
+#include <net/if.h>
 #include "engine/docker/handlers.h"
 #include "engine/docker/network_wish.h"
 #include "lib/own.h"
@@ -29,6 +31,44 @@ static int read_config(const struct json *config, struct netd_network_set *set, 
 	return 0;
 }
 
+/* One of a bridge's options; *ret_off: it says no. */
+static int option_off(const struct json *options, const char *name, bool *ret_off, struct err *err)
+{
+	struct buf key OWN(buf_done) = { 0 };
+	struct str text;
+
+	buf_init(&key, 128);
+	(void)buf_printf(&key, "com.docker.network.bridge.%s", name);
+	text = json_str(json_get(options, buf_text(&key)));
+	*ret_off = str_is(text, "false") || str_is(text, "0");
+	return !text.len || *ret_off || str_is(text, "true") || str_is(text, "1")
+		       ? 0
+		       : err_set(err, -EINVAL, "%s: expected true or false, not '%.*s'", name,
+				 STR_ARG(text));
+}
+
+/* What other drivers have no use for. */
+static int read_bridge(const struct json *options, struct netd_network_set *set, struct err *err)
+{
+	const struct {
+		const char *key;
+		struct str *to;
+	} words[] = {
+		{ "com.docker.network.bridge.name", &set->bridge },
+		{ "com.docker.network.bridge.gateway_mode_ipv4", &set->gate4 },
+		{ "com.docker.network.bridge.gateway_mode_ipv6", &set->gate6 },
+		{ "com.docker.network.container_iface_prefix", &set->ifname_prefix },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		*words[i].to = json_str(json_get(options, words[i].key));
+		if (words[i].to->len >= IFNAMSIZ)
+			return err_set(err, -EINVAL, "%s: '%.*s' is too long", words[i].key,
+				       STR_ARG(*words[i].to));
+	}
+	return option_off(options, "enable_ip_masquerade", &set->no_masquerade, err);
+}
+
 int docker_network_wish(const struct json *root, struct netd_network_set *ret_set, struct err *err)
 {
 	const struct json *options = json_get(root, "Options"), *config;
@@ -41,17 +81,14 @@ int docker_network_wish(const struct json *root, struct netd_network_set *ret_se
 		.host_ip =
 			json_str(json_get(options, "com.docker.network.bridge.host_binding_ipv4")),
 	};
-	struct str icc = json_str(json_get(options, "com.docker.network.bridge.enable_icc"));
 	struct str mtu = json_str(json_get(options, "com.docker.network.driver.mtu"));
 	struct json_iter iter;
 	struct str none;
 	uint64_t bytes;
 	int r = 0;
 
-	set.no_icc = str_is(icc, "false") || str_is(icc, "0");
-	if (icc.len && !set.no_icc && !str_is(icc, "true") && !str_is(icc, "1"))
-		return err_set(err, -EINVAL, "enable_icc: expected true or false, not '%.*s'",
-			       STR_ARG(icc));
+	if (option_off(options, "enable_icc", &set.no_icc, err) < 0)
+		return -EINVAL;
 	set.no_ip4 = json_get(root, "EnableIPv4") && !json_true(json_get(root, "EnableIPv4"));
 	if (set.no_ip4 && !json_true(json_get(root, "EnableIPv6")))
 		return err_set(err, -EINVAL, "IPv4 or IPv6 must be enabled");
@@ -61,6 +98,8 @@ int docker_network_wish(const struct json *root, struct netd_network_set *ret_se
 		set.mode = json_str(json_get(options, "macvlan_mode"));
 	else if (str_is(set.driver, "ipvlan"))
 		set.mode = json_str(json_get(options, "ipvlan_mode"));
+	else
+		r = read_bridge(options, &set, err);
 	json_iter_init(&iter, json_get(json_get(root, "IPAM"), "Config"));
 	while (r == 0 && json_iter_next(&iter, &none, &config))
 		r = read_config(config, &set, err);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <ifaddrs.h>
+#include <linux/if_packet.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -130,19 +131,29 @@ static size_t address_bytes(const struct sockaddr *address, const uint8_t **ret_
 	return address->sa_family == AF_INET ? IP4_SIZE : IP6_SIZE;
 }
 
-/* As netd calls the bridges of container networks: hoy0, br- and ten hex digits. */
-static bool is_container_network(const char *name)
+/* As netd makes the bridges of container networks: hoy0, br- and ten hex digits, or whatever
+ * somebody calls them, then by their MAC addresses, which begin with 02:42. */
+static bool is_container_network(const struct ifaddrs *list, const char *name)
 {
-	return !strcmp(name, "hoy0") || (!strncmp(name, "br-", 3) && strlen(name) == 13 &&
-					 strspn(name + 3, "0123456789abcdef") == 10);
+	if (!strcmp(name, "hoy0") || (!strncmp(name, "br-", 3) && strlen(name) == 13 &&
+				      strspn(name + 3, "0123456789abcdef") == 10))
+		return true;
+	for (const struct ifaddrs *row = list; row; row = row->ifa_next) {
+		const struct sockaddr_ll *link = (const void *)row->ifa_addr;
+
+		if (link && link->sll_family == AF_PACKET && !strcmp(row->ifa_name, name) &&
+		    link->sll_addr[0] == 0x02 && link->sll_addr[1] == 0x42)
+			return true;
+	}
+	return false;
 }
 
-static unsigned prefix_of(const struct ifaddrs *row, size_t size)
+static unsigned prefix_of(const struct ifaddrs *list, const struct ifaddrs *row, size_t size)
 {
 	const uint8_t *mask = NULL;
 	unsigned bits = 0;
 
-	if (!is_container_network(row->ifa_name) || !row->ifa_netmask ||
+	if (!is_container_network(list, row->ifa_name) || !row->ifa_netmask ||
 	    address_bytes(row->ifa_netmask, &mask) != size)
 		return (unsigned)size * 8;
 	while (bits < size * 8 && mask[bits / 8] & 0x80 >> bits % 8)
@@ -169,7 +180,7 @@ int net_learn(struct err *err)
 			continue;
 		near->family = row->ifa_addr->sa_family;
 		memcpy(near->bytes, bytes, size);
-		near->prefix = prefix_of(row, size);
+		near->prefix = prefix_of(list, row, size);
 		nears.count++;
 	}
 	freeifaddrs(list);

@@ -14,7 +14,7 @@ enum {
 	MAC_TEXT_LEN = 17,
 	SUBNET_TEXT_LEN = 18,
 	SUBNET6_TEXT_LEN = 49,
-	WORD_LEN = 15, /* drivers, modes, rates, interfaces */
+	WORD_LEN = 15, /* drivers, modes, gateways, rates, interfaces */
 };
 
 const char *const netd_show_names[] = {
@@ -36,6 +36,7 @@ static void encode_network(const struct netd_attach_network *network, struct buf
 	wire_put_str(out, network->ip4);
 	wire_put_str(out, network->ip6);
 	wire_put_str(out, network->mac);
+	wire_put_str(out, network->ifname);
 }
 
 void netd_attach_encode(const struct netd_attach *attach, struct buf *out)
@@ -74,6 +75,7 @@ static int decode_network(struct wire *in, struct arena *arena, struct netd_atta
 	network->ip4 = wire_str(in, IP4_TEXT_LEN);
 	network->ip6 = wire_str(in, IP6_TEXT_LEN);
 	network->mac = wire_str(in, MAC_TEXT_LEN);
+	network->ifname = wire_str(in, WORD_LEN);
 	return 0;
 }
 
@@ -294,6 +296,11 @@ void netd_network_more_encode(const struct netd_network_set *set, struct buf *ou
 	wire_put_u8(out, set->no_ip4);
 	wire_put_u8(out, set->no_icc);
 	wire_put_str(out, set->host_ip);
+	wire_put_str(out, set->bridge);
+	wire_put_str(out, set->ifname_prefix);
+	wire_put_str(out, set->gate4);
+	wire_put_str(out, set->gate6);
+	wire_put_u8(out, set->no_masquerade);
 }
 
 int netd_network_set_decode(struct str body, struct netd_network_set *ret_set, struct err *err)
@@ -323,6 +330,13 @@ int netd_network_set_decode(struct str body, struct netd_network_set *ret_set, s
 	if (in.left) {
 		set.no_icc = wire_bool(&in);
 		set.host_ip = wire_str(&in, IP4_TEXT_LEN);
+	}
+	if (in.left) {
+		set.bridge = wire_str(&in, WORD_LEN);
+		set.ifname_prefix = wire_str(&in, WORD_LEN);
+		set.gate4 = wire_str(&in, WORD_LEN);
+		set.gate6 = wire_str(&in, WORD_LEN);
+		set.no_masquerade = wire_bool(&in);
 	}
 	if (wire_end(&in) < 0)
 		return decode_error(err, "network");

@@ -35,10 +35,8 @@ enum netd_msg {
 	/* {u32 count, text id ...} -> {}. All that the engine has attached since it connected: what
 	 * netd remembers beyond it is detached. Sent once after a reconnect. */
 	NETD_MSG_SYNC = 3,
-	/*
-	 * struct netd_network_set -> {text subnet, gateway, subnet6, gateway6}; two of them are ""
-	 * without IPv4 or without IPv6. Again with the same values: success; with others: -EEXIST.
-	 */
+	/* struct netd_network_set -> {text subnet, gateway, subnet6, gateway6}; "" where a family
+	 * is not there. Again with the same values: success; with others: -EEXIST. */
 	NETD_MSG_NETWORK_SET = 4,
 	/* {text name} -> {}. Networks of network.ini and "bridge" cannot be removed. */
 	NETD_MSG_NETWORK_REMOVE = 5,
@@ -77,7 +75,7 @@ enum netd_event_kind {
 
 enum {
 	NETD_ID_MAX = 64,	     /* container id, bytes */
-	NETD_NAME_MAX = 63,	     /* container, alias and network names */
+	NETD_NAME_MAX = 127,	     /* container, alias and network names */
 	NETD_NETWORKS_MAX = 8,	     /* per container */
 	NETD_ALIASES_MAX = 16,	     /* per container and network */
 	NETD_PORTS_MAX = 1024,	     /* rows per container; a row may be a range */
@@ -85,7 +83,7 @@ enum {
 	NETD_NETWORK_LIST_MAX = 128,
 	NETD_SYNC_MAX = 1024,
 	NETD_SHOW_MAX = 64 * 1024,
-	NETD_NETWORK_MORE_MAX = 256, /* netd_network_more_encode() */
+	NETD_NETWORK_MORE_MAX = 320, /* netd_network_more_encode() */
 };
 
 enum netd_attach_flag {
@@ -97,9 +95,10 @@ enum netd_attach_flag {
 struct netd_attach_network {
 	struct str name, *aliases;
 	uint32_t alias_count;
-	struct str ip4; /* dotted, or empty = netd picks one; stays empty without IPv4 */
-	struct str ip6; /* the same; stays empty where the network has no IPv6 */
-	struct str mac; /* empty = it follows from ip4, or from ip6 where that is all */
+	struct str ip4;	   /* dotted, or empty = netd picks one; stays empty without IPv4 */
+	struct str ip6;	   /* the same; stays empty where the network has no IPv6 */
+	struct str mac;	   /* empty = it follows from ip4, or from ip6 where that is all */
+	struct str ifname; /* inside; empty = the network's prefix and its place among them */
 };
 
 struct netd_port {
@@ -159,8 +158,9 @@ struct netd_network_set {
 	struct str subnet6; /* "" = pick one */
 	/* As [bridge NAME] of network.ini has them, where "" and 0 mean the default. */
 	struct str driver, mode, parent, gateway, range, rate, host_ip;
+	struct str bridge, ifname_prefix, gate4, gate6; /* gate: gateway_mode */
 	uint32_t mtu;
-	bool no_ip4, no_icc; /* IPv6 alone; its containers do not reach each other */
+	bool no_ip4, no_icc, no_masquerade; /* IPv6 alone; icc = no; masquerade = no */
 };
 
 struct netd_event {

@@ -17,7 +17,7 @@ enum {
 	MEMORY_MAX = 96 << 10,
 	FILE_MAX = 64 << 10,
 	FILE_NAME = 33, /* 32 hex digits */
-	FILE_VERSION = 3,
+	FILE_VERSION = 4,
 	PLACES_SPARE = ATTACHMENTS_MAX + 2, /* for who finds his place taken */
 };
 

@@ -79,11 +79,11 @@ struct netd_port attachment_port(const struct attachment *attachment, struct net
 
 /* -EADDRINUSE with the holder's name when a port of `attachment` is published by another container.
  */
-int attachment_check_ports(const struct attachments *attachments,
+int attachment_check_ports(const struct attachments *attachments, struct networks *networks,
 			   const struct attachment *attachment, struct err *err);
 /* The same against sockets of the host; ports that `before` (or NULL) published are ours already.
  */
 int attachment_check_host(const struct attachment *attachment, const struct attachment *before,
-			  struct err *err);
+			  struct networks *networks, struct err *err);
 
 #endif

@@ -96,6 +96,48 @@ bool network_ip4_fits(const struct network *network, uint32_t ip4)
 	       (network->prefix >= IP4_PAIR || (host && host != ~ip4_mask(network->prefix)));
 }
 
+bool network_translates(const struct network *network, bool v6)
+{
+	return network_gate(network, v6) != NETWORK_GATE_ROUTED && !network->traits.no_masquerade &&
+	       (!v6 || ip6_is_ula(&network->subnet6));
+}
+
+bool network_is_shut(const struct network *network, bool v6)
+{
+	return network_translates(network, v6) &&
+	       network_gate(network, v6) != NETWORK_GATE_UNPROTECTED;
+}
+
+enum network_gate network_gate(const struct network *network, bool v6)
+{
+	return v6 ? network->traits.gate6 : network->traits.gate4;
+}
+
+bool network_has_gateway(const struct network *network, bool v6)
+{
+	return (v6 ? network->prefix6 : network->prefix) &&
+	       network_gate(network, v6) != NETWORK_GATE_ISOLATED;
+}
+
+static int check_traits(const struct network *network, struct err *err)
+{
+	const struct network_traits *traits = &network->traits;
+	bool isolated =
+		traits->gate4 == NETWORK_GATE_ISOLATED || traits->gate6 == NETWORK_GATE_ISOLATED;
+
+	if (!network_is_bridge(network) &&
+	    (traits->bridge[0] || traits->gate4 || traits->gate6 || traits->no_masquerade))
+		return err_set(err, -EINVAL,
+			       "network %s: gateway modes, masquerade and the name of a bridge "
+			       "are for bridges: a shared segment has its own",
+			       network->name);
+	if (isolated && !network->internal)
+		return err_set(err, -EINVAL,
+			       "network %s: gateway mode isolated is for internal networks",
+			       network->name);
+	return 0;
+}
+
 int network_check(struct network *network, struct err *err)
 {
 	const char *name = network->name;
@@ -107,6 +149,8 @@ int network_check(struct network *network, struct err *err)
 		return err_set(err, -EINVAL,
 			       "network %s: it has no IPv4, so no IPv4 subnet, gateway or range",
 			       name);
+	if (check_traits(network, err) < 0)
+		return err->code;
 	if (network_is_bridge(network) != !network->bridge[0])
 		return err_set(
 			err, -EINVAL,
@@ -273,6 +317,7 @@ static bool same_network(const struct network *there, const struct network *want
 	       there->delegated == wanted->delegated && there->no_ip4 == wanted->no_ip4 &&
 	       there->no_ip6 == wanted->no_ip6 && there->no_icc == wanted->no_icc &&
 	       there->host_ip4 == wanted->host_ip4 &&
+	       network_traits_same(&there->traits, &wanted->traits) &&
 	       (!wanted->subnet ||
 		(there->subnet == wanted->subnet && there->prefix == wanted->prefix)) &&
 	       (!wanted->given6 || (there->given6 && there->prefix6 == wanted->prefix6 &&
@@ -300,6 +345,19 @@ static int check_parent(const struct networks *networks, const struct network *f
 	return 0;
 }
 
+static int name_bridge(const struct networks *networks, struct network *fresh, struct err *err)
+{
+	if (!fresh->traits.bridge[0])
+		network_bridge_name(fresh->name, fresh->bridge);
+	else
+		memcpy(fresh->bridge, fresh->traits.bridge, sizeof(fresh->bridge));
+	for (size_t i = 0; i < networks->count; i++)
+		if (!strcmp(networks->list[i].bridge, fresh->bridge))
+			return err_set(err, -EEXIST, "network %s: interface %s is network %s's",
+				       fresh->name, fresh->bridge, networks->list[i].name);
+	return 0;
+}
+
 int network_add(struct networks *networks, const struct network *wanted,
 		const struct rtnl_state *state, struct network **ret_network, struct err *err)
 {
@@ -323,11 +381,10 @@ int network_add(struct networks *networks, const struct network *wanted,
 	if (networks->count == NETWORKS_MAX)
 		return err_set(err, -ENOSPC, "network %s: at most %d networks", wanted->name,
 			       NETWORKS_MAX);
-	if (network_is_bridge(&fresh))
-		network_bridge_name(fresh.name, fresh.bridge);
-	else if (check_parent(networks, &fresh, err) < 0)
-		return err->code;
-	r = network_take_subnets(networks, state, &fresh, err);
+	r = network_is_bridge(&fresh) ? name_bridge(networks, &fresh, err)
+				      : check_parent(networks, &fresh, err);
+	if (r == 0)
+		r = network_take_subnets(networks, state, &fresh, err);
 	if (r < 0)
 		return r;
 	networks->list[networks->count] = fresh;
@@ -350,7 +407,13 @@ void network_to_nft(const struct network *network, struct nft_network *ret_nft)
 					 .internal = network->internal,
 					 .no_icc = network->no_icc,
 					 .subnet6 = network->subnet6,
-					 .prefix6 = network->prefix6 };
+					 .prefix6 = network->prefix6,
+					 .nat4 = network_translates(network, false),
+					 .nat6 = network_translates(network, true),
+					 .shut4 = network_is_shut(network, false),
+					 .shut6 = network_is_shut(network, true),
+					 .gate4 = network->traits.gate4,
+					 .gate6 = network->traits.gate6 };
 	memcpy(ret_nft->bridge, network->bridge, sizeof(ret_nft->bridge));
 }
 
@@ -363,7 +426,7 @@ static int set_bridge_sysctls(const struct network *network, int sysctl_fd, stru
 		{ "ipv6", "accept_ra", "0" },
 		{ "ipv6", "accept_dad", "0" },
 		{ "ipv6", "accept_redirects", "0" },
-		{ "ipv6", "disable_ipv6", network->prefix6 ? "0" : "1" },
+		{ "ipv6", "disable_ipv6", network_has_gateway(network, true) ? "0" : "1" },
 		{ "ipv4", "route_localnet", "1" },
 		{ "ipv4", "rp_filter", "1" },
 		{ "ipv4", "send_redirects", "0" },
@@ -389,6 +452,16 @@ static int find_shared(struct network *network, struct nl *nl, struct err *err)
 	return r == -ENODEV ? 0 : r;
 }
 
+/* A name that somebody chose may be another interface's: the MAC address tells. */
+static bool is_its_bridge(const struct network *network, const struct rtnl_link *link)
+{
+	uint8_t mac[6];
+
+	network_mac(network, mac);
+	return !strcmp(link->kind, "bridge") &&
+	       (!network->traits.bridge[0] || !memcmp(link->mac, mac, sizeof(mac)));
+}
+
 int network_ensure(struct network *network, struct nl *nl, int sysctl_fd, struct err *err)
 {
 	struct link_wanted wanted = { .up = true };
@@ -408,8 +481,9 @@ int network_ensure(struct network *network, struct nl *nl, int sysctl_fd, struct
 		r = nl_call(nl, &request, "make a bridge", err);
 		if (r < 0)
 			return err_prefix(err, "network %s", network->name);
-	} else if (strcmp(link.kind, "bridge") != 0) {
-		return err_set(err, -EEXIST, "network %s: interface %s is there and is no bridge",
+	} else if (!is_its_bridge(network, &link)) {
+		return err_set(err, -EEXIST,
+			       "network %s: interface %s is there already and is not its bridge",
 			       network->name, network->bridge);
 	}
 	r = rtnl_state_load(nl, &state, err);
@@ -420,12 +494,12 @@ int network_ensure(struct network *network, struct nl *nl, int sysctl_fd, struct
 	if (r < 0)
 		return r;
 	wanted.index = network->index;
-	if (network->prefix)
+	if (network_has_gateway(network, false))
 		wanted.addrs[wanted.addr_count++] =
 			(struct rtnl_addr){ .ip4 = network_gateway(network),
 					    .prefix = network->prefix,
 					    .valid_s = RTNL_FOREVER };
-	if (network->prefix6)
+	if (network_has_gateway(network, true))
 		wanted.addrs[wanted.addr_count++] =
 			(struct rtnl_addr){ .v6 = true,
 					    .ip6 = network_gateway6(network),
@@ -448,7 +522,7 @@ int network_delete_bridge(const struct network *network, struct nl *nl, struct e
 	if (!network_is_bridge(network))
 		return 0;
 	(void)set_guards(network, false, nl, NULL);
-	if (rtnl_find_link(nl, network->bridge, &link, NULL) < 0)
+	if (rtnl_find_link(nl, network->bridge, &link, NULL) < 0 || !is_its_bridge(network, &link))
 		return 0;
 	buf_init(&request, 256);
 	rtnl_encode_link_del(link.index, &request);

@@ -35,6 +35,7 @@ struct network {
 	uint8_t range_len; /* 0 = from all of the subnet */
 	uint32_t mtu;	   /* 0 = as the uplinks have it */
 	uint64_t rate;	   /* bits per second of each container, each way; 0 = no limit */
+	struct network_traits traits;
 	/* An address of the machine that lies in its subnet and came later: it is closed; else "".
 	 */
 	char clash[NETWORK_CLASH_MAX];
@@ -65,6 +66,13 @@ void network_mac(const struct network *network, uint8_t ret_mac[6]); /* of its b
 bool network_is_bridge(const struct network *network);
 /* What the fields say together, before network_add(). -EINVAL with the reason. */
 int network_check(struct network *network, struct err *err);
+/* Does what leaves it carry the machine's address? */
+bool network_translates(const struct network *network, bool v6);
+/* Is nobody outside let in to its addresses, whatever they ask for there? */
+bool network_is_shut(const struct network *network, bool v6);
+/* Has the machine an address there? */
+bool network_has_gateway(const struct network *network, bool v6);
+enum network_gate network_gate(const struct network *network, bool v6);
 struct ip6 network_gateway6(const struct network *network);
 struct network *network_find(struct networks *networks, struct str name);
 /* As network_find(), with an error that says why it is not there, or names the nearest one. */

@@ -37,27 +37,36 @@ static bool insists_ip6(const struct netd_port *port)
 	return asks_ip6(port) && (port->families & NETD_PORT_IP6 || !asks_ip4(port));
 }
 
-/* *ret_to: what a row leads to; its host's address is that of ports which name none. */
+/* Where ports lead. */
+struct target {
+	uint32_t ip4, host_ip4; /* host: of ports that name none */
+	struct ip6 ip6;
+	bool routed4, routed6; /* published is the address itself: nothing of the host's */
+};
+
 static void find_target(const struct netd_attach *attach, struct networks *networks,
-			struct nft_port *ret_to)
+			struct target *ret_to)
 {
-	*ret_to = (struct nft_port){ 0 };
+	*ret_to = (struct target){ 0 };
 	for (uint32_t i = 0; i < attach->network_count; i++) {
 		const struct network *network = network_find(networks, attach->networks[i].name);
 
 		if (!network || network->internal || !network_is_bridge(network) ||
 		    network->clash[0])
 			continue;
-		if (!ret_to->to_ip4 && network->prefix &&
-		    ip4_parse(attach->networks[i].ip4, &ret_to->to_ip4) == 0)
+		if (!ret_to->ip4 && network->prefix &&
+		    ip4_parse(attach->networks[i].ip4, &ret_to->ip4) == 0) {
 			ret_to->host_ip4 = network->host_ip4;
-		if (ip6_is_zero(&ret_to->to_ip6) && network->prefix6)
-			(void)ip6_parse(attach->networks[i].ip6, &ret_to->to_ip6);
+			ret_to->routed4 = network_gate(network, false) == NETWORK_GATE_ROUTED;
+		}
+		if (ip6_is_zero(&ret_to->ip6) && network->prefix6 &&
+		    ip6_parse(attach->networks[i].ip6, &ret_to->ip6) == 0)
+			ret_to->routed6 = network_gate(network, true) == NETWORK_GATE_ROUTED;
 	}
 }
 
 /* A port that names no address, and no family, has its network's: one IPv4 address alone. */
-static struct netd_port as_published(const struct netd_port *port, const struct nft_port *to)
+static struct netd_port as_published(const struct netd_port *port, const struct target *to)
 {
 	struct netd_port row = *port;
 
@@ -66,25 +75,38 @@ static struct netd_port as_published(const struct netd_port *port, const struct 
 	return row;
 }
 
+/* What of it takes a port of the host's; a count of 0: nothing. */
+static struct netd_port on_host(const struct netd_port *port, const struct target *to)
+{
+	struct netd_port row = as_published(port, to);
+	bool ip4 = asks_ip4(&row) && !to->routed4, ip6 = asks_ip6(&row) && !to->routed6;
+
+	if (!ip4 && !ip6)
+		row.count = 0;
+	else if (ip4 != asks_ip4(&row) || ip6 != asks_ip6(&row))
+		row.families = ip4 ? NETD_PORT_IP4 : NETD_PORT_IP6;
+	return row;
+}
+
 struct netd_port attachment_port(const struct attachment *attachment, struct networks *networks,
 				 uint32_t i)
 {
-	struct nft_port to;
+	struct target to;
 
 	find_target(&attachment->attach, networks, &to);
 	return as_published(&attachment->attach.ports[i], &to);
 }
 
 /* What a port insists on has to be there. */
-static int check_families(const struct netd_port *port, const struct nft_port *to, struct str name,
+static int check_families(const struct netd_port *port, const struct target *to, struct str name,
 			  struct err *err)
 {
-	if (insists_ip6(port) && ip6_is_zero(&to->to_ip6))
+	if (insists_ip6(port) && ip6_is_zero(&to->ip6))
 		return err_set(err, -EINVAL,
 			       "port %u is published on IPv6 but container %.*s has none; "
 			       "use a network with ipv6 = yes",
 			       port->host_port, STR_ARG(name));
-	if (asks_ip4(port) && !asks_ip6(port) && !to->to_ip4)
+	if (asks_ip4(port) && !asks_ip6(port) && !to->ip4)
 		return err_set(err, -EINVAL,
 			       "port %u is published on IPv4 but container %.*s has none; "
 			       "use a network with ipv4 = yes",
@@ -110,41 +132,48 @@ static int say_no_target(const struct netd_attach *attach, struct networks *netw
 		       STR_ARG(attach->name));
 }
 
+static struct nft_port row_of(const struct netd_port *port, const struct target *to, bool v6)
+{
+	struct nft_port row = { .proto = port->proto,
+				.host_port = port->host_port,
+				.to_port = port->container_port,
+				.count = port->count,
+				.v6 = v6,
+				.routed = v6 ? to->routed6 : to->routed4 };
+
+	if (v6) {
+		row.to_ip6 = to->ip6;
+		row.host_ip6 = row.routed ? to->ip6 : host6(port);
+	} else {
+		row.to_ip4 = to->ip4;
+		row.host_ip4 = row.routed ? to->ip4 : port->host_ip4;
+	}
+	if (row.routed)
+		row.host_port = row.to_port;
+	return row;
+}
+
 int attachment_nft_ports(const struct attachment *attachment, struct networks *networks,
 			 struct nft_port *ret_ports, struct err *err)
 {
 	const struct netd_attach *attach = &attachment->attach;
-	struct nft_port to;
+	struct target to;
 	int count = 0;
 
 	find_target(attach, networks, &to);
-	if (attach->port_count && !to.to_ip4 && ip6_is_zero(&to.to_ip6) &&
+	if (attach->port_count && !to.ip4 && ip6_is_zero(&to.ip6) &&
 	    !(attach->flags & NETD_ATTACH_PORTS_WAIT))
 		return say_no_target(attach, networks, err);
 	for (uint32_t i = 0; i < attach->port_count; i++) {
-		const struct netd_port resolved = as_published(&attach->ports[i], &to);
-		const struct netd_port *port = &resolved;
-		struct nft_port row = { .proto = port->proto,
-					.host_port = port->host_port,
-					.to_port = port->container_port,
-					.count = port->count };
+		const struct netd_port port = as_published(&attach->ports[i], &to);
 
 		if (!(attach->flags & NETD_ATTACH_PORTS_WAIT) &&
-		    check_families(port, &to, attach->name, err) < 0)
+		    check_families(&port, &to, attach->name, err) < 0)
 			return -EINVAL;
-		row.host_ip4 = port->host_ip4;
-		row.to_ip4 = to.to_ip4;
-		if (asks_ip4(port) && to.to_ip4)
-			ret_ports[count++] = row;
-		row = (struct nft_port){ .proto = port->proto,
-					 .host_port = port->host_port,
-					 .to_port = port->container_port,
-					 .count = port->count,
-					 .v6 = true,
-					 .host_ip6 = host6(port),
-					 .to_ip6 = to.to_ip6 };
-		if (asks_ip6(port) && !ip6_is_zero(&to.to_ip6))
-			ret_ports[count++] = row;
+		if (asks_ip4(&port) && to.ip4)
+			ret_ports[count++] = row_of(&port, &to, false);
+		if (asks_ip6(&port) && !ip6_is_zero(&to.ip6))
+			ret_ports[count++] = row_of(&port, &to, true);
 	}
 	return count;
 }
@@ -165,8 +194,8 @@ static bool clash(const struct netd_port *a, const struct netd_port *b, uint16_t
 	uint32_t a_end = (uint32_t)a->host_port + a->count,
 		 b_end = (uint32_t)b->host_port + b->count;
 
-	if (a->proto != b->proto || a->host_port >= b_end || b->host_port >= a_end ||
-	    !same_place(a, b))
+	if (!a->count || !b->count || a->proto != b->proto || a->host_port >= b_end ||
+	    b->host_port >= a_end || !same_place(a, b))
 		return false;
 	*ret_port = a->host_port > b->host_port ? a->host_port : b->host_port;
 	return true;
@@ -177,31 +206,59 @@ static const char *proto_name(uint8_t proto)
 	return proto == IPPROTO_UDP ? "udp" : "tcp";
 }
 
-int attachment_check_ports(const struct attachments *attachments,
-			   const struct attachment *attachment, struct err *err)
+/* Rows of `mine` and of another one, or of itself below `until`, that are in each other's way. */
+static bool find_clash(const struct netd_port *row, const struct netd_attach *other, uint32_t until,
+		       const struct target *to, uint16_t *ret_port)
 {
-	const struct netd_attach *mine = &attachment->attach;
-	uint16_t port;
+	for (uint32_t i = 0; i < until; i++) {
+		const struct netd_port port = on_host(&other->ports[i], to);
 
-	for (uint32_t i = 0; i < mine->port_count; i++) {
-		for (uint32_t j = 0; j < i; j++)
-			if (clash(&mine->ports[i], &mine->ports[j], &port))
-				return err_set(err, -EINVAL, "port %u/%s is published twice", port,
-					       proto_name(mine->ports[i].proto));
-		for (const struct attachment *a = attachments->first; a; a = a->next) {
-			if (str_eq(a->attach.id, mine->id))
-				continue;
-			for (uint32_t j = 0; j < a->attach.port_count; j++)
-				if (clash(&mine->ports[i], &a->attach.ports[j], &port))
-					return err_set(err, -EADDRINUSE,
-						       "port %u/%s is already published by "
-						       "container %.*s; "
-						       "stop it or choose another port",
-						       port, proto_name(mine->ports[i].proto),
-						       STR_ARG(a->attach.name));
+		if (clash(row, &port, ret_port))
+			return true;
+	}
+	return false;
+}
+
+static int check_others(const struct attachments *attachments, struct networks *networks,
+			const struct netd_attach *mine, const struct target *to, struct err *err)
+{
+	for (const struct attachment *a = attachments->first; a; a = a->next) {
+		struct target theirs;
+
+		if (str_eq(a->attach.id, mine->id) || !a->attach.port_count)
+			continue;
+		find_target(&a->attach, networks, &theirs);
+		for (uint32_t i = 0; i < mine->port_count; i++) {
+			const struct netd_port row = on_host(&mine->ports[i], to);
+			uint16_t port;
+
+			if (find_clash(&row, &a->attach, a->attach.port_count, &theirs, &port))
+				return err_set(err, -EADDRINUSE,
+					       "port %u/%s is already published by container "
+					       "%.*s; stop it or choose another port",
+					       port, proto_name(row.proto),
+					       STR_ARG(a->attach.name));
 		}
 	}
 	return 0;
+}
+
+int attachment_check_ports(const struct attachments *attachments, struct networks *networks,
+			   const struct attachment *attachment, struct err *err)
+{
+	const struct netd_attach *mine = &attachment->attach;
+	struct target to;
+	uint16_t port;
+
+	find_target(mine, networks, &to);
+	for (uint32_t i = 0; i < mine->port_count; i++) {
+		const struct netd_port row = on_host(&mine->ports[i], &to);
+
+		if (find_clash(&row, mine, i, &to, &port))
+			return err_set(err, -EINVAL, "port %u/%s is published twice", port,
+				       proto_name(row.proto));
+	}
+	return check_others(attachments, networks, mine, &to, err);
 }
 
 /* Does one row of before have these `count` ports from `port` on? */
@@ -295,18 +352,21 @@ static int check_row(const struct netd_port *row, const struct attachment *befor
 }
 
 int attachment_check_host(const struct attachment *attachment, const struct attachment *before,
-			  struct err *err)
+			  struct networks *networks, struct err *err)
 {
 	struct port_used used[2] = { { .loaded = false }, { .loaded = false } };
+	struct target to;
 
+	find_target(&attachment->attach, networks, &to);
 	for (uint32_t i = 0; i < attachment->attach.port_count; i++) {
 		const struct netd_port *row = &attachment->attach.ports[i];
+		const struct netd_port taken = on_host(row, &to);
 		uint16_t port;
 		int r;
 
-		if (published_before(before, row, row->host_port, row->count))
+		if (!taken.count || published_before(before, row, row->host_port, row->count))
 			continue;
-		r = check_row(row, before, &used[row->proto == IPPROTO_UDP], &port);
+		r = check_row(&taken, before, &used[row->proto == IPPROTO_UDP], &port);
 		if (r == -EADDRINUSE)
 			return err_set(err, r,
 				       "port %u/%s is used by the host itself; choose another",

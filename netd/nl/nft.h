@@ -5,6 +5,7 @@
 #include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "netd/driver.h"
 #include "netd/ip6.h"
 #include "netd/nl/nl.h"
 #include "netd/rule.h"
@@ -18,8 +19,11 @@
  *   map any4   protocol . port -> address . port             published on every host address
  *   set nets4  subnets of the container networks             set brs       their bridges
  *   set inner  bridges of internal networks                  set pairs     bridge . the same bridge
- *   map pub6, any6, set nets6   the same for IPv6            set nat6      those of nets6 that are
- *                                                                          local (ULA): translated
+ *   map pub6, any6, set nets6   the same for IPv6            set nat4/6    those of nets4/6 whose
+ *                                                                          packets are translated
+ *   set shut4/6   those of nat4/6 that nobody outside is let in to directly
+ *   set reach4/6  address . protocol . port in containers, where that itself is published
+ *   set open      bridge . family . protocol that everybody outside is let in to
  *
  *   map splice    protocol -> port on ::1 that what is published on ::1 is led to
  *
@@ -29,7 +33,8 @@
  *   pre, out (nat -100)      to a local address -> pub: dnat by pub4, else by any4
  *   in (input 0)             lo, established, neighbours and DHCP; all else -> opin
  *   fwdc (forward 0, drop)   established; same bridge; internal ends here; dnat from a bridge; dnat
- *                            -> oppub; bridge -> outside -> opout; outside -> outside -> oproute
+ *                            -> oppub; open, reach -> oppub; bridge -> outside -> opout; outside
+ *                            -> outside -> oproute
  *   opin, oppub, opout, oproute   the operator's rules for that way, then its policy
  *   op.NAME, limit.NAME, logs     of a rule that is logged or limited; the limit of all logged ones
  *   count.NAME, count.policy.WAY  how many packets met a rule, a policy
@@ -43,6 +48,8 @@ struct nft_network {
 	bool no_icc;	    /* nothing is passed on from one of its containers to another */
 	struct ip6 subnet6; /* zero = no IPv6 */
 	uint8_t prefix6;
+	bool nat4, nat6, shut4, shut6; /* in which sets its subnets are */
+	enum network_gate gate4, gate6;
 };
 
 /* One row of published ports: `count` consecutive ones. Addresses in host byte order. */
@@ -55,6 +62,7 @@ struct nft_port {
 	uint16_t count;
 	bool v6; /* host_ip6 (zero = every one) and to_ip6 count, not the others */
 	struct ip6 host_ip6, to_ip6;
+	bool routed; /* published is the container's own address, which is the host's here */
 };
 
 struct nft_content {
@@ -83,7 +91,7 @@ void nft_encode_table(uint32_t table_flags, const struct nft_content *content, s
 void nft_encode_change(const struct nft_change *change, struct buf *out);
 void nft_encode_drop(struct buf *out);
 /* The table of the bridges, as the two above. Ports of containers are vHASH.N. */
-enum { NFT_PORT_HASH_DIGITS = 10, NFT_COUNT_NAME_MAX = NETD_NAME_MAX + 1 };
+enum { NFT_PORT_HASH_DIGITS = 10, NFT_COUNT_NAME_MAX = RULE_NAME_MAX + 1 };
 /* Names of the counters: this and the rule's, or the way's with "policy." in front. */
 #define NFT_COUNT_PREFIX "count."
 #define NFT_COUNT_POLICY "policy."
@@ -121,6 +129,7 @@ void nft_expr_verdict(struct buf *out, int32_t code, const char *chain);
 size_t nft_begin(struct buf *out, uint16_t type, uint16_t flags, uint8_t family);
 void nft_batch_begin(struct buf *out);
 void nft_batch_end(struct buf *out);
+void nft_encode_sets(struct buf *out); /* and chains */
 void nft_encode_rules(const struct rules *rules, struct buf *out);
 extern const char *const nft_rule_chains[RULE_WAYS];
 void nft_encode_networks(const struct nft_network *networks, size_t count, bool add,

@@ -11,7 +11,13 @@
 #include "netd/nl/nft.h"
 
 /* A list of elements is one attribute of at most 64 KiB. */
-enum { ELEMENTS_PER_MESSAGE = 512, PROTO_TCP = 6, PROTO_UDP = 17 };
+enum {
+	ELEMENTS_PER_MESSAGE = 512,
+	PROTO_TCP = 6,
+	PROTO_UDP = 17,
+	PROTO_ICMP = 1,
+	PROTO_ICMP6 = 58
+};
 
 struct list {
 	size_t message, elements;
@@ -61,10 +67,11 @@ static void put_be32(uint8_t *dst, uint32_t v)
 	dst[3] = (uint8_t)v;
 }
 
-static void put_interval(const struct nft_network *network, bool add, struct buf *out)
+static void put_interval(const char *set, const struct nft_network *network, bool add,
+			 struct buf *out)
 {
 	uint32_t size = network->prefix ? UINT32_C(1) << (32 - network->prefix) : 0;
-	struct list list = list_begin("nets4", add, out);
+	struct list list = list_begin(set, add, out);
 	uint8_t key[4];
 
 	put_be32(key, network->subnet);
@@ -103,16 +110,54 @@ static void put_name(const char *set, const struct nft_network *network, int tim
 	list_end(list, out);
 }
 
+/* What everybody outside is let in to, in one family. */
+static void put_open(const struct nft_network *network, bool v6, bool add, struct buf *out)
+{
+	const uint8_t protocols[] = { v6 ? PROTO_ICMP6 : PROTO_ICMP, PROTO_TCP, PROTO_UDP };
+	enum network_gate gate = v6 ? network->gate6 : network->gate4;
+	size_t count = gate == NETWORK_GATE_UNPROTECTED ? ARRAY_LEN(protocols)
+		       : gate == NETWORK_GATE_ROUTED	? 1
+							: 0;
+	uint8_t key[IFNAMSIZ + 8] = { 0 };
+	struct list list;
+
+	if (!count || !(v6 ? network->prefix6 : network->prefix))
+		return;
+	list = list_begin("open", add, out);
+	memcpy(key, network->bridge, strnlen(network->bridge, IFNAMSIZ));
+	key[IFNAMSIZ] = v6 ? NFPROTO_IPV6 : NFPROTO_IPV4;
+	for (size_t i = 0; i < count; i++) {
+		key[IFNAMSIZ + 4] = protocols[i];
+		put_element(key, sizeof(key), 0, out);
+	}
+	list_end(list, out);
+}
+
+static void put_subnets(const struct nft_network *network, bool add, struct buf *out)
+{
+	if (network->prefix) {
+		put_interval("nets4", network, add, out);
+		if (network->nat4)
+			put_interval("nat4", network, add, out);
+		if (network->shut4)
+			put_interval("shut4", network, add, out);
+	}
+	if (network->prefix6) {
+		put_interval6("nets6", network, add, out);
+		if (network->nat6)
+			put_interval6("nat6", network, add, out);
+		if (network->shut6)
+			put_interval6("shut6", network, add, out);
+	}
+}
+
 void nft_encode_networks(const struct nft_network *networks, size_t count, bool add,
 			 struct buf *out)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (networks[i].prefix)
-			put_interval(&networks[i], add, out);
-		if (networks[i].prefix6)
-			put_interval6("nets6", &networks[i], add, out);
-		if (networks[i].prefix6 && ip6_is_ula(&networks[i].subnet6))
-			put_interval6("nat6", &networks[i], add, out);
+		put_subnets(&networks[i], add, out);
+		put_open(&networks[i], false, add, out);
+		put_open(&networks[i], true, add, out);
 		put_name("brs", &networks[i], 1, add, out);
 		if (!networks[i].no_icc)
 			put_name("pairs", &networks[i], 2, add, out);
@@ -143,13 +188,13 @@ static void put_port(const struct nft_port *port, uint16_t n, bool add, struct b
 	uint8_t key[24] = { 0 }, data[20] = { 0 };
 	size_t elem = nl_nest(out, NFTA_LIST_ELEM), at = 0;
 
-	if (has_host(port))
+	if (has_host(port) || port->routed)
 		at = put_address(key, port->v6, port->host_ip4, &port->host_ip6);
 	key[at] = port->proto;
 	key[at + 4] = (uint8_t)(from >> 8);
 	key[at + 5] = (uint8_t)from;
 	put_value(NFTA_SET_ELEM_KEY, key, at + 8, out);
-	if (add) {
+	if (add && !port->routed) {
 		at = put_address(data, port->v6, port->to_ip4, &port->to_ip6);
 		data[at] = (uint8_t)(to >> 8);
 		data[at + 1] = (uint8_t)to;
@@ -160,13 +205,28 @@ static void put_port(const struct nft_port *port, uint16_t n, bool add, struct b
 
 static const struct map {
 	const char *name;
-	bool v6, one_address;
+	bool v6, one_address, routed;
 } maps[] = {
-	{ "pub4", false, true },
-	{ "any4", false, false },
-	{ "pub6", true, true },
-	{ "any6", true, false },
+	{ "pub4", false, true, false },	 { "any4", false, false, false },
+	{ "pub6", true, true, false },	 { "any6", true, false, false },
+	{ "reach4", false, true, true }, { "reach6", true, true, true },
 };
+
+/* Two ports of the host may lead to one of a container: where that itself is published, they are
+ * one element. */
+static bool named_before(const struct nft_port *ports, size_t i, uint16_t n)
+{
+	const struct nft_port *port = &ports[i];
+	uint32_t number = (uint32_t)port->to_port + n;
+
+	for (size_t k = 0; k < i && port->routed; k++)
+		if (ports[k].routed && ports[k].v6 == port->v6 && ports[k].proto == port->proto &&
+		    ports[k].to_ip4 == port->to_ip4 && ip6_equal(&ports[k].to_ip6, &port->to_ip6) &&
+		    number >= ports[k].to_port &&
+		    number < (uint32_t)ports[k].to_port + ports[k].count)
+			return true;
+	return false;
+}
 
 static void put_map(const struct map *map, const struct nft_port *ports, size_t count, bool add,
 		    struct buf *out)
@@ -175,9 +235,12 @@ static void put_map(const struct map *map, const struct nft_port *ports, size_t 
 	size_t open = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		if (ports[i].v6 != map->v6 || has_host(&ports[i]) != map->one_address)
+		if (ports[i].v6 != map->v6 || has_host(&ports[i]) != map->one_address ||
+		    ports[i].routed != map->routed)
 			continue;
 		for (uint16_t n = 0; n < ports[i].count; n++) {
+			if (named_before(ports, i, n))
+				continue;
 			if (open == 0)
 				list = list_begin(map->name, add, out);
 			put_port(&ports[i], n, add, out);

@@ -19,8 +19,8 @@ enum {
 	OFFSET6_DADDR = 24,
 	OFFSET_DPORT = 2, /* in the TCP and UDP headers */
 	COMMENT_TYPE = 0, /* of a rule's user data, as nft(8) reads it */
-	NAME_TEXT_MAX = NETD_NAME_MAX + 16,
-	LOG_TEXT_MAX = NETD_NAME_MAX + 24,
+	NAME_TEXT_MAX = RULE_NAME_MAX + 16,
+	LOG_TEXT_MAX = RULE_NAME_MAX + 24,
 	LOG_BURST = 20,
 };
 
@@ -125,8 +125,8 @@ static void put_action(enum rule_action action, uint8_t proto, struct buf *out)
 
 static void put_comment(const char *name, struct buf *out)
 {
-	uint8_t comment[2 + NETD_NAME_MAX + 1];
-	size_t len = strnlen(name, NETD_NAME_MAX) + 1;
+	uint8_t comment[2 + RULE_NAME_MAX + 1];
+	size_t len = strnlen(name, RULE_NAME_MAX) + 1;
 
 	comment[0] = COMMENT_TYPE;
 	comment[1] = (uint8_t)len;

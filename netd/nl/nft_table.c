@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the shape of the table "inet hoy": its sets, chains and rules, as data below. Pure, used by
- * netd main. It must never depend on how many ports or networks there are; those are elements.
+ * Owns the rules of the table "inet hoy", as data below. Pure, used by netd main. They must never
+ * depend on how many ports or networks there are; those are elements.
  */
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
@@ -12,14 +12,7 @@
 #include "lib/own.h"
 #include "netd/nl/nft.h"
 
-/* Types as nft(8) numbers them, so that its listing reads well; six bits each in a concatenation.
- */
 enum {
-	TYPE_IPV4_ADDR = 7,
-	TYPE_IPV6_ADDR = 8,
-	TYPE_INET_PROTO = 12,
-	TYPE_INET_SERVICE = 13,
-	TYPE_IFNAME = 41,
 	OFFSET_SADDR = 12, /* in the IPv4 header */
 	OFFSET_DADDR = 16,
 	OFFSET6_SADDR = 8, /* in the IPv6 header */
@@ -34,96 +27,6 @@ enum {
 	ND_LAST = 137,
 	DHCP6_CLIENT = 546,
 };
-
-#define CONCAT2(a, b)	 ((a) << 6 | (b))
-#define CONCAT3(a, b, c) (CONCAT2(a, b) << 6 | (c))
-
-struct set {
-	const char *name;
-	uint32_t flags;
-	uint32_t key_type, key_len;
-	uint32_t data_type, data_len;
-};
-
-static const struct set sets[] = {
-	{ "pub4", NFT_SET_MAP, CONCAT3(TYPE_IPV4_ADDR, TYPE_INET_PROTO, TYPE_INET_SERVICE), 12,
-	  CONCAT2(TYPE_IPV4_ADDR, TYPE_INET_SERVICE), 8 },
-	{ "any4", NFT_SET_MAP, CONCAT2(TYPE_INET_PROTO, TYPE_INET_SERVICE), 8,
-	  CONCAT2(TYPE_IPV4_ADDR, TYPE_INET_SERVICE), 8 },
-	{ "pub6", NFT_SET_MAP, CONCAT3(TYPE_IPV6_ADDR, TYPE_INET_PROTO, TYPE_INET_SERVICE), 24,
-	  CONCAT2(TYPE_IPV6_ADDR, TYPE_INET_SERVICE), 20 },
-	{ "any6", NFT_SET_MAP, CONCAT2(TYPE_INET_PROTO, TYPE_INET_SERVICE), 8,
-	  CONCAT2(TYPE_IPV6_ADDR, TYPE_INET_SERVICE), 20 },
-	{ "nets4", NFT_SET_INTERVAL, TYPE_IPV4_ADDR, 4, 0, 0 },
-	{ "nets6", NFT_SET_INTERVAL, TYPE_IPV6_ADDR, 16, 0, 0 },
-	{ "nat6", NFT_SET_INTERVAL, TYPE_IPV6_ADDR, 16, 0, 0 },
-	{ "brs", 0, TYPE_IFNAME, IFNAMSIZ, 0, 0 },
-	{ "inner", 0, TYPE_IFNAME, IFNAMSIZ, 0, 0 },
-	{ "splice", NFT_SET_MAP, TYPE_INET_PROTO, 1, TYPE_INET_SERVICE, 2 },
-	{ "pairs", 0, CONCAT2(TYPE_IFNAME, TYPE_IFNAME), 2 * IFNAMSIZ, 0, 0 },
-};
-
-struct chain {
-	const char *name;
-	const char *type; /* NULL = regular */
-	uint32_t hook;
-	int32_t priority;
-	uint32_t policy;
-};
-
-static const struct chain chains[] = {
-	{ "guard", "filter", NF_INET_PRE_ROUTING, NF_IP_PRI_RAW, NF_ACCEPT },
-	{ "pub", NULL, 0, 0, 0 },
-	{ "pre", "nat", NF_INET_PRE_ROUTING, NF_IP_PRI_NAT_DST, NF_ACCEPT },
-	{ "out", "nat", NF_INET_LOCAL_OUT, NF_IP_PRI_NAT_DST, NF_ACCEPT },
-	{ "opin", NULL, 0, 0, 0 },
-	{ "oppub", NULL, 0, 0, 0 },
-	{ "opout", NULL, 0, 0, 0 },
-	{ "oproute", NULL, 0, 0, 0 },
-	{ "in", "filter", NF_INET_LOCAL_IN, NF_IP_PRI_FILTER, NF_ACCEPT },
-	{ "fwdc", "filter", NF_INET_FORWARD, NF_IP_PRI_FILTER, NF_DROP },
-	{ "pst", "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC, NF_ACCEPT },
-};
-
-static void put_set(const struct set *set, uint32_t id, struct buf *out)
-{
-	/* A note for nft(8): type "key byte order", four bytes, 1 = host; else it prints names as
-	 * "".
-	 */
-	static const uint8_t host_order[] = { 0, 4, 1, 0, 0, 0 };
-	size_t start = nft_begin(out, NFT_MSG_NEWSET, NLM_F_CREATE, NFPROTO_INET);
-
-	nl_put_text(out, NFTA_SET_TABLE, "hoy");
-	nl_put_text(out, NFTA_SET_NAME, set->name);
-	nl_put_be32(out, NFTA_SET_FLAGS, set->flags);
-	nl_put_be32(out, NFTA_SET_KEY_TYPE, set->key_type);
-	nl_put_be32(out, NFTA_SET_KEY_LEN, set->key_len);
-	if (set->data_len) {
-		nl_put_be32(out, NFTA_SET_DATA_TYPE, set->data_type);
-		nl_put_be32(out, NFTA_SET_DATA_LEN, set->data_len);
-	}
-	nl_put_be32(out, NFTA_SET_ID, id);
-	if (set->key_type == TYPE_IFNAME)
-		nl_put(out, NFTA_SET_USERDATA, host_order, sizeof(host_order));
-	nl_end(out, start);
-}
-
-static void put_chain(const struct chain *chain, struct buf *out)
-{
-	size_t start = nft_begin(out, NFT_MSG_NEWCHAIN, NLM_F_CREATE, NFPROTO_INET), hook;
-
-	nl_put_text(out, NFTA_CHAIN_TABLE, "hoy");
-	nl_put_text(out, NFTA_CHAIN_NAME, chain->name);
-	if (chain->type) {
-		nl_put_text(out, NFTA_CHAIN_TYPE, chain->type);
-		nl_put_be32(out, NFTA_CHAIN_POLICY, chain->policy);
-		hook = nl_nest(out, NFTA_CHAIN_HOOK);
-		nl_put_be32(out, NFTA_HOOK_HOOKNUM, chain->hook);
-		nl_put_be32(out, NFTA_HOOK_PRIORITY, (uint32_t)chain->priority);
-		nl_nest_end(out, hook);
-	}
-	nl_end(out, start);
-}
 
 /* ---- the parts rules are made of ---- */
 
@@ -176,10 +79,10 @@ static void address_is_loopback(uint32_t offset, struct buf *out)
 	nft_expr_cmp(out, NFT_REG_1, true, &net, sizeof(net));
 }
 
-static void address_in_nets(uint32_t offset, struct buf *out)
+static void address_in(uint32_t offset, const char *set, struct buf *out)
 {
 	nft_expr_payload(out, NFT_PAYLOAD_NETWORK_HEADER, offset, 4, NFT_REG_1);
-	nft_expr_lookup(out, "nets4", false);
+	nft_expr_lookup(out, set, false);
 }
 
 static void address6_in(uint32_t offset, const char *set, struct buf *out)
@@ -219,18 +122,18 @@ static void guard_from_loopback(struct buf *out)
 static void guard_direct(struct buf *out)
 {
 	is_ipv4(out);
-	address_in_nets(OFFSET_DADDR, out);
+	address_in(OFFSET_DADDR, "shut4", out);
 	name_in(NFT_META_IIFNAME, "brs", true, out);
 	in_not_lo(out);
 	nft_expr_verdict(out, NF_DROP, NULL);
 }
 
-/* Answers to what containers asked for come to the machine's own address: nothing of theirs is
- * lost. Subnets that are not translated are closed by chain fwdc. */
+/* As above: answers to what containers asked for come to the machine's own address, so nothing of
+ * theirs is lost. Subnets that are not translated are closed by chain fwdc. */
 static void guard_direct6(struct buf *out)
 {
 	is_ipv6(out);
-	address6_in(OFFSET6_DADDR, "nat6", out);
+	address6_in(OFFSET6_DADDR, "shut6", out);
 	name_in(NFT_META_IIFNAME, "brs", true, out);
 	in_not_lo(out);
 	nft_expr_verdict(out, NF_DROP, NULL);
@@ -415,6 +318,49 @@ static void forward_published(struct buf *out)
 	nft_expr_verdict(out, NFT_JUMP, nft_rule_chains[RULE_PUBLISHED]);
 }
 
+/* Gateway modes nat-unprotected (TCP, UDP and ICMP) and routed (ICMP): element by element. */
+static void forward_open(struct buf *out)
+{
+	name_in(NFT_META_IIFNAME, "brs", true, out);
+	nft_expr_meta(out, NFT_META_OIFNAME, NFT_REG_1);
+	nft_expr_meta(out, NFT_META_NFPROTO, REG_BEHIND6);
+	nft_expr_meta(out, NFT_META_L4PROTO, REG_BEHIND6_SECOND);
+	nft_expr_lookup(out, "open", false);
+	nft_expr_verdict(out, NFT_JUMP, nft_rule_chains[RULE_PUBLISHED]);
+}
+
+/* Gateway mode routed: published is the container's own address and port. */
+static void forward_reach(struct buf *out)
+{
+	is_ipv4(out);
+	nft_expr_payload(out, NFT_PAYLOAD_NETWORK_HEADER, OFFSET_DADDR, 4, NFT_REG_1);
+	nft_expr_meta(out, NFT_META_L4PROTO, REG_SECOND);
+	nft_expr_payload(out, NFT_PAYLOAD_TRANSPORT_HEADER, OFFSET_DPORT, 2, REG_THIRD);
+	nft_expr_lookup(out, "reach4", false);
+	nft_expr_verdict(out, NFT_JUMP, "reach");
+}
+
+static void forward_reach6(struct buf *out)
+{
+	is_ipv6(out);
+	nft_expr_payload(out, NFT_PAYLOAD_NETWORK_HEADER, OFFSET6_DADDR, 16, NFT_REG_1);
+	nft_expr_meta(out, NFT_META_L4PROTO, REG_BEHIND6);
+	nft_expr_payload(out, NFT_PAYLOAD_TRANSPORT_HEADER, OFFSET_DPORT, 2, REG_BEHIND6_SECOND);
+	nft_expr_lookup(out, "reach6", false);
+	nft_expr_verdict(out, NFT_JUMP, "reach");
+}
+
+static void reach_from_bridge(struct buf *out)
+{
+	name_in(NFT_META_IIFNAME, "brs", false, out);
+	nft_expr_verdict(out, NF_ACCEPT, NULL);
+}
+
+static void reach_from_outside(struct buf *out)
+{
+	nft_expr_verdict(out, NFT_JUMP, nft_rule_chains[RULE_PUBLISHED]);
+}
+
 static void forward_outside(struct buf *out)
 {
 	name_in(NFT_META_IIFNAME, "brs", false, out);
@@ -441,15 +387,15 @@ static void masquerade_hairpin(struct buf *out)
 {
 	ct_has(NFT_CT_STATUS, IPS_DST_NAT, out);
 	is_ipv4(out);
-	address_in_nets(OFFSET_SADDR, out);
-	address_in_nets(OFFSET_DADDR, out);
+	address_in(OFFSET_SADDR, "nets4", out);
+	address_in(OFFSET_DADDR, "nets4", out);
 	nft_expr_masquerade(out);
 }
 
 static void masquerade_outside(struct buf *out)
 {
 	is_ipv4(out);
-	address_in_nets(OFFSET_SADDR, out);
+	address_in(OFFSET_SADDR, "nat4", out);
 	name_in(NFT_META_OIFNAME, "brs", true, out);
 	nft_expr_masquerade(out);
 }
@@ -487,6 +433,8 @@ static const struct {
 	{ "out", splice_one_address },
 	{ "out", splice_any_address },
 	{ "out", local_to_pub },
+	{ "reach", reach_from_bridge },
+	{ "reach", reach_from_outside },
 	{ "in", in_own },
 	{ "in", forward_established },
 	{ "in", in_neighbours },
@@ -500,6 +448,9 @@ static const struct {
 	{ "fwdc", forward_to_internal },
 	{ "fwdc", forward_hairpin },
 	{ "fwdc", forward_published },
+	{ "fwdc", forward_open },
+	{ "fwdc", forward_reach },
+	{ "fwdc", forward_reach6 },
 	{ "fwdc", forward_outside },
 	{ "fwdc", forward_routed },
 	{ "pst", masquerade_loopback },
@@ -552,10 +503,7 @@ void nft_encode_table(uint32_t table_flags, const struct nft_content *content, s
 	nft_batch_begin(out);
 	put_table(NFT_MSG_DELTABLE, 0, out);
 	put_table(NFT_MSG_NEWTABLE, table_flags, out);
-	for (size_t i = 0; i < ARRAY_LEN(sets); i++)
-		put_set(&sets[i], (uint32_t)i + 1, out);
-	for (size_t i = 0; i < ARRAY_LEN(chains); i++)
-		put_chain(&chains[i], out);
+	nft_encode_sets(out);
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
 		put_rule(i, out);
 	nft_encode_rules(content->rules, out);

@@ -2,7 +2,8 @@
 /*
  * No test: lets tests/ns/netd_rules.py load netd's firewall table without one of its rules, in
  * place of a netd that is dead. Words: rule to leave out (-1 = none), then "net BRIDGE SUBNET
- * SUBNET6 open|internal", "port PROTO HOST PORT TO PORT" and "policy WAY ACTION" in any number.
+ * SUBNET6 open|internal|routed|unprotected", "port PROTO HOST PORT TO PORT", "reach PROTO TO PORT"
+ * and "policy WAY ACTION" in any number.
  * Prints the chain of each rule.
  */
 #include <linux/netfilter/nf_tables.h>
@@ -44,6 +45,12 @@ static int take_network(char **words)
 	    ip6_parse_prefix(str_from(words[2]), -1, &network->subnet6, &network->prefix6) < 0)
 		return -1;
 	network->internal = !strcmp(words[3], "internal");
+	network->gate4 = !strcmp(words[3], "routed")	    ? NETWORK_GATE_ROUTED
+			 : !strcmp(words[3], "unprotected") ? NETWORK_GATE_UNPROTECTED
+							    : NETWORK_GATE_NAT;
+	network->gate6 = network->gate4;
+	network->nat4 = network->nat6 = network->gate4 != NETWORK_GATE_ROUTED;
+	network->shut4 = network->shut6 = network->gate4 == NETWORK_GATE_NAT;
 	return 0;
 }
 
@@ -63,6 +70,14 @@ static int take_port(char **words)
 	port->to_port = number(words[4]);
 	port->count = 1;
 	return 0;
+}
+
+static int take_reach(char **words)
+{
+	char *as_port[] = { words[0], words[1], words[2], words[1], words[2] };
+
+	ports[content.port_count].routed = true;
+	return take_port(as_port);
 }
 
 static int take_policy(char **words)
@@ -89,10 +104,8 @@ static const struct {
 	int count; /* of the words behind it */
 	int (*take)(char **words);
 } kinds[] = {
-	{ "net", 4, take_network },
-	{ "port", 5, take_port },
-	{ "policy", 2, take_policy },
-	{ "splice", 1, take_splice },
+	{ "net", 4, take_network },   { "port", 5, take_port },	    { "reach", 3, take_reach },
+	{ "policy", 2, take_policy }, { "splice", 1, take_splice },
 };
 
 /* The number of words that were taken; 0 = they are malformed. */

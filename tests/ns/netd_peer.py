@@ -236,11 +236,11 @@ def ip_number(dotted):
 
 
 def attach_network(entry):
-    """name or (name, [aliases], ip, ip6, mac) as struct netd_attach_network."""
-    name, aliases, ip, ip6, mac = ((entry, [], "", "", "") if isinstance(entry, str) else
-                                   (tuple(entry) + ("", "", ""))[:5])
+    """name or (name, [aliases], ip, ip6, mac, ifname) as struct netd_attach_network."""
+    name, aliases, ip, ip6, mac, ifname = ((entry, [], "", "", "", "") if isinstance(entry, str) else
+                                           (tuple(entry) + ("", "", "", ""))[:6])
     return (text(name) + struct.pack("<I", len(aliases)) + b"".join(text(a) for a in aliases) +
-            text(ip) + text(ip6) + text(mac))
+            text(ip) + text(ip6) + text(mac) + text(ifname))
 
 
 class Engine(Peer):
@@ -252,7 +252,7 @@ class Engine(Peer):
         super().__init__(sock)
 
     def attach(self, box, networks=("bridge",), ports=(), flags=0):
-        """networks: name or (name, [aliases], ip, ip6, mac); ports: (proto, host, host port,
+        """networks: name or (name, [aliases], ip, ip6, mac, ifname); ports: (proto, host, host port,
         container port, number), host "*" = both families, "0.0.0.0", "::" or an address."""
         body = text(box.ident) + text(box.name) + struct.pack("<BI", flags, len(networks))
         body += b"".join(attach_network(entry) for entry in networks)

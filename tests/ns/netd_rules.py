@@ -21,6 +21,9 @@ machine = Machine("[network up]\nMatch.Name = up0\nAddress = 10.9.0.2/24\n"
                   "[bridge bridge]\nsubnet6 = %s/64\n"
                   "[bridge other]\nsubnet = 172.30.0.0/24\nipv6 = no\n"
                   "[bridge closed]\nsubnet = 172.31.0.0/24\nsubnet6 = %s/64\ninternal = yes\n"
+                  "[bridge routed]\nsubnet = 172.28.0.0/24\nsubnet6 = fd00:28::/64\ngateway_mode = routed\n"
+                  "gateway_mode6 = routed\n"
+                  "[bridge bare]\nsubnet = 172.27.0.0/24\nipv6 = no\ngateway_mode = nat-unprotected\n"
                   % ("fd00:20::", "fd00:31::"))
 box = {}
 QUIET_S = 0.7  # what has not answered by then is closed: long for namespaces of one machine
@@ -32,7 +35,10 @@ def load(without=-1, policy=()):
     """Loads the table as netd would, but for one rule; the chains of all rules that are not the operator's."""
     words = ["net", "hoy0", "172.17.0.0/16", HOME6 + "/64", "open",
              "net", box["other"], "172.30.0.0/24", "::/0", "open",
-             "net", box["closed"], "172.31.0.0/24", INNER6 + "/64", "internal", "splice", "7200"]
+             "net", box["closed"], "172.31.0.0/24", INNER6 + "/64", "internal", "splice", "7200",
+             "net", box["routed"], "172.28.0.0/24", "fd00:28::/64", "routed",
+             "net", box["bare br"], "172.27.0.0/24", "::/0", "unprotected",
+             "reach", str(TCP), box["way"].ip, "80", "reach", str(TCP), box["way"].ip6, "80"]
     for host, port in (("0.0.0.0", 8080), ("127.0.0.1", 8081), ("::", 8080), ("fd99::2", 8082), ("::1", 8083)):
         to = box["web"].ip6 if ":" in host else box["web"].ip
         words += ["port", str(TCP), host, str(port), to, "80"]
@@ -162,6 +168,9 @@ RULES = [
     ("out", "published on ::1", lambda: answers(None, "::1", 8083, expected="splice"), True),
     ("out", "published on every address, so on ::1", lambda: answers(None, "::1", 8080, expected="splice"), True),
     ("out", "published for the host", lambda: answers(None, "10.9.0.2", 8080), True),
+    ("reach", "a container reaches what is published in another network that is routed",
+     lambda: answers(box["far"].ns, box["way"].ip, 80, expected="way"), True),
+    ("reach", "so does the LAN", lambda: answers(machine.lan, box["way"].ip, 80, expected="way"), True),
     ("in", "the host talks to itself", lambda: answers(None, "127.0.0.1", 7100, expected="own"), True),
     ("in", "answers to the host pass",
      lambda: answers(None, "10.9.0.1", 4000, expected="outside"), True),
@@ -181,6 +190,11 @@ RULES = [
     ("fwdc", "a container reaches a port that one of another network publishes",
      lambda: answers(box["far"].ns, "10.9.0.2", 8080), True),
     ("fwdc", "published connections pass", lambda: answers(machine.lan, "10.9.0.2", 8080), True),
+    ("fwdc", "a network that is not protected is open to the LAN",
+     lambda: answers(machine.lan, box["bare"].ip, 80, expected="bare"), True),
+    ("fwdc", "what is published in a routed network is reached there",
+     lambda: answers(machine.lan, box["way"].ip, 80, expected="way"), True),
+    ("fwdc", "and over IPv6", lambda: answers(machine.lan, box["way"].ip6, 80, expected="way"), True),
     ("fwdc", "containers reach out",
      lambda: answers(box["web"].ns, "10.9.0.1", 4000, expected="outside"), True),
     ("fwdc", "what is routed passes", lambda: answers(machine.lan, "10.8.0.1", 4000, expected="beyond"),
@@ -230,14 +244,16 @@ def prepare():
     machine.start()
     engine = Engine()
     for name, networks in (("web", ["bridge"]), ("peer", ["bridge"]), ("inner", ["closed"]),
-                           ("far", ["other"])):
+                           ("far", ["other"]), ("way", ["routed"]), ("bare", ["bare"])):
         box[name] = Container(name)
         engine.attach(box[name], networks)
-    for name in ("closed", "other"):
-        box[name] = next(line.split()[1] for line in engine.show("networks").splitlines()
-                         if line.startswith(name))
+    rows = {row["name"]: row["bridge"] for row in engine.rows("networks")}
+    for name in ("closed", "other", "routed"):
+        box[name] = rows[name]
+    box["bare br"] = rows["bare"]
     Echo(box["web"].ns, "tcp", 80, "web", "::")
-    Echo(box["inner"].ns, "tcp", 80, "inner", "::")
+    for name in ("inner", "way", "bare"):
+        Echo(box[name].ns, "tcp", 80, name, "::")
     Echo(machine.lan, "tcp", 4000, "outside", "::")
     Echo(None, "tcp", 7100, "own")
     Echo(None, "tcp", 7200, "splice", "::1")  # in the role's place
@@ -250,12 +266,14 @@ def prepare():
        "echo 1 > accept_local; done; echo 1 > /proc/sys/net/ipv4/conf/up0/route_localnet")
     for ns in (machine.lan, box["web"].ns):
         ns.sh("echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet")
-    machine.lan.sh("ip route add 172.17.0.0/16 via 10.9.0.2; "
+    machine.lan.sh("ip route add 172.17.0.0/16 via 10.9.0.2; ip route add 172.28.0.0/24 via 10.9.0.2; "
+                   "ip route add 172.27.0.0/24 via 10.9.0.2; "
                    "ip route add 127.0.0.0/8 via 10.9.0.2 table 99; "
                    "ip route add local 127.0.0.1 dev lo table 98")
     box["peer"].ns.sh("ip route add %s/32 via 172.17.0.1" % box["web"].ip)
     box["inner"].ns.sh("ip route add default via 172.31.0.1")
-    machine.lan.sh("ip -6 addr add fd99::1/64 dev lan0 nodad; ip -6 route add fd00:20::/64 via fd99::2")
+    machine.lan.sh("ip -6 addr add fd99::1/64 dev lan0 nodad; ip -6 route add fd00:20::/64 via fd99::2;"
+                   "ip -6 route add fd00:28::/64 via fd99::2")
     sh("ip -6 addr add fd99::2/64 dev up0 nodad; ip -6 addr add fe80::2/64 dev up0 nodad")
     machine.lan.sh("ip -6 addr add fe80::1/64 dev lan0 nodad")
     box["dhcp"], box["dhcp6"] = bound(None, 68), bound(None, 546, "::")

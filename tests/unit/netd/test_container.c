@@ -15,7 +15,7 @@ static struct attachment *make(const char *id, const char *name, const char *net
 			       const char *ip4, const struct netd_port *ports, uint32_t count)
 {
 	struct netd_attach_network list[] = { { str_from(network), NULL, 0, str_from(ip4),
-						str_from(NULL), str_from(NULL) } };
+						str_from(NULL), str_from(NULL), str_from(NULL) } };
 	struct netd_port copy[4];
 	struct netd_attach attach = { str_from(id), str_from(name), 0, list, 1, copy, count };
 
@@ -135,10 +135,10 @@ static void test_ports(void)
 		   row[0].count == 10,
 	   "to the container's address");
 	(void)attachment_put(&attachments, a, &err);
-	is_int(attachment_check_ports(&attachments, a, &err), 0, "its own are no clash");
+	is_int(attachment_check_ports(&attachments, &networks, a, &err), 0, "its own are no clash");
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		a = make("qqqq", "late", "bridge", "172.17.9.10", rows[i].ports, rows[i].count);
-		is_int(attachment_check_ports(&attachments, a, &err), rows[i].want, "%s",
+		is_int(attachment_check_ports(&attachments, &networks, a, &err), rows[i].want, "%s",
 		       rows[i].name);
 		if (rows[i].want == -EADDRINUSE)
 			ok(strstr(err.text, "holder") != NULL, "it names the holder: %s", err.text);

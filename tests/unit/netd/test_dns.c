@@ -197,7 +197,7 @@ static int add(struct dns_table *table, const char *id, const char *name, const 
 {
 	struct str aliases[] = { str_from(alias) };
 	struct netd_attach_network networks[] = { { str_from(network), aliases, alias ? 1 : 0,
-						    str_from(ip4), str_from(ip6),
+						    str_from(ip4), str_from(ip6), str_from(NULL),
 						    str_from(NULL) } };
 	const struct netd_attach attach = { str_from(id), str_from(name), 0, networks, 1, NULL, 0 };
 
@@ -254,7 +254,8 @@ static void add_web(struct dns_table *table, const char *id, const char *name, c
 {
 	struct str aliases[] = { STR("web") };
 	struct netd_attach_network networks[] = { { STR("shop"), aliases, 1, str_from(ip4),
-						    STR("fd00::7"), str_from(NULL) } };
+						    STR("fd00::7"), str_from(NULL),
+						    str_from(NULL) } };
 	struct netd_port ports[] = { { 6, 0, 8080, port, 3, 0, { 0 } },
 				     { 17, 0, 53, 53, 1, 0, { 0 } } };
 	const struct netd_attach attach = {

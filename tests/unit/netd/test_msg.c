@@ -10,10 +10,11 @@
 static void test_attach(void)
 {
 	struct str aliases[] = { STR("db"), STR("sql") };
-	struct netd_attach_network networks[] = { { STR("bridge"), aliases, 2, STR("172.20.0.9"),
-						    STR("fd00::9"), STR("02:00:00:00:00:09") },
-						  { STR("shop"), NULL, 0, STR(""), STR(""),
-						    STR("") } };
+	struct netd_attach_network networks[] = {
+		{ STR("bridge"), aliases, 2, STR("172.20.0.9"), STR("fd00::9"),
+		  STR("02:00:00:00:00:09"), STR("lan7") },
+		{ STR("shop"), NULL, 0, STR(""), STR(""), STR(""), STR("") }
+	};
 	struct netd_port ports[] = { { 6, 0x7f000001, 8080, 80, 1, 0, { 0 } },
 				     { 17, 0, 65535, 53, 1, NETD_PORT_IP6, { 0xfd, [15] = 1 } } };
 	const struct netd_attach attach = { STR("0123"), STR("web"), 1, networks, 2, ports, 2 };
@@ -24,14 +25,15 @@ static void test_attach(void)
 	struct err err;
 
 	buf_init(&out, 4096);
-	arena_init(&arena, 65536);
+	arena_init(&arena, 1 << 20);
 	netd_attach_encode(&attach, &out);
 	ok(netd_attach_decode(buf_str(&out), &arena, &back, &err) == 0, "an attach record");
 	ok(str_is(back.name, "web") && back.network_count == 2 &&
 		   str_is(back.networks[0].aliases[1], "sql") && back.ports[1].host_port == 65535 &&
 		   back.flags == 1 && str_is(back.networks[0].ip4, "172.20.0.9") &&
 		   str_is(back.networks[0].ip6, "fd00::9") && back.ports[1].host_ip6[15] == 1 &&
-		   str_is(back.networks[0].mac, "02:00:00:00:00:09"),
+		   str_is(back.networks[0].mac, "02:00:00:00:00:09") &&
+		   str_is(back.networks[0].ifname, "lan7") && !back.networks[1].ifname.len,
 	   "comes back as it went");
 	for (size_t n = 0; n < out.len; n++)
 		refused &= netd_attach_decode(str_head(buf_str(&out), n), &arena, &back, &err) < 0;
@@ -96,7 +98,11 @@ static void test_network_set(void)
 					      .parent = STR("eth0"),
 					      .mtu = 1400,
 					      .no_ip4 = true,
-					      .no_icc = true };
+					      .no_icc = true,
+					      .bridge = STR("br7"),
+					      .gate6 = STR("routed"),
+					      .no_masquerade = true };
+	enum { TRAITS = 4 + 3 + 4 + 4 + 4 + 6 + 1 }; /* what stands last */
 	OWN(buf_done) struct buf out = { 0 };
 	struct netd_network_set back;
 
@@ -104,8 +110,16 @@ static void test_network_set(void)
 	netd_network_set_encode(&set, &out);
 	ok(netd_network_set_decode(buf_str(&out), &back, NULL) == 0 && back.internal &&
 		   str_is(back.subnet6, "fd00::/64") && str_is(back.driver, "macvlan") &&
-		   str_is(back.parent, "eth0") && back.mtu == 1400 && back.no_ip4 && back.no_icc,
+		   str_is(back.parent, "eth0") && back.mtu == 1400 && back.no_ip4 && back.no_icc &&
+		   str_is(back.bridge, "br7") && str_is(back.gate6, "routed") && !back.gate4.len &&
+		   back.no_masquerade,
 	   "a wanted network");
+	is_int(netd_network_set_decode(str_head(buf_str(&out), out.len - 1), &back, NULL), -EBADMSG,
+	       "not in part");
+	out.len -= TRAITS;
+	ok(netd_network_set_decode(buf_str(&out), &back, NULL) == 0 && back.no_icc &&
+		   !back.bridge.len && !back.no_masquerade,
+	   "what the machine is to it may be left out");
 	ok(netd_network_set_decode(str_head(buf_str(&out), out.len - 45), &back, NULL) == 0 &&
 		   str_is(back.subnet6, "fd00::/64") && !back.driver.len,
 	   "what carries it may be left out");
@@ -126,7 +140,9 @@ static void test_connect(void)
 {
 	struct str aliases[] = { STR("db") };
 	const struct netd_attach_network network = {
-		STR("shop"), aliases, 1, STR("172.30.0.7"), STR("fd00::7"), STR("02:00:00:00:00:07")
+		STR("shop"),	   aliases,	   1,
+		STR("172.30.0.7"), STR("fd00::7"), STR("02:00:00:00:00:07"),
+		STR("lan7")
 	};
 	OWN(arena_done) struct arena arena = { 0 };
 	OWN(buf_done) struct buf out = { 0 };
@@ -136,11 +152,11 @@ static void test_connect(void)
 	struct str id;
 
 	buf_init(&out, 4096);
-	arena_init(&arena, 65536);
+	arena_init(&arena, 1 << 20);
 	netd_connect_encode(STR("0123"), &network, &out);
 	ok(netd_connect_decode(buf_str(&out), &arena, &id, &back, &err) == 0 &&
 		   str_is(id, "0123") && str_is(back.aliases[0], "db") &&
-		   str_is(back.mac, "02:00:00:00:00:07"),
+		   str_is(back.mac, "02:00:00:00:00:07") && str_is(back.ifname, "lan7"),
 	   "a network to connect comes back as it went");
 	for (size_t n = 0; n < out.len; n++)
 		refused &= netd_connect_decode(str_head(buf_str(&out), n), &arena, &id, &back,
@@ -168,7 +184,7 @@ static void test_lists(void)
 	uint32_t count;
 
 	buf_init(&out, 4096);
-	arena_init(&arena, 65536);
+	arena_init(&arena, 1 << 20);
 	netd_networks_encode(networks, 1, &out);
 	ok(netd_networks_decode(buf_str(&out), &arena, &networks_back, &count, NULL) == 0 &&
 		   count == 1 && networks_back[0].containers == 4 && networks_back[0].fixed,
