@@ -21,8 +21,8 @@ import urllib.parse
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
-from fixture import image, port as ports, pulling, registry, tap  # noqa: E402
-from fixture.pulling import (BIG, DRIVER, LIMIT_S, Server, check_blobs, folder, host_args, noise,  # noqa: E402
+from fixture import image, port as ports, pulling, registry, tap, tokens  # noqa: E402
+from fixture.pulling import (BIG, DRIVER, LIMIT_S, Server, check_blobs, drive, folder, host_args, noise,  # noqa: E402
                              pull, refused, serve_image)
 
 WORK = pulling.work("ns-pull-registry")
@@ -242,6 +242,38 @@ def _token():
         refused(pull(host + "/a/b:1", folder("token"), *ca, "--user", "u", "--password", "no"),
                 "EACCES", "401 from the token server: user or password refused")
         refused(pull(host + "/a/b:1", folder("token"), *ca), "EACCES", "a login is needed")
+
+
+@tap.test("docker-registry's own token mode: pull and push by signed tokens, a right for each; who may not is told so")
+def _token_mode():
+    reg = registry.Registry(os.path.join(WORK, "tokens"))
+    reg.start()
+    reg.push(S.small, "public/app", "1")
+    reg.push(S.small, "shop/app", "1")
+    reg.stop()
+    tokens_of = tokens.Tokens(reg.folder)
+    record, where = os.path.join(WORK, "token-record"), folder("token-mode")
+    try:
+        with Server(tokens_of.act, reg.path("server")) as server:
+            reg.auth = tokens_of.auth("https://127.0.0.1:%d/token" % server.port)
+            reg.start()
+            name = "127.0.0.1:%d/" % reg.port
+            code, text = pull(name + "shop/app:1", where, "--save", record, *host_args(reg))
+            tap.check(code == 0, text)
+            check_blobs(where, S.small)
+            code, text = pull(name + "public/app:1", folder("token-public"), *host_args(reg, user=None))
+            tap.check(code == 0, text)
+            code, text = drive(["--known", record] + host_args(reg) + ["push", name + "shop/copy:1", where])
+            tap.check(code == 0 and "pushed" in text, text)
+            refused(pull(name + "shop/app:1", folder("token-no"), *host_args(reg, user=None)), "EACCES", "401")
+            refused(pull(name + "shop/app:1", folder("token-no"), *host_args(reg, password="wrong")), "EACCES",
+                    "401 from the token server: user or password refused")
+            refused(drive(["--known", record] + host_args(reg, user=None) + ["push", name + "public/app:2", where]),
+                    "EACCES", "401")
+            given = {(row["name"], *row["actions"]) for access in tokens_of.given for row in access}
+            tap.check({("shop/app", "pull"), ("public/app", "pull"), ("shop/copy", "pull", "push"), ("shop/app",)} <= given, given)
+    finally:
+        reg.remove()
 
 
 @tap.test("a token server on another site never sees the login, one without TLS is not asked")

@@ -3,6 +3,8 @@
 """What goes by itself and what is repaired, by the image's own engine in namespaces: images that nothing
 uses go at their age and for a pull that does not fit; damaged ones are pulled again, or mean again what
 they meant before; also after the engine was cut off."""
+import contextlib
+import glob
 import http.client
 import json
 import os
@@ -10,18 +12,20 @@ import pty
 import random
 import re
 import socket
+import stat
 import struct
 import subprocess
 import sys
+import threading
 import time
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.dirname(HERE), HERE]
 import store_peer as peer  # noqa: E402
-from fixture import deb, engine, image, registry, tap  # noqa: E402
+from fixture import deb, engine, image, pulling, registry, tap  # noqa: E402
 
-CHECK, CLEAN = 0x39d, 0x39e
+CHECK, CLEAN, RELOAD = 0x39d, 0x39e, 0x112
 MIB = 1 << 20
 CONSOLE_GID = 900
 deb.tree("busybox-static")
@@ -289,6 +293,54 @@ def _progress():
     tap.check_match("(?m)^" + bar, text, "plain lines")
     text = on_terminal("pull", push(make(43, 2 * MIB), "shop/drawn"))
     tap.check_match("\r\x1b\\[K" + bar, text, "a line drawn over")
+
+
+def unnamed_bytes(e):
+    """What is written of files without a name yet, below the store: of each once, by the processes that have it open."""
+    sizes = {}
+    for path in glob.glob("/proc/[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):
+            st = os.stat(path)
+            if stat.S_ISREG(st.st_mode) and not st.st_nlink and st.st_dev == os.stat(e.root + "/data/store").st_dev:
+                sizes[st.st_ino] = st.st_blocks * 512
+    return sorted(sizes.values())
+
+
+@tap.test("one pass: while the end of a layer is still to come all before it lies in its EROFS file, and nowhere else on the disk")
+def _one_pass():
+    img = image.Image([{"one": random.Random(51).randbytes(4 * MIB)}], {"Cmd": ["true"]})
+    layer, waited = img.layers[0]["digest"], threading.Event()
+    body, answer = img.blobs[layer], []
+    before = sum(unnamed_bytes(E))
+
+    def act(handler):
+        if not handler.path.endswith(layer):
+            pulling.serve_image(handler, img)
+            return
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body[:-100])
+        handler.wfile.flush()
+        waited.wait(engine.LIMIT_S)
+        handler.wfile.write(body[-100:])
+
+    with pulling.Server(act) as server:
+        host = "127.0.0.1:%d" % server.port
+        configure("[registry %s]\ninsecure = yes\n" % host)
+        E.engine.send(RELOAD)
+        thread = threading.Thread(target=lambda: answer.append(pull(E, host + "/shop/one:1")))
+        thread.start()
+        engine.wait_for("the layer's files", lambda: sum(unnamed_bytes(E)) - before >= 3 * MIB)
+        tap.check(sum(unnamed_bytes(E)) - before < 5 * MIB, "it is there twice: %s" % unnamed_bytes(E))
+        held = os.listdir(E.root + "/data/store/blobs/sha256") + os.listdir(E.root + "/data/store/layers/sha256")
+        tap.check(not [name for name in held if name.startswith(layer[7:])], "it has a name before its digest is known")
+        waited.set()
+        thread.join(engine.LIMIT_S)
+    tap.check(answer and answer[0][0], answer)
+    tap.check(os.path.exists(E.root + "/data/store/layers/sha256/%s.erofs" % layer[7:]), "no layer")
+    tap.check(not os.path.exists(E.root + "/data/store/blobs/sha256/" + layer[7:]), "the compressed layer is kept")
+    tap.check(" 0 damaged" in check(E, False), "check")
 
 
 try:
