@@ -5,6 +5,7 @@
  */
 #include <string.h>
 #include "engine/role_store.h"
+#include "engine/store/save.h"
 #include "lib/own.h"
 
 void store_role_image_set(struct msg_peer *peer, struct msg *msg)
@@ -42,7 +43,8 @@ void store_role_image_get(struct msg_peer *peer, struct msg *msg)
 	wire_text(&in, name, sizeof(name));
 	if (wire_end(&in) < 0)
 		store_role_refuse_malformed(msg);
-	else if (store_image_get(&store_role.store, name, &record, &err) < 0)
+	else if (store_image_get(&store_role.store, name, &record, &err) < 0 &&
+		 store_image_before(&store_role.store, name, &record) < 0)
 		store_role_refuse(msg, &err);
 	else
 		(void)msg_reply(&store_role.service.main, msg->type, msg->serial, record, NULL, 0);

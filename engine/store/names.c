@@ -422,6 +422,21 @@ int store_image_get(const struct store *store, const char *name, struct str *ret
 	return 0;
 }
 
+int store_image_before(const struct store *store, const char *id, struct str *ret_record)
+{
+	struct digest digest;
+	if (digest_parse(str_from(id), &digest, NULL) < 0)
+		return -ENOENT;
+	for (uint32_t i = 0; i < store->refs.image_count; i++) {
+		struct str before = buf_str(&store->refs.images[i]->before);
+		if (before.len > 0 && has_digest(before, &digest)) {
+			*ret_record = before;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
 /* The first layer of the record that is not there or damaged: -ENOENT, -EBADMSG. */
 static int has_layers(const struct store *store, const struct image *image, struct err *err)
 {

@@ -295,6 +295,21 @@ def _progress():
     tap.check_match("\r\x1b\\[K" + bar, text, "a line drawn over")
 
 
+@tap.test("a container whose image's name was given to another one by load is committed upon the image that it was made from")
+def _renamed():
+    path = os.path.join(E.root, "config/twice.tar")
+    for seed in (61, 62):
+        image.write_archive(make(seed), "twice:1", path)
+        code, text = E.hoy("load", "/config/twice.tar")
+        tap.check(code == 0, text)
+        if seed == 61:
+            api(E, "POST", "/containers/create?name=twice", {"Image": "twice:1", "Cmd": ["true"]})
+    made = json.loads(api(E, "POST", "/commit?container=twice&repo=snap&tag=1"))
+    layers = json.loads(api(E, "GET", "/images/snap:1/json"))["RootFS"]["Layers"]
+    tap.check(layers[0] == make(61).layers[0]["digest"], "%s: %s" % (made, layers))
+    api(E, "DELETE", "/containers/twice")
+
+
 def unnamed_bytes(e):
     """What is written of files without a name yet, below the store: of each once, by the processes that have it open."""
     sizes = {}
