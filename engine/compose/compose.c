@@ -216,12 +216,24 @@ static int resources(struct compose *compose, const struct yaml_map *top, const 
 	return yaml_is_null(node) ? 0 : yaml_map(&compose->yaml, node, ret_map, err);
 }
 
+/* Networks and volumes alone are one, too. */
+static bool is_application(const struct yaml_map *top)
+{
+	static const char *const keys[] = { "services", "networks", "volumes",
+					    "configs",	"secrets",  "include" };
+	bool found = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		found |= yaml_find(top, keys[i]) != NULL;
+	return found;
+}
+
 static int file(struct compose *compose, const struct yaml_node *root, struct err *err)
 {
 	struct yaml_map top = { 0 };
 	int r = yaml_map(&compose->yaml, root, &top, err);
 
-	if (r >= 0 && !yaml_find(&top, "services"))
+	if (r >= 0 && !is_application(&top))
 		return err_set(err, -EINVAL, "this is no Compose file: it has no 'services'");
 	if (r >= 0)
 		r = resources(compose, &top, "secrets", &compose->secrets, err);

@@ -309,6 +309,21 @@ static int take_nothing(struct compose *compose, const struct yaml_pair *pair, c
 	return 0;
 }
 
+/* The section's name is the container's. */
+static int take_name(struct compose *compose, const struct yaml_pair *pair, const char *to,
+		     struct err *err)
+{
+	const char *text = compose_text(compose, pair->value, "container_name");
+
+	(void)to;
+	(void)err;
+	if (text && strcmp(text, compose->service) != 0)
+		compose_note(compose, pair->place,
+			     "container_name: %.80s: not taken: a service's container has its name",
+			     text);
+	return 0;
+}
+
 static int take_within(struct compose *compose, const struct yaml_pair *pair, const char *to,
 		       struct err *err)
 {
@@ -322,8 +337,8 @@ static int take_within(struct compose *compose, const struct yaml_pair *pair, co
 		if (found)
 			r = found->take(compose, one, found->to, err);
 		else
-			compose_note(compose, one->place, "%.*s.%.*s: not taken",
-				     STR_ARG(pair->key), STR_ARG(one->key));
+			compose_note(compose, one->place, "%s%.*s: not taken", to,
+				     STR_ARG(one->key));
 	}
 	return r;
 }
@@ -374,7 +389,7 @@ static const struct key service_keys[] = {
 	{ "init", key_take_text, "init" },
 	{ "tty", key_take_text, "tty" },
 	{ "scale", key_take_text, "replicas" },
-	{ "container_name", take_nothing, "" }, /* the section's name is the container's */
+	{ "container_name", take_name, "" },
 	{ "healthcheck", take_within, "healthcheck." },
 	{ "healthcheck.test", take_command, "healthcheck.test" },
 	{ "healthcheck.interval", key_take_text, "healthcheck.interval" },

@@ -143,6 +143,14 @@ static void test_left_out(void)
 		"line 3: service a: deploy.mode: not taken\nline 4: service a: logging.driver: "
 		"syslog: not taken\n",
 		"maps within");
+	becomes("    container_name: a\n", "", "", "a container's name that is the service's");
+	becomes("    container_name: b\n", "",
+		"line 3: service a: container_name: b: not taken: a service's container has its "
+		"name\n",
+		"another one");
+	becomes("    deploy: {resources: {reservations: {cpus: 1}}}\n", "",
+		"line 3: service a: deploy.resources.reservations: not taken\n",
+		"a key that is left out has its whole name");
 	becomes("    logging.driver: local\n    deploy: {resources.limits: {cpus: 1}}\n", "",
 		"line 3: service a: logging.driver: not taken\nline 4: service a: "
 		"deploy.resources.limits: not taken\n",
@@ -288,6 +296,8 @@ static void test_file(void)
 	ok(convert("services: {}\n---\na: b\n", NULL) < 0, "two documents are refused");
 	memset(deep, '[', sizeof(deep) - 1);
 	ok(convert(deep, &err) == -E2BIG, "brackets without an end are not counted for hours");
+	ok(convert("volumes: {v: {}}\n", NULL) >= 0 && !result.ini.len,
+	   "volumes alone are an application");
 	ok(convert("a: b\n", NULL) == -EINVAL && convert("- a\n", NULL) == -EINVAL &&
 		   convert("", NULL) == -EINVAL,
 	   "what is no Compose file is refused");
