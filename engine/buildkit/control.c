@@ -4,6 +4,7 @@
  * role. Must never serve a method that is not in the table here.
  */
 #include <string.h>
+#include "engine/buildkit/history.h"
 #include "engine/buildkit/pb.h"
 #include "engine/buildkit/prune.h"
 #include "engine/buildkit/solve.h"
@@ -96,6 +97,8 @@ static const struct {
 	{ "/moby.buildkit.v1.Control/DiskUsage", buildkit_usage },
 	{ "/moby.buildkit.v1.Control/Solve", solve_control },
 	{ "/moby.buildkit.v1.Control/Status", solve_status },
+	{ "/moby.buildkit.v1.Control/ListenBuildHistory", history_listen },
+	{ "/moby.buildkit.v1.Control/UpdateBuildHistory", history_update },
 	{ "/moby.buildkit.v1.frontend.LLBBridge/Ping", ping },
 	{ "/moby.buildkit.v1.frontend.LLBBridge/Solve", solve_bridge },
 	{ "/moby.buildkit.v1.frontend.LLBBridge/Return", solve_return },

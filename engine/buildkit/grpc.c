@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "engine/docker/base64.h"
+#include "engine/docker/text.h"
 #include "lib/own.h"
 
 enum { GRPC_HEAD = 5, GRPC_WINDOW = 1 << 20, GRPC_FIELDS_MAX = 128 };
@@ -284,11 +286,20 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 /* The head of the answer; its messages and its status come as they are there. */
 static void begin_answer(struct grpc_call *call)
 {
-	const nghttp2_nv fields[] = { NV(":status", "200"),
-				      NV("content-type", "application/grpc") };
+	char text[DOCKER_TIME_MAX];
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	/* The last one is what clients count the time of a build by that is not over. */
+	const nghttp2_nv fields[] = {
+		NV(":status", "200"), NV("content-type", "application/grpc"),
+		NV("buildkit-current-timestamp",
+		   docker_time_nano((int64_t)now.tv_sec * 1000000000 + now.tv_nsec, text))
+	};
 	const nghttp2_data_provider2 data = { .source.ptr = call, .read_callback = on_read };
 
-	(void)nghttp2_submit_response2(call->grpc->session, call->stream, fields, 2, &data);
+	(void)nghttp2_submit_response2(call->grpc->session, call->stream, fields, ARRAY_LEN(fields),
+				       &data);
 	call->grpc->serve(call);
 }
 

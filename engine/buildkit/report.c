@@ -14,7 +14,7 @@
 
 enum { REPORT_MESSAGE_MAX = 1 << 20 };
 
-static int64_t now_ns(void)
+int64_t report_now_ns(void)
 {
 	struct timespec now;
 
@@ -144,7 +144,7 @@ struct report_vertex *report_begin(struct report *report, const char *name)
 		return NULL;
 	vertex = &report->vertices[report->count++];
 	vertex->name = name;
-	vertex->begun_ns = now_ns();
+	vertex->begun_ns = report_now_ns();
 	take_digest(report, vertex);
 	tell_vertex(report, vertex, 0, false, "");
 	return vertex;
@@ -155,7 +155,8 @@ void report_cached(struct report *report, struct report_vertex *vertex)
 	if (!vertex || vertex->ended)
 		return;
 	vertex->ended = true;
-	tell_vertex(report, vertex, now_ns(), true, "");
+	report->cached++;
+	tell_vertex(report, vertex, report_now_ns(), true, "");
 }
 
 void report_end(struct report *report, struct report_vertex *vertex, const char *error)
@@ -163,7 +164,7 @@ void report_end(struct report *report, struct report_vertex *vertex, const char 
 	if (!vertex || vertex->ended)
 		return;
 	vertex->ended = true;
-	tell_vertex(report, vertex, now_ns(), false, error);
+	tell_vertex(report, vertex, report_now_ns(), false, error);
 }
 
 void report_output(struct report *report, const struct report_vertex *vertex, int stream,
@@ -176,7 +177,7 @@ void report_output(struct report *report, const struct report_vertex *vertex, in
 	buf_init(&message, REPORT_MESSAGE_MAX);
 	buf_init(&inner, REPORT_MESSAGE_MAX);
 	pb_put_text(&inner, 1, vertex->digest);
-	pb_put_time(&inner, 2, now_ns());
+	pb_put_time(&inner, 2, report_now_ns());
 	pb_put_number(&inner, 3, (uint64_t)stream);
 	pb_put_bytes(&inner, 4, text);
 	put_inner(&message, 3, &inner);
@@ -187,7 +188,7 @@ void report_part(struct report *report, struct report_vertex *vertex, const char
 		 uint64_t bytes, bool ended)
 {
 	struct buf message OWN(buf_done) = { 0 }, inner = { 0 };
-	int64_t now = now_ns();
+	int64_t now = report_now_ns();
 
 	/* Ten times a second is as often as anyone looks. */
 	if (!vertex || (!ended && now - vertex->moved_ns < 100000000))
@@ -216,6 +217,7 @@ void report_warning(struct report *report, const struct report_vertex *vertex,
 
 	if (!vertex)
 		return;
+	report->warnings++;
 	buf_init(&message, REPORT_MESSAGE_MAX);
 	buf_init(&inner, REPORT_MESSAGE_MAX);
 	pb_put_text(&inner, 1, vertex->digest);

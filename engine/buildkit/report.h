@@ -30,7 +30,7 @@ struct report_warning {
 
 struct report {
 	struct report_vertex vertices[REPORT_VERTICES_MAX];
-	uint32_t count;
+	uint32_t count, cached, warnings;
 	struct buf said; /* u32 length and bytes of each message */
 	struct grpc_call *listeners[REPORT_LISTENERS_MAX];
 	uint32_t listener_count;
@@ -62,6 +62,8 @@ void report_part(struct report *report, struct report_vertex *vertex, const char
 		 uint64_t bytes, bool ended);
 void report_warning(struct report *report, const struct report_vertex *vertex,
 		    const struct report_warning *warning);
+/* Wall clock. */
+int64_t report_now_ns(void);
 /* Listeners are told that no more comes. */
 void report_over(struct report *report);
 

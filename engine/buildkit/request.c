@@ -101,6 +101,7 @@ int solve_request_get(struct str message, struct arena *arena, struct solve_requ
 		(struct solve_request){ .ref = "", .session = "", .frontend = "", .exporter = "" };
 	while ((r = pb_next(&message, &f)) > 0) {
 		r = f.is_bytes ? take_field(arena, &f, ret_request, err) : 0;
+		ret_request->internal |= f.number == 11 && !f.is_bytes && f.value;
 		if (r < 0)
 			return r;
 	}

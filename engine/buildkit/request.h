@@ -20,6 +20,7 @@ struct solve_request {
 	uint32_t exporter_count;		 /* as newer clients list them */
 	struct image_pairs cache_from, cache_to; /* engine/buildkit/cache.h */
 	bool network_host;			 /* the entitlement */
+	bool internal;				 /* no record of it is kept */
 	enum subrequest subrequest;		 /* solve_request_translate() sets it */
 	bool has_definition;			 /* LLB: nothing that a Dockerfile is needed for */
 };

@@ -10,6 +10,7 @@
 #include <string.h>
 #include "engine/api/engine_msg.h"
 #include "engine/buildkit/agent.h"
+#include "engine/buildkit/history.h"
 #include "engine/buildkit/pb.h"
 #include "engine/buildkit/upload.h"
 #include "engine/docker/build.h"
@@ -77,6 +78,14 @@ static struct solve *solve_of(const struct grpc_call *call, const char *ref, boo
 		return NULL;
 	found = solve_find(client_of(call), ref);
 	return found || !make ? found : solve_new(client_of(call), ref);
+}
+
+void solve_each(const char *ref, void (*fn)(const struct solve *solve, void *owner), void *owner)
+{
+	for (const struct solve *s = solves; s; s = s->next) {
+		if (!s->over && (!*ref || !strcmp(ref, s->ref)))
+			fn(s, owner);
+	}
 }
 
 static void refuse(struct grpc_call *call)
@@ -167,6 +176,7 @@ static void settle(struct solve *solve)
 		solve->over = true;
 		stop(solve);
 		solve_drop(solve);
+		history_end(solve);
 		solve->state = SOLVE_STATE_ENDED;
 		report_over(&solve->report);
 		loop_timer_set(solve->server->loop, &solve->timer, SOLVE_LINGER_MS, bury, solve);
@@ -215,26 +225,28 @@ static bool make_room(const char *who)
 
 /* ---- answers ---- */
 
-static void put_pair(struct buf *message, const char *key, const char *value)
-{
-	pb_put_entry(message, 1, key, str_from(value));
-}
-
 /* ExporterResponse, as Docker's own exporter fills it. */
-static void answer_control(struct solve *solve)
+void solve_put_response(const struct solve *solve, struct buf *message, uint32_t field)
 {
-	struct buf message OWN(buf_done) = { 0 }, names OWN(buf_done) = { 0 };
+	struct buf names OWN(buf_done) = { 0 };
 
-	buf_init(&message, 64 << 10);
+	if (!*solve->image || solve_request_exports(&solve->request))
+		return;
 	buf_init(&names, 32 << 10);
 	for (uint32_t i = 0; i < solve->wanted.name_count; i++)
 		(void)buf_printf(&names, "%s%s", i ? "," : "", solve->wanted.names[i]);
-	if (*solve->image && !solve_request_exports(&solve->request)) {
-		if (names.len)
-			put_pair(&message, "image.name", buf_text(&names));
-		put_pair(&message, "containerimage.digest", solve->image);
-		put_pair(&message, "containerimage.config.digest", solve->image);
-	}
+	if (names.len)
+		pb_put_entry(message, field, "image.name", buf_str(&names));
+	pb_put_entry(message, field, "containerimage.digest", str_from(solve->image));
+	pb_put_entry(message, field, "containerimage.config.digest", str_from(solve->image));
+}
+
+static void answer_control(struct solve *solve)
+{
+	struct buf message OWN(buf_done) = { 0 };
+
+	buf_init(&message, 64 << 10);
+	solve_put_response(solve, &message, 1);
 	grpc_answer(solve->control, buf_str(&message));
 	report_over(&solve->report);
 }
@@ -268,23 +280,25 @@ static void answer_failure(struct solve *solve, struct grpc_call *call)
 			 buf_error(&status) ? STR("") : buf_str(&status));
 }
 
-/* Control's Solve waits for it alone. */
+void solve_finished(struct solve *solve)
+{
+	if (solve->stream) {
+		solve_stream_end(solve);
+	} else if (!solve->error.code) {
+		answer_control(solve);
+	} else {
+		answer_failure(solve, solve->control);
+		report_over(&solve->report);
+	}
+}
+
+/* Control's Solve, or POST /build, waits for it alone. */
 static void finish(struct solve *solve)
 {
 	if (*solve->image && solve_request_exports(&solve->request))
 		solve_export(solve);
 	else
-		answer_control(solve);
-}
-
-void solve_finished(struct solve *solve)
-{
-	if (!solve->error.code) {
-		answer_control(solve);
-		return;
-	}
-	answer_failure(solve, solve->control);
-	report_over(&solve->report);
+		solve_finished(solve);
 }
 
 void solve_end(struct solve *solve)
@@ -297,8 +311,10 @@ void solve_end(struct solve *solve)
 		solve_tell_failure(solve);
 	else
 		solve_tell_result(solve);
-	if (solve->stream) {
+	if (solve->stream && solve->error.code) {
 		solve_stream_end(solve);
+	} else if (solve->stream) {
+		finish(solve);
 	} else if (solve->bridge && solve->error.code) {
 		answer_failure(solve, solve->bridge);
 	} else if (solve->bridge) {
@@ -399,6 +415,8 @@ static void audit(const struct solve *solve, const struct grpc_call *call)
 static void begin(struct solve *solve, const struct grpc_call *call)
 {
 	audit(solve, call);
+	solve->begun_ns = report_now_ns();
+	history_begin(solve);
 	solve_begin(solve);
 }
 
@@ -497,8 +515,12 @@ static const char *status_ref(struct str message, char ref[SOLVE_REF_MAX])
 void solve_status(struct grpc_call *call, struct str message)
 {
 	char ref[SOLVE_REF_MAX];
-	struct solve *solve = solve_of(call, status_ref(message, ref), true);
+	struct solve *solve = solve_of(call, status_ref(message, ref), false);
 
+	if (!solve && history_status(call, ref))
+		return;
+	if (!solve)
+		solve = solve_of(call, ref, true);
 	if (!solve || !report_listen(&solve->report, call)) {
 		refuse(call);
 		return;

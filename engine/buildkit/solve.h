@@ -67,6 +67,7 @@ struct solve {
 	struct arena arena;
 	struct solve_request request;
 	struct engine_context wanted;
+	int64_t begun_ns;     /* wall clock, 0 = not yet */
 	bool asked;	      /* Control's Solve has come */
 	bool planned;	      /* the Dockerfile is one */
 	bool returned;	      /* LLBBridge's Return has come */
@@ -123,6 +124,10 @@ void solve_status(struct grpc_call *call, struct str message);
  * is there, or there are too many. */
 struct solve *solve_open(const struct docker_client *client, const char *ref);
 void solve_closed(struct solve *solve); /* nobody waits for its answer any more */
+/* All that are under way, or the one of this reference. */
+void solve_each(const char *ref, void (*fn)(const struct solve *solve, void *owner), void *owner);
+/* What became of it, as entries of a map. */
+void solve_put_response(const struct solve *solve, struct buf *message, uint32_t field);
 /* ---- stream.c: POST /build?version=2 ---- */
 void solve_stream_end(struct solve *solve);
 /* The build is over: error code 0 = image is its result. */

@@ -116,7 +116,7 @@ static int take_lists(struct solve *solve, const struct docker_client *client, s
 	return r;
 }
 
-/* What is kept of the result: all outputs but the image store are refused by their name. */
+/* What becomes of the result. */
 static int take_outputs(struct solve *solve, const struct docker_client *client, struct err *err)
 {
 	char text[STREAM_QUERY_MAX] = "";
@@ -242,7 +242,7 @@ void solve_stream_end(struct solve *solve)
 		solve_put_failure(solve, &text, &status);
 		docker_put_failure_code(client, buf_text(&text), 0);
 	} else {
-		if (*solve->image)
+		if (*solve->image && !solve_request_exports(&solve->request))
 			put_aux(client, "moby.image.id", "ID", str_from(solve->image));
 		if (client->fd >= 0)
 			docker_stream_end(client);
