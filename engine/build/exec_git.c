@@ -24,6 +24,7 @@
 enum {
 	GIT_LIMIT_MS = 6 * 3600 * 1000, /* of each repository, whatever its server does */
 	GIT_PATH_MAX = UNPACK_GIT_PATH_MAX + 64,
+	SERVER_MAX = URL_HOST_MAX + 8, /* brackets and a port */
 };
 
 /* The repository itself, then its submodules. */
@@ -37,7 +38,7 @@ struct build_git {
 	unsigned number;
 	bool keep, no_submodules;
 	char subdir[UNPACK_GIT_PATH_MAX], checksum[GIT_OID_TEXT];
-	char host[URL_HOST_MAX]; /* of the first one */
+	char server[SERVER_MAX]; /* of the first one */
 	struct row rows[UNPACK_GIT_MODULES_MAX + 1];
 	uint32_t count, at;
 	int pack_fd;
@@ -279,28 +280,51 @@ static const struct build_secret *find_secret(const struct build_job *job, const
 	return NULL;
 }
 
-/* GIT_AUTH_HEADER and GIT_AUTH_TOKEN, "NAME.HOST" first; without a host: for the first one's. */
-static const struct build_secret *login_of(const struct build_lane *lane, const char *name,
-					   const char *host)
+/* A server as the names of secrets have it: with its port where that is not the scheme's own. */
+static void server_name(const struct url *url, char ret_name[SERVER_MAX])
 {
-	char id[URL_HOST_MAX + 32];
-	const struct build_secret *found;
+	int len = snprintf(ret_name, SERVER_MAX, url->ip6 ? "[%s]" : "%s", url->host);
 
-	(void)snprintf(id, sizeof(id), "%s.%s", name, host);
-	found = find_secret(lane->job, id);
-	return found || strcmp(host, lane->fetch.git->host) != 0 ? found
-								 : find_secret(lane->job, name);
+	if (url->port != (url->tls ? 443 : 80) && len > 0)
+		(void)snprintf(ret_name + len, SERVER_MAX - (size_t)len, ":%u",
+			       (unsigned)url->port);
+}
+
+/*
+ * The secrets that log in, in BuildKit's order: the server's own header and token, then those that
+ * name no server, which are for the first one's.
+ */
+static const struct build_secret *find_login(const struct build_lane *lane, const struct url *url,
+					     bool *ret_token)
+{
+	static const char *const names[] = { "GIT_AUTH_HEADER", "GIT_AUTH_TOKEN" };
+	char server[SERVER_MAX], id[SERVER_MAX + 32];
+	const struct build_secret *found = NULL;
+
+	server_name(url, server);
+	for (size_t i = 0; i < 2 * ARRAY_LEN(names) && !found; i++) {
+		bool own = i < ARRAY_LEN(names);
+
+		*ret_token = i % ARRAY_LEN(names) == 1;
+		if (!own && strcmp(server, lane->fetch.git->server) != 0)
+			break;
+		(void)snprintf(id, sizeof(id), "%s%s%s", names[i % ARRAY_LEN(names)],
+			       own ? "." : "", own ? server : "");
+		found = find_secret(lane->job, id);
+	}
+	return found;
 }
 
 static int put_login(struct build_lane *lane, const struct url *url, struct buf *out,
 		     struct err *err)
 {
-	const struct build_secret *secret = login_of(lane, "GIT_AUTH_HEADER", url->host);
+	bool token = false;
+	const struct build_secret *secret = find_login(lane, url, &token);
 	struct buf plain OWN(buf_done) = { 0 };
 	unsigned char coded[PULL_SECRET_MAX];
 	size_t len = 0;
 
-	if (secret) {
+	if (secret && !token) {
 		struct str value = buf_str(&secret->data);
 
 		while (value.len > 0 && strchr("\r\n", value.ptr[value.len - 1]))
@@ -308,7 +332,6 @@ static int put_login(struct build_lane *lane, const struct url *url, struct buf 
 		wire_put_str(out, value);
 		return 0;
 	}
-	secret = login_of(lane, "GIT_AUTH_TOKEN", url->host);
 	if (!secret) {
 		wire_put_text(out, "");
 		return 0;
@@ -369,7 +392,7 @@ static int next_row(struct build_lane *lane, struct err *err)
 	int64_t r = http ? url_parse(str_from(row->url), &url, err) : 0;
 
 	if (git->at == 0)
-		(void)str_copy(str_from(url.host), git->host, sizeof(git->host));
+		server_name(&url, git->server);
 	if (r == 0)
 		r = build_fetch_room(lane->fetch.fd, &git->most, err);
 	if (r < 0)

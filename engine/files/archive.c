@@ -43,7 +43,7 @@ static bool is_tar(const uint8_t *block)
 			break;
 		}
 	}
-	return digits && said == sum && block[0] != 0;
+	return digits && said == sum;
 }
 
 int archive_kind(int fd, struct err *err)
