@@ -124,8 +124,9 @@ int cgroup_path_make(int top_fd, const char *path, uint32_t controllers, bool *r
 	}
 	if (fd < 0)
 		return err_prefix(err, "cgroup %s", path);
-	if (controllers & ~cgroup_controllers(fd))
-		hand_down_path(top_fd, path, controllers);
+	/* Not only what is limited now: an update may limit the rest, and all of it is counted. */
+	if ((controllers | cgroup_controllers(top_fd)) & ~cgroup_controllers(fd))
+		hand_down_path(top_fd, path, UINT32_MAX);
 	return take_fd(&fd);
 }
 

@@ -595,6 +595,9 @@ def update():
         refused(runtime("exec", "--process", b.dir, b.id), "--process " + b.dir, "directory", code=255)
         with open("/sys/fs/cgroup/cgroup.controllers", encoding="ascii") as f:
             have = f.read().split()
+        with open(b.group() + "/cgroup.controllers", encoding="ascii") as f:
+            handed = f.read().split()  # also without a limit: an update may set one, and all is counted
+        tap.check(set(have) & {"memory", "pids", "io", "hugetlb"} <= set(handed), "%s of %s" % (handed, have))
         done = runtime("update", "--pids-limit", 50, b.id)
         if "pids" in have:
             good(done)
