@@ -277,7 +277,8 @@ int tree_extract(struct tree_work *tree, int root_fd, const char *dest, const ch
 		 int (*ready)(struct tree_work *tree, struct err *err), struct err *err)
 {
 	const struct unpack_start start = {
-		.flags = UNPACK_FLAG_WHOLE | (tree->text_ok ? (uint32_t)UNPACK_FLAG_TEXT : 0)
+		.flags = UNPACK_FLAG_WHOLE | (tree->text_ok ? (uint32_t)UNPACK_FLAG_TEXT : 0) |
+			 (tree->empty_ok ? (uint32_t)UNPACK_FLAG_EMPTY : 0)
 	};
 	struct buf call OWN(buf_done) = { 0 }, body OWN(buf_done) = { 0 };
 	int read_fd OWN_FD = -1, write_fd OWN_FD = -1, fds[2];

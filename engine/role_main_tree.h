@@ -29,8 +29,9 @@ struct tree_work {
 	char shown[ENGINE_PATH_MAX]; /* the client's path where `path` is one in a mount; else "" */
 	bool fresh;		     /* the path is a volume that is not there yet */
 	bool wants_root, into, keep_owners;
-	bool text_ok; /* of tree_extract(): what is no archive is a Dockerfile */
-	int pending;  /* answers that are still to come */
+	bool empty_ok; /* of tree_extract(): no byte at all is an archive of nothing */
+	bool text_ok;  /* of tree_extract(): what is no archive is a Dockerfile */
+	int pending;   /* answers that are still to come */
 	struct err error;
 	char scratch[CONTAINER_ID_LEN + 1]; /* a directory below /data/containers, "" = none */
 };

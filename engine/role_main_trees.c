@@ -330,6 +330,7 @@ static int take_put(struct tree_work *tree, struct msg *msg, struct wire *in, st
 
 	wire_text(in, tree->path, sizeof(tree->path));
 	tree->keep_owners = wire_bool(in);
+	tree->empty_ok = true;
 	r = malformed(in, err);
 	return r < 0 ? r : work_open_file(&tree->work, msg, STR(""), false, err);
 }

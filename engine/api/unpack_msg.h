@@ -36,6 +36,7 @@ enum unpack_flag {
 	/* ".." in names stays within the archive's root, what is no directory there is passed over;
 	 * else both are refused. */
 	UNPACK_FLAG_ROOTED = 8,
+	UNPACK_FLAG_EMPTY = 16, /* no byte at all is an archive of nothing, also where WHOLE is */
 };
 
 enum {

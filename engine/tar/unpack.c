@@ -447,6 +447,7 @@ static int finish(struct unpack *u, const struct unpack_start *start, struct unp
 	if (r < 0)
 		return r;
 	if ((start->flags & UNPACK_FLAG_WHOLE) &&
+	    !((start->flags & UNPACK_FLAG_EMPTY) && !u->stream.out_bytes) &&
 	    u->stream.out_bytes < (uint64_t)u->end + UNPACK_END_MARK)
 		return err_set(
 			u->err, -EBADMSG,

@@ -283,6 +283,7 @@ static void test_xattrs(void)
 static void test_whole(void)
 {
 	const struct unpack_start whole = { .flags = UNPACK_FLAG_WHOLE };
+	const struct unpack_start empty = { .flags = UNPACK_FLAG_WHOLE | UNPACK_FLAG_EMPTY };
 	static char listing[LISTING_MAX];
 	static const char zeros[1024];
 	struct unpack_result result;
@@ -295,7 +296,10 @@ static void test_whole(void)
 	is_int(unpack(buf_str(&tar), 0, &whole, &result, listing, &err), -EBADMSG,
 	       "cut behind a file of zeros");
 	ok(strstr(err.text, "cut off"), "%s", err.text);
+	is_int(unpack(buf_str(&tar), 0, &empty, &result, listing, &err), -EBADMSG,
+	       "also where no byte at all would do");
 	is_int(unpack(STR(""), 0, &whole, &result, listing, &err), -EBADMSG, "cut before all");
+	is_int(unpack(STR(""), 0, &empty, &result, listing, &err), 0, "an archive of nothing");
 	buf_add(&tar, zeros, 512);
 	is_int(unpack(buf_str(&tar), 0, &whole, &result, listing, &err), 0,
 	       "one block of its mark");
