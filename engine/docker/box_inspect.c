@@ -354,7 +354,7 @@ static void put_box(struct json_writer *w, const struct inspect *inspect,
 	put_driver(w, box);
 	if (inspect->sizes)
 		docker_put_sizes(w, inspect->sizes, box);
-	docker_put_mounts(w, box);
+	docker_put_mounts(w, box, api->root);
 	put_config(w, box, api, inspect->secrets);
 	put_network(w, inspect, api);
 	json_end_object(w);

@@ -95,7 +95,7 @@ void docker_put_row(struct json_writer *w, const struct docker_box *box,
 	json_begin_object(w);
 	docker_put_networks(w, box, api.root, minor);
 	json_end_object(w);
-	docker_put_mounts(w, box);
+	docker_put_mounts(w, box, api.root);
 	json_end_object(w);
 	json_done(&api);
 }

@@ -199,9 +199,41 @@ static const char *propagation_name(const struct docker_box *box, uint32_t index
 					       : "rprivate";
 }
 
-void docker_put_mounts(struct json_writer *w, const struct docker_box *box)
+/* Whether "/a//b/", as it was said, is the clean path. */
+static bool is_path(struct str said, const char *path)
+{
+	struct str left = str_from(path), part, wanted;
+
+	(void)str_cut(&left, '/', &wanted);
+	while (str_cut(&said, '/', &part)) {
+		if (!part.len || str_is(part, "."))
+			continue;
+		if (!str_cut(&left, '/', &wanted) || !str_eq(part, wanted))
+			return false;
+	}
+	return !left.len;
+}
+
+/* Whether one of the said mounts is a tmpfs there; else HostConfig.Tmpfs asked for it. */
+static bool is_said_tmpfs(const struct json *mounts, const char *target)
+{
+	const struct json *value;
+	struct json_iter iter;
+	struct str none;
+
+	json_iter_init(&iter, mounts);
+	while (json_iter_next(&iter, &none, &value)) {
+		if (str_is(json_str(json_get(value, "Type")), "tmpfs") &&
+		    is_path(json_str(json_get(value, "Target")), target))
+			return true;
+	}
+	return false;
+}
+
+void docker_put_mounts(struct json_writer *w, const struct docker_box *box, const struct json *api)
 {
 	static const char *const kinds[] = { "volume", "bind", "tmpfs", "image" };
+	const struct json *said = json_get(json_get(api, "HostConfig"), "Mounts");
 
 	json_key(w, "Mounts");
 	json_begin_array(w);
@@ -209,7 +241,7 @@ void docker_put_mounts(struct json_writer *w, const struct docker_box *box)
 		const struct def_mount *mount = &box->def.mounts[i];
 		char path[512];
 
-		if (mount->kind == DEF_MOUNT_TMPFS)
+		if (mount->kind == DEF_MOUNT_TMPFS && !is_said_tmpfs(said, mount->target))
 			continue;
 		json_begin_object(w);
 		json_member_text(w, "Type", kinds[mount->kind]);
@@ -222,7 +254,7 @@ void docker_put_mounts(struct json_writer *w, const struct docker_box *box)
 			json_member_text(w, "Source", mount->source);
 		}
 		json_member_text(w, "Destination", mount->target);
-		json_member_text(w, "Mode", mount->read_only ? "ro" : "");
+		json_member_text(w, "Mode", mount->read_only && *mount->source ? "ro" : "");
 		json_member_bool(w, "RW", !mount->read_only);
 		json_member_text(w, "Propagation",
 				 mount->kind == DEF_MOUNT_BIND ? propagation_name(box, i) : "");

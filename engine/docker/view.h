@@ -42,7 +42,7 @@ bool docker_port_published(const struct docker_box *box, struct str name);
 void docker_put_host_config(struct json_writer *w, const struct json *said, int64_t swap);
 /* Member ExecIDs: those of this container that run, null when none does (exec.c). */
 void docker_put_exec_ids(struct json_writer *w, const struct docker_server *server, struct str id);
-void docker_put_mounts(struct json_writer *w, const struct docker_box *box);
+void docker_put_mounts(struct json_writer *w, const struct docker_box *box, const struct json *api);
 /* `api`: what the client said (def.host.api) or NULL; `minor`: of its version of the API. */
 void docker_put_networks(struct json_writer *w, const struct docker_box *box,
 			 const struct json *api, unsigned minor);
