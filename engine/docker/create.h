@@ -53,6 +53,10 @@ bool create_mount_taken(const struct create *create, struct str target);
 /* One more network with its EndpointConfig (NULL = nothing said of it). */
 int create_endpoint(struct create *create, struct str name, const struct json *endpoint,
 		    struct err *err);
+/* The names of its endpoint (NULL = nothing said of it), each once; and, unless the network is
+ * bridge, the container's short id. */
+int create_aliases(struct create *create, struct str network, const struct json *endpoint,
+		   struct err *err);
 /* The first network carries the default route: the one with the highest GwPriority. Equal ones stay
  * in the order that they came in. */
 void create_sort_networks(struct container_def *def, const struct json *endpoints);

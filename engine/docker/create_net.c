@@ -163,6 +163,34 @@ static int endpoint_mac(struct create *create, const char *network, struct str m
 	return add_wanted(create, network, "mac:", mac, err);
 }
 
+static int add_alias(struct create *create, const char *alias, struct err *err)
+{
+	struct image_texts *all = &create->def.aliases;
+
+	for (uint32_t i = 0; i < all->count; i++) {
+		if (!strcmp(all->items[i], alias))
+			return 0;
+	}
+	return image_texts_add(create->arena, all, alias, err);
+}
+
+int create_aliases(struct create *create, struct str network, const struct json *endpoint,
+		   struct err *err)
+{
+	struct image_texts said = { 0 };
+	const char *own = arena_printf(create->arena, "%.12s", create->id);
+	int r = create_texts(create, endpoint, "Aliases", &said, err);
+
+	if (r >= 0 && !own)
+		r = err_set(err, -ENOMEM, "no memory for networks");
+	for (uint32_t i = 0; r >= 0 && i < said.count; i++)
+		r = add_alias(create, said.items[i], err);
+	/* A name of its own in the resolver of networks that somebody made. */
+	if (r >= 0 && !str_is(network, "bridge"))
+		r = add_alias(create, own, err);
+	return r;
+}
+
 int create_endpoint(struct create *create, struct str name, const struct json *endpoint,
 		    struct err *err)
 {
@@ -184,7 +212,7 @@ int create_endpoint(struct create *create, struct str name, const struct json *e
 	}
 	r = image_texts_add(create->arena, &def->networks, text, err);
 	if (r >= 0)
-		r = create_texts(create, endpoint, "Aliases", &def->aliases, err);
+		r = create_aliases(create, name, endpoint, err);
 	if (r >= 0)
 		r = create_links(create, endpoint, false, err);
 	if (r >= 0 && (ip.len || ip6.len) && str_is(name, "bridge"))
@@ -254,10 +282,6 @@ static int net_mode(struct create *create, struct str mode, struct err *err)
 			r = create_endpoint(create, name, endpoint, err);
 	}
 	create_sort_networks(def, endpoints);
-	/* A name of its own in the resolver of networks that somebody made. */
-	if (r >= 0 && strcmp(text, "bridge") != 0)
-		r = image_texts_add(create->arena, &def->aliases,
-				    arena_printf(create->arena, "%.12s", create->id), err);
 	return r;
 }
 

@@ -79,26 +79,7 @@ static bool may_join(struct docker_client *client, const struct docker_box *box,
 	return !why;
 }
 
-static int join(struct create *create, const struct docker_box *box, struct str name,
-		const struct json *endpoint, struct err *err)
-{
-	struct container_def *def = &create->def;
-	char id[16];
-	int r;
-
-	r = create_endpoint(create, name, endpoint, err);
-	if (r < 0 || str_is(name, "bridge"))
-		return r;
-	(void)snprintf(id, sizeof(id), "%.12s", box->view.id.ptr);
-	for (uint32_t i = 0; i < def->aliases.count; i++) {
-		if (!strcmp(def->aliases.items[i], id))
-			return 0;
-	}
-	return image_texts_add(create->arena, &def->aliases,
-			       arena_text(create->arena, str_from(id)), err);
-}
-
-/* What inspect gives back, with what is said of the new network. */
+/* What inspect gives back, with what is said of that network now; NULL: nothing. */
 static const char *said_of(const struct create *create, const char *before, struct str network,
 			   const struct json *endpoint)
 {
@@ -110,7 +91,7 @@ static const char *said_of(const struct create *create, const char *before, stru
 	const char *merged;
 	struct str key;
 
-	if (!json_count(endpoint) || json_parse(str_from(before), JSON_TEXT_MAX, &doc, NULL) < 0)
+	if (json_parse(str_from(before), JSON_TEXT_MAX, &doc, NULL) < 0)
 		return before;
 	buf_init(&text, CREATE_API_MAX);
 	json_writer_init(&w, &text);
@@ -131,20 +112,36 @@ static const char *said_of(const struct create *create, const char *before, stru
 		json_key_str(&w, key);
 		json_put_value(&w, value);
 	}
-	json_key_str(&w, network);
-	json_put_value(&w, endpoint);
+	if (json_count(endpoint)) {
+		json_key_str(&w, network);
+		json_put_value(&w, endpoint);
+	}
 	json_end_object(&w);
 	json_end_object(&w);
 	merged = buf_error(&text) ? NULL : arena_text(create->arena, buf_str(&text));
 	return merged ? merged : before;
 }
 
-static void sort_networks(struct container_def *def)
+/* What follows from what is said of all networks: their order, and the names of those that stay. */
+static int take_said(struct create *create, struct err *err)
 {
+	struct container_def *def = &create->def;
 	struct json_doc doc OWN(json_done) = { 0 };
+	const struct json *all;
+	int r;
 
-	if (json_parse(str_from(def->host.api), JSON_TEXT_MAX, &doc, NULL) >= 0)
-		create_sort_networks(def, json_get(doc.root, "Endpoints"));
+	if (!*def->host.api) /* made by `hoy run`: nothing is kept of what is said */
+		return 0;
+	r = json_parse(str_from(def->host.api), JSON_TEXT_MAX, &doc, err);
+	if (r < 0)
+		return r;
+	all = json_get(doc.root, "Endpoints");
+	create_sort_networks(def, all);
+	def->aliases = (struct image_texts){ 0 };
+	for (uint32_t i = 0; r >= 0 && i < def->networks.count; i++)
+		r = create_aliases(create, str_from(def->networks.items[i]),
+				   json_get(all, def->networks.items[i]), err);
+	return r;
 }
 
 static int leave(struct container_def *def, struct arena *arena, struct str name, struct err *err)
@@ -168,56 +165,74 @@ static int leave(struct container_def *def, struct arena *arena, struct str name
 	return r;
 }
 
+static struct create *change_begin(struct docker_client *client, const struct docker_box *box)
+{
+	struct create *create = arena_alloc(&client->arena, sizeof(*create));
+
+	if (!create) {
+		docker_reply_error(client, 500, "no memory for a request");
+		return NULL;
+	}
+	create->client = client;
+	create->arena = &client->arena;
+	create->def = box->def;
+	(void)str_copy(box->view.id, create->id, sizeof(create->id));
+	return create;
+}
+
+/* Its networks are others: what follows, and engine main puts it in force; r < 0: refused. */
+static void change(struct create *create, const struct docker_box *box, struct str network,
+		   const struct json *endpoint, int r, struct err *err)
+{
+	if (r >= 0) {
+		create->def.host.api = said_of(create, box->def.host.api, network, endpoint);
+		r = take_said(create, err);
+	}
+	if (r < 0)
+		docker_reply_err(create->client, err);
+	else
+		docker_ask_def(create->client, box, &create->def, ENGINE_MSG_NETWORKS_OF,
+			       on_joined);
+}
+
 static void connect_then(struct docker_client *client, struct docker_networks *networks)
 {
 	const struct engine_network *network = docker_network_find(client, networks);
 	const struct docker_box *box = network ? find_box(client, networks) : NULL;
-	struct create *create = arena_alloc(&client->arena, sizeof(*create));
+	const struct json *endpoint = json_get(client->json.root, "EndpointConfig");
 	struct buf text OWN(buf_done) = { 0 };
-	const struct json *endpoint;
-	struct container_def def;
+	struct create *create;
 	struct err err = { 0 };
+	int r = 0;
 
 	if (!network || !box || !may_join(client, box, network))
 		return;
-	if (!create) {
-		docker_reply_error(client, 500, "no memory for a request");
-		return;
-	}
-	def = box->def;
-	if (is_on(&def, network->name) && box->view.state != ENGINE_STATE_RUNNING &&
-	    box->view.state != ENGINE_STATE_PAUSED) {
-		if (leave(&def, &client->arena, network->name, &err) < 0) {
-			docker_reply_err(client, &err);
-			return;
-		}
-	} else if (is_on(&def, network->name)) {
+	if (is_on(&box->def, network->name) &&
+	    (box->view.state == ENGINE_STATE_RUNNING || box->view.state == ENGINE_STATE_PAUSED)) {
 		buf_init(&text, 1024);
 		(void)buf_printf(&text, "endpoint with name %.*s already exists in network %.*s",
 				 STR_ARG(box->view.name), STR_ARG(network->name));
 		docker_reply_error(client, 403, buf_text(&text));
 		return;
 	}
-	create->client = client;
-	create->arena = &client->arena;
-	create->def = def;
-	endpoint = json_get(client->json.root, "EndpointConfig");
-	if (join(create, box, network->name, endpoint, &err) < 0) {
-		docker_reply_err(client, &err);
+	create = change_begin(client, box);
+	if (!create)
 		return;
-	}
-	create->def.host.api = said_of(create, box->def.host.api, network->name, endpoint);
-	sort_networks(&create->def);
-	docker_ask_def(client, box, &create->def, ENGINE_MSG_NETWORKS_OF, on_joined);
+	if (is_on(&box->def, network->name))
+		r = leave(&create->def, &client->arena, network->name, &err);
+	if (r >= 0)
+		r = create_endpoint(create, network->name, endpoint, &err);
+	change(create, box, network->name, endpoint, r, &err);
 }
 
 static void disconnect_then(struct docker_client *client, struct docker_networks *networks)
 {
 	const struct engine_network *network = docker_network_find(client, networks);
 	const struct docker_box *box = network ? find_box(client, networks) : NULL;
-	struct container_def def;
 	struct buf text OWN(buf_done) = { 0 };
+	struct create *create;
 	struct err err = { 0 };
+	int r;
 
 	if (!network || !box || !may_join(client, box, network))
 		return;
@@ -228,11 +243,11 @@ static void disconnect_then(struct docker_client *client, struct docker_networks
 		docker_reply_error(client, 403, buf_text(&text));
 		return;
 	}
-	def = box->def;
-	if (leave(&def, &client->arena, network->name, &err) < 0)
-		docker_reply_err(client, &err);
-	else
-		docker_ask_def(client, box, &def, ENGINE_MSG_NETWORKS_OF, on_joined);
+	create = change_begin(client, box);
+	if (!create)
+		return;
+	r = leave(&create->def, &client->arena, network->name, &err);
+	change(create, box, network->name, NULL, r, &err);
 }
 
 void docker_network_connect(struct docker_client *client)

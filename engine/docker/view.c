@@ -294,17 +294,45 @@ static bool own_id(const struct docker_box *box, const char *text)
 	return strlen(text) == 12 && str_starts(box->view.id, str_from(text));
 }
 
-/* Without the container's own short id since 1.45: that one stands in DNSNames. */
-static void put_aliases(struct json_writer *w, const struct docker_box *box, unsigned minor)
+struct endpoint {
+	const struct docker_box *box;
+	const struct json *all; /* what was said of each network */
+	unsigned minor;
+};
+
+/* Whether a network's endpoint was given that name. */
+static bool is_said_alias(const struct json *said, const char *alias)
 {
+	const struct json *value;
+	struct json_iter iter;
+	struct str none;
+
+	json_iter_init(&iter, json_get(said, "Aliases"));
+	while (json_iter_next(&iter, &none, &value)) {
+		if (str_is(json_str(value), alias))
+			return true;
+	}
+	return false;
+}
+
+/* What is said of no endpoint holds in all. Without the container's own short id since 1.45: that
+ * one stands in DNSNames. */
+static void put_aliases(struct json_writer *w, const struct endpoint *endpoint, struct str network,
+			const struct json *said)
+{
+	const struct docker_box *box = endpoint->box;
 	const struct image_texts *all = &box->def.aliases;
-	const char *kept[IMAGE_TEXTS_MAX];
+	const char *kept[IMAGE_TEXTS_MAX], *own = NULL;
 	struct image_texts aliases = { kept, 0 };
 
 	for (uint32_t i = 0; i < all->count && i < ARRAY_LEN(kept); i++) {
-		if (minor < 45 || !own_id(box, all->items[i]))
+		if (own_id(box, all->items[i]))
+			own = all->items[i];
+		else if (!endpoint->all || is_said_alias(said, all->items[i]))
 			kept[aliases.count++] = all->items[i];
 	}
+	if (own && endpoint->minor < 45 && !str_is(network, "bridge"))
+		kept[aliases.count++] = own;
 	docker_put_texts(w, "Aliases", &aliases, true);
 }
 
@@ -332,12 +360,6 @@ static void put_dns_names(struct json_writer *w, const struct docker_box *box, s
 	json_end_array(w);
 }
 
-struct endpoint {
-	const struct docker_box *box;
-	const struct json *all; /* what was said of each network */
-	unsigned minor;
-};
-
 static void put_endpoint(struct json_writer *w, const struct endpoint *endpoint, struct str name,
 			 const struct engine_address *address)
 {
@@ -359,7 +381,7 @@ static void put_endpoint(struct json_writer *w, const struct endpoint *endpoint,
 	json_begin_object(w);
 	put_as_said(w, said, "IPAMConfig");
 	put_as_said(w, said, "Links");
-	put_aliases(w, box, endpoint->minor);
+	put_aliases(w, endpoint, name, said);
 	json_member_str(w, "MacAddress",
 			address ? address->mac : json_str(json_get(said, "MacAddress")));
 	put_as_said(w, said, "DriverOpts");
