@@ -488,6 +488,8 @@ static void stop_late(struct loop_timer *timer)
 	struct container *container = timer->owner;
 
 	log_notice("container %s did not end in its grace period: killed", container->def.name);
+	if (container->ops->killed)
+		container->ops->killed(container->owner, container);
 	if (msg_peer_alive(&container->shim))
 		(void)msg_peer_call(&container->shim, SHIM_MSG_STOP, STR(""), NULL, 0, NULL, NULL,
 				    NULL);

@@ -79,12 +79,11 @@ struct container_ops {
 	/* A process started by SHIM_MSG_EXEC has ended. May be NULL. */
 	void (*exec_ended)(void *owner, struct container *container, uint32_t exec_id,
 			   int32_t code);
-	void (*health)(void *owner, struct container *container);  /* another state; or NULL */
-	void (*filling)(void *owner, struct container *container); /* waits for volumes; or NULL */
-	/* The shim is there and has not been told to start yet. May be NULL. */
-	void (*launched)(void *owner, struct container *container);
-	/* The kernel killed a process of it for memory. May be NULL. */
-	void (*oom)(void *owner, struct container *container);
+	void (*health)(void *owner, struct container *container);   /* another state; or NULL */
+	void (*filling)(void *owner, struct container *container);  /* waits for volumes; or NULL */
+	void (*launched)(void *owner, struct container *container); /* shim only yet; or NULL */
+	void (*oom)(void *owner, struct container *container);	    /* kernel: one of it; or NULL */
+	void (*killed)(void *owner, struct container *container); /* all, grace is over; or NULL */
 };
 enum { CONTAINER_ID_LEN = 64, CONTAINER_NETWORKS_MAX = 8, CONTAINER_EXTRA_MAX = 8 };
 

@@ -4,6 +4,7 @@
  * in engine main. Must never forget an entry whose directory is still there.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -362,6 +363,12 @@ static void on_oom(void *owner, struct container *container)
 	table_event(entry, "oom", 0);
 }
 
+static void on_killed(void *owner, struct container *container)
+{
+	(void)container;
+	table_event(owner, "kill", SIGKILL);
+}
+
 const struct container_ops table_container_ops = {
 	.started = on_started,
 	.failed = on_failed,
@@ -370,6 +377,7 @@ const struct container_ops table_container_ops = {
 	.launched = on_launched,
 	.oom = on_oom,
 	.health = on_health,
+	.killed = on_killed,
 };
 
 /* ---- restart policies ---- */
