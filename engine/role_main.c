@@ -367,8 +367,9 @@ static void declared_event(void *owner, const struct service *service, const cha
 	const struct container *container = service->container;
 
 	(void)owner;
-	engine_event(&engine, "container", action, service->container_id, service->name,
-		     container ? &container->def : NULL, number);
+	engine_event_of_box(&engine, action, service->container_id, service->name,
+			    container ? &container->def : NULL, number,
+			    container ? container_ran_s(container, service->running_since) : 0);
 }
 
 static bool userns_auto(void *owner)

@@ -8,6 +8,7 @@
 #include "engine/container/table.h"
 #include "engine/network/client.h"
 #include "engine/role_main_clean.h"
+#include "engine/role_main_event.h"
 #include "engine/service/manager.h"
 #include "engine/worker/worker.h"
 #include "lib/loop.h"
@@ -181,8 +182,6 @@ void engine_attach_gone(struct engine *engine, const struct msg_peer *peer);
 void engine_attach_launched(struct engine *engine, const char *id, struct container *container);
 void engine_attach_ended(struct engine *engine, const struct container *container);
 void engine_attach_removed(struct engine *engine, const char *id);
-void engine_event(struct engine *engine, const char *type, const char *action, const char *id,
-		  const char *name, const struct container_def *def, int32_t number);
 int engine_volumes_make(struct engine *engine, const struct container_def *def, struct err *err);
 void engine_volumes_drop(struct engine *engine, const struct container_def *def);
 /* NETWORK_SET for what was made over the API, after each connect to netd. */

@@ -499,7 +499,8 @@ static void on_event(void *owner, const struct table_entry *entry, const char *a
 		engine_attach_removed(engine, entry->id);
 	if (!strcmp(action, "destroy") || !strcmp(action, "die"))
 		engine_waits_over(entry->id, !strcmp(action, "die"), number);
-	engine_event(engine, "container", action, entry->id, entry->def.name, &entry->def, number);
+	engine_event_of_box(engine, action, entry->id, entry->def.name, &entry->def, number,
+			    entry->ran_s);
 }
 
 static void on_launched(void *owner, struct table_entry *entry)

@@ -96,6 +96,7 @@ void engine_event_put(struct buf *out, const struct engine_event *event)
 	wire_put_str(out, event->name);
 	wire_put_str(out, event->image);
 	wire_put_u32(out, (uint32_t)event->number);
+	wire_put_i64(out, event->duration_s);
 	wire_put_u32(out, event->label_count);
 	for (uint32_t i = 0; i < event->label_count; i++)
 		wire_put_str(out, event->labels[i]);
@@ -110,6 +111,7 @@ void engine_event_get(struct wire *in, struct engine_event *ret_event)
 	ret_event->name = wire_str(in, VIEW_TEXT_MAX);
 	ret_event->image = wire_str(in, VIEW_TEXT_MAX);
 	ret_event->number = (int32_t)wire_u32(in);
+	ret_event->duration_s = wire_i64(in);
 	ret_event->label_count = wire_count(
 		in, (uint32_t)(sizeof(ret_event->labels) / sizeof(ret_event->labels[0])));
 	for (uint32_t i = 0; i < ret_event->label_count; i++)

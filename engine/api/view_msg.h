@@ -63,7 +63,8 @@ void engine_view_get(struct wire *in, struct engine_view *ret_view);
 struct engine_event {
 	int64_t time_ns;
 	struct str type, action, id, name, image;
-	int32_t number; /* exit code or signal */
+	int32_t number;	    /* exit code or signal */
+	int64_t duration_s; /* of "die": how long it ran */
 	uint32_t label_count;
 	struct str labels[64]; /* the first ones */
 };

@@ -514,6 +514,17 @@ int container_kill(struct container *container, int signal, struct err *err)
 	return r < 0 ? (int)r : 0;
 }
 
+/* One that was adopted began before we knew: then the clock tells. */
+int64_t container_ran_s(const struct container *container, struct mono known_since)
+{
+	struct mono now = mono_now(); /* the machine is no older */
+	int64_t ran_s = mono_diff_ms(now, known_since) / 1000;
+	int64_t told_s = wall_now_s() - container->started_ns / 1000000000;
+
+	/* Whole seconds of both: one more is none. */
+	return told_s > ran_s + 1 && told_s <= now.ns / 1000000000 ? told_s : ran_s;
+}
+
 int container_stop(struct container *container, int64_t grace_ms, struct err *err)
 {
 	int signal = container_signal(container->def.stop_signal, err);

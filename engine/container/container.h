@@ -154,6 +154,7 @@ struct container *container_adopt(struct container_env *env, const char *id,
 /* Sends the stop signal, SIGKILL to all after grace (ms, -1 = the definition's). */
 int container_stop(struct container *container, int64_t grace_ms, struct err *err);
 int container_kill(struct container *container, int signal, struct err *err);
+int64_t container_ran_s(const struct container *container, struct mono known_since);
 /* After up() of the network client: attach again what runs. Soon, and in turn with others. */
 void container_reattach(struct container *container);
 /* Gives one that runs (else -EBUSY) def's networks, names and addresses; done() follows unless this

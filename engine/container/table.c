@@ -272,6 +272,7 @@ static void on_failed(void *owner, struct container *container, const struct err
 	bool again = entry->state == TABLE_STATE_RESTARTING || entry->restarts;
 
 	entry->container = NULL;
+	entry->ran_s = 0;
 	entry->tell_restart = false;
 	entry->table->ops->container_gone(entry->table->owner, container);
 	container_free(container);
@@ -308,6 +309,7 @@ static void on_ended(void *owner, struct container *container, const struct shim
 	loop_timer_stop(entry->table->env->loop, &entry->killed);
 	entry->container = NULL;
 	entry->paused = false;
+	entry->ran_s = container_ran_s(container, entry->running_since);
 	entry->table->ops->container_gone(entry->table->owner, container);
 	container_free(container);
 	entry->exit_code = status->code;

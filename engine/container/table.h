@@ -57,6 +57,7 @@ struct table_entry {
 	char error[ERR_TEXT_MAX];
 	struct loop_timer timer, burial, killed;
 	struct mono running_since;
+	int64_t ran_s; /* the last time, once it has ended */
 	struct table_call *calls;
 };
 

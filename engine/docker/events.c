@@ -79,7 +79,8 @@ static bool fits(const struct events *events, const struct engine_event *event)
 static void put_attributes(struct json_writer *w, const struct engine_event *event)
 {
 	struct oci_reference reference;
-	char number[16], image[OCI_REFERENCE_MAX];
+	char number[16], seconds[24], image[OCI_REFERENCE_MAX];
+	bool ran = str_is(event->action, "die");
 	struct str value, key;
 
 	json_key(w, "Attributes");
@@ -88,14 +89,18 @@ static void put_attributes(struct json_writer *w, const struct engine_event *eve
 		value = event->labels[i];
 		(void)str_cut(&value, '=', &key);
 		if (str_is(key, "image") || str_is(key, "name") || str_is(key, "exitCode") ||
-		    str_is(key, "signal") || (i && str_is(key, "execID")))
+		    str_is(key, "signal") || (ran && str_is(key, "execDuration")) ||
+		    (i && str_is(key, "execID")))
 			continue;
 		json_key_str(w, key);
 		json_put_str(w, value);
 	}
 	(void)snprintf(number, sizeof(number), "%d", event->number);
-	if (str_is(event->action, "die") || str_is(event->action, "exec_die"))
+	if (ran || str_is(event->action, "exec_die"))
 		json_member_text(w, "exitCode", number);
+	(void)snprintf(seconds, sizeof(seconds), "%lld", (long long)event->duration_s);
+	if (ran)
+		json_member_text(w, "execDuration", seconds);
 	if (str_is(event->action, "kill"))
 		json_member_text(w, "signal", number);
 	if (event->image.len && oci_reference_parse(event->image, &reference, NULL) >= 0)
