@@ -79,7 +79,7 @@ static void on_run_failed(void *owner, const struct build_op *op, int32_t code)
 	buf_init(&body, IMAGE_TEXT_MAX + 64);
 	wire_put_u8(&body, ENGINE_CONTEXT_FAILED);
 	wire_put_u32(&body, (uint32_t)code);
-	wire_put_str(&body, str_head(buf_str(&command), 1024));
+	wire_put_str(&body, buf_str(&command));
 	work_more(&context->tree.work, buf_str(&body));
 }
 

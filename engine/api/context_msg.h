@@ -36,7 +36,7 @@ enum engine_context_said {
 	/* {u8 enum build_note_kind, u32 step, text, u32 line, u32 column, text rule, text
 	 * description, text url}: as engine/api/build_call_msg.h has it */
 	ENGINE_CONTEXT_NOTE = 1,
-	/* {u32 status, text command}: a RUN's; the error follows */
+	/* {u32 status, text command of at most IMAGE_TEXT_MAX}: a RUN's; the error follows */
 	ENGINE_CONTEXT_FAILED = 2,
 	/* {blob struct build_inputs}: of a build that is held, once the Dockerfile is there */
 	ENGINE_CONTEXT_INPUTS = 3,

@@ -64,7 +64,7 @@ static void put_error(const struct solve *solve, struct buf *out)
 
 	if (!canceled && !solve->error.code)
 		return;
-	buf_init(&text, 4096);
+	buf_init(&text, SOLVE_TEXT_MAX);
 	buf_init(&details, GRPC_DETAILS_MAX);
 	buf_init(&error, HISTORY_RECORD_MAX);
 	if (canceled)

@@ -273,7 +273,7 @@ static void answer_failure(struct solve *solve, struct grpc_call *call)
 {
 	struct buf text OWN(buf_done) = { 0 }, status OWN(buf_done) = { 0 };
 
-	buf_init(&text, 4096);
+	buf_init(&text, SOLVE_TEXT_MAX);
 	buf_init(&status, GRPC_DETAILS_MAX);
 	solve_put_failure(solve, &text, &status);
 	grpc_finish_with(call, GRPC_UNKNOWN, buf_text(&text),

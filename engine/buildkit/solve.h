@@ -38,6 +38,8 @@ enum {
 	SOLVES_PER_CLIENT = 8, /* of one name */
 	SOLVE_REF_MAX = 128,
 	SOLVE_ARENA_MAX = 16 << 20,
+	SOLVE_COMMAND_MAX = 24 << 10, /* of a RUN that failed, as the reason quotes it */
+	SOLVE_TEXT_MAX = SOLVE_COMMAND_MAX + 4096, /* of the reason */
 	SOLVE_LINGER_MS = 10000,
 	SOLVE_UNASKED_MS = 10000, /* until Control's Solve has to be there */
 	SOLVE_FILES = 2,	  /* Dockerfile, its own .dockerignore */

@@ -11,6 +11,7 @@
 #include "engine/buildkit/solve.h"
 #include "engine/docker/base64.h"
 #include "engine/docker/build.h"
+#include "engine/oci/image.h"
 #include "engine/oci/reference.h"
 #include "lib/own.h"
 
@@ -163,7 +164,7 @@ void solve_take_note(struct solve *solve, struct wire *in)
 	}
 	if (said == ENGINE_CONTEXT_FAILED) {
 		solve->failed_status = (int32_t)wire_u32(in);
-		solve->failed_command = arena_text(&solve->arena, wire_str(in, 1024));
+		solve->failed_command = arena_text(&solve->arena, wire_str(in, IMAGE_TEXT_MAX));
 		return;
 	}
 	kind = wire_u8(in);
@@ -209,12 +210,21 @@ void solve_tell_result(struct solve *solve)
 /* "process "/bin/sh -c x" did not complete successfully: exit code: 1" */
 static void put_message(const struct solve *solve, struct buf *text)
 {
+	struct buf quoted OWN(buf_done) = { 0 };
 	struct json_writer w;
+	struct str command;
 
 	if (solve->failed_status) {
-		(void)buf_add_text(text, "process ");
-		json_writer_init(&w, text);
+		buf_init(&quoted, 6 * IMAGE_TEXT_MAX + 16);
+		json_writer_init(&w, &quoted);
 		json_put_text(&w, solve->failed_command ? solve->failed_command : "");
+		command = str_head(buf_str(&quoted), SOLVE_COMMAND_MAX);
+		/* Not within a character. */
+		while (command.len < quoted.len && command.len &&
+		       ((uint8_t)quoted.data[command.len] & 0xc0) == 0x80)
+			command.len--;
+		(void)buf_add_text(text, "process ");
+		(void)buf_add_str(text, command);
 		(void)buf_printf(text, " did not complete successfully: exit code: %d",
 				 (int)solve->failed_status);
 		return;
@@ -244,7 +254,7 @@ void solve_tell_failure(struct solve *solve)
 	struct report *report = &solve->report;
 	const struct outline_step *known = outline_of(solve, step);
 
-	buf_init(&text, 4096);
+	buf_init(&text, SOLVE_TEXT_MAX);
 	put_message(solve, &text);
 	if (known && !solve->error_line)
 		solve->error_line = known->line;
@@ -267,7 +277,9 @@ static void put_detail(struct buf *status, const char *type, struct buf *json)
 	buf_init(&detail, GRPC_DETAILS_MAX);
 	pb_put_text(&detail, 1, name);
 	pb_put_bytes(&detail, 2, buf_str(json));
-	if (!buf_error(&detail) && !buf_error(json))
+	/* A header holds them in base64; one that does not fit beside the text is left out. */
+	if (!buf_error(&detail) && !buf_error(json) &&
+	    status->len + detail.len < GRPC_DETAILS_MAX / 4 * 3 - 64)
 		pb_put_bytes(status, 3, buf_str(&detail));
 }
 

@@ -235,7 +235,7 @@ void solve_stream_end(struct solve *solve)
 
 	solve->report.told = NULL;
 	stream->solve = NULL;
-	buf_init(&text, 4096);
+	buf_init(&text, SOLVE_TEXT_MAX);
 	buf_init(&status, GRPC_DETAILS_MAX);
 	(void)buf_add_text(&text, "failed to solve: ");
 	if (solve->error.code) {

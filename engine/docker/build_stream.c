@@ -89,7 +89,7 @@ static void tell_failure(struct build *build, const struct err *err)
 			docker_reply_err(client, err);
 		return;
 	}
-	buf_init(&text, 2048);
+	buf_init(&text, IMAGE_TEXT_MAX + 128);
 	(void)buf_printf(&text, "The command '%s' returned a non-zero code: %d",
 			 build->failed_command, (int)build->failed_status);
 	docker_put_failure_code(client, buf_text(&text), build->failed_status);
@@ -200,7 +200,7 @@ static void take_said(struct build *build, struct msg *reply)
 	if (kind != ENGINE_CONTEXT_FAILED)
 		return;
 	build->failed_status = (int32_t)wire_u32(&in);
-	command = arena_text(&build->client->arena, wire_str(&in, 1024));
+	command = arena_text(&build->client->arena, wire_str(&in, IMAGE_TEXT_MAX));
 	build->failed_command = command ? command : "";
 }
 

@@ -163,7 +163,8 @@ void docker_put_failure_code(struct docker_client *client, const char *text, int
 	struct buf body OWN(buf_done) = { 0 };
 	struct json_writer w;
 
-	buf_init(&body, PROGRESS_LINE_MAX);
+	/* The text stands there twice, and a byte of it is six at most. */
+	buf_init(&body, PROGRESS_LINE_MAX + 12 * strlen(text));
 	json_writer_init(&w, &body);
 	json_begin_object(&w);
 	json_key(&w, "errorDetail");
