@@ -219,15 +219,17 @@ static int write_all(const char *bytes, size_t len, struct err *err)
 	while (len > 0) {
 		struct err why = { 0 };
 		ssize_t n = ship_tls_write(role.tls, bytes, len, &why);
-		int r = take_answer(err);
+		int r;
 
+		bytes += n > 0 ? n : 0;
+		len -= n > 0 ? (size_t)n : 0;
+		/* An answer to what is whole is no early one, however fast it came. */
+		r = len == 0 ? 0 : take_answer(err);
 		if (r != 0)
 			return r;
 		if (n < 0)
 			return err_set(err, (int)n, "%s port %u: %s", role.wish.host,
 				       role.wish.port, err_text(&why));
-		bytes += n;
-		len -= (size_t)n;
 		if (n == 0)
 			r = wait_for(POLLOUT | POLLIN, SILENT_MS, "it takes nothing", err);
 		if (r < 0)

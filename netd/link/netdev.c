@@ -104,9 +104,11 @@ static void plan_one(const struct conf *conf, size_t i, const struct rtnl_state 
 	const struct rtnl_link *link = rtnl_state_named(state, netdev->name);
 	const struct rtnl_link *parent =
 		parent_key(netdev) ? netdev_parent(conf, state, netdev->name) : NULL;
+	/* Made for a section that does not list it any more: a boot would not make it either. */
+	bool unlisted = link && link->group == RTNL_OURS && parent_key(netdev) && !parent;
 	struct netdev_step *s;
 
-	if (link && !same_dev(netdev, parent ? parent->index : 0, link)) {
+	if (link && (unlisted || !same_dev(netdev, parent ? parent->index : 0, link))) {
 		if (link->group != RTNL_OURS) {
 			snprintf(plan->waits[i], sizeof(plan->waits[i]),
 				 "an interface %s of another kind is in the way", netdev->name);

@@ -66,6 +66,10 @@ static void test_vlan(void)
 	is_plan(5, "make vlan vlan20 id 20 on 2\n", "a foreign one in the way is left alone");
 	links[4].group = RTNL_OURS;
 	links[4].parent = 2;
+	is_int(load("[network trunk]\nMatch.Name = eth0\n[netdev vlan10]\nKind = vlan\nVLAN.Id = "
+		    "10\n"),
+	       0, "no section lists it");
+	is_plan(5, "remove vlan10\n", "one that no interface's section lists any more goes");
 	(void)load("");
 	is_plan(5, "remove vlan10\n", "one that is declared no more goes");
 }
