@@ -3,6 +3,7 @@
 """netd's DHCP clients against kea, and its router discovery against radvd: leases, renewals, who it says
 it is, refusals, delegated prefixes, time servers, routes that routers tell of."""
 import os
+import socket
 import subprocess
 import time
 
@@ -29,6 +30,9 @@ def subnet4(address, *more):
                                    domain_name="kea.example", ntp_servers="10.9.0.1") + list(more)}
 
 
+ROUTER = ("AdvManagedFlag on; AdvDefaultPreference high; prefix 2001:db8:7::/64 { AdvAutonomous off; };"
+          "route fd07:7::/48 { AdvRoutePreference high; AdvRouteLifetime 600; };")
+ND_ROUTER_ADVERT = 134
 TIMES = {"valid-lifetime": 60, "renew-timer": 1, "rebind-timer": 40, "authoritative": True}
 
 
@@ -110,9 +114,7 @@ def six():
                                      sntp_servers="2001:db8:7::123")}
     box["kea"] = servers.Kea(machine.lan, 6, subnet, **{
         "preferred-lifetime": 50, "valid-lifetime": 60, "renew-timer": 2, "rebind-timer": 40})
-    box["radvd"] = servers.Radvd(machine.lan, "AdvManagedFlag on; AdvDefaultPreference high;"
-                                 "prefix 2001:db8:7::/64 { AdvAutonomous off; };"
-                                 "route fd07:7::/48 { AdvRoutePreference high; AdvRouteLifetime 600; };")
+    box["radvd"] = servers.Radvd(machine.lan, ROUTER)
     machine.start()
     n.wait_for("the address", lambda: "2001:db8:7::100/128" in sh("ip -6 addr show dev up0"))
     n.wait_for("the network below the prefix", lambda: "2001:db8:77" in sh("ip -6 addr show"))
@@ -127,6 +129,31 @@ def six():
     n.wait_for("no time server", lambda: "no time server" in shown("time"))
 
 
+def goodbye():
+    """radvd ends, with one advertisement that nobody repeats: whether it came in on up0."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"up0")
+        s.settimeout(5)
+        box["radvd"].close()
+        try:
+            while True:
+                data = s.recv(2048)
+                if data[0] == ND_ROUTER_ADVERT and data[6:8] == b"\0\0":  # a lifetime of 0
+                    return True
+        except TimeoutError:
+            return False
+
+
+def say_goodbye():
+    for _ in range(5):
+        if goodbye():
+            return
+        tap.note("radvd's last advertisement did not come in on up0: once more")
+        box["radvd"] = servers.Radvd(machine.lan, ROUTER)
+        n.wait_for("the router", lambda: "default" in sh("ip -6 route show dev up0"))
+    raise AssertionError("no goodbye of radvd came in on up0, five times")
+
+
 @tap.test("kea: DHCPv6 renewals touch neither address nor prefix; radvd's goodbye takes route and router")
 def six_renew():
     with open("/run/monitor.log", "wb") as log:
@@ -137,7 +164,7 @@ def six_renew():
     monitor.wait()
     with open("/run/monitor.log", encoding="ascii") as f:
         tap.check("Deleted" not in f.read(), "something went")
-    box["radvd"].close()
+    say_goodbye()
     n.wait_for("no default route", lambda: "default" not in sh("ip -6 route show dev up0"))
     n.wait_for("no route", lambda: "fd07:7::" not in sh("ip -6 route show dev up0"))
     box["kea"].close()
