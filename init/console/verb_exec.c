@@ -126,9 +126,12 @@ static void close_input(struct exec_run *run)
 		own_close(&run->stdin_fd);
 }
 
-/* As much as it takes now; behind the last byte its end is told. */
+/* As much as it takes now; behind the last byte its end is told. What is typed before the fds are
+ * here waits for them. */
 static void pass_waiting(struct exec_run *run)
 {
+	if (!run->begun)
+		return;
 	while (has_waiting(run)) {
 		ssize_t n = write(run->stdin_fd, run->waiting + run->waiting_at,
 				  run->waiting_len - run->waiting_at);
@@ -200,6 +203,7 @@ static void take_fds(struct exec_run *run, struct msg *reply)
 		run->stdin_fd = msg_take_fd(reply, 0);
 	run->outputs[0].fd = msg_take_fd(reply, 1);
 	run->outputs[1].fd = msg_take_fd(reply, 2);
+	pass_waiting(run);
 }
 
 static int take_message(struct exec_run *run, struct err *err)

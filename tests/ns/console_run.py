@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -198,6 +199,17 @@ def _exec_terminal():
     s.type(b"\x04")
     s.expect("over")
     tap.check(s.end() == 0, "the end of what is typed")
+    E.engine.process.send_signal(signal.SIGSTOP)  # typed before the engine has answered
+    try:
+        s = screen_of("exec", "-i", "declared", "sh", "-c", "while read l; do echo got-$l; done; echo over")
+        engine.wait_for("its terminal's keys come as they are", s.raw)
+        s.type(b"early\r\x04")
+        s.expect("early")
+    finally:
+        E.engine.process.send_signal(signal.SIGCONT)
+    s.expect("got-early")
+    s.expect("over")
+    tap.check(s.end() == 0, "the end of what was typed early")
     s = screen_of("exec", "-i", "declared", "sh", "-c", "echo ready; cat")
     s.expect("ready")
     s.type(b"\x03")
