@@ -86,6 +86,16 @@ static const struct files_owner *dir_owner(const struct copying *c)
 	return c->copy->chown.len > 0 ? &c->owner : NULL;
 }
 
+/* As at BuildKit: a new destination is one of 0755, or of a --chmod in digits. */
+static int set_new_mode(const struct copying *c, int fd, struct err *err)
+{
+	struct str chmod = c->copy->chmod;
+	if (chmod.len == 0 || !isdigit((unsigned char)chmod.ptr[0]) ||
+	    fchmod(fd, mode_apply(chmod, S_IFDIR | 0755)) == 0)
+		return 0;
+	return err_sys(err, -errno, "cannot set the mode");
+}
+
 static int copy_dir(struct copying *c, const struct walk_item *item, const char *target,
 		    struct err *err)
 {
@@ -95,15 +105,9 @@ static int copy_dir(struct copying *c, const struct walk_item *item, const char 
 		return fd;
 	if (item->leave)
 		return *target ? set_times(fd, &item->st, err) : 0;
-	/* What is below the source is as it is there; the source's own directory is not, as at
-	 * BuildKit: a new destination is one of 0755, or of a --chmod in digits. */
-	if (!*item->below) {
-		bool digits = made && c->copy->chmod.len > 0 &&
-			      isdigit((unsigned char)c->copy->chmod.ptr[0]);
-		if (digits && fchmod(fd, mode_apply(c->copy->chmod, S_IFDIR | 0755)) < 0)
-			return err_sys(err, -errno, "cannot set the mode");
-		return 0;
-	}
+	/* What is below the source is as it is there; the source's own directory is not. */
+	if (!*item->below)
+		return made ? set_new_mode(c, fd, err) : 0;
 	int r = xattr_read(item->fd, &c->xattrs, err);
 	return r < 0 ? r : set_attributes(c, fd, &item->st, err);
 }
@@ -406,7 +410,9 @@ static int make_dest(struct copying *c, struct err *err)
 {
 	bool made = false;
 	OWN_FD int fd = target_dir(c->dest_fd, c->dest, dir_owner(c), &made, err);
-	return fd < 0 ? fd : 0;
+	if (fd < 0)
+		return fd;
+	return made ? set_new_mode(c, fd, err) : 0;
 }
 
 static void copying_free(struct copying **c)

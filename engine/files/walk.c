@@ -110,80 +110,40 @@ static int join(char *dst, const char *dir, const char *name, struct err *err)
 
 /* ---- wildcards ---- */
 
-static int expand(int root_fd, const char *dir, struct str pattern, struct walk_names *matches,
-		  struct err *err);
-
 static bool is_there(int root_fd, const char *path)
 {
 	OWN_FD int fd = fs_open(root_fd, path, FS_IN_ROOT, O_PATH | O_NOFOLLOW, 0, NULL);
 	return fd >= 0;
 }
 
-static bool is_dir(int root_fd, const char *path)
+static bool is_dir(int root_fd, const char *path, int flags)
 {
 	struct stat st;
-	OWN_FD int fd = fs_open(root_fd, path, FS_IN_ROOT, O_PATH | O_NOFOLLOW, 0, NULL);
+	OWN_FD int fd = fs_open(root_fd, *path ? path : ".", FS_IN_ROOT, O_PATH | flags, 0, NULL);
 	return fd >= 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* "**": what is behind it, here and in every directory below. Links are not entered. */
-static int expand_deep(int root_fd, const char *dir, struct str pattern, struct str rest,
-		       struct walk_names *matches, struct err *err)
-{
-	char path[FILES_PATH_MAX];
-	struct walk_names names OWN(walk_names_done) = { 0 };
-	int r = rest.len > 0 || *dir ? expand(root_fd, dir, rest, matches, err) : 0;
-	OWN_FD int fd =
-		fs_open(root_fd, *dir ? dir : ".", FS_IN_ROOT, O_RDONLY | O_DIRECTORY, 0, NULL);
-	if (r == 0 && fd >= 0)
-		r = walk_names_read(fd, &names, err);
-	own_close(&fd);
-	for (size_t i = 0; r == 0 && i < names.count; i++) {
-		r = join(path, dir, names.items[i], err);
-		if (r == 0 && is_dir(root_fd, path))
-			r = expand_deep(root_fd, path, pattern, rest, matches, err);
-		else if (r == 0 && rest.len == 0)
-			r = names_add(matches, path, err);
-		if (r == 0 && matches->count > WALK_MATCHES_MAX)
-			r = err_set(err, -E2BIG, "'%.*s' matches too many files", STR_ARG(pattern));
-	}
-	return r;
-}
-
-/* Whether the names without wildcards that follow one are there: else it was no match. */
-static bool leads_on(int root_fd, const char *dir, struct str rest)
-{
-	char path[FILES_PATH_MAX], more[FILES_PATH_MAX];
-	struct str part;
-	if (str_copy(str_from(dir), path, sizeof(path)) < 0)
-		return false;
-	while (str_cut(&rest, '/', &part) && !ignore_is_glob(part)) {
-		char name[256];
-		if (str_copy(part, name, sizeof(name)) < 0 || join(more, path, name, NULL) < 0)
-			return false;
-		memcpy(path, more, sizeof(path));
-		if (!is_there(root_fd, path))
-			return false;
-	}
-	return true;
-}
-
-/* Adds the paths that match `pattern` below dir. The pattern is clean. */
-static int expand(int root_fd, const char *dir, struct str pattern, struct walk_names *matches,
-		  struct err *err)
+/*
+ * Adds the paths that match `pattern` below dir. The pattern is clean; as filepath.Match has it, a
+ * "**" is a "*". From the first wildcard on (`wild`) no link is entered, as at BuildKit.
+ */
+static int expand(int root_fd, const char *dir, struct str pattern, bool wild,
+		  struct walk_names *matches, struct err *err)
 {
 	char path[FILES_PATH_MAX];
 	struct str rest = pattern, part;
 	if (!str_cut(&rest, '/', &part))
 		return names_add(matches, dir, err);
-	if (str_is(part, "**"))
-		return expand_deep(root_fd, dir, pattern, rest, matches, err);
+	if (wild && !is_dir(root_fd, dir, O_NOFOLLOW))
+		return 0;
 	if (!ignore_is_glob(part)) {
 		char name[256];
 		int r = str_copy(part, name, sizeof(name));
 		if (r == 0)
 			r = join(path, dir, name, err);
-		return r < 0 ? r : expand(root_fd, path, rest, matches, err);
+		if (r == 0 && wild && !is_there(root_fd, path))
+			return 0;
+		return r < 0 ? r : expand(root_fd, path, rest, wild, matches, err);
 	}
 	OWN_FD int fd =
 		fs_open(root_fd, *dir ? dir : ".", FS_IN_ROOT, O_RDONLY | O_DIRECTORY, 0, err);
@@ -191,12 +151,13 @@ static int expand(int root_fd, const char *dir, struct str pattern, struct walk_
 		return 0;
 	struct walk_names names OWN(walk_names_done) = { 0 };
 	int r = fd < 0 ? fd : walk_names_read(fd, &names, err);
+	own_close(&fd);
 	for (size_t i = 0; r == 0 && i < names.count; i++) {
 		if (!ignore_component(part, str_from(names.items[i])))
 			continue;
 		r = join(path, dir, names.items[i], err);
-		if (r == 0 && leads_on(root_fd, path, rest))
-			r = expand(root_fd, path, rest, matches, err);
+		if (r == 0)
+			r = expand(root_fd, path, rest, true, matches, err);
 		if (r == 0 && matches->count > WALK_MATCHES_MAX)
 			r = err_set(err, -E2BIG, "'%.*s' matches too many files", STR_ARG(pattern));
 	}
@@ -226,8 +187,8 @@ struct walk {
 	walk_fn *fn;
 	void *owner;
 	uint32_t source;
-	size_t base; /* bytes of the path that is not kept in the destination */
-	size_t pivot;
+	size_t base;	    /* bytes of the path that is not kept in the destination */
+	struct str include; /* --parents: a pattern of what is taken below the base; "" = all */
 	uint64_t visited;
 	struct walk_pending *pending; /* the innermost */
 };
@@ -238,13 +199,20 @@ static bool ignored(const struct walk *walk, const char *path)
 	       ignore_match(walk->copy->ignore, walk->copy->ignore_count, str_from(path));
 }
 
+/* A path behind the base, "" = the base itself. */
+static const char *below_base(const struct walk *walk, const char *path)
+{
+	const char *below = path + (walk->base < strlen(path) ? walk->base : strlen(path));
+	while (*below == '/')
+		below++;
+	return below;
+}
+
 /* --exclude is about names below the source, or the source's own when it is a file. */
 static bool excluded(const struct walk *walk, const char *path)
 {
 	const struct files_copy *copy = walk->copy;
-	const char *name = path + (walk->base < strlen(path) ? walk->base : strlen(path));
-	while (*name == '/')
-		name++;
+	const char *name = below_base(walk, path);
 	if (!*name) {
 		name = strrchr(path, '/');
 		name = name ? name + 1 : path;
@@ -253,16 +221,36 @@ static bool excluded(const struct walk *walk, const char *path)
 	       ignore_match(copy->excludes, copy->exclude_count, str_from(name));
 }
 
+/* --parents takes what its pattern fits, and what is below that. */
+static bool included(const struct walk *walk, const char *path)
+{
+	const struct files_ignore item = { .pattern = walk->include };
+	const char *below = below_base(walk, path);
+	return walk->include.len == 0 || !*below || ignore_match(&item, 1, str_from(below));
+}
+
+/* Whether the pattern may fit something below this directory: nothing else is read. */
+static bool leads_on(const struct walk *walk, const char *path)
+{
+	struct str pattern = walk->include, below = str_from(below_base(walk, path)), part, name;
+	while (str_cut(&below, '/', &name)) {
+		if (!str_cut(&pattern, '/', &part))
+			return false;
+		if (part.len > 1 && memmem(part.ptr, part.len, "**", 2))
+			return true;
+		if (!ignore_component(part, name))
+			return false;
+	}
+	return true;
+}
+
 static int visit_one(struct walk *walk, const char *path, int fd, const char *link,
 		     const struct stat *st, bool leave, struct err *err)
 {
-	const char *below = path + (walk->base < strlen(path) ? walk->base : strlen(path));
-	while (*below == '/')
-		below++;
 	struct walk_item item = {
 		.source = walk->source,
 		.path = path,
-		.below = below,
+		.below = below_base(walk, path),
 		.fd = fd,
 		.link = link,
 		.st = *st,
@@ -346,7 +334,7 @@ static int walk_children(struct walk *walk, const char *path, int dirfd,
 			return r;
 		if (S_ISDIR(st.st_mode))
 			r = names_add(dirs, child, err);
-		else if (!ignored(walk, child) && !excluded(walk, child))
+		else if (!ignored(walk, child) && included(walk, child) && !excluded(walk, child))
 			r = walk_leaf(walk, dirfd, name, child, &st, err);
 	}
 	return r;
@@ -364,6 +352,11 @@ static int walk_dir(struct walk *walk, const char *path, struct err *err)
 	if (strlen(path) > walk->base && excluded(walk, path)) {
 		skip = true;
 		if (!has_exception(walk->copy))
+			return 0;
+	}
+	if (!included(walk, path)) {
+		skip = true;
+		if (!leads_on(walk, path))
 			return 0;
 	}
 	OWN_FD int fd = fs_open(walk->root_fd, *path ? path : ".", walk_scope(),
@@ -404,7 +397,7 @@ static int walk_source(struct walk *walk, const char *path, struct err *err)
 	struct stat st;
 	OWN_FD int fd = fs_open(walk->root_fd, *path ? path : ".", walk_scope(),
 				O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, err);
-	walk->base = walk->copy->parents ? walk->pivot : strlen(path);
+	walk->base = strlen(path);
 	if (fd == -ENOENT || fd == -ENOTDIR)
 		return not_found(walk, str_from(path), err);
 	if (fd < 0)
@@ -417,21 +410,79 @@ static int walk_source(struct walk *walk, const char *path, struct err *err)
 	}
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, -EINVAL, "%s is neither a file nor a directory", path);
-	if (ignored(walk, path) || excluded(walk, path))
+	if (ignored(walk, path))
 		return 0;
+	if (excluded(walk, path)) {
+		walk->visited++; /* it was there */
+		return 0;
+	}
 	return visit(walk, path, fd, "", &st, false, err);
 }
 
-/* Bytes of the source's path in front of its "/./": they are not kept with --parents. */
-static int find_pivot(struct str source, size_t *ret_pivot, struct err *err)
+static int walk_plain(struct walk *walk, struct str source, struct err *err)
 {
-	char clean[FILES_PATH_MAX];
-	const char *at = memmem(source.ptr, source.len, "/./", 3);
-	*ret_pivot = 0;
-	if (!at)
-		return 0;
-	int r = walk_clean(str_head(source, (size_t)(at - source.ptr)), clean, err);
-	*ret_pivot = strlen(clean);
+	struct walk_names matches OWN(walk_names_done) = { 0 };
+	char pattern[FILES_PATH_MAX];
+	uint64_t before = walk->visited;
+	int r = walk_clean(source, pattern, err);
+	if (r == 0)
+		r = expand(walk->root_fd, "", str_from(pattern), false, &matches, err);
+	for (size_t m = 0; r == 0 && m < matches.count; m++)
+		r = walk_source(walk, matches.items[m], err);
+	/* A wildcard that nothing fits is no error, as at BuildKit. */
+	if (r == 0 && walk->visited == before && !ignore_is_glob(str_from(pattern)))
+		r = not_found(walk, source, err);
+	return r;
+}
+
+/* Whether it is in the context, links followed, as .dockerignore leaves that. */
+static bool is_taken(const struct walk *walk, const char *path)
+{
+	const struct files_copy *copy = walk->copy;
+	struct stat st;
+	OWN_FD int fd = fs_open(walk->root_fd, *path ? path : ".", walk_scope(), O_PATH, 0, NULL);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return false;
+	return !ignored(walk, path) ||
+	       (S_ISDIR(st.st_mode) &&
+		ignore_may_except(copy->ignore, copy->ignore_count, str_from(path)));
+}
+
+/* What is named without wildcards has to be there, the way to a pattern too. */
+static int check_parents(const struct walk *walk, struct str source, const char *base,
+			 struct err *err)
+{
+	char path[FILES_PATH_MAX];
+	int r = walk_clean(source, path, err);
+	bool there = ignore_is_glob(str_from(base)) ||
+		     is_taken(walk, ignore_is_glob(source) ? base : path);
+	return r < 0 || there ? r : not_found(walk, str_from(path), err);
+}
+
+/*
+ * --parents: what is in front of "/./" is where the walk begins, and is not kept; the rest is a
+ * pattern of what is taken below, with "**". Links are items, and none is entered on the way.
+ */
+static int walk_parents(struct walk *walk, struct str source, struct err *err)
+{
+	struct walk_names bases OWN(walk_names_done) = { 0 };
+	char base[FILES_PATH_MAX], include[FILES_PATH_MAX];
+	const char *pivot = memmem(source.ptr, source.len, "/./", 3);
+	size_t head = pivot ? (size_t)(pivot - source.ptr) : 0;
+	int r = walk_clean(str_head(source, head), base, err);
+	if (r == 0)
+		r = walk_clean(str_skip(source, head), include, err);
+	if (r == 0)
+		r = check_parents(walk, source, base, err);
+	if (r == 0)
+		r = expand(walk->root_fd, "", str_from(base), false, &bases, err);
+	walk->include = str_from(include);
+	for (size_t i = 0; r == 0 && i < bases.count; i++) {
+		walk->base = strlen(bases.items[i]);
+		if (is_dir(walk->root_fd, bases.items[i], 0))
+			r = walk_dir(walk, bases.items[i], err);
+	}
+	walk->include = STR("");
 	return r;
 }
 
@@ -439,23 +490,11 @@ int walk_sources(int root_fd, const struct files_copy *copy, walk_fn *fn, void *
 		 struct err *err)
 {
 	struct walk walk = { .root_fd = root_fd, .copy = copy, .fn = fn, .owner = owner };
-	for (uint32_t i = 0; i < copy->source_count; i++) {
-		struct walk_names matches OWN(walk_names_done) = { 0 };
-		char pattern[FILES_PATH_MAX];
-		uint64_t before = walk.visited;
+	int r = 0;
+	for (uint32_t i = 0; r == 0 && i < copy->source_count; i++) {
 		walk.source = i;
-		int r = walk_clean(copy->sources[i], pattern, err);
-		if (r == 0)
-			r = find_pivot(copy->sources[i], &walk.pivot, err);
-		if (r == 0)
-			r = expand(root_fd, "", str_from(pattern), &matches, err);
-		for (size_t m = 0; r == 0 && m < matches.count; m++)
-			r = walk_source(&walk, matches.items[m], err);
-		/* A wildcard that nothing fits is no error, as at BuildKit. */
-		if (r == 0 && walk.visited == before && !ignore_is_glob(str_from(pattern)))
-			r = not_found(&walk, copy->sources[i], err);
-		if (r < 0)
-			return r;
+		r = copy->parents ? walk_parents(&walk, copy->sources[i], err)
+				  : walk_plain(&walk, copy->sources[i], err);
 	}
-	return 0;
+	return r;
 }
