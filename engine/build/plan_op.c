@@ -416,18 +416,40 @@ static int copy_excludes(struct staging *s, const struct dockerfile_step *step, 
 	return 0;
 }
 
-/* What begins as digits has to be some; letters are looked at where files are. */
+/* "u=rwX,go=rX": classes, then signs and letters. What they come to is the files role's. */
+static bool are_clauses(struct str text)
+{
+	struct str clause;
+	if (str_ends(text, STR(",")))
+		return false;
+	while (str_cut(&text, ',', &clause)) {
+		size_t at = 0;
+		while (at < clause.len && memchr("ugoa", clause.ptr[at], 4))
+			at++;
+		if (at == clause.len || !memchr("+-=", clause.ptr[at], 3))
+			return false;
+		while (at < clause.len && memchr("+-=rwxXstugo", clause.ptr[at], 12))
+			at++;
+		if (at < clause.len)
+			return false;
+	}
+	return true;
+}
+
 static int check_chmod(const char *chmod, struct err *err)
 {
 	char shown[80];
 	const size_t digits = strspn(chmod, "01234567");
 	const size_t zeros = strspn(chmod, "0");
-	if (chmod[0] < '0' || chmod[0] > '9' || (!chmod[digits] && digits <= zeros + 4))
+	bool letters = chmod[0] < '0' || chmod[0] > '9';
+	if (letters ? are_clauses(str_from(chmod)) : !chmod[digits] && digits <= zeros + 4)
 		return 0;
 	(void)str_escape(str_from(chmod), shown, sizeof(shown));
 	return err_set(err, -EINVAL,
-		       "invalid chmod parameter: '%s'. it should be octal string and between 0 and "
-		       "07777",
+		       letters ? "invalid syntax of --chmod '%s': octal digits such as 0755, or "
+				 "clauses such as u=rwX,go=rX are expected"
+			       : "invalid chmod parameter: '%s'. it should be octal string and "
+				 "between 0 and 07777",
 		       shown);
 }
 

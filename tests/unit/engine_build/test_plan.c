@@ -492,7 +492,7 @@ static void check_rules(const char *text, const char *ignore, const char *expect
 	for (size_t i = 0; i < ARRAY_LEN(bases); i++) {
 		image_init(&bases[i]);
 		bases[i].os = "linux";
-		bases[i].architecture = oci_platform_own().architecture;
+		bases[i].architecture = i == 1 ? "other" : oci_platform_own().architecture;
 	}
 	buf_init(&out, 4096);
 	int r = build_plan_bases(&inputs, &arena, &plan, &err);
@@ -533,6 +533,7 @@ static void test_rules(void)
 		{ "FROM x\nARG NO\nLABEL c=$NO\n", "", "" },
 		{ "FROM x\nCMD [\"a\"]\nCMD [\"b\"]\n", "", "MultipleInstructionsDisallowed 2:1" },
 		{ "FROM x\nENV A b\n", "", "LegacyKeyValueFormat 2:1" },
+		{ "FROM x AS a\nFROM y\nCOPY --from=a b c\n", "", "InvalidBaseImagePlatform 2:1" },
 		{ "FROM --platform=$TARGETPLATFORM x\n", "", "RedundantTargetPlatform 1:1" },
 		{ "FROM --platform=linux/amd64 x\n", "", "FromPlatformFlagConstDisallowed 1:1" },
 		{ "FROM --platform=linux/amd64 x AS b-amd64\n", "", "" },
@@ -550,8 +551,14 @@ static void test_rules(void)
 		{ "# check=skip=all\nFROM x as Upper\n", "", "" },
 		{ "FROM x\n# check=skip=MaintainerDeprecated\nMAINTAINER me\n", "", "" },
 	};
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+	bool seen[DOCKERFILE_RULE_COUNT] = { true };
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		check_rules(rows[i].text, rows[i].ignore, rows[i].expected);
+		for (size_t r = 1; r < ARRAY_LEN(seen); r++)
+			seen[r] |= strstr(rows[i].expected, dockerfile_rule_name(r)) != NULL;
+	}
+	for (size_t r = 1; r < ARRAY_LEN(seen); r++)
+		ok(seen[r], "a row for %s", dockerfile_rule_name(r));
 }
 
 int main(void)

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What Dockerfiles say of stages and bases that is wrong: names, platforms, and their order. */
+/*
+ * What Dockerfiles say of stages and bases that is wrong: names, platforms, and their order; and
+ * malformed.table, texts of all kinds with the message that each gets.
+ */
+#include <fcntl.h>
+#include <string.h>
 #include "engine/build/plan.h"
 #include "engine/oci/oci.h"
+#include "lib/fs.h"
 #include "lib/own.h"
 #include "tests/unit/tap.h"
 
@@ -89,8 +95,62 @@ static void test_order(void)
 	refused(rows, ARRAY_LEN(rows));
 }
 
+#define TABLE "tests/unit/engine_build/malformed.table"
+
+/* "\\n", "\\t", "\\1" (the byte 1) and "\\\\" of a row's text, in its place. */
+static void unescape(char *text)
+{
+	char *to = text;
+	for (; *text; text++) {
+		if (*text == '\\' && text[1]) {
+			text++;
+			*to++ = *text == 'n'   ? '\n'
+				: *text == 't' ? '\t'
+				: *text == '1' ? 1
+					       : *text;
+		} else {
+			*to++ = *text;
+		}
+	}
+	*to = '\0';
+}
+
+/* "Dockerfile:2:5: why". */
+static bool has_place(const char *message)
+{
+	unsigned line = 0, column = 0;
+	int end = 0;
+	return sscanf(message, "Dockerfile:%u:%u: %n", &line, &column, &end) == 2 && end > 0 &&
+	       line > 0 && column > 0 && message[end];
+}
+
+static void test_malformed(void)
+{
+	struct buf table OWN(buf_done) = { 0 };
+	struct str rest, line;
+	size_t count = 0;
+	buf_init(&table, 1 << 20);
+	if (!ok(fs_read(AT_FDCWD, TABLE, FS_HOST, 1 << 20, &table, NULL) >= 0, "the table"))
+		return;
+	rest = buf_str(&table);
+	while (str_cut(&rest, '\n', &line)) {
+		char text[512] = "", message[512] = "";
+		ptrdiff_t tab = str_find(line, '\t');
+		if (tab < 0 || str_starts(line, STR("#")))
+			continue;
+		(void)str_copy(str_head(line, (size_t)tab), text, sizeof(text));
+		(void)str_copy(str_skip(line, (size_t)tab + 1), message, sizeof(message));
+		unescape(text);
+		ok(has_place(message), "line, column and reason: %s", message);
+		refused(&(struct row){ text, "", message }, 1);
+		count++;
+	}
+	ok(count >= 260, "%zu malformed texts", count);
+}
+
 int main(void)
 {
+	test_malformed();
 	test_names();
 	test_order();
 	return tap_done();
