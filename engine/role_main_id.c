@@ -4,10 +4,10 @@
  * (state/engine.id). Runs in engine main. Must never give another one for the same data.
  */
 #include <errno.h>
-#include <sys/random.h>
 #include "engine/role_main.h"
 #include "lib/fs.h"
 #include "lib/own.h"
+#include "lib/random.h"
 
 enum { ID_BYTES = 16, ID_TEXT = 36 };
 
@@ -15,9 +15,10 @@ enum { ID_BYTES = 16, ID_TEXT = 36 };
 static int make(int dir, struct buf *out, struct err *err)
 {
 	uint8_t random[ID_BYTES];
+	int r = random_fill(random, sizeof(random), "the engine's id", err);
 
-	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
-		return err_set(err, -EAGAIN, "no random bytes for the engine's id");
+	if (r < 0)
+		return r;
 	random[6] = (uint8_t)((random[6] & 0x0f) | 0x40);
 	random[8] = (uint8_t)((random[8] & 0x3f) | 0x80);
 	buf_clear(out);

@@ -8,12 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include "engine/api/run_msg.h"
 #include "engine/role_main_work.h"
 #include "lib/ini.h"
 #include "lib/mono.h"
 #include "lib/own.h"
+#include "lib/random.h"
 
 enum { RUN_NAME_MAX = 63, RUN_WAITS_MAX = 256, RUN_MADE_UP_MAX = 40 };
 
@@ -72,7 +72,6 @@ static int read_section(struct run_work *run, struct str text, struct err *err)
 static void make_up_name(const char *reference, char dst[ENGINE_NAME_MAX])
 {
 	struct str rest = str_from(reference), last = { 0 };
-	uint16_t random = 0;
 	size_t len;
 
 	while (str_cut(&rest, '/', &last))
@@ -80,24 +79,18 @@ static void make_up_name(const char *reference, char dst[ENGINE_NAME_MAX])
 	for (len = 0; len < last.len && len < RUN_MADE_UP_MAX; len++)
 		if (strchr(":@", last.ptr[len]))
 			break;
-	(void)getrandom(&random, sizeof(random), 0);
 	(void)snprintf(dst, ENGINE_NAME_MAX, "%.*s-%04x", (int)len, last.ptr ? last.ptr : "",
-		       random);
+		       random_jitter() & 0xffff);
 }
 
 static int take_name(struct run_work *run, struct err *err)
 {
 	if (!*run->name)
 		make_up_name(run->spec->image, run->name);
-	for (const char *at = run->name; *at; at++) {
-		bool plain = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
-			     (*at >= '0' && *at <= '9');
-
-		if (!plain && (at == run->name || !strchr("_.-", *at)))
-			return err_set(err, -EINVAL,
-				       "a name has letters, digits, '.', '_' and '-', and begins "
-				       "with one of the first two");
-	}
+	if (*run->name && !str_is_name(str_from(run->name)))
+		return err_set(err, -EINVAL,
+			       "a name has letters, digits, '.', '_' and '-', and begins with one "
+			       "of the first two");
 	if (strlen(run->name) < 2 || strlen(run->name) > RUN_NAME_MAX)
 		return err_set(err, -EINVAL, "a name has 2 to %d characters", RUN_NAME_MAX);
 	run->spec->name = run->spec->group = run->name;
@@ -169,7 +162,6 @@ static int chance_ports(struct run_work *run, const struct image *image, struct 
 static int add_volume(struct run_work *run, struct container_def *def, const char *path,
 		      struct err *err)
 {
-	uint8_t random[CONTAINER_ID_LEN / 2];
 	char *name = arena_alloc(&run->work.arena, CONTAINER_ID_LEN + 1);
 	const char *line = arena_printf(&run->work.arena, "x:%s", path);
 	struct service_volume volume;
@@ -181,11 +173,10 @@ static int add_volume(struct run_work *run, struct container_def *def, const cha
 			return 0;
 	if (r >= 0 && def->mount_count == DEF_MOUNTS_MAX)
 		r = err_set(err, -E2BIG, "more than %d mounts", DEF_MOUNTS_MAX);
-	if (r >= 0 && getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
-		r = err_set(err, -EAGAIN, "no random bytes for the name of a volume");
+	if (r >= 0)
+		r = random_hex(name, CONTAINER_ID_LEN, "the name of a volume", err);
 	if (r < 0)
 		return r;
-	str_hex(random, sizeof(random), name);
 	def->mounts_more[def->mount_count] =
 		(struct def_mount_more){ .flags = DEF_MOUNT_ANONYMOUS, .subpath = "" };
 	def->mounts[def->mount_count++] = (struct def_mount){ .kind = DEF_MOUNT_VOLUME,
@@ -248,17 +239,15 @@ static int make(struct run_work *run, const struct image *image, struct buf *rep
 {
 	const struct table_entry *entry;
 	char id[CONTAINER_ID_LEN + 1];
-	uint8_t random[CONTAINER_ID_LEN / 2];
 	struct container_def def;
 	int r = container_def_service(run->spec, image, &run->work.arena, &def, err);
 
 	if (r >= 0)
 		r = finish_def(run, image, &def, err);
+	if (r >= 0)
+		r = random_hex(id, CONTAINER_ID_LEN, "a container id", err);
 	if (r < 0)
 		return r;
-	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
-		return err_set(err, -EAGAIN, "no random bytes for a container id");
-	str_hex(random, sizeof(random), id);
 	entry = engine_create(run->work.engine, id, &def, err);
 	if (!entry)
 		return err->code;

@@ -9,13 +9,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 #include "engine/api/store_msg.h"
 #include "engine/api/unpack_msg.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
+#include "lib/random.h"
 
 struct container *tree_container(const struct tree_work *tree)
 {
@@ -184,12 +184,12 @@ int tree_open_image(struct tree_work *tree, const struct image *image,
 		    int (*ready)(struct tree_work *tree, struct err *err), struct err *err)
 {
 	struct container_env *env = &tree->work.engine->containers;
-	uint8_t random[CONTAINER_ID_LEN / 2];
 	int r;
 
-	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
-		return err_set(err, -EAGAIN, "no random bytes for a mount's name");
-	str_hex(random, sizeof(random), tree->id); /* nobody's: two may look at one image */
+	/* nobody's: two may look at one image */
+	r = random_hex(tree->id, CONTAINER_ID_LEN, "a mount's name", err);
+	if (r < 0)
+		return r;
 	tree->def.layers =
 		arena_array(&tree->work.arena, image->layer_count + 1, sizeof(struct digest));
 	if (!tree->def.layers)
@@ -223,11 +223,10 @@ int tree_scratch(struct tree_work *tree, struct err *err)
 {
 	int data = tree->work.engine->containers.data_fd;
 	struct buf path OWN(buf_done) = { 0 };
-	uint8_t random[CONTAINER_ID_LEN / 2];
+	int r = random_hex(tree->scratch, CONTAINER_ID_LEN, "a directory's name", err);
 
-	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
-		return err_set(err, -EAGAIN, "no random bytes for a directory's name");
-	str_hex(random, sizeof(random), tree->scratch);
+	if (r < 0)
+		return r;
 	buf_init(&path, 128);
 	(void)buf_printf(&path, "containers/%s/upper", tree->scratch);
 	tree->upper_fd = fs_open_dir(data, buf_text(&path), FS_BENEATH, 0755, err);

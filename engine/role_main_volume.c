@@ -7,13 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include "engine/api/view_msg.h"
 #include "engine/role_main.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
+#include "lib/random.h"
 
 enum { VOLUME_NAME_MAX = 128, VOLUME_API_MAX = 256 << 10, VOLUMES_REPLY_MAX = 15 << 20 };
 
@@ -116,21 +116,6 @@ void engine_volumes_call(struct msg_peer *peer, struct msg *msg)
 
 /* ---- make and remove ---- */
 
-static bool name_fits(const char *name)
-{
-	size_t len = strlen(name);
-
-	for (size_t i = 0; i < len; i++) {
-		char c = name[i];
-		bool plain =
-			(c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-
-		if (!plain && (!i || !strchr("_.-", c)))
-			return false;
-	}
-	return len > 0;
-}
-
 static int write_api(const struct engine *engine, const char *name, struct str api, struct err *err)
 {
 	int dir OWN_FD =
@@ -190,7 +175,7 @@ void engine_volume_make_call(struct msg_peer *peer, struct msg *msg)
 	wire_init(&in, msg->body.ptr, msg->body.len);
 	wire_text(&in, name, sizeof(name));
 	api = wire_str(&in, VOLUME_API_MAX);
-	if (wire_end(&in) < 0 || !name_fits(name))
+	if (wire_end(&in) < 0 || !str_is_name(str_from(name)))
 		r = err_set(&err, -EBADMSG, "malformed request");
 	else if (!engine->data_ready)
 		r = err_set(&err, -EAGAIN, "the data partition is not there");
@@ -199,22 +184,22 @@ void engine_volume_make_call(struct msg_peer *peer, struct msg *msg)
 	engine_answer(peer, msg, r, &err);
 }
 
+enum { VOLUME_TRASH_DIGITS = 32 };
+
 static int volume_drop(struct engine *engine, const char *name, struct err *err)
 {
 	int data = engine->containers.data_fd;
 	int volumes OWN_FD = fs_open_dir(data, "volumes", FS_BENEATH, 0755, err);
 	int trash OWN_FD = fs_open_dir(data, "trash", FS_BENEATH, 0700, err);
 	int state OWN_FD = fs_open_dir(data, "state/volumes", FS_BENEATH, 0700, err);
-	uint8_t random[16];
-	char to[sizeof(random) * 2 + 1], mark[CONTAINER_MARK_MAX];
+	char to[VOLUME_TRASH_DIGITS + 1], mark[CONTAINER_MARK_MAX];
 	int r;
 
 	if (volumes < 0 || trash < 0 || state < 0)
 		return err ? err->code : -EIO;
-	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
-		return err_set(err, -EAGAIN, "no random bytes for a name in the trash");
-	str_hex(random, sizeof(random), to);
-	r = fs_rename(volumes, name, trash, to, err);
+	r = random_hex(to, VOLUME_TRASH_DIGITS, "a name in the trash", err);
+	if (r >= 0)
+		r = fs_rename(volumes, name, trash, to, err);
 	if (r >= 0)
 		r = fs_sync_dir(volumes, err);
 	(void)fs_unlink(state, name, NULL);
@@ -245,7 +230,7 @@ void engine_volume_remove_call(struct msg_peer *peer, struct msg *msg)
 	if (r >= 0)
 		r = volumes =
 			fs_open_dir(engine->containers.data_fd, "volumes", FS_BENEATH, 0755, &err);
-	if (r >= 0 && (!name_fits(name) || !fs_exists(volumes, name, FS_BENEATH)))
+	if (r >= 0 && (!str_is_name(str_from(name)) || !fs_exists(volumes, name, FS_BENEATH)))
 		r = err_set(&err, -ENOENT, "get %s: no such volume", name);
 	if (r >= 0 && volume_users(engine, name, &user))
 		r = err_set(&err, -EEXIST, "remove %s: volume is in use - [%s]", name, user);

@@ -134,6 +134,19 @@ static int take_digits(struct str *s, uint64_t *ret_value)
 	return 0;
 }
 
+static bool is_alnum(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+bool str_is_name(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (!is_alnum(s.ptr[i]) && (!i || !memchr("_.-", s.ptr[i], 3)))
+			return false;
+	return s.len > 0;
+}
+
 int str_to_u64(struct str s, uint64_t min, uint64_t max, uint64_t *ret_value)
 {
 	uint64_t v = 0;

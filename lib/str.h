@@ -39,6 +39,10 @@ struct str str_head(struct str s, size_t n);
  */
 bool str_cut(struct str *rest, char sep, struct str *ret_part);
 
+/* [a-zA-Z0-9][a-zA-Z0-9_.-]*: what containers and volumes may be called; the length is not judged
+ * but for the empty one, which is none. */
+bool str_is_name(struct str s);
+
 /* Strict decimal: digits only, no sign, no space, within [min, max]; -EINVAL or -ERANGE. */
 int str_to_u64(struct str s, uint64_t min, uint64_t max, uint64_t *ret_value);
 int str_to_i64(struct str s, int64_t min, int64_t max, int64_t *ret_value);

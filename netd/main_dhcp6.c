@@ -16,74 +16,38 @@
 #include "netd/dhcp6/dhcp6_msg.h"
 #include "netd/link/packet.h"
 #include "netd/main.h"
+#include "netd/main_record.h"
 
-enum {
-	FILE_VERSION = 2,
-	FILE_MAX = 4096,
-	FILE_NAME = 32,
-	DUID_UUID = 4,
-	ID_BY_DUID = 255,
-	NEXT_S = 1000000000
+enum { DUID_UUID = 4, ID_BY_DUID = 255, NEXT_S = 1000000000 };
+
+static const struct record_kind lease6_kind = {
+	.name = "lease6",
+	.what = "the DHCPv6 lease",
+	.version = 2,
+	.on_data = true,
 };
-
-static void file_name(const struct uplink *uplink, char dst[FILE_NAME])
-{
-	snprintf(dst, FILE_NAME, "lease6.%s", uplink->name);
-	for (char *c = dst; *c; c++)
-		if (*c == '/')
-			*c = '_';
-}
 
 static void save(const struct netd *netd, const struct uplink *uplink)
 {
 	OWN(buf_done) struct buf file = { 0 };
-	char name[FILE_NAME];
-	struct err err;
 
-	buf_init(&file, FILE_MAX);
-	wire_put_u32(&file, FILE_VERSION);
-	wire_put_bytes(&file, uplink->mac, sizeof(uplink->mac));
+	main_record_begin(&file, &lease6_kind, uplink);
 	wire_put_i64(&file, uplink->asked6.ns);
 	dhcp6_lease_encode(&uplink->lease6, &file);
-	file_name(uplink, name);
-	if (fs_replace(netd->state_fd, name, file.data, file.len, 0600, &err) < 0)
-		log_warn("keep the DHCPv6 lease: %s", err_text(&err));
-	if (netd->data_fd >= 0 &&
-	    fs_replace(netd->data_fd, name, file.data, file.len, 0600, &err) < 0)
-		log_warn("keep the DHCPv6 lease on the data partition: %s", err_text(&err));
-}
-
-static void drop_files(const struct netd *netd, const struct uplink *uplink)
-{
-	char name[FILE_NAME];
-
-	file_name(uplink, name);
-	(void)fs_unlink(netd->state_fd, name, NULL);
-	if (netd->data_fd >= 0)
-		(void)fs_unlink(netd->data_fd, name, NULL);
+	main_record_save(netd, &lease6_kind, uplink, &file);
 }
 
 static bool read_file(int dirfd, const struct uplink *uplink, struct dhcp6_lease *ret_lease,
 		      int64_t *ret_asked_ns)
 {
 	OWN(buf_done) struct buf file = { 0 };
-	char name[FILE_NAME];
-	uint8_t mac[6];
-	uint32_t version;
 	struct wire in;
 
-	if (dirfd < 0)
+	if (!main_record_read(dirfd, &lease6_kind, uplink, &file, &in))
 		return false;
-	buf_init(&file, FILE_MAX);
-	file_name(uplink, name);
-	if (fs_read(dirfd, name, FS_BENEATH, FILE_MAX - 1, &file, NULL) < 0)
-		return false;
-	wire_init(&in, file.data, file.len);
-	version = wire_u32(&in);
-	wire_bytes(&in, mac, sizeof(mac));
 	*ret_asked_ns = wire_i64(&in);
 	dhcp6_lease_decode(&in, ret_lease);
-	return wire_end(&in) == 0 && version == FILE_VERSION && !memcmp(mac, uplink->mac, 6);
+	return wire_end(&in) == 0;
 }
 
 void main_dhcp6_recall(struct netd *netd, struct uplink *uplink)
@@ -337,7 +301,7 @@ void main_link_lost6(struct netd *netd, uint32_t index, const char *why)
 	str_escape(str_from(why), shown, sizeof(shown));
 	log_warn("%s: DHCPv6 lease lost: %s", uplink->name, shown);
 	uplink->has_lease6 = false;
-	drop_files(netd, uplink);
+	main_record_drop(netd, &lease6_kind, uplink);
 	if (netd->networks.delegated_len && !delegated_now(netd)) {
 		renumber(netd, &(struct ip6){ { 0 } }, 0);
 		(void)fs_unlink(netd->state_fd, "delegated", NULL);

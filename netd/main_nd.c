@@ -6,59 +6,42 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
 #include "netd/dhcp/dhcp_msg.h"
 #include "netd/link/packet.h"
 #include "netd/main.h"
+#include "netd/main_record.h"
 
-enum { FILE_VERSION = 2, FILE_MAX = 4096, FILE_NAME = 32 };
-
-static void file_name(const struct uplink *uplink, char dst[FILE_NAME])
-{
-	snprintf(dst, FILE_NAME, "routers.%s", uplink->name);
-	for (char *c = dst; *c; c++)
-		if (*c == '/')
-			*c = '_';
-}
+static const struct record_kind routers_kind = {
+	.name = "routers",
+	.what = "what routers said",
+	.version = 2,
+};
 
 static void save(const struct netd *netd, const struct uplink *uplink)
 {
 	OWN(buf_done) struct buf file = { 0 };
-	char name[FILE_NAME];
-	struct err err;
 
-	buf_init(&file, FILE_MAX);
-	wire_put_u32(&file, FILE_VERSION);
-	wire_put_bytes(&file, uplink->mac, sizeof(uplink->mac));
+	main_record_begin(&file, &routers_kind, uplink);
 	wire_put_bytes(&file, uplink->tries, sizeof(uplink->tries));
 	nd_known_encode(&uplink->known, &file);
-	file_name(uplink, name);
-	if (fs_replace(netd->state_fd, name, file.data, file.len, 0600, &err) < 0)
-		log_warn("keep what routers said: %s", err_text(&err));
+	main_record_save(netd, &routers_kind, uplink, &file);
 }
 
 void main_nd_recall(struct netd *netd, struct uplink *uplink)
 {
 	OWN(buf_done) struct buf file = { 0 };
-	uint8_t mac[6], tries[ND_PREFIXES_MAX];
-	char name[FILE_NAME];
+	uint8_t tries[ND_PREFIXES_MAX];
 	struct nd_known known;
 	struct wire in;
-	uint32_t version;
 
 	memcpy(uplink->secret, netd->self.secret, sizeof(uplink->secret));
-	buf_init(&file, FILE_MAX);
-	file_name(uplink, name);
-	if (fs_read(netd->state_fd, name, FS_BENEATH, FILE_MAX - 1, &file, NULL) < 0)
+	if (!main_record_read(netd->state_fd, &routers_kind, uplink, &file, &in))
 		return;
-	wire_init(&in, file.data, file.len);
-	version = wire_u32(&in);
-	wire_bytes(&in, mac, sizeof(mac));
 	wire_bytes(&in, tries, sizeof(tries));
 	nd_known_decode(&in, &known);
-	if (wire_end(&in) < 0 || version != FILE_VERSION || memcmp(mac, uplink->mac, 6) != 0)
+	if (wire_end(&in) < 0)
 		return;
 	uplink->known = known;
 	uplink->managed = known.managed;

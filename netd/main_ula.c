@@ -8,10 +8,10 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <sys/random.h>
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
+#include "lib/random.h"
 #include "netd/container/network_subnet.h"
 #include "netd/main.h"
 
@@ -60,9 +60,8 @@ void main_self_start(struct netd *netd)
 		return;
 	}
 	if (!load(netd->state_fd, self)) {
-		if (getrandom(self->secret, sizeof(self->secret), 0) != sizeof(self->secret) ||
-		    getrandom(self->ula.b, sizeof(self->ula.b), 0) != sizeof(self->ula.b))
-			fatal("no random numbers from the kernel");
+		random_must(self->secret, sizeof(self->secret));
+		random_must(self->ula.b, sizeof(self->ula.b));
 		self->ula.b[0] = 0xfd;
 		self->ula = ip6_network(&self->ula, 48);
 		save(netd->state_fd, self);

@@ -14,7 +14,7 @@ netd_CONF := netd/conf.o netd/conf_check.o netd/conf_link.o netd/conf_rule.o net
 
 PROGS += netd
 netd_OBJS := $(netd_PURE) $(netd_NL) netd/netd.o $(netd_CONF) netd/link/netdev.o netd/link/nowhere.o netd/role_main.o netd/role_start.o netd/role_dhcp.o netd/role_nd.o netd/main_nd.o netd/role_dhcp6.o netd/main_dhcp6.o \
-	netd/role_dns.o netd/main_dns.o netd/role_ntp.o netd/role_splice.o netd/role_splice_udp.o netd/main_splice.o netd/main_time.o netd/main_heal.o netd/main_ula.o netd/main_why.o netd/main_rules.o netd/main_init.o netd/main_name.o netd/main_conf.o netd/main_link.o netd/main_lease.o netd/main_roles.o \
+	netd/role_dns.o netd/main_dns.o netd/role_ntp.o netd/role_splice.o netd/role_splice_udp.o netd/main_splice.o netd/main_time.o netd/main_heal.o netd/main_ula.o netd/main_why.o netd/main_rules.o netd/main_init.o netd/main_name.o netd/main_conf.o netd/main_link.o netd/main_lease.o netd/main_record.o netd/main_roles.o \
 	netd/main_container.o netd/main_publish.o netd/main_connect.o netd/main_client.o netd/main_network.o netd/main_show.o netd/main_rows.o netd/link/link_plan.o \
 	netd/link/packet.o netd/link/uplink.o netd/link/uplink_names.o netd/container/network.o netd/container/network_subnet.o netd/container/veth.o netd/container/direct.o \
 	netd/container/attachment.o netd/container/keep.o netd/container/port.o netd/container/port_used.o netd/dns/dns_forward.o \

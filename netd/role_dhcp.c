@@ -10,11 +10,11 @@
 #include <net/ethernet.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "lib/log.h"
 #include "lib/own.h"
+#include "lib/random.h"
 #include "netd/dhcp/dhcp_msg.h"
 #include "netd/role.h"
 #include "netd/dhcp6/dhcp6_msg.h"
@@ -37,15 +37,6 @@ static struct {
 	struct msg_peer main;
 	struct link links[DHCP_LINKS_MAX];
 } role;
-
-static uint32_t random32(void)
-{
-	uint32_t v = 0;
-
-	if (getrandom(&v, sizeof(v), 0) != sizeof(v))
-		fatal("no random numbers from the kernel");
-	return v;
-}
 
 static void tell(uint16_t type, uint32_t index, const char *text)
 {
@@ -253,7 +244,7 @@ static void take_start(struct msg_peer *peer, struct msg *msg)
 	link->client.v6only = start.v6only;
 	link->client.probe = start.probe;
 	link->client.carrier = start.carrier;
-	link->client.random = random32;
+	link->client.random = random_u32;
 	if (loop_add(&role.loop, &link->ip_io, link->ip_fd, EPOLLIN, ip_ready, link, &err) < 0 ||
 	    loop_add(&role.loop, &link->arp_io, link->arp_fd, EPOLLIN, arp_ready, link, &err) < 0)
 		fatal("watch a packet socket: %s", err_text(&err));

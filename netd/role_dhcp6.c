@@ -8,10 +8,10 @@
 #include <net/ethernet.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include "lib/log.h"
 #include "lib/own.h"
+#include "lib/random.h"
 #include "netd/dhcp/dhcp_msg.h"
 #include "netd/dhcp6/dhcp6_msg.h"
 #include "netd/role_dhcp6.h"
@@ -29,15 +29,6 @@ static struct link6 {
 
 static struct loop *loop6;
 static struct msg_peer *main6;
-
-static uint32_t random32(void)
-{
-	uint32_t v = 0;
-
-	if (getrandom(&v, sizeof(v), 0) != sizeof(v))
-		fatal("no random numbers from the kernel");
-	return v;
-}
 
 static void tell_text(uint16_t type, uint32_t index, const char *text)
 {
@@ -211,7 +202,7 @@ void role_dhcp6_start(struct msg_peer *peer, struct msg *msg)
 	link->client.iaid = start.iaid;
 	link->client.source = start.source;
 	link->client.wish = start.wish;
-	link->client.random = random32;
+	link->client.random = random_u32;
 	link->client.carrier = start.carrier;
 	if (loop_add(loop6, &link->io, link->fd, EPOLLIN, packet_ready, link, &err) < 0)
 		fatal("watch a packet socket: %s", err_text(&err));

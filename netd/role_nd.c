@@ -9,11 +9,11 @@
 #include <net/ethernet.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "lib/log.h"
 #include "lib/own.h"
+#include "lib/random.h"
 #include "netd/dhcp/dhcp_msg.h"
 #include "netd/nd/nd_client.h"
 #include "netd/role_nd.h"
@@ -30,15 +30,6 @@ static struct nd_link {
 
 static struct loop *nd_loop;
 static struct msg_peer *nd_main;
-
-static uint32_t random32(void)
-{
-	uint32_t v = 0;
-
-	if (getrandom(&v, sizeof(v), 0) != sizeof(v))
-		fatal("no random numbers from the kernel");
-	return v;
-}
 
 static void send_solicit(const struct nd_link *link)
 {
@@ -172,7 +163,7 @@ void role_nd_start(struct msg_peer *peer, struct msg *msg)
 	}
 	link->index = index;
 	link->fd = msg_take_fd(msg, 0);
-	link->client.random = random32;
+	link->client.random = random_u32;
 	link->client.carrier = carrier;
 	if (loop_add(nd_loop, &link->io, link->fd, EPOLLIN, packet_ready, link, &err) < 0)
 		fatal("watch a packet socket: %s", err_text(&err));

@@ -8,11 +8,11 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <time.h>
 #include "lib/log.h"
 #include "lib/own.h"
+#include "lib/random.h"
 #include "netd/ip4.h"
 #include "netd/ip6.h"
 #include "netd/ntp/ntp_client.h"
@@ -42,11 +42,10 @@ static struct {
 
 static uint64_t random64(void)
 {
-	uint64_t v = 0;
+	uint64_t number;
 
-	if (getrandom(&v, sizeof(v), 0) != sizeof(v))
-		fatal("no random numbers from the kernel");
-	return v;
+	random_must(&number, sizeof(number));
+	return number;
 }
 
 static int64_t wall_now_ns(void)

@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 #include "engine/build/exec_git.h"
 #include "engine/build/exec_job.h"
@@ -15,6 +14,7 @@
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
+#include "lib/random.h"
 
 static void step_reset(struct build_step *step)
 {
@@ -349,12 +349,7 @@ static void on_source_mounted(void *owner, const struct err *err)
 
 int build_job_name(char dst[CONTAINER_ID_LEN + 1], struct err *err)
 {
-	uint8_t random[CONTAINER_ID_LEN / 2];
-
-	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
-		return err_set(err, -EAGAIN, "no random bytes for a build step");
-	str_hex(random, sizeof(random), dst);
-	return 0;
+	return random_hex(dst, CONTAINER_ID_LEN, "a build step", err);
 }
 
 static int step_begin(struct build_lane *lane, const struct store_layer *layers, uint32_t count,

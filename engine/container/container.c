@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 #include "engine/api/files_msg.h"
 #include "engine/api/shim_version.h"
@@ -19,6 +18,7 @@
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
+#include "lib/random.h"
 #include "netd/api/netd_msg.h"
 
 enum { CONTAINER_ARENA_MAX = 4 << 20 };
@@ -410,7 +410,6 @@ static struct container *container_new(struct container_env *env, const char *id
 				       struct err *err)
 {
 	struct container *container = calloc(1, sizeof(*container));
-	uint8_t random[CONTAINER_ID_LEN / 2];
 
 	if (!container) {
 		err_set(err, -ENOMEM, "no memory for a container");
@@ -429,12 +428,10 @@ static struct container *container_new(struct container_env *env, const char *id
 		(void)str_copy(str_from(id), container->id, sizeof(container->id));
 		return container;
 	}
-	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
-		err_set(err, -EAGAIN, "no random bytes for a container id");
+	if (random_hex(container->id, CONTAINER_ID_LEN, "a container id", err) < 0) {
 		free(container);
 		return NULL;
 	}
-	str_hex(random, sizeof(random), container->id);
 	return container;
 }
 

@@ -7,11 +7,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include "engine/container/table.h"
 #include "engine/service/machine.h"
 #include "lib/log.h"
 #include "lib/own.h"
+#include "lib/random.h"
 
 enum {
 	TABLE_RESTART_BASE_MS = 100,
@@ -398,11 +398,9 @@ static void on_restart_timer(struct loop_timer *timer)
 
 void table_arm_restart(struct table_entry *entry)
 {
-	uint32_t random = 0;
-	int64_t ms;
+	int64_t ms = backoff_ms(entry->restarts++, TABLE_RESTART_BASE_MS, TABLE_RESTART_CAP_MS,
+				random_jitter());
 
-	(void)getrandom(&random, sizeof(random), GRND_NONBLOCK);
-	ms = backoff_ms(entry->restarts++, TABLE_RESTART_BASE_MS, TABLE_RESTART_CAP_MS, random);
 	entry->state = TABLE_STATE_RESTARTING;
 	loop_timer_set(entry->table->env->loop, &entry->timer, ms, on_restart_timer, entry);
 }

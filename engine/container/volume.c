@@ -14,17 +14,17 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include "engine/api/files_msg.h"
 #include "engine/container/parts.h"
 #include "engine/run/user_namespace.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
+#include "lib/random.h"
 
 #define FILL_PREFIX ".fill-"
 
-enum { FILL_NAME_MAX = 256, FILL_RANDOM = 16 };
+enum { FILL_NAME_MAX = 256, FILL_DIGITS = 32 };
 
 static int volumes_open(const struct container_env *env, struct err *err)
 {
@@ -47,16 +47,15 @@ static int fill_name(const char *volume, char name[FILL_NAME_MAX], struct err *e
 static int fill_discard(struct container_env *env, int volumes, const char *name, struct err *err)
 {
 	int trash OWN_FD = fs_open_dir(env->data_fd, "trash", FS_BENEATH, 0700, err);
-	char to[FILL_RANDOM * 2 + 1];
-	uint8_t random[FILL_RANDOM];
+	char to[FILL_DIGITS + 1];
 	struct err why = { 0 };
 	int r;
 
 	if (trash < 0)
 		return trash;
-	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
-		return err_set(err, -EAGAIN, "no random bytes for a name in the trash");
-	str_hex(random, sizeof(random), to);
+	r = random_hex(to, FILL_DIGITS, "a name in the trash", err);
+	if (r < 0)
+		return r;
 	r = fs_rename(volumes, name, trash, to, &why);
 	if (r >= 0 && env->trashed)
 		env->trashed(env->owner);

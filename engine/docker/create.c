@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include "engine/api/engine_msg.h"
 #include "engine/docker/create.h"
 #include "engine/docker/handlers.h"
@@ -15,23 +14,21 @@
 #include "engine/docker/policy.h"
 #include "engine/docker/text.h"
 #include "lib/own.h"
+#include "lib/random.h"
 
-enum { CREATE_NAME_MAX = 127, CREATE_LOG_SIZE = 10 << 20, CREATE_LOG_FILES = 3 };
+enum {
+	CREATE_NAME_MAX = 127,
+	CREATE_LOG_SIZE = 10 << 20,
+	CREATE_LOG_FILES = 3,
+	CREATE_ID_DIGITS = 64
+};
 
 /* [a-zA-Z0-9][a-zA-Z0-9_.-]+ */
 static bool name_fits(const char *name)
 {
 	size_t len = strlen(name);
 
-	for (size_t i = 0; i < len; i++) {
-		char c = name[i];
-		bool plain =
-			(c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-
-		if (!plain && (!i || !strchr("_.-", c)))
-			return false;
-	}
-	return len >= 2 && len <= CREATE_NAME_MAX;
+	return len >= 2 && len <= CREATE_NAME_MAX && str_is_name(str_from(name));
 }
 
 int docker_name_check(const char *name, struct err *err)
@@ -54,11 +51,9 @@ static const char *made_up_name(struct arena *arena)
 					      "ensign", "fender",  "galley",  "halyard",
 					      "jib",	"keel",	   "lantern", "mast",
 					      "oar",	"rudder",  "sail",    "tiller" };
-	uint16_t random[3] = { 0 };
 
-	(void)getrandom(random, sizeof(random), 0);
-	return arena_printf(arena, "%s_%s_%04x", first[random[0] % ARRAY_LEN(first)],
-			    second[random[1] % ARRAY_LEN(second)], random[2]);
+	return arena_printf(arena, "%s_%s_%04x", first[random_jitter() % ARRAY_LEN(first)],
+			    second[random_jitter() % ARRAY_LEN(second)], random_jitter() & 0xffff);
 }
 
 /* ---- the definition ---- */
@@ -94,11 +89,10 @@ static int create_layers(struct create *create, struct err *err)
 
 static int create_id(struct create *create, struct err *err)
 {
-	uint8_t random[32];
+	int r = random_hex(create->id, CREATE_ID_DIGITS, "a container id", err);
 
-	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
-		return err_set(err, -EAGAIN, "no random bytes for a container id");
-	str_hex(random, sizeof(random), create->id);
+	if (r < 0)
+		return r;
 	memcpy(create->hostname, create->id, 12);
 	create->hostname[12] = 0;
 	return 0;

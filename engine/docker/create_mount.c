@@ -5,12 +5,13 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <sys/random.h>
 #include "engine/docker/create.h"
 #include "engine/run/spec_mount.h"
 #include "lib/own.h"
+#include "lib/random.h"
 
-enum { IMAGE_MINOR = 48 }; /* of the first API version with mounts of images */
+enum { IMAGE_MINOR = 48 };	/* of the first API version with mounts of images */
+enum { ANONYMOUS_DIGITS = 64 }; /* of the name of a volume that nobody named */
 
 bool create_mount_taken(const struct create *create, struct str target)
 {
@@ -61,30 +62,22 @@ int create_mount_add(struct create *create, const struct def_mount *mount,
 
 static const char *random_name(struct create *create)
 {
-	uint8_t random[32];
-	char name[sizeof(random) * 2 + 1];
+	char name[ANONYMOUS_DIGITS + 1];
 
-	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+	if (random_hex(name, ANONYMOUS_DIGITS, "the name of a volume", NULL) < 0)
 		return NULL;
-	str_hex(random, sizeof(random), name);
 	return arena_text(create->arena, str_from(name));
 }
 
 static int volume_name(struct str name, struct err *err)
 {
-	for (size_t i = 0; i < name.len; i++) {
-		char c = name.ptr[i];
-		bool plain =
-			(c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-
-		if (!plain && (!i || !memchr("_.-", c, 3)))
-			return err_set(err, -EINVAL,
-				       "create %.*s: \"%.*s\" includes invalid characters for a "
-				       "local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are "
-				       "allowed. If you intended to pass a host directory, use "
-				       "absolute path",
-				       STR_ARG(name), STR_ARG(name));
-	}
+	if (name.len && !str_is_name(name))
+		return err_set(
+			err, -EINVAL,
+			"create %.*s: \"%.*s\" includes invalid characters for a local volume "
+			"name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended "
+			"to pass a host directory, use absolute path",
+			STR_ARG(name), STR_ARG(name));
 	if (name.len < 2 || name.len > 127)
 		return err_set(err, -EINVAL,
 			       "create %.*s: volume name is too short, names should be at least "

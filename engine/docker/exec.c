@@ -8,12 +8,12 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include "engine/api/stream_msg.h"
 #include "engine/docker/exec.h"
 #include "engine/docker/handlers.h"
 #include "engine/docker/view.h"
 #include "lib/own.h"
+#include "lib/random.h"
 
 /* ---- the table ---- */
 
@@ -50,16 +50,16 @@ static bool exec_room(struct docker_server *server)
 static struct docker_exec *exec_new(struct docker_server *server)
 {
 	struct docker_exec *exec = exec_room(server) ? calloc(1, sizeof(*exec)) : NULL;
-	uint8_t random[EXEC_ID_LEN / 2];
 
 	if (!exec)
 		return NULL;
+	if (random_hex(exec->id, EXEC_ID_LEN, "the id of an exec", NULL) < 0) {
+		free(exec);
+		return NULL;
+	}
 	docker_pump_init(&exec->pump, server);
 	exec->server = server;
 	arena_init(&exec->arena, EXEC_BODY_MAX);
-	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
-		memset(random, 0, sizeof(random));
-	str_hex(random, sizeof(random), exec->id);
 	exec->next = server->execs;
 	server->execs = exec;
 	server->exec_count++;

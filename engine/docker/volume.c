@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include "engine/api/view_msg.h"
 #include "engine/docker/create.h"
 #include "engine/docker/filter.h"
@@ -15,6 +14,7 @@
 #include "engine/docker/prune.h"
 #include "engine/docker/text.h"
 #include "lib/own.h"
+#include "lib/random.h"
 
 enum {
 	VOLUMES_MAX = 65536,
@@ -222,14 +222,9 @@ static void put_api(struct buf *out, const struct json *body)
 
 static bool volume_name(struct docker_client *client, struct str name)
 {
-	uint8_t random[ANONYMOUS_LEN / 2];
-
 	if (name.len)
 		return str_copy(name, client->argument, 128) >= 0;
-	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
-		return false;
-	str_hex(random, sizeof(random), client->argument);
-	return true;
+	return random_hex(client->argument, ANONYMOUS_LEN, "the name of a volume", NULL) >= 0;
 }
 
 static void no_driver(struct docker_client *client, struct str name, struct str driver)

@@ -10,11 +10,11 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include "engine/registry/net.h"
 #include "engine/registry/retry.h"
 #include "lib/mono.h"
 #include "lib/own.h"
+#include "lib/random.h"
 
 enum { LAYERS_BLOCK = 64 << 10 };
 
@@ -50,14 +50,6 @@ struct layers {
 	struct stream streams[PULL_LAYERS_AT_ONCE];
 	uint32_t next; /* layer that is begun next */
 };
-
-static uint32_t chance(void)
-{
-	uint32_t random = 0;
-
-	(void)getrandom(&random, sizeof(random), 0);
-	return random;
-}
 
 static void stream_reset(struct stream *stream)
 {
@@ -258,7 +250,7 @@ static int stream_broke(struct layers *layers, struct stream *stream, int code, 
 		return next_place(layers, stream, code);
 	if (stream->feed.done > stream->before)
 		stream->attempt = 0;
-	pause = retry_pause_ms(stream->attempt++, asked_ms, chance());
+	pause = retry_pause_ms(stream->attempt++, asked_ms, random_jitter());
 	if (pause < 0 && next_place(layers, stream, code) == 0)
 		return 0;
 	if (pause < 0)

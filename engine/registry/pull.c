@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/random.h>
 #include "engine/oci/oci.h"
 #include "engine/oci/reference.h"
 #include "engine/registry/layers.h"
@@ -16,6 +15,7 @@
 #include "engine/registry/retry.h"
 #include "engine/registry/signature.h"
 #include "lib/own.h"
+#include "lib/random.h"
 
 static const char manifest_types[] = OCI_MEDIA_INDEX
 	", " OCI_MEDIA_MANIFEST ", " OCI_MEDIA_DOCKER_LIST ", " OCI_MEDIA_DOCKER_MANIFEST;
@@ -47,11 +47,8 @@ struct document {
 /* Waits before the next try: false = there is none. */
 static bool wait_retry(const struct pull *pull, unsigned attempt)
 {
-	uint32_t random = 0;
-	int64_t pause;
+	int64_t pause = retry_pause_ms(attempt, pull->session->asked_ms, random_jitter());
 
-	(void)getrandom(&random, sizeof(random), 0);
-	pause = retry_pause_ms(attempt, pull->session->asked_ms, random);
 	if (pause < 0)
 		return false;
 	poll(NULL, 0, (int)pause);

@@ -10,7 +10,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 #include "engine/oci/image.h"
 #include "engine/oci/reference.h"
@@ -19,6 +18,7 @@
 #include "engine/registry/referrers.h"
 #include "engine/registry/retry.h"
 #include "lib/own.h"
+#include "lib/random.h"
 
 enum {
 	PUSH_WHOLE_MAX = 4 << 20, /* one request */
@@ -272,11 +272,8 @@ static int upload(struct push *push, struct parcel *parcel, struct err *err)
 
 static bool wait_retry(const struct push *push, unsigned attempt)
 {
-	uint32_t random = 0;
-	int64_t pause;
+	int64_t pause = retry_pause_ms(attempt, push->session->asked_ms, random_jitter());
 
-	(void)getrandom(&random, sizeof(random), 0);
-	pause = retry_pause_ms(attempt, push->session->asked_ms, random);
 	if (pause >= 0)
 		poll(NULL, 0, (int)pause);
 	return pause >= 0;

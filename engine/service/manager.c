@@ -7,11 +7,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include "engine/service/manager.h"
 #include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/own.h"
+#include "lib/random.h"
 #include "netd/api/netd_msg.h"
 
 enum {
@@ -21,14 +21,6 @@ enum {
 	STARTS_AT_ONCE = 16,
 	SYNC_MS = 20
 };
-
-static uint32_t random_bits(void)
-{
-	uint32_t bits = 0;
-
-	(void)getrandom(&bits, sizeof(bits), GRND_NONBLOCK);
-	return bits;
-}
 
 void service_reason(struct service *service, const char *text)
 {
@@ -131,7 +123,7 @@ static void arm_retry(struct service *service)
 		ini_find(&service->manager->engine_config, "engine", "");
 	int64_t cap_ms =
 		section ? ini_number(&engine_schema, section, "retry_max", 300000) : 300000;
-	int64_t ms = backoff_ms(service->failures++, RETRY_BASE_MS, cap_ms, random_bits());
+	int64_t ms = backoff_ms(service->failures++, RETRY_BASE_MS, cap_ms, random_jitter());
 
 	service->retry_at = mono_add_ms(mono_now(), ms);
 	loop_timer_set(service->manager->env.loop, &service->retry, ms, on_retry, service);
@@ -142,7 +134,7 @@ static void arm_retry(struct service *service)
 static void arm_restart(struct service *service)
 {
 	int64_t ms =
-		backoff_ms(service->quick_ends++, RESTART_BASE_MS, RESTART_CAP_MS, random_bits());
+		backoff_ms(service->quick_ends++, RESTART_BASE_MS, RESTART_CAP_MS, random_jitter());
 
 	service->restarts++;
 	service->retries++;

@@ -130,13 +130,8 @@ int service_volume_parse(struct arena *arena, struct str text, struct service_vo
 	if (!source.len || !str_starts(target, STR("/")) || target.len < 2)
 		return err_set(err, -EINVAL, "%s", usage);
 	volume.kind = source.ptr[0] == '/' ? SERVICE_VOLUME_BIND : SERVICE_VOLUME_NAMED;
-	for (size_t i = 0; volume.kind == SERVICE_VOLUME_NAMED && i < source.len; i++) {
-		static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-					      "0123456789_.-";
-
-		if (!strchr(allowed, source.ptr[i]) || (i == 0 && strchr("_.-", source.ptr[i])))
-			return err_set(err, -EINVAL, "%s", usage);
-	}
+	if (volume.kind == SERVICE_VOLUME_NAMED && !str_is_name(source))
+		return err_set(err, -EINVAL, "%s", usage);
 	volume.source = arena_text(arena, source);
 	volume.target = arena_text(arena, target);
 	if (!volume.source || !volume.target)

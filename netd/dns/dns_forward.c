@@ -6,10 +6,10 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include "lib/log.h"
 #include "lib/own.h"
+#include "lib/random.h"
 #include "netd/dns/dns_forward.h"
 #include "netd/dns/dns_link.h"
 
@@ -55,18 +55,12 @@ static void park(struct pending *p, uint32_t busy);
 static void take_message(size_t server, struct str message);
 static void take_lost(size_t server, bool served);
 
-static void random_bytes(void *data, size_t len)
-{
-	if (getrandom(data, len, 0) != (ssize_t)len)
-		fatal("no random numbers from the kernel");
-}
-
 int dns_forward_init(struct loop *loop, dns_deliver_fn *deliver, dns_link_state_fn *state)
 {
 	static struct dns_link_events events;
 	uint32_t seed;
 
-	random_bytes(&seed, sizeof(seed));
+	random_must(&seed, sizeof(seed));
 	forward.loop = loop;
 	forward.deliver = deliver;
 	events = (struct dns_link_events){ take_message, take_lost, state };
@@ -212,12 +206,12 @@ static void draw(struct pending *p)
 	uint8_t random[DNS_NAME_MAX / 8 + 1];
 	bool taken;
 
-	random_bytes(random, sizeof(random));
+	random_must(random, sizeof(random));
 	p->sent = p->question;
 	dns_name_mix_case(&p->sent.name, random, sizeof(random));
 	do {
 		taken = false;
-		random_bytes(&p->id, sizeof(p->id));
+		random_must(&p->id, sizeof(p->id));
 		for (size_t i = 0; i < DNS_PENDING_MAX; i++) {
 			const struct pending *other = &forward.pending[i];
 

@@ -222,9 +222,23 @@ static void test_hex(void)
 	is_int(str_unhex(STR("00ab0g"), back, 3), -EINVAL, "no digit");
 }
 
+static void test_names(void)
+{
+	static const char *const good[] = { "a", "0", "web", "Web_1.old-2", "9lives" };
+	static const char *const bad[] = { "",	  ".a",	 "_a",	     "-a", "a/b",
+					   "a b", "a:b", "\xc3\xa4", "a\n" };
+
+	for (size_t i = 0; i < ARRAY_LEN(good); i++)
+		ok(str_is_name(str_from(good[i])), "\"%s\" is a name", good[i]);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		ok(!str_is_name(str_from(bad[i])), "name %zu is none", i);
+	ok(!str_is_name(str_make("a\0b", 3)), "one with a NUL inside is none");
+}
+
 int main(void)
 {
 	test_compare();
+	test_names();
 	test_cut();
 	test_numbers();
 	test_sizes();
