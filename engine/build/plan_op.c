@@ -442,7 +442,8 @@ static int check_chmod(const char *chmod, struct err *err)
 	const size_t digits = strspn(chmod, "01234567");
 	const size_t zeros = strspn(chmod, "0");
 	bool letters = chmod[0] < '0' || chmod[0] > '9';
-	if (letters ? are_clauses(str_from(chmod)) : !chmod[digits] && digits <= zeros + 4)
+	if (!*chmod ||
+	    (letters ? are_clauses(str_from(chmod)) : !chmod[digits] && digits <= zeros + 4))
 		return 0;
 	(void)str_escape(str_from(chmod), shown, sizeof(shown));
 	return err_set(err, -EINVAL,

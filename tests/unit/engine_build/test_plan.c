@@ -557,8 +557,10 @@ static void test_rules(void)
 		for (size_t r = 1; r < ARRAY_LEN(seen); r++)
 			seen[r] |= strstr(rows[i].expected, dockerfile_rule_name(r)) != NULL;
 	}
+	bool all = true;
 	for (size_t r = 1; r < ARRAY_LEN(seen); r++)
-		ok(seen[r], "a row for %s", dockerfile_rule_name(r));
+		all &= seen[r];
+	ok(all, "every rule of --check has a row");
 }
 
 int main(void)
