@@ -35,6 +35,7 @@ static void put_addresses(struct engine_view *view, const struct container *cont
 			.gateway6 = str_from(from->gateway6),
 			.prefix6 = from->prefix6,
 			.host_ip = str_from(from->host_ip),
+			.flags = from->flags,
 		};
 	}
 }

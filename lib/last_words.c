@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns what a role says before one of its own faults ends it: without that line a crash leaves
- * nothing but a process that is gone. Each role of the engine asks for it in main(). Must do
- * nothing in the handler but write the line, and must never keep the fault from ending the process.
+ * nothing but a process that is gone. Each role of the engine and of netd asks for it in main().
+ * Must do nothing in the handler but write the line, and must never keep the fault from ending the
+ * process.
  */
 #include <signal.h>
 #include <stdint.h>
 #include <ucontext.h>
+#include <unistd.h>
 #include "lib/log.h"
 #include "lib/own.h"
 
@@ -34,8 +36,11 @@ static void last_words(int signal, siginfo_t *info, void *context)
 	log_err("ended by signal %d: at +0x%lx, address 0x%lx, code %d", signal,
 		(unsigned long)(place(context) - (uintptr_t)__ehdr_start),
 		(unsigned long)(uintptr_t)info->si_addr, info->si_code);
-	/* A fault comes again by itself; what somebody sent does not. */
+	/* A fault comes again by itself; what somebody sent does not, and the first process of a
+	 * PID namespace is not ended by what it sends itself. */
 	(void)raise(signal);
+	if (info->si_code <= 0)
+		_exit(128 + signal);
 }
 
 void log_last_words(void)

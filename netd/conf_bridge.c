@@ -44,6 +44,22 @@ int conf_check_gateway(struct str value, struct err *err)
 		       : err_set(err, -EINVAL, "expected an address: 172.21.0.1");
 }
 
+int conf_check_gateway6(struct str value, struct err *err)
+{
+	struct ip6 ip6;
+
+	return ip6_parse(value, &ip6) == 0
+		       ? 0
+		       : err_set(err, -EINVAL, "expected an IPv6 address: fd12:3456:789a:1::1");
+}
+
+int conf_check_reserved(struct str value, struct err *err)
+{
+	struct network_traits traits = { .reserved_count = 0 };
+
+	return network_reserve(&traits, value, err);
+}
+
 int conf_check_range(struct str value, struct err *err)
 {
 	uint32_t ip4;
@@ -62,6 +78,17 @@ int conf_check_rate(struct str value, struct err *err)
 }
 
 /* ---- sections ---- */
+
+static int read_reserved(const struct ini_section *section, struct network_traits *traits,
+			 struct err *err)
+{
+	const struct ini_value *value = ini_get(&conf_schema, section, "reserved");
+	int r = 0;
+
+	for (; r == 0 && value; value = value->next)
+		r = network_reserve(traits, value->text, err);
+	return r;
+}
 
 static int read_driver(const struct ini_section *section, struct conf_bridge *bridge,
 		       struct err *err)
@@ -103,6 +130,8 @@ static void read_traits(const struct ini_section *section, struct network_traits
 	(void)network_gate_parse(modes[0], &traits->gate4, NULL);
 	(void)network_gate_parse(modes[1], &traits->gate6, NULL);
 	traits->no_masquerade = !conf_flag(section, "masquerade");
+	traits->inhibit4 = conf_flag(section, "inhibit_ipv4");
+	(void)ip6_parse(str_from(ini_text(&conf_schema, section, "gateway6")), &traits->gateway6);
 	(void)str_copy(str_from(ini_text(&conf_schema, section, "bridge_name")), traits->bridge,
 		       sizeof(traits->bridge));
 	(void)str_copy(str_from(ini_text(&conf_schema, section, "ifname_prefix")),
@@ -151,7 +180,8 @@ void conf_add_bridge(struct ini_config *ini, struct ini_section *section, struct
 			&bridge.host_ip4);
 	bridge.internal = ini_number(&conf_schema, section, "internal", 0) != 0;
 	read_traits(section, &bridge.traits);
-	if (read_driver(section, &bridge, &err) < 0 || check_families(&bridge, &err) < 0) {
+	if (read_driver(section, &bridge, &err) < 0 || check_families(&bridge, &err) < 0 ||
+	    read_reserved(section, &bridge.traits, &err) < 0) {
 		ini_complain(ini, section, NULL, "[bridge %s]: %s", section->name, err.text);
 		return;
 	}

@@ -34,7 +34,9 @@ int conf_options_parse(struct str value, struct conf_dhcp4 *dhcp4);
 int conf_check_subnet(struct str value, struct err *err);
 int conf_check_subnet6(struct str value, struct err *err);
 int conf_check_gateway(struct str value, struct err *err);
+int conf_check_gateway6(struct str value, struct err *err);
 int conf_check_range(struct str value, struct err *err);
+int conf_check_reserved(struct str value, struct err *err);
 int conf_check_rate(struct str value, struct err *err);
 /* VLAN, Bond and Bridge of a [network] section; a part of a bond or bridge has nothing else. */
 void conf_read_parts(struct ini_config *ini, struct ini_section *section,

@@ -80,10 +80,43 @@ bool network_mode_routed(enum network_driver driver, uint8_t mode)
 	return driver == NETWORK_IPVLAN && mode != IPVLAN_MODE_L2;
 }
 
+bool network_is_reserved(const struct network_traits *traits, const struct ip_any *address)
+{
+	for (uint8_t i = 0; i < traits->reserved_count; i++)
+		if (ip_any_equal(&traits->reserved[i], address))
+			return true;
+	return false;
+}
+
+static bool same_reserved(const struct network_traits *a, const struct network_traits *b)
+{
+	for (uint8_t i = 0; i < a->reserved_count; i++)
+		if (!network_is_reserved(b, &a->reserved[i]))
+			return false;
+	return a->reserved_count == b->reserved_count;
+}
+
 bool network_traits_same(const struct network_traits *a, const struct network_traits *b)
 {
 	return !strcmp(a->bridge, b->bridge) && !strcmp(a->ifname_prefix, b->ifname_prefix) &&
-	       a->gate4 == b->gate4 && a->gate6 == b->gate6 && a->no_masquerade == b->no_masquerade;
+	       a->gate4 == b->gate4 && a->gate6 == b->gate6 &&
+	       a->no_masquerade == b->no_masquerade && a->inhibit4 == b->inhibit4 &&
+	       ip6_equal(&a->gateway6, &b->gateway6) && same_reserved(a, b);
+}
+
+int network_reserve(struct network_traits *traits, struct str text, struct err *err)
+{
+	struct ip_any address;
+
+	if (ip_any_parse(text, &address) < 0 || address.scope)
+		return err_set(err, -EINVAL, "reserved '%.*s': expected an address", STR_ARG(text));
+	if (network_is_reserved(traits, &address))
+		return 0;
+	if (traits->reserved_count == NETWORK_RESERVED_MAX)
+		return err_set(err, -EINVAL, "reserved: at most %d addresses",
+			       NETWORK_RESERVED_MAX);
+	traits->reserved[traits->reserved_count++] = address;
+	return 0;
 }
 
 const char *network_gate_text(enum network_gate gate)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include "lib/err.h"
 #include "lib/str.h"
+#include "netd/ip6.h"
 
 /*
  * What carries a container network: a bridge of its own, or an interface of the host that
@@ -37,14 +38,24 @@ enum network_gate {
 	NETWORK_GATE_ISOLATED,
 };
 
-/* What clients of Docker's API say of a network beyond its addresses. */
+enum { NETWORK_RESERVED_MAX = 16 };
+
+/* What clients of Docker's API say of a network beyond its subnets. */
 struct network_traits {
 	char bridge[IFNAMSIZ];	      /* what its bridge is called; "" = after the network's name */
 	char ifname_prefix[IFNAMSIZ]; /* of interfaces in containers; "" = eth */
 	enum network_gate gate4, gate6;
 	bool no_masquerade; /* what leaves keeps its address, which others have a route to */
+	bool inhibit4; /* somebody else on it is its IPv4 gateway: the machine has no address */
+	struct ip6 gateway6;			      /* zero = the first address */
+	struct ip_any reserved[NETWORK_RESERVED_MAX]; /* no container gets one of them */
+	uint8_t reserved_count;
+	bool told6; /* somebody asked for its IPv6: engines tell of it */
 };
 
+/* One more address that no container gets. */
+int network_reserve(struct network_traits *traits, struct str text, struct err *err);
+bool network_is_reserved(const struct network_traits *traits, const struct ip_any *address);
 bool network_traits_same(const struct network_traits *a, const struct network_traits *b);
 
 const char *network_gate_text(enum network_gate gate);

@@ -408,7 +408,7 @@ static const struct msg_rule rules[] = {
 	{ NETD_MSG_DETACH, "DETACH", 4, 4 + NETD_ID_MAX, 0, 0, MAIN_IDENTITY_ENGINE, take_detach },
 	{ NETD_MSG_SYNC, "SYNC", 4, 4 + NETD_SYNC_MAX *(4 + NETD_ID_MAX), 0, 0,
 	  MAIN_IDENTITY_ENGINE, take_sync },
-	{ NETD_MSG_NETWORK_SET, "NETWORK_SET", 9, 512, 0, 0, MAIN_IDENTITY_ENGINE,
+	{ NETD_MSG_NETWORK_SET, "NETWORK_SET", 9, 2048, 0, 0, MAIN_IDENTITY_ENGINE,
 	  take_network_set },
 	{ NETD_MSG_NETWORK_REMOVE, "NETWORK_REMOVE", 4, 4 + NETD_NAME_MAX, 0, 0,
 	  MAIN_IDENTITY_ENGINE, take_network_remove },

@@ -70,20 +70,36 @@ static int add(struct netd *netd, struct network *wanted, const struct rtnl_stat
 
 static void get_traits(struct wire *in, struct network_traits *traits)
 {
+	uint32_t count;
+
 	wire_text(in, traits->bridge, sizeof(traits->bridge));
 	wire_text(in, traits->ifname_prefix, sizeof(traits->ifname_prefix));
 	traits->gate4 = (enum network_gate)wire_u8(in);
 	traits->gate6 = (enum network_gate)wire_u8(in);
 	traits->no_masquerade = wire_bool(in);
+	traits->inhibit4 = wire_bool(in);
+	traits->told6 = wire_bool(in);
+	wire_bytes(in, traits->gateway6.b, sizeof(traits->gateway6.b));
+	count = wire_count(in, NETWORK_RESERVED_MAX);
+	for (uint32_t i = 0; i < count; i++)
+		(void)network_reserve(traits, wire_str(in, IP_ANY_TEXT_MAX), NULL);
 }
 
 static void put_traits(const struct network_traits *traits, struct buf *out)
 {
+	char text[IP_ANY_TEXT_MAX];
+
 	wire_put_text(out, traits->bridge);
 	wire_put_text(out, traits->ifname_prefix);
 	wire_put_u8(out, (uint8_t)traits->gate4);
 	wire_put_u8(out, (uint8_t)traits->gate6);
 	wire_put_u8(out, traits->no_masquerade);
+	wire_put_u8(out, traits->inhibit4);
+	wire_put_u8(out, traits->told6);
+	wire_put_bytes(out, traits->gateway6.b, sizeof(traits->gateway6.b));
+	wire_put_u32(out, traits->reserved_count);
+	for (uint8_t i = 0; i < traits->reserved_count; i++)
+		wire_put_text(out, ip_any_text(&traits->reserved[i], text));
 }
 
 static void add_saved(struct netd *netd, const struct rtnl_state *state)

@@ -249,6 +249,19 @@ static struct str host_ip(struct netd *netd, struct str name, struct arena *aren
 		       : STR("");
 }
 
+static uint8_t attached_flags(const struct network *network)
+{
+	uint8_t flags = 0;
+
+	if (network_gate(network, false) == NETWORK_GATE_ROUTED)
+		flags |= NETD_ATTACHED_ROUTED4;
+	if (network_gate(network, true) == NETWORK_GATE_ROUTED)
+		flags |= NETD_ATTACHED_ROUTED6;
+	if (network->traits.told6 || network->given6)
+		flags |= NETD_ATTACHED_TOLD6;
+	return flags;
+}
+
 static int make_interfaces(struct netd *netd, const struct attachment *attachment, int netns_fd,
 			   struct nl *inside, struct netd_attached *attached, struct arena *arena,
 			   struct err *err)
@@ -281,6 +294,7 @@ static int make_interfaces(struct netd *netd, const struct attachment *attachmen
 			out->prefix6 = veth.prefix6;
 		}
 		out->host_ip = host_ip(netd, out->network, arena);
+		out->flags = attached_flags(network_find(&netd->networks, out->network));
 		if (!ip6_is_zero(&veth.gateway6))
 			out->gateway6 = str_from(
 				arena_text(arena, str_from(ip6_text(&veth.gateway6, text6))));

@@ -61,6 +61,7 @@ static int parse_subnet6(const struct netd_network_set *set, struct network *net
 static int parse_traits(const struct netd_network_set *set, struct network_traits *traits,
 			struct err *err)
 {
+	struct str rest = set->reserved, word;
 	int r = network_gate_parse(set->gate4, &traits->gate4, err);
 
 	if (r == 0)
@@ -75,7 +76,14 @@ static int parse_traits(const struct netd_network_set *set, struct network_trait
 	     str_copy(set->ifname_prefix, traits->ifname_prefix,
 		      sizeof(traits->ifname_prefix) - 3) < 0))
 		r = err_set(err, -EINVAL, "prefix of interfaces: expected one such as net");
+	if (r == 0 && set->gateway6.len && ip6_parse(set->gateway6, &traits->gateway6) < 0)
+		r = err_set(err, -EINVAL, "gateway6 '%.*s': expected an IPv6 address",
+			    STR_ARG(set->gateway6));
+	while (r == 0 && rest.len && str_cut(&rest, ' ', &word))
+		r = network_reserve(traits, word, err);
 	traits->no_masquerade = set->no_masquerade;
+	traits->inhibit4 = set->inhibit4;
+	traits->told6 = set->told6;
 	return r;
 }
 

@@ -317,17 +317,22 @@ static void rows_firewall(struct netd *netd, struct buf *out)
 	for (size_t i = 0; i < netd->networks.count; i++) {
 		const struct network *network = &netd->networks.list[i];
 
+		bool bridge = network_is_bridge(network);
+
 		put_text(out, "network", network->name);
-		put_flag(out, "owned", nft_owned(&netd->nft));
-		put_text(out, "from_outside", network->internal ? "closed" : "published");
+		put_flag(out, "owned", bridge && nft_owned(&netd->nft));
+		put_text(out, "from_outside",
+			 !bridge	     ? "segment"
+			 : network->internal ? "closed"
+					     : "published");
 		put_text(out, "to_outside", network->internal ? "closed" : "open");
 		put_text(out, "gateway_mode", network_gate_text(network_gate(network, false)));
 		put_text(out, "gateway_mode6", network_gate_text(network_gate(network, true)));
 		put_flag(out, "ip4_translated",
-			 !network->internal && network->prefix &&
+			 bridge && !network->internal && network->prefix &&
 				 network_translates(network, false));
 		put_flag(out, "ip6_translated",
-			 !network->internal && network->prefix6 &&
+			 bridge && !network->internal && network->prefix6 &&
 				 network_translates(network, true));
 		netd_row_end(out);
 	}

@@ -310,8 +310,16 @@ static const char *host_text(const struct netd_port *port, char dst[IP6_TEXT_MAX
 static void show_ports(struct netd *netd, struct buf *out)
 {
 	char host[IP6_TEXT_MAX];
+	int wide = (int)sizeof("HOST");
 
-	buf_printf(out, "%-6s %-16s %-12s %-12s %s\n", "PROTO", "HOST", "PORT", "TO", "CONTAINER");
+	for (const struct attachment *a = netd->attachments.first; a; a = a->next)
+		for (uint32_t i = 0; i < a->attach.port_count; i++) {
+			const struct netd_port row = attachment_port(a, &netd->networks, i);
+
+			wide = wider(wide, host_text(&row, host));
+		}
+	buf_printf(out, "%-6s %-*s %-12s %-12s %s\n", "PROTO", wide, "HOST", "PORT", "TO",
+		   "CONTAINER");
 	for (const struct attachment *a = netd->attachments.first; a; a = a->next) {
 		for (uint32_t i = 0; i < a->attach.port_count; i++) {
 			const struct netd_port row = attachment_port(a, &netd->networks, i);
@@ -322,8 +330,8 @@ static void show_ports(struct netd *netd, struct buf *out)
 				 port->host_port, port->host_port + port->count - 1);
 			snprintf(to, sizeof(to), port->count > 1 ? "%u-%u" : "%u",
 				 port->container_port, port->container_port + port->count - 1);
-			buf_printf(out, "%-6s %-16s %-12s %-12s %.*s\n",
-				   port->proto == IPPROTO_UDP ? "udp" : "tcp",
+			buf_printf(out, "%-6s %-*s %-12s %-12s %.*s\n",
+				   port->proto == IPPROTO_UDP ? "udp" : "tcp", wide,
 				   host_text(port, host), from, to, STR_ARG(a->attach.name));
 		}
 	}
@@ -332,17 +340,25 @@ static void show_ports(struct netd *netd, struct buf *out)
 static void show_networks(const struct netd *netd, struct buf *out)
 {
 	char text[IP6_TEXT_MAX], cidr[24], cidr6[IP6_TEXT_MAX + 4];
+	int names = (int)sizeof("NETWORK"), wide6 = (int)sizeof("SUBNET6");
 
-	buf_printf(out, "%-16s %-15s %-19s %-25s %-9s %s\n", "NETWORK", "INTERFACE", "SUBNET",
-		   "SUBNET6", "KIND", "CONTAINERS");
+	for (size_t i = 0; i < netd->networks.count; i++) {
+		const struct network *network = &netd->networks.list[i];
+
+		cidr_text(ip6_text(&network->subnet6, text), network->prefix6, cidr6);
+		names = wider(names, network->name);
+		wide6 = wider(wide6, network->prefix6 ? cidr6 : "-");
+	}
+	buf_printf(out, "%-*s %-15s %-19s %-*s %-9s %s\n", names, "NETWORK", "INTERFACE", "SUBNET",
+		   wide6, "SUBNET6", "KIND", "CONTAINERS");
 	for (size_t i = 0; i < netd->networks.count; i++) {
 		const struct network *network = &netd->networks.list[i];
 
 		snprintf(cidr, sizeof(cidr), network->prefix ? "%s/%u" : "-",
 			 ip4_text(network->subnet, text), network->prefix);
 		cidr_text(ip6_text(&network->subnet6, text), network->prefix6, cidr6);
-		buf_printf(out, "%-16s %-15s %-19s %-25s %-9s %u\n", network->name, network->bridge,
-			   cidr, network->prefix6 ? cidr6 : "-",
+		buf_printf(out, "%-*s %-15s %-19s %-*s %-9s %u\n", names, network->name,
+			   network->bridge, cidr, wide6, network->prefix6 ? cidr6 : "-",
 			   network->clash[0]		? "closed"
 			   : !network->index		? "waits"
 			   : network->internal		? "internal"
@@ -390,7 +406,9 @@ static void way_out(const struct network *network, char dst[48])
 	static const char *const ways[] = { "as it is", "translated" };
 	bool nat4 = network_translates(network, false), nat6 = network_translates(network, true);
 
-	if (network->internal || (!network->prefix && !network->prefix6))
+	if (!network_is_bridge(network))
+		snprintf(dst, 48, "no firewall of ours");
+	else if (network->internal || (!network->prefix && !network->prefix6))
 		snprintf(dst, 48, "closed%s", network->internal ? "" : ": no prefix yet");
 	else if (!network->prefix)
 		snprintf(dst, 48, "IPv6 %s, no IPv4", ways[nat6]);
@@ -401,6 +419,9 @@ static void way_out(const struct network *network, char dst[48])
 	else
 		snprintf(dst, 48, "IPv4 %s, IPv6 %s", ways[nat4], ways[nat6]);
 }
+
+/* "4294967295 published ports, all routed" */
+enum { WAY_IN_MAX = 40 };
 
 /* What is let in to the containers' own addresses beyond published ports. */
 static const char *let_in(const struct network *network)
@@ -415,21 +436,37 @@ static const char *let_in(const struct network *network)
 						: "";
 }
 
+static void way_in(struct netd *netd, const struct network *network, char dst[WAY_IN_MAX])
+{
+	if (network->internal)
+		snprintf(dst, WAY_IN_MAX, "closed");
+	else if (!network_is_bridge(network))
+		snprintf(dst, WAY_IN_MAX, "open, as its segment is");
+	else
+		snprintf(dst, WAY_IN_MAX, "%u published ports%s", published_rows(netd, network),
+			 let_in(network));
+}
+
 static void show_firewall(struct netd *netd, struct buf *out)
 {
+	int names = (int)sizeof("NETWORK"), wide = (int)sizeof("FROM OUTSIDE");
+	char in[WAY_IN_MAX], to[48];
+
 	buf_printf(out, "table inet hoy, %s\n",
 		   nft_owned(&netd->nft) ? "owned: a foreign flush passes it by"
 					 : "not owned: this kernel cannot protect it");
-	buf_printf(out, "%-16s %-29s %s\n", "NETWORK", "FROM OUTSIDE", "TO THE OUTSIDE");
+	for (size_t i = 0; i < netd->networks.count; i++) {
+		way_in(netd, &netd->networks.list[i], in);
+		names = wider(names, netd->networks.list[i].name);
+		wide = wider(wide, in);
+	}
+	buf_printf(out, "%-*s %-*s %s\n", names, "NETWORK", wide, "FROM OUTSIDE", "TO THE OUTSIDE");
 	for (size_t i = 0; i < netd->networks.count; i++) {
 		const struct network *network = &netd->networks.list[i];
-		char in[40] = "closed", to[48];
 
-		if (!network->internal)
-			snprintf(in, sizeof(in), "%u published ports%s",
-				 published_rows(netd, network), let_in(network));
+		way_in(netd, network, in);
 		way_out(network, to);
-		buf_printf(out, "%-16s %-29s %s\n", network->name, in, to);
+		buf_printf(out, "%-*s %-*s %s\n", names, network->name, wide, in, to);
 	}
 }
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the entry of /usr/lib/hoy/netd: one program, one role per process. It must never do anything
- * before the role has set itself up.
+ * Owns the entry of /usr/lib/hoy/netd: one program, one role per process, each of which says by
+ * what fault it ends. It must never do anything else before the role has set itself up.
  */
 #include <stdio.h>
 #include <string.h>
+#include "lib/log.h"
 #include "lib/own.h"
 #include "netd/role.h"
 
@@ -18,6 +19,7 @@ static const struct {
 
 int main(int argc, char **argv)
 {
+	log_last_words();
 	for (size_t i = 0; argc == 2 && i < ARRAY_LEN(roles); i++)
 		if (!strcmp(argv[1], roles[i].name))
 			return roles[i].run();

@@ -40,6 +40,7 @@ void engine_view_put(struct buf *out, const struct engine_view *view)
 		wire_put_str(out, address->gateway6);
 		wire_put_u8(out, address->prefix6);
 		wire_put_str(out, address->host_ip);
+		wire_put_u8(out, address->flags);
 	}
 	wire_put_str(out, view->def);
 	wire_put_u64(out, view->edition);
@@ -82,6 +83,7 @@ void engine_view_get(struct wire *in, struct engine_view *ret_view)
 		address->gateway6 = wire_str(in, VIEW_TEXT_MAX);
 		address->prefix6 = wire_u8(in);
 		address->host_ip = wire_str(in, VIEW_TEXT_MAX);
+		address->flags = wire_u8(in);
 	}
 	ret_view->def = wire_blob(in, ENGINE_DEF_MAX);
 	ret_view->edition = wire_u64(in);

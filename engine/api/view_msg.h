@@ -33,6 +33,7 @@ struct engine_address {
 	struct str network, ip4, gateway, mac, ip6, gateway6; /* "" where a family is missing */
 	uint8_t prefix, prefix6;
 	struct str host_ip; /* where ports without an address are published; "" = everywhere */
+	uint8_t flags;	    /* enum netd_attached_flag */
 };
 
 /* One container; `def` is its definition (container_def_decode), empty when it never had one. */

@@ -260,6 +260,8 @@ void container_attached(struct msg_peer *peer, void *owner, struct msg *reply,
 		err = NULL;
 	if (!err)
 		container_take_addresses(container, &attached);
+	if (!err && container_set_sysctls(container, &attached, &bad) < 0)
+		err = &bad;
 	if (container->phase == CONTAINER_PHASE_RUNNING) { /* after a restart of netd or us */
 		if (err)
 			log_warn("container %s: network: %s", container->def.name, err_text(err));

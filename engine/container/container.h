@@ -90,7 +90,7 @@ enum { CONTAINER_ID_LEN = 64, CONTAINER_NETWORKS_MAX = 8, CONTAINER_EXTRA_MAX = 
 /* What netd gave it in one network; host_ip: where ports without an address go, "" = everywhere. */
 struct container_address {
 	char network[128], ip4[16], ip6[46], gateway[16], gateway6[46], mac[18], host_ip[16];
-	uint8_t prefix, prefix6;
+	uint8_t prefix, prefix6, flags; /* flags: enum netd_attached_flag */
 };
 
 struct container {

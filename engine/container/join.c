@@ -87,12 +87,15 @@ static void on_joined(struct msg_peer *peer, void *owner, struct msg *reply, con
 		err = NULL;
 	if (!joining)
 		return;
+	swap(container);
+	if (!err && container_set_sysctls(container, &attached, &bad) < 0)
+		err = &bad;
 	if (err) {
+		swap(container);
 		joining_end(container, err);
 		container_reattach(container);
 		return;
 	}
-	swap(container);
 	arena_done(&container->joined); /* the lists of before, if they were changed before */
 	container->joined = joining->arena;
 	joining->arena = (struct arena){ 0 };

@@ -9,6 +9,7 @@
 #include <string.h>
 #include "engine/container/parts.h"
 #include "lib/fs.h"
+#include "lib/log.h"
 #include "lib/own.h"
 #include "netd/api/netd_msg.h"
 
@@ -51,26 +52,33 @@ static int attach_ports(const struct container *container, struct arena *arena,
 	return 0;
 }
 
+/* The value of one row of def.host.addresses, if it is of that network and kind; else a NULL. */
+static struct str row_value(const char *item, const char *network, const char *kind)
+{
+	size_t len = strlen(network);
+	struct str value;
+
+	if (strncmp(item, network, len) != 0 || item[len] != '=')
+		return (struct str){ 0 };
+	value = str_from(item + len + 1);
+	if (*kind ? str_starts(value, str_from(kind))
+		  : !str_starts(value, STR("mac:")) && !str_starts(value, STR("ip6:")) &&
+			    !str_starts(value, STR("if:")) && !str_starts(value, STR("sysctl:")))
+		return str_skip(value, strlen(kind));
+	return (struct str){ 0 };
+}
+
 /* "NETWORK=10.0.0.5" of the definition, or "NETWORK=ip6:...", "NETWORK=mac:...", "NETWORK=if:...";
  * empty = netd picks one.
  */
 static struct str wanted_address(const struct container_def *def, const char *network,
 				 const char *kind)
 {
-	size_t len = strlen(network);
-
 	for (uint32_t i = 0; def->host_set && i < def->host.addresses.count; i++) {
-		const char *item = def->host.addresses.items[i];
+		struct str value = row_value(def->host.addresses.items[i], network, kind);
 
-		struct str value;
-
-		if (strncmp(item, network, len) != 0 || item[len] != '=')
-			continue;
-		value = str_from(item + len + 1);
-		if (*kind ? str_starts(value, str_from(kind))
-			  : !str_starts(value, STR("mac:")) && !str_starts(value, STR("ip6:")) &&
-				    !str_starts(value, STR("if:")))
-			return str_skip(value, strlen(kind));
+		if (value.ptr)
+			return value;
 	}
 	return STR("");
 }
@@ -132,6 +140,49 @@ int container_attach(struct container *container, msg_reply_fn *fn, struct err *
 	return r < 0 ? (int)r : 0;
 }
 
+/* "net.ipv4.conf.IFNAME.forwarding=1" on the interface of that name. */
+static int set_sysctl(struct container *container, struct str row, struct str ifname,
+		      struct err *err)
+{
+	struct buf path OWN(buf_done) = { 0 };
+	struct str rest = row, key, part;
+	int r;
+
+	(void)str_cut(&rest, '=', &key);
+	buf_init(&path, 256);
+	(void)buf_add_text(&path, "/proc/sys");
+	while (str_cut(&key, '.', &part)) {
+		(void)buf_add_byte(&path, '/');
+		(void)buf_add_str(&path, str_is(part, "IFNAME") ? ifname : part);
+	}
+	if (buf_error(&path))
+		return err_set(err, -EINVAL, "sysctl '%.*s' is too long", STR_ARG(row));
+	r = network_namespace_sysctl(container->ns.netns_fd, buf_text(&path), rest, err);
+	if (r == -ENOTRECOVERABLE)
+		fatal("%s", err_text(err));
+	return r < 0 ? err_prefix(err, "sysctl %.*s", STR_ARG(row)) : 0;
+}
+
+int container_set_sysctls(struct container *container, const struct netd_attached *attached,
+			  struct err *err)
+{
+	const struct image_texts *rows = &container->def.host.addresses;
+	int r = 0;
+
+	for (uint32_t i = 0; container->def.host_set && i < attached->count; i++) {
+		char network[NETD_NAME_MAX + 1];
+
+		(void)str_copy(attached->networks[i].network, network, sizeof(network));
+		for (uint32_t k = 0; r >= 0 && k < rows->count; k++) {
+			struct str row = row_value(rows->items[k], network, "sysctl:");
+
+			if (row.ptr)
+				r = set_sysctl(container, row, attached->networks[i].ifname, err);
+		}
+	}
+	return r;
+}
+
 /* As Docker has it: the link's name, the other's host name, and the name it goes by. */
 static void write_link(const struct container *container, struct str alias, const char *name,
 		       struct buf *out)
@@ -150,6 +201,18 @@ static void write_link(const struct container *container, struct str alias, cons
 	(void)buf_add_byte(out, '\n');
 }
 
+/* The machine as the container sees it: where the default route leads, of IPv6 without another. */
+static const char *machine_address(const struct container *container)
+{
+	const char *found = "";
+
+	for (uint32_t i = 0; !*found && i < container->address_count; i++)
+		found = container->addresses[i].gateway;
+	for (uint32_t i = 0; !*found && i < container->address_count; i++)
+		found = container->addresses[i].gateway6;
+	return found;
+}
+
 /* "NAME:ADDRESS", "NAME:host-gateway", "NAME:container:OTHER"; what is not there has no line. */
 static void write_host(const struct container *container, struct str item, struct buf *out)
 {
@@ -162,7 +225,7 @@ static void write_host(const struct container *container, struct str item, struc
 		return;
 	}
 	if (str_is(address, DEF_HOST_GATEWAY))
-		found = container->address_count ? container->addresses[0].gateway : "127.0.0.1";
+		found = container->address_count ? machine_address(container) : "127.0.0.1";
 	if (found && *found)
 		(void)buf_printf(out, "%s\t%.*s\n", found, STR_ARG(name));
 	else if (!found && name.len && address.len)
@@ -273,6 +336,7 @@ void container_take_addresses(struct container *container, const struct netd_att
 		(void)str_copy(from->host_ip, to->host_ip, sizeof(to->host_ip));
 		to->prefix = from->prefix;
 		to->prefix6 = from->prefix6;
+		to->flags = from->flags;
 	}
 	if (attached->count)
 		(void)str_copy(attached->networks[0].ip4.len ? attached->networks[0].ip4

@@ -38,6 +38,9 @@ int container_reopen(struct container *container, struct err *err);
 /* What netd gave. */
 struct netd_attached;
 void container_take_addresses(struct container *container, const struct netd_attached *attached);
+/* Writes the sysctls that were asked for to the interfaces that netd made. */
+int container_set_sysctls(struct container *container, const struct netd_attached *attached,
+			  struct err *err);
 /* Netd has what it needs. */
 void container_close_sockets(struct container *container);
 /* The container goes: whoever waits in container_join_networks() is told. */

@@ -100,7 +100,9 @@ static void put_port(struct json_writer *w, const struct docker_box *box, uint32
 {
 	const struct container_def *def = &box->def;
 	uint8_t proto = def->ports[first].proto;
-	char key[16], host[8], ip[SERVICE_PORT_IP_MAX];
+	struct docker_port_place places[DOCKER_PORT_PLACES];
+	char key[16], host[8];
+	unsigned count;
 
 	for (uint32_t k = 0; k < first; k++)
 		if (leads_to(&def->ports[k], port, proto))
@@ -116,10 +118,13 @@ static void put_port(struct json_writer *w, const struct docker_box *box, uint32
 			continue;
 		(void)snprintf(host, sizeof(host), "%u",
 			       (row->host_port + port - row->container_port) & UINT16_MAX);
-		json_begin_object(w);
-		json_member_text(w, "HostIp", docker_port_ip(box, row, ip));
-		json_member_text(w, "HostPort", host);
-		json_end_object(w);
+		count = docker_port_places(box, row, places);
+		for (unsigned i = 0; i < count; i++) {
+			json_begin_object(w);
+			json_member_text(w, "HostIp", places[i].ip);
+			json_member_text(w, "HostPort", places[i].routed ? "" : host);
+			json_end_object(w);
+		}
 	}
 	json_end_array(w);
 }

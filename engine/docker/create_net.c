@@ -10,7 +10,7 @@
 #include "engine/docker/create.h"
 #include "lib/own.h"
 
-enum { NETWORKS_MAX = 8, PORT_RANGE_MAX = 4096, ENDPOINTS_MINOR = 44 };
+enum { NETWORKS_MAX = 8, PORT_RANGE_MAX = 4096, ENDPOINTS_MINOR = 44, SYSCTL_VALUE_MAX = 64 };
 
 /* ---- ports ---- */
 
@@ -127,8 +127,8 @@ static int net_ports(struct create *create, struct err *err)
 
 /* ---- networks ---- */
 
-/* "NETWORK=ADDRESS", "NETWORK=ip6:ADDRESS", "NETWORK=mac:ADDRESS" or "NETWORK=if:NAME" for
- * engine/container/net.c. */
+/* "NETWORK=ADDRESS", "NETWORK=ip6:ADDRESS", "NETWORK=mac:ADDRESS", "NETWORK=if:NAME" or
+ * "NETWORK=sysctl:KEY=VALUE" for engine/container/net.c. */
 static int add_wanted(struct create *create, const char *network, const char *kind,
 		      struct str value, struct err *err)
 {
@@ -161,6 +161,51 @@ static int endpoint_mac(struct create *create, const char *network, struct str m
 	if (byte & 1)
 		return err_set(err, -EINVAL, "%.*s is the address of a group", STR_ARG(mac));
 	return add_wanted(create, network, "mac:", mac, err);
+}
+
+/* One of "net.ipv4.conf.IFNAME.forwarding=1,...": a file below that interface's, and nothing else.
+ */
+static bool is_endpoint_sysctl(struct str text)
+{
+	static const char *const front[][3] = {
+		{ "net" }, { "ipv4", "ipv6" }, { "conf", "neigh" }, { "IFNAME" }
+	};
+	struct str key, part;
+	size_t i = 0;
+
+	if (!str_cut(&text, '=', &key) || !text.len || text.len > SYSCTL_VALUE_MAX ||
+	    memchr(text.ptr, '\n', text.len))
+		return false;
+	for (; str_cut(&key, '.', &part); i++) {
+		bool known = i >= ARRAY_LEN(front) && part.len > 0;
+
+		for (size_t k = 0; i < ARRAY_LEN(front) && front[i][k]; k++)
+			known |= str_is(part, front[i][k]);
+		for (size_t k = 0; i >= ARRAY_LEN(front) && k < part.len; k++)
+			known &= part.ptr[k] == '_' || (part.ptr[k] >= 'a' && part.ptr[k] <= 'z') ||
+				 (part.ptr[k] >= '0' && part.ptr[k] <= '9');
+		if (!known)
+			return false;
+	}
+	return i == ARRAY_LEN(front) + 1;
+}
+
+static int endpoint_sysctls(struct create *create, const char *network, struct str list,
+			    struct err *err)
+{
+	struct str item;
+	int r = 0;
+
+	while (r >= 0 && list.len && str_cut(&list, ',', &item)) {
+		if (!is_endpoint_sysctl(item))
+			return err_set(err, -EINVAL,
+				       "unrecognised network interface sysctl '%.*s'; represent "
+				       "'net.X.Y.ethN.Z=V' as 'net.X.Y.IFNAME.Z=V', 'X' must be "
+				       "'ipv4' or 'ipv6', 'Y' 'conf' or 'neigh'",
+				       STR_ARG(item));
+		r = add_wanted(create, network, "sysctl:", item, err);
+	}
+	return r;
 }
 
 static int add_alias(struct create *create, const char *alias, struct err *err)
@@ -197,8 +242,8 @@ int create_endpoint(struct create *create, struct str name, const struct json *e
 	struct container_def *def = &create->def;
 	struct str ip = json_str(json_get(json_get(endpoint, "IPAMConfig"), "IPv4Address"));
 	struct str ip6 = json_str(json_get(json_get(endpoint, "IPAMConfig"), "IPv6Address"));
-	struct str ifname = json_str(
-		json_get(json_get(endpoint, "DriverOpts"), "com.docker.network.endpoint.ifname"));
+	const struct json *options = json_get(endpoint, "DriverOpts");
+	struct str ifname = json_str(json_get(options, "com.docker.network.endpoint.ifname"));
 	const char *text = arena_text(create->arena, name);
 	int r;
 
@@ -229,6 +274,10 @@ int create_endpoint(struct create *create, struct str name, const struct json *e
 		r = add_wanted(create, text, "if:", ifname, err);
 	if (r >= 0)
 		r = endpoint_mac(create, text, json_str(json_get(endpoint, "MacAddress")), err);
+	if (r >= 0)
+		r = endpoint_sysctls(
+			create, text,
+			json_str(json_get(options, "com.docker.network.endpoint.sysctls")), err);
 	return r;
 }
 

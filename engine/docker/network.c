@@ -89,7 +89,7 @@ static void put_ipam(struct json_writer *w, const struct engine_network *network
 }
 
 static void put_members(struct json_writer *w, const struct engine_network *network,
-			const struct docker_boxes *boxes)
+			const struct docker_boxes *boxes, bool hidden)
 {
 	json_key(w, "Containers");
 	json_begin_object(w);
@@ -105,7 +105,7 @@ static void put_members(struct json_writer *w, const struct engine_network *netw
 			if (address->ip4.len)
 				(void)snprintf(ip, sizeof(ip), "%.*s/%u", STR_ARG(address->ip4),
 					       address->prefix);
-			else
+			if (address->ip6.len && !hidden)
 				(void)snprintf(ip6, sizeof(ip6), "%.*s/%u", STR_ARG(address->ip6),
 					       address->prefix6);
 			json_key_str(w, view->id);
@@ -199,7 +199,7 @@ static void put_network(struct json_writer *w, const struct engine_network *netw
 	json_end_object(w);
 	json_member_bool(w, "ConfigOnly", false);
 	if (boxes)
-		put_members(w, network, boxes);
+		put_members(w, network, boxes, hidden);
 	else
 		put_object(w, "Containers", NULL); /* as Docker's list: without a look at them */
 	if (str_is(network->name, "bridge"))
@@ -439,14 +439,15 @@ static void create_then(struct docker_client *client, struct docker_networks *ne
 {
 	const struct json *root = client->json.root;
 	struct buf body OWN(buf_done) = { 0 }, api OWN(buf_done) = { 0 };
-	struct buf more OWN(buf_done) = { 0 };
+	struct buf more OWN(buf_done) = { 0 }, reserved OWN(buf_done) = { 0 };
 	struct netd_network_set set;
 	struct err err = { 0 };
 	struct json_writer w;
 
 	if (known_already(client, networks))
 		return;
-	if (docker_network_wish(root, &set, &err) < 0) {
+	buf_init(&reserved, NETD_NETWORK_MORE_MAX);
+	if (docker_network_wish(root, &reserved, &set, &err) < 0) {
 		docker_reply_error(client, 400, err_text(&err));
 		return;
 	}

@@ -3,10 +3,10 @@
  * Owns the reading of POST /networks/create: driver, IPAM, and the options that Docker's drivers
  * know (parent, macvlan_mode, ipvlan_mode, com.docker.network.driver.mtu,
  * com.docker.network.container_iface_prefix, and of a bridge's enable_icc, host_binding_ipv4, name,
- * gateway_mode_ipv4, gateway_mode_ipv6, enable_ip_masquerade), with hoy.rate beside them. Networks
- * have IPv6 whether or not EnableIPv6 says so, and IPv4 unless EnableIPv4 says no. Runs in the api
- * role, on foreign JSON. It must never refuse an option for not knowing it: clients pass on what
- * other engines want.
+ * gateway_mode_ipv4, gateway_mode_ipv6, enable_ip_masquerade, inhibit_ipv4), with hoy.rate beside
+ * them. Networks have IPv6 whether or not EnableIPv6 says so, and IPv4 unless EnableIPv4 says no.
+ * Runs in the api role, on foreign JSON. It must never refuse an option for not knowing it: clients
+ * pass on what other engines want; nor take one that it knows and netd does not carry out.
  */
 #include <errno.h>
 #include <net/if.h>
@@ -14,7 +14,23 @@
 #include "engine/docker/network_wish.h"
 #include "lib/own.h"
 
-static int read_config(const struct json *config, struct netd_network_set *set, struct err *err)
+/* What no container gets: {"router": "10.1.0.2"} */
+static void read_reserved(const struct json *config, struct buf *reserved)
+{
+	const struct json *value;
+	struct json_iter iter;
+	struct str name;
+
+	json_iter_init(&iter, json_get(config, "AuxiliaryAddresses"));
+	while (json_iter_next(&iter, &name, &value)) {
+		if (reserved->len)
+			(void)buf_add_byte(reserved, ' ');
+		(void)buf_add_str(reserved, json_str(value));
+	}
+}
+
+static int read_config(const struct json *config, struct netd_network_set *set,
+		       struct buf *reserved, struct err *err)
 {
 	struct str subnet = json_str(json_get(config, "Subnet"));
 	bool v6 = str_find(subnet, ':') >= 0;
@@ -23,9 +39,13 @@ static int read_config(const struct json *config, struct netd_network_set *set, 
 	if (to->len)
 		return err_set(err, -EINVAL, "a network has at most one IPv%d subnet", v6 ? 6 : 4);
 	*to = subnet;
-	/* The gateway of IPv6 is the first address. */
-	if (v6)
+	read_reserved(config, reserved);
+	if (buf_error(reserved))
+		return err_set(err, -EINVAL, "too many auxiliary addresses");
+	if (v6) {
+		set->gateway6 = json_str(json_get(config, "Gateway"));
 		return 0;
+	}
 	set->gateway = json_str(json_get(config, "Gateway"));
 	set->range = json_str(json_get(config, "IPRange"));
 	return 0;
@@ -50,6 +70,7 @@ static int option_off(const struct json *options, const char *name, bool *ret_of
 /* What other drivers have no use for. */
 static int read_bridge(const struct json *options, struct netd_network_set *set, struct err *err)
 {
+	bool off;
 	const struct {
 		const char *key;
 		struct str *to;
@@ -66,10 +87,21 @@ static int read_bridge(const struct json *options, struct netd_network_set *set,
 			return err_set(err, -EINVAL, "%s: '%.*s' is too long", words[i].key,
 				       STR_ARG(*words[i].to));
 	}
+	if (json_str(json_get(options, "com.docker.network.bridge.trusted_host_interfaces")).len)
+		return err_set(
+			err, -EINVAL,
+			"trusted_host_interfaces is not supported by this engine: "
+			"gateway_mode_ipv4=routed lets others in to published ports, and rules "
+			"of network.ini say from which interface");
+	if (option_off(options, "inhibit_ipv4", &off, err) < 0)
+		return -EINVAL;
+	set->inhibit4 =
+		!off && json_str(json_get(options, "com.docker.network.bridge.inhibit_ipv4")).len;
 	return option_off(options, "enable_ip_masquerade", &set->no_masquerade, err);
 }
 
-int docker_network_wish(const struct json *root, struct netd_network_set *ret_set, struct err *err)
+int docker_network_wish(const struct json *root, struct buf *reserved,
+			struct netd_network_set *ret_set, struct err *err)
 {
 	const struct json *options = json_get(root, "Options"), *config;
 	struct netd_network_set set = {
@@ -102,12 +134,14 @@ int docker_network_wish(const struct json *root, struct netd_network_set *ret_se
 		r = read_bridge(options, &set, err);
 	json_iter_init(&iter, json_get(json_get(root, "IPAM"), "Config"));
 	while (r == 0 && json_iter_next(&iter, &none, &config))
-		r = read_config(config, &set, err);
+		r = read_config(config, &set, reserved, err);
 	if (r == 0 && mtu.len) {
 		if (str_to_u64(mtu, 576, 65535, &bytes) < 0)
 			return err_set(err, -EINVAL, "mtu: expected 576 to 65535");
 		set.mtu = (uint32_t)bytes;
 	}
+	set.reserved = buf_str(reserved);
+	set.told6 = set.subnet6.len || json_true(json_get(root, "EnableIPv6"));
 	if (r == 0)
 		*ret_set = set;
 	return r;

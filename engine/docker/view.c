@@ -12,6 +12,7 @@
 #include "engine/run/spec_mount.h"
 #include "lib/own.h"
 #include "lib/sha256.h"
+#include "netd/api/netd_msg.h"
 
 #define NS_PER_S INT64_C(1000000000)
 
@@ -137,23 +138,62 @@ const struct json *docker_box_exposed(const struct docker_box *box, const struct
 		       : NULL;
 }
 
-const char *docker_port_ip(const struct docker_box *box, const struct service_port *row,
-			   char text[SERVICE_PORT_IP_MAX])
+/* Where ports lead: the first network that has the family and is not internal; NULL: nowhere. */
+static const struct engine_address *port_target(const struct docker_box *box, bool v6)
 {
-	const struct engine_address *address = box->view.addresses;
-	const struct engine_address *end = address + box->view.address_count;
+	for (uint32_t i = 0; i < box->view.address_count; i++) {
+		const struct engine_address *address = &box->view.addresses[i];
 
-	/* The first with IPv4 that is not internal. */
-	while (address < end && (!address->ip4.len || !address->gateway.len))
-		address++;
-	if (row->host_ip || row->families || address == end || !address->host_ip.len ||
-	    str_copy(address->host_ip, text, SERVICE_PORT_IP_MAX) < 0)
-		return service_port_ip(row, text);
-	return text;
+		if (v6 ? address->ip6.len && address->gateway6.len
+		       : address->ip4.len && address->gateway.len)
+			return address;
+	}
+	return NULL;
+}
+
+unsigned docker_port_places(const struct docker_box *box, const struct service_port *row,
+			    struct docker_port_place ret_places[DOCKER_PORT_PLACES])
+{
+	const struct engine_address *four = port_target(box, false), *six = port_target(box, true);
+	bool ip4 = row->families != SERVICE_PORT_IP6;
+	bool ip6 = !row->host_ip && row->families != SERVICE_PORT_IP4;
+	bool routed4 = ip4 && four && four->flags & NETD_ATTACHED_ROUTED4;
+	bool routed6 = ip6 && six && six->flags & NETD_ATTACHED_ROUTED6;
+	unsigned count = 0;
+
+	if (ip4 || !routed6) {
+		struct docker_port_place *place = &ret_places[count++];
+
+		place->routed = routed4;
+		if (routed4)
+			(void)str_copy(STR("0.0.0.0"), place->ip, sizeof(place->ip));
+		else if (row->host_ip || row->families || !four || !four->host_ip.len ||
+			 str_copy(four->host_ip, place->ip, sizeof(place->ip)) < 0)
+			(void)service_port_ip(row, place->ip);
+	}
+	/* Told apart only where the families differ from the usual. */
+	if (ip6 && six && (routed4 || routed6)) {
+		(void)str_copy(STR("::"), ret_places[count].ip, sizeof(ret_places[count].ip));
+		ret_places[count++].routed = routed6;
+	}
+	return count;
+}
+
+static void put_port(struct json_writer *w, const struct docker_port_place *place,
+		     const struct service_port *port, uint16_t n)
+{
+	json_begin_object(w);
+	json_member_text(w, "IP", place->ip);
+	json_member_u64(w, "PrivatePort", port->container_port + (uint64_t)n);
+	if (!place->routed)
+		json_member_u64(w, "PublicPort", port->host_port + (uint64_t)n);
+	json_member_text(w, "Type", port->proto == IPPROTO_UDP ? "udp" : "tcp");
+	json_end_object(w);
 }
 
 void docker_put_ports(struct json_writer *w, const struct docker_box *box, const struct json *api)
 {
+	struct docker_port_place places[DOCKER_PORT_PLACES];
 	const struct json *value;
 	struct json_iter iter;
 	struct str name, proto;
@@ -164,17 +204,11 @@ void docker_put_ports(struct json_writer *w, const struct docker_box *box, const
 	json_begin_array(w);
 	for (uint32_t i = 0; box->has_def && up && i < box->def.port_count; i++) {
 		const struct service_port *port = &box->def.ports[i];
-		char address[SERVICE_PORT_IP_MAX];
+		unsigned count = docker_port_places(box, port, places);
 
-		(void)docker_port_ip(box, port, address);
-		for (uint16_t n = 0; n < port->count; n++) {
-			json_begin_object(w);
-			json_member_text(w, "IP", address);
-			json_member_u64(w, "PrivatePort", port->container_port + (uint64_t)n);
-			json_member_u64(w, "PublicPort", port->host_port + (uint64_t)n);
-			json_member_text(w, "Type", port->proto == IPPROTO_UDP ? "udp" : "tcp");
-			json_end_object(w);
-		}
+		for (uint16_t n = 0; n < port->count; n++)
+			for (unsigned k = 0; k < count; k++)
+				put_port(w, &places[k], port, n);
 	}
 	json_iter_init(&iter, up ? docker_box_exposed(box, api) : NULL);
 	while (json_iter_next(&iter, &name, &value)) {
@@ -372,7 +406,7 @@ static void put_endpoint(struct json_writer *w, const struct endpoint *endpoint,
 	if (str_copy(name, key, sizeof(key)) >= 0)
 		said = json_get(endpoint->all, key);
 	/* Each network has IPv6; shown is what was asked for, and what is all that there is. */
-	six = address && (!address->ip4.len ||
+	six = address && (!address->ip4.len || address->flags & NETD_ATTACHED_TOLD6 ||
 			  json_str(json_get(json_get(said, "IPAMConfig"), "IPv6Address")).len)
 		      ? address
 		      : NULL;

@@ -28,9 +28,16 @@ int docker_box_read(struct str bytes, bool def, struct arena *arena, struct dock
 const char *docker_box_state(const struct docker_box *box);
 /* "Up 5 minutes (Paused)", "Exited (0) 3 seconds ago": the column STATUS. */
 void docker_view_status(const struct engine_view *view, struct buf *out);
-/* The host's address of a row: its own, or that of the network which its ports lead to. */
-const char *docker_port_ip(const struct docker_box *box, const struct service_port *row,
-			   char text[SERVICE_PORT_IP_MAX]);
+/* Where a row of ports is published: the host's address, its own or that of the network which its
+ * ports lead to. routed: at the container's addresses of that family alone, no port of the host. */
+struct docker_port_place {
+	char ip[SERVICE_PORT_IP_MAX];
+	bool routed;
+};
+enum { DOCKER_PORT_PLACES = 2 };
+/* Their number. */
+unsigned docker_port_places(const struct docker_box *box, const struct service_port *row,
+			    struct docker_port_place ret_places[DOCKER_PORT_PLACES]);
 /* Members "Ports" of the list, "Mounts" of list and inspect, "Networks" of both. */
 void docker_put_ports(struct json_writer *w, const struct docker_box *box, const struct json *api);
 /* The object of ports that a container with a network of its own exposes ("80/tcp"), else NULL. */

@@ -50,6 +50,9 @@ void network_namespace_done(struct network_namespace *ns);
  */
 int network_namespace_open(int netns_fd, struct network_namespace *ret_ns, struct err *err);
 
+/* Writes one value of that namespace; path: "/proc/sys/net/...". -ENOTRECOVERABLE as above. */
+int network_namespace_sysctl(int netns_fd, const char *path, struct str value, struct err *err);
+
 /* A TCP socket inside that namespace (-1 = the machine's own), not connected, non-blocking; the
  * caller owns it. -ENOTRECOVERABLE as above. */
 int network_namespace_socket(int netns_fd, struct err *err);

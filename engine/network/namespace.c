@@ -150,3 +150,19 @@ int network_namespace_socket(int netns_fd, struct err *err)
 			       "cannot return to the machine's network namespace");
 	return fd < 0 ? fd : take_fd(&fd);
 }
+
+int network_namespace_sysctl(int netns_fd, const char *path, struct str value, struct err *err)
+{
+	int own OWN_FD = fs_open(-1, "/proc/self/ns/net", FS_HOST, O_RDONLY, 0, err);
+	int r;
+
+	if (own < 0)
+		return own;
+	if (setns(netns_fd, CLONE_NEWNET) < 0)
+		return err_sys(err, -errno, "enter a container's network namespace");
+	r = fs_write_control(-1, path, value, err);
+	if (setns(own, CLONE_NEWNET) < 0)
+		return err_set(err, -ENOTRECOVERABLE,
+			       "cannot return to the machine's network namespace");
+	return r;
+}

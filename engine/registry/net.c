@@ -7,7 +7,10 @@
 
 #include <errno.h>
 #include <ifaddrs.h>
+#include <linux/ethtool.h>
 #include <linux/if_packet.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -15,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "lib/defence.h"
@@ -131,8 +135,20 @@ static size_t address_bytes(const struct sockaddr *address, const uint8_t **ret_
 	return address->sa_family == AF_INET ? IP4_SIZE : IP6_SIZE;
 }
 
+/* By its driver's own word; an interface of another kind, or one that nobody can ask, is none. */
+static bool is_bridge(const char *name)
+{
+	OWN_FD int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
+	struct ifreq request = { .ifr_data = (void *)&info };
+
+	return fd >= 0 && str_copy(str_from(name), request.ifr_name, IFNAMSIZ) >= 0 &&
+	       ioctl(fd, SIOCETHTOOL, &request) == 0 && !strcmp(info.driver, "bridge");
+}
+
 /* As netd makes the bridges of container networks: hoy0, br- and ten hex digits, or whatever
- * somebody calls them, then by their MAC addresses, which begin with 02:42. */
+ * somebody calls them, then by their MAC addresses, which begin with 02:42. Where Hoy is itself a
+ * container of another engine its uplink may have such an address, and is no bridge. */
 static bool is_container_network(const struct ifaddrs *list, const char *name)
 {
 	if (!strcmp(name, "hoy0") || (!strncmp(name, "br-", 3) && strlen(name) == 13 &&
@@ -143,7 +159,7 @@ static bool is_container_network(const struct ifaddrs *list, const char *name)
 
 		if (link && link->sll_family == AF_PACKET && !strcmp(row->ifa_name, name) &&
 		    link->sll_addr[0] == 0x02 && link->sll_addr[1] == 0x42)
-			return true;
+			return is_bridge(name);
 	}
 	return false;
 }

@@ -14,6 +14,7 @@ enum {
 	MAC_TEXT_LEN = 17,
 	SUBNET_TEXT_LEN = 18,
 	SUBNET6_TEXT_LEN = 49,
+	RESERVED_TEXT_LEN = 16 * (IP6_TEXT_LEN + 1), /* NETWORK_RESERVED_MAX */
 	WORD_LEN = 15, /* drivers, modes, gateways, rates, interfaces */
 };
 
@@ -193,6 +194,7 @@ void netd_attached_encode(const struct netd_attached *attached, struct buf *out)
 		wire_put_u8(out, network->prefix6);
 		wire_put_str(out, network->gateway6);
 		wire_put_str(out, network->host_ip);
+		wire_put_u8(out, network->flags);
 	}
 }
 
@@ -219,6 +221,7 @@ int netd_attached_decode(struct str body, struct arena *arena, struct netd_attac
 		network->prefix6 = wire_u8(&in);
 		network->gateway6 = wire_str(&in, IP6_TEXT_LEN);
 		network->host_ip = wire_str(&in, 15);
+		network->flags = wire_u8(&in);
 	}
 	if (wire_end(&in) < 0)
 		return decode_error(err, "attached");
@@ -301,6 +304,10 @@ void netd_network_more_encode(const struct netd_network_set *set, struct buf *ou
 	wire_put_str(out, set->gate4);
 	wire_put_str(out, set->gate6);
 	wire_put_u8(out, set->no_masquerade);
+	wire_put_u8(out, set->inhibit4);
+	wire_put_str(out, set->gateway6);
+	wire_put_str(out, set->reserved);
+	wire_put_u8(out, set->told6);
 }
 
 int netd_network_set_decode(struct str body, struct netd_network_set *ret_set, struct err *err)
@@ -337,6 +344,12 @@ int netd_network_set_decode(struct str body, struct netd_network_set *ret_set, s
 		set.gate4 = wire_str(&in, WORD_LEN);
 		set.gate6 = wire_str(&in, WORD_LEN);
 		set.no_masquerade = wire_bool(&in);
+	}
+	if (in.left) {
+		set.inhibit4 = wire_bool(&in);
+		set.gateway6 = wire_str(&in, IP6_TEXT_LEN);
+		set.reserved = wire_str(&in, RESERVED_TEXT_LEN);
+		set.told6 = wire_bool(&in);
 	}
 	if (wire_end(&in) < 0)
 		return decode_error(err, "network");

@@ -8,6 +8,7 @@
 #include "lib/buf.h"
 #include "lib/err.h"
 #include "lib/str.h"
+#include "netd/api/netd_network_msg.h"
 
 /*
  * What others say to netd on /run/hoy/netd.sock. A peer with uid 0 is the engine, one with group
@@ -83,7 +84,6 @@ enum {
 	NETD_NETWORK_LIST_MAX = 128,
 	NETD_SYNC_MAX = 1024,
 	NETD_SHOW_MAX = 64 * 1024,
-	NETD_NETWORK_MORE_MAX = 320, /* netd_network_more_encode() */
 };
 
 enum netd_attach_flag {
@@ -123,6 +123,13 @@ struct netd_attach {
 	uint32_t port_count;
 };
 
+enum netd_attached_flag {
+	NETD_ATTACHED_ROUTED4 =
+		1, /* what it publishes there is its own address, none of the host's */
+	NETD_ATTACHED_ROUTED6 = 2,
+	NETD_ATTACHED_TOLD6 = 4, /* that the network has IPv6 was asked for */
+};
+
 struct netd_attached_network {
 	struct str network, ip4; /* "" without IPv4 */
 	uint8_t prefix;
@@ -132,35 +139,12 @@ struct netd_attached_network {
 	struct str ip6;	   /* "" without IPv6 */
 	uint8_t prefix6;
 	struct str gateway6, host_ip; /* where ports that name no address are published; "" = all */
+	uint8_t flags;		      /* enum netd_attached_flag */
 };
 
 struct netd_attached {
 	struct netd_attached_network *networks; /* in the order of the request */
 	uint32_t count;
-};
-
-struct netd_network {
-	struct str name;
-	struct str subnet;    /* "172.17.0.0/16"; "" without IPv4, as gateway */
-	struct str gateway;   /* "172.17.0.1" */
-	struct str bridge;    /* interface on the host */
-	bool internal, fixed; /* fixed: declared in network.ini or built in */
-	uint32_t containers;
-	struct str subnet6, gateway6; /* "" without IPv6 */
-	struct str driver;	      /* "bridge", "macvlan", "ipvlan" */
-};
-
-/* A network that a caller wants. */
-struct netd_network_set {
-	struct str name, subnet; /* subnet: "" = pick one */
-	bool internal;
-	bool no_ip6; /* on the wire the rest may be left out: IPv6, with a prefix that netd picks */
-	struct str subnet6; /* "" = pick one */
-	/* As [bridge NAME] of network.ini has them, where "" and 0 mean the default. */
-	struct str driver, mode, parent, gateway, range, rate, host_ip;
-	struct str bridge, ifname_prefix, gate4, gate6; /* gate: gateway_mode */
-	uint32_t mtu;
-	bool no_ip4, no_icc, no_masquerade; /* IPv6 alone; icc = no; masquerade = no */
 };
 
 struct netd_event {
@@ -181,18 +165,9 @@ void netd_connect_encode(struct str id, const struct netd_attach_network *networ
 int netd_connect_decode(struct str body, struct arena *arena, struct str *ret_id,
 			struct netd_attach_network *ret_network, struct err *err);
 
-void netd_network_set_encode(const struct netd_network_set *set, struct buf *out);
-/* What of it stands behind `internal`, for who keeps that without reading it. */
-void netd_network_more_encode(const struct netd_network_set *set, struct buf *out);
-int netd_network_set_decode(struct str body, struct netd_network_set *ret_set, struct err *err);
-
 void netd_attached_encode(const struct netd_attached *attached, struct buf *out);
 int netd_attached_decode(struct str body, struct arena *arena, struct netd_attached *ret_attached,
 			 struct err *err);
-
-void netd_networks_encode(const struct netd_network *networks, uint32_t count, struct buf *out);
-int netd_networks_decode(struct str body, struct arena *arena, struct netd_network **ret_networks,
-			 uint32_t *ret_count, struct err *err);
 
 void netd_event_encode(const struct netd_event *event, struct buf *out);
 int netd_event_decode(struct str body, struct netd_event *ret_event, struct err *err);

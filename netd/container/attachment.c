@@ -262,6 +262,26 @@ static bool fits(const struct network *network, uint32_t ip4)
 	return network_ip4_fits(network, ip4) && ip4 != network_gateway(network);
 }
 
+static bool is_reserved(const struct network *network, uint32_t ip4)
+{
+	const struct ip_any address = { .ip4 = ip4 };
+
+	return network_is_reserved(&network->traits, &address);
+}
+
+static bool is_reserved6(const struct network *network, const struct ip6 *ip6)
+{
+	const struct ip_any address = { .v6 = true, .ip6 = *ip6 };
+
+	return network_is_reserved(&network->traits, &address);
+}
+
+static int say_reserved(const struct network *network, struct str wish, struct err *err)
+{
+	return err_set(err, -EADDRINUSE, "address %.*s is reserved on network %s", STR_ARG(wish),
+		       network->name);
+}
+
 /* Has the host itself the address? On a bridge it has the gateway's alone. */
 static bool is_hosts(const struct network *network, const struct rtnl_state *state, uint32_t ip4)
 {
@@ -389,6 +409,9 @@ static int pick_address(const struct attachments *attachments, const struct netw
 	if (network->prefix >= IP4_PAIR) {
 		first = network->subnet;
 		hosts = 2;
+	} else if (network->gateway && !network->range_len) {
+		first = network->subnet + 1; /* the gateway is in the midst of them */
+		hosts++;
 	} else if (network->range_len) {
 		first = network->range;
 		hosts = ~ip4_mask(network->range_len);
@@ -400,7 +423,8 @@ static int pick_address(const struct attachments *attachments, const struct netw
 	for (uint32_t i = 0; i < hosts && i <= ATTACHMENTS_MAX * NETD_NETWORKS_MAX; i++) {
 		uint32_t ip4 = first + (start + i) % hosts;
 
-		if (fits(network, ip4) && !is_hosts(network, state, ip4) &&
+		if (fits(network, ip4) && !is_reserved(network, ip4) &&
+		    !is_hosts(network, state, ip4) &&
 		    !address_holder(attachments, attachment, str_from(network->name), ip4) &&
 		    !mac_taken(attachments, attachment, network, ip4, NULL)) {
 			*ret_ip4 = ip4;
@@ -442,6 +466,8 @@ static int check_wish6(const struct attachments *attachments, const struct netwo
 	    ip6_equal(&ip6, &network->subnet6) || ip6_equal(&ip6, &gateway))
 		return err_set(err, -EINVAL, "address '%.*s' does not belong to network %s",
 			       STR_ARG(wish), network->name);
+	if (is_reserved6(network, &ip6))
+		return say_reserved(network, wish, err);
 	if (is_hosts6(network, state, &ip6))
 		return err_set(err, -EADDRINUSE, "address %.*s is the host's own", STR_ARG(wish));
 	holder = address6_holder(attachments, attachment, str_from(network->name), &ip6);
@@ -469,7 +495,8 @@ static int pick_address6(const struct attachments *attachments, const struct net
 			? ip4 - network->subnet
 			: 2 + favourite(attachment->attach.id) % (UINT16_MAX - PLACES_SPARE);
 	ip6 = ip6_plus(&network->subnet6, place);
-	while (ip6_equal(&ip6, &gateway) || is_hosts6(network, state, &ip6) ||
+	while (ip6_equal(&ip6, &gateway) || is_reserved6(network, &ip6) ||
+	       is_hosts6(network, state, &ip6) ||
 	       address6_holder(attachments, attachment, wanted->name, &ip6) ||
 	       (!network->prefix && mac_taken(attachments, attachment, network, 0, &ip6)))
 		ip6 = ip6_plus(&ip6, 1);
@@ -490,6 +517,8 @@ static int check_wish(const struct attachments *attachments, const struct networ
 	if (ip4_parse(wish, &ip4) < 0 || !fits(network, ip4))
 		return err_set(err, -EINVAL, "address '%.*s' does not belong to network %s",
 			       STR_ARG(wish), network->name);
+	if (is_reserved(network, ip4))
+		return say_reserved(network, wish, err);
 	if (is_hosts(network, state, ip4))
 		return err_set(err, -EADDRINUSE, "address %.*s is the host's own", STR_ARG(wish));
 	holder = address_holder(attachments, attachment, str_from(network->name), ip4);

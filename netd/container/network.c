@@ -88,6 +88,11 @@ static bool lies_in(const struct network *network, uint32_t ip4)
 	return network->subnet && !((ip4 ^ network->subnet) & ip4_mask(network->prefix));
 }
 
+static bool lies_in6(const struct network *network, const struct ip6 *ip6)
+{
+	return network->given6 && ip6_in_prefix(ip6, &network->subnet6, network->prefix6);
+}
+
 bool network_ip4_fits(const struct network *network, uint32_t ip4)
 {
 	uint32_t host = ip4 & ~ip4_mask(network->prefix);
@@ -115,7 +120,7 @@ enum network_gate network_gate(const struct network *network, bool v6)
 
 bool network_has_gateway(const struct network *network, bool v6)
 {
-	return (v6 ? network->prefix6 : network->prefix) &&
+	return (v6 ? network->prefix6 : network->prefix && !network->traits.inhibit4) &&
 	       network_gate(network, v6) != NETWORK_GATE_ISOLATED;
 }
 
@@ -125,16 +130,31 @@ static int check_traits(const struct network *network, struct err *err)
 	bool isolated =
 		traits->gate4 == NETWORK_GATE_ISOLATED || traits->gate6 == NETWORK_GATE_ISOLATED;
 
-	if (!network_is_bridge(network) &&
-	    (traits->bridge[0] || traits->gate4 || traits->gate6 || traits->no_masquerade))
-		return err_set(err, -EINVAL,
-			       "network %s: gateway modes, masquerade and the name of a bridge "
-			       "are for bridges: a shared segment has its own",
-			       network->name);
+	if (!network_is_bridge(network) && (traits->bridge[0] || traits->gate4 || traits->gate6 ||
+					    traits->no_masquerade || traits->inhibit4))
+		return err_set(
+			err, -EINVAL,
+			"network %s: gateway modes, masquerade, inhibit_ipv4 and the name of "
+			"a bridge are for bridges: a shared segment has its own",
+			network->name);
 	if (isolated && !network->internal)
 		return err_set(err, -EINVAL,
 			       "network %s: gateway mode isolated is for internal networks",
 			       network->name);
+	if (!ip6_is_zero(&traits->gateway6) && (!lies_in6(network, &traits->gateway6) ||
+						ip6_equal(&traits->gateway6, &network->subnet6)))
+		return err_set(err, -EINVAL,
+			       "network %s: its gateway6 is no address of its subnet6",
+			       network->name);
+	for (uint8_t i = 0; i < traits->reserved_count; i++) {
+		const struct ip_any *one = &traits->reserved[i];
+		char text[IP_ANY_TEXT_MAX];
+
+		if (one->v6 ? !lies_in6(network, &one->ip6) : !lies_in(network, one->ip4))
+			return err_set(err, -EINVAL,
+				       "network %s: %s is reserved and no address of its subnet",
+				       network->name, ip_any_text(one, text));
+	}
 	return 0;
 }
 
@@ -190,6 +210,8 @@ int network_check(struct network *network, struct err *err)
 
 struct ip6 network_gateway6(const struct network *network)
 {
+	if (!ip6_is_zero(&network->traits.gateway6))
+		return network->traits.gateway6;
 	return ip6_plus(&network->subnet6, 1);
 }
 

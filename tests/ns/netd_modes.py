@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the machine is to a network (gateway modes, masquerade), and what bridges and interfaces are called."""
 import json
+import os
+import signal
 import socket
 import struct
 
@@ -13,7 +15,9 @@ NETS = ("[bridge ways]\nsubnet = 10.50.0.0/24\nsubnet6 = fd50::/64\ngateway_mode
         "[bridge bare]\nsubnet = 10.51.0.0/24\nsubnet6 = fd51::/64\ngateway_mode = nat-unprotected\n"
         "[bridge alone]\nsubnet = 10.52.0.0/24\nsubnet6 = fd52::/64\ninternal = yes\ngateway_mode = isolated\n"
         "gateway_mode6 = isolated\n"
-        "[bridge plain]\nsubnet = 10.53.0.0/24\nipv6 = no\nmasquerade = no\nbridge_name = br7\nifname_prefix = net\n")
+        "[bridge plain]\nsubnet = 10.53.0.0/24\nipv6 = no\nmasquerade = no\nbridge_name = br7\nifname_prefix = net\n"
+        "[bridge a-network-with-quite-a-long-name]\nsubnet = 10.56.0.0/29\nsubnet6 = fd56::/64\ngateway6 = fd56::f\ninhibit_ipv4 = yes\n"
+        "reserved = 10.56.0.2\nreserved = 10.56.0.3\nreserved = fd56::4\n")
 machine = Machine("[network up]\nMatch.Name = up0\nAddress = 10.9.0.2/24\nAddress = fd99::2/64\nGateway = 10.9.0.1\n" + NETS)
 machine.lan.sh("ip -6 addr add fd99::1/64 dev lan0 nodad")
 machine.start()
@@ -245,6 +249,59 @@ def long_names():
     tap.check(name in box["engine"].show("networks"), "kept")
     box["engine"].detach(box.pop("long"))
     box["engine"].network_remove(name)
+
+
+LONG = "a-network-with-quite-a-long-name"
+
+
+@tap.test("reserved, gateway6, inhibit_ipv4: no container gets such an address, and the machine has none of IPv4, over kill -9 too")
+def reserved():
+    def names(bridge):
+        return sh("ip -4 -o addr show dev %s; ip -6 -o addr show dev %s" % (bridge, bridge))
+    bridge = [line.split()[1] for line in box["engine"].show("networks").splitlines() if line.startswith(LONG)][0]
+    n.wait_for("its address", lambda: "fd56::f/64" in names(bridge))
+    tap.check("10.56.0." not in names(bridge) and "fd56::1/" not in names(bridge), names(bridge))
+    rows = attach("r0", LONG) + attach("r1", LONG) + attach("r2", LONG)
+    tap.check({r["ip"] for r in rows} == {"10.56.0.4", "10.56.0.5", "10.56.0.6"}, rows)
+    tap.check(not {r["ip6"] for r in rows} & {"fd56::4", "fd56::f"} and {r["gateway6"] for r in rows} == {"fd56::f"}, rows)
+    refused(attach, "no free address", "r3", LONG)
+    again()
+    tap.check("10.56.0." not in names(bridge), "the next one leaves it so: " + names(bridge))
+    refused(box["engine"].attach, "10.56.0.2 is reserved", Container("r4"), [(LONG, [], "10.56.0.2")])
+    box["engine"].detach(box.pop("r2"))
+    refused(box["engine"].attach, "fd56::4 is reserved", Container("r5"), [(LONG, [], "", "fd56::4")])
+    sh("ip addr add 10.56.0.1/29 dev " + bridge)  # somebody else's is nobody's business
+    tap.check("10.56.0.1/29" in names(bridge), names(bridge))
+    for name in ("r0", "r1", "r3"):
+        box["engine"].detach(box.pop(name))
+
+
+@tap.test("long names and addresses stay in their columns")
+def columns():
+    box["engine"].attach(box["way"], [("ways", ["way"])], [(TCP, "fd99::2", 8080, 80, 1), (TCP, "10.9.0.2", 8081, 80, 1)])
+    for what, second in (("firewall", "FROM OUTSIDE"), ("networks", "INTERFACE"), ("ports", "PORT")):
+        lines = [line for line in box["engine"].show(what).splitlines() if not line.startswith("table ")]
+        column = lines[0].index(second)
+        tap.check(len(lines) > 2 and all(line[column - 1] == " " and line[column] != " " for line in lines), "\n".join(lines))
+
+
+@tap.test("a role that a fault of its own ends says so, with the place; the rest goes on with a new one")
+def last_words():
+    def roles(name):
+        pids = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with open("/proc/%s/cmdline" % pid, "rb") as f:
+                words = f.read().split(b"\0")
+            if words[0].endswith(b"netd") and words[1:2] == [name.encode()]:
+                pids.append(int(pid))
+        return pids
+    for name, said in (("dns", "dns"), ("dhcp", "dhcp"), ("main", "netd")):
+        before = n.wait_for(name, lambda name=name: roles(name))
+        os.kill(before[0], signal.SIGSEGV)
+        n.wait_for("its last words", lambda said=said: "<3>%s: ended by signal 11: at +0x" % said in machine.log_text())
+        if name != "main":
+            n.wait_for("another one", lambda name=name, before=before: roles(name) and roles(name) != before)
+    again()
 
 
 @tap.test("the log points at no memory error and no forbidden call")

@@ -283,7 +283,7 @@ class Engine(Peer):
             row = {"network": answer.text(), "ip": answer.text(), "prefix": answer.take("B")}
             row.update(gateway=answer.text(), mac=answer.text(), ifname=answer.text())
             row.update(ip6=answer.text(), prefix6=answer.take("B"), gateway6=answer.text(),
-                       host_ip=answer.text())
+                       host_ip=answer.text(), flags=answer.take("B"))
             rows.append(row)
         return rows
 

@@ -101,8 +101,13 @@ static void test_network_set(void)
 					      .no_icc = true,
 					      .bridge = STR("br7"),
 					      .gate6 = STR("routed"),
-					      .no_masquerade = true };
-	enum { TRAITS = 4 + 3 + 4 + 4 + 4 + 6 + 1 }; /* what stands last */
+					      .no_masquerade = true,
+					      .inhibit4 = true,
+					      .told6 = true,
+					      .gateway6 = STR("fd00::2"),
+					      .reserved = STR("fd00::3 10.0.0.4") };
+	/* What stands last, and before that. */
+	enum { LATER = 1 + 4 + 7 + 4 + 16 + 1, TRAITS = 4 + 3 + 4 + 4 + 4 + 6 + 1 };
 	OWN(buf_done) struct buf out = { 0 };
 	struct netd_network_set back;
 
@@ -112,10 +117,15 @@ static void test_network_set(void)
 		   str_is(back.subnet6, "fd00::/64") && str_is(back.driver, "macvlan") &&
 		   str_is(back.parent, "eth0") && back.mtu == 1400 && back.no_ip4 && back.no_icc &&
 		   str_is(back.bridge, "br7") && str_is(back.gate6, "routed") && !back.gate4.len &&
-		   back.no_masquerade,
+		   back.no_masquerade && back.inhibit4 && back.told6 &&
+		   str_is(back.gateway6, "fd00::2") && str_is(back.reserved, "fd00::3 10.0.0.4"),
 	   "a wanted network");
 	is_int(netd_network_set_decode(str_head(buf_str(&out), out.len - 1), &back, NULL), -EBADMSG,
 	       "not in part");
+	out.len -= LATER;
+	ok(netd_network_set_decode(buf_str(&out), &back, NULL) == 0 && back.no_masquerade &&
+		   !back.inhibit4 && !back.gateway6.len && !back.reserved.len && !back.told6,
+	   "what was added last may be left out");
 	out.len -= TRAITS;
 	ok(netd_network_set_decode(buf_str(&out), &back, NULL) == 0 && back.no_icc &&
 		   !back.bridge.len && !back.no_masquerade,
@@ -170,10 +180,17 @@ static void test_lists(void)
 		{ STR("bridge"), STR("172.20.0.0/16"), STR("172.20.0.1"), STR("hoy0"), false, true,
 		  4, STR("fd00::/64"), STR("fd00::1"), STR("bridge") }
 	};
-	struct netd_attached_network row = {
-		STR("bridge"), STR("172.20.0.2"), 16, STR("172.20.0.1"), STR("02:42:ac:14:00:02"),
-		STR("eth0"),   STR("fd00::2"),	  64, STR("fd00::1"),	 STR("127.0.0.1")
-	};
+	struct netd_attached_network row = { STR("bridge"),
+					     STR("172.20.0.2"),
+					     16,
+					     STR("172.20.0.1"),
+					     STR("02:42:ac:14:00:02"),
+					     STR("eth0"),
+					     STR("fd00::2"),
+					     64,
+					     STR("fd00::1"),
+					     STR("127.0.0.1"),
+					     NETD_ATTACHED_ROUTED4 };
 	const struct netd_attached attached = { &row, 1 };
 	const struct netd_event event = { NETD_EVENT_DNS, STR("9.9.9.9") };
 	OWN(arena_done) struct arena arena = { 0 };
@@ -193,7 +210,8 @@ static void test_lists(void)
 	netd_attached_encode(&attached, &out);
 	ok(netd_attached_decode(buf_str(&out), &arena, &attached_back, NULL) == 0 &&
 		   str_is(attached_back.networks[0].mac, "02:42:ac:14:00:02") &&
-		   str_is(attached_back.networks[0].host_ip, "127.0.0.1"),
+		   str_is(attached_back.networks[0].host_ip, "127.0.0.1") &&
+		   attached_back.networks[0].flags == NETD_ATTACHED_ROUTED4,
 	   "what a container got");
 	buf_clear(&out);
 	netd_event_encode(&event, &out);
