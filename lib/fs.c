@@ -103,7 +103,7 @@ int fs_open_parent(int dirfd, const char *path, enum fs_scope scope, char *ret_n
 	return fd;
 }
 
-/* Makes the last component of prefix below its (existing) directory; there already is fine. */
+/* Makes the last component of prefix below its (existing) directory, and opens it; else -errno. */
 static int make_dir(int dirfd, const char *prefix, enum fs_scope scope, mode_t mode)
 {
 	char dir[4096], name[FS_NAME_MAX + 1];
@@ -119,11 +119,13 @@ static int make_dir(int dirfd, const char *prefix, enum fs_scope scope, mode_t m
 		return parent;
 	r = sys_mkdirat(parent, name, mode);
 	if (r < 0)
-		return r == -EEXIST ? 0 : r;
+		return r;
 	made = resolve(parent, name, FS_BENEATH, O_RDONLY | O_DIRECTORY, 0);
 	r = made < 0 ? made : sys_fstat(made, &st);
 	/* The umask has cut the mode; that it belongs to the parent's group it has inherited. */
-	return r < 0 ? r : sys_fchmod(made, mode | (st.st_mode & S_ISGID));
+	if (r == 0 && (st.st_mode & 07777) != (mode | (st.st_mode & S_ISGID)))
+		r = sys_fchmod(made, mode | (st.st_mode & S_ISGID));
+	return r < 0 ? r : take_fd(&made);
 }
 
 int fs_open_dir(int dirfd, const char *path, enum fs_scope scope, mode_t mode, struct err *err)
@@ -137,13 +139,16 @@ int fs_open_dir(int dirfd, const char *path, enum fs_scope scope, mode_t mode, s
 		return fd < 0 ? err_sys(err, fd, "open directory %s", path) : fd;
 	if (len == 0 || len >= sizeof(prefix))
 		return err_sys(err, len ? -ENAMETOOLONG : -ENOENT, "make directory '%s'", path);
+	/* Mostly only the last one is missing; what else there is the loop finds out. */
+	fd = make_dir(dirfd, path, scope, mode);
+	if (fd != -ENOENT && fd != -EEXIST && fd != -EINVAL)
+		return fd < 0 ? err_sys(err, fd, "make directory %s", path) : fd;
 	/*
 	 * Each prefix is resolved from dirfd: links and ".." of a foreign tree must meet the same
 	 * root each time.
 	 */
 	while (at < len) {
 		OWN_FD int step = -1;
-		int r;
 
 		while (path[at] == '/')
 			at++;
@@ -152,11 +157,10 @@ int fs_open_dir(int dirfd, const char *path, enum fs_scope scope, mode_t mode, s
 		memcpy(prefix, path, at);
 		prefix[at] = '\0';
 		step = resolve(dirfd, prefix, scope, flags, 0);
-		if (step >= 0)
-			continue;
-		r = step == -ENOENT ? make_dir(dirfd, prefix, scope, mode) : step;
-		if (r < 0)
-			return err_sys(err, r, "make directory %s", prefix);
+		if (step == -ENOENT)
+			step = make_dir(dirfd, prefix, scope, mode);
+		if (step < 0 && step != -EEXIST)
+			return err_sys(err, step, "make directory %s", prefix);
 	}
 	fd = resolve(dirfd, path, scope, flags, 0);
 	return fd < 0 ? err_sys(err, fd, "open directory %s", path) : fd;

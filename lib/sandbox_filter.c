@@ -4,8 +4,9 @@
  * runs it once, before it takes anything foreign. It must never fall back to a wider list: what a
  * profile does not name kills the process.
  *
- * The program is a straight run of compare-and-return: the kernel keeps a bitmap of the numbers
- * that are always allowed, so that only calls with checked arguments ever run it.
+ * The program is two runs of compare-and-return, for small numbers and for large ones: the kernel
+ * keeps a bitmap of the numbers that are always allowed, so that only calls with checked arguments
+ * ever run it. To make the bitmap it tries each number that it has: most are behind the last one.
  */
 #include "lib/sandbox_filter.h"
 
@@ -246,18 +247,38 @@ static void emit_call(struct sandbox_filter *filter, const struct sandbox_call *
 		filter->code[test].jf = (uint8_t)(filter->len - test - 1);
 }
 
+/* The first row that fits decides, so that a wider group stands before a narrower one. */
+static void emit_calls(struct sandbox_filter *filter, unsigned groups, uint32_t self,
+		       uint32_t first, uint32_t last)
+{
+	for (size_t i = 0; i < sandbox_call_count; i++)
+		if (sandbox_calls[i].groups & groups && sandbox_calls[i].nr >= first &&
+		    sandbox_calls[i].nr <= last)
+			emit_call(filter, &sandbox_calls[i], groups, self);
+	emit_return(filter, kill_action);
+}
+
 void sandbox_filter_profile(struct sandbox_filter *filter, enum sandbox_profile profile,
 			    uint32_t self)
 {
 	unsigned groups = profile_groups[profile] | (SANITIZED ? GROUP_SANITIZER : 0) |
 			  (defence_on(DEFENCE_A14_NO_PROGRAM) ? 0 : GROUP_SPAWN);
+	uint32_t last = 0;
+	size_t jump;
 
-	emit_head(filter, kill_action);
-	/* The first row that fits decides, so that a wider group stands before a narrower one. */
 	for (size_t i = 0; i < sandbox_call_count; i++)
-		if (sandbox_calls[i].groups & groups)
-			emit_call(filter, &sandbox_calls[i], groups, self);
+		if (sandbox_calls[i].groups & groups && sandbox_calls[i].nr > last)
+			last = sandbox_calls[i].nr;
+	emit_head(filter, kill_action);
+	emit(filter, BPF_JMP | BPF_JGT | BPF_K, last, 0, 1);
 	emit_return(filter, kill_action);
+	emit(filter, BPF_JMP | BPF_JGT | BPF_K, last / 2, 0, 1);
+	jump = filter->len;
+	emit(filter, BPF_JMP | BPF_JA, 0, 0, 0);
+	emit_calls(filter, groups, self, 0, last / 2);
+	if (!filter->overflow)
+		filter->code[jump].k = (uint32_t)(filter->len - jump - 1);
+	emit_calls(filter, groups, self, last / 2 + 1, last);
 }
 
 void sandbox_filter_deny(struct sandbox_filter *filter)

@@ -309,6 +309,7 @@ static int fork_container(struct launch *launch, struct apply *apply, struct err
 	apply->report = ends[1];
 	apply->cgroup = launch->group;
 	apply->gate = take_fd(&launch->gate);
+	apply->patient = true;
 	r = apply_prepare(apply, launch->root, &pts, err);
 	if (r == 0)
 		r = launch->answer.terminal ? apply_open_tty(apply, pts, &launch->master, err)

@@ -2,6 +2,7 @@
 #ifndef HOY_ENGINE_RUN_APPLY_H
 #define HOY_ENGINE_RUN_APPLY_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 #include "engine/api/shim_msg.h"
 #include "engine/run/plan.h"
@@ -32,6 +33,7 @@ struct apply {
 	int group_tree; /* the cgroup, for a container that stays in our cgroup namespace */
 	int trees[RUN_MOUNTS_MAX]; /* cloned bind sources */
 	int sibling_report;	   /* of a child whose elder sibling joined the user namespace */
+	bool patient; /* the caller has nothing to do until the program runs, or has failed to */
 	/* The child's own: */
 	int old_root, root, proc, sys, dev, null, mask, cwd;
 	int devices_at;	  /* where device_tree is attached */

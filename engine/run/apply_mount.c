@@ -241,17 +241,25 @@ static enum fs_scope target_scope(void)
 	return defence_on(DEFENCE_A4_TARGET) ? FS_IN_ROOT : FS_HOST;
 }
 
+/* Most ways have no link: one call finds out, and what it opened is the target. Else an error. */
+static int open_plain(struct apply *apply, const char *target, bool directory)
+{
+	if (!defence_on(DEFENCE_A4_TARGET))
+		return -ELOOP;
+	return directory ? fs_open_dir(apply->root, relative(target), FS_BENEATH_XDEV, 0755, NULL)
+			 : fs_open(apply->root, relative(target), FS_BENEATH_XDEV, O_PATH, 0, NULL);
+}
+
 int apply_open_target_dir(struct apply *apply, const struct plan_op *op, struct err *err)
 {
 	const char *target = op->target;
 	char path[RUN_PATH_MAX];
-	OWN_FD int fd = -1;
-	int r = refuse_link(apply, op, err);
+	OWN_FD int fd = open_plain(apply, target, true);
+	int r = fd < 0 ? refuse_link(apply, op, err) : check_place(apply, fd, target, err);
 
-	if (r < 0)
-		return r;
+	if (fd >= 0 || r < 0)
+		return r < 0 ? r : take_fd(&fd);
 	r = follow_links(apply, target, path);
-
 	if (r < 0)
 		return err_sys(err, r, "mount %s: follow the links", target);
 	fd = fs_open_dir(apply->root, path, target_scope(), 0755, err);
@@ -286,13 +294,12 @@ int apply_open_target_file(struct apply *apply, const struct plan_op *op, struct
 {
 	const char *target = op->target;
 	char path[RUN_PATH_MAX];
-	OWN_FD int fd = -1;
-	int r = refuse_link(apply, op, err);
+	OWN_FD int fd = open_plain(apply, target, false);
+	int r = fd < 0 ? refuse_link(apply, op, err) : check_place(apply, fd, target, err);
 
-	if (r < 0)
-		return r;
+	if (fd >= 0 || r < 0)
+		return r < 0 ? r : take_fd(&fd);
 	r = follow_links(apply, target, path);
-
 	if (r < 0)
 		return err_sys(err, r, "mount %s: follow the links", target);
 	fd = fs_open(apply->root, path, target_scope(), O_PATH, 0, err);

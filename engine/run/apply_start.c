@@ -24,13 +24,21 @@
 #include "lib/defence.h"
 #include "lib/fs.h"
 #include "lib/own.h"
+#include "lib/vchild.h"
 
-enum { PTMX_MAJOR = 5, PTMX_MINOR = 2, EXIT_NOT_STARTED = 126, PTS_OPTIONS_MAX = 64 };
+enum {
+	PTMX_MAJOR = 5,
+	PTMX_MINOR = 2,
+	EXIT_NOT_STARTED = 126,
+	PTS_OPTIONS_MAX = 64,
+	CHILD_STACK = 128 << 10
+};
 
 void apply_init(struct apply *apply, const struct plan *plan)
 {
 	memset(apply, 0xff, sizeof(*apply)); /* every fd is -1 */
 	apply->plan = plan;
+	apply->patient = false;
 }
 
 void apply_close(struct apply *apply)
@@ -270,6 +278,34 @@ static int go_there(struct apply *apply, int saved[PLAN_NS_COUNT], struct err *e
 	return r;
 }
 
+/* Nothing of the way to the program needs the caller, who may sleep over it. */
+static bool goes_alone(const struct apply *apply)
+{
+	const struct plan *plan = apply->plan;
+
+	return apply->patient && plan->kind == PLAN_KIND_CONTAINER && apply->gate < 0 &&
+	       plan->hook_points == 0 && !waits_for_caller(plan) &&
+	       plan->ns[PLAN_NS_TIME].mode == RUN_NS_MODE_HOST &&
+	       !(plan->flags & (PLAN_FLAG_LISTENER | PLAN_FLAG_INIT | PLAN_FLAG_TIME_OFFSETS));
+}
+
+/* The caller's memory is the child's: what it changes has to be its own. */
+static void run_steps_alone(void *owner)
+{
+	struct apply own = *(const struct apply *)owner;
+
+	run_steps(&own);
+}
+
+/* A copy of the caller's memory would be thrown away by execve a moment later. */
+static long start_alone(struct apply *apply, int *pidfd)
+{
+	static _Alignas(16) char stack[CHILD_STACK];
+
+	return vchild_start(apply_new_namespaces(apply->plan), apply->cgroup, pidfd, stack,
+			    sizeof(stack), run_steps_alone, apply);
+}
+
 static long fork_child(struct apply *apply, int *pidfd, struct err *err)
 {
 	const struct plan *plan = apply->plan;
@@ -278,7 +314,9 @@ static long fork_child(struct apply *apply, int *pidfd, struct err *err)
 
 	if (!exec && plan->ns[PLAN_NS_USER].mode == RUN_NS_MODE_FD)
 		return start_in_joined_user(apply, pidfd, err);
-	pid = k_fork(exec ? 0 : apply_new_namespaces(plan), apply->cgroup, pidfd);
+	pid = goes_alone(apply)
+		      ? start_alone(apply, pidfd)
+		      : k_fork(exec ? 0 : apply_new_namespaces(plan), apply->cgroup, pidfd);
 	if (pid == 0)
 		run_steps(apply);
 	return pid < 0 ? err_sys(err, (int)pid, "start a process in new namespaces") : pid;

@@ -10,11 +10,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "engine/run/cgroup_resource.h"
 #include "lib/fs.h"
 #include "lib/own.h"
 
-enum { CGROUP_FILE_MAX = 16384, CPU_PERIOD_US = 100000 };
+enum { CGROUP_FILE_MAX = 16384, CGROUP_LINE_MAX = 512, CPU_PERIOD_US = 100000 };
 
 static const struct {
 	uint32_t bit;
@@ -34,20 +35,25 @@ static int read_file(int fd, const char *name, struct buf *out)
 
 static uint32_t read_controllers(int fd, const char *file)
 {
-	struct buf text OWN(buf_done) = { 0 };
+	char text[CGROUP_LINE_MAX];
 	struct str rest, part;
 	uint32_t bits = 0;
 
-	if (read_file(fd, file, &text) < 0)
-		return 0;
-	rest = str_trim(buf_str(&text));
-	if (rest.len > 0 && rest.ptr[rest.len - 1] == '\n')
-		rest.len--;
+	rest = str_trim(cgroup_read_line(fd, file, text, sizeof(text)));
 	while (str_cut(&rest, ' ', &part))
 		for (size_t i = 0; i < ARRAY_LEN(controllers); i++)
 			if (str_is(part, controllers[i].name))
 				bits |= controllers[i].bit;
 	return bits;
+}
+
+struct str cgroup_read_line(int fd, const char *name, char *dst, size_t cap)
+{
+	OWN_FD int file = fs_open(fd, name, FS_BENEATH, O_RDONLY, 0, NULL);
+	ssize_t n = file < 0 ? -1 : read(file, dst, cap);
+	size_t len = n < 0 ? 0 : (size_t)n;
+
+	return str_make(dst, len > 0 && dst[len - 1] == '\n' ? len - 1 : len);
 }
 
 uint32_t cgroup_controllers(int cgroup_fd)

@@ -3,8 +3,10 @@
 #define HOY_ENGINE_RUN_CGROUP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include "lib/err.h"
+#include "lib/str.h"
 
 /*
  * Control groups of containers, cgroup v2 only: /sys/fs/cgroup/containers/<id>, on a hybrid host
@@ -64,6 +66,9 @@ int cgroup_open(struct cgroup_root *root, const char *id, struct err *err);
 /* Changes the limits of a group that runs. */
 int cgroup_set(struct cgroup_root *root, int cgroup_fd, const struct cgroup_limits *limits,
 	       struct err *err);
+
+/* The one line of a group's file, in the caller's memory; empty where it cannot be read. */
+struct str cgroup_read_line(int cgroup_fd, const char *name, char *dst, size_t cap);
 
 /* Bits of enum cgroup_controller that a group has, and handing wanted ones down to its children. */
 uint32_t cgroup_controllers(int cgroup_fd);

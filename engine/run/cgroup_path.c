@@ -85,12 +85,9 @@ static int fit_in(int fd, uint32_t controllers, struct err *err)
 {
 	static const uint32_t of_threads =
 		CGROUP_CONTROLLER_CPU | CGROUP_CONTROLLER_CPUSET | CGROUP_CONTROLLER_PIDS;
-	struct buf type OWN(buf_done) = { 0 };
-	int r;
+	char type[TYPE_MAX];
 
-	buf_init(&type, TYPE_MAX);
-	r = fs_read(fd, "cgroup.type", FS_BENEATH, TYPE_MAX - 1, &type, NULL);
-	if (r < 0 || !str_eq(buf_str(&type), STR("domain invalid\n")))
+	if (!str_is(cgroup_read_line(fd, "cgroup.type", type, sizeof(type)), "domain invalid"))
 		return 0;
 	if (controllers & ~of_threads)
 		return err_set(err, -EOPNOTSUPP,

@@ -33,9 +33,11 @@ def direct(*args, command=("true",), files=None, root=None, check=0, timeout=60,
     return out if check == 0 else out + err
 
 
-def again(first, count, *args, command=("true",), files=None, root=None):
-    """What each of `count` starts of the same container says, in one go; % in a target is its number."""
-    done = subprocess.run([DIRECT, "--repeat", "%d:%d" % (first, count)] + (FILES if files is None else files)
+def again(first, count, *args, command=("true",), files=None, root=None, abreast=1):
+    """What each of `count` starts of the same container says, in one go and several side by side; % in a
+    target is its number."""
+    done = subprocess.run([DIRECT, "--repeat", "%d:%d:%d" % (first, count, abreast)]
+                          + (FILES if files is None else files)
                           + list(args) + [root or ROOT, "--"] + list(command), stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, timeout=60 * count, env=box.ENV, check=False)
     texts = done.stdout.decode("utf-8", "replace").split("\0")

@@ -3,8 +3,10 @@
  * No test: carries a plan out in its own process, without a shim, as an OCI runtime does, so that
  * tests/ns/run_oci.py can ask for each field; --print shows the plan. run_direct [OPTIONS] ROOT --
  * COMMAND...; ends as the program does, with 125 and the error on stderr when the program was not
- * reached. --repeat FIRST:COUNT does it COUNT times, a NUL on stdout after each; a % in the target
- * of a mount is the number of the time.
+ * reached. --repeat FIRST:COUNT:ABREAST does it COUNT times, so many side by side, and prints in
+ * their order what each said, a NUL behind it; a % in the target of a mount is the number of the
+ * time.
+ * --exchange COUNT starts nothing: it hangs the device program on the control group so many times.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,18 +15,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "engine/run/apply.h"
+#include "engine/run/device.h"
 #include "engine/run/kernel.h"
 #include "engine/run/own_file.h"
 #include "engine/run/spec.h"
 #include "lib/fs.h"
 #include "lib/own.h"
 
-enum { MAX = 32, NOT_REACHED = 125 };
+enum { MAX = 32, NOT_REACHED = 125, ABREAST_MAX = 8, SAID_MAX = 1 << 20 };
 
 static struct run_spec spec;
 static struct run_mount mounts[MAX];
@@ -43,7 +48,8 @@ static size_t masked_count, readonly_count, env_count, mount_map_count;
 static char filter_bytes[PLAN_FILTER_MAX];
 static const char *gate_path;
 static bool print_only;
-static uint64_t repeat[2]; /* the first number, how many times */
+static uint64_t repeat[3]; /* the first number, how many times, how many side by side */
+static uint64_t exchanges;
 static int cgroup = -1, exec_pidfd = -1, next_fd = 40;
 
 static int fail(const struct err *err)
@@ -322,7 +328,9 @@ static void take_value(const char *option, char *value)
 			(struct run_device_rule){ RUN_DEVICE_TYPE_ANY, (int64_t)n[0], (int64_t)n[1],
 						  RUN_ACCESS_ALL, n[2] != 0 };
 	if (strcmp(option, "--repeat") == 0)
-		numbers(value, repeat, 2);
+		numbers(value, repeat, 3);
+	if (strcmp(option, "--exchange") == 0)
+		exchanges = n[0];
 	if (strcmp(option, "--time") == 0) {
 		spec.monotonic.secs = (int64_t)n[0];
 		spec.boottime.secs = (int64_t)n[1];
@@ -479,6 +487,15 @@ static int print(const struct plan *plan)
 	return fs_write_fd(STDOUT_FILENO, text.data, text.len, NULL) < 0;
 }
 
+/* As an update does it, in a container that runs. */
+static int exchange(const struct plan *plan, struct err *err)
+{
+	for (uint64_t i = 0; i < exchanges; i++)
+		if (device_attach(cgroup, plan->devices.ptr, plan->devices.len, err) < 0)
+			return fail(err);
+	return 0;
+}
+
 static int plan_and_carry_out(int root, struct err *err)
 {
 	struct buf data OWN(buf_done) = { 0 };
@@ -492,6 +509,8 @@ static int plan_and_carry_out(int root, struct err *err)
 		r = plan_decode(data.data, data.len, &plan, err);
 	if (r < 0)
 		return fail(err);
+	if (exchanges)
+		return exchange(&plan, err);
 	return print_only ? print(&plan) : carry_out(&plan, root, err);
 }
 
@@ -512,17 +531,50 @@ static void number_targets(uint64_t number)
 	}
 }
 
-/* Each time in a process of its own. */
+/* One time of many: a process of its own, and the file into which it says what it has to say. */
+struct turn {
+	pid_t pid;
+	int said;
+};
+
+static int begin(struct turn *turn, uint64_t number, int root, struct err *err)
+{
+	turn->said = memfd_create("said", MFD_CLOEXEC);
+	turn->pid = turn->said < 0 ? -1 : fork();
+	if (turn->pid != 0)
+		return turn->pid < 0 ? -1 : 0;
+	(void)dup2(turn->said, STDOUT_FILENO);
+	(void)dup2(turn->said, STDERR_FILENO);
+	number_targets(number);
+	exit(plan_and_carry_out(root, err));
+}
+
+static int end(struct turn *turn)
+{
+	off_t at = 0;
+	ssize_t n;
+
+	if (waitpid(turn->pid, NULL, 0) < 0)
+		return -1;
+	do
+		n = sendfile(STDOUT_FILENO, turn->said, &at, SAID_MAX);
+	while (n > 0);
+	(void)close(turn->said);
+	return n < 0 || write(STDOUT_FILENO, "", 1) != 1 ? -1 : 0;
+}
+
 static int carry_out_again(int root, struct err *err)
 {
-	for (uint64_t i = 0; i < repeat[1]; i++) {
-		pid_t pid = fork();
+	struct turn turns[ABREAST_MAX];
+	uint64_t abreast = repeat[2] < 1 ? 1 : repeat[2], begun = 0;
 
-		if (pid == 0) {
-			number_targets(repeat[0] + i);
-			exit(plan_and_carry_out(root, err));
-		}
-		if (pid < 0 || waitpid(pid, NULL, 0) < 0 || write(STDOUT_FILENO, "", 1) != 1)
+	if (abreast > ABREAST_MAX)
+		return 2;
+	for (uint64_t ended = 0; ended < repeat[1]; ended++) {
+		for (; begun < repeat[1] && begun < ended + abreast; begun++)
+			if (begin(&turns[begun % abreast], repeat[0] + begun, root, err) < 0)
+				return NOT_REACHED;
+		if (end(&turns[ended % abreast]) < 0)
 			return NOT_REACHED;
 	}
 	return 0;

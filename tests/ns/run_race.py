@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Containers that start while somebody exchanges what they are made of: links against directories,
 devices and files, and processes that look for young ones. HOY_ROUNDS starts each
-(fixture/rounds.py), which one process makes many of: the starts' own time is what the attackers have."""
+(fixture/rounds.py), which one process makes many of, some side by side: a start waits for the kernel much
+of its time, and the attacker needs a processor all of it."""
 import ctypes
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -19,12 +21,25 @@ import run_box as box  # noqa: E402
 from run_box import tap  # noqa: E402
 from direct_box import (DIRECT, FILES, FULL, NEW, ROOT, USER, again, direct, direct_root,  # noqa: E402
                         volume)
-from fixture.rounds import rounds  # noqa: E402
+from fixture.rounds import ROUNDS, rounds  # noqa: E402
 
-STEP = 20  # starts by one process, which does nothing else
+STEP = 20 if ROUNDS <= 10000 else 200  # starts by one process, which does nothing else
+ABREAST = 3
+ATTEMPTS = 10000
+UPDATES = 4 * STEP  # exchanges of a device program beside so many starts
 PIDS = ["--new", "pid"]
 
 box.enter()
+
+
+def build(name, root=ROOT):
+    """A small static program in the bin of a root."""
+    kept, path = os.path.join(box.WORK, name), os.path.join(root, "bin", name)
+    if not os.path.exists(kept):
+        subprocess.run(["gcc", "-static", "-O1", "-o", kept, os.path.join(box.HERE, "run_%s.c" % name)],
+                       check=True)
+    if not os.path.exists(path):
+        shutil.copy(kept, path)
 
 
 def swapping(first, second):
@@ -50,6 +65,15 @@ def settle(path, make):
         make(path)
 
 
+def empty(folder):
+    """What the containers made in a folder that stays, whatever its name leads to by now."""
+    for name in os.listdir(folder):
+        if name.startswith("made"):
+            os.rmdir(name, dir_fd=folder)
+        else:
+            os.unlink(name, dir_fd=folder)
+
+
 def empty_file(path):
     with open(path, "w", encoding="ascii"):
         pass
@@ -60,28 +84,33 @@ def swapped():
     shared = volume("swapped")
     canary = volume("canary-swapped")
     other = volume("planted", file="x")
-    os.makedirs(shared + "/sub")
-    os.chown(shared + "/sub", 100000, 100000)  # the root of USER writes there as well
+    # The longer the way behind the name, the longer is it between a look and the use.
+    way = "sub/" + "d/" * 60
+    os.makedirs(os.path.join(shared, way))
+    for folder, _, _ in os.walk(shared + "/sub"):
+        os.chown(folder, 100000, 100000)  # the root of USER writes there as well
     os.symlink(canary, shared + "/evil")
+    made = os.open(os.path.join(shared, way), os.O_RDONLY)
     swapper = swapping(shared + "/sub", shared + "/evil")
     good = refused = 0
     try:
-        # The longer the way behind the name, the longer is it between a look and the use.
-        way = "/v/sub/%s" % ("d/" * 60)
         more = [w for n in range(4) for w in (
-            "--mount", "bind|%s|%smade%%-%d|" % (other, way, n), "--mount",
-            "bind|%s/file|%sfile%%-%d|" % (other, way, n))]
+            "--mount", "bind|%s|/v/%smade%%-%d|" % (other, way, n), "--mount",
+            "bind|%s/file|/v/%sfile%%-%d|" % (other, way, n))]
         for i in rounds("A4-A9", DIRECT, STEP):
             user = USER if i // STEP % 4 == 0 else []
-            outs = again(i, STEP, *user, "--mount", "bind|%s|/v|" % shared, *more, files=FILES[2:4])
+            outs = again(i, STEP, *user, "--mount", "bind|%s|/v|" % shared, *more, files=FILES[2:4],
+                         abreast=ABREAST)
             wrong = [out for out in outs if out and not out.startswith("mounts: mount /v/sub/")]
             tap.check(not wrong, "refused for something else: %s" % wrong)
             good += outs.count("")
             refused += STEP - outs.count("")
             tap.check(os.listdir(canary) == [], "the host was written to, round %d: %s" % (
                 i + 1, os.listdir(canary)))
+            empty(made)
     finally:
         end(swapper)
+        os.close(made)
     tap.note("%d started, %d refused" % (good, refused))
     settle(shared + "/sub", os.mkdir)
     direct("--mount", "bind|%s|/v|" % shared, "--mount", "bind|%s|/v/sub/last|" % other)
@@ -91,13 +120,13 @@ def swapped():
 
 def masked(tree, first=0, count=1):
     return again(first, count, "--masked", "/proc/keys", "--caps", "%d:%d:%d:0:0" % ((FULL,) * 3),
-                 files=FILES[:2], root=tree,
-                 command=("sh", "-c", "wc -c < /proc/keys; echo x > /proc/keys; true"))
+                 files=FILES[:2], root=tree, command=("/bin/seen", "mask", "/proc/keys"), abreast=ABREAST)
 
 
 @tap.test("A5-null-of-a-root-is-swapped-while-containers-start")
 def swapped_null():
     tree = box.make_tree(os.path.join(box.WORK, "root-null"))
+    build("seen", tree)
     os.makedirs(os.path.join(tree, "dev"))
     os.mknod(os.path.join(tree, "dev/null"), 0o20666, os.makedev(1, 3))
     os.symlink("/proc/sys/kernel/core_pattern", os.path.join(tree, "dev/evil"))
@@ -121,13 +150,14 @@ def swapped_null():
 
 def terminals(tree, first=0, count=1):
     outs = again(first, count, *PIDS, "--tty", files=FILES[:2] + FILES[4:6], root=tree,
-                 command=("grep", "-c", " - devpts ", "/proc/self/mountinfo"))
+                 command=("/bin/seen", "lines", " - devpts ", "/proc/self/mountinfo"), abreast=ABREAST)
     return [out.strip() for out in outs]
 
 
 @tap.test("A6-console-is-swapped-for-a-link-while-terminals-are-made")
 def swapped_console():
     tree = box.make_tree(os.path.join(box.WORK, "root-console"))
+    build("seen", tree)
     canary = os.path.join(volume("canary-console", file="mine"), "file")
     for name in ("proc", "dev", "dev/pts"):
         os.makedirs(os.path.join(tree, name))
@@ -155,13 +185,14 @@ def swapped_console():
 
 def mounted(shared, user, first=0, count=1):
     outs = again(first, count, *PIDS, *user, "--mount", "bind|%s|/v|" % shared, "--mount", "tmpfs||/v/t|",
-                 files=FILES[:4], command=("grep", "-c", " /proc/", "/proc/mounts"))
+                 files=FILES[:4], command=("/bin/seen", "lines", " /proc/", "/proc/mounts"), abreast=ABREAST)
     return [out.strip() for out in outs]
 
 
 @tap.test("A7-a-directory-becomes-a-link-into-proc-while-it-is-mounted-on")
 def swapped_place():
     shared = volume("swapped-place")
+    build("seen")
     os.makedirs(shared + "/t")
     os.symlink("/proc/sys/kernel", shared + "/evil")
     good = refused = 0
@@ -180,18 +211,34 @@ def swapped_place():
     tap.check(mounted(shared, []) == ["0"], "no start without a race either: nothing was tried")
 
 
-def detach(path):
-    """Takes the device program off a control group (bpf(2)); what no update may do."""
-    libc = ctypes.CDLL(None)
-    group = os.open(path, os.O_RDONLY)
+def bpf(command, form, *values):
+    """bpf(2) with the union's first members; what it answers, and the union."""
+    union = ctypes.create_string_buffer(struct.pack(form, *values), 64)
+    return ctypes.CDLL(None).syscall(321, command, union, 64), union
+
+
+def program_of(group):
+    """An fd of the one device program that hangs on a control group."""
     ids = (ctypes.c_uint32 * 4)()
-    query = ctypes.create_string_buffer(struct.pack("<IIIIQI", group, 6, 0, 0, ctypes.addressof(ids), 4), 64)
-    tap.check(libc.syscall(321, 16, query, 64) == 0 and ids[0] and not ids[1], "one program hangs there")
-    program = libc.syscall(321, 13, ctypes.create_string_buffer(struct.pack("<I", ids[0]), 64), 64)
-    done = libc.syscall(321, 9, ctypes.create_string_buffer(struct.pack("<IIII", group, program, 6, 0), 64), 64)
-    tap.check(done == 0, "it was not taken off")
-    os.close(program)
-    os.close(group)
+    answer, _ = bpf(16, "<IIIIQI", group, 6, 0, 0, ctypes.addressof(ids), 4)
+    tap.check(answer == 0 and ids[0] and not ids[1], "one program hangs there")
+    return bpf(13, "<I", ids[0])[0]
+
+
+def exchange_in_two(path, seen):
+    """An exchange that takes the old program off before it hangs the new one there, until the hunter saw it."""
+    group = os.open(path, os.O_RDONLY)
+    program = program_of(group)
+    try:
+        for number in range(1, ATTEMPTS):
+            off, on = bpf(9, "<III", group, program, 6)[0], bpf(8, "<IIII", group, program, 6, 2)[0]
+            tap.check(off == 0 and on == 0, "it was not exchanged")
+            if seen():
+                return number
+    finally:
+        os.close(program)
+        os.close(group)
+    raise AssertionError("nobody saw the moment without a program")
 
 
 @tap.test("A21-the-device-program-of-a-running-container-is-replaced")
@@ -199,7 +246,7 @@ def replaced():
     group = "/sys/fs/cgroup/hoy-oci-race-" + os.environ["HOY_RUN_BOX"]
     os.makedirs(group)
     os.mknod(os.path.join(ROOT, "fuse"), 0o20666, os.makedev(10, 229))
-    build_hunter()
+    build("hunter")
     proc = subprocess.Popen([DIRECT] + FILES + NEW + ["--cgroup", group, ROOT, "--", "/bin/hunter", "/fuse"],
                             stdout=subprocess.PIPE, env=box.ENV)
     try:
@@ -207,13 +254,14 @@ def replaced():
         with open("/proc/%d/task/%d/children" % (proc.pid, proc.pid), encoding="ascii") as f:
             child = f.read().split()[0]
         os.set_blocking(proc.stdout.fileno(), False)
-        for i in rounds("A21", DIRECT, STEP):
+        # Another container in its group exchanges the program, and so does an update.
+        for i in rounds("A21", DIRECT, STEP + UPDATES):
             outs = again(i, STEP, *PIDS, "--cgroup", group, files=FILES[2:4])
             tap.check(outs == [""] * STEP, "a start failed: %s" % outs)
+            direct("--exchange", UPDATES, "--cgroup", group)
             tap.check(not proc.stdout.read(), "a device was open for a moment, round %d" % (i + 1))
-        detach(group)
         # Not so the hunter: a moment without a program is enough for it.
-        box.wait_for("the hunter to succeed", proc.stdout.read)
+        tap.note("in two calls it is seen in exchange %d" % exchange_in_two(group, proc.stdout.read))
     finally:
         os.kill(int(child), signal.SIGKILL)
         proc.wait(box.LIMIT_S)
@@ -223,16 +271,9 @@ def replaced():
         os.rmdir(group)
 
 
-def build_hunter():
-    hunter = os.path.join(ROOT, "bin/hunter")
-    if not os.path.exists(hunter):
-        subprocess.run(["gcc", "-static", "-O1", "-o", hunter,
-                        os.path.join(box.HERE, "run_hunter.c")], check=True)
-
-
 @tap.test("A2-young-processes-are-hunted")
 def hunted():
-    build_hunter()
+    build("hunter")
     # All rights of a young process but the one to look at everything.
     caps = FULL & ~(1 << 19)
     rights = ["--caps", "%d:%d:%d:0:0" % (caps, caps, caps)]
@@ -248,7 +289,8 @@ def hunted():
             child = f.read().split()[0]
         os.set_blocking(proc.stdout.fileno(), False)
         for i in rounds("A2", DIRECT, STEP):
-            outs = again(i, STEP, "--exec", child, *rights, "--seccomp", path, files=[])
+            outs = again(i, STEP, "--exec", child, *rights, "--seccomp", path, files=[],
+                         abreast=ABREAST)
             tap.check(outs == [""] * STEP, "an exec failed: %s" % outs)
             seen = proc.stdout.read()
             tap.check(not seen, "a young process was seen, round %d: %s" % (i + 1, seen))

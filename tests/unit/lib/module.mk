@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-tests_unit_lib := err str signame wire arena mono random log loop sha256 fs tree ini inidiff msg peer spawn sandbox torture noheap
+tests_unit_lib := err str signame wire arena mono random log loop sha256 fs tree ini inidiff msg peer spawn vchild sandbox torture noheap
 
 UNIT += $(tests_unit_lib:%=tests/unit/lib/test_%)
 $(foreach t,$(tests_unit_lib),$(eval tests/unit/lib/test_$(t)_OBJS := tests/unit/lib/test_$(t).o))
