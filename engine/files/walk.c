@@ -466,7 +466,7 @@ static int check_parents(const struct walk *walk, struct str source, const char 
 static int walk_parents(struct walk *walk, struct str source, struct err *err)
 {
 	struct walk_names bases OWN(walk_names_done) = { 0 };
-	char base[FILES_PATH_MAX], include[FILES_PATH_MAX];
+	char base[FILES_PATH_MAX], include[FILES_PATH_MAX] = "";
 	const char *pivot = memmem(source.ptr, source.len, "/./", 3);
 	size_t head = pivot ? (size_t)(pivot - source.ptr) : 0;
 	int r = walk_clean(str_head(source, head), base, err);

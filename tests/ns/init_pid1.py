@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from fixture import tap  # noqa: E402
-from pid1_box import BUILD, LIMIT_S, SAN, TOP, Machine, boot  # noqa: E402
+from pid1_box import BUILD, LIMIT_S, Machine, boot  # noqa: E402
 
 HASH = "$2b$10$abcdefghijklmnopqrstuvabcdefghijklmnopqrstuvabcdefghi"
 ZOMBIES = int(os.environ.get("HOY_ZOMBIES", "2000"))

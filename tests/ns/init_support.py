@@ -10,12 +10,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from fixture import registry, tap  # noqa: E402
-from pid1_box import BUILD, LIMIT_S, TOP, Machine  # noqa: E402
+from pid1_box import BUILD, TOP, Machine  # noqa: E402
 
 PORT = 8443  # in a network namespace of its own
 WORK = tempfile.mkdtemp(prefix="hoy-support-")
@@ -54,7 +53,7 @@ def settings(**keys):
         f.write("[support]\n" + "".join("%s = %s\n" % row for row in SETTINGS.items()))
     name = "box%d" % next(NAMES)  # a revision of its own has the files read again
     M.inside(["/usr/bin/hoy-client"], input=("name %s\napply x 0\n" % name).encode())
-    wait_for("the settings", lambda: "hostname = " + name in hoy("config", "show", "hoy"))
+    tap.wait_for("the settings", lambda: "hostname = " + name in hoy("config", "show", "hoy"))
 
 
 def processes(name):
@@ -74,14 +73,6 @@ def processes(name):
 
 def senders():
     return processes(b"hoy-send")
-
-
-def wait_for(what, condition):
-    end = time.monotonic() + LIMIT_S
-    while not condition():
-        tap.check(time.monotonic() < end, "waited for %s" % what)
-        time.sleep(0.1)
-    return condition()
 
 
 def archives():
@@ -133,7 +124,7 @@ def _sent():
     text = hoy("config", "show", "hoy") + hoy("config", "candidate") + hoy("config", "diff")
     tap.check("token" in text and TOKEN not in text, text)
     hoy("config", "discard")
-    wait_for("the role to go", lambda: not senders())
+    tap.wait_for("the role to go", lambda: not senders())
 
 
 @tap.test("support send: not a byte for a server of another authority or name; the error says which key decides")
@@ -185,7 +176,7 @@ def _confined():
                 return status
         return None
 
-    status = wait_for("role send", confined)
+    status = tap.wait_for("role send", confined)
     for pattern in (r"CapEff:\s0+\n", r"CapBnd:\s0+\n", r"NoNewPrivs:\s1", r"Seccomp:\s2", r"Gid:\s938\s938\s938"):
         tap.check_match(pattern, status, "confinement")
     before = senders()
@@ -196,7 +187,7 @@ def _confined():
     for pid in processes(b"/usr/bin/hoy"):
         os.kill(pid, signal.SIGKILL)
     client.wait()
-    wait_for("the role to go", lambda: not senders())
+    tap.wait_for("the role to go", lambda: not senders())
     settings(path="/up/")
     tap.check("answers 201" in hoy("support", "send", path), "the next one")
 

@@ -2,9 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """DHCPv6 of uplinks: addresses and names by dnsmasq, a delegated prefix by a server of few words,
 worse servers, adoption, conflicts."""
-import random
-import socket
-import struct
 import subprocess
 import sys
 import time

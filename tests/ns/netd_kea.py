@@ -5,7 +5,6 @@ it is, refusals, delegated prefixes, time servers, routes that routers tell of."
 import os
 import socket
 import subprocess
-import time
 
 import netd_peer as n
 import netd_servers as servers

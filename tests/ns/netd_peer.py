@@ -89,15 +89,8 @@ LIMIT_S = 120
 
 
 def wait_for(what, condition, limit_s=LIMIT_S):
-    """Calls condition until it gives something true, which is returned."""
-    limit_s = max(limit_s, LIMIT_S)
-    end = time.monotonic() + limit_s
-    while True:
-        value = condition()
-        if value:
-            return value
-        tap.check(time.monotonic() < end, "waited %d s for %s" % (limit_s, what))
-        time.sleep(0.02)
+    """tap's, never less patient than LIMIT_S."""
+    return tap.wait_for(what, condition, max(limit_s, LIMIT_S))
 
 
 class Netns:

@@ -4,8 +4,6 @@
 middle of a change. HOY_FLAPS, HOY_KILLS, HOY_LOSS: rounds; HOY_SEED repeats a run."""
 import os
 import random
-import socket
-import struct
 import subprocess
 import sys
 import threading

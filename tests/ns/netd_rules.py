@@ -12,7 +12,7 @@ import struct
 import subprocess
 
 import netd_peer as n
-from netd_peer import TCP, UDP, Container, Echo, Engine, Machine, sh, talk, tap
+from netd_peer import TCP, Container, Echo, Engine, Machine, sh, talk, tap
 
 n.enter()
 MUTANT = os.path.join(n.BUILD, os.uname().machine, "san/bin/tests/tool/netd_mutant")

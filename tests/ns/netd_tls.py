@@ -13,7 +13,7 @@ import time
 import netd_peer as n
 from fixture import deb
 from fixture import registry as certificates
-from netd_peer import Container, Engine, Machine, sh, tap
+from netd_peer import Container, Engine, Machine, tap
 
 n.PROGRAMS += (("unbound", "usr/sbin/unbound"),)
 n.enter()

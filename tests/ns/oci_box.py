@@ -12,7 +12,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
@@ -24,6 +23,7 @@ RUNTIME = os.environ.get("HOY_OCI", os.path.join(BUILD, "x86_64/san/bin/tests/to
 ROOT = os.path.join(WORK, "state")
 GROUPS = "hoy-test-oci-" + os.environ.get("HOY_OCI_BOX", "")
 LIMIT_S = 120
+wait_for = tap.wait_for
 ENV = dict(os.environ, ASAN_OPTIONS="detect_leaks=0", LC_ALL="C")
 NAMESPACES = ("pid", "network", "ipc", "uts", "mount", "cgroup")
 
@@ -78,17 +78,6 @@ def make_root(path):
     with open(os.path.join(path, "etc/passwd"), "w", encoding="ascii") as f:
         f.write("root:x:0:0::/:/bin/sh\nuser:x:1000:1000::/:/bin/sh\n")
     return path
-
-
-def wait_for(what, condition):
-    """Calls condition until it gives something true, which is returned."""
-    end = time.monotonic() + LIMIT_S
-    while True:
-        value = condition()
-        if value:
-            return value
-        tap.check(time.monotonic() < end, "waited %d s for %s" % (LIMIT_S, what))
-        time.sleep(0.02)
 
 
 def alive(pid):

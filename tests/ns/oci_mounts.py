@@ -3,7 +3,6 @@
 """hoy-oci and where things stand in a container: the order of mounts, binds of what was mounted, a
 root in the host's mount namespace, modes and owners."""
 import os
-import subprocess
 
 import oci_box as box
 from fixture import box as clients, mounts

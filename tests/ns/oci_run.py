@@ -6,14 +6,13 @@ import json
 import os
 import pty
 import re
-import select
 import signal
 import socket
 import subprocess
-import time
 
 import oci_box as box
 from oci_box import Bundle, good, refused, runtime, tap, wait_for
+from fixture.box import read_until  # noqa: E402
 
 
 @tap.test("run-gives-output-and-exit-status")
@@ -339,20 +338,6 @@ def pid_of(pidfd):
         return int(re.search(r"(?m)^Pid:\s*(-?\d+)$", f.read()).group(1))
 
 
-def read_until(fd, end):
-    data = b""
-    limit = time.monotonic() + box.LIMIT_S
-    while end not in data:
-        tap.check(time.monotonic() < limit, "waited for %r in %r" % (end, data))
-        if select.select([fd], [], [], 1)[0]:
-            try:
-                data += os.read(fd, 4096)
-            except OSError:
-                break
-    tap.check(end in data, "expected %r in %r" % (end, data))
-    return data
-
-
 @tap.test("terminal-in-the-foreground")
 def foreground():
     with Bundle("sh", "-c", "tty; read x; echo got $x; exit 5") as b:
@@ -617,7 +602,7 @@ def features():
     tap.check(len(record["hooks"]) == 6 and "rro" in record["mountOptions"], str(record))
     tap.check(record["linux"]["cgroup"]["v2"] and not record["linux"]["cgroup"]["systemd"], "cgroup")
     tap.check("SCMP_ARCH_X86_64" in record["linux"]["seccomp"]["archs"], "archs")
-    with Bundle() as b:
+    with Bundle():
         refused(runtime("spec", "--bundle", os.path.join(box.WORK, "template")), "exists")
     for name in ("checkpoint", "restore"):
         refused(runtime(name, "x"), "not supported")

@@ -34,6 +34,7 @@ GROUP = GROUP_PREFIX + os.environ.get("HOY_RUN_BOX", "")
 TOP = "/sys/fs/cgroup"  # where cgroup v2 is
 STALE_S = 3600
 LIMIT_S = 120  # of every wait for a condition: only what hangs gets that far
+wait_for = tap.wait_for
 
 START, SIGNAL, RESIZE, ATTACH, EXEC, STATE, STOP, RELEASE, EXITED, EXEC_EXITED, OOM = range(
     0x0601, 0x060c)
@@ -93,17 +94,6 @@ def short_name(path):
         yield "/proc/self/fd/%d/%s" % (folder, os.path.basename(path))
     finally:
         os.close(folder)
-
-
-def wait_for(what, condition):
-    """Calls condition until it gives something true, which is returned."""
-    end = time.monotonic() + LIMIT_S
-    while True:
-        value = condition()
-        if value:
-            return value
-        tap.check(time.monotonic() < end, "waited %d s for %s" % (LIMIT_S, what))
-        time.sleep(0.05)
 
 
 def busybox():

@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Each field of the OCI runtime configuration, carried out without a shim and seen from inside."""
-import ctypes
 import os
 import shutil
 import signal

@@ -47,16 +47,6 @@ def enter():
                           sys.executable] + sys.argv)
 
 
-def wait_for(what, condition):
-    end = time.monotonic() + LIMIT_S
-    while True:
-        value = condition()
-        if value:
-            return value
-        tap.check(time.monotonic() < end, "waited %d s for %s" % (LIMIT_S, what))
-        time.sleep(0.02)
-
-
 def text(value):
     data = value.encode()
     return struct.pack("<I", len(data)) + data
@@ -161,7 +151,7 @@ class Role:
             tap.check(self.process.poll() is None, "it ended with %s: %s" % (self.process.poll(), self.log))
             return re.search(pattern, self.status)
 
-        wait_for("status %r, not %r; %s" % (pattern, self.status, self.log), there)
+        tap.wait_for("status %r, not %r; %s" % (pattern, self.status, self.log), there)
 
     def kill(self):
         self.process.kill()
@@ -302,7 +292,7 @@ def _away():
     role.say(100)
     role.until(r"^300 lines wait, 0 dropped; tcp 127\.0\.0\.1:%d .*refused" % root.port)
     server = syslog.Server(root.port)
-    wait_for("300 lines", lambda: len(server.got()) >= 300)
+    tap.wait_for("300 lines", lambda: len(server.got()) >= 300)
     tap.check([n for n, _ in server.got()] == list(range(1, 301)), server.got()[:5])
     tap.check(server.got()[199][1] == "line 200" and server.got()[200][1] == "line 206", "the unwanted ones are left out")
     m = syslog.FRAME.fullmatch(server.frames[0][0])
@@ -326,7 +316,7 @@ def _comes_and_goes():
     root = Root("flap")
     role = Role(root)
     servers = [syslog.Server(root.port)]
-    wait_for("a connection", lambda: servers[-1].frames)
+    tap.wait_for("a connection", lambda: servers[-1].frames)
     for _ in range(2):
         for _ in range(20):
             role.say(20)
@@ -336,10 +326,10 @@ def _comes_and_goes():
         role.until("not|closed|refused|reset|Reset|ECONN")
         role.say(50)
         servers.append(syslog.Server(root.port))
-        wait_for("a connection", lambda: servers[-1].frames)
+        tap.wait_for("a connection", lambda: servers[-1].frames)
     role.say(10)
     total = len(role.lines)
-    wait_for("the last line", lambda: any(n == total for n, _ in servers[-1].got()))
+    tap.wait_for("the last line", lambda: any(n == total for n, _ in servers[-1].got()))
     seen = numbered([row for server in servers for row in server.got()])
     tap.check(sorted(seen) == list(range(1, total + 1)), "missing: %s" % (set(range(1, total + 1)) - set(seen)))
     tap.check(all(seen[n] == "line %d" % n for n in seen), "a number and its line")
@@ -357,18 +347,18 @@ def _restarts():
     role.kill()
     lines = role.lines
     role = Role(root, lines=lines)
-    wait_for("its question", lambda: role.asked)
+    tap.wait_for("its question", lambda: role.asked)
     tap.check(role.asked == 101, role.asked)
     role.say(20)
     role.until("^120 lines wait")
     role.stop()
     root.boot("two")
     role = Role(root)
-    wait_for("its question", lambda: role.asked)
+    tap.wait_for("its question", lambda: role.asked)
     tap.check(role.asked == 1, "a new boot counts its lines anew")
     role.say(30)
     server = syslog.Server(root.port)
-    wait_for("all lines", lambda: len(server.got()) >= 150)
+    tap.wait_for("all lines", lambda: len(server.got()) >= 150)
     seen = numbered(server.got())
     tap.check(sorted(seen) == list(range(1, 151)), sorted(seen))
     tap.check(seen[120] == "line 120" and seen[121] == "line 1", (seen[120], seen[121]))
@@ -382,16 +372,16 @@ def _bounded():
     role = Role(root, queue=256 << 10)
     role.say(8000)
     role.until(r"^\d+ lines wait, [1-9]\d* dropped")
-    wait_for("the last line", lambda: role.sent == 8000)
-    wait_for("a status of them all", lambda: sum(map(int, re.findall(r"(\d+) (?:lines|dropped)", role.status))) == 8000)
+    tap.wait_for("the last line", lambda: role.sent == 8000)
+    tap.wait_for("a status of them all", lambda: sum(map(int, re.findall(r"(\d+) (?:lines|dropped)", role.status))) == 8000)
     dropped = int(re.search(r"(\d+) dropped", role.status).group(1))
     tap.check(os.path.getsize(os.path.join(root.path, "data/state/syslog")) == 4096 + (256 << 10), "its file")
     server = syslog.Server(root.port)
-    wait_for("the rest", lambda: len(server.got()) >= 8000 - dropped + 1)
+    tap.wait_for("the rest", lambda: len(server.got()) >= 8000 - dropped + 1)
     rows = server.got()
     tap.check(rows[0] == (0, "%d lines were dropped before the next one" % dropped), rows[0])
     tap.check([n for n, _ in rows[1:]] == list(range(dropped + 1, 8001)), rows[1:3])
-    wait_for("the log", lambda: "lines of the log were dropped: the queue was full" in role.log)
+    tap.wait_for("the log", lambda: "lines of the log were dropped: the queue was full" in role.log)
     said = sum(int(n) for n in re.findall(r"(\d+) lines of the log were dropped", role.log))
     tap.check(said == dropped, (said, dropped))
     role.stop()
@@ -407,7 +397,7 @@ def _no_room():
         role = Role(root, queue=1 << 20)
         role.say(10)
         role.until("^10 lines wait, 0 dropped")
-        wait_for("the log", lambda: re.search(r"the queue is in memory and ends with the machine: no room .* smaller queue_size", role.log))
+        tap.wait_for("the log", lambda: re.search(r"the queue is in memory and ends with the machine: no room .* smaller queue_size", role.log))
         tap.check(os.stat(os.path.join(disk, "syslog")).st_blocks == 0, "it took room")
         role.stop()
         role = Role(root, queue=900 << 10)
@@ -424,9 +414,9 @@ def _slow():
     root = Root("slow")
     server = syslog.Server(root.port, reads=False)
     role = Role(root, queue=256 << 10)
-    wait_for("a connection", lambda: server.connections)
+    tap.wait_for("a connection", lambda: server.connections)
     role.say(60000)
-    wait_for("the last line", lambda: role.sent == 60000)
+    tap.wait_for("the last line", lambda: role.sent == 60000)
     role.until(r"^\d+ lines wait, [1-9]\d* dropped; .* connected$")
     role.kill()
     server.go()
@@ -459,18 +449,18 @@ def _tls():
     server = syslog.Server(root.port, pair("good"))
     role = Role(root, "log.test", True, "/config/bundle.pem", lines=lines)
     role.say(500)
-    wait_for("515 lines", lambda: len(server.got()) >= 515)
+    tap.wait_for("515 lines", lambda: len(server.got()) >= 515)
     tap.check([n for n, _ in server.got()] == list(range(1, 516)), server.got()[:3])
     role.until("^0 lines wait.* connected$")
     server.go()
     role.say(10)
     server = syslog.Server(root.port, pair("good"))
-    wait_for("the rest", lambda: any(n == 525 for n, _ in server.got()))
+    tap.wait_for("the rest", lambda: any(n == 525 for n, _ in server.got()))
     role.stop()
     tap.check(set(server.names) == {"log.test"}, server.names)
     role = Role(root, "127.0.0.1", True, "/config/ca.pem", lines=lines)
     role.say(5)
-    wait_for("lines by the address", lambda: any(n == 530 for n, _ in server.got()))
+    tap.wait_for("lines by the address", lambda: any(n == 530 for n, _ in server.got()))
     role.stop()
     tap.check(set(server.names) == {"log.test", None}, "an address was asked for as a name: %s" % server.names)
     role = Role(root, "log.test", True, "/config/nothing.pem")
@@ -492,7 +482,7 @@ def _containers():
     servers = [syslog.Server(root.port)]
     role = Role(root, send=SYSTEM | CONTAINERS)
     role.say(5)
-    wait_for("lines", lambda: len(said(servers, "web")) >= 20 and len(said(servers, "db")) >= 3 and len(said(servers, "unit")) >= 5)
+    tap.wait_for("lines", lambda: len(said(servers, "web")) >= 20 and len(said(servers, "db")) >= 3 and len(said(servers, "unit")) >= 5)
     tap.check(rows_of(servers, "web")[0] == (16 * 8 + 6, "2026-11-21T21:55:36.123Z", web.id[:12], "stdout", "said 1"), rows_of(servers, "web")[0])
     tap.check(said(servers, "web") == ["said %d" % n for n in range(1, 21)], said(servers, "web"))
     tap.check(rows_of(servers, "db")[0][0] == 16 * 8 + 3 and rows_of(servers, "db")[0][3:] == ("stderr", "it broke ??[2J"), rows_of(servers, "db"))
@@ -501,7 +491,7 @@ def _containers():
         web.rotate()
         web.say(5)
         total = web.count
-        wait_for("lines behind a rotation", lambda: len(said(servers, "web")) >= total)
+        tap.wait_for("lines behind a rotation", lambda: len(said(servers, "web")) >= total)
     status = [open("/proc/%d/status" % pid, encoding="ascii").read() for pid in children(role.process.pid)]
     tap.check(len(status) == 1, status)
     for pattern in (r"CapEff:\s0+\n", r"NoNewPrivs:\s1", r"Seccomp:\s2", r"Uid:\s937\s937\s937", r"Gid:\s900\s"):
@@ -513,10 +503,10 @@ def _containers():
     late = Box(engine, "late")
     late.say(2)
     role = Role(root, send=SYSTEM | CONTAINERS)
-    wait_for("lines of the time without it", lambda: len(said(servers, "web")) >= 38 and len(said(servers, "late")) >= 2)
+    tap.wait_for("lines of the time without it", lambda: len(said(servers, "web")) >= 38 and len(said(servers, "late")) >= 2)
     del engine.boxes["late"]
     web.say(1)
-    wait_for("the last line", lambda: len(said(servers, "web")) >= 39)
+    tap.wait_for("the last line", lambda: len(said(servers, "web")) >= 39)
     tap.check(said(servers, "web") == ["said %d" % n for n in range(1, 40)], said(servers, "web"))
     tap.check(len(said(servers, "db")) == 3 and said(servers, "late") == ["said 1", "said 2"], "none twice")
     role.stop()
@@ -539,9 +529,9 @@ def _containers_wait():
     web.say(4000)
     role.until(r"^1\d\d\d lines wait, 0 dropped")
     role.say(100)
-    wait_for("PID 1's lines", lambda: role.sent == 100)
+    tap.wait_for("PID 1's lines", lambda: role.sent == 100)
     server = syslog.Server(root.port)
-    wait_for("all of them", lambda: len(said([server], "web")) >= 4001)
+    tap.wait_for("all of them", lambda: len(said([server], "web")) >= 4001)
     tap.check(said([server], "web") == ["said %d" % n for n in range(1, 4002)], "a line is missing, or not in order")
     tap.check(len(said([server], "unit")) == 100 and not any(n == 0 for n, _ in server.got()), "a line was dropped")
     role.stop()
@@ -559,16 +549,16 @@ def _kernel():
 
     def put(number, line, prio=4):
         os.write(kmsg, b"%d,%d,%d,-;%s\n KEY=value\n" % (prio, number, number * 1000, line))
-        wait_for("the record to be taken", lambda: not select.select([kmsg], [], [], 0)[0])
+        tap.wait_for("the record to be taken", lambda: not select.select([kmsg], [], [], 0)[0])
 
     for n in range(5):
         put(n, b"usb %d" % n)
     put(5, b"too small", 7)
     put(9, b"late")
-    wait_for("lines", lambda: len(said([server], "kernel")) >= 6)
+    tap.wait_for("lines", lambda: len(said([server], "kernel")) >= 6)
     tap.check(said([server], "kernel") == ["usb %d" % n for n in range(5)] + ["late"], said([server], "kernel"))
     tap.check(rows_of([server], "kernel")[0][0] == 4, "facility kern, severity warning")
-    wait_for("the count of the lost ones", lambda: any(line == "3 lines were dropped before the next one" for _, line in server.got()))
+    tap.wait_for("the count of the lost ones", lambda: any(line == "3 lines were dropped before the next one" for _, line in server.got()))
     role.until("^0 lines wait, 3 dropped")
     tap.check(role.asked is None, "PID 1's lines were not wanted")
     role.stop()
@@ -576,7 +566,7 @@ def _kernel():
     role.until("connected$")
     put(9, b"late")  # as a reader that opens it anew gets all of it again
     put(10, b"new")
-    wait_for("the new one", lambda: "new" in said([server], "kernel"))
+    tap.wait_for("the new one", lambda: "new" in said([server], "kernel"))
     tap.check(said([server], "kernel")[-2:] == ["late", "new"] and len(said([server], "kernel")) == 7, said([server], "kernel"))
     role.stop()
     os.close(kmsg)
@@ -595,7 +585,7 @@ def _addresses():
         server = syslog.Server(root.port, address=address)
         role = Role(root, "log.test", lines=lines)
         role.say(5)
-        wait_for("lines at %s: %s %s" % (address, role.status, role.log), lambda: len(server.got()) >= 5)
+        tap.wait_for("lines at %s: %s %s" % (address, role.status, role.log), lambda: len(server.got()) >= 5)
         role.until("connected$")
         tap.check("refused" not in role.log, "an address that refuses is passed over in silence: " + role.log)
         role.stop()
@@ -614,13 +604,13 @@ def _own_certificate():
     lines = []
     role = Role(root, "log.test", True, "/config/ca.pem", lines=lines)
     role.say(5)
-    wait_for("a refusal", lambda: server.faults or any(not c.getpeercert() for c in server.connections) or
+    tap.wait_for("a refusal", lambda: server.faults or any(not c.getpeercert() for c in server.connections) or
              re.search("tls log.test:%d (?!connected|connecting)" % root.port, role.status))
     tap.check(not any(server.frames), "a server that knows nobody took a line")
     role.stop()
     role = Role(root, "log.test", True, "/config/ca.pem", lines=lines, own=("/config/me.pem", "/config/me.key"))
     role.say(5)
-    wait_for("lines", lambda: any(n == 10 for n, _ in server.got()))
+    tap.wait_for("lines", lambda: any(n == 10 for n, _ in server.got()))
     role.stop()
     role = Role(root, "log.test", True, "/config/ca.pem", own=("/config/me.pem", "/config/ca.pem"))
     role.until("nothing is sent: key_file holds no readable private key")
@@ -656,7 +646,7 @@ ruleset(name="r") { action(type="omfile" file="%s" template="t") }
             lines = open(out, encoding="utf-8").read().splitlines() if os.path.exists(out) else []
             return [line for line in lines if line.split(" ")[2] == name]
 
-        wait_for("its file", lambda: len(rows()) >= 300 and rows("web"))
+        tap.wait_for("its file", lambda: len(rows()) >= 300 and rows("web"))
         tap.check(len(rows()) == 300, len(rows()))
         tap.check_match(r"3 local0 web %s stderr \[meta sequenceId=\"\d+\" sysUpTime=\"\d+\"\] ?caf\u00e9 open$" % box.id[:12], rows("web")[0], "a container's row")
         for n, row in enumerate(rows(), 1):

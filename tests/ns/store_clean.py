@@ -10,7 +10,6 @@ import json
 import os
 import pty
 import random
-import re
 import socket
 import stat
 import struct
