@@ -35,6 +35,7 @@ int unpack_git_decode(struct str body, struct unpack_git *ret_wanted, struct err
 void unpack_git_result_encode(const struct unpack_git_result *result, struct buf *out)
 {
 	wire_put_text(out, result->commit);
+	wire_put_i64(out, result->time_s);
 	wire_put_u64(out, result->entries);
 	wire_put_u64(out, result->bytes);
 	wire_put_u32(out, result->module_count);
@@ -51,6 +52,7 @@ int unpack_git_result_decode(struct str body, struct unpack_git_result *ret_resu
 
 	wire_init(&in, body.ptr, body.len);
 	wire_text(&in, ret_result->commit, sizeof(ret_result->commit));
+	ret_result->time_s = wire_i64(&in);
 	ret_result->entries = wire_u64(&in);
 	ret_result->bytes = wire_u64(&in);
 	ret_result->module_count = wire_count(&in, UNPACK_GIT_MODULES_MAX);

@@ -41,9 +41,11 @@ struct unpack_git {
 	uint32_t entries_max;
 };
 
-/* {text commit, u64 entries, u64 bytes, u32 count, {text path, text url, text commit}...} */
+/* {text commit, i64 time, u64 entries, u64 bytes, u32 count, {text path, text url, text commit}...}
+ */
 struct unpack_git_result {
 	char commit[41];
+	int64_t time_s; /* its committer's */
 	uint64_t entries, bytes;
 	uint32_t module_count;
 	struct unpack_git_module {

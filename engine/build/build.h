@@ -44,10 +44,13 @@ struct build_exec {
 	int (*ask)(void *owner, enum build_msg type, struct str body, struct err *err);
 	/* Have this image, pull it if it is missing; bytes = its record. platform "" = ours. */
 	int (*base)(void *owner, const char *reference, const char *platform, struct err *err);
-	/* SOURCE_DATE_EPOCH of the Dockerfile: for what is made from now on, and as RFC 3339; at
+	/* SOURCE_DATE_EPOCH that is known late: for what is made from now on, and as RFC 3339; at
 	 * once, no answer. May be NULL. */
 	int (*epoch)(void *owner, const char *text, char created[BUILD_CREATED_MAX],
 		     struct err *err);
+	/* When the commit of a context (build_op.from) that is a repository was made, in seconds;
+	 * -1 = it is none. At once, no answer. May be NULL. */
+	int64_t (*context_time)(void *owner, int32_t from);
 	/* Downloads op->remotes; digest: build_remote_key() of them all. */
 	int (*fetch)(void *owner, unsigned lane, const struct build_op *op, struct err *err);
 	/* FILES_MSG_HASH in a context (build_op.from); body = struct files_copy in wire form. */

@@ -177,17 +177,40 @@ static int took_patterns(struct build *build, const struct build_answer *answer,
 	return take_patterns(build, answer->bytes, &build->patterns[number], err);
 }
 
-/* What the request says of it goes before what the Dockerfile does. */
+/* "context", or the name of one: the time of its commit in digits, "" of what is no repository. */
+static const char *context_epoch(struct build *build, const char *text)
+{
+	const struct image_pairs *named = &build->contexts;
+	int32_t from = strcmp(text, "context") == 0 ? BUILD_CONTEXT : 0;
+	for (uint32_t i = 0; from == 0 && i < named->count; i++)
+		if (strcmp(named->items[i].key, text) == 0)
+			from = BUILD_NAMED - (int32_t)i;
+	if (from == 0 || !build->exec->context_time)
+		return text;
+	int64_t time_s = build->exec->context_time(build->owner, from);
+	return time_s < 0 ? "" : arena_printf(&build->arena, "%lld", (long long)time_s);
+}
+
+/* What the request says of it goes before what the Dockerfile does; steps see a number. */
 static int take_epoch(struct build *build, struct err *err)
 {
+	const char *said = build->plan.epoch, *text;
 	char created[BUILD_CREATED_MAX] = "";
-	if (!*build->plan.epoch || *build->params.created || !build->exec->epoch)
+	for (uint32_t i = 0; i < build->args.count; i++)
+		if (strcmp(build->args.items[i].key, "SOURCE_DATE_EPOCH") == 0)
+			said = build->args.items[i].value;
+	if (!*said || *build->params.created || !build->exec->epoch)
 		return 0;
-	int r = build->exec->epoch(build->owner, build->plan.epoch, created, err);
+	text = context_epoch(build, said);
+	if (!text)
+		return err_set(err, -ENOMEM, "build: out of memory");
+	int r = build->exec->epoch(build->owner, text, created, err);
 	build->params.created = arena_text(&build->arena, str_from(created));
 	if (!build->params.created)
 		return err_set(err, -ENOMEM, "build: out of memory");
-	return r;
+	return r < 0 || text == said ? r
+				     : image_pairs_set(&build->arena, &build->args,
+						       "SOURCE_DATE_EPOCH", text, err);
 }
 
 static int take_plan(struct build *build, struct str bytes, struct err *err)

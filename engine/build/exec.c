@@ -420,6 +420,7 @@ static const struct build_exec exec_table = {
 	.base = exec_base,
 	.fetch = build_job_fetch,
 	.epoch = build_job_epoch,
+	.context_time = build_job_context_time,
 	.hash = build_job_hash,
 	.cache_get = exec_cache_get,
 	.cache_set = exec_cache_set,

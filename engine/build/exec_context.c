@@ -66,6 +66,7 @@ static int open_context(struct build_lane *lane, struct err *err)
 
 	(void)snprintf(path, sizeof(path), "%u/%s", contexts->at, BUILD_GIT_NAME);
 	*fd = fs_open_dir(lane->fetch.fd, path, FS_BENEATH, 0755, err);
+	contexts->times[contexts->at] = lane->fetch.mtime_s;
 	contexts->at++;
 	return *fd < 0 ? *fd : 0;
 }
@@ -126,6 +127,17 @@ int build_job_remotes_read(struct build_lane *lane, const char *path, uint32_t m
 	if (r >= 0)
 		r = build_job_scratch(lane, lane->fetch.scratch, &lane->fetch.fd, NULL, err);
 	return r < 0 ? r : next_context(lane, err);
+}
+
+int64_t build_job_context_time(void *owner, int32_t from)
+{
+	const struct build_contexts *contexts = &((struct build_job *)owner)->remotes;
+	int32_t slot = from == BUILD_CONTEXT ? -1 : BUILD_NAMED - from;
+
+	for (uint32_t i = 0; i < contexts->at; i++)
+		if (contexts->slots[i] == slot)
+			return contexts->times[i];
+	return -1;
 }
 
 void build_job_remotes_done(struct build_job *job)

@@ -17,6 +17,7 @@ struct build_request;
 struct build_contexts {
 	struct git_source list[BUILD_CONTEXTS_MAX + 1];
 	int32_t slots[BUILD_CONTEXTS_MAX + 1]; /* of named_fds; -1 = the build's own */
+	int64_t times[BUILD_CONTEXTS_MAX + 1]; /* of their commits */
 	uint32_t count, at;
 	char scratch[CONTAINER_ID_LEN + 1]; /* below containers/; "" = none */
 	const char *path;		    /* what is read once they are there */
@@ -39,6 +40,8 @@ int build_job_read(struct build_lane *lane, int32_t from, const char *path, uint
 /* exec_request.c: the row of struct build_exec. */
 int build_job_epoch(void *owner, const char *text, char created[BUILD_CREATED_MAX],
 		    struct err *err);
+/* The row of struct build_exec. */
+int64_t build_job_context_time(void *owner, int32_t from);
 /* exec_request.c: refuses, with -ENOTSUP, a platform that is not this machine's; NULL and "" are.
  */
 int build_job_platform(const char *platform, struct err *err);

@@ -144,6 +144,8 @@ static void settle(struct build_lane *lane)
 	else if (git->unpack_error.code)
 		bad = git->unpack_error;
 	r = bad.code;
+	if (r == 0 && git->at == 0)
+		lane->fetch.mtime_s = git->result.time_s;
 	if (r == 0)
 		r = find_checksum(git, &bad);
 	if (r == 0)

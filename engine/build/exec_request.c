@@ -3,6 +3,7 @@
  * What a build is given: names, time, secrets, contexts. Runs in engine main. Must never read more
  * of the machine than the secrets that were named; contexts are only opened.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -42,7 +43,8 @@ int build_job_epoch(void *owner, const char *text, char created[BUILD_CREATED_MA
 	if (str_to_i64(str_from(text), 0, INT64_C(253402300799), &job->newest_s) < 0) {
 		(void)str_escape(str_from(text), shown, sizeof(shown));
 		return err_set(err, -EINVAL,
-			       "invalid SOURCE_DATE_EPOCH: %s: it has to be a number of seconds",
+			       "invalid SOURCE_DATE_EPOCH: %s: a number of seconds, \"context\" or "
+			       "the name of a context is expected",
 			       shown);
 	}
 	epoch = (time_t)job->newest_s;
@@ -51,7 +53,7 @@ int build_job_epoch(void *owner, const char *text, char created[BUILD_CREATED_MA
 	return 0;
 }
 
-/* SOURCE_DATE_EPOCH among the arguments. */
+/* SOURCE_DATE_EPOCH among the arguments; what is no number is looked at once contexts are there. */
 static int take_epoch(struct build_job *job, const struct image_pairs *args,
 		      char created[BUILD_CREATED_MAX], struct err *err)
 {
@@ -59,7 +61,8 @@ static int take_epoch(struct build_job *job, const struct image_pairs *args,
 
 	created[0] = '\0';
 	for (uint32_t i = 0; r >= 0 && args && i < args->count; i++)
-		if (strcmp(args->items[i].key, "SOURCE_DATE_EPOCH") == 0)
+		if (strcmp(args->items[i].key, "SOURCE_DATE_EPOCH") == 0 &&
+		    isdigit((unsigned char)*args->items[i].value))
 			r = build_job_epoch(job, args->items[i].value, created, err);
 	return r;
 }

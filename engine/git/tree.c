@@ -401,7 +401,7 @@ int git_checkout(struct git_pack *pack, const struct unpack_git *wanted, struct 
 		return r;
 	top = tree;
 	str_hex(oid.bytes, GIT_OID_SIZE, ret->commit);
-	c.time_s = time_of(header(buf_str(&commit), STR("committer ")));
+	ret->time_s = c.time_s = time_of(header(buf_str(&commit), STR("committer ")));
 	c.grafted = header(buf_str(&commit), STR("parent ")).len > 0;
 	r = enter_subdir(&c, &tree, err);
 	if (r == 0)

@@ -298,8 +298,9 @@ static void fake_done(void *owner, const struct image *image, const struct err *
 }
 
 static const struct build_exec fake_exec = {
-	fake_read,	fake_ask, fake_base, NULL,     fake_fetch,  fake_hash, fake_cache_get,
-	fake_cache_set, fake_run, fake_copy, fake_dir, fake_finish, fake_note, fake_done,
+	fake_read,  fake_ask,  fake_base,      NULL,	       NULL,
+	fake_fetch, fake_hash, fake_cache_get, fake_cache_set, fake_run,
+	fake_copy,  fake_dir,  fake_finish,    fake_note,      fake_done,
 };
 
 /* One build to its end; the cache stays from build to build. */
