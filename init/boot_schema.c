@@ -212,6 +212,31 @@ static const struct ini_key keys[] = {
 	  .help = "certificates of the authorities that the server's may come from, in PEM form; "
 		  "unset: the public ones of the image" },
 	{ .section = "support",
+	  .key = "cert_file",
+	  .type = INI_TYPE_PATH,
+	  .max = SEND_FILE_MAX - 1,
+	  .help = "certificate of this machine for a server that asks for one, in PEM form" },
+	{ .section = "support",
+	  .key = "key_file",
+	  .type = INI_TYPE_PATH,
+	  .max = SEND_FILE_MAX - 1,
+	  .help = "its private key, in PEM form" },
+	{ .section = "support",
+	  .key = "proxy",
+	  .type = INI_TYPE_TEXT,
+	  .min = 0,
+	  .max = SEND_HOST_MAX - 1,
+	  .help = "name or address of an HTTP proxy that is asked for the way there; the server's "
+		  "name is looked up by it then",
+	  .check = check_server },
+	{ .section = "support",
+	  .key = "proxy_port",
+	  .type = INI_TYPE_UINT,
+	  .min = 1,
+	  .max = 65535,
+	  .def = "3128",
+	  .help = "the proxy's TCP port" },
+	{ .section = "support",
 	  .key = "token",
 	  .type = INI_TYPE_TEXT,
 	  .min = 0,
@@ -227,4 +252,6 @@ static const struct ini_key keys[] = {
 	  .check = check_hash },
 };
 
-const struct ini_schema boot_config_schema = { "hoy", keys, ARRAY_LEN(keys) };
+static const char *const named[] = { NULL };
+
+const struct ini_schema boot_config_schema = { "hoy", keys, ARRAY_LEN(keys), named };

@@ -81,6 +81,10 @@ static void take_send(const struct ini_config *ini, struct send_wish *ret_send)
 	take_text(ini, "support", "method", word, sizeof(word));
 	ret_send->post = strcmp(word, "post") == 0;
 	take_text(ini, "support", "ca_file", ret_send->ca_file, sizeof(ret_send->ca_file));
+	take_text(ini, "support", "cert_file", ret_send->cert_file, sizeof(ret_send->cert_file));
+	take_text(ini, "support", "key_file", ret_send->key_file, sizeof(ret_send->key_file));
+	take_text(ini, "support", "proxy", ret_send->proxy, sizeof(ret_send->proxy));
+	ret_send->proxy_port = (uint16_t)take_number(ini, "support", "proxy_port");
 	take_text(ini, "support", "token", ret_send->token, sizeof(ret_send->token));
 }
 

@@ -21,6 +21,8 @@
 #define KIND_CANDIDATE "hoycand1"
 #define KIND_SECRETS   "hoysecr1"
 
+#define ROW "%-5u %-19s  %-20s %s\n"
+
 enum { FILE_BYTES_MAX = CONF_SECRETS_MAX + 1024, NAME_MAX_BYTES = 16 };
 
 void revisions_init(struct revisions *revisions)
@@ -373,11 +375,17 @@ int revisions_back(struct revisions *revisions, struct err *err)
 	return write_head(revisions, revisions->confirmed, revisions->confirmed, err);
 }
 
+static const char *role_of(const struct revisions *revisions, uint32_t n)
+{
+	if (n == revisions->current)
+		return n == revisions->confirmed ? "counts" : "counts, unconfirmed";
+	return n == revisions->confirmed ? "goes back to" : "";
+}
+
 static void list_one(const struct revisions *revisions, uint32_t n, struct buf *out)
 {
 	struct buf file OWN(buf_done) = { 0 };
 	char name[NAME_MAX_BYTES], when[32] = "?";
-	const char *what = "";
 	struct conf_record record;
 	time_t at;
 	struct tm tm;
@@ -389,11 +397,13 @@ static void list_one(const struct revisions *revisions, uint32_t n, struct buf *
 	at = (time_t)record.seconds;
 	if (gmtime_r(&at, &tm))
 		(void)strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
-	if (n == revisions->current)
-		what = n == revisions->confirmed ? "counts" : "counts, unconfirmed";
-	else if (n == revisions->confirmed)
-		what = "goes back to";
-	(void)buf_printf(out, "%-5u %s  %-20s %s\n", n, when, what, record.note);
+	(void)buf_printf(out, ROW, n, when, role_of(revisions, n), record.note);
+}
+
+/* What there was before the first one, and is again once that was taken back. */
+static void list_none(const struct revisions *revisions, struct buf *out)
+{
+	(void)buf_printf(out, ROW, 0U, "-", role_of(revisions, 0), "nothing was set here");
 }
 
 int revisions_list(const struct revisions *revisions, struct buf *out)
@@ -403,6 +413,8 @@ int revisions_list(const struct revisions *revisions, struct buf *out)
 	read_numbers(revisions, &numbers);
 	for (size_t i = 0; i < numbers.count; i++)
 		list_one(revisions, numbers.list[i], out);
+	if (numbers.count && (!revisions->current || !revisions->confirmed))
+		list_none(revisions, out);
 	if (revisions_has_candidate(revisions))
 		(void)buf_add_text(out, "edited and not applied: `config diff`, `config apply`, "
 					"`config discard`\n");

@@ -9,6 +9,7 @@
 #include <string.h>
 #include "init/api/config_msg.h"
 #include "init/boot_config.h"
+#include "init/boot_cover.h"
 #include "init/conf_text.h"
 #include "lib/log.h"
 #include "lib/own.h"
@@ -116,7 +117,8 @@ static int rollback(struct conf_serve *serve, uint32_t number, struct buf *out, 
 
 /* ---- editing ---- */
 
-static int set(struct conf_serve *serve, const struct act *act, struct err *err)
+/* notes: what of it has no effect, as boot_cover_put() says it. */
+static int set(struct conf_serve *serve, const struct act *act, struct buf *notes, struct err *err)
 {
 	struct buf text OWN(buf_done) = { 0 }, next OWN(buf_done) = { 0 };
 	int r;
@@ -127,26 +129,49 @@ static int set(struct conf_serve *serve, const struct act *act, struct err *err)
 	if (r == 0)
 		r = conf_text_set(buf_str(&text), act->a, act->b, act->values, act->value_count,
 				  &next, err);
+	if (r == 0)
+		boot_cover_put(buf_str(&text), buf_str(&next), notes);
 	return r < 0 ? r : revisions_put(&serve->revisions, buf_str(&next), err);
+}
+
+/* Two people at once: who began with another text than this one has to look again. */
+static int put(struct conf_serve *serve, const struct act *act, struct err *err)
+{
+	struct buf text OWN(buf_done) = { 0 };
+	int r = 0;
+
+	buf_init(&text, CONF_TEXT_MAX);
+	if (act->number)
+		r = revisions_candidate(&serve->revisions, &text, err);
+	if (r == 0 && act->number && conf_text_sum(buf_str(&text)) != act->number)
+		return err_set(err, -EBUSY, "somebody else changed the candidate meanwhile");
+	return r < 0 ? r : revisions_put(&serve->revisions, act->a, err);
 }
 
 /* The candidate, or with a number the text of the call, which is kept nowhere. */
 static int try_text(struct conf_serve *serve, const struct act *act, struct buf *body,
 		    struct err *err)
 {
-	struct buf text OWN(buf_done) = { 0 }, whole OWN(buf_done) = { 0 };
+	struct buf text OWN(buf_done) = { 0 }, whole OWN(buf_done) = { 0 },
+			current OWN(buf_done) = { 0 };
 	int r;
 
 	buf_init(&text, CONF_TEXT_MAX);
+	buf_init(&current, CONF_TEXT_MAX);
 	buf_init(&whole, CONF_TEXT_MAX + CONF_SECRETS_MAX);
 	r = act->number ? buf_add_str(&text, act->a)
 			: revisions_candidate(&serve->revisions, &text, err);
 	if (r == 0)
 		r = revisions_reveal(&serve->revisions, buf_str(&text), &whole, err);
-	return r < 0 ? r : boot_config_try(buf_str(&whole), body, err);
+	if (r == 0)
+		r = boot_config_try(buf_str(&whole), body, err);
+	if (r == 0 && revisions_text(&serve->revisions, 0, &current, NULL) == 0)
+		boot_cover_put(buf_str(&current), buf_str(&text), body);
+	return r;
 }
 
-static int run(struct conf_serve *serve, const struct act *act, struct buf *out, struct err *err)
+static int run(struct conf_serve *serve, const struct act *act, struct buf *out, struct buf *notes,
+	       struct err *err)
 {
 	struct revisions *revisions = &serve->revisions;
 	char note[100];
@@ -157,9 +182,9 @@ static int run(struct conf_serve *serve, const struct act *act, struct buf *out,
 	case INIT_CONFIG_CURRENT:
 		return revisions_text(revisions, act->number, out, err);
 	case INIT_CONFIG_PUT:
-		return revisions_put(revisions, act->a, err);
+		return put(serve, act, err);
 	case INIT_CONFIG_SET:
-		return set(serve, act, err);
+		return set(serve, act, notes, err);
 	case INIT_CONFIG_DISCARD:
 		return revisions_discard(revisions, err);
 	case INIT_CONFIG_APPLY:
@@ -197,21 +222,24 @@ static int read_act(struct str body, struct act *act)
 
 void conf_serve_act(struct conf_serve *serve, struct msg_peer *peer, struct msg *msg)
 {
-	struct buf body OWN(buf_done) = { 0 }, text OWN(buf_done) = { 0 };
+	struct buf body OWN(buf_done) = { 0 }, text OWN(buf_done) = { 0 },
+			notes OWN(buf_done) = { 0 };
 	static struct act act;
 	struct err err = { 0 };
 	int r = read_act(msg->body, &act);
 
 	buf_init(&body, MSG_BODY_INLINE_MAX - 1024);
 	buf_init(&text, MSG_BODY_INLINE_MAX - 2048);
+	buf_init(&notes, MSG_BODY_INLINE_MAX - 2048);
 	if (r < 0)
 		r = err_set(&err, r, "malformed request about the configuration");
 	else if (act.act == INIT_CONFIG_TRY)
 		r = try_text(serve, &act, &body, &err);
 	else
-		r = run(serve, &act, &text, &err);
+		r = run(serve, &act, &text, &notes, &err);
 	if (r >= 0 && act.act != INIT_CONFIG_TRY)
 		wire_put_str(&body, buf_str(&text));
+	(void)buf_add_str(&body, buf_str(&notes));
 	if (r >= 0 && (buf_error(&body) || buf_error(&text)))
 		r = err_set(&err, -E2BIG, "the answer is too long to show");
 	if (r < 0)

@@ -8,17 +8,9 @@
 #include <string.h>
 #include "lib/own.h"
 
-/* One line: what it is, and its parts. */
-struct line {
-	struct str whole; /* without the newline */
-	bool is_head, is_entry;
-	struct str head; /* between the brackets, trimmed */
-	struct str key, value;
-};
-
-static bool next_line(struct str *rest, struct line *ret_line)
+bool conf_line_next(struct str *rest, struct conf_line *ret_line)
 {
-	struct line line = { 0 };
+	struct conf_line line = { 0 };
 	struct str text;
 	ptrdiff_t eq;
 
@@ -113,7 +105,7 @@ static void leave_section(struct edit_state *state, struct buf *out)
 	put_blank(state, out);
 }
 
-static void edit_line(struct edit_state *state, const struct line *line, struct buf *out)
+static void edit_line(struct edit_state *state, const struct conf_line *line, struct buf *out)
 {
 	if (line->is_head) {
 		leave_section(state, out);
@@ -143,7 +135,7 @@ int conf_text_set(struct str text, struct str section, struct str key, const str
 		  size_t count, struct buf *out, struct err *err)
 {
 	struct edit_state state = { .values = values, .count = count };
-	struct line line;
+	struct conf_line line;
 	int r;
 
 	state.section = str_trim(section);
@@ -151,7 +143,7 @@ int conf_text_set(struct str text, struct str section, struct str key, const str
 	r = check_names(state.section, state.key, values, count, err);
 	if (r < 0)
 		return r;
-	while (next_line(&text, &line))
+	while (conf_line_next(&text, &line))
 		edit_line(&state, &line, out);
 	leave_section(&state, out);
 	if (!count && !state.found)
@@ -164,6 +156,15 @@ int conf_text_set(struct str text, struct str section, struct str key, const str
 	if (buf_error(out))
 		return err_set(err, buf_error(out), "the configuration grows too long");
 	return 0;
+}
+
+uint32_t conf_text_sum(struct str text)
+{
+	uint32_t sum = 2166136261U;
+
+	for (size_t i = 0; i < text.len; i++)
+		sum = (sum ^ (unsigned char)text.ptr[i]) * 16777619U;
+	return sum != 0 ? sum : 1;
 }
 
 /* ---- secrets ---- */
@@ -224,10 +225,10 @@ static int keep_secret(struct buf *secrets, struct str section, struct str key, 
 int conf_text_hide(struct str text, struct buf *secrets, struct buf *out)
 {
 	struct str section = { 0 };
-	struct line line;
+	struct conf_line line;
 	int r = 0;
 
-	while (r >= 0 && next_line(&text, &line)) {
+	while (r >= 0 && conf_line_next(&text, &line)) {
 		if (line.is_head)
 			section = line.head;
 		if (!line.is_entry || !conf_is_secret(line.key) || !line.value.len) {
@@ -244,9 +245,9 @@ int conf_text_hide(struct str text, struct buf *secrets, struct buf *out)
 int conf_text_reveal(struct str text, struct str secrets, struct buf *out)
 {
 	struct str section = { 0 }, value;
-	struct line line;
+	struct conf_line line;
 
-	while (next_line(&text, &line)) {
+	while (conf_line_next(&text, &line)) {
 		if (line.is_head)
 			section = line.head;
 		if (line.is_entry && conf_is_secret(line.key) && str_is(line.value, CONF_SECRET) &&

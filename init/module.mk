@@ -5,7 +5,7 @@ init_PURE := init/unit/machine.o init/unit/ring.o init/unit/kmsg.o init/unit/log
 init_OBJS := init/main.o init/fault.o init/boot_root.o init/boot_mount.o init/boot_kernel.o \
 	init/boot_disk.o init/boot_search.o init/boot_data.o init/boot_mounts.o init/boot_config.o init/boot_settings.o init/boot_show.o \
 	init/boot_media.o init/boot_trust.o init/conf_text.o init/conf_record.o init/conf_revision.o \
-	init/conf_serve.o init/boot_history.o init/boot_lockout.o init/boot_pstore.o init/boot_reset.o \
+	init/conf_serve.o init/conf_cover.o init/boot_cover.o init/boot_history.o init/boot_lockout.o init/boot_pstore.o init/boot_reset.o \
 	init/boot_schema.o init/boot_state.o init/role_disk.o init/role_disk_files.o init/role_disk_say.o init/sup_unit.o init/sup_log.o init/sup_kmsg.o \
 	init/sup_tty.o init/sup_power.o init/sup_watch.o init/ctl.o init/ctl_status.o init/ctl_log.o init/ctl_audit.o init/ctl_name.o \
 	init/ctl_power.o init/ctl_send.o $(init_PURE)

@@ -19,7 +19,6 @@ enum {
 	INI_NAMES_MAX = 256,
 	INI_SECTIONS_MAX = 1000, /* lists are walked: more would take long */
 	INI_VALUES_MAX = 20000,
-	KINDS_MAX = 300,
 };
 
 /* One file while it is read. */
@@ -131,48 +130,6 @@ void ini_complain(struct ini_config *config, struct ini_section *section,
 
 /* ---- sections ---- */
 
-static bool schema_has(const struct ini_schema *schema, struct str kind)
-{
-	for (size_t i = 0; i < schema->count; i++)
-		if (str_is(kind, schema->keys[i].section))
-			return true;
-	return false;
-}
-
-static const char *nearest_kind(const struct ini_schema *schema, struct str kind)
-{
-	const char *names[INI_NAMES_MAX];
-	size_t count = 0;
-
-	for (size_t i = 0; i < schema->count && count < INI_NAMES_MAX; i++)
-		if (count == 0 || strcmp(names[count - 1], schema->keys[i].section) != 0)
-			names[count++] = schema->keys[i].section;
-	return str_nearest(kind, names, count);
-}
-
-/* "[service], [volume] or [network]": what a file of this schema may hold. */
-static const char *kinds(const struct ini_schema *schema, char text[KINDS_MAX])
-{
-	const char *name = NULL;
-	size_t len = 0;
-
-	*text = '\0';
-	for (size_t i = 0; i <= schema->count && len < KINDS_MAX; i++) {
-		const char *next = i < schema->count ? schema->keys[i].section : NULL;
-
-		if (next && name && !strcmp(next, name))
-			continue;
-		if (name)
-			len += (size_t)snprintf(text + len, KINDS_MAX - len, "%s[%s]",
-						!len   ? ""
-						: next ? ", "
-						       : " or ",
-						name);
-		name = next;
-	}
-	return text;
-}
-
 static struct ini_section *find_section(struct ini_config *config, struct str kind, struct str name)
 {
 	struct ini_section *section;
@@ -248,8 +205,8 @@ static void refuse_kind(struct ini_reading *reading, size_t column, struct str k
 {
 	struct ini_place place = { reading->shown, reading->line_number,
 				   column_of(reading, column) };
-	const char *nearest = nearest_kind(reading->schema, kind);
-	char shown_kind[INI_SHOWN_MAX], shown_name[INI_SHOWN_MAX], known[KINDS_MAX], text[600];
+	const char *nearest = ini_kind_nearest(reading->schema, kind);
+	char shown_kind[INI_SHOWN_MAX], shown_name[INI_SHOWN_MAX], known[INI_KINDS_MAX], text[600];
 	const char *gap = name.len > 0 ? " " : "";
 	int r;
 
@@ -261,10 +218,22 @@ static void refuse_kind(struct ini_reading *reading, size_t column, struct str k
 			       shown_name, nearest, gap, shown_name);
 	else
 		(void)snprintf(text, sizeof(text), "unknown section [%s%s%s]: expected %s",
-			       shown_kind, gap, shown_name, kinds(reading->schema, known));
+			       shown_kind, gap, shown_name, ini_kinds(reading->schema, known));
 	r = ini_note(reading->config, place, shown_kind, shown_name, text);
 	if (r < 0)
 		reading->error = r;
+}
+
+/* Its keys are looked at all the same: what they say makes nobody believe the section. */
+static void check_called(struct ini_reading *reading, size_t column)
+{
+	const struct ini_section *section = reading->section;
+	const char *wrong = ini_kind_called(reading->schema, section->kind, section->name);
+
+	if (wrong)
+		complain(reading, column, "[%s%s%s]%s[%s%s]", section->kind,
+			 section->name[0] ? " " : "", section->name, wrong, section->kind,
+			 section->name[0] ? "" : " NAME");
 }
 
 static void open_section(struct ini_reading *reading)
@@ -276,7 +245,7 @@ static void open_section(struct ini_reading *reading)
 	reading->skipping = true;
 	if (!split_head(reading, open, &kind, &name))
 		return;
-	if (!schema_has(reading->schema, kind)) {
+	if (!ini_kind_known(reading->schema, kind)) {
 		refuse_kind(reading, open + 1, kind, name);
 		return;
 	}
@@ -290,6 +259,8 @@ static void open_section(struct ini_reading *reading)
 	}
 	if (!reading->section)
 		reading->error = -ENOMEM;
+	else
+		check_called(reading, open + 1);
 	reading->skipping = false;
 }
 

@@ -53,6 +53,9 @@ struct ini_schema {
 		*file; /* "services": read from services.ini and services.d/ *.ini of each layer */
 	const struct ini_key *keys;
 	size_t count;
+	/* Kinds whose sections need a name, a NULL behind them; those of the others have none. NULL
+	 * = either way. */
+	const char *const *named;
 };
 
 struct ini_value {

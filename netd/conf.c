@@ -290,7 +290,11 @@ static const struct ini_key keys[] = {
 	  "only to this port or range; of a published port the host's", rule_check_ports },
 };
 
-const struct ini_schema conf_schema = { "network", keys, ARRAY_LEN(keys) };
+static const char *const named[] = {
+	"network", "bridge", "netdev", "address", "route", "rule", NULL
+};
+
+const struct ini_schema conf_schema = { "network", keys, ARRAY_LEN(keys), named };
 
 bool conf_subnet6_ok(const struct ip6 *subnet6, uint8_t prefix6)
 {

@@ -64,10 +64,10 @@ static const char *read_section(const struct ini_section *section, struct conf_d
 
 void conf_read_dns(struct ini_config *ini, struct ini_section *section, struct conf_dns *dns)
 {
-	const char *why = section->name[0] ? "the section has no name" : NULL;
+	const char *why = NULL;
 
 	memset(dns, 0, sizeof(*dns)); /* compared byte for byte */
-	if (!section->bad && !why)
+	if (!section->bad)
 		why = read_section(section, dns);
 	if (why)
 		ini_complain(ini, section, NULL, "[dns]: %s", why);

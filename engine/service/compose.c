@@ -403,15 +403,6 @@ static unsigned count_files(const struct ini_config *config)
 	return count;
 }
 
-static void refuse_nameless(struct ini_config *config)
-{
-	for (struct ini_section *s = config->sections; s; s = s->next) {
-		if (!*s->name)
-			ini_complain(config, s, NULL, "[%s] needs a name: [%s NAME]", s->kind,
-				     s->kind);
-	}
-}
-
 /*
  * The layers are read twice where they name files: those come first, and what stands in the layers
  * may change them. What is wrong with a file is said in the second reading, of its own section
@@ -427,7 +418,6 @@ static int read_config(struct reading *reading, int dirfd, struct err *err)
 	r = ini_load(&first, &service_schema, dirfd, err);
 	if (r < 0)
 		return r;
-	refuse_nameless(&first);
 	count = count_files(&first);
 	if (count > SECTIONS_MAX)
 		return err_set(err, -E2BIG, "more than %d [compose] sections", SECTIONS_MAX);
@@ -438,8 +428,6 @@ static int read_config(struct reading *reading, int dirfd, struct err *err)
 			r = take_section(reading, s, err);
 	if (r >= 0 && count) {
 		r = ini_load(reading->config, &service_schema, dirfd, err);
-		if (r >= 0)
-			refuse_nameless(reading->config);
 	} else if (r >= 0) {
 		ini_done(reading->config);
 		*reading->config = first;

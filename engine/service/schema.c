@@ -505,4 +505,7 @@ static const struct ini_key service_keys[] = {
 	  .help = "Compose files, each over the one before, whose services are declared ones" },
 };
 
-const struct ini_schema service_schema = { "services", service_keys, ARRAY_LEN(service_keys) };
+static const char *const named[] = { "service", "volume", "compose", NULL };
+
+const struct ini_schema service_schema = { "services", service_keys, ARRAY_LEN(service_keys),
+					   named };

@@ -26,8 +26,8 @@ static const struct ini_key network_keys[] = {
 	{ .section = "bridge", .key = "mtu", .type = INI_TYPE_UINT, LEN(576, 65535) },
 };
 
-static const struct ini_schema network_schema = { "network", network_keys,
-						  ARRAY_LEN(network_keys) };
+static const struct ini_schema network_schema = { "network", network_keys, ARRAY_LEN(network_keys),
+						  NULL };
 
 enum { KEYS_MAX = 128 };
 

@@ -215,4 +215,6 @@ static const struct ini_key engine_keys[] = {
 	  .help = "speak plain HTTP to it" },
 };
 
-const struct ini_schema engine_schema = { "engine", engine_keys, ARRAY_LEN(engine_keys) };
+static const char *const named[] = { "registry", "repository", NULL };
+
+const struct ini_schema engine_schema = { "engine", engine_keys, ARRAY_LEN(engine_keys), named };

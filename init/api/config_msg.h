@@ -10,13 +10,20 @@
 enum init_config_act {
 	INIT_CONFIG_CANDIDATE = 1, /* -> the text being edited */
 	INIT_CONFIG_CURRENT,	   /* number (0 = the current one) -> its text */
-	INIT_CONFIG_PUT,	   /* a = a whole text: the new candidate */
-	INIT_CONFIG_SET,     /* a = "KIND NAME", b = key ("" = all), values (none = take out) */
+	/* a = a whole text: the new candidate; number = conf_text_sum() of the one it was made
+	 * from, 0 = of any: another one stands there, -EBUSY */
+	INIT_CONFIG_PUT,
+	/*
+	 * a = "KIND NAME", b = key ("" = all), values (none = take out) -> {text "", u32 count,
+	 * text...}: what of it the config media or the command line have too, and win
+	 */
+	INIT_CONFIG_SET,
 	INIT_CONFIG_DISCARD, /* the candidate goes */
 	/*
-	 * -> {u32 count, text issue..., text changes} of hoy.ini; the layers of the candidate then
-	 * stand in INI_TRY_DIR for the other daemons. number = 1: those of the text a instead,
-	 * which is kept nowhere
+	 * -> {u32 count, text issue..., text changes} of hoy.ini, then {u32 count, text...} as SET
+	 * has it, against the revision that counts; the layers of the candidate then stand in
+	 * INI_TRY_DIR for the other daemons. number = 1: those of the text a instead, which is
+	 * kept nowhere
 	 */
 	INIT_CONFIG_TRY,
 	INIT_CONFIG_APPLY, /* number = seconds to confirm in, 0 = confirmed; a = a note */

@@ -12,6 +12,10 @@ void send_wish_put(struct buf *out, const struct send_wish *wish)
 	wire_put_text(out, wish->path);
 	wire_put_u8(out, wish->post);
 	wire_put_text(out, wish->ca_file);
+	wire_put_text(out, wish->cert_file);
+	wire_put_text(out, wish->key_file);
+	wire_put_text(out, wish->proxy);
+	wire_put_u16(out, wish->proxy_port);
 	wire_put_text(out, wish->token);
 	wire_put_text(out, wish->name);
 	wire_put_u64(out, wish->size);
@@ -27,6 +31,10 @@ int send_wish_get(struct wire *in, struct send_wish *ret_wish)
 	wire_text(in, wish.path, sizeof(wish.path));
 	wish.post = wire_bool(in);
 	wire_text(in, wish.ca_file, sizeof(wish.ca_file));
+	wire_text(in, wish.cert_file, sizeof(wish.cert_file));
+	wire_text(in, wish.key_file, sizeof(wish.key_file));
+	wire_text(in, wish.proxy, sizeof(wish.proxy));
+	wish.proxy_port = wire_u16(in);
 	wire_text(in, wish.token, sizeof(wish.token));
 	wire_text(in, wish.name, sizeof(wish.name));
 	wish.size = wire_u64(in);

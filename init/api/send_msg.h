@@ -29,7 +29,7 @@ enum {
 	SEND_FILE_MAX = 256,
 	SEND_TOKEN_MAX = 512,
 	SEND_NAME_MAX = 64,
-	SEND_WISH_MAX = 2200,
+	SEND_WISH_MAX = 3000,
 	SEND_PORT = 443,
 };
 
@@ -39,9 +39,12 @@ struct send_wish {
 	char path[SEND_PATH_MAX];    /* on the server; the name is put behind a '/' at its end */
 	bool post;		     /* POST instead of PUT */
 	char ca_file[SEND_FILE_MAX]; /* "" = the authorities of the image */
-	char token[SEND_TOKEN_MAX];  /* "" = none */
-	char name[SEND_NAME_MAX];    /* of the archive */
-	uint64_t size;		     /* its bytes */
+	char cert_file[SEND_FILE_MAX], key_file[SEND_FILE_MAX]; /* this machine's, "" = none */
+	char proxy[SEND_HOST_MAX]; /* HTTP, asked to CONNECT; "" = none */
+	uint16_t proxy_port;
+	char token[SEND_TOKEN_MAX]; /* "" = none */
+	char name[SEND_NAME_MAX];   /* of the archive */
+	uint64_t size;		    /* its bytes */
 };
 
 void send_wish_put(struct buf *out, const struct send_wish *wish);

@@ -10,14 +10,23 @@
 /* The revision that counts. */
 int console_config_current(struct console *console, struct buf *ret_text, struct err *err);
 int console_config_candidate(struct console *console, struct buf *ret_text, struct err *err);
-/* A text takes the candidate's place. */
-int console_config_put(struct console *console, struct str text, struct err *err);
+/* A text takes the candidate's place; base: conf_text_sum() of the candidate that it was made from,
+ * -EBUSY when it is another one by now; 0 = whatever stands there. */
+int console_config_put(struct console *console, struct str text, uint32_t base, struct err *err);
 /* A text that is kept nowhere, tried: the answer is that of INIT_CONFIG_TRY. */
 int console_config_try(struct console *console, struct str text, struct msg *ret_reply,
 		       struct err *err);
 /* One key with one value in the candidate. */
 int console_config_key(struct console *console, struct str section, struct str key,
 		       const char *value, struct err *err);
+
+/* verb_issues.c: the files in force, NULL = all of them; what is wrong in them; the config media as
+ * they are now. */
+int console_config_show(struct console *console, const char *file, struct err *err);
+int console_config_issues(struct console *console, struct err *err);
+int console_config_media(struct console *console, struct err *err);
+/* One mistake, "file:line:column: what". */
+void console_config_issue(struct console *console, struct str issue);
 
 /* verb_edit.c: on a terminal. */
 int console_config_edit(struct console *console, struct err *err);

@@ -6,7 +6,7 @@ hoy_OBJS := init/console/main.o init/console/tty.o init/console/edit.o init/cons
 	init/console/redact.o init/console/ustar.o init/console/verb_log.o \
 	init/console/verb_logs.o init/console/log_options.o init/console/log_reader.o init/unit/logline.o init/unit/boxline.o init/console/verb_build.o init/console/build_view.o init/console/verb_compose.o init/console/compose_text.o init/console/verb_archive.o \
 	init/console/verb_access.o init/console/verb_tree.o init/console/verb_store.o init/console/verb_exec.o \
-	init/console/verb_config.o init/console/script.o init/console/verb_json.o init/console/screen.o init/console/verb_dashboard.o init/conf_text.o init/conf_diff.o init/api/init_msg.o \
+	init/console/verb_config.o init/console/verb_issues.o init/console/script.o init/console/verb_json.o init/console/screen.o init/console/verb_dashboard.o init/conf_text.o init/conf_diff.o init/api/init_msg.o \
 	engine/api/engine_msg.o engine/api/view_msg.o engine/api/compose_msg.o engine/api/access_msg.o engine/api/gate_msg.o engine/api/image_msg.o engine/oci/image.o netd/api/netd_msg.o netd/api/netd_rows_msg.o
 hoy_OBJS += init/console/remote.o init/console/remote_serve.o init/console/remote_client.o init/console/remote_talk.o init/console/remote_input.o init/console/remote_tls.o
 hoy_OBJS += $(init_ship_OBJS)

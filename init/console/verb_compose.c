@@ -194,7 +194,7 @@ static int lay(struct console *console, struct files *files, bool up, bool force
 		return 0;
 	}
 	if (r >= 0)
-		r = console_config_put(console, buf_str(&next), err);
+		r = console_config_put(console, buf_str(&next), conf_text_sum(buf_str(&text)), err);
 	if (r >= 0)
 		r = config(console, "diff", NULL, err);
 	if (r < 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * config: what is in force, what is wrong in it, and the revisions that are edited here. Runs in
- * the console program; the disk role of init keeps them, and each daemon says what a change would
- * mean to it. Must never let a change count that has mistakes of its own, unless a person insists.
+ * config: the revisions that are edited here. Runs in the console program; the disk role of init
+ * keeps them, and each daemon says what a change would mean to it. Must never let a change count
+ * that has mistakes of its own, unless a person insists.
  */
 #include <errno.h>
 #include <string.h>
@@ -19,116 +19,6 @@
 #include "lib/mono.h"
 #include "lib/own.h"
 #include "netd/api/netd_msg.h"
-
-/* ---- in force ---- */
-
-static void show_issue(struct console *console, struct str issue)
-{
-	if (console->json)
-		console_json_issue(console, issue);
-	else
-		console_foreign(console, issue);
-}
-
-static void show_issues(struct console *console, struct wire *in, uint32_t *total)
-{
-	uint32_t count = wire_count(in, 65536);
-
-	for (uint32_t i = 0; i < count && !in->error; i++)
-		show_issue(console, wire_str(in, 4096));
-	*total += count;
-}
-
-static int config_issues(struct console *console, struct err *err)
-{
-	struct msg hoy OWN(msg_done) = { 0 }, engine OWN(msg_done) = { 0 };
-	struct msg network OWN(msg_done) = { 0 };
-	struct buf body OWN(buf_done) = { 0 };
-	struct err away = { 0 };
-	uint32_t total = 0;
-	struct wire in;
-	int r;
-
-	buf_init(&body, 64);
-	wire_put_text(&body, "hoy");
-	r = console_call(console, CONSOLE_SERVER_INIT, INIT_MSG_CONFIG_GET, buf_str(&body), &hoy,
-			 err);
-	if (r < 0)
-		return r;
-	wire_init(&in, hoy.body.ptr, hoy.body.len);
-	(void)wire_str(&in, 65536);
-	show_issues(console, &in, &total);
-	if (console_call(console, CONSOLE_SERVER_NETD, NETD_MSG_CHECK, STR("\1"), &network,
-			 &away) == 0) {
-		wire_init(&in, network.body.ptr, network.body.len);
-		show_issues(console, &in, &total);
-	} else if (!console->json) {
-		console_printf(console, "network.ini not checked: %s\n", err_text(&away));
-	}
-	if (console_call(console, CONSOLE_SERVER_ENGINE, ENGINE_MSG_ISSUES, STR(""), &engine,
-			 &away) < 0) {
-		console->json_name = "not_checked";
-		console_printf(console, "%s\n", err_text(&away));
-		return 0;
-	}
-	wire_init(&in, engine.body.ptr, engine.body.len);
-	show_issues(console, &in, &total);
-	if (!total && !console->json)
-		console_printf(console, "no mistakes found\n");
-	return 0;
-}
-
-/* Only here: the pair with init says that it is the console which asks. */
-static int config_confirm(struct console *console, struct err *err)
-{
-	struct msg reply OWN(msg_done) = { 0 };
-	struct wire in;
-	int r;
-
-	if (!console->is_unit)
-		return err_set(err, -EPERM, "config media are confirmed on the console only");
-	r = console_unit_call(console, INIT_MSG_CONFIG_MEDIA, STR(""), &reply, err);
-	if (r < 0)
-		return r;
-	wire_init(&in, reply.body.ptr, reply.body.len);
-	console->json_name = "result";
-	console_foreign(console, wire_str(&in, 1024));
-	if (!console->json)
-		console_printf(console, "\n");
-	return 0;
-}
-
-static int config_show(struct console *console, const char *file, struct err *err)
-{
-	static const char *const files[] = { "hoy", "network", "engine", "services" };
-
-	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-		struct msg reply OWN(msg_done) = { 0 };
-		struct buf body OWN(buf_done) = { 0 };
-		struct wire in;
-		int r;
-
-		if (file && strcmp(file, files[i]) != 0)
-			continue;
-		buf_init(&body, 64);
-		wire_put_text(&body, files[i]);
-		r = console_call(console, CONSOLE_SERVER_INIT, INIT_MSG_CONFIG_GET, buf_str(&body),
-				 &reply, err);
-		if (r < 0)
-			return r;
-		wire_init(&in, reply.body.ptr, reply.body.len);
-		if (console->json) {
-			CONSOLE_OBJECT(console, JSON_TEXT("file", files[i]),
-				       JSON_STR("text", wire_str(&in, 65536)));
-		} else {
-			console_printf(console, "# ---- %s.ini\n", files[i]);
-			console_foreign(console, wire_str(&in, 65536));
-		}
-		if (file)
-			return 0;
-	}
-	return file ? err_set(err, -ENOENT, "files are hoy, network, engine, services") : 0;
-}
 
 /* ---- revisions ---- */
 
@@ -175,6 +65,30 @@ static bool is_text(enum init_config_act act)
 	       act == INIT_CONFIG_SECRETS;
 }
 
+/* {u32 count, text...} of what was edited and has no effect, where the answer has it. */
+static void show_notes(struct console *console, struct wire *in)
+{
+	uint32_t count = in->error || !in->left ? 0 : wire_count(in, 65536);
+
+	for (uint32_t i = 0; i < count && !in->error; i++) {
+		struct str note = wire_str(in, 4096);
+
+		if (console->json)
+			console_json_text(console, "note", note);
+		else
+			console_foreign(console, note);
+	}
+}
+
+static void show_answer_notes(struct console *console, const struct msg *reply)
+{
+	struct wire in;
+
+	wire_init(&in, reply->body.ptr, reply->body.len);
+	(void)wire_str(&in, MSG_BODY_INLINE_MAX);
+	show_notes(console, &in);
+}
+
 /* A call whose text is printed. */
 static int say(struct console *console, const struct act *act, struct err *err)
 {
@@ -191,6 +105,7 @@ static int say(struct console *console, const struct act *act, struct err *err)
 		console_json_text(console, is_text(act->act) ? "text" : "result", text);
 	else if (text.len)
 		console_foreign(console, text);
+	show_answer_notes(console, &reply);
 	return 0;
 }
 
@@ -240,9 +155,9 @@ int console_config_current(struct console *console, struct buf *ret_text, struct
 	return fetch(console, INIT_CONFIG_CURRENT, 0, ret_text, err);
 }
 
-int console_config_put(struct console *console, struct str text, struct err *err)
+int console_config_put(struct console *console, struct str text, uint32_t base, struct err *err)
 {
-	const struct act act = { .act = INIT_CONFIG_PUT, .a = text };
+	const struct act act = { .act = INIT_CONFIG_PUT, .number = base, .a = text };
 	struct msg reply OWN(msg_done) = { 0 };
 
 	return ask(console, &act, &reply, err);
@@ -262,8 +177,11 @@ int console_config_key(struct console *console, struct str section, struct str k
 	const struct words values = { .items = { value }, .count = 1 };
 	const struct act act = { .act = INIT_CONFIG_SET, .a = section, .b = key, .words = &values };
 	struct msg reply OWN(msg_done) = { 0 };
+	int r = ask(console, &act, &reply, err);
 
-	return ask(console, &act, &reply, err);
+	if (r >= 0)
+		show_answer_notes(console, &reply);
+	return r;
 }
 
 /* ---- trying ---- */
@@ -285,7 +203,7 @@ static void show_trial(struct console *console, struct wire *in, struct trial *t
 
 		if (!str_starts(issue, STR("data:")))
 			continue;
-		show_issue(console, issue);
+		console_config_issue(console, issue);
 		trial->mistakes++;
 	}
 	changes = wire_str(in, 1 << 20);
@@ -327,6 +245,7 @@ static int config_try(struct console *console, struct trial *trial, struct err *
 		return r;
 	wire_init(&in, reply.body.ptr, reply.body.len);
 	show_trial(console, &in, trial);
+	show_notes(console, &in);
 	msg_done(&reply);
 	reply = (struct msg){ 0 };
 	trial->network = trial->changes;
@@ -554,11 +473,11 @@ int verb_config(struct console *console, const struct words *words, struct err *
 	const char *name = words->items[1];
 
 	if (!strcmp(name, "show") && words->count <= 3)
-		return config_show(console, words->count > 2 ? words->items[2] : NULL, err);
+		return console_config_show(console, words->count > 2 ? words->items[2] : NULL, err);
 	if (!strcmp(name, "issues"))
-		return config_issues(console, err);
+		return console_config_issues(console, err);
 	if (!strcmp(name, "media") && words->count == 3 && !strcmp(words->items[2], "confirm"))
-		return config_confirm(console, err);
+		return console_config_media(console, err);
 	if (!strcmp(name, "set") || !strcmp(name, "unset"))
 		return config_set(console, words, err);
 	if (!strcmp(name, "validate"))

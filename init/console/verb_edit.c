@@ -19,6 +19,7 @@
 enum { EDIT_PAUSE_MS = 500, EDIT_WAIT_MS = 3000 };
 
 static struct editor editor;
+static uint32_t base; /* of the candidate that it began with; 0 = save over any */
 static struct screen screen;
 
 static void take_issues(struct wire *in)
@@ -84,12 +85,21 @@ static void draw(struct console *console)
 
 static void save(struct console *console)
 {
+	struct buf kept OWN(buf_done) = { 0 };
 	struct err err = { 0 };
+	int r = console_config_put(console, str_make(editor.text, editor.len), base, &err);
 
-	if (console_config_put(console, str_make(editor.text, editor.len), &err) < 0) {
-		(void)snprintf(editor.note, sizeof(editor.note), "not saved: %s", err_text(&err));
+	if (r < 0) {
+		(void)snprintf(editor.note, sizeof(editor.note), "not saved: %s",
+			       r == -EBUSY ? "somebody else changed it meanwhile; Ctrl-O again "
+					     "saves over that"
+					   : err_text(&err));
+		base = r == -EBUSY ? 0 : base;
 		return;
 	}
+	/* As it is kept: without its secrets. */
+	base = console_config_candidate(console, &kept, &err) < 0 ? 0
+								  : conf_text_sum(buf_str(&kept));
 	editor.unsaved = false;
 	(void)snprintf(editor.note, sizeof(editor.note),
 		       "saved as the candidate; `config diff` and `config apply` come next");
@@ -152,6 +162,7 @@ int console_config_edit(struct console *console, struct err *err)
 
 	if (r < 0)
 		return r;
+	base = conf_text_sum(buf_str(&text));
 	if (editor_init(&editor, buf_str(&text)) < 0)
 		return err_set(err, -E2BIG, "a configuration has at most %d KiB",
 			       CONF_TEXT_MAX / 1024);

@@ -66,7 +66,7 @@ void console_json_history(struct console *console, struct str text)
 			   note;
 		uint64_t number;
 
-		if (str_to_u64(str_trim(str_head(line, line.len - when.len)), 1, UINT32_MAX,
+		if (str_to_u64(str_trim(str_head(line, line.len - when.len)), 0, UINT32_MAX,
 			       &number) < 0)
 			continue; /* that a candidate waits */
 		state = str_skip(when, when.len < WHEN ? when.len : WHEN);

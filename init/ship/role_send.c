@@ -46,6 +46,8 @@ static struct {
 	uint64_t written; /* TLS counts into it */
 	uint64_t done;	  /* bytes of the archive */
 	struct mono told;
+	const char *to; /* host and port of the connection: the proxy's, or the server's */
+	uint16_t to_port;
 	char answer[ANSWER_MAX];
 	size_t answer_len;
 	unsigned status;
@@ -107,8 +109,8 @@ static int wait_for(short events, int limit_ms, const char *what, struct err *er
 		int64_t left = mono_diff_ms(end, mono_now());
 
 		if (left <= 0)
-			return err_set(err, -ETIMEDOUT, "%s port %u: %s for %d s", role.wish.host,
-				       role.wish.port, what, limit_ms / 1000);
+			return err_set(err, -ETIMEDOUT, "%s port %u: %s for %d s", role.to,
+				       role.to_port, what, limit_ms / 1000);
 		if (poll(fds, 2, (int)left) < 0 && errno != EINTR)
 			return err_sys(err, -errno, "poll");
 		if (fds[1].revents != 0 && is_stopped())
@@ -129,14 +131,14 @@ static int connect_to(const struct addrinfo *to, struct err *err)
 		return err_sys(err, -errno, "socket");
 	if (connect(role.fd, to->ai_addr, to->ai_addrlen) < 0) {
 		if (errno != EINPROGRESS)
-			return err_sys(err, -errno, "%s port %u", role.wish.host, role.wish.port);
+			return err_sys(err, -errno, "%s port %u", role.to, role.to_port);
 		r = wait_for(POLLOUT, CONNECT_MS, "no connection", err);
 		if (r < 0)
 			return r;
 		if (getsockopt(role.fd, SOL_SOCKET, SO_ERROR, &why, &len) < 0)
 			why = errno;
 	}
-	return why != 0 ? err_sys(err, -why, "%s port %u", role.wish.host, role.wish.port) : 0;
+	return why != 0 ? err_sys(err, -why, "%s port %u", role.to, role.to_port) : 0;
 }
 
 /* One address of the name after another. */
@@ -147,16 +149,55 @@ static int open_connection(struct err *err)
 	char port[8];
 	int r;
 
-	(void)snprintf(port, sizeof(port), "%u", role.wish.port);
-	r = getaddrinfo(role.wish.host, port, &hints, &found);
+	role.to = role.wish.proxy[0] != '\0' ? role.wish.proxy : role.wish.host;
+	role.to_port = role.wish.proxy[0] != '\0' ? role.wish.proxy_port : role.wish.port;
+	(void)snprintf(port, sizeof(port), "%u", role.to_port);
+	r = getaddrinfo(role.to, port, &hints, &found);
 	if (r != 0)
 		return err_set(err, -ENONET, "%s: %s; `network dns` tells whom it is asked of",
-			       role.wish.host, gai_strerror(r));
+			       role.to, gai_strerror(r));
 	r = -ENONET;
 	for (struct addrinfo *at = found; at != NULL && r < 0 && r != -ECANCELED; at = at->ai_next)
 		r = connect_to(at, err);
 	freeaddrinfo(found);
 	return r;
+}
+
+/* The way through a proxy, in the clear: what goes over it is not. */
+static int ask_proxy(struct err *err)
+{
+	struct buf head OWN(buf_done) = { 0 };
+	ssize_t n;
+	int r;
+
+	buf_init(&head, 1024);
+	if (answer_connect(&head, &role.wish) < 0)
+		return err_set(err, -E2BIG, "server in [support] is too long");
+	/* A connection that was just made takes so little at once. */
+	n = send(role.fd, head.data, head.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n != (ssize_t)head.len)
+		return err_set(err, -EPIPE, "the proxy %s takes nothing", role.to);
+	for (;;) {
+		r = wait_for(POLLIN, CONNECT_MS, "no answer of the proxy", err);
+		if (r < 0)
+			return r;
+		n = recv(role.fd, role.answer + role.answer_len,
+			 sizeof(role.answer) - role.answer_len, MSG_DONTWAIT);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			continue;
+		if (n <= 0)
+			return err_set(err, -EPIPE, "the proxy %s closed the connection", role.to);
+		role.answer_len += (size_t)n;
+		r = answer_proxy(str_make(role.answer, role.answer_len), &role.wish, err);
+		if (r < 0)
+			return r;
+		if (r > 0)
+			break;
+	}
+	role.answer_len = 0;
+	role.to = role.wish.host;
+	role.to_port = role.wish.port;
+	return 0;
 }
 
 static int shake(struct err *err)
@@ -264,6 +305,8 @@ static int talk(struct err *err)
 	struct buf head OWN(buf_done) = { 0 };
 	int r = open_connection(err);
 
+	if (r >= 0 && role.wish.proxy[0] != '\0')
+		r = ask_proxy(err);
 	if (r >= 0)
 		r = shake(err);
 	if (r < 0)
@@ -320,29 +363,77 @@ static void wait_for_stop(void)
 		;
 }
 
+/* Bytes of files, which are not looked at before this process has no rights left. */
+struct papers {
+	struct buf ca, cert, key;
+	struct err err; /* code 0 = all are there */
+};
+
+static void read_paper(struct papers *papers, struct buf *pem, const char *key, const char *path)
+{
+	struct err why = { 0 };
+
+	buf_init(pem, PEM_MAX);
+	if (path[0] == '\0' || papers->err.code != 0 ||
+	    fs_read(-1, path, FS_HOST, PEM_MAX, pem, &why) >= 0)
+		return;
+	(void)err_set(&papers->err, -EINVAL, "%s %s: %s", key, path, err_text(&why));
+}
+
+static void read_papers(struct papers *papers)
+{
+	const struct send_wish *wish = &role.wish;
+
+	*papers = (struct papers){ 0 };
+	if ((wish->cert_file[0] == '\0') != (wish->key_file[0] == '\0'))
+		(void)err_set(&papers->err, -EINVAL,
+			      "cert_file and key_file in [support] need each other");
+	read_paper(papers, &papers->ca, "ca_file",
+		   wish->ca_file[0] != '\0' ? wish->ca_file : SEND_AUTHORITIES);
+	read_paper(papers, &papers->cert, "cert_file", wish->cert_file);
+	read_paper(papers, &papers->key, "key_file", wish->key_file);
+}
+
+static void papers_done(struct papers *papers)
+{
+	if (papers->key.data != NULL)
+		explicit_bzero(papers->key.data, papers->key.len);
+	buf_done(&papers->ca);
+	buf_done(&papers->cert);
+	buf_done(&papers->key);
+}
+
+static int send_archive(struct papers *papers, struct err *err)
+{
+	struct err why = { 0 };
+
+	if (papers->err.code != 0) {
+		*err = papers->err;
+		return err->code;
+	}
+	role.trust = ship_trust_new(buf_str(&papers->ca), buf_str(&papers->cert),
+				    buf_str(&papers->key), &why);
+	if (role.trust == NULL)
+		return err_set(err, -EINVAL, "files of [support]: %s", err_text(&why));
+	return talk(err);
+}
+
 int send_main(void)
 {
-	struct buf pem OWN(buf_done) = { 0 }, ready, body OWN(buf_done) = { 0 };
-	struct err err = { 0 }, pem_err = { 0 };
-	const char *ca;
+	struct papers papers OWN(papers_done);
 	char text[ERR_TEXT_MAX], reason[160];
+	struct err err = { 0 };
+	struct buf ready;
 	int r;
 
 	log_init("send", LOG_PRIO_INFO);
 	take_wish();
-	ca = role.wish.ca_file[0] != '\0' ? role.wish.ca_file : SEND_AUTHORITIES;
-	buf_init(&pem, PEM_MAX);
-	r = fs_read(-1, ca, FS_HOST, PEM_MAX, &pem, &pem_err);
+	read_papers(&papers);
 	confine();
 	buf_init(&ready, 16);
 	wire_put_text(&ready, "sending");
 	tell(INIT_MSG_READY, &ready);
-	if (r >= 0)
-		role.trust = ship_trust_new(buf_str(&pem), STR(""), STR(""), &pem_err);
-	if (role.trust == NULL)
-		r = err_set(&err, -EINVAL, "ca_file %s: %s", ca, err_text(&pem_err));
-	else
-		r = talk(&err);
+	r = send_archive(&papers, &err);
 	if (r >= 0) {
 		(void)str_escape(str_head(role.reason, 60), reason, sizeof(reason));
 		(void)snprintf(text, sizeof(text), "%.100s answers %u %s", role.wish.host,

@@ -27,6 +27,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (status < 200 || status > 599 || reason.len > size ||
 	    (reason.len > 0 && (reason.ptr < in.ptr || reason.ptr + reason.len > in.ptr + size)))
 		abort();
+	if (answer_proxy(in, &wish, &err) == 1 &&
+	    (status >= 300 || memcmp(in.ptr + size - 4, "\r\n\r\n", 4) != 0))
+		abort();
 	if (answer_judge(status, reason, &wish, &err) < 0)
 		for (const char *c = err_text(&err); *c; c++)
 			if ((unsigned char)*c < ' ' || *c == 0x7f)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A configuration text that a person gives, and the files that keep it. Setting a key leaves it
- * set, once; what is hidden holds no value of a secret and comes back; a record that is taken is
- * the one that would be written.
+ * set, once; what a stronger layer makes void stands in it; what is hidden holds no value of a
+ * secret and comes back; a record that is taken is the one that would be written.
  */
 #include <stdlib.h>
 #include <string.h>
+#include "init/conf_cover.h"
 #include "init/conf_record.h"
 #include "init/conf_text.h"
 #include "lib/own.h"
@@ -50,6 +51,21 @@ static void check_secrets(struct str text)
 	require(str_eq(buf_str(&hidden), buf_str(&again)));
 }
 
+/* Nothing is void that did not change; whatever is stands in one of the two and in the third. */
+static void check_cover(struct str text)
+{
+	struct conf_cover list[CONF_COVER_MAX];
+	struct str rest = text, half;
+	uint32_t count;
+
+	require(conf_cover_find(text, text, text, list, 0) == 0);
+	(void)str_cut(&rest, '\x01', &half);
+	count = conf_cover_find(half, rest, text, list, 0);
+	require(count <= CONF_COVER_MAX);
+	for (uint32_t i = 0; i < count; i++)
+		require(list[i].line > 0 && list[i].key.len > 0);
+}
+
 static void check_record(struct str file)
 {
 	struct buf again OWN(buf_done) = { 0 };
@@ -76,5 +92,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	check_set(text);
 	check_secrets(text);
+	check_cover(text);
 	return 0;
 }

@@ -32,7 +32,7 @@ static const struct ini_key keys[] = {
 	{ .section = "hoy", .key = "hostname", .type = INI_TYPE_NAME, .max = 63 },
 };
 
-static const struct ini_schema schema = { "services", keys, ARRAY_LEN(keys) };
+static const struct ini_schema schema = { "services", keys, ARRAY_LEN(keys), NULL };
 
 static void require(bool good)
 {

@@ -433,6 +433,32 @@ def _edit():
     tap.check(hoy("config", "candidate") == before, "discarded")
 
 
+@tap.test("config edit: what somebody else saved meanwhile is not saved over, but by a second Ctrl-O")
+def _edit_twice():
+    screen = Screen("config", "edit")
+    try:
+        screen.expect(r"\^O save")
+        os.write(screen.master, b"\x1b[B" * 60 + b"\x05\r[hoy]\rtimezone = UTC1")
+        screen.expect(r"  timezone = UTC1")
+        hoy("config", "set", "hoy", "idle_logout", "18m")
+        other = hoy("config", "candidate")
+        os.write(screen.master, b"\x0f")
+        screen.expect(r"not saved: somebody else changed it meanwhile; Ctrl-O again saves over that")
+        tap.check(hoy("config", "candidate") == other, "it was saved over")
+        os.write(screen.master, b"\x0f")
+        screen.expect(r"saved as the candidate")
+        os.write(screen.master, b" ")
+        screen.expect(r"UTC1")
+        os.write(screen.master, b"\x0f")  # its own save is nobody else's
+        screen.expect(r"saved as the candidate")
+        os.write(screen.master, b"\x18")
+        screen.expect(r"done")
+    finally:
+        screen.close()
+    tap.check("UTC1" in hoy("config", "candidate") and "idle_logout" not in hoy("config", "candidate"), "the second one was told to")
+    hoy("config", "discard")
+
+
 class StandIn:
     """Answers console calls in a daemon's place, at its socket's path: answer(type) gives the body."""
     HEAD = struct.Struct("<4sHHIIHH")
@@ -513,6 +539,33 @@ def _gateway():
     finally:
         for one in stand_ins:
             one.close()
+
+
+@tap.test("config set and apply of a key that the config media have too: said with layer, file and line, in --json as note")
+def _covered():
+    folder = M.path("/run/hoy/config/30-media")
+    os.makedirs(folder + "/hoy.d")
+    with open(folder + "/hoy.d/boot.ini", "w", encoding="ascii") as f:
+        f.write("# from the media\n[hoy]\nhostname = media\n")
+    nothing = struct.pack("<I", 0) + text_of("")
+    stand_ins = [StandIn("netd.sock", lambda kind: nothing), StandIn("engine.sock", lambda kind: nothing + nothing)]
+    before = str(rows("config", "history")[0]["revision"])
+    said = "hostname in [hoy]: the config media have it too (media:hoy.d/boot.ini:3), and win"
+    try:
+        tap.check(said in hoy("config", "set", "hoy", "hostname", "void"), "config set")
+        tap.check(rows("config", "set", "hoy", "hostname", "again")[1] == {"note": said}, "config set --json")
+        tap.check("win" not in hoy("config", "set", "hoy", "idle_logout", "18m"), "a key of its own")
+        for verb in ("validate", "apply"):
+            tap.check(said in hoy("config", verb), verb)
+        hoy("config", "set", "hoy", "idle_logout", "19m")
+        tap.check("win" not in hoy("config", "apply"), "what was said once, and did not change, is not said again")
+        tap.check(said in hoy("config", "unset", "hoy", "hostname"), "what is taken out here and stays there")
+    finally:
+        shutil.rmtree(folder)
+        for one in stand_ins:
+            one.close()
+    hoy("config", "discard")
+    hoy("config", "rollback", before)
 
 
 @tap.test("ctrl-alt-del: engine, then netd, then /data, then reboot")

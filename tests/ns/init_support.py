@@ -34,16 +34,19 @@ def within(*command):
     return ["nsenter", "-t", str(M.pid()), "-n"] + list(command)
 
 
-def serve(cert):
+def begin(program, *words):
+    """A program of tests/fixture in the machine's network."""
+    child = subprocess.Popen(within(sys.executable, os.path.join(TOP, "tests/fixture", program), *words), stdout=subprocess.PIPE)
+    SERVERS.append(child)
+    tap.check(child.stdout.readline() == b"ready\n", program + " does not run")
+
+
+def serve(cert, *more):
     """The only server: with this certificate."""
     while SERVERS:
         SERVERS[0].kill()
         SERVERS.pop(0).wait()
-    child = subprocess.Popen(within(sys.executable, os.path.join(TOP, "tests/fixture/upload.py"), str(PORT),
-                                    os.path.join(KEYS, cert + ".pem"), os.path.join(KEYS, cert + ".key"), GOT),
-                             stdout=subprocess.PIPE)
-    SERVERS.append(child)
-    tap.check(child.stdout.readline() == b"ready\n", "the server does not run")
+    begin("upload.py", str(PORT), os.path.join(KEYS, cert + ".pem"), os.path.join(KEYS, cert + ".key"), GOT, *more)
 
 
 def settings(**keys):
@@ -92,7 +95,9 @@ def _nowhere():
     M = Machine(console=os.path.join(BUILD, "bin", "hoy"))
     M.expect(r"hoy: data ready")
     subprocess.run(within("ip", "link", "set", "lo", "up"), check=True)
-    shutil.copy(os.path.join(KEYS, "ca.pem"), M.path("/data/config/ca.pem"))
+    registry.make_client(KEYS, "ca", "client", "box", "support")
+    for name in ("ca.pem", "client.pem", "client.key"):
+        shutil.copy(os.path.join(KEYS, name), M.path("/data/config/" + name))
     text = hoy("support", "send")
     name = re.search(r"(?m)^(/data/transfer/support-\S+\.tar): passwords", text)
     tap.check(hoy.code != 0 and name, text)
@@ -190,6 +195,47 @@ def _confined():
     tap.wait_for("the role to go", lambda: not senders())
     settings(path="/up/")
     tap.check("answers 201" in hoy("support", "send", path), "the next one")
+
+
+@tap.test("support send shows the machine's own certificate to a server that asks for one; half a pair is refused by its key's name")
+def _own():
+    serve("good", os.path.join(KEYS, "ca.pem"))
+    path = "/data/transfer/" + archives()[0]
+    text = hoy("support", "send", path)
+    tap.check(hoy.code != 0 and "answers 201" not in text, "nobody is served without one: " + text)
+    settings(cert_file="/data/config/client.pem")
+    text = hoy("support", "send", path)
+    tap.check("cert_file and key_file in [support] need each other" in text, text)
+    settings(key_file="/data/config/ca.pem")
+    text = hoy("support", "send", path)
+    tap.check("key_file holds no readable private key" in text, text)
+    settings(key_file="/data/config/client.key")
+    text = hoy("support", "send", path)
+    tap.check(hoy.code == 0 and "answers 201" in text, text)
+    with open(os.path.join(GOT, os.path.basename(path) + ".json"), encoding="ascii") as f:
+        tap.check(["commonName", "box"] in [pair[0] for pair in json.load(f)["client"]["subject"]], "whose certificate it is")
+
+
+@tap.test("support send goes through a proxy that knows the server's name; a refusal is told with the proxy's words, and nothing is sent")
+def _proxied():
+    registry.make_server(KEYS, "ca", "named", names="DNS:support.test")
+    serve("named")
+    begin("proxy.py", str(PORT + 1), GOT)
+    path = "/data/transfer/" + archives()[0]
+    settings(server="support.test", proxy="127.0.0.1", proxy_port=str(PORT + 1))
+    text = hoy("support", "send", path)
+    tap.check(hoy.code == 0 and "support.test answers 201 Created" in text, text)
+    with open(os.path.join(GOT, "asked"), encoding="ascii") as f:
+        tap.check(f.read() == "CONNECT support.test:%d HTTP/1.1\n" % PORT, "it was asked for something else")
+    for status, words in (("407 Who are you", "the proxy 127.0.0.1 answers 407 Who are you: it wants a password"),
+                          ("503 Full\x1b[2J", "the proxy 127.0.0.1 answers 503 Full\\x1b[2J")):
+        with open(os.path.join(GOT, "refuses"), "w", encoding="ascii") as f:
+            f.write(status)
+        text = hoy("support", "send", path)
+        tap.check(hoy.code != 0 and words in text, text)
+    settings(proxy_port=str(PORT + 2))
+    text = hoy("support", "send", path)
+    tap.check("127.0.0.1 port %d: Connection refused" % (PORT + 2) in text, text)
 
 
 try:

@@ -27,10 +27,10 @@ tests/ns/init_pid1_OBJS := $(init_OBJS)
 tests/ns/init_fake_OBJS := tests/ns/init_fake.o init/api/init_msg.o
 
 UNIT += tests/unit/init/test_conf
-tests/unit/init/test_conf_OBJS := tests/unit/init/test_conf.o init/conf_text.o init/conf_diff.o \
+tests/unit/init/test_conf_OBJS := tests/unit/init/test_conf.o init/conf_text.o init/conf_diff.o init/conf_cover.o \
 	init/conf_record.o init/conf_revision.o
 FUZZ += tests/fuzz/fuzz_conf
-tests/fuzz/fuzz_conf_OBJS := tests/fuzz/fuzz_conf.o init/conf_text.o init/conf_record.o
+tests/fuzz/fuzz_conf_OBJS := tests/fuzz/fuzz_conf.o init/conf_text.o init/conf_cover.o init/conf_record.o
 
 UNIT += tests/unit/init/test_history
 tests/unit/init/test_history_OBJS := tests/unit/init/test_history.o init/boot_history.o

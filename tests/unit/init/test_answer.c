@@ -41,6 +41,35 @@ static void test_request(void)
 	is_int(answer_request(&small, &wish), -ENOSPC, "what does not fit is an error");
 }
 
+static void proxy_is(const char *text, int want, const char *words)
+{
+	struct err err = { 0 };
+
+	is_int(answer_proxy(str_from(text), &wish, &err), want, "%.30s", text);
+	ok(strstr(err_text(&err), words) != NULL, "%s", err_text(&err));
+}
+
+static void test_proxy(void)
+{
+	struct buf out OWN(buf_done) = { 0 };
+
+	buf_init(&out, 4096);
+	(void)answer_connect(&out, &wish);
+	ok(strstr(buf_text(&out),
+		  "CONNECT [2001:db8::1]:8443 HTTP/1.1\r\nHost: [2001:db8::1]:8443\r\n"),
+	   "a proxy is asked for the way");
+	ok(strstr(buf_text(&out), "Authorization") == NULL, "and hears of no token");
+	(void)str_copy(str_from("gate"), wish.proxy, sizeof(wish.proxy));
+	proxy_is("HTTP/1.1 200 OK\r\nVia: x\r\n", 0, "");
+	proxy_is("HTTP/1.0 200 Established\r\n\r\n", 1, "");
+	proxy_is("HTTP/1.1 100 Go\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", 1, "");
+	proxy_is("HTTP/1.1 200 OK\r\n\r\nSSH-2.0", -EBADMSG, "behind the proxy gate");
+	proxy_is("HTTP/1.1 407 Who\x1b\r\n", -EACCES,
+		 "gate answers 407 Who\\x1b: it wants a password");
+	proxy_is("HTTP/1.1 403 No\r\n", -ECONNREFUSED, "gate answers 403 No");
+	proxy_is("SSH-2.0-x\r\n", -EBADMSG, "speak HTTP/1");
+}
+
 static void status_is(const char *text, int want, unsigned status, const char *reason)
 {
 	struct str got = { 0 };
@@ -95,6 +124,7 @@ static void test_judge(void)
 int main(void)
 {
 	test_request();
+	test_proxy();
 	test_status();
 	test_judge();
 	return tap_done();

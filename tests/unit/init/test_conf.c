@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "init/conf_cover.h"
 #include "init/conf_record.h"
 #include "init/conf_revision.h"
 #include "init/conf_text.h"
@@ -104,6 +105,49 @@ static void test_diff(void)
 		"lines that go and come, below their section");
 }
 
+static const char *covered(const char *from, const char *to, const char *over)
+{
+	struct conf_cover list[CONF_COVER_MAX];
+	uint32_t count = conf_cover_find(str_from(from), str_from(to), str_from(over), list, 0);
+
+	buf_done(&out);
+	buf_init(&out, 4096);
+	for (uint32_t i = 0; i < count; i++)
+		(void)buf_printf(&out, "%.*s/%.*s:%u ", STR_ARG(list[i].section),
+				 STR_ARG(list[i].key), list[i].line);
+	return buf_text(&out);
+}
+
+static void test_cover(void)
+{
+	static const char over[] =
+		"# media\n[service  web]\nimage = m\nports = 1\nports = 2\n[hoy]\nhostname =\n";
+	struct buf many OWN(buf_done) = { 0 }, media OWN(buf_done) = { 0 };
+	struct conf_cover list[CONF_COVER_MAX];
+
+	is_text(covered("", "[service web]\nimage = x\ncommand = y\n", over),
+		"service web/image:3 ", "a new key that a stronger layer has too");
+	is_text(covered("[service web]\nimage = x\n", "[service web]\nimage = x\n[hoy]\na = 1\n",
+			over),
+		"", "what did not change is not said again");
+	is_text(covered("[service web]\nports = 1\nports = 3\n",
+			"[service web]\nports = 1\nports = 2\n", over),
+		"service web/ports:4 ", "another value of a list, once");
+	is_text(covered("[service web]\nimage = x\n[hoy]\nhostname = a\n", "", over),
+		"service web/image:3 hoy/hostname:7 ",
+		"one that was taken out, and one that is reset there");
+	is_text(covered("", "[service we]\nimage = x\n[web]\nimage = x\n", over), "",
+		"another section's key is another one");
+	buf_init(&many, CONF_TEXT_MAX);
+	buf_init(&media, CONF_TEXT_MAX);
+	for (unsigned i = 0; i < 100; i++) {
+		(void)buf_printf(&many, "[service s%u]\nimage = x\n", i);
+		(void)buf_printf(&media, "[service s%u]\nimage = y\n", i);
+	}
+	is_int(conf_cover_find(STR(""), buf_str(&many), buf_str(&media), list, 0), CONF_COVER_MAX,
+	       "no more than have room");
+}
+
 static void test_record(void)
 {
 	struct conf_record record = { 7, 9, -5, "a note", STR("text\nmore") }, back;
@@ -146,12 +190,36 @@ static bool put(const char *text)
 	return revisions_put(&revisions, str_from(text), NULL) == 0;
 }
 
+static const char *history(void)
+{
+	buf_done(&out);
+	buf_init(&out, CONF_TEXT_MAX);
+	return revisions_list(&revisions, &out) < 0 ? "unreadable" : buf_text(&out);
+}
+
+/* What counts while no revision does is a line of the list as well. */
+static void test_none(void)
+{
+	is_text(history(), "", "nothing was ever set here");
+	(void)put("[hoy]\nhostname = none\n");
+	(void)revisions_apply(&revisions, true, "", NULL);
+	ok(strstr(history(), "counts, unconfirmed") &&
+		   strstr(buf_text(&out),
+			  "\n0     -                    goes back to         nothing"),
+	   "a first one that waits: what it goes back to");
+	(void)revisions_back(&revisions, NULL);
+	ok(strstr(history(), "\n0     -                    counts               nothing was set"),
+	   "it was taken back: what counts");
+	(void)fs_unlink(revisions.dir_fd, "00000001", NULL);
+}
+
 static void test_life(void)
 {
 	struct err err = { 0 };
 
 	is_int(revisions_open(&revisions, data_fd, NULL), 0, "nothing was edited yet");
 	is_text(current(), "", "the layer is empty");
+	test_none();
 	is_int(revisions_apply(&revisions, false, "", &err), -EALREADY, "nothing to apply");
 	ok(put("[hoy]\nhostname = one\n"), "a candidate");
 	is_text(current(), "", "does not count by itself");
@@ -233,6 +301,7 @@ int main(void)
 	test_set();
 	test_secrets();
 	test_diff();
+	test_cover();
 	test_record();
 	revisions_init(&revisions);
 	if (mkdtemp(folder))

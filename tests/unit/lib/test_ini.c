@@ -34,7 +34,9 @@ static const struct ini_key keys[] = {
 	{ .section = "hoy", .key = "hostname", .type = INI_TYPE_NAME, .max = 63 },
 };
 
-static const struct ini_schema schema = { "services", keys, ARRAY_LEN(keys) };
+static const char *const named[] = { "service", NULL };
+
+static const struct ini_schema schema = { "services", keys, ARRAY_LEN(keys), named };
 
 static void add(struct ini_config *config, unsigned layer, const char *shown, const char *text)
 {
@@ -111,6 +113,8 @@ static void test_heads(void)
 		{ "[]\n", "f:1:1: expected a section head [kind] or [kind name]" },
 		{ " [service web] junk\n", "f:1:16: unexpected text behind ']'" },
 		{ "[service a[b]\n", "f:1:1: expected a section head [kind] or [kind name]" },
+		{ "\n[service]\nimage = x\n", "f:2:1: [service] needs a name: [service NAME]" },
+		{ " [hoy box]\n", "f:1:2: [hoy box] has a name that means nothing: write [hoy]" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -9,7 +9,7 @@ static const struct ini_key keys[] = {
 	{ .section = "service", .key = "ports", .type = INI_TYPE_TEXT, .list = true },
 	{ .section = "engine", .key = "password", .type = INI_TYPE_TEXT },
 };
-static const struct ini_schema schema = { "x", keys, ARRAY_LEN(keys) };
+static const struct ini_schema schema = { "x", keys, ARRAY_LEN(keys), NULL };
 
 static const char *diff(const char *from, const char *to)
 {

@@ -306,7 +306,7 @@ static void test_rule_mistakes(void)
 		{ "[rule a]\non = inbound\naction = drop\nprotocol = tcp\nport = 90-\n",
 		  "a port or a range" },
 		{ "[rule a]\non = inbound\naction = drop\ninterface = e*h\n", "eth0 or wlan*" },
-		{ "[rule]\non = inbound\naction = drop\n", "a name of its own" },
+		{ "[rule]\non = inbound\naction = drop\n", "[rule] needs a name: [rule NAME]" },
 		{ "[firewall]\ninbound = open\n", "accept" },
 		{ "[firewal]\ninbound = drop\n", "unknown section" },
 		{ "[rules ssh]\naction = drop\n", "unknown section" },
