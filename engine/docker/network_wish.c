@@ -67,6 +67,26 @@ static int option_off(const struct json *options, const char *name, bool *ret_of
 				 STR_ARG(text));
 }
 
+/* What somebody counts on and netd does not carry out. */
+static int refuse_bridge(const struct json *options, struct err *err)
+{
+	static const char *const rows[][2] = {
+		{ "com.docker.network.bridge.trusted_host_interfaces",
+		  "gateway_mode_ipv4=routed lets others in to published ports, and rules of "
+		  "network.ini say from which interface" },
+		{ "com.docker.network.host_ipv4",
+		  "what leaves the machine carries the address of its way out" },
+		{ "com.docker.network.host_ipv6",
+		  "what leaves the machine carries the address of its way out" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (json_str(json_get(options, rows[i][0])).len)
+			return err_set(err, -EINVAL, "%s is not supported by this engine: %s",
+				       rows[i][0], rows[i][1]);
+	return 0;
+}
+
 /* What other drivers have no use for. */
 static int read_bridge(const struct json *options, struct netd_network_set *set, struct err *err)
 {
@@ -87,12 +107,8 @@ static int read_bridge(const struct json *options, struct netd_network_set *set,
 			return err_set(err, -EINVAL, "%s: '%.*s' is too long", words[i].key,
 				       STR_ARG(*words[i].to));
 	}
-	if (json_str(json_get(options, "com.docker.network.bridge.trusted_host_interfaces")).len)
-		return err_set(
-			err, -EINVAL,
-			"trusted_host_interfaces is not supported by this engine: "
-			"gateway_mode_ipv4=routed lets others in to published ports, and rules "
-			"of network.ini say from which interface");
+	if (refuse_bridge(options, err) < 0)
+		return -EINVAL;
 	if (option_off(options, "inhibit_ipv4", &off, err) < 0)
 		return -EINVAL;
 	set->inhibit4 =
