@@ -35,9 +35,10 @@ static long clone_onto(struct clone_args *args, void (*fn)(void *), void *arg)
 	__asm__ volatile("syscall\n\t"
 			 "testq %%rax, %%rax\n\t"
 			 "jnz 1f\n\t"
-			 "xorl %%ebp, %%ebp\n\t"
+			 "movq %[fn], %%rax\n\t"
 			 "movq %[arg], %%rdi\n\t"
-			 "callq *%[fn]\n\t"
+			 "xorl %%ebp, %%ebp\n\t" /* the last frame; either may have stood in it */
+			 "callq *%%rax\n\t"
 			 "hlt\n"
 			 "1:"
 			 : "+a"(r)
@@ -51,14 +52,15 @@ static long clone_onto(struct clone_args *args, void (*fn)(void *), void *arg)
 
 	__asm__ volatile("svc 0\n\t"
 			 "cbnz x0, 1f\n\t"
-			 "mov x29, xzr\n\t"
+			 "mov x9, %[fn]\n\t"
 			 "mov x0, %[arg]\n\t"
-			 "blr %[fn]\n\t"
+			 "mov x29, xzr\n\t"
+			 "blr x9\n\t"
 			 "brk 0\n"
 			 "1:"
 			 : "+r"(r)
 			 : "r"(number), "r"(size), [fn] "r"(fn), [arg] "r"(arg)
-			 : "memory", "cc");
+			 : "x9", "memory", "cc");
 	return r;
 #else
 #error "vchild knows x86_64 and aarch64"
