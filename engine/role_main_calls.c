@@ -238,7 +238,7 @@ const struct msg_rule engine_rules[] = {
 	{ ENGINE_MSG_REFERRERS, "referrers", 8, 4096, 0, 0, WHO_ALL, engine_registry_call },
 	{ ENGINE_MSG_ID, "id", 0, 0, 0, 0, ENGINE_PEER_API, engine_id_call },
 	{ ENGINE_MSG_VOLUMES, "volumes", 0, 0, 0, 0, WHO_ALL, engine_volumes_call },
-	{ ENGINE_MSG_VOLUME_MAKE, "volume-make", 8, 1 << 20, 0, 0, ENGINE_PEER_API,
+	{ ENGINE_MSG_VOLUME_MAKE, "volume-make", 12, 1 << 20, 0, 0, ENGINE_PEER_API,
 	  engine_volume_make_call },
 	{ ENGINE_MSG_VOLUME_REMOVE, "volume-remove", 4, 256, 0, 0, ENGINE_PEER_API,
 	  engine_volume_remove_call },

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include "engine/container/volume_place.h"
 #include "engine/role_main_tree.h"
 #include "lib/fs.h"
 #include "lib/own.h"
@@ -39,15 +40,11 @@ static const struct def_mount *find_mount(const struct tree_work *tree, struct s
 /* -ENOENT: a volume that nothing was mounted from is not there yet. */
 static int open_source(const struct tree_work *tree, const struct def_mount *mount)
 {
-	char path[ENGINE_PATH_MAX];
-
 	if (mount->kind == DEF_MOUNT_BIND)
 		return fs_open(AT_FDCWD, mount->source, FS_HOST, O_RDONLY | O_DIRECTORY, 0, NULL);
 	if (mount->kind != DEF_MOUNT_VOLUME)
 		return -ENOTSUP;
-	(void)snprintf(path, sizeof(path), "volumes/%s", mount->source);
-	return fs_open(tree->work.engine->containers.data_fd, path, FS_BENEATH,
-		       O_RDONLY | O_DIRECTORY, 0, NULL);
+	return container_volume_open(&tree->work.engine->containers, mount->source, NULL);
 }
 
 int tree_enter_mount(struct tree_work *tree, bool write, struct err *err)

@@ -2,13 +2,15 @@
 /*
  * Named volumes as the Docker API sees them. A volume is a directory below /data/volumes; what a
  * client said about one when it made it (labels, options) stands in /data/state/volumes/NAME as the
- * api role wrote it, unread here. Runs in engine main; must never remove one that a container has.
+ * api role wrote it, unread here; what it said is mounted there stands beside it. Runs in engine
+ * main; must never remove one that a container has.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "engine/api/view_msg.h"
+#include "engine/container/volume_place.h"
 #include "engine/role_main.h"
 #include "lib/fs.h"
 #include "lib/log.h"
@@ -116,7 +118,8 @@ void engine_volumes_call(struct msg_peer *peer, struct msg *msg)
 
 /* ---- make and remove ---- */
 
-static int write_api(const struct engine *engine, const char *name, struct str api, struct err *err)
+static int write_api(const struct engine *engine, const char *name, struct str api,
+		     struct str options, struct err *err)
 {
 	int dir OWN_FD =
 		fs_open_dir(engine->containers.data_fd, "state/volumes", FS_BENEATH, 0700, err);
@@ -124,19 +127,24 @@ static int write_api(const struct engine *engine, const char *name, struct str a
 	char mark[CONTAINER_MARK_MAX];
 	int r = dir < 0 ? dir : fs_replace(dir, name, api.ptr, api.len, 0600, err);
 
+	if (r >= 0 && options.len) {
+		container_volume_options(mark, name);
+		return fs_replace(dir, mark, options.ptr, options.len, 0600, err);
+	}
 	container_volume_mark(mark, name);
 	return r < 0 ? r : fs_replace(dir, mark, "", 0, 0600, err);
 }
 
 /* An empty directory under that name, unless there is a volume of it. */
-static int volume_make(struct engine *engine, const char *name, struct str api, struct err *err)
+static int volume_make(struct engine *engine, const char *name, struct str api, struct str options,
+		       struct err *err)
 {
 	int dir OWN_FD = fs_open_dir(engine->containers.data_fd, "volumes", FS_BENEATH, 0755, err);
 	int r = dir;
 
 	if (dir < 0 || fs_exists(dir, name, FS_BENEATH))
 		return dir < 0 ? dir : 0;
-	r = write_api(engine, name, api, err);
+	r = write_api(engine, name, api, options, err);
 	if (r >= 0)
 		r = fs_mkdir(dir, name, 0755, err);
 	if (r >= 0)
@@ -158,7 +166,7 @@ int engine_volumes_make(struct engine *engine, const struct container_def *def, 
 
 		if (def->mounts[i].kind == DEF_MOUNT_VOLUME)
 			r = volume_make(engine, def->mounts[i].source,
-					anonymous ? STR(unnamed) : STR(""), err);
+					anonymous ? STR(unnamed) : STR(""), STR(""), err);
 	}
 	return r;
 }
@@ -168,19 +176,25 @@ void engine_volume_make_call(struct msg_peer *peer, struct msg *msg)
 	struct engine *engine = engine_of(peer);
 	char name[VOLUME_NAME_MAX];
 	struct err err = { 0 };
+	struct arena arena OWN(arena_done) = { 0 };
+	struct volume_mount mount;
+	struct str api, options;
 	struct wire in;
-	struct str api;
 	int r = 0;
 
 	wire_init(&in, msg->body.ptr, msg->body.len);
 	wire_text(&in, name, sizeof(name));
 	api = wire_str(&in, VOLUME_API_MAX);
+	options = wire_blob(&in, VOLUME_MOUNT_BYTES_MAX);
+	arena_init(&arena, VOLUME_MOUNT_BYTES_MAX * 2);
 	if (wire_end(&in) < 0 || !str_is_name(str_from(name)))
 		r = err_set(&err, -EBADMSG, "malformed request");
 	else if (!engine->data_ready)
 		r = err_set(&err, -EAGAIN, "the data partition is not there");
+	if (r >= 0 && options.len)
+		r = volume_mount_decode(options, &arena, &mount, &err);
 	if (r >= 0)
-		r = volume_make(engine, name, api, &err);
+		r = volume_make(engine, name, api, options, &err);
 	engine_answer(peer, msg, r, &err);
 }
 
@@ -204,6 +218,8 @@ static int volume_drop(struct engine *engine, const char *name, struct err *err)
 		r = fs_sync_dir(volumes, err);
 	(void)fs_unlink(state, name, NULL);
 	container_volume_mark(mark, name);
+	(void)fs_unlink(state, mark, NULL);
+	container_volume_options(mark, name);
 	(void)fs_unlink(state, mark, NULL);
 	engine_trashed(engine);
 	if (r >= 0)

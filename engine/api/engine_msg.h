@@ -94,7 +94,7 @@ enum engine_msg {
 	/* {text name} -> {u32 count, {text file, blob content}...}: kernel's counters, unread */
 	ENGINE_MSG_COUNTERS,
 	ENGINE_MSG_VOLUMES,	   /* {} -> {u32 count, engine_volume...} */
-	ENGINE_MSG_VOLUME_MAKE,	   /* {text name, text api} -> {} */
+	ENGINE_MSG_VOLUME_MAKE,	   /* {text name, text api, bytes: volume_mount.h} -> {} */
 	ENGINE_MSG_VOLUME_REMOVE,  /* {text name} -> {} */
 	ENGINE_MSG_NETWORKS,	   /* {} -> {u32 count, engine_network...} */
 	ENGINE_MSG_NETWORK_MAKE,   /* {text name, text subnet, u8 internal, text api,

@@ -76,7 +76,7 @@ static void settle_without_shim(struct container *container)
 			 container->def.name);
 	}
 	if (container->cgroup_fd < 0)
-		container->cgroup_fd = cgroup_open(&container->env->cgroups, container->id, NULL);
+		container->cgroup_fd = container_group_open(container);
 	container_ended(container, &status);
 }
 
@@ -85,7 +85,7 @@ static void open_what_runs(struct container *container)
 	struct buf path OWN(buf_done) = { 0 };
 
 	if (container->cgroup_fd < 0)
-		container->cgroup_fd = cgroup_open(&container->env->cgroups, container->id, NULL);
+		container->cgroup_fd = container_group_open(container);
 	if (container->root_fd < 0)
 		container->root_fd = rootfs_open(&container->env->rootfs, container->id, NULL);
 	container_userns_adopt(container);

@@ -54,10 +54,11 @@ void container_release(struct container *container)
 		(void)cgroup_kill(container->cgroup_fd, NULL);
 	own_close(&container->cgroup_fd);
 
+	container_volumes_leave(container);
 	container_images_umount(container);
 	if (rootfs_umount(&env->rootfs, container->id, &err) < 0)
 		log_warn("container %s: %s", container->def.name, err_text(&err));
-	if (cgroup_remove(&env->cgroups, container->id, &err) < 0)
+	if (container_group_remove(container, &err) < 0)
 		log_debug("container %s: %s", container->def.name, err_text(&err));
 	memcpy(name, container->id, CONTAINER_ID_LEN);
 	memcpy(name + CONTAINER_ID_LEN, ".sock", 6);
@@ -207,15 +208,12 @@ static void step_launch(struct container *container)
 					.cpu_milli = (uint32_t)def->cpus,
 					.pids = (uint32_t)def->pids_limit };
 	struct buf body OWN(buf_done) = { 0 };
-	char missing[96], host[65] = "";
+	char host[65] = "";
 	struct err err = { 0 };
 	int64_t r;
 
 	container->phase = CONTAINER_PHASE_LAUNCH;
-	if (*cgroup_missing(&container->env->cgroups, &limits, missing, sizeof(missing)))
-		log_warn("container %s: this kernel cannot limit %s", def->name, missing);
-	container->cgroup_fd =
-		cgroup_create(&container->env->cgroups, container->id, &limits, &err);
+	container->cgroup_fd = container_group_make(container, &limits, &err);
 	r = container->cgroup_fd;
 	if (r >= 0)
 		r = container_files_write(container, &err);

@@ -47,6 +47,7 @@ void def_host_init(struct def_host *host)
 	host_fields(host, &fields);
 	for (size_t i = 0; i < HOST_TEXTS; i++)
 		*fields.texts[i] = "";
+	host->cgroup_parent = ""; /* def_wire.c has it */
 }
 
 static void put_texts(struct buf *out, const struct image_texts *texts)
@@ -136,7 +137,7 @@ bool def_host_decode(struct wire *in, struct arena *arena, uint32_t mounts,
 		     struct def_host *ret_host, struct def_mount_more **ret_more)
 {
 	struct def_mount_more *more = arena_array(arena, mounts + 1U, sizeof(*more));
-	struct def_host host = { 0 };
+	struct def_host host = { .cgroup_parent = "" };
 	struct host_fields fields;
 	bool room = more != NULL;
 

@@ -20,6 +20,7 @@ enum {
 	DEF_SECCOMP_MAX = 4096 * 8,
 	DEF_API_MAX = 768 << 10, /* bytes of `api` */
 	DEF_OOM_SCORE_MAX = 1000,
+	DEF_GROUP_MAX = 768, /* bytes of cgroup_parent */
 	DEF_SWAP_UNLIMITED = -1,
 };
 
@@ -64,8 +65,9 @@ struct def_host {
 	const char *pid_mode, *ipc_mode, *uts_mode, *cgroup_mode, *userns_mode;
 	const char *network_from; /* id of the container whose network it shares */
 	const char *cpuset_cpus, *cpuset_mems;
-	const char *log_driver; /* "" = json-file */
-	const char *api;	/* opaque here: what the api role wants to have back */
+	const char *cgroup_parent; /* below the top of the control groups, "" = the engine's own */
+	const char *log_driver;	   /* "" = json-file */
+	const char *api;	   /* opaque here: what the api role wants to have back */
 	int64_t shm_bytes, memory_low, memory_and_swap, cpu_shares, cpu_quota_us, cpu_period_us,
 		blkio_weight; /* 0 = unset */
 	int64_t oom_score_adj;

@@ -25,7 +25,8 @@ enum {
 
 /*
  * Beside any version: behind all else stands disk_limit, then where in IPv6 ports are published,
- * then the user namespace, then what links give to the environment, then the terminal's size.
+ * then the user namespace, then what links give to the environment, then the terminal's size, then
+ * the control group above its own.
  */
 enum {
 	DEF_HAS_DISK_LIMIT = 0x100,
@@ -33,8 +34,9 @@ enum {
 	DEF_HAS_USERNS = 0x400,
 	DEF_HAS_LINKS = 0x800,
 	DEF_HAS_CONSOLE = 0x1000,
+	DEF_HAS_GROUP = 0x2000,
 	DEF_HAS_ALL = DEF_HAS_DISK_LIMIT | DEF_HAS_PORTS6 | DEF_HAS_USERNS | DEF_HAS_LINKS |
-		      DEF_HAS_CONSOLE,
+		      DEF_HAS_CONSOLE | DEF_HAS_GROUP,
 };
 
 static void put_texts(struct buf *out, const struct image_texts *texts)
@@ -105,6 +107,11 @@ static bool has_console(const struct container_def *def)
 	return def->host_set && (def->host.console_rows || def->host.console_columns);
 }
 
+static bool has_group(const struct container_def *def)
+{
+	return def->host_set && *def->host.cgroup_parent;
+}
+
 static bool has_more(const struct container_def *def)
 {
 	return def_host_has_more(&def->host, def->mounts_more, def->mount_count);
@@ -136,7 +143,8 @@ void container_def_encode(const struct container_def *def, struct buf *out)
 				  (has_ports6(def) ? DEF_HAS_PORTS6 : 0) |
 				  (def->userns ? DEF_HAS_USERNS : 0) |
 				  (has_links(def) ? DEF_HAS_LINKS : 0) |
-				  (has_console(def) ? DEF_HAS_CONSOLE : 0));
+				  (has_console(def) ? DEF_HAS_CONSOLE : 0) |
+				  (has_group(def) ? DEF_HAS_GROUP : 0));
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		wire_put_text(out, texts[i]);
 	wire_put_bytes(out, def->image.bytes, SHA256_SIZE);
@@ -177,6 +185,8 @@ void container_def_encode(const struct container_def *def, struct buf *out)
 		wire_put_u16(out, def->host.console_rows);
 		wire_put_u16(out, def->host.console_columns);
 	}
+	if (has_group(def))
+		wire_put_text(out, def->host.cgroup_parent);
 }
 
 /* The wire's error is sticky and always -EBADMSG; that memory ran out has to be known beside it. */
@@ -377,6 +387,11 @@ static void get_tail(struct def_reader *reader, struct container_def *def, uint3
 		def->host.console_rows = wire_u16(in);
 		def->host.console_columns = wire_u16(in);
 		if (!has_console(def))
+			in->error = -EBADMSG;
+	}
+	if (bits & DEF_HAS_GROUP) {
+		def->host.cgroup_parent = get_text(reader, DEF_GROUP_MAX);
+		if (!has_group(def))
 			in->error = -EBADMSG;
 	}
 }

@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -134,12 +135,12 @@ const char *launch_subpath(struct container *container, const char *place, const
 
 /* A named volume is made when it is first used. */
 static const char *volume_path(struct container *container, const struct def_mount *mount,
-			       struct err *err)
+			       uint32_t *ret_flags, struct err *err)
 {
 	const struct container_def *def = &container->def;
 	const char *name = mount->source, *subpath = "";
 	struct container_env *env = container->env;
-	char *path = arena_printf(&container->arena, "volumes/%s", name);
+	const char *path = arena_printf(&container->arena, "volumes/%s", name);
 	int fd;
 
 	if (!path) {
@@ -159,9 +160,7 @@ static const char *volume_path(struct container *container, const struct def_mou
 			subpath);
 		return NULL;
 	}
-	path = arena_printf(&container->arena, "%s/volumes/%s", env->data_path, name);
-	if (!path)
-		err_set(err, -ENOMEM, "no memory for volume %s", name);
+	path = container_volume_place(container, name, ret_flags, err);
 	return !path || !*subpath ? path : launch_subpath(container, path, subpath, err);
 }
 
@@ -190,9 +189,29 @@ static enum run_idmap mount_ids(const struct launch *launch, enum def_mount_kind
 	return RUN_IDMAP_ABLE;
 }
 
+/* What a volume's options say of the path that they bind. */
+static void volume_flags(uint32_t flags, struct run_mount *mount)
+{
+	static const struct {
+		uint32_t from, to;
+	} table[] = {
+		{ MS_RDONLY, RUN_MOUNT_FLAG_READONLY }, { MS_NOSUID, RUN_MOUNT_FLAG_NOSUID },
+		{ MS_NODEV, RUN_MOUNT_FLAG_NODEV },	{ MS_NOEXEC, RUN_MOUNT_FLAG_NOEXEC },
+		{ MS_NOATIME, RUN_MOUNT_FLAG_NOATIME },
+	};
+
+	if (!(flags & MS_BIND))
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		mount->flags |= flags & table[i].from ? table[i].to : 0;
+	if (!(flags & MS_REC))
+		mount->flags &= ~(uint32_t)RUN_MOUNT_FLAG_RECURSIVE;
+}
+
 static int launch_mount(struct launch *launch, const struct def_mount *from, struct err *err)
 {
 	struct run_mount *mount = &launch->mounts[launch->spec.mount_count];
+	uint32_t flags = 0;
 
 	*mount = (struct run_mount){ .target = from->target, .source_fd = -1 };
 	if (from->kind == DEF_MOUNT_TMPFS) {
@@ -209,7 +228,7 @@ static int launch_mount(struct launch *launch, const struct def_mount *from, str
 		mount->flags = RUN_MOUNT_FLAG_RECURSIVE;
 		mount->idmap = mount_ids(launch, from->kind);
 		mount->source = from->kind == DEF_MOUNT_VOLUME
-					? volume_path(launch->container, from, err)
+					? volume_path(launch->container, from, &flags, err)
 				: from->kind == DEF_MOUNT_IMAGE
 					? container_image_path(launch->container, from, err)
 					: bind_path(&launch->container->def, from, err);
@@ -218,6 +237,7 @@ static int launch_mount(struct launch *launch, const struct def_mount *from, str
 	}
 	if (from->read_only)
 		mount->flags |= RUN_MOUNT_FLAG_READONLY;
+	volume_flags(flags, mount);
 	launch_mount_more(&launch->container->def, (uint32_t)(from - launch->container->def.mounts),
 			  mount);
 	mount->idmap_below = mount->idmap && mount->flags & RUN_MOUNT_FLAG_RECURSIVE;

@@ -226,15 +226,31 @@ int launch_security(const struct def_host *host, struct run_process *process,
 			process->seccomp = RUN_SECCOMP_UNCONFINED;
 		else if (!str_is(text, "seccomp=builtin") && !str_is(text, "apparmor=unconfined") &&
 			 !str_is(text, "label=disable") && !str_is(text, "label:disable") &&
-			 !str_starts(text, STR("no-new-privileges")))
+			 !str_starts(text, STR("no-new-privileges")) &&
+			 !str_starts(text, STR("writable-cgroups=")))
 			return err_set(err, -ENOTSUP, "security option '%s' is not supported",
 				       texts->items[i]);
 	}
 	return 0;
 }
 
+/* "writable-cgroups", "writable-cgroups=true": the container's own group, for itself to write. */
+static bool has_writable_group(const struct def_host *host)
+{
+	bool writable = false;
+
+	for (uint32_t i = 0; i < host->security_opt.count; i++) {
+		struct str text = str_from(host->security_opt.items[i]);
+
+		if (str_starts(text, STR("writable-cgroups")))
+			writable = str_is(text, "writable-cgroups=true");
+	}
+	return writable;
+}
+
 static int host_security(struct launch *launch, struct err *err)
 {
+	launch->spec.cgroup_writable = has_writable_group(&launch->container->def.host);
 	return launch_security(&launch->container->def.host, &launch->spec.process, &launch->filter,
 			       err);
 }

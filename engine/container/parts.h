@@ -17,10 +17,21 @@ void container_user_done(struct container *container);
 int container_volumes(struct container *container, struct err *err);
 void container_volumes_done(struct container *container);
 void container_volumes_cancel(struct container *container);
+/* Where the files of a volume are now (in its arena; NULL = err), mounted if its options want it;
+ * *ret_flags: of mount(2), where they bind a path of the machine. */
+const char *container_volume_place(struct container *container, const char *volume,
+				   uint32_t *ret_flags, struct err *err);
+/* It uses none any more. */
+void container_volumes_leave(const struct container *container);
 int container_state_write(struct container *container, struct err *err);
 int container_state_read(struct container *container, struct err *err);
 /* Opens namespace `name` ("net", "pid") of the container that runs under this id or name. */
 int container_join(struct container *container, const char *id, const char *name, struct err *err);
+/* Its control group: made with its limits, the fd of an existing one (negative: none), removed. */
+int container_group_make(struct container *container, const struct cgroup_limits *limits,
+			 struct err *err);
+int container_group_open(const struct container *container);
+int container_group_remove(const struct container *container, struct err *err);
 /* Images that are mounted in it: their views, and where one of them stands (arena; NULL = err). */
 int container_images_mount(struct container *container, struct err *err);
 void container_images_umount(struct container *container);

@@ -222,9 +222,11 @@ static void put_declared_config(struct json_writer *w, const struct docker_box *
 static void put_declared_host(struct json_writer *w, const struct docker_box *box)
 {
 	static const char *const modes[] = { "bridge", "host", "none" };
+	static const char *const users[] = { "", "host", "auto" };
 	const struct container_def *def = &box->def;
 
 	json_begin_object(w);
+	json_member_text(w, "UsernsMode", box->has_def ? users[def->userns] : "");
 	json_member_text(w, "NetworkMode", box->has_def ? modes[def->network_mode] : "bridge");
 	json_member_bool(w, "Privileged", box->has_def && def->privileged);
 	json_member_bool(w, "ReadonlyRootfs", box->has_def && def->read_only);

@@ -181,10 +181,53 @@ static int create_platform(struct create *create, const char *name, struct err *
 		       name, own, text);
 }
 
+/* One volume after the other, then the container. */
+static void make_next(struct docker_client *client);
+
+static void on_volume(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
+{
+	(void)peer;
+	if (reply)
+		make_next(owner);
+	else
+		docker_reply_err(owner, err);
+}
+
+static void make_next(struct docker_client *client)
+{
+	struct create *create = client->work;
+
+	if (create->volume_count)
+		docker_ask(client, ENGINE_MSG_VOLUME_MAKE, create->volumes[--create->volume_count],
+			   on_volume);
+	else
+		docker_ask(client, ENGINE_MSG_CREATE, create->def_bytes, on_created);
+}
+
+/* What is to be asked for, in the arena. */
+static int create_bytes(struct create *create, struct err *err)
+{
+	struct buf bytes OWN(buf_done) = { 0 }, body OWN(buf_done) = { 0 };
+	char *copy;
+
+	buf_init(&bytes, DEF_BYTES_MAX);
+	buf_init(&body, DEF_BYTES_MAX + 1024);
+	container_def_encode(&create->def, &bytes);
+	wire_put_text(&body, create->id);
+	wire_put_str(&body, buf_str(&bytes));
+	if (buf_error(&bytes) || buf_error(&body))
+		return err_set(err, -EINVAL, "the container's configuration is too large");
+	copy = arena_alloc(create->arena, body.len);
+	if (!copy)
+		return err_set(err, -ENOMEM, "no memory for a request");
+	memcpy(copy, body.data, body.len);
+	create->def_bytes = str_make(copy, body.len);
+	return 0;
+}
+
 static void on_records(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	struct docker_client *client = owner;
-	struct buf bytes OWN(buf_done) = { 0 }, body OWN(buf_done) = { 0 };
 	struct create *create = arena_alloc(&client->arena, sizeof(*create));
 	const struct docker_image *found = NULL;
 	struct docker_images images;
@@ -224,22 +267,15 @@ static void on_records(struct msg_peer *peer, void *owner, struct msg *reply, co
 		if (r >= 0)
 			r = docker_policy_check(client->role, &create->def, &bad);
 	}
+	if (r >= 0)
+		r = create_bytes(create, &bad);
 	if (r < 0) {
 		docker_reply_err(client, &bad);
 		return;
 	}
-	buf_init(&bytes, DEF_BYTES_MAX);
-	buf_init(&body, DEF_BYTES_MAX + 1024);
-	container_def_encode(&create->def, &bytes);
-	wire_put_text(&body, create->id);
-	wire_put_str(&body, buf_str(&bytes));
-	if (buf_error(&bytes) || buf_error(&body))
-		docker_reply_error(client, 400, "the container's configuration is too large");
-	else {
-		client->work = create; /* for its warnings */
-		client->work_free = no_free;
-		docker_ask(client, ENGINE_MSG_CREATE, buf_str(&body), on_created);
-	}
+	client->work = create;
+	client->work_free = no_free;
+	make_next(client);
 }
 
 /* The other containers, for VolumesFrom and Links: kept until the images are there. */

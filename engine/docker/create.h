@@ -27,8 +27,11 @@ struct create {
 	struct image_texts exposed;  /* "80/tcp", the image's too */
 	struct image_texts warnings; /* for the answer: what is taken and does nothing */
 	struct image_texts unset;    /* names in Env without a value: shown, and not set */
-	uint32_t cpus;		     /* of the machine; 0 = not looked at */
-	bool own_hostname;	     /* the last of the environment is the engine's */
+	struct str *volumes;	     /* bodies of ENGINE_MSG_VOLUME_MAKE: before it is made */
+	uint32_t volume_count;
+	struct str def_bytes; /* body of ENGINE_MSG_CREATE: behind them */
+	uint32_t cpus;	      /* of the machine; 0 = not looked at */
+	bool own_hostname;    /* the last of the environment is the engine's */
 	char id[68], hostname[16];
 };
 

@@ -168,7 +168,8 @@ static int check_cap_drop(struct str text, struct err *err)
 /* "name=value", of old also "name:value". */
 static int check_security(struct str text, struct err *err)
 {
-	static const char *const names[] = { "apparmor", "seccomp", "label", "no-new-privileges" };
+	static const char *const names[] = { "apparmor", "seccomp", "label", "no-new-privileges",
+					     "writable-cgroups" };
 	ptrdiff_t at = str_find(text, '=');
 	struct str name, value;
 

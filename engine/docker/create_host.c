@@ -53,6 +53,9 @@ static const char *const known[] = {
 	"CpuShares",
 	"CpuPeriod",
 	"CpuQuota",
+	"CpuRealtimePeriod",
+	"CpuRealtimeRuntime",
+	"CgroupParent",
 	"CpusetCpus",
 	"CpusetMems",
 	"PidsLimit",
@@ -466,6 +469,29 @@ static int host_without_effect(struct create *create, struct err *err)
 	return r;
 }
 
+/* Below the top of the control groups, as with Docker's driver cgroupfs. */
+static int host_group(struct create *create, struct err *err)
+{
+	const char **parent = &create->def.host.cgroup_parent;
+	int r = create_text(create, create->host, "CgroupParent", parent, err);
+	struct str rest, part;
+	size_t names = 0;
+
+	if (r < 0)
+		return r;
+	rest = str_from(*parent);
+	while (str_cut(&rest, '/', &part)) {
+		names += part.len > 0;
+		if (str_is(part, ".") || str_is(part, ".."))
+			return err_set(err, -EINVAL, "invalid cgroup parent '%.200s'", *parent);
+	}
+	if (strlen(*parent) >= DEF_GROUP_MAX)
+		return err_set(err, -EINVAL, "cgroup parent: at most %d bytes", DEF_GROUP_MAX - 1);
+	if (!names)
+		*parent = "";
+	return 0;
+}
+
 enum { CONSOLE_MINOR = 42, IPC_PRIVATE_MINOR = 40 };
 
 /* [rows, columns]; clients before 1.42 send what only another system heeds. */
@@ -511,6 +537,8 @@ int create_host(struct create *create, struct err *err)
 		r = host_modes(create, err);
 	if (r >= 0 && create->minor < IPC_PRIVATE_MINOR && !*def->host.ipc_mode)
 		def->host.ipc_mode = "shareable"; /* what it was without a word */
+	if (r >= 0)
+		r = host_group(create, err);
 	host_console(create);
 	if (r >= 0)
 		r = host_runtime(create, err);

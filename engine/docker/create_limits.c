@@ -79,6 +79,15 @@ static int limits_disk(struct create *create, const struct json *host, struct er
 	return 0;
 }
 
+/* Control groups of version 2 have no such controller. */
+static int limits_realtime(const struct json *host, struct err *err)
+{
+	if (create_empty(json_get(host, "CpuRealtimePeriod")) &&
+	    create_empty(json_get(host, "CpuRealtimeRuntime")))
+		return 0;
+	return err_set(err, -EINVAL, "kernel does not support CPU real-time scheduler");
+}
+
 static int limits_cpu(struct create *create, const struct json *host, struct err *err)
 {
 	struct container_def *def = &create->def;
@@ -133,6 +142,8 @@ int create_limits(struct create *create, const struct json *host, struct err *er
 	int64_t pids = def->pids_limit;
 	int r = limits_memory(create, host, err);
 
+	if (r >= 0)
+		r = limits_realtime(host, err);
 	if (r >= 0)
 		r = limits_cpu(create, host, err);
 	if (r >= 0)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 #include "engine/docker/create.h"
+#include "engine/docker/volume_options.h"
 #include "engine/run/spec_mount.h"
 #include "lib/own.h"
 #include "lib/random.h"
@@ -185,6 +186,39 @@ static int check_subpath(const char *subpath, const char *type, struct err *err)
 			       type, type);
 }
 
+/* One with labels or options of its own is made before the container is. */
+static int wish_volume(struct create *create, const struct json *options, const char *name,
+		       bool anonymous, struct err *err)
+{
+	struct docker_volume_wish wish = {
+		name ? name : "",
+		anonymous,
+		json_get(options, "Labels"),
+		json_get(json_get(options, "DriverConfig"), "Options"),
+	};
+	struct buf body OWN(buf_done) = { 0 };
+	char *copy;
+	int r;
+
+	if (!json_count(wish.labels) && !json_count(wish.options))
+		return 0;
+	if (create->volume_count == DEF_MOUNTS_MAX)
+		return err_set(err, -EINVAL, "too many mounts: at most %d", DEF_MOUNTS_MAX);
+	if (!create->volumes)
+		create->volumes =
+			arena_array(create->arena, DEF_MOUNTS_MAX, sizeof(*create->volumes));
+	buf_init(&body, DOCKER_VOLUME_BODY_MAX);
+	r = docker_volume_body(&wish, create->role, create->arena, &body, err);
+	copy = r < 0 ? NULL : arena_alloc(create->arena, body.len);
+	if (r >= 0 && (!copy || !create->volumes))
+		r = err_set(err, -ENOMEM, "no memory for mounts");
+	if (r < 0)
+		return r;
+	memcpy(copy, body.data, body.len);
+	create->volumes[create->volume_count++] = str_make(copy, body.len);
+	return 0;
+}
+
 static int mount_volume(struct create *create, const struct json *value, struct def_mount *mount,
 			struct def_mount_more *more, struct err *err)
 {
@@ -200,15 +234,17 @@ static int mount_volume(struct create *create, const struct json *value, struct 
 			    "error looking up volume plugin %.*s: plugin \"%.*s\" "
 			    "not found",
 			    STR_ARG(driver), STR_ARG(driver));
-	if (r >= 0 && !create_empty(json_get(json_get(options, "DriverConfig"), "Options")))
-		r = err_set(err, -EINVAL, "driver options of a volume are not supported");
 	if (json_true(json_get(options, "NoCopy")))
 		more->flags |= DEF_MOUNT_NO_COPY;
-	if (r >= 0 && *mount->source)
-		return volume_name(str_from(mount->source), err);
-	mount->source = random_name(create);
-	more->flags |= DEF_MOUNT_ANONYMOUS;
-	return r;
+	if (r >= 0 && *mount->source) {
+		r = volume_name(str_from(mount->source), err);
+	} else if (r >= 0) {
+		mount->source = random_name(create);
+		more->flags |= DEF_MOUNT_ANONYMOUS;
+	}
+	return r < 0 ? r
+		     : wish_volume(create, options, mount->source,
+				   more->flags & DEF_MOUNT_ANONYMOUS, err);
 }
 
 static int mount_bind(const struct json *value, struct def_mount *mount,

@@ -6,7 +6,7 @@ engine_docker_OBJS := engine/docker/server.o engine/docker/query.o engine/docker
 	engine/docker/box_inspect.o engine/docker/box_host.o engine/docker/box_size.o engine/docker/box_act.o engine/docker/box_wait.o \
 	engine/docker/box_logs.o engine/docker/log_lines.o engine/docker/detach.o engine/docker/box_attach.o engine/docker/pump.o engine/docker/websocket.o \
 	engine/docker/exec.o engine/docker/exec_view.o engine/docker/system.o engine/docker/metrics.o engine/docker/image.o engine/docker/image_act.o \
-	engine/docker/image_pull.o engine/docker/registry.o engine/docker/volume.o engine/docker/network.o engine/docker/network_wish.o engine/docker/network_join.o \
+	engine/docker/image_pull.o engine/docker/registry.o engine/docker/volume.o engine/docker/volume_options.o engine/docker/network.o engine/docker/network_wish.o engine/docker/network_join.o \
 	engine/docker/events.o engine/docker/box_change.o engine/docker/box_link.o engine/docker/box_top.o \
 	engine/docker/box_stats.o engine/docker/transfer.o engine/docker/upload.o \
 	engine/docker/base64.o engine/docker/progress.o engine/docker/box_archive.o \

@@ -59,6 +59,8 @@ static int check_host(const struct def_host *host, struct err *err)
 	/* Its lines leave from the machine's network, past whatever holds the container's. */
 	if (!strncmp(host->log_driver, "syslog", 6))
 		return docker_policy_refuse("the log driver syslog", err);
+	if (*host->cgroup_parent)
+		return docker_policy_refuse("a control group outside of the engine's", err);
 	if (host->device_rules.count)
 		return docker_policy_refuse("rules for devices", err);
 	/* Engine main looks at their paths for it: its answer would tell which are there. */

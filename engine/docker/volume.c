@@ -13,6 +13,7 @@
 #include "engine/docker/handlers.h"
 #include "engine/docker/prune.h"
 #include "engine/docker/text.h"
+#include "engine/docker/volume_options.h"
 #include "lib/own.h"
 #include "lib/random.h"
 
@@ -53,6 +54,16 @@ static void put_volume(struct json_writer *w, const struct engine_volume *volume
 	json_member_text(w, "Scope", "local");
 	json_end_object(w);
 	json_done(&api);
+}
+
+/* As Docker, which takes only plain ones: what it names is not the engine's to clean. */
+static bool has_options(const struct engine_volume *volume)
+{
+	struct json_doc api OWN(json_done) = { 0 };
+
+	if (volume->api.len)
+		(void)json_parse(volume->api, VOLUME_API_MAX, &api, NULL);
+	return json_count(json_get(api.root, "Options")) > 0;
 }
 
 /* Nobody named it: 64 hex digits. */
@@ -186,40 +197,6 @@ static void on_made(struct msg_peer *peer, void *owner, struct msg *reply, const
 		docker_reply_err(owner, err);
 }
 
-/* One without a name is marked as Docker marks it: `volume prune` takes it. */
-static void put_anonymous(struct json_writer *w, const struct json *labels)
-{
-	const struct json *value;
-	struct json_iter iter;
-	struct str key;
-
-	json_begin_object(w);
-	json_iter_init(&iter, labels);
-	while (json_iter_next(&iter, &key, &value)) {
-		json_key_str(w, key);
-		json_put_value(w, value);
-	}
-	json_member_text(w, "com.docker.volume.anonymous", "");
-	json_end_object(w);
-}
-
-/* {"Labels":..,"Options":..} as it is kept. */
-static void put_api(struct buf *out, const struct json *body)
-{
-	struct json_writer w;
-
-	json_writer_init(&w, out);
-	json_begin_object(&w);
-	json_key(&w, "Labels");
-	if (json_str(json_get(body, "Name")).len)
-		json_put_value(&w, json_get(body, "Labels"));
-	else
-		put_anonymous(&w, json_get(body, "Labels"));
-	json_key(&w, "Options");
-	json_put_value(&w, json_get(body, "DriverOpts"));
-	json_end_object(&w);
-}
-
 static bool volume_name(struct docker_client *client, struct str name)
 {
 	if (name.len)
@@ -273,7 +250,9 @@ static bool good_name(struct docker_client *client, struct str name)
 
 void docker_volume_create(struct docker_client *client)
 {
-	struct buf body OWN(buf_done) = { 0 }, api OWN(buf_done) = { 0 };
+	struct buf body OWN(buf_done) = { 0 };
+	struct docker_volume_wish wish = { 0 };
+	struct err err = { 0 };
 	const struct json *root;
 	struct str driver, name;
 
@@ -282,22 +261,19 @@ void docker_volume_create(struct docker_client *client)
 	root = client->json.root;
 	driver = json_str(json_get(root, "Driver"));
 	name = json_str(json_get(root, "Name"));
-	buf_init(&api, VOLUME_API_MAX);
-	buf_init(&body, VOLUME_API_MAX + 1024);
-	put_api(&api, root);
+	wish = (struct docker_volume_wish){ client->argument, !name.len, json_get(root, "Labels"),
+					    json_get(root, "DriverOpts") };
+	buf_init(&body, DOCKER_VOLUME_BODY_MAX);
 	if (driver.len && !str_is(driver, "local"))
 		no_driver(client, name, driver);
 	else if (name.len && !good_name(client, name))
 		return;
-	else if (!create_empty(json_get(root, "DriverOpts")))
-		docker_reply_error(client, 400, "driver options of a volume are not supported");
-	else if (!volume_name(client, name) || buf_error(&api))
+	else if (!volume_name(client, name))
 		docker_reply_error(client, 400, "volume name or labels are too long");
-	else {
-		wire_put_text(&body, client->argument);
-		wire_put_str(&body, buf_str(&api));
+	else if (docker_volume_body(&wish, client->role, &client->arena, &body, &err) < 0)
+		docker_reply_err(client, &err);
+	else
 		docker_ask(client, ENGINE_MSG_VOLUME_MAKE, buf_str(&body), on_made);
-	}
 }
 
 static void on_removed(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
@@ -360,7 +336,7 @@ static void on_prune_list(struct msg_peer *peer, void *owner, struct msg *reply,
 
 		engine_volume_get(&in, &volume);
 		if (!in.error && !volume.users && (all || anonymous(&volume)) &&
-		    fits(&filters, &volume))
+		    !has_options(&volume) && fits(&filters, &volume))
 			docker_prune_add(client, volume.name, NULL);
 	}
 	docker_prune_run(client);

@@ -160,6 +160,9 @@ int apply_op_listed(struct apply *apply, const struct plan_op *op, struct err *e
 int apply_op_node_bind(struct apply *apply, const struct plan_op *op, struct err *err);
 int apply_op_node_made(struct apply *apply, const struct plan_op *op, struct err *err);
 
+/* The control group that the first process behind pidfd lives in now; the caller owns the fd. */
+int apply_group_of(int pidfd, struct err *err);
+
 /* Places in the new root. */
 int apply_open_own_dir(struct apply *apply, const char *target, struct err *err);
 int apply_open_target_dir(struct apply *apply, const struct plan_op *op, struct err *err);

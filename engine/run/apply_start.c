@@ -317,6 +317,13 @@ static long fork_child(struct apply *apply, int *pidfd, struct err *err)
 	pid = goes_alone(apply)
 		      ? start_alone(apply, pidfd)
 		      : k_fork(exec ? 0 : apply_new_namespaces(plan), apply->cgroup, pidfd);
+	if (pid == -EBUSY && exec) {
+		OWN_FD int group = apply_group_of(apply->pidfd, err);
+
+		if (group < 0)
+			return group;
+		pid = k_fork(0, group, pidfd);
+	}
 	if (pid == 0)
 		run_steps(apply);
 	return pid < 0 ? err_sys(err, (int)pid, "start a process in new namespaces") : pid;

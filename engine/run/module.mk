@@ -19,7 +19,7 @@ engine_apply_OBJS := engine/run/apply_start.o engine/run/apply_container.o \
 	engine/run/apply_dev.o engine/run/apply_guard.o engine/run/apply_source.o \
 	engine/run/apply_namespace.o engine/run/apply_gate.o engine/run/apply_hook.o \
 	engine/run/apply_caps.o engine/run/apply_reaper.o engine/run/apply_copy.o \
-	engine/run/apply_listed.o engine/run/apply_home.o engine/run/own_file.o
+	engine/run/apply_listed.o engine/run/apply_home.o engine/run/apply_group.o engine/run/own_file.o
 
 PROGS += shim
 shim_OBJS := engine/role_shim.o engine/api/shim_msg.o engine/run/shim_exec.o \

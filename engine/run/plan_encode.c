@@ -54,7 +54,7 @@ static const char *const readonly_default[] = {
 static void put_base(struct buf *out, const struct run_spec *spec, uint32_t *count)
 {
 	uint32_t ro = spec->privileged ? 0 : RUN_MOUNT_FLAG_READONLY;
-	uint32_t groups = defence_on(DEFENCE_A11_GROUPS) ? ro : 0;
+	uint32_t groups = defence_on(DEFENCE_A11_GROUPS) && !spec->cgroup_writable ? ro : 0;
 	bool own = spec->user.mode != RUN_NS_MODE_HOST; /* the instance is made outside of it */
 	const struct plan_op ops[] = {
 		{ .kind = PLAN_OP_PROC, .target = "/proc", .flags = SAFE },

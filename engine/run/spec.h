@@ -94,7 +94,8 @@ struct run_spec {
 	const char *root_path; /* the root on the host, where hooks look for it; NULL = nowhere */
 	bool privileged; /* all capabilities, no seccomp, no masks, all devices, /sys and cgroup rw
 			  */
-	bool init;	 /* a small reaper is PID 1, the program its child */
+	bool cgroup_writable; /* RUN_LAYOUT_ENGINE: /sys/fs/cgroup is no read-only mount */
+	bool init;	      /* a small reaper is PID 1, the program its child */
 	uint32_t personality; /* personality(2), with personality_set */
 	bool personality_set;
 	bool nested;	     /* who starts it is in a user namespace: no device can be made there */

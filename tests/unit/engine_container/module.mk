@@ -11,3 +11,6 @@ tests/fuzz/fuzz_container_state_OBJS := tests/fuzz/fuzz_container_state.o $(unit
 UNIT += tests/unit/engine_container/test_log_route
 tests/unit/engine_container/test_log_route_OBJS := tests/unit/engine_container/test_log_route.o \
 	engine/container/log_route.o engine/container/def_host.o engine/oci/image.o
+
+FUZZ += tests/fuzz/fuzz_volume_mount
+tests/fuzz/fuzz_volume_mount_OBJS := tests/fuzz/fuzz_volume_mount.o engine/container/volume_mount.o

@@ -225,6 +225,7 @@ static void fill_host(struct container_def *def)
 	host->domainname = "example";
 	host->console_rows = 57;
 	host->console_columns = 123;
+	host->cgroup_parent = "/rack/one";
 	add(&host->link_env, "web/=WEB_NAME=/x/web", "web/@WEB_PORT=tcp://@:80");
 	host->pid_mode = "container:web";
 	host->ipc_mode = "shareable";
@@ -276,6 +277,7 @@ static void test_host(void)
 	   "and what links give, and the terminal's size");
 	ok(back.host_set && !back.declared && back.init, "the flags beside it");
 	is_text(back.host.domainname, "example", "domainname");
+	is_text(back.host.cgroup_parent, "/rack/one", "cgroup_parent");
 	is_text(back.host.pid_mode, "container:web", "pid_mode");
 	is_text(back.host.ipc_mode, "shareable", "ipc_mode");
 	is_text(back.host.network_from, "web", "network_from");

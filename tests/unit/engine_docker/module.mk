@@ -9,7 +9,7 @@ tests/fuzz/fuzz_docker_LIBS := -lyyjson -lnghttp2 -lnanopb -lmbedcrypto -lseccom
 
 docker_api_objs = netd/api/netd_msg.o engine/api/pull_msg.o $(engine_docker_OBJS) $(engine_http_OBJS) $(engine_json_OBJS) $(engine_oci_OBJS) \
 	engine/api/engine_msg.o engine/api/image_msg.o engine/api/context_msg.o engine/api/view_msg.o engine/api/gate_msg.o \
-	engine/service/parse.o engine/container/def.o engine/container/def_wire.o engine/container/def_host.o engine/container/log_route.o \
+	engine/service/parse.o engine/container/def.o engine/container/def_wire.o engine/container/def_host.o engine/container/volume_mount.o engine/container/log_route.o \
 	engine/build/plan.o engine/build/plan_op.o engine/build/plan_add.o engine/build/plan_wire.o engine/api/files_msg.o engine/git/source.o engine/build/plan_trigger.o \
 	engine/build/plan_steps.o engine/build/plan_expose.o engine/build/plan_lint.o engine/build/plan_history.o engine/build/plan_order.o engine/build/plan_from.o $(engine_dockerfile_OBJS) \
 	$(engine_buildkit_OBJS) engine/api/entry.o $(engine_seccomp_profile_OBJS) engine/run/seccomp_program.o engine/run/caps.o
