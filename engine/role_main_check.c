@@ -15,7 +15,7 @@
 #include "lib/log.h"
 #include "lib/own.h"
 
-enum { CHECK_LINE_MAX = 4096, CHECK_LATE_MS = 30000 };
+enum { CHECK_LINE_MAX = 4096, CHECK_LATE_MS = 30000, CHECK_RETRY_MS = 1000 };
 
 static const char running_mark[] = "engine-running";
 
@@ -180,6 +180,22 @@ static int take_found(struct check_work *check, struct str body, struct err *err
 		       : 0;
 }
 
+static void check_late(struct loop_timer *timer);
+
+/* The store ended meanwhile, or cannot say: whoever asked hears it, and what nobody asked for is
+ * looked at later. */
+static void give_up(struct check_work *check, const struct err *err)
+{
+	struct engine *engine = check->work.engine;
+
+	if (check->own) {
+		log_warn("store check: %s", err_text(err));
+		loop_timer_set(&engine->loop, &engine->check_timer, CHECK_LATE_MS, check_late,
+			       engine);
+	}
+	work_fail(&check->work, err);
+}
+
 static void on_checked(struct msg_peer *peer, void *owner, struct msg *reply, const struct err *err)
 {
 	struct check_work *check = owner;
@@ -200,9 +216,7 @@ static void on_checked(struct msg_peer *peer, void *owner, struct msg *reply, co
 		next_pull(check);
 		return;
 	}
-	if (check->own)
-		log_warn("store check: %s", err_text(reply ? &bad : err));
-	work_fail(&check->work, reply ? &bad : err);
+	give_up(check, reply ? &bad : err);
 }
 
 static void ask_store(struct check_work *check)
@@ -211,7 +225,7 @@ static void ask_store(struct check_work *check)
 	struct err err = { 0 };
 
 	if (work_ask(&check->work, STORE_MSG_CHECK, str_make(&repair, 1), on_checked, &err) < 0)
-		work_fail(&check->work, &err);
+		give_up(check, &err);
 }
 
 void engine_check_call(struct msg_peer *peer, struct msg *msg)
@@ -232,8 +246,10 @@ static void check_late(struct loop_timer *timer)
 	const struct msg nobody = { .type = ENGINE_MSG_STORE_CHECK };
 	struct check_work *check;
 
-	if (!engine->store_up)
+	if (!engine->store_up) {
+		loop_timer_set(&engine->loop, timer, CHECK_RETRY_MS, check_late, engine);
 		return;
+	}
 	check = work_new(&engine->store.peer, &nobody, sizeof(*check), check_done);
 	if (!check)
 		return;

@@ -75,7 +75,8 @@ static int read_error(const struct msg *msg, struct err *err)
 	wire_init(&in, msg->body.ptr, msg->body.len);
 	code = (int)wire_u32(&in);
 	wire_text(&in, text, sizeof(text));
-	return err_set(err, code < 0 ? code : -EIO, "%s", text);
+	/* -EAGAIN means here that nothing has come yet: whoever waits would wait on. */
+	return err_set(err, code == -EAGAIN ? -EBUSY : code < 0 ? code : -EIO, "%s", text);
 }
 
 int console_next(struct console *console, enum console_server server, struct msg *ret_reply,

@@ -10,6 +10,7 @@ import json
 import os
 import pty
 import random
+import signal
 import socket
 import stat
 import struct
@@ -24,6 +25,8 @@ sys.path[:0] = [os.path.dirname(HERE), HERE]
 import store_peer as peer  # noqa: E402
 from fixture import deb, engine, image, pulling, registry, tap  # noqa: E402
 
+CHECK_LATE_S = 30
+CUT = []  # when the engine was started after it was cut off
 CHECK, CLEAN, RELOAD = 0x39d, 0x39e, 0x112
 MIB = 1 << 20
 CONSOLE_GID = 900
@@ -195,6 +198,7 @@ def _cut():
     E.kill_engine()
     configure("cleanup_age = 2s\ncleanup_keep = 1s\ncleanup_at = 0\n")
     E.start_engine()
+    CUT.append(time.monotonic())
 
 
 @tap.test("images that nothing uses go at their age: not a declared, a refused section's or a container's one")
@@ -234,8 +238,21 @@ def _closed():
         tap.check(os.stat(folder).st_mode & 0o077 == 0, "%s is open" % folder)
 
 
+def kill_store():
+    """Ends the store role, where there is one at the moment."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open("/proc/%s/cmdline" % pid, "rb") as f:
+            if f.read() == b"hoy-engine\0store\0":
+                os.kill(int(pid), signal.SIGKILL)
+
+
 @tap.test("after the engine was cut off the store is checked and repaired by itself")
 def _unclean():
+    # The moment at which it would be looked at passes without a store: it is looked at later.
+    time.sleep(max(0, CUT[0] + CHECK_LATE_S - 1 - time.monotonic()))
+    while time.monotonic() < CUT[0] + CHECK_LATE_S + 0.5:
+        kill_store()
+        time.sleep(0.02)
     engine.wait_for("the check", lambda: "store check after an unclean stop" in E.log())
     tap.check_match(r"store check: image \S+/shop/web:1 was pulled again", E.log(), "log")
     tap.check(" 0 damaged" in check(E, 0), "whole again")
@@ -355,6 +372,23 @@ def _one_pass():
     tap.check(os.path.exists(E.root + "/data/store/layers/sha256/%s.erofs" % layer[7:]), "no layer")
     tap.check(not os.path.exists(E.root + "/data/store/blobs/sha256/" + layer[7:]), "the compressed layer is kept")
     tap.check(" 0 damaged" in check(E, False), "check")
+
+
+@tap.test("a store that cannot start: who asks for a check hears so at once, and it is checked once it is back")
+def _cannot_start():
+    data = os.path.join(E.root, "data")
+    E.kill_engine()
+    subprocess.run(["mount", "--bind", data, data], check=True)
+    subprocess.run(["mount", "-o", "remount,bind,ro", data], check=True)  # what the kernel makes of a disk that fails
+    E.start_engine()
+    engine.wait_for("the store's end", lambda: "cannot give /data/store" in E.log())
+    for _ in range(3):
+        code, text = E.hoy("store", "check")
+        tap.check(code and ("store is not there" in text or "other side is gone" in text), "%d: %s" % (code, text))
+    E.kill_engine()
+    subprocess.run(["umount", data], check=True)
+    E.start_engine()
+    engine.wait_for("the store", lambda: E.hoy("store", "check")[0] == 0)
 
 
 try:
