@@ -327,9 +327,10 @@ static int fill_standard_fds(struct err *err)
 			continue;
 		opened = fs_open(AT_FDCWD, "/dev/null", FS_HOST, O_RDWR, 0, err);
 		if (opened < 0)
-			return opened;
+			return err_prefix(err, "standard fds");
 		if (opened != fd || fcntl(fd, F_SETFD, 0) < 0)
-			return err_set(err, -EBADF, "fd %d is closed and cannot be filled", fd);
+			return err_set(err, -EBADF,
+				       "standard fds: %d is closed and cannot be filled", fd);
 	}
 	return 0;
 }

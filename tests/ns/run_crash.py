@@ -17,6 +17,7 @@ from oci_box import Bundle, Result, good, tap  # noqa: E402
 
 POINTS = int(os.environ.get("HOY_POINTS", "24"))
 ACTIONS = ("12", "kill", "5", "4")  # ENOMEM, EIO, EINTR
+FIRST = 8  # these all, what happens before there is a step
 SET_THREAD = 158
 LINE = re.compile(r"hoy-oci: ([^:]+: .+|cannot start .+)")
 LIMIT_S = 60
@@ -65,7 +66,8 @@ def points(total):
     if POINTS == 0:
         return [(n, a) for n in range(1, total + 1) for a in ACTIONS]
     step = max(1, total // POINTS)
-    return [(n, ACTIONS[i % len(ACTIONS)]) for i, n in enumerate(range(1, total + 1, step))]
+    numbers = list(range(1, FIRST)) + list(range(FIRST, total + 1, step))
+    return [(n, ACTIONS[i % len(ACTIONS)]) for i, n in enumerate(numbers)]
 
 
 def judge(done, why, before, ident, dies=False):
