@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,7 +27,7 @@
 #define MKE2FS			"/usr/sbin/mke2fs"
 #define E2FSCK			"/usr/sbin/e2fsck"
 
-enum { TOOL_BROKEN = 256, BLOCK_BYTES = 4096, FORMAT_LIMIT_MS = 300000 };
+enum { LOOK_EVERY_MS = 5000, TOOL_BROKEN = 256, BLOCK_BYTES = 4096, FORMAT_LIMIT_MS = 300000 };
 
 void boot_data_init(struct boot_data *data, struct loop *loop, const char *selector,
 		    void (*changed)(struct boot_data *data), void *owner)
@@ -39,10 +40,46 @@ void boot_data_init(struct boot_data *data, struct loop *loop, const char *selec
 	data->tool_io.fd = -1;
 }
 
+/* Why nothing is written any more, "" = all is well. Asks the kernel only, never the disk. */
+static const char *loss_of(const struct boot_data *data)
+{
+	OWN_FD int fd = fs_open(AT_FDCWD, "/data", FS_HOST, O_PATH | O_DIRECTORY, 0, NULL);
+	char node[DISK_NAME_MAX + 24];
+	struct statvfs st;
+
+	snprintf(node, sizeof(node), "/sys/class/block/%s", data->disk.name);
+	if (data->disk.name[0] != '\0' && !fs_exists(AT_FDCWD, node, FS_HOST))
+		return "is gone: nothing is kept any more; put the disk back and reboot";
+	if (fd >= 0 && fstatvfs(fd, &st) == 0 && (st.f_flag & ST_RDONLY) != 0)
+		return "took no more writes (see `log kernel`) and is read-only: nothing is kept "
+		       "any more; a reboot checks it";
+	return "";
+}
+
+static void set_state(struct boot_data *data, enum init_data_state state, const char *text);
+
+static void look_due(struct loop_timer *timer)
+{
+	struct boot_data *data = timer->owner;
+	const char *why = loss_of(data);
+	char text[240];
+
+	if (why[0] == '\0') {
+		loop_timer_set(data->loop, timer, LOOK_EVERY_MS, look_due, data);
+		return;
+	}
+	snprintf(text, sizeof(text), "/dev/%s %s",
+		 data->disk.name[0] != '\0' ? data->disk.name : "?", why);
+	log_err("data: %s", text);
+	set_state(data, INIT_DATA_LOST, text);
+}
+
 static void set_state(struct boot_data *data, enum init_data_state state, const char *text)
 {
 	data->state = state;
 	snprintf(data->text, sizeof(data->text), "%s", text);
+	if (state == INIT_DATA_READY)
+		loop_timer_set(data->loop, &data->look, LOOK_EVERY_MS, look_due, data);
 	data->changed(data);
 }
 
@@ -335,7 +372,7 @@ void boot_data_start(struct boot_data *data)
 	struct err err;
 
 	if (data->tool_pidfd >= 0 || data->state == INIT_DATA_READY ||
-	    data->state == INIT_DATA_DAMAGED)
+	    data->state == INIT_DATA_LOST || data->state == INIT_DATA_DAMAGED)
 		return;
 	if (disk_list_read(&list, &err) < 0) {
 		set_state(data, INIT_DATA_FAILED, err_text(&err));
@@ -400,6 +437,9 @@ bool boot_data_unmount(struct boot_data *data, int64_t limit_ms)
 	struct err err = { 0 };
 	bool clean = true;
 
+	loop_timer_stop(data->loop, &data->look);
+	if (data->state == INIT_DATA_LOST)
+		log_notice("/data was lost before");
 	if (data->tool_pidfd >= 0)
 		(void)spawn_signal(data->tool_pidfd, SIGTERM, NULL);
 	while (boot_mounts_drop("/data", "/run/hoy/engine", 0, &err) < 0) {

@@ -15,12 +15,13 @@ struct boot_data {
 	struct loop *loop;
 	const char *selector; /* hoy.data=, "" = by label */
 	enum init_data_state state;
-	char text[240];	  /* for a person */
-	struct disk disk; /* chosen device; name "" = none */
-	bool checked;	  /* e2fsck ran on it since it was chosen */
-	bool asked;	  /* by `e2fsck -y`, because -p gave up on it */
-	bool grown;	  /* its partition was made larger */
-	int tool_pidfd;	  /* -1 = none runs */
+	char text[240];		/* for a person */
+	struct disk disk;	/* chosen device; name "" = none */
+	bool checked;		/* e2fsck ran on it since it was chosen */
+	bool asked;		/* by `e2fsck -y`, because -p gave up on it */
+	bool grown;		/* its partition was made larger */
+	struct loop_timer look; /* once it is ready */
+	int tool_pidfd;		/* -1 = none runs */
 	struct loop_io tool_io;
 	void (*tool_done)(struct boot_data *data, int status); /* exit status, or 256 */
 	void (*changed)(struct boot_data *data);
@@ -29,6 +30,11 @@ struct boot_data {
 
 void boot_data_init(struct boot_data *data, struct loop *loop, const char *selector,
 		    void (*changed)(struct boot_data *data), void *owner);
+
+/*
+ * Once mounted it is looked at every few seconds: a disk that is gone, or that the kernel made
+ * read-only after an error, is INIT_DATA_LOST until the next boot.
+ */
 
 /* Looks for the partition and starts what it needs; also when a disk came later. Does nothing while
  * a tool runs or once it is mounted. An already mounted /data is adopted. */

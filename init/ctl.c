@@ -94,16 +94,16 @@ static void on_data(struct msg_peer *peer, struct msg *msg)
 	struct str device = wire_str(&in, sizeof(sup->data_device) - 1);
 	struct str text = wire_str(&in, sizeof(sup->data_text) - 1);
 	uint64_t bytes = wire_u64(&in);
-	bool was_ready = sup->data == INIT_DATA_READY, is_ready;
+	bool was_ready = sup_data_stands(sup), is_ready;
 
 	(void)peer;
-	if (wire_end(&in) < 0 || state > INIT_DATA_FAILED || sup_power_going(sup))
+	if (wire_end(&in) < 0 || state > INIT_DATA_LOST || sup_power_going(sup))
 		return;
 	(void)str_copy(device, sup->data_device, sizeof(sup->data_device));
 	(void)str_copy(text, sup->data_text, sizeof(sup->data_text));
 	sup->data_bytes = bytes;
 	sup->data = (enum init_data_state)state;
-	is_ready = sup->data == INIT_DATA_READY;
+	is_ready = sup_data_stands(sup);
 	if (state != INIT_DATA_SEARCHING && state != INIT_DATA_CHECKING)
 		sup->data_known = true;
 	if (is_ready && !was_ready) {

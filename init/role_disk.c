@@ -342,14 +342,13 @@ static void data_ready(void)
 
 static void data_changed(struct boot_data *data)
 {
-	if (data->state == INIT_DATA_READY) {
+	switch (data->state) {
+	case INIT_DATA_READY:
 		data_ready();
 		return;
-	}
-	switch (data->state) {
 	case INIT_DATA_SEARCHING:
 	case INIT_DATA_CHECKING:
-	case INIT_DATA_READY:
+	case INIT_DATA_LOST:
 		break;
 	case INIT_DATA_ABSENT: /* it may only be slow to show up */
 		wait_for_disk();

@@ -56,6 +56,8 @@ struct sup_unit *sup_unit_find(struct sup *sup, struct str name);
 struct sup_unit *sup_unit_of_peer(struct sup *sup, const struct msg_peer *peer);
 void sup_unit_send(struct sup_unit *unit, uint16_t type, struct str body);
 void sup_unit_send_data(struct sup_unit *unit);
+/* /data is mounted, be it that nothing can be written there any more. */
+bool sup_data_stands(const struct sup *sup);
 void sup_unit_send_clock(struct sup_unit *unit);
 void sup_unit_alive(struct sup_unit *unit);
 void sup_unit_text(struct sup_unit *unit, struct str text);

@@ -113,11 +113,16 @@ void sup_unit_send(struct sup_unit *unit, uint16_t type, struct str body)
 		sup_say(unit->sup, LOG_PRIO_WARN, "%s: %s", unit->name, err_text(&err));
 }
 
+bool sup_data_stands(const struct sup *sup)
+{
+	return sup->data == INIT_DATA_READY || sup->data == INIT_DATA_LOST;
+}
+
 void sup_unit_send_data(struct sup_unit *unit)
 {
 	char memory[320];
 	struct buf body = { .data = memory, .cap = sizeof(memory), .max = sizeof(memory) - 1 };
-	bool ready = unit->sup->data == INIT_DATA_READY;
+	bool ready = sup_data_stands(unit->sup);
 
 	wire_put_u8(&body, ready);
 	wire_put_text(&body, ready ? "" : unit->sup->data_text);

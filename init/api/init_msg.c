@@ -102,7 +102,7 @@ const char *init_unit_state_name(uint8_t state)
 const char *init_data_state_name(uint8_t state)
 {
 	static const char *const names[] = { "searching", "checking", "formatting", "ready",
-					     "absent",	  "damaged",  "failed" };
+					     "absent",	  "damaged",  "failed",	    "lost" };
 
 	return name_of(names, ARRAY_LEN(names), state);
 }

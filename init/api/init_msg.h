@@ -127,13 +127,14 @@ enum init_clock {
 };
 
 enum init_data_state {
-	INIT_DATA_SEARCHING = 0, /* no disk seen yet; keeps looking */
-	INIT_DATA_CHECKING,	 /* e2fsck runs */
-	INIT_DATA_FORMATTING,	 /* mke2fs runs */
+	INIT_DATA_SEARCHING, /* no disk seen yet; keeps looking */
+	INIT_DATA_CHECKING,  /* e2fsck runs */
+	INIT_DATA_FORMATTING,
 	INIT_DATA_READY,
 	INIT_DATA_ABSENT,  /* nothing named and nothing to format: works without */
 	INIT_DATA_DAMAGED, /* e2fsck could not repair; never re-made by itself */
 	INIT_DATA_FAILED,  /* a tool or mount failed: data_text says how */
+	INIT_DATA_LOST,	   /* was ready, takes no write any more: data_text says why */
 };
 
 enum init_unit_state {
@@ -192,7 +193,6 @@ struct init_status {
 /* Wire form of the struct, fields in the order above. get: 0 or -EBADMSG. */
 void init_status_put(struct buf *out, const struct init_status *status);
 int init_status_get(struct wire *in, struct init_status *ret_status);
-
 const char *init_unit_state_name(uint8_t state); /* "running" for READY ...; "?" when unknown */
 const char *init_data_state_name(uint8_t state);
 const char *init_clock_name(uint8_t clock);

@@ -245,7 +245,8 @@ int verb_disk(struct console *console, const struct words *words, struct err *er
 			       (unsigned long long)(status.data_free_bytes >> 20),
 			       (unsigned long long)(status.data_bytes >> 20));
 	else
-		console_printf(console, "/data is not there: %s%s%s\n",
+		console_printf(console, "/data is not %s: %s%s%s\n",
+			       status.data == INIT_DATA_LOST ? "written to any more" : "there",
 			       init_data_state_name(status.data), *text ? "; " : "", text);
 	return 0;
 }

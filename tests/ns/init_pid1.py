@@ -583,6 +583,26 @@ def _end():
     tap.check(code in (-signal.SIGHUP, 128 + signal.SIGHUP), "a reboot ends with SIGHUP: %r" % code)
 
 
+@tap.test("a data partition that turns read-only under its feet: status and the log say so, once, nothing else stops")
+def _lost():
+    m = boot()
+    try:
+        tap.check("took no more writes" not in m.command("status"), "before")
+        # Over it, for PID 1 has a file open there: only the kernel itself takes writing away then.
+        subprocess.run(["nsenter", "-t", str(m.pid()), "-m", "mount", "-t", "tmpfs", "-o", "ro", "lost", os.path.join(m.root, "data")], check=True)
+        m.expect(r"disk: data: /dev/\S+ took no more writes \(see `log kernel`\) and is read-only: nothing is kept any more")
+        m.until("status", r"data=lost .*took no more writes")
+        for name in ("netd", "engine", "disk"):
+            tap.check(m.unit(name)[0] == "running", name)
+        tap.check(m.text.count("disk: data: /dev/") == 1, "said more than once")
+        os.kill(m.pid(), signal.SIGINT)
+        m.expect(r"disk: /data was lost before")
+        m.expect(r"init: rebooting")
+        m.wait_end()
+    finally:
+        m.close()
+
+
 @tap.test("a broken configuration: fail-safe profile with console and link-local network, all else waits")
 def _failsafe():
     m = Machine(network_ini=r"[network lan]\nDHCP = yes\n%300000s")
