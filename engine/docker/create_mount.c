@@ -171,7 +171,8 @@ static int one_bind(struct create *create, struct str text, struct err *err)
 
 /* ---- Mounts ---- */
 
-/* A client's word: with ".." a volume would be the way to any directory of the machine. */
+/* Docker says volume of an image too. A client's word: with ".." a volume would be the way to any
+ * directory of the machine. */
 static int check_subpath(const char *subpath, const char *type, struct err *err)
 {
 	struct str rest = str_from(subpath), part;
@@ -182,8 +183,8 @@ static int check_subpath(const char *subpath, const char *type, struct err *err)
 	return stays ? 0
 		     : err_set(err, -EINVAL,
 			       "invalid mount config for type \"%s\": subpath must be a "
-			       "relative path within the %s",
-			       type, type);
+			       "relative path within the volume",
+			       type);
 }
 
 /* One with labels or options of its own is made before the container is. */
