@@ -227,7 +227,7 @@ int launch_security(const struct def_host *host, struct run_process *process,
 		else if (!str_is(text, "seccomp=builtin") && !str_is(text, "apparmor=unconfined") &&
 			 !str_is(text, "label=disable") && !str_is(text, "label:disable") &&
 			 !str_starts(text, STR("no-new-privileges")) &&
-			 !str_starts(text, STR("writable-cgroups=")))
+			 !str_starts(text, STR("writable-cgroups")))
 			return err_set(err, -ENOTSUP, "security option '%s' is not supported",
 				       texts->items[i]);
 	}
@@ -243,7 +243,8 @@ static bool has_writable_group(const struct def_host *host)
 		struct str text = str_from(host->security_opt.items[i]);
 
 		if (str_starts(text, STR("writable-cgroups")))
-			writable = str_is(text, "writable-cgroups=true");
+			writable = str_is(text, "writable-cgroups") ||
+				   str_is(text, "writable-cgroups=true");
 	}
 	return writable;
 }

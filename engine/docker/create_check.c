@@ -173,7 +173,8 @@ static int check_security(struct str text, struct err *err)
 	ptrdiff_t at = str_find(text, '=');
 	struct str name, value;
 
-	if (str_is(text, "no-new-privileges") || str_is(text, "disable"))
+	if (str_is(text, "no-new-privileges") || str_is(text, "disable") ||
+	    str_is(text, "writable-cgroups"))
 		return 0;
 	if (at < 0)
 		at = str_find(text, ':');
