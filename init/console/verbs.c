@@ -214,17 +214,20 @@ static int unknown(const char *name, struct err *err)
 	return err_set(err, -ENOENT, "there is no command '%s'; `help` lists them", shown);
 }
 
-/* In front of the verb, or the last word of any but those whose words are the container's. */
+/* In front of the verb, or the last word of any but those whose words are the container's; a pipe
+ * to json puts it in front, and a person may have put it behind. */
 static bool take_json(struct words *words)
 {
 	bool first = words->count > 1 && !strcmp(words->items[0], "--json");
-	bool last = words->count > 1 && strcmp(words->items[0], "exec") != 0 &&
-		    strcmp(words->items[0], "run") != 0 &&
-		    !strcmp(words->items[words->count - 1], "--json");
+	bool last;
 
 	for (int i = 1; first && i < words->count; i++)
 		words->items[i - 1] = words->items[i];
-	words->count -= first || last;
+	words->count -= first;
+	last = words->count > 1 && strcmp(words->items[0], "exec") != 0 &&
+	       strcmp(words->items[0], "run") != 0 &&
+	       !strcmp(words->items[words->count - 1], "--json");
+	words->count -= last;
 	return first || last;
 }
 

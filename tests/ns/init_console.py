@@ -112,6 +112,8 @@ def _acts():
 def _pipe_json():
     rows = [json.loads(line) for line in SEAT.do("sessions | json").splitlines() if line.startswith("{")]
     tap.check([row["name"] for row in rows] == ["console"] and rows[0]["state"] == "logged in on /dev/" + TTY, rows)
+    again = [json.loads(line) for line in SEAT.do("sessions --json | json").splitlines() if line.startswith("{")]
+    tap.check([row.keys() for row in again] == [row.keys() for row in rows], "asked for twice: %s" % again)
     tap.check_match(r"(?m)^1$", SEAT.do("sessions | json | count"), "count")
 
 
