@@ -197,6 +197,8 @@ def _foreign():
     for folder in ("blobs/sha256", "layers/sha256"):
         with open(os.path.join(STORE, folder, "junk"), "wb") as f:
             f.write(b"junk")
+    # What was dropped before goes at leisure, by numbers from 0 on.
+    tap.wait_for("the trash to be empty", lambda: not os.listdir(os.path.join(STORE, "trash")))
     os.makedirs(os.path.join(STORE, "trash/0/of/someone"))
     for name in ("refs/aside", "index.json"):
         path = os.path.join(STORE, name)
